@@ -1,0 +1,63 @@
+# The whole platform by two commands: `make up` runs it, `make test` tests it.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+PY := .venv/bin/python
+BIN := .venv/bin
+ARGS ?=
+LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
+
+.PHONY: help up test check format lock
+
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: .venv/.local ## run the whole platform here: PORT (8000), BNPL_HOME (.bnpl), DATABASE_URL, REDIS_URL
+	@exec $(PY) -m bnpl.stack
+
+test: .venv/.dev ## run every test; ARGS="-k word" for some of them
+	@if .ci/browser; then browser=(); else browser=(-m "not browser"); fi; \
+	$(PY) -m pytest "$${browser[@]}" $(ARGS)
+
+check: export BNPL_POSTURE = test
+check: .venv/.dev ## formatting, lint, layers, types, migrations, API description, production settings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(PY) manage.py spectacular --validate --fail-on-warn --format openapi-json | diff -u docs/openapi.json - \
+	  || { echo "docs/openapi.json is not what the code says."; exit 1; }
+	random() { $(PY) -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())'; }; \
+	BNPL_POSTURE=production BASE_URL=https://bnpl.example SECRET_KEY="$$(random)$$(random)" \
+	  DATABASE_URL=postgresql://app@db/bnpl REDIS_URL=redis://broker/0 \
+	  PII_KEYS="k1:$$(random)" BLIND_INDEX_KEY="$$(random)" \
+	  $(PY) manage.py check --deploy --fail-level WARNING
+
+format: .venv/.dev ## format the code and mend what can be mended by machine
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: .venv/.uv ## pin and hash requirements/*.in; ARGS=--upgrade takes newer versions
+	for name in base local dev; do $(BIN)/$(LOCK) $(ARGS) requirements/$$name.in -o requirements/$$name.txt; done
+	echo uv | $(BIN)/$(LOCK) $(ARGS) - -o requirements/uv.txt
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; say which one: make up PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/.uv: requirements/uv.txt | .venv/bin/python
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+.venv/.local: requirements/local.txt .venv/.uv
+	$(BIN)/uv pip install --quiet --python $(PY) --compile-bytecode --require-hashes -r requirements/local.txt
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.uv
+	$(BIN)/uv pip install --quiet --python $(PY) --compile-bytecode --require-hashes -r requirements/dev.txt
+	@touch $@ .venv/.local

@@ -1,0 +1,86 @@
+"""The door through which django-allauth reaches us: phones in our sealed columns, codes by our sender, our clock."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.fields import PhoneField
+from allauth.account.internal.flows.signup import prevent_enumeration
+from allauth.core.exceptions import ImmediateHttpResponse
+from django import forms
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts import notices, refusals, rules, services
+from accounts.models import User
+from kernel import clock
+from kernel.actor import Actor
+
+SECONDS_A_MINUTE = 60
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is not typed
+    """People sign up and in by phone and code. Whether a number is known shows on that phone only, on no page."""
+
+    def phone_form_field(self, **kwargs: Any) -> Any:
+        """A number as people write it; `clean_phone` is what judges it."""
+        widget = forms.TextInput(attrs={"type": "tel", "autocomplete": "tel", "placeholder": "138 0013 8000"})
+        label = gettext_lazy("Phone number")
+        return PhoneField(
+            **{**kwargs, "label": label, "widget": widget, "validators": [], "max_length": rules.PHONE_LENGTH_MAX}
+        )
+
+    def clean_phone(self, phone: str) -> str:
+        number = rules.phone_in_e164(phone)
+        if number is None:
+            raise forms.ValidationError(refusals.InvalidPhone.title, code=refusals.InvalidPhone.code)
+        return number
+
+    def save_user(self, request: HttpRequest, user: User, form: forms.Form, commit: bool = True) -> User:  # noqa: ARG002, FBT001, FBT002  allauth's signature
+        phone = form.cleaned_data["phone"]
+        try:
+            return services.sign_up(phone, by=Actor.system("sign-up"), at=clock.live_now())
+        except refusals.PhoneTaken:
+            # Somebody was faster by milliseconds: answer as for any number that has an account.
+            raise ImmediateHttpResponse(prevent_enumeration(request, phone=phone)) from None
+
+    def get_user_by_phone(self, phone: str) -> User | None:
+        return User.objects.with_phone(phone)
+
+    def get_phone(self, user: User) -> tuple[str, bool] | None:
+        phone = user.reveal_phone()
+        return None if phone is None else (phone, user.phone_verified_at is not None)
+
+    def set_phone(self, user: User, phone: str, verified: bool) -> None:  # noqa: FBT001  allauth's signature
+        """A number counts once its code came back; until then it is the running session's own affair."""
+        if verified:
+            self.set_phone_verified(user, phone)
+
+    def set_phone_verified(self, user: User, phone: str) -> None:
+        known = services.confirm_phone(user.id, phone, by=Actor.system("sign-in"), at=clock.live_now())
+        # allauth goes on with the instance it holds, and asks it again.
+        user.phone_sealed, user.phone_index = known.phone_sealed, known.phone_index
+        user.phone_verified_at = known.phone_verified_at
+
+    def send_verification_code_sms(self, user: User, phone: str, code: str, **_kwargs: Any) -> None:
+        with translation.override(user.language):
+            text = _("%(code)s is your code, good for %(minutes)d minutes. Nobody of us will ever ask you for it.")
+            notices.send_text(
+                phone, text % {"code": code, "minutes": settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT // SECONDS_A_MINUTE}
+            )
+
+    def send_unknown_account_sms(self, phone: str, **_kwargs: Any) -> None:
+        text = _("Somebody, perhaps you, wants to sign in with this number. It has no account yet; sign up: %(url)s")
+        notices.send_text(phone, text % {"url": settings.BASE_URL + reverse("account_signup")})
+
+    def send_account_already_exists_sms(self, phone: str) -> None:
+        text = _("Somebody, perhaps you, wants to sign up with this number. It has an account; sign in: %(url)s")
+        notices.send_text(phone, text % {"url": settings.BASE_URL + reverse("account_login")})
+
+
+def shown_name(user: User) -> str:
+    """How somebody is addressed on pages: a colleague by username, a person by masked phone."""
+    return user.username or user.phone_masked

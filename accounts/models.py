@@ -1,0 +1,256 @@
+"""Who may sign in, who a person is, what was done about it, and where local text messages land.
+
+Personal data stands here sealed, and shows itself masked unless `reveal_…` is called by name.
+"""
+
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts import rules
+from kernel import guards, ids, sealed
+from kernel.models import Identified, Realm
+from kernel.refusal import NotFound
+
+DEFAULT_LANGUAGE = "zh-hans"
+DEFAULT_ZONE = "Asia/Shanghai"
+REF_LENGTH_MAX = 64
+_R = TypeVar("_R", bound="Identified")
+
+
+class LockableQuerySet(models.QuerySet[_R]):
+    def locked(self, key: UUID) -> _R:
+        """The row, locked until the transaction ends.
+
+        Raises:
+            NotFound: there is no such row.
+        """
+        row = self.select_for_update(of=("self",)).filter(pk=key).first()
+        if row is None:
+            raise NotFound
+        return row
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, username: str | None = None, password: str | None = None, **fields: Any) -> "User":
+        """Without a password nobody can sign in by one: people use a code, sent to their phone."""
+        user = self.model(username=username and self.model.normalize_username(username), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
+        """What `manage.py createsuperuser` calls."""
+        return self.create_user(username, password, is_staff=True, is_superuser=True, **fields)
+
+    def with_phone(self, phone: str) -> "User | None":
+        """Whoever this E.164 number belongs to."""
+        return self.filter(phone_index=phone_index(phone)).first()
+
+    def locked(self, key: UUID) -> "User":
+        """The row, locked until the transaction ends.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+        return LockableQuerySet(self.model, using=self._db).locked(key)
+
+
+class User(Identified, AbstractBaseUser, PermissionsMixin):
+    """Somebody who may sign in: a person by phone and code, a colleague by username and password."""
+
+    prefix = "usr"
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    username = models.CharField(max_length=64, null=True, blank=True)
+    phone_sealed = models.BinaryField(null=True)
+    phone_index = models.BinaryField(max_length=32, null=True)
+    phone_verified_at = models.DateTimeField(null=True, blank=True)
+    email = models.EmailField(blank=True)
+    is_staff = models.BooleanField(default=False)
+    is_active = models.BooleanField(default=True)
+    language = models.CharField(
+        max_length=10, default=DEFAULT_LANGUAGE, choices=[(DEFAULT_LANGUAGE, "简体中文"), ("en", "English")]
+    )
+    joined_at = models.DateTimeField(db_default=Now())
+
+    objects: ClassVar[UserManager] = UserManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["username"], name="a_username_belongs_to_one_user"),
+            models.UniqueConstraint(fields=["phone_index"], name="a_phone_belongs_to_one_user"),
+            models.CheckConstraint(
+                name="a_phone_stands_with_its_index",
+                condition=Q(phone_sealed__isnull=True, phone_index__isnull=True)
+                | Q(phone_sealed__isnull=False, phone_index__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="only_a_known_phone_is_verified",
+                condition=Q(phone_verified_at__isnull=True) | Q(phone_index__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="staff_sign_in_by_username",
+                condition=Q(is_staff=False, is_superuser=False) | Q(username__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="whoever_is_active_can_sign_in_by_something",
+                condition=Q(is_active=False) | Q(username__isnull=False) | Q(phone_index__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.username or self.public_id
+
+    def take_phone(self, phone: str) -> None:
+        """This E.164 number becomes theirs, not yet verified."""
+        self.phone_sealed = sealed.seal(phone, place=self._phone_place)
+        self.phone_index = phone_index(phone)
+        self.phone_verified_at = None
+
+    def reveal_phone(self) -> str | None:
+        """The number in clear, E.164."""
+        return _opened(self.phone_sealed, self._phone_place)
+
+    @property
+    def phone_masked(self) -> str:
+        phone = self.reveal_phone()
+        return rules.masked_phone(phone) if phone else ""
+
+    @property
+    def _phone_place(self) -> str:
+        return f"accounts.user.phone:{self.id}"
+
+
+class Person(Identified):
+    """Somebody who may order now and pay later. In the live realm a human being, in a sandbox a made-up one."""
+
+    prefix = "per"
+
+    realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="people")
+    user = models.OneToOneField(User, on_delete=models.PROTECT, null=True, related_name="person")
+    ref = models.CharField(max_length=REF_LENGTH_MAX)
+    name_sealed = models.BinaryField(null=True)
+    id_number_sealed = models.BinaryField(null=True)
+    id_number_index = models.BinaryField(max_length=32, null=True)
+    verified_at = models.DateTimeField(null=True, blank=True)
+    zone = models.CharField(max_length=40, default=DEFAULT_ZONE)
+    created_at = models.DateTimeField()
+
+    objects = LockableQuerySet["Person"].as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["realm", "ref"], name="a_ref_names_one_person_of_its_realm"),
+            models.UniqueConstraint(
+                fields=["realm", "id_number_index"], name="an_id_number_belongs_to_one_person_of_its_realm"
+            ),
+            models.CheckConstraint(name="a_ref_is_not_empty", condition=~Q(ref="")),
+            models.CheckConstraint(
+                name="an_identity_is_known_whole_or_not_at_all",
+                condition=Q(
+                    name_sealed__isnull=True,
+                    id_number_sealed__isnull=True,
+                    id_number_index__isnull=True,
+                    verified_at__isnull=True,
+                )
+                | Q(
+                    name_sealed__isnull=False,
+                    id_number_sealed__isnull=False,
+                    id_number_index__isnull=False,
+                    verified_at__isnull=False,
+                ),
+            ),
+        ]
+
+    def take_identity(self, name: str, id_number: str) -> None:
+        """The real-name record. The day of birth is not kept apart: it stands in the number, and adults stay adult."""
+        self.name_sealed = sealed.seal(name, place=self._name_place)
+        self.id_number_sealed = sealed.seal(id_number, place=self._id_number_place)
+        self.id_number_index = sealed.blind(id_number, purpose="accounts.person.id_number")
+
+    def reveal_name(self) -> str | None:
+        return _opened(self.name_sealed, self._name_place)
+
+    def reveal_id_number(self) -> str | None:
+        return _opened(self.id_number_sealed, self._id_number_place)
+
+    @property
+    def name_masked(self) -> str:
+        name = self.reveal_name()
+        return rules.masked_name(name) if name else ""
+
+    @property
+    def id_number_masked(self) -> str:
+        number = self.reveal_id_number()
+        return rules.masked_id_number(number) if number else ""
+
+    @property
+    def phone_masked(self) -> str:
+        return self.user.phone_masked if self.user else ""
+
+    @property
+    def _name_place(self) -> str:
+        return f"accounts.person.name:{self.id}"
+
+    @property
+    def _id_number_place(self) -> str:
+        return f"accounts.person.id_number:{self.id}"
+
+
+class AccountEvent(models.Model):
+    """What was done about an account or an identity, when and by whom. Append-only, without personal data."""
+
+    append_only: ClassVar[bool] = True
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="events")
+    person = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="events")
+    kind = models.CharField(max_length=40)
+    by = models.CharField(max_length=80)
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+    data = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="an_event_is_about_somebody", condition=Q(user__isnull=False) | Q(person__isnull=False)
+            ),
+        ]
+        triggers = guards.append_only()
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} {self.kind}"
+
+
+class LocalMessage(models.Model):
+    """A text or mail that would have left the house. Written on a developer's machine and in tests, never elsewhere."""
+
+    deletable: ClassVar[bool] = True
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    kind = models.CharField(max_length=4, choices=[("sms", "sms"), ("mail", "mail")])
+    to = models.CharField(max_length=320)
+    text = models.TextField()
+    at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}"
+
+
+def phone_index(phone: str) -> bytes:
+    """What an E.164 number is found by."""
+    return sealed.blind(phone, purpose="accounts.user.phone")
+
+
+def _opened(value: bytes | memoryview | None, place: str) -> str | None:
+    return None if value is None else sealed.unseal(value, place=place)

@@ -1,0 +1,56 @@
+"""Messages out of the house: texts by the sender that SMS_BACKEND names, mails by Django's EMAIL_BACKEND.
+
+On a developer's machine and in tests both end in a table, shown at /dev/messages.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.mail import EmailMessage
+from django.core.mail.backends.base import BaseEmailBackend
+from django.utils.module_loading import import_string
+
+from accounts import rules
+from accounts.models import LocalMessage
+
+
+class Texts(Protocol):
+    """A way to send a text message. Made anew for each; raises what it likes when the text did not go out."""
+
+    def send(self, phone: str, text: str) -> None: ...
+
+
+def send_text(phone: str, text: str) -> None:
+    """Send `text` to this E.164 number. A sandbox person's number exists nowhere, so such a text stays at home."""
+    if rules.is_fictional(phone) and not settings.LOCAL_MESSAGES:
+        return
+    if not settings.SMS_BACKEND:
+        raise ImproperlyConfigured("SMS_BACKEND names nobody who could send a text message.")
+    backend: Texts = import_string(settings.SMS_BACKEND)()
+    backend.send(phone, text)
+
+
+class LocalTexts:
+    """Keeps what would be sent."""
+
+    def send(self, phone: str, text: str) -> None:
+        keep("sms", phone, text)
+
+
+class LocalMail(BaseEmailBackend):
+    """Keeps what would be mailed, one line for each who would get it."""
+
+    def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
+        for mail in email_messages:
+            for address in mail.recipients():
+                keep("mail", address, f"{mail.subject}\n\n{mail.body}")
+        return len(email_messages)
+
+
+def keep(kind: str, to: str, text: str) -> None:
+    """In production a code at rest in a table would be a hole, whatever the settings say."""
+    if not settings.LOCAL_MESSAGES:
+        raise ImproperlyConfigured("Messages are kept on a developer's machine and in tests only.")
+    LocalMessage.objects.create(kind=kind, to=to, text=text)

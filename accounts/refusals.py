@@ -1,0 +1,84 @@
+"""Why an account or an identity is not what was asked for."""
+
+from django.utils.translation import gettext_lazy as _
+
+from kernel.refusal import Invalid, Refusal
+
+
+class InvalidPhone(Invalid):
+    """Not a number that a text message can reach."""
+
+    code = "invalid_phone"
+    title = _("This is not a mobile number. Use the digits 0 to 9, and +country code if it is not Chinese.")
+
+
+class PhoneTaken(Refusal):
+    """One phone belongs to one person."""
+
+    code, title = "phone_taken", _("This phone number belongs to somebody already.")
+
+
+class RefTaken(Refusal):
+    """A reference names one person of its realm."""
+
+    code, title = "ref_taken", _("This reference names another person already.")
+
+
+class InvalidName(Invalid):
+    """Empty, too long, or not text."""
+
+    code, title = "invalid_name", _("A name has 1 to 50 characters and no line breaks.")
+
+
+class InvalidZone(Invalid):
+    """Not a time zone of the IANA list."""
+
+    code, title = "invalid_zone", _("There is no such time zone.")
+
+
+class InvalidIdNumber(Invalid):
+    """Wrong length, region, date or check character."""
+
+    code, title = "invalid_id_number", _("This is not a valid resident ID number.")
+
+
+class IdNumberTaken(Refusal):
+    """One ID number belongs to one person."""
+
+    code, title = "id_number_taken", _("This ID number belongs to another person already.")
+
+
+class UnderAge(Refusal):
+    """The law and the contract want an adult."""
+
+    code, status, title = "under_age", 403, _("You must be 18 or older.")
+
+
+class AlreadyVerified(Refusal):
+    """A real-name record is made once."""
+
+    code, title = "already_verified", _("This person's identity is verified already.")
+
+
+class SandboxOnly(Refusal):
+    """People are made up in sandboxes; the live realm has real ones."""
+
+    code, status, title = "sandbox_only", 403, _("This exists in the sandbox only.")
+
+
+class UsernameTaken(Refusal):
+    """Colleagues sign in by different names."""
+
+    code, title = "username_taken", _("This username is taken.")
+
+
+class UnknownRole(Invalid):
+    """A role that no migration made."""
+
+    code, title = "unknown_role", _("There is no such role.")
+
+
+class WeakPassword(Invalid):
+    """A password the validators of the settings do not take."""
+
+    code, title = "weak_password", _("This password is too easy to guess.")

@@ -1,0 +1,237 @@
+"""The sandbox bank: it takes money as its scripted accounts tell it to, and remembers what we forget.
+
+Its books stand in a schema of their own and are written over a connection of their own that commits at once: what
+it did stays done when our transaction rolls back or our process is killed, as with any real bank.
+"""
+
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+import psycopg2
+from django.conf import settings
+from django.db import connection
+
+from billing.channels.base import Absent, Answer, Declined, Lost, Taken
+from billing.rules import Kind
+from kernel.ids import uuid7
+from kernel.money import Money
+
+_local = threading.local()
+_A_DAY = timedelta(days=1)
+
+
+class Behaviour(StrEnum):
+    """How an account at the sandbox bank behaves."""
+
+    PAYS = "pays"
+    NO_FUNDS = "no_funds"
+    NO_FUNDS_UNTIL = "no_funds_until"
+    HARD_DECLINE = "hard_decline"
+    TIMEOUT_THEN_PAID = "timeout_then_paid"
+    TIMEOUT_THEN_NOT_PAID = "timeout_then_not_paid"
+    SLOW = "slow"
+    DUPLICATE_CALLBACK = "duplicate_callback"
+    LATE_CALLBACK = "late_callback"
+    PARTIAL_BALANCE = "partial_balance"
+
+
+@dataclass(frozen=True, slots=True)
+class BankAccount:
+    """One scripted account, as it stands at the moment of a charge."""
+
+    token: str
+    behaviour: Behaviour
+    until: datetime | None
+    balance_minor: int | None
+    charges: int
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """What the bank sends to say how a debit ended."""
+
+    id: int
+    raw: bytes
+    signature: str
+
+
+def open_account(
+    token: str, behaviour: Behaviour, *, until: datetime | None = None, balance_minor: int | None = None
+) -> None:
+    """A scripted account begins."""
+    with _cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO sandbox_bank.account (token, behaviour, until, balance_minor) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (token) DO NOTHING",
+            [token, behaviour.value, until, balance_minor],
+        )
+
+
+def debit(number: str, token: str, amount: Money, *, at: datetime) -> Answer:
+    """The bank's side of a charge: one effect a number, and the answer that reaches us, or none."""
+    with _cursor() as cursor:
+        cursor.execute(
+            "UPDATE sandbox_bank.account SET charges = charges + 1 WHERE token = %s"
+            " RETURNING token, behaviour, until, balance_minor, charges",
+            [token],
+        )
+        row = cursor.fetchone()
+        if row is None:
+            return Declined("account_unknown", Kind.HARD)
+        account = BankAccount(row[0], Behaviour(row[1]), *row[2:])
+        known = _debit_of(cursor, number)
+        if known is not None:
+            return _told(known, at=at)
+        if account.behaviour is Behaviour.TIMEOUT_THEN_NOT_PAID and account.charges == 1:
+            return Lost("timeout")
+        refusal = _refusal(account, amount, at=at)
+        _write(cursor, account, number, amount, refusal, at=at)
+        if refusal is not None:
+            return refusal
+        return _first_answer(cursor, account, number, amount, at=at)
+
+
+def look_up(number: str, *, at: datetime) -> Answer:
+    """What the bank says about a number when asked."""
+    with _cursor() as cursor:
+        known = _debit_of(cursor, number)
+    return Absent() if known is None else _told(known, at=at)
+
+
+def callbacks_due(tokens_like: str, *, at: datetime, limit: int = 100) -> list[Callback]:
+    """Callbacks the bank sends by now for accounts whose token begins so, signed."""
+    with _cursor() as cursor:
+        cursor.execute(
+            "SELECT c.id, c.notify_id, d.number, d.txn, d.amount_minor, d.currency FROM sandbox_bank.callback c"
+            " JOIN sandbox_bank.debit d ON d.number = c.number"
+            " WHERE c.delivered_at IS NULL AND c.due_at <= %s AND d.token LIKE %s ORDER BY c.due_at, c.id LIMIT %s",
+            [at, f"{tokens_like}%", limit],
+        )
+        rows = cursor.fetchall()
+    made = []
+    for key, notify_id, number, txn, amount, currency in rows:
+        body = {"notify_id": notify_id, "number": number, "txn": txn, "amount": amount, "currency": currency}
+        raw = json.dumps(body).encode()
+        made.append(Callback(key, raw, sign(raw)))
+    return made
+
+
+def delivered(callback_id: int, *, at: datetime) -> None:
+    """We have acknowledged the callback; the bank sends it no more."""
+    with _cursor() as cursor:
+        cursor.execute("UPDATE sandbox_bank.callback SET delivered_at = %s WHERE id = %s", [at, callback_id])
+
+
+def debits_of(token: str) -> list[Money]:
+    """What was really taken from an account, oldest first: the truth the tests hold our book against."""
+    with _cursor() as cursor:
+        cursor.execute(
+            "SELECT amount_minor, currency FROM sandbox_bank.debit WHERE token = %s AND code = '' ORDER BY at, number",
+            [token],
+        )
+        return [Money(minor, currency) for minor, currency in cursor.fetchall()]
+
+
+def sign(raw: bytes) -> str:
+    """The bank's signature on what it sends."""
+    return hmac.new(b"sandbox-bank:" + settings.SECRET_KEY.encode(), raw, sha256).hexdigest()
+
+
+def _refusal(account: BankAccount, amount: Money, *, at: datetime) -> Declined | None:
+    match account.behaviour:
+        case Behaviour.HARD_DECLINE:
+            return Declined("account_closed", Kind.HARD)
+        case Behaviour.NO_FUNDS:
+            return Declined("insufficient_funds", Kind.SOFT)
+        case Behaviour.NO_FUNDS_UNTIL if account.until and at < account.until:
+            return Declined("insufficient_funds", Kind.SOFT)
+        case Behaviour.PARTIAL_BALANCE if amount.minor > (account.balance_minor or 0):
+            return Declined("insufficient_funds", Kind.SOFT)
+    return None
+
+
+def _write(
+    cursor: Any, account: BankAccount, number: str, amount: Money, refusal: Declined | None, *, at: datetime
+) -> None:
+    code, kind = (refusal.code, refusal.kind) if refusal else ("", "")
+    settles_at = at + _A_DAY if account.behaviour is Behaviour.LATE_CALLBACK and not refusal else at
+    cursor.execute(
+        "INSERT INTO sandbox_bank.debit (number, token, txn, amount_minor, currency, code, kind, at, settles_at)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [number, account.token, f"sb_{uuid7().hex}", amount.minor, amount.currency, code, kind, at, settles_at],
+    )
+    if refusal is None and account.balance_minor is not None:
+        cursor.execute(
+            "UPDATE sandbox_bank.account SET balance_minor = balance_minor - %s WHERE token = %s",
+            [amount.minor, account.token],
+        )
+
+
+def _first_answer(cursor: Any, account: BankAccount, number: str, amount: Money, *, at: datetime) -> Answer:
+    """The money is taken; this is what of it reaches the caller."""
+    late = account.behaviour is Behaviour.LATE_CALLBACK
+    if late or account.behaviour is Behaviour.DUPLICATE_CALLBACK:
+        # One callback, sent once or three times over: a repeat carries the same notify_id, as real channels' do.
+        cursor.executemany(
+            "INSERT INTO sandbox_bank.callback (number, notify_id, due_at) VALUES (%s, %s, %s)",
+            [(number, f"n_{number}", at + _A_DAY if late else at)] * (1 if late else 3),
+        )
+    if account.behaviour is Behaviour.SLOW or (
+        account.behaviour is Behaviour.TIMEOUT_THEN_PAID and account.charges == 1
+    ):
+        return Lost("timeout")
+    if late:
+        return Lost("processing")
+    known = _debit_of(cursor, number)
+    if known is None:
+        raise RuntimeError(f"the sandbox bank lost {number}")
+    return Taken(known["txn"], amount)
+
+
+def _debit_of(cursor: Any, number: str) -> dict[str, Any] | None:
+    cursor.execute(
+        "SELECT txn, amount_minor, currency, code, kind, settles_at FROM sandbox_bank.debit WHERE number = %s",
+        [number],
+    )
+    row = cursor.fetchone()
+    return dict(zip(("txn", "amount", "currency", "code", "kind", "settles_at"), row, strict=True)) if row else None
+
+
+def _told(known: dict[str, Any], *, at: datetime) -> Answer:
+    if known["code"]:
+        return Declined(known["code"], known["kind"])
+    if at < known["settles_at"]:
+        return Lost("processing")
+    return Taken(known["txn"], Money(known["amount"], known["currency"]))
+
+
+@contextmanager
+def _cursor() -> Iterator[Any]:
+    """One transaction of the bank's own, committed at its end whatever becomes of ours."""
+    held = getattr(_local, "connection", None)
+    name = connection.settings_dict["NAME"]
+    if held is None or held.closed or _local.name != name:
+        params = {k: v for k, v in connection.get_connection_params().items() if k not in ("cursor_factory", "context")}
+        held = _local.connection = psycopg2.connect(**params)
+        _local.name = name
+    try:
+        with held, held.cursor() as cursor:
+            yield cursor
+    except (psycopg2.OperationalError, psycopg2.InterfaceError):
+        held.close()
+        raise
+
+
+def hang_up() -> None:
+    """Close this thread's line to the bank."""
+    held = getattr(_local, "connection", None)
+    if held is not None:
+        held.close()

@@ -1,0 +1,65 @@
+"""What every channel can do: take money under our number, and say what became of a number."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from kernel.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What is asked of a channel: take this much from this token, under this number and no other."""
+
+    number: str
+    token: str
+    amount: Money
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The money was taken, under the channel's own transaction number."""
+
+    txn: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The channel is sure that nothing was taken, and says why; `kind` is a `billing.rules.Kind`."""
+
+    code: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Nobody knows: no answer, half an answer, or one that says "wait". It must be asked about."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The channel does not know the number: yet, or at all."""
+
+
+Answer = Taken | Declined | Lost | Absent
+
+
+class Channel(Protocol):
+    """One way money moves. Its calls may take seconds and may never answer; none runs inside a transaction."""
+
+    name: str
+    #: After this long "not found" may mean "never arrived", if it was said `asks_min` times.
+    finality: timedelta
+    asks_min: int
+
+    def charge(self, charge: Charge) -> Answer:
+        """Take the money. Sent twice under one number it is taken once."""
+        ...
+
+    def query(self, number: str, *, at: datetime) -> Answer:
+        """What became of the number."""
+        ...

@@ -1,0 +1,48 @@
+"""The channel to a person's own stored value: it lives in the book, so it answers at once and is never in doubt."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from billing.channels.base import Absent, Answer, Charge, Declined, Taken
+from billing.models import Wallet, WalletEntry
+from billing.rules import Kind
+from kernel.money import Money
+from ledger import rules as book
+from ledger import services as ledger
+
+CLEARING = book.clearing("wallet")
+
+
+class WalletChannel:
+    """Takes from the wallet whose token is its person's id."""
+
+    name = "wallet"
+    finality = timedelta()
+    asks_min = 1
+
+    @transaction.atomic
+    def charge(self, charge: Charge) -> Answer:
+        person_id = UUID(charge.token)
+        wallet = Wallet.objects.select_for_update().filter(pk=person_id, currency=charge.amount.currency).first()
+        done = self.query(charge.number, at=charge.at)
+        if not isinstance(done, Absent):
+            return done
+        if wallet is None or wallet.balance_minor < charge.amount.minor:
+            return Declined("insufficient_funds", Kind.SOFT)
+        Wallet.objects.filter(pk=person_id).update(balance_minor=F("balance_minor") - charge.amount.minor)
+        entry = WalletEntry.objects.create(
+            person_id=person_id, number=charge.number, amount_minor=-charge.amount.minor, at=charge.at
+        )
+        move = book.Move(book.wallet(person_id), CLEARING, charge.amount)
+        ledger.post([ledger.Fact(entry.id, "wallet_debited", [move])], realm_id=wallet.realm_id, at=charge.at)
+        return Taken(entry.public_id, charge.amount)
+
+    def query(self, number: str, *, at: datetime) -> Answer:
+        del at  # a wallet has no "not yet"
+        entry = WalletEntry.objects.select_related("person__wallet").filter(number=number).first()
+        if entry is None:
+            return Absent()
+        return Taken(entry.public_id, Money(-entry.amount_minor, entry.person.wallet.currency))

@@ -1,0 +1,260 @@
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django_fsm import FSMField, transition
+
+from accounts.models import Person
+from kernel import guards, ids
+from kernel.lifecycle import Lifecycle
+from kernel.models import History, Identified, Realm
+from kernel.money import Money
+from merchants.models import Merchant
+from orders.models import Obligation, Order
+
+
+class Instrument(Identified):
+    """扣款方式: where a person's money is taken from. A channel's token, never a card number."""
+
+    prefix = "ins"
+
+    class State(models.TextChoices):
+        ACTIVE = "active"
+        DEAD = "dead"
+        REMOVED = "removed"
+
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="instruments")
+    channel = models.CharField(max_length=20)
+    token = models.CharField(max_length=64)
+    label = models.CharField(max_length=60)
+    #: The lowest is tried first.
+    priority = models.PositiveSmallIntegerField(default=1)
+    state = models.CharField(max_length=7, choices=State.choices, default=State.ACTIVE)
+    dead_because = models.CharField(max_length=40, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["person_id", "priority", "id"]
+        constraints = [models.UniqueConstraint(fields=["channel", "token"], name="a_token_is_one_instrument")]
+
+
+class DeductionEvent(History):
+    """A line of a deduction's history."""
+
+    subject = models.ForeignKey("Deduction", models.PROTECT, related_name="history")
+
+
+class Deduction(Lifecycle):
+    """扣款: one attempt to move money from a person's instrument, under one number for ever."""
+
+    prefix = "ded"
+    history_model = DeductionEvent
+
+    class State(models.TextChoices):
+        PREPARED = "prepared"
+        SENT = "sent"
+        UNKNOWN = "unknown"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        NOT_SENT = "not_sent"
+
+    class Purpose(models.TextChoices):
+        PLANNED = "planned"
+        COLLECT = "collect"
+        PAY_NOW = "pay_now"
+
+    LIVE = (State.PREPARED, State.SENT, State.UNKNOWN)
+
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="deductions")
+    instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="deductions")
+    channel = models.CharField(max_length=20)
+    purpose = models.CharField(max_length=8, choices=Purpose.choices)
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField()
+    state = FSMField(default=State.PREPARED, choices=State.choices, protected=True)
+    prepared_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    #: The channel's own number for the money it moved.
+    channel_txn = models.CharField(max_length=64, null=True, blank=True)
+    failure_code = models.CharField(max_length=40, blank=True)
+    failure_class = models.CharField(max_length=10, blank=True)
+    asks = models.PositiveSmallIntegerField(default=0)
+    #: When somebody should ask the channel how it ended; empty once that is known.
+    ask_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(name="a_deduction_asks_for_something", condition=Q(amount_minor__gt=0)),
+            models.UniqueConstraint(
+                fields=["channel", "channel_txn"],
+                name="a_channel_transaction_is_used_once",
+                condition=Q(channel_txn__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="a_success_names_its_transaction",
+                condition=~Q(state="succeeded") | Q(channel_txn__isnull=False),
+            ),
+            models.CheckConstraint(
+                name="only_the_unresolved_is_asked_about",
+                condition=Q(state__in=["sent", "unknown"]) | Q(ask_at__isnull=True),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["realm", "ask_at"], name="deductions_to_ask", condition=Q(ask_at__isnull=False)),
+            models.Index(fields=["person", "-id"], name="deductions_of_person"),
+        ]
+        triggers = guards.lifecycle(
+            "billing_deductionevent",
+            frozen=["realm_id", "person_id", "instrument_id", "channel", "currency", "amount_minor"],
+        )
+
+    @property
+    def amount(self) -> Money:
+        return Money(self.amount_minor, self.currency)
+
+    @property
+    def number(self) -> str:
+        """What the channel knows it by: made before anything was sent, the same however often it is."""
+        return self.id.hex
+
+    @transition(field=state, source=State.PREPARED, target=State.SENT)
+    def send(self, *, at: datetime, ask_at: datetime) -> None:
+        self.sent_at, self.ask_at = at, ask_at
+
+    @transition(field=state, source=State.SENT, target=State.UNKNOWN)
+    def lose(self, *, ask_at: datetime) -> None:
+        self.ask_at = ask_at
+
+    @transition(field=state, source=[State.SENT, State.UNKNOWN], target=State.SUCCEEDED)
+    def succeed(self, channel_txn: str, *, at: datetime) -> None:
+        self.channel_txn, self.resolved_at, self.ask_at = channel_txn, at, None
+
+    @transition(field=state, source=[State.SENT, State.UNKNOWN], target=State.FAILED)
+    def fail(self, code: str, kind: str, *, at: datetime) -> None:
+        self.failure_code, self.failure_class, self.resolved_at, self.ask_at = code, kind, at, None
+
+    @transition(field=state, source=State.UNKNOWN, target=State.NOT_SENT)
+    def never_sent(self, *, at: datetime) -> None:
+        self.failure_code, self.failure_class = "not_found_at_channel", "not_sent"
+        self.resolved_at, self.ask_at = at, None
+
+
+class DeductionLine(models.Model):
+    """What a deduction is for: one obligation, and how much of it. The oldest debt stands first."""
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    deduction = models.ForeignKey(Deduction, models.PROTECT, related_name="lines")
+    obligation = models.ForeignKey(Obligation, models.PROTECT, related_name="deduction_lines")
+    order = models.ForeignKey(Order, models.PROTECT, related_name="deduction_lines")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    amount_minor = models.BigIntegerField()
+    #: Which attempt at its obligation this is.
+    attempt = models.PositiveSmallIntegerField()
+    #: While the deduction's outcome is open: at most one such line an obligation.
+    live = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["obligation"], name="one_live_deduction_an_obligation", condition=Q(live=True)
+            ),
+            models.CheckConstraint(name="a_line_asks_for_something", condition=Q(amount_minor__gt=0)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.deduction_id}: {self.amount_minor}"
+
+
+class ChannelReport(Identified):
+    """What a channel said about a deduction, whoever asked and whatever came of it. Append-only evidence."""
+
+    prefix = "rep"
+    append_only: ClassVar[bool] = True
+
+    deduction = models.ForeignKey(Deduction, models.PROTECT, related_name="reports")
+    source = models.CharField(max_length=8)
+    outcome = models.CharField(max_length=10)
+    code = models.CharField(max_length=60, blank=True)
+    channel_txn = models.CharField(max_length=64, blank=True)
+    amount_minor = models.BigIntegerField(null=True, blank=True)
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        triggers = guards.append_only()
+
+
+class Callback(models.Model):
+    """A channel's callback as it came, kept before anything is made of it; each is acted on once."""
+
+    append_only: ClassVar[bool] = True
+
+    id = models.BigAutoField(primary_key=True)
+    channel = models.CharField(max_length=20)
+    notify_id = models.CharField(max_length=80)
+    raw = models.BinaryField()
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["channel", "notify_id"], name="a_callback_counts_once")]
+        triggers = guards.append_only()
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.notify_id}"
+
+
+class Case(Identified):
+    """Something only a person can judge: a channel that contradicts itself or our book."""
+
+    prefix = "cas"
+
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=30)
+    deduction = models.ForeignKey(Deduction, models.PROTECT, null=True, blank=True, related_name="cases")
+    detail = models.JSONField(default=dict)
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+
+class Wallet(models.Model):
+    """A person's stored value. The book proves it; this row is what a debit is checked against."""
+
+    person = models.OneToOneField(Person, models.PROTECT, primary_key=True, related_name="wallet")
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    currency = models.CharField(max_length=3, default="CNY")
+    balance_minor = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="a_wallet_is_never_overdrawn", condition=Q(balance_minor__gte=0))]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} {self.balance_minor}"
+
+
+class WalletEntry(Identified):
+    """One movement of stored value under its own number: the same number moves nothing twice. Append-only."""
+
+    prefix = "wal"
+    append_only: ClassVar[bool] = True
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="wallet_entries")
+    number = models.CharField(max_length=64, unique=True)
+    #: Into the wallet above zero, out of it below.
+    amount_minor = models.BigIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        triggers = guards.append_only()

@@ -1,0 +1,29 @@
+"""What may be wrong with asking for money."""
+
+from django.utils.translation import gettext_lazy as _
+
+from kernel.refusal import Refusal
+
+
+class NoInstrument(Refusal):
+    """There is nothing to take the money from."""
+
+    code, title = "no_instrument", _("There is no usable payment instrument.")
+
+
+class TooOften(Refusal):
+    """The merchant asked to collect this order often enough today."""
+
+    code, status, title, passing = "collect_too_often", 429, _("This order was collected often enough today."), True
+
+
+class AmountInvalid(Refusal):
+    """More than is owed, or nothing."""
+
+    code, status, title = "amount_invalid", 422, _("The amount is not between one cent and what is owed.")
+
+
+class BadSignature(Refusal):
+    """A callback that the channel did not sign."""
+
+    code, status, title = "bad_signature", 401, _("The signature does not fit.")

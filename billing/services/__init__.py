@@ -1,0 +1,1 @@
+"""Verbs of billing, by what they are about."""

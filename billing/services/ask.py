@@ -1,0 +1,40 @@
+"""Outcomes nobody knows are asked about until somebody does."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from billing import channels, rules
+from billing.models import Deduction
+from billing.services.settle import Report, settle_all
+from kernel.actor import Actor
+from kernel.lifecycle import record_all
+
+ASKER = Actor.system("ask")
+
+
+def ask_unknown(realm_id: int, *, at: datetime, limit: int = 100) -> int:
+    """Ask the channels about deductions whose time to be asked about has come. Returns how many were asked about."""
+    rows = _take_turn(realm_id, at=at, limit=limit)
+    reports = [Report(row.id, channels.query(row.channel, row.number, at=at), "query") for row in rows]
+    settle_all(reports, by=ASKER, at=at)
+    return len(rows)
+
+
+@transaction.atomic
+def _take_turn(realm_id: int, *, at: datetime, limit: int) -> list[Deduction]:
+    """Rows to ask about, their next ask already set, so that whoever dies here only delays them.
+
+    One still `sent` past its lease belonged to a process that is gone: its outcome is unknown from now on.
+    """
+    due = Deduction.objects.filter(realm_id=realm_id, ask_at__lte=at).order_by("ask_at")
+    rows = list(due.select_for_update(skip_locked=True, of=("self",))[:limit])
+    orphans = [row for row in rows if row.state == Deduction.State.SENT]
+    for row in rows:
+        row.asks += 1
+        row.ask_at = rules.next_ask(row.asks, at=at)
+    for row in orphans:
+        row.lose(ask_at=rules.next_ask(row.asks, at=at))
+    record_all(orphans, "unknown", by=ASKER, at=at)
+    Deduction.objects.bulk_update(rows, ["asks", "ask_at"], batch_size=500)
+    return rows

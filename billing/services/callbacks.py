@@ -1,0 +1,65 @@
+"""A channel calls back: verified, kept as it came, acted on once, by the same resolver as every answer."""
+
+import hmac
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from billing.channels import Taken, bank
+from billing.models import Callback, Deduction
+from billing.refusals import BadSignature
+from billing.services.settle import Report, settle_all
+from kernel import wire
+from kernel.actor import Actor
+from kernel.money import Money
+from kernel.refusal import Malformed, NotFound
+
+
+class BankNote(wire.Wire):
+    """What the sandbox bank writes in a callback."""
+
+    notify_id: str
+    number: str
+    txn: str
+    amount: int
+    currency: str
+
+
+@transaction.atomic
+def receive(channel: str, raw: bytes, signature: str, *, at: datetime) -> bool:
+    """Take in a callback. False if it was here before, which is no error.
+
+    Raises:
+        NotFound: there is no such channel, or it never heard of the number from us.
+        BadSignature: the channel did not sign these bytes.
+        Malformed, Invalid: it did, and they still make no sense.
+    """
+    if channel != "sandbox":
+        raise NotFound
+    if not hmac.compare_digest(bank.sign(raw).encode(), signature.encode()):
+        raise BadSignature
+    note = BankNote.of(wire.decode(raw))
+    _, fresh = Callback.objects.get_or_create(
+        channel=channel, notify_id=note.notify_id, defaults={"raw": raw, "at": at}
+    )
+    if not fresh:
+        return False
+    try:
+        deduction = Deduction.objects.filter(pk=UUID(hex=note.number), channel=channel).first()
+    except ValueError:
+        raise Malformed("number is not one of ours.") from None
+    if deduction is None:
+        raise NotFound
+    answer = Taken(note.txn, Money(note.amount, note.currency))
+    settle_all([Report(deduction.id, answer, "callback")], by=Actor.channel(channel), at=at)
+    return True
+
+
+def deliver_sandbox_callbacks(realm_id: int, *, at: datetime) -> int:
+    """The sandbox bank's postman: takes its due callbacks to the same door a real channel would knock at."""
+    due = bank.callbacks_due(f"{realm_id}:", at=at)
+    for item in due:
+        receive("sandbox", item.raw, item.signature, at=at)
+        bank.delivered(item.id, at=at)
+    return len(due)

@@ -1,0 +1,245 @@
+"""The one resolver: whatever a channel says, by answer, query or callback, becomes true here and only here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from billing import rules
+from billing.channels import CHANNELS, Absent, Answer, Declined, Lost, Taken
+from billing.models import Case, ChannelReport, Deduction, DeductionLine, Instrument
+from billing.queries import instruments_of
+from kernel.actor import Actor
+from kernel.ids import public
+from kernel.lifecycle import record_all
+from ledger import rules as book
+from ledger import services as ledger
+from merchants.services import News, publish
+from orders import services as orders
+
+OUTCOMES = {Taken: "taken", Declined: "declined", Lost: "lost", Absent: "absent"}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was heard about a deduction, and how: `sync`, `query` or `callback`."""
+
+    deduction_id: UUID
+    answer: Answer
+    source: str
+
+
+def settle_all(reports: Sequence[Report], *, by: Actor, at: datetime) -> None:
+    """Make true what the channels said. If they cannot all be settled together, each is settled alone.
+
+    Raises:
+        Exception: the last of those that could not be settled even alone; they stay unknown and are asked about.
+    """
+    if not reports:
+        return
+    try:
+        _settle(reports, by=by, at=at)
+    except Exception:
+        if len(reports) == 1:
+            raise
+        failures = []
+        for report in reports:
+            try:
+                _settle([report], by=by, at=at)
+            except Exception as exc:  # noqa: BLE001  one bad row must not stop the others; it is raised below
+                failures.append(exc)
+        if failures:
+            raise failures[-1] from None
+
+
+@transaction.atomic
+def _settle(reports: Sequence[Report], *, by: Actor, at: datetime) -> None:
+    heard = {report.deduction_id: report for report in reports}
+    rows = Deduction.objects.locked_all(heard)
+    ChannelReport.objects.bulk_create(_evidence(row, heard[row.id], at=at) for row in rows)
+    open_rows = [row for row in rows if row.state in (Deduction.State.SENT, Deduction.State.UNKNOWN)]
+    for row in rows:
+        if row not in open_rows:
+            _contradicts(row, heard[row.id].answer, at=at)
+    taken = [row for row in open_rows if isinstance(heard[row.id].answer, Taken)]
+    right = [row for row in taken if heard[row.id].answer.amount == row.amount]  # type: ignore[union-attr]
+    for row in taken:
+        if row not in right:
+            _wrong_amount(row, heard[row.id].answer, at=at)
+    _succeed(right, heard, by=by, at=at)
+    _fail([row for row in open_rows if isinstance(heard[row.id].answer, Declined)], heard, by=by, at=at)
+    doubtful = [row for row in open_rows if isinstance(heard[row.id].answer, Lost | Absent)]
+    _doubt(doubtful, heard, by=by, at=at)
+
+
+def _succeed(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor, at: datetime) -> None:
+    """The money is there: book it, and free what was claimed."""
+    if not rows:
+        return
+    for row in rows:
+        answer = heard[row.id].answer
+        if isinstance(answer, Taken):
+            row.succeed(answer.txn, at=at)
+    record_all(rows, "succeeded", by=by, at=at, data=[{"source": heard[row.id].source} for row in rows])
+    lines = _release_lines(rows)
+    for channel in sorted({row.channel for row in rows}):
+        payments = [
+            orders.Payment(line.obligation_id, line.deduction.amount, line.id)
+            for line in lines
+            if line.deduction.channel == channel
+        ]
+        orders.receive(payments, clearing=book.clearing(channel), by=by, at=at)
+    publish([_news(line, "deduction.succeeded") for line in lines], realm_id=rows[0].realm_id, at=at)
+
+
+def _fail(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor, at: datetime) -> None:
+    """The channel is sure that nothing was taken: say why, and plan what may follow."""
+    if not rows:
+        return
+    for row in rows:
+        answer = heard[row.id].answer
+        if isinstance(answer, Declined):
+            row.fail(answer.code, answer.kind, at=at)
+            if answer.kind == rules.Kind.HARD:
+                dead = Instrument.objects.filter(pk=row.instrument_id)
+                dead.update(state=Instrument.State.DEAD, dead_because=answer.code)
+    record_all(rows, "failed", by=by, at=at, data=[{"code": row.failure_code} for row in rows])
+    _free(rows, at=at)
+
+
+def _doubt(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor, at: datetime) -> None:
+    """Nobody knows yet: ask again later, and believe "not found" only when it can be believed."""
+    lost = [row for row in rows if row.state == Deduction.State.SENT]
+    for row in lost:
+        row.lose(ask_at=rules.next_ask(row.asks, at=at))
+    record_all(lost, "unknown", by=by, at=at)
+    gone = [row for row in rows if isinstance(heard[row.id].answer, Absent) and _never_sent(row, at=at)]
+    for row in gone:
+        row.never_sent(at=at)
+    record_all(gone, "not_sent", by=by, at=at)
+    if gone:
+        _free(gone, at=at)
+
+
+def _never_sent(row: Deduction, *, at: datetime) -> bool:
+    channel = CHANNELS[row.channel]
+    return rules.never_sent(row.asks, channel.asks_min, row.sent_at or at, channel.finality, at=at)
+
+
+def _free(rows: Sequence[Deduction], *, at: datetime) -> None:
+    """Let the obligations of failed deductions go, each with its next attempts."""
+    lines = _release_lines(rows)
+    usable = instruments_of(line.deduction.person_id for line in lines)
+    recent = _recent_kinds([line.obligation_id for line in lines])
+    releases, news = [], []
+    for line in lines:
+        deduction = line.deduction
+        failure = {"code": deduction.failure_code, "class": deduction.failure_class, "at": at.isoformat()}
+        plan = None
+        if deduction.purpose == Deduction.Purpose.PLANNED:
+            plan = _plan(line, usable.get(deduction.person_id, []), recent[line.obligation_id], at=at)
+        releases.append(orders.Release(line.obligation_id, failure, plan))
+        next_at = (plan if plan is not None else line.obligation.plan or [{"at": None}])[:1]
+        news.append(_news(line, "deduction.failed", failure=failure, next_at=next_at[0]["at"] if next_at else None))
+    orders.release(releases)
+    publish(news, realm_id=rows[0].realm_id, at=at)
+
+
+def _plan(
+    line: DeductionLine, usable: Sequence[Instrument], recent: Sequence[str], *, at: datetime
+) -> list[dict[str, Any]]:
+    """What the published policy lets follow this failure."""
+    kind = rules.Kind(line.deduction.failure_class)
+    attempts = rules.after_failure(
+        kind,
+        due_at=line.obligation.due_at,
+        at=at,
+        zone=line.deduction.person.zone,
+        row_of_technical=max(1, rules.row_of(recent, kind)),
+        another_instrument=bool(usable),
+    )
+    label = usable[0].label if usable else None
+    return [attempt.plain(label) for attempt in attempts] if usable else []
+
+
+def _recent_kinds(obligation_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
+    """The classes of each obligation's outcomes, newest first."""
+    found: dict[UUID, list[str]] = {key: [] for key in obligation_ids}
+    rows = DeductionLine.objects.filter(obligation_id__in=obligation_ids, live=False).order_by("-id")
+    for key, kind in rows.values_list("obligation_id", "deduction__failure_class"):
+        found[key].append(kind)
+    return found
+
+
+def _release_lines(rows: Sequence[Deduction]) -> list[DeductionLine]:
+    """The deductions' lines, no longer live."""
+    keys = [row.id for row in rows]
+    by_id = {row.id: row for row in rows}
+    DeductionLine.objects.filter(deduction_id__in=keys).update(live=False)
+    lines = list(
+        DeductionLine.objects.filter(deduction_id__in=keys).select_related("obligation", "order").order_by("id")
+    )
+    for line in lines:
+        line.deduction = by_id[line.deduction_id]
+    return lines
+
+
+def _contradicts(row: Deduction, answer: Answer, *, at: datetime) -> None:
+    """A resolved deduction is heard of again: a repeat is nothing, a contradiction is booked or opened as a case."""
+    if isinstance(answer, Lost | Absent):
+        return
+    succeeded = row.state == Deduction.State.SUCCEEDED
+    if isinstance(answer, Declined):
+        if succeeded:
+            _open_case(row, "declined_after_success", {"code": answer.code}, at=at)
+        return
+    if not (succeeded and answer.txn == row.channel_txn):
+        _to_suspense(row, answer, "taken_twice" if succeeded else "taken_after_failure", at=at)
+
+
+def _wrong_amount(row: Deduction, answer: Answer, *, at: datetime) -> None:
+    """Another amount was taken than was asked for: it stays unknown, the money waits in suspense for a person."""
+    if isinstance(answer, Taken):
+        _to_suspense(row, answer, "wrong_amount", at=at)
+
+
+def _to_suspense(row: Deduction, answer: Taken, kind: str, *, at: datetime) -> None:
+    """Money we cannot place is booked where it can be seen, once for each transaction of the channel."""
+    if row.cases.filter(kind=kind, detail__txn=answer.txn).exists():
+        return
+    case = _open_case(row, kind, {"txn": answer.txn, "amount": answer.amount.minor}, at=at)
+    move = book.Move(book.clearing(row.channel), book.SUSPENSE, answer.amount)
+    ledger.post([ledger.Fact(case.id, kind, [move])], realm_id=row.realm_id, at=at)
+
+
+def _open_case(row: Deduction, kind: str, detail: dict[str, Any], *, at: datetime) -> Case:
+    return Case.objects.create(realm_id=row.realm_id, kind=kind, deduction=row, detail=detail, opened_at=at)
+
+
+def _evidence(row: Deduction, report: Report, *, at: datetime) -> ChannelReport:
+    answer = report.answer
+    taken = answer if isinstance(answer, Taken) else None
+    return ChannelReport(
+        deduction=row,
+        source=report.source,
+        outcome=OUTCOMES[type(answer)],
+        code=getattr(answer, "code", ""),
+        channel_txn=taken.txn if taken else "",
+        amount_minor=taken.amount.minor if taken else None,
+        at=at,
+    )
+
+
+def _news(line: DeductionLine, event: str, **more: Any) -> News:
+    data = {
+        "id": line.deduction.public_id,
+        "order": public("ord", line.order_id),
+        "amount": line.amount_minor,
+        "currency": line.deduction.currency,
+        "attempt": line.attempt,
+        **more,
+    }
+    return News(line.merchant_id, event, line.order_id, data)

@@ -1,0 +1,82 @@
+"""The doorbell: what is swept how often, and the worker's pulse. Every truth is a row in PostgreSQL, none is here."""
+
+import logging.config
+import os
+from typing import Any
+
+import redis
+import structlog
+from celery import Celery
+from celery.bootsteps import StartStopStep
+from celery.signals import setup_logging, task_postrun, task_prerun
+from django.conf import settings
+from django.db import close_old_connections
+
+from bnpl import heartbeat
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bnpl.settings")
+log = structlog.get_logger(__name__)
+
+
+def every(seconds: float, task: str) -> dict[str, Any]:
+    """A tick that nobody fetched before the next one is dropped, so ticks do not pile up while no worker runs."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds * 1.5}}
+
+
+SCHEDULE = {
+    "deduct": every(1.0, "billing.tasks.deduct_due"),
+    "ask": every(2.0, "billing.tasks.ask_unknown"),
+    "overdue": every(10.0, "billing.tasks.mark_overdue"),
+    "callbacks": every(2.0, "billing.tasks.deliver_sandbox_callbacks"),
+    "expire": every(60.0, "orders.tasks.expire_unconfirmed"),
+}
+
+
+class Pulse(StartStopStep):
+    """Shows /readyz that this worker takes tasks.
+
+    It beats in the consumer's own loop, not in a thread: a worker that hangs, or that has lost its broker, is not felt.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def __init__(self, parent: Any, **options: Any) -> None:
+        super().__init__(parent, **options)
+        self.broker = heartbeat.broker()
+        self.timer: Any = None
+
+    def start(self, parent: Any) -> None:
+        self.strike(parent.hostname)
+        self.timer = parent.timer.call_repeatedly(heartbeat.EVERY_SECONDS, self.strike, (parent.hostname,))
+
+    def stop(self, _parent: Any) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        self.broker.close()
+
+    def strike(self, worker: str) -> None:
+        try:
+            heartbeat.strike(self.broker, worker)
+        except redis.RedisError as missed:
+            log.warning("pulse missed", error=type(missed).__name__)
+
+
+app = Celery("bnpl")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.conf.beat_schedule = SCHEDULE
+app.steps["consumer"].add(Pulse)
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_our_log_lines(**_: Any) -> None:
+    """Celery would put handlers of its own in place of ours."""
+    logging.config.dictConfig(settings.LOGGING)
+
+
+@task_prerun.connect
+@task_postrun.connect
+def drop_broken_connections(**_: Any) -> None:
+    """A request ends with this in Django; a task has to say it. After a database restart the next task works again."""
+    close_old_connections()

@@ -1,0 +1,33 @@
+"""Brings the database to what this code expects: tables by `migrate`, rights by `grant`. Run as the tables' owner."""
+
+import time
+from typing import Any
+
+import psycopg2.errors
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import OperationalError, connection
+
+TRIES = 30
+PAUSE_SECONDS = 1.0
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """A migration waiting for a lock makes everybody behind it wait: it gives up after a second and tries again."""
+        for _ in range(TRIES):
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute("SET lock_timeout = '1s'")
+                call_command("migrate", interactive=False, verbosity=options["verbosity"], stdout=self.stdout)
+                call_command("grant", stdout=self.stdout)
+            except OperationalError as failure:
+                if not isinstance(failure.__cause__, psycopg2.errors.LockNotAvailable):
+                    raise
+                self.stdout.write("A table is in use; trying again.")
+                time.sleep(PAUSE_SECONDS)
+            else:
+                return
+        raise CommandError(f"A table stayed locked through {TRIES} tries; nothing of the open migration was kept.")

@@ -1,0 +1,41 @@
+"""What the person at the terminal sees: one line for each step, and each program's own lines behind its name."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+WIDTH = 9
+COLOURS = {"stack": "1", "postgres": "34", "valkey": "31", "web": "32", "worker": "36", "beat": "35"}
+
+
+class Console:
+    def __init__(self) -> None:
+        self.coloured = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        self.began = time.monotonic()
+        self.lock = threading.Lock()
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    def paint(self, text: str, colour: str) -> str:
+        return f"\x1b[{colour}m{text}\x1b[0m" if self.coloured else text
+
+    def line(self, name: str, text: str) -> None:
+        """Whole lines only, so that two programs never write into one another."""
+        label = self.paint(f"{name:<{WIDTH}}|", COLOURS.get(name, "2"))
+        with self.lock:
+            sys.stdout.write(f"{label} {text}\n")
+            sys.stdout.flush()
+
+    def say(self, text: str) -> None:
+        self.line("stack", text)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """A step that ends well leaves its title and its seconds; one that does not leaves its reason elsewhere."""
+        start = time.monotonic()
+        yield
+        self.say(f"{title:<44} {time.monotonic() - start:6.2f} s")

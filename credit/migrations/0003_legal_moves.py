@@ -1,0 +1,17 @@
+from django.db import migrations
+
+from kernel.guards import legal_moves
+
+AGREEMENT = [
+    ("", "pending"),
+    ("pending", "active"),
+    ("active", "closing"),
+    ("pending", "terminated"),
+    ("active", "terminated"),
+    ("closing", "terminated"),
+]
+
+
+class Migration(migrations.Migration):
+    dependencies = [("credit", "0002_initial"), ("kernel", "0002_live_realm")]
+    operations = [legal_moves("credit_agreement", AGREEMENT)]

@@ -1,0 +1,187 @@
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+import pgtrigger
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django_fsm import FSMField, transition
+
+from accounts.models import Person
+from credit import rules
+from kernel import guards
+from kernel.lifecycle import Lifecycle
+from kernel.models import History, Identified, Realm
+from merchants.models import Merchant, Service
+
+_LIMIT_KEPT = """
+    IF NEW.held_minor > OLD.held_minor AND NEW.held_minor + NEW.outstanding_minor > NEW.limit_minor THEN
+        RAISE EXCEPTION 'a hold beyond the limit of %', NEW.person_id
+            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'a_hold_stays_within_the_limit';
+    END IF;
+    RETURN NEW;
+"""
+
+
+class Profile(models.Model):
+    """信用档案: a person's score, limit, and how much of it is held by open orders or owed."""
+
+    person = models.OneToOneField(Person, models.PROTECT, primary_key=True, related_name="profile")
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    currency = models.CharField(max_length=3, default="CNY")
+    score = models.PositiveSmallIntegerField(default=rules.SCORE_FIRST)
+    limit_minor = models.BigIntegerField()
+    held_minor = models.BigIntegerField(default=0)
+    outstanding_minor = models.BigIntegerField(default=0)
+    open_orders = models.PositiveIntegerField(default=0)
+    overdue_orders = models.PositiveIntegerField(default=0)
+    kept_orders = models.PositiveIntegerField(default=0)
+    breached_orders = models.PositiveIntegerField(default=0)
+    frozen_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="what_is_used_is_not_negative",
+                condition=Q(held_minor__gte=0, outstanding_minor__gte=0, limit_minor__gte=0),
+            ),
+            models.CheckConstraint(
+                name="a_score_has_bounds", condition=Q(score__range=(rules.SCORE_LOWEST, rules.SCORE_HIGHEST))
+            ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="a_hold_stays_within_the_limit",
+                when=pgtrigger.Before,
+                operation=pgtrigger.UpdateOf("held_minor"),
+                func=_LIMIT_KEPT,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} {self.score}"
+
+    @property
+    def used_minor(self) -> int:
+        return self.held_minor + self.outstanding_minor
+
+    @property
+    def available_minor(self) -> int:
+        return max(0, self.limit_minor - self.used_minor)
+
+    @property
+    def band(self) -> str:
+        return rules.band_of(self.score)
+
+
+class AgreementEvent(History):
+    """A line of an agreement's history."""
+
+    subject = models.ForeignKey("Agreement", models.PROTECT, related_name="history")
+
+
+class Agreement(Lifecycle):
+    """开通: a person lets a service open credit orders and deduct what they come to."""
+
+    prefix = "agr"
+    history_model = AgreementEvent
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        ACTIVE = "active"
+        CLOSING = "closing"
+        TERMINATED = "terminated"
+
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    service = models.ForeignKey(Service, models.PROTECT, related_name="agreements")
+    person = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="agreements")
+    #: How the merchant calls the person.
+    person_ref = models.CharField(max_length=64)
+    return_url = models.CharField(max_length=500, blank=True)
+    state = FSMField(default=State.PENDING, choices=State.choices, protected=True)
+    #: Orders that are not at their end: the mandate lives until there are none.
+    live_orders = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField()
+    activated_at = models.DateTimeField(null=True, blank=True)
+    closing_at = models.DateTimeField(null=True, blank=True)
+    terminated_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["service", "person"],
+                name="a_person_opens_a_service_once",
+                condition=Q(state__in=["active", "closing"]),
+            ),
+            models.CheckConstraint(
+                name="only_a_pending_agreement_has_no_person",
+                condition=Q(state__in=["pending", "terminated"]) | Q(person__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["merchant", "-id"], name="agreements_of_merchant"),
+            models.Index(fields=["merchant", "person_ref"], name="agreements_by_ref"),
+        ]
+        triggers = guards.lifecycle("credit_agreementevent", frozen=["realm_id", "merchant_id", "service_id"])
+
+    @transition(field=state, source=State.PENDING, target=State.ACTIVE)
+    def activate(self, person_id: UUID, *, at: datetime) -> None:
+        self.person_id, self.activated_at = person_id, at
+
+    @transition(field=state, source=State.ACTIVE, target=State.CLOSING)
+    def close(self, *, at: datetime) -> None:
+        self.closing_at = at
+
+    @transition(field=state, source=[State.PENDING, State.ACTIVE, State.CLOSING], target=State.TERMINATED)
+    def terminate(self, *, at: datetime) -> None:
+        self.terminated_at = at
+
+
+class Decision(Identified):
+    """风控决策: one assessment, with all it looked at. Append-only."""
+
+    prefix = "dec"
+    append_only: ClassVar[bool] = True
+
+    class Occasion(models.TextChoices):
+        OPENING = "opening"
+        ORDER = "order"
+
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="decisions")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="decisions")
+    occasion = models.CharField(max_length=7, choices=Occasion.choices)
+    out_order_no = models.CharField(max_length=32, blank=True)
+    policy = models.CharField(max_length=20)
+    inputs = models.JSONField()
+    approved = models.BooleanField()
+    reasons = models.JSONField(default=list, blank=True)
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-id"]
+        triggers = guards.append_only()
+
+
+class ScoreChange(Identified):
+    """What raised or lowered a score, and by how much. Append-only."""
+
+    prefix = "scr"
+    append_only: ClassVar[bool] = True
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="score_changes")
+    reason = models.CharField(max_length=10)
+    order_id = models.UUIDField(null=True, blank=True)
+    score = models.PositiveSmallIntegerField()
+    delta = models.SmallIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        triggers = guards.append_only()

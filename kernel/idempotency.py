@@ -1,0 +1,101 @@
+"""One request sent twice has one effect and one answer, kept in the transaction of the effect itself."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from kernel.models import IdempotencyKey
+from kernel.refusal import Busy, Invalid, Refusal
+
+MOST_LENGTH = 255
+
+
+class KeyReused(Refusal):
+    """The key already names another request."""
+
+    code, status, title = "idempotency_key_reused", 422, _("This Idempotency-Key was used for another request.")
+
+
+class StillRunning(Busy):
+    """A twin with the same key has not answered yet."""
+
+    code, title = "request_in_progress", _("A request with this Idempotency-Key is still running.")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the key stands for: who sent it, where to, and exactly which bytes."""
+
+    scope: UUID
+    key: str
+    route: str
+    body: bytes
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.key) <= MOST_LENGTH or not self.key.isascii() or not self.key.isprintable():
+            raise Invalid(f"An Idempotency-Key is 1 to {MOST_LENGTH} printable ASCII characters.")
+
+    @property
+    def digest(self) -> bytes:
+        return hashlib.sha256(self.route.encode() + b"\0" + self.body).digest()
+
+
+def once(request: Request, act: Callable[[], HttpResponse], refused: Callable[[Refusal], HttpResponse]) -> HttpResponse:
+    """The first answer to this request: made now by `act`, or read back.
+
+    A refusal undoes what `act` did and is kept as the answer too, but for the passing ones (busy, unavailable),
+    after which the same key may try again.
+
+    Raises:
+        KeyReused: the key stands for another body or route.
+        StillRunning: a twin holds it right now.
+    """
+    try:
+        with transaction.atomic():
+            _hold(request)
+            answer = _kept(request) or _keep(request, act())
+    except Refusal as refusal:
+        if refusal.passing or isinstance(refusal, KeyReused):
+            raise
+        with transaction.atomic():
+            _hold(request)
+            answer = _kept(request) or _keep(request, refused(refusal))
+    return answer
+
+
+def _hold(request: Request) -> None:
+    """A lock on the key until the transaction ends; a twin is told at once instead of waiting."""
+    name = hashlib.sha256(request.scope.bytes + request.key.encode()).digest()[:8]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int.from_bytes(name, "big", signed=True)])
+        if not cursor.fetchone()[0]:
+            raise StillRunning(retry_after=1)
+
+
+def _kept(request: Request) -> HttpResponse | None:
+    kept = IdempotencyKey.objects.filter(scope=request.scope, key=request.key).first()
+    if kept is None:
+        return None
+    if bytes(kept.request_hash) != request.digest:
+        raise KeyReused
+    answer = HttpResponse(bytes(kept.body), status=kept.status, content_type=kept.content_type)
+    answer["Idempotent-Replayed"] = "true"
+    return answer
+
+
+def _keep(request: Request, answer: HttpResponse) -> HttpResponse:
+    IdempotencyKey.objects.create(
+        scope=request.scope,
+        key=request.key,
+        route=request.route,
+        request_hash=request.digest,
+        status=answer.status_code,
+        content_type=answer["Content-Type"],
+        body=answer.content,
+    )
+    return answer

@@ -1,0 +1,58 @@
+"""Gives the application's role what it needs and nothing more. Run by the owner after every migrate."""
+
+from typing import Any
+
+from django.apps import apps
+from django.core.management.base import BaseCommand
+from django.db import connection
+from psycopg2 import sql
+
+ROLE = "bnpl_app"
+#: Apps of the house: their rows are never deleted, but where the model says `deletable`.
+HOUSE = {"kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing"}
+LIMITS = {"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def handle(self, *_args: Any, **_options: Any) -> None:
+        role = sql.Identifier(ROLE)
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE])
+            if not cursor.fetchone():
+                cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
+            cursor.execute("SELECT current_user = %s OR pg_has_role(current_user, %s, 'MEMBER')", [ROLE, ROLE])
+            if not cursor.fetchone()[0]:
+                cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
+            cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(role))
+            cursor.execute(sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}").format(role))
+            cursor.execute(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(role))
+            for table, rights in rights_by_table().items():
+                cursor.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), sql.Identifier(table), role))
+            cursor.execute(sql.SQL("GRANT SELECT ON django_migrations TO {}").format(role))
+            cursor.execute("SELECT 1 FROM information_schema.schemata WHERE schema_name = 'sandbox_bank'")
+            if cursor.fetchone():
+                cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA sandbox_bank TO {}").format(role))
+                every = "GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA sandbox_bank TO {}"
+                cursor.execute(sql.SQL(every).format(role))
+            for name, value in LIMITS.items():
+                cursor.execute(
+                    sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(name), sql.Literal(value))
+                )
+
+
+def rights_by_table() -> dict[str, str]:
+    """What the application's role may do with each table."""
+    rights = {}
+    for model in apps.get_models(include_auto_created=True):
+        ours = model._meta.app_label in HOUSE
+        if getattr(model, "append_only", False):
+            rights[model._meta.db_table] = "SELECT, INSERT"
+        elif model._meta.db_table == "kernel_legalmove":
+            rights[model._meta.db_table] = "SELECT"
+        elif ours and not getattr(model, "deletable", False):
+            rights[model._meta.db_table] = "SELECT, INSERT, UPDATE"
+        else:
+            rights[model._meta.db_table] = "SELECT, INSERT, UPDATE, DELETE"
+    return rights

@@ -1,0 +1,128 @@
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from kernel import guards, ids
+
+#: The live realm's key: made by the first migration, never another.
+LIVE = 1
+
+
+class Realm(models.Model):
+    """A closed world with its own clock: the live one, or one sandbox merchant's. Nothing ever crosses."""
+
+    id = models.BigAutoField(primary_key=True)
+    mode = models.CharField(max_length=4, choices=[("live", "live"), ("test", "test")])
+    clock_offset = models.DurationField(default=timedelta)
+    frozen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="only_realm_1_is_live",
+                condition=Q(id=LIVE, mode="live") | (~Q(id=LIVE) & Q(mode="test")),
+            ),
+            models.CheckConstraint(
+                name="live_time_is_real_time",
+                condition=~Q(mode="live") | Q(clock_offset=timedelta(), frozen_at__isnull=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.mode} {self.pk}"
+
+    def now(self, real: datetime) -> datetime:
+        """The realm's time when it is `real` outside."""
+        return self.frozen_at or real + self.clock_offset
+
+
+class LegalMove(models.Model):
+    """One step a state may take. The database refuses every other, whoever asks."""
+
+    lifecycle = models.CharField(max_length=63)
+    source = models.CharField(max_length=20, blank=True)
+    target = models.CharField(max_length=20)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["lifecycle", "source", "target"], name="a_move_is_named_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.lifecycle}: {self.source or 'new'} → {self.target}"
+
+
+class Identified(models.Model):
+    """A row with one identity everywhere: UUIDv7 inside, `prefix_…` outside."""
+
+    prefix: ClassVar[str]
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.public_id
+
+    @property
+    def public_id(self) -> str:
+        return ids.public(self.prefix, self.id)
+
+
+class History(models.Model):
+    """What happened to one row, in order, without gaps: who, when, from where to where. Append-only."""
+
+    append_only: ClassVar[bool] = True
+    subject_id: UUID
+
+    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
+    seq = models.PositiveIntegerField()
+    kind = models.CharField(max_length=40)
+    source = models.CharField(max_length=20, blank=True)
+    target = models.CharField(max_length=20)
+    by = models.CharField(max_length=80)
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+    data = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        abstract = True
+        ordering = ["subject_id", "seq"]
+        constraints = [models.UniqueConstraint(fields=["subject", "seq"], name="%(class)s_has_no_twin")]
+        triggers = guards.append_only()
+
+    def __str__(self) -> str:
+        return f"{self.seq} {self.kind}"
+
+
+class IdempotencyKey(models.Model):
+    """The first answer to a request that may be sent again, kept in the transaction of its effect."""
+
+    deletable: ClassVar[bool] = True
+
+    id = models.BigAutoField(primary_key=True)
+    scope = models.UUIDField()
+    key = models.CharField(max_length=255)
+    route = models.CharField(max_length=300)
+    request_hash = models.BinaryField(max_length=32)
+    status = models.PositiveSmallIntegerField()
+    content_type = models.CharField(max_length=60)
+    body = models.BinaryField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["scope", "key"], name="a_key_has_one_answer")]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_oldest")]
+
+    def __str__(self) -> str:
+        return f"{self.route} {self.status}"
+
+
+def snapshot(**data: Any) -> dict[str, Any]:
+    """Plain JSON for a line of history: keys to their public or ISO form."""
+    return {name: str(value) if isinstance(value, UUID | datetime) else value for name, value in data.items()}

@@ -1,0 +1,64 @@
+"""Money as whole minor units of one currency. Nothing here rounds in silence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+#: Decimal places of the minor unit (ISO 4217); two where not named.
+EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0, "BHD": 3, "KWD": 3, "OMR": 3}
+#: What one amount may reach (minor units): far below the 2^63 of a bigint column, so that sums stay inside it.
+MOST_MINOR = 10**12
+BPS = 10_000
+
+
+class CurrencyMismatchError(ValueError):
+    """Two currencies met in one sum."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Money:
+    """An amount: `Money(1234, "CNY")` is ¥12.34."""
+
+    minor: int
+    currency: str = "CNY"
+
+    def __post_init__(self) -> None:
+        if type(self.minor) is not int:
+            raise TypeError(f"minor units are whole numbers, not {self.minor!r}")
+
+    def __add__(self, other: "Money") -> Self:
+        self._same(other)
+        return type(self)(self.minor + other.minor, self.currency)
+
+    def __sub__(self, other: "Money") -> Self:
+        self._same(other)
+        return type(self)(self.minor - other.minor, self.currency)
+
+    def __bool__(self) -> bool:
+        return self.minor != 0
+
+    def __str__(self) -> str:
+        places = EXPONENTS.get(self.currency, 2)
+        sign, digits = ("-" if self.minor < 0 else ""), str(abs(self.minor)).rjust(places + 1, "0")
+        whole, part = (digits[:-places], "." + digits[-places:]) if places else (digits, "")
+        return f"{sign}{whole}{part} {self.currency}"
+
+    def bps(self, share: int) -> Self:
+        """`share` hundredths of a percent of it, halves rounded away from zero: what a fee is."""
+        raw = abs(self.minor) * share
+        rounded = (raw * 2 + BPS) // (2 * BPS)
+        return type(self)(rounded if self.minor >= 0 else -rounded, self.currency)
+
+    def split(self, weights: Sequence[int]) -> list[Self]:
+        """Parts in proportion to `weights` that add up exactly; the leftover units go to the largest remainders."""
+        whole = sum(weights)
+        if whole <= 0 or min(weights) < 0:
+            raise ValueError("weights are not negative and not all zero")
+        shares = [divmod(self.minor * weight, whole) for weight in weights]
+        left = self.minor - sum(share for share, _ in shares)
+        first = sorted(range(len(shares)), key=lambda i: -shares[i][1])[:left]
+        return [type(self)(share + (i in first), self.currency) for i, (share, _) in enumerate(shares)]
+
+    def _same(self, other: "Money") -> None:
+        if self.currency != other.currency:
+            raise CurrencyMismatchError(f"{self.currency} is not {other.currency}")

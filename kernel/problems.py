@@ -1,0 +1,92 @@
+"""Whatever goes wrong becomes application/problem+json (RFC 9457): never HTML, never a trace."""
+
+from typing import Any
+
+import msgspec
+import structlog
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import translation
+from rest_framework import exceptions
+from rest_framework.views import set_rollback
+
+from kernel.refusal import Busy, Malformed, NotFound, Refusal, TooLarge, Unavailable
+
+CONTENT_TYPE = "application/problem+json"
+TYPES = "/docs/errors#"
+log = structlog.get_logger(__name__)
+
+
+class Unauthenticated(Refusal):
+    """No key, or one that opens nothing."""
+
+    code, status, title = "unauthenticated", 401, "A valid API key is needed: Authorization: Bearer sk_…"
+
+
+class MethodNotAllowed(Refusal):
+    """The path exists and does not take this verb."""
+
+    code, status, title = "method_not_allowed", 405, "This path does not take this method."
+
+
+class Internal(Refusal):
+    """A fault of ours. The request id finds it in the log."""
+
+    code, status, title = "internal_error", 500, "Something went wrong on our side; nothing was changed."
+
+
+def handle(exc: Exception, context: dict[str, Any]) -> HttpResponse:
+    """DRF's door for every exception of a view."""
+    set_rollback()
+    request = context["request"]
+    response = problem(refusal_of(exc), request._request)  # noqa: SLF001  Django's own request
+    if isinstance(exc, exceptions.MethodNotAllowed):
+        response["Allow"] = ", ".join(context["view"].allowed_methods)
+    return response
+
+
+def refusal_of(exc: Exception) -> Refusal:
+    """The refusal that says what this exception means to whoever asked."""
+    if isinstance(exc, Refusal):
+        return exc
+    for kinds, make in _MEANINGS:
+        if isinstance(exc, kinds):
+            if make is Unavailable or make is Busy:
+                log.warning("database_refused", error=type(exc).__name__, detail=str(exc).strip()[:300])
+                return make(retry_after=1 if make is Busy else 2)
+            return make()
+    log.error("unhandled", exc_info=exc)
+    return Internal()
+
+
+_MEANINGS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[Refusal]], ...] = (
+    ((exceptions.NotAuthenticated, exceptions.AuthenticationFailed), Unauthenticated),
+    ((Http404, exceptions.NotFound), NotFound),
+    (exceptions.MethodNotAllowed, MethodNotAllowed),
+    (RequestDataTooBig, TooLarge),
+    ((SuspiciousOperation, exceptions.ParseError, exceptions.UnsupportedMediaType, DataError), Malformed),
+    (IntegrityError, Busy),
+    ((OperationalError, InterfaceError), Unavailable),
+)
+
+
+def problem(refusal: Refusal, request: HttpRequest) -> HttpResponse:
+    """The answer that carries this refusal, in English: programs read `code`, developers `detail`."""
+    request_id = getattr(request, "request_id", "")
+    with translation.override("en"):
+        body: dict[str, Any] = {
+            "type": f"{TYPES}{refusal.code}",
+            "title": str(refusal.title),
+            "status": refusal.status,
+            "detail": str(refusal.detail),
+            "code": refusal.code,
+            "errors": [{"pointer": e.pointer, "detail": e.detail} for e in refusal.errors],
+            "request_id": request_id,
+        }
+    response = HttpResponse(msgspec.json.encode(body), status=refusal.status, content_type=CONTENT_TYPE)
+    if refusal.retry_after is not None:
+        response["Retry-After"] = str(refusal.retry_after)
+    if refusal.status == Unauthenticated.status:
+        response["WWW-Authenticate"] = 'Bearer realm="bnpl"'
+    return response

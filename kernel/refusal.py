@@ -1,0 +1,74 @@
+"""A refusal is vocabulary: a stable code for programs, a sentence for people, and nothing changed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field; `pointer` is a JSON pointer (RFC 6901) into the request."""
+
+    pointer: str
+    detail: str
+
+
+class Refusal(Exception):  # noqa: N818  it is the house's word, and not an error of ours
+    """The verb was understood and declined. Subclasses stand above the service that raises them."""
+
+    code: ClassVar[str] = "refused"
+    status: ClassVar[int] = 409
+    title: ClassVar[str | Promise] = _("The request was refused.")
+    #: The same request may succeed later: its answer is not kept under the idempotency key.
+    passing: ClassVar[bool] = False
+
+    def __init__(self, detail: str = "", *, errors: Sequence[FieldError] = (), retry_after: int | None = None) -> None:
+        self.detail = detail or str(self.title)
+        self.errors = tuple(errors)
+        self.retry_after = retry_after
+        super().__init__(self.detail)
+
+
+class NotFound(Refusal):
+    """Missing and somebody else's look the same."""
+
+    code, status, title = "not_found", 404, _("There is no such object.")
+
+
+class Malformed(Refusal):
+    """The bytes are not the JSON we ask for."""
+
+    code, status, title = "malformed_request", 400, _("The request could not be read.")
+
+
+class TooLarge(Refusal):
+    """More bytes than any request of this API needs."""
+
+    code, status, title = "too_large", 413, _("The request is too large.")
+
+
+class WrongMediaType(Refusal):
+    """A body that does not call itself JSON."""
+
+    code, status, title = "unsupported_media_type", 415, _("Send application/json.")
+
+
+class Invalid(Refusal):
+    """The JSON is well formed, and a field in it is not what the contract says."""
+
+    code, status, title = "invalid_request", 422, _("A field is not valid.")
+
+
+class Busy(Refusal):
+    """Something is under way that must end first."""
+
+    code, status, title, passing = "busy", 409, _("Something is under way; try again shortly."), True
+
+
+class Unavailable(Refusal):
+    """We cannot answer now; nothing was changed."""
+
+    code, status, title, passing = "unavailable", 503, _("The service is briefly unavailable."), True

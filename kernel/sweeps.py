@@ -1,0 +1,35 @@
+"""Working off what is due, realm by realm, each by its own clock."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, Model, OuterRef, Value
+
+from kernel.clock import live_now, now_in
+from kernel.models import Realm
+
+log = structlog.get_logger(__name__)
+
+
+def realms_due(work: type[Model], column: str) -> list[Realm]:
+    """Realms whose clock runs and in which a row's `column` has come, by the realm's own time.
+
+    A frozen realm is left alone: there, time passes only when its owner says so.
+    """
+    now = ExpressionWrapper(Value(live_now()) + OuterRef("clock_offset"), output_field=DateTimeField())
+    due = work._default_manager.filter(realm_id=OuterRef("pk"), **{f"{column}__lte": now})
+    return list(Realm.objects.filter(frozen_at__isnull=True).filter(Exists(due)).order_by("id"))
+
+
+def everywhere(work: type[Model], column: str, sweep: Callable[[int, datetime, int], int], *, batch: int) -> None:
+    """Let `sweep(realm_id, at, limit)` work until less than a batch is left, in each realm that has work.
+
+    Trouble in one realm is logged and does not keep the others waiting; its rows are still due the next time.
+    """
+    for realm in realms_due(work, column):
+        try:
+            while sweep(realm.id, now_in(realm), batch) == batch:
+                pass
+        except Exception:
+            log.exception("sweep_failed", realm=realm.id, due=column)

@@ -1,0 +1,130 @@
+"""JSON in and out: strict, bounded, and typed by msgspec. What is not in the contract is refused, not ignored."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NoReturn, Self
+
+import msgspec
+from rest_framework.request import Request
+
+from kernel.refusal import FieldError, Invalid, Malformed, TooLarge, WrongMediaType
+
+MOST_BYTES = 64 * 1024
+MOST_DEPTH = 32
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NESTING = re.compile(rb"[\[{]|[\]}]")
+_WHERE = re.compile(r"^(?P<what>.*?)(?: - at `\$?(?P<path>[^`]*)`)?$", re.DOTALL)
+
+
+class Wire(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A shape of the API. `parse` reads one from a request; an instance is what an answer is made of."""
+
+    @classmethod
+    def parse(cls, request: Request) -> Self:
+        """The request's JSON body in this shape.
+
+        Raises:
+            Malformed, TooLarge, WrongMediaType: the bytes are not JSON we take.
+            Invalid: they are, and some field is not what the contract says.
+        """
+        return cls.of(read_object(request))
+
+    @classmethod
+    def parse_query(cls, request: Request) -> Self:
+        """The query string in this shape, each name at most once.
+
+        Raises:
+            Invalid: an unknown or doubled name, or a value of another kind.
+        """
+        given: dict[str, str] = {}
+        for name, values in request.query_params.lists():
+            if len(values) != 1:
+                raise Invalid(errors=[FieldError(f"?{name}", "given more than once")])
+            _check_text(name)
+            _check_text(values[0])
+            given[name] = values[0]
+        return cls.of(given, strict=False)
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any], *, strict: bool = True) -> Self:
+        try:
+            return msgspec.convert(data, cls, strict=strict)
+        except msgspec.ValidationError as exc:
+            raise Invalid(errors=[_field_error(str(exc))]) from None
+
+
+def read_object(request: Request) -> dict[str, Any]:
+    """The body as a JSON object: ≤ 64 kB, ≤ 32 deep, no name twice, no float, no NUL, no half of a character."""
+    if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_BYTES:
+        raise TooLarge
+    raw = request._request.body  # noqa: SLF001  the bytes as sent; DRF would parse them
+    if len(raw) > MOST_BYTES:
+        raise TooLarge
+    if raw and request.content_type.partition(";")[0].strip().lower() != "application/json":
+        raise WrongMediaType
+    return decode(raw or b"{}")
+
+
+def decode(raw: bytes) -> dict[str, Any]:
+    """The JSON object these bytes are, by the rules above."""
+    depth = 0
+    for bracket in _NESTING.finditer(_STRING.sub(b'""', raw)):
+        depth += 1 if bracket[0] in b"[{" else -1
+        if depth > MOST_DEPTH:
+            raise Malformed(f"The JSON is nested more than {MOST_DEPTH} deep.")
+    try:
+        data = json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_object, parse_float=_float, parse_constant=_float, parse_int=_int
+        )
+    except UnicodeDecodeError:
+        raise Malformed("The body is not UTF-8.") from None
+    except json.JSONDecodeError as exc:
+        raise Malformed(f"The body is not JSON: {exc.msg} (byte {exc.pos}).") from None
+    if not isinstance(data, dict):
+        raise Malformed("The body must be a JSON object.")
+    if b"\\u" in raw:
+        _check_texts(data)
+    return data
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise Malformed("A name stands twice in one JSON object.")
+    return data
+
+
+def _int(text: str) -> int:
+    if len(text) > len(str(-(2**63))) or not -(2**63) <= int(text) < 2**63:
+        raise Invalid("A number is too large.")
+    return int(text)
+
+
+def _float(text: str) -> NoReturn:
+    raise Invalid(f"Numbers are whole: amounts are minor units (not {text[:20]}).")
+
+
+def _check_texts(value: Any) -> None:
+    if isinstance(value, dict):
+        for name, entry in value.items():
+            _check_text(name)
+            _check_texts(entry)
+    elif isinstance(value, list):
+        for entry in value:
+            _check_texts(entry)
+    elif isinstance(value, str):
+        _check_text(value)
+
+
+def _check_text(text: str) -> None:
+    if "\0" in text:
+        raise Invalid("Text may not hold NUL.")
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise Invalid("Text holds half of a surrogate pair.")
+
+
+def _field_error(message: str) -> FieldError:
+    found = _WHERE.match(message)
+    what, path = (found["what"], found["path"] or "") if found else (message, "")
+    return FieldError(re.sub(r"\[(\d+)\]|\[\.\.\.\]|\.", lambda m: f"/{m[1] or ''}", path), what)

@@ -1,0 +1,71 @@
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from kernel import guards
+from kernel.models import Identified, Realm
+from ledger import rules
+
+_CODES = Q(debit_account__in=list(rules.CHART)) | Q(debit_account__startswith=rules.CLEARING)
+_CREDIT_CODES = Q(credit_account__in=list(rules.CHART)) | Q(credit_account__startswith=rules.CLEARING)
+_OWNED = [code for code, entry in rules.CHART.items() if entry.owner is not rules.Owner.NONE]
+
+
+class Posting(Identified):
+    """An amount moved from one account to another because of one cause. Never changed; corrected by another."""
+
+    prefix = "pst"
+    append_only: ClassVar[bool] = True
+
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    cause_id = models.UUIDField()
+    kind = models.CharField(max_length=40)
+    line = models.PositiveSmallIntegerField(default=0)
+    #: The order it is about, where there is one.
+    order_id = models.UUIDField(null=True, blank=True)
+    debit_account = models.CharField(max_length=40)
+    debit_owner = models.UUIDField(null=True, blank=True)
+    credit_account = models.CharField(max_length=40)
+    credit_owner = models.UUIDField(null=True, blank=True)
+    amount_minor = models.BigIntegerField()
+    currency = models.CharField(max_length=3)
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["cause_id", "kind", "line"], name="one_fact_posts_once"),
+            models.CheckConstraint(name="a_posting_moves_something", condition=Q(amount_minor__gt=0)),
+            models.CheckConstraint(
+                name="a_posting_has_two_sides",
+                condition=~Q(debit_account=F("credit_account"))
+                | (Q(debit_owner__isnull=False) & Q(credit_owner__isnull=False) & ~Q(debit_owner=F("credit_owner"))),
+            ),
+            models.CheckConstraint(name="both_sides_are_in_the_chart", condition=_CODES & _CREDIT_CODES),
+            models.CheckConstraint(
+                name="a_debit_has_its_owner",
+                condition=Q(debit_account__in=_OWNED, debit_owner__isnull=False)
+                | (~Q(debit_account__in=_OWNED) & Q(debit_owner__isnull=True)),
+            ),
+            models.CheckConstraint(
+                name="a_credit_has_its_owner",
+                condition=Q(credit_account__in=_OWNED, credit_owner__isnull=False)
+                | (~Q(credit_account__in=_OWNED) & Q(credit_owner__isnull=True)),
+            ),
+            models.CheckConstraint(name="posting_currency_is_iso", condition=Q(currency__regex="^[A-Z]{3}$")),
+        ]
+        indexes = [
+            models.Index(
+                fields=["debit_owner", "debit_account"], name="posting_debits", condition=Q(debit_owner__isnull=False)
+            ),
+            models.Index(
+                fields=["credit_owner", "credit_account"],
+                name="posting_credits",
+                condition=Q(credit_owner__isnull=False),
+            ),
+            models.Index(fields=["order_id"], name="posting_order", condition=Q(order_id__isnull=False)),
+        ]
+        triggers = guards.append_only()

@@ -1,0 +1,144 @@
+from datetime import timedelta
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from kernel import guards
+from kernel.models import Identified, Realm
+from kernel.money import MOST_MINOR
+from merchants import rules
+
+
+class Merchant(Identified):
+    """A tenant. A sandbox merchant has a realm, and so a clock, of its own; live ones share the live realm."""
+
+    prefix = "mch"
+
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="merchants")
+    name = models.CharField(max_length=80)
+    contact = models.CharField(max_length=200, blank=True)
+    #: The same business in the other mode.
+    twin = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="+")
+    suspended_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+
+    @property
+    def mode(self) -> str:
+        return self.realm.mode
+
+
+class Service(Identified):
+    """What a merchant offers to use first and pay for later, and on which terms."""
+
+    prefix = "svc"
+
+    class Mode(models.TextChoices):
+        FIXED = "fixed"
+        DYNAMIC = "dynamic"
+
+    class Funding(models.TextChoices):
+        ON_COLLECTION = "on_collection"
+        ADVANCE = "advance"
+
+    class State(models.TextChoices):
+        ACTIVE = "active"
+        PAUSED = "paused"
+
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="services")
+    name = models.CharField(max_length=40)
+    description = models.CharField(max_length=200, blank=True)
+    industry = models.CharField(max_length=40, default="general")
+    mode = models.CharField(max_length=7, choices=Mode.choices)
+    currency = models.CharField(max_length=3, default="CNY")
+    #: 风险金: the most one order of it may come to.
+    ceiling_minor = models.BigIntegerField()
+    confirmation = models.BooleanField(default=False)
+    score_min = models.PositiveSmallIntegerField(default=0)
+    funding = models.CharField(max_length=13, choices=Funding.choices, default=Funding.ON_COLLECTION)
+    fee_bps = models.PositiveSmallIntegerField(default=60)
+    grace = models.DurationField(default=timedelta(hours=72))
+    retry_policy = models.CharField(max_length=20, default="standard")
+    late_fee_daily_bps = models.PositiveSmallIntegerField(default=0)
+    late_fee_cap_bps = models.PositiveSmallIntegerField(default=0)
+    state = models.CharField(max_length=6, choices=State.choices, default=State.ACTIVE)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                name="a_service_has_a_ceiling", condition=Q(ceiling_minor__gt=0, ceiling_minor__lte=MOST_MINOR)
+            ),
+            models.CheckConstraint(name="a_fee_is_less_than_the_whole", condition=Q(fee_bps__lt=10_000)),
+            models.CheckConstraint(name="a_grace_is_not_negative", condition=Q(grace__gte=timedelta())),
+            models.CheckConstraint(name="service_currency_is_iso", condition=Q(currency__regex="^[A-Z]{3}$")),
+        ]
+
+
+class ApiKey(Identified):
+    """A merchant's secret, of which only the digest is kept."""
+
+    prefix = "key"
+
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="api_keys")
+    name = models.CharField(max_length=60, blank=True)
+    digest = models.BinaryField(max_length=32, unique=True)
+    hint = models.CharField(max_length=20)
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def may(self, scope: rules.Scope) -> bool:
+        return scope.value in self.scopes
+
+
+class Event(Identified):
+    """What a merchant must hear of: written with the fact itself, replayable for ever."""
+
+    prefix = "evt"
+    append_only: ClassVar[bool] = True
+
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="events")
+    type = models.CharField(max_length=40)
+    #: What it is about: an order, an agreement … `sequence` counts its events without gaps.
+    subject_id = models.UUIDField()
+    sequence = models.PositiveIntegerField()
+    data = models.JSONField(default=dict)
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["subject_id", "sequence"], name="events_of_a_subject_are_numbered"),
+            models.CheckConstraint(name="events_count_from_one", condition=Q(sequence__gte=1)),
+        ]
+        indexes = [models.Index(F("merchant"), F("id"), name="event_feed")]
+        triggers = guards.append_only()
+
+
+class Change(Identified):
+    """Who changed what of a merchant's own affairs: keys, services, the merchant itself. Append-only."""
+
+    prefix = "chg"
+    append_only: ClassVar[bool] = True
+
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="changes")
+    verb = models.CharField(max_length=40)
+    subject_id = models.UUIDField()
+    by = models.CharField(max_length=80)
+    at = models.DateTimeField()
+    data = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["id"]
+        triggers = guards.append_only()

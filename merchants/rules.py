@@ -1,0 +1,39 @@
+"""What a merchant's key may do, and how a secret is made. Pure."""
+
+import hashlib
+import secrets
+from enum import StrEnum
+
+
+class Scope(StrEnum):
+    """What an API key may be used for."""
+
+    ORDERS_READ = "orders:read"
+    ORDERS_WRITE = "orders:write"
+    AGREEMENTS_READ = "agreements:read"
+    AGREEMENTS_WRITE = "agreements:write"
+    SERVICES_READ = "services:read"
+    SERVICES_WRITE = "services:write"
+    SANDBOX = "sandbox"
+
+
+ALL_SCOPES = tuple(scope.value for scope in Scope)
+#: Two, so that a key is exchanged for the next without a moment when neither works.
+LIVE_KEYS_MAX = 2
+_SHOWN = 6
+
+
+def new_secret(mode: str) -> str:
+    """`sk_test_…` or `sk_live_…` with 256 random bits."""
+    return f"sk_{mode}_{secrets.token_urlsafe(32)}"
+
+
+def digest(secret: str) -> bytes:
+    """What is kept of a secret: enough to know it again, not to use it."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def hint(secret: str) -> str:
+    """What is shown of a secret afterwards: its kind and last characters."""
+    head = secret[: len("sk_test_")]
+    return f"{head}…{secret[-_SHOWN:]}"

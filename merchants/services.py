@@ -1,0 +1,142 @@
+"""A merchant joins, offers services, holds keys, and is told what happens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+from django.utils.translation import gettext_lazy as _
+
+from kernel.actor import Actor
+from kernel.ids import uuid7
+from kernel.models import LIVE, Realm
+from kernel.refusal import NotFound, Refusal
+from merchants import rules
+from merchants.models import ApiKey, Change, Merchant, Service
+
+
+class TooManyKeys(Refusal):
+    """Two keys are live already."""
+
+    code, title = "too_many_keys", _("Two keys are live; revoke one first.")
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """One thing to tell a merchant: its type, what it is about, and the plain facts."""
+
+    merchant_id: UUID
+    type: str
+    subject_id: UUID
+    data: dict[str, Any]
+
+
+@transaction.atomic
+def join_merchant(name: str, *, contact: str = "", by: Actor, at: datetime) -> tuple[Merchant, Merchant]:
+    """A business joins: it gets a sandbox with a clock of its own, and a live twin that has no key yet."""
+    live = Merchant.objects.create(realm_id=LIVE, name=name, contact=contact, created_at=at)
+    realm = Realm.objects.create(mode="test")
+    sandbox = Merchant.objects.create(realm=realm, name=name, contact=contact, twin=live, created_at=at)
+    for merchant in (live, sandbox):
+        _note(merchant.id, "joined", merchant.id, by=by, at=at, name=name)
+    return sandbox, live
+
+
+@transaction.atomic
+def issue_key(
+    merchant_id: UUID, *, scopes: Sequence[str] = rules.ALL_SCOPES, name: str = "", by: Actor, at: datetime
+) -> tuple[ApiKey, str]:
+    """A new secret for the merchant, returned this once and never again.
+
+    Raises:
+        TooManyKeys: two are live.
+    """
+    merchant = Merchant.objects.select_for_update(of=("self",)).select_related("realm").get(pk=merchant_id)
+    if merchant.api_keys.filter(revoked_at__isnull=True).count() >= rules.LIVE_KEYS_MAX:
+        raise TooManyKeys
+    secret = rules.new_secret(merchant.mode)
+    key = ApiKey.objects.create(
+        merchant=merchant,
+        name=name,
+        digest=rules.digest(secret),
+        hint=rules.hint(secret),
+        scopes=list(scopes),
+        created_at=at,
+    )
+    _note(merchant.id, "key_issued", key.id, by=by, at=at, hint=key.hint, scopes=list(scopes))
+    return key, secret
+
+
+@transaction.atomic
+def revoke_key(key_id: UUID, *, by: Actor, at: datetime) -> None:
+    """The secret opens nothing from this moment on.
+
+    Raises:
+        NotFound: there is no such key.
+    """
+    key = ApiKey.objects.select_for_update().filter(pk=key_id).first()
+    if key is None:
+        raise NotFound
+    if key.revoked_at is None:
+        key.revoked_at = at
+        key.save(update_fields=["revoked_at"])
+        _note(key.merchant_id, "key_revoked", key.id, by=by, at=at)
+
+
+@transaction.atomic
+def offer_service(merchant_id: UUID, terms: dict[str, Any], *, by: Actor, at: datetime) -> Service:
+    """The merchant offers something to use now and pay for later."""
+    service = Service.objects.create(merchant_id=merchant_id, created_at=at, **terms)
+    _note(merchant_id, "service_offered", service.id, by=by, at=at, **terms)
+    return service
+
+
+@transaction.atomic
+def change_service(merchant_id: UUID, service_id: UUID, terms: dict[str, Any], *, by: Actor, at: datetime) -> Service:
+    """Other terms from now on; orders already open keep theirs.
+
+    Raises:
+        NotFound: missing, or another merchant's.
+    """
+    service = Service.objects.select_for_update().filter(merchant_id=merchant_id, pk=service_id).first()
+    if service is None:
+        raise NotFound
+    for name, value in terms.items():
+        setattr(service, name, value)
+    service.save(update_fields=list(terms))
+    _note(merchant_id, "service_changed", service.id, by=by, at=at, **terms)
+    return service
+
+
+def publish(news: Sequence[News], *, realm_id: int, at: datetime) -> None:
+    """Tell merchants, in the transaction of the fact: what is committed is told, what is not is not.
+
+    The caller holds the lock on each subject, which is what makes its numbers run without gaps.
+    """
+    with connection.cursor() as cursor:
+        for item in news:
+            cursor.execute(
+                """
+                INSERT INTO merchants_event (id, realm_id, merchant_id, type, subject_id, sequence, data, at)
+                SELECT %s, %s, %s, %s, %s, coalesce(max(sequence), 0) + 1, %s::jsonb, %s
+                FROM merchants_event WHERE subject_id = %s
+                """,
+                [
+                    uuid7(),
+                    realm_id,
+                    item.merchant_id,
+                    item.type,
+                    item.subject_id,
+                    msgspec.json.encode(item.data).decode(),
+                    at,
+                    item.subject_id,
+                ],
+            )
+
+
+def _note(merchant_id: UUID, verb: str, subject_id: UUID, *, by: Actor, at: datetime, **data: Any) -> None:
+    plain = msgspec.to_builtins(data, str_keys=True)
+    Change.objects.create(merchant_id=merchant_id, verb=verb, subject_id=subject_id, by=str(by), at=at, data=plain)

@@ -1,0 +1,269 @@
+from datetime import datetime
+from typing import Any
+
+from django.db import models
+from django.db.models import F, Q
+from django_fsm import FSMField, transition
+
+from accounts.models import Person
+from credit.models import Agreement
+from kernel import guards
+from kernel.lifecycle import Lifecycle
+from kernel.models import History, Realm
+from kernel.money import MOST_MINOR, Money
+from ledger import rules as book
+from merchants.models import Merchant, Service
+from orders.rules import Terms
+
+
+class OrderEvent(History):
+    """A line of an order's history."""
+
+    subject = models.ForeignKey("Order", models.PROTECT, related_name="history")
+
+
+class ObligationEvent(History):
+    """A line of an obligation's history."""
+
+    subject = models.ForeignKey("Obligation", models.PROTECT, related_name="history")
+
+
+class Order(Lifecycle):
+    """信用服务订单: one use of a service. Its state moves only by the transitions below, on a locked row."""
+
+    prefix = "ord"
+    history_model = OrderEvent
+
+    class State(models.TextChoices):
+        CREATED = "created"
+        OPEN = "open"
+        COMPLETED = "completed"
+        OVERDUE = "overdue"
+        DEDUCTED = "deducted"
+        CANCELLED = "cancelled"
+        EXPIRED = "expired"
+
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    service = models.ForeignKey(Service, models.PROTECT, related_name="+")
+    agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="orders")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="orders")
+    out_order_no = models.CharField(max_length=32)
+    #: SHA-256 of what was asked, so that the same request again is known from another one.
+    asked_hash = models.BinaryField(max_length=32)
+    final_hash = models.BinaryField(max_length=32, null=True, blank=True)
+    state = FSMField(default=State.OPEN, choices=State.choices, protected=True)
+    #: The service's terms as they were when the order was opened.
+    mode = models.CharField(max_length=7, choices=Service.Mode.choices)
+    funding = models.CharField(max_length=13, choices=Service.Funding.choices)
+    fee_bps = models.PositiveSmallIntegerField()
+    grace = models.DurationField()
+    title = models.CharField(max_length=100)
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField(null=True, blank=True)
+    ceiling_minor = models.BigIntegerField()
+    total_minor = models.BigIntegerField(null=True, blank=True)
+    items = models.JSONField(default=list, blank=True)
+    discounts = models.JSONField(default=list, blank=True)
+    starts_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True)
+    start_location = models.CharField(max_length=100, blank=True)
+    end_location = models.CharField(max_length=100, blank=True)
+    attach = models.CharField(max_length=256, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    cancel_reason = models.CharField(max_length=100, blank=True)
+    created_at = models.DateTimeField()
+    opened_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+    deducted_at = models.DateTimeField(null=True, blank=True)
+    overdue_at = models.DateTimeField(null=True, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    #: While it waits for the person: when it ends by itself.
+    expires_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["merchant", "out_order_no"], name="an_order_number_is_used_once"),
+            models.CheckConstraint(
+                name="a_ceiling_is_positive", condition=Q(ceiling_minor__gt=0, ceiling_minor__lte=MOST_MINOR)
+            ),
+            models.CheckConstraint(
+                name="a_total_stays_under_its_ceiling",
+                condition=Q(total_minor__isnull=True) | Q(total_minor__gte=0, total_minor__lte=F("ceiling_minor")),
+            ),
+            models.CheckConstraint(
+                name="a_completed_order_has_a_total",
+                condition=~Q(state__in=["completed", "overdue", "deducted"]) | Q(total_minor__isnull=False),
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["merchant", "-id"], name="orders_of_merchant"),
+            models.Index(fields=["person", "-id"], name="orders_of_person"),
+            models.Index(fields=["realm", "expires_at"], name="orders_waiting", condition=Q(expires_at__isnull=False)),
+        ]
+        triggers = guards.lifecycle(
+            "orders_orderevent",
+            frozen=[
+                "realm_id",
+                "merchant_id",
+                "person_id",
+                "agreement_id",
+                "out_order_no",
+                "currency",
+                "ceiling_minor",
+            ],
+        )
+
+    @property
+    def ceiling(self) -> Money:
+        return Money(self.ceiling_minor, self.currency)
+
+    @property
+    def total(self) -> Money:
+        return Money(self.total_minor or 0, self.currency)
+
+    @property
+    def terms(self) -> Terms:
+        return Terms(
+            person=book.receivable(self.person_id),
+            held=book.pending(self.merchant_id),
+            owed=book.payable(self.merchant_id),
+            advance=self.funding == Service.Funding.ADVANCE,
+            fee_bps=self.fee_bps,
+        )
+
+    @transition(field=state, source=State.CREATED, target=State.OPEN)
+    def confirm(self, *, at: datetime) -> None:
+        self.opened_at, self.expires_at = at, None
+
+    @transition(field=state, source=State.CREATED, target=State.EXPIRED)
+    def expire(self) -> None:
+        self.expires_at = None
+
+    @transition(field=state, source=State.OPEN, target=State.COMPLETED)
+    def complete(self, total: Money, *, at: datetime, **final: Any) -> None:
+        self.total_minor, self.completed_at = total.minor, at
+        for name, value in final.items():
+            setattr(self, name, value)
+
+    @transition(field=state, source=[State.COMPLETED, State.OVERDUE], target=State.DEDUCTED)
+    def settle(self, *, at: datetime) -> None:
+        self.deducted_at = at
+
+    @transition(field=state, source=State.COMPLETED, target=State.OVERDUE)
+    def fall_overdue(self, *, at: datetime) -> None:
+        self.overdue_at = at
+
+    @transition(
+        field=state,
+        source=[State.CREATED, State.OPEN, State.COMPLETED, State.OVERDUE],
+        target=State.CANCELLED,
+    )
+    def cancel(self, reason: str, *, at: datetime) -> None:
+        self.cancelled_at, self.cancel_reason, self.expires_at = at, reason, None
+
+    @transition(field=state, source=[State.COMPLETED, State.OVERDUE], target=None)
+    def lower(self, total: Money) -> None:
+        self.total_minor = total.minor
+
+
+class Obligation(Lifecycle):
+    """应付款: a part of an order's total with a due time. The row is the job: `collect_at` says when to collect."""
+
+    prefix = "obl"
+    history_model = ObligationEvent
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        OVERDUE = "overdue"
+        PAID = "paid"
+        WAIVED = "waived"
+        WRITTEN_OFF = "written_off"
+
+    OWED = (State.PENDING, State.OVERDUE)
+
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    order = models.ForeignKey(Order, models.PROTECT, related_name="obligations")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="obligations")
+    sequence = models.PositiveSmallIntegerField(default=1)
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField()
+    paid_minor = models.BigIntegerField(default=0)
+    state = FSMField(default=State.PENDING, choices=State.choices, protected=True)
+    due_at = models.DateTimeField()
+    #: When it is overdue if nothing is paid; empty once that has been seen to.
+    overdue_from = models.DateTimeField(null=True, blank=True)
+    #: When the next automatic attempt is due; empty while one is in flight or none is planned.
+    collect_at = models.DateTimeField(null=True, blank=True)
+    #: The deduction in flight for it: nothing else may take or change what is owed meanwhile.
+    in_flight = models.UUIDField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    #: The attempts to come, `[{at, instrument, reason}]`, and the last failure, `{code, class, at}`.
+    plan = models.JSONField(default=list, blank=True)
+    last_failure = models.JSONField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["order_id", "sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "sequence"], name="obligations_of_an_order_are_numbered"),
+            models.CheckConstraint(
+                name="never_more_is_paid_than_owed",
+                condition=Q(amount_minor__gt=0, paid_minor__gte=0, paid_minor__lte=F("amount_minor")),
+            ),
+            models.CheckConstraint(
+                name="paid_means_paid_in_full",
+                condition=~Q(state="paid") | Q(paid_minor=F("amount_minor")),
+            ),
+            models.CheckConstraint(
+                name="what_is_over_is_not_collected",
+                condition=Q(state__in=["pending", "overdue"]) | Q(collect_at__isnull=True, overdue_from__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="in_flight_means_not_due", condition=Q(in_flight__isnull=True) | Q(collect_at__isnull=True)
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["realm", "collect_at"], name="obligations_due", condition=Q(collect_at__isnull=False)),
+            models.Index(
+                fields=["realm", "overdue_from"],
+                name="obligations_going_overdue",
+                condition=Q(overdue_from__isnull=False),
+            ),
+            models.Index(fields=["person"], name="obligations_owed", condition=Q(state__in=["pending", "overdue"])),
+        ]
+        triggers = guards.lifecycle("orders_obligationevent", frozen=["realm_id", "order_id", "person_id", "currency"])
+
+    @property
+    def owed(self) -> Money:
+        """What is still to be paid of it."""
+        unpaid = self.amount_minor - self.paid_minor if self.state in self.OWED else 0
+        return Money(unpaid, self.currency)
+
+    @property
+    def paid(self) -> Money:
+        return Money(self.paid_minor, self.currency)
+
+    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=State.PAID)
+    def finish(self) -> None:
+        self.paid_minor = self.amount_minor
+        self.collect_at = self.overdue_from = None
+        self.plan = []
+
+    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=None)
+    def take_part(self, amount: Money) -> None:
+        self.paid_minor += amount.minor
+
+    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=None)
+    def lower(self, amount: Money) -> None:
+        self.amount_minor = amount.minor
+
+    @transition(field=state, source=State.PENDING, target=State.OVERDUE)
+    def fall_overdue(self) -> None:
+        self.overdue_from = None
+
+    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=State.WAIVED)
+    def waive(self) -> None:
+        self.collect_at = self.overdue_from = None
+        self.plan = []

@@ -1,0 +1,83 @@
+"""What may be wrong with asking for something of an order."""
+
+from django.utils.translation import gettext_lazy as _
+
+from kernel.refusal import Busy, Refusal
+
+
+class OrderNumberReused(Refusal):
+    """`out_order_no` names another order of this merchant."""
+
+    code, title = "out_order_no_reused", _("This out_order_no belongs to an order with other parameters.")
+
+
+class OrderRefused(Refusal):
+    """The assessment went against the person. `detail` carries the coarse reason."""
+
+    code, status, title = "order_refused", 402, _("The person cannot place this order now.")
+
+
+class AgreementNotActive(Refusal):
+    """The person has not opened the service, or has stopped it."""
+
+    code, title = "agreement_not_active", _("The person has not opened this service, or has stopped new orders.")
+
+
+class OrderState(Refusal):
+    """The order is in a state in which this cannot be done."""
+
+    code, title = "order_state", _("The order's state does not allow this.")
+
+
+class AboveCeiling(Refusal):
+    """More than the person agreed to."""
+
+    code, status, title = "above_ceiling", 422, _("The amount is above what was agreed.")
+
+
+class TotalInvalid(Refusal):
+    """Items, discounts and total do not fit."""
+
+    code, status, title = "total_invalid", 422, _("The total does not follow from the items and discounts.")
+
+
+class EndsInFuture(Refusal):
+    """A service cannot have ended later than now."""
+
+    code, status, title = "ends_in_future", 422, _("The service cannot have ended in the future.")
+
+
+class TimesInvalid(Refusal):
+    """Start, end and due time do not fit."""
+
+    code, status, title = "times_invalid", 422, _("The times do not fit together.")
+
+
+class WrongAmountField(Refusal):
+    """A fixed service takes `amount`, a dynamic one `ceiling`."""
+
+    code, status, title = "wrong_amount_field", 422, _("This service takes the other of amount and ceiling.")
+
+
+class CurrencyMismatch(Refusal):
+    """The service is offered in another currency."""
+
+    code, status, title = "currency_mismatch", 422, _("The service is offered in another currency.")
+
+
+class TotalRaised(Refusal):
+    """After completion a total only goes down."""
+
+    code, status, title = "total_raised", 422, _("After completion the total can only be lowered.")
+
+
+class AlreadyCollected(Refusal):
+    """Money was taken for this order already."""
+
+    code, title = "already_collected", _("Money was collected for this order already.")
+
+
+class DeductionInFlight(Busy):
+    """A deduction is under way; what is owed cannot change until its outcome is known."""
+
+    code, title = "deduction_in_flight", _("A deduction is under way; try again when its outcome is known.")

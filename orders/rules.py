@@ -1,0 +1,96 @@
+"""What an order comes to and when it is owed. Pure arithmetic on plain values."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from kernel.money import Money
+from ledger.rules import FEES, Account, Move
+
+#: An order nobody confirmed ends by itself after this long.
+CONFIRMATION = timedelta(days=30)
+#: A due time is at most this far after completion.
+DUE_LATEST = timedelta(days=90)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A payment item or a discount, as the merchant words it."""
+
+    name: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The service's terms as they were when the order was opened."""
+
+    person: Account
+    held: Account
+    owed: Account
+    advance: bool
+    fee_bps: int
+
+
+class TotalError(ValueError):
+    """The parts and the whole do not fit; the message says how."""
+
+
+class AboveCeilingError(TotalError):
+    """More than was agreed."""
+
+
+def total_of(
+    total: int | None, items: Sequence[Line], discounts: Sequence[Line], *, ceiling: int, default: int | None
+) -> int:
+    """What the order comes to (minor units): Σ items − Σ discounts, or the total given, or the amount ordered.
+
+    Raises:
+        TotalError: nothing says it, the two ways disagree, or it is below zero or above the ceiling.
+    """
+    summed = sum(line.amount for line in items) - sum(line.amount for line in discounts) if items else None
+    if total is None:
+        total = summed if summed is not None else default
+    if total is None:
+        raise TotalError("Say the total, or the items it is made of.")
+    if summed is not None and summed != total:
+        raise TotalError(f"The items less the discounts come to {summed}, not {total}.")
+    if total < 0:
+        raise TotalError("The discounts are more than the items.")
+    if total > ceiling:
+        raise AboveCeilingError(f"The total {total} is above what was agreed, {ceiling}.")
+    return total
+
+
+def fee_of(amount: Money, terms: Terms) -> Money:
+    return amount.bps(terms.fee_bps)
+
+
+def completion_moves(total: Money, terms: Terms) -> list[Move]:
+    """The goods have arrived: the person owes; the merchant is owed now (advance) or once that is paid."""
+    if not terms.advance:
+        return [Move(terms.person, terms.held, total)]
+    return [Move(terms.person, terms.owed, total), Move(terms.owed, FEES, fee_of(total, terms))]
+
+
+def reduction_moves(before: Money, after: Money, terms: Terms) -> list[Move]:
+    """The total went down from `before` to `after`: what completion posted is reversed for that part."""
+    part = before - after
+    if not terms.advance:
+        return [Move(terms.held, terms.person, part)]
+    fee = fee_of(before, terms) - fee_of(after, terms)
+    return [Move(terms.owed, terms.person, part), Move(FEES, terms.owed, fee)]
+
+
+def elsewhere_moves(amount: Money, terms: Terms) -> list[Move]:
+    """The person paid the merchant directly: nobody owes anybody for that part through us."""
+    return [Move(terms.owed if terms.advance else terms.held, terms.person, amount)]
+
+
+def collection_moves(amount: Money, before: Money, clearing: Account, terms: Terms) -> list[Move]:
+    """Money was taken: `amount` now, `before` earlier. Fees are of the sum so far, so parts add up to the whole."""
+    moves = [Move(clearing, terms.person, amount)]
+    if not terms.advance:
+        fee = fee_of(before + amount, terms) - fee_of(before, terms)
+        moves += [Move(terms.held, terms.owed, amount), Move(terms.owed, FEES, fee)]
+    return moves

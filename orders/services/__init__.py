@@ -1,0 +1,35 @@
+"""Verbs of orders, by what they are about: opening, finishing, and what collection reports back."""
+
+from orders.services.collect import (
+    Payment,
+    Release,
+    claim,
+    lock_due,
+    lock_owed,
+    mark_overdue,
+    receive,
+    release,
+)
+from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
+from orders.services.start import Opening, Wish, confirm_order, expire_unconfirmed, open_order
+
+__all__ = [
+    "Final",
+    "Opening",
+    "Payment",
+    "Release",
+    "Wish",
+    "cancel_order",
+    "claim",
+    "complete_order",
+    "confirm_order",
+    "expire_unconfirmed",
+    "lock_due",
+    "lock_owed",
+    "lower_total",
+    "mark_overdue",
+    "mark_paid",
+    "open_order",
+    "receive",
+    "release",
+]

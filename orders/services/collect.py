@@ -1,0 +1,175 @@
+"""What collection asks of and reports to orders: due obligations claimed, paid, let go, or overdue."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from credit import services as credit
+from credit.services import Delta
+from kernel.actor import Actor
+from kernel.lifecycle import record_all
+from kernel.money import Money
+from ledger import services as ledger
+from ledger.rules import Account
+from ledger.services import Fact
+from orders import rules
+from orders.models import Obligation, Order
+from orders.refusals import DeductionInFlight, OrderState
+from orders.services.promise import keep_promise
+from orders.services.tell import news_of, news_of_obligation, tell
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Money that was taken for one obligation; `cause` is the deduction's line that did it."""
+
+    obligation_id: UUID
+    amount: Money
+    cause: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """An attempt that took nothing: why, and what comes next."""
+
+    obligation_id: UUID
+    failure: Mapping[str, Any] | None
+    #: The attempts to come from now on; None keeps those already planned.
+    plan: Sequence[Mapping[str, Any]] | None
+
+
+def lock_due(realm_id: int, *, at: datetime, limit: int) -> list[Obligation]:
+    """Obligations to be collected by now, oldest first, locked; those another worker holds are passed over."""
+    due = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at).order_by("collect_at")
+    return list(due.select_for_update(skip_locked=True, of=("self",))[:limit])
+
+
+def lock_owed(order_id: UUID) -> tuple[Order, list[Obligation]]:
+    """What is owed of one order, locked with it, for somebody who wants to pay or collect now.
+
+    Raises:
+        NotFound: there is no such order.
+        OrderState: nothing is owed of it.
+        DeductionInFlight: it is being collected already.
+    """
+    order = Order.objects.locked(order_id)
+    if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
+        raise OrderState(f"The order is {order.state}.")
+    obligations = list(order.obligations.select_for_update(of=("self",)).order_by("pk"))
+    if any(obligation.in_flight for obligation in obligations):
+        raise DeductionInFlight(retry_after=5)
+    return order, [obligation for obligation in obligations if obligation.owed]
+
+
+def claim(pairs: Iterable[tuple[Obligation, UUID]], *, planned: bool) -> None:
+    """These locked obligations are being collected by these deductions: nothing else may touch what they owe.
+
+    A `planned` attempt is taken off the plan; any other leaves the plan as it is.
+    """
+    claimed = []
+    for obligation, deduction_id in pairs:
+        obligation.in_flight, obligation.collect_at = deduction_id, None
+        obligation.attempts += 1
+        if planned:
+            obligation.plan = obligation.plan[1:]
+        claimed.append(obligation)
+    Obligation.objects.bulk_update(claimed, ["in_flight", "collect_at", "attempts", "plan"], batch_size=500)
+
+
+@transaction.atomic
+def release(releases: Sequence[Release]) -> None:
+    """Attempts ended without money: the obligations are free again, and wait for their next date."""
+    by_id = {item.obligation_id: item for item in releases}
+    rows = Obligation.objects.locked_all(by_id)
+    for row in rows:
+        item = by_id[row.id]
+        row.in_flight = None
+        if item.plan is not None:
+            row.plan = list(item.plan)
+        row.collect_at = _next(row)
+        row.last_failure = dict(item.failure) if item.failure else row.last_failure
+    Obligation.objects.bulk_update(rows, ["in_flight", "collect_at", "plan", "last_failure"], batch_size=500)
+
+
+@transaction.atomic
+def receive(payments: Sequence[Payment], *, clearing: Account, by: Actor, at: datetime) -> list[Order]:
+    """Money has arrived for these obligations of one realm: it is booked, and orders paid in full are done.
+
+    The caller has made sure that each payment is reported once (its deduction's state moves once).
+    Returns the orders, each as it stands now.
+    """
+    by_id = {payment.obligation_id: payment for payment in payments}
+    order_ids = Obligation.objects.filter(pk__in=by_id).values_list("order_id", flat=True)
+    orders = {order.id: order for order in Order.objects.locked_all(set(order_ids))}
+    siblings = list(Obligation.objects.select_for_update(of=("self",)).filter(order_id__in=orders).order_by("pk"))
+    facts, news, deltas = [], [], []
+    finished, partial = [], []
+    for row in siblings:
+        payment = by_id.get(row.id)
+        if payment is None:
+            continue
+        order = row.order = orders[row.order_id]
+        before = Money(sum(o.paid_minor for o in siblings if o.order_id == order.id), order.currency)
+        row.in_flight = None
+        if payment.amount == row.owed:
+            row.finish()
+            finished.append(row)
+            news.append(news_of_obligation(row, "obligation.paid"))
+        else:
+            row.take_part(payment.amount)
+            row.collect_at = _next(row)
+            partial.append(row)
+        moves = rules.collection_moves(payment.amount, before, clearing, order.terms)
+        facts.append(Fact(payment.cause, "collected", moves, order.id))
+        deltas.append(Delta(order.person_id, outstanding_minor=-payment.amount.minor))
+    record_all(finished, "paid", by=by, at=at)
+    record_all(partial, "part_paid", by=by, at=at)
+    done = [o for o in orders.values() if not any(row.owed for row in siblings if row.order_id == o.id)]
+    for order in done:
+        deltas.append(keep_promise(order, at=at))
+        news.append(news_of(order, "order.deducted"))
+    record_all(done, "deducted", by=by, at=at)
+    credit.change_profiles(deltas, at=at)
+    credit.leave_orders([order.agreement_id for order in done], by=by, at=at)
+    realm_id = siblings[0].realm_id
+    ledger.post(facts, realm_id=realm_id, at=at)
+    tell(news, realm_id=realm_id, at=at)
+    return list(orders.values())
+
+
+@transaction.atomic
+def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
+    """Grace has passed unpaid: the promise is breached. What is in flight is left until its outcome is known.
+
+    Orders are locked before their obligations, as everywhere; returns how many obligations became overdue.
+    """
+    due = Obligation.objects.filter(realm_id=realm_id, overdue_from__lte=at, in_flight__isnull=True)
+    order_ids = set(due.order_by("overdue_from").values_list("order_id", flat=True)[:limit])
+    locked = Order.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk__in=order_ids)
+    orders = {order.id: order for order in locked.order_by("pk")}
+    rows = list(due.filter(order_id__in=orders).select_for_update(of=("self",)).order_by("pk"))
+    by = Actor.system("overdue")
+    for row in rows:
+        row.fall_overdue()
+    record_all(rows, "overdue", by=by, at=at)
+    fallen = [orders[key] for key in sorted({row.order_id for row in rows}) if orders[key].overdue_at is None]
+    for order in fallen:
+        order.fall_overdue(at=at)
+    record_all(fallen, "overdue", by=by, at=at)
+    deltas = [
+        Delta(order.person_id, overdue_orders=1, breached_orders=1, score_step="breached", order_id=order.id)
+        for order in fallen
+    ]
+    if deltas:
+        credit.change_profiles(deltas, at=at)
+        tell((news_of(order, "order.overdue") for order in fallen), realm_id=realm_id, at=at)
+    return len(rows)
+
+
+def _next(obligation: Obligation) -> datetime | None:
+    """When the plan has the next attempt."""
+    return datetime.fromisoformat(obligation.plan[0]["at"]) if obligation.plan else None

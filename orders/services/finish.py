@@ -1,0 +1,284 @@
+"""The service has ended: completed, cancelled, lowered, or paid elsewhere."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import transaction
+
+from credit import services as credit
+from credit.services import Delta
+from kernel.actor import Actor
+from kernel.lifecycle import record_all
+from kernel.money import Money
+from ledger import services as ledger
+from ledger.services import Fact
+from orders import rules
+from orders.models import Obligation, Order
+from orders.refusals import (
+    AboveCeiling,
+    AlreadyCollected,
+    DeductionInFlight,
+    EndsInFuture,
+    OrderState,
+    TimesInvalid,
+    TotalInvalid,
+    TotalRaised,
+)
+from orders.services.promise import keep_promise
+from orders.services.tell import news_of, news_of_obligation, tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Final:
+    """How the merchant says the service ended."""
+
+    total: int | None = None
+    items: Sequence[dict[str, Any]] | None = None
+    discounts: Sequence[dict[str, Any]] = ()
+    ends_at: datetime | None = None
+    due_at: datetime | None = None
+    end_location: str = ""
+
+    @property
+    def digest(self) -> bytes:
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).digest()
+
+
+@transaction.atomic
+def complete_order(order_id: UUID, final: Final, *, by: Actor, at: datetime) -> Order:
+    """The service has ended: the held ceiling becomes what the person owes, due at the agreed time.
+
+    The same completion again returns the order as it is. A total of zero keeps the promise at once.
+
+    Raises:
+        NotFound: there is no such order.
+        OrderState: it is not open, or was completed otherwise.
+        TotalInvalid, AboveCeiling, EndsInFuture, TimesInvalid: the figures do not fit.
+    """
+    order = Order.objects.locked(order_id)
+    if order.final_hash is not None and bytes(order.final_hash) == final.digest:
+        return order
+    if order.state != Order.State.OPEN:
+        raise OrderState(f"The order is {order.state}.")
+    due_at = _due(order, final, at=at)
+    total = _total(order, final)
+    changes: dict[str, Any] = {"final_hash": final.digest, "ends_at": final.ends_at or order.ends_at or at}
+    if final.items is not None:
+        changes |= {"items": list(final.items), "discounts": list(final.discounts)}
+    if final.end_location:
+        changes["end_location"] = final.end_location
+    order.complete(total, at=at, **changes)
+    order.record("completed", by=by, at=at, total=total.minor)
+    deltas = [Delta(order.person_id, held_minor=-order.ceiling_minor, outstanding_minor=total.minor, open_orders=-1)]
+    news = [news_of(order, "order.completed", due_at=due_at)]
+    if total:
+        record_all([_obligation(order, due_at)], "owed", by=by, at=at)
+    else:
+        deltas.append(keep_promise(order, at=at))
+        order.record("deducted", by=by, at=at)
+        news.append(news_of(order, "order.deducted"))
+    _settle_credit(order, deltas, by=by, at=at)
+    facts = [Fact(order.id, "completed", rules.completion_moves(total, order.terms), order.id)]
+    ledger.post(facts, realm_id=order.realm_id, at=at)
+    tell(news, realm_id=order.realm_id, at=at)
+    return order
+
+
+@transaction.atomic
+def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Order:
+    """The order is called off; after completion the merchant forgives what is owed. Twice with one reason is once.
+
+    Raises:
+        NotFound: there is no such order.
+        OrderState: it has ended already.
+        AlreadyCollected: money was taken for it.
+        DeductionInFlight: money may be on its way.
+    """
+    order = Order.objects.locked(order_id)
+    if order.state == Order.State.CANCELLED and order.cancel_reason == reason:
+        return order
+    before = order.state
+    if before not in (Order.State.CREATED, Order.State.OPEN, Order.State.COMPLETED, Order.State.OVERDUE):
+        raise OrderState(f"The order is {before}.")
+    obligations = _untouched(order)
+    delta = Delta(order.person_id)
+    if before == Order.State.OPEN:
+        delta.held_minor, delta.open_orders = -order.ceiling_minor, -1
+    for obligation in obligations:
+        delta.outstanding_minor -= obligation.owed.minor
+    if before == Order.State.OVERDUE:
+        delta.overdue_orders = -1
+    order.cancel(reason, at=at)
+    order.record("cancelled", by=by, at=at, reason=reason)
+    _waive(obligations, by=by, at=at)
+    _settle_credit(order, [delta], by=by, at=at)
+    if order.total:
+        moves = rules.reduction_moves(order.total, Money(0, order.currency), order.terms)
+        ledger.post([Fact(order.id, "cancelled", moves, order.id)], realm_id=order.realm_id, at=at)
+    waived = [news_of_obligation(obligation, "obligation.waived") for obligation in obligations]
+    tell([news_of(order, "order.cancelled", reason=reason), *waived], realm_id=order.realm_id, at=at)
+    return order
+
+
+@transaction.atomic
+def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datetime) -> Order:
+    """After completion the merchant asks for less. The same total again changes nothing.
+
+    Raises:
+        NotFound: there is no such order.
+        OrderState: it is not completed or overdue.
+        TotalRaised: it would be more than now.
+        AlreadyCollected: less than was taken already.
+        DeductionInFlight: money may be on its way.
+    """
+    order = Order.objects.locked(order_id)
+    if order.total_minor == total and order.state in (Order.State.COMPLETED, Order.State.OVERDUE, Order.State.DEDUCTED):
+        return order
+    if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
+        raise OrderState(f"The order is {order.state}.")
+    if total > order.total.minor:
+        raise TotalRaised(f"The total is {order.total.minor}.")
+    obligations = _free(order)
+    if total < sum(obligation.paid_minor for obligation in obligations):
+        raise AlreadyCollected("More than that was collected already; refund the difference.")
+    before = order.total
+    order.lower(Money(total, order.currency))
+    line = order.record("modified", by=by, at=at, total=total, reason=reason)
+    _shrink(obligations, before.minor - total, by=by, at=at)
+    deltas = [Delta(order.person_id, outstanding_minor=total - before.minor)]
+    news = [news_of(order, "order.modified", reason=reason)]
+    if not any(obligation.owed for obligation in obligations):
+        deltas.append(keep_promise(order, at=at))
+        order.record("deducted", by=by, at=at)
+        news.append(news_of(order, "order.deducted"))
+    _settle_credit(order, deltas, by=by, at=at)
+    moves = rules.reduction_moves(before, order.total, order.terms)
+    ledger.post([Fact(line.id, "modified", moves, order.id)], realm_id=order.realm_id, at=at)
+    tell(news, realm_id=order.realm_id, at=at)
+    return order
+
+
+@transaction.atomic
+def mark_paid(order_id: UUID, paid_at: datetime, reference: str, *, by: Actor, at: datetime) -> Order:
+    """The person paid the merchant some other way: nothing is owed through us any more. Twice is once.
+
+    Raises:
+        NotFound: there is no such order.
+        OrderState: it is not completed or overdue.
+        AlreadyCollected: we took money for it.
+        DeductionInFlight: money may be on its way.
+        TimesInvalid: it would have been paid in the future.
+    """
+    order = Order.objects.locked(order_id)
+    marked = order.history.filter(kind="paid_elsewhere").first()
+    if marked is not None and marked.data.get("reference") == reference:
+        return order
+    if paid_at > at:
+        raise TimesInvalid("paid_at is in the future.")
+    if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
+        raise AlreadyCollected if order.state == Order.State.DEDUCTED else OrderState(f"The order is {order.state}.")
+    obligations = _untouched(order)
+    owed = sum(obligation.owed.minor for obligation in obligations)
+    for obligation in obligations:
+        obligation.finish()
+    record_all(obligations, "paid_elsewhere", by=by, at=at)
+    deltas = [Delta(order.person_id, outstanding_minor=-owed), keep_promise(order, at=at)]
+    order.record("paid_elsewhere", by=by, at=at, reference=reference, paid_at=paid_at)
+    _settle_credit(order, deltas, by=by, at=at)
+    facts = [Fact(order.id, "paid_elsewhere", rules.elsewhere_moves(order.total, order.terms), order.id)]
+    ledger.post(facts, realm_id=order.realm_id, at=at)
+    paid = [news_of_obligation(obligation, "obligation.paid") for obligation in obligations]
+    tell([*paid, news_of(order, "order.deducted", paid_elsewhere=True)], realm_id=order.realm_id, at=at)
+    return order
+
+
+def _due(order: Order, final: Final, *, at: datetime) -> datetime:
+    """When it is owed: as said, or at once."""
+    if final.ends_at and final.ends_at > at:
+        raise EndsInFuture
+    if final.ends_at and order.starts_at and final.ends_at < order.starts_at:
+        raise TimesInvalid("ends_at is before starts_at.")
+    if final.due_at and final.due_at > at + rules.DUE_LATEST:
+        raise TimesInvalid(f"due_at is more than {rules.DUE_LATEST.days} days away.")
+    return max(final.due_at or at, at)
+
+
+def _total(order: Order, final: Final) -> Money:
+    lines = [rules.Line(item["name"], item["amount"]) for item in final.items or ()]
+    discounts = [rules.Line(item["name"], item["amount"]) for item in final.discounts]
+    try:
+        total = rules.total_of(final.total, lines, discounts, ceiling=order.ceiling_minor, default=order.amount_minor)
+    except rules.AboveCeilingError as exc:
+        raise AboveCeiling(str(exc)) from None
+    except rules.TotalError as exc:
+        raise TotalInvalid(str(exc)) from None
+    return Money(total, order.currency)
+
+
+def _obligation(order: Order, due_at: datetime) -> Obligation:
+    return Obligation(
+        realm_id=order.realm_id,
+        order=order,
+        merchant_id=order.merchant_id,
+        person_id=order.person_id,
+        currency=order.currency,
+        amount_minor=order.total_minor,
+        due_at=due_at,
+        overdue_from=due_at + order.grace,
+        collect_at=due_at,
+        plan=[{"at": due_at.isoformat(), "instrument": None, "reason": "due"}],
+    )
+
+
+def _free(order: Order) -> list[Obligation]:
+    """What is owed of the order, locked, with nothing in flight."""
+    obligations = list(order.obligations.select_for_update(of=("self",)).order_by("pk"))
+    for obligation in obligations:
+        obligation.order = order
+    if any(obligation.in_flight for obligation in obligations):
+        raise DeductionInFlight(retry_after=5)
+    return obligations
+
+
+def _untouched(order: Order) -> list[Obligation]:
+    """The same, and nothing of it was ever collected."""
+    obligations = _free(order)
+    if any(obligation.paid_minor for obligation in obligations):
+        raise AlreadyCollected
+    return obligations
+
+
+def _waive(obligations: list[Obligation], *, by: Actor, at: datetime) -> None:
+    for obligation in obligations:
+        obligation.waive()
+    record_all(obligations, "waived", by=by, at=at)
+
+
+def _shrink(obligations: list[Obligation], less: int, *, by: Actor, at: datetime) -> None:
+    """Take `less` minor units off what is owed, from the last obligation back."""
+    for obligation in sorted(obligations, key=lambda o: -o.sequence):
+        part = min(less, obligation.owed.minor)
+        less -= part
+        if not part:
+            continue
+        if part == obligation.owed.minor and not obligation.paid_minor:
+            obligation.waive()
+            obligation.record("waived", by=by, at=at)
+            continue
+        obligation.lower(Money(obligation.amount_minor - part, obligation.currency))
+        if not obligation.owed:
+            obligation.finish()
+        obligation.record("lowered", by=by, at=at, amount=obligation.amount_minor)
+
+
+def _settle_credit(order: Order, deltas: Sequence[Delta], *, by: Actor, at: datetime) -> None:
+    """Carry it into the profile, and let the agreement go if this was its last order."""
+    credit.change_profiles(deltas, at=at)
+    if order.state in (Order.State.DEDUCTED, Order.State.CANCELLED):
+        credit.leave_orders([order.agreement_id], by=by, at=at)

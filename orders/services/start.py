@@ -1,0 +1,232 @@
+"""An order begins: asked for by the merchant, assessed, held, and where the service wants it confirmed."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+
+from credit import queries as standings
+from credit import services as credit
+from credit.models import Agreement, Decision
+from credit.rules import Reason, Verdict
+from kernel.actor import Actor
+from kernel.refusal import FieldError, NotFound
+from merchants.models import Service
+from orders import rules
+from orders.models import Order
+from orders.refusals import (
+    AboveCeiling,
+    AgreementNotActive,
+    CurrencyMismatch,
+    OrderNumberReused,
+    OrderState,
+    TimesInvalid,
+    TotalInvalid,
+    WrongAmountField,
+)
+from orders.services.tell import news_of, tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the merchant asks for, in plain values."""
+
+    agreement_id: UUID
+    out_order_no: str
+    title: str
+    currency: str
+    amount: int | None = None
+    ceiling: int | None = None
+    items: Sequence[dict[str, Any]] = field(default=())
+    discounts: Sequence[dict[str, Any]] = field(default=())
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    start_location: str = ""
+    end_location: str = ""
+    attach: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> bytes:
+        """The same for the same wish, whatever the order or spacing of its JSON."""
+        plain = {f.name: getattr(self, f.name) for f in fields(self)}
+        return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How it ended: an order (new or the very same again), or the decision against it."""
+
+    order: Order | None
+    decision: Decision | None = None
+
+    @property
+    def coarse_reason(self) -> str:
+        """What the merchant may hear of a refusal."""
+        reasons = self.decision.reasons if self.decision else []
+        return Verdict(approved=False, reasons=tuple(Reason(reason) for reason in reasons)).coarse
+
+
+@transaction.atomic
+def open_order(merchant_id: UUID, wish: Wish, *, by: Actor, at: datetime) -> Opening:
+    """A person is about to use the service: they are assessed and the ceiling is held.
+
+    A refused assessment is returned, not raised, because the decision must stay on record.
+
+    Raises:
+        NotFound: no such agreement of this merchant.
+        OrderNumberReused: the number names an order with other parameters.
+        AgreementNotActive, AboveCeiling, WrongAmountField, CurrencyMismatch, TotalInvalid, TimesInvalid.
+    """
+    _queue_for_number(merchant_id, wish.out_order_no)
+    again = Order.objects.filter(merchant_id=merchant_id, out_order_no=wish.out_order_no).first()
+    if again is not None:
+        if bytes(again.asked_hash) != wish.digest:
+            raise OrderNumberReused
+        return Opening(again)
+    standing = standings.standing_of(wish.agreement_id)
+    agreement = standing.agreement
+    if agreement.merchant_id != merchant_id:
+        raise NotFound
+    if agreement.state != Agreement.State.ACTIVE or agreement.service.state != Service.State.ACTIVE:
+        raise AgreementNotActive
+    order = _order_of(agreement, wish, at=at)
+    decision = _decided(standing, order, at=at)
+    if not decision.approved:
+        return Opening(None, decision)
+    if not credit.join_order(agreement.id):
+        raise AgreementNotActive
+    order.record("requested" if order.state == Order.State.CREATED else "opened", by=by, at=at, decision=decision.id)
+    if order.state == Order.State.OPEN:
+        tell([news_of(order, "order.opened")], realm_id=order.realm_id, at=at)
+    return Opening(order, decision)
+
+
+@transaction.atomic
+def confirm_order(order_id: UUID, *, by: Actor, at: datetime) -> Opening:
+    """The person says yes: assessed again on what is true now, and the ceiling is held. Twice is once.
+
+    Raises:
+        NotFound: there is no such order.
+        OrderState: it waits for nobody any more.
+        AgreementNotActive: the person has stopped the service meanwhile.
+    """
+    order = Order.objects.locked(order_id)
+    if order.state == Order.State.OPEN and order.opened_at is not None and order.version > 1:
+        return Opening(order)
+    if order.state != Order.State.CREATED or (order.expires_at and order.expires_at <= at):
+        raise OrderState(f"The order is {order.state}.")
+    standing = standings.standing_of(order.agreement_id)
+    if standing.agreement.state != Agreement.State.ACTIVE:
+        raise AgreementNotActive
+    order.confirm(at=at)
+    decision = _decided(standing, order, at=at)
+    if not decision.approved:
+        return Opening(None, decision)
+    order.record("confirmed", by=by, at=at, decision=decision.id)
+    tell([news_of(order, "order.confirmed"), news_of(order, "order.opened")], realm_id=order.realm_id, at=at)
+    return Opening(order, decision)
+
+
+@transaction.atomic
+def expire_unconfirmed(realm_id: int, *, at: datetime, limit: int) -> int:
+    """Orders nobody confirmed in time end by themselves. Returns how many did."""
+    due = Order.objects.filter(realm_id=realm_id, expires_at__lte=at).order_by("expires_at")
+    orders = list(due.select_for_update(skip_locked=True, of=("self",))[:limit])
+    by = Actor.system("expire")
+    for order in orders:
+        order.expire()
+        order.record("expired", by=by, at=at)
+    if orders:
+        credit.leave_orders([order.agreement_id for order in orders], by=by, at=at)
+        tell((news_of(order, "order.expired") for order in orders), realm_id=realm_id, at=at)
+    return len(orders)
+
+
+def _queue_for_number(merchant_id: UUID, out_order_no: str) -> None:
+    """Twins with one number stand in line here, so that the second one sees what the first one made."""
+    name = hashlib.sha256(merchant_id.bytes + out_order_no.encode()).digest()[:8]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(name, "big", signed=True)])
+
+
+def _order_of(agreement: Agreement, wish: Wish, *, at: datetime) -> Order:
+    service = agreement.service
+    if wish.currency != service.currency:
+        raise CurrencyMismatch(f"The service is offered in {service.currency}.")
+    if wish.starts_at and wish.ends_at and wish.ends_at < wish.starts_at:
+        raise TimesInvalid("ends_at is before starts_at.")
+    amount, ceiling = _amounts(service, wish)
+    waits = service.confirmation
+    return Order(
+        realm_id=agreement.realm_id,
+        merchant_id=agreement.merchant_id,
+        service=service,
+        agreement=agreement,
+        person_id=agreement.person_id,
+        out_order_no=wish.out_order_no,
+        asked_hash=wish.digest,
+        state=Order.State.CREATED if waits else Order.State.OPEN,
+        mode=service.mode,
+        funding=service.funding,
+        fee_bps=service.fee_bps,
+        grace=service.grace,
+        title=wish.title,
+        currency=wish.currency,
+        amount_minor=amount,
+        ceiling_minor=ceiling,
+        items=list(wish.items),
+        discounts=list(wish.discounts),
+        starts_at=wish.starts_at,
+        ends_at=wish.ends_at,
+        start_location=wish.start_location,
+        end_location=wish.end_location,
+        attach=wish.attach,
+        metadata=wish.metadata,
+        created_at=at,
+        opened_at=None if waits else at,
+        expires_at=at + rules.CONFIRMATION if waits else None,
+    )
+
+
+def _amounts(service: Service, wish: Wish) -> tuple[int | None, int]:
+    """The amount ordered (fixed only) and the ceiling."""
+    fixed = service.mode == Service.Mode.FIXED
+    if fixed and (wish.amount is None or wish.ceiling is not None):
+        raise WrongAmountField(
+            "A fixed service takes amount.", errors=[FieldError("/amount", "needed, without ceiling")]
+        )
+    if not fixed and wish.amount is not None:
+        raise WrongAmountField(
+            "A dynamic service takes ceiling.", errors=[FieldError("/amount", "not for this service")]
+        )
+    ceiling = wish.amount if fixed else wish.ceiling
+    if ceiling is None:
+        ceiling = service.ceiling_minor
+    if ceiling > service.ceiling_minor:
+        raise AboveCeiling(f"The service's ceiling is {service.ceiling_minor}.")
+    if fixed and wish.items:
+        lines = [rules.Line(i["name"], i["amount"]) for i in wish.items]
+        less = [rules.Line(i["name"], i["amount"]) for i in wish.discounts]
+        try:
+            rules.total_of(wish.amount, lines, less, ceiling=ceiling, default=None)
+        except rules.TotalError as exc:
+            raise TotalInvalid(str(exc)) from None
+    return wish.amount, ceiling
+
+
+def _decided(standing: standings.Standing, order: Order, *, at: datetime) -> Decision:
+    """Assess the order; one that is open from now on holds its ceiling, one that waits for the person nothing yet."""
+    return credit.decide(
+        standing,
+        order.ceiling_minor,
+        occasion=Decision.Occasion.ORDER,
+        at=at,
+        out_order_no=order.out_order_no,
+        holding=order.state == Order.State.OPEN,
+    )

@@ -1,0 +1,114 @@
+"""PostgreSQL and Valkey of the test run. Loaded by `-p tests.services` before pytest-django reads the settings.
+
+Unless DATABASE_URL or REDIS_URL name real servers, both are our own: a fresh cluster in a temporary folder, the same
+launcher and the same two roles as `make up`, only that nothing is flushed to the disk. A given DATABASE_URL must belong
+to a superuser of a server that may be played with: a database test_bnpl_<process> is made and dropped there. In a given
+REDIS_URL the database next to the named one is emptied after each test.
+"""
+
+import atexit
+import base64
+import contextlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg2
+import pytest
+
+from bnpl.stack.embedded import APP, OWNER, SUPERUSER, Postgres, Valkey
+from bnpl.stack.place import CannotStartError, choose
+from bnpl.stack.processes import Child, Program
+
+NAME = f"test_bnpl_{os.getpid()}"
+PATIENCE_SECONDS = 30.0
+FIXED = {
+    "BNPL_POSTURE": "test",
+    "DJANGO_SETTINGS_MODULE": "bnpl.settings",
+    "BASE_URL": "http://testserver",
+    "SECRET_KEY": "insecure-and-fixed-so-that-a-test-run-can-be-repeated-to-the-byte",
+    "PII_KEYS": "k1:" + base64.b64encode(b"insecure PII key of the tests 32").decode(),
+    "BLIND_INDEX_KEY": base64.b64encode(b"insecure blind key of tests, 32b").decode(),
+}
+
+
+class Services:
+    """The servers of this run, and who connects to them as whom."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="bnpl-test-"))
+        atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
+        place = choose(self.folder)
+        given = os.environ.get("DATABASE_URL")
+        self.postgres = None if given else Postgres(place, durable=False)
+        self.valkey = None if os.environ.get("REDIS_URL") else Valkey(place, durable=False)
+        self.children: list[Child] = []
+        if self.postgres:
+            self.superuser_url = self.postgres.url(SUPERUSER, "postgres")
+            self.owner_url, self.app_url = self.postgres.url(OWNER, NAME), self.postgres.url(APP, NAME)
+        else:
+            self.superuser_url = os.environ.get("DATABASE_OWNER_URL") or str(given)
+            self.owner_url = self.app_url = aim(self.superuser_url)
+        os.environ.update(FIXED)
+        os.environ["DATABASE_URL"], os.environ["DATABASE_OWNER_URL"] = self.app_url, self.owner_url
+        if not self.postgres:
+            os.environ["DATABASE_ROLE"] = APP
+        if self.valkey:
+            os.environ["REDIS_URL"] = self.valkey.url
+
+    def start(self) -> None:
+        if self.valkey:
+            self.run(self.valkey.program(), self.valkey.answers)
+        if self.postgres:
+            self.postgres.initialise()
+            self.run(self.postgres.program(), self.postgres.answers)
+            self.postgres.furnish()
+
+    def run(self, program: Program, answers: Callable[[], bool]) -> None:
+        child = Child(program, lambda _name, _line: None, lasting=False)
+        self.children.append(child)
+        child.start()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not answers():
+            if child.code is not None or time.monotonic() > deadline:
+                raise CannotStartError(f"{program.name} did not start: {' '.join(child.last_lines)}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        for child in self.children:
+            child.kill()  # nobody needs these bytes again
+            child.drain()
+
+    @contextlib.contextmanager
+    def superuser(self, *, inside: bool = True) -> Iterator["psycopg2.extensions.connection"]:
+        """A connection above grants and triggers: in the test database, or beside it to make and drop it."""
+        url = aim(self.superuser_url) if inside else self.superuser_url
+        with contextlib.closing(psycopg2.connect(url)) as connection:
+            connection.autocommit = True
+            yield connection
+
+
+def aim(url: str) -> str:
+    """The same server, our database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{NAME}"))
+
+
+services = Services()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    if not session.config.option.collectonly:
+        services.start()
+
+
+def pytest_unconfigure() -> None:
+    services.stop()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """After pytest-django's own, so that our fixtures of the same names win."""
+    config.pluginmanager.import_plugin("tests.database")
