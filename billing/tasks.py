@@ -4,7 +4,7 @@ from celery import shared_task
 
 from billing.models import Deduction
 from billing.services import ask, callbacks, deduct
-from kernel.clock import now_in
+from kernel.clock import live_now
 from kernel.models import Realm
 from kernel.sweeps import everywhere
 from orders import services as orders
@@ -39,4 +39,4 @@ def mark_overdue() -> None:
 def deliver_sandbox_callbacks() -> None:
     """Let the sandbox bank deliver its callbacks, where its people live."""
     for realm in Realm.objects.filter(mode="test", frozen_at__isnull=True, merchants__isnull=False).distinct():
-        callbacks.deliver_sandbox_callbacks(realm.id, at=now_in(realm))
+        callbacks.deliver_sandbox_callbacks(realm, real=live_now())

@@ -55,7 +55,7 @@ class Profile(models.Model):
             pgtrigger.Trigger(
                 name="a_hold_stays_within_the_limit",
                 when=pgtrigger.Before,
-                operation=pgtrigger.UpdateOf("held_minor"),
+                operation=pgtrigger.UpdateOf("held_minor"),  # type: ignore[no-untyped-call]
                 func=_LIMIT_KEPT,
             )
         ]

@@ -68,6 +68,33 @@ def once(request: Request, act: Callable[[], HttpResponse], refused: Callable[[R
     return answer
 
 
+def once_outside(
+    request: Request, act: Callable[[], HttpResponse], refused: Callable[[Refusal], HttpResponse]
+) -> HttpResponse:
+    """The same for a verb that calls the outside world, which no transaction may span.
+
+    Its answer is kept right after. A twin meanwhile, or a repeat after a crash in between, meets the verb's own fence
+    (an obligation in flight), never a second effect.
+
+    Raises:
+        KeyReused, StillRunning: as `once`.
+    """
+    with transaction.atomic():
+        _hold(request)
+        kept = _kept(request)
+    if kept is not None:
+        return kept
+    try:
+        answer = act()
+    except Refusal as refusal:
+        if refusal.passing:
+            raise
+        answer = refused(refusal)
+    with transaction.atomic():
+        _hold(request)
+        return _kept(request) or _keep(request, answer)
+
+
 def _hold(request: Request) -> None:
     """A lock on the key until the transaction ends; a twin is told at once instead of waiting."""
     name = hashlib.sha256(request.scope.bytes + request.key.encode()).digest()[:8]

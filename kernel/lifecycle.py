@@ -1,6 +1,6 @@
 """A life with guarded steps: locked, moved, told. What stands here is the same for every such row."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
@@ -49,8 +49,8 @@ class Lifecycle(Identified):
     state: Any
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Iterable[str], values: Iterable[Any]) -> Self:
-        row = super().from_db(db, list(field_names), list(values))
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **how: Any) -> Self:
+        row = super().from_db(db, field_names, values, **how)
         row.told = row.state
         return row
 
@@ -59,8 +59,7 @@ class Lifecycle(Identified):
         return record_all([self], kind, by=by, at=at, data=[data])[0]
 
     def line(self, kind: str, *, by: Actor, at: datetime, data: dict[str, Any]) -> History:
-        return self.history_model(
-            subject_id=self.id,
+        line = self.history_model(
             seq=self.version,
             kind=kind,
             source=self.told,
@@ -69,6 +68,8 @@ class Lifecycle(Identified):
             at=at,
             data=snapshot(**data),
         )
+        line.subject_id = self.id
+        return line
 
 
 def record_all(
@@ -99,4 +100,4 @@ def record_all(
 def in_transaction() -> bool:
     """Whether a transaction of ours is open. The outside world is never called while one is."""
     blocks = connection.atomic_blocks
-    return bool(blocks) and not blocks[-1]._from_testcase  # noqa: SLF001  as Django's own durable check does
+    return bool(blocks) and not getattr(blocks[-1], "_from_testcase", False)  # as Django's own durable check does

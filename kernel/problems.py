@@ -84,6 +84,8 @@ def problem(refusal: Refusal, request: HttpRequest) -> HttpResponse:
             "errors": [{"pointer": e.pointer, "detail": e.detail} for e in refusal.errors],
             "request_id": request_id,
         }
+        if refusal.reason is not None:
+            body["reason"] = refusal.reason
     response = HttpResponse(msgspec.json.encode(body), status=refusal.status, content_type=CONTENT_TYPE)
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)

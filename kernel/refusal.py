@@ -25,10 +25,18 @@ class Refusal(Exception):  # noqa: N818  it is the house's word, and not an erro
     #: The same request may succeed later: its answer is not kept under the idempotency key.
     passing: ClassVar[bool] = False
 
-    def __init__(self, detail: str = "", *, errors: Sequence[FieldError] = (), retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        errors: Sequence[FieldError] = (),
+        retry_after: int | None = None,
+        reason: str | None = None,
+    ) -> None:
         self.detail = detail or str(self.title)
         self.errors = tuple(errors)
         self.retry_after = retry_after
+        self.reason = reason
         super().__init__(self.detail)
 
 

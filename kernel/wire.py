@@ -56,14 +56,25 @@ class Wire(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 def read_object(request: Request) -> dict[str, Any]:
     """The body as a JSON object: ≤ 64 kB, ≤ 32 deep, no name twice, no float, no NUL, no half of a character."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_BYTES:
-        raise TooLarge
-    raw = request._request.body  # noqa: SLF001  the bytes as sent; DRF would parse them
-    if len(raw) > MOST_BYTES:
-        raise TooLarge
-    if raw and request.content_type.partition(";")[0].strip().lower() != "application/json":
+    raw = read_bytes(request)
+    if raw and request.META.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != "application/json":
         raise WrongMediaType
     return decode(raw or b"{}")
+
+
+def read_bytes(request: Request) -> bytes:
+    """The bytes as sent, if they are not more than any request needs.
+
+    Raises:
+        TooLarge: they are.
+    """
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdecimal() or int(length) > MOST_BYTES:
+        raise TooLarge
+    raw: bytes = request._request.body  # noqa: SLF001  DRF would parse them
+    if len(raw) > MOST_BYTES:
+        raise TooLarge
+    return raw
 
 
 def decode(raw: bytes) -> dict[str, Any]:

@@ -38,6 +38,11 @@ def service_of(merchant_id: UUID, service_id: UUID) -> Service:
     return service
 
 
+def services_of(merchant_id: UUID) -> QuerySet[Service]:
+    """What the merchant offers."""
+    return Service.objects.filter(merchant_id=merchant_id)
+
+
 def events_about(merchant_id: UUID, subject_id: UUID) -> QuerySet[Event]:
     """Everything the merchant was told about one subject, in order."""
     return Event.objects.filter(merchant_id=merchant_id, subject_id=subject_id).order_by("sequence")

@@ -88,7 +88,12 @@ _numbers = iter(range(1, 10**9))
 
 def ordered(shop: Shop, agreement: Agreement, *, at: datetime = NOON, **wish: Any) -> Order:
     """The person has ordered."""
-    standard = {"agreement_id": agreement.id, "out_order_no": f"T{next(_numbers)}", "title": "充电宝", "currency": "CNY"}
+    standard = {
+        "agreement_id": agreement.id,
+        "out_order_no": f"T{next(_numbers)}",
+        "title": "充电宝",
+        "currency": "CNY",
+    }
     if shop.service.mode == "fixed":
         standard["amount"] = 4990
     opening = orders.open_order(shop.merchant.id, orders.Wish(**(standard | wish)), by=BY, at=at)

@@ -12,6 +12,7 @@ from billing.refusals import BadSignature
 from billing.services.settle import Report, settle_all
 from kernel import wire
 from kernel.actor import Actor
+from kernel.models import Realm
 from kernel.money import Money
 from kernel.refusal import Malformed, NotFound
 
@@ -27,8 +28,10 @@ class BankNote(wire.Wire):
 
 
 @transaction.atomic
-def receive(channel: str, raw: bytes, signature: str, *, at: datetime) -> bool:
-    """Take in a callback. False if it was here before, which is no error.
+def receive(channel: str, raw: bytes, signature: str, *, real: datetime) -> bool:
+    """Take in a callback, stamped with the time of its deduction's realm when it is `real` outside.
+
+    False if it was here before, which is no error.
 
     Raises:
         NotFound: there is no such channel, or it never heard of the number from us.
@@ -40,26 +43,27 @@ def receive(channel: str, raw: bytes, signature: str, *, at: datetime) -> bool:
     if not hmac.compare_digest(bank.sign(raw).encode(), signature.encode()):
         raise BadSignature
     note = BankNote.of(wire.decode(raw))
+    try:
+        known = Deduction.objects.select_related("realm").filter(pk=UUID(hex=note.number), channel=channel).first()
+    except ValueError:
+        raise Malformed("number is not one of ours.") from None
+    if known is None:
+        raise NotFound
+    at = known.realm.now(real)
     _, fresh = Callback.objects.get_or_create(
         channel=channel, notify_id=note.notify_id, defaults={"raw": raw, "at": at}
     )
     if not fresh:
         return False
-    try:
-        deduction = Deduction.objects.filter(pk=UUID(hex=note.number), channel=channel).first()
-    except ValueError:
-        raise Malformed("number is not one of ours.") from None
-    if deduction is None:
-        raise NotFound
     answer = Taken(note.txn, Money(note.amount, note.currency))
-    settle_all([Report(deduction.id, answer, "callback")], by=Actor.channel(channel), at=at)
+    settle_all([Report(known.id, answer, "callback")], by=Actor.channel(channel), at=at)
     return True
 
 
-def deliver_sandbox_callbacks(realm_id: int, *, at: datetime) -> int:
-    """The sandbox bank's postman: takes its due callbacks to the same door a real channel would knock at."""
-    due = bank.callbacks_due(f"{realm_id}:", at=at)
+def deliver_sandbox_callbacks(realm: Realm, *, real: datetime) -> int:
+    """The sandbox bank's postman: takes a realm's due callbacks to the same door a real channel would knock at."""
+    due = bank.callbacks_due(f"{realm.id}:", at=realm.now(real))
     for item in due:
-        receive("sandbox", item.raw, item.signature, at=at)
-        bank.delivered(item.id, at=at)
+        receive("sandbox", item.raw, item.signature, real=real)
+        bank.delivered(item.id, at=realm.now(real))
     return len(due)

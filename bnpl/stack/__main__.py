@@ -58,9 +58,8 @@ def main() -> int:
         port = port_of(os.environ)
         home = enter(home_folder(os.environ), f"http://127.0.0.1:{port}")
         try:
-            supervisor.wait(
-                lambda: port_is_free(port), PORT_PATIENCE_SECONDS, f"port {port} is taken by another program"
-            )
+            taken = f"Port {port} is taken by another program; name a free one: make up PORT=8001."
+            supervisor.wait(lambda: port_is_free(port), PORT_PATIENCE_SECONDS, taken)
             run(console, supervisor, home, port)
         finally:
             supervisor.stop()

@@ -1,9 +1,10 @@
 """What runs: each program of the platform, and the variables it is given."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bnpl.stack.embedded import APP, OWNER, Postgres, Valkey
@@ -45,7 +46,9 @@ class Plan:
     def worker(self) -> Program:
         """Skips Django's checks, which each set-up ran, and the screenful that says we are root when the person is."""
         root = "ignore:You're running the worker with superuser"
-        return self.program("worker", *WORKER, env={"CELERY_SKIP_CHECKS": "1", "PYTHONWARNINGS": root})
+        program = self.program("worker", *WORKER, env={"CELERY_SKIP_CHECKS": "1", "PYTHONWARNINGS": root})
+        # Without its database and its broker it would wait for its tasks in vain: SIGQUIT ends them too.
+        return replace(program, orphaned=signal.SIGQUIT)
 
     def beat(self) -> Program:
         return self.program("beat", *BEAT)

@@ -31,6 +31,7 @@ class Program:
     env: Mapping[str, str]
     user: str | None = None
     farewell: signal.Signals = signal.SIGTERM
+    orphaned: signal.Signals | None = None  # when we are killed; else the farewell
 
 
 def die_with(parent: int, farewell: int) -> Callable[[], None]:
@@ -73,7 +74,7 @@ class Child:
             encoding="utf-8",
             errors="replace",
             start_new_session=True,  # Ctrl-C is ours alone: we stop them in the right order
-            preexec_fn=die_with(os.getpid(), program.farewell),  # noqa: PLW1509 (calls prctl and nothing else)
+            preexec_fn=die_with(os.getpid(), program.orphaned or program.farewell),  # noqa: PLW1509 (calls prctl and nothing else)
             **as_user,  # type: ignore[arg-type]
         )
         self.started, self.again_at = time.monotonic(), None

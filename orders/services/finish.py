@@ -228,7 +228,7 @@ def _obligation(order: Order, due_at: datetime) -> Obligation:
         merchant_id=order.merchant_id,
         person_id=order.person_id,
         currency=order.currency,
-        amount_minor=order.total_minor,
+        amount_minor=order.total.minor,
         due_at=due_at,
         overdue_from=due_at + order.grace,
         collect_at=due_at,

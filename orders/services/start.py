@@ -168,7 +168,7 @@ def _order_of(agreement: Agreement, wish: Wish, *, at: datetime) -> Order:
         merchant_id=agreement.merchant_id,
         service=service,
         agreement=agreement,
-        person_id=agreement.person_id,
+        person=agreement.person,
         out_order_no=wish.out_order_no,
         asked_hash=wish.digest,
         state=Order.State.CREATED if waits else Order.State.OPEN,

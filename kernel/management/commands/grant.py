@@ -51,7 +51,7 @@ def rights_by_table() -> dict[str, str]:
             rights[model._meta.db_table] = "SELECT, INSERT"
         elif model._meta.db_table == "kernel_legalmove":
             rights[model._meta.db_table] = "SELECT"
-        elif ours and not getattr(model, "deletable", False):
+        elif ours and not getattr(model, "deletable", False) and not model._meta.auto_created:
             rights[model._meta.db_table] = "SELECT, INSERT, UPDATE"
         else:
             rights[model._meta.db_table] = "SELECT, INSERT, UPDATE, DELETE"

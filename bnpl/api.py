@@ -1,0 +1,66 @@
+"""The merchant API's addresses, and its description of itself."""
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from drf_spectacular.renderers import OpenApiJsonRenderer
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from billing import callbacks
+from billing.api import views as billing
+from credit.api import sandbox as signing
+from credit.api import views as credit
+from kernel.problems import problem
+from kernel.refusal import NotFound
+from merchants.api import views as merchants
+from orders.api import views as orders
+
+
+class Description(SpectacularAPIView):
+    """/v1/openapi.json"""
+
+    renderer_classes = [OpenApiJsonRenderer]
+    authentication_classes = ()
+    permission_classes = ()
+
+
+class Docs(SpectacularSwaggerSplitView):
+    """/docs/: the description, to read and try, without an outside request."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+
+def missing(request: HttpRequest, **_kwargs: str) -> HttpResponse:
+    """Any other address under /v1/."""
+    return problem(NotFound("There is no such address."), request)
+
+
+V1: list[tuple[str, type]] = [
+    ("services", merchants.Services),
+    ("services/<str:service>", merchants.OneService),
+    ("agreements", credit.Agreements),
+    ("agreements/<str:agreement>", credit.OneAgreement),
+    ("agreements/<str:agreement>/terminate", credit.TerminateAgreement),
+    ("eligibility", credit.Eligibility),
+    ("orders", orders.Orders),
+    ("orders/<str:order>", orders.OneOrder),
+    ("orders/<str:order>/complete", orders.CompleteOrder),
+    ("orders/<str:order>/cancel", orders.CancelOrder),
+    ("orders/<str:order>/modify", orders.ModifyOrder),
+    ("orders/<str:order>/mark_paid", orders.MarkPaid),
+    ("orders/<str:order>/collect", billing.CollectOrder),
+    ("orders/<str:order>/events", orders.OrderEvents),
+    ("sandbox/people", billing.SandboxPeople),
+    ("sandbox/agreements/<str:agreement>/sign", signing.SignInSandbox),
+    ("sandbox/orders/<str:order>/confirm", orders.ConfirmInSandbox),
+    ("sandbox/clock", merchants.Clock),
+]
+
+urlpatterns: list[URLPattern] = [
+    *(path(f"v1/{address}", view.as_view()) for address, view in V1),  # type: ignore[attr-defined]
+    path("v1/openapi.json", Description.as_view(), name="openapi"),
+    path("docs/", Docs.as_view(url_name="openapi"), name="docs"),
+    path("channels/<str:channel>/callback", callbacks.receive),
+    path("v1/<path:rest>", missing),
+    path("v1/", missing),
+]

@@ -1,0 +1,62 @@
+"""/v1/sandbox/agreements/{id}/sign: what the person would do on their page."""
+
+from typing import ClassVar
+
+from django.db.models import Q
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from accounts.models import Person
+from credit import queries, services
+from credit.api.views import AgreementOut, agreement_out
+from credit.models import Agreement
+from kernel import ids
+from kernel.contract import operation
+from kernel.refusal import NotFound, Refusal
+from kernel.wire import Wire
+from merchants.access import MerchantView, NotAllowed, WrongMode, answer
+from merchants.rules import Scope
+
+
+class AgreementRefused(Refusal):
+    """The assessment at opening went against the person."""
+
+    code, status, title = "agreement_refused", 402, "The person cannot open this service now."
+
+
+class Signature(Wire):
+    """Who signs: a sandbox person's id or ref; by default the one whose ref is the agreement's person_ref."""
+
+    person: str | None = None
+
+
+class SignInSandbox(MerchantView):
+    """/v1/sandbox/agreements/{id}/sign"""
+
+    scopes: ClassVar[dict[str, Scope]] = {"post": Scope.SANDBOX}
+    sandbox_only = True
+
+    @operation(
+        "sandbox_sign_agreement",
+        "Sign an agreement as its person would on their page",
+        takes=Signature,
+        gives=AgreementOut,
+        refuses=[NotAllowed, WrongMode, services.AgreementState, services.AlreadyOpened, AgreementRefused],
+        writes=True,
+        examples=[("Ada signs", {"person": "per_…"})],
+    )
+    def post(self, request: Request, agreement: str) -> HttpResponse:
+        mine = queries.agreement_of(self.merchant_id, self.named("agr", agreement))
+        person = self._person(mine, Signature.parse(request).person)
+        signing = services.sign_agreement(mine.id, person.id, by=self.actor, at=self.now())
+        if not signing.decision.approved:
+            return self.refused(AgreementRefused(reason="not_eligible"))
+        return answer(agreement_out(signing.agreement))
+
+    def _person(self, agreement: Agreement, named: str | None) -> Person:
+        named = agreement.person_ref if named is None else named
+        who = Q(ref=named) | Q(pk=ids.parse("per", named))
+        person = Person.objects.filter(who, realm_id=agreement.realm_id).first()
+        if person is None:
+            raise NotFound
+        return person

@@ -1,0 +1,130 @@
+"""The API's contract, said once beside each view and read from there into the OpenAPI file."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from drf_spectacular.extensions import OpenApiSerializerExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+
+from kernel.problems import CONTENT_TYPE, Internal, Unauthenticated
+from kernel.refusal import Invalid, Malformed, NotFound, Refusal, TooLarge, Unavailable, WrongMediaType
+from kernel.wire import Wire
+
+_REF = "#/components/schemas/"
+_F = TypeVar("_F", bound=Callable[..., Any])
+_WITH_BODY: tuple[type[Refusal], ...] = (Malformed, Invalid, TooLarge, WrongMediaType)
+_ALWAYS: tuple[type[Refusal], ...] = (Unauthenticated, Internal, Unavailable)
+_IDEMPOTENCY = OpenApiParameter(
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    OpenApiParameter.HEADER,
+    description="≤ 255 characters, kept ≥ 7 days: the same request again gets the first answer, byte for byte.",
+)
+
+
+class FieldProblem(Wire):
+    """What is wrong with one field, by JSON pointer."""
+
+    pointer: str
+    detail: str
+
+
+class Problem(Wire):
+    """RFC 9457: what went wrong, with a stable code."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+    errors: list[FieldProblem]
+    request_id: str
+    reason: str | None = None
+
+
+class Nothing(Wire):
+    """An empty object."""
+
+
+class StructExtension(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]
+    """Teaches the schema generator to read msgspec structs."""
+
+    target_class = "kernel.wire.Wire"
+    match_subclasses = True
+
+    def get_name(self, auto_schema: AutoSchema, direction: str) -> str:
+        del auto_schema, direction
+        return str(self.target.__name__)
+
+    def map_serializer(self, auto_schema: AutoSchema, direction: str) -> dict[str, Any]:
+        del direction
+        (_top,), parts = msgspec.json.schema_components([self.target], ref_template=_REF + "{name}")
+        own: dict[str, Any] = parts.pop(self.target.__name__)
+        structs = {struct.__name__: struct for struct in Wire.__subclasses__()}
+        for name, schema in parts.items():
+            component = ResolvedComponent(  # type: ignore[no-untyped-call]
+                name=name, type=ResolvedComponent.SCHEMA, object=structs.get(name, name), schema=schema
+            )
+            auto_schema.registry.register_on_missing(component)
+        return own
+
+
+def operation(
+    name: str,
+    summary: str,
+    *,
+    gives: type[Wire],
+    takes: type[Wire] | None = None,
+    query: type[Wire] | None = None,
+    status: int = 200,
+    also: Sequence[int] = (),
+    refuses: Sequence[type[Refusal]] = (),
+    examples: Sequence[tuple[str, dict[str, Any]]] = (),
+    writes: bool = False,
+) -> Callable[[_F], _F]:
+    """What a view's method does, takes, gives and refuses.
+
+    `examples` are requests; `also` are further statuses with the same answer; `writes` takes an Idempotency-Key.
+    """
+    refusals: list[type[Refusal]] = [*_ALWAYS, NotFound, *refuses]
+    if takes is not None or query is not None or writes:
+        refusals += _WITH_BODY
+    answers: dict[Any, Any] = {code: OpenApiResponse(gives, description="") for code in (status, *also)}
+    for code in sorted({refusal.status for refusal in refusals}):
+        same = {refusal.code: refusal for refusal in refusals if refusal.status == code}
+        words = "\n".join(f"- `{key}`: {refusal.title}" for key, refusal in sorted(same.items()))
+        answers[code, CONTENT_TYPE] = OpenApiResponse(
+            Problem, description=words, examples=[_example_of(refusal) for refusal in same.values()]
+        )
+    parameters = [*([_IDEMPOTENCY] if writes else []), *(_parameters(query) if query else [])]
+    return extend_schema(
+        operation_id=name,
+        summary=summary,
+        request={"application/json": takes} if takes else None,
+        responses=answers,
+        parameters=parameters,
+        examples=[OpenApiExample(title, value, request_only=True) for title, value in examples],
+    )
+
+
+def _example_of(refusal: type[Refusal]) -> OpenApiExample:
+    value = {
+        "type": f"/docs/errors#{refusal.code}",
+        "title": str(refusal.title),
+        "status": refusal.status,
+        "detail": str(refusal.title),
+        "code": refusal.code,
+        "errors": [],
+        "request_id": "req_0190b3d2c5a87c1d9e4f5a6b7c8d9e0f",
+    }
+    return OpenApiExample(refusal.code, value, response_only=True, status_codes=[str(refusal.status)])
+
+
+def _parameters(query: type[Wire]) -> list[OpenApiParameter]:
+    (_top,), parts = msgspec.json.schema_components([query])
+    fields: dict[str, Any] = parts[query.__name__]["properties"]
+    return [OpenApiParameter(name, schema, OpenApiParameter.QUERY) for name, schema in fields.items()]

@@ -1,0 +1,28 @@
+"""Lists by keyset: a page costs the same wherever it stands, and what is new does not shift it."""
+
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from kernel.models import Identified
+from kernel.refusal import FieldError, Invalid
+
+LIMIT_MAX = 100
+_M = TypeVar("_M", bound=Identified)
+
+
+def page(rows: "QuerySet[_M, Any]", *, cursor: str | None, limit: int) -> tuple[list[_M], str | None]:
+    """The rows after the cursor, newest first, and the cursor of the page after them.
+
+    Raises:
+        Invalid: the cursor is not one we gave.
+    """
+    if cursor is not None:
+        try:
+            rows = rows.filter(pk__lt=UUID(hex=cursor))
+        except ValueError:
+            raise Invalid(errors=[FieldError("?cursor", "not a cursor of this list")]) from None
+    found = list(rows.order_by("-pk")[: limit + 1])
+    more = len(found) > limit
+    return found[:limit], found[limit - 1].id.hex if more else None

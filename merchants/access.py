@@ -1,0 +1,130 @@
+"""Where a merchant's key is met: who is calling, what the key may do, and once-only answers."""
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+import msgspec
+import structlog
+from django.http import HttpRequest, HttpResponse
+from rest_framework.views import APIView
+
+from kernel import clock, idempotency, ids, wire
+from kernel.actor import Actor
+from kernel.problems import MethodNotAllowed, Unauthenticated, problem
+from kernel.refusal import NotFound, Refusal
+from kernel.wire import Wire
+from merchants import queries
+from merchants.rules import Scope
+
+VERSION = "2026-11-21"
+_BEARER = re.compile(r"Bearer (sk_(?:test|live)_[A-Za-z0-9_-]{43})")
+
+
+class NotAllowed(Refusal):
+    """The key is good, and may not do this."""
+
+    code, status, title = "insufficient_scope", 403, "This API key may not do this."
+
+
+class WrongMode(Refusal):
+    """The sandbox's tools exist in the sandbox only."""
+
+    code, status, title = "sandbox_only", 403, "This works with a test key only."
+
+
+class UnknownVersion(Refusal):
+    """The request pins a shape we never had."""
+
+    code, status, title = "unknown_version", 400, f"Bnpl-Version must be {VERSION}."
+
+
+class MerchantView(APIView):
+    """A door of the merchant API. `scopes` says what each method needs."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    http_method_names = ["get", "post", "patch", "delete"]
+    scopes: ClassVar[dict[str, Scope]] = {}
+    sandbox_only: ClassVar[bool] = False
+    #: The verb calls the outside world, so its answer is kept after its transactions, not inside one.
+    calls_outside: ClassVar[bool] = False
+
+    caller: queries.Caller
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        self.args, self.kwargs = args, kwargs
+        self.request = asked = self.initialize_request(request, *args, **kwargs)
+        method = (request.method or "").lower()
+        try:
+            handler = self._admitted(method)
+            with structlog.contextvars.bound_contextvars(merchant=self.caller.merchant.public_id):
+                response = self._answered(method, lambda: handler(asked, *args, **kwargs))
+        except Exception as exc:  # noqa: BLE001  every way to fail becomes a problem
+            response = self.handle_exception(exc)
+        response["Bnpl-Version"] = VERSION
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def handle_exception(self, exc: Exception) -> HttpResponse:  # type: ignore[override]
+        response: HttpResponse = self.get_exception_handler()(exc, self.get_exception_handler_context())
+        return response
+
+    @property
+    def merchant_id(self) -> UUID:
+        return self.caller.merchant.id
+
+    @property
+    def actor(self) -> Actor:
+        return Actor.merchant(self.caller.key.id)
+
+    def now(self) -> datetime:
+        """What time it is for this merchant: real, or its sandbox's own."""
+        return clock.now_in(self.caller.merchant.realm)
+
+    def named(self, prefix: str, text: str) -> UUID:
+        """The key behind a public id.
+
+        Raises:
+            NotFound: it is not one of ours, which looks the same as missing.
+        """
+        key = ids.parse(prefix, text)
+        if key is None:
+            raise NotFound
+        return key
+
+    def refused(self, refusal: Refusal) -> HttpResponse:
+        """A refusal as an answer, where what was decided must stay on record instead of being rolled back."""
+        return problem(refusal, self.request._request)  # noqa: SLF001  Django's own
+
+    def _admitted(self, method: str) -> Callable[..., HttpResponse]:
+        """The method's handler, if this caller may use it."""
+        given = _BEARER.fullmatch(self.request.META.get("HTTP_AUTHORIZATION", ""))
+        caller = queries.caller_of(given[1]) if given else None
+        if caller is None:
+            raise Unauthenticated
+        self.caller = caller
+        handler: Callable[..., HttpResponse] | None = getattr(self, method, None)
+        if method not in self.http_method_names or handler is None:
+            raise MethodNotAllowed
+        if self.sandbox_only and caller.merchant.mode != "test":
+            raise WrongMode
+        if not caller.key.may(self.scopes[method]):
+            raise NotAllowed(f"This needs the scope {self.scopes[method].value}.")
+        if self.request.META.get("HTTP_BNPL_VERSION", VERSION) != VERSION:
+            raise UnknownVersion
+        return handler
+
+    def _answered(self, method: str, act: Callable[[], HttpResponse]) -> HttpResponse:
+        key = self.request.META.get("HTTP_IDEMPOTENCY_KEY")
+        if method != "post" or key is None:
+            return act()
+        asked = idempotency.Request(self.merchant_id, key, self.request.path, wire.read_bytes(self.request))
+        once = idempotency.once_outside if self.calls_outside else idempotency.once
+        return once(asked, act, self.refused)
+
+
+def answer(data: Wire, *, status: int = 200) -> HttpResponse:
+    return HttpResponse(msgspec.json.encode(data), status=status, content_type="application/json")

@@ -1,0 +1,201 @@
+"""/v1/services, and the sandbox's clock."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar, Literal
+
+from django.http import HttpResponse
+from msgspec import UNSET, Meta, UnsetType, to_builtins
+from rest_framework.request import Request
+
+from kernel.contract import operation
+from kernel.money import MOST_MINOR
+from kernel.paging import LIMIT_MAX, page
+from kernel.wire import Wire
+from merchants import queries, services
+from merchants.access import MerchantView, NotAllowed, WrongMode, answer
+from merchants.models import Service
+from merchants.rules import Scope
+
+Amount = Annotated[int, Meta(ge=1, le=MOST_MINOR, description="Minor units: 1234 is ¥12.34.")]
+Bps = Annotated[int, Meta(ge=0, lt=10_000, description="Hundredths of a percent.")]
+Hours = Annotated[int, Meta(ge=0, le=24 * 90)]
+Score = Annotated[int, Meta(ge=0, le=950)]
+Name = Annotated[str, Meta(min_length=1, max_length=40)]
+Text = Annotated[str, Meta(max_length=200)]
+
+
+class NewService(Wire):
+    """What a merchant offers to use first and pay for later."""
+
+    name: Name
+    mode: Literal["fixed", "dynamic"]
+    ceiling: Amount
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "CNY"
+    description: Text = ""
+    industry: Annotated[str, Meta(min_length=1, max_length=40)] = "general"
+    confirmation: bool = False
+    score_gate: Score = 0
+    funding: Literal["on_collection", "advance"] = "on_collection"
+    fee_bps: Bps = 60
+    grace_hours: Hours = 72
+    retry_policy: Literal["standard"] = "standard"
+    late_fee_daily_bps: Bps = 0
+    late_fee_cap_bps: Bps = 0
+
+
+class ServiceChange(Wire):
+    """Other terms from now on; orders already open keep theirs."""
+
+    name: Name | UnsetType = UNSET
+    description: Text | UnsetType = UNSET
+    ceiling: Amount | UnsetType = UNSET
+    confirmation: bool | UnsetType = UNSET
+    score_gate: Score | UnsetType = UNSET
+    grace_hours: Hours | UnsetType = UNSET
+    state: Literal["active", "paused"] | UnsetType = UNSET
+
+
+class ServiceOut(Wire):
+    """A service."""
+
+    id: str
+    object: Literal["service"]
+    livemode: bool
+    name: str
+    description: str
+    industry: str
+    mode: str
+    currency: str
+    ceiling: int
+    confirmation: bool
+    score_gate: int
+    funding: str
+    fee_bps: int
+    grace_hours: int
+    retry_policy: str
+    late_fee_daily_bps: int
+    late_fee_cap_bps: int
+    state: str
+    created_at: datetime
+
+
+class ServiceList(Wire):
+    """A page of services, newest first."""
+
+    data: list[ServiceOut]
+    next_cursor: str | None
+
+
+class ListQuery(Wire):
+    """Which page."""
+
+    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 20
+    cursor: str | None = None
+
+
+class ClockOut(Wire):
+    """The sandbox's clock."""
+
+    object: Literal["clock"]
+    mode: Literal["running", "frozen"]
+    now: datetime
+
+
+class Services(MerchantView):
+    """/v1/services"""
+
+    scopes: ClassVar[dict[str, Scope]] = {"get": Scope.SERVICES_READ, "post": Scope.SERVICES_WRITE}
+
+    @operation("list_services", "List services", gives=ServiceList, query=ListQuery, refuses=[NotAllowed])
+    def get(self, request: Request) -> HttpResponse:
+        asked = ListQuery.parse_query(request)
+        rows, cursor = page(queries.services_of(self.merchant_id), cursor=asked.cursor, limit=asked.limit)
+        return answer(ServiceList(data=[self._out(row) for row in rows], next_cursor=cursor))
+
+    @operation(
+        "create_service",
+        "Offer a service",
+        takes=NewService,
+        gives=ServiceOut,
+        status=201,
+        refuses=[NotAllowed],
+        writes=True,
+        examples=[("Power banks", {"name": "Power bank", "mode": "dynamic", "ceiling": 9900})],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        asked = NewService.parse(request)
+        service = services.offer_service(self.merchant_id, _terms(asked), by=self.actor, at=self.now())
+        return answer(self._out(service), status=201)
+
+    def _out(self, service: Service) -> ServiceOut:
+        return service_out(service, livemode=self.caller.merchant.mode == "live")
+
+
+class OneService(MerchantView):
+    """/v1/services/{id}"""
+
+    scopes: ClassVar[dict[str, Scope]] = {"get": Scope.SERVICES_READ, "patch": Scope.SERVICES_WRITE}
+
+    @operation("get_service", "Get a service", gives=ServiceOut, refuses=[NotAllowed])
+    def get(self, _request: Request, service: str) -> HttpResponse:
+        found = queries.service_of(self.merchant_id, self.named("svc", service))
+        return answer(service_out(found, livemode=self.caller.merchant.mode == "live"))
+
+    @operation(
+        "change_service",
+        "Change a service",
+        takes=ServiceChange,
+        gives=ServiceOut,
+        refuses=[NotAllowed],
+        examples=[("Pause", {"state": "paused"})],
+    )
+    def patch(self, request: Request, service: str) -> HttpResponse:
+        key, asked = self.named("svc", service), ServiceChange.parse(request)
+        changed = services.change_service(self.merchant_id, key, _terms(asked), by=self.actor, at=self.now())
+        return answer(service_out(changed, livemode=self.caller.merchant.mode == "live"))
+
+
+class Clock(MerchantView):
+    """/v1/sandbox/clock"""
+
+    scopes: ClassVar[dict[str, Scope]] = {"get": Scope.SANDBOX}
+    sandbox_only = True
+
+    @operation("get_clock", "Read the sandbox's clock", gives=ClockOut, refuses=[NotAllowed, WrongMode])
+    def get(self, _request: Request) -> HttpResponse:
+        frozen = self.caller.merchant.realm.frozen_at is not None
+        return answer(ClockOut(object="clock", mode="frozen" if frozen else "running", now=self.now()))
+
+
+def service_out(service: Service, *, livemode: bool) -> ServiceOut:
+    return ServiceOut(
+        id=service.public_id,
+        object="service",
+        livemode=livemode,
+        name=service.name,
+        description=service.description,
+        industry=service.industry,
+        mode=service.mode,
+        currency=service.currency,
+        ceiling=service.ceiling_minor,
+        confirmation=service.confirmation,
+        score_gate=service.score_min,
+        funding=service.funding,
+        fee_bps=service.fee_bps,
+        grace_hours=int(service.grace.total_seconds() // 3600),
+        retry_policy=service.retry_policy,
+        late_fee_daily_bps=service.late_fee_daily_bps,
+        late_fee_cap_bps=service.late_fee_cap_bps,
+        state=service.state,
+        created_at=service.created_at,
+    )
+
+
+def _terms(asked: NewService | ServiceChange) -> dict[str, Any]:
+    """The contract's names to the table's."""
+    names = {"ceiling": "ceiling_minor", "score_gate": "score_min", "grace_hours": "grace"}
+    given = {name: value for name, value in to_builtins(asked).items() if value is not UNSET}
+    terms = {names.get(name, name): value for name, value in given.items()}
+    if "grace" in terms:
+        terms["grace"] = timedelta(hours=terms["grace"])
+    return terms

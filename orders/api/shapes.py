@@ -1,0 +1,108 @@
+"""What may be asked of orders."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, to_builtins
+
+from kernel.money import MOST_MINOR
+from kernel.paging import LIMIT_MAX
+from kernel.wire import Wire
+from orders.services import Final, Wish
+from orders.wire import Amount, Discount, Item
+
+OutOrderNo = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_\-|*]{1,32}$", description="Yours, unique for ever.")]
+Time = Annotated[datetime, Meta(tz=True)]
+Place = Annotated[str, Meta(max_length=100)]
+Items = Annotated[list[Item], Meta(max_length=100)]
+Discounts = Annotated[list[Discount], Meta(max_length=30)]
+Reason = Annotated[str, Meta(min_length=1, max_length=100)]
+Metadata = Annotated[
+    dict[Annotated[str, Meta(min_length=1, max_length=40)], Annotated[str, Meta(max_length=500)]], Meta(max_length=50)
+]
+
+
+class NewOrder(Wire):
+    """A person is about to use the service. A fixed service takes `amount`, a dynamic one `ceiling` (or its own)."""
+
+    agreement: str
+    out_order_no: OutOrderNo
+    title: Annotated[str, Meta(min_length=1, max_length=100)]
+    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "CNY"
+    amount: Annotated[int, Meta(ge=1, le=MOST_MINOR)] | None = None
+    ceiling: Annotated[int, Meta(ge=1, le=MOST_MINOR)] | None = None
+    items: Items = []
+    discounts: Discounts = []
+    starts_at: Time | None = None
+    ends_at: Time | None = None
+    start_location: Place = ""
+    end_location: Place = ""
+    attach: Annotated[str, Meta(max_length=256)] = ""
+    metadata: Metadata = {}
+
+    def wish(self, agreement_id: Any) -> Wish:
+        plain = to_builtins(self, builtin_types=(datetime,))
+        del plain["agreement"]
+        return Wish(agreement_id=agreement_id, **plain)
+
+
+class Completion(Wire):
+    """The service has ended. Say the total, or the items it is made of; a fixed order may say neither."""
+
+    total: Amount | None = None
+    items: Items | None = None
+    discounts: Discounts = []
+    ends_at: Time | None = None
+    due_at: Time | None = None
+    end_location: Place = ""
+
+    def final(self) -> Final:
+        return Final(**to_builtins(self, builtin_types=(datetime,)))
+
+
+class Cancellation(Wire):
+    """Why it is called off."""
+
+    reason: Reason
+
+
+class Modification(Wire):
+    """Less than before."""
+
+    total: Amount
+    reason: Reason
+
+
+class PaidElsewhere(Wire):
+    """The person paid you some other way."""
+
+    paid_at: Time
+    reference: Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class OrderQuery(Wire):
+    """Which orders."""
+
+    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 20
+    cursor: str | None = None
+    out_order_no: str | None = None
+    agreement: str | None = None
+    state: Literal["created", "open", "completed", "overdue", "deducted", "cancelled", "expired"] | None = None
+
+
+class EventOut(Wire):
+    """One thing that happened; `sequence` counts an order's events without gaps."""
+
+    id: str
+    object: Literal["event"]
+    type: str
+    sequence: int
+    created_at: datetime
+    data: dict[str, Any]
+
+
+class EventList(Wire):
+    """What happened to the order, oldest first."""
+
+    data: list[EventOut]
+    next_cursor: str | None

@@ -1,0 +1,253 @@
+"""/v1/orders: opened, read, completed, cancelled, lowered, paid elsewhere."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from kernel.contract import Nothing, operation
+from kernel.paging import page
+from kernel.refusal import NotFound
+from kernel.wire import Wire
+from merchants import queries as merchants
+from merchants.access import MerchantView, NotAllowed, WrongMode, answer
+from merchants.rules import Scope
+from orders import queries, refusals, services
+from orders.api.shapes import (
+    Cancellation,
+    Completion,
+    EventList,
+    EventOut,
+    Modification,
+    NewOrder,
+    OrderQuery,
+    PaidElsewhere,
+)
+from orders.models import Order
+from orders.wire import OrderOut, order_out
+
+
+class OrderList(Wire):
+    """A page of orders, newest first."""
+
+    data: list[OrderOut]
+    next_cursor: str | None
+
+
+class OrderView(MerchantView):
+    """What the doors of one order share."""
+
+    scopes: ClassVar[dict[str, Scope]] = {"get": Scope.ORDERS_READ, "post": Scope.ORDERS_WRITE}
+
+    def mine(self, order: str) -> UUID:
+        """The key of the caller's own order.
+
+        Raises:
+            NotFound: missing, or another merchant's.
+        """
+        key = self.named("ord", order)
+        if not Order.objects.filter(pk=key, merchant_id=self.merchant_id).exists():
+            raise NotFound
+        return key
+
+    def shown(self, order_id: UUID, *, status: int = 200) -> HttpResponse:
+        """The order as it stands now."""
+        return answer(order_out(queries.order_of(self.merchant_id, order_id)), status=status)
+
+
+class Orders(OrderView):
+    """/v1/orders"""
+
+    @operation("list_orders", "List orders", gives=OrderList, query=OrderQuery, refuses=[NotAllowed])
+    def get(self, request: Request) -> HttpResponse:
+        asked = OrderQuery.parse_query(request)
+        rows = queries.orders_of(self.merchant_id)
+        if asked.out_order_no is not None:
+            rows = rows.filter(out_order_no=asked.out_order_no)
+        if asked.state is not None:
+            rows = rows.filter(state=asked.state)
+        if asked.agreement is not None:
+            rows = rows.filter(agreement_id=self.named("agr", asked.agreement))
+        found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit)
+        return answer(OrderList(data=[order_out(row) for row in found], next_cursor=cursor))
+
+    @operation(
+        "create_order",
+        "Open an order: the person is assessed and the ceiling is held",
+        takes=NewOrder,
+        gives=OrderOut,
+        status=201,
+        also=[200],
+        refuses=[
+            NotAllowed,
+            refusals.OrderRefused,
+            refusals.OrderNumberReused,
+            refusals.AgreementNotActive,
+            refusals.AboveCeiling,
+            refusals.WrongAmountField,
+            refusals.CurrencyMismatch,
+            refusals.TotalInvalid,
+            refusals.TimesInvalid,
+        ],
+        writes=True,
+        examples=[
+            (
+                "A power bank is taken",
+                {"agreement": "agr_…", "out_order_no": "PB-1001", "title": "共享充电宝", "ceiling": 9900},
+            ),
+            (
+                "Goods are ordered",
+                {"agreement": "agr_…", "out_order_no": "SHOP-7", "title": "保温杯", "amount": 4990},
+            ),
+        ],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        asked = NewOrder.parse(request)
+        wish = asked.wish(self.named("agr", asked.agreement))
+        opening = services.open_order(self.merchant_id, wish, by=self.actor, at=self.now())
+        if opening.order is None:
+            return self.refused(refusals.OrderRefused(reason=opening.coarse_reason))
+        return self.shown(opening.order.id, status=201 if opening.decision else 200)
+
+
+class OneOrder(OrderView):
+    """/v1/orders/{id}"""
+
+    @operation("get_order", "Get an order", gives=OrderOut, refuses=[NotAllowed])
+    def get(self, _request: Request, order: str) -> HttpResponse:
+        return self.shown(self.named("ord", order))
+
+
+class CompleteOrder(OrderView):
+    """/v1/orders/{id}/complete"""
+
+    @operation(
+        "complete_order",
+        "The service has ended: what it came to is owed",
+        takes=Completion,
+        gives=OrderOut,
+        refuses=[
+            NotAllowed,
+            refusals.OrderState,
+            refusals.TotalInvalid,
+            refusals.AboveCeiling,
+            refusals.EndsInFuture,
+            refusals.TimesInvalid,
+        ],
+        writes=True,
+        examples=[("Returned after three hours", {"total": 600})],
+    )
+    def post(self, request: Request, order: str) -> HttpResponse:
+        key, asked = self.mine(order), Completion.parse(request)
+        services.complete_order(key, asked.final(), by=self.actor, at=self.now())
+        return self.shown(key)
+
+
+class CancelOrder(OrderView):
+    """/v1/orders/{id}/cancel"""
+
+    @operation(
+        "cancel_order",
+        "Call an order off, or forgive what is owed of it",
+        takes=Cancellation,
+        gives=OrderOut,
+        refuses=[NotAllowed, refusals.OrderState, refusals.AlreadyCollected, refusals.DeductionInFlight],
+        writes=True,
+        examples=[("Out of stock", {"reason": "out of stock"})],
+    )
+    def post(self, request: Request, order: str) -> HttpResponse:
+        key, asked = self.mine(order), Cancellation.parse(request)
+        services.cancel_order(key, asked.reason, by=self.actor, at=self.now())
+        return self.shown(key)
+
+
+class ModifyOrder(OrderView):
+    """/v1/orders/{id}/modify"""
+
+    @operation(
+        "modify_order",
+        "Ask for less than the total",
+        takes=Modification,
+        gives=OrderOut,
+        refuses=[
+            NotAllowed,
+            refusals.OrderState,
+            refusals.TotalRaised,
+            refusals.AlreadyCollected,
+            refusals.DeductionInFlight,
+        ],
+        writes=True,
+        examples=[("Goodwill", {"total": 300, "reason": "the cable was broken"})],
+    )
+    def post(self, request: Request, order: str) -> HttpResponse:
+        key, asked = self.mine(order), Modification.parse(request)
+        services.lower_total(key, asked.total, asked.reason, by=self.actor, at=self.now())
+        return self.shown(key)
+
+
+class MarkPaid(OrderView):
+    """/v1/orders/{id}/mark_paid"""
+
+    @operation(
+        "mark_order_paid",
+        "The person paid you some other way",
+        takes=PaidElsewhere,
+        gives=OrderOut,
+        refuses=[
+            NotAllowed,
+            refusals.OrderState,
+            refusals.AlreadyCollected,
+            refusals.DeductionInFlight,
+            refusals.TimesInvalid,
+        ],
+        writes=True,
+        examples=[("Cash at the counter", {"paid_at": "2026-11-21T08:00:00Z", "reference": "till-17"})],
+    )
+    def post(self, request: Request, order: str) -> HttpResponse:
+        key, asked = self.mine(order), PaidElsewhere.parse(request)
+        services.mark_paid(key, asked.paid_at, asked.reference, by=self.actor, at=self.now())
+        return self.shown(key)
+
+
+class OrderEvents(OrderView):
+    """/v1/orders/{id}/events"""
+
+    @operation("list_order_events", "What happened to an order", gives=EventList, refuses=[NotAllowed])
+    def get(self, _request: Request, order: str) -> HttpResponse:
+        rows = merchants.events_about(self.merchant_id, self.mine(order))
+        data = [
+            EventOut(
+                id=row.public_id,
+                object="event",
+                type=row.type,
+                sequence=row.sequence,
+                created_at=row.at,
+                data=row.data,
+            )
+            for row in rows
+        ]
+        return answer(EventList(data=data, next_cursor=None))
+
+
+class ConfirmInSandbox(OrderView):
+    """/v1/sandbox/orders/{id}/confirm"""
+
+    scopes: ClassVar[dict[str, Scope]] = {"post": Scope.SANDBOX}
+    sandbox_only = True
+
+    @operation(
+        "sandbox_confirm_order",
+        "Confirm an order as its person would on their page",
+        takes=Nothing,
+        gives=OrderOut,
+        refuses=[NotAllowed, WrongMode, refusals.OrderState, refusals.OrderRefused, refusals.AgreementNotActive],
+        writes=True,
+    )
+    def post(self, request: Request, order: str) -> HttpResponse:
+        Nothing.parse(request)
+        key = self.mine(order)
+        opening = services.confirm_order(key, by=self.actor, at=self.now())
+        if opening.order is None:
+            return self.refused(refusals.OrderRefused(reason=opening.coarse_reason))
+        return self.shown(key)

@@ -1,0 +1,163 @@
+"""Production refuses to start on anything a stranger could know, and says which variable is to blame."""
+
+import base64
+import os
+import runpy
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+
+from bnpl.celery import SCHEDULE, app
+from bnpl.env import STAND_IN_KEY, Environment, celery_address, neighbour
+
+SETTINGS = Path(__file__).resolve().parent.parent.parent / "bnpl" / "settings.py"
+KEY = base64.b64encode(bytes(range(32))).decode()
+SOUND = {
+    "SECRET_KEY": "z8K-" * 20,
+    "BASE_URL": "https://pay.example.com",
+    "DATABASE_URL": "postgresql://bnpl_app:word@pgbouncer:5432/bnpl",
+    "REDIS_URL": "redis://valkey:6379/0",
+    "PII_KEYS": f"k1:{KEY}",
+    "BLIND_INDEX_KEY": KEY,
+}
+
+
+class Remembering(dict[str, str]):
+    """An environment that remembers what it was asked for."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        super().__init__(values)
+        self.asked: set[str] = set()
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self.asked.add(key)
+        return super().get(key, default)
+
+
+def load(values: dict[str, str]) -> dict[str, Any]:
+    """The settings as a process with these variables would see them; this process's own log lines stay as they are."""
+    with mock.patch.object(os, "environ", values), mock.patch.object(structlog, "configure"):
+        return runpy.run_path(str(SETTINGS))
+
+
+def names_read() -> set[str]:
+    """Every variable the settings look at in production."""
+    values = Remembering(SOUND)
+    load(values)
+    return values.asked
+
+
+def test_production_starts_with_every_variable_in_place_and_is_the_posture_of_silence() -> None:
+    settings = load(SOUND)
+    assert settings["PRODUCTION"]
+    assert not settings["DEBUG"]
+    assert settings["ALLOWED_HOSTS"] == ["pay.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, None) for name in SOUND),
+        *((name, "") for name in SOUND),
+        ("SECRET_KEY", "short"),
+        ("SECRET_KEY", "django-insecure-" + "z8K-" * 20),
+        ("DEBUG", "1"),
+        ("DEBUG", "maybe"),
+        ("BASE_URL", "http://pay.example.com"),
+        ("BASE_URL", "https://pay.example.com/shop"),
+        ("DATABASE_URL", "mysql://db/bnpl"),
+        ("PII_KEYS", f"k1:{STAND_IN_KEY}"),
+        ("PII_KEYS", "k1:" + base64.b64encode(bytes(32)).decode()),
+        ("PII_KEYS", f"k1:{KEY[:-4]}"),
+        ("PII_KEYS", KEY),
+        ("PII_KEYS", f"k1:{KEY},k1:{KEY}"),
+        ("BLIND_INDEX_KEY", STAND_IN_KEY),
+        ("BLIND_INDEX_KEY", "change-me"),
+        ("ALLOWED_HOSTS", "*"),
+        ("NUM_PROXIES", "-1"),
+        ("BNPL_POSTURE", "staging"),
+    ],
+)
+def test_production_refuses_in_one_sentence_that_names_the_variable(name: str, value: str | None) -> None:
+    values = {key: kept for key, kept in {**SOUND, name: value}.items() if kept is not None}
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        load(values)
+    sentence = str(refusal.value)
+    assert name in sentence
+    assert sentence.count("\n") == 0
+    assert sentence.endswith(".")
+    assert not value or len(value) < 40 or value not in sentence  # a secret is not repeated into a log
+
+
+def test_the_other_postures_start_with_nothing_set() -> None:
+    for posture in ("local", "test"):
+        assert not load({"BNPL_POSTURE": posture})["PRODUCTION"]
+
+
+def test_https_hardens_cookies_and_headers() -> None:
+    settings = load(SOUND)
+    assert settings["SESSION_COOKIE_NAME"].startswith("__Host-")
+    assert settings["CSRF_COOKIE_NAME"].startswith("__Host-")
+    for name in ("SESSION_COOKIE_SECURE", "CSRF_COOKIE_SECURE", "SECURE_SSL_REDIRECT", "SECURE_CONTENT_TYPE_NOSNIFF"):
+        assert settings[name] is True
+    assert settings["SECURE_HSTS_SECONDS"] >= 365 * 24 * 3600
+    assert settings["X_FRAME_OPTIONS"] == "DENY"
+
+
+def test_the_policy_for_scripts_allows_nothing_inline() -> None:
+    directives = load(SOUND)["CONTENT_SECURITY_POLICY"]["DIRECTIVES"]
+    assert directives["default-src"] == ["'self'"]
+    assert all("unsafe" not in source for sources in directives.values() for source in sources)
+    for name in ("object-src", "frame-ancestors", "base-uri"):
+        assert directives[name] == ["'none'"]
+
+
+def test_a_proxy_is_believed_only_when_it_is_ours() -> None:
+    assert load(SOUND)["SECURE_PROXY_SSL_HEADER"] is None
+    assert load({**SOUND, "NUM_PROXIES": "1"})["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
+
+
+def test_a_database_is_found_by_host_by_socket_and_as_another_role() -> None:
+    host = Environment({"DATABASE_URL": "postgresql://a:p%40ss@db:6000/name?sslmode=require"}).database()
+    assert (host["USER"], host["PASSWORD"], host["HOST"], host["PORT"], host["NAME"]) == (
+        "a",
+        "p@ss",
+        "db",
+        "6000",
+        "name",
+    )
+    assert host["OPTIONS"]["sslmode"] == "require"
+    assert "options" not in host["OPTIONS"]  # a pool in transaction mode refuses them
+    socket = Environment({"DATABASE_URL": "postgresql://a@/name?host=/run/pg", "DATABASE_ROLE": "bnpl_app"}).database()
+    assert (socket["HOST"], socket["PORT"]) == ("/run/pg", "")
+    assert socket["OPTIONS"]["options"].startswith("-c role=bnpl_app -c statement_timeout=5s")
+
+
+def test_broker_and_cache_live_in_different_databases() -> None:
+    assert neighbour("redis://h:1/3") == "redis://h:1/4"
+    assert neighbour("redis://h:1") == "redis://h:1/1"
+    assert neighbour("unix:///run/v.sock?db=0") == "unix:///run/v.sock?db=1"
+    assert celery_address("unix:///run/v.sock?db=0") == "redis+socket:///run/v.sock?virtual_host=0"
+    assert celery_address("redis://h:1/3") == "redis://h:1/3"
+
+
+def test_a_task_is_never_handed_out_twice_while_it_may_still_run() -> None:
+    settings = load(SOUND)
+    options = settings["CELERY_BROKER_TRANSPORT_OPTIONS"]
+    assert options["visibility_timeout"] > 2 * settings["CELERY_TASK_TIME_LIMIT"]
+    assert options["unacked_restore_interval"] * options["unacked_restore_throttle"] <= 10
+    assert settings["CELERY_TASK_ACKS_LATE"]
+    assert settings["CELERY_TASK_REJECT_ON_WORKER_LOST"]
+    assert settings["CELERY_WORKER_PREFETCH_MULTIPLIER"] == 1
+    assert settings["CELERY_ACCEPT_CONTENT"] == ["json"]
+
+
+def test_every_scheduled_name_is_a_task_and_its_ticks_do_not_pile_up() -> None:
+    app.loader.import_default_modules()
+    assert {entry["task"] for entry in SCHEDULE.values()} <= set(app.tasks)
+    for entry in SCHEDULE.values():
+        assert entry["schedule"] < entry["options"]["expires"] <= 2 * entry["schedule"]

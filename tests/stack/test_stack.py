@@ -1,0 +1,177 @@
+"""`python -m bnpl.stack` as a person meets it: started, started twice, stopped, killed, and started again."""
+
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+pytestmark = pytest.mark.stack
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+OURS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_ROLE", "REDIS_URL", "BNPL_POSTURE", "BASE_URL", "SECRET_KEY")
+START_PATIENCE, STOP_PATIENCE = 60.0, 5.0
+
+
+class Stack:
+    """One home and one port, which several starts share."""
+
+    def __init__(self, home: Path) -> None:
+        self.home, self.port = home, free_port()
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def start(self) -> subprocess.Popen[str]:
+        env = {name: value for name, value in os.environ.items() if name not in {*OURS, "PII_KEYS", "BLIND_INDEX_KEY"}}
+        env |= {"BNPL_HOME": str(self.home), "PORT": str(self.port)}
+        with (self.home.parent / "lines").open("a") as lines:
+            command = [sys.executable, "-m", "bnpl.stack"]
+            process = subprocess.Popen(  # noqa: S603 (our own interpreter and module)
+                command, cwd=CHECKOUT, env=env, stdout=lines, stderr=lines, text=True, start_new_session=True
+            )
+        self.processes.append(process)
+        return process
+
+    def lines(self) -> str:
+        return (self.home.parent / "lines").read_text(encoding="utf-8")
+
+    def await_ready(self, process: subprocess.Popen[str]) -> float:
+        began = time.monotonic()
+        while self.ask("/readyz") != http.HTTPStatus.OK:
+            assert process.poll() is None, self.lines()
+            assert time.monotonic() - began < START_PATIENCE, self.lines()
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+    def ask(self, path: str) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            connection.close()
+
+    def members(self) -> set[int]:
+        """Every process of this home's, found by the folder in its command line or in its environment."""
+        found = set()
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                text = (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes()
+            except OSError:
+                continue  # it ended between two looks
+            if str(self.home).encode() in text:
+                found.add(int(folder.name))
+        return found
+
+    def database(self) -> "psycopg2.extensions.connection":
+        told = json.loads((self.home / "environment.json").read_text(encoding="utf-8"))
+        connection = psycopg2.connect(told["DATABASE_OWNER_URL"])
+        connection.autocommit = True
+        return connection
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def gone(stack: Stack, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while stack.members() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for pid in stack.members():
+        print(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" "))  # noqa: T201 (shown if the test fails)
+    return not stack.members()
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    with tempfile.TemporaryDirectory(prefix="bnpl-stack-") as folder:
+        Path(folder).chmod(0o755)  # as root the database runs as nobody, who has to walk through it
+        stack = Stack(Path(folder) / "home")
+        yield stack
+        for pid in stack.members():
+            os.kill(pid, signal.SIGKILL)
+        for process in stack.processes:
+            process.wait()
+        gone(stack, STOP_PATIENCE)
+
+
+def test_a_platform_lives_is_not_started_twice_stops_cleanly_and_survives_being_killed(stack: Stack) -> None:
+    first = stack.start()
+    stack.await_ready(first)
+    with stack.database() as database, database.cursor() as cursor:
+        cursor.execute("CREATE TABLE kept (word text)")
+        cursor.execute("INSERT INTO kept VALUES ('still here')")
+    database.close()
+    secrets = (stack.home / "secrets.json").read_text(encoding="utf-8")
+    assert_private(stack.home)
+
+    second = stack.start()
+    assert second.wait(timeout=STOP_PATIENCE) == 1
+    assert re.search(
+        rf"already running from \S+home \(process {first.pid}, http://127.0.0.1:{stack.port}\)", stack.lines()
+    )
+    assert stack.ask("/readyz") == http.HTTPStatus.OK
+
+    began = time.monotonic()
+    first.send_signal(signal.SIGINT)
+    assert first.wait(timeout=STOP_PATIENCE) == 0, stack.lines()
+    assert time.monotonic() - began < STOP_PATIENCE
+    assert gone(stack, 1.0), "a program outlived its supervisor"
+
+    killed = stack.start()
+    stack.await_ready(killed)
+    for pid in stack.members():
+        os.kill(pid, signal.SIGKILL)
+    killed.wait()
+
+    again = stack.start()
+    stack.await_ready(again)
+    with stack.database() as database, database.cursor() as cursor:
+        cursor.execute("SELECT word FROM kept")
+        assert cursor.fetchall() == [("still here",)]
+    database.close()
+    assert (stack.home / "secrets.json").read_text(encoding="utf-8") == secrets
+
+    again.kill()  # the supervisor alone: the kernel tells its programs to go
+    again.wait()
+    assert gone(stack, 10.0), "a program outlived its killed supervisor"
+
+
+def assert_private(home: Path) -> None:
+    for name in ("secrets.json", "environment.json"):
+        assert (home / name).stat().st_mode & 0o777 == 0o600
+    for folder in ("postgres", "valkey"):
+        if (home / folder).exists():
+            assert (home / folder).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_fallen_program_is_picked_up_and_a_taken_port_is_told(stack: Stack) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", stack.port))
+        other.listen()
+        refused = stack.start()
+        assert refused.wait(timeout=10) == 1
+    assert f"Port {stack.port} is taken" in stack.lines()
+
+    supervisor = stack.start()
+    stack.await_ready(supervisor)
+    fallen = [pid for pid in stack.members() if b"valkey-server" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(fallen[0], signal.SIGKILL)
+    stack.await_ready(supervisor)
+    supervisor.terminate()
+    assert supervisor.wait(timeout=STOP_PATIENCE) == 0
+    assert "valkey ended (killed by SIGKILL); again in 0.2 s" in stack.lines()
