@@ -1,9 +1,10 @@
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from billing.models import Deduction, Instrument
+from billing.models import Deduction, DeductionLine, Instrument, Wallet, WalletEntry
+from kernel.money import Money
 
 
 def instruments_of(person_ids: Iterable[UUID]) -> dict[UUID, list[Instrument]]:
@@ -18,3 +19,26 @@ def instruments_of(person_ids: Iterable[UUID]) -> dict[UUID, list[Instrument]]:
 def deductions_of_order(order_id: UUID) -> QuerySet[Deduction]:
     """Every attempt at the order, oldest first."""
     return Deduction.objects.filter(lines__order_id=order_id).select_related("instrument").order_by("id")
+
+
+def attempts_at(order_id: UUID) -> QuerySet[DeductionLine]:
+    """Every attempt at the order and how much of it was for the order, newest first."""
+    return DeductionLine.objects.filter(order_id=order_id).select_related("deduction__instrument").order_by("-id")
+
+
+def balance_of(person_id: UUID) -> Money | None:
+    """What the person's wallet holds; None while there is no wallet."""
+    wallet = Wallet.objects.filter(pk=person_id).first()
+    return Money(wallet.balance_minor, wallet.currency) if wallet else None
+
+
+def entries_of(person_id: UUID) -> QuerySet[WalletEntry]:
+    """What came into the person's wallet and went out of it, newest first."""
+    return WalletEntry.objects.filter(person_id=person_id).order_by("-id")
+
+
+def orders_paid_by(entries: Sequence[WalletEntry]) -> dict[UUID, DeductionLine]:
+    """What each payment out of a wallet was for, by the entry's id. An entry's number is its deduction's."""
+    numbers = {UUID(hex=entry.number): entry.id for entry in entries if entry.amount_minor < 0}
+    lines = DeductionLine.objects.filter(deduction_id__in=numbers).select_related("order__merchant")
+    return {numbers[line.deduction_id]: line for line in lines}

@@ -1,9 +1,10 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
-from credit.models import Agreement, Profile
+from accounts.models import Person
+from credit.models import Agreement, Decision, Profile
 from credit.rules import Facts
 from kernel.refusal import NotFound
 
@@ -61,3 +62,28 @@ def agreement_of(merchant_id: UUID, agreement_id: UUID) -> Agreement:
 def agreements_of(merchant_id: UUID) -> QuerySet[Agreement]:
     """The merchant's agreements, newest first."""
     return Agreement.objects.select_related("service", "person").filter(merchant_id=merchant_id).order_by("-id")
+
+
+def services_opened_by(person_id: UUID) -> QuerySet[Agreement]:
+    """What the person has opened, newest first."""
+    return Agreement.objects.select_related("service", "merchant").filter(person_id=person_id).order_by("-id")
+
+
+def agreement_before(person: Person, agreement_id: UUID) -> Agreement:
+    """An agreement this person may look at: their own, or one of their realm that nobody has signed yet.
+
+    Raises:
+        NotFound: missing, another person's, or of another realm.
+    """
+    theirs = Q(person_id=person.id) | Q(person__isnull=True)
+    rows = Agreement.objects.select_related("service", "merchant").filter(theirs, realm_id=person.realm_id)
+    agreement = rows.filter(pk=agreement_id).first()
+    if agreement is None:
+        raise NotFound
+    return agreement
+
+
+def last_decision(agreement_id: UUID, person_id: UUID, *, out_order_no: str = "") -> Decision | None:
+    """The latest assessment of this person under this agreement: of its opening, or of one order."""
+    rows = Decision.objects.filter(agreement_id=agreement_id, person_id=person_id, out_order_no=out_order_no)
+    return rows.order_by("-id").first()

@@ -1,6 +1,6 @@
 """The cast: a few named people and shops whose situations tell the story. Made by services, as in life."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 from accounts.models import Person
 from billing.channels.bank import Behaviour
 from billing.services.instruments import Script, script_person
+from bnpl.invariants import violations
 from credit import services as credit
 from credit.models import Agreement
 from kernel.actor import Actor
@@ -127,3 +128,14 @@ def later() -> Callable[..., datetime]:
 
 def fresh(order_id: UUID) -> Order:
     return Order.objects.get(pk=order_id)
+
+
+@pytest.fixture(autouse=True)
+def what_must_always_be_true(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After every test that touched the database, everything that must always be true is."""
+    uses_database = {"db", "transactional_db"} & set(request.fixturenames)
+    if uses_database:
+        request.getfixturevalue("transactional_db" if "transactional_db" in request.fixturenames else "db")
+    yield
+    if uses_database and not request.node.get_closest_marker("breaks_the_house"):
+        assert list(violations()) == []

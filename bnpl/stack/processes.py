@@ -62,7 +62,6 @@ class Child:
 
     def start(self) -> None:
         program = self.program
-        as_user = {"user": program.user, "group": group_of(program.user), "extra_groups": []} if program.user else {}
         self.process = subprocess.Popen(
             program.argv,
             cwd=program.folder,
@@ -75,7 +74,9 @@ class Child:
             errors="replace",
             start_new_session=True,  # Ctrl-C is ours alone: we stop them in the right order
             preexec_fn=die_with(os.getpid(), program.orphaned or program.farewell),  # noqa: PLW1509 (calls prctl and nothing else)
-            **as_user,  # type: ignore[arg-type]
+            user=program.user,
+            group=group_of(program.user),
+            extra_groups=[] if program.user else None,
         )
         self.started, self.again_at = time.monotonic(), None
         if self.process.stdout is None:

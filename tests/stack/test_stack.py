@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
@@ -50,6 +51,12 @@ class Stack:
             assert time.monotonic() - began < START_PATIENCE, self.lines()
             time.sleep(0.05)
         return time.monotonic() - began
+
+    def await_line(self, line: str) -> None:
+        deadline = time.monotonic() + STOP_PATIENCE
+        while line not in self.lines():
+            assert time.monotonic() < deadline, self.lines()
+            time.sleep(0.05)
 
     def ask(self, path: str) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
@@ -96,7 +103,7 @@ def gone(stack: Stack, seconds: float) -> bool:
     return not stack.members()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stack() -> Iterator[Stack]:
     with tempfile.TemporaryDirectory(prefix="bnpl-stack-") as folder:
         Path(folder).chmod(0o755)  # as root the database runs as nobody, who has to walk through it
@@ -109,69 +116,71 @@ def stack() -> Iterator[Stack]:
         gone(stack, STOP_PATIENCE)
 
 
-def test_a_platform_lives_is_not_started_twice_stops_cleanly_and_survives_being_killed(stack: Stack) -> None:
-    first = stack.start()
-    stack.await_ready(first)
-    with stack.database() as database, database.cursor() as cursor:
-        cursor.execute("CREATE TABLE kept (word text)")
-        cursor.execute("INSERT INTO kept VALUES ('still here')")
-    database.close()
-    secrets = (stack.home / "secrets.json").read_text(encoding="utf-8")
-    assert_private(stack.home)
-
-    second = stack.start()
-    assert second.wait(timeout=STOP_PATIENCE) == 1
-    assert re.search(
-        rf"already running from \S+home \(process {first.pid}, http://127.0.0.1:{stack.port}\)", stack.lines()
-    )
-    assert stack.ask("/readyz") == http.HTTPStatus.OK
-
-    began = time.monotonic()
-    first.send_signal(signal.SIGINT)
-    assert first.wait(timeout=STOP_PATIENCE) == 0, stack.lines()
-    assert time.monotonic() - began < STOP_PATIENCE
-    assert gone(stack, 1.0), "a program outlived its supervisor"
-
-    killed = stack.start()
-    stack.await_ready(killed)
-    for pid in stack.members():
-        os.kill(pid, signal.SIGKILL)
-    killed.wait()
-
-    again = stack.start()
-    stack.await_ready(again)
-    with stack.database() as database, database.cursor() as cursor:
-        cursor.execute("SELECT word FROM kept")
-        assert cursor.fetchall() == [("still here",)]
-    database.close()
-    assert (stack.home / "secrets.json").read_text(encoding="utf-8") == secrets
-
-    again.kill()  # the supervisor alone: the kernel tells its programs to go
-    again.wait()
-    assert gone(stack, 10.0), "a program outlived its killed supervisor"
+@pytest.fixture
+def running(stack: Stack) -> Iterator[subprocess.Popen[str]]:
+    process = stack.start()
+    stack.await_ready(process)
+    yield process
+    if process.poll() is None:
+        process.terminate()
+        assert process.wait(timeout=STOP_PATIENCE) == 0, stack.lines()
 
 
-def assert_private(home: Path) -> None:
-    for name in ("secrets.json", "environment.json"):
-        assert (home / name).stat().st_mode & 0o777 == 0o600
-    for folder in ("postgres", "valkey"):
-        if (home / folder).exists():
-            assert (home / folder).stat().st_mode & 0o777 == 0o700
-
-
-def test_a_fallen_program_is_picked_up_and_a_taken_port_is_told(stack: Stack) -> None:
+def test_a_taken_port_is_told_and_nothing_is_started(stack: Stack) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", stack.port))
         other.listen()
         refused = stack.start()
         assert refused.wait(timeout=10) == 1
     assert f"Port {stack.port} is taken" in stack.lines()
+    assert not stack.members()
 
-    supervisor = stack.start()
-    stack.await_ready(supervisor)
+
+def test_a_second_start_is_refused_and_ctrl_c_ends_the_first_cleanly(
+    stack: Stack, running: subprocess.Popen[str]
+) -> None:
+    second = stack.start()
+    assert second.wait(timeout=STOP_PATIENCE) == 1
+    told = rf"already running from \S+home \(process {running.pid}, http://127.0.0.1:{stack.port}\)"
+    assert re.search(told, stack.lines())
+    assert stack.ask("/readyz") == http.HTTPStatus.OK
+    assert stack.ask("/healthz") == http.HTTPStatus.OK
+
+    running.send_signal(signal.SIGINT)
+    assert running.wait(timeout=STOP_PATIENCE) == 0, stack.lines()
+    assert gone(stack, 1.0), "a program outlived its supervisor"
+    assert stack.lines().endswith("Stopped.\n")
+
+
+def test_secrets_and_data_are_for_their_owner_alone(stack: Stack) -> None:
+    for name in ("secrets.json", "environment.json"):
+        assert (stack.home / name).stat().st_mode & 0o777 == 0o600
+    for folder in ("postgres", "valkey"):
+        assert (stack.home / folder).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_fallen_program_is_picked_up(stack: Stack, running: subprocess.Popen[str]) -> None:
     fallen = [pid for pid in stack.members() if b"valkey-server" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(fallen[0], signal.SIGKILL)
-    stack.await_ready(supervisor)
-    supervisor.terminate()
-    assert supervisor.wait(timeout=STOP_PATIENCE) == 0
-    assert "valkey ended (killed by SIGKILL); again in 0.2 s" in stack.lines()
+    stack.await_line("valkey ended (killed by SIGKILL); again in 0.2 s")
+    stack.await_ready(running)
+
+
+def test_nothing_is_lost_when_everything_is_killed(stack: Stack, running: subprocess.Popen[str]) -> None:
+    with closing(stack.database()) as database, database.cursor() as cursor:
+        cursor.execute("CREATE TABLE kept AS SELECT 'still here' AS word")
+    secrets = (stack.home / "secrets.json").read_text(encoding="utf-8")
+    for pid in stack.members():
+        os.kill(pid, signal.SIGKILL)
+    running.wait()
+
+    again = stack.start()
+    stack.await_ready(again)
+    with closing(stack.database()) as database, database.cursor() as cursor:
+        cursor.execute("SELECT word FROM kept")
+        assert cursor.fetchall() == [("still here",)]
+    assert (stack.home / "secrets.json").read_text(encoding="utf-8") == secrets
+
+    again.kill()  # the supervisor alone: the kernel tells its programs to go
+    again.wait()
+    assert gone(stack, 10.0), "a program outlived its killed supervisor"

@@ -1,0 +1,81 @@
+"""The person before a page: who they are, what time it is for them, and how a refusal reads to them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+from uuid import UUID
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+
+from accounts.models import Person
+from kernel import ids
+from kernel.actor import Actor
+from kernel.clock import now_in
+from kernel.refusal import NotFound, Refusal
+
+_P = ParamSpec("_P")
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """One person's request for one of their own pages, at one moment of their realm's time."""
+
+    request: HttpRequest
+    person: Person
+    at: datetime
+
+    @property
+    def actor(self) -> Actor:
+        return Actor.person(self.person.id)
+
+    @property
+    def sandbox(self) -> bool:
+        return self.person.realm.mode == "test"
+
+    def named(self, prefix: str, text: str) -> UUID:
+        """The key behind a public id.
+
+        Raises:
+            NotFound: it is not one of ours, which looks the same as missing.
+        """
+        key = ids.parse(prefix, text)
+        if key is None:
+            raise NotFound
+        return key
+
+    def sent(self, name: str) -> str:
+        """A field of the form that was sent."""
+        return str(self.request.POST.get(name, ""))
+
+    def show(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
+        return render(self.request, template, {"visitor": self, **context}, status=status)
+
+
+def for_person(view: Callable[Concatenate[Visitor, _P], HttpResponse]) -> Callable[..., HttpResponse]:
+    """A page of a person's own: who is not signed in signs in first, and what is refused is said, not thrown."""
+
+    @never_cache
+    @wraps(view)
+    def page(request: HttpRequest, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
+        if not request.user.is_authenticated:
+            return redirect_to_login(request.get_full_path())
+        person = Person.objects.select_related("realm").filter(user_id=request.user.pk).first()
+        if person is None:
+            raise PermissionDenied  # a colleague has no orders of their own
+        visitor = Visitor(request, person, now_in(person.realm))
+        with timezone.override(person.zone):
+            try:
+                return view(visitor, *args, **kwargs)
+            except NotFound:
+                raise Http404 from None
+            except Refusal as refusal:
+                return visitor.show("errors/refused.html", status=refusal.status, refusal=refusal)
+
+    return page

@@ -1,0 +1,220 @@
+"""What must always be true: each a query that returns no rows. Run after every test and by `manage.py verify`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+LIVES = ("credit_agreement", "orders_order", "orders_obligation", "billing_deduction")
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """A sentence about the data, and the rows that would prove it wrong."""
+
+    name: str
+    says: str
+    sql: str
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One row that should not be."""
+
+    name: str
+    row: str
+
+
+INVARIANTS = [
+    Invariant(
+        "receivable_is_what_is_owed",
+        "Each person's receivable in the book equals the unpaid rest of their obligations.",
+        """
+        SELECT coalesce(book.person_id, owed.person_id) AS person_id,
+               coalesce(book.currency, owed.currency) AS currency,
+               coalesce(book.minor, 0) AS book, coalesce(owed.minor, 0) AS owed
+        FROM (SELECT owner AS person_id, currency, sum(minor) AS minor FROM (
+                  SELECT debit_owner AS owner, currency, amount_minor AS minor FROM ledger_posting
+                  WHERE debit_account = 'receivable'
+                  UNION ALL SELECT credit_owner, currency, -amount_minor FROM ledger_posting
+                  WHERE credit_account = 'receivable') sides GROUP BY 1, 2) book
+        FULL JOIN (SELECT person_id, currency, sum(amount_minor - paid_minor) AS minor FROM orders_obligation
+                   WHERE state IN ('pending', 'overdue') GROUP BY 1, 2) owed
+             ON owed.person_id = book.person_id AND owed.currency = book.currency
+        WHERE coalesce(book.minor, 0) <> coalesce(owed.minor, 0)
+        """,
+    ),
+    Invariant(
+        "profile_is_what_orders_say",
+        "A profile's held, outstanding and counts equal what the person's orders and obligations say.",
+        """
+        SELECT p.person_id, p.held_minor, p.outstanding_minor, p.open_orders, p.overdue_orders, o.*, d.*
+        FROM credit_profile p
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(ceiling_minor) FILTER (WHERE state = 'open'), 0) AS held,
+                   count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE state = 'overdue') AS overdue
+            FROM orders_order WHERE person_id = p.person_id) o ON true
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(amount_minor - paid_minor), 0) AS owed FROM orders_obligation
+            WHERE person_id = p.person_id AND state IN ('pending', 'overdue')) d ON true
+        WHERE (p.held_minor, p.outstanding_minor, p.open_orders, p.overdue_orders)
+              IS DISTINCT FROM (o.held, d.owed, o.open::int, o.overdue::int)
+        """,
+    ),
+    Invariant(
+        "total_is_what_is_owed_for",
+        "A completed order's total equals the amounts of its obligations, and its state what is left of them.",
+        """
+        SELECT o.id, o.state, o.total_minor, b.* FROM orders_order o
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(amount_minor) FILTER (WHERE state <> 'waived'), 0) AS amounts,
+                   coalesce(sum(amount_minor - paid_minor) FILTER (WHERE state IN ('pending', 'overdue')), 0) AS owed,
+                   coalesce(bool_or(state = 'overdue'), false) AS overdue,
+                   coalesce(sum(paid_minor), 0) AS paid
+            FROM orders_obligation WHERE order_id = o.id) b ON true
+        WHERE (o.state IN ('completed', 'overdue', 'deducted') AND o.total_minor <> b.amounts)
+           OR (o.state IN ('completed', 'overdue')) <> (b.owed > 0)
+           OR (o.state = 'overdue') <> b.overdue
+           OR (o.state IN ('created', 'open', 'cancelled', 'expired') AND b.paid > 0)
+        """,
+    ),
+    Invariant(
+        "paid_is_what_was_taken",
+        "What is paid of an obligation equals the deductions that succeeded for it, unless it was paid elsewhere.",
+        """
+        SELECT o.id, o.paid_minor, coalesce(t.taken, 0) AS taken FROM orders_obligation o
+        LEFT JOIN (SELECT l.obligation_id, sum(l.amount_minor) AS taken FROM billing_deductionline l
+                   JOIN billing_deduction d ON d.id = l.deduction_id AND d.state = 'succeeded' GROUP BY 1) t
+             ON t.obligation_id = o.id
+        WHERE o.paid_minor <> coalesce(t.taken, 0) AND NOT (coalesce(t.taken, 0) = 0 AND EXISTS (
+            SELECT 1 FROM orders_obligationevent e WHERE e.subject_id = o.id AND e.kind = 'paid_elsewhere'))
+        """,
+    ),
+    Invariant(
+        "every_success_is_booked_once",
+        "Each line of a succeeded deduction is booked once with its amount, and nothing else as collected.",
+        """
+        SELECT l.id AS line, p.cause_id, l.amount_minor, p.amount_minor AS booked
+        FROM (SELECT l.* FROM billing_deductionline l
+              JOIN billing_deduction d ON d.id = l.deduction_id AND d.state = 'succeeded') l
+        FULL JOIN (SELECT * FROM ledger_posting WHERE kind = 'collected' AND credit_account = 'receivable') p
+             ON p.cause_id = l.id
+        WHERE l.amount_minor IS DISTINCT FROM p.amount_minor
+        """,
+    ),
+    Invariant(
+        "lines_add_up_to_their_deduction",
+        "A deduction's lines add up to it, and are live exactly while its outcome is open.",
+        """
+        SELECT d.id, d.state, d.amount_minor, l.* FROM billing_deduction d
+        LEFT JOIN LATERAL (SELECT sum(amount_minor) AS lines, bool_and(live) AS all_live, bool_or(live) AS any_live
+                           FROM billing_deductionline WHERE deduction_id = d.id) l ON true
+        WHERE l.lines IS DISTINCT FROM d.amount_minor
+           OR l.all_live IS DISTINCT FROM (d.state IN ('prepared', 'sent', 'unknown')) OR l.any_live <> l.all_live
+        """,
+    ),
+    Invariant(
+        "in_flight_means_a_live_deduction",
+        "An obligation is in flight exactly while a live deduction is for it.",
+        """
+        SELECT o.id, o.in_flight, l.deduction_id FROM orders_obligation o
+        FULL JOIN (SELECT * FROM billing_deductionline WHERE live) l ON l.obligation_id = o.id
+        WHERE o.in_flight IS DISTINCT FROM l.deduction_id
+        """,
+    ),
+    Invariant(
+        "the_bank_agrees",
+        "What the sandbox bank took is a success here, in flight, or a case; what succeeded here it took.",
+        """
+        SELECT b.number, b.txn, d.id, d.state, b.amount_minor AS bank, d.amount_minor AS ours
+        FROM (SELECT * FROM sandbox_bank.debit WHERE code = '') b
+        FULL JOIN (SELECT * FROM billing_deduction WHERE channel = 'sandbox') d
+             ON replace(d.id::text, '-', '') = b.number
+        WHERE d.id IS NOT NULL
+          AND ((b.number IS NULL AND d.state = 'succeeded')
+            OR (b.number IS NOT NULL AND d.state = 'succeeded'
+                AND (b.txn, b.amount_minor) <> (d.channel_txn, d.amount_minor))
+            OR (b.number IS NOT NULL AND d.state NOT IN ('sent', 'unknown', 'succeeded')
+                AND NOT EXISTS (SELECT 1 FROM billing_case c WHERE c.deduction_id = d.id)))
+        """,
+    ),
+    Invariant(
+        "wallets_are_what_the_book_says",
+        "A wallet's balance equals its entries and its account in the book.",
+        """
+        SELECT w.person_id, w.balance_minor, e.minor AS entries, b.minor AS book FROM billing_wallet w
+        LEFT JOIN LATERAL (SELECT coalesce(sum(amount_minor), 0) AS minor FROM billing_walletentry
+                           WHERE person_id = w.person_id) e ON true
+        LEFT JOIN LATERAL (SELECT coalesce(sum(CASE WHEN credit_account = 'wallet' THEN amount_minor
+                                                    ELSE -amount_minor END), 0) AS minor
+                           FROM ledger_posting WHERE (credit_account = 'wallet' AND credit_owner = w.person_id)
+                                                  OR (debit_account = 'wallet' AND debit_owner = w.person_id)) b ON true
+        WHERE w.balance_minor <> e.minor OR w.balance_minor <> b.minor
+        """,
+    ),
+    Invariant(
+        "agreements_count_their_orders",
+        "An agreement counts its orders that are not at their end, and ends only without any.",
+        """
+        SELECT a.id, a.state, a.live_orders, o.n FROM credit_agreement a
+        LEFT JOIN LATERAL (SELECT count(*)::int AS n FROM orders_order WHERE agreement_id = a.id
+                           AND state IN ('created', 'open', 'completed', 'overdue')) o ON true
+        WHERE a.live_orders <> o.n OR (a.state IN ('pending', 'terminated') AND o.n > 0)
+        """,
+    ),
+    Invariant(
+        "events_have_no_gaps",
+        "The events of a subject are numbered from one without gaps.",
+        """
+        SELECT subject_id, count(*) AS n, max(sequence) AS last FROM merchants_event
+        GROUP BY subject_id HAVING count(*) <> max(sequence)
+        """,
+    ),
+    Invariant(
+        "realms_never_mix",
+        "Everything an order touches is in the order's realm.",
+        """
+        SELECT o.id, o.realm_id, m.realm_id AS merchant, p.realm_id AS person FROM orders_order o
+        JOIN merchants_merchant m ON m.id = o.merchant_id JOIN accounts_person p ON p.id = o.person_id
+        JOIN credit_agreement a ON a.id = o.agreement_id
+        WHERE o.realm_id <> ALL (ARRAY[m.realm_id, p.realm_id, a.realm_id]) OR a.merchant_id <> o.merchant_id
+           OR EXISTS (SELECT 1 FROM ledger_posting g WHERE g.order_id = o.id AND g.realm_id <> o.realm_id)
+           OR EXISTS (SELECT 1 FROM merchants_event e WHERE e.subject_id = o.id
+                      AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
+        """,
+    ),
+    *(
+        Invariant(
+            f"{life}_history_is_whole",
+            "A row's history counts its versions without gaps, follows the legal moves, and ends in its state.",
+            f"""
+            SELECT s.id, s.state, s.version, h.* FROM {life} s
+            LEFT JOIN LATERAL (
+                SELECT count(*) AS lines, max(seq) AS last,
+                       (array_agg(target ORDER BY seq DESC))[1] AS ends_as,
+                       bool_and(source = before) AS joined,
+                       bool_and(source = target OR EXISTS (
+                           SELECT 1 FROM kernel_legalmove m
+                           WHERE m.lifecycle = '{life}' AND m.source = e.source AND m.target = e.target)) AS legal
+                FROM (SELECT *, lag(target, 1, '') OVER (ORDER BY seq) AS before FROM {life}event
+                      WHERE subject_id = s.id) e) h ON true
+            WHERE (h.lines, h.last, h.ends_as, h.joined, h.legal)
+                  IS DISTINCT FROM (s.version::bigint, s.version, s.state, true, true)
+            """,  # noqa: S608  our own four names
+        )
+        for life in LIVES
+    ),
+]
+
+
+def violations() -> Iterator[Violation]:
+    """Every row that should not be, at most a few of each kind, all seen at one moment."""
+    asked = " UNION ALL ".join(
+        f"(SELECT %s::text, row_to_json(v)::text FROM ({invariant.sql}) v LIMIT {SHOWN})"  # noqa: S608  our own queries
+        for invariant in INVARIANTS
+    )
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        cursor.execute(asked, [invariant.name for invariant in INVARIANTS])
+        yield from (Violation(*row) for row in cursor.fetchall())

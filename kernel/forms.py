@@ -1,0 +1,50 @@
+"""What forms of any page share: an amount as people write it, and a form that counts once however often it is sent."""
+
+import re
+import secrets
+from uuid import UUID
+
+from kernel.models import IdempotencyKey
+from kernel.money import EXPONENTS
+from kernel.refusal import Invalid
+
+_AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?")
+_TOKEN = re.compile(r"[0-9a-f]{24}")
+
+
+def minor_of(text: str, currency: str) -> int | None:
+    """`12.5` → 1250 for a currency of two places; None for whatever is not plainly an amount of it."""
+    places = EXPONENTS.get(currency, 2)
+    found = _AMOUNT.fullmatch(text.strip())
+    if found is None or len(found[2] or "") > places:
+        return None
+    return int(found[1]) * 10**places + int((found[2] or "").ljust(places, "0") or 0)
+
+
+def new_token() -> str:
+    """What names one rendering of a form."""
+    return secrets.token_hex(12)
+
+
+def known_token(text: str) -> str:
+    """The token a form came back with.
+
+    Raises:
+        Invalid: no form of ours sent this.
+    """
+    if not _TOKEN.fullmatch(text):
+        raise Invalid
+    return text
+
+
+def first_time(scope: UUID, token: str, route: str) -> bool:
+    """Whether this form is sent for the first time; the second click of two meets the first one's mark.
+
+    The mark is set before anything is done, so a crash in between costs a look at the page, never a second effect.
+
+    Raises:
+        Invalid: no form of ours sent this.
+    """
+    mark = {"route": route, "request_hash": b"", "status": 0, "content_type": "", "body": b""}
+    _kept, made = IdempotencyKey.objects.get_or_create(scope=scope, key=f"form {known_token(token)}", defaults=mark)
+    return made
