@@ -27,6 +27,7 @@ check: .venv/.dev ## formatting, lint, layers, types, migrations, API descriptio
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(PY) manage.py draw --check
 	$(PY) manage.py spectacular --validate --fail-on-warn --format openapi-json | diff -u docs/openapi.json - \
 	  || { echo "docs/openapi.json is not what the code says."; exit 1; }
 	random() { $(PY) -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())'; }; \

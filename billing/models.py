@@ -52,6 +52,7 @@ class Deduction(Lifecycle):
 
     prefix = "ded"
     history_model = DeductionEvent
+    begins = ("prepared",)
 
     class State(models.TextChoices):
         PREPARED = "prepared"

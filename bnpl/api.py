@@ -24,7 +24,9 @@ class Description(SpectacularAPIView):
 
 
 class Docs(SpectacularSwaggerSplitView):
-    """/docs/: the description, to read and try, without an outside request."""
+    """/docs/: the description, to read and try, without an outside request or an inline style."""
+
+    template_name = "docs/swagger.html"
 
     authentication_classes = ()
     permission_classes = ()

@@ -141,7 +141,7 @@ AUTHENTICATION_BACKENDS = [
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.MD5PasswordHasher"  # tests sign in hundreds of times
     if TESTING
-    else "django.contrib.auth.hashers.PBKDF2PasswordHasher"
+    else "django.contrib.auth.hashers.ScryptPasswordHasher"  # needs memory, which guessing machines lack
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},

@@ -1,12 +1,46 @@
 """The addresses of the house. `/healthz` and `/readyz` are answered before this table is read: see bnpl.health."""
 
+from functools import partial
+
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.views import defaults
+from django.views.i18n import set_language
+
+from billing.pages import order as order_pages
+from billing.pages import sign as sign_pages
+from billing.pages import wallet as wallet_pages
+from credit import pages as service_pages
+from orders import pages as record_pages
+
+#: What people see. A merchant sends them to /sign/… and /confirm/…; these two addresses are part of the API's promise.
+PAGES: list[URLPattern] = [
+    path("", record_pages.home, name="home"),
+    path("orders/", record_pages.history, name="orders"),
+    path("orders/<str:order>", order_pages.order, name="order"),
+    path("orders/<str:order>/pay", order_pages.pay, name="pay"),
+    path("orders/<str:order>/paid", order_pages.paid, name="paid"),
+    path("confirm/<str:order>", record_pages.confirm, name="confirm"),
+    path("confirm/<str:order>/result", record_pages.confirm_result, name="confirm_result"),
+    path("sign/<str:agreement>", sign_pages.sign, name="sign"),
+    path("sign/<str:agreement>/identity", sign_pages.identity, name="sign_identity"),
+    path("sign/<str:agreement>/result", sign_pages.result, name="sign_result"),
+    path("services/", service_pages.opened, name="services"),
+    path("services/<str:agreement>/stop", service_pages.stop, name="stop_service"),
+    path("wallet/", wallet_pages.wallet, name="wallet"),
+    path("wallet/top-up", wallet_pages.top_up, name="top_up"),
+    path("language", set_language, name="set_language"),
+]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("bnpl.api")),
     path("", include("accounts.urls")),
+    *PAGES,
     path("ops/", admin.site.urls),
 ]
 
+handler400 = partial(defaults.bad_request, template_name="errors/400.html")
+handler403 = partial(defaults.permission_denied, template_name="errors/403.html")
+handler404 = partial(defaults.page_not_found, template_name="errors/404.html")
 handler429 = "accounts.pages.too_many"
+handler500 = partial(defaults.server_error, template_name="errors/500.html")

@@ -87,6 +87,7 @@ class Agreement(Lifecycle):
 
     prefix = "agr"
     history_model = AgreementEvent
+    begins = ("pending",)
 
     class State(models.TextChoices):
         PENDING = "pending"

@@ -36,6 +36,8 @@ class Lifecycle(Identified):
     """A row whose `state` moves by its transitions only, each step with a line of history."""
 
     history_model: ClassVar[type[History]]
+    #: The states a new row may be in.
+    begins: ClassVar[tuple[str, ...]]
 
     version = models.PositiveIntegerField(default=0, editable=False)
 

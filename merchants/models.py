@@ -21,7 +21,6 @@ class Merchant(Identified):
     contact = models.CharField(max_length=200, blank=True)
     #: The same business in the other mode.
     twin = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="+")
-    suspended_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:

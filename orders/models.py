@@ -33,6 +33,7 @@ class Order(Lifecycle):
 
     prefix = "ord"
     history_model = OrderEvent
+    begins = ("created", "open")
 
     class State(models.TextChoices):
         CREATED = "created"
@@ -173,13 +174,13 @@ class Obligation(Lifecycle):
 
     prefix = "obl"
     history_model = ObligationEvent
+    begins = ("pending",)
 
     class State(models.TextChoices):
         PENDING = "pending"
         OVERDUE = "overdue"
         PAID = "paid"
         WAIVED = "waived"
-        WRITTEN_OFF = "written_off"
 
     OWED = (State.PENDING, State.OVERDUE)
 

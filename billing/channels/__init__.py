@@ -1,8 +1,12 @@
 """Where money is met: the channels this instance can charge."""
 
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
+
+import structlog
 
 from billing.channels.base import Absent, Answer, Channel, Charge, Declined, Lost, Taken
 from billing.channels.sandbox import SandboxChannel
@@ -11,28 +15,39 @@ from kernel.lifecycle import in_transaction
 
 CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (SandboxChannel(), WalletChannel())}
 _T = TypeVar("_T")
+log = structlog.get_logger(__name__)
 
 
 class InsideTransactionError(RuntimeError):
     """A channel was about to be called while a transaction was open: its rollback could not undo what was taken."""
 
 
-def charge_all(charges: Iterable[tuple[_T, str, Charge]]) -> Iterator[tuple[_T, Answer]]:
-    """Ask each channel for its money and hand on each answer as it comes."""
+def charge_all(charges: Iterable[tuple[_T, str, Charge]], *, within: timedelta) -> Iterator[tuple[_T, Answer]]:
+    """Ask each channel for its money and hand on each answer as it comes.
+
+    Nothing is sent any more once `within` has passed: whoever finds a charge after that may believe that it never left.
+    """
+    until = time.monotonic() + within.total_seconds()
     for key, name, charge in charges:
-        _outside()
-        yield key, CHANNELS[name].charge(charge)
+        if time.monotonic() >= until:
+            return
+        yield key, _asked(partial(CHANNELS[name].charge, charge), name, charge.number)
 
 
 def query(name: str, number: str, *, at: datetime) -> Answer:
     """Ask a channel what became of a number."""
-    _outside()
-    return CHANNELS[name].query(number, at=at)
+    return _asked(partial(CHANNELS[name].query, number, at=at), name, number)
 
 
-def _outside() -> None:
+def _asked(ask: Callable[[], Answer], name: str, number: str) -> Answer:
+    """The channel's answer. A channel that breaks has told nothing: the outcome is unknown, not a failure."""
     if in_transaction():
         raise InsideTransactionError
+    try:
+        return ask()
+    except Exception:
+        log.exception("channel_broke", channel=name, number=number)
+        return Lost("channel_broke")
 
 
 __all__ = ["CHANNELS", "Absent", "Answer", "Channel", "Charge", "Declined", "Lost", "Taken", "charge_all", "query"]

@@ -92,9 +92,12 @@ def prepare(wants: Sequence[Want], *, purpose: str, by: Actor, at: datetime) -> 
 
 
 def charge(deductions: Sequence[Deduction], *, by: Actor, at: datetime) -> None:
-    """Ask the channels for the money of deductions already written down, and settle what they answer."""
+    """Ask the channels for the money of deductions already written down, and settle what they answer.
+
+    What is not sent in half its lease is not sent at all: others may soon take it for lost, and ask.
+    """
     charges = ((row.id, row.channel, Charge(row.number, row.instrument.token, row.amount, at)) for row in deductions)
-    reports = [Report(key, answer, "sync") for key, answer in channels.charge_all(charges)]
+    reports = [Report(key, answer, "sync") for key, answer in channels.charge_all(charges, within=SEND_LEASE / 2)]
     settle_all(reports, by=by, at=at)
 
 

@@ -15,6 +15,7 @@ from billing.queries import instruments_of
 from kernel.actor import Actor
 from kernel.ids import public
 from kernel.lifecycle import record_all
+from kernel.money import Money
 from ledger import rules as book
 from ledger import services as ledger
 from merchants.services import News, publish
@@ -87,7 +88,7 @@ def _succeed(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor,
     lines = _release_lines(rows)
     for channel in sorted({row.channel for row in rows}):
         payments = [
-            orders.Payment(line.obligation_id, line.deduction.amount, line.id)
+            orders.Payment(line.obligation_id, Money(line.amount_minor, line.deduction.currency), line.id)
             for line in lines
             if line.deduction.channel == channel
         ]

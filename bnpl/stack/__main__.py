@@ -43,6 +43,7 @@ def run(console: Console, supervisor: Supervisor, home: Home, port: int) -> None
     supervisor.launch(plan.worker())
     with console.step("web and worker are ready"):
         setup.await_database()
+        setup.demonstrate()
         supervisor.wait(lambda: ready(port), READY_PATIENCE_SECONDS, "The platform is not ready after 90 s.")
     supervisor.launch(plan.beat())  # last: its first ticks find everybody there
     for line in banner.lines(plan.env["BASE_URL"], home.read("demo.json"), console.seconds()):

@@ -34,7 +34,7 @@ class Setup:
 
     @property
     def needed(self) -> bool:
-        return self.schema_needed or self.static_needed or self.demo_needed
+        return self.schema_needed or self.static_needed
 
     @property
     def schema_needed(self) -> bool:
@@ -74,7 +74,7 @@ class Setup:
             self.supervisor.wait(postgres.answers, DATABASE_PATIENCE_SECONDS, "PostgreSQL does not answer.")
 
     def run(self) -> None:
-        """With the database and the broker up: tables, rights, static files, and something to look at."""
+        """With the database and the broker up: tables, rights and static files."""
         collecting = self.collect()
         if self.schema_needed:
             if self.plan.postgres:
@@ -85,6 +85,9 @@ class Setup:
             with self.console.step("static files (collectstatic)"):
                 self.supervisor.finish(collecting)
             self.remember(static=self.static)
+
+    def demonstrate(self) -> None:
+        """Something to look at. Runs while the web and the worker start; made once, and kept."""
         if self.demo_needed:
             self.manage("demo data (demo)", "demo", owner=False)
 

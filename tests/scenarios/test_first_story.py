@@ -1,34 +1,14 @@
 """One whole life through the real API: asked for, signed, opened, completed, deducted, and booked."""
 
-import json
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from django.test import Client
 
 from billing.services.deduct import deduct_due
 from kernel.clock import live_now
 from ledger.queries import trial_balance
+from tests.api import Api
 from tests.conftest import Shop
-
-
-class Api:
-    """A merchant's developer at work."""
-
-    def __init__(self, shop: Shop) -> None:
-        self.client, self.secret = Client(), shop.secret
-
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        given = {"HTTP_AUTHORIZATION": f"Bearer {self.secret}"} | headers
-        data = b"" if body is None else json.dumps(body).encode()
-        return self.client.generic(method, f"/v1/{path}", data, content_type="application/json", **given)
-
-    def post(self, path: str, body: Any = None, **headers: str) -> Any:
-        return self.call("POST", path, {} if body is None else body, **headers)
-
-    def get(self, path: str) -> Any:
-        return self.call("GET", path)
 
 
 @pytest.fixture

@@ -1,0 +1,98 @@
+"""One order as its person sees it, and paying it."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.visitor import Visitor, for_person
+from billing import queries
+from billing.models import Deduction, Instrument
+from billing.refusals import AmountInvalid, NoInstrument
+from billing.services.pay import pay_now
+from kernel import ids
+from kernel.forms import first_time, minor_of, new_token
+from kernel.refusal import NotFound, Refusal
+from orders import queries as orders
+from orders.queries import Sheet
+
+
+@require_safe
+@for_person
+def order(visitor: Visitor, order: str) -> HttpResponse:
+    """What was used, what it comes to, what was paid and what comes next."""
+    return _shown(visitor, _mine(visitor, order))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_person
+def pay(visitor: Visitor, order: str) -> HttpResponse:
+    """The person pays the order, or a part of it, now."""
+    sheet = _mine(visitor, order)
+    if visitor.request.method != "POST":
+        return redirect("order", order)
+    try:
+        asked = _asked(visitor, sheet)
+        if not first_time(visitor.person.id, visitor.sent("token"), "pay"):
+            messages.info(visitor.request, _("You have sent this already. This is how things stand now."))
+            return redirect("order", order)
+        pay_now(sheet.order.id, by=visitor.actor, at=visitor.at, **asked)
+    except NotFound:
+        raise
+    except Refusal as refusal:
+        # Read again: what was refused may be because of what has changed meanwhile.
+        return _shown(visitor, _mine(visitor, order), refusal=refusal, status=refusal.status)
+    return redirect("paid", order)
+
+
+@require_safe
+@for_person
+def paid(visitor: Visitor, order: str) -> HttpResponse:
+    """How the person's latest payment of the order ended, or that nobody knows yet."""
+    sheet = _mine(visitor, order)
+    made = [line for line in queries.attempts_at(sheet.order.id) if line.deduction.purpose == Deduction.Purpose.PAY_NOW]
+    if not made:
+        return redirect("order", order)
+    latest = [line for line in made if line.deduction.prepared_at == made[0].deduction.prepared_at]
+    return visitor.show("billing/paid.html", sheet=sheet, order=sheet.order, attempts=latest)
+
+
+def _mine(visitor: Visitor, order: str) -> Sheet:
+    return orders.sheet_of(visitor.person.id, visitor.named("ord", order))
+
+
+def _asked(visitor: Visitor, sheet: Sheet) -> dict[str, Any]:
+    """How much, and from where.
+
+    Raises:
+        AmountInvalid, NoInstrument: the form says neither plainly.
+    """
+    amount = minor_of(visitor.sent("amount"), sheet.order.currency)
+    if not amount:
+        raise AmountInvalid
+    instrument = ids.parse(Instrument.prefix, visitor.sent("instrument"))
+    if instrument is None:
+        raise NoInstrument
+    return {"amount_minor": amount, "instrument_id": instrument}
+
+
+def _shown(visitor: Visitor, sheet: Sheet, *, refusal: Refusal | None = None, status: int = 200) -> HttpResponse:
+    planned = [attempt for row in sheet.obligations for attempt in row.plan]
+    return visitor.show(
+        "billing/order.html",
+        status=status,
+        sheet=sheet,
+        order=sheet.order,
+        history=sheet.order.history.order_by("-seq"),
+        attempts=list(queries.attempts_at(sheet.order.id)),
+        planned=sorted(planned, key=lambda attempt: str(attempt["at"])),
+        instruments=queries.instruments_of([visitor.person.id]).get(visitor.person.id, []),
+        balance=queries.balance_of(visitor.person.id),
+        token=new_token(),
+        refusal=refusal,
+        chosen=visitor.sent("instrument"),
+        typed=visitor.sent("amount"),
+    )

@@ -1,0 +1,82 @@
+"""A person's stored value: what is in it, what came in and went out, and topping it up."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.visitor import Visitor, for_person
+from billing import queries
+from billing.refusals import AmountInvalid
+from billing.services import instruments
+from kernel.forms import known_token, minor_of, new_token
+from kernel.money import Money
+from kernel.paging import page
+from kernel.refusal import NotFound, Refusal
+from kernel.templatetags.house import money
+
+ENTRIES_A_PAGE = 20
+CURRENCY = "CNY"
+#: What the sandbox bank sends at once (minor units).
+TOP_UP_MAX = 50_000_00
+
+
+class TopUpInvalid(AmountInvalid):
+    """Not an amount, or more than the sandbox bank sends at once."""
+
+    code = "top_up_invalid"
+    title = gettext_lazy("Enter an amount between 0.01 and 50,000, such as 20 or 12.50.")
+
+
+@require_safe
+@for_person
+def wallet(visitor: Visitor) -> HttpResponse:
+    return _shown(visitor)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_person
+def top_up(visitor: Visitor) -> HttpResponse:
+    """Money from the sandbox bank: for made-up people anywhere, for everybody on a developer's machine."""
+    if not _sandbox_bank(visitor):
+        raise NotFound
+    if visitor.request.method != "POST":
+        return redirect("wallet")
+    try:
+        amount = minor_of(visitor.sent("amount"), CURRENCY) or 0
+        if not 0 < amount <= TOP_UP_MAX:
+            raise TopUpInvalid
+        reference = f"top-up {visitor.person.id.hex} {known_token(visitor.sent('token'))}"
+        instruments.open_wallet(visitor.person, at=visitor.at)
+        entry = instruments.top_up(visitor.person.id, Money(amount, CURRENCY), reference, at=visitor.at)
+    except Refusal as refusal:
+        return _shown(visitor, refusal=refusal, status=refusal.status)
+    came = money(Money(entry.amount_minor, CURRENCY))
+    messages.success(visitor.request, _("%(amount)s has arrived in your wallet.") % {"amount": came})
+    return redirect("wallet")
+
+
+def _sandbox_bank(visitor: Visitor) -> bool:
+    return bool(settings.LOCAL_MESSAGES) or visitor.sandbox
+
+
+def _shown(visitor: Visitor, *, refusal: Refusal | None = None, status: int = 200) -> HttpResponse:
+    cursor = visitor.request.GET.get("cursor") or None
+    entries, further = page(queries.entries_of(visitor.person.id), cursor=cursor, limit=ENTRIES_A_PAGE)
+    paid = queries.orders_paid_by(entries)
+    balance = queries.balance_of(visitor.person.id)
+    return visitor.show(
+        "billing/wallet.html",
+        status=status,
+        balance=balance or Money(0, CURRENCY),
+        entries=[(entry, paid.get(entry.id)) for entry in entries],
+        currency=balance.currency if balance else CURRENCY,
+        further=further,
+        sandbox_bank=_sandbox_bank(visitor),
+        token=new_token(),
+        refusal=refusal,
+        typed=visitor.sent("amount"),
+    )

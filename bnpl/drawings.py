@@ -1,0 +1,81 @@
+"""The parts of docs/ that are drawn from the code, so that they cannot say anything else."""
+
+from collections.abc import Iterator
+
+from django.apps import apps
+
+from kernel.lifecycle import Lifecycle
+from ledger.rules import CHART, CLEARING, CLEARING_ENTRY
+
+HEAD = "<!-- Drawn from the code by `manage.py draw`; `make check` holds it to it. -->\n"
+
+
+def drawings() -> dict[str, str]:
+    """File name in docs/ → what it must say."""
+    return {
+        "lifecycles.md": HEAD + "\n".join(_lifecycles()) + "\n",
+        "chart-of-accounts.md": HEAD + "\n".join(_chart()) + "\n",
+    }
+
+
+def moves_of(model: type[Lifecycle]) -> list[tuple[str, str, str]]:
+    """`(source, target, verb)` of every transition, new rows first; a verb that stays in its state is no move."""
+    found = [("", state, "") for state in model.begins]
+    every = model._meta.get_field("state").get_all_transitions(model)  # type: ignore[misc]
+    return sorted([*found, *((str(t.source), str(t.target), t.name) for t in every if t.target)])
+
+
+def lives() -> list[type[Lifecycle]]:
+    return [model for model in apps.get_models() if issubclass(model, Lifecycle)]
+
+
+def _lifecycles() -> Iterator[str]:
+    yield "# Lives\n"
+    yield "A state moves only along these arrows: in the code by its transition, on a locked row; in PostgreSQL by the"
+    yield "table `kernel_legalmove`, which a trigger asks before every change. Each move writes one line of history, in"
+    yield "the same transaction, checked at commit.\n"
+    for model in lives():
+        yield f"## {model.__name__}\n"
+        yield " ".join((model.__doc__ or "").split()) + "\n"
+        yield "```mermaid\nstateDiagram-v2"
+        moves = moves_of(model)
+        for source, target, verb in moves:
+            yield f"    {source or '[*]'} --> {target}" + (f": {verb}" if verb else "")
+        sources = {source for source, _, _ in moves}
+        for target in sorted({target for _, target, _ in moves} - sources):
+            yield f"    {target} --> [*]"
+        yield "```\n"
+
+
+def _chart() -> Iterator[str]:
+    yield "# Chart of accounts\n"
+    yield "Every posting names two of these, an amount above zero, and its cause; one cause posts once. There are no"
+    yield "balance rows: a balance is a sum, so no row is ever hot.\n"
+    yield "| account | kind | one for each | holds |\n|---|---|---|---|"
+    for code, entry in {**CHART, f"{CLEARING}<channel>": CLEARING_ENTRY}.items():
+        yield f"| `{code}` | {entry.kind} | {entry.owner if entry.owner != 'none' else '–'} | {entry.holds} |"
+    yield "\n## What happens, and what is booked\n"
+    yield "| event | kind | debit → credit |\n|---|---|---|"
+    for event, kind, moves in POSTINGS:
+        yield f"| {event} | `{kind}` | {moves} |"
+
+
+POSTINGS = (
+    ("an order is completed, funding `on_collection`", "completed", "receivable → pending"),
+    ("an order is completed, funding `advance`", "completed", "receivable → payable; payable → fees"),
+    (
+        "a deduction succeeded",
+        "collected",
+        "clearing → receivable; on_collection also pending → payable, payable → fees",
+    ),
+    ("the total was lowered", "modified", "what completion posted, the other way, for that part"),
+    ("a completed order was cancelled", "cancelled", "the same for the whole"),
+    ("paid elsewhere", "paid_elsewhere", "on_collection: pending → receivable; advance: payable → receivable"),
+    ("a wallet was topped up", "topped_up", "clearing:sandbox → wallet"),
+    ("a wallet paid", "wallet_debited", "wallet → clearing:wallet, which the deduction's success empties again"),
+    (
+        "money that cannot be placed",
+        "taken_after_failure, taken_twice, wrong_amount",
+        "clearing → suspense, with a case",
+    ),
+)

@@ -1,0 +1,73 @@
+"""A merchant with one of everything, and a valid body for every operation that takes one."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from tests.api import Api, wish_for
+from tests.conftest import Shop, someone
+
+
+@dataclass(frozen=True)
+class World:
+    """One merchant's sandbox: a person with an agreement, one order that is open and one that is completed."""
+
+    shop: Shop
+    api: Api
+    person: str
+    service: str
+    pending: str
+    agreement: str
+    open: str
+    completed: str
+
+    def bodies(self) -> dict[str, dict[str, Any]]:
+        """A valid body for each address that is posted to."""
+        return {
+            "services": {"name": "雨伞", "mode": "dynamic", "ceiling": 9900},
+            "agreements": {"service": self.service, "person_ref": "customer-17", "return_url": "https://s.example/b"},
+            f"agreements/{self.agreement}/terminate": {},
+            "eligibility": {"agreement": self.agreement, "amount": 100, "currency": "CNY"},
+            "orders": wish_for(
+                self.agreement,
+                ceiling=500,
+                currency="CNY",
+                items=[{"name": "每小时", "amount": 200, "count": 2, "description": "前 30 分钟免费"}],
+                discounts=[{"name": "新客", "amount": 50}],
+                starts_at="2026-11-21T08:00:00Z",
+                start_location="上海虹桥站",
+                attach="a=1",
+                metadata={"till": "7"},
+            ),
+            f"orders/{self.open}/complete": {"total": 300, "items": [{"name": "每小时", "amount": 300}]},
+            f"orders/{self.open}/cancel": {"reason": "坏了"},
+            f"orders/{self.completed}/modify": {"total": 100, "reason": "线坏了"},
+            f"orders/{self.completed}/mark_paid": {"paid_at": "2026-11-20T08:00:00Z", "reference": "till-17"},
+            f"orders/{self.completed}/collect": {},
+            "sandbox/people": {"name": "艾达", "behaviour": "no_funds_until", "duration": "P3D"},
+            f"sandbox/agreements/{self.pending}/sign": {"person": self.person},
+            f"sandbox/orders/{self.open}/confirm": {},
+        }
+
+
+def world_of(shop: Shop) -> World:
+    api = Api(shop)
+    person = someone(shop, name="小博")
+    told = {"id": person.public_id, "ref": person.ref}
+    agreement = api.agreement(shop.service.public_id, told)
+    pending = api.post("agreements", {"service": shop.service.public_id, "person_ref": f"p-{uuid4().hex}"}).json()
+    done = api.order(agreement, ceiling=2_000)
+    api.post(f"orders/{done['id']}/complete", {"total": 600})
+    going = api.order(agreement, ceiling=1_000)
+    return World(
+        shop=shop,
+        api=api,
+        person=person.public_id,
+        service=shop.service.public_id,
+        pending=pending["id"],
+        agreement=agreement,
+        open=going["id"],
+        completed=done["id"],
+    )
+
+
