@@ -6,6 +6,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 BIN := .venv/bin
 ARGS ?=
+# A pip that is here already need not be installed once more: that takes longer than everything it is needed for.
+HOST_PIP := $(PYTHON) -m pip --python $(PY)
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
 .PHONY: help up test check format lock
@@ -47,12 +49,17 @@ lock: .venv/.uv ## pin and hash requirements/*.in; ARGS=--upgrade takes newer ve
 .venv/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "Python 3.11 or newer is needed; say which one: make up PYTHON=python3.12"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
-	  || { echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	$(PYTHON) -m venv .venv
+	@if $(PYTHON) -m pip --python "$$(command -v $(PYTHON))" --version >/dev/null 2>&1; then \
+	  $(PYTHON) -m venv --without-pip .venv; \
+	elif $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null; then \
+	  $(PYTHON) -m venv .venv; \
+	else \
+	  echo "Python's venv module is missing. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; \
+	fi
 
 .venv/.uv: requirements/uv.txt | .venv/bin/python
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@if [ -x .venv/bin/pip ]; then pip=($(PY) -m pip); else pip=($(HOST_PIP)); fi; \
+	"$${pip[@]}" install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
 
 .venv/.local: requirements/local.txt .venv/.uv

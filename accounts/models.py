@@ -30,7 +30,7 @@ class LockableQuerySet(models.QuerySet[_R]):
         Raises:
             NotFound: there is no such row.
         """
-        row = self.select_for_update(of=("self",)).filter(pk=key).first()
+        row = self.select_for_update(of=("self",), no_key=True).filter(pk=key).first()
         if row is None:
             raise NotFound
         return row

@@ -1,9 +1,13 @@
 """The merchant API's addresses, and its description of itself."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.request import Request
 
 from billing import callbacks
 from billing.api import views as billing
@@ -22,6 +26,10 @@ class Description(SpectacularAPIView):
     authentication_classes = ()
     permission_classes = ()
 
+    def perform_content_negotiation(self, request: Request, **_force: Any) -> Any:
+        """Whatever the caller would rather have, there is this."""
+        return super().perform_content_negotiation(request, force=True)
+
 
 class Docs(SpectacularSwaggerSplitView):
     """/docs/: the description, to read and try, without an outside request or an inline style."""
@@ -32,6 +40,7 @@ class Docs(SpectacularSwaggerSplitView):
     permission_classes = ()
 
 
+@csrf_exempt
 def missing(request: HttpRequest, **_kwargs: str) -> HttpResponse:
     """Any other address under /v1/."""
     return problem(NotFound("There is no such address."), request)

@@ -115,7 +115,7 @@ def sign_agreement(agreement_id: UUID, person_id: UUID, *, by: Actor, at: dateti
         raise NotFound
     # Two agreements of one person for one service must not both see that there is none: the profile row is the queue.
     open_profile(person, at=at)
-    profile = Profile.objects.select_for_update().get(pk=person_id)
+    profile = Profile.objects.select_for_update(no_key=True).get(pk=person_id)
     agreement = Agreement.objects.locked(agreement_id)
     if agreement.realm_id != person.realm_id:
         raise NotFound
@@ -215,7 +215,7 @@ def leave_orders(agreement_ids: Iterable[UUID], *, by: Actor, at: datetime) -> N
             """
             WITH rows AS (
                 SELECT a.id, v.n FROM unnest(%s::uuid[], %s::int[]) AS v(id, n)
-                JOIN credit_agreement a ON a.id = v.id ORDER BY a.id FOR UPDATE OF a)
+                JOIN credit_agreement a ON a.id = v.id ORDER BY a.id FOR NO KEY UPDATE OF a)
             UPDATE credit_agreement a SET live_orders = a.live_orders - rows.n FROM rows WHERE a.id = rows.id
             RETURNING a.id, a.state, a.live_orders
             """,
@@ -243,7 +243,7 @@ def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:
                 SELECT p.person_id, v.* FROM unnest(
                     %s::uuid[], %s::bigint[], %s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[]
                 ) AS v(id, held, owed, open, overdue, kept, breached, score)
-                JOIN credit_profile p ON p.person_id = v.id ORDER BY p.person_id FOR UPDATE OF p)
+                JOIN credit_profile p ON p.person_id = v.id ORDER BY p.person_id FOR NO KEY UPDATE OF p)
             UPDATE credit_profile p SET
                 held_minor = held_minor + rows.held, outstanding_minor = outstanding_minor + rows.owed,
                 open_orders = open_orders + rows.open, overdue_orders = overdue_orders + rows.overdue,

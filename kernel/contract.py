@@ -10,6 +10,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 
+from kernel.idempotency import KeyReused, StillRunning
 from kernel.problems import CONTENT_TYPE, Internal, Unauthenticated
 from kernel.refusal import Invalid, Malformed, NotFound, Refusal, TooLarge, Unavailable, WrongMediaType
 from kernel.wire import Wire
@@ -93,6 +94,8 @@ def operation(
     refusals: list[type[Refusal]] = [*_ALWAYS, NotFound, *refuses]
     if takes is not None or query is not None or writes:
         refusals += _WITH_BODY
+    if writes:
+        refusals += (KeyReused, StillRunning)
     answers: dict[Any, Any] = {code: OpenApiResponse(gives, description="") for code in (status, *also)}
     for code in sorted({refusal.status for refusal in refusals}):
         same = {refusal.code: refusal for refusal in refusals if refusal.status == code}

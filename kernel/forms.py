@@ -5,7 +5,7 @@ import secrets
 from uuid import UUID
 
 from kernel.models import IdempotencyKey
-from kernel.money import EXPONENTS
+from kernel.money import EXPONENTS, Money
 from kernel.refusal import Invalid
 
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?")
@@ -18,7 +18,12 @@ def minor_of(text: str, currency: str) -> int | None:
     found = _AMOUNT.fullmatch(text.strip())
     if found is None or len(found[2] or "") > places:
         return None
-    return int(found[1]) * 10**places + int((found[2] or "").ljust(places, "0") or 0)
+    return int(found[1] + (found[2] or "").ljust(places, "0"))
+
+
+def plain(amount: Money) -> str:
+    """The other way round: what a form's field is filled with."""
+    return str(amount).removesuffix(f" {amount.currency}")
 
 
 def new_token() -> str:

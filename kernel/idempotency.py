@@ -119,7 +119,7 @@ def _keep(request: Request, answer: HttpResponse) -> HttpResponse:
     IdempotencyKey.objects.create(
         scope=request.scope,
         key=request.key,
-        route=request.route,
+        route=request.route.replace("\0", "")[:300],  # to read; the digest holds it whole
         request_hash=request.digest,
         status=answer.status_code,
         content_type=answer["Content-Type"],

@@ -32,6 +32,11 @@ def public(prefix: str, key: UUID) -> str:
 def parse(prefix: str, text: str) -> UUID | None:
     """The key behind a public id, or None for anything that is not exactly one of ours."""
     head, _, tail = text.partition("_")
-    if head != prefix or len(tail) != _PUBLIC_LENGTH or not all(c in "0123456789abcdef" for c in tail):
+    return bare(tail) if head == prefix else None
+
+
+def bare(text: str) -> UUID | None:
+    """The key that these 32 lower-case hex digits are, or None for anything else, however `UUID` might read it."""
+    if len(text) != _PUBLIC_LENGTH or not all(c in "0123456789abcdef" for c in text):
         return None
-    return UUID(hex=tail)
+    return UUID(hex=text)

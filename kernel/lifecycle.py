@@ -15,6 +15,9 @@ _L = TypeVar("_L", bound="Lifecycle")
 
 
 class LifecycleQuerySet(models.QuerySet[_L]):
+    #: Every lock of the house is FOR NO KEY UPDATE: a plain FOR UPDATE would also wait for, and be waited for by, whoever
+    #: merely names the row in a foreign key, which is how a sweep and a cancellation stood in each other's way.
+
     def locked(self, key: UUID) -> _L:
         """The row, locked until the transaction ends: what is decided next is decided on what is true.
 
@@ -22,14 +25,14 @@ class LifecycleQuerySet(models.QuerySet[_L]):
             NotFound: there is no such row.
             TransactionManagementError: asked outside a transaction.
         """
-        row = self.select_for_update(of=("self",)).filter(pk=key).first()
+        row = self.select_for_update(of=("self",), no_key=True).filter(pk=key).first()
         if row is None:
             raise NotFound
         return row
 
     def locked_all(self, keys: Iterable[UUID]) -> list[_L]:
         """The rows, locked in the order of their keys, so that two callers cannot wait for each other."""
-        return list(self.select_for_update(of=("self",)).filter(pk__in=list(keys)).order_by("pk"))
+        return list(self.select_for_update(of=("self",), no_key=True).filter(pk__in=list(keys)).order_by("pk"))
 
 
 class Lifecycle(Identified):

@@ -1,10 +1,10 @@
 """Lists by keyset: a page costs the same wherever it stands, and what is new does not shift it."""
 
 from typing import Any, TypeVar
-from uuid import UUID
 
 from django.db.models import QuerySet
 
+from kernel import ids
 from kernel.models import Identified
 from kernel.refusal import FieldError, Invalid
 
@@ -19,10 +19,10 @@ def page(rows: "QuerySet[_M, Any]", *, cursor: str | None, limit: int) -> tuple[
         Invalid: the cursor is not one we gave.
     """
     if cursor is not None:
-        try:
-            rows = rows.filter(pk__lt=UUID(hex=cursor))
-        except ValueError:
-            raise Invalid(errors=[FieldError("?cursor", "not a cursor of this list")]) from None
+        last = ids.bare(cursor)
+        if last is None:
+            raise Invalid(errors=[FieldError("?cursor", "not a cursor of this list")])
+        rows = rows.filter(pk__lt=last)
     found = list(rows.order_by("-pk")[: limit + 1])
     more = len(found) > limit
     return found[:limit], found[limit - 1].id.hex if more else None

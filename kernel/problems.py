@@ -41,7 +41,7 @@ def handle(exc: Exception, context: dict[str, Any]) -> HttpResponse:
     set_rollback()
     request = context["request"]
     response = problem(refusal_of(exc), request._request)  # noqa: SLF001  Django's own request
-    if isinstance(exc, exceptions.MethodNotAllowed):
+    if isinstance(exc, exceptions.MethodNotAllowed | MethodNotAllowed):
         response["Allow"] = ", ".join(context["view"].allowed_methods)
     return response
 

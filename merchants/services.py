@@ -54,7 +54,7 @@ def issue_key(
     Raises:
         TooManyKeys: two are live.
     """
-    merchant = Merchant.objects.select_for_update(of=("self",)).select_related("realm").get(pk=merchant_id)
+    merchant = Merchant.objects.select_for_update(of=("self",), no_key=True).select_related("realm").get(pk=merchant_id)
     if merchant.api_keys.filter(revoked_at__isnull=True).count() >= rules.LIVE_KEYS_MAX:
         raise TooManyKeys
     secret = rules.new_secret(merchant.mode)
@@ -77,7 +77,7 @@ def revoke_key(key_id: UUID, *, by: Actor, at: datetime) -> None:
     Raises:
         NotFound: there is no such key.
     """
-    key = ApiKey.objects.select_for_update().filter(pk=key_id).first()
+    key = ApiKey.objects.select_for_update(no_key=True).filter(pk=key_id).first()
     if key is None:
         raise NotFound
     if key.revoked_at is None:
@@ -101,7 +101,7 @@ def change_service(merchant_id: UUID, service_id: UUID, terms: dict[str, Any], *
     Raises:
         NotFound: missing, or another merchant's.
     """
-    service = Service.objects.select_for_update().filter(merchant_id=merchant_id, pk=service_id).first()
+    service = Service.objects.select_for_update(no_key=True).filter(merchant_id=merchant_id, pk=service_id).first()
     if service is None:
         raise NotFound
     for name, value in terms.items():

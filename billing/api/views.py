@@ -21,11 +21,13 @@ from orders import queries as orders
 from orders import refusals
 from orders.wire import OrderOut, order_out
 
-_DURATION = re.compile(r"P(?=.)(?:(\d{1,3})W)?(?:(\d{1,4})D)?(?:T(?=.)(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?")
+_DURATION = re.compile(
+    r"P(?=.)(?:(\d{1,3})W)?(?:(\d{1,4})D)?(?:T(?=.)(?:(\d{1,5})H)?(?:(\d{1,6})M)?(?:(\d{1,8})S)?)?", re.ASCII
+)
 
 
 class NewPerson(Wire):
-    """A scripted person: how their bank account behaves, and for `no_funds_until` how long, `partial_balance` how much."""
+    """A scripted person: how their bank account behaves; `no_funds_until` says how long, `partial_balance` how much."""
 
     name: Annotated[str, Meta(min_length=1, max_length=40)]
     behaviour: Behaviour = Behaviour.PAYS

@@ -26,7 +26,9 @@ class WalletChannel:
     @transaction.atomic
     def charge(self, charge: Charge) -> Answer:
         person_id = UUID(charge.token)
-        wallet = Wallet.objects.select_for_update().filter(pk=person_id, currency=charge.amount.currency).first()
+        wallet = (
+            Wallet.objects.select_for_update(no_key=True).filter(pk=person_id, currency=charge.amount.currency).first()
+        )
         done = self.query(charge.number, at=charge.at)
         if not isinstance(done, Absent):
             return done

@@ -14,7 +14,7 @@ from billing.models import Deduction, Instrument
 from billing.refusals import AmountInvalid, NoInstrument
 from billing.services.pay import pay_now
 from kernel import ids
-from kernel.forms import first_time, minor_of, new_token
+from kernel.forms import first_time, minor_of, new_token, plain
 from kernel.refusal import NotFound, Refusal
 from orders import queries as orders
 from orders.queries import Sheet
@@ -94,5 +94,5 @@ def _shown(visitor: Visitor, sheet: Sheet, *, refusal: Refusal | None = None, st
         token=new_token(),
         refusal=refusal,
         chosen=visitor.sent("instrument"),
-        typed=visitor.sent("amount"),
+        typed=visitor.sent("amount") or plain(sheet.owed),
     )

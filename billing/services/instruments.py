@@ -58,7 +58,7 @@ def open_wallet(person: Person, *, at: datetime) -> Wallet:
 @transaction.atomic
 def top_up(person_id: UUID, amount: Money, reference: str, *, at: datetime) -> WalletEntry:
     """Money came in for the wallet under the bank's `reference`; the same reference counts once."""
-    wallet = Wallet.objects.select_for_update().get(pk=person_id)
+    wallet = Wallet.objects.select_for_update(no_key=True).get(pk=person_id)
     entry, made = WalletEntry.objects.get_or_create(
         number=reference, defaults={"person_id": person_id, "amount_minor": amount.minor, "at": at}
     )

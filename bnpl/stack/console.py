@@ -38,4 +38,7 @@ class Console:
         """A step that ends well leaves its title and its seconds; one that does not leaves its reason elsewhere."""
         start = time.monotonic()
         yield
-        self.say(f"{title:<44} {time.monotonic() - start:6.2f} s")
+        self.done(title, time.monotonic() - start)
+
+    def done(self, title: str, seconds: float) -> None:
+        self.say(f"{title:<44} {seconds:6.2f} s")

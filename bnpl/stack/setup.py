@@ -1,6 +1,7 @@
 """The steps between an empty folder and a platform, each skipped while nothing that it reads has changed."""
 
 import hashlib
+import time
 from pathlib import Path
 
 from bnpl.stack.console import Console
@@ -33,10 +34,6 @@ class Setup:
         self.schema, self.static = fingerprint(SCHEMA_SOURCES), fingerprint(STATIC_SOURCES)
 
     @property
-    def needed(self) -> bool:
-        return self.schema_needed or self.static_needed
-
-    @property
     def schema_needed(self) -> bool:
         # A database from outside may have been emptied or replaced without our knowing: it is always looked at.
         postgres = self.plan.postgres
@@ -49,10 +46,6 @@ class Setup:
     @property
     def demo_needed(self) -> bool:
         return self.home.read("demo.json") is None and any(CHECKOUT.glob("*/management/commands/demo.py"))
-
-    def remember(self, **done: str) -> None:
-        self.done |= done
-        self.home.write(DONE, self.done)
 
     def start_broker(self) -> None:
         """Within some milliseconds. What an earlier worker left of its pulse is forgotten: it is not this worker's."""
@@ -73,23 +66,13 @@ class Setup:
         if postgres := self.plan.postgres:
             self.supervisor.wait(postgres.answers, DATABASE_PATIENCE_SECONDS, "PostgreSQL does not answer.")
 
-    def run(self) -> None:
-        """With the database and the broker up: tables, rights and static files."""
-        collecting = self.collect()
-        if self.schema_needed:
-            if self.plan.postgres:
-                self.plan.postgres.furnish()
-            self.manage("tables and rights (migrate, grant)", "prepare")
-            self.remember(schema=self.schema)
-        if collecting:
-            with self.console.step("static files (collectstatic)"):
-                self.supervisor.finish(collecting)
-            self.remember(static=self.static)
-
-    def demonstrate(self) -> None:
-        """Something to look at. Runs while the web and the worker start; made once, and kept."""
-        if self.demo_needed:
-            self.manage("demo data (demo)", "demo", owner=False)
+    def prepare(self) -> Child | None:
+        """Tables and rights, in a database that answers."""
+        if not self.schema_needed:
+            return None
+        if self.plan.postgres:
+            self.plan.postgres.furnish()
+        return self.supervisor.command(self.plan.manage("prepare", owner=True))
 
     def collect(self) -> Child | None:
         """Needs no database, so it runs beside the migrations on the second core."""
@@ -97,6 +80,16 @@ class Setup:
             return None
         return self.supervisor.command(self.plan.manage("collectstatic", "--no-input", "--clear", owner=False))
 
-    def manage(self, title: str, *argv: str, owner: bool = True) -> None:
-        with self.console.step(title):
-            self.supervisor.finish(self.supervisor.command(self.plan.manage(*argv, owner=owner)))
+    def demonstrate(self) -> None:
+        """Something to look at, made once and kept."""
+        if self.demo_needed:
+            self.finish("demo data (demo)", self.supervisor.command(self.plan.manage("demo", owner=False)))
+
+    def finish(self, title: str, command: Child | None, **done: str) -> None:
+        """Waits for a step that may have begun long ago, and remembers it as done."""
+        if command is None:
+            return
+        self.supervisor.finish(command)
+        self.console.done(title, time.monotonic() - command.started)
+        self.done |= done
+        self.home.write(DONE, self.done)

@@ -68,7 +68,7 @@ class EligibilityAsk(Wire):
 
     agreement: str
     amount: Annotated[int, Meta(ge=0, le=MOST_MINOR)]
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "CNY"
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] = "CNY"
 
 
 class EligibilityOut(Wire):

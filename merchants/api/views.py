@@ -30,7 +30,7 @@ class NewService(Wire):
     name: Name
     mode: Literal["fixed", "dynamic"]
     ceiling: Amount
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "CNY"
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] = "CNY"
     description: Text = ""
     industry: Annotated[str, Meta(min_length=1, max_length=40)] = "general"
     confirmation: bool = False

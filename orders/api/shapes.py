@@ -11,7 +11,7 @@ from kernel.wire import Wire
 from orders.services import Final, Wish
 from orders.wire import Amount, Discount, Item
 
-OutOrderNo = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_\-|*]{1,32}$", description="Yours, unique for ever.")]
+OutOrderNo = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_\-|*]{1,32}$(?!\n)", description="Yours, unique for ever.")]
 Time = Annotated[datetime, Meta(tz=True)]
 Place = Annotated[str, Meta(max_length=100)]
 Items = Annotated[list[Item], Meta(max_length=100)]
@@ -28,7 +28,7 @@ class NewOrder(Wire):
     agreement: str
     out_order_no: OutOrderNo
     title: Annotated[str, Meta(min_length=1, max_length=100)]
-    currency: Annotated[str, Meta(pattern="^[A-Z]{3}$")] = "CNY"
+    currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] = "CNY"
     amount: Annotated[int, Meta(ge=1, le=MOST_MINOR)] | None = None
     ceiling: Annotated[int, Meta(ge=1, le=MOST_MINOR)] | None = None
     items: Items = []

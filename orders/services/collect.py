@@ -45,7 +45,7 @@ class Release:
 def lock_due(realm_id: int, *, at: datetime, limit: int) -> list[Obligation]:
     """Obligations to be collected by now, oldest first, locked; those another worker holds are passed over."""
     due = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at).order_by("collect_at")
-    return list(due.select_for_update(skip_locked=True, of=("self",))[:limit])
+    return list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
 
 
 def lock_owed(order_id: UUID) -> tuple[Order, list[Obligation]]:
@@ -59,7 +59,7 @@ def lock_owed(order_id: UUID) -> tuple[Order, list[Obligation]]:
     order = Order.objects.locked(order_id)
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
         raise OrderState(f"The order is {order.state}.")
-    obligations = list(order.obligations.select_for_update(of=("self",)).order_by("pk"))
+    obligations = list(order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk"))
     if any(obligation.in_flight for obligation in obligations):
         raise DeductionInFlight(retry_after=5)
     return order, [obligation for obligation in obligations if obligation.owed]
@@ -105,7 +105,9 @@ def receive(payments: Sequence[Payment], *, clearing: Account, by: Actor, at: da
     by_id = {payment.obligation_id: payment for payment in payments}
     order_ids = Obligation.objects.filter(pk__in=by_id).values_list("order_id", flat=True)
     orders = {order.id: order for order in Order.objects.locked_all(set(order_ids))}
-    siblings = list(Obligation.objects.select_for_update(of=("self",)).filter(order_id__in=orders).order_by("pk"))
+    siblings = list(
+        Obligation.objects.select_for_update(of=("self",), no_key=True).filter(order_id__in=orders).order_by("pk")
+    )
     facts, news, deltas = [], [], []
     finished, partial = [], []
     for row in siblings:
@@ -149,9 +151,9 @@ def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     """
     due = Obligation.objects.filter(realm_id=realm_id, overdue_from__lte=at, in_flight__isnull=True)
     order_ids = set(due.order_by("overdue_from").values_list("order_id", flat=True)[:limit])
-    locked = Order.objects.select_for_update(skip_locked=True, of=("self",)).filter(pk__in=order_ids)
+    locked = Order.objects.select_for_update(skip_locked=True, of=("self",), no_key=True).filter(pk__in=order_ids)
     orders = {order.id: order for order in locked.order_by("pk")}
-    rows = list(due.filter(order_id__in=orders).select_for_update(of=("self",)).order_by("pk"))
+    rows = list(due.filter(order_id__in=orders).select_for_update(of=("self",), no_key=True).order_by("pk"))
     by = Actor.system("overdue")
     for row in rows:
         row.fall_overdue()

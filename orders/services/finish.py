@@ -238,7 +238,7 @@ def _obligation(order: Order, due_at: datetime) -> Obligation:
 
 def _free(order: Order) -> list[Obligation]:
     """What is owed of the order, locked, with nothing in flight."""
-    obligations = list(order.obligations.select_for_update(of=("self",)).order_by("pk"))
+    obligations = list(order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk"))
     for obligation in obligations:
         obligation.order = order
     if any(obligation.in_flight for obligation in obligations):

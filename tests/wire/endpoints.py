@@ -69,5 +69,3 @@ def world_of(shop: Shop) -> World:
         open=going["id"],
         completed=done["id"],
     )
-
-

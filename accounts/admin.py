@@ -1,0 +1,82 @@
+"""Personal data shows itself masked here: what is sealed stays sealed, whoever looks."""
+
+from typing import Any
+
+from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts import rules
+from accounts.models import AccountEvent, LocalMessage, Person, User
+from kernel.admin_site import ReadOnlyAdmin
+
+# What comes with the libraries could be changed here, and an authenticator's row holds its secret.
+for _foreign in (EmailAddress, EmailConfirmation, Authenticator, UserSession, Group):
+    if admin.site.is_registered(_foreign):
+        admin.site.unregister(_foreign)
+
+
+@admin.register(Group)
+class GroupAdmin(ReadOnlyAdmin):
+    list_display = ["name"]
+    search_fields = ["name"]
+    ordering = ["name"]
+
+
+@admin.register(User)
+class UserAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "username", "phone_masked", "roles", "is_active", "joined_at"]
+    list_filter = ["is_staff", "is_active"]
+    search_fields = ["username__exact"]
+    also = ("phone_masked", "roles")
+    hidden = frozenset({"password", "email"})
+    ordering = ["-id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).prefetch_related("groups")
+
+    @admin.display(description="roles")
+    def roles(self, user: User) -> str:
+        return ", ".join(sorted(group.name for group in user.groups.all()))
+
+
+@admin.register(Person)
+class PersonAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "name_masked", "phone_masked", "realm", "zone", "verified_at", "created_at"]
+    list_filter = ["realm__mode"]
+    list_select_related = ["realm", "user"]
+    search_fields = ["ref__exact"]
+    found_by = {"usr": "user_id"}
+    also = ("name_masked", "phone_masked", "id_number_masked")
+    ordering = ["-id"]
+
+
+@admin.register(AccountEvent)
+class AccountEventAdmin(ReadOnlyAdmin):
+    list_display = ["kind", "user", "person", "by", "at"]
+    list_select_related = ["user", "person"]
+    search_fields = ["kind__exact", "by__exact"]
+    found_by = {"usr": "user_id", "per": "person_id"}
+    ordering = ["-id"]
+
+
+@admin.register(LocalMessage)
+class LocalMessageAdmin(ReadOnlyAdmin):
+    """Whom and when, but not what: a text may hold a code that is still good."""
+
+    list_display = ["kind", "to_masked", "at"]
+    list_filter = ["kind"]
+    also = ("to_masked",)
+    hidden = frozenset({"to", "text"})
+    ordering = ["-id"]
+
+    @admin.display(description="to")
+    def to_masked(self, message: LocalMessage) -> str:
+        if message.kind == "sms":
+            return rules.masked_phone(message.to)
+        name, _, host = message.to.partition("@")
+        return f"{name[:1]}***@{host}"

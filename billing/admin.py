@@ -1,0 +1,108 @@
+from django.contrib import admin
+
+from billing.models import (
+    Callback,
+    Case,
+    ChannelReport,
+    Deduction,
+    DeductionEvent,
+    DeductionLine,
+    Instrument,
+    Wallet,
+    WalletEntry,
+)
+from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
+from kernel.templatetags.house import minor
+
+
+@admin.register(Instrument)
+class InstrumentAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "person", "channel", "label", "priority", "state", "dead_because", "created_at"]
+    list_filter = ["state", "realm__mode"]
+    list_select_related = ["person"]
+    found_by = {"per": "person_id"}
+    hidden = frozenset({"token"})
+    ordering = ["-id"]
+
+
+@admin.register(Deduction)
+class DeductionAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "state", "purpose", "person", "channel", "amount", "failure_code", "prepared_at"]
+    list_filter = ["state", "purpose", "realm__mode"]
+    list_select_related = ["person"]
+    search_fields = ["channel_txn__exact"]
+    found_by = {"per": "person_id", "ins": "instrument_id", "ord": "lines__order_id", "obl": "lines__obligation_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, row: Deduction) -> str:
+        return minor(row.amount_minor, row.currency)
+
+
+@admin.register(DeductionEvent)
+class DeductionEventAdmin(HistoryAdmin):
+    found_by = {"ded": "subject_id"}
+
+
+@admin.register(DeductionLine)
+class DeductionLineAdmin(ReadOnlyAdmin):
+    list_display = ["deduction", "obligation", "order", "merchant", "amount", "attempt", "live"]
+    list_filter = ["live"]
+    list_select_related = ["deduction", "obligation", "order", "merchant"]
+    found_by = {"ded": "deduction_id", "obl": "obligation_id", "ord": "order_id", "mch": "merchant_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, row: DeductionLine) -> str:
+        return minor(row.amount_minor, row.deduction.currency)
+
+
+@admin.register(ChannelReport)
+class ChannelReportAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "deduction", "source", "outcome", "code", "channel_txn", "at"]
+    list_select_related = ["deduction"]
+    search_fields = ["channel_txn__exact"]
+    found_by = {"ded": "deduction_id"}
+    ordering = ["-id"]
+
+
+@admin.register(Callback)
+class CallbackAdmin(ReadOnlyAdmin):
+    list_display = ["id", "channel", "notify_id", "at"]
+    search_fields = ["notify_id__exact"]
+    also = ("as_it_came",)
+    ordering = ["-id"]
+
+    @admin.display(description="raw")
+    def as_it_came(self, row: Callback) -> str:
+        return bytes(row.raw).decode("utf-8", "replace")
+
+
+@admin.register(Case)
+class CaseAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "kind", "deduction", "opened_at", "closed_at"]
+    list_filter = ["realm__mode"]
+    list_select_related = ["deduction"]
+    found_by = {"ded": "deduction_id"}
+    ordering = ["-id"]
+
+
+@admin.register(Wallet)
+class WalletAdmin(ReadOnlyAdmin):
+    list_display = ["person", "realm", "balance"]
+    list_select_related = ["person", "realm"]
+    found_by = {"per": "pk"}
+    ordering = ["-pk"]
+
+    @admin.display(description="balance", ordering="balance_minor")
+    def balance(self, row: Wallet) -> str:
+        return minor(row.balance_minor, row.currency)
+
+
+@admin.register(WalletEntry)
+class WalletEntryAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "person", "amount_minor", "number", "at"]
+    list_select_related = ["person"]
+    search_fields = ["number__exact"]
+    found_by = {"per": "person_id"}
+    ordering = ["-id"]

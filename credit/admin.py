@@ -1,0 +1,59 @@
+from django.contrib import admin
+
+from credit.models import Agreement, AgreementEvent, Decision, Profile, ScoreChange
+from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
+from kernel.templatetags.house import minor
+
+
+@admin.register(Profile)
+class ProfileAdmin(ReadOnlyAdmin):
+    list_display = ["person", "score", "band", "limit", "held", "outstanding", "open_orders", "overdue_orders"]
+    list_select_related = ["person"]
+    found_by = {"per": "pk"}
+    also = ("band",)
+    ordering = ["-pk"]
+
+    @admin.display(description="limit", ordering="limit_minor")
+    def limit(self, row: Profile) -> str:
+        return minor(row.limit_minor, row.currency)
+
+    @admin.display(description="held", ordering="held_minor")
+    def held(self, row: Profile) -> str:
+        return minor(row.held_minor, row.currency)
+
+    @admin.display(description="outstanding", ordering="outstanding_minor")
+    def outstanding(self, row: Profile) -> str:
+        return minor(row.outstanding_minor, row.currency)
+
+
+@admin.register(Agreement)
+class AgreementAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "state", "merchant", "service", "person", "live_orders", "created_at"]
+    list_filter = ["state", "realm__mode"]
+    list_select_related = ["merchant", "service", "person"]
+    search_fields = ["person_ref__exact"]
+    found_by = {"per": "person_id", "mch": "merchant_id", "svc": "service_id"}
+    ordering = ["-id"]
+
+
+@admin.register(AgreementEvent)
+class AgreementEventAdmin(HistoryAdmin):
+    found_by = {"agr": "subject_id"}
+
+
+@admin.register(Decision)
+class DecisionAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "occasion", "approved", "reasons", "person", "merchant", "out_order_no", "at"]
+    list_filter = ["occasion", "approved", "realm__mode"]
+    list_select_related = ["person", "merchant"]
+    search_fields = ["out_order_no__exact"]
+    found_by = {"per": "person_id", "mch": "merchant_id", "agr": "agreement_id"}
+    ordering = ["-id"]
+
+
+@admin.register(ScoreChange)
+class ScoreChangeAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "person", "reason", "delta", "score", "order_id", "at"]
+    list_select_related = ["person"]
+    found_by = {"per": "person_id", "ord": "order_id"}
+    ordering = ["-id"]

@@ -1,0 +1,118 @@
+"""The operations console shows everything and changes nothing; what may be changed there will be verbs, not rows."""
+
+from typing import Any, ClassVar
+
+from django.contrib.admin import ModelAdmin
+from django.contrib.auth.models import PermissionsMixin
+from django.core.paginator import Paginator
+from django.db.models import BinaryField, QuerySet, prefetch_related_objects
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from kernel import ids
+
+#: Who may look: the groups that accounts makes (a test holds the two lists together).
+VIEWERS = ("viewer", "support", "collections", "risk", "finance", "supervisor", "auditor")
+#: Lists are counted up to here; "10000" then reads as "at least that many".
+COUNT_MAX = 10_000
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
+    """Counts no further than anybody turns pages: a table of a hundred million rows must not be walked for a number."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        return rows.order_by()[:COUNT_MAX].count() if isinstance(rows, QuerySet) else len(rows)
+
+
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+    """A table to look at. Bytes (sealed data, digests) never show; a subclass names what stands in for them."""
+
+    actions = None
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    paginator = BoundedPaginator
+    #: Shown on top of a row's own page beside its columns, such as what is masked or worked out.
+    also: ClassVar[tuple[str, ...]] = ()
+    #: Columns that never show.
+    hidden: ClassVar[frozenset[str]] = frozenset()
+    #: A public id typed into the search finds by this column: `{"per": "person_id"}`; its own prefix needs no entry.
+    found_by: ClassVar[dict[str, str]] = {}
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        del request, obj
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        del request, obj
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        del request, obj
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        del obj
+        user = request.user
+        if not isinstance(user, PermissionsMixin) or not (user.is_active and getattr(user, "is_staff", False)):
+            return False
+        if user.is_superuser:
+            return True
+        prefetch_related_objects([user], "groups")  # asked for every model of the index, read once
+        return any(group.name in VIEWERS for group in user.groups.all())
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
+        del request, obj
+        names = [
+            field.name
+            for field in self.model._meta.concrete_fields
+            if not isinstance(field, BinaryField) and field.name not in self.hidden
+        ]
+        return [*self._public, *self.also, *names]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        return self.get_fields(request, obj)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """A public id finds exactly what it names; anything else is looked for in `search_fields`."""
+        prefix = search_term.strip().partition("_")[0]
+        columns = self._columns
+        key = ids.parse(prefix, search_term.strip())
+        if key is not None and prefix in columns:
+            return queryset.filter(**{columns[prefix]: key}), "__" in columns[prefix]
+        if search_term and not self._by_text:
+            return queryset.none(), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        """A box to search in stands wherever something can be found."""
+        return super().get_search_fields(request) or (["pk"] if self._columns else [])
+
+    @property
+    def _by_text(self) -> bool:
+        return bool(self.search_fields)
+
+    @property
+    def _public(self) -> list[str]:
+        return ["public_id"] if hasattr(self.model, "public_id") else []
+
+    @property
+    def _columns(self) -> dict[str, str]:
+        own = getattr(self.model, "prefix", None)
+        return {**({own: "pk"} if own else {}), **self.found_by}
+
+
+class HistoryAdmin(ReadOnlyAdmin):
+    """A table of history lines."""
+
+    list_display = ["subject", "seq", "kind", "source", "target", "by", "at"]
+    list_select_related = ["subject"]
+    search_fields = ["by__exact"]
+    ordering = ["-id"]

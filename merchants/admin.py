@@ -1,0 +1,54 @@
+from django.contrib import admin
+
+from kernel.admin_site import ReadOnlyAdmin
+from kernel.templatetags.house import minor
+from merchants.models import ApiKey, Change, Event, Merchant, Service
+
+
+@admin.register(Merchant)
+class MerchantAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "name", "mode", "contact", "created_at"]
+    list_filter = ["realm__mode"]
+    list_select_related = ["realm"]
+    search_fields = ["name"]
+    ordering = ["-id"]
+
+
+@admin.register(Service)
+class ServiceAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "name", "merchant", "mode", "ceiling", "funding", "fee_bps", "state"]
+    list_filter = ["mode", "funding", "state"]
+    list_select_related = ["merchant"]
+    search_fields = ["name"]
+    found_by = {"mch": "merchant_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="ceiling", ordering="ceiling_minor")
+    def ceiling(self, row: Service) -> str:
+        return minor(row.ceiling_minor, row.currency)
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "merchant", "name", "hint", "created_at", "revoked_at"]
+    list_select_related = ["merchant"]
+    found_by = {"mch": "merchant_id"}
+    ordering = ["-id"]
+
+
+@admin.register(Event)
+class EventAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "type", "merchant", "subject_id", "sequence", "at"]
+    list_select_related = ["merchant"]
+    search_fields = ["type__exact"]
+    found_by = {"mch": "merchant_id", "ord": "subject_id", "agr": "subject_id"}
+    ordering = ["-id"]
+
+
+@admin.register(Change)
+class ChangeAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "verb", "merchant", "subject_id", "by", "at"]
+    list_select_related = ["merchant"]
+    search_fields = ["verb__exact", "by__exact"]
+    found_by = {"mch": "merchant_id", "svc": "subject_id", "key": "subject_id"}
+    ordering = ["-id"]

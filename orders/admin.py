@@ -1,0 +1,61 @@
+from django.contrib import admin
+
+from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
+from kernel.templatetags.house import minor
+from orders.models import Obligation, ObligationEvent, Order, OrderEvent
+
+
+@admin.register(Order)
+class OrderAdmin(ReadOnlyAdmin):
+    list_display = [
+        "public_id",
+        "state",
+        "title",
+        "out_order_no",
+        "merchant",
+        "person",
+        "ceiling",
+        "total",
+        "created_at",
+    ]
+    list_filter = ["state", "mode", "funding", "realm__mode"]
+    list_select_related = ["merchant", "person"]
+    search_fields = ["out_order_no__exact"]
+    found_by = {"per": "person_id", "mch": "merchant_id", "agr": "agreement_id", "svc": "service_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="ceiling", ordering="ceiling_minor")
+    def ceiling(self, row: Order) -> str:
+        return minor(row.ceiling_minor, row.currency)
+
+    @admin.display(description="total", ordering="total_minor")
+    def total(self, row: Order) -> str:
+        return minor(row.total_minor, row.currency)
+
+
+@admin.register(OrderEvent)
+class OrderEventAdmin(HistoryAdmin):
+    found_by = {"ord": "subject_id"}
+
+
+@admin.register(Obligation)
+class ObligationAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "state", "order", "person", "amount", "paid", "due_at", "collect_at", "attempts"]
+    list_filter = ["state", "realm__mode"]
+    list_select_related = ["order", "person"]
+    search_fields = ["order__out_order_no__exact"]
+    found_by = {"ord": "order_id", "per": "person_id", "mch": "merchant_id", "ded": "in_flight"}
+    ordering = ["-id"]
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, row: Obligation) -> str:
+        return minor(row.amount_minor, row.currency)
+
+    @admin.display(description="paid", ordering="paid_minor")
+    def paid(self, row: Obligation) -> str:
+        return minor(row.paid_minor, row.currency)
+
+
+@admin.register(ObligationEvent)
+class ObligationEventAdmin(HistoryAdmin):
+    found_by = {"obl": "subject_id"}

@@ -1,0 +1,78 @@
+"""Every sentence for people stands in both languages: English in the code, Chinese in the catalogues beside it."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages.extract import extract_python
+from babel.messages.mofile import read_mo, write_mo
+from babel.messages.pofile import read_po
+from django.utils.translation.template import templatize
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PLACE = "locale/zh_Hans/LC_MESSAGES/django.po"
+CATALOGUES = [*sorted(ROOT.glob(f"*/{PLACE}")), ROOT / PLACE]
+HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "bnpl")
+WORDS = ("gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "_", "pgettext")
+HOW_TO_MEND = "write it there, then: pybabel compile -d locale -D django"
+
+
+def said() -> dict[str, str]:
+    """Every sentence marked for translation, and the first file that says it."""
+    found: dict[str, str] = {}
+    for path, source in sources():
+        for _line, _call, message, _notes in extract_python(io.BytesIO(source.encode()), WORDS, (), {}):
+            text = message if isinstance(message, str) else next((m for m in message if m), "")
+            if text:
+                found.setdefault(text, path)
+    return found
+
+
+def sources() -> Iterator[tuple[str, str]]:
+    for path in sorted((ROOT / "templates").rglob("*.html")):
+        yield str(path.relative_to(ROOT)), templatize(path.read_text(encoding="utf-8"))
+    for app in HOUSE:
+        for path in sorted((ROOT / app).rglob("*.py")):
+            yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
+
+
+def known() -> dict[str, str]:
+    """Every sentence the catalogues translate."""
+    found: dict[str, str] = {}
+    for path in CATALOGUES:
+        with path.open("rb") as file:
+            for message in read_po(file, locale="zh_Hans"):
+                key = message.id if isinstance(message.id, str) else message.id[0]
+                text = message.string if isinstance(message.string, str) else "".join(message.string)
+                if key and text and not message.fuzzy:
+                    found[key] = text
+    return found
+
+
+def test_every_sentence_has_its_chinese() -> None:
+    missing = {text: path for text, path in said().items() if text not in known()}
+    assert not missing, HOW_TO_MEND
+
+
+def test_nothing_is_translated_that_nobody_says() -> None:
+    assert not set(known()) - set(said())
+
+
+@pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: str(path.relative_to(ROOT).parts[0]))
+def test_the_compiled_catalogue_is_what_its_source_says(path: Path) -> None:
+    with path.open("rb") as file:
+        catalogue = read_po(file, locale="zh_Hans")
+    fresh = io.BytesIO()
+    write_mo(fresh, catalogue)
+    fresh.seek(0)
+    with path.with_suffix(".mo").open("rb") as file:
+        compiled, wanted = read_mo(file), read_mo(fresh)
+    assert {m.id: m.string for m in compiled} == {m.id: m.string for m in wanted}, HOW_TO_MEND
+
+
+def test_a_translation_fills_in_the_same_words() -> None:
+    def slots(text: str) -> set[str]:
+        return {part.split(")")[0] for part in text.split("%(")[1:]}
+
+    assert not [key for key, text in known().items() if slots(text) - slots(key)]

@@ -1,0 +1,214 @@
+"""The database refuses what our code would never do, by the name of the rule that was broken."""
+
+from uuid import uuid4
+
+import pytest
+from django.db import transaction
+from django.db.models import F
+from psycopg2 import errors, extensions
+
+from accounts.models import Person
+from billing.models import ChannelReport, Deduction
+from billing.services.deduct import deduct_due
+from kernel.models import LIVE, IdempotencyKey, LegalMove, Realm
+from ledger.models import Posting
+from merchants.models import Event
+from orders.models import Obligation, Order, OrderEvent
+from tests.conftest import NOON, Shop, completed, opened, ordered, yuan
+from tests.guards import CHECK, NO_RIGHT, RESTRICT, UNIQUE, refused_by, run
+from tests.stillness import nothing_moves
+
+APPEND_ONLY = {
+    "accounts_accountevent",
+    "billing_callback",
+    "billing_channelreport",
+    "billing_deductionevent",
+    "billing_walletentry",
+    "credit_agreementevent",
+    "credit_decision",
+    "credit_scorechange",
+    "ledger_posting",
+    "merchants_change",
+    "merchants_event",
+    "orders_obligationevent",
+    "orders_orderevent",
+}
+LIVES = ("orders_order", "orders_obligation", "billing_deduction", "credit_agreement")
+
+
+@pytest.fixture
+def order(power_bank: Shop, ada: Person) -> Order:
+    return ordered(power_bank, opened(power_bank, ada))
+
+
+@pytest.fixture
+def told(power_bank: Shop, ada: Person) -> Order:
+    """An order whose life has left a row in every table that matters."""
+    done = completed(power_bank, ada, yuan("6"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    return done
+
+
+def test_an_illegal_move_is_refused_even_by_update(order: Order) -> None:
+    with nothing_moves(), refused_by(RESTRICT, "legal_moves_only"):
+        Order.objects.filter(pk=order.pk).update(state="deducted", version=F("version") + 1)
+
+
+def test_an_illegal_move_is_refused_even_in_raw_sql(told: Order) -> None:
+    with nothing_moves(), refused_by(RESTRICT, "legal_moves_only"):
+        run("UPDATE orders_order SET state = 'open', version = version + 1 WHERE id = %s", told.id)
+    with nothing_moves(), refused_by(RESTRICT, "legal_moves_only"):
+        run("UPDATE orders_obligation SET state = 'pending', version = version + 1")
+    with nothing_moves(), refused_by(RESTRICT, "legal_moves_only"):
+        run("UPDATE billing_deduction SET state = 'failed', version = version + 1")
+    with nothing_moves(), refused_by(RESTRICT, "legal_moves_only"):
+        run("UPDATE credit_agreement SET state = 'pending', version = version + 1")
+
+
+def test_a_state_nobody_knows_is_no_state(order: Order) -> None:
+    with nothing_moves(), refused_by(RESTRICT, "legal_moves_only"):
+        run("UPDATE orders_order SET state = 'OPEN', version = version + 1 WHERE id = %s", order.id)
+
+
+@pytest.mark.parametrize("version", ["version", "version + 2", "version - 1", "0"])
+def test_a_state_moves_with_exactly_one_version(order: Order, version: str) -> None:
+    with nothing_moves(), refused_by(RESTRICT, "one_version_a_step"):
+        run(f"UPDATE orders_order SET state = 'cancelled', version = {version} WHERE id = %s", order.id)  # noqa: S608
+
+
+@pytest.mark.parametrize("version", ["version + 2", "version - 1", "7"])
+def test_a_version_does_not_jump_though_the_state_stays(order: Order, version: str) -> None:
+    with nothing_moves(), refused_by(RESTRICT, "one_version_a_step"):
+        run(f"UPDATE orders_order SET version = {version} WHERE id = %s", order.id)  # noqa: S608
+
+
+def test_a_step_without_its_line_of_history_is_refused_when_it_would_become_true(order: Order) -> None:
+    with nothing_moves(), refused_by(RESTRICT, "every_step_is_told"):
+        assert run("UPDATE orders_order SET state = 'cancelled', version = 2 WHERE id = %s", order.id) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_step_without_its_line_is_refused_by_the_commit_itself(power_bank: Shop, ada: Person) -> None:
+    order = ordered(power_bank, opened(power_bank, ada))
+    with nothing_moves(), pytest.raises(Exception, match="has no line in orders_orderevent") as caught:  # noqa: SIM117
+        with transaction.atomic():
+            assert Order.objects.filter(pk=order.pk).update(state="cancelled", version=2) == 1
+    assert isinstance(caught.value.__cause__, errors.RestrictViolation)
+
+
+def test_a_line_that_tells_another_state_does_not_count(order: Order) -> None:
+    with nothing_moves(), refused_by(RESTRICT, "every_step_is_told"):
+        line = {"kind": "cancelled", "source": "open", "target": "completed", "by": "x", "at": NOON}
+        OrderEvent.objects.create(subject=order, seq=2, **line)
+        run("UPDATE orders_order SET state = 'cancelled', version = 2 WHERE id = %s", order.id)
+
+
+def test_history_has_no_second_line_for_one_step(order: Order) -> None:
+    with nothing_moves(), refused_by(UNIQUE, "orderevent_has_no_twin"):
+        OrderEvent.objects.create(subject=order, seq=1, kind="x", source="", target="open", by="x", at=NOON)
+
+
+@pytest.mark.parametrize(("state", "version"), [("deducted", 1), ("completed", 1), ("open", 2), ("open", 0), ("x", 1)])
+def test_a_life_begins_where_lives_begin(order: Order, state: str, version: int) -> None:
+    columns = [field.column for field in Order._meta.concrete_fields]
+    values = {"id": f"'{uuid4()}'", "state": f"'{state}'", "version": str(version), "out_order_no": "'other'"}
+    names, taken = ", ".join(columns), ", ".join(values.get(name, name) for name in columns)
+    with nothing_moves(), refused_by(RESTRICT, "starts_legally"):
+        run(f"INSERT INTO orders_order ({names}) SELECT {taken} FROM orders_order WHERE id = %s", order.id)  # noqa: S608
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "out_order_no = 'other'",
+        "ceiling_minor = 1",
+        "currency = 'USD'",
+        f"id = '{uuid4()}'",
+        f"person_id = '{uuid4()}'",
+    ],
+)
+def test_what_names_an_order_is_frozen(order: Order, change: str) -> None:
+    with nothing_moves(), refused_by(RESTRICT, "identity_is_frozen"):
+        run(f"UPDATE orders_order SET {change} WHERE id = %s", order.id)  # noqa: S608
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("table", LIVES)
+def test_a_row_with_a_life_is_never_deleted_by_us_nor_by_the_owner_of_the_tables(
+    table: str, power_bank: Shop, ada: Person, owner_connection: extensions.connection
+) -> None:
+    completed(power_bank, ada, yuan("6"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    with nothing_moves():
+        for statement in (f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):  # noqa: S608
+            with refused_by(NO_RIGHT):
+                run(statement)
+            with pytest.raises(errors.RestrictViolation) as caught, owner_connection.cursor() as cursor:
+                cursor.execute(statement)
+            assert caught.value.diag.constraint_name in ("never_deleted", "append_only")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_append_only_tables_refuse_every_change_by_us_and_by_their_owner(
+    power_bank: Shop, ada: Person, owner_connection: extensions.connection
+) -> None:
+    completed(power_bank, ada, yuan("6"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    with nothing_moves():
+        for table in APPEND_ONLY:
+            key = "id"
+            for statement in (f"UPDATE {table} SET {key} = {key}", f"DELETE FROM {table}", f"TRUNCATE {table} CASCADE"):  # noqa: S608
+                with refused_by(NO_RIGHT):
+                    run(statement)
+                with pytest.raises(errors.RestrictViolation) as caught, owner_connection.cursor() as cursor:
+                    cursor.execute(statement)
+                assert caught.value.diag.constraint_name == "append_only", statement
+
+
+def test_those_are_all_the_append_only_tables(db: None) -> None:
+    sql = "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname LIKE 'pgtrigger_append_only_%%'"
+    with transaction.get_connection().cursor() as cursor:
+        cursor.execute(sql, [])
+        assert {row[0] for row in cursor.fetchall()} == APPEND_ONLY
+
+
+@pytest.mark.parametrize("how", ["ALTER TABLE orders_order DISABLE TRIGGER ALL", "DROP TABLE ledger_posting"])
+def test_the_application_may_not_switch_its_guards_off(told: Order, how: str) -> None:
+    with nothing_moves(), refused_by(NO_RIGHT):
+        run(how)
+    with nothing_moves(), refused_by(NO_RIGHT):
+        run("SET session_replication_role = replica")
+
+
+def test_the_application_may_not_add_a_move_to_the_table_of_moves(db: None) -> None:
+    with nothing_moves(), refused_by(NO_RIGHT):
+        LegalMove.objects.create(lifecycle="orders_order", source="cancelled", target="open")
+
+
+def test_a_book_and_its_evidence_were_there_to_be_attacked(told: Order) -> None:
+    tables = (Posting, ChannelReport, Event, OrderEvent, Obligation, Deduction)
+    assert all(table.objects.exists() for table in tables)
+    assert not IdempotencyKey.objects.exists()
+
+
+@pytest.mark.parametrize("fields", ["mode = 'test'", "clock_offset = interval '1 second'", "frozen_at = now()"])
+def test_live_time_is_real_time_and_the_live_realm_stays_live(db: None, fields: str) -> None:
+    rule = "only_realm_1_is_live" if "mode" in fields else "live_time_is_real_time"
+    with nothing_moves(), refused_by(CHECK, rule):
+        run(f"UPDATE kernel_realm SET {fields} WHERE id = {LIVE}")  # noqa: S608
+
+
+def test_there_is_no_second_live_realm(db: None) -> None:
+    with nothing_moves(), refused_by(CHECK, "only_realm_1_is_live"):
+        Realm.objects.create(mode="live")
+    with nothing_moves(), refused_by(CHECK, "only_realm_1_is_live"):
+        Realm.objects.create(mode="x")
+
+
+def test_a_sandbox_has_a_clock_of_its_own_and_the_live_realm_the_real_one(db: None) -> None:
+    moved = Realm.objects.create(mode="test", clock_offset=NOON - NOON.replace(year=2025))
+    frozen = Realm.objects.create(mode="test", frozen_at=NOON)
+
+    assert moved.now(NOON) > NOON
+    assert frozen.now(NOON.replace(year=2030)) == NOON
+    assert Realm.objects.get(pk=LIVE).now(NOON) == NOON

@@ -1,0 +1,103 @@
+"""A step is taken on a locked row, with its line of history, or not at all."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import transaction
+from django.db.transaction import TransactionManagementError
+from django_fsm import TransitionNotAllowed
+
+from accounts.models import Person
+from kernel.lifecycle import in_transaction, record_all
+from kernel.refusal import NotFound
+from orders import services as orders
+from orders.models import Order, OrderEvent
+from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
+from tests.stillness import nothing_moves
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_cannot_be_locked_outside_a_transaction(power_bank: Shop, ada: Person) -> None:
+    order = ordered(power_bank, opened(power_bank, ada))
+
+    assert not in_transaction()
+    with nothing_moves(), pytest.raises(TransactionManagementError):
+        Order.objects.locked(order.id)
+    with transaction.atomic():
+        assert in_transaction()
+        assert Order.objects.locked(order.id) == order
+
+
+@pytest.mark.django_db
+def test_a_missing_row_is_not_found() -> None:
+    with pytest.raises(NotFound):
+        Order.objects.locked(uuid4())
+    assert Order.objects.locked_all([uuid4()]) == []
+
+
+def test_rows_are_locked_in_the_order_of_their_keys(power_bank: Shop, ada: Person) -> None:
+    agreement = opened(power_bank, ada)
+    keys = [ordered(power_bank, agreement, ceiling=100).id for _ in range(5)]
+
+    assert [row.id for row in Order.objects.locked_all([*reversed(keys), uuid4()])] == keys
+
+
+def test_every_step_has_one_line_with_who_when_and_from_where_to_where(power_bank: Shop, ada: Person) -> None:
+    order = completed(power_bank, ada, yuan("6"))
+    orders.lower_total(order.id, 300, "线坏了", by=BY, at=NOON + timedelta(minutes=1))
+    orders.cancel_order(order.id, "坏了", by=BY, at=NOON + timedelta(minutes=2))
+
+    lines = [(line.seq, line.kind, line.source, line.target, line.by) for line in order.history.order_by("seq")]
+
+    who = "system:test"
+    assert lines == [
+        (1, "opened", "", "open", who),
+        (2, "completed", "open", "completed", who),
+        (3, "modified", "completed", "completed", who),
+        (4, "cancelled", "completed", "cancelled", who),
+    ]
+    assert [line.at for line in order.history.order_by("seq")][2:] == [
+        NOON + timedelta(minutes=1),
+        NOON + timedelta(minutes=2),
+    ]
+    assert Order.objects.get(pk=order.id).version == 4
+
+
+@pytest.mark.breaks_the_house  # no service would forget the profile
+def test_many_rows_take_one_step_together_each_with_its_own_line(power_bank: Shop, ada: Person) -> None:
+    agreement = opened(power_bank, ada)
+    rows = [ordered(power_bank, agreement, ceiling=100) for _ in range(3)]
+    with transaction.atomic():
+        locked = Order.objects.locked_all([row.id for row in rows])
+        for place, row in enumerate(locked):
+            row.cancel(f"reason {place}", at=NOON)
+        record_all(locked, "cancelled", by=BY, at=NOON, data=[{"place": place} for place in range(3)])
+
+    found = OrderEvent.objects.filter(kind="cancelled").order_by("subject_id")
+    assert [(line.subject_id, line.seq, line.data) for line in found] == [
+        (row.id, 2, {"place": place}) for place, row in enumerate(rows)
+    ]
+    assert set(Order.objects.values_list("state", "version")) == {("cancelled", 2)}
+
+
+def test_no_rows_take_no_step() -> None:
+    assert record_all([], "nothing", by=BY, at=NOON) == []
+
+
+def test_state_is_set_by_a_transition_and_nothing_else(power_bank: Shop, ada: Person) -> None:
+    order = ordered(power_bank, opened(power_bank, ada))
+
+    with pytest.raises(AttributeError):
+        order.state = Order.State.DEDUCTED
+    with pytest.raises(TransitionNotAllowed):
+        order.fall_overdue(at=NOON)
+    assert order.state == Order.State.OPEN
+
+
+def test_someone_elses_history_is_not_written(power_bank: Shop) -> None:
+    mine = ordered(power_bank, opened(power_bank, someone(power_bank)))
+    other = ordered(power_bank, opened(power_bank, someone(power_bank)))
+    orders.cancel_order(mine.id, "x", by=BY, at=NOON)
+
+    assert [line.seq for line in other.history.all()] == [1]

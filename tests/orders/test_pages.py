@@ -1,0 +1,209 @@
+"""The promise record and the page on which an order is confirmed, as people meet them."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts import services as accounts
+from accounts.models import Person
+from credit.models import Decision, Profile
+from kernel.models import LIVE
+from orders import services as orders
+from orders.models import Order
+from orders.pages import ORDERS_A_PAGE
+from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, state_of, yuan
+from tests.visiting import it_is, signed_in, visiting, words
+
+
+def waiting(shop: Shop, person: Person) -> Order:
+    """The merchant has asked, and the person has not answered yet."""
+    wish = orders.Wish(
+        agreement_id=opened(shop, person).id,
+        out_order_no="W1",
+        title="青瓷茶杯",
+        currency="CNY",
+        amount=4990,
+        items=[{"name": "茶杯", "amount": 5990, "count": 2}],
+        discounts=[{"name": "新人立减", "amount": 1000}],
+    )
+    order = orders.open_order(shop.merchant.id, wish, by=BY, at=NOON).order
+    assert order is not None
+    it_is(NOON, person)
+    return order
+
+
+@pytest.fixture
+def bo(shop: Shop) -> Person:
+    return someone(shop, name="博文")
+
+
+def test_whoever_is_not_signed_in_reads_what_this_is_and_how_to_sign_in(db: None) -> None:
+    page = Client().get("/")
+    assert page.status_code == 200
+    assert "/account/login/" in page.content.decode()
+    for path in ("/orders/", "/wallet/", "/services/", "/orders/ord_1", "/sign/agr_1", "/confirm/ord_1"):
+        answer = Client().get(path)
+        assert (answer.status_code, answer["Location"]) == (302, f"/account/login/?next={path}")
+
+
+def test_the_front_door_leads_a_person_to_their_record_and_a_colleague_to_the_console(ada: Person) -> None:
+    assert visiting(ada).get("/")["Location"] == "/orders/"
+    lin = accounts.create_staff("lin", "correct horse battery", roles=["viewer"], by=BY, at=NOON)
+    assert signed_in(lin).get("/")["Location"] == "/ops/"
+    assert signed_in(lin).get("/orders/").status_code == 403
+
+
+def test_the_record_shows_each_order_on_its_shelf(power_bank: Shop, ada: Person) -> None:
+    paid = completed(power_bank, ada, yuan("12.34"))
+    agreement = paid.agreement
+    ordered(power_bank, agreement, title="还在用")
+    called_off = ordered(power_bank, agreement, title="不要了")
+    orders.cancel_order(called_off.id, "没货", by=BY, at=NOON)
+    it_is(NOON, ada)
+    browser = visiting(ada)
+
+    everything = words(browser.get("/orders/"))
+    assert "待支付总额 ¥12.34" in everything
+    assert everything.index("不要了") < everything.index("还在用") < everything.index("充电宝 ¥12.34")
+    shelves = {
+        name: words(browser.get(f"/orders/?shelf={name}"))
+        for name in ("in_progress", "to_pay", "kept", "cancelled", "overdue")
+    }
+    assert "还在用 最高 ¥99.00" in shelves["in_progress"]
+    assert "充电宝 ¥12.34" in shelves["to_pay"]
+    assert "不要了" in shelves["cancelled"]
+    assert "没有符合条件的订单" in shelves["kept"]
+    assert "没有符合条件的订单" in shelves["overdue"]
+    orders.mark_overdue(power_bank.realm_id, at=NOON + timedelta(days=4), limit=10)
+    assert "充电宝 ¥12.34" in words(browser.get("/orders/?shelf=overdue"))
+    assert "at most CN¥99.00" in words(visiting(ada, "en").get("/orders/?shelf=in_progress"))
+
+
+def test_the_record_turns_pages_with_the_same_few_questions_however_long_it_is(power_bank: Shop, ada: Person) -> None:
+    agreement = opened(power_bank, ada)
+    browser = visiting(ada)
+    ordered(power_bank, agreement, title="第一笔")
+    with CaptureQueriesContext(
+        connection,
+    ) as short:
+        browser.get("/orders/")
+    for _ in range(ORDERS_A_PAGE + 2):
+        orders.cancel_order(ordered(power_bank, agreement).id, "x", by=BY, at=NOON)
+    with CaptureQueriesContext(connection) as long:
+        first = browser.get("/orders/")
+    assert len(long) == len(short)
+    assert first.content.decode().count('class="link"') == ORDERS_A_PAGE
+    assert "第一笔" not in words(first)
+    further = first.context["further"]
+    second = browser.get(f"/orders/?cursor={further}")
+    assert second.content.decode().count('class="link"') == 3
+    assert "第一笔" in words(second)
+    assert second.context["further"] is None
+
+
+@pytest.mark.parametrize(
+    "query", ["cursor=x", "cursor=%00", "cursor=" + "9" * 5000, "shelf=nothing", "shelf=%00&cursor="]
+)
+def test_a_mistyped_address_of_the_record_is_no_fault(ada: Person, query: str) -> None:
+    assert visiting(ada).get(f"/orders/?{query}").status_code in (200, 422)
+
+
+def test_another_persons_order_looks_like_one_that_never_was(shop: Shop, bo: Person) -> None:
+    order = waiting(shop, bo)
+    stranger = visiting(someone(shop, name="陌生人"))
+    missing = stranger.get("/confirm/ord_" + "0" * 32)
+    for path in (f"/confirm/{order.public_id}", f"/confirm/{order.public_id}/result", f"/orders/{order.public_id}"):
+        theirs = stranger.get(path)
+        assert (theirs.status_code, theirs.content) == (404, missing.content)
+    assert stranger.post(f"/confirm/{order.public_id}", {"answer": "no"}).status_code == 404
+    assert state_of(order) == "created"
+    for name in ("ord_x", "x", order.id.hex, f"agr_{order.id.hex}", f"ord_{order.id.hex.upper()}"):
+        assert stranger.get(f"/confirm/{name}").status_code == 404
+
+
+def test_a_person_sees_what_they_confirm_and_confirms_it_once(shop: Shop, bo: Person) -> None:
+    order = waiting(shop, bo)
+    browser, path = visiting(bo), f"/confirm/{order.public_id}"
+    page = words(browser.get(path))
+    for shown in ("确认订单", "云上小店", "茶杯 × 2", "¥59.90", "新人立减 −¥10.00", "金额 ¥49.90", "现在不扣款"):
+        assert shown in page, shown
+    for _click in range(2):
+        assert browser.post(path, {"answer": "yes"})["Location"] == f"/orders/{order.public_id}"
+    assert state_of(order) == "open"
+    assert order.history.filter(kind="confirmed").count() == 1
+    assert "订单已确认" in words(browser.get(path))
+    assert browser.post(path, {"answer": "no"})["Location"] == path
+    assert state_of(order) == "open"  # what is open is the merchant's to cancel
+
+
+def test_a_declined_order_says_so_and_stays_declined(shop: Shop, bo: Person) -> None:
+    order = waiting(shop, bo)
+    browser, path = visiting(bo), f"/confirm/{order.public_id}"
+    for _click in range(2):
+        assert browser.post(path, {"answer": "no"})["Location"] == path
+    assert state_of(order) == "cancelled"
+    assert "您已拒绝此订单" in words(browser.get(path))
+    assert browser.post(path, {"answer": "yes"})["Location"] == path
+    assert state_of(order) == "cancelled"
+
+
+def test_an_expired_order_says_so_kindly_even_before_the_sweep_came_by(shop: Shop, bo: Person) -> None:
+    order = waiting(shop, bo)
+    late = NOON + timedelta(days=30)
+    it_is(late, bo)
+    browser, path = visiting(bo), f"/confirm/{order.public_id}"
+    assert "订单已过期" in words(browser.get(path))
+    assert browser.post(path, {"answer": "yes"})["Location"] == path
+    assert state_of(order) == "created"
+    orders.expire_unconfirmed(shop.realm_id, at=late, limit=10)
+    assert "订单已过期" in words(browser.get(path))
+
+
+def test_an_order_that_cannot_be_confirmed_names_the_reasons_and_changes_nothing(shop: Shop, bo: Person) -> None:
+    order = waiting(shop, bo)
+    Profile.objects.filter(person=bo).update(limit_minor=1000)
+    browser, path = visiting(bo), f"/confirm/{order.public_id}"
+    answer = browser.post(path, {"answer": "yes"})
+    assert answer["Location"] == f"{path}/result"
+    assert "您的额度为 ¥10.00，已使用 ¥0.00" in words(browser.get(f"{path}/result"))
+    assert state_of(order) == "created"
+    assert Decision.objects.filter(approved=False).count() == 1
+    assert "Your limit is CN¥10.00" in words(visiting(bo, "en").get(f"{path}/result"))
+
+
+def test_a_stopped_service_is_said_to_be_so(shop: Shop, bo: Person) -> None:
+    order = waiting(shop, bo)
+    browser = visiting(bo)
+    browser.post(f"/services/{order.agreement.public_id}/stop")
+    answer = browser.post(f"/confirm/{order.public_id}", {"answer": "yes"})
+    assert answer.status_code == 409
+    assert "已停止新订单" in words(answer)
+
+
+def test_a_living_person_meets_the_same_pages(db: None) -> None:
+    person = accounts.register_person("+8613812341234", realm_id=LIVE, by=BY, at=NOON)
+    page = visiting(person).get("/orders/")
+    assert "没有符合条件的订单" in words(page)
+    assert "沙箱环境" not in page.content.decode()
+    assert page["Cache-Control"] == "max-age=0, no-cache, no-store, must-revalidate, private"
+
+
+def test_titles_cannot_be_more_than_text(power_bank: Shop, ada: Person) -> None:
+    ordered(power_bank, opened(power_bank, ada), title="<script>alert(1)</script>" + "长" * 70)
+    body = visiting(ada).get("/orders/").content.decode()
+    assert "<script" not in body
+    assert "&lt;script&gt;" in body
+
+
+def test_a_form_from_elsewhere_is_refused_in_words(shop: Shop, bo: Person) -> None:
+    order = waiting(shop, bo)
+    wary = Client(enforce_csrf_checks=True)
+    assert bo.user
+    wary.force_login(bo.user, backend="django.contrib.auth.backends.ModelBackend")
+    answer = wary.post(f"/confirm/{order.public_id}", {"answer": "yes"})
+    assert answer.status_code == 403
+    assert "表单已过期" in words(answer)
+    assert state_of(order) == "created"

@@ -1,0 +1,200 @@
+"""R2, R6: two hands reach for one order at once. Whoever wins, the money is taken once and the book knows of it."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.db.models import Sum
+
+from accounts.models import Person
+from billing.channels import bank
+from billing.models import Deduction
+from billing.services.deduct import deduct_due
+from billing.services.pay import collect_now, pay_now
+from kernel.money import Money
+from ledger.models import Posting
+from merchants.models import Event
+from orders import services as orders
+from orders.models import Obligation, Order
+from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, state_of, yuan
+from tests.threads import at_once, refusals
+
+ROUNDS = 8
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def taken_from(person: Person) -> int:
+    return sum(money.minor for money in bank.debits_of(person.instruments.get().token))
+
+
+def booked(person: Person) -> int:
+    """What the book says was collected from the person."""
+    rows = Posting.objects.filter(credit_account="receivable", credit_owner=person.id, debit_account="clearing:sandbox")
+    return int(rows.aggregate(sum=Sum("amount_minor"))["sum"] or 0)
+
+
+def told(order: Order, kind: str) -> int:
+    return Event.objects.filter(subject_id=order.id, type=kind).count()
+
+
+def test_two_different_completions_at_once_are_one_completion(power_bank: Shop, ada: Person) -> None:
+    agreement = opened(power_bank, ada)
+    for _ in range(ROUNDS):
+        order = ordered(power_bank, agreement, ceiling=1_000)
+        acts = [
+            partial(orders.complete_order, order.id, orders.Final(total=total), by=BY, at=NOON) for total in (300, 500)
+        ]
+
+        outcomes = at_once(*acts)
+
+        assert refusals(outcomes) == ["order_state"]
+        owed = Obligation.objects.get(order=order).amount_minor
+        assert owed == fresh(order.id).total_minor
+        assert owed in (300, 500)
+        assert told(order, "order.completed") == 1
+        deduct_due(power_bank.realm_id, at=NOON)
+    assert taken_from(ada) == booked(ada) > 0
+
+
+def test_the_same_completion_twenty_times_at_once_is_one_completion(power_bank: Shop, ada: Person) -> None:
+    order = ordered(power_bank, opened(power_bank, ada))
+
+    outcomes = at_once(
+        *[partial(orders.complete_order, order.id, orders.Final(total=300), by=BY, at=NOON) for _ in range(20)]
+    )
+
+    assert {outcome.id for outcome in outcomes} == {order.id}
+    assert Posting.objects.filter(kind="completed").count() == 1
+    assert Obligation.objects.count() == 1
+
+
+def test_completing_and_cancelling_at_once_leaves_one_of_both_ends(power_bank: Shop, ada: Person) -> None:
+    agreement = opened(power_bank, ada)
+    for _ in range(ROUNDS):
+        order = ordered(power_bank, agreement, ceiling=1_000)
+
+        outcomes = at_once(
+            partial(orders.complete_order, order.id, orders.Final(total=300), by=BY, at=NOON),
+            partial(orders.cancel_order, order.id, "x", by=BY, at=NOON),
+        )
+
+        # Completed first and then forgiven is legal; cancelled first leaves nothing to complete.
+        assert refusals(outcomes) in ([], ["order_state"])
+        assert state_of(order) == "cancelled"
+        assert {row.state for row in Obligation.objects.filter(order=order)} <= {"waived"}
+        assert deduct_due(power_bank.realm_id, at=NOON) == 0
+    assert taken_from(ada) == booked(ada) == 0
+
+
+def test_a_cancelled_order_is_not_deducted_and_a_deducted_one_not_cancelled(power_bank: Shop, ada: Person) -> None:
+    agreement = opened(power_bank, ada)
+    expected = 0
+    for _ in range(ROUNDS):
+        order = ordered(power_bank, agreement, ceiling=1_000)
+        orders.complete_order(order.id, orders.Final(total=300), by=BY, at=NOON)
+
+        outcomes = at_once(
+            partial(deduct_due, power_bank.realm_id, at=NOON),
+            partial(orders.cancel_order, order.id, "x", by=BY, at=NOON),
+        )
+        deduct_due(power_bank.realm_id, at=NOON)
+
+        cancelled = state_of(order) == "cancelled"
+        expected += 0 if cancelled else 300
+        assert state_of(order) in ("cancelled", "deducted")
+        assert bool(refusals(outcomes)) != cancelled
+        assert taken_from(ada) == booked(ada) == expected
+
+
+@pytest.mark.parametrize("other", ["sweep", "pay_now", "collect_now"])
+def test_paying_by_hand_while_something_else_collects_takes_the_money_once(
+    power_bank: Shop, ada: Person, other: str
+) -> None:
+    agreement = opened(power_bank, ada)
+    for turn in range(1, ROUNDS + 1):
+        order = ordered(power_bank, agreement, ceiling=1_000)
+        orders.complete_order(order.id, orders.Final(total=300), by=BY, at=NOON)
+        rivals = {
+            "sweep": partial(deduct_due, power_bank.realm_id, at=NOON),
+            "pay_now": partial(pay_now, order.id, by=BY, at=NOON),
+            "collect_now": partial(collect_now, order.id, by=BY, at=NOON),
+        }
+
+        outcomes = at_once(partial(pay_now, order.id, by=BY, at=NOON), rivals[other], rivals[other])
+
+        assert set(refusals(outcomes)) <= {"deduction_in_flight", "order_state"}
+        assert state_of(order) == "deducted"
+        assert taken_from(ada) == booked(ada) == 300 * turn
+        assert Deduction.objects.filter(lines__order=order).count() == 1
+
+
+def test_a_double_click_on_a_part_pays_that_part_once_or_twice_but_never_more_than_is_owed(
+    power_bank: Shop, ada: Person
+) -> None:
+    order = completed(power_bank, ada, yuan("5"))
+
+    at_once(*[partial(pay_now, order.id, amount_minor=200, by=BY, at=NOON) for _ in range(6)])
+
+    assert taken_from(ada) == booked(ada) == Obligation.objects.get().paid_minor
+    assert taken_from(ada) in (200, 400)
+
+
+def test_two_sweeps_at_once_over_200_dues_take_each_exactly_once(power_bank: Shop) -> None:
+    people = [someone(power_bank) for _ in range(20)]
+    agreements = [opened(power_bank, person) for person in people]
+    for agreement in agreements:
+        for _ in range(10):
+            order = ordered(power_bank, agreement, ceiling=100)
+            orders.complete_order(order.id, orders.Final(total=100), by=BY, at=NOON)
+
+    def sweep() -> int:
+        seen, total = 1, 0
+        while seen:
+            seen = deduct_due(power_bank.realm_id, at=NOON, limit=30)
+            total += seen
+        return total
+
+    assert sum(at_once(sweep, sweep)) == 200
+    assert set(Order.objects.values_list("state", flat=True)) == {"deducted"}
+    for person in people:
+        assert bank.debits_of(person.instruments.get().token) == [Money(100)] * 10
+        assert booked(person) == 1_000
+    assert Deduction.objects.filter(state="succeeded").count() == Deduction.objects.count() == 200
+
+
+def test_falling_overdue_while_it_is_deducted_ends_paid(power_bank: Shop, ada: Person) -> None:
+    agreement = opened(power_bank, ada)
+    for turn in range(1, ROUNDS + 1):
+        order = ordered(power_bank, agreement, ceiling=1_000, at=NOON)
+        orders.complete_order(order.id, orders.Final(total=300), by=BY, at=NOON)
+        late = NOON + timedelta(days=4)
+
+        at_once(
+            partial(deduct_due, power_bank.realm_id, at=late),
+            partial(orders.mark_overdue, power_bank.realm_id, at=late, limit=10),
+        )
+        deduct_due(power_bank.realm_id, at=late)
+
+        assert state_of(order) == "deducted"
+        assert taken_from(ada) == booked(ada) == 300 * turn
+        ada.profile.refresh_from_db()
+        assert ada.profile.overdue_orders == 0
+        assert ada.profile.breached_orders == Order.objects.filter(overdue_at__isnull=False).count()
+
+
+def test_lowering_the_total_while_it_is_deducted_never_takes_more_than_is_owed(power_bank: Shop, ada: Person) -> None:
+    agreement = opened(power_bank, ada)
+    expected = 0
+    for _ in range(ROUNDS):
+        order = ordered(power_bank, agreement, ceiling=1_000)
+        orders.complete_order(order.id, orders.Final(total=300), by=BY, at=NOON)
+
+        at_once(
+            partial(deduct_due, power_bank.realm_id, at=NOON),
+            partial(orders.lower_total, order.id, 100, "x", by=BY, at=NOON),
+        )
+        deduct_due(power_bank.realm_id, at=NOON)
+
+        expected += fresh(order.id).total_minor or 0
+        assert fresh(order.id).total_minor in (100, 300)
+        assert taken_from(ada) == booked(ada) == expected

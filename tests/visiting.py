@@ -1,0 +1,45 @@
+"""Somebody looks at their pages: a signed-in browser without a screen."""
+
+import re
+from datetime import datetime
+from html import unescape
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.test import Client
+
+from accounts.models import Person, User
+from kernel.models import Realm
+
+_TAGS, _SPACES = re.compile(r"<[^>]+>"), re.compile(r"\s+")
+_TOKEN = re.compile(r'name="token" value="([0-9a-f]{24})"')
+
+
+def visiting(person: Person, language: str = "zh-CN") -> Client:
+    """The person's own browser, signed in."""
+    assert person.user is not None
+    return signed_in(person.user, language)
+
+
+def signed_in(user: User, language: str = "zh-CN") -> Client:
+    client = Client(headers={"accept-language": language})
+    client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    return client
+
+
+def words(response: HttpResponse) -> str:
+    """What can be read on the page, without its tags and runs of blanks."""
+    body = response.content.decode().partition("<main")[2].partition("</main>")[0]
+    return _SPACES.sub(" ", unescape(_TAGS.sub(" ", body)))
+
+
+def token_on(response: HttpResponse) -> str:
+    """What names this rendering of the page's form."""
+    found = _TOKEN.search(response.content.decode())
+    assert found, "the page has no form with a token"
+    return found[1]
+
+
+def it_is(moment: datetime, person: Person) -> None:
+    """The person's sandbox stands still at this moment."""
+    Realm.objects.filter(pk=person.realm_id).update(frozen_at=moment)

@@ -1,0 +1,128 @@
+"""Wrong keys, paths, methods, queries and headers: a documented refusal in the one shape, and nothing moved."""
+
+import json
+
+import pytest
+
+from tests.api import key, refused
+from tests.stillness import nothing_moves
+from tests.wire.endpoints import World
+
+#: The key's own row may be written: a refusal is an answer that is kept.
+KEPT = "kernel_idempotencykey"
+
+
+def test_a_query_outside_the_contract_is_refused_by_every_list(world: World, subtests: pytest.Subtests) -> None:
+    for query in [
+        "limit=0",
+        "limit=101",
+        "limit=-1",
+        "limit=x",
+        "limit=1.5",
+        "limit=１２",
+        "limit=%20",
+        "limit=",
+        "limit=1&limit=2",
+        "cursor=1&cursor=1",
+        "cursor=",
+        "cursor=x",
+        "cursor=" + "0" * 31,
+        "cursor=%7B" + "0" * 32 + "%7D",
+        "cursor=urn:uuid:" + "0" * 32,
+        "cursor=0x" + "0" * 30,
+        "cursor=" + "0" * 15 + "_" + "0" * 16,
+        "cursor=" + "A" * 32,
+        "cursor=%00",
+        "cursor=%ED%A0%80" + "0" * 29,
+        "unknown=1",
+        "%00=1",
+        "state=closed_" * 9,
+        "limit[]=1",
+    ]:
+        with subtests.test(query=query), nothing_moves():
+            for path in ("orders", "agreements", "services"):
+                refused(world.api.get(f"{path}?{query}"), 422, "invalid_request")
+
+
+def test_without_a_good_key_nothing_is_said_and_nothing_moves(world: World, subtests: pytest.Subtests) -> None:
+    for header in [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic c2s6",
+        "bearer {secret}",
+        "BEARER {secret}",
+        "Bearer  {secret}",
+        " Bearer {secret}",
+        "Bearer {secret} ",
+        "Bearer {secret}\n",
+        "Bearer {secret}, Bearer {secret}",
+        "Bearer {secret} {secret}",
+        "Bearer {secret}x",
+        "Bearer sk_test_" + "A" * 43,
+        "Bearer sk_test_" + "密" * 43,
+        "Bearer sk_test_\xff\xfe",
+        "Bearer \x00",
+        "{secret}",
+        "Token {secret}",
+        "Bearer " + "A" * 8_192,
+    ]:
+        with subtests.test(header=header):
+            sent = header.format(secret=world.api.secret) if header is not None else None
+            with nothing_moves():
+                for path, body in world.bodies().items():
+                    response = world.api.post(path, body, HTTP_AUTHORIZATION=sent)
+                    refused(response, 401, "unauthenticated")
+                    assert response["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_an_id_that_is_none_is_a_missing_object_with_and_without_a_key(world: World, subtests: pytest.Subtests) -> None:
+    for given in [{}, key("k-1")]:
+        for name in ["%00", "%00%00", "ord_%00", "x" * 5_000, "%ff", "..%2f..", "ord_", "密", "%0a", "*"]:
+            with subtests.test(name=name, given=given), nothing_moves(KEPT):
+                for verb, body in (("complete", {}), ("cancel", {"reason": "x"}), ("collect", {})):
+                    sent = dict.fromkeys(given, f"{verb} {name!a}"[:200])
+                    refused(world.api.post(f"orders/{name}/{verb}", body, **sent), 404)
+
+
+def test_a_method_the_path_does_not_take_is_named_with_those_it_does(world: World, subtests: pytest.Subtests) -> None:
+    for method in ["PUT", "HEAD", "OPTIONS", "TRACE", "DELETE", "PATCH", "PROPFIND"]:
+        with subtests.test(method=method):
+            with nothing_moves():
+                response = world.api.call(method, "orders", {})
+            if method != "HEAD":
+                refused(response, 405, "method_not_allowed")
+            assert response.status_code == 405
+            assert {name.strip() for name in response["Allow"].split(",")} == {"GET", "POST"}
+
+
+def test_an_address_that_is_none_is_a_problem_for_every_method(world: World, subtests: pytest.Subtests) -> None:
+    for path in ["nothing", "orders/", "orders/x/y/z", "", "%00", "../ops/", "openapi.yaml"]:
+        for method in ["GET", "POST", "DELETE"]:
+            with subtests.test(method=method, path=path):
+                refused(world.api.call(method, path, {}), 404, "not_found")
+
+
+def test_a_foreign_host_is_refused_in_the_same_shape(world: World) -> None:
+    refused(world.api.get("orders", HTTP_HOST="evil.example"), 400)
+
+
+def test_the_description_is_given_whatever_the_caller_would_rather_have(
+    world: World, subtests: pytest.Subtests
+) -> None:
+    for accept in ["application/json", "*/*", "text/html", "x", "application/xml;q=0.1"]:
+        with subtests.test(accept=accept):
+            response = world.api.get("openapi.json", HTTP_ACCEPT=accept)
+            assert response.status_code == 200
+            assert json.loads(response.content)["openapi"].startswith("3.1")
+
+
+def test_a_shape_we_never_had_cannot_be_pinned(world: World, subtests: pytest.Subtests) -> None:
+    for version in ["2020-01-01", "", "2026-11-21 ", "x" * 5_000, "二"]:
+        with subtests.test(version=version), nothing_moves():
+            refused(
+                world.api.post("orders", world.bodies()["orders"], HTTP_BNPL_VERSION=version),
+                400,
+                "unknown_version",
+            )
