@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.renderers import OpenApiJsonRenderer
@@ -11,6 +12,7 @@ from rest_framework.request import Request
 
 from billing import callbacks
 from billing.api import views as billing
+from bnpl.drawings import refusals
 from credit.api import sandbox as signing
 from credit.api import views as credit
 from kernel.problems import problem
@@ -41,6 +43,11 @@ class Docs(SpectacularSwaggerSplitView):
 
 
 @csrf_exempt
+def errors(request: HttpRequest) -> HttpResponse:
+    """/docs/errors: every code there is, where a problem's `type` points."""
+    return render(request, "docs/errors.html", {"refusals": refusals()})
+
+
 def missing(request: HttpRequest, **_kwargs: str) -> HttpResponse:
     """Any other address under /v1/."""
     return problem(NotFound("There is no such address."), request)
@@ -71,6 +78,7 @@ urlpatterns: list[URLPattern] = [
     *(path(f"v1/{address}", view.as_view()) for address, view in V1),  # type: ignore[attr-defined]
     path("v1/openapi.json", Description.as_view(), name="openapi"),
     path("docs/", Docs.as_view(url_name="openapi"), name="docs"),
+    path("docs/errors", errors),
     path("channels/<str:channel>/callback", callbacks.receive),
     path("v1/<path:rest>", missing),
     path("v1/", missing),

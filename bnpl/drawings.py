@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 from django.apps import apps
+from django.utils import translation
 
 from kernel.lifecycle import Lifecycle
+from kernel.refusal import Refusal
 from ledger.rules import CHART, CLEARING, CLEARING_ENTRY
 
 HEAD = "<!-- Drawn from the code by `manage.py draw`; `make check` holds it to it. -->\n"
@@ -14,6 +16,7 @@ def drawings() -> dict[str, str]:
     """File name in docs/ → what it must say."""
     return {
         "lifecycles.md": HEAD + "\n".join(_lifecycles()) + "\n",
+        "errors.md": HEAD + "\n".join(_errors()) + "\n",
         "chart-of-accounts.md": HEAD + "\n".join(_chart()) + "\n",
     }
 
@@ -45,6 +48,26 @@ def _lifecycles() -> Iterator[str]:
         for target in sorted({target for _, target, _ in moves} - sources):
             yield f"    {target} --> [*]"
         yield "```\n"
+
+
+def refusals() -> list[type[Refusal]]:
+    """Every refusal there is, by its code."""
+    found, left = {}, [Refusal]
+    while left:
+        kind = left.pop()
+        left += kind.__subclasses__()
+        found[kind.code] = kind
+    return [found[code] for code in sorted(found)]
+
+
+def _errors() -> Iterator[str]:
+    yield "# Errors\n"
+    yield "Every refusal is `application/problem+json` (RFC 9457) with a stable `code`, and nothing was changed."
+    yield "Where the last column says yes, the same request may succeed later, even under the same Idempotency-Key.\n"
+    yield "| code | status | says | try again |\n|---|---|---|---|"
+    with translation.override("en"):
+        for kind in refusals():
+            yield f"| `{kind.code}` | {kind.status} | {kind.title} | {'yes' if kind.passing else ''} |"
 
 
 def _chart() -> Iterator[str]:

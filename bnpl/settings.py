@@ -201,7 +201,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "先享后付 · use now, pay later: merchant API",
-    "DESCRIPTION": "Amounts are integer minor units, times RFC 3339, ids carry a prefix. See docs/api.md.",
+    "DESCRIPTION": "Amounts are integer minor units, times RFC 3339, ids carry a prefix. Errors: /docs/errors.",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,

@@ -68,7 +68,7 @@ def test_the_compiled_catalogue_is_what_its_source_says(path: Path) -> None:
     fresh.seek(0)
     with path.with_suffix(".mo").open("rb") as file:
         compiled, wanted = read_mo(file), read_mo(fresh)
-    assert {m.id: m.string for m in compiled} == {m.id: m.string for m in wanted}, HOW_TO_MEND
+    assert [(m.id, m.string) for m in compiled if m.id] == [(m.id, m.string) for m in wanted if m.id], HOW_TO_MEND
 
 
 def test_a_translation_fills_in_the_same_words() -> None:
