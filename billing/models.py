@@ -41,6 +41,26 @@ class Instrument(Identified):
         constraints = [models.UniqueConstraint(fields=["channel", "token"], name="a_token_is_one_instrument")]
 
 
+class RetryPolicy(Identified):
+    """A version of how debts are collected, in force from its day on until the next one. Never changed."""
+
+    prefix = "pol"
+    append_only: ClassVar[bool] = True
+
+    name = models.CharField(max_length=20)
+    version = models.PositiveIntegerField()
+    effective_from = models.DateTimeField()
+    #: billing.planning.Policy, field by field.
+    terms = models.JSONField()
+    by = models.CharField(max_length=80)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["name", "version"]
+        constraints = [models.UniqueConstraint(fields=["name", "version"], name="a_policy_version_is_published_once")]
+        triggers = guards.append_only()
+
+
 class DeductionEvent(History):
     """A line of a deduction's history."""
 
@@ -74,6 +94,8 @@ class Deduction(Lifecycle):
     instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="deductions")
     channel = models.CharField(max_length=20)
     purpose = models.CharField(max_length=8, choices=Purpose.choices)
+    #: What the plan called it: `due`, `retry_3d`, `next_instrument` …; empty for one that was not planned.
+    reason = models.CharField(max_length=20, blank=True)
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
     state = FSMField(default=State.PREPARED, choices=State.choices, protected=True)

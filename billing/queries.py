@@ -1,9 +1,12 @@
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
+from msgspec import convert
 
-from billing.models import Deduction, DeductionLine, Instrument, Wallet, WalletEntry
+from billing.models import Deduction, DeductionLine, Instrument, RetryPolicy, Wallet, WalletEntry
+from billing.planning import Policy, Tried
 from kernel.money import Money
 
 
@@ -14,6 +17,23 @@ def instruments_of(person_ids: Iterable[UUID]) -> dict[UUID, list[Instrument]]:
     for row in rows.order_by("priority", "id"):
         found.setdefault(row.person_id, []).append(row)
     return found
+
+
+def policies_at(names: Iterable[str], at: datetime) -> dict[str, Policy]:
+    """The version of each named policy that is in force."""
+    rows = RetryPolicy.objects.filter(name__in=set(names), effective_from__lte=at)
+    return {row.name: convert(row.terms, Policy) for row in rows.order_by("name", "version")}
+
+
+def retries_of(person_ids: Iterable[UUID], *, since: datetime) -> dict[UUID, tuple[Tried, ...]]:
+    """The planned retries each person saw since then: what the caps count."""
+    rows = Deduction.objects.filter(
+        person_id__in=set(person_ids), prepared_at__gt=since, purpose=Deduction.Purpose.PLANNED
+    )
+    found: dict[UUID, list[Tried]] = {}
+    for row in rows.exclude(reason__in=["due", "channel_trouble"]):
+        found.setdefault(row.person_id, []).append(Tried(str(row.instrument_id), row.prepared_at))
+    return {key: tuple(tried) for key, tried in found.items()}
 
 
 def deductions_of_order(order_id: UUID) -> QuerySet[Deduction]:

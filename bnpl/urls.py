@@ -2,9 +2,11 @@
 
 from functools import partial
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views import defaults
+from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from billing.pages import order as order_pages
@@ -29,6 +31,7 @@ PAGES: list[URLPattern] = [
     path("services/<str:agreement>/stop", service_pages.stop, name="stop_service"),
     path("wallet/", wallet_pages.wallet, name="wallet"),
     path("wallet/top-up", wallet_pages.top_up, name="top_up"),
+    path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg")),  # asked for by the console
     path("language", set_language, name="set_language"),
 ]
 

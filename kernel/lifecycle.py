@@ -15,8 +15,8 @@ _L = TypeVar("_L", bound="Lifecycle")
 
 
 class LifecycleQuerySet(models.QuerySet[_L]):
-    #: Every lock of the house is FOR NO KEY UPDATE: a plain FOR UPDATE would also wait for, and be waited for by, whoever
-    #: merely names the row in a foreign key, which is how a sweep and a cancellation stood in each other's way.
+    #: Every lock of the house is FOR NO KEY UPDATE: a plain FOR UPDATE would also wait for, and hold up, whoever merely
+    #: names the row in a foreign key, which is how a sweep and a cancellation stood in each other's way for ever.
 
     def locked(self, key: UUID) -> _L:
         """The row, locked until the transaction ends: what is decided next is decided on what is true.

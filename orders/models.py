@@ -203,6 +203,8 @@ class Obligation(Lifecycle):
     attempts = models.PositiveSmallIntegerField(default=0)
     #: The attempts to come, `[{at, instrument, reason}]`, and the last failure, `{code, class, at}`.
     plan = models.JSONField(default=list, blank=True)
+    #: When the person moved the next attempt; they may once.
+    moved_at = models.DateTimeField(null=True, blank=True)
     last_failure = models.JSONField(null=True, blank=True)
 
     class Meta:

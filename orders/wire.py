@@ -168,10 +168,14 @@ def _obligation_out(row: Obligation) -> ObligationOut:
 def _collection_out(obligations: list[Obligation]) -> Collection:
     failures: list[dict[str, Any]] = [row.last_failure for row in obligations if row.last_failure]
     last = max(failures, key=lambda failure: str(failure["at"]), default=None)
-    plans = [attempt for row in obligations for attempt in row.plan]
+    plans = [
+        PlannedAttempt(at=datetime.fromisoformat(a["at"]), instrument=a["instrument"], reason=a["reason"])
+        for row in obligations
+        for a in row.plan
+    ]
     return Collection(
         attempts=sum(row.attempts for row in obligations),
         in_flight=any(row.in_flight for row in obligations),
         last_failure=convert(last, Failure, strict=False) if last else None,
-        next_attempts=sorted((convert(a, PlannedAttempt, strict=False) for a in plans), key=lambda a: a.at),
+        next_attempts=sorted(plans, key=lambda attempt: attempt.at),
     )

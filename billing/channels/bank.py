@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import connection
 
 from billing.channels.base import Absent, Answer, Declined, Lost, Taken
-from billing.rules import Kind
+from billing.planning import Kind
 from kernel.ids import uuid7
 from kernel.money import Money
 

@@ -8,7 +8,7 @@ from django.db.models import F
 
 from billing.channels.base import Absent, Answer, Charge, Declined, Taken
 from billing.models import Wallet, WalletEntry
-from billing.rules import Kind
+from billing.planning import Kind
 from kernel.money import Money
 from ledger import rules as book
 from ledger import services as ledger

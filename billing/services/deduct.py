@@ -11,7 +11,8 @@ from billing import channels, queries
 from billing.channels import Charge
 from billing.models import Deduction, DeductionLine, Instrument
 from billing.refusals import AmountInvalid, NoInstrument
-from billing.rules import SEND_LEASE
+from billing.rules import LINES_MAX, SEND_LEASE
+from billing.services.plan import CAPS_LOOK_BACK, put_off, sources_of
 from billing.services.settle import Report, settle_all
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
@@ -24,11 +25,12 @@ SWEEP = Actor.system("deduct")
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """What is to be taken for one locked obligation, and from where."""
+    """What is to be taken for one locked obligation, from where, and what the plan calls it."""
 
     obligation: Obligation
     instrument: Instrument
     amount: Money
+    reason: str = ""
 
 
 def deduct_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
@@ -42,49 +44,49 @@ def deduct_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
 def prepare_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Deduction], int]:
     """Claim due obligations and write the deductions for them, sent from the moment this commits.
 
-    An obligation whose person has nothing to take from waits until they act.
+    What one person owes on one instrument becomes one debit. A retry that the hour or a cap forbids is put off; an
+    obligation whose person has nothing to take from waits until they act.
     """
     due = orders.lock_due(realm_id, at=at, limit=limit)
     usable = queries.instruments_of(row.person_id for row in due)
-    wants = [Want(row, usable[row.person_id][0], row.owed) for row in due if row.person_id in usable]
-    prepared = prepare(wants, purpose=Deduction.Purpose.PLANNED, by=SWEEP, at=at)
-    stuck = [row for row in due if row.person_id not in usable]
+    tried = queries.retries_of((row.person_id for row in due), since=at - CAPS_LOOK_BACK)
+    policies = queries.policies_at((row.order.service.retry_policy for row in due), at)
+    wants, stuck = [], []
+    for row in due:
+        instrument = _chosen(row, usable.get(row.person_id, []))
+        if instrument is None:
+            stuck.append(row)
+            continue
+        (source,), policy = sources_of([instrument]), policies[row.order.service.retry_policy]
+        later = put_off(row, policy, source, row.person, tried.get(row.person_id, ()), at=at)
+        if later is None:
+            wants.append(Want(row, instrument, row.owed, row.plan[0]["reason"] if row.plan else "due"))
+        else:
+            orders.replan(row, later)
     failure = {"code": "no_instrument", "class": "hard", "at": at.isoformat()}
     orders.release([orders.Release(row.id, failure, plan=[]) for row in stuck])
-    return prepared, len(due)
+    return prepare(wants, purpose=Deduction.Purpose.PLANNED, by=SWEEP, at=at), len(due)
 
 
 def prepare(wants: Sequence[Want], *, purpose: str, by: Actor, at: datetime) -> list[Deduction]:
-    """Deductions for locked obligations: written with their numbers before anything leaves the house."""
-    deductions, lines = [], []
-    for want in wants:
-        deduction = Deduction(
-            realm_id=want.obligation.realm_id,
-            person_id=want.obligation.person_id,
-            instrument=want.instrument,
-            channel=want.instrument.channel,
-            purpose=purpose,
-            currency=want.amount.currency,
-            amount_minor=want.amount.minor,
-            prepared_at=at,
-        )
-        deductions.append(deduction)
-        lines.append(
-            DeductionLine(
-                deduction=deduction,
-                obligation=want.obligation,
-                order_id=want.obligation.order_id,
-                merchant_id=want.obligation.merchant_id,
-                amount_minor=want.amount.minor,
-                attempt=want.obligation.attempts + 1,
-            )
-        )
-    if not deductions:
+    """Deductions for locked obligations, one for each person and instrument, the oldest debt first.
+
+    They are written with their numbers before anything leaves the house.
+    """
+    groups: dict[tuple[UUID, str, int], list[Want]] = {}
+    for want in sorted(wants, key=lambda want: (want.obligation.due_at, want.obligation.id)):
+        number = 0
+        while len(groups.get(key := (want.instrument.id, want.amount.currency, number), [])) == LINES_MAX:
+            number += 1
+        groups.setdefault(key, []).append(want)
+    if not groups:
         return []
+    deductions = [_deduction(group, purpose=purpose, at=at) for group in groups.values()]
     record_all(deductions, "prepared", by=by, at=at)
-    DeductionLine.objects.bulk_create(lines)
-    pairs = ((want.obligation, deduction.id) for want, deduction in zip(wants, deductions, strict=True))
-    orders.claim(pairs, planned=purpose == Deduction.Purpose.PLANNED)
+    pairs = [(d, want) for d, group in zip(deductions, groups.values(), strict=True) for want in group]
+    DeductionLine.objects.bulk_create(_line(deduction, want) for deduction, want in pairs)
+    claimed = [(want.obligation, deduction.id) for deduction, want in pairs]
+    orders.claim(claimed, planned=purpose == Deduction.Purpose.PLANNED)
     for deduction in deductions:
         deduction.send(at=at, ask_at=at + SEND_LEASE)
     record_all(deductions, "sent", by=by, at=at)
@@ -97,8 +99,8 @@ def charge(deductions: Sequence[Deduction], *, by: Actor, at: datetime) -> None:
     What is not sent in half its lease is not sent at all: others may soon take it for lost, and ask.
     """
     charges = ((row.id, row.channel, Charge(row.number, row.instrument.token, row.amount, at)) for row in deductions)
-    reports = [Report(key, answer, "sync") for key, answer in channels.charge_all(charges, within=SEND_LEASE / 2)]
-    settle_all(reports, by=by, at=at)
+    answers = channels.charge_all(charges, within=SEND_LEASE / 2)
+    settle_all([Report(key, answer, "sync") for key, answer in answers], by=by, at=at)
 
 
 @transaction.atomic
@@ -113,15 +115,38 @@ def prepare_for_order(
         AmountInvalid: more than is owed, or nothing.
     """
     order, owed = orders.lock_owed(order_id)
-    instruments = queries.instruments_of([order.person_id]).get(order.person_id, [])
-    chosen = [i for i in instruments if instrument_id is None or i.id == instrument_id]
-    return prepare(_wants(owed, chosen, amount_minor), purpose=purpose, by=by, at=at)
+    wants = _wants(owed, _instrument(order.person_id, instrument_id), amount_minor)
+    return prepare(wants, purpose=purpose, by=by, at=at)
 
 
-def _wants(owed: Sequence[Obligation], chosen: Sequence[Instrument], amount_minor: int | None) -> list[Want]:
-    """The amount spread over what is owed, the oldest first."""
+@transaction.atomic
+def prepare_for_person(person_id: UUID, *, instrument_id: UUID | None, by: Actor, at: datetime) -> list[Deduction]:
+    """Claim everything a person owes, for them to pay at once. What is in flight already is left alone.
+
+    Raises:
+        NoInstrument: there is nothing to take it from.
+        AmountInvalid: nothing is owed.
+    """
+    wants = _wants(orders.lock_owed_by(person_id), _instrument(person_id, instrument_id), None)
+    return prepare(wants, purpose=Deduction.Purpose.PAY_NOW, by=by, at=at)
+
+
+def _chosen(row: Obligation, usable: Sequence[Instrument]) -> Instrument | None:
+    """The instrument the plan names, if it may still be charged; else the person's first."""
+    planned = row.plan[0].get("source") if row.plan else None
+    return next((i for i in usable if str(i.id) == planned), usable[0] if usable else None)
+
+
+def _instrument(person_id: UUID, instrument_id: UUID | None) -> Instrument:
+    usable = queries.instruments_of([person_id]).get(person_id, [])
+    chosen = [i for i in usable if instrument_id in (None, i.id)]
     if not chosen:
         raise NoInstrument
+    return chosen[0]
+
+
+def _wants(owed: Sequence[Obligation], instrument: Instrument, amount_minor: int | None) -> list[Want]:
+    """The amount spread over what is owed, the oldest first."""
     whole = sum(row.owed.minor for row in owed)
     left = whole if amount_minor is None else amount_minor
     if not 0 < left <= whole:
@@ -131,5 +156,31 @@ def _wants(owed: Sequence[Obligation], chosen: Sequence[Instrument], amount_mino
         part = min(left, row.owed.minor)
         left -= part
         if part:
-            wants.append(Want(row, chosen[0], Money(part, row.currency)))
+            wants.append(Want(row, instrument, Money(part, row.currency)))
     return wants
+
+
+def _deduction(group: Sequence[Want], *, purpose: str, at: datetime) -> Deduction:
+    first = group[0]
+    return Deduction(
+        realm_id=first.obligation.realm_id,
+        person_id=first.obligation.person_id,
+        instrument=first.instrument,
+        channel=first.instrument.channel,
+        purpose=purpose,
+        reason=first.reason,
+        currency=first.amount.currency,
+        amount_minor=sum(want.amount.minor for want in group),
+        prepared_at=at,
+    )
+
+
+def _line(deduction: Deduction, want: Want) -> DeductionLine:
+    return DeductionLine(
+        deduction=deduction,
+        obligation=want.obligation,
+        order_id=want.obligation.order_id,
+        merchant_id=want.obligation.merchant_id,
+        amount_minor=want.amount.minor,
+        attempt=want.obligation.attempts + 1,
+    )

@@ -11,7 +11,8 @@ from django.db import transaction
 from billing import rules
 from billing.channels import CHANNELS, Absent, Answer, Declined, Lost, Taken
 from billing.models import Case, ChannelReport, Deduction, DeductionLine, Instrument
-from billing.queries import instruments_of
+from billing.planning import Kind
+from billing.services.plan import after_failure
 from kernel.actor import Actor
 from kernel.ids import public
 from kernel.lifecycle import record_all
@@ -104,7 +105,7 @@ def _fail(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor, at
         answer = heard[row.id].answer
         if isinstance(answer, Declined):
             row.fail(answer.code, answer.kind, at=at)
-            if answer.kind == rules.Kind.HARD:
+            if answer.kind == Kind.HARD:
                 dead = Instrument.objects.filter(pk=row.instrument_id)
                 dead.update(state=Instrument.State.DEAD, dead_because=answer.code)
     record_all(rows, "failed", by=by, at=at, data=[{"code": row.failure_code} for row in rows])
@@ -133,46 +134,19 @@ def _never_sent(row: Deduction, *, at: datetime) -> bool:
 def _free(rows: Sequence[Deduction], *, at: datetime) -> None:
     """Let the obligations of failed deductions go, each with its next attempts."""
     lines = _release_lines(rows)
-    usable = instruments_of(line.deduction.person_id for line in lines)
-    recent = _recent_kinds([line.obligation_id for line in lines])
+    plans = after_failure(lines, at=at)
     releases, news = [], []
     for line in lines:
         deduction = line.deduction
         failure = {"code": deduction.failure_code, "class": deduction.failure_class, "at": at.isoformat()}
-        plan = None
-        if deduction.purpose == Deduction.Purpose.PLANNED:
-            plan = _plan(line, usable.get(deduction.person_id, []), recent[line.obligation_id], at=at)
+        plan = plans.get(line.id)
         releases.append(orders.Release(line.obligation_id, failure, plan))
-        next_at = (plan if plan is not None else line.obligation.plan or [{"at": None}])[:1]
-        news.append(_news(line, "deduction.failed", failure=failure, next_at=next_at[0]["at"] if next_at else None))
+        coming = line.obligation.plan if plan is None else plan
+        news.append(
+            _news(line, "deduction.failed", failure=failure, next_attempt_at=coming[0]["at"] if coming else None)
+        )
     orders.release(releases)
     publish(news, realm_id=rows[0].realm_id, at=at)
-
-
-def _plan(
-    line: DeductionLine, usable: Sequence[Instrument], recent: Sequence[str], *, at: datetime
-) -> list[dict[str, Any]]:
-    """What the published policy lets follow this failure."""
-    kind = rules.Kind(line.deduction.failure_class)
-    attempts = rules.after_failure(
-        kind,
-        due_at=line.obligation.due_at,
-        at=at,
-        zone=line.deduction.person.zone,
-        row_of_technical=max(1, rules.row_of(recent, kind)),
-        another_instrument=bool(usable),
-    )
-    label = usable[0].label if usable else None
-    return [attempt.plain(label) for attempt in attempts] if usable else []
-
-
-def _recent_kinds(obligation_ids: Sequence[UUID]) -> dict[UUID, list[str]]:
-    """The classes of each obligation's outcomes, newest first."""
-    found: dict[UUID, list[str]] = {key: [] for key in obligation_ids}
-    rows = DeductionLine.objects.filter(obligation_id__in=obligation_ids, live=False).order_by("-id")
-    for key, kind in rows.values_list("obligation_id", "deduction__failure_class"):
-        found[key].append(kind)
-    return found
 
 
 def _release_lines(rows: Sequence[Deduction]) -> list[DeductionLine]:
@@ -181,7 +155,9 @@ def _release_lines(rows: Sequence[Deduction]) -> list[DeductionLine]:
     by_id = {row.id: row for row in rows}
     DeductionLine.objects.filter(deduction_id__in=keys).update(live=False)
     lines = list(
-        DeductionLine.objects.filter(deduction_id__in=keys).select_related("obligation", "order").order_by("id")
+        DeductionLine.objects.filter(deduction_id__in=keys)
+        .select_related("obligation", "order__service")
+        .order_by("id")
     )
     for line in lines:
         line.deduction = by_id[line.deduction_id]

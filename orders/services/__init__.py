@@ -5,10 +5,13 @@ from orders.services.collect import (
     Release,
     claim,
     lock_due,
+    lock_obligation,
     lock_owed,
+    lock_owed_by,
     mark_overdue,
     receive,
     release,
+    replan,
 )
 from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
 from orders.services.start import Opening, Wish, confirm_order, expire_unconfirmed, open_order
@@ -25,11 +28,14 @@ __all__ = [
     "confirm_order",
     "expire_unconfirmed",
     "lock_due",
+    "lock_obligation",
     "lock_owed",
+    "lock_owed_by",
     "lower_total",
     "mark_overdue",
     "mark_paid",
     "open_order",
     "receive",
     "release",
+    "replan",
 ]

@@ -13,6 +13,7 @@ from credit.services import Delta
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
+from kernel.refusal import NotFound
 from ledger import services as ledger
 from ledger.rules import Account
 from ledger.services import Fact
@@ -78,6 +79,39 @@ def claim(pairs: Iterable[tuple[Obligation, UUID]], *, planned: bool) -> None:
             obligation.plan = obligation.plan[1:]
         claimed.append(obligation)
     Obligation.objects.bulk_update(claimed, ["in_flight", "collect_at", "attempts", "plan"], batch_size=500)
+
+
+def lock_obligation(obligation_id: UUID) -> Obligation:
+    """One obligation, locked with its order, on which nothing is in flight.
+
+    Raises:
+        NotFound: there is no such obligation.
+        DeductionInFlight: it is being collected.
+    """
+    found = Obligation.objects.filter(pk=obligation_id).values_list("order_id", flat=True).first()
+    if found is None:
+        raise NotFound
+    order = Order.objects.locked(found)
+    row = Obligation.objects.locked(obligation_id)
+    if row.in_flight:
+        raise DeductionInFlight(retry_after=5)
+    row.order = order
+    return row
+
+
+def replan(obligation: Obligation, plan: Sequence[Mapping[str, Any]], *, moved_at: datetime | None = None) -> None:
+    """This locked obligation is collected by another plan from now on."""
+    obligation.plan, obligation.moved_at = list(plan), moved_at or obligation.moved_at
+    obligation.collect_at = _next(obligation) if obligation.owed else None
+    obligation.save(update_fields=["plan", "moved_at", "collect_at"])
+
+
+def lock_owed_by(person_id: UUID) -> list[Obligation]:
+    """Everything a person owes and nobody is collecting, oldest first, locked with its orders."""
+    owed = Obligation.objects.filter(person_id=person_id, state__in=Obligation.OWED, in_flight__isnull=True)
+    Order.objects.locked_all(set(owed.values_list("order_id", flat=True)))
+    rows = list(owed.select_for_update(of=("self",)).order_by("pk"))
+    return sorted(rows, key=lambda row: (row.due_at, row.id))
 
 
 @transaction.atomic

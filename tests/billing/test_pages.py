@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from pytest_django.fixtures import Settings
 
 from accounts import services as accounts
 from accounts.models import Person
@@ -208,7 +209,7 @@ def test_a_top_up_that_is_none_is_refused_in_words(ada: Person, fields: dict[str
     assert not WalletEntry.objects.exists()
 
 
-def test_the_sandbox_bank_is_not_there_for_living_people_in_production(settings, db: None) -> None:
+def test_the_sandbox_bank_is_not_there_for_living_people_in_production(settings: Settings, db: None) -> None:
     person = accounts.register_person("+8613812341234", realm_id=LIVE, by=BY, at=NOON)
     browser = visiting(person)
     assert "从沙箱银行充值" in words(browser.get("/wallet/"))

@@ -1,0 +1,198 @@
+"""The plan of attempts: when, from what and why, computed from a published policy. Pure."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+import holidays
+
+
+class Kind(StrEnum):
+    """Class of an attempt's end: what may follow it."""
+
+    HARD = "hard"  # closed account, revoked mandate, fraud: never again on this instrument
+    SOFT = "soft"  # no funds, limit: later, or elsewhere
+    TECHNICAL = "technical"  # the channel's own trouble: soon
+    NOT_SENT = "not_sent"  # the channel is sure that nothing arrived: soon
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A version of how debts are collected. Data: staff publish another version, and it counts from its day on."""
+
+    #: Days after the due time on which what is unpaid is tried again, and the local hour.
+    retry_days: tuple[int, ...] = (1, 2, 3, 5, 7, 10, 14, 21, 30)
+    retry_hour: int = 10
+    #: No automatic retry between these local hours.
+    quiet_from: int = 22
+    quiet_until: int = 7
+    #: Retries from one instrument, a local day and in any 30 days; retries of one person a local day.
+    instrument_a_day: int = 1
+    instrument_in_30_days: int = 15
+    person_a_day: int = 2
+    #: Days of the month on which wages arrive: a retry up to `payday_reach` days before one waits for it.
+    paydays: tuple[int, ...] = ()
+    payday_reach: int = 2
+    #: Whether retries keep to working days of this country's calendar.
+    business_days_of: str = ""
+    #: Whether a soft decline is followed at once by the next instrument.
+    switch_on_soft: bool = True
+    #: Minutes after the channel's own trouble, one after the other; then as the days have it.
+    technical_minutes: tuple[int, ...] = (10, 30, 120)
+    #: By how many days a person may move a planned date, once.
+    move_days_max: int = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An instrument that may be charged, in the order in which the person wants it."""
+
+    id: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An automatic retry that was made for this person."""
+
+    source: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a plan is made from."""
+
+    due_at: datetime
+    at: datetime
+    zone: str
+    sources: tuple[Source, ...]
+    #: Retries of this person, of any order, in the last 30 days.
+    tried: tuple[Tried, ...] = ()
+    #: The instrument that failed just now.
+    failed: str = ""
+    #: How many of the latest outcomes in a row were the channel's own trouble.
+    troubles: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An attempt to come."""
+
+    at: datetime
+    source: Source
+    reason: str
+
+    def plain(self) -> dict[str, str]:
+        """As it is stored and shown."""
+        return {
+            "at": self.at.isoformat(),
+            "instrument": self.source.label,
+            "source": self.source.id,
+            "reason": self.reason,
+        }
+
+
+@dataclass(slots=True)
+class _Budget:
+    """What the caps still allow, counting what was tried and what is planned."""
+
+    policy: Policy
+    zone: ZoneInfo
+    tried: list[Tried] = field(default_factory=list)
+
+    def allows(self, source: str, at: datetime) -> bool:
+        day = at.astimezone(self.zone).date()
+        same_day = [t for t in self.tried if t.at.astimezone(self.zone).date() == day]
+        month = [t for t in self.tried if t.source == source and abs(t.at - at) < timedelta(days=30)]
+        return (
+            sum(t.source == source for t in same_day) < self.policy.instrument_a_day
+            and len(same_day) < self.policy.person_a_day
+            and len(month) < self.policy.instrument_in_30_days
+        )
+
+
+def after_failure(policy: Policy, kind: Kind, now: Situation) -> list[Planned]:
+    """The attempts to come after one failed: first what the failure itself calls for, then the policy's days."""
+    if not now.sources:
+        return []
+    budget = _Budget(policy, ZoneInfo(now.zone), list(now.tried))
+    plan: list[Planned] = []
+    for planned in (*_at_once(policy, kind, now), *_days(policy, now)):
+        fits = planned.reason in _UNCOUNTED or budget.allows(planned.source.id, planned.at)
+        if fits and all(planned.at != other.at for other in plan):
+            plan.append(planned)
+            budget.tried.append(Tried(planned.source.id, planned.at))
+    return sorted(plan, key=lambda planned: planned.at)
+
+
+#: Repeats of an attempt that never took place: the caps on asking a person's bank do not count them.
+_UNCOUNTED = {"channel_trouble"}
+
+
+def allowed(policy: Policy, source: str, at: datetime, *, zone: str, tried: Iterable[Tried]) -> bool:
+    """Whether a retry may be made now: the hour is not quiet, and no cap is reached."""
+    return awake(policy, at, zone) == at and _Budget(policy, ZoneInfo(zone), list(tried)).allows(source, at)
+
+
+def next_allowed(policy: Policy, source: str, at: datetime, *, zone: str, tried: Iterable[Tried]) -> datetime:
+    """The first time from now on at which a retry may be made: now, this morning, or a later one."""
+    budget, local = _Budget(policy, ZoneInfo(zone), list(tried)), at.astimezone(ZoneInfo(zone))
+    moment = awake(policy, at, zone)
+    for days in range(1, 32):
+        if budget.allows(source, moment):
+            break
+        day = local.date() + timedelta(days=days)
+        moment = datetime.combine(day, time(policy.retry_hour), local.tzinfo).astimezone(at.tzinfo)
+    return moment
+
+
+def awake(policy: Policy, moment: datetime, zone: str) -> datetime:
+    """The moment itself, or the end of the quiet hours it falls into."""
+    local = moment.astimezone(ZoneInfo(zone))
+    if policy.quiet_until <= local.hour < policy.quiet_from:
+        return moment
+    day = local.date() if local.hour < policy.quiet_until else local.date() + timedelta(days=1)
+    return datetime.combine(day, time(policy.quiet_until), local.tzinfo).astimezone(moment.tzinfo)
+
+
+def may_move(policy: Policy, planned: Sequence[datetime], to: datetime, *, at: datetime) -> bool:
+    """Whether a person may move the next planned attempt to this time: later than it is, and not by too much."""
+    return bool(planned) and max(planned[0], at) < to <= planned[0] + timedelta(days=policy.move_days_max)
+
+
+def _at_once(policy: Policy, kind: Kind, now: Situation) -> Iterator[Planned]:
+    others = [source for source in now.sources if source.id != now.failed]
+    if kind is Kind.HARD or (kind is Kind.SOFT and policy.switch_on_soft):
+        for source in others[:1]:
+            yield Planned(awake(policy, now.at, now.zone), source, "next_instrument")
+    elif kind in (Kind.TECHNICAL, Kind.NOT_SENT) and 0 < now.troubles <= len(policy.technical_minutes):
+        wait = timedelta(minutes=policy.technical_minutes[now.troubles - 1])
+        same = next((source for source in now.sources if source.id == now.failed), now.sources[0])
+        yield Planned(awake(policy, now.at + wait, now.zone), same, "channel_trouble")
+
+
+def _days(policy: Policy, now: Situation) -> Iterator[Planned]:
+    """The policy's days that are still to come, each from the instrument the person wants first."""
+    zone = ZoneInfo(now.zone)
+    due_on = now.due_at.astimezone(zone).date()
+    for days in policy.retry_days:
+        day = _aligned(policy, due_on + timedelta(days=days))
+        at = datetime.combine(day, time(policy.retry_hour), zone).astimezone(now.at.tzinfo)
+        if at > now.at:
+            yield Planned(awake(policy, at, now.zone), now.sources[0], f"retry_{days}d")
+
+
+def _aligned(policy: Policy, day: date) -> date:
+    """The day itself, a payday close after it, or the next working day."""
+    for ahead in range(policy.payday_reach + 1):
+        if (day + timedelta(days=ahead)).day in policy.paydays:
+            day += timedelta(days=ahead)
+            break
+    if policy.business_days_of:
+        calendar = holidays.country_holidays(policy.business_days_of, years=(day.year, day.year + 1))
+        while not calendar.is_working_day(day):
+            day += timedelta(days=1)
+    return day

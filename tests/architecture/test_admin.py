@@ -1,0 +1,188 @@
+"""The operations console shows every table and changes none."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.db import connection
+from django.db.models import BinaryField, BooleanField, Model
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts import services as accounts
+from accounts.models import LocalMessage, Person, User
+from billing.channels.base import Taken
+from billing.models import Callback, Deduction, Instrument
+from billing.services.deduct import deduct_due
+from billing.services.instruments import open_wallet, top_up
+from billing.services.settle import Report, settle_all
+from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
+from kernel.forms import first_time, new_token
+from orders.models import Order
+from tests.conftest import BY, NOON, Shop, completed, someone, yuan
+from tests.visiting import signed_in, words
+
+HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing")
+MODELS = sorted((m for m in apps.get_models() if m._meta.app_label in HOUSE), key=lambda m: m._meta.label)
+SHOWN = sorted(admin.site._registry, key=lambda m: m._meta.label)  # noqa: SLF001  there is no public way to list it
+PHONE, NAME, NUMBER = "+8613812341234", "欧阳修远", "11010519491231002X"
+
+
+def address(model: type[Model], page: str, *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+@pytest.fixture
+def life(power_bank: Shop) -> Order:
+    """One order's life that leaves a row in every table of the house."""
+    person = accounts.register_person(PHONE, realm_id=power_bank.realm_id, by=BY, at=NOON)
+    accounts.verify_identity(person.id, NAME, NUMBER, by=BY, at=NOON)
+    open_wallet(person, at=NOON)
+    top_up(person.id, yuan("20"), "bank 1", at=NOON)
+    order = completed(power_bank, person, yuan("12.34"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    deduction = Deduction.objects.get()
+    again = Report(deduction.id, Taken("another", deduction.amount), "callback")
+    settle_all([again], by=BY, at=NOON + timedelta(hours=1))
+    Callback.objects.create(channel="sandbox", notify_id="n1", raw=b'{"number": "1"}', at=NOON)
+    first_time(person.id, new_token(), "pay")
+    LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
+    return order
+
+
+@pytest.fixture
+def lin(db: None) -> User:
+    return accounts.create_staff("lin", "correct horse battery", roles=["viewer"], by=BY, at=NOON)
+
+
+@pytest.fixture
+def console(lin: User) -> Client:
+    return signed_in(lin)
+
+
+def test_every_table_of_the_house_is_shown() -> None:
+    assert not [model._meta.label for model in MODELS if model not in SHOWN]
+
+
+def test_who_may_look_is_who_accounts_says() -> None:
+    assert VIEWERS == accounts.ROLES
+
+
+@pytest.mark.parametrize("model", SHOWN, ids=lambda model: model._meta.label)
+def test_a_table_is_listed_and_read_and_nothing_of_it_changed(model: type[Model], life: Order, console: Client) -> None:
+    shown = admin.site._registry[model]  # noqa: SLF001
+    assert isinstance(shown, ReadOnlyAdmin)
+    row = model._default_manager.first()
+    assert row is not None, f"{model._meta.label} has no row: let `life` leave one"
+    assert console.get(address(model, "changelist")).status_code == 200
+    page = console.get(address(model, "change", row.pk))
+    assert page.status_code == 200
+    assert 'name="_save"' not in page.content.decode()
+    before = model._default_manager.count()
+    assert console.post(address(model, "change", row.pk), {"name": "x"}).status_code == 403
+    assert console.get(address(model, "add")).status_code == 403
+    assert console.post(address(model, "delete", row.pk), {"post": "yes"}).status_code == 403
+    action = {"action": "delete_selected", "_selected_action": [str(row.pk)], "post": "yes"}
+    console.post(address(model, "changelist"), action)  # there are no actions, so this is a list like any other
+    assert model._default_manager.count() == before
+
+
+@pytest.mark.parametrize("model", SHOWN, ids=lambda model: model._meta.label)
+def test_a_list_asks_nothing_that_grows_with_its_table(model: type[Model]) -> None:
+    shown = admin.site._registry[model]  # noqa: SLF001
+    assert shown.show_full_result_count is False
+    assert shown.paginator is BoundedPaginator
+    for name in shown.list_filter:
+        assert isinstance(name, str)
+        column: Any = model
+        *way, last = name.split("__")
+        for step in way:
+            column = column._meta.get_field(step).related_model
+        field = column._meta.get_field(last)
+        assert field.choices or isinstance(field, BooleanField), f"{name} would list every value there is"
+
+
+def test_a_list_costs_the_same_with_more_rows(power_bank: Shop, life: Order, console: Client) -> None:
+    pages = [address(model, "changelist") for model in MODELS]
+    for page in pages:
+        console.get(page)  # what is remembered for a process is remembered now
+    few = [questions(console, page) for page in pages]
+    for _ in range(3):
+        completed(power_bank, someone(power_bank), yuan("1"))
+        accounts.create_staff(f"x{new_token()}", "correct horse battery", roles=["risk", "finance"], by=BY, at=NOON)
+    deduct_due(power_bank.realm_id, at=NOON)
+    assert [questions(console, page) for page in pages] == few
+
+
+def questions(console: Client, page: str) -> int:
+    with CaptureQueriesContext(connection) as asked:
+        assert console.get(page).status_code == 200
+    return len(asked)
+
+
+def test_personal_data_stays_masked(life: Order, console: Client) -> None:
+    person = life.person
+    assert person.user
+    pages = [
+        console.get(address(Person, "change", person.pk)),
+        console.get(address(Person, "changelist")),
+        console.get(address(User, "change", person.user.pk)),
+        console.get(address(User, "changelist")),
+        console.get(address(LocalMessage, "changelist")),
+        console.get(address(LocalMessage, "change", LocalMessage.objects.latest("at").pk)),
+    ]
+    for page in pages:
+        body = page.content.decode()
+        assert "138****1234" in body
+        for clear in (PHONE, "13812341234", NAME, NUMBER, "123456 is", "memory", "pbkdf2", "md5$"):
+            assert clear not in body, clear
+    assert "欧阳**" in pages[0].content.decode()
+    assert "110*************2X" in pages[0].content.decode()
+
+
+@pytest.mark.parametrize("model", SHOWN, ids=lambda model: model._meta.label)
+def test_no_bytes_are_shown(model: type[Model], rf: Any) -> None:
+    shown = admin.site._registry[model]  # noqa: SLF001
+    sealed = {f.name for f in model._meta.concrete_fields if isinstance(f, BinaryField)}
+    assert not sealed & {*shown.get_fields(rf.get("/")), *shown.list_display}
+    assert "token" not in shown.get_fields(rf.get("/")) or model is not Instrument
+
+
+def test_an_order_is_found_by_any_of_its_names(life: Order, console: Client) -> None:
+    def hits(model: type[Model], term: str) -> int:
+        return int(console.get(address(model, "changelist"), {"q": term}).context["cl"].result_count)
+
+    for term in (life.public_id, life.out_order_no, life.person.public_id, life.merchant.public_id):
+        assert hits(Order, term) == 1, term
+    assert hits(Deduction, life.public_id) == 1
+    assert hits(Order, "ord_" + "0" * 32) == 0
+    assert hits(Order, "nothing like it") == 0
+    for model in MODELS:
+        assert hits(model, "ord_" + "0" * 32) == 0, model
+
+
+def test_only_colleagues_with_a_role_look(life: Order) -> None:
+    person = life.person
+    assert person.user
+    stranger = signed_in(person.user)
+    assert stranger.get("/ops/")["Location"].startswith("/ops/login/")
+    assert stranger.get(address(Order, "changelist")).status_code == 302
+    nobody = accounts.create_staff("new", "correct horse battery", roles=[], by=BY, at=NOON)
+    assert signed_in(nobody).get(address(Order, "changelist")).status_code == 403
+    assert "Orders" not in words(signed_in(nobody, "en").get("/ops/"))
+    boss = User.objects.create_superuser("boss", "correct horse battery")
+    assert signed_in(boss).get(address(Order, "changelist")).status_code == 200
+    assert signed_in(boss).post(address(Order, "change", life.pk), {}).status_code == 403
+
+
+def test_the_index_reads_the_roles_once(console: Client) -> None:
+    assert questions(console, "/ops/") <= 8
+
+
+def test_a_long_list_is_not_counted_to_its_end(db: None) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        assert BoundedPaginator(Order.objects.order_by("-id"), 50).count == 0
+    assert f"LIMIT {COUNT_MAX}" in asked[0]["sql"]

@@ -1,0 +1,142 @@
+"""A channel calls back: believed only when signed, kept as it came, acted on once."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from billing.channels import bank
+from billing.models import Callback, Case
+from billing.services.callbacks import receive
+from billing.services.deduct import deduct_due
+from kernel.refusal import NotFound
+from orders.models import Order
+from tests.api import refused
+from tests.billing.bench import balances, deduction_of, taken_from
+from tests.conftest import NOON, Shop, completed, someone, state_of, yuan
+from tests.stillness import nothing_moves
+
+
+@pytest.fixture
+def order(power_bank: Shop) -> Order:
+    """Its deduction went out and no answer came; the money was taken."""
+    made = completed(power_bank, someone(power_bank, "slow"), yuan("6"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    return made
+
+
+def note(order: Order, **other: Any) -> dict[str, Any]:
+    row = deduction_of(order)
+    known = bank.look_up(row.number, at=NOON + timedelta(days=2))
+    txn = getattr(known, "txn", "")
+    return {"notify_id": "n-1", "number": row.number, "txn": txn, "amount": 600, "currency": "CNY"} | other
+
+
+def knock(raw: bytes, signature: str | None = None, *, channel: str = "sandbox") -> Any:
+    signed = bank.sign(raw) if signature is None else signature
+    client = Client(enforce_csrf_checks=True)
+    path = f"/channels/{channel}/callback"
+    return client.post(path, raw, content_type="application/json", headers={"X-Signature": signed})
+
+
+def test_a_signed_callback_settles_the_deduction_with_nobody_asking(order: Order, power_bank: Shop) -> None:
+    raw = json.dumps(note(order)).encode()
+    response = knock(raw)
+
+    assert (response.status_code, response.content) == (204, b"")
+    assert state_of(order) == "deducted"
+    assert taken_from(order.person) == [yuan("6")]
+    assert balances(power_bank)["clearing:sandbox"] == 600
+    assert bytes(Callback.objects.get().raw) == raw
+
+
+def test_the_same_callback_again_is_acknowledged_and_does_nothing(order: Order) -> None:
+    raw = json.dumps(note(order)).encode()
+    knock(raw)
+    with nothing_moves():
+        for _ in range(20):
+            assert knock(raw).status_code == 204
+
+
+def test_the_same_news_under_another_name_is_evidence_and_nothing_more(order: Order) -> None:
+    knock(json.dumps(note(order)).encode())
+    with nothing_moves("billing_callback", "billing_channelreport"):
+        assert knock(json.dumps(note(order, notify_id="n-2")).encode()).status_code == 204
+    assert not Case.objects.exists()
+
+
+@pytest.mark.parametrize("signature", ["", "0" * 64, "x", "密", "0" * 8_192])
+def test_what_the_channel_did_not_sign_is_not_even_read(order: Order, signature: str) -> None:
+    with nothing_moves():
+        for raw in (json.dumps(note(order)).encode(), b"", b"\xff", b"[" * 100_000):
+            refused_callback(knock(raw, signature.encode().decode("latin-1")), 401, "bad_signature")
+
+
+def refused_callback(response: Any, status: int, code: str) -> None:
+    assert refused(response, status, code)
+
+
+def test_one_flipped_bit_is_not_what_was_signed(order: Order) -> None:
+    raw = json.dumps(note(order)).encode()
+    signature = bank.sign(raw)
+    with nothing_moves():
+        for place in range(0, len(raw) * 8, 3):
+            flipped = bytearray(raw)
+            flipped[place // 8] ^= 1 << place % 8
+            assert knock(bytes(flipped), signature).status_code == 401
+
+
+def test_a_number_or_channel_we_never_used_is_not_found(order: Order) -> None:
+    raw = json.dumps(note(order, number=uuid4().hex)).encode()
+    with nothing_moves():
+        refused(knock(raw), 404, "not_found")
+        refused(knock(json.dumps(note(order)).encode(), channel="wallet"), 404, "not_found")
+        refused(knock(json.dumps(note(order)).encode(), channel="nobody"), 404, "not_found")
+    with nothing_moves(), pytest.raises(NotFound):
+        receive("nobody", raw, bank.sign(raw), real=NOON)
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"", 400),
+        (b"{}", 422),
+        (b"[]", 400),
+        (b"\xff\xfe", 400),
+        (b"<xml/>", 400),
+        (b"{" * 100_000, 400),
+        (b'{"a":1,"a":2}', 400),
+        (b'{"notify_id":1,"number":"","txn":"","amount":1,"currency":""}', 422),
+        (b'{"notify_id":"n","number":"","txn":"","amount":1.0,"currency":""}', 422),
+        (b'{"notify_id":"n","number":"nothing","txn":"","amount":1,"currency":"CNY"}', 400),
+        (b'{"notify_id":"n\\u0000","number":"","txn":"","amount":1,"currency":"CNY"}', 422),
+    ],
+)
+def test_signed_garbage_is_refused_in_the_one_shape(order: Order, raw: bytes, status: int) -> None:
+    with nothing_moves():
+        refused(knock(raw), status)
+
+
+@pytest.mark.parametrize("other", [{"notify_id": "n" * 81}, {"txn": "t" * 65}, {"amount": -1}, {"currency": "X"}])
+def test_signed_news_that_cannot_be_is_refused_and_settles_nothing(order: Order, other: dict[str, object]) -> None:
+    with nothing_moves():
+        assert 400 <= knock(json.dumps(note(order, **other)).encode()).status_code < 500
+
+
+@pytest.mark.breaks_the_house  # the bank never took that much
+def test_another_amount_is_kept_as_a_case_and_settles_nothing(order: Order, power_bank: Shop) -> None:
+    assert knock(json.dumps(note(order, amount=601)).encode()).status_code == 204
+
+    assert (state_of(order), deduction_of(order).state) == ("completed", "unknown")
+    assert Case.objects.get().kind == "wrong_amount"
+    assert balances(power_bank)["suspense"] == 601
+
+
+def test_only_a_post_is_a_callback(order: Order) -> None:
+    with nothing_moves():
+        for method in ("GET", "PUT", "DELETE", "HEAD"):
+            response = Client().generic(method, "/channels/sandbox/callback")
+            assert (response.status_code, response["Allow"]) == (405, "POST")

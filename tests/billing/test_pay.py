@@ -1,0 +1,120 @@
+"""Somebody wants it paid now: the person, whole or in part, or the merchant beside the platform's own plan."""
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from accounts.models import Person
+from billing.channels import bank
+from billing.models import Deduction
+from billing.refusals import AmountInvalid, NoInstrument, TooOften
+from billing.services.deduct import deduct_due
+from billing.services.instruments import add_instrument
+from billing.services.pay import collect_now, pay_now
+from kernel.refusal import NotFound
+from orders import refusals
+from orders import services as orders
+from tests.billing.bench import balances, owed_of, taken_from
+from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, state_of, yuan
+from tests.stillness import nothing_moves
+
+
+def test_paid_whole_it_is_done_and_no_longer_planned(power_bank: Shop, ada: Person) -> None:
+    order = completed(power_bank, ada, yuan("6"), due_at=NOON + timedelta(days=9))
+    (done,) = pay_now(order.id, by=BY, at=NOON)
+
+    assert (done.state, done.purpose, done.amount) == ("succeeded", "pay_now", yuan("6"))
+    assert (state_of(order), owed_of(order).plan) == ("deducted", [])
+    assert deduct_due(power_bank.realm_id, at=NOON + timedelta(days=9)) == 0
+    assert taken_from(ada) == [yuan("6")]
+
+
+def test_paid_in_parts_the_fees_of_the_parts_add_up_to_the_fee_of_the_whole(power_bank: Shop, ada: Person) -> None:
+    order = completed(power_bank, ada, yuan("5.01"))
+    for _ in range(3):
+        pay_now(order.id, amount_minor=83, by=BY, at=NOON)
+    owed = owed_of(order)
+    assert (owed.state, owed.paid_minor, owed.owed.minor, owed.collect_at) == ("pending", 249, 252, NOON)
+    assert state_of(order) == "completed"
+    deduct_due(power_bank.realm_id, at=NOON)
+
+    assert taken_from(ada) == [yuan("0.83")] * 3 + [yuan("2.52")]
+    assert balances(power_bank) == {"clearing:sandbox": 501, "payable": 498, "fees": 3}
+    assert owed_of(order).attempts == 4
+
+
+@pytest.mark.parametrize("amount", [601, 0, -1, 10**15])
+def test_more_than_is_owed_or_nothing_is_refused(power_bank: Shop, ada: Person, amount: int) -> None:
+    order = completed(power_bank, ada, yuan("6"))
+    with nothing_moves(), pytest.raises(AmountInvalid):
+        pay_now(order.id, amount_minor=amount, by=BY, at=NOON)
+    assert taken_from(ada) == []
+
+
+def test_without_an_instrument_nothing_is_tried(power_bank: Shop, ada: Person) -> None:
+    order = completed(power_bank, ada, yuan("6"))
+    ada.instruments.update(state="dead")
+    for act in (pay_now, collect_now):
+        with nothing_moves(), pytest.raises(NoInstrument):
+            act(order.id, by=BY, at=NOON)
+
+
+def test_the_person_chooses_among_their_own_instruments_only(power_bank: Shop, ada: Person) -> None:
+    order, stranger = completed(power_bank, ada, yuan("6")), someone(power_bank)
+    second = add_instrument(ada, "sandbox", f"{power_bank.realm_id}:{uuid4().hex}", "另一张卡", at=NOON)
+    bank.open_account(second.token, bank.Behaviour.PAYS)
+    with nothing_moves(), pytest.raises(NoInstrument):
+        pay_now(order.id, instrument_id=stranger.instruments.get().id, by=BY, at=NOON)
+    pay_now(order.id, instrument_id=second.id, by=BY, at=NOON)
+
+    assert bank.debits_of(second.token) == [yuan("6")]
+    assert taken_from(ada) == taken_from(stranger) == []
+
+
+def test_what_is_not_owed_is_not_paid(power_bank: Shop, ada: Person) -> None:
+    agreement = opened(power_bank, ada)
+    going, paid, gone = (ordered(power_bank, agreement, ceiling=700) for _ in range(3))
+    orders.complete_order(paid.id, orders.Final(total=600), by=BY, at=NOON)
+    pay_now(paid.id, by=BY, at=NOON)
+    orders.cancel_order(gone.id, "x", by=BY, at=NOON)
+    for order in (going, paid, gone):
+        for act in (pay_now, collect_now):
+            with nothing_moves(), pytest.raises(refusals.OrderState):
+                act(order.id, by=BY, at=NOON)
+    with nothing_moves(), pytest.raises(NotFound):
+        pay_now(uuid4(), by=BY, at=NOON)
+
+
+def test_while_one_attempt_is_under_way_there_is_no_second(power_bank: Shop) -> None:
+    person = someone(power_bank, "slow")
+    order = completed(power_bank, person, yuan("6"))
+    assert pay_now(order.id, amount_minor=100, by=BY, at=NOON)[0].state == "unknown"
+    for act in (pay_now, collect_now):
+        with nothing_moves(), pytest.raises(refusals.DeductionInFlight):
+            act(order.id, by=BY, at=NOON)
+    assert deduct_due(power_bank.realm_id, at=NOON) == 0
+    assert taken_from(person) == [yuan("1")]
+
+
+@pytest.mark.parametrize("act", [pay_now, collect_now])
+def test_a_try_by_hand_that_fails_leaves_the_plan_as_it_was(power_bank: Shop, act: type) -> None:
+    order = completed(power_bank, someone(power_bank, "no_funds"), yuan("6"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    before = owed_of(order)
+    (tried,) = act(order.id, by=BY, at=NOON + timedelta(hours=1))
+
+    after = owed_of(order)
+    assert tried.state == "failed"
+    assert (after.plan, after.collect_at, after.attempts) == (before.plan, before.collect_at, 2)
+
+
+def test_the_merchant_collects_five_times_in_any_day(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank, "no_funds"), yuan("6"))
+    for hour in range(5):
+        collect_now(order.id, by=BY, at=NOON + timedelta(hours=hour))
+    with nothing_moves(), pytest.raises(TooOften) as refusal:
+        collect_now(order.id, by=BY, at=NOON + timedelta(hours=23))
+    assert refusal.value.retry_after
+    collect_now(order.id, by=BY, at=NOON + timedelta(hours=24))
+    assert Deduction.objects.filter(purpose="collect").count() == 6

@@ -1,0 +1,208 @@
+"""A real browser on the real server: whoever looks at a page here also listens for what it should not do."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from accounts.models import Person
+from billing.services.deduct import deduct_due
+from credit import services as credit
+from credit.models import Agreement
+from merchants import services as merchants
+from merchants.models import Merchant, Service
+from orders import services as orders
+from orders.models import Order
+from tests.conftest import BY, NOON, Shop, opened, ordered, someone
+from tests.visiting import it_is
+
+# Playwright keeps an event loop in this thread; what is asked of the database here is asked between its calls.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+SCREENSHOTS = Path(__file__).resolve().parent.parent.parent / "tmp" / "screenshots"
+QUIET = [
+    "--no-sandbox",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+#: What a finger must hit is 44 px high.
+TOO_SMALL = """
+    [...document.querySelectorAll("main a.button, main button, nav a, input:not([type=radio], [type=hidden])")]
+    .filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)
+"""
+LOOKS = [
+    pytest.param((375, "zh-CN", "light"), id="phone-zh-light"),
+    pytest.param((375, "en", "dark"), id="phone-en-dark"),
+    pytest.param((1280, "zh-CN", "dark"), id="desk-zh-dark"),
+    pytest.param((1280, "en", "light"), id="desk-en-light"),
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@dataclass
+class Eye:
+    """A page somebody looks at, and everything wrong that was noticed on the way."""
+
+    page: Page
+    home: str
+    look: tuple[int, str, str]
+    wrong: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.wrong.append(f"script: {error}"))
+        self.page.on("request", self._asked)
+
+    def go(self, path: str) -> None:
+        self.page.goto(self.home + path)
+
+    def sees(self, name: str, *, expected: int = 0) -> None:
+        """Judge what is on the screen now, and keep a picture of it. An `expected` status is no fault."""
+        width, language, scheme = self.look
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{language}-{scheme}.png", full_page=True)
+        found = Axe().run(self.page)
+        assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+        too_wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert too_wide <= 0, f"{name} is {too_wide} px wider than the screen"
+        small = self.page.evaluate(TOO_SMALL)
+        assert not small, f"{name}: too small for a finger: {small}"
+        assert [line for line in self.wrong if not (expected and f"status of {expected}" in line)] == []
+        self.wrong.clear()
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.wrong.append(message.text)
+
+    def _asked(self, request: Request) -> None:
+        if urlsplit(request.url).netloc != urlsplit(self.home).netloc:
+            self.wrong.append(f"outside: {request.url}")
+
+
+@dataclass(frozen=True)
+class Story:
+    """Ada with one order of each kind, and what a merchant asks of her."""
+
+    ada: Person
+    bank: Shop
+    to_pay: Order
+    overdue: Order
+    waiting: Order
+    asked: Agreement
+    too_high: Agreement
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def eye_with(chromium: Browser, live_server: LiveServer) -> Iterator[Callable[..., Eye]]:
+    """A fresh browser of this width, language and colour scheme."""
+    contexts: list[BrowserContext] = []
+
+    def make(look: tuple[int, str, str]) -> Eye:
+        width, language, scheme = look
+        context = chromium.new_context(
+            viewport={"width": width, "height": 812},
+            locale=language,
+            color_scheme="dark" if scheme == "dark" else "light",
+        )
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        return Eye(context.new_page(), live_server.url, look)
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(params=LOOKS)
+def eye(request: pytest.FixtureRequest, eye_with: Callable[..., Eye]) -> Eye:
+    return eye_with(request.param)
+
+
+@pytest.fixture
+def story(transactional_db: None) -> Story:
+    """A bank account without money, one order too late and one in time; all of it at noon of the same day."""
+    sandbox, live = merchants.join_merchant("来电充电宝", contact="客服 400-800-1234", by=BY, at=NOON)
+    bank = Shop(sandbox, live, "", offer(sandbox, "共享充电宝", mode="dynamic", ceiling_minor=9900))
+    shop = Shop(sandbox, live, "", offer(sandbox, "来电商城", mode="fixed", ceiling_minor=500_00, confirmation=True))
+    ada = someone(bank, "no_funds")
+    agreement = opened(bank, ada)
+    late = NOON - timedelta(days=5)
+
+    def used(title: str, total: int, at: datetime) -> Order:
+        order = ordered(bank, agreement, title=title, at=at, start_location="人民广场站 2 号口", end_location="外滩")
+        items = [{"name": "使用时长", "amount": total + 100, "count": 3, "description": "每小时计费"}]
+        final = orders.Final(items=items, discounts=[{"name": "会员立减", "amount": 100}])
+        return orders.complete_order(order.id, final, by=BY, at=at)
+
+    overdue = used("充电宝租借", 600, late)
+    used("充电宝租借 · 免单", 0, late)
+    to_pay = used("充电宝租借 · 从人民广场到外滩，借还于不同网点的一次比较长的行程", 1234, NOON - timedelta(days=1))
+    orders.cancel_order(ordered(bank, agreement, title="借错了").id, "设备故障", by=BY, at=NOON)
+    ordered(bank, agreement, title="正在使用的充电宝")
+    agreed = opened(shop, ada).id
+    wish = orders.Wish(agreement_id=agreed, out_order_no="SHOP-1", title="数据线与保护套", currency="CNY", amount=4990)
+    waiting = orders.open_order(sandbox.id, wish, by=BY, at=NOON).order
+    assert waiting
+    deduct_due(bank.realm_id, at=NOON - timedelta(hours=1))
+    orders.mark_overdue(bank.realm_id, at=NOON, limit=10)
+    it_is(NOON, ada)
+    parcel = offer(sandbox, "寄快递", mode="dynamic", ceiling_minor=200_00, late_fee_daily_bps=5, late_fee_cap_bps=1000)
+    car = offer(sandbox, "共享汽车", mode="dynamic", ceiling_minor=5000_00, score_min=900)
+    back = "https://shop.example/opened?cart=7"
+    asked, too_high = (
+        credit.request_agreement(sandbox.id, service.id, "u-1", return_url=back, by=BY, at=NOON)
+        for service in (parcel, car)
+    )
+    return Story(ada, bank, to_pay, overdue, waiting, asked, too_high)
+
+
+def offer(merchant: Merchant, name: str, **terms: Any) -> Service:
+    return merchants.offer_service(merchant.id, {"name": name, "currency": "CNY", **terms}, by=BY, at=NOON)
+
+
+def phone_of(person: Person) -> str:
+    assert person.user
+    return person.user.reveal_phone() or ""
+
+
+def sign_in(eye: Eye, person: Person) -> None:
+    """By the code of a text, as everybody does; whoever was sent to sign in is sent back."""
+    eye.page.locator("#main input[type=tel]").fill(phone_of(person))
+    eye.page.locator("#main button[type=submit]").first.click()
+    eye.page.locator("#main input[name=code]").fill(code_for(eye, phone_of(person)))
+    eye.page.locator("#main button[type=submit]").first.click()
+    eye.page.wait_for_url(lambda url: "/account/" not in url)
+
+
+def code_for(eye: Eye, phone: str) -> str:
+    """The code of the newest text to this phone."""
+    answer = eye.page.request.get(f"{eye.home}/dev/messages", headers={"accept": "application/json"})
+    text = next(message["text"] for message in answer.json()["data"] if message["to"] == phone)
+    found = re.search(r"\b[0-9]{6}\b", text)
+    assert found
+    return found[0]

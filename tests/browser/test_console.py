@@ -1,0 +1,30 @@
+"""The operations console in a real browser: nothing it does is against the page's own policy."""
+
+from collections.abc import Callable
+
+from accounts import services as accounts
+from tests.browser.conftest import SCREENSHOTS, Eye, Story
+from tests.conftest import BY, NOON
+
+
+def test_a_colleague_looks_around(eye_with: Callable[..., Eye], story: Story) -> None:
+    accounts.create_staff("lin", "correct horse battery", roles=["viewer"], by=BY, at=NOON)
+    eye = eye_with((1280, "zh-CN", "light"))
+    eye.go("/ops/")
+    eye.page.locator("[name=username]").fill("lin")
+    eye.page.locator("[name=password]").fill("correct horse battery")
+    eye.page.locator("[type=submit]").click()
+    for name, path in (
+        ("index", "/ops/"),
+        ("list", "/ops/orders/order/"),
+        ("row", f"/ops/orders/order/{story.to_pay.pk}/change/"),
+        ("people", "/ops/accounts/person/"),
+    ):
+        eye.go(path)
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        eye.page.screenshot(path=SCREENSHOTS / f"50-console-{name}.png", full_page=True)
+        assert eye.wrong == [], path
+    eye.page.locator("#searchbar").fill(story.ada.public_id)
+    eye.page.keyboard.press("Enter")
+    eye.page.wait_for_url("**?q=per_*")
+    assert eye.page.locator("#result_list tbody tr").count() == 1

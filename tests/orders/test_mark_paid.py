@@ -1,0 +1,88 @@
+"""The person paid the merchant some other way: nothing is owed through us any more, and nothing is taken."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.models import Person
+from billing.channels import bank
+from billing.services.deduct import deduct_due
+from billing.services.pay import pay_now
+from credit.models import Profile
+from kernel.refusal import Refusal
+from ledger.queries import trial_balance
+from orders import refusals
+from orders import services as orders
+from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
+from tests.stillness import nothing_moves
+
+
+def test_nothing_is_taken_and_the_book_is_even(power_bank: Shop, ada: Person) -> None:
+    order = completed(power_bank, ada, yuan("6"))
+
+    done = orders.mark_paid(order.id, NOON - timedelta(hours=1), "till-17", by=BY, at=NOON)
+
+    assert (done.state, done.deducted_at) == ("deducted", NOON)
+    assert deduct_due(power_bank.realm_id, at=NOON + timedelta(days=30)) == 0
+    assert bank.debits_of(ada.instruments.get().token) == []
+    assert {row.code: row.net for row in trial_balance(power_bank.realm_id)} == {"pending": 0, "receivable": 0}
+    profile = Profile.objects.get(pk=ada.id)
+    assert (profile.outstanding_minor, profile.kept_orders) == (0, 1)
+
+
+def test_an_advance_paid_elsewhere_is_what_the_merchant_owes_back_and_the_fee_stands(parcel: Shop) -> None:
+    order = completed(parcel, someone(parcel), yuan("12.50"))
+
+    orders.mark_paid(order.id, NOON, "till-17", by=BY, at=NOON)
+
+    balances = {row.code: row.net for row in trial_balance(parcel.realm_id)}
+    assert balances == {"fees": 13, "payable": -13, "receivable": 0}
+
+
+def test_an_overdue_order_paid_elsewhere_is_cleared_and_stays_breached(power_bank: Shop) -> None:
+    person = someone(power_bank, "no_funds")
+    order = completed(power_bank, person, yuan("6"))
+    late = NOON + timedelta(days=4)
+    orders.mark_overdue(power_bank.realm_id, at=late, limit=9)
+
+    orders.mark_paid(order.id, late, "till-17", by=BY, at=late)
+
+    profile = Profile.objects.get(pk=person.id)
+    assert (profile.overdue_orders, profile.breached_orders, profile.kept_orders) == (0, 1, 0)
+
+
+def test_the_same_reference_again_is_once(power_bank: Shop, ada: Person) -> None:
+    order = completed(power_bank, ada, yuan("6"))
+    orders.mark_paid(order.id, NOON, "till-17", by=BY, at=NOON)
+    with nothing_moves():
+        orders.mark_paid(order.id, NOON, "till-17", by=BY, at=NOON)
+    with nothing_moves(), pytest.raises(refusals.AlreadyCollected):
+        orders.mark_paid(order.id, NOON, "till-18", by=BY, at=NOON)
+
+
+@pytest.mark.parametrize("collected", ["whole", "part"])
+def test_once_we_took_money_it_was_not_paid_elsewhere(power_bank: Shop, ada: Person, collected: str) -> None:
+    order = completed(power_bank, ada, yuan("6"))
+    pay_now(order.id, amount_minor=600 if collected == "whole" else 1, by=BY, at=NOON)
+    with nothing_moves(), pytest.raises(refusals.AlreadyCollected):
+        orders.mark_paid(order.id, NOON, "till-17", by=BY, at=NOON)
+
+
+def test_while_a_deduction_is_under_way_it_is_refused_with_a_hint(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank, "slow"), yuan("6"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    with nothing_moves(), pytest.raises(refusals.DeductionInFlight) as refusal:
+        orders.mark_paid(order.id, NOON, "till-17", by=BY, at=NOON)
+    assert refusal.value.retry_after
+
+
+@pytest.mark.parametrize(
+    ("paid_at", "refusal"),
+    [(NOON + timedelta(seconds=1), refusals.TimesInvalid), (NOON, refusals.OrderState)],
+)
+def test_the_future_and_what_is_not_owed_are_refused(
+    power_bank: Shop, ada: Person, paid_at: object, refusal: type[Refusal]
+) -> None:
+    order = ordered(power_bank, opened(power_bank, ada))
+    with nothing_moves(), pytest.raises(refusal):
+        orders.mark_paid(order.id, paid_at, "till-17", by=BY, at=NOON)  # type: ignore[arg-type]

@@ -1,0 +1,92 @@
+"""What a load balancer is told, and how long it waits for the answer."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from psycopg2 import extensions
+
+from bnpl import health, heartbeat
+
+IMPATIENT_SECONDS = 1.2  # a second for the slowest check, and a little for a busy machine
+
+
+@pytest.fixture(autouse=True)
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has not been asked before."""
+    monkeypatch.setattr(health, "readiness", health.Readiness())
+
+
+@pytest.fixture
+def worker() -> Iterator[None]:
+    with heartbeat.broker() as broker:
+        heartbeat.strike(broker, "celery@test")
+        yield
+        broker.delete(heartbeat.KEY)
+
+
+@pytest.fixture
+def known(transactional_db: None) -> None:
+    """A process that knows its tables are there: finding out for the first time may take longer than a probe waits."""
+    health.readiness.migrations()
+
+
+def ask() -> tuple[int, dict[str, Any], float]:
+    began = time.monotonic()
+    response = Client().get("/readyz")
+    return response.status_code, response.json(), time.monotonic() - began
+
+
+def test_alive_is_answered_without_any_database() -> None:
+    response = Client(headers={"host": "10.1.2.3"}).get("/healthz")
+    assert response.status_code == 200
+    assert response.json() == {"alive": True}
+
+
+def test_ready_when_database_migrations_broker_and_worker_are(known: None, worker: None) -> None:
+    code, body, _ = ask()
+    assert code == 200, body
+    assert body == {"ready": True, "checks": dict.fromkeys(["database", "migrations", "broker", "worker"], "ok")}
+
+
+def test_not_ready_without_a_worker(known: None) -> None:
+    response = Client().get("/readyz")
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "2"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert response.json()["checks"] == {"database": "ok", "migrations": "ok", "broker": "ok", "worker": "failed"}
+
+
+def test_a_dead_broker_is_told_within_a_second_and_without_its_address(known: None, settings: Any) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    code, body, seconds = ask()
+    assert code == 503
+    assert body["checks"] == {"database": "ok", "migrations": "ok", "broker": "failed", "worker": "failed"}
+    assert "127.0.0.1" not in str(body)
+    assert seconds < IMPATIENT_SECONDS
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_dead_database_is_told_within_a_second(worker: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
+    code, body, seconds = ask()
+    assert code == 503
+    assert body["checks"] == {"database": "failed", "migrations": "failed", "broker": "ok", "worker": "ok"}
+    assert seconds < IMPATIENT_SECONDS
+
+
+def test_a_database_without_the_last_migration_is_not_ready(
+    known: None, superuser_connection: extensions.connection
+) -> None:
+    with superuser_connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'orders' RETURNING app, name, applied")
+        rows = cursor.fetchall()
+        try:
+            with pytest.raises(health.NotReadyError):
+                health.Readiness().migrations()
+        finally:
+            cursor.executemany("INSERT INTO django_migrations (app, name, applied) VALUES (%s, %s, %s)", rows)
+    health.Readiness().migrations()
