@@ -8,6 +8,7 @@ from billing.models import (
     DeductionEvent,
     DeductionLine,
     Instrument,
+    RetryPolicy,
     Wallet,
     WalletEntry,
 )
@@ -23,6 +24,13 @@ class InstrumentAdmin(ReadOnlyAdmin):
     found_by = {"per": "person_id"}
     hidden = frozenset({"token"})
     ordering = ["-id"]
+
+
+@admin.register(RetryPolicy)
+class RetryPolicyAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "name", "version", "effective_from", "by", "at"]
+    search_fields = ["name__exact"]
+    ordering = ["name", "-version"]
 
 
 @admin.register(Deduction)
@@ -46,7 +54,7 @@ class DeductionEventAdmin(HistoryAdmin):
 
 @admin.register(DeductionLine)
 class DeductionLineAdmin(ReadOnlyAdmin):
-    list_display = ["deduction", "obligation", "order", "merchant", "amount", "attempt", "live"]
+    list_display = ["deduction", "obligation", "order", "merchant__name", "amount", "attempt", "live"]
     list_filter = ["live"]
     list_select_related = ["deduction", "obligation", "order", "merchant"]
     found_by = {"ded": "deduction_id", "obl": "obligation_id", "ord": "order_id", "mch": "merchant_id"}

@@ -36,6 +36,14 @@ def mark_overdue() -> None:
 
 
 @shared_task
+def close_days() -> None:
+    """Count the days that have ended on what is overdue."""
+    everywhere(
+        Obligation, "day_end_at", lambda realm, at, limit: orders.close_days(realm, at=at, limit=limit), batch=BATCH
+    )
+
+
+@shared_task
 def deliver_sandbox_callbacks() -> None:
     """Let the sandbox bank deliver its callbacks, where its people live."""
     for realm in Realm.objects.filter(mode="test", frozen_at__isnull=True, merchants__isnull=False).distinct():

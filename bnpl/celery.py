@@ -27,6 +27,7 @@ SCHEDULE = {
     "deduct": every(1.0, "billing.tasks.deduct_due"),
     "ask": every(2.0, "billing.tasks.ask_unknown"),
     "overdue": every(10.0, "billing.tasks.mark_overdue"),
+    "days": every(60.0, "billing.tasks.close_days"),
     "callbacks": every(2.0, "billing.tasks.deliver_sandbox_callbacks"),
     "expire": every(60.0, "orders.tasks.expire_unconfirmed"),
 }

@@ -16,6 +16,8 @@ SECRET_LENGTH_MIN = 50
 KEY_BYTES = 32
 DISTINCT_BYTES_MIN = 12  # 32 random bytes hold fewer different values less often than once in 10^13
 APP_TIMEOUTS = "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
+# A server that vanished without a word is noticed within seconds; libpq itself would wait for hours.
+PATIENCE = {"connect_timeout": "3", "keepalives_idle": "10", "keepalives_interval": "5", "tcp_user_timeout": "15000"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Environment:
         parts = urlsplit(self.needed("DATABASE_URL", "postgresql:///bnpl"))
         if parts.scheme not in {"postgres", "postgresql"}:
             raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://.")
-        options = {"connect_timeout": "3", **dict(parse_qsl(parts.query))}
+        options = {**PATIENCE, **dict(parse_qsl(parts.query))}
         host = options.pop("host", "")  # a Unix socket's folder: postgresql://user@/name?host=/folder
         port = options.pop("port", "")
         if role := self.text("DATABASE_ROLE"):

@@ -65,6 +65,8 @@ class Readiness:
         running = {name: self.threads.submit(check) for name, check in self.checks.items()}
         wait(running.values(), timeout=PATIENCE_SECONDS)
         reasons = {name: reason(future) for name, future in running.items()}
+        for future in running.values():
+            future.cancel()  # one that has not begun by now would only keep the next probe waiting
         failing = {name for name, why in reasons.items() if why}
         if failing != self.failing:
             log.info("readiness", failing={name: reasons[name] for name in sorted(failing)})

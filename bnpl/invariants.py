@@ -68,7 +68,7 @@ INVARIANTS = [
         """
         SELECT o.id, o.state, o.total_minor, b.* FROM orders_order o
         LEFT JOIN LATERAL (
-            SELECT coalesce(sum(amount_minor) FILTER (WHERE state <> 'waived'), 0) AS amounts,
+            SELECT coalesce(sum(amount_minor) FILTER (WHERE state <> 'waived' AND kind = 'principal'), 0) AS amounts,
                    coalesce(sum(amount_minor - paid_minor) FILTER (WHERE state IN ('pending', 'overdue')), 0) AS owed,
                    coalesce(bool_or(state = 'overdue'), false) AS overdue,
                    coalesce(sum(paid_minor), 0) AS paid

@@ -28,7 +28,7 @@ class ProfileAdmin(ReadOnlyAdmin):
 
 @admin.register(Agreement)
 class AgreementAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "state", "merchant", "service", "person", "live_orders", "created_at"]
+    list_display = ["public_id", "state", "merchant__name", "service__name", "person", "live_orders", "created_at"]
     list_filter = ["state", "realm__mode"]
     list_select_related = ["merchant", "service", "person"]
     search_fields = ["person_ref__exact"]
@@ -43,7 +43,7 @@ class AgreementEventAdmin(HistoryAdmin):
 
 @admin.register(Decision)
 class DecisionAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "occasion", "approved", "reasons", "person", "merchant", "out_order_no", "at"]
+    list_display = ["public_id", "occasion", "approved", "reasons", "person", "merchant__name", "out_order_no", "at"]
     list_filter = ["occasion", "approved", "realm__mode"]
     list_select_related = ["person", "merchant"]
     search_fields = ["out_order_no__exact"]

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from django.contrib.admin import ModelAdmin
+from django.contrib.admin import ModelAdmin, ShowFacets
 from django.contrib.auth.models import PermissionsMixin
 from django.core.paginator import Paginator
 from django.db.models import BinaryField, QuerySet, prefetch_related_objects
@@ -33,6 +33,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
     list_per_page = 50
     list_max_show_all = 0
     show_full_result_count = False
+    show_facets = ShowFacets.NEVER
     paginator = BoundedPaginator
     #: Shown on top of a row's own page beside its columns, such as what is masked or worked out.
     also: ClassVar[tuple[str, ...]] = ()

@@ -98,4 +98,5 @@ def clearing(channel: str) -> Account:
 
 
 FEES = Account("fees")
+LATE_FEES = Account("late_fees")
 SUSPENSE = Account("suspense")

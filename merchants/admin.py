@@ -16,7 +16,7 @@ class MerchantAdmin(ReadOnlyAdmin):
 
 @admin.register(Service)
 class ServiceAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "name", "merchant", "mode", "ceiling", "funding", "fee_bps", "state"]
+    list_display = ["public_id", "name", "merchant__name", "mode", "ceiling", "funding", "fee_bps", "state"]
     list_filter = ["mode", "funding", "state"]
     list_select_related = ["merchant"]
     search_fields = ["name"]
@@ -30,7 +30,7 @@ class ServiceAdmin(ReadOnlyAdmin):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "merchant", "name", "hint", "created_at", "revoked_at"]
+    list_display = ["public_id", "merchant__name", "name", "hint", "created_at", "revoked_at"]
     list_select_related = ["merchant"]
     found_by = {"mch": "merchant_id"}
     ordering = ["-id"]
@@ -38,7 +38,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "type", "merchant", "subject_id", "sequence", "at"]
+    list_display = ["public_id", "type", "merchant__name", "subject_id", "sequence", "at"]
     list_select_related = ["merchant"]
     search_fields = ["type__exact"]
     found_by = {"mch": "merchant_id", "ord": "subject_id", "agr": "subject_id"}
@@ -47,7 +47,7 @@ class EventAdmin(ReadOnlyAdmin):
 
 @admin.register(Change)
 class ChangeAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "verb", "merchant", "subject_id", "by", "at"]
+    list_display = ["public_id", "verb", "merchant__name", "subject_id", "by", "at"]
     list_select_related = ["merchant"]
     search_fields = ["verb__exact", "by__exact"]
     found_by = {"mch": "merchant_id", "svc": "subject_id", "key": "subject_id"}

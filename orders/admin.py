@@ -2,22 +2,12 @@ from django.contrib import admin
 
 from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
-from orders.models import Obligation, ObligationEvent, Order, OrderEvent
+from orders.models import Obligation, ObligationEvent, Order, OrderEvent, Pause
 
 
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
-    list_display = [
-        "public_id",
-        "state",
-        "title",
-        "out_order_no",
-        "merchant",
-        "person",
-        "ceiling",
-        "total",
-        "created_at",
-    ]
+    list_display = ["public_id", "state", "total", "ceiling", "merchant__name", "out_order_no", "created_at", "person"]
     list_filter = ["state", "mode", "funding", "realm__mode"]
     list_select_related = ["merchant", "person"]
     search_fields = ["out_order_no__exact"]
@@ -54,6 +44,13 @@ class ObligationAdmin(ReadOnlyAdmin):
     @admin.display(description="paid", ordering="paid_minor")
     def paid(self, row: Obligation) -> str:
         return minor(row.paid_minor, row.currency)
+
+
+@admin.register(Pause)
+class PauseAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "order", "reason", "began_at", "began_by", "ended_at", "ended_by")
+    list_filter = ("reason",)
+    list_select_related = ("order",)
 
 
 @admin.register(ObligationEvent)

@@ -2,15 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
-from kernel.money import Money
-from ledger.rules import FEES, Account, Move
+from kernel.money import BPS, Money
+from ledger.rules import FEES, LATE_FEES, Account, Move
 
 #: An order nobody confirmed ends by itself after this long.
 CONFIRMATION = timedelta(days=30)
 #: A due time is at most this far after completion.
 DUE_LATEST = timedelta(days=90)
+
+
+#: Ageing buckets: from this many days after the due day on.
+BUCKETS = ((91, "90+"), (61, "61-90"), (31, "31-60"), (1, "1-30"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,3 +99,40 @@ def collection_moves(amount: Money, before: Money, clearing: Account, terms: Ter
         fee = fee_of(before + amount, terms) - fee_of(before, terms)
         moves += [Move(terms.held, terms.owed, amount), Move(terms.owed, FEES, fee)]
     return moves
+
+
+def accrual_moves(fee: Money, terms: Terms) -> list[Move]:
+    """Another day unpaid: the person owes a late fee, and it is income."""
+    return [Move(terms.person, LATE_FEES, fee)]
+
+
+def fee_waiver_moves(fee: Money, terms: Terms) -> list[Move]:
+    """A late fee is forgiven: what its days posted is reversed."""
+    return [Move(LATE_FEES, terms.person, fee)]
+
+
+def bucket_of(days: int) -> str:
+    """The ageing bucket of something this many days past its due day."""
+    return next((name for floor, name in BUCKETS if days >= floor), "")
+
+
+def fee_after(units: int, unpaid_minor: int, daily_bps: int, *, cap_minor: int) -> tuple[int, int]:
+    """One more day's late fee: the units so far (1/10,000 minor) and the whole fee they come to, rounded down, capped.
+
+    Simple, not compound: it is on the unpaid part of what was bought, never on fees.
+    """
+    units = min(units + unpaid_minor * daily_bps, cap_minor * BPS)
+    return units, units // BPS
+
+
+def next_midnight(at: datetime, zone: str) -> datetime:
+    """The end of the person's day in which `at` lies."""
+    local = at.astimezone(ZoneInfo(zone))
+    day = local.date() + timedelta(days=1)
+    return datetime.combine(day, time(0), ZoneInfo(zone)).astimezone(at.tzinfo)
+
+
+def days_between(first: datetime, last: datetime, zone: str) -> int:
+    """Calendar days of the person's from one moment to another."""
+    there = ZoneInfo(zone)
+    return (last.astimezone(there).date() - first.astimezone(there).date()).days

@@ -1,10 +1,12 @@
 """One order as its person sees it, and paying it."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -39,25 +41,29 @@ def pay(visitor: Visitor, order: str) -> HttpResponse:
         if not first_time(visitor.person.id, visitor.sent("token"), "pay"):
             messages.info(visitor.request, _("You have sent this already. This is how things stand now."))
             return redirect("order", order)
-        pay_now(sheet.order.id, by=visitor.actor, at=visitor.at, **asked)
+        made = pay_now(sheet.order.id, by=visitor.actor, at=visitor.at, **asked)
     except NotFound:
         raise
     except Refusal as refusal:
         # Read again: what was refused may be because of what has changed meanwhile.
         return _shown(visitor, _mine(visitor, order), refusal=refusal, status=refusal.status)
-    return redirect("paid", order)
+    names = urlencode([("of", row.public_id) for row in made])
+    return redirect(f"{reverse('paid', args=[order])}?{names}")
 
 
 @require_safe
 @for_person
 def paid(visitor: Visitor, order: str) -> HttpResponse:
-    """How the person's latest payment of the order ended, or that nobody knows yet."""
+    """How a payment of the person's ended, or that nobody knows yet: of those named, else of the latest."""
     sheet = _mine(visitor, order)
-    made = [line for line in queries.attempts_at(sheet.order.id) if line.deduction.purpose == Deduction.Purpose.PAY_NOW]
+    made = list(queries.attempts_at(sheet.order.id).filter(deduction__purpose=Deduction.Purpose.PAY_NOW))
     if not made:
         return redirect("order", order)
-    latest = [line for line in made if line.deduction.prepared_at == made[0].deduction.prepared_at]
-    return visitor.show("billing/paid.html", sheet=sheet, order=sheet.order, attempts=latest)
+    named = {ids.parse(Deduction.prefix, name) for name in visitor.request.GET.getlist("of")}
+    if not named & {line.deduction_id for line in made}:
+        named = {made[0].deduction_id}
+    shown = [line for line in made if line.deduction_id in named]
+    return visitor.show("billing/paid.html", sheet=sheet, order=sheet.order, attempts=shown)
 
 
 def _mine(visitor: Visitor, order: str) -> Sheet:

@@ -26,7 +26,8 @@ def table(title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> I
     cells = [[str(row.get(column) or "-") for column in columns] for row in rows]
     widths = [max(cell_width(row[number]) for row in cells) for number in range(len(columns))]
     for row in cells:
-        yield "  " + "  ".join(text + " " * (width - cell_width(text)) for text, width in zip(row, widths, strict=True))
+        padded = (text + " " * (width - cell_width(text)) for text, width in zip(row, widths, strict=True))
+        yield ("  " + "  ".join(padded)).rstrip()
 
 
 def cell_width(text: str) -> int:

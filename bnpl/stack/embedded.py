@@ -105,8 +105,7 @@ class Postgres:
                 give = sql.SQL("GRANT {} TO {} WITH ADMIN OPTION")
                 cursor.execute(give.format(sql.Identifier(APP), sql.Identifier(OWNER)))
             if DATABASE not in there:
-                make = sql.SQL("CREATE DATABASE {} OWNER {}")
-                cursor.execute(make.format(sql.Identifier(DATABASE), sql.Identifier(OWNER)))
+                cursor.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(*map(sql.Identifier, (DATABASE, OWNER))))
 
 
 @dataclass(frozen=True, slots=True)

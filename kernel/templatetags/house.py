@@ -67,6 +67,15 @@ def moment(value: datetime | str | None) -> SafeString | str:
 
 
 @register.filter
+def day(value: datetime) -> SafeString:
+    """2026年11月20日, where the hour does not matter."""
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}">{}</time>', value.isoformat(), format_date(local, "medium", locale=_locale())
+    )
+
+
+@register.filter
 def span(value: timedelta) -> str:
     """3天, 30小时: whole days or hours where it is so many, else smaller ones; never rounded to a larger unit."""
     unit = next(unit for unit, seconds in _UNITS if value.total_seconds() % seconds == 0)

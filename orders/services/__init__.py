@@ -1,5 +1,6 @@
 """Verbs of orders, by what they are about: opening, finishing, and what collection reports back."""
 
+from orders.services.age import close_days, mark_overdue
 from orders.services.collect import (
     Payment,
     Release,
@@ -8,12 +9,12 @@ from orders.services.collect import (
     lock_obligation,
     lock_owed,
     lock_owed_by,
-    mark_overdue,
     receive,
     release,
     replan,
 )
 from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
+from orders.services.pause import pause_order, resume_order
 from orders.services.start import Opening, Wish, confirm_order, expire_unconfirmed, open_order
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Wish",
     "cancel_order",
     "claim",
+    "close_days",
     "complete_order",
     "confirm_order",
     "expire_unconfirmed",
@@ -35,7 +37,9 @@ __all__ = [
     "mark_overdue",
     "mark_paid",
     "open_order",
+    "pause_order",
     "receive",
     "release",
     "replan",
+    "resume_order",
 ]

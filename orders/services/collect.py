@@ -15,7 +15,7 @@ from kernel.lifecycle import record_all
 from kernel.money import Money
 from kernel.refusal import NotFound
 from ledger import services as ledger
-from ledger.rules import Account
+from ledger.rules import Account, Move
 from ledger.services import Fact
 from orders import rules
 from orders.models import Obligation, Order
@@ -102,7 +102,7 @@ def lock_obligation(obligation_id: UUID) -> Obligation:
 def replan(obligation: Obligation, plan: Sequence[Mapping[str, Any]], *, moved_at: datetime | None = None) -> None:
     """This locked obligation is collected by another plan from now on."""
     obligation.plan, obligation.moved_at = list(plan), moved_at or obligation.moved_at
-    obligation.collect_at = _next(obligation) if obligation.owed else None
+    obligation.wait_for_next()
     obligation.save(update_fields=["plan", "moved_at", "collect_at"])
 
 
@@ -124,7 +124,7 @@ def release(releases: Sequence[Release]) -> None:
         row.in_flight = None
         if item.plan is not None:
             row.plan = list(item.plan)
-        row.collect_at = _next(row)
+        row.wait_for_next()
         row.last_failure = dict(item.failure) if item.failure else row.last_failure
     Obligation.objects.bulk_update(rows, ["in_flight", "collect_at", "plan", "last_failure"], batch_size=500)
 
@@ -149,7 +149,7 @@ def receive(payments: Sequence[Payment], *, clearing: Account, by: Actor, at: da
         if payment is None:
             continue
         order = row.order = orders[row.order_id]
-        before = Money(sum(o.paid_minor for o in siblings if o.order_id == order.id), order.currency)
+        before = _principal_paid(order, siblings)
         row.in_flight = None
         if payment.amount == row.owed:
             row.finish()
@@ -157,9 +157,12 @@ def receive(payments: Sequence[Payment], *, clearing: Account, by: Actor, at: da
             news.append(news_of_obligation(row, "obligation.paid"))
         else:
             row.take_part(payment.amount)
-            row.collect_at = _next(row)
+            row.wait_for_next()
             partial.append(row)
-        moves = rules.collection_moves(payment.amount, before, clearing, order.terms)
+        if row.kind == Obligation.Kind.LATE_FEE:
+            moves = [Move(clearing, order.terms.person, payment.amount)]
+        else:
+            moves = rules.collection_moves(payment.amount, before, clearing, order.terms)
         facts.append(Fact(payment.cause, "collected", moves, order.id))
         deltas.append(Delta(order.person_id, outstanding_minor=-payment.amount.minor))
     record_all(finished, "paid", by=by, at=at)
@@ -177,35 +180,7 @@ def receive(payments: Sequence[Payment], *, clearing: Account, by: Actor, at: da
     return list(orders.values())
 
 
-@transaction.atomic
-def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
-    """Grace has passed unpaid: the promise is breached. What is in flight is left until its outcome is known.
-
-    Orders are locked before their obligations, as everywhere; returns how many obligations became overdue.
-    """
-    due = Obligation.objects.filter(realm_id=realm_id, overdue_from__lte=at, in_flight__isnull=True)
-    order_ids = set(due.order_by("overdue_from").values_list("order_id", flat=True)[:limit])
-    locked = Order.objects.select_for_update(skip_locked=True, of=("self",), no_key=True).filter(pk__in=order_ids)
-    orders = {order.id: order for order in locked.order_by("pk")}
-    rows = list(due.filter(order_id__in=orders).select_for_update(of=("self",), no_key=True).order_by("pk"))
-    by = Actor.system("overdue")
-    for row in rows:
-        row.fall_overdue()
-    record_all(rows, "overdue", by=by, at=at)
-    fallen = [orders[key] for key in sorted({row.order_id for row in rows}) if orders[key].overdue_at is None]
-    for order in fallen:
-        order.fall_overdue(at=at)
-    record_all(fallen, "overdue", by=by, at=at)
-    deltas = [
-        Delta(order.person_id, overdue_orders=1, breached_orders=1, score_step="breached", order_id=order.id)
-        for order in fallen
-    ]
-    if deltas:
-        credit.change_profiles(deltas, at=at)
-        tell((news_of(order, "order.overdue") for order in fallen), realm_id=realm_id, at=at)
-    return len(rows)
-
-
-def _next(obligation: Obligation) -> datetime | None:
-    """When the plan has the next attempt."""
-    return datetime.fromisoformat(obligation.plan[0]["at"]) if obligation.plan else None
+def _principal_paid(order: Order, rows: Sequence[Obligation]) -> Money:
+    """What was paid so far of what was bought: what the merchant's fee is counted from."""
+    principal = (row for row in rows if row.order_id == order.id and row.kind == Obligation.Kind.PRINCIPAL)
+    return Money(sum(row.paid_minor for row in principal), order.currency)

@@ -29,6 +29,7 @@ from orders.refusals import (
     TotalInvalid,
     TotalRaised,
 )
+from orders.services.age import waive_late_fees
 from orders.services.promise import keep_promise
 from orders.services.tell import news_of, news_of_obligation, tell
 
@@ -106,7 +107,8 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
     before = order.state
     if before not in (Order.State.CREATED, Order.State.OPEN, Order.State.COMPLETED, Order.State.OVERDUE):
         raise OrderState(f"The order is {before}.")
-    obligations = _untouched(order)
+    every = _untouched(order)
+    obligations = _principal(every)
     delta = Delta(order.person_id)
     if before == Order.State.OPEN:
         delta.held_minor, delta.open_orders = -order.ceiling_minor, -1
@@ -117,7 +119,7 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
     order.cancel(reason, at=at)
     order.record("cancelled", by=by, at=at, reason=reason)
     _waive(obligations, by=by, at=at)
-    _settle_credit(order, [delta], by=by, at=at)
+    _settle_credit(order, [delta, *waive_late_fees(order, every, by=by, at=at)], by=by, at=at)
     if order.total:
         moves = rules.reduction_moves(order.total, Money(0, order.currency), order.terms)
         ledger.post([Fact(order.id, "cancelled", moves, order.id)], realm_id=order.realm_id, at=at)
@@ -144,7 +146,8 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
         raise OrderState(f"The order is {order.state}.")
     if total > order.total.minor:
         raise TotalRaised(f"The total is {order.total.minor}.")
-    obligations = _free(order)
+    every = _free(order)
+    obligations = _principal(every)
     if total < sum(obligation.paid_minor for obligation in obligations):
         raise AlreadyCollected("More than that was collected already; refund the difference.")
     before = order.total
@@ -152,8 +155,9 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
     line = order.record("modified", by=by, at=at, total=total, reason=reason)
     _shrink(obligations, before.minor - total, by=by, at=at)
     deltas = [Delta(order.person_id, outstanding_minor=total - before.minor)]
+    deltas += waive_late_fees(order, [] if total else every, by=by, at=at)
     news = [news_of(order, "order.modified", reason=reason)]
-    if not any(obligation.owed for obligation in obligations):
+    if not any(obligation.owed for obligation in every):
         deltas.append(keep_promise(order, at=at))
         order.record("deducted", by=by, at=at)
         news.append(news_of(order, "order.deducted"))
@@ -183,12 +187,14 @@ def mark_paid(order_id: UUID, paid_at: datetime, reference: str, *, by: Actor, a
         raise TimesInvalid("paid_at is in the future.")
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
         raise AlreadyCollected if order.state == Order.State.DEDUCTED else OrderState(f"The order is {order.state}.")
-    obligations = _untouched(order)
+    every = _untouched(order)
+    obligations = _principal(every)
     owed = sum(obligation.owed.minor for obligation in obligations)
     for obligation in obligations:
         obligation.finish()
     record_all(obligations, "paid_elsewhere", by=by, at=at)
-    deltas = [Delta(order.person_id, outstanding_minor=-owed), keep_promise(order, at=at)]
+    deltas = [Delta(order.person_id, outstanding_minor=-owed), *waive_late_fees(order, every, by=by, at=at)]
+    deltas.append(keep_promise(order, at=at))
     order.record("paid_elsewhere", by=by, at=at, reference=reference, paid_at=paid_at)
     _settle_credit(order, deltas, by=by, at=at)
     facts = [Fact(order.id, "paid_elsewhere", rules.elsewhere_moves(order.total, order.terms), order.id)]
@@ -252,6 +258,11 @@ def _untouched(order: Order) -> list[Obligation]:
     if any(obligation.paid_minor for obligation in obligations):
         raise AlreadyCollected
     return obligations
+
+
+def _principal(rows: list[Obligation]) -> list[Obligation]:
+    """What was bought, without the late fees beside it."""
+    return [row for row in rows if row.kind == Obligation.Kind.PRINCIPAL]
 
 
 def _waive(obligations: list[Obligation], *, by: Actor, at: datetime) -> None:

@@ -176,6 +176,8 @@ def _order_of(agreement: Agreement, wish: Wish, *, at: datetime) -> Order:
         funding=service.funding,
         fee_bps=service.fee_bps,
         grace=service.grace,
+        late_fee_daily_bps=service.late_fee_daily_bps,
+        late_fee_cap_bps=service.late_fee_cap_bps,
         title=wish.title,
         currency=wish.currency,
         amount_minor=amount,

@@ -22,12 +22,6 @@ class OrderEvent(History):
     subject = models.ForeignKey("Order", models.PROTECT, related_name="history")
 
 
-class ObligationEvent(History):
-    """A line of an obligation's history."""
-
-    subject = models.ForeignKey("Obligation", models.PROTECT, related_name="history")
-
-
 class Order(Lifecycle):
     """信用服务订单: one use of a service. Its state moves only by the transitions below, on a locked row."""
 
@@ -59,6 +53,8 @@ class Order(Lifecycle):
     funding = models.CharField(max_length=13, choices=Service.Funding.choices)
     fee_bps = models.PositiveSmallIntegerField()
     grace = models.DurationField()
+    late_fee_daily_bps = models.PositiveSmallIntegerField(default=0)
+    late_fee_cap_bps = models.PositiveSmallIntegerField(default=0)
     title = models.CharField(max_length=100)
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField(null=True, blank=True)
@@ -167,106 +163,3 @@ class Order(Lifecycle):
     @transition(field=state, source=[State.COMPLETED, State.OVERDUE], target=None)
     def lower(self, total: Money) -> None:
         self.total_minor = total.minor
-
-
-class Obligation(Lifecycle):
-    """应付款: a part of an order's total with a due time. The row is the job: `collect_at` says when to collect."""
-
-    prefix = "obl"
-    history_model = ObligationEvent
-    begins = ("pending",)
-
-    class State(models.TextChoices):
-        PENDING = "pending"
-        OVERDUE = "overdue"
-        PAID = "paid"
-        WAIVED = "waived"
-
-    OWED = (State.PENDING, State.OVERDUE)
-
-    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
-    order = models.ForeignKey(Order, models.PROTECT, related_name="obligations")
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
-    person = models.ForeignKey(Person, models.PROTECT, related_name="obligations")
-    sequence = models.PositiveSmallIntegerField(default=1)
-    currency = models.CharField(max_length=3)
-    amount_minor = models.BigIntegerField()
-    paid_minor = models.BigIntegerField(default=0)
-    state = FSMField(default=State.PENDING, choices=State.choices, protected=True)
-    due_at = models.DateTimeField()
-    #: When it is overdue if nothing is paid; empty once that has been seen to.
-    overdue_from = models.DateTimeField(null=True, blank=True)
-    #: When the next automatic attempt is due; empty while one is in flight or none is planned.
-    collect_at = models.DateTimeField(null=True, blank=True)
-    #: The deduction in flight for it: nothing else may take or change what is owed meanwhile.
-    in_flight = models.UUIDField(null=True, blank=True)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    #: The attempts to come, `[{at, instrument, reason}]`, and the last failure, `{code, class, at}`.
-    plan = models.JSONField(default=list, blank=True)
-    #: When the person moved the next attempt; they may once.
-    moved_at = models.DateTimeField(null=True, blank=True)
-    last_failure = models.JSONField(null=True, blank=True)
-
-    class Meta:
-        ordering = ["order_id", "sequence"]
-        constraints = [
-            models.UniqueConstraint(fields=["order", "sequence"], name="obligations_of_an_order_are_numbered"),
-            models.CheckConstraint(
-                name="never_more_is_paid_than_owed",
-                condition=Q(amount_minor__gt=0, paid_minor__gte=0, paid_minor__lte=F("amount_minor")),
-            ),
-            models.CheckConstraint(
-                name="paid_means_paid_in_full",
-                condition=~Q(state="paid") | Q(paid_minor=F("amount_minor")),
-            ),
-            models.CheckConstraint(
-                name="what_is_over_is_not_collected",
-                condition=Q(state__in=["pending", "overdue"]) | Q(collect_at__isnull=True, overdue_from__isnull=True),
-            ),
-            models.CheckConstraint(
-                name="in_flight_means_not_due", condition=Q(in_flight__isnull=True) | Q(collect_at__isnull=True)
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["realm", "collect_at"], name="obligations_due", condition=Q(collect_at__isnull=False)),
-            models.Index(
-                fields=["realm", "overdue_from"],
-                name="obligations_going_overdue",
-                condition=Q(overdue_from__isnull=False),
-            ),
-            models.Index(fields=["person"], name="obligations_owed", condition=Q(state__in=["pending", "overdue"])),
-        ]
-        triggers = guards.lifecycle("orders_obligationevent", frozen=["realm_id", "order_id", "person_id", "currency"])
-
-    @property
-    def owed(self) -> Money:
-        """What is still to be paid of it."""
-        unpaid = self.amount_minor - self.paid_minor if self.state in self.OWED else 0
-        return Money(unpaid, self.currency)
-
-    @property
-    def paid(self) -> Money:
-        return Money(self.paid_minor, self.currency)
-
-    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=State.PAID)
-    def finish(self) -> None:
-        self.paid_minor = self.amount_minor
-        self.collect_at = self.overdue_from = None
-        self.plan = []
-
-    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=None)
-    def take_part(self, amount: Money) -> None:
-        self.paid_minor += amount.minor
-
-    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=None)
-    def lower(self, amount: Money) -> None:
-        self.amount_minor = amount.minor
-
-    @transition(field=state, source=State.PENDING, target=State.OVERDUE)
-    def fall_overdue(self) -> None:
-        self.overdue_from = None
-
-    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=State.WAIVED)
-    def waive(self) -> None:
-        self.collect_at = self.overdue_from = None
-        self.plan = []

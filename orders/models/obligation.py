@@ -1,0 +1,208 @@
+from datetime import datetime
+
+from django.db import models
+from django.db.models import F, Q
+from django_fsm import FSMField, transition
+
+from accounts.models import Person
+from kernel import guards
+from kernel.lifecycle import Lifecycle
+from kernel.models import History, Identified, Realm
+from kernel.money import Money
+from merchants.models import Merchant
+from orders.models.order import Order
+
+
+class ObligationEvent(History):
+    """A line of an obligation's history."""
+
+    subject = models.ForeignKey("Obligation", models.PROTECT, related_name="history")
+
+
+class Obligation(Lifecycle):
+    """应付款: a part of an order's total with a due time. The row is the job: `collect_at` says when to collect."""
+
+    prefix = "obl"
+    history_model = ObligationEvent
+    begins = ("pending", "overdue")
+
+    class State(models.TextChoices):
+        PENDING = "pending"
+        OVERDUE = "overdue"
+        PAID = "paid"
+        WAIVED = "waived"
+
+    class Kind(models.TextChoices):
+        PRINCIPAL = "principal"
+        LATE_FEE = "late_fee"
+
+    OWED = (State.PENDING, State.OVERDUE)
+
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    order = models.ForeignKey(Order, models.PROTECT, related_name="obligations")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="obligations")
+    sequence = models.PositiveSmallIntegerField(default=1)
+    kind = models.CharField(max_length=9, choices=Kind.choices, default=Kind.PRINCIPAL)
+    currency = models.CharField(max_length=3)
+    amount_minor = models.BigIntegerField()
+    paid_minor = models.BigIntegerField(default=0)
+    state = FSMField(default=State.PENDING, choices=State.choices, protected=True)
+    due_at = models.DateTimeField()
+    #: When it is overdue if nothing is paid; empty once that has been seen to.
+    overdue_from = models.DateTimeField(null=True, blank=True)
+    #: When the next automatic attempt is due; empty while one is in flight or none is planned.
+    collect_at = models.DateTimeField(null=True, blank=True)
+    #: The deduction in flight for it: nothing else may take or change what is owed meanwhile.
+    in_flight = models.UUIDField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    #: The attempts to come, `[{at, instrument, reason}]`, and the last failure, `{code, class, at}`.
+    plan = models.JSONField(default=list, blank=True)
+    #: When the person moved the next attempt; they may once.
+    moved_at = models.DateTimeField(null=True, blank=True)
+    last_failure = models.JSONField(null=True, blank=True)
+    #: While its clock stands still: since when, and how far off overdue was.
+    paused_at = models.DateTimeField(null=True, blank=True)
+    overdue_left = models.DurationField(null=True, blank=True)
+    #: The next end of a day of the person's that is to be counted; days on which the clock stood still never are.
+    day_end_at = models.DateTimeField(null=True, blank=True)
+    overdue_days = models.PositiveIntegerField(default=0)
+    bucket = models.CharField(max_length=5, blank=True)
+    #: Late fee so far in 1/10,000 minor units, so that no day's share is lost to rounding.
+    fee_units = models.BigIntegerField(default=0)
+    #: Why its day could not be closed; a row with one waits for a person and stops nobody else.
+    day_end_error = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        ordering = ["order_id", "sequence"]
+        constraints = [
+            models.UniqueConstraint(fields=["order", "sequence"], name="obligations_of_an_order_are_numbered"),
+            models.CheckConstraint(
+                name="never_more_is_paid_than_owed",
+                condition=Q(amount_minor__gt=0, paid_minor__gte=0, paid_minor__lte=F("amount_minor")),
+            ),
+            models.CheckConstraint(
+                name="paid_means_paid_in_full",
+                condition=~Q(state="paid") | Q(paid_minor=F("amount_minor")),
+            ),
+            models.CheckConstraint(
+                name="what_is_over_is_not_collected",
+                condition=Q(state__in=["pending", "overdue"]) | Q(collect_at__isnull=True, overdue_from__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="what_stands_still_is_not_due",
+                condition=Q(paused_at__isnull=True)
+                | Q(collect_at__isnull=True, overdue_from__isnull=True, day_end_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="in_flight_means_not_due", condition=Q(in_flight__isnull=True) | Q(collect_at__isnull=True)
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["realm", "collect_at"], name="obligations_due", condition=Q(collect_at__isnull=False)),
+            models.Index(
+                fields=["realm", "overdue_from"],
+                name="obligations_going_overdue",
+                condition=Q(overdue_from__isnull=False),
+            ),
+            models.Index(
+                fields=["realm", "day_end_at"],
+                name="obligations_day_end",
+                condition=Q(day_end_at__isnull=False, day_end_error=""),
+            ),
+            models.Index(fields=["person"], name="obligations_owed", condition=Q(state__in=["pending", "overdue"])),
+        ]
+        triggers = guards.lifecycle("orders_obligationevent", frozen=["realm_id", "order_id", "person_id", "currency"])
+
+    @property
+    def owed(self) -> Money:
+        """What is still to be paid of it."""
+        unpaid = self.amount_minor - self.paid_minor if self.state in self.OWED else 0
+        return Money(unpaid, self.currency)
+
+    @property
+    def paid(self) -> Money:
+        return Money(self.paid_minor, self.currency)
+
+    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=State.PAID)
+    def finish(self) -> None:
+        self.paid_minor = self.amount_minor
+        self._rest()
+
+    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=None)
+    def take_part(self, amount: Money) -> None:
+        self.paid_minor += amount.minor
+
+    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=None)
+    def lower(self, amount: Money) -> None:
+        self.amount_minor = amount.minor
+
+    @transition(field=state, source=State.PENDING, target=State.OVERDUE)
+    def fall_overdue(self, *, days: int, bucket: str, day_end_at: datetime) -> None:
+        self.overdue_from, self.overdue_days, self.bucket, self.day_end_at = None, days, bucket, day_end_at
+
+    @transition(field=state, source=State.OVERDUE, target=None)
+    def age(self, *, days: int, bucket: str, fee_units: int) -> None:
+        self.overdue_days, self.bucket, self.fee_units = days, bucket, fee_units
+
+    @transition(field=state, source=State.OVERDUE, target=None)
+    def accrue(self, amount: Money) -> None:
+        self.amount_minor += amount.minor
+
+    def stand_still(self, *, at: datetime) -> None:
+        """Its clock stops: nothing is collected, counted or charged until it goes on."""
+        self.overdue_left = self.overdue_from - at if self.overdue_from else None
+        self.paused_at, self.collect_at, self.overdue_from, self.day_end_at = at, None, None, None
+
+    def go_on(self, *, at: datetime, day_end_at: datetime) -> None:
+        """Its clock goes on exactly where it stood: every date lies later by the time it stood still."""
+        stood = at - (self.paused_at or at)
+        self.plan = [p | {"at": (datetime.fromisoformat(p["at"]) + stood).isoformat()} for p in self.plan]
+        self.overdue_from = at + self.overdue_left if self.overdue_left is not None else None
+        self.paused_at = self.overdue_left = None
+        self.day_end_at = day_end_at if self.state == self.State.OVERDUE else None
+        self.wait_for_next()
+
+    def wait_for_next(self) -> None:
+        """It is collected when its plan says next, if it may be at all."""
+        free = self.owed and self.in_flight is None and self.paused_at is None
+        self.collect_at = datetime.fromisoformat(self.plan[0]["at"]) if free and self.plan else None
+
+    def _rest(self) -> None:
+        self.collect_at = self.overdue_from = self.day_end_at = self.paused_at = self.overdue_left = None
+        self.plan = []
+
+    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=State.WAIVED)
+    def waive(self) -> None:
+        self._rest()
+
+
+class Pause(Identified):
+    """Why an order's clock stands still, from when, and until when. Each reason holds it by itself."""
+
+    prefix = "pau"
+
+    class Reason(models.TextChoices):
+        PROBLEM = "problem_reported"
+        RETURN = "return_under_way"
+        REFUND = "refund_in_flight"
+        HARDSHIP = "hardship"
+        OUTAGE = "channel_outage"
+
+    order = models.ForeignKey(Order, models.PROTECT, related_name="pauses")
+    reason = models.CharField(max_length=20, choices=Reason.choices)
+    began_at = models.DateTimeField()
+    began_by = models.CharField(max_length=80)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.CharField(max_length=80, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["order", "reason"], name="a_reason_holds_once", condition=Q(ended_at__isnull=True)
+            ),
+            models.CheckConstraint(
+                name="a_pause_ends_after_it_began", condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("began_at"))
+            ),
+        ]

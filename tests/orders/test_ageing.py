@@ -1,0 +1,164 @@
+"""What is unpaid ages, costs, and stands still when there is a reason."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.services.deduct import deduct_due
+from billing.services.instruments import open_wallet, top_up
+from billing.services.pay import pay_now
+from kernel.money import Money
+from ledger import rules as book
+from ledger.queries import balance
+from orders import rules
+from orders import services as orders
+from orders.models import Obligation, Order
+from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, state_of, yuan
+
+MIDNIGHT = datetime(2026, 11, 20, 16, tzinfo=UTC)  # of Shanghai's 20 November
+A_DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def strict(db: None) -> Shop:
+    """Overdue at once; 5 bps a day, 1 % at most."""
+    return make_shop("严谨租赁", grace=timedelta(), late_fee_daily_bps=5, late_fee_cap_bps=100, ceiling_minor=1_000_000)
+
+
+def overdue(shop: Shop, amount: str = "1234.56") -> Order:
+    order = completed(shop, someone(shop, "no_funds"), yuan(amount))
+    deduct_due(shop.realm_id, at=NOON)
+    assert orders.mark_overdue(shop.realm_id, at=NOON, limit=10) == 1
+    return order
+
+
+def principal(order: Order) -> Obligation:
+    return Obligation.objects.get(order=order, kind="principal")
+
+
+def late_fee(order: Order) -> int:
+    return sum(Obligation.objects.filter(order=order, kind="late_fee").values_list("amount_minor", flat=True))
+
+
+def test_each_day_costs_its_share_of_what_is_unpaid_and_no_day_is_lost_to_rounding(strict: Shop) -> None:
+    order = overdue(strict)
+    fees = []
+    for day in range(5):
+        orders.close_days(strict.realm_id, at=MIDNIGHT + day * A_DAY, limit=10)
+        fees.append(late_fee(order))
+
+    assert fees == [123456 * 5 * n // 10_000 for n in (1, 2, 3, 4, 5)]
+    assert balance(book.Account("late_fees"), realm_id=strict.realm_id, currency="CNY") == Money(fees[-1])
+
+
+def test_missed_days_are_caught_up_in_order_to_the_same_fee(strict: Shop) -> None:
+    daily, late = overdue(strict), overdue(strict)
+    for day in range(30):
+        orders.close_days(strict.realm_id, at=MIDNIGHT + day * A_DAY, limit=1)  # one row a day falls behind
+    orders.close_days(strict.realm_id, at=MIDNIGHT + 29 * A_DAY, limit=10)
+
+    assert principal(daily).overdue_days == principal(late).overdue_days == 30
+    assert late_fee(daily) == late_fee(late) == 1235  # the cap: 1 % of 1234.56, rounded to the cent
+
+
+def test_buckets_change_on_their_days_with_a_line_of_history_each(strict: Shop) -> None:
+    order = overdue(strict)
+    orders.close_days(strict.realm_id, at=MIDNIGHT + 100 * A_DAY, limit=10)
+
+    row = principal(order)
+    aged = row.history.filter(kind="aged").order_by("seq")
+    assert [(line.data["bucket"], (line.at - MIDNIGHT).days + 1) for line in aged] == [
+        ("1-30", 1),
+        ("31-60", 31),
+        ("61-90", 61),
+        ("90+", 91),
+    ]
+    assert (row.overdue_days, row.bucket) == (101, "90+")
+
+
+def test_a_late_fee_is_paid_with_the_debt_and_only_then_is_the_order_done(strict: Shop) -> None:
+    order = overdue(strict, "100")
+    orders.close_days(strict.realm_id, at=MIDNIGHT + 9 * A_DAY, limit=10)
+    open_wallet(order.person, at=NOON)
+    top_up(order.person_id, yuan("200"), "t", at=NOON)
+    wallet = order.person.instruments.get(channel="wallet")
+
+    pay_now(order.id, amount_minor=10_000, instrument_id=wallet.id, by=BY, at=MIDNIGHT + 9 * A_DAY)
+    assert (state_of(order), principal(order).state) == ("overdue", "paid")
+    pay_now(order.id, instrument_id=wallet.id, by=BY, at=MIDNIGHT + 9 * A_DAY)
+
+    assert (state_of(order), late_fee(order)) == ("deducted", 50)
+    assert balance(book.payable(order.merchant_id), realm_id=strict.realm_id, currency="CNY") == Money(10_000 - 60)
+
+
+def test_forgiving_the_debt_forgives_its_fee(strict: Shop) -> None:
+    order = overdue(strict, "100")
+    orders.close_days(strict.realm_id, at=MIDNIGHT + 9 * A_DAY, limit=10)
+
+    orders.cancel_order(order.id, "goodwill", by=BY, at=MIDNIGHT + 9 * A_DAY)
+
+    assert state_of(order) == "cancelled"
+    assert balance(book.Account("late_fees"), realm_id=strict.realm_id, currency="CNY") == Money(0)
+
+
+def test_a_row_whose_day_cannot_be_closed_keeps_its_error_and_stops_nobody_else(
+    strict: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison, sound = overdue(strict, "666"), overdue(strict, "100")
+    real = rules.fee_after
+
+    def trip(units: int, unpaid_minor: int, daily_bps: int, *, cap_minor: int) -> tuple[int, int]:
+        if unpaid_minor == 666_00:
+            raise ZeroDivisionError("poison")
+        return real(units, unpaid_minor, daily_bps, cap_minor=cap_minor)
+
+    monkeypatch.setattr(rules, "fee_after", trip)
+    for day in range(3):
+        orders.close_days(strict.realm_id, at=MIDNIGHT + day * A_DAY, limit=10)
+
+    assert (principal(sound).overdue_days, late_fee(sound), principal(sound).day_end_error) == (3, 15, "")
+    assert (principal(poison).overdue_days, late_fee(poison)) == (0, 0)
+    assert principal(poison).day_end_error == "ZeroDivisionError: poison"
+
+
+def test_while_the_clock_stands_still_nothing_is_asked_counted_or_charged(strict: Shop) -> None:
+    order = overdue(strict)
+    planned = principal(order).collect_at
+    orders.pause_order(order.id, "problem_reported", by=BY, at=NOON + timedelta(hours=1))
+    orders.pause_order(order.id, "hardship", by=BY, at=NOON + timedelta(hours=2))
+
+    for day in range(10):
+        assert deduct_due(strict.realm_id, at=MIDNIGHT + day * A_DAY) == 0
+        assert orders.close_days(strict.realm_id, at=MIDNIGHT + day * A_DAY, limit=10) == 0
+    orders.resume_order(order.id, "problem_reported", by=BY, at=NOON + timedelta(days=9, hours=1))
+    assert principal(order).collect_at is None
+    orders.resume_order(order.id, "hardship", by=BY, at=NOON + timedelta(days=10, hours=1))
+
+    row = principal(order)
+    assert row.collect_at == planned + timedelta(days=10)
+    assert (row.overdue_days, late_fee(order)) == (0, 0)
+    assert row.day_end_at == MIDNIGHT + 10 * A_DAY
+
+
+def test_an_order_that_is_paused_does_not_fall_overdue_and_has_its_whole_grace_afterwards(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank, "no_funds"), yuan("5"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    orders.pause_order(order.id, "return_under_way", by=BY, at=NOON + timedelta(hours=70))
+    assert orders.mark_overdue(power_bank.realm_id, at=NOON + timedelta(days=30), limit=10) == 0
+
+    orders.resume_order(order.id, "return_under_way", by=BY, at=NOON + timedelta(days=30))
+    still, over = NOON + timedelta(days=30, hours=1, minutes=59), NOON + timedelta(days=30, hours=2)
+    assert orders.mark_overdue(power_bank.realm_id, at=still, limit=10) == 0
+    assert orders.mark_overdue(power_bank.realm_id, at=over, limit=10) == 1
+
+
+@given(st.lists(st.integers(0, 10**9), min_size=1, max_size=60), st.integers(0, 9999), st.integers(0, 10**9))
+def test_the_sum_of_the_days_is_the_whole_rounded_once(unpaid: list[int], bps: int, cap: int) -> None:
+    units = whole = posted = 0
+    for minor in unpaid:
+        before = units
+        units, whole = rules.fee_after(units, minor, bps, cap_minor=cap)
+        posted += whole - before // 10_000
+    assert posted == whole == min(sum(unpaid) * bps // 10_000, cap)

@@ -1,0 +1,222 @@
+"""Every operation × every caller × own, another's and a missing object. An operation not in the table fails."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernel.ids import public, uuid7
+from merchants import services as merchants
+from merchants.rules import ALL_SCOPES, Scope, new_secret
+from tests.api import Api, refused
+from tests.conftest import BY, NOON, Shop, make_shop
+from tests.stillness import nothing_moves
+from tests.wire.endpoints import World, world_of
+
+OPENAPI = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What an operation needs: a scope, a valid body, and which object of a world it is about."""
+
+    scope: Scope
+    body: dict[str, Any] | None = None
+    about: str = ""
+    #: Names the object in the body instead of the path.
+    field: str = ""
+    good: tuple[int, ...] = (200, 201)
+
+    @property
+    def sandbox(self) -> bool:
+        return self.scope is Scope.SANDBOX
+
+
+READ, WRITE, PLAY = Scope.ORDERS_READ, Scope.ORDERS_WRITE, Scope.SANDBOX
+ORDER = {"out_order_no": "M-1", "title": "x"}
+TABLE = {
+    "list_services": Case(Scope.SERVICES_READ),
+    "create_service": Case(Scope.SERVICES_WRITE, {"name": "雨伞", "mode": "dynamic", "ceiling": 1}),
+    "get_service": Case(Scope.SERVICES_READ, about="service"),
+    "change_service": Case(Scope.SERVICES_WRITE, {"name": "x"}, "service"),
+    "list_agreements": Case(Scope.AGREEMENTS_READ),
+    "create_agreement": Case(Scope.AGREEMENTS_WRITE, {"person_ref": "x"}, "service", "service"),
+    "get_agreement": Case(Scope.AGREEMENTS_READ, about="agreement"),
+    "terminate_agreement": Case(Scope.AGREEMENTS_WRITE, {}, "agreement"),
+    "check_eligibility": Case(Scope.AGREEMENTS_READ, {"amount": 1}, "agreement", "agreement"),
+    "list_orders": Case(READ),
+    "create_order": Case(WRITE, ORDER, "agreement", "agreement"),
+    "get_order": Case(READ, about="open"),
+    "complete_order": Case(WRITE, {"total": 1}, "open"),
+    "cancel_order": Case(WRITE, {"reason": "x"}, "open"),
+    "modify_order": Case(WRITE, {"total": 1, "reason": "x"}, "completed"),
+    "mark_order_paid": Case(WRITE, {"paid_at": "2026-01-01T00:00:00Z", "reference": "x"}, "completed"),
+    "collect_order": Case(WRITE, {}, "completed"),
+    "list_order_events": Case(READ, about="open"),
+    "sandbox_create_person": Case(PLAY, {"name": "x"}),
+    "sandbox_sign_agreement": Case(PLAY, {}, "pending"),
+    "sandbox_confirm_order": Case(PLAY, {}, "open", good=(200, 409)),
+    "get_clock": Case(PLAY),
+}
+PREFIX = {"service": "svc", "agreement": "agr", "pending": "agr", "open": "ord", "completed": "ord"}
+
+
+def operations() -> Iterator[tuple[str, str, str]]:
+    """Every operation the description names: its id, method and path under /v1/."""
+    described = json.loads(OPENAPI.read_text())
+    for path, methods in described["paths"].items():
+        for method, said in methods.items():
+            yield said["operationId"], method.upper(), path.removeprefix("/v1/")
+
+
+OPERATIONS = {name: (method, path) for name, method, path in operations()}
+#: Without another's object there is nothing to look at.
+ABOUT = sorted(name for name, case in TABLE.items() if case.about)
+
+
+def send(api: Api, name: str, target: str, **headers: Any) -> Any:
+    """The operation about this object."""
+    case, (method, path) = TABLE[name], OPERATIONS[name]
+    body = dict(case.body) if case.body is not None else None
+    if case.field and body is not None:
+        body[case.field] = target
+    if name == "sandbox_sign_agreement":
+        body = {"person": headers.pop("person", None)}
+    headers.pop("person", None)
+    start, _, rest = path.partition("{")
+    address = f"{start}{target}{rest.partition('}')[2]}" if rest else path
+    return api.call(method, address, body, **headers)
+
+
+def target_of(world: World, name: str) -> str:
+    case = TABLE[name]
+    return str(getattr(world, case.about)) if case.about else ""
+
+
+def blank(response: Any) -> tuple[int, bytes, str]:
+    """The answer without the one name that differs from request to request."""
+    request_id = response["Request-Id"].encode()
+    assert request_id in response.content
+    return response.status_code, response.content.replace(request_id, b"-"), response["Content-Type"]
+
+
+@pytest.fixture
+def other(db: None) -> World:
+    return world_of(make_shop("别人家", ceiling_minor=9_900))
+
+
+def key_with(shop: Shop, *scopes: str, live: bool = False) -> Api:
+    merchant = shop.live if live else shop.merchant
+    _key, secret = merchants.issue_key(merchant.id, scopes=scopes, by=BY, at=NOON)
+    return Api(secret=secret)
+
+
+def test_every_operation_of_the_description_stands_in_the_table_and_none_else() -> None:
+    assert set(TABLE) == set(OPERATIONS)
+
+
+@pytest.mark.parametrize("name", sorted(TABLE))
+def test_the_owner_is_let_in(world: World, name: str) -> None:
+    response = send(world.api, name, target_of(world, name), person=world.api.person()["id"])
+    assert response.status_code in TABLE[name].good, response.content
+
+
+def test_without_a_good_key_nobody_is_let_in_to_own_others_or_missing_objects(world: World, other: World) -> None:
+    revoked = key_with(world.shop, *ALL_SCOPES)
+    key = world.shop.merchant.api_keys.latest("id")
+    assert revoked.get("orders").status_code == 200
+    merchants.revoke_key(key.id, by=BY, at=NOON)
+    callers = (Api(secret=""), Api(secret=new_secret("test")), Api(secret=new_secret("live")), revoked)
+    with nothing_moves():
+        for name in TABLE:
+            for target in (target_of(world, name), target_of(other, name), missing_for(name)):
+                for caller in callers:
+                    refused(send(caller, name, target), 401, "unauthenticated")
+
+
+def missing_for(name: str) -> str:
+    about = TABLE[name].about
+    return public(PREFIX[about], uuid7()) if about else ""
+
+
+def test_a_key_without_the_scope_may_not_whatever_the_object(world: World, other: World) -> None:
+    with nothing_moves("merchants_apikey", "merchants_change"):
+        for scope in Scope:
+            caller = key_with(world.shop, *(each for each in ALL_SCOPES if each != scope))
+            for name in (name for name, case in TABLE.items() if case.scope is scope):
+                answers = {
+                    blank(send(caller, name, target))
+                    for target in (target_of(world, name), target_of(other, name), missing_for(name))
+                }
+                ((status, body, _kind),) = answers
+                assert (status, json.loads(body)["code"]) == (403, "insufficient_scope"), name
+            merchants.revoke_key(world.shop.merchant.api_keys.latest("id").id, by=BY, at=NOON)
+
+
+@pytest.mark.parametrize("name", ABOUT)
+def test_anothers_object_is_a_missing_one_byte_for_byte_and_stays_as_it_is(
+    world: World, other: World, name: str
+) -> None:
+    with nothing_moves():
+        theirs = send(world.api, name, target_of(other, name), person=world.person)
+        missing = send(world.api, name, missing_for(name), person=world.person)
+        of_another_kind = send(world.api, name, f"key_{uuid7().hex}", person=world.person)
+
+    refused(theirs, 404, "not_found")
+    assert blank(theirs) == blank(missing) == blank(of_another_kind)
+    assert dict(theirs.headers).keys() == dict(missing.headers).keys()
+
+
+def test_a_sandbox_key_does_not_reach_its_live_twins_objects_nor_the_other_way_round(world: World) -> None:
+    live = key_with(world.shop, *ALL_SCOPES, live=True)
+    made = live.post("services", {"name": "真的", "mode": "dynamic", "ceiling": 100}).json()
+    agreement = live.post("agreements", {"service": made["id"], "person_ref": "x"}).json()
+    assert made["livemode"]
+    assert agreement["livemode"]
+    with nothing_moves():
+        refused(world.api.get(f"services/{made['id']}"), 404)
+        refused(world.api.get(f"agreements/{agreement['id']}"), 404)
+        refused(world.api.post(f"agreements/{agreement['id']}/terminate"), 404)
+        refused(world.api.post(f"sandbox/agreements/{agreement['id']}/sign", {"person": world.person}), 404)
+        for name in ABOUT:
+            case = TABLE[name]
+            response = send(live, name, target_of(world, name), person=world.person)
+            refused(response, *((403, "sandbox_only") if case.sandbox else (404, "not_found")))
+
+
+def test_a_live_key_is_shown_none_of_the_sandboxs_tools(world: World) -> None:
+    live = key_with(world.shop, *ALL_SCOPES, live=True)
+    with nothing_moves():
+        for name in (name for name, case in TABLE.items() if case.sandbox):
+            targets = {target_of(world, name), missing_for(name)}
+            answers = {blank(send(live, name, target)) for target in targets}
+            assert {(status, json.loads(body)["code"]) for status, body, _ in answers} == {(403, "sandbox_only")}
+            assert len(answers) == 1
+
+
+def test_a_list_holds_ones_own_only_and_no_cursor_or_filter_reaches_further(world: World, other: World) -> None:
+    theirs = {other.service, other.agreement, other.pending, other.open, other.completed}
+    newest = (uuid7().int + (1 << 100)).to_bytes(16, "big").hex()
+    for path in ("services", "agreements", "orders"):
+        for query in ("", f"?cursor={newest}", "?limit=100"):
+            shown = world.api.get(path + query).json()["data"]
+            assert shown
+            assert not {row["id"] for row in shown} & theirs
+    with nothing_moves():
+        number = other.api.get(f"orders/{other.open}").json()["out_order_no"]
+        assert world.api.get(f"orders?out_order_no={number}").json()["data"] == []
+        assert world.api.get(f"orders?agreement={other.agreement}").json()["data"] == []
+        person = other.api.get(f"agreements/{other.agreement}").json()["person_ref"]
+        assert world.api.get(f"agreements?person_ref={person}").json()["data"] == []
+
+
+def test_anothers_person_cannot_be_named_as_ones_own(world: World, other: World) -> None:
+    with nothing_moves():
+        path = f"sandbox/agreements/{world.pending}/sign"
+        theirs = world.api.post(path, {"person": other.person})
+        missing = world.api.post(path, {"person": public("per", uuid7())})
+    assert blank(theirs) == blank(missing)
+    refused(theirs, 404, "not_found")
