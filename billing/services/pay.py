@@ -32,6 +32,19 @@ def pay_now(
     return _charged(made, by=by, at=at)
 
 
+def pay_all(person_id: UUID, *, instrument_id: UUID | None = None, by: Actor, at: datetime) -> list[Deduction]:
+    """The person pays everything they owe, over all orders and merchants, as one debit.
+
+    What is being collected at the moment is left alone. Returns the deductions that were made.
+
+    Raises:
+        NoInstrument: there is nothing to take it from.
+        AmountInvalid: nothing is owed.
+    """
+    made = deduct.prepare_for_person(person_id, instrument_id=instrument_id, by=by, at=at)
+    return _charged(made, by=by, at=at)
+
+
 def collect_now(order_id: UUID, *, by: Actor, at: datetime) -> list[Deduction]:
     """The merchant asks to try now, beside the platform's own plan, which stays as it is.
 

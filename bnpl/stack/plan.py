@@ -47,7 +47,7 @@ class Plan:
         """Skips Django's checks, which each set-up ran, and the screenful that says we are root when the person is."""
         root = "ignore:You're running the worker with superuser"
         program = self.program("worker", *WORKER, env={"CELERY_SKIP_CHECKS": "1", "PYTHONWARNINGS": root})
-        # Asked to end while its broker ends too, it may look for the broker for ever. Its tasks may be cut off anywhere.
+        # Asked to end while its broker ends too, it may look for that for ever. Its tasks may be cut off anywhere.
         return replace(program, orphaned=signal.SIGKILL)
 
     def beat(self) -> Program:

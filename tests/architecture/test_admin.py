@@ -21,6 +21,7 @@ from billing.services.instruments import open_wallet, top_up
 from billing.services.settle import Report, settle_all
 from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
 from kernel.forms import first_time, new_token
+from orders import services as orders
 from orders.models import Order
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.visiting import signed_in, words
@@ -43,6 +44,8 @@ def life(power_bank: Shop) -> Order:
     open_wallet(person, at=NOON)
     top_up(person.id, yuan("20"), "bank 1", at=NOON)
     order = completed(power_bank, person, yuan("12.34"))
+    orders.pause_order(order.id, "hardship", by=BY, at=NOON)
+    orders.resume_order(order.id, "hardship", by=BY, at=NOON)
     deduct_due(power_bank.realm_id, at=NOON)
     deduction = Deduction.objects.get()
     again = Report(deduction.id, Taken("another", deduction.amount), "callback")

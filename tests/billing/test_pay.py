@@ -5,14 +5,17 @@ from uuid import uuid4
 
 import pytest
 
+from accounts import services as accounts
 from accounts.models import Person
 from billing.channels import bank
-from billing.models import Deduction
+from billing.models import Deduction, Wallet
 from billing.refusals import AmountInvalid, NoInstrument, TooOften
 from billing.services.deduct import deduct_due
-from billing.services.instruments import add_instrument
-from billing.services.pay import collect_now, pay_now
+from billing.services.instruments import add_instrument, open_wallet, top_up
+from billing.services.pay import collect_now, pay_all, pay_now
+from kernel.models import LIVE
 from kernel.refusal import NotFound
+from merchants import services as merchants
 from orders import refusals
 from orders import services as orders
 from tests.billing.bench import balances, owed_of, taken_from
@@ -118,3 +121,25 @@ def test_the_merchant_collects_five_times_in_any_day(power_bank: Shop) -> None:
     assert refusal.value.retry_after
     collect_now(order.id, by=BY, at=NOON + timedelta(hours=24))
     assert Deduction.objects.filter(purpose="collect").count() == 6
+
+
+def live(shop: Shop) -> Shop:
+    """The same business among live ones."""
+    terms = {"name": "live", "mode": "dynamic", "ceiling_minor": 9900}
+    return Shop(shop.live, shop.live, "", merchants.offer_service(shop.live.id, terms, by=BY, at=NOON))
+
+
+def test_everything_a_person_owes_is_paid_as_one_debit_over_all_merchants(power_bank: Shop, parcel: Shop) -> None:
+    person = accounts.register_person("+8613812341234", realm_id=LIVE, by=BY, at=NOON)
+    accounts.verify_identity(person.id, "欧阳修远", "11010519491231002X", by=BY, at=NOON)
+    open_wallet(person, at=NOON)
+    top_up(person.id, yuan("20"), "bank 1", at=NOON)
+    owed = [completed(live(place), person, yuan(amount)) for place, amount in ((power_bank, "3"), (parcel, "4.50"))]
+
+    (done,) = pay_all(person.id, by=BY, at=NOON)
+
+    assert (done.state, done.amount, done.lines.count()) == ("succeeded", yuan("7.50"), 2)
+    assert [state_of(order) for order in owed] == ["deducted", "deducted"]
+    assert Wallet.objects.get(person=person).balance_minor == 1250
+    with pytest.raises(AmountInvalid):
+        pay_all(person.id, by=BY, at=NOON)

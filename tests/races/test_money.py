@@ -8,10 +8,9 @@ from django.db.models import Sum
 
 from accounts.models import Person
 from billing.channels import bank
-from billing.models import Deduction
+from billing.models import Deduction, DeductionLine
 from billing.services.deduct import deduct_due
 from billing.services.pay import collect_now, pay_now
-from kernel.money import Money
 from ledger.models import Posting
 from merchants.models import Event
 from orders import services as orders
@@ -157,9 +156,11 @@ def test_two_sweeps_at_once_over_200_dues_take_each_exactly_once(power_bank: Sho
     assert sum(at_once(sweep, sweep)) == 200
     assert set(Order.objects.values_list("state", flat=True)) == {"deducted"}
     for person in people:
-        assert bank.debits_of(person.instruments.get().token) == [Money(100)] * 10
-        assert booked(person) == 1_000
-    assert Deduction.objects.filter(state="succeeded").count() == Deduction.objects.count() == 200
+        assert taken_from(person) == booked(person) == 1_000
+    lines = DeductionLine.objects.filter(deduction__state="succeeded")
+    assert lines.count() == DeductionLine.objects.count() == 200
+    assert lines.values("obligation").distinct().count() == 200
+    assert Deduction.objects.exclude(state="succeeded").count() == 0
 
 
 def test_falling_overdue_while_it_is_deducted_ends_paid(power_bank: Shop, ada: Person) -> None:

@@ -1,0 +1,154 @@
+"""House rules, read off the syntax tree. Each is shown a bad and a good line, so that it cannot sleep."""
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+APPS = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "bnpl")
+DOORS = {"api", "pages", "admin", "tasks", "callbacks"}
+FILE_MAX, FUNCTION_MAX = 300, 40
+FILES = sorted(
+    path.relative_to(ROOT) for app in APPS for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts
+)
+Rule = Callable[[ast.Module, Path], Iterator[int]]
+
+
+def imports_inside_functions(tree: ast.Module, _path: Path) -> Iterator[int]:
+    for function in functions_of(tree):
+        yield from (node.lineno for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+def type_checking_edges(tree: ast.Module, _path: Path) -> Iterator[int]:
+    yield from (node.lineno for node in ast.walk(tree) if "TYPE_CHECKING" in named(node))
+
+
+def signals(tree: ast.Module, path: Path) -> Iterator[int]:
+    """Celery's own signals are how a worker is started at all; they stay in the file that does it."""
+    if path.as_posix() == "bnpl/celery.py":
+        return
+    for node in ast.walk(tree):
+        if (isinstance(node, ast.ImportFrom) and node.module and "signals" in node.module.split(".")) or {
+            "post_save",
+            "pre_save",
+            "post_delete",
+            "m2m_changed",
+            "receiver",
+        } & named(node):
+            yield node.lineno
+
+
+def save_overrides(tree: ast.Module, _path: Path) -> Iterator[int]:
+    for owner in ast.walk(tree):
+        if isinstance(owner, ast.ClassDef):
+            yield from (
+                node.lineno
+                for node in owner.body
+                if isinstance(node, ast.FunctionDef) and node.name in {"save", "delete"} and is_model(owner)
+            )
+
+
+def relative_imports(tree: ast.Module, _path: Path) -> Iterator[int]:
+    yield from (node.lineno for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level)
+
+
+def doors_opened_from_elsewhere(tree: ast.Module, path: Path) -> Iterator[int]:
+    """A door is imported by the roof or from within its own package, by nobody else."""
+    if path.parts[0] == "bnpl":
+        return
+    here = path.parts[1].removesuffix(".py") if len(path.parts) > 1 else ""
+    for node in ast.walk(tree):
+        for module in imported(node):
+            app, _, rest = module.partition(".")
+            room = rest.partition(".")[0]
+            if app in APPS and room in DOORS and not (app == path.parts[0] and room == here):
+                yield node.lineno if hasattr(node, "lineno") else 0
+
+
+def long_functions(tree: ast.Module, _path: Path) -> Iterator[int]:
+    for function in functions_of(tree):
+        if (function.end_lineno or 0) - function.lineno + 1 > FUNCTION_MAX:
+            yield function.lineno
+
+
+def functions_of(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    yield from (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def named(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.ImportFrom):
+        return {alias.name for alias in node.names}
+    return {str(getattr(node, "id", "")), str(getattr(node, "attr", ""))}
+
+
+def imported(node: ast.AST) -> list[str]:
+    """The modules an import may mean: `from a import b` may be `a.b`."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.module:
+        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names if "." not in node.module)]
+    return []
+
+
+def is_model(owner: ast.ClassDef) -> bool:
+    """Whether a class looks like a table: by its base or by a Meta."""
+    bases = {ast.unparse(base).rpartition(".")[2] for base in owner.bases}
+    return bool(bases & {"Model", "Identified", "Lifecycle", "History"}) or any(
+        isinstance(node, ast.ClassDef) and node.name == "Meta" for node in owner.body
+    )
+
+
+RULES: list[tuple[Rule, str, str]] = [
+    (imports_inside_functions, "def f():\n    import os", "import os\ndef f(): ..."),
+    (type_checking_edges, "from typing import TYPE_CHECKING", "from typing import Any"),
+    (type_checking_edges, "if typing.TYPE_CHECKING: ...", "if typing.CHECKING: ..."),
+    (signals, "from django.db.models.signals import pre_init", "from django.db.models import F"),
+    (signals, "@receiver(post_save)\ndef f(): ...", "@shared_task\ndef f(): ..."),
+    (save_overrides, "class A(models.Model):\n    def save(self): ...", "class A(Form):\n    def save(self): ..."),
+    (relative_imports, "from . import x", "from orders import x"),
+    (doors_opened_from_elsewhere, "from orders.api import views", "from orders import services"),
+    (doors_opened_from_elsewhere, "from billing import tasks", "from billing.services import deduct"),
+    (doors_opened_from_elsewhere, "import credit.pages", "import credit.services"),
+    (long_functions, "def f():\n" + "    x = 1\n" * 40, "def f():\n" + "    x = 1\n" * 39),
+]
+
+
+@pytest.mark.parametrize(("rule", "bad", "good"), RULES, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_rule_sees_the_bad_line_and_lets_the_good_one_pass(rule: Rule, bad: str, good: str) -> None:
+    path = Path("ledger/services.py")
+    assert list(rule(ast.parse(bad), path))
+    assert not list(rule(ast.parse(good), path))
+
+
+@pytest.mark.parametrize("rule", dict.fromkeys(rule for rule, _bad, _good in RULES), ids=lambda rule: rule.__name__)
+def test_the_house_keeps_the_rule(rule: Rule) -> None:
+    broken = [
+        f"{path}:{line}" for path in FILES for line in rule(ast.parse((ROOT / path).read_text(encoding="utf-8")), path)
+    ]
+    assert broken == []
+
+
+def test_a_door_may_be_opened_from_within_itself_and_by_the_roof() -> None:
+    tree = ast.parse("from orders.api.shapes import NewOrder")
+    assert not list(doors_opened_from_elsewhere(tree, Path("orders/api/views.py")))
+    assert not list(doors_opened_from_elsewhere(tree, Path("bnpl/api.py")))
+    assert list(doors_opened_from_elsewhere(tree, Path("orders/pages.py")))
+
+
+def test_files_are_short_and_none_is_a_drawer_for_everything() -> None:
+    lengths = {str(path): len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert {path: length for path, length in lengths.items() if length > FILE_MAX} == {}
+    assert [
+        path for path in lengths if Path(path).stem in {"utils", "helpers", "util", "helper", "common", "misc"}
+    ] == []
+
+
+def test_the_tests_are_short_too() -> None:
+    tests = [path for path in (ROOT / "tests").rglob("*.py") if "__pycache__" not in path.parts]
+    assert {path.name for path in tests if len(path.read_text(encoding="utf-8").splitlines()) > FILE_MAX} == set()
+
+
+def test_every_app_was_read() -> None:
+    assert {path.parts[0] for path in FILES} == set(APPS)

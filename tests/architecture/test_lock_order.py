@@ -1,0 +1,173 @@
+"""Import order is lock order: inside each transaction tables are first locked from the top floor down."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection
+
+from billing.services.ask import ask_unknown
+from billing.services.callbacks import deliver_sandbox_callbacks
+from billing.services.deduct import deduct_due
+from billing.services.instruments import open_wallet, top_up
+from billing.services.pay import collect_now, pay_now
+from credit import services as credit
+from orders import services as orders
+from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
+
+ORDER = ("billing", "orders_order", "orders_obligation", "credit_profile", "credit_agreement")
+REST = len(ORDER)
+LOCK = re.compile(r"FOR (?:NO KEY )?UPDATE(?: OF \"?(?P<of>\w+)\"?)?")
+PAIR = re.compile(r"(?:FROM|JOIN|UPDATE)\s+\"?(?P<table>\w+)\"?(?:\s+(?:AS\s+)?\"?(?P<alias>(?!SET|WHERE|ON)\w+)\"?)?")
+UPDATE = re.compile(r"(?:^|\)\s*)\s*UPDATE\s+\"?(?P<table>\w+)")
+
+
+def locked_by(sql: str) -> list[str]:
+    """The tables in which a statement locks rows that were there before."""
+    found = []
+    for lock in LOCK.finditer(sql):
+        names = [(pair["table"], pair["alias"]) for pair in PAIR.finditer(sql)]
+        wanted = lock["of"]
+        found.append(next((table for table, alias in names if wanted in (table, alias, None)), sql))
+    return found + [update["table"] for update in UPDATE.finditer(sql)]
+
+
+def rank(table: str) -> int:
+    for place, name in enumerate(ORDER):
+        if table == name or (table.startswith("billing_") and name == "billing"):
+            return place
+    return REST
+
+
+def uuids(values: Any) -> set[UUID]:
+    """Every key among a statement's parameters, however deep."""
+    if isinstance(values, UUID):
+        return {values}
+    if isinstance(values, list | tuple):
+        return set().union(*map(uuids, values))
+    return set()
+
+
+class Watch:
+    """What was locked first in each transaction, in order, and where that broke the rule."""
+
+    def __init__(self) -> None:
+        self.transactions, self.violations = 0, list[str]()
+        self.begin()
+
+    def begin(self) -> None:
+        self.seen: list[str] = []
+        self.born: set[UUID] = set()
+        self.transactions += 1
+
+    def note(self, sql: str, params: Any) -> None:
+        if sql.lstrip().startswith("INSERT"):
+            self.born |= uuids(params)
+        where = sql.rpartition("WHERE")[2]
+        asked = uuids(list(params or ())[-where.count("%s") :]) if "%s" in where else set()
+        if asked and asked <= self.born:
+            return  # nobody else can hold what this transaction has just made
+        for table in locked_by(sql):
+            if table in self.seen:
+                continue
+            if self.seen and rank(table) < max(map(rank, self.seen)):
+                self.violations.append(f"{table} after {' → '.join(self.seen)}: {sql[:160]}")
+            self.seen.append(table)
+
+    def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
+        self.note(sql, params)
+        return execute(sql, params, many, context)
+
+
+@contextmanager
+def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+    watch, switch = Watch(), connection.set_autocommit
+
+    def set_autocommit(autocommit: bool, **how: Any) -> None:  # noqa: FBT001
+        watch.begin()
+        switch(autocommit, **how)
+
+    with monkeypatch.context() as patched, connection.execute_wrapper(watch):
+        patched.setattr(connection, "set_autocommit", set_autocommit)
+        yield watch
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whole_lives_lock_from_the_top_floor_down(
+    power_bank: Shop, shop: Shop, parcel: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behaviours = ["pays", "no_funds", "hard_decline", "slow", "timeout_then_not_paid", "late_callback"]
+    with watched(monkeypatch) as watch:
+        live(power_bank, shop, parcel, behaviours)
+
+    assert watch.violations == []
+    assert watch.transactions > 100
+
+
+def live(power_bank: Shop, shop: Shop, parcel: Shop, behaviours: list[str]) -> None:
+    """Everything that happens to orders, and much of it in one batch."""
+    people = [someone(power_bank, behaviour) for behaviour in behaviours]
+    owing = [completed(power_bank, person, yuan("6")) for person in people]
+    twice = ordered(power_bank, people[0].agreements.get(), ceiling=700)
+    orders.complete_order(twice.id, orders.Final(total=700), by=BY, at=NOON)
+    confirmed = ordered(shop, opened(shop, someone(shop)))
+    wish = orders.Wish(agreement_id=confirmed.agreement_id, out_order_no="w", title="x", currency="CNY", amount=1)
+    orders.open_order(shop.merchant.id, wish, by=BY, at=NOON)
+    orders.complete_order(confirmed.id, orders.Final(total=0), by=BY, at=NOON)
+    advance = completed(parcel, someone(parcel), yuan("3"))
+    orders.lower_total(advance.id, 200, "x", by=BY, at=NOON)
+    orders.lower_total(advance.id, 0, "x", by=BY, at=NOON)
+    agreement = advance.agreement
+    gone, cash, forgiven = (ordered(parcel, agreement, ceiling=500) for _ in range(3))
+    orders.cancel_order(gone.id, "x", by=BY, at=NOON)
+    for order in (cash, forgiven):
+        orders.complete_order(order.id, orders.Final(total=100), by=BY, at=NOON)
+    credit.stop_agreement(agreement.id, by=BY, at=NOON)
+    orders.mark_paid(cash.id, NOON, "till", by=BY, at=NOON)
+    orders.cancel_order(forgiven.id, "x", by=BY, at=NOON)
+    deduct_due(power_bank.realm_id, at=NOON)
+    for seconds in (5, 35, 70, 400, 4_000):
+        ask_unknown(power_bank.realm_id, at=NOON + timedelta(seconds=seconds))
+    deliver_sandbox_callbacks(power_bank.merchant.realm, real=NOON + timedelta(days=1))
+    late = NOON + timedelta(days=4)
+    orders.mark_overdue(power_bank.realm_id, at=late, limit=9)
+    orders.expire_unconfirmed(shop.realm_id, at=NOON + timedelta(days=31), limit=9)
+    poor = people[1]
+    collect_now(owing[1].id, by=BY, at=late)
+    open_wallet(poor, at=late)
+    top_up(poor.id, yuan("6"), "bank-1", at=late)
+    credit.stop_agreement(poor.agreements.get().id, by=BY, at=late)
+    wallet = poor.instruments.get(channel="wallet").id
+    pay_now(owing[1].id, amount_minor=100, instrument_id=wallet, by=BY, at=late)
+    pay_now(owing[1].id, instrument_id=wallet, by=BY, at=late)
+    assert poor.agreements.get().state == "terminated"
+
+
+@pytest.mark.parametrize(
+    ("sql", "tables"),
+    [
+        ('SELECT "orders_order"."id" FROM "orders_order" FOR NO KEY UPDATE OF "orders_order"', ["orders_order"]),
+        ("SELECT a.id FROM v JOIN credit_agreement a ON a.id = v.id FOR NO KEY UPDATE OF a", ["credit_agreement"]),
+        ("SELECT 1 FROM credit_profile FOR UPDATE", ["credit_profile"]),
+        ('UPDATE "credit_profile" SET "held_minor" = 1', ["credit_profile"]),
+        ("WITH r AS (SELECT 1) UPDATE credit_profile p SET x = 1", ["credit_profile"]),
+        ('SELECT "orders_order"."id" FROM "orders_order"', []),
+        ('INSERT INTO "orders_order" VALUES (%s)', []),
+    ],
+)
+def test_a_statement_is_read_for_what_it_locks(sql: str, tables: list[str]) -> None:
+    assert locked_by(sql) == tables
+
+
+def test_the_watch_sees_a_lock_from_below_and_forgives_ones_own_new_rows() -> None:
+    watch, key = Watch(), UUID(int=1)
+    watch.note('UPDATE "credit_profile" SET x = 1 WHERE id = %s', [key])
+    watch.note('INSERT INTO "orders_order" VALUES (%s)', [key])
+    watch.note('UPDATE "orders_order" SET x = 1 WHERE "orders_order"."id" = %s', [key])
+    assert watch.violations == []
+    watch.note('SELECT * FROM "orders_order" WHERE "id" = %s FOR NO KEY UPDATE', [UUID(int=2)])
+    assert len(watch.violations) == 1
