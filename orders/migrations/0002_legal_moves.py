@@ -18,6 +18,7 @@ ORDER = [
 ]
 OBLIGATION = [
     ("", "pending"),
+    ("", "overdue"),
     ("pending", "paid"),
     ("overdue", "paid"),
     ("pending", "overdue"),

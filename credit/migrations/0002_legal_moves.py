@@ -13,5 +13,5 @@ AGREEMENT = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("credit", "0002_initial"), ("kernel", "0002_live_realm")]
+    dependencies = [("credit", "0001_initial"), ("kernel", "0002_live_realm")]
     operations = [legal_moves("credit_agreement", AGREEMENT)]

@@ -35,5 +35,5 @@ CREATE INDEX callback_due ON sandbox_bank.callback (due_at) WHERE delivered_at I
 class Migration(migrations.Migration):
     """The sandbox bank keeps its own books, in a schema of its own, apart from the platform's."""
 
-    dependencies = [("billing", "0004_legal_moves")]
+    dependencies = [("billing", "0002_legal_moves")]
     operations = [migrations.RunSQL(CREATE, "DROP SCHEMA sandbox_bank CASCADE")]

@@ -15,5 +15,5 @@ DEDUCTION = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("billing", "0003_initial"), ("kernel", "0002_live_realm")]
+    dependencies = [("billing", "0001_initial"), ("kernel", "0002_live_realm")]
     operations = [legal_moves("billing_deduction", DEDUCTION)]

@@ -22,7 +22,7 @@ TERMS = {
 class Migration(migrations.Migration):
     """The first version of the policy every service begins with."""
 
-    dependencies = [("billing", "0006_retry_policy")]
+    dependencies = [("billing", "0003_sandbox_bank")]
     operations = [
         migrations.RunSQL(
             [
