@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts import rules
-from accounts.models import AccountEvent, LocalMessage, Person, User
+from accounts.models import AccountEvent, Delivery, LocalMessage, Notice, NoticeTemplate, Person, User
 from kernel.admin_site import ReadOnlyAdmin
 
 # What comes with the libraries could be changed here, and an authenticator's row holds its secret.
@@ -80,3 +80,32 @@ class LocalMessageAdmin(ReadOnlyAdmin):
             return rules.masked_phone(message.to)
         name, _, host = message.to.partition("@")
         return f"{name[:1]}***@{host}"
+
+
+@admin.register(NoticeTemplate)
+class NoticeTemplateAdmin(ReadOnlyAdmin):
+    list_display = ["key", "language", "version", "subject", "by", "at"]
+    list_filter = ["language"]
+    search_fields = ["key__exact"]
+    ordering = ["key", "language", "-version"]
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "stage", "person", "subject", "due_at", "at"]
+    list_filter = ["language", "realm__mode"]
+    list_select_related = ["person"]
+    search_fields = ["stage__exact"]
+    found_by = {"per": "person_id", "ord": "order_id", "obl": "about", "ded": "about"}
+    ordering = ["-id"]
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnlyAdmin):
+    """What was sent, when, to whom and how; where to is read off the person, masked, on their own page."""
+
+    list_display = ["public_id", "notice", "person", "channel", "state", "reason", "tries", "next_at", "sent_at"]
+    list_filter = ["channel", "state", "collection", "realm__mode"]
+    list_select_related = ["notice", "person"]
+    found_by = {"per": "person_id", "ntc": "notice_id"}
+    ordering = ["-id"]

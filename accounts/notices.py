@@ -32,6 +32,23 @@ def send_text(phone: str, text: str) -> None:
     backend.send(phone, text)
 
 
+def send_mail(address: str, subject: str, body: str) -> None:
+    """Send a mail to this address by Django's EMAIL_BACKEND. Raises what the backend raises when it did not go out."""
+    EmailMessage(subject, body, to=[address]).send()
+
+
+def keep_text_at_home(phone: str, text: str) -> None:
+    """A text to a sandbox's person: seen where messages are kept, and nowhere else. It never leaves."""
+    if settings.LOCAL_MESSAGES:
+        keep("sms", phone, text)
+
+
+def keep_mail_at_home(address: str, subject: str, body: str) -> None:
+    """The same for a mail."""
+    if settings.LOCAL_MESSAGES:
+        keep("mail", address, as_text(subject, body))
+
+
 class LocalTexts:
     """Keeps what would be sent."""
 
@@ -45,8 +62,12 @@ class LocalMail(BaseEmailBackend):
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         for mail in email_messages:
             for address in mail.recipients():
-                keep("mail", address, f"{mail.subject}\n\n{mail.body}")
+                keep("mail", address, as_text(str(mail.subject), str(mail.body)))
         return len(email_messages)
+
+
+def as_text(subject: str, body: str) -> str:
+    return f"{subject}\n\n{body}"
 
 
 def keep(kind: str, to: str, text: str) -> None:

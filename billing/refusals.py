@@ -27,3 +27,9 @@ class BadSignature(Refusal):
     """A callback that the channel did not sign."""
 
     code, status, title = "bad_signature", 401, _("The signature does not fit.")
+
+
+class ReferenceReused(Refusal):
+    """A bank's reference names one movement for ever."""
+
+    code, title = "reference_reused", _("This reference stands for another payment.")

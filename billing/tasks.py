@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from billing.models import Deduction
-from billing.services import ask, callbacks, deduct
+from billing.services import ask, callbacks, deduct, remind
 from kernel.clock import live_now
 from kernel.models import Realm
 from kernel.sweeps import everywhere
@@ -40,6 +40,17 @@ def close_days() -> None:
     """Count the days that have ended on what is overdue."""
     everywhere(
         Obligation, "day_end_at", lambda realm, at, limit: orders.close_days(realm, at=at, limit=limit), batch=BATCH
+    )
+
+
+@shared_task
+def remind_due() -> None:
+    """Tell people what is coming and what is late, wherever anything was ever owed."""
+    everywhere(
+        Obligation,
+        "order__completed_at",
+        lambda realm, at, limit: remind.remind_due(realm, at=at, limit=limit),
+        batch=500,
     )
 
 

@@ -1,13 +1,12 @@
 """The merchant API's addresses, and its description of itself."""
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from billing import callbacks
@@ -28,7 +27,7 @@ class Description(SpectacularAPIView):
     authentication_classes = ()
     permission_classes = ()
 
-    def perform_content_negotiation(self, request: Request, **_force: Any) -> Any:
+    def perform_content_negotiation(self, request: Request, force: bool = True) -> tuple[BaseRenderer, str]:  # noqa: FBT001, FBT002, ARG002  DRF's own signature
         """Whatever the caller would rather have, there is this."""
         return super().perform_content_negotiation(request, force=True)
 
@@ -42,12 +41,12 @@ class Docs(SpectacularSwaggerSplitView):
     permission_classes = ()
 
 
-@csrf_exempt
 def errors(request: HttpRequest) -> HttpResponse:
     """/docs/errors: every code there is, where a problem's `type` points."""
     return render(request, "docs/errors.html", {"refusals": refusals()})
 
 
+@csrf_exempt
 def missing(request: HttpRequest, **_kwargs: str) -> HttpResponse:
     """Any other address under /v1/."""
     return problem(NotFound("There is no such address."), request)

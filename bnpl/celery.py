@@ -29,6 +29,8 @@ SCHEDULE = {
     "overdue": every(10.0, "billing.tasks.mark_overdue"),
     "days": every(60.0, "billing.tasks.close_days"),
     "callbacks": every(2.0, "billing.tasks.deliver_sandbox_callbacks"),
+    "remind": every(60.0, "billing.tasks.remind_due"),
+    "notices": every(2.0, "accounts.tasks.deliver_notices"),
     "expire": every(60.0, "orders.tasks.expire_unconfirmed"),
 }
 

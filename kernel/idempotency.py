@@ -3,9 +3,11 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +15,8 @@ from kernel.models import IdempotencyKey
 from kernel.refusal import Busy, Invalid, Refusal
 
 MOST_LENGTH = 255
+#: The status of a key whose request has no answer yet, and how long that is believed.
+RUNNING, RUNNING_MAX = 102, timedelta(minutes=2)
 
 
 class KeyReused(Refusal):
@@ -73,8 +77,8 @@ def once_outside(
 ) -> HttpResponse:
     """The same for a verb that calls the outside world, which no transaction may span.
 
-    Its answer is kept right after. A twin meanwhile, or a repeat after a crash in between, meets the verb's own fence
-    (an obligation in flight), never a second effect.
+    The key is marked as running before, and its answer kept after. Of whoever died in between, the mark is forgotten
+    after a while; a repeat then meets the verb's own fence (an obligation in flight), never a second effect.
 
     Raises:
         KeyReused, StillRunning: as `once`.
@@ -82,17 +86,31 @@ def once_outside(
     with transaction.atomic():
         _hold(request)
         kept = _kept(request)
-    if kept is not None:
-        return kept
+        if kept is not None:
+            return kept
+        _mark(request)
     try:
         answer = act()
     except Refusal as refusal:
         if refusal.passing:
+            _forget(request)
             raise
         answer = refused(refusal)
+    except BaseException:
+        _forget(request)
+        raise
     with transaction.atomic():
-        _hold(request)
-        return _kept(request) or _keep(request, answer)
+        _forget(request)
+        return _keep(request, answer)
+
+
+def _mark(request: Request) -> None:
+    """Say that somebody is at it: a row with no answer yet."""
+    _keep(request, HttpResponse(b"", content_type="", status=RUNNING))
+
+
+def _forget(request: Request) -> None:
+    IdempotencyKey.objects.filter(scope=request.scope, key=request.key, status=RUNNING).delete()
 
 
 def _hold(request: Request) -> None:
@@ -110,6 +128,12 @@ def _kept(request: Request) -> HttpResponse | None:
         return None
     if bytes(kept.request_hash) != request.digest:
         raise KeyReused
+    if kept.status == RUNNING:
+        age = IdempotencyKey.objects.filter(pk=kept.pk, created_at__lt=Now() - RUNNING_MAX)
+        if not age.exists():
+            raise StillRunning(retry_after=1)
+        kept.delete()
+        return None
     answer = HttpResponse(bytes(kept.body), status=kept.status, content_type=kept.content_type)
     answer["Idempotent-Replayed"] = "true"
     return answer

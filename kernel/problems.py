@@ -30,6 +30,12 @@ class MethodNotAllowed(Refusal):
     code, status, title = "method_not_allowed", 405, "This path does not take this method."
 
 
+class UnknownVersion(Refusal):
+    """The request pins a shape we never had."""
+
+    code, status, title = "unknown_version", 400, "There is no such Bnpl-Version."
+
+
 class Internal(Refusal):
     """A fault of ours. The request id finds it in the log."""
 

@@ -33,7 +33,8 @@ class Refusal(Exception):  # noqa: N818  it is the house's word, and not an erro
         retry_after: int | None = None,
         reason: str | None = None,
     ) -> None:
-        self.detail = detail or str(self.title)
+        #: Not yet put into words where it is the title: which language it is in, whoever shows it decides.
+        self.detail: str | Promise = detail or self.title
         self.errors = tuple(errors)
         self.retry_after = retry_after
         self.reason = reason

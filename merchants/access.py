@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from kernel import clock, idempotency, ids, wire
 from kernel.actor import Actor
-from kernel.problems import MethodNotAllowed, Unauthenticated, problem
+from kernel.problems import MethodNotAllowed, Unauthenticated, UnknownVersion, problem
 from kernel.refusal import NotFound, Refusal
 from kernel.wire import Wire
 from merchants import queries
@@ -33,12 +33,6 @@ class WrongMode(Refusal):
     """The sandbox's tools exist in the sandbox only."""
 
     code, status, title = "sandbox_only", 403, "This works with a test key only."
-
-
-class UnknownVersion(Refusal):
-    """The request pins a shape we never had."""
-
-    code, status, title = "unknown_version", 400, f"Bnpl-Version must be {VERSION}."
 
 
 class MerchantView(APIView):
@@ -114,7 +108,7 @@ class MerchantView(APIView):
         if not caller.key.may(self.scopes[method]):
             raise NotAllowed(f"This needs the scope {self.scopes[method].value}.")
         if self.request.META.get("HTTP_BNPL_VERSION", VERSION) != VERSION:
-            raise UnknownVersion
+            raise UnknownVersion(f"Bnpl-Version must be {VERSION}.")
         return handler
 
     def _answered(self, method: str, act: Callable[[], HttpResponse]) -> HttpResponse:

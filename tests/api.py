@@ -1,6 +1,7 @@
 """A merchant's developer at work: the merchant API over Django's test client, as strict as a real connection."""
 
 import json
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ from django.test import Client
 from tests.conftest import Shop
 
 PROBLEM = "application/problem+json"
+HAN = re.compile("[\u3400-\u9fff]")
 PROBLEM_KEYS = {"type", "title", "status", "detail", "code", "errors", "request_id"}
 
 
@@ -77,6 +79,7 @@ def refused(response: Any, status: int, code: str | None = None) -> dict[str, An
     assert body["type"] == f"/docs/errors#{body['code']}"
     assert body["title"]
     assert body["detail"]
+    assert not HAN.search(body["title"] + body["detail"]), "programs and developers are spoken to in English"
     assert body["request_id"] == response["Request-Id"]
     assert body["request_id"].startswith("req_")
     assert code is None or body["code"] == code, body

@@ -13,7 +13,6 @@ from accounts.visitor import Visitor, for_person
 from billing import queries
 from billing.services import instruments
 from credit import queries as standings
-from credit import services as credit
 from credit.models import Agreement
 from credit.services import AgreementState, AlreadyOpened
 from kernel.refusal import NotFound, Refusal
@@ -110,9 +109,7 @@ def _terms(
 def _signed(visitor: Visitor, agreement: Agreement) -> HttpResponse:
     """The yes. A second click finds the first one; whoever has opened a service has a wallet to pay from."""
     try:
-        signing = credit.sign_agreement(agreement.id, visitor.person.id, by=visitor.actor, at=visitor.at)
+        instruments.sign_with_wallet(agreement.id, visitor.person, by=visitor.actor, at=visitor.at)
     except (AgreementState, AlreadyOpened):
         return redirect("sign", agreement.public_id)  # which says what became of it meanwhile
-    if signing.decision.approved:
-        instruments.open_wallet(visitor.person, at=visitor.at)
     return redirect("sign_result", agreement.public_id)

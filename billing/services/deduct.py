@@ -12,6 +12,7 @@ from billing.channels import Charge
 from billing.models import Deduction, DeductionLine, Instrument
 from billing.refusals import AmountInvalid, NoInstrument
 from billing.rules import LINES_MAX, SEND_LEASE
+from billing.services import tell
 from billing.services.plan import CAPS_LOOK_BACK, put_off, sources_of
 from billing.services.settle import Report, settle_all
 from kernel.actor import Actor
@@ -65,6 +66,7 @@ def prepare_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Deduct
             orders.replan(row, later)
     failure = {"code": "no_instrument", "class": "hard", "at": at.isoformat()}
     orders.release([orders.Release(row.id, failure, plan=[]) for row in stuck])
+    tell.stuck(stuck, at=at)
     return prepare(wants, purpose=Deduction.Purpose.PLANNED, by=SWEEP, at=at), len(due)
 
 

@@ -12,6 +12,7 @@ from accounts.models import Person
 from billing.channels import bank
 from billing.channels.bank import Behaviour
 from billing.models import Instrument, Wallet, WalletEntry
+from billing.refusals import ReferenceReused
 from credit import services as credit
 from kernel.actor import Actor
 from kernel.money import Money
@@ -56,12 +57,29 @@ def open_wallet(person: Person, *, at: datetime) -> Wallet:
 
 
 @transaction.atomic
+def sign_with_wallet(agreement_id: UUID, person: Person, *, by: Actor, at: datetime) -> credit.Signing:
+    """The person opens a service, and has a wallet to pay it from: both, or neither.
+
+    Raises:
+        NotFound, AgreementState, AlreadyOpened: as credit.sign_agreement says.
+    """
+    open_wallet(person, at=at)
+    return credit.sign_agreement(agreement_id, person.id, by=by, at=at)
+
+
+@transaction.atomic
 def top_up(person_id: UUID, amount: Money, reference: str, *, at: datetime) -> WalletEntry:
-    """Money came in for the wallet under the bank's `reference`; the same reference counts once."""
+    """Money came in for the wallet under the bank's `reference`; the same reference counts once.
+
+    Raises:
+        ReferenceReused: it stands for another amount or person.
+    """
     wallet = Wallet.objects.select_for_update(no_key=True).get(pk=person_id)
     entry, made = WalletEntry.objects.get_or_create(
         number=reference, defaults={"person_id": person_id, "amount_minor": amount.minor, "at": at}
     )
+    if (entry.person_id, entry.amount_minor) != (person_id, amount.minor):
+        raise ReferenceReused
     if made:
         Wallet.objects.filter(pk=person_id).update(balance_minor=F("balance_minor") + amount.minor)
         move = book.Move(book.clearing("sandbox"), book.wallet(person_id), amount)

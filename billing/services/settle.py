@@ -12,6 +12,7 @@ from billing import rules
 from billing.channels import CHANNELS, Absent, Answer, Declined, Lost, Taken
 from billing.models import Case, ChannelReport, Deduction, DeductionLine, Instrument
 from billing.planning import Kind
+from billing.services import tell
 from billing.services.plan import after_failure
 from kernel.actor import Actor
 from kernel.ids import public
@@ -37,24 +38,29 @@ class Report:
 def settle_all(reports: Sequence[Report], *, by: Actor, at: datetime) -> None:
     """Make true what the channels said. If they cannot all be settled together, each is settled alone.
 
+    Each kind of outcome has a transaction of its own: what was taken reaches down to credit and the book, and what was
+    not would then lock obligations again, from below.
+
     Raises:
         Exception: the last of those that could not be settled even alone; they stay unknown and are asked about.
     """
+    failures = []
+    for kind in (Taken, Declined, Lost | Absent):
+        failures += _unsettled([report for report in reports if isinstance(report.answer, kind)], by=by, at=at)
+    if failures:
+        raise failures[-1]
+
+
+def _unsettled(reports: Sequence[Report], *, by: Actor, at: datetime) -> list[Exception]:
+    """Settles them, together or else each alone; what went wrong with those that remain."""
     if not reports:
-        return
+        return []
     try:
         _settle(reports, by=by, at=at)
-    except Exception:
-        if len(reports) == 1:
-            raise
-        failures = []
-        for report in reports:
-            try:
-                _settle([report], by=by, at=at)
-            except Exception as exc:  # noqa: BLE001  one bad row must not stop the others; it is raised below
-                failures.append(exc)
-        if failures:
-            raise failures[-1] from None
+    except Exception as exc:  # noqa: BLE001  one bad row must not stop the others; it is raised by the caller
+        alone = reports if len(reports) > 1 else ()
+        return [failure for one in alone for failure in _unsettled([one], by=by, at=at)] if alone else [exc]
+    return []
 
 
 @transaction.atomic
@@ -95,6 +101,7 @@ def _succeed(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor,
         ]
         orders.receive(payments, clearing=book.clearing(channel), by=by, at=at)
     publish([_news(line, "deduction.succeeded") for line in lines], realm_id=rows[0].realm_id, at=at)
+    tell.succeeded(lines, at=at)
 
 
 def _fail(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor, at: datetime) -> None:
@@ -147,6 +154,7 @@ def _free(rows: Sequence[Deduction], *, at: datetime) -> None:
         )
     orders.release(releases)
     publish(news, realm_id=rows[0].realm_id, at=at)
+    tell.failed(lines, plans, at=at)
 
 
 def _release_lines(rows: Sequence[Deduction]) -> list[DeductionLine]:
@@ -156,7 +164,7 @@ def _release_lines(rows: Sequence[Deduction]) -> list[DeductionLine]:
     DeductionLine.objects.filter(deduction_id__in=keys).update(live=False)
     lines = list(
         DeductionLine.objects.filter(deduction_id__in=keys)
-        .select_related("obligation", "order__service")
+        .select_related("obligation", "order__service", "order__merchant")
         .order_by("id")
     )
     for line in lines:

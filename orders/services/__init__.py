@@ -15,7 +15,7 @@ from orders.services.collect import (
 )
 from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
 from orders.services.pause import pause_order, resume_order
-from orders.services.start import Opening, Wish, confirm_order, expire_unconfirmed, open_order
+from orders.services.start import Opening, Wish, confirm_order, decline_order, expire_unconfirmed, open_order
 
 __all__ = [
     "Final",
@@ -28,6 +28,7 @@ __all__ = [
     "close_days",
     "complete_order",
     "confirm_order",
+    "decline_order",
     "expire_unconfirmed",
     "lock_due",
     "lock_obligation",

@@ -11,7 +11,7 @@ from credit import services as credit
 from credit.services import Delta
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
-from kernel.money import Money
+from kernel.money import BPS, Money
 from ledger import services as ledger
 from ledger.services import Fact
 from orders import rules
@@ -98,7 +98,7 @@ def _close_day(order: Order, row: Obligation, fee: Obligation | None, *, at: dat
     row.age(days=days, bucket=bucket, fee_units=units)
     if bucket != was:
         row.record("aged", by=DAY_END, at=at, bucket=bucket)
-    accrued = Money(whole - before // rules.BPS, order.currency)
+    accrued = Money(whole - before // BPS, order.currency)
     return _accrue(order, row, fee, accrued, at=at) if accrued else fee
 
 

@@ -142,31 +142,19 @@ def receive(payments: Sequence[Payment], *, clearing: Account, by: Actor, at: da
     siblings = list(
         Obligation.objects.select_for_update(of=("self",), no_key=True).filter(order_id__in=orders).order_by("pk")
     )
-    facts, news, deltas = [], [], []
-    finished, partial = [], []
-    for row in siblings:
-        payment = by_id.get(row.id)
-        if payment is None:
-            continue
+    facts, deltas = [], []
+    paid = [row for row in siblings if row.id in by_id]
+    for row in paid:
+        payment = by_id[row.id]
         order = row.order = orders[row.order_id]
-        before = _principal_paid(order, siblings)
-        row.in_flight = None
-        if payment.amount == row.owed:
-            row.finish()
-            finished.append(row)
-            news.append(news_of_obligation(row, "obligation.paid"))
-        else:
-            row.take_part(payment.amount)
-            row.wait_for_next()
-            partial.append(row)
-        if row.kind == Obligation.Kind.LATE_FEE:
-            moves = [Move(clearing, order.terms.person, payment.amount)]
-        else:
-            moves = rules.collection_moves(payment.amount, before, clearing, order.terms)
+        moves = _moves(row, payment.amount, _principal_paid(order, siblings), clearing)
+        _take(row, payment.amount)
         facts.append(Fact(payment.cause, "collected", moves, order.id))
         deltas.append(Delta(order.person_id, outstanding_minor=-payment.amount.minor))
+    finished = [row for row in paid if not row.owed]
     record_all(finished, "paid", by=by, at=at)
-    record_all(partial, "part_paid", by=by, at=at)
+    record_all([row for row in paid if row.owed], "part_paid", by=by, at=at)
+    news = [news_of_obligation(row, "obligation.paid") for row in finished]
     done = [o for o in orders.values() if not any(row.owed for row in siblings if row.order_id == o.id)]
     for order in done:
         deltas.append(keep_promise(order, at=at))
@@ -178,6 +166,23 @@ def receive(payments: Sequence[Payment], *, clearing: Account, by: Actor, at: da
     ledger.post(facts, realm_id=realm_id, at=at)
     tell(news, realm_id=realm_id, at=at)
     return list(orders.values())
+
+
+def _take(row: Obligation, amount: Money) -> None:
+    """It is paid, or this part of it, and free again."""
+    row.in_flight = None
+    if amount == row.owed:
+        row.finish()
+    else:
+        row.take_part(amount)
+        row.wait_for_next()
+
+
+def _moves(row: Obligation, amount: Money, before: Money, clearing: Account) -> list[Move]:
+    """What the book says of it: a late fee is ours; of what was bought the merchant has the rest after the fee."""
+    if row.kind == Obligation.Kind.LATE_FEE:
+        return [Move(clearing, row.order.terms.person, amount)]
+    return rules.collection_moves(amount, before, clearing, row.order.terms)
 
 
 def _principal_paid(order: Order, rows: Sequence[Obligation]) -> Money:

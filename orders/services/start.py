@@ -31,6 +31,9 @@ from orders.refusals import (
 )
 from orders.services.tell import news_of, tell
 
+#: What a merchant hears when the person said no.
+DECLINED = "declined by the person"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
@@ -131,6 +134,24 @@ def confirm_order(order_id: UUID, *, by: Actor, at: datetime) -> Opening:
     order.record("confirmed", by=by, at=at, decision=decision.id)
     tell([news_of(order, "order.confirmed"), news_of(order, "order.opened")], realm_id=order.realm_id, at=at)
     return Opening(order, decision)
+
+
+@transaction.atomic
+def decline_order(order_id: UUID, *, by: Actor, at: datetime) -> Order:
+    """The person says no to what waits for them. One that is open already is the merchant's to cancel.
+
+    Raises:
+        NotFound: there is no such order.
+        OrderState: it waits for nobody any more.
+    """
+    order = Order.objects.locked(order_id)
+    if order.state != Order.State.CREATED:
+        raise OrderState(f"The order is {order.state}.")
+    order.cancel(DECLINED, at=at)
+    order.record("declined", by=by, at=at)
+    credit.leave_orders([order.agreement_id], by=by, at=at)
+    tell([news_of(order, "order.cancelled", reason=DECLINED)], realm_id=order.realm_id, at=at)
+    return order
 
 
 @transaction.atomic

@@ -9,7 +9,15 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "bnpl")
 DOORS = {"api", "pages", "admin", "tasks", "callbacks"}
+SIGNALS = {"post_save", "pre_save", "post_delete", "m2m_changed", "receiver"}
+DRAWERS = {"utils", "helpers", "util", "helper", "common", "misc"}
 FILE_MAX, FUNCTION_MAX = 300, 40
+#: Longer than they should be, and why; none may grow.
+LONG = {
+    "kernel/guards.py:lifecycle": 63,  # four trigger bodies, which are SQL
+    "credit/services.py:change_profiles": 44,  # one SQL statement
+    "orders/wire.py:order_out": 42,  # one line a field
+}
 FILES = sorted(
     path.relative_to(ROOT) for app in APPS for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts
 )
@@ -30,14 +38,9 @@ def signals(tree: ast.Module, path: Path) -> Iterator[int]:
     if path.as_posix() == "bnpl/celery.py":
         return
     for node in ast.walk(tree):
-        if (isinstance(node, ast.ImportFrom) and node.module and "signals" in node.module.split(".")) or {
-            "post_save",
-            "pre_save",
-            "post_delete",
-            "m2m_changed",
-            "receiver",
-        } & named(node):
-            yield node.lineno
+        module = (node.module or "").split(".") if isinstance(node, ast.ImportFrom) else []
+        if "signals" in module or SIGNALS & named(node):
+            yield getattr(node, "lineno", 0)
 
 
 def save_overrides(tree: ast.Module, _path: Path) -> Iterator[int]:
@@ -56,8 +59,8 @@ def relative_imports(tree: ast.Module, _path: Path) -> Iterator[int]:
 
 def doors_opened_from_elsewhere(tree: ast.Module, path: Path) -> Iterator[int]:
     """A door is imported by the roof or from within its own package, by nobody else."""
-    if path.parts[0] == "bnpl":
-        return
+    if path.parts[0] == "bnpl" or path.name == "urls.py":
+        return  # an app's urls.py is the roof's own list, kept beside what it lists
     here = path.parts[1].removesuffix(".py") if len(path.parts) > 1 else ""
     for node in ast.walk(tree):
         for module in imported(node):
@@ -67,9 +70,11 @@ def doors_opened_from_elsewhere(tree: ast.Module, path: Path) -> Iterator[int]:
                 yield node.lineno if hasattr(node, "lineno") else 0
 
 
-def long_functions(tree: ast.Module, _path: Path) -> Iterator[int]:
+def long_functions(tree: ast.Module, path: Path) -> Iterator[int]:
     for function in functions_of(tree):
-        if (function.end_lineno or 0) - function.lineno + 1 > FUNCTION_MAX:
+        told = (function.body[0].end_lineno or 0) - function.body[0].lineno + 1 if ast.get_docstring(function) else 0
+        length = (function.end_lineno or 0) - function.lineno + 1 - told
+        if length > LONG.get(f"{path.as_posix()}:{function.name}", FUNCTION_MAX):
             yield function.lineno
 
 

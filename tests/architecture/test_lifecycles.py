@@ -9,7 +9,7 @@ from kernel.models import LegalMove
 #: Where a new row may begin. The transitions cannot say it.
 BEGINNINGS = {
     "orders_order": {"created", "open"},
-    "orders_obligation": {"pending"},
+    "orders_obligation": {"pending", "overdue"},  # a late fee is overdue from its first day
     "billing_deduction": {"prepared"},
     "credit_agreement": {"pending"},
 }

@@ -22,7 +22,9 @@ from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, 
 ORDER = ("billing", "orders_order", "orders_obligation", "credit_profile", "credit_agreement")
 REST = len(ORDER)
 LOCK = re.compile(r"FOR (?:NO KEY )?UPDATE(?: OF \"?(?P<of>\w+)\"?)?")
-PAIR = re.compile(r"(?:FROM|JOIN|UPDATE)\s+\"?(?P<table>\w+)\"?(?:\s+(?:AS\s+)?\"?(?P<alias>(?!SET|WHERE|ON)\w+)\"?)?")
+WORD = r"(?:SET|WHERE|ON|OF|FOR|ORDER|JOIN|INNER|LEFT|LIMIT)\b"
+NAME, ALIAS = rf'"?(?P<table>(?!{WORD})\w+)"?', rf'\s+(?:AS\s+)?"?(?P<alias>(?!{WORD})\w+)'
+PAIR = re.compile(rf"(?:FROM|JOIN|UPDATE)\s+{NAME}(?:{ALIAS})?")
 UPDATE = re.compile(r"(?:^|\)\s*)\s*UPDATE\s+\"?(?P<table>\w+)")
 
 

@@ -18,7 +18,7 @@ from billing.services.instruments import open_wallet
 from kernel.models import LIVE
 from orders import services as orders
 from orders.models import Order
-from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, state_of, yuan
+from tests.conftest import BY, NOON, Shop, completed, fresh, make_shop, opened, ordered, someone, state_of, yuan
 from tests.visiting import it_is, token_on, visiting, words
 
 
@@ -230,3 +230,17 @@ def test_a_wallet_turns_pages(ada: Person) -> None:
     assert words(first).count("充值到账") == 20
     assert words(browser.get(f"/wallet/?cursor={first.context['further']}")).count("充值到账") == 1
     assert browser.get("/wallet/?cursor=x").status_code == 422
+
+
+def test_a_late_fee_stands_apart_from_what_was_used(db: None) -> None:
+    strict = make_shop("严谨租赁", grace=timedelta(), late_fee_daily_bps=5, late_fee_cap_bps=100)
+    person = someone(strict, "no_funds")
+    order = completed(strict, person, yuan("98.00"))
+    deduct_due(strict.realm_id, at=NOON)
+    orders.mark_overdue(strict.realm_id, at=NOON, limit=10)
+    week = NOON + timedelta(days=7)
+    orders.close_days(strict.realm_id, at=week, limit=10)
+    it_is(week, person)
+    page = words(visiting(person).get(page_of(order)))
+    for shown in ("已逾期", "待支付金额 ¥98.34", "合计 ¥98.00", "逾期费 ¥0.34"):
+        assert shown in page, shown

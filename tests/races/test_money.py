@@ -18,7 +18,7 @@ from orders.models import Obligation, Order
 from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, state_of, yuan
 from tests.threads import at_once, refusals
 
-ROUNDS = 8
+ROUNDS = 5
 pytestmark = pytest.mark.django_db(transaction=True)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from tests.api import PROBLEM
 from tests.wire.endpoints import World
 
-SEED, CASES = 20_261_121, 2_400
+SEED, CASES = 20_261_121, 2_000
 ODD: tuple[Any, ...] = (
     None,
     True,

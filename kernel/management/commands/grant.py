@@ -22,7 +22,7 @@ class Command(BaseCommand):
             cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE])
             if not cursor.fetchone():
                 cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(role))
-            cursor.execute("SELECT current_user = %s OR pg_has_role(current_user, %s, 'MEMBER')", [ROLE, ROLE])
+            cursor.execute("SELECT current_user = %s OR pg_has_role(current_user, %s, 'SET')", [ROLE, ROLE])
             if not cursor.fetchone()[0]:
                 cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(role))
             cursor.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(role))

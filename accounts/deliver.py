@@ -1,0 +1,186 @@
+"""Notices leave the house: claimed in one transaction, sent in none, settled in one.
+
+At least once: a worker that dies between sending and settling leaves its copies to be sent once more. Nothing is sent
+before the person may be disturbed, nor what no longer stands, nor a fourth demand in one day.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TypeAlias
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils.module_loading import import_string
+
+from accounts import notices, wording
+from accounts.models import Delivery, Notice, Person
+from kernel.lifecycle import in_transaction
+from kernel.models import LIVE
+
+log = structlog.get_logger(__name__)
+#: How long sending may take before somebody else may take it up again.
+LEASE = timedelta(seconds=60)
+#: How long after each try that failed the next one is made; after the last it is given up.
+WAITS = (
+    timedelta(minutes=1),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=6),
+)
+#: Why each notice that no longer stands does not, by its id.
+Standing: TypeAlias = Callable[[Sequence[Notice], datetime], Mapping[UUID, str]]
+_QUEUED, _SENT = Delivery.State.QUEUED, Delivery.State.SENT
+_FAILED, _SKIPPED = Delivery.State.FAILED, Delivery.State.SKIPPED
+_INBOX, _SMS = Delivery.Channel.INBOX, Delivery.Channel.SMS
+_MOVING = ["state", "reason", "tries", "next_at", "tried_at", "sent_at"]
+
+
+class InsideTransactionError(RuntimeError):
+    """Something was about to be sent while a transaction was open: its rollback could not call it back."""
+
+
+def deliver_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
+    """Send what is due by now. Returns how many copies were seen to; fewer than `limit` means none are left."""
+    claimed, seen = claim_due(realm_id, at=at, limit=limit)
+    settle(list(send_all(claimed)), at=at)
+    return seen
+
+
+@transaction.atomic
+def claim_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Delivery], int]:
+    """Take copies that are due, put off those that may not go yet, drop those that no longer stand.
+
+    Those another worker holds are passed over. What is returned is to be sent now, within its lease.
+    """
+    due = Delivery.objects.filter(realm_id=realm_id, next_at__lte=at).select_related("notice", "person__user")
+    rows = list(due.order_by("next_at", "id").select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
+    going = [row for row in rows if not _given_up(row) and not _asleep(row, at=at)]
+    going = _still_standing(going, at=at)
+    going = _within_bounds(going, at=at)
+    for row in going:
+        row.tries, row.tried_at, row.next_at = row.tries + 1, at, at + LEASE
+        if row.channel == _INBOX:  # the row is the message
+            row.state, row.sent_at, row.next_at = _SENT, at, None
+    Delivery.objects.bulk_update(rows, _MOVING, batch_size=500)
+    return [row for row in going if row.channel != _INBOX], len(rows)
+
+
+def send_all(claimed: Sequence[Delivery]) -> Iterator[tuple[Delivery, str]]:
+    """Send each, and say how it ended: empty when it went out. What half the lease does not reach is left for later.
+
+    Raises:
+        InsideTransactionError: a transaction is open.
+    """
+    if claimed and in_transaction():
+        raise InsideTransactionError
+    until = time.monotonic() + LEASE.total_seconds() / 2
+    for row in claimed:
+        if time.monotonic() >= until:
+            return
+        yield row, _sent(row)
+
+
+@transaction.atomic
+def settle(outcomes: Sequence[tuple[Delivery, str]], *, at: datetime) -> None:
+    """Write down how sending ended. What failed is tried again later; what somebody else took up since is theirs."""
+    ended = {row.id: (row.next_at, reason) for row, reason in outcomes}
+    open_rows = Delivery.objects.filter(pk__in=ended, state=_QUEUED)
+    rows = list(open_rows.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    for row in rows:
+        lease, reason = ended[row.id]
+        if not reason:
+            row.state, row.reason, row.sent_at, row.next_at = _SENT, "", at, None
+        elif row.next_at == lease:
+            row.reason = reason
+            row.next_at = at + WAITS[row.tries - 1] if row.tries <= len(WAITS) else None
+            row.state = _QUEUED if row.next_at else _FAILED
+    Delivery.objects.bulk_update(rows, _MOVING, batch_size=500)
+
+
+def _sent(row: Delivery) -> str:
+    """Sends one copy; what went wrong, by the name of it, since a sender's message may hold an address."""
+    try:
+        return _send(row)
+    except Exception as exc:
+        log.exception("notice_not_sent", delivery=row.public_id, channel=row.channel)
+        return type(exc).__name__[:60]
+
+
+def _send(row: Delivery) -> str:
+    user, live = row.person.user, row.realm_id == LIVE
+    if row.channel == _SMS:
+        phone = user.reveal_phone() if user else None
+        if phone is None:
+            return "no_phone"
+        send_text = notices.send_text if live else notices.keep_text_at_home
+        send_text(phone, row.notice.body)
+        return ""
+    if not (user and user.email):
+        return "no_address"
+    send_mail = notices.send_mail if live else notices.keep_mail_at_home
+    send_mail(user.email, row.notice.subject, row.notice.body)
+    return ""
+
+
+def _given_up(row: Delivery) -> bool:
+    """Whoever sent it never came back to say so, again and again."""
+    if row.tries > len(WAITS):
+        row.state, row.next_at, row.reason = _FAILED, None, row.reason or "never_settled"
+    return row.state == _FAILED
+
+
+def _asleep(row: Delivery, *, at: datetime) -> bool:
+    """Whether it would ring, or demand, at an hour when it may not: then it waits for the morning."""
+    if not (row.collection or row.channel == _SMS):
+        return False
+    row.next_at = wording.awake(at, row.person.zone)
+    return row.next_at > at
+
+
+def _still_standing(rows: Sequence[Delivery], *, at: datetime) -> list[Delivery]:
+    """Those whose notice is still true. Who knows is named by NOTICES_STANDING: it is a question for floors above."""
+    standing: Standing = import_string(settings.NOTICES_STANDING)
+    gone = standing([row.notice for row in rows], at) if rows else {}
+    for row in rows:
+        if row.notice_id in gone:
+            row.state, row.reason, row.next_at = _SKIPPED, gone[row.notice_id][:60], None
+    return [row for row in rows if row.state == _QUEUED]
+
+
+def _within_bounds(rows: Sequence[Delivery], *, at: datetime) -> list[Delivery]:
+    """Those that do not demand too much of anybody today; the rest wait for the next morning.
+
+    Each person is locked while their demands are counted, so that two workers cannot both send the last one.
+    """
+    asked = {row.person_id for row in rows if row.collection}
+    people = Person.objects.filter(pk__in=asked).select_for_update(skip_locked=True, no_key=True).order_by("pk")
+    zones = dict(people.values_list("id", "zone"))
+    today = _asked_today(zones, at=at)
+    going = []
+    for row in rows:
+        if not row.collection:
+            going.append(row)
+        elif row.person_id in zones:  # else another worker is counting: the copy stays due
+            demands = today[row.person_id]
+            if row.notice_id in demands or len(demands) < wording.COLLECTIONS_A_DAY:
+                demands.add(row.notice_id)
+                going.append(row)
+            else:
+                row.next_at = wording.next_morning(at, zones[row.person_id])
+    return going
+
+
+def _asked_today(zones: Mapping[UUID, str], *, at: datetime) -> dict[UUID, set[UUID]]:
+    """The overdue notices that went to each person on their own day, or were handed to a sender on it."""
+    found: dict[UUID, set[UUID]] = {key: set() for key in zones}
+    rows = Delivery.objects.filter(person_id__in=zones, collection=True, tried_at__gt=at - timedelta(hours=26))
+    for person_id, notice_id, tried_at in rows.values_list("person_id", "notice_id", "tried_at"):
+        zone = ZoneInfo(zones[person_id])
+        if tried_at and tried_at.astimezone(zone).date() == at.astimezone(zone).date():
+            found[person_id].add(notice_id)
+    return found

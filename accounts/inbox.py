@@ -1,0 +1,223 @@
+"""What people are told, written with the fact itself; and the words for it, which staff may change."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+import structlog
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Exists, Max, OuterRef, QuerySet
+
+from accounts import wording
+from accounts.models import DEFAULT_LANGUAGE, Delivery, Notice, NoticeTemplate, Person
+from accounts.models.notices import LANGUAGES
+from accounts.wording import Phrase, Value
+from kernel.actor import Actor
+from kernel.money import Money
+from kernel.refusal import Busy, FieldError, Invalid
+
+log = structlog.get_logger(__name__)
+_INBOX, _SMS, _MAIL = Delivery.Channel.INBOX, Delivery.Channel.SMS, Delivery.Channel.MAIL
+#: Two writers of the same stage meet here; the second waits, and then writes nothing.
+_INSERT = """
+INSERT INTO accounts_notice
+    (id, realm_id, person_id, stage, about, episode, order_id, language, subject, body, due_at, at)
+SELECT id, %s, person_id, stage, about, episode, order_id, language, subject, body, due_at, %s
+FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::uuid[], %s::text[], %s::uuid[], %s::text[], %s::text[], %s::text[],
+            %s::timestamptz[])
+    AS new (id, person_id, stage, about, episode, order_id, language, subject, body, due_at)
+ON CONFLICT (about, stage, episode) DO NOTHING RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing to tell one person: the stage, what it is about, and the plain values its words name."""
+
+    person_id: UUID
+    stage: str
+    about: UUID
+    due_at: datetime
+    values: Mapping[str, Value]
+    episode: str = ""
+    order_id: UUID | None = None
+    #: It stands in the inbox and disturbs nobody.
+    quiet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A subject and a body."""
+
+    subject: str
+    body: str
+
+
+@transaction.atomic
+def write_notices(items: Iterable[Item], *, realm_id: int, at: datetime) -> int:
+    """People are told these things, in the transaction of the fact. Returns how many had not been told before.
+
+    Four statements, however many items. What leaves the house is queued, and sent by `accounts.deliver`.
+    """
+    wanted = sorted(items, key=lambda item: (item.about, item.stage, item.episode))
+    if not wanted:
+        return 0
+    keys = {item.person_id for item in wanted}
+    people = {person.id: person for person in Person.objects.filter(pk__in=keys).select_related("user")}
+    words = _words_for({item.stage for item in wanted})
+    pairs = []
+    for item in wanted:
+        person = people[item.person_id]
+        language = person.user.language if person.user else DEFAULT_LANGUAGE
+        found = words.get((item.stage, language)) or words.get((item.stage, DEFAULT_LANGUAGE))
+        if found is None:
+            log.error("no_words_for_a_notice", stage=item.stage)  # money must not wait for words
+            continue
+        pairs.append((item, _notice(item, person, found, language, realm_id=realm_id, at=at)))
+    told = _insert([notice for _, notice in pairs], realm_id=realm_id, at=at)
+    Delivery.objects.bulk_create(
+        copy
+        for item, notice in pairs
+        if notice.id in told
+        for copy in _copies(notice, people[item.person_id], quiet=item.quiet, at=at)
+    )
+    return len(told)
+
+
+def episode_of(moment: datetime) -> str:
+    """The name of an episode that is a moment."""
+    return moment.astimezone(UTC).isoformat()
+
+
+def inbox_of(person_id: UUID) -> QuerySet[Notice]:
+    """What stands in a person's inbox, newest first."""
+    arrived = Delivery.objects.filter(notice=OuterRef("pk"), channel=_INBOX, state=Delivery.State.SENT)
+    return Notice.objects.filter(Exists(arrived), person_id=person_id).order_by("-id")
+
+
+def publish_template(key: str, language: str, words: Words, *, by: Actor, at: datetime) -> NoticeTemplate:
+    """Other words for a stage from now on; what was told already keeps its own.
+
+    Raises:
+        Invalid: the stage or language is unknown, a text is empty or too long, or it names what is never filled in.
+        Busy: somebody published for it at the same moment.
+    """
+    _judge(key, language, words)
+    last = NoticeTemplate.objects.filter(key=key, language=language).aggregate(last=Max("version"))["last"] or 0
+    try:
+        with transaction.atomic():
+            return NoticeTemplate.objects.create(
+                key=key,
+                language=language,
+                version=last + 1,
+                subject=words.subject,
+                body=words.body,
+                by=str(by),
+                at=at,
+            )
+    except IntegrityError:
+        raise Busy from None
+
+
+def preview(key: str, language: str, words: Words, *, at: datetime) -> Words:
+    """How it would read to somebody.
+
+    Raises:
+        Invalid: as publishing it would.
+    """
+    _judge(key, language, words)
+    values: dict[str, Value] = {
+        "merchant": "来电充电宝",
+        "what": "充电宝 PB-7",
+        "amount": Money(1234),
+        "when": at,
+        "link": "https://example.com/orders/ord_0",
+        "instrument": "招商银行 ****1234",
+        "reason": Phrase({"zh-hans": "余额不足", "en": "not enough money"}),
+        "next": Phrase({"zh-hans": "将于{when}再次扣款。", "en": "We try again on {when}."}, {"when": at}),
+    }
+    return _filled(words, values, language=language, zone="Asia/Shanghai")
+
+
+def _judge(key: str, language: str, words: Words) -> None:
+    if key not in wording.PLACEHOLDERS:
+        raise Invalid(errors=[FieldError("/key", f"one of {', '.join(wording.PLACEHOLDERS)}")])
+    if language not in dict(LANGUAGES):
+        raise Invalid(errors=[FieldError("/language", f"one of {', '.join(dict(LANGUAGES))}")])
+    errors = []
+    for name, text, most in (("subject", words.subject, wording.SUBJECT_MAX), ("body", words.body, wording.BODY_MAX)):
+        if not 0 < len(text.strip()) <= most:
+            errors.append(FieldError(f"/{name}", f"1 to {most} characters"))
+        errors += [FieldError(f"/{name}", f"{bad} is never filled in") for bad in wording.misplaced(key, text)]
+    if not words.subject.isprintable():
+        errors.append(FieldError("/subject", "one line of printable characters"))
+    if not words.body.replace("\n", "").isprintable():
+        errors.append(FieldError("/body", "printable characters and line feeds"))
+    if errors:
+        raise Invalid(errors=errors)
+
+
+def _words_for(stages: set[str]) -> dict[tuple[str, str], Words]:
+    """The latest words of each stage and language."""
+    rows = NoticeTemplate.objects.filter(key__in=stages).order_by("key", "language", "-version")
+    latest = rows.distinct("key", "language").values_list("key", "language", "subject", "body")
+    return {(key, language): Words(subject, body) for key, language, subject, body in latest}
+
+
+def _filled(words: Words, values: Mapping[str, Value], *, language: str, zone: str) -> Words:
+    subject = wording.fill(words.subject, values, language=language, zone=zone)
+    return Words(subject[: wording.SUBJECT_MAX * 2], wording.fill(words.body, values, language=language, zone=zone))
+
+
+def _notice(item: Item, person: Person, words: Words, language: str, *, realm_id: int, at: datetime) -> Notice:
+    told = _filled(words, item.values, language=language, zone=person.zone)
+    return Notice(
+        realm_id=realm_id,
+        person=person,
+        stage=item.stage,
+        about=item.about,
+        episode=item.episode,
+        order_id=item.order_id,
+        language=language,
+        subject=told.subject,
+        body=told.body,
+        due_at=item.due_at,
+        at=at,
+    )
+
+
+def _insert(notices: Sequence[Notice], *, realm_id: int, at: datetime) -> set[UUID]:
+    """Writes those that were not told before; which ones."""
+    if not notices:
+        return set()
+    columns = ("id", "person_id", "stage", "about", "episode", "order_id", "language", "subject", "body", "due_at")
+    arrays = [[getattr(notice, column) for notice in notices] for column in columns]
+    with connection.cursor() as cursor:
+        cursor.execute(_INSERT, [realm_id, at, *arrays])
+        return {row[0] for row in cursor.fetchall()}
+
+
+def _copies(notice: Notice, person: Person, *, quiet: bool, at: datetime) -> list[Delivery]:
+    """The ways it goes. What asks for an overdue debt goes out by one of them: each is a contact that counts."""
+    collection, user = notice.stage.startswith(wording.COLLECTION), person.user
+    out = [
+        channel
+        for channel, reached in ((_SMS, user and user.phone_sealed), (_MAIL, user and user.email))
+        if reached and not quiet
+    ]
+    return [
+        _copy(notice, channel, collection=collection, zone=person.zone, at=at)
+        for channel in (_INBOX, *(out[:1] if collection else out))
+    ]
+
+
+def _copy(notice: Notice, channel: str, *, collection: bool, zone: str, at: datetime) -> Delivery:
+    copy = Delivery(
+        realm_id=notice.realm_id, person_id=notice.person_id, notice=notice, channel=channel, collection=collection
+    )
+    if channel == _INBOX and not collection:
+        copy.state, copy.sent_at = Delivery.State.SENT, at
+    else:
+        copy.next_at = wording.awake(at, zone) if collection or channel == _SMS else at
+    return copy

@@ -1,0 +1,29 @@
+from accounts.models.notices import Delivery, Notice, NoticeTemplate
+from accounts.models.people import (
+    DEFAULT_LANGUAGE,
+    DEFAULT_ZONE,
+    REF_LENGTH_MAX,
+    AccountEvent,
+    LocalMessage,
+    LockableQuerySet,
+    Person,
+    User,
+    UserManager,
+    phone_index,
+)
+
+__all__ = [
+    "DEFAULT_LANGUAGE",
+    "DEFAULT_ZONE",
+    "REF_LENGTH_MAX",
+    "AccountEvent",
+    "Delivery",
+    "LocalMessage",
+    "LockableQuerySet",
+    "Notice",
+    "NoticeTemplate",
+    "Person",
+    "User",
+    "UserManager",
+    "phone_index",
+]

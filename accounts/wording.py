@@ -1,0 +1,96 @@
+"""How a notice reads and when it may ring: placeholders, money and times in a person's language and zone. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+from babel.numbers import format_currency
+
+from kernel.money import EXPONENTS, Money
+
+#: Nobody's phone rings for us outside these local hours.
+WAKE_HOUR, REST_HOUR = 8, 22
+#: How often a day one person is asked for overdue debts, over all their orders.
+COLLECTIONS_A_DAY = 3
+COLLECTION = "overdue_"
+VALUE_LENGTH_MAX, SUBJECT_MAX, BODY_MAX = 80, 100, 500
+
+_ALWAYS = frozenset({"merchant", "what", "amount", "when", "link"})
+_OVERDUE = {f"{COLLECTION}{day}": _ALWAYS for day in (1, 3, 7, 15, 30)}
+#: What the words of each stage may name.
+PLACEHOLDERS: Mapping[str, frozenset[str]] = {
+    "debit_planned": _ALWAYS | {"instrument"},
+    "due_in_3_days": _ALWAYS,
+    "due_in_1_day": _ALWAYS,
+    "debit_succeeded": _ALWAYS | {"instrument"},
+    "debit_failed": _ALWAYS | {"instrument", "reason", "next"},
+    **_OVERDUE,
+}
+_SLOT = re.compile(r"\{([a-z_]+)\}")
+_TIMES = {"zh-hans": "M月d日 HH:mm", "en": "d MMM, HH:mm"}
+_LOCALES = {"zh-hans": "zh_Hans", "en": "en"}
+_JOINER = "\N{ZERO WIDTH JOINER}"  # it holds an emoji family together; every other invisible character goes
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words that differ by language, with values of their own."""
+
+    words: Mapping[str, str]
+    values: Mapping[str, "Value"] = field(default_factory=dict)
+
+
+Value = str | Money | datetime | Phrase
+
+
+def fill(text: str, values: Mapping[str, Value], *, language: str, zone: str) -> str:
+    """The text with its placeholders filled in. A value that looks like a placeholder stays what it is."""
+    return _SLOT.sub(lambda slot: _shown(values.get(slot[1], ""), language, zone), text)
+
+
+def misplaced(key: str, text: str) -> list[str]:
+    """Placeholders that this stage does not fill, and braces that belong to none."""
+    unknown = [f"{{{name}}}" for name in _SLOT.findall(text) if name not in PLACEHOLDERS[key]]
+    return unknown + re.findall(r"[{}]", _SLOT.sub("", text))
+
+
+def plain(text: str) -> str:
+    """One line of visible text: no control characters, nothing that turns the direction of what follows, no end."""
+    seen = "".join(
+        c if c == _JOINER or not unicodedata.category(c).startswith("C") else " " if c.isspace() else "" for c in text
+    )
+    line = " ".join(seen.split())
+    return line if len(line) <= VALUE_LENGTH_MAX else line[: VALUE_LENGTH_MAX - 1] + "…"
+
+
+def awake(at: datetime, zone: str) -> datetime:
+    """The moment itself, or the first one after it at which a person may be disturbed."""
+    local = at.astimezone(ZoneInfo(zone))
+    if WAKE_HOUR <= local.hour < REST_HOUR:
+        return at
+    return _morning(local, 0 if local.hour < WAKE_HOUR else 1).astimezone(at.tzinfo)
+
+
+def next_morning(at: datetime, zone: str) -> datetime:
+    """When the person's next day begins for us."""
+    return _morning(at.astimezone(ZoneInfo(zone)), 1).astimezone(at.tzinfo)
+
+
+def _morning(local: datetime, days: int) -> datetime:
+    return datetime.combine(local.date() + timedelta(days=days), time(WAKE_HOUR), local.tzinfo)
+
+
+def _shown(value: Value, language: str, zone: str) -> str:
+    if isinstance(value, Phrase):
+        return fill(value.words[language], value.values, language=language, zone=zone)
+    if isinstance(value, Money):
+        major = Decimal(value.minor).scaleb(-EXPONENTS.get(value.currency, 2))
+        return str(format_currency(major, value.currency, locale=_LOCALES[language]))
+    if isinstance(value, datetime):
+        return str(format_datetime(value.astimezone(ZoneInfo(zone)), _TIMES[language], locale=_LOCALES[language]))
+    return plain(value)

@@ -1,0 +1,209 @@
+"""Reminders: before a debit, before a due date, while something is overdue. And whether a notice is still true.
+
+Each stage is one question on an index that holds open work only; the answer is told in a handful of statements.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from accounts import inbox
+from accounts.inbox import Item
+from accounts.models import Notice
+from accounts.wording import COLLECTION, Value
+from billing import queries
+from billing.models import DeductionLine, Instrument
+from billing.services.tell import NOTHING_TO_TAKE_FROM, values_of
+from kernel.money import Money
+from orders.models import Obligation
+
+#: A debit is announced so long before; one that is nearer than IMMEDIATE when it is planned goes by its own notice.
+AHEAD, IMMEDIATE = timedelta(days=1), timedelta(hours=1)
+#: Stage, and between how long before the due time it is told.
+DUE = (("due_in_3_days", timedelta(days=3), timedelta(days=1)), ("due_in_1_day", timedelta(days=1), timedelta()))
+#: The days overdue on which a person hears of it, the day it fell overdue being the first. One missed is not told late
+#: beside the next: only the latest is. What is older than this by the calendar is other people's work.
+DAYS, DAYS_MAX = (1, 3, 7, 15, 30), 120
+
+# By the index obligations_day_end, which holds what is overdue, owed and not standing still. Days that do not count
+# (the clock stood still) are not in overdue_days; the days of grace before it fell are taken off.
+_OVERDUE = """
+SELECT o.id, s.day FROM orders_obligation o
+JOIN orders_order d ON d.id = o.order_id
+JOIN accounts_person p ON p.id = o.person_id
+CROSS JOIN LATERAL (
+    SELECT max(day) AS day FROM unnest(%(days)s::int[]) day
+    WHERE day <= greatest(1, 1 + o.overdue_days - greatest(0,
+        (d.overdue_at AT TIME ZONE p.zone)::date - (o.due_at AT TIME ZONE p.zone)::date))) s
+WHERE o.realm_id = %(realm)s AND o.day_end_at IS NOT NULL AND o.day_end_error = '' AND o.overdue_days < %(most)s
+  AND o.state = 'overdue' AND o.kind = 'principal' AND o.in_flight IS NULL AND d.overdue_at <= %(at)s
+  AND NOT EXISTS (SELECT 1 FROM accounts_notice n
+                  WHERE n.about = o.id AND n.stage = %(stage)s || s.day AND n.due_at = o.due_at)
+ORDER BY o.day_end_at LIMIT %(limit)s
+"""
+
+
+def remind_due(realm_id: int, *, at: datetime, limit: int = 500) -> int:
+    """Tell people what is coming and what is late. Returns the most found for one stage; `limit` means there is more.
+
+    Two workers at once tell each stage once: the second one's rows find the first one's.
+    """
+    found = [
+        _planned(realm_id, at=at, limit=limit),
+        *(_due(realm_id, *stage, at=at, limit=limit) for stage in DUE),
+        _overdue(realm_id, at=at, limit=limit),
+    ]
+    return max(found)
+
+
+def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
+    """Why each of these that no longer stands does not: paid, waived, paused, moved, under way, too late, overtaken."""
+    abouts = {notice.about for notice in notices}
+    obligations = Obligation.objects.in_bulk(abouts)
+    lines: dict[UUID, list[Obligation]] = {}
+    for line in DeductionLine.objects.filter(deduction_id__in=abouts).select_related("obligation"):
+        lines.setdefault(line.deduction_id, []).append(line.obligation)
+    latest = dict(
+        Notice.objects.filter(about__in=abouts, stage__startswith=COLLECTION).order_by("id").values_list("about", "id")
+    )
+    gone = {}
+    for notice in notices:
+        row = obligations.get(notice.about)
+        if notice.stage == "debit_succeeded":
+            reason = ""
+        elif notice.stage == "debit_failed":
+            rows = lines.get(notice.about, []) if row is None else [row]
+            reason = "" if any(row.owed for row in rows) else "settled"
+        else:
+            overtaken = notice.stage.startswith(COLLECTION) and latest[notice.about] != notice.id
+            reason = "overtaken" if overtaken else _over(row, notice, at=at)
+        if reason:
+            gone[notice.id] = reason
+    return gone
+
+
+def _over(row: Obligation | None, notice: Notice, *, at: datetime) -> str:
+    """Why a reminder about this obligation is pointless now; empty when it is not."""
+    if row is None or not row.owed:
+        return str(row.state) if row else "gone"
+    if row.paused_at is not None:
+        return "paused"
+    if row.in_flight is not None:
+        return "under_way"
+    if notice.stage.startswith(COLLECTION):
+        return ""
+    if notice.due_at <= at:
+        return "too_late"
+    return "moved" if notice.stage == "debit_planned" and row.collect_at != notice.due_at else ""
+
+
+@transaction.atomic
+def _planned(realm_id: int, *, at: datetime, limit: int) -> int:
+    """Automatic debits of the coming day, by the index obligations_due. A late fee goes with the debt it is for."""
+    main = Obligation.objects.filter(order=OuterRef("order"), kind=Obligation.Kind.PRINCIPAL, collect_at__isnull=False)
+    coming = Obligation.objects.filter(
+        Q(kind=Obligation.Kind.PRINCIPAL) | ~Exists(main),
+        realm_id=realm_id,
+        collect_at__gt=at + IMMEDIATE,
+        collect_at__lte=at + AHEAD,
+    )
+    rows = _untold(coming, "debit_planned", "collect_at", limit)
+    usable = queries.instruments_of(row.person_id for row in rows)
+    items = [
+        _item(row, "debit_planned", amount, row.collect_at, {"instrument": _label(row, usable.get(row.person_id, []))})
+        for row, amount in _with_fees(rows)
+    ]
+    inbox.write_notices(items, realm_id=realm_id, at=at)
+    return len(rows)
+
+
+@transaction.atomic
+def _due(realm_id: int, stage: str, before: timedelta, until: timedelta, *, at: datetime, limit: int) -> int:
+    """What is due in so many days, by the same index: until the person moves it, it is collected when it is due.
+
+    The last day's does not ring beside the announcement of the debit itself.
+    """
+    coming = Obligation.objects.filter(
+        realm_id=realm_id,
+        collect_at__gt=at + until,
+        collect_at__lte=at + before,
+        due_at__gt=at + until,
+        due_at__lte=at + before,
+    )
+    rows = _untold(coming, stage, "due_at", limit)
+    items = [_item(row, stage, row.owed, row.due_at, {}, quiet=before <= AHEAD) for row in rows]
+    inbox.write_notices(items, realm_id=realm_id, at=at)
+    return len(rows)
+
+
+@transaction.atomic
+def _overdue(realm_id: int, *, at: datetime, limit: int) -> int:
+    """What has been overdue for so many days that its person is to hear of it."""
+    asked: dict[str, Any] = {
+        "realm": realm_id,
+        "at": at,
+        "days": list(DAYS),
+        "most": DAYS_MAX,
+        "stage": COLLECTION,
+        "limit": limit,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_OVERDUE, asked)
+        days = dict(cursor.fetchall())
+    rows = list(Obligation.objects.filter(pk__in=days).select_related("order__merchant"))
+    items = [_item(row, f"{COLLECTION}{days[row.id]}", amount, row.due_at, {}) for row, amount in _with_fees(rows)]
+    inbox.write_notices(items, realm_id=realm_id, at=at)
+    return len(days)
+
+
+def _untold(coming: QuerySet[Obligation], stage: str, moment: str, limit: int) -> list[Obligation]:
+    """Those of them whose person has not heard of this moment."""
+    told = Notice.objects.filter(about=OuterRef("pk"), stage=stage, due_at=OuterRef(moment))
+    return list(coming.filter(~Exists(told)).select_related("order__merchant").order_by("collect_at")[:limit])
+
+
+def _item(
+    row: Obligation,
+    stage: str,
+    amount: Money,
+    moment: datetime | None,
+    more: Mapping[str, Value],
+    *,
+    quiet: bool = False,
+) -> Item:
+    when = moment or row.due_at
+    return Item(
+        person_id=row.person_id,
+        stage=stage,
+        about=row.id,
+        episode=inbox.episode_of(when),
+        due_at=when,
+        values={**values_of(row.order, amount, when=when), **more},
+        order_id=row.order_id,
+        quiet=quiet,
+    )
+
+
+def _with_fees(rows: Sequence[Obligation]) -> list[tuple[Obligation, Money]]:
+    """What is owed of each, with the late fees that are collected beside it."""
+    late = Obligation.objects.filter(
+        order_id__in=[row.order_id for row in rows], kind=Obligation.Kind.LATE_FEE, state__in=Obligation.OWED
+    )
+    fees: dict[UUID, int] = {}
+    for order_id, unpaid in late.values_list("order_id", F("amount_minor") - F("paid_minor")):
+        fees[order_id] = fees.get(order_id, 0) + unpaid
+    principal = Obligation.Kind.PRINCIPAL
+    return [
+        (row, row.owed + Money(fees.pop(row.order_id, 0) if row.kind == principal else 0, row.currency)) for row in rows
+    ]
+
+
+def _label(row: Obligation, usable: Sequence[Instrument]) -> Value:
+    """The instrument the plan names, if it may still be charged; else the person's first."""
+    first: Any = row.plan[0] if row.plan else {}
+    planned = next((i for i in usable if str(i.id) == first.get("source")), usable[0] if usable else None)
+    return planned.label if planned else NOTHING_TO_TAKE_FROM

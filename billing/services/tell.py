@@ -1,0 +1,137 @@
+"""What people are told of their money: in plain words, beside the fact. Notices are written, never sent, here."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from accounts import inbox
+from accounts.inbox import Item
+from accounts.wording import Phrase, Value
+from billing.models import Deduction, DeductionLine, Instrument
+from billing.planning import Kind
+from kernel.ids import public
+from kernel.money import Money
+from orders.models import Obligation, Order
+
+SEVERAL_MERCHANTS = Phrase({"zh-hans": "多家商户", "en": "several merchants"})
+NOTHING_TO_TAKE_FROM = Phrase({"zh-hans": "（尚无可用的扣款方式）", "en": "(no way to pay yet)"})
+NEVER_AGAIN = Phrase(
+    {"zh-hans": "不会再自动扣款，请主动付款。", "en": "We will not try again by ourselves; please pay."}
+)
+_AGAIN = {"zh-hans": "将于 {when} 再次扣款。", "en": "We try again on {when}."}
+_MORE = {"zh-hans": "{first} 等 {count} 笔", "en": "{first} and {count} in all"}
+REASONS: Mapping[str, Phrase] = {
+    "insufficient_funds": Phrase({"zh-hans": "余额不足", "en": "there was not enough money"}),
+    "account_closed": Phrase({"zh-hans": "账户已注销", "en": "the account is closed"}),
+    "account_unknown": Phrase({"zh-hans": "银行查无此账户", "en": "the bank does not know the account"}),
+    "no_instrument": Phrase({"zh-hans": "没有可用的扣款方式", "en": "there was nothing to take the money from"}),
+}
+OTHERWISE: Mapping[str, Phrase] = {
+    Kind.HARD: Phrase({"zh-hans": "该扣款方式已不可用", "en": "the bank refused for good"}),
+    Kind.SOFT: Phrase({"zh-hans": "银行本次未予扣款", "en": "the bank refused this time"}),
+    Kind.TECHNICAL: Phrase(
+        {"zh-hans": "银行系统故障，未扣款", "en": "the bank had trouble of its own, nothing was taken"}
+    ),
+    Kind.NOT_SENT: Phrase({"zh-hans": "请求未送达银行，未扣款", "en": "the request never reached the bank"}),
+}
+#: Trouble that is nobody's of the person's: it stands in the inbox, and disturbs nobody.
+OURS = (Kind.TECHNICAL, Kind.NOT_SENT)
+
+
+def succeeded(lines: Sequence[DeductionLine], *, at: datetime) -> None:
+    """Money was taken: one notice a deduction."""
+    _tell_of(lines, "debit_succeeded", {}, at=at)
+
+
+def failed(lines: Sequence[DeductionLine], plans: Mapping[UUID, Sequence[Mapping[str, Any]]], *, at: datetime) -> None:
+    """Nothing was taken: why, and when it is tried again. One notice a deduction."""
+    nexts: dict[UUID, Value] = {}
+    for line in lines:
+        coming = plans.get(line.id, line.obligation.plan)
+        if coming:
+            when = datetime.fromisoformat(coming[0]["at"])
+            known = nexts.get(line.deduction_id)
+            nexts[line.deduction_id] = min(when, known) if isinstance(known, datetime) else when
+    _tell_of(lines, "debit_failed", nexts, at=at)
+
+
+def stuck(rows: Sequence[Obligation], *, at: datetime) -> None:
+    """What was due could not even be asked for: the person has nothing to take it from."""
+    if not rows:
+        return
+    orders = Order.objects.select_related("merchant").in_bulk([row.order_id for row in rows])
+    more: dict[str, Value] = {
+        "instrument": NOTHING_TO_TAKE_FROM,
+        "reason": REASONS["no_instrument"],
+        "next": NEVER_AGAIN,
+    }
+    items = [
+        Item(
+            person_id=row.person_id,
+            stage="debit_failed",
+            about=row.id,
+            episode=inbox.episode_of(at),
+            due_at=at,
+            values=values_of(orders[row.order_id], row.owed, when=at) | more,
+            order_id=row.order_id,
+        )
+        for row in rows
+    ]
+    inbox.write_notices(items, realm_id=rows[0].realm_id, at=at)
+
+
+def values_of(order: Order, amount: Money, *, when: datetime) -> dict[str, Value]:
+    """What the words of every stage may name."""
+    return {
+        "merchant": order.merchant.name,
+        "what": order.title,
+        "amount": amount,
+        "when": when,
+        "link": f"{settings.BASE_URL}/orders/{public('ord', order.id)}",
+    }
+
+
+def _tell_of(lines: Sequence[DeductionLine], stage: str, nexts: Mapping[UUID, Value], *, at: datetime) -> None:
+    by_deduction: dict[UUID, list[DeductionLine]] = {}
+    for line in lines:
+        by_deduction.setdefault(line.deduction_id, []).append(line)
+    if not by_deduction:
+        return
+    used = {line.deduction.instrument_id for line in lines}
+    labels = dict(Instrument.objects.filter(pk__in=used).values_list("id", "label"))
+    items = [
+        _item(group, stage, labels[group[0].deduction.instrument_id], nexts.get(key), at=at)
+        for key, group in by_deduction.items()
+    ]
+    inbox.write_notices(items, realm_id=lines[0].deduction.realm_id, at=at)
+
+
+def _item(lines: Sequence[DeductionLine], stage: str, label: str, again: Value | None, *, at: datetime) -> Item:
+    deduction, orders = lines[0].deduction, {line.order_id: line.order for line in lines}
+    first = lines[0].order
+    values = values_of(first, deduction.amount, when=at) | {
+        "instrument": label,
+        "reason": REASONS.get(deduction.failure_code) or OTHERWISE.get(deduction.failure_class, OTHERWISE[Kind.SOFT]),
+        "next": NEVER_AGAIN if again is None else Phrase(_AGAIN, {"when": again}),
+    }
+    if len(orders) > 1:
+        values["what"] = Phrase(_MORE, {"first": first.title, "count": str(len(orders))})
+        values["link"] = f"{settings.BASE_URL}/orders/"
+    if len({order.merchant_id for order in orders.values()}) > 1:
+        values["merchant"] = SEVERAL_MERCHANTS
+    return Item(
+        person_id=deduction.person_id,
+        stage=stage,
+        about=deduction.id,
+        due_at=at,
+        values=values,
+        order_id=first.id if len(orders) == 1 else None,
+        quiet=_nobodys_fault(deduction),
+    )
+
+
+def _nobodys_fault(deduction: Deduction) -> bool:
+    return deduction.failure_class in OURS

@@ -1,0 +1,229 @@
+"""How notices go out: at a decent hour, never more than is decent, by real senders, whoever is killed when."""
+
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Message
+from django.conf import LazySettings
+from django.db import connection, transaction
+
+from accounts import deliver, inbox
+from accounts.models import Delivery, LocalMessage, Person
+from kernel.models import LIVE, Realm
+from tests.accounts.telling import DAY, GONE, MORNING, NIGHT, NOON, having, item, sent, someone, tell
+from tests.threads import at_once
+
+BROKEN = "tests.accounts.telling.Broken"
+
+
+@pytest.fixture(autouse=True)
+def _standing(settings: LazySettings) -> None:
+    GONE.clear()
+    settings.NOTICES_STANDING = "tests.accounts.telling.standing"
+    settings.EMAIL_BACKEND = "accounts.notices.LocalMail"  # pytest-django puts another one in its place
+
+
+@pytest.mark.django_db
+def test_at_night_it_stands_in_the_inbox_and_no_phone_rings_before_eight() -> None:
+    person = someone(email="ada@example.com")
+    tell(item(person), at=NIGHT)
+    assert inbox.inbox_of(person.id).count() == 1
+    assert [text.count("\n\n") for text in sent(NIGHT)] == [1]  # a mail wakes nobody
+    assert sent(MORNING - timedelta(seconds=1)) == []
+    assert len(sent(MORNING)) == 1
+
+
+@pytest.mark.django_db
+def test_what_failed_in_the_evening_is_not_tried_again_at_night(settings: LazySettings) -> None:
+    tell(item(someone()), at=NIGHT - timedelta(hours=1, seconds=1))
+    with having(settings, SMS_BACKEND=BROKEN):
+        assert sent(NIGHT - timedelta(hours=1, seconds=1)) == []
+    assert sent(NIGHT) == []
+    assert len(sent(MORNING)) == 1
+
+
+@pytest.mark.django_db
+def test_a_demand_waits_for_the_day_in_the_inbox_too() -> None:
+    person = someone()
+    tell(item(person, "overdue_1"), at=NIGHT)
+    assert sent(NIGHT) == []
+    assert inbox.inbox_of(person.id).count() == 0
+    assert len(sent(MORNING)) == 1
+    assert inbox.inbox_of(person.id).count() == 1
+
+
+@pytest.mark.django_db
+def test_the_hours_are_the_persons_own() -> None:
+    person = someone()
+    Person.objects.filter(pk=person.id).update(zone="America/New_York")
+    tell(item(person), at=NOON)  # 23:00 there
+    assert sent(NOON) == []
+    assert sent(NOON + timedelta(hours=9) - timedelta(seconds=1)) == []
+    assert len(sent(NOON + timedelta(hours=9))) == 1
+
+
+@pytest.mark.django_db
+def test_nobody_hears_more_than_three_demands_a_day_over_all_orders() -> None:
+    person, other = someone(email="ada@example.com"), someone("+8613800138001")
+    tell(*(item(person, "overdue_1") for _ in range(7)), item(person), item(other, "overdue_1"))
+    first = sent(NOON)
+    demands = [text for text in first if "逾期" in text]
+    assert len(demands) == 3 + 1  # a demand goes by one way only, and another person's counts for them
+    assert len(first) == 4 + 2
+    assert inbox.inbox_of(person.id).filter(stage="overdue_1").count() == 3
+    assert sent(NOON + timedelta(hours=9)) == []
+    assert [len(sent(MORNING)), len(sent(MORNING)), len(sent(MORNING + DAY)), len(sent(MORNING + 2 * DAY))] == [
+        3,
+        0,
+        1,
+        0,
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_workers_at_once_do_not_send_a_fourth_demand() -> None:
+    person = someone()
+    tell(*(item(person, "overdue_1") for _ in range(10)))
+    for _ in range(4):
+        at_once(*(partial(deliver.deliver_due, LIVE, at=NOON, limit=3) for _ in range(8)))
+    assert LocalMessage.objects.count() == 3
+
+
+@pytest.mark.django_db
+def test_what_no_longer_stands_is_skipped_with_the_reason() -> None:
+    first, second = item(someone(), "overdue_1"), item(someone("+8613800138001"), "overdue_1")
+    tell(first, second)
+    GONE[first.about] = "paid"
+    assert len(sent(NOON)) == 1
+    skipped = Delivery.objects.filter(notice__about=first.about)
+    assert set(skipped.values_list("state", "reason", "next_at", "tries")) == {("skipped", "paid", None, 0)}
+
+
+@pytest.fixture
+def post_office(settings: LazySettings) -> Iterator[list[Any]]:
+    """A real SMTP server, and what was posted there."""
+    letters: list[Any] = []
+
+    class Keep(Message):
+        def handle_message(self, message: Any) -> None:
+            letters.append(message)
+
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = Controller(Keep(), hostname="127.0.0.1", port=port)
+    server.start()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT, settings.DEFAULT_FROM_EMAIL = "127.0.0.1", port, "bnpl@example.com"
+    yield letters
+    server.stop()
+
+
+@pytest.mark.django_db
+def test_a_mail_arrives_at_a_real_server(post_office: list[Any]) -> None:
+    tell(item(someone(email="ada@example.com")), item(someone("+8613800138001")))
+    deliver.deliver_due(LIVE, at=NOON)
+    (letter,) = post_office
+    assert (letter["To"], letter["From"]) == ("ada@example.com", "bnpl@example.com")
+    assert "已从 银行卡 扣款 ¥12.34" in letter.get_payload(decode=True).decode()
+    assert not Delivery.objects.exclude(state="sent").exists()
+    assert Delivery.objects.filter(channel="mail").count() == 1  # without an address there is no mail
+
+
+@pytest.mark.django_db
+def test_what_a_dead_server_did_not_take_is_tried_again_and_then_given_up(
+    post_office: list[Any], settings: LazySettings
+) -> None:
+    tell(item(someone(email="ada@example.com")))
+    at = NOON
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        settings.EMAIL_PORT = free.getsockname()[1]
+    for wait in deliver.WAITS:
+        deliver.deliver_due(LIVE, at=at)
+        mail = Delivery.objects.get(channel="mail")
+        assert (mail.state, mail.reason, mail.next_at) == ("queued", "ConnectionRefusedError", at + wait)
+        at += wait
+    deliver.deliver_due(LIVE, at=at)
+    mail.refresh_from_db()
+    assert (mail.state, mail.tries, mail.next_at) == ("failed", 6, None)
+    assert post_office == []
+
+
+@pytest.mark.django_db
+def test_nothing_for_a_sandbox_leaves_whatever_the_settings_say(post_office: list[Any], settings: LazySettings) -> None:
+    settings.SMS_BACKEND = BROKEN
+    realm = Realm.objects.create(mode="test")
+    tell(item(someone(realm_id=realm.id, email="ada@example.com")), realm_id=realm.id)
+    assert len(sent(NOON, realm_id=realm.id)) == 2
+    settings.LOCAL_MESSAGES = False
+    tell(item(Person.objects.get()), realm_id=realm.id)
+    assert sent(NOON, realm_id=realm.id) == []
+    assert post_office == []
+    assert set(Delivery.objects.values_list("state", flat=True)) == {"sent"}
+
+
+@pytest.mark.django_db
+def test_no_row_of_a_delivery_holds_an_address(settings: LazySettings) -> None:
+    tell(item(someone(email="ada@example.com")))
+    with having(settings, SMS_BACKEND=BROKEN):
+        deliver.deliver_due(LIVE, at=NOON)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT string_agg(d::text, ' ') || string_agg(n::text, ' ') FROM accounts_delivery d, accounts_notice n"
+        )
+        stored = cursor.fetchone()[0]
+    assert "ConnectionError" in stored
+    assert not {word for word in ("13800138000", "ada@example.com") if word in stored}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_sent_inside_a_transaction() -> None:
+    tell(item(someone()))
+    claimed, _ = deliver.claim_due(LIVE, at=NOON, limit=9)
+    with transaction.atomic(), pytest.raises(deliver.InsideTransactionError):
+        list(deliver.send_all(claimed))
+    assert LocalMessage.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_killed_before_sending_it_is_sent_when_the_lease_is_over() -> None:
+    tell(item(someone()))
+    deliver.claim_due(LIVE, at=NOON, limit=9)
+    assert sent(NOON + deliver.LEASE - timedelta(seconds=1)) == []
+    assert len(sent(NOON + deliver.LEASE)) == 1
+    assert sent(NOON + DAY) == []
+
+
+@pytest.mark.django_db
+def test_killed_between_sending_and_settling_it_is_sent_once_more_and_not_again() -> None:
+    tell(item(someone()))
+    claimed, _ = deliver.claim_due(LIVE, at=NOON, limit=9)
+    outcomes = list(deliver.send_all(claimed))
+    assert len(sent(NOON + deliver.LEASE)) == 1
+    deliver.settle(outcomes, at=NOON + DAY)  # the dead one was only slow
+    assert sent(NOON + DAY) == []
+    assert LocalMessage.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_a_slow_failure_does_not_undo_what_another_worker_is_doing() -> None:
+    tell(item(someone()))
+    slow, _ = deliver.claim_due(LIVE, at=NOON, limit=9)
+    (other,), _ = deliver.claim_due(LIVE, at=NOON + deliver.LEASE, limit=9)
+    deliver.settle([(slow[0], "TimeoutError")], at=NOON + deliver.LEASE)
+    row = Delivery.objects.get(channel="sms")
+    assert (row.state, row.next_at, row.tries) == ("queued", other.next_at, 2)
+
+
+@pytest.mark.django_db
+def test_what_kills_every_worker_is_given_up() -> None:
+    tell(item(someone()))
+    for n in range(len(deliver.WAITS) + 1):
+        assert deliver.claim_due(LIVE, at=NOON + n * deliver.LEASE, limit=9)[0]
+    assert deliver.claim_due(LIVE, at=NOON + timedelta(hours=1), limit=9) == ([], 1)
+    row = Delivery.objects.get(channel="sms")
+    assert (row.state, row.reason) == ("failed", "never_settled")

@@ -1,0 +1,139 @@
+"""What people are told: in their language, in words staff may change, and once."""
+
+from functools import partial
+
+import pytest
+from django.conf import LazySettings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts import deliver, inbox, wording
+from accounts.inbox import Words
+from accounts.models import Delivery, LocalMessage, Notice, NoticeTemplate, Person
+from kernel.models import LIVE
+from kernel.refusal import Invalid
+from tests.accounts.telling import BY, GONE, NOON, item, sent, someone, tell
+from tests.guards import NO_RIGHT, refused_by
+from tests.threads import at_once
+
+
+@pytest.fixture(autouse=True)
+def _standing(settings: LazySettings) -> None:
+    GONE.clear()
+    settings.NOTICES_STANDING = "tests.accounts.telling.standing"
+    settings.EMAIL_BACKEND = "accounts.notices.LocalMail"  # pytest-django puts another one in its place
+
+
+@pytest.mark.django_db
+def test_every_stage_has_words_in_both_languages_that_publishing_would_accept() -> None:
+    rows = NoticeTemplate.objects.all()
+    assert {(row.key, row.language) for row in rows} == {
+        (key, language) for key in wording.PLACEHOLDERS for language in ("zh-hans", "en")
+    }
+    for row in rows:
+        shown = inbox.preview(row.key, row.language, Words(row.subject, row.body), at=NOON)
+        assert "{" not in shown.subject + shown.body
+        assert ("先享后付" in shown.body) == (row.language == "zh-hans")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("key", "subject", "body"),
+    [
+        ("due_in_1_day", "x", "{reason}"),  # another stage's
+        ("due_in_1_day", "{person.phone}", "x"),
+        ("due_in_1_day", "x", "{amount!r} {0}"),
+        ("due_in_1_day", "x", "a { b"),
+        ("due_in_1_day", "x\nBcc: y@example.com", "x"),
+        ("due_in_1_day", "", "x"),
+        ("due_in_1_day", "x", "x" * 501),
+        ("due_in_1_day", "x", "x\x00"),
+        ("payday", "x", "x"),
+    ],
+)
+def test_words_that_name_what_is_never_filled_in_are_refused(key: str, subject: str, body: str) -> None:
+    before = NoticeTemplate.objects.count()
+    with pytest.raises(Invalid):
+        inbox.publish_template(key, "en", Words(subject, body), by=BY, at=NOON)
+    with pytest.raises(Invalid):
+        inbox.preview(key, "en", Words(subject, body), at=NOON)
+    assert NoticeTemplate.objects.count() == before
+
+
+@pytest.mark.django_db
+def test_the_latest_words_are_used_and_what_was_told_keeps_its_own() -> None:
+    person = someone(language="en")
+    tell(item(person))
+    made = inbox.publish_template("debit_succeeded", "en", Words("Paid", "{amount}, {merchant}"), by=BY, at=NOON)
+    assert made.version == 2
+    tell(item(person))
+    newest, oldest = inbox.inbox_of(person.id)
+    assert (newest.subject, newest.body) == ("Paid", "CN¥12.34, 来电充电宝")
+    assert oldest.subject == "CN¥12.34 was taken"
+    with refused_by(NO_RIGHT):
+        connection.cursor().execute("UPDATE accounts_noticetemplate SET body = ''")
+
+
+@pytest.mark.django_db
+def test_each_hears_it_in_their_own_language_and_time() -> None:
+    zh, en = someone(), someone("+8613800138001", language="en")
+    Person.objects.filter(pk=en.id).update(zone="Europe/Paris")
+    tell(item(zh, "debit_failed"), item(en, "debit_failed"))
+    assert Notice.objects.get(person=zh).body == (
+        "【先享后付】来电充电宝「充电宝」¥12.34 从 银行卡 扣款未成功：余额不足。"
+        "将于11月21日 12:00再次扣款。详情与付款：https://x.example/o"
+    )
+    assert "not enough money. Again on 21 Nov, 05:00. Details" in Notice.objects.get(person=en).body
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("<script>alert(1)</script>", "<script>alert(1)</script>"),  # a page escapes it, a text shows it
+        ("{link} {amount}", "{link} {amount}"),
+        ("%s %(x)s {0.__class__}", "%s %(x)s {0.__class__}"),
+        ("👩‍👩‍👧 🍜", "👩‍👩‍👧 🍜"),
+        ("a\r\nBcc: x@example.com\x00\x1b[31m", "a Bcc: x@example.com[31m"),
+        ("\u202egnp.exe", "gnp.exe"),
+        ("长" * 300, "长" * 79 + "…"),
+    ],
+)
+def test_whatever_a_merchant_calls_itself_is_one_line_of_plain_text(name: str, shown: str) -> None:
+    person = someone(email="ada@example.com", language="en")
+    words = Words("{merchant}", "[{merchant}] {amount}")
+    inbox.publish_template("debit_succeeded", "en", words, by=BY, at=NOON)
+    tell(item(person, values={"merchant": name}))
+    assert Notice.objects.get().body == f"[{shown}] CN¥12.34"
+    assert sorted(sent(NOON)) == sorted([f"[{shown}] CN¥12.34", f"{shown}\n\n[{shown}] CN¥12.34"])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_at_once_tell_a_stage_once() -> None:
+    people = [someone(f"+86138001380{n:02}") for n in range(5)]
+    items = [item(person, "overdue_1", episode="e") for person in people]
+    outcomes = at_once(*(partial(tell, *(items if n % 2 else reversed(items))) for n in range(8)))
+    assert sum(outcomes) == 5
+    assert (Notice.objects.count(), Delivery.objects.count()) == (5, 10)
+    assert tell(*items) == 0
+    assert tell(*(item(p, "overdue_1", about=i.about, episode="f") for p, i in zip(people, items, strict=True))) == 5
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_workers_at_once_send_each_copy_once() -> None:
+    tell(*(item(someone(f"+86138001380{n:02}")) for n in range(20)))
+    at_once(*(partial(deliver.deliver_due, LIVE, at=NOON, limit=7) for _ in range(8)))
+    assert LocalMessage.objects.count() == 20
+    assert set(Delivery.objects.values_list("state", "tries")) == {("sent", 0), ("sent", 1)}
+
+
+@pytest.mark.django_db
+def test_what_is_told_and_sent_takes_a_handful_of_statements_however_many_people() -> None:
+    counts = []
+    for n in (1, 40):
+        people = [someone(f"+8613{n:02}0138{m:03}") for m in range(n)]
+        with CaptureQueriesContext(connection) as asked:
+            tell(*(item(person, "overdue_1") for person in people))
+            assert len(deliver.claim_due(LIVE, at=NOON, limit=100)[0]) == n
+        counts.append(len(asked))
+    assert counts[0] == counts[1] <= 14

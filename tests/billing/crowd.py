@@ -1,0 +1,42 @@
+"""Ten thousand people, in seconds: copies of one debt, each somebody else's. The book knows nothing of them."""
+
+from django.db import connection
+
+from accounts.models import Person, User
+from kernel.ids import uuid7
+from orders.models import Obligation
+from tests.conftest import NOON
+
+#: A row like an old one, with other values, for each number; the triggers of a new row hold.
+COPY = """
+INSERT INTO {table} SELECT (jsonb_populate_record(old, jsonb_build_object({changes}))).*
+FROM {table} old, unnest(%s::uuid[], %s::uuid[], %s::uuid[]) WITH ORDINALITY n (id, person, event, number)
+WHERE old.id = %s
+"""
+AT_ONCE = 1000
+#: Making them, and checking every foreign key at once at the end of the test, is not what is measured.
+PATIENCE = "SET LOCAL statement_timeout = '120s'"
+
+
+def crowd(like: Obligation, size: int) -> None:
+    """So many other people who can be texted and owe the same."""
+    with connection.cursor() as cursor:
+        cursor.execute(PATIENCE)
+    users = [User(joined_at=NOON, password="!") for _ in range(size)]
+    for n, user in enumerate(users):
+        user.take_phone(f"+86154{n:08}")
+    User.objects.bulk_create(users)
+    realm = like.realm_id
+    people = [Person(realm_id=realm, user=user, ref=user.public_id, created_at=NOON) for user in users]
+    Person.objects.bulk_create(people)
+    for first in range(0, size, AT_ONCE):
+        copy(like, people[first : first + AT_ONCE], first)
+
+
+def copy(like: Obligation, people: list[Person], first: int) -> None:
+    keys = [[uuid7() for _ in people], [person.id for person in people], [uuid7() for _ in people]]
+    debt = f"'id', n.id, 'person_id', n.person, 'sequence', n.number + 1 + {first}"
+    line = "'id', n.event, 'subject_id', n.id"
+    with connection.cursor() as cursor:
+        cursor.execute(COPY.format(table="orders_obligation", changes=debt), [*keys, like.id])
+        cursor.execute(COPY.format(table="orders_obligationevent", changes=line), [*keys, like.history.get().id])
