@@ -50,7 +50,7 @@ def remind_due() -> None:
         Obligation,
         "order__completed_at",
         lambda realm, at, limit: remind.remind_due(realm, at=at, limit=limit),
-        batch=500,
+        batch=200,
     )
 
 
