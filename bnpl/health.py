@@ -6,8 +6,11 @@ They are answered before any other middleware: a load balancer asks over plain h
 import contextlib
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
+from pathlib import Path
 
 import structlog
+from django.conf import settings
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
@@ -24,7 +27,7 @@ class NotReadyError(Exception):
 
 
 class Readiness:
-    """Four checks side by side, none of them waited for longer than a second."""
+    """The checks side by side, none of them waited for longer than a second."""
 
     def __init__(self) -> None:
         self.threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="readyz")
@@ -36,6 +39,8 @@ class Readiness:
             "broker": self.broker,
             "worker": self.worker,
         }
+        if settings.DEMO_FILE is not None:
+            self.checks["demo"] = partial(self.demo, settings.DEMO_FILE)
 
     def database(self) -> None:
         """A new connection each time: it shows that the next request could have one."""
@@ -59,6 +64,11 @@ class Readiness:
         with heartbeat.broker() as broker:
             if not heartbeat.felt(broker):
                 raise NotReadyError
+
+    def demo(self, told: Path) -> None:
+        """The local stack is ready when there is somebody to sign in as."""
+        if not told.exists():
+            raise NotReadyError
 
     def answer(self) -> dict[str, str]:
         """Each check with "ok" or "failed": the reason is for our log, not for whoever asks."""

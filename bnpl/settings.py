@@ -13,6 +13,9 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 PRODUCTION = env.production
 TESTING = env.posture == "test"
 
+# The local stack's demo data, which its readiness waits for.
+DEMO_FILE = Path(env.text("BNPL_HOME")) / "demo.json" if env.posture == "local" and env.text("BNPL_HOME") else None
+
 SECRET_KEY = env.secret_key()
 DEBUG = env.debug()
 BASE_URL = env.base_url()
