@@ -93,13 +93,16 @@ def _succeed(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor,
             row.succeed(answer.txn, at=at)
     record_all(rows, "succeeded", by=by, at=at, data=[{"source": heard[row.id].source} for row in rows])
     lines = _release_lines(rows)
-    for channel in sorted({row.channel for row in rows}):
-        payments = [
-            orders.Payment(line.obligation_id, Money(line.amount_minor, line.deduction.currency), line.id)
-            for line in lines
-            if line.deduction.channel == channel
-        ]
-        orders.receive(payments, clearing=book.clearing(channel), by=by, at=at)
+    payments = [
+        orders.Payment(
+            line.obligation_id,
+            Money(line.amount_minor, line.deduction.currency),
+            line.id,
+            book.clearing(line.deduction.channel),
+        )
+        for line in lines
+    ]
+    orders.receive(payments, by=by, at=at)
     publish([_news(line, "deduction.succeeded") for line in lines], realm_id=rows[0].realm_id, at=at)
     tell.succeeded(lines, at=at)
 

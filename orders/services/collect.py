@@ -31,6 +31,8 @@ class Payment:
     obligation_id: UUID
     amount: Money
     cause: UUID
+    #: The channel's account in the book, where the money is now.
+    clearing: Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def release(releases: Sequence[Release]) -> None:
 
 
 @transaction.atomic
-def receive(payments: Sequence[Payment], *, clearing: Account, by: Actor, at: datetime) -> list[Order]:
+def receive(payments: Sequence[Payment], *, by: Actor, at: datetime) -> list[Order]:
     """Money has arrived for these obligations of one realm: it is booked, and orders paid in full are done.
 
     The caller has made sure that each payment is reported once (its deduction's state moves once).
@@ -147,7 +149,7 @@ def receive(payments: Sequence[Payment], *, clearing: Account, by: Actor, at: da
     for row in paid:
         payment = by_id[row.id]
         order = row.order = orders[row.order_id]
-        moves = _moves(row, payment.amount, _principal_paid(order, siblings), clearing)
+        moves = _moves(row, payment.amount, _principal_paid(order, siblings), payment.clearing)
         _take(row, payment.amount)
         facts.append(Fact(payment.cause, "collected", moves, order.id))
         deltas.append(Delta(order.person_id, outstanding_minor=-payment.amount.minor))
