@@ -172,6 +172,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['-id'],
+                'indexes': [models.Index(condition=models.Q(('closed_at__isnull', True)), fields=['realm', 'opened_at'], name='cases_open')],
             },
         ),
         migrations.CreateModel(

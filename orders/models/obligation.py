@@ -110,6 +110,11 @@ class Obligation(Lifecycle):
                 name="obligations_day_end",
                 condition=Q(day_end_at__isnull=False, day_end_error=""),
             ),
+            models.Index(
+                fields=["realm", "day_end_at"],
+                name="obligations_day_end_stuck",
+                condition=Q(day_end_at__isnull=False, day_end_error__gt=""),
+            ),
             models.Index(fields=["person"], name="obligations_owed", condition=Q(state__in=["pending", "overdue"])),
         ]
         triggers = guards.lifecycle("orders_obligationevent", frozen=["realm_id", "order_id", "person_id", "currency"])
