@@ -84,6 +84,7 @@ def test_production_starts_with_every_variable_in_place_and_is_the_posture_of_si
         ("BLIND_INDEX_KEY", "change-me"),
         ("ALLOWED_HOSTS", "*"),
         ("NUM_PROXIES", "-1"),
+        ("METRICS_TOKEN", "short"),
         ("BNPL_POSTURE", "staging"),
     ],
 )
