@@ -88,14 +88,14 @@ KINDS: Mapping[str, Kind] = {
         late=30 * _SECOND,
         stuck=5 * _MINUTE,
         because="rung every two seconds; asking takes as long as the channel does",
-        do=_SWEPT + " A channel that answers slowly shows in the time between two lines of its reports.",
+        do=_SWEPT + " A slow channel holds the job up: compare the times of its reports.",
         rows=Rows(model=Deduction, column="ask_at", where="state = 'unknown'", look={"state__exact": "unknown"}),
     ),
     "unknown": Kind(
         says="Outcome unknown, by channel, since it was sent",
         late=10 * _MINUTE,
         stuck=_DAY,
-        because="by ten minutes a channel was asked three times, and after a day every time there is before once a day",
+        because="by ten minutes a channel was asked three times; after a day it is asked once a day",
         do="Call the channel with the deduction's number; its answer arrives by itself. Never send, fail or close it by"
         " hand: the money may have been taken.",
         rows=Rows(
