@@ -251,6 +251,9 @@ class Case(Identified):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["realm", "opened_at"], name="cases_open", condition=Q(closed_at__isnull=True)),
+        ]
 
 
 class Wallet(models.Model):

@@ -25,4 +25,8 @@ class Migration(migrations.Migration):
             model_name='deduction',
             index=models.Index(condition=models.Q(('ask_at__isnull', False)), fields=['realm', 'ask_at', 'id'], name='deductions_to_ask'),
         ),
+        migrations.AddIndex(
+            model_name='case',
+            index=models.Index(condition=models.Q(('closed_at__isnull', True)), fields=['realm', 'opened_at'], name='cases_open'),
+        ),
     ]

@@ -86,6 +86,10 @@ class Migration(migrations.Migration):
             model_name='order',
             index=models.Index(condition=models.Q(('expires_at__isnull', False)), fields=['realm', 'expires_at', 'id'], name='orders_waiting'),
         ),
+        migrations.AddIndex(
+            model_name='obligation',
+            index=models.Index(condition=models.Q(('day_end_at__isnull', False), ('day_end_error__gt', '')), fields=['realm', 'day_end_at'], name='obligations_day_end_stuck'),
+        ),
         migrations.AddConstraint(
             model_name='obligation',
             constraint=models.CheckConstraint(condition=models.Q(('written_off_minor__gte', 0), ('written_off_minor__lte', models.F('amount_minor')), models.Q(('state__in', ['written_off', 'paid']), ('written_off_minor', 0), _connector='OR')), name='only_the_unpaid_is_written_off'),

@@ -126,6 +126,11 @@ class Obligation(Lifecycle):
                 condition=Q(day_end_at__isnull=False, day_end_error=""),
             ),
             models.Index(
+                fields=["realm", "day_end_at"],
+                name="obligations_day_end_stuck",
+                condition=Q(day_end_at__isnull=False, day_end_error__gt=""),
+            ),
+            models.Index(
                 fields=["person"],
                 name="obligations_owed",
                 condition=Q(state__in=["pending", "overdue", "written_off"]),
