@@ -20,6 +20,7 @@ from accounts import notices, wording
 from accounts.models import Delivery, Notice, Person
 from kernel.lifecycle import in_transaction
 from kernel.models import LIVE
+from kernel.writes import update_all
 
 log = structlog.get_logger(__name__)
 #: How long sending may take before somebody else may take it up again.
@@ -66,7 +67,7 @@ def claim_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Delivery
         row.tries, row.tried_at, row.next_at = row.tries + 1, at, at + LEASE
         if row.channel == _INBOX:  # the row is the message
             row.state, row.sent_at, row.next_at = _SENT, at, None
-    Delivery.objects.bulk_update(rows, _MOVING, batch_size=500)
+    update_all(rows, _MOVING)
     return [row for row in going if row.channel != _INBOX], len(rows)
 
 
@@ -99,7 +100,7 @@ def settle(outcomes: Sequence[tuple[Delivery, str]], *, at: datetime) -> None:
             row.reason = reason
             row.next_at = at + WAITS[row.tries - 1] if row.tries <= len(WAITS) else None
             row.state = _QUEUED if row.next_at else _FAILED
-    Delivery.objects.bulk_update(rows, _MOVING, batch_size=500)
+    update_all(rows, _MOVING)
 
 
 def _sent(row: Delivery) -> str:

@@ -16,6 +16,7 @@ from accounts.wording import Phrase, Value
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import Busy, FieldError, Invalid
+from kernel.writes import insert_all
 
 log = structlog.get_logger(__name__)
 _INBOX, _SMS, _MAIL = Delivery.Channel.INBOX, Delivery.Channel.SMS, Delivery.Channel.MAIL
@@ -76,11 +77,9 @@ def write_notices(items: Iterable[Item], *, realm_id: int, at: datetime) -> int:
             continue
         pairs.append((item, _notice(item, person, found, language, realm_id=realm_id, at=at)))
     told = _insert([notice for _, notice in pairs], realm_id=realm_id, at=at)
-    Delivery.objects.bulk_create(
-        copy
-        for item, notice in pairs
-        if notice.id in told
-        for copy in _copies(notice, people[item.person_id], quiet=item.quiet, at=at)
+    new = ((item, notice) for item, notice in pairs if notice.id in told)
+    insert_all(
+        [copy for item, notice in new for copy in _copies(notice, people[item.person_id], quiet=item.quiet, at=at)]
     )
     return len(told)
 

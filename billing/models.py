@@ -129,7 +129,7 @@ class Deduction(Lifecycle):
             ),
         ]
         indexes = [
-            models.Index(fields=["realm", "ask_at"], name="deductions_to_ask", condition=Q(ask_at__isnull=False)),
+            models.Index(fields=["realm", "ask_at", "id"], name="deductions_to_ask", condition=Q(ask_at__isnull=False)),
             models.Index(fields=["person", "-id"], name="deductions_of_person"),
         ]
         triggers = guards.lifecycle(
@@ -179,6 +179,8 @@ class DeductionLine(models.Model):
     amount_minor = models.BigIntegerField()
     #: Which attempt at its obligation this is.
     attempt = models.PositiveSmallIntegerField()
+    #: The planned attempt it is, `{at, source, reason, …}` as it stood in the plan; empty for one nobody planned.
+    planned = models.JSONField(null=True, blank=True)
     #: While the deduction's outcome is open: at most one such line an obligation.
     live = models.BooleanField(default=True)
 
@@ -249,6 +251,9 @@ class Case(Identified):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["realm", "opened_at"], name="cases_open", condition=Q(closed_at__isnull=True)),
+        ]
 
 
 class Wallet(models.Model):

@@ -1,7 +1,7 @@
 """The plan of attempts: when, from what and why, computed from a published policy. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -71,8 +71,11 @@ class Situation:
     sources: tuple[Source, ...]
     #: Retries of this person, of any order, in the last 30 days.
     tried: tuple[Tried, ...] = ()
-    #: The instrument that failed just now.
+    #: The instrument that failed just now, and all that failed this debt today.
     failed: str = ""
+    failed_today: frozenset[str] = frozenset()
+    #: Whether it was a debit for several debts of which this is the oldest: it may be small enough by itself.
+    oldest_of_several: bool = False
     #: How many of the latest outcomes in a row were the channel's own trouble.
     troubles: int = 0
 
@@ -125,9 +128,14 @@ def after_failure(policy: Policy, kind: Kind, now: Situation) -> list[Planned]:
         if fits and all(planned.at != other.at for other in plan):
             plan.append(planned)
             budget.tried.append(Tried(planned.source.id, planned.at))
-    return sorted(plan, key=lambda planned: planned.at)
+    plan.sort(key=lambda planned: planned.at)
+    if plan and kind is Kind.SOFT and now.oldest_of_several and plan[0].reason != "next_instrument":
+        plan[0] = replace(plan[0], reason=SPLIT)
+    return plan
 
 
+#: A debit of the oldest debt alone, after one for several was more than was there.
+SPLIT = "split"
 #: Repeats of an attempt that never took place: the caps on asking a person's bank do not count them.
 _UNCOUNTED = {"channel_trouble"}
 
@@ -164,10 +172,12 @@ def may_move(policy: Policy, planned: Sequence[datetime], to: datetime, *, at: d
 
 
 def _at_once(policy: Policy, kind: Kind, now: Situation) -> Iterator[Planned]:
-    others = [source for source in now.sources if source.id != now.failed]
-    if kind is Kind.HARD or (kind is Kind.SOFT and policy.switch_on_soft):
-        for source in others[:1]:
-            yield Planned(awake(policy, now.at, now.zone), source, "next_instrument")
+    others = [source for source in now.sources if source.id not in now.failed_today | {now.failed}]
+    if others and (kind is Kind.HARD or (kind is Kind.SOFT and policy.switch_on_soft)):
+        yield Planned(awake(policy, now.at, now.zone), others[0], "next_instrument")
+    elif kind is Kind.SOFT and now.oldest_of_several:
+        same = next((source for source in now.sources if source.id == now.failed), now.sources[0])
+        yield Planned(awake(policy, now.at, now.zone), same, SPLIT)
     elif kind in (Kind.TECHNICAL, Kind.NOT_SENT) and 0 < now.troubles <= len(policy.technical_minutes):
         wait = timedelta(minutes=policy.technical_minutes[now.troubles - 1])
         same = next((source for source in now.sources if source.id == now.failed), now.sources[0])

@@ -1,4 +1,5 @@
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -8,6 +9,9 @@ from msgspec import convert
 from billing.models import Deduction, DeductionLine, Instrument, RetryPolicy, Wallet, WalletEntry
 from billing.planning import Policy, Tried
 from kernel.money import Money
+
+#: Attempts the caps do not count: the first at what has just become due, and repeats of one that never took place.
+UNCOUNTED = ("due", "channel_trouble")
 
 
 def instruments_of(person_ids: Iterable[UUID]) -> dict[UUID, list[Instrument]]:
@@ -25,15 +29,35 @@ def policies_at(names: Iterable[str], at: datetime) -> dict[str, Policy]:
     return {row.name: convert(row.terms, Policy) for row in rows.order_by("name", "version")}
 
 
-def retries_of(person_ids: Iterable[UUID], *, since: datetime) -> dict[UUID, tuple[Tried, ...]]:
+def retries_of(person_ids: Iterable[UUID], *, since: datetime) -> dict[UUID, list[Tried]]:
     """The planned retries each person saw since then: what the caps count."""
     rows = Deduction.objects.filter(
         person_id__in=set(person_ids), prepared_at__gt=since, purpose=Deduction.Purpose.PLANNED
     )
     found: dict[UUID, list[Tried]] = {}
-    for row in rows.exclude(reason__in=["due", "channel_trouble"]):
-        found.setdefault(row.person_id, []).append(Tried(str(row.instrument_id), row.prepared_at))
-    return {key: tuple(tried) for key, tried in found.items()}
+    columns = rows.exclude(reason__in=UNCOUNTED).order_by("id").values_list("person_id", "instrument_id", "prepared_at")
+    for person_id, instrument_id, prepared_at in columns:
+        found.setdefault(person_id, []).append(Tried(str(instrument_id), prepared_at))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt at an obligation ended: from which instrument, of which class, made when."""
+
+    source: str
+    kind: str
+    at: datetime
+
+
+def outcomes_of(obligation_ids: Sequence[UUID]) -> dict[UUID, list[Outcome]]:
+    """The outcomes of each obligation's attempts, newest first."""
+    found: dict[UUID, list[Outcome]] = {key: [] for key in obligation_ids}
+    rows = DeductionLine.objects.filter(obligation_id__in=obligation_ids, live=False).order_by("-id")
+    columns = ("deduction__instrument_id", "deduction__failure_class", "deduction__prepared_at")
+    for key, source, kind, at in rows.values_list("obligation_id", *columns):
+        found[key].append(Outcome(str(source), kind, at))
+    return found
 
 
 def deductions_of_order(order_id: UUID) -> QuerySet[Deduction]:

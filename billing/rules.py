@@ -7,6 +7,8 @@ from billing.planning import Kind
 
 #: How long after sending, and after each further ask, an unknown outcome is asked about.
 ASK_WAITS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
+#: After this long without knowing, a person is to look, beside the asking.
+WONDER_AFTER = timedelta(days=3)
 #: How long a charge may take before whoever finds it asks instead.
 SEND_LEASE = timedelta(seconds=60)
 #: How often in a day a merchant may ask to collect one order.
@@ -23,6 +25,11 @@ def next_ask(asks: int, *, at: datetime) -> datetime:
 def never_sent(asks: int, asks_min: int, sent_at: datetime, finality: timedelta, *, at: datetime) -> bool:
     """Whether "not found" may be believed: asked often enough, and past the channel's finality window."""
     return asks >= asks_min and at >= sent_at + finality
+
+
+def too_long(sent_at: datetime | None, *, at: datetime) -> bool:
+    """Whether an outcome has been unknown for so long that a person should look."""
+    return sent_at is not None and at >= sent_at + WONDER_AFTER
 
 
 def row_of(kinds: Sequence[str], kind: Kind) -> int:

@@ -19,8 +19,12 @@ log = structlog.get_logger(__name__)
 
 
 def every(seconds: float, task: str) -> dict[str, Any]:
-    """A tick that nobody fetched before the next one is dropped, so ticks do not pile up while no worker runs."""
-    return {"task": task, "schedule": seconds, "options": {"expires": seconds * 1.5}}
+    """A ring says its period, so that of several beats' rings one counts (bnpl.rings).
+
+    One that nobody fetched before the next is dropped: rings do not pile up while no worker runs.
+    """
+    options = {"expires": seconds * 1.5, "headers": {"every": seconds}}
+    return {"task": task, "schedule": seconds, "options": options}
 
 
 SCHEDULE = {
@@ -65,7 +69,7 @@ class Pulse(StartStopStep):
             log.warning("pulse missed", error=type(missed).__name__)
 
 
-app = Celery("bnpl")
+app = Celery("bnpl", task_cls="bnpl.rings:Ring")  # by name: it reads the clock, which needs the apps loaded
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.beat_schedule = SCHEDULE
 app.steps["consumer"].add(Pulse)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.utils import translation
 
+from bnpl.work.kinds import KINDS, plainly
 from kernel.lifecycle import Lifecycle
 from kernel.refusal import Refusal
 from ledger.rules import CHART, CLEARING, CLEARING_ENTRY
@@ -18,6 +19,7 @@ def drawings() -> dict[str, str]:
         "lifecycles.md": HEAD + "\n".join(_lifecycles()) + "\n",
         "errors.md": HEAD + "\n".join(_errors()) + "\n",
         "chart-of-accounts.md": HEAD + "\n".join(_chart()) + "\n",
+        "gauges.md": HEAD + "\n".join(_gauges()) + "\n",
     }
 
 
@@ -81,6 +83,16 @@ def _chart() -> Iterator[str]:
     yield "| event | kind | debit → credit |\n|---|---|---|"
     for event, kind, moves in POSTINGS:
         yield f"| {event} | `{kind}` | {moves} |"
+
+
+def _gauges() -> Iterator[str]:
+    yield "# Work under way\n"
+    yield "What may wait, how long, and what to do when it waits longer: in `/metrics`, at `/ops/work/` and by"
+    yield "`manage.py work`. Thresholds stand in `bnpl/work/kinds.py` and nowhere else.\n"
+    yield "| work | is | late | stuck | because | when it is not ok |\n|---|---|---|---|---|---|"
+    for name, kind in KINDS.items():
+        late, stuck = ("" if limit is None else plainly(limit) for limit in (kind.late, kind.stuck))
+        yield f"| `{name}` | {kind.says} | {late} | {stuck} | {kind.because} | {kind.do} |"
 
 
 POSTINGS = (

@@ -13,6 +13,7 @@ POSTURES = ("local", "test", "production")
 INSECURE = "insecure"  # every stand-in secret starts with this word, so that production can tell it from a real one
 STAND_IN_KEY = base64.b64encode(b"insecure stand-in, 32 bytes long").decode()
 SECRET_LENGTH_MIN = 50
+TOKEN_LENGTH_MIN = 32
 KEY_BYTES = 32
 DISTINCT_BYTES_MIN = 12  # 32 random bytes hold fewer different values less often than once in 10^13
 APP_TIMEOUTS = "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
@@ -65,6 +66,13 @@ class Environment:
                 f"SECRET_KEY is a default or shorter than {SECRET_LENGTH_MIN} characters; give production its own."
             )
         return key
+
+    def metrics_token(self) -> str:
+        """What a collector of figures shows; empty when /metrics is not to be had."""
+        token = self.text("METRICS_TOKEN")
+        if self.production and token and len(token) < TOKEN_LENGTH_MIN:
+            raise ImproperlyConfigured(f"METRICS_TOKEN is shorter than {TOKEN_LENGTH_MIN} characters.")
+        return token
 
     def debug(self) -> bool:
         if self.production and self.flag("DEBUG"):

@@ -1,4 +1,4 @@
-"""Two questions a machine may ask: are you alive, and may I send you people?
+"""Questions a machine may ask: are you alive, may I send you people, and how is the work getting on (bnpl.gauges)?
 
 They are answered before any other middleware: a load balancer asks over plain http, by our IP address, without cookies.
 """
@@ -16,6 +16,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
 from bnpl import heartbeat
+from bnpl.gauges import metrics
 
 PATIENCE_SECONDS = 0.9
 RETRY_AFTER_SECONDS = 2
@@ -108,11 +109,11 @@ def readyz(_request: HttpRequest) -> HttpResponse:
     )
 
 
-PROBES = {"/healthz": healthz, "/readyz": readyz}
+PROBES = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
 
 
 class Probes:
-    """The first middleware: answers the two probes and lets everything else pass."""
+    """The first middleware: answers the probes and lets everything else pass."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

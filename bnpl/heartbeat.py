@@ -1,5 +1,7 @@
 """The worker's pulse: one key in the broker that outlives its last stroke by ten seconds."""
 
+from datetime import timedelta
+
 import redis
 from django.conf import settings
 from redis.backoff import NoBackoff
@@ -27,3 +29,9 @@ def strike(connection: redis.Redis, worker: str) -> None:
 
 def felt(connection: redis.Redis) -> bool:
     return bool(connection.exists(KEY))
+
+
+def age(connection: redis.Redis) -> timedelta:
+    """Since the last stroke; when none was felt for as long as one lasts, that long."""
+    left = max(connection.pttl(KEY), 0)
+    return timedelta(seconds=LASTS_SECONDS) - timedelta(milliseconds=left)

@@ -69,8 +69,9 @@ INVARIANTS = [
         SELECT o.id, o.state, o.total_minor, b.* FROM orders_order o
         LEFT JOIN LATERAL (
             SELECT coalesce(sum(amount_minor) FILTER (WHERE state <> 'waived' AND kind = 'principal'), 0) AS amounts,
-                   coalesce(sum(amount_minor - paid_minor) FILTER (WHERE state IN ('pending', 'overdue')), 0) AS owed,
-                   coalesce(bool_or(state = 'overdue'), false) AS overdue,
+                   coalesce(sum(amount_minor - paid_minor)
+                            FILTER (WHERE state IN ('pending', 'overdue', 'written_off')), 0) AS owed,
+                   coalesce(bool_or(state IN ('overdue', 'written_off')), false) AS overdue,
                    coalesce(sum(paid_minor), 0) AS paid
             FROM orders_obligation WHERE order_id = o.id) b ON true
         WHERE (o.state IN ('completed', 'overdue', 'deducted') AND o.total_minor <> b.amounts)
@@ -93,14 +94,44 @@ INVARIANTS = [
     ),
     Invariant(
         "every_success_is_booked_once",
-        "Each line of a succeeded deduction is booked once with its amount, and nothing else as collected.",
+        "Each line of a succeeded deduction is booked once with its amount, and nothing else as taken.",
         """
         SELECT l.id AS line, p.cause_id, l.amount_minor, p.amount_minor AS booked
         FROM (SELECT l.* FROM billing_deductionline l
               JOIN billing_deduction d ON d.id = l.deduction_id AND d.state = 'succeeded') l
-        FULL JOIN (SELECT * FROM ledger_posting WHERE kind = 'collected' AND credit_account = 'receivable') p
+        FULL JOIN (SELECT * FROM ledger_posting WHERE kind IN ('collected', 'recovered') AND line = 0) p
              ON p.cause_id = l.id
         WHERE l.amount_minor IS DISTINCT FROM p.amount_minor
+        """,
+    ),
+    Invariant(
+        "losses_are_what_was_written_off",
+        "What the book says an order lost and recovered equals what its obligations say.",
+        """
+        SELECT o.order_id, o.lost, o.back, b.lost AS booked_lost, b.back AS booked_back
+        FROM (SELECT order_id, sum(written_off_minor) AS lost, sum(CASE WHEN written_off_minor > 0
+                  THEN paid_minor - (amount_minor - written_off_minor) ELSE 0 END) AS back
+              FROM orders_obligation GROUP BY 1) o
+        FULL JOIN (SELECT order_id, sum(amount_minor) FILTER (WHERE kind = 'written_off') AS lost,
+                          sum(amount_minor) FILTER (WHERE kind = 'recovered') AS back
+                   FROM ledger_posting WHERE kind IN ('written_off', 'recovered') AND line = 0 GROUP BY 1) b
+             ON b.order_id = o.order_id
+        WHERE (coalesce(o.lost, 0), coalesce(o.back, 0)) <> (coalesce(b.lost, 0), coalesce(b.back, 0))
+        """,
+    ),
+    Invariant(
+        "every_attempt_was_planned",
+        "Each automatic attempt is one of a plan that was made before, by its time, instrument and reason.",
+        """
+        SELECT l.id AS line, d.reason, l.planned FROM billing_deductionline l
+        JOIN billing_deduction d ON d.id = l.deduction_id JOIN orders_obligation o ON o.id = l.obligation_id
+        WHERE (d.purpose = 'planned') <> (l.planned IS NOT NULL)
+           OR (l.planned ->> 'at')::timestamptz > d.prepared_at
+           OR (l.planned ->> 'source')::uuid <> d.instrument_id
+           OR NOT (l.planned ->> 'reason' = 'due' AND (l.planned ->> 'at')::timestamptz = o.due_at)
+              AND NOT EXISTS (SELECT 1 FROM orders_plan p JOIN orders_obligation q ON q.id = p.obligation_id
+                              WHERE q.order_id = l.order_id AND p.at <= d.prepared_at
+                                AND p.attempts @> jsonb_build_array(l.planned))
         """,
     ),
     Invariant(

@@ -24,6 +24,9 @@ HTTPS = BASE_URL.startswith("https://")
 # How many proxies of ours stand in front. 0: nobody's X-Forwarded-* is believed.
 NUM_PROXIES = env.number("NUM_PROXIES", 0)
 
+# Who may read /metrics (bnpl.gauges). Empty in production: nobody.
+METRICS_TOKEN = env.metrics_token()
+
 # Personal data: {id: 32 bytes}, the first one encrypts; and the key of the blind index.
 PII_KEYS = env.pii_keys()
 BLIND_INDEX_KEY = env.blind_index_key()

@@ -1,4 +1,7 @@
-"""The addresses of the house. `/healthz` and `/readyz` are answered before this table is read: see bnpl.health."""
+"""The addresses of the house.
+
+`/healthz`, `/readyz` and `/metrics` are answered before this table is read: see bnpl.health.
+"""
 
 from functools import partial
 
@@ -12,6 +15,7 @@ from django.views.i18n import set_language
 from billing.pages import order as order_pages
 from billing.pages import sign as sign_pages
 from billing.pages import wallet as wallet_pages
+from bnpl import console
 from credit import pages as service_pages
 from orders import pages as record_pages
 
@@ -39,6 +43,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("bnpl.api")),
     path("", include("accounts.urls")),
     *PAGES,
+    path("ops/work/", admin.site.admin_view(console.work), name="work"),
     path("ops/", admin.site.urls),
 ]
 

@@ -15,6 +15,7 @@ from credit.models import Agreement, Decision, Profile, ScoreChange
 from credit.queries import Standing, standing_of
 from kernel.actor import Actor
 from kernel.refusal import NotFound, Refusal
+from kernel.writes import insert_all
 from merchants import queries as merchant_queries
 from merchants import services as merchants
 from merchants.models import Service
@@ -259,7 +260,7 @@ def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:
             ],
         )
         scores = dict(cursor.fetchall())
-    ScoreChange.objects.bulk_create(
+    steps = [
         ScoreChange(
             person_id=delta.person_id,
             reason=delta.score_step,
@@ -270,7 +271,8 @@ def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:
         )
         for delta in deltas
         if delta.score_step
-    )
+    ]
+    insert_all(steps)
 
 
 def _terminate(agreement: Agreement, *, by: Actor, at: datetime) -> None:

@@ -17,6 +17,17 @@ VIEWERS = ("viewer", "support", "collections", "risk", "finance", "supervisor", 
 COUNT_MAX = 10_000
 
 
+def may_look(request: HttpRequest) -> bool:
+    """Whether whoever asks is a colleague with a role."""
+    user = request.user
+    if not isinstance(user, PermissionsMixin) or not (user.is_active and getattr(user, "is_staff", False)):
+        return False
+    if user.is_superuser:
+        return True
+    prefetch_related_objects([user], "groups")  # asked for every model of the index, read once
+    return any(group.name in VIEWERS for group in user.groups.all())
+
+
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
     """Counts no further than anybody turns pages: a table of a hundred million rows must not be walked for a number."""
 
@@ -56,13 +67,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         del obj
-        user = request.user
-        if not isinstance(user, PermissionsMixin) or not (user.is_active and getattr(user, "is_staff", False)):
-            return False
-        if user.is_superuser:
-            return True
-        prefetch_related_objects([user], "groups")  # asked for every model of the index, read once
-        return any(group.name in VIEWERS for group in user.groups.all())
+        return may_look(request)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

@@ -1,7 +1,8 @@
 """A life with guarded steps: locked, moved, told. What stands here is the same for every such row."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from django.db import connection, models, transaction
 from kernel.actor import Actor
 from kernel.models import History, Identified, snapshot
 from kernel.refusal import NotFound
+from kernel.writes import insert_all, update_all
 
 _L = TypeVar("_L", bound="Lifecycle")
 
@@ -36,7 +38,10 @@ class LifecycleQuerySet(models.QuerySet[_L]):
 
 
 class Lifecycle(Identified):
-    """A row whose `state` moves by its transitions only, each step with a line of history."""
+    """A row whose `state` moves by its transitions only, each step with a line of history.
+
+    Only what changed is written, so a JSON column is given another value and never changed in place.
+    """
 
     history_model: ClassVar[type[History]]
     #: The states a new row may be in.
@@ -49,15 +54,30 @@ class Lifecycle(Identified):
     class Meta:
         abstract = True
 
-    #: `state` as the row's history last told it; empty before the first line.
-    told: str = ""
+    #: The columns as they stand in the database, as far as this instance knows; none before its first line.
+    kept: Mapping[str, Any] = MappingProxyType({})
     state: Any
 
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **how: Any) -> Self:
         row = super().from_db(db, field_names, values, **how)
-        row.told = row.state
+        row.kept = dict(zip(field_names, values, strict=False))
         return row
+
+    @property
+    def told(self) -> str:
+        """`state` as the row's history last told it; empty before the first line."""
+        return str(self.kept.get("state", ""))
+
+    @property
+    def changed(self) -> set[str]:
+        """The columns whose values are not, or may not be, those in the database."""
+        names = (f.attname for f in self._meta.concrete_fields if not f.primary_key)
+        return {name for name in names if name not in self.kept or self.kept[name] != getattr(self, name)}
+
+    def now_kept(self) -> None:
+        """The row stands in the database as it stands here."""
+        self.kept = {f.attname: getattr(self, f.attname) for f in self._meta.concrete_fields}
 
     def record(self, kind: str, *, by: Actor, at: datetime, **data: Any) -> History:
         """Write the step just taken and its line of history, together; the line is what money moved by it names."""
@@ -83,22 +103,19 @@ def record_all(
     """Write one step of each of many rows of one kind, and their lines of history, in two statements."""
     if not rows:
         return []
-    model = type(rows[0])
     lines = []
     for row, extra in zip(rows, data or [{}] * len(rows), strict=True):
         row.version += 1
         lines.append(row.line(kind, by=by, at=at, data=extra))
     with transaction.atomic():
         if rows[0].version == 1:
-            model._default_manager.bulk_create(rows)
-        elif len(rows) == 1:
-            rows[0].save(force_update=True)
+            insert_all(rows)
         else:
-            names = [f.name for f in model._meta.concrete_fields if not f.primary_key]
-            model._default_manager.bulk_update(rows, names, batch_size=500)
-        model.history_model._default_manager.bulk_create(lines)
+            changed = set().union(*(row.changed for row in rows))
+            update_all(rows, sorted(changed))
+        insert_all(lines)
     for row in rows:
-        row.told = row.state
+        row.now_kept()
     return lines
 
 

@@ -99,4 +99,6 @@ def clearing(channel: str) -> Account:
 
 FEES = Account("fees")
 LATE_FEES = Account("late_fees")
+LOSSES = Account("losses")
+RECOVERIES = Account("recoveries")
 SUSPENSE = Account("suspense")

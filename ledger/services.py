@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from kernel.writes import insert_all
 from ledger.models import Posting
 from ledger.rules import Move
 
@@ -47,4 +48,5 @@ def post(facts: Iterable[Fact], *, realm_id: int, at: datetime) -> list[Posting]
         for line, move in enumerate(fact.moves)
         if move.amount
     ]
-    return Posting.objects.bulk_create(postings)
+    insert_all(postings)
+    return postings

@@ -116,25 +116,30 @@ def publish(news: Sequence[News], *, realm_id: int, at: datetime) -> None:
 
     The caller holds the lock on each subject, which is what makes its numbers run without gaps.
     """
+    if not news:
+        return
     with connection.cursor() as cursor:
-        for item in news:
-            cursor.execute(
-                """
-                INSERT INTO merchants_event (id, realm_id, merchant_id, type, subject_id, sequence, data, at)
-                SELECT %s, %s, %s, %s, %s, coalesce(max(sequence), 0) + 1, %s::jsonb, %s
-                FROM merchants_event WHERE subject_id = %s
-                """,
-                [
-                    uuid7(),
-                    realm_id,
-                    item.merchant_id,
-                    item.type,
-                    item.subject_id,
-                    msgspec.json.encode(item.data).decode(),
-                    at,
-                    item.subject_id,
-                ],
-            )
+        cursor.execute(
+            """
+            INSERT INTO merchants_event (id, realm_id, merchant_id, type, subject_id, sequence, data, at)
+            SELECT v.id, %s, v.merchant, v.type, v.subject,
+                   coalesce(told.last, 0) + row_number() OVER (PARTITION BY v.subject ORDER BY v.n), v.data, %s
+            FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::uuid[], %s::jsonb[])
+                 WITH ORDINALITY AS v (id, merchant, type, subject, data, n)
+            LEFT JOIN LATERAL (
+                SELECT max(sequence) AS last FROM merchants_event WHERE subject_id = v.subject) told ON true
+            ORDER BY v.n
+            """,
+            [
+                realm_id,
+                at,
+                [uuid7() for _ in news],
+                [item.merchant_id for item in news],
+                [item.type for item in news],
+                [item.subject_id for item in news],
+                [msgspec.json.encode(item.data).decode() for item in news],
+            ],
+        )
 
 
 def _note(merchant_id: UUID, verb: str, subject_id: UUID, *, by: Actor, at: datetime, **data: Any) -> None:

@@ -1,8 +1,10 @@
+from typing import ClassVar
+
 from django.contrib import admin
 
 from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
-from orders.models import Obligation, ObligationEvent, Order, OrderEvent, Pause
+from orders.models import Obligation, ObligationEvent, Order, OrderEvent, Pause, Plan
 
 
 @admin.register(Order)
@@ -51,6 +53,15 @@ class PauseAdmin(ReadOnlyAdmin):
     list_display = ("public_id", "order", "reason", "began_at", "began_by", "ended_at", "ended_by")
     list_filter = ("reason",)
     list_select_related = ("order",)
+
+
+@admin.register(Plan)
+class PlanAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "obligation", "why", "at", "attempts")
+    list_filter = ("why",)
+    list_select_related = ("obligation",)
+    found_by: ClassVar[dict[str, str]] = {"obl": "obligation_id", "ord": "obligation__order_id", "per": "person_id"}
+    ordering = ("-id",)
 
 
 @admin.register(ObligationEvent)

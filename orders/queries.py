@@ -60,7 +60,7 @@ def order_of(merchant_id: UUID, order_id: UUID) -> Order:
 
 def record_of(person_id: UUID, shelf: str = "") -> QuerySet[Order]:
     """The person's orders of all merchants, or those on one shelf, each with what is still owed of it."""
-    owed = Obligation.objects.filter(order=OuterRef("pk"), state__in=Obligation.OWED).order_by().values("order")
+    owed = Obligation.objects.filter(order=OuterRef("pk"), state__in=Obligation.PAYABLE).order_by().values("order")
     rows = Order.objects.filter(person_id=person_id).select_related("merchant")
     if shelf in SHELVES:
         rows = rows.filter(state__in=SHELVES[shelf])
@@ -69,7 +69,7 @@ def record_of(person_id: UUID, shelf: str = "") -> QuerySet[Order]:
 
 def owed_by(person_id: UUID) -> list[Money]:
     """What the person owes altogether, in each currency."""
-    rows = Obligation.objects.filter(person_id=person_id, state__in=Obligation.OWED).order_by("currency")
+    rows = Obligation.objects.filter(person_id=person_id, state__in=Obligation.PAYABLE).order_by("currency")
     return [Money(unpaid, currency) for currency, unpaid in rows.values_list("currency").annotate(unpaid=_UNPAID)]
 
 

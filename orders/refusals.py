@@ -77,6 +77,12 @@ class AlreadyCollected(Refusal):
     code, title = "already_collected", _("Money was collected for this order already.")
 
 
+class WrittenOff(Refusal):
+    """The debt was given up as lost; only a payment can change it now."""
+
+    code, title = "written_off", _("This debt was written off; only a payment can change it now.")
+
+
 class DeductionInFlight(Busy):
     """A deduction is under way; what is owed cannot change until its outcome is known."""
 

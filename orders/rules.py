@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from kernel.money import BPS, Money
-from ledger.rules import FEES, LATE_FEES, Account, Move
+from ledger.rules import FEES, LATE_FEES, LOSSES, RECOVERIES, Account, Move
 
 #: An order nobody confirmed ends by itself after this long.
 CONFIRMATION = timedelta(days=30)
@@ -109,6 +109,19 @@ def accrual_moves(fee: Money, terms: Terms) -> list[Move]:
 def fee_waiver_moves(fee: Money, terms: Terms) -> list[Move]:
     """A late fee is forgiven: what its days posted is reversed."""
     return [Move(LATE_FEES, terms.person, fee)]
+
+
+def write_off_moves(amount: Money, terms: Terms, *, ours: bool) -> list[Move]:
+    """The debt is given up: a loss of whoever bore the risk, us (`ours`) or the merchant, who was not owed yet."""
+    return [Move(LOSSES if ours else terms.held, terms.person, amount)]
+
+
+def recovery_moves(amount: Money, before: Money, clearing: Account, terms: Terms, *, ours: bool) -> list[Move]:
+    """Money came for a debt given up: income where the loss was ours, else the merchant's, less the fee as ever."""
+    if ours:
+        return [Move(clearing, RECOVERIES, amount)]
+    fee = fee_of(before + amount, terms) - fee_of(before, terms)
+    return [Move(clearing, terms.owed, amount), Move(terms.owed, FEES, fee)]
 
 
 def bucket_of(days: int) -> str:

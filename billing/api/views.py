@@ -59,7 +59,14 @@ class CollectOrder(MerchantView):
         "Try to collect now; the platform's own plan stays as it is",
         takes=Nothing,
         gives=OrderOut,
-        refuses=[NotAllowed, refusals.OrderState, refusals.DeductionInFlight, NoInstrument, TooOften],
+        refuses=[
+            NotAllowed,
+            refusals.OrderState,
+            refusals.DeductionInFlight,
+            refusals.WrittenOff,
+            NoInstrument,
+            TooOften,
+        ],
         writes=True,
     )
     def post(self, request: Request, order: str) -> HttpResponse:

@@ -9,6 +9,7 @@ from billing.models import Deduction
 from billing.services.settle import Report, settle_all
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
+from kernel.writes import update_all
 
 ASKER = Actor.system("ask")
 
@@ -27,7 +28,7 @@ def _take_turn(realm_id: int, *, at: datetime, limit: int) -> list[Deduction]:
 
     One still `sent` past its lease belonged to a process that is gone: its outcome is unknown from now on.
     """
-    due = Deduction.objects.filter(realm_id=realm_id, ask_at__lte=at).order_by("ask_at")
+    due = Deduction.objects.filter(realm_id=realm_id, ask_at__lte=at).order_by("ask_at", "id")
     rows = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
     orphans = [row for row in rows if row.state == Deduction.State.SENT]
     for row in rows:
@@ -36,5 +37,5 @@ def _take_turn(realm_id: int, *, at: datetime, limit: int) -> list[Deduction]:
     for row in orphans:
         row.lose(ask_at=rules.next_ask(row.asks, at=at))
     record_all(orphans, "unknown", by=ASKER, at=at)
-    Deduction.objects.bulk_update(rows, ["asks", "ask_at"], batch_size=500)
+    update_all(rows, ["asks", "ask_at"])
     return rows

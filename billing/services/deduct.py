@@ -1,8 +1,8 @@
 """Collecting what is due: claimed in one transaction, charged in none, settled in one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -13,25 +13,16 @@ from billing.models import Deduction, DeductionLine, Instrument
 from billing.refusals import AmountInvalid, NoInstrument
 from billing.rules import LINES_MAX, SEND_LEASE
 from billing.services import tell
-from billing.services.plan import CAPS_LOOK_BACK, put_off, sources_of
+from billing.services.plan import Want, sort_out
 from billing.services.settle import Report, settle_all
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
+from kernel.writes import insert_all
 from orders import services as orders
-from orders.models import Obligation
+from orders.models import Obligation, Plan
 
 SWEEP = Actor.system("deduct")
-
-
-@dataclass(frozen=True, slots=True)
-class Want:
-    """What is to be taken for one locked obligation, from where, and what the plan calls it."""
-
-    obligation: Obligation
-    instrument: Instrument
-    amount: Money
-    reason: str = ""
 
 
 def deduct_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
@@ -48,26 +39,14 @@ def prepare_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Deduct
     What one person owes on one instrument becomes one debit. A retry that the hour or a cap forbids is put off; an
     obligation whose person has nothing to take from waits until they act.
     """
-    due = orders.lock_due(realm_id, at=at, limit=limit)
-    usable = queries.instruments_of(row.person_id for row in due)
-    tried = queries.retries_of((row.person_id for row in due), since=at - CAPS_LOOK_BACK)
-    policies = queries.policies_at((row.order.service.retry_policy for row in due), at)
-    wants, stuck = [], []
-    for row in due:
-        instrument = _chosen(row, usable.get(row.person_id, []))
-        if instrument is None:
-            stuck.append(row)
-            continue
-        (source,), policy = sources_of([instrument]), policies[row.order.service.retry_policy]
-        later = put_off(row, policy, source, row.person, tried.get(row.person_id, ()), at=at)
-        if later is None:
-            wants.append(Want(row, instrument, row.owed, row.plan[0]["reason"] if row.plan else "due"))
-        else:
-            orders.replan(row, later)
+    rows, seen = orders.lock_due(realm_id, at=at, limit=limit)
+    due = sort_out(rows, at=at)
+    orders.replan(due.elsewhere, why=Plan.Why.OTHER_INSTRUMENT, at=at)
+    orders.replan(due.put_off, why=Plan.Why.PUT_OFF, at=at)
     failure = {"code": "no_instrument", "class": "hard", "at": at.isoformat()}
-    orders.release([orders.Release(row.id, failure, plan=[]) for row in stuck])
-    tell.stuck(stuck, at=at)
-    return prepare(wants, purpose=Deduction.Purpose.PLANNED, by=SWEEP, at=at), len(due)
+    orders.release([orders.Release(row.id, failure, plan=[]) for row in due.stuck], why=Plan.Why.NO_INSTRUMENT, at=at)
+    tell.stuck(due.stuck, at=at)
+    return prepare(due.wants, purpose=Deduction.Purpose.PLANNED, by=SWEEP, at=at), seen
 
 
 def prepare(wants: Sequence[Want], *, purpose: str, by: Actor, at: datetime) -> list[Deduction]:
@@ -75,18 +54,16 @@ def prepare(wants: Sequence[Want], *, purpose: str, by: Actor, at: datetime) -> 
 
     They are written with their numbers before anything leaves the house.
     """
-    groups: dict[tuple[UUID, str, int], list[Want]] = {}
+    together: dict[Any, list[Want]] = {}
     for want in sorted(wants, key=lambda want: (want.obligation.due_at, want.obligation.id)):
-        number = 0
-        while len(groups.get(key := (want.instrument.id, want.amount.currency, number), [])) == LINES_MAX:
-            number += 1
-        groups.setdefault(key, []).append(want)
+        together.setdefault(want.debit, []).append(want)
+    groups = [group[n : n + LINES_MAX] for group in together.values() for n in range(0, len(group), LINES_MAX)]
     if not groups:
         return []
-    deductions = [_deduction(group, purpose=purpose, at=at) for group in groups.values()]
+    deductions = [_deduction(group, purpose=purpose, at=at) for group in groups]
     record_all(deductions, "prepared", by=by, at=at)
-    pairs = [(d, want) for d, group in zip(deductions, groups.values(), strict=True) for want in group]
-    DeductionLine.objects.bulk_create(_line(deduction, want) for deduction, want in pairs)
+    pairs = [(d, want) for d, group in zip(deductions, groups, strict=True) for want in group]
+    insert_all([_line(deduction, want) for deduction, want in pairs])
     claimed = [(want.obligation, deduction.id) for deduction, want in pairs]
     orders.claim(claimed, planned=purpose == Deduction.Purpose.PLANNED)
     for deduction in deductions:
@@ -116,7 +93,7 @@ def prepare_for_order(
         NoInstrument: there is nothing to take it from.
         AmountInvalid: more than is owed, or nothing.
     """
-    order, owed = orders.lock_owed(order_id)
+    order, owed = orders.lock_owed(order_id, lost=purpose == Deduction.Purpose.PAY_NOW)
     wants = _wants(owed, _instrument(order.person_id, instrument_id), amount_minor)
     return prepare(wants, purpose=purpose, by=by, at=at)
 
@@ -131,12 +108,6 @@ def prepare_for_person(person_id: UUID, *, instrument_id: UUID | None, by: Actor
     """
     wants = _wants(orders.lock_owed_by(person_id), _instrument(person_id, instrument_id), None)
     return prepare(wants, purpose=Deduction.Purpose.PAY_NOW, by=by, at=at)
-
-
-def _chosen(row: Obligation, usable: Sequence[Instrument]) -> Instrument | None:
-    """The instrument the plan names, if it may still be charged; else the person's first."""
-    planned = row.plan[0].get("source") if row.plan else None
-    return next((i for i in usable if str(i.id) == planned), usable[0] if usable else None)
 
 
 def _instrument(person_id: UUID, instrument_id: UUID | None) -> Instrument:
@@ -164,13 +135,14 @@ def _wants(owed: Sequence[Obligation], instrument: Instrument, amount_minor: int
 
 def _deduction(group: Sequence[Want], *, purpose: str, at: datetime) -> Deduction:
     first = group[0]
+    counted = next((want for want in group if want.reason not in queries.UNCOUNTED), first)
     return Deduction(
         realm_id=first.obligation.realm_id,
         person_id=first.obligation.person_id,
         instrument=first.instrument,
         channel=first.instrument.channel,
         purpose=purpose,
-        reason=first.reason,
+        reason=counted.reason,
         currency=first.amount.currency,
         amount_minor=sum(want.amount.minor for want in group),
         prepared_at=at,
@@ -185,4 +157,5 @@ def _line(deduction: Deduction, want: Want) -> DeductionLine:
         merchant_id=want.obligation.merchant_id,
         amount_minor=want.amount.minor,
         attempt=want.obligation.attempts + 1,
+        planned=want.attempt,
     )

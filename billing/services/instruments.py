@@ -13,6 +13,7 @@ from billing.channels import bank
 from billing.channels.bank import Behaviour
 from billing.models import Instrument, Wallet, WalletEntry
 from billing.refusals import ReferenceReused
+from billing.services.plan import plan_from
 from credit import services as credit
 from kernel.actor import Actor
 from kernel.money import Money
@@ -21,6 +22,7 @@ from ledger import services as ledger
 
 #: What a scripted person starts with: band A, so that an ordinary order is not refused.
 SANDBOX_SCORE = 720
+WALLET = "wallet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +36,12 @@ class Script:
 
 @transaction.atomic
 def add_instrument(person: Person, channel: str, token: str, label: str, *, at: datetime) -> Instrument:
-    """One more place to take money from, tried after those already there."""
+    """One more place to take money from, tried after those already there; an unplanned debt is planned for it.
+
+    A wallet is empty when it is opened, and what comes into it its person pays with by themselves.
+    """
     last = person.instruments.aggregate(last=Max("priority"))["last"] or 0
-    return Instrument.objects.create(
+    instrument = Instrument.objects.create(
         realm_id=person.realm_id,
         person=person,
         channel=channel,
@@ -45,6 +50,9 @@ def add_instrument(person: Person, channel: str, token: str, label: str, *, at: 
         priority=last + 1,
         created_at=at,
     )
+    if channel != WALLET:
+        plan_from(instrument, at=at)
+    return instrument
 
 
 @transaction.atomic
@@ -52,7 +60,7 @@ def open_wallet(person: Person, *, at: datetime) -> Wallet:
     """A wallet for stored value, and the instrument that takes from it. Twice is once."""
     wallet, made = Wallet.objects.get_or_create(person=person, defaults={"realm_id": person.realm_id})
     if made:
-        add_instrument(person, "wallet", str(person.id), "钱包余额", at=at)
+        add_instrument(person, WALLET, str(person.id), "钱包余额", at=at)
     return wallet
 
 

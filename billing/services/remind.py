@@ -77,7 +77,7 @@ def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
             reason = ""
         elif notice.stage == "debit_failed":
             rows = lines.get(notice.about, []) if row is None else [row]
-            reason = "" if any(row.owed for row in rows) else "settled"
+            reason = "" if any(row.state in Obligation.OWED for row in rows) else "settled"
         else:
             overtaken = notice.stage.startswith(COLLECTION) and latest[notice.about] != notice.id
             reason = "overtaken" if overtaken else _over(row, notice, at=at)
@@ -88,7 +88,7 @@ def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
 
 def _over(row: Obligation | None, notice: Notice, *, at: datetime) -> str:
     """Why a reminder about this obligation is pointless now; empty when it is not."""
-    if row is None or not row.owed:
+    if row is None or row.state not in Obligation.OWED:
         return str(row.state) if row else "gone"
     if row.paused_at is not None:
         return "paused"

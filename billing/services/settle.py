@@ -18,11 +18,14 @@ from kernel.actor import Actor
 from kernel.ids import public
 from kernel.lifecycle import record_all
 from kernel.money import Money
+from kernel.writes import insert_all
 from ledger import rules as book
 from ledger import services as ledger
 from merchants.services import News, publish
 from orders import services as orders
 
+#: Of a case: nobody could say for days how a deduction ended.
+TOO_LONG = "unknown_too_long"
 OUTCOMES = {Taken: "taken", Declined: "declined", Lost: "lost", Absent: "absent"}
 
 
@@ -67,16 +70,18 @@ def _unsettled(reports: Sequence[Report], *, by: Actor, at: datetime) -> list[Ex
 def _settle(reports: Sequence[Report], *, by: Actor, at: datetime) -> None:
     heard = {report.deduction_id: report for report in reports}
     rows = Deduction.objects.locked_all(heard)
-    ChannelReport.objects.bulk_create(_evidence(row, heard[row.id], at=at) for row in rows)
-    open_rows = [row for row in rows if row.state in (Deduction.State.SENT, Deduction.State.UNKNOWN)]
+    insert_all([_evidence(row, heard[row.id], at=at) for row in rows])
+    open_rows, right = [], []
     for row in rows:
-        if row not in open_rows:
-            _contradicts(row, heard[row.id].answer, at=at)
-    taken = [row for row in open_rows if isinstance(heard[row.id].answer, Taken)]
-    right = [row for row in taken if heard[row.id].answer.amount == row.amount]  # type: ignore[union-attr]
-    for row in taken:
-        if row not in right:
-            _wrong_amount(row, heard[row.id].answer, at=at)
+        answer = heard[row.id].answer
+        if row.state not in (Deduction.State.SENT, Deduction.State.UNKNOWN):
+            _contradicts(row, answer, at=at)
+            continue
+        open_rows.append(row)
+        if isinstance(answer, Taken) and answer.amount == row.amount:
+            right.append(row)
+        elif isinstance(answer, Taken):
+            _to_suspense(row, answer, "wrong_amount", at=at)
     _succeed(right, heard, by=by, at=at)
     _fail([row for row in open_rows if isinstance(heard[row.id].answer, Declined)], heard, by=by, at=at)
     doubtful = [row for row in open_rows if isinstance(heard[row.id].answer, Lost | Absent)]
@@ -91,6 +96,7 @@ def _succeed(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor,
         answer = heard[row.id].answer
         if isinstance(answer, Taken):
             row.succeed(answer.txn, at=at)
+    _known_at_last(rows, at=at)
     record_all(rows, "succeeded", by=by, at=at, data=[{"source": heard[row.id].source} for row in rows])
     lines = _release_lines(rows)
     payments = [
@@ -115,9 +121,9 @@ def _fail(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor, at
         answer = heard[row.id].answer
         if isinstance(answer, Declined):
             row.fail(answer.code, answer.kind, at=at)
-            if answer.kind == Kind.HARD:
-                dead = Instrument.objects.filter(pk=row.instrument_id)
-                dead.update(state=Instrument.State.DEAD, dead_because=answer.code)
+    for row in (row for row in rows if row.failure_class == Kind.HARD):
+        dead = Instrument.objects.filter(pk=row.instrument_id)
+        dead.update(state=Instrument.State.DEAD, dead_because=row.failure_code)
     record_all(rows, "failed", by=by, at=at, data=[{"code": row.failure_code} for row in rows])
     _free(rows, at=at)
 
@@ -129,11 +135,29 @@ def _doubt(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor, a
         row.lose(ask_at=rules.next_ask(row.asks, at=at))
     record_all(lost, "unknown", by=by, at=at)
     gone = [row for row in rows if isinstance(heard[row.id].answer, Absent) and _never_sent(row, at=at)]
+    _wonder([row for row in rows if row not in gone and rules.too_long(row.sent_at, at=at)], at=at)
     for row in gone:
         row.never_sent(at=at)
     record_all(gone, "not_sent", by=by, at=at)
     if gone:
         _free(gone, at=at)
+
+
+def _wonder(rows: Sequence[Deduction], *, at: datetime) -> None:
+    """Nobody has known for days: it is asked on, and a person should look, once for each."""
+    if not rows:
+        return
+    known = set(Case.objects.filter(kind=TOO_LONG, deduction__in=rows).values_list("deduction_id", flat=True))
+    for row in rows:
+        if row.id not in known:
+            _open_case(row, TOO_LONG, {"asks": row.asks}, at=at)
+
+
+def _known_at_last(rows: Sequence[Deduction], *, at: datetime) -> None:
+    """What was wondered about is known: nobody needs to look any more."""
+    late = [row.id for row in rows if rules.too_long(row.sent_at, at=at)]
+    if late:
+        Case.objects.filter(kind=TOO_LONG, deduction_id__in=late, closed_at__isnull=True).update(closed_at=at)
 
 
 def _never_sent(row: Deduction, *, at: datetime) -> bool:
@@ -143,6 +167,7 @@ def _never_sent(row: Deduction, *, at: datetime) -> bool:
 
 def _free(rows: Sequence[Deduction], *, at: datetime) -> None:
     """Let the obligations of failed deductions go, each with its next attempts."""
+    _known_at_last(rows, at=at)
     lines = _release_lines(rows)
     plans = after_failure(lines, at=at)
     releases, news = [], []
@@ -155,7 +180,7 @@ def _free(rows: Sequence[Deduction], *, at: datetime) -> None:
         news.append(
             _news(line, "deduction.failed", failure=failure, next_attempt_at=coming[0]["at"] if coming else None)
         )
-    orders.release(releases)
+    orders.release(releases, at=at)
     publish(news, realm_id=rows[0].realm_id, at=at)
     tell.failed(lines, plans, at=at)
 
@@ -167,7 +192,7 @@ def _release_lines(rows: Sequence[Deduction]) -> list[DeductionLine]:
     DeductionLine.objects.filter(deduction_id__in=keys).update(live=False)
     lines = list(
         DeductionLine.objects.filter(deduction_id__in=keys)
-        .select_related("obligation", "order__service", "order__merchant")
+        .select_related("obligation__person", "order__service", "order__merchant")
         .order_by("id")
     )
     for line in lines:
@@ -188,14 +213,11 @@ def _contradicts(row: Deduction, answer: Answer, *, at: datetime) -> None:
         _to_suspense(row, answer, "taken_twice" if succeeded else "taken_after_failure", at=at)
 
 
-def _wrong_amount(row: Deduction, answer: Answer, *, at: datetime) -> None:
-    """Another amount was taken than was asked for: it stays unknown, the money waits in suspense for a person."""
-    if isinstance(answer, Taken):
-        _to_suspense(row, answer, "wrong_amount", at=at)
-
-
 def _to_suspense(row: Deduction, answer: Taken, kind: str, *, at: datetime) -> None:
-    """Money we cannot place is booked where it can be seen, once for each transaction of the channel."""
+    """Money we cannot place is booked where it can be seen, once for each transaction of the channel.
+
+    Where another amount was taken than was asked for, the deduction stays unknown until a person has decided.
+    """
     if row.cases.filter(kind=kind, detail__txn=answer.txn).exists():
         return
     case = _open_case(row, kind, {"txn": answer.txn, "amount": answer.amount.minor}, at=at)

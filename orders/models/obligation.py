@@ -1,7 +1,9 @@
 from datetime import datetime
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django_fsm import FSMField, transition
 
 from accounts.models import Person
@@ -31,12 +33,15 @@ class Obligation(Lifecycle):
         OVERDUE = "overdue"
         PAID = "paid"
         WAIVED = "waived"
+        WRITTEN_OFF = "written_off"
 
     class Kind(models.TextChoices):
         PRINCIPAL = "principal"
         LATE_FEE = "late_fee"
 
+    #: What stands in the book as owed; and what its person may still pay, a debt the book has given up among it.
     OWED = (State.PENDING, State.OVERDUE)
+    PAYABLE = (*OWED, State.WRITTEN_OFF)
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
     order = models.ForeignKey(Order, models.PROTECT, related_name="obligations")
@@ -47,6 +52,8 @@ class Obligation(Lifecycle):
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
     paid_minor = models.BigIntegerField(default=0)
+    #: How much of it was given up as lost; what is paid after that is a recovery.
+    written_off_minor = models.BigIntegerField(default=0)
     state = FSMField(default=State.PENDING, choices=State.choices, protected=True)
     due_at = models.DateTimeField()
     #: When it is overdue if nothing is paid; empty once that has been seen to.
@@ -86,6 +93,11 @@ class Obligation(Lifecycle):
                 condition=~Q(state="paid") | Q(paid_minor=F("amount_minor")),
             ),
             models.CheckConstraint(
+                name="only_the_unpaid_is_written_off",
+                condition=Q(written_off_minor__gte=0, written_off_minor__lte=F("amount_minor"))
+                & (Q(state__in=["written_off", "paid"]) | Q(written_off_minor=0)),
+            ),
+            models.CheckConstraint(
                 name="what_is_over_is_not_collected",
                 condition=Q(state__in=["pending", "overdue"]) | Q(collect_at__isnull=True, overdue_from__isnull=True),
             ),
@@ -99,37 +111,49 @@ class Obligation(Lifecycle):
             ),
         ]
         indexes = [
-            models.Index(fields=["realm", "collect_at"], name="obligations_due", condition=Q(collect_at__isnull=False)),
+            # Ties are broken by age, so that the same script does the same things in the same order.
             models.Index(
-                fields=["realm", "overdue_from"],
+                fields=["realm", "collect_at", "id"], name="obligations_due", condition=Q(collect_at__isnull=False)
+            ),
+            models.Index(
+                fields=["realm", "overdue_from", "id"],
                 name="obligations_going_overdue",
                 condition=Q(overdue_from__isnull=False),
             ),
             models.Index(
-                fields=["realm", "day_end_at"],
+                fields=["realm", "day_end_at", "id"],
                 name="obligations_day_end",
                 condition=Q(day_end_at__isnull=False, day_end_error=""),
             ),
-            models.Index(fields=["person"], name="obligations_owed", condition=Q(state__in=["pending", "overdue"])),
+            models.Index(
+                fields=["realm", "day_end_at"],
+                name="obligations_day_end_stuck",
+                condition=Q(day_end_at__isnull=False, day_end_error__gt=""),
+            ),
+            models.Index(
+                fields=["person"],
+                name="obligations_owed",
+                condition=Q(state__in=["pending", "overdue", "written_off"]),
+            ),
         ]
         triggers = guards.lifecycle("orders_obligationevent", frozen=["realm_id", "order_id", "person_id", "currency"])
 
     @property
     def owed(self) -> Money:
-        """What is still to be paid of it."""
-        unpaid = self.amount_minor - self.paid_minor if self.state in self.OWED else 0
+        """What is still to be paid of it, be it only to recover a loss."""
+        unpaid = self.amount_minor - self.paid_minor if self.state in self.PAYABLE else 0
         return Money(unpaid, self.currency)
 
     @property
     def paid(self) -> Money:
         return Money(self.paid_minor, self.currency)
 
-    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=State.PAID)
+    @transition(field=state, source=list(PAYABLE), target=State.PAID)
     def finish(self) -> None:
         self.paid_minor = self.amount_minor
         self._rest()
 
-    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=None)
+    @transition(field=state, source=list(PAYABLE), target=None)
     def take_part(self, amount: Money) -> None:
         self.paid_minor += amount.minor
 
@@ -175,6 +199,40 @@ class Obligation(Lifecycle):
     @transition(field=state, source=[State.PENDING, State.OVERDUE], target=State.WAIVED)
     def waive(self) -> None:
         self._rest()
+
+    @transition(field=state, source=State.OVERDUE, target=State.WRITTEN_OFF)
+    def write_off(self) -> None:
+        self.written_off_minor = self.amount_minor - self.paid_minor
+        self._rest()
+
+
+class Plan(Identified):
+    """The attempts to come, as they were planned at one time and why. The latest one counts. Append-only.
+
+    The first is not among them: what has just become due is collected when it is due.
+    """
+
+    prefix = "pln"
+    append_only: ClassVar[bool] = True
+
+    class Why(models.TextChoices):
+        FAILED = "failed"
+        PUT_OFF = "put_off"
+        MOVED = "moved"
+        RESUMED = "resumed"
+        OTHER_INSTRUMENT = "other_instrument"
+        NO_INSTRUMENT = "no_instrument"
+
+    obligation = models.ForeignKey(Obligation, models.PROTECT, related_name="plans")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="+")
+    why = models.CharField(max_length=16, choices=Why.choices)
+    attempts = models.JSONField(default=list, blank=True)
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["obligation_id", "id"]
+        triggers = guards.append_only()
 
 
 class Pause(Identified):

@@ -97,7 +97,9 @@ class Order(Lifecycle):
         indexes = [
             models.Index(fields=["merchant", "-id"], name="orders_of_merchant"),
             models.Index(fields=["person", "-id"], name="orders_of_person"),
-            models.Index(fields=["realm", "expires_at"], name="orders_waiting", condition=Q(expires_at__isnull=False)),
+            models.Index(
+                fields=["realm", "expires_at", "id"], name="orders_waiting", condition=Q(expires_at__isnull=False)
+            ),
         ]
         triggers = guards.lifecycle(
             "orders_orderevent",

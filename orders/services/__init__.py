@@ -1,19 +1,20 @@
 """Verbs of orders, by what they are about: opening, finishing, and what collection reports back."""
 
 from orders.services.age import close_days, mark_overdue
-from orders.services.collect import (
-    Payment,
+from orders.services.claims import (
     Release,
     claim,
     lock_due,
     lock_obligation,
     lock_owed,
     lock_owed_by,
-    receive,
+    lock_unplanned_of,
     release,
     replan,
 )
+from orders.services.collect import Payment, receive
 from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
+from orders.services.lose import write_off
 from orders.services.pause import pause_order, resume_order
 from orders.services.start import Opening, Wish, confirm_order, decline_order, expire_unconfirmed, open_order
 
@@ -34,6 +35,7 @@ __all__ = [
     "lock_obligation",
     "lock_owed",
     "lock_owed_by",
+    "lock_unplanned_of",
     "lower_total",
     "mark_overdue",
     "mark_paid",
@@ -43,4 +45,5 @@ __all__ = [
     "release",
     "replan",
     "resume_order",
+    "write_off",
 ]

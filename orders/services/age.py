@@ -6,12 +6,14 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from credit import services as credit
 from credit.services import Delta
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import BPS, Money
+from kernel.writes import update_all
 from ledger import services as ledger
 from ledger.services import Fact
 from orders import rules
@@ -29,7 +31,7 @@ def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     Orders are locked before their obligations, as everywhere; returns how many obligations became overdue.
     """
     due = Obligation.objects.filter(realm_id=realm_id, overdue_from__lte=at, in_flight__isnull=True)
-    order_ids = set(due.order_by("overdue_from").values_list("order_id", flat=True)[:limit])
+    order_ids = set(due.order_by("overdue_from", "id").values_list("order_id", flat=True)[:limit])
     locked = Order.objects.select_for_update(skip_locked=True, of=("self",), no_key=True).filter(pk__in=order_ids)
     orders = {order.id: order for order in locked.order_by("pk")}
     found = due.filter(order_id__in=orders).select_related("person")
@@ -58,74 +60,120 @@ def close_days(realm_id: int, *, at: datetime, limit: int) -> int:
 
     A row whose day cannot be closed keeps its error and is left out until somebody has looked; the others go on.
     """
+    held = Obligation.objects.filter(order=OuterRef("order"), in_flight__isnull=False)
     due = Obligation.objects.filter(
-        realm_id=realm_id, day_end_at__lte=at, day_end_error="", in_flight__isnull=True, kind=Obligation.Kind.PRINCIPAL
+        ~Exists(held), realm_id=realm_id, day_end_at__lte=at, day_end_error="", kind=Obligation.Kind.PRINCIPAL
     )
-    pairs = list(due.order_by("day_end_at").values_list("id", "order_id")[:limit])
-    for obligation_id, order_id in pairs:
-        try:
-            _close_days_of(obligation_id, order_id, at=at)
-        except Exception as exc:
-            log.exception("day_not_closed", obligation=str(obligation_id))
-            Obligation.objects.filter(pk=obligation_id).update(day_end_error=f"{type(exc).__name__}: {exc}"[:300])
+    pairs = list(due.order_by("day_end_at", "id").values_list("id", "order_id")[:limit])
+    _close_or_keep_error(pairs, at=at)
     return len(pairs)
 
 
-@transaction.atomic
-def _close_days_of(obligation_id: UUID, order_id: UUID, *, at: datetime) -> None:
-    """Every day of one obligation that has ended by now, in order."""
-    order = Order.objects.locked(order_id)
-    family = list(
-        order.obligations.select_for_update(of=("self",), no_key=True).select_related("person").order_by("pk")
-    )
-    row = next(o for o in family if o.id == obligation_id)
-    fee = next((o for o in family if o.kind == Obligation.Kind.LATE_FEE and o.owed), None)
-    if fee is not None and fee.in_flight:
+def _close_or_keep_error(pairs: Sequence[tuple[UUID, UUID]], *, at: datetime) -> None:
+    """All together; if that fails each alone, and the one that fails alone says why and is left out from now on."""
+    if not pairs:
         return
-    while row.state == Obligation.State.OVERDUE and row.day_end_at is not None and row.day_end_at <= at:
-        ended = row.day_end_at
-        fee = _close_day(order, row, fee, at=ended)
-        row.day_end_at = rules.next_midnight(ended, row.person.zone)
-    row.save(update_fields=["day_end_at", "overdue_days", "fee_units"])
+    try:
+        _close_days_of(dict(pairs), at=at)
+    except Exception as exc:
+        if len(pairs) > 1:
+            for pair in pairs:
+                _close_or_keep_error([pair], at=at)
+            return
+        log.exception("day_not_closed", obligation=str(pairs[0][0]))
+        Obligation.objects.filter(pk=pairs[0][0]).update(day_end_error=f"{type(exc).__name__}: {exc}"[:300])
 
 
-def _close_day(order: Order, row: Obligation, fee: Obligation | None, *, at: datetime) -> Obligation | None:
-    """One day: counted, its bucket, its late fee. A change of bucket is a line of history, a quiet day is none."""
-    days, before = row.overdue_days + 1, row.fee_units
-    cap = order.total.bps(order.late_fee_cap_bps).minor
-    units, whole = rules.fee_after(before, row.owed.minor, order.late_fee_daily_bps, cap_minor=cap)
-    bucket, was = rules.bucket_of(days), row.bucket
-    row.age(days=days, bucket=bucket, fee_units=units)
-    if bucket != was:
-        row.record("aged", by=DAY_END, at=at, bucket=bucket)
-    accrued = Money(whole - before // BPS, order.currency)
-    return _accrue(order, row, fee, accrued, at=at) if accrued else fee
+@transaction.atomic
+def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> None:
+    """Every day of these obligations that has ended by now, in the order in which the days ended."""
+    orders = {order.id: order for order in Order.objects.locked_all(set(order_ids.values()))}
+    locked = Obligation.objects.select_for_update(of=("self",), no_key=True).select_related("person")
+    every = list(locked.filter(order_id__in=orders).order_by("pk"))
+    fees: dict[UUID, Obligation] = {}
+    last: dict[UUID, int] = {}
+    for row in every:
+        row.order = orders[row.order_id]
+        last[row.order_id] = max(row.sequence, last.get(row.order_id, 0))
+        if row.kind == Obligation.Kind.LATE_FEE and row.owed:
+            fees[row.order_id] = row
+    held = {row.order_id for row in every if row.in_flight}
+    rows = [row for row in every if row.id in order_ids and row.order_id not in held]
+    while ends := [end for row in rows if (end := _uncounted(row, at=at))]:
+        ended = min(ends)
+        accrued = _close_day([row for row in rows if row.day_end_at == ended], at=ended)
+        _accrue(accrued, fees, last, at=ended)
+    update_all(rows, ["day_end_at", "overdue_days", "bucket", "fee_units"])
 
 
-def _accrue(order: Order, row: Obligation, fee: Obligation | None, accrued: Money, *, at: datetime) -> Obligation:
-    """The day's late fee is owed beside the debt it is for, collected with it, and booked as income."""
-    if fee is None:
-        fee = Obligation(
-            realm_id=order.realm_id,
-            order=order,
-            merchant_id=order.merchant_id,
-            person_id=order.person_id,
-            kind=Obligation.Kind.LATE_FEE,
-            sequence=1 + max(order.obligations.values_list("sequence", flat=True)),
-            currency=order.currency,
-            amount_minor=accrued.minor,
-            state=Obligation.State.OVERDUE,
-            due_at=row.due_at,
+def _uncounted(row: Obligation, *, at: datetime) -> datetime | None:
+    """The end of the first day of the obligation's that has ended and was not counted."""
+    over = row.state == Obligation.State.OVERDUE and row.day_end_at is not None and row.day_end_at <= at
+    return row.day_end_at if over else None
+
+
+def _close_day(rows: Sequence[Obligation], *, at: datetime) -> dict[Obligation, Money]:
+    """One day: counted, its bucket, its late fees, which are returned. A change of bucket is a line of history."""
+    aged, accrued = [], {}
+    for row in rows:
+        order, days, before, was = row.order, row.overdue_days + 1, row.fee_units, row.bucket
+        cap = order.total.bps(order.late_fee_cap_bps).minor
+        units, whole = rules.fee_after(before, row.owed.minor, order.late_fee_daily_bps, cap_minor=cap)
+        row.age(days=days, bucket=rules.bucket_of(days), fee_units=units)
+        row.day_end_at = rules.next_midnight(at, row.person.zone)
+        if row.bucket != was:
+            aged.append(row)
+        if whole > before // BPS:
+            accrued[row] = Money(whole - before // BPS, order.currency)
+    record_all(aged, "aged", by=DAY_END, at=at, data=[{"bucket": row.bucket} for row in aged])
+    return accrued
+
+
+def _accrue(
+    accrued: dict[Obligation, Money], fees: dict[UUID, Obligation], last: dict[UUID, int], *, at: datetime
+) -> None:
+    """The day's late fees are owed beside the debts they are for, collected with them, and booked as income."""
+    if not accrued:
+        return
+    new, more = [], []
+    for row, amount in accrued.items():
+        fee = fees.get(row.order_id)
+        if fee is None:
+            last[row.order_id] += 1
+            fee = fees[row.order_id] = _fee(row, amount, sequence=last[row.order_id])
+            new.append((fee, amount))
+        else:
+            fee.accrue(amount)
+            more.append((fee, amount))
+        fee.plan = row.plan
+        fee.wait_for_next()
+    facts = []
+    for group in (new, more):
+        lines = record_all(
+            [fee for fee, _ in group], "accrued", by=DAY_END, at=at, data=[{"fee": amount.minor} for _, amount in group]
         )
-    else:
-        fee.accrue(accrued)
-    fee.plan = row.plan
-    fee.wait_for_next()
-    line = fee.record("accrued", by=DAY_END, at=at, fee=accrued.minor)
-    credit.change_profiles([Delta(order.person_id, outstanding_minor=accrued.minor)], at=at)
-    facts = [Fact(line.id, "late_fee", rules.accrual_moves(accrued, order.terms), order.id)]
-    ledger.post(facts, realm_id=order.realm_id, at=at)
-    return fee
+        for line, (fee, amount) in zip(lines, group, strict=True):
+            facts.append(Fact(line.id, "late_fee", rules.accrual_moves(amount, fee.order.terms), fee.order_id))
+    deltas = [Delta(fee.person_id, outstanding_minor=amount.minor) for fee, amount in (*new, *more)]
+    credit.change_profiles(deltas, at=at)
+    ledger.post(facts, realm_id=new[0][0].realm_id if new else more[0][0].realm_id, at=at)
+
+
+def _fee(row: Obligation, amount: Money, *, sequence: int) -> Obligation:
+    """The late fee of an order: one obligation beside the debt, from its first day of fees on."""
+    order = row.order
+    return Obligation(
+        realm_id=order.realm_id,
+        order=order,
+        merchant_id=order.merchant_id,
+        person_id=order.person_id,
+        kind=Obligation.Kind.LATE_FEE,
+        sequence=sequence,
+        currency=order.currency,
+        amount_minor=amount.minor,
+        state=Obligation.State.OVERDUE,
+        due_at=row.due_at,
+    )
 
 
 def waive_late_fees(order: Order, rows: Sequence[Obligation], *, by: Actor, at: datetime) -> list[Delta]:

@@ -1,9 +1,8 @@
-"""What collection asks of and reports to orders: due obligations claimed, paid, let go, or overdue."""
+"""Money has arrived: obligations are paid, orders done, the book written; what was given up as lost is recovered."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -13,13 +12,11 @@ from credit.services import Delta
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
-from kernel.refusal import NotFound
 from ledger import services as ledger
 from ledger.rules import Account, Move
 from ledger.services import Fact
 from orders import rules
 from orders.models import Obligation, Order
-from orders.refusals import DeductionInFlight, OrderState
 from orders.services.promise import keep_promise
 from orders.services.tell import news_of, news_of_obligation, tell
 
@@ -33,102 +30,6 @@ class Payment:
     cause: UUID
     #: The channel's account in the book, where the money is now.
     clearing: Account
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """An attempt that took nothing: why, and what comes next."""
-
-    obligation_id: UUID
-    failure: Mapping[str, Any] | None
-    #: The attempts to come from now on; None keeps those already planned.
-    plan: Sequence[Mapping[str, Any]] | None
-
-
-def lock_due(realm_id: int, *, at: datetime, limit: int) -> list[Obligation]:
-    """Obligations to be collected by now, oldest first, locked; those another worker holds are passed over."""
-    due = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at).order_by("collect_at")
-    return list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
-
-
-def lock_owed(order_id: UUID) -> tuple[Order, list[Obligation]]:
-    """What is owed of one order, locked with it, for somebody who wants to pay or collect now.
-
-    Raises:
-        NotFound: there is no such order.
-        OrderState: nothing is owed of it.
-        DeductionInFlight: it is being collected already.
-    """
-    order = Order.objects.locked(order_id)
-    if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
-        raise OrderState(f"The order is {order.state}.")
-    obligations = list(order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk"))
-    if any(obligation.in_flight for obligation in obligations):
-        raise DeductionInFlight(retry_after=5)
-    return order, [obligation for obligation in obligations if obligation.owed]
-
-
-def claim(pairs: Iterable[tuple[Obligation, UUID]], *, planned: bool) -> None:
-    """These locked obligations are being collected by these deductions: nothing else may touch what they owe.
-
-    A `planned` attempt is taken off the plan; any other leaves the plan as it is.
-    """
-    claimed = []
-    for obligation, deduction_id in pairs:
-        obligation.in_flight, obligation.collect_at = deduction_id, None
-        obligation.attempts += 1
-        if planned:
-            obligation.plan = obligation.plan[1:]
-        claimed.append(obligation)
-    Obligation.objects.bulk_update(claimed, ["in_flight", "collect_at", "attempts", "plan"], batch_size=500)
-
-
-def lock_obligation(obligation_id: UUID) -> Obligation:
-    """One obligation, locked with its order, on which nothing is in flight.
-
-    Raises:
-        NotFound: there is no such obligation.
-        DeductionInFlight: it is being collected.
-    """
-    found = Obligation.objects.filter(pk=obligation_id).values_list("order_id", flat=True).first()
-    if found is None:
-        raise NotFound
-    order = Order.objects.locked(found)
-    row = Obligation.objects.locked(obligation_id)
-    if row.in_flight:
-        raise DeductionInFlight(retry_after=5)
-    row.order = order
-    return row
-
-
-def replan(obligation: Obligation, plan: Sequence[Mapping[str, Any]], *, moved_at: datetime | None = None) -> None:
-    """This locked obligation is collected by another plan from now on."""
-    obligation.plan, obligation.moved_at = list(plan), moved_at or obligation.moved_at
-    obligation.wait_for_next()
-    obligation.save(update_fields=["plan", "moved_at", "collect_at"])
-
-
-def lock_owed_by(person_id: UUID) -> list[Obligation]:
-    """Everything a person owes and nobody is collecting, oldest first, locked with its orders."""
-    owed = Obligation.objects.filter(person_id=person_id, state__in=Obligation.OWED, in_flight__isnull=True)
-    Order.objects.locked_all(set(owed.values_list("order_id", flat=True)))
-    rows = list(owed.select_for_update(of=("self",)).order_by("pk"))
-    return sorted(rows, key=lambda row: (row.due_at, row.id))
-
-
-@transaction.atomic
-def release(releases: Sequence[Release]) -> None:
-    """Attempts ended without money: the obligations are free again, and wait for their next date."""
-    by_id = {item.obligation_id: item for item in releases}
-    rows = Obligation.objects.locked_all(by_id)
-    for row in rows:
-        item = by_id[row.id]
-        row.in_flight = None
-        if item.plan is not None:
-            row.plan = list(item.plan)
-        row.wait_for_next()
-        row.last_failure = dict(item.failure) if item.failure else row.last_failure
-    Obligation.objects.bulk_update(rows, ["in_flight", "collect_at", "plan", "last_failure"], batch_size=500)
 
 
 @transaction.atomic
@@ -149,10 +50,11 @@ def receive(payments: Sequence[Payment], *, by: Actor, at: datetime) -> list[Ord
     for row in paid:
         payment = by_id[row.id]
         order = row.order = orders[row.order_id]
+        lost = row.state == Obligation.State.WRITTEN_OFF
         moves = _moves(row, payment.amount, _principal_paid(order, siblings), payment.clearing)
         _take(row, payment.amount)
-        facts.append(Fact(payment.cause, "collected", moves, order.id))
-        deltas.append(Delta(order.person_id, outstanding_minor=-payment.amount.minor))
+        facts.append(Fact(payment.cause, "recovered" if lost else "collected", moves, order.id))
+        deltas.append(Delta(order.person_id, outstanding_minor=0 if lost else -payment.amount.minor))
     finished = [row for row in paid if not row.owed]
     record_all(finished, "paid", by=by, at=at)
     record_all([row for row in paid if row.owed], "part_paid", by=by, at=at)
@@ -182,9 +84,12 @@ def _take(row: Obligation, amount: Money) -> None:
 
 def _moves(row: Obligation, amount: Money, before: Money, clearing: Account) -> list[Move]:
     """What the book says of it: a late fee is ours; of what was bought the merchant has the rest after the fee."""
-    if row.kind == Obligation.Kind.LATE_FEE:
-        return [Move(clearing, row.order.terms.person, amount)]
-    return rules.collection_moves(amount, before, clearing, row.order.terms)
+    late_fee, terms = row.kind == Obligation.Kind.LATE_FEE, row.order.terms
+    if row.state == Obligation.State.WRITTEN_OFF:
+        return rules.recovery_moves(amount, before, clearing, terms, ours=late_fee or terms.advance)
+    if late_fee:
+        return [Move(clearing, terms.person, amount)]
+    return rules.collection_moves(amount, before, clearing, terms)
 
 
 def _principal_paid(order: Order, rows: Sequence[Obligation]) -> Money:

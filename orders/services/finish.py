@@ -28,6 +28,7 @@ from orders.refusals import (
     TimesInvalid,
     TotalInvalid,
     TotalRaised,
+    WrittenOff,
 )
 from orders.services.age import waive_late_fees
 from orders.services.promise import keep_promise
@@ -98,7 +99,7 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
     Raises:
         NotFound: there is no such order.
         OrderState: it has ended already.
-        AlreadyCollected: money was taken for it.
+        AlreadyCollected, WrittenOff: money was taken for it; it was given up as lost.
         DeductionInFlight: money may be on its way.
     """
     order = Order.objects.locked(order_id)
@@ -136,7 +137,7 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
         NotFound: there is no such order.
         OrderState: it is not completed or overdue.
         TotalRaised: it would be more than now.
-        AlreadyCollected: less than was taken already.
+        AlreadyCollected, WrittenOff: less than was taken already; it was given up as lost.
         DeductionInFlight: money may be on its way.
     """
     order = Order.objects.locked(order_id)
@@ -177,7 +178,8 @@ def mark_paid(order_id: UUID, paid_at: datetime, reference: str, *, by: Actor, a
         OrderState: it is not completed or overdue.
         AlreadyCollected: we took money for it.
         DeductionInFlight: money may be on its way.
-        TimesInvalid: it would have been paid in the future.
+        WrittenOff: it was given up as lost.
+        TimesInvalid: paid in the future.
     """
     order = Order.objects.locked(order_id)
     marked = order.history.filter(kind="paid_elsewhere").first()
@@ -249,6 +251,8 @@ def _free(order: Order) -> list[Obligation]:
         obligation.order = order
     if any(obligation.in_flight for obligation in obligations):
         raise DeductionInFlight(retry_after=5)
+    if any(obligation.state == Obligation.State.WRITTEN_OFF for obligation in obligations):
+        raise WrittenOff
     return obligations
 
 

@@ -8,8 +8,9 @@ from django.db import transaction
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from orders import rules
-from orders.models import Obligation, Order, Pause
+from orders.models import Obligation, Order, Pause, Plan
 from orders.refusals import OrderState
+from orders.services.claims import keep_plans
 
 
 @transaction.atomic
@@ -51,6 +52,7 @@ def resume_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Non
     for row in rows:
         row.go_on(at=at, day_end_at=rules.next_midnight(at, row.person.zone))
     record_all(rows, "resumed", by=by, at=at)
+    keep_plans([row for row in rows if row.plan], Plan.Why.RESUMED, at=at)
 
 
 def _owed(order: Order) -> list[Obligation]:

@@ -14,6 +14,7 @@ from celery import Celery
 from celery.bin.beat import beat
 from celery.bin.celery import celery
 from celery.bin.worker import worker
+from django.conf import settings
 from django.core.management import get_commands
 from granian.cli import cli as granian
 
@@ -81,6 +82,11 @@ def test_celery_is_started_as_in_the_local_stack(service: str, local: tuple[str,
     assert set(flags(argv)) <= options(command) | options(celery)
     module = importlib.import_module(argv[argv.index("--app") + 1])
     assert isinstance(module.app, Celery)
+
+
+def test_a_worker_is_given_the_time_to_end_its_tasks() -> None:
+    seconds = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
+    assert seconds > settings.CELERY_TASK_TIME_LIMIT
 
 
 def test_migrations_run_as_the_owner_past_the_pool_and_everybody_waits_for_them() -> None:

@@ -25,6 +25,8 @@ LOCK = re.compile(r"FOR (?:NO KEY )?UPDATE(?: OF \"?(?P<of>\w+)\"?)?")
 WORD = r"(?:SET|WHERE|ON|OF|FOR|ORDER|JOIN|INNER|LEFT|LIMIT)\b"
 NAME, ALIAS = rf'"?(?P<table>(?!{WORD})\w+)"?', rf'\s+(?:AS\s+)?"?(?P<alias>(?!{WORD})\w+)'
 PAIR = re.compile(rf"(?:FROM|JOIN|UPDATE)\s+{NAME}(?:{ALIAS})?")
+#: kernel.writes.update_all: its first parameter holds the keys.
+MANY = re.compile(r"UPDATE \S+ AS t SET .* FROM unnest\(")
 UPDATE = re.compile(r"(?:^|\)\s*)\s*UPDATE\s+\"?(?P<table>\w+)")
 
 
@@ -71,6 +73,8 @@ class Watch:
             self.born |= uuids(params)
         where = sql.rpartition("WHERE")[2]
         asked = uuids(list(params or ())[-where.count("%s") :]) if "%s" in where else set()
+        if MANY.match(sql):
+            asked = uuids(params[0])
         if asked and asked <= self.born:
             return  # nobody else can hold what this transaction has just made
         for table in locked_by(sql):

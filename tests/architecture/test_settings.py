@@ -1,5 +1,6 @@
 """Production refuses to start on anything a stranger could know, and says which variable is to blame."""
 
+import ast
 import base64
 import os
 import runpy
@@ -9,11 +10,15 @@ from unittest import mock
 
 import pytest
 import structlog
+from celery.fixups.django import DjangoWorkerFixup
 from django.core.exceptions import ImproperlyConfigured
 
 from bnpl.celery import SCHEDULE, app
 from bnpl.env import STAND_IN_KEY, Environment, celery_address, neighbour
+from bnpl.rings import Ring
+from kernel.sweeps import WORKS_FOR_SECONDS
 
+HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "bnpl")
 SETTINGS = Path(__file__).resolve().parent.parent.parent / "bnpl" / "settings.py"
 KEY = base64.b64encode(bytes(range(32))).decode()
 SOUND = {
@@ -79,6 +84,7 @@ def test_production_starts_with_every_variable_in_place_and_is_the_posture_of_si
         ("BLIND_INDEX_KEY", "change-me"),
         ("ALLOWED_HOSTS", "*"),
         ("NUM_PROXIES", "-1"),
+        ("METRICS_TOKEN", "short"),
         ("BNPL_POSTURE", "staging"),
     ],
 )
@@ -150,14 +156,56 @@ def test_a_task_is_never_handed_out_twice_while_it_may_still_run() -> None:
     options = settings["CELERY_BROKER_TRANSPORT_OPTIONS"]
     assert options["visibility_timeout"] > 2 * settings["CELERY_TASK_TIME_LIMIT"]
     assert options["unacked_restore_interval"] * options["unacked_restore_throttle"] <= 10
-    assert settings["CELERY_TASK_ACKS_LATE"]
-    assert settings["CELERY_TASK_REJECT_ON_WORKER_LOST"]
-    assert settings["CELERY_WORKER_PREFETCH_MULTIPLIER"] == 1
-    assert settings["CELERY_ACCEPT_CONTENT"] == ["json"]
+    assert settings["CELERY_TASK_SOFT_TIME_LIMIT"] < settings["CELERY_TASK_TIME_LIMIT"]
+    assert settings["CELERY_TASK_SOFT_TIME_LIMIT"] > 2 * WORKS_FOR_SECONDS
 
 
-def test_every_scheduled_name_is_a_task_and_its_ticks_do_not_pile_up() -> None:
+def test_a_worker_takes_one_ring_at_a_time_and_one_that_dies_gives_it_back() -> None:
+    assert app.conf.task_acks_late
+    assert app.conf.task_reject_on_worker_lost
+    assert app.conf.worker_prefetch_multiplier == 1
+
+
+def test_celery_reads_json_alone_keeps_no_results_and_tells_nobody_of_its_tasks() -> None:
+    assert app.conf.accept_content == ["json"]
+    assert (app.conf.task_serializer, app.conf.result_serializer, app.conf.event_serializer) == ("json",) * 3
+    assert app.conf.result_backend is None
+    assert app.conf.task_ignore_result
+    assert not app.conf.worker_send_task_events
+    assert not app.conf.task_send_sent_event
+
+
+def test_a_task_finds_its_connection_to_the_database_open() -> None:
+    """Celery's own name for it is not like its other ones: what counts is what its Django fixup has read."""
+    assert DjangoWorkerFixup(app).db_reuse_max >= 10**9
+    database = load(SOUND)["DATABASES"]["default"]
+    assert database["CONN_MAX_AGE"] is None
+    assert database["CONN_HEALTH_CHECKS"]
+
+
+def test_a_broker_that_is_gone_is_noticed_at_once_when_ringing_and_waited_for_when_listening() -> None:
+    settings = load(SOUND)
+    assert not settings["CELERY_TASK_PUBLISH_RETRY"]
+    assert settings["CELERY_BROKER_CONNECTION_TIMEOUT"] < 1
+    assert settings["CELERY_BROKER_TRANSPORT_OPTIONS"]["socket_timeout"] <= 5
+    assert settings["CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP"]
+    assert settings["CELERY_BROKER_CONNECTION_MAX_RETRIES"] is None
+
+
+def test_every_scheduled_name_is_a_task_and_its_rings_say_their_slot_and_do_not_pile_up() -> None:
     app.loader.import_default_modules()
     assert {entry["task"] for entry in SCHEDULE.values()} <= set(app.tasks)
     for entry in SCHEDULE.values():
         assert entry["schedule"] < entry["options"]["expires"] <= 2 * entry["schedule"]
+        assert entry["options"]["headers"]["every"] == entry["schedule"]
+        assert isinstance(app.tasks[entry["task"]], Ring)
+
+
+def test_every_task_is_rung_by_the_beat_and_by_nobody_else() -> None:
+    """So none has a time of its own far ahead, which a broker might hand out twice: due times are columns."""
+    app.loader.import_default_modules()
+    ours = {name for name in app.tasks if not name.startswith("celery.")}
+    assert ours == {entry["task"] for entry in SCHEDULE.values()}
+    for file in (path for name in HOUSE for path in (SETTINGS.parent.parent / name).rglob("*.py")):
+        calls = {getattr(node, "attr", "") for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))}
+        assert not calls & {"delay", "apply_async", "send_task", "countdown"}, file

@@ -1,23 +1,25 @@
-"""A life to be killed in: a merchant's two calls, the workers' rounds after them, and what must come of it."""
+"""Lives to be killed in: what people, merchants and workers do, and do again after a crash, and what must come."""
 
+import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
 from django.test import Client
 
+from accounts import deliver
 from accounts.models import Person
 from billing.channels import bank
 from billing.channels.bank import Behaviour
-from billing.services import ask, callbacks, deduct
+from billing.services import ask, callbacks, deduct, pay, plan, remind
 from credit.models import Agreement
 from kernel.models import Realm
-from kernel.money import Money
+from kernel.refusal import Refusal
 from orders import services as orders
-from orders.models import Order
-from tests.conftest import NOON, Shop, opened, someone
+from orders.models import Obligation, Order
+from tests.conftest import BY, NOON, Shop, opened, ordered, someone
 
 AMOUNT = 1234
 #: How far the workers look ahead: until just after the first kill's lease, and until everything has come to rest.
@@ -26,6 +28,8 @@ NEXT = """
 SELECT min(due) FROM (
     SELECT min(collect_at) AS due FROM orders_obligation WHERE realm_id = %(realm)s
     UNION ALL SELECT min(overdue_from) FROM orders_obligation WHERE realm_id = %(realm)s AND in_flight IS NULL
+    UNION ALL SELECT min(day_end_at) FROM orders_obligation WHERE realm_id = %(realm)s
+    UNION ALL SELECT min(next_at) FROM accounts_delivery WHERE realm_id = %(realm)s
     UNION ALL SELECT min(ask_at) FROM billing_deduction WHERE realm_id = %(realm)s
     UNION ALL SELECT min(due_at) FROM sandbox_bank.callback c JOIN sandbox_bank.debit d USING (number)
               WHERE delivered_at IS NULL AND d.token LIKE %(token)s) dues
@@ -37,15 +41,20 @@ SCRIPTS: dict[Behaviour, dict[str, Any]] = {
 NEVER_PAYS = {Behaviour.NO_FUNDS, Behaviour.HARD_DECLINE}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Life:
-    """One person with one behaviour about to use one shop."""
+    """One person with one behaviour uses one shop: the merchant calls, the workers do the rest."""
 
     shop: Shop
     person: Person
     agreement: Agreement
     behaviour: Behaviour
     number: str
+    #: Orders that were completed before the story begins, due in some days.
+    made: list[Order] = field(default_factory=list)
+
+    def prepare(self) -> None:
+        """What was there before anybody is killed."""
 
     def first_run(self) -> None:
         """The merchant opens and completes the order, and the workers come by."""
@@ -59,8 +68,8 @@ class Life:
 
     def merchant_calls(self) -> None:
         wish = {"agreement": self.agreement.public_id, "out_order_no": self.number, "title": "充电宝"}
-        order = self._post("orders", wish, f"open-{self.number}")
-        self._post(f"orders/{order['id']}/complete", {"total": AMOUNT}, f"complete-{self.number}")
+        order = self.post("orders", wish, f"open-{self.number}")
+        self.post(f"orders/{order['id']}/complete", {"total": AMOUNT}, f"complete-{self.number}")
 
     def workers_come(self, until: datetime) -> None:
         """Whenever something is due, in order, up to `until`."""
@@ -71,6 +80,35 @@ class Life:
             if due is None:
                 return
             at = max(due, at)
+
+    def must_have_come_right(self) -> None:
+        """Taken exactly once where the account pays, never where it does not, and the order says so."""
+        order = Order.objects.get(merchant=self.shop.merchant, out_order_no=self.number)
+        if self.behaviour in NEVER_PAYS:
+            assert (order.state, self.taken) == ("overdue", 0), f"{order.state} {self.taken}"
+            late = Obligation.objects.get(order=order, kind="late_fee")
+            assert late.amount_minor == AMOUNT // 100, "one day has ended"
+        else:
+            assert (order.state, self.taken) == ("deducted", AMOUNT), f"{order.state} {self.taken}"
+
+    @property
+    def taken(self) -> int:
+        """What really left the person's accounts at the bank."""
+        tokens = self.person.instruments.filter(channel="sandbox").values_list("token", flat=True)
+        return sum(money.minor for token in tokens for money in bank.debits_of(token))
+
+    def post(self, path: str, body: Any, key: str, *, also: tuple[int, ...] = ()) -> Any:
+        headers = {"HTTP_AUTHORIZATION": f"Bearer {self.shop.secret}", "HTTP_IDEMPOTENCY_KEY": key}
+        answer = Client().post(f"/v1/{path}", json.dumps(body), content_type="application/json", **headers)
+        assert answer.status_code in {200, 201, *also}, answer.content
+        return answer.json()
+
+    def owe(self, *amounts: int) -> None:
+        """Orders of these amounts, used and due in two days."""
+        for amount in amounts:
+            order = ordered(self.shop, self.agreement)
+            final = orders.Final(total=amount, due_at=NOON + timedelta(days=2))
+            self.made.append(orders.complete_order(order.id, final, by=BY, at=NOON))
 
     def _next(self) -> datetime | None:
         with connection.cursor() as cursor:
@@ -83,25 +121,98 @@ class Life:
         ask.ask_unknown(realm.id, at=at)
         callbacks.deliver_sandbox_callbacks(Realm(id=realm.id, mode="test", frozen_at=at), real=at)
         orders.mark_overdue(realm.id, at=at, limit=100)
+        orders.close_days(realm.id, at=at, limit=100)
+        remind.remind_due(realm.id, at=at)
+        deliver.deliver_due(realm.id, at=at)
+
+
+class Hands(Life):
+    """Before anything is due, the merchant and the person change and pay what is owed by hand."""
+
+    def prepare(self) -> None:
+        self.owe(500, 300, 400)
+
+    def first_run(self) -> None:
+        self.use_hands()
+        self.workers_come(SOON)
+
+    def recovery(self) -> None:
+        self.use_hands()
+        self.workers_come(IN_THE_END + timedelta(days=2))
+
+    def use_hands(self) -> None:
+        """Each act as often as it takes: one that was done already is refused, or changes nothing."""
+        lowered, moved, paused = self.made
+        self.post(
+            f"orders/{lowered.public_id}/modify", {"total": 450, "reason": "少收"}, f"m-{self.number}", also=(409, 422)
+        )
+        later = NOON + timedelta(days=3)
+        for act in (
+            lambda: orders.pause_order(paused.id, "problem_reported", by=BY, at=NOON),
+            lambda: plan.move_next(moved.obligations.get().id, later, at=NOON),
+            lambda: pay.pay_now(lowered.id, amount_minor=100, by=BY, at=NOON),
+            lambda: orders.resume_order(paused.id, "problem_reported", by=BY, at=NOON),
+            lambda: pay.pay_all(self.person.id, by=BY, at=NOON),
+        ):
+            with contextlib.suppress(Refusal):
+                act()
 
     def must_have_come_right(self) -> None:
-        """Taken exactly once where the account pays, never where it does not, and the order says so."""
-        order = Order.objects.get(merchant=self.shop.merchant, out_order_no=self.number)
-        taken = bank.debits_of(self.person.instruments.get().token)
+        states = {order.state for order in Order.objects.filter(pk__in=[order.id for order in self.made])}
         if self.behaviour in NEVER_PAYS:
-            assert (order.state, taken) == ("overdue", []), f"{order.state} {taken}"
+            assert (states, self.taken) == ({"overdue"}, 0), f"{states} {self.taken}"
         else:
-            assert (order.state, taken) == ("deducted", [Money(AMOUNT)]), f"{order.state} {taken}"
-
-    def _post(self, path: str, body: Any, key: str) -> Any:
-        headers = {"HTTP_AUTHORIZATION": f"Bearer {self.shop.secret}", "HTTP_IDEMPOTENCY_KEY": key}
-        answer = Client().post(f"/v1/{path}", json.dumps(body), content_type="application/json", **headers)
-        assert answer.status_code in {200, 201}, answer.content
-        return answer.json()
+            assert (states, self.taken) == ({"deducted"}, 1150), f"{states} {self.taken}"
 
 
-def begin(shop: Shop, behaviour: Behaviour, number: str) -> Life:
+class Lost(Life):
+    """A debt is given up as lost, and then the person pays after all, from another card."""
+
+    def prepare(self) -> None:
+        self.owe(500)
+        self.made[0].obligations.update(collect_at=None)  # nobody asked; what is tested begins later
+        late = NOON + timedelta(days=6)
+        orders.mark_overdue(self.shop.realm_id, at=late, limit=10)
+        orders.close_days(self.shop.realm_id, at=late + timedelta(days=3), limit=10)
+
+    def first_run(self) -> None:
+        at = NOON + timedelta(days=10)
+        lost = self.made[0].id
+        for act in (
+            lambda: orders.write_off(lost, "查无此人", by=BY, at=at),
+            lambda: pay.pay_now(lost, amount_minor=200, by=BY, at=at),
+            lambda: pay.pay_now(lost, by=BY, at=at),
+        ):
+            with contextlib.suppress(Refusal):
+                act()
+
+    def recovery(self) -> None:
+        self.first_run()
+        for days in (10, 11, 12):
+            at = NOON + timedelta(days=days, minutes=10)
+            ask.ask_unknown(self.shop.realm_id, at=at)
+            realm = Realm(id=self.shop.realm_id, mode="test", frozen_at=at)
+            callbacks.deliver_sandbox_callbacks(realm, real=at)
+            with contextlib.suppress(Refusal):
+                pay.pay_all(self.person.id, by=BY, at=at)
+
+    def must_have_come_right(self) -> None:
+        order = Order.objects.get(pk=self.made[0].pk)
+        rows = {row.state for row in order.obligations.all()}
+        if self.behaviour in NEVER_PAYS:
+            assert (order.state, rows, self.taken) == ("overdue", {"written_off"}, 0)
+        else:
+            assert (order.state, rows) == ("deducted", {"paid"}), f"{order.state} {rows}"
+            assert self.taken == sum(row.amount_minor for row in order.obligations.all()) > 500
+
+
+STORIES: tuple[type[Life], ...] = (Life, Hands, Lost)
+
+
+def begin(story: type[Life], shop: Shop, behaviour: Behaviour, number: str) -> Life:
     """Somebody new with this behaviour, in the shop's realm, whose clock stands at noon."""
     Realm.objects.filter(pk=shop.realm_id).update(frozen_at=NOON)
     person = someone(shop, behaviour, **SCRIPTS.get(behaviour, {}))
-    return Life(shop, person, opened(shop, person), behaviour, number)
+    life = story(shop, person, opened(shop, person), behaviour, number)
+    life.prepare()
+    return life

@@ -1,0 +1,59 @@
+"""Many rows, each with its own values, in one statement whose text does not grow with their number.
+
+Django's bulk_update builds a CASE of every row for every column, and bulk_create an expression for every value: in a
+sweep that costs more than everything else it does.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connection, models
+from django.db.models.expressions import DatabaseDefault
+
+
+def update_all(rows: Sequence[models.Model], names: Iterable[str]) -> None:
+    """Write these fields of these rows of one table, as they stand on the instances, in one UPDATE.
+
+    The caller has locked the rows, in the order of their keys.
+    """
+    names = list(names)
+    if not rows or not names:
+        return
+    meta, quote = rows[0]._meta, connection.ops.quote_name
+    fields: list[Any] = [meta.pk, *(meta.get_field(name) for name in names)]
+    given = ", ".join(quote(f.column) for f in fields)
+    changes = ", ".join(f"{quote(f.column)} = v.{quote(f.column)}" for f in fields[1:])
+    key = quote(fields[0].column)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {quote(meta.db_table)} AS t SET {changes} FROM unnest({_arrays(fields)}) AS v ({given})"  # noqa: S608  our own names
+            f" WHERE t.{key} = v.{key}",
+            _values(rows, fields),
+        )
+
+
+def insert_all(rows: Sequence[models.Model]) -> None:
+    """Write these new rows of one table, in their order, in one INSERT; what the database fills in is left to it."""
+    if not rows:
+        return
+    meta, quote = rows[0]._meta, connection.ops.quote_name
+    fields: list[Any] = [
+        f for f in meta.concrete_fields if not isinstance(getattr(rows[0], f.attname), DatabaseDefault)
+    ]
+    columns = ", ".join(quote(f.column) for f in fields)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {quote(meta.db_table)} ({columns}) SELECT * FROM unnest({_arrays(fields)})",  # noqa: S608  our own names
+            _values(rows, fields),
+        )
+    for row in rows:
+        row._state.adding, row._state.db = False, connection.alias
+
+
+def _arrays(fields: Iterable[Any]) -> str:
+    """A parameter for each column; without its length, or a cast would cut what is too long instead of refusing it."""
+    return ", ".join(f"%s::{f.db_type(connection).partition('(')[0]}[]" for f in fields)
+
+
+def _values(rows: Sequence[models.Model], fields: Sequence[Any]) -> list[list[Any]]:
+    return [[f.get_db_prep_save(getattr(row, f.attname), connection) for row in rows] for f in fields]

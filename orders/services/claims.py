@@ -1,0 +1,158 @@
+"""What collection asks of orders: due obligations claimed, planned anew, let go."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from kernel.refusal import NotFound
+from kernel.writes import insert_all, update_all
+from orders.models import Obligation, Order, Plan
+from orders.refusals import DeductionInFlight, OrderState, WrittenOff
+
+#: The class of the advisory locks that name a person whose dues are being claimed.
+TURN = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """An attempt that took nothing: why, and what comes next."""
+
+    obligation_id: UUID
+    failure: Mapping[str, Any] | None
+    #: The attempts to come from now on; None keeps those already planned.
+    plan: Sequence[Mapping[str, Any]] | None
+
+
+def lock_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Obligation], int]:
+    """Obligations to be collected by now, locked, and how many were looked at: fewer than `limit` means none are left.
+
+    All that is due of one person is claimed by one worker at one time, so that it becomes one debit and counts once
+    against their caps: whose turn another worker holds is left to it.
+    """
+    due = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at).select_related("order__service", "person")
+    locked = due.select_for_update(skip_locked=True, of=("self",), no_key=True)
+    first = list(locked.order_by("collect_at", "id")[:limit])
+    mine = _turns({row.person_id for row in first})
+    rows = [row for row in first if row.person_id in mine]
+    rows += locked.filter(person_id__in=mine).exclude(pk__in=[row.id for row in first]).order_by("pk")
+    return rows, len(first)
+
+
+def lock_owed(order_id: UUID, *, lost: bool) -> tuple[Order, list[Obligation]]:
+    """What is owed of one order, locked with it, for somebody who wants to pay or collect now.
+
+    A debt given up as `lost` is among it for its person, who may pay it, and for nobody who asks for it.
+
+    Raises:
+        NotFound: there is no such order.
+        OrderState: nothing is owed of it.
+        WrittenOff: it was given up as lost.
+        DeductionInFlight: it is being collected already.
+    """
+    order = Order.objects.locked(order_id)
+    if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
+        raise OrderState(f"The order is {order.state}.")
+    obligations = list(order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    if any(obligation.in_flight for obligation in obligations):
+        raise DeductionInFlight(retry_after=5)
+    payable = Obligation.PAYABLE if lost else Obligation.OWED
+    owed = [obligation for obligation in obligations if obligation.state in payable]
+    if not owed:
+        raise WrittenOff
+    return order, owed
+
+
+def lock_owed_by(person_id: UUID) -> list[Obligation]:
+    """Everything a person can pay and nobody is collecting, oldest first, locked with its orders."""
+    owed = Obligation.objects.filter(person_id=person_id, state__in=Obligation.PAYABLE, in_flight__isnull=True)
+    Order.objects.locked_all(set(owed.values_list("order_id", flat=True)))
+    rows = list(owed.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    return sorted(rows, key=lambda row: (row.due_at, row.id))
+
+
+def lock_unplanned_of(person_id: UUID) -> list[Obligation]:
+    """What a person owes that nothing is planned for, oldest first, locked."""
+    owed = Obligation.objects.filter(
+        person_id=person_id, state__in=Obligation.OWED, plan=[], in_flight__isnull=True, paused_at__isnull=True
+    )
+    return list(owed.select_for_update(of=("self",), no_key=True).select_related("person").order_by("pk"))
+
+
+def lock_obligation(obligation_id: UUID) -> Obligation:
+    """One obligation, locked with its order, on which nothing is in flight.
+
+    Raises:
+        NotFound: there is no such obligation.
+        DeductionInFlight: it is being collected.
+    """
+    found = Obligation.objects.filter(pk=obligation_id).values_list("order_id", flat=True).first()
+    if found is None:
+        raise NotFound
+    order = Order.objects.locked(found)
+    row = Obligation.objects.locked(obligation_id)
+    if row.in_flight:
+        raise DeductionInFlight(retry_after=5)
+    row.order = order
+    return row
+
+
+def claim(pairs: Iterable[tuple[Obligation, UUID]], *, planned: bool) -> None:
+    """These locked obligations are being collected by these deductions: nothing else may touch what they owe.
+
+    A `planned` attempt is taken off the plan; any other leaves the plan as it is.
+    """
+    claimed = []
+    for obligation, deduction_id in pairs:
+        obligation.in_flight, obligation.collect_at = deduction_id, None
+        obligation.attempts += 1
+        if planned:
+            obligation.plan = obligation.plan[1:]
+        claimed.append(obligation)
+    update_all(claimed, ["in_flight", "collect_at", "attempts", "plan"])
+
+
+@transaction.atomic
+def release(releases: Sequence[Release], *, why: str = Plan.Why.FAILED, at: datetime) -> None:
+    """Attempts ended without money: the obligations are free again, and wait for their next date."""
+    by_id = {item.obligation_id: item for item in releases}
+    rows = Obligation.objects.locked_all(by_id)
+    for row in rows:
+        item = by_id[row.id]
+        row.in_flight = None
+        if item.plan is not None:
+            row.plan = list(item.plan)
+        row.wait_for_next()
+        row.last_failure = dict(item.failure) if item.failure else row.last_failure
+    update_all(rows, ["in_flight", "collect_at", "plan", "last_failure"])
+    keep_plans([row for row in rows if by_id[row.id].plan is not None], why, at=at)
+
+
+def replan(
+    plans: Mapping[Obligation, Sequence[Mapping[str, Any]]], *, why: str, at: datetime, moved: bool = False
+) -> None:
+    """These locked obligations are collected by other plans from now on; `moved` is a person's one move of a date."""
+    for row, plan in plans.items():
+        row.plan = list(plan)
+        row.moved_at = at if moved else row.moved_at
+        row.wait_for_next()
+    update_all(list(plans), ["plan", "moved_at", "collect_at"])
+    keep_plans(plans, why, at=at)
+
+
+def keep_plans(rows: Iterable[Obligation], why: str, *, at: datetime) -> None:
+    """The plans these obligations have from now on, for everybody who asks later whether they were kept to."""
+    insert_all([Plan(obligation=row, person_id=row.person_id, why=why, attempts=row.plan, at=at) for row in rows])
+
+
+def _turns(people: set[UUID]) -> set[UUID]:
+    """Those of these people whose turn is ours until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM unnest(%s::uuid[]) AS p (id) WHERE pg_try_advisory_xact_lock(%s, hashtext(id::text))",
+            [sorted(people), TURN],
+        )
+        return {key for (key,) in cursor.fetchall()}

@@ -1,0 +1,59 @@
+"""A debt is given up as lost. The person may still pay it; nobody asks them any more."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from credit import services as credit
+from credit.services import Delta
+from kernel.actor import Actor
+from kernel.lifecycle import record_all
+from ledger import services as ledger
+from ledger.rules import Move
+from ledger.services import Fact
+from orders import rules
+from orders.models import Obligation, Order
+from orders.refusals import DeductionInFlight, OrderState
+from orders.services.tell import news_of_obligation, tell
+
+
+@transaction.atomic
+def write_off(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Order:
+    """What is overdue of the order is given up: out of the receivables, a loss in the book. Twice is once.
+
+    The order stays overdue and the promise broken until the person pays after all, which is then a recovery.
+
+    Raises:
+        NotFound: there is no such order.
+        OrderState: nothing of it is overdue, or its clock stands still, so that the debt is in question.
+        DeductionInFlight: money may be on its way.
+    """
+    order = Order.objects.locked(order_id)
+    every = list(order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    rows = [row for row in every if row.state == Obligation.State.OVERDUE]
+    if not rows and any(row.state == Obligation.State.WRITTEN_OFF for row in every):
+        return order
+    if any(row.in_flight for row in every):
+        raise DeductionInFlight(retry_after=5)
+    if not rows or order.state != Order.State.OVERDUE:
+        raise OrderState(f"The order is {order.state}; only what is overdue is written off.")
+    if any(row.paused_at for row in every):
+        raise OrderState("The order's clock stands still; resume it first.")
+    for row in rows:
+        row.order = order
+        row.write_off()
+    lines = record_all(rows, "written_off", by=by, at=at, data=[{"reason": reason}] * len(rows))
+    order.record("written_off", by=by, at=at, reason=reason)
+    lost = sum(row.written_off_minor for row in rows)
+    credit.change_profiles([Delta(order.person_id, outstanding_minor=-lost)], at=at)
+    facts = [Fact(line.id, "written_off", _moves(order, row), order.id) for line, row in zip(lines, rows, strict=True)]
+    ledger.post(facts, realm_id=order.realm_id, at=at)
+    news = [news_of_obligation(row, "obligation.written_off") for row in rows]
+    tell(news, realm_id=order.realm_id, at=at)
+    return order
+
+
+def _moves(order: Order, row: Obligation) -> list[Move]:
+    ours = row.kind == Obligation.Kind.LATE_FEE or order.terms.advance
+    return rules.write_off_moves(row.owed, order.terms, ours=ours)

@@ -1,0 +1,70 @@
+"""A sweep goes round the realms that have work, batch by batch, and not for ever."""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import pytest
+
+from kernel import sweeps
+from kernel.clock import live_now
+from kernel.models import Realm
+from kernel.sweeps import everywhere, realms_due
+from orders.models import Obligation
+from tests.conftest import NOON, Shop, completed, make_shop, someone, yuan
+
+BATCH = 10
+
+
+@pytest.fixture
+def shops(db: None) -> list[Shop]:
+    """Three sandboxes, in each of which something is due."""
+    made = [make_shop(name) for name in ("甲", "乙", "丙")]
+    for shop in made:
+        completed(shop, someone(shop), yuan("1"), at=NOON)
+    return made
+
+
+def sweep(worked: list[int], backlog: dict[int, int]) -> None:
+    """Works off a made-up backlog, and notes in which realm each batch was."""
+
+    def work(realm_id: int, _at: datetime, limit: int) -> int:
+        worked.append(realm_id)
+        done = min(limit, backlog[realm_id])
+        backlog[realm_id] -= done
+        return done
+
+    everywhere(Obligation, "collect_at", work, batch=BATCH)
+
+
+def test_realms_take_turns_until_each_has_less_than_a_batch_left(shops: list[Shop]) -> None:
+    one, two, three = (shop.realm_id for shop in shops)
+    worked: list[int] = []
+    backlog = {one: 25, two: 3, three: 10}
+    sweep(worked, backlog)
+    assert set(worked[:3]) == {one, two, three}
+    assert (worked.count(one), worked.count(two), worked.count(three)) == (3, 1, 2)
+    assert set(backlog.values()) == {0}
+
+
+def test_when_the_time_is_up_the_rest_waits_for_the_next_ring(
+    shops: list[Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks: Iterator[float] = iter(range(0, 1000, 3))
+    monkeypatch.setattr(sweeps.time, "monotonic", lambda: float(next(ticks)))
+    worked: list[int] = []
+    sweep(worked, {shop.realm_id: 10**6 for shop in shops})
+    assert len(worked) == 3  # begun 3, 6 and 9 s after the ring
+
+
+def test_trouble_in_one_realm_is_not_the_others(shops: list[Shop]) -> None:
+    worked: list[int] = []
+    backlog = {shop.realm_id: 5 for shop in shops[1:]}  # the first one's breaks
+    sweep(worked, backlog)
+    assert sorted(worked) == sorted(shop.realm_id for shop in shops)
+    assert set(backlog.values()) == {0}
+
+
+def test_a_frozen_realm_and_one_with_nothing_due_are_left_alone(shops: list[Shop]) -> None:
+    Realm.objects.filter(pk=shops[0].realm_id).update(frozen_at=live_now())
+    Obligation.objects.filter(realm_id=shops[1].realm_id).update(collect_at=None, plan=[])
+    assert realms_due(Obligation, "collect_at") == [Realm.objects.get(pk=shops[2].realm_id)]

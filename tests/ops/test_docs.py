@@ -1,0 +1,43 @@
+"""What docs/deductions.md tells somebody at 3 a.m. is there when they look."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+from accounts import services as accounts
+from billing.models import Deduction
+from billing.planning import Kind, Policy
+from orders.models import Pause
+from tests.conftest import BY, NOON
+from tests.visiting import signed_in
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+DEDUCTIONS = (DOCS / "deductions.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.django_db
+def test_every_page_it_names_is_there() -> None:
+    colleague = signed_in(accounts.create_staff("lin", "correct horse battery", roles=["viewer"], by=BY, at=NOON))
+    addresses = set(re.findall(r"`(/ops/[^`…]*)", DEDUCTIONS))
+    assert len(addresses) > 7
+    for address in addresses:
+        assert colleague.get(address).status_code == 200, address
+
+
+def test_every_command_it_names_is_there() -> None:
+    assert set(re.findall(r"manage\.py (\w+)", DEDUCTIONS)) <= set(get_commands())
+
+
+@pytest.mark.parametrize("name", ["deductions.md", "operations.md"])
+def test_every_file_it_leads_to_is_there(name: str) -> None:
+    linked = re.findall(r"\]\(([\w/.-]+\.md)", (DOCS / name).read_text(encoding="utf-8"))
+    assert linked
+    assert not [path for path in linked if not (DOCS / path).is_file()]
+
+
+def test_it_leaves_out_no_state_class_reason_or_field_of_a_policy() -> None:
+    words = [*Deduction.State.values, *Kind, *Pause.Reason.values, *(field.name for field in fields(Policy))]
+    assert not [word for word in words if f"`{word}`" not in DEDUCTIONS]
