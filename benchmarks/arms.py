@@ -24,7 +24,7 @@ class Debt:
     due_at: datetime
     at: datetime | None
     plan: list[Planned] = field(default_factory=list)
-    failures: list[Kind] = field(default_factory=list)
+    failed: list["Attempt"] = field(default_factory=list)
     paid_at: datetime | None = None
     by_debit: bool = False
 
@@ -36,7 +36,7 @@ class Debt:
     @property
     def at_first(self) -> bool:
         """Whether the first attempt took the money."""
-        return self.by_debit and not self.failures
+        return self.by_debit and not self.failed
 
 
 @dataclass(slots=True)
@@ -56,6 +56,10 @@ class Attempt:
     at: datetime
     answer: str
 
+    @property
+    def day(self) -> int:
+        return minutes(self.at) // DAY
+
 
 @dataclass(slots=True)
 class Life:
@@ -74,7 +78,8 @@ class Life:
     def ask(self, debit: Debit, at: datetime) -> None:
         """Ask the bank. An instrument that turns out dead is never asked again."""
         answer = self.tills[debit.source.id].debit(minutes(at), sum(debt.order.amount for debt in debit.debts))
-        self.attempts.append(Attempt(debit, at, answer))
+        attempt = Attempt(debit, at, answer)
+        self.attempts.append(attempt)
         if KINDS.get(answer) is Kind.HARD:
             self.usable = [source for source in self.usable if source.id != debit.source.id]
         for debt in debit.debts:
@@ -82,7 +87,7 @@ class Life:
             if answer == TAKEN:
                 debt.paid_at, debt.by_debit = at, True
             else:
-                debt.failures.append(KINDS[answer])
+                debt.failed.append(attempt)
 
 
 class Arm(Protocol):
@@ -92,8 +97,8 @@ class Arm(Protocol):
         """What the banks are asked now; a debt that is left out was put off."""
         ...
 
-    def follow(self, debt: Debt, failed: Debit, life: Life, at: datetime) -> None:
-        """Say when the debt is tried again, now that this debit has failed."""
+    def follow(self, debt: Debt, life: Life, at: datetime) -> None:
+        """Say when the debt is tried again, now that its latest attempt has failed."""
         ...
 
 
@@ -104,13 +109,16 @@ class Plan:
     policy: Policy
 
     def debits(self, due: Sequence[Debt], life: Life, at: datetime) -> list[Debit]:
-        """A retry that a cap or the hour forbids is put off; what is asked of one instrument at once is one debit."""
+        """A retry that a cap or the hour forbids is put off; what is asked of one instrument at once is one debit, but
+        for what is tried by itself.
+        """
         tried = life.tried(at)
-        together: dict[str, Debit] = {}
+        together: dict[tuple[str, Debt | None], Debit] = {}
         for debt in sorted(due, key=lambda debt: debt.order.due):
             first = debt.plan[0] if debt.plan else Planned(at, life.usable[0], "due")
             source = next((source for source in life.usable if source == first.source), life.usable[0])
-            debit = together.get(source.id)
+            key = source.id, debt if first.reason == planning.SPLIT else None
+            debit = together.get(key)
             if first.reason not in UNCOUNTED and (debit is None or debit.reason in UNCOUNTED):
                 if not planning.allowed(self.policy, source.id, at, zone=ZONE, tried=tried):
                     debt.at = planning.next_allowed(self.policy, source.id, at, zone=ZONE, tried=tried)
@@ -119,22 +127,26 @@ class Plan:
                     continue
                 tried.append(Tried(source.id, at))
             if debit is None:
-                debit = together[source.id] = Debit(source, first.reason, [])
+                debit = together[key] = Debit(source, first.reason, [])
             debit.debts.append(debt)
             debit.reason = first.reason if debit.reason in UNCOUNTED else debit.reason
         return list(together.values())
 
-    def follow(self, debt: Debt, failed: Debit, life: Life, at: datetime) -> None:
+    def follow(self, debt: Debt, life: Life, at: datetime) -> None:
+        failed = debt.failed[-1]
+        kinds = [KINDS[attempt.answer] for attempt in reversed(debt.failed)]
         now = Situation(
             due_at=debt.due_at,
             at=at,
             zone=ZONE,
             sources=tuple(life.usable),
             tried=tuple(life.tried(at)),
-            failed=failed.source.id,
-            troubles=rules.row_of(debt.failures[::-1], debt.failures[-1]),
+            failed=failed.debit.source.id,
+            failed_today=frozenset(other.debit.source.id for other in debt.failed if other.day == failed.day),
+            oldest_of_several=debt is failed.debit.debts[0] and len(failed.debit.debts) > 1,
+            troubles=rules.row_of(kinds, kinds[0]),
         )
-        debt.plan = planning.after_failure(self.policy, debt.failures[-1], now)
+        debt.plan = planning.after_failure(self.policy, kinds[0], now)
         debt.at = debt.plan[0].at if debt.plan else None
 
 
@@ -147,11 +159,11 @@ class Daily:
     def debits(self, due: Sequence[Debt], life: Life, at: datetime) -> list[Debit]:
         debits = []
         for debt in due:
-            place = len(debt.failures) % len(life.usable) if self.in_turn else 0
-            debits.append(Debit(life.usable[place], "daily" if debt.failures else "due", [debt]))
+            place = len(debt.failed) % len(life.usable) if self.in_turn else 0
+            debits.append(Debit(life.usable[place], "daily" if debt.failed else "due", [debt]))
         return debits
 
-    def follow(self, debt: Debt, failed: Debit, life: Life, at: datetime) -> None:
+    def follow(self, debt: Debt, life: Life, at: datetime) -> None:
         debt.at = at + timedelta(days=1)
 
 
@@ -182,7 +194,7 @@ def _sweep(life: Life, arm: Arm, at: datetime) -> None:
     for debit in debits:
         for debt in debit.debts:
             if debt.paid_at is None and life.usable:
-                arm.follow(debt, debit, life, at)
+                arm.follow(debt, life, at)
 
 
 def moment(minute: int) -> datetime:

@@ -5,7 +5,7 @@ here, so that this file alone says what a seed means. Money is whole fen, time i
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -213,13 +213,16 @@ _CALENDAR = holidays.country_holidays("CN", years=STARTS.year)
 
 def _account(rng: Random, key: str, role: str, segment: Segment, *, income: int, days: dict[int, float]) -> Account:
     flows, opening, spent = _money(rng, role, segment, days)
-    inflow = tuple(int(flows.get(day, 0) * income) for day in range(DAYS))
+    inflow = [0] * DAYS
+    for day, part in flows.items():
+        if day < DAYS:
+            inflow[day] = int(part * income)
     limited, dies = rng.random() < 0.1, rng.random() * 100 < segment.dies
     return Account(
         id=key,
         bank=rng.randrange(BANKS),
         opening=int(opening * income),
-        inflow=inflow,
+        inflow=tuple(inflow),
         lands=rng.randint(8, 17),
         spending=tuple(_spending(rng, spent * income / MONTH, inflow)),
         day_limit=rng.choice((500, 1_000, 2_000, 5_000)) * YUAN if limited else 0,
@@ -245,7 +248,7 @@ def _money(rng: Random, role: str, segment: Segment, days: dict[int, float]) -> 
     return days, cushion, spends
 
 
-def _spending(rng: Random, daily: float, inflow: tuple[int, ...]) -> Iterator[int]:
+def _spending(rng: Random, daily: float, inflow: Sequence[int]) -> Iterator[int]:
     """What its owner means to spend each day, `daily` in the mean: more while money is new, large bills at times."""
     big, since = max(inflow) / 2, MONTH
     for came in inflow:

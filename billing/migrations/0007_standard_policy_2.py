@@ -22,7 +22,7 @@ TERMS = {
 class Migration(migrations.Migration):
     """The second version: one morning fewer in the first days, and four more until the ninetieth."""
 
-    dependencies = [("billing", "0004_standard_policy")]
+    dependencies = [("billing", "0005_planned_lines")]
     operations = [
         migrations.RunSQL(
             [
