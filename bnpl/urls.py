@@ -10,6 +10,7 @@ from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
 from billing.pages import order as order_pages
+from billing.pages import pay_all as debt_pages
 from billing.pages import sign as sign_pages
 from billing.pages import wallet as wallet_pages
 from credit import pages as service_pages
@@ -22,6 +23,9 @@ PAGES: list[URLPattern] = [
     path("orders/<str:order>", order_pages.order, name="order"),
     path("orders/<str:order>/pay", order_pages.pay, name="pay"),
     path("orders/<str:order>/paid", order_pages.paid, name="paid"),
+    path("orders/<str:order>/move", order_pages.move, name="move"),
+    path("pay-all/", debt_pages.pay_all, name="pay_all"),
+    path("pay-all/paid", debt_pages.paid_all, name="paid_all"),
     path("confirm/<str:order>", record_pages.confirm, name="confirm"),
     path("confirm/<str:order>/result", record_pages.confirm_result, name="confirm_result"),
     path("sign/<str:agreement>", sign_pages.sign, name="sign"),

@@ -20,9 +20,21 @@ CAPS_LOOK_BACK = timedelta(days=30)
 
 
 class CannotMove(Refusal):
-    """The date is not one the policy lets the person choose, or they chose once already."""
+    """The date is not one the policy lets the person choose."""
 
-    code, title = "cannot_move", _("This date cannot be chosen, or the attempt was moved already.")
+    code, status, title = "cannot_move", 422, _("This date cannot be chosen. Choose one of those offered.")
+
+
+class MovedAlready(CannotMove):
+    """They chose once; what is planned stays."""
+
+    code, status, title = "moved_already", 409, _("You have moved this deduction before. It can be moved once.")
+
+
+class NothingPlanned(CannotMove):
+    """There is no attempt to come, or its clock stands still."""
+
+    code, status, title = "nothing_planned", 409, _("No deduction is planned that could be moved.")
 
 
 def after_failure(lines: Sequence[DeductionLine], *, at: datetime) -> dict[UUID, list[dict[str, Any]]]:
@@ -70,21 +82,29 @@ def put_off(
 
 @transaction.atomic
 def move_next(obligation_id: UUID, to: datetime, *, at: datetime) -> None:
-    """The person has the next attempt made on another day, once, within the policy.
+    """The person has the next attempt made on another day, once, within the policy; the late fee waits with its debt.
 
     Raises:
         NotFound: there is no such obligation.
-        CannotMove: none is planned, it was moved already, or the policy does not reach that far.
         DeductionInFlight: it is being made right now.
+        MovedAlready, NothingPlanned: there is nothing to move, or not once more.
+        CannotMove: the policy does not reach that far.
     """
     row = orders.lock_obligation(obligation_id)
     policy = queries.policies_at([row.order.service.retry_policy], at)[row.order.service.retry_policy]
     planned = [datetime.fromisoformat(attempt["at"]) for attempt in row.plan]
-    if row.moved_at is not None or not planning.may_move(policy, planned, to, at=at):
+    if row.moved_at is not None:
+        raise MovedAlready
+    if not planned or row.paused_at is not None:
+        raise NothingPlanned
+    if not planning.may_move(policy, planned, to, at=at):
         raise CannotMove
     moved = planning.awake(policy, to, row.person.zone)
     later = [attempt for attempt in row.plan[1:] if datetime.fromisoformat(attempt["at"]) > moved]
-    orders.replan(row, [row.plan[0] | {"at": moved.isoformat(), "reason": "moved"}, *later], moved_at=at)
+    plan = [row.plan[0] | {"at": moved.isoformat(), "reason": "moved"}, *later]
+    fees = row.order.obligations.filter(kind=Obligation.Kind.LATE_FEE, state__in=Obligation.OWED, in_flight=None)
+    for moving in (row, *fees.exclude(pk=row.pk).select_for_update(of=("self",), no_key=True).order_by("pk")):
+        orders.replan(moving, plan, moved_at=at)
 
 
 def sources_of(instruments: Sequence[Instrument]) -> tuple[Source, ...]:
