@@ -44,8 +44,8 @@ def pay_all(
 ) -> list[Deduction]:
     """The person pays everything they owe, over all orders and merchants, as one debit.
 
-    What is being collected at the moment is left alone. `expected` is the sum of each currency that they agreed to.
-    Returns the deductions that were made.
+    What is being collected at the moment is left alone, and so is what stands still, which they may be in dispute
+    about. `expected` is the sum of each currency that they agreed to. Returns the deductions that were made.
 
     Raises:
         NoInstrument: there is nothing to take it from.
