@@ -87,7 +87,7 @@ def paid_all(visitor: Visitor) -> HttpResponse:
         "billing/paid_all.html",
         deductions=made,
         unknown=any(row.state in Deduction.LIVE for row in made),
-        left=totals(row.owed for row in debts if row.in_flight is None),
+        left=totals(row.owed for row in debts if _offered(row)),
     )
 
 
@@ -109,12 +109,13 @@ def _asked(visitor: Visitor) -> tuple[UUID, list[Money]]:
 def _shown(visitor: Visitor, *, refusal: Refusal | None = None) -> HttpResponse:
     person_id = visitor.person.id
     debts = queries.debts_of(person_id)
-    free = [row for row in debts if row.in_flight is None]
+    free = [row for row in debts if _offered(row)]
     return visitor.show(
         "billing/pay_all.html",
         status=refusal.status if refusal else 200,
         debts=_by_order(free),
-        under_way=_by_order(row for row in debts if row.in_flight is not None),
+        under_way=_by_order(row for row in debts if row.in_flight),
+        still=_by_order(row for row in debts if row.paused_at and not row.in_flight),
         sums=totals(row.owed for row in free),
         bought=totals(row.owed for row in free if row.kind == Obligation.Kind.PRINCIPAL),
         fees=totals(row.owed for row in free if row.kind == Obligation.Kind.LATE_FEE),
@@ -124,6 +125,11 @@ def _shown(visitor: Visitor, *, refusal: Refusal | None = None) -> HttpResponse:
         refusal=refusal,
         chosen=visitor.sent("instrument"),
     )
+
+
+def _offered(row: Obligation) -> bool:
+    """What is being collected, and what stands still, is not paid with the rest."""
+    return row.in_flight is None and row.paused_at is None
 
 
 def _by_order(rows: Iterable[Obligation]) -> list[Debt]:
