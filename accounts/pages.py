@@ -7,13 +7,15 @@ from allauth.core.exceptions import RateLimited
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
+from django.views.i18n import set_language
 
 from accounts import inbox as notices
-from accounts import wording
-from accounts.models import LocalMessage
+from accounts import services, wording
+from accounts.models import LocalMessage, User
 from accounts.visitor import Visitor, for_person
-from kernel import ids
+from kernel import clock, ids
+from kernel.actor import Actor
 from kernel.paging import page
 
 LOCAL_MESSAGES_SHOWN = 200
@@ -37,6 +39,16 @@ def too_many(request: HttpRequest, exception: Exception | None = None) -> HttpRe
     page = render(request, "account/too_many.html", status=429)
     page["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return page
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """The language of the pages from now on, and of what whoever is signed in is told."""
+    chosen = request.POST.get("language", "")
+    if isinstance(request.user, User) and chosen in services.LANGUAGES_SPOKEN:
+        services.choose_language(request.user.id, chosen, by=Actor.system("pages"), at=clock.live_now())
+    answer: HttpResponse = set_language(request)
+    return answer
 
 
 @require_safe

@@ -16,7 +16,7 @@ def routes(*, local_messages: bool) -> list[URLPattern]:
         path("account/logout/", views.logout, name="account_logout"),
         path("account/inactive/", views.account_inactive, name="account_inactive"),
     ]
-    own = [path("inbox/", pages.inbox, name="inbox")]
+    own = [path("inbox/", pages.inbox, name="inbox"), path("language", pages.language, name="set_language")]
     local = [path("dev/messages", pages.local_messages, name="local_messages")]
     return signing_in + own + (local if local_messages else [])
 

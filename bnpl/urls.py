@@ -7,7 +7,6 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views import defaults
 from django.views.generic import RedirectView
-from django.views.i18n import set_language
 
 from billing.pages import order as order_pages
 from billing.pages import pay_all as debt_pages
@@ -36,7 +35,6 @@ PAGES: list[URLPattern] = [
     path("wallet/", wallet_pages.wallet, name="wallet"),
     path("wallet/top-up", wallet_pages.top_up, name="top_up"),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg")),  # asked for by the console
-    path("language", set_language, name="set_language"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

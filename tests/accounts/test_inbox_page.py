@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts import inbox, wording
-from accounts.models import Delivery, Person, User
+from accounts.models import AccountEvent, Delivery, Person, User
 from accounts.pages import NOTICES_A_PAGE
 from kernel.ids import public, uuid7
 from kernel.models import Realm
@@ -198,6 +198,22 @@ def test_far_away_it_is_told_by_the_local_clock(ada: Person) -> None:
     assert "CN¥12.34 was taken New" in page
     assert "Nov 19, 2026 11:00" in page
     assert "To my promise record" in page
+
+
+def test_whoever_turns_the_pages_to_english_is_told_things_in_english(ada: Person) -> None:
+    browser = visiting(ada)
+    hear(ada, "debit_succeeded")
+    for _click in range(2):
+        assert browser.post("/language", {"language": "en", "next": PAGE})["Location"] == PAGE
+    assert AccountEvent.objects.filter(kind="language_chosen", user=ada.user).count() == 1
+    hear(ada, "debit_succeeded")
+    page = words(browser.get(PAGE))
+    assert page.index("CN¥12.34 was taken") < page.index("已扣款 ¥12.34")  # what was told stays as it was told
+    with nothing_moves():
+        for chosen in ("fr", "", "\0", "EN"):
+            assert browser.post("/language", {"language": chosen}).status_code == 302
+            assert Client().post("/language", {"language": chosen or "en"}).status_code == 302
+        assert browser.get("/language").status_code == 405
 
 
 @pytest.mark.django_db(transaction=True)
