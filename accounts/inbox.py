@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import F, FilteredRelation, Max, Q, QuerySet
 
 from accounts import wording
 from accounts.models import DEFAULT_LANGUAGE, Delivery, Notice, NoticeTemplate, Person
@@ -20,6 +20,9 @@ from kernel.writes import insert_all
 
 log = structlog.get_logger(__name__)
 _INBOX, _SMS, _MAIL = Delivery.Channel.INBOX, Delivery.Channel.SMS, Delivery.Channel.MAIL
+#: How far the unread are counted: nobody reads them off a badge one by one.
+UNREAD_MAX = 100
+_UNREAD = Q(channel=_INBOX, state=Delivery.State.SENT, read_at__isnull=True)
 #: Two writers of the same stage meet here; the second waits, and then writes nothing.
 _INSERT = """
 INSERT INTO accounts_notice
@@ -90,9 +93,24 @@ def episode_of(moment: datetime) -> str:
 
 
 def inbox_of(person_id: UUID) -> QuerySet[Notice]:
-    """What stands in a person's inbox, newest first."""
-    arrived = Delivery.objects.filter(notice=OuterRef("pk"), channel=_INBOX, state=Delivery.State.SENT)
-    return Notice.objects.filter(Exists(arrived), person_id=person_id).order_by("-id")
+    """What stands in a person's inbox, newest first, each with when it arrived and when it was first shown."""
+    rows = Notice.objects.annotate(copy=FilteredRelation("deliveries", condition=Q(deliveries__channel=_INBOX)))
+    arrived = rows.filter(person_id=person_id, copy__state=Delivery.State.SENT)
+    return arrived.annotate(arrived_at=F("copy__sent_at"), read_at=F("copy__read_at")).order_by("-id")
+
+
+def unread_by(person_id: UUID) -> int:
+    """How much of a person's inbox was never shown to them, up to UNREAD_MAX."""
+    return Delivery.objects.filter(_UNREAD, person_id=person_id)[:UNREAD_MAX].count()
+
+
+@transaction.atomic
+def mark_read(notices: Iterable[Notice], *, at: datetime) -> None:
+    """These were shown to their person. What another page of theirs is marking at this moment is left to it."""
+    found = Delivery.objects.filter(_UNREAD, notice__in=[notice.id for notice in notices])
+    keys = list(found.select_for_update(skip_locked=True, of=("self",), no_key=True).values_list("pk", flat=True))
+    if keys:
+        Delivery.objects.filter(pk__in=keys).update(read_at=at)
 
 
 def publish_template(key: str, language: str, words: Words, *, by: Actor, at: datetime) -> NoticeTemplate:

@@ -23,6 +23,12 @@ class AmountInvalid(Refusal):
     code, status, title = "amount_invalid", 422, _("The amount is not between one cent and what is owed.")
 
 
+class AmountChanged(Refusal):
+    """What the person agreed to pay is not what is owed now."""
+
+    code, title = "amount_changed", _("What you owe has changed meanwhile. Look at the new amount before you pay.")
+
+
 class BadSignature(Refusal):
     """A callback that the channel did not sign."""
 

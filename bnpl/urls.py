@@ -10,9 +10,9 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views import defaults
 from django.views.generic import RedirectView
-from django.views.i18n import set_language
 
 from billing.pages import order as order_pages
+from billing.pages import pay_all as debt_pages
 from billing.pages import sign as sign_pages
 from billing.pages import wallet as wallet_pages
 from bnpl import console
@@ -26,6 +26,9 @@ PAGES: list[URLPattern] = [
     path("orders/<str:order>", order_pages.order, name="order"),
     path("orders/<str:order>/pay", order_pages.pay, name="pay"),
     path("orders/<str:order>/paid", order_pages.paid, name="paid"),
+    path("orders/<str:order>/move", order_pages.move, name="move"),
+    path("pay-all/", debt_pages.pay_all, name="pay_all"),
+    path("pay-all/paid", debt_pages.paid_all, name="paid_all"),
     path("confirm/<str:order>", record_pages.confirm, name="confirm"),
     path("confirm/<str:order>/result", record_pages.confirm_result, name="confirm_result"),
     path("sign/<str:agreement>", sign_pages.sign, name="sign"),
@@ -36,7 +39,6 @@ PAGES: list[URLPattern] = [
     path("wallet/", wallet_pages.wallet, name="wallet"),
     path("wallet/top-up", wallet_pages.top_up, name="top_up"),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg")),  # asked for by the console
-    path("language", set_language, name="set_language"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

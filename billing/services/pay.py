@@ -1,5 +1,6 @@
 """Somebody wants it paid now: the person, or the merchant on their behalf."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -7,9 +8,10 @@ from django.db import transaction
 
 from billing import rules
 from billing.models import Deduction
-from billing.refusals import TooOften
+from billing.refusals import AmountChanged, TooOften
 from billing.services import deduct
 from kernel.actor import Actor
+from kernel.money import Money, totals
 from orders.models import Order
 
 
@@ -32,16 +34,28 @@ def pay_now(
     return _charged(made, by=by, at=at)
 
 
-def pay_all(person_id: UUID, *, instrument_id: UUID | None = None, by: Actor, at: datetime) -> list[Deduction]:
+def pay_all(
+    person_id: UUID,
+    *,
+    instrument_id: UUID | None = None,
+    expected: Collection[Money] | None = None,
+    by: Actor,
+    at: datetime,
+) -> list[Deduction]:
     """The person pays everything they owe, over all orders and merchants, as one debit.
 
-    What is being collected at the moment is left alone. Returns the deductions that were made.
+    What is being collected at the moment is left alone, and so is what stands still, which they may be in dispute
+    about. `expected` is the sum of each currency that they agreed to. Returns the deductions that were made.
 
     Raises:
         NoInstrument: there is nothing to take it from.
         AmountInvalid: nothing is owed.
+        AmountChanged: it comes to another sum than they agreed to.
     """
-    made = deduct.prepare_for_person(person_id, instrument_id=instrument_id, by=by, at=at)
+    with transaction.atomic():
+        made = deduct.prepare_for_person(person_id, instrument_id=instrument_id, by=by, at=at)
+        if expected is not None and set(expected) != set(totals(row.amount for row in made)):
+            raise AmountChanged
     return _charged(made, by=by, at=at)
 
 

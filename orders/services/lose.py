@@ -44,7 +44,7 @@ def write_off(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Order:
         row.order = order
         row.write_off()
     lines = record_all(rows, "written_off", by=by, at=at, data=[{"reason": reason}] * len(rows))
-    order.record("written_off", by=by, at=at, reason=reason)
+    order.record("written_off", by=by, at=at)
     lost = sum(row.written_off_minor for row in rows)
     credit.change_profiles([Delta(order.person_id, outstanding_minor=-lost)], at=at)
     facts = [Fact(line.id, "written_off", _moves(order, row), order.id) for line, row in zip(lines, rows, strict=True)]
