@@ -10,7 +10,7 @@ ARGS ?=
 HOST_PIP := $(PYTHON) -m pip --python $(PY)
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
-.PHONY: help up test check evidence format lock
+.PHONY: help up test check evidence bench format lock
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ check: .venv/.dev ## formatting, lint, layers, types, migrations, API descriptio
 
 evidence: .venv/.dev ## killed at every point by every behaviour of the bank, once and twice: half an hour or more
 	CRASH_STRIDE=1 CRASH_PAIRS=110 $(PY) -m pytest tests/crashes -q -s $(ARGS)
+
+bench: .venv/.dev ## what the plan recovers and how often it asks, beside a retry a day, on made-up people: some minutes
+	$(PY) -m benchmarks.recovery $(ARGS)
 
 format: .venv/.dev ## format the code and mend what can be mended by machine
 	$(BIN)/ruff format .

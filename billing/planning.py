@@ -23,7 +23,7 @@ class Policy:
     """A version of how debts are collected. Data: staff publish another version, and it counts from its day on."""
 
     #: Days after the due time on which what is unpaid is tried again, and the local hour.
-    retry_days: tuple[int, ...] = (1, 2, 3, 5, 7, 10, 14, 21, 30)
+    retry_days: tuple[int, ...] = (1, 3, 5, 7, 10, 14, 21, 30, 45, 60, 75, 90)
     retry_hour: int = 10
     #: No automatic retry between these local hours.
     quiet_from: int = 22
