@@ -28,7 +28,7 @@ class InstrumentAdmin(ReadOnlyAdmin):
 
 @admin.register(RetryPolicy)
 class RetryPolicyAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "name", "version", "effective_from", "by", "at"]
+    list_display = ["public_id", "name", "version", "effective_from", "reason", "by", "at"]
     search_fields = ["name__exact"]
     ordering = ["name", "-version"]
 

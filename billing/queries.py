@@ -1,13 +1,35 @@
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from msgspec import convert
 
 from billing.models import Deduction, DeductionLine, Instrument, RetryPolicy, Wallet, WalletEntry
 from billing.planning import Policy, Tried
 from kernel.money import Money
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyShelf:
+    """A policy's versions, newest first, and the one that counts."""
+
+    name: str
+    now: RetryPolicy
+    versions: Sequence[RetryPolicy]
+
+    def marked(self) -> Iterator[tuple[RetryPolicy, str]]:
+        """Each with how it stands: `now`, `coming`, `past`, or `never` if a newer one overtook it."""
+        overtaken = datetime.max.replace(tzinfo=UTC)
+        for row in self.versions:
+            if row == self.now:
+                yield row, "now"
+            elif row.effective_from >= overtaken:
+                yield row, "never"
+            else:
+                yield row, "coming" if row.version > self.now.version else "past"
+            overtaken = min(overtaken, row.effective_from)
 
 
 def instruments_of(person_ids: Iterable[UUID]) -> dict[UUID, list[Instrument]]:
@@ -21,8 +43,26 @@ def instruments_of(person_ids: Iterable[UUID]) -> dict[UUID, list[Instrument]]:
 
 def policies_at(names: Iterable[str], at: datetime) -> dict[str, Policy]:
     """The version of each named policy that is in force."""
-    rows = RetryPolicy.objects.filter(name__in=set(names), effective_from__lte=at)
-    return {row.name: convert(row.terms, Policy) for row in rows.order_by("name", "version")}
+    return {name: convert(row.terms, Policy) for name, row in versions_at(names, at).items()}
+
+
+def versions_at(names: Iterable[str], at: datetime) -> dict[str, RetryPolicy]:
+    """The latest version of each named policy whose day has come; before the first one's day, the first.
+
+    So every policy there is has an answer for every moment, also for a sandbox whose clock was set back; and PostgreSQL
+    lets no service name a policy that there is not.
+    """
+    rows = RetryPolicy.objects.filter(Q(effective_from__lte=at) | Q(version=1), name__in=set(names))
+    return {row.name: row for row in rows.order_by("name", "version")}
+
+
+def policy_shelves(at: datetime) -> list[PolicyShelf]:
+    """Every policy with its versions, the newest first, and how each of them stands at this moment."""
+    names: dict[str, list[RetryPolicy]] = {}
+    for row in RetryPolicy.objects.order_by("name", "-version"):
+        names.setdefault(row.name, []).append(row)
+    now = versions_at(names, at)
+    return [PolicyShelf(name, now[name], rows) for name, rows in names.items()]
 
 
 def retries_of(person_ids: Iterable[UUID], *, since: datetime) -> dict[UUID, tuple[Tried, ...]]:

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from kernel.refusal import Refusal
+from kernel.refusal import Busy, Invalid, Refusal
 
 
 class NoInstrument(Refusal):
@@ -33,3 +33,15 @@ class ReferenceReused(Refusal):
     """A bank's reference names one movement for ever."""
 
     code, title = "reference_reused", _("This reference stands for another payment.")
+
+
+class PolicyInvalid(Invalid):
+    """A retry policy's terms, name, day or reason are not what they can be; `errors` says which."""
+
+    code, title = "policy_invalid", _("The policy cannot be published like this.")
+
+
+class PolicyMoved(Busy):
+    """Whoever wrote this version had read an older one."""
+
+    code, title = "policy_moved", _("Another version was published meanwhile: look at it first.")

@@ -9,10 +9,12 @@ from django.views import defaults
 from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
+from billing.console import policies as policy_desk
 from billing.pages import order as order_pages
 from billing.pages import sign as sign_pages
 from billing.pages import wallet as wallet_pages
 from credit import pages as service_pages
+from kernel import desk
 from orders import pages as record_pages
 
 #: What people see. A merchant sends them to /sign/… and /confirm/…; these two addresses are part of the API's promise.
@@ -35,10 +37,19 @@ PAGES: list[URLPattern] = [
     path("language", set_language, name="set_language"),
 ]
 
+#: What colleagues do, beside the tables of the console.
+CONSOLE: list[URLPattern] = [
+    path("policies/", policy_desk.policies, name="policies"),
+    path("policies/new", policy_desk.new_policy, name="new_policy"),
+    path("policies/<str:name>/publish", policy_desk.publish, name="publish_policy"),
+    path("do/<str:row>/<str:name>", desk.verb, name="verb"),
+]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("bnpl.api")),
     path("", include("accounts.urls")),
     *PAGES,
+    path("ops/", include(CONSOLE)),
     path("ops/", admin.site.urls),
 ]
 
