@@ -167,8 +167,8 @@ def test_the_edges_of_what_can_be_are_taken(terms: dict[str, Any]) -> None:
 
 @pytest.mark.django_db
 def test_everything_that_is_wrong_is_said_at_once() -> None:
+    terms = {"retry_hour": 24, "paydays": [40]}
     with pytest.raises(PolicyInvalid) as refusal:
-        terms = {"retry_hour": 24, "paydays": [40]}
         publish_policy("Standard!", terms, NOON - timedelta(seconds=1), " ", by=STAFF, at=NOON)
     said = {"/terms/retry_hour", "/terms/paydays", "/name", "/effective_from", "/reason"}
     assert wrong(refusal.value) == said
