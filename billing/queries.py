@@ -1,6 +1,6 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
@@ -79,6 +79,14 @@ def retries_of(person_ids: Iterable[UUID], *, since: datetime) -> dict[UUID, tup
 def deductions_of_order(order_id: UUID) -> QuerySet[Deduction]:
     """Every attempt at the order, oldest first."""
     return Deduction.objects.filter(lines__order_id=order_id).select_related("instrument").order_by("id")
+
+
+def collects_of(order_id: UUID, *, at: datetime) -> int:
+    """How often in the last day somebody asked to collect this order now."""
+    asked = Deduction.objects.filter(
+        lines__order_id=order_id, purpose=Deduction.Purpose.COLLECT, prepared_at__gt=at - timedelta(days=1)
+    )
+    return asked.distinct().count()
 
 
 def attempts_at(order_id: UUID) -> QuerySet[DeductionLine]:

@@ -11,6 +11,12 @@ class NoInstrument(Refusal):
     code, title = "no_instrument", _("There is no usable payment instrument.")
 
 
+class OrderPaused(Refusal):
+    """Nothing is collected while a reason stops the order's clock."""
+
+    code, title = "order_paused", _("The order's clock stands still: nothing is collected until it goes on.")
+
+
 class TooOften(Refusal):
     """The merchant asked to collect this order often enough today."""
 

@@ -9,6 +9,7 @@ from django.views import defaults
 from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
+from billing.console import orders as order_desk
 from billing.console import policies as policy_desk
 from billing.pages import order as order_pages
 from billing.pages import sign as sign_pages
@@ -37,7 +38,9 @@ PAGES: list[URLPattern] = [
     path("language", set_language, name="set_language"),
 ]
 
-#: What colleagues do, beside the tables of the console.
+#: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
+desk.DESKS[:] = [policy_desk.DESK]
+desk.VERBS[:] = order_desk.VERBS
 CONSOLE: list[URLPattern] = [
     path("policies/", policy_desk.policies, name="policies"),
     path("policies/new", policy_desk.new_policy, name="new_policy"),

@@ -13,7 +13,6 @@ from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -26,6 +25,7 @@ from kernel.actor import Actor
 from kernel.admin_site import VIEWERS, belongs
 from kernel.clock import live_now, now_in
 from kernel.forms import first_time, new_token
+from kernel.models import Identified
 from kernel.refusal import Refusal
 
 NOTE_LENGTH_MAX = 200
@@ -104,12 +104,12 @@ class VerbForm(forms.Form):
 class Verb:
     """Something a colleague does to one row. `preview` says what would happen now; `run` does it and says what did.
 
-    Both may refuse. Above the row's floor a verb is put into `VERBS`, and the row's page shows it to whoever may.
+    Both may refuse. The verb may stand on a floor above its row's: the roof puts it into `VERBS`, and the row's page
+    shows it to whoever may.
     """
 
     name: str
-    prefix: str
-    model: type[Model]
+    model: type[Identified]
     label: Words
     groups: tuple[str, ...]
     preview: Callable[[Any, datetime], Words]
@@ -120,7 +120,7 @@ class Verb:
         return reverse("verb", args=[row.public_id, self.name])
 
 
-#: What the index and the rows' pages show, in the order in which the doors above were imported.
+#: What the index and the rows' pages show. The roof fills them in.
 DESKS: list[Desk] = []
 VERBS: list[Verb] = []
 
@@ -162,8 +162,8 @@ def show_errors(form: forms.Form, refusal: Refusal) -> None:
 @page(*VIEWERS)
 def verb(colleague: Colleague, row: str, name: str) -> HttpResponse:
     """One verb on one row: what would happen, why it is done, and the button."""
-    act = next((act for act in VERBS if act.name == name and row.startswith(f"{act.prefix}_")), None)
-    key = ids.parse(act.prefix, row) if act else None
+    act = next((act for act in VERBS if act.name == name and row.startswith(f"{act.model.prefix}_")), None)
+    key = ids.parse(act.model.prefix, row) if act else None
     found = act.model._default_manager.filter(pk=key).first() if act and key else None
     if act is None or found is None:
         raise Http404

@@ -17,17 +17,15 @@ from billing.planning import Policy
 from billing.services.foresee import LINE_MAX, SAMPLE_MAX, SHOWN_MAX, Foresight, foresee_policy
 from billing.services.policies import publish_policy
 from kernel.admin_site import VIEWERS
-from kernel.desk import DESKS, Colleague, Desk, names_of, page, show_errors
+from kernel.desk import Colleague, Desk, names_of, page, show_errors
 from kernel.refusal import Refusal
 
 PUBLISHERS = ("supervisor", "risk")
-DESKS.append(
-    Desk(
-        "policies",
-        gettext_lazy("Retry policies"),
-        gettext_lazy("When debts are asked for again, and from what"),
-        VIEWERS,
-    )
+DESK = Desk(
+    "policies",
+    gettext_lazy("Retry policies"),
+    gettext_lazy("When debts are asked for again, and from what"),
+    VIEWERS,
 )
 
 
