@@ -1,12 +1,13 @@
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 from msgspec import convert
 
-from billing.models import Deduction, DeductionLine, Instrument, RetryPolicy, Wallet, WalletEntry
+from billing.models import Deduction, DeductionLine, Instrument, Outage, RetryPolicy, Wallet, WalletEntry
 from billing.planning import Policy, Tried
 from kernel.money import Money
 
@@ -39,6 +40,11 @@ def instruments_of(person_ids: Iterable[UUID]) -> dict[UUID, list[Instrument]]:
     for row in rows.order_by("priority", "id"):
         found.setdefault(row.person_id, []).append(row)
     return found
+
+
+def channels_out() -> set[str]:
+    """The channels that are declared out now."""
+    return set(Outage.objects.filter(ended_at__isnull=True).values_list("channel", flat=True))
 
 
 def policies_at(names: Iterable[str], at: datetime) -> dict[str, Policy]:
@@ -92,6 +98,11 @@ def collects_of(order_id: UUID, *, at: datetime) -> int:
 def attempts_at(order_id: UUID) -> QuerySet[DeductionLine]:
     """Every attempt at the order and how much of it was for the order, newest first."""
     return DeductionLine.objects.filter(order_id=order_id).select_related("deduction__instrument").order_by("-id")
+
+
+def source_of(attempt: Mapping[str, Any], usable: Sequence[Instrument]) -> Instrument | None:
+    """The instrument a planned attempt names, if it may still be charged; else the person's first."""
+    return next((i for i in usable if str(i.id) == attempt.get("source")), usable[0] if usable else None)
 
 
 def balance_of(person_id: UUID) -> Money | None:

@@ -41,6 +41,18 @@ class ReferenceReused(Refusal):
     code, title = "reference_reused", _("This reference stands for another payment.")
 
 
+class ChannelOut(Refusal):
+    """Somebody declared it before."""
+
+    code, title = "channel_out", _("This channel is declared out already.")
+
+
+class ChannelNotOut(Refusal):
+    """Somebody said before that it is back, or it never was out."""
+
+    code, title = "channel_not_out", _("This channel is not declared out.")
+
+
 class PolicyInvalid(Invalid):
     """A retry policy's terms, name, day or reason are not what they can be; `errors` says which."""
 

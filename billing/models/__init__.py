@@ -10,6 +10,7 @@ from billing.models.collecting import (
     Wallet,
     WalletEntry,
 )
+from billing.models.outage import Outage
 
 __all__ = [
     "Callback",
@@ -19,6 +20,7 @@ __all__ = [
     "DeductionEvent",
     "DeductionLine",
     "Instrument",
+    "Outage",
     "RetryPolicy",
     "Wallet",
     "WalletEntry",
