@@ -12,7 +12,7 @@ from billing.channels import Charge
 from billing.models import Deduction, DeductionLine, Instrument
 from billing.refusals import AmountInvalid, NoInstrument
 from billing.rules import LINES_MAX, SEND_LEASE
-from billing.services import tell
+from billing.services import outage, tell
 from billing.services.plan import CAPS_LOOK_BACK, put_off, sources_of
 from billing.services.settle import Report, settle_all
 from kernel.actor import Actor
@@ -36,6 +36,7 @@ class Want:
 
 def deduct_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """Take what is due now. Returns how many obligations were seen to; fewer than `limit` means none are left."""
+    outage.hold_due(realm_id, at=at, limit=limit)
     prepared, seen = prepare_due(realm_id, at=at, limit=limit)
     charge(prepared, by=SWEEP, at=at)
     return seen
@@ -52,12 +53,15 @@ def prepare_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Deduct
     usable = queries.instruments_of(row.person_id for row in due)
     tried = queries.retries_of((row.person_id for row in due), since=at - CAPS_LOOK_BACK)
     policies = queries.policies_at((row.order.service.retry_policy for row in due), at)
+    out = queries.channels_out()
     wants, stuck = [], []
     for row in due:
-        instrument = _chosen(row, usable.get(row.person_id, []))
+        instrument = queries.source_of(row.plan[0] if row.plan else {}, usable.get(row.person_id, []))
         if instrument is None:
             stuck.append(row)
             continue
+        if instrument.channel in out:
+            continue  # it came due a moment ago: the next look holds it
         (source,), policy = sources_of([instrument]), policies[row.order.service.retry_policy]
         later = put_off(row, policy, source, row.person, tried.get(row.person_id, ()), at=at)
         if later is None:
@@ -131,12 +135,6 @@ def prepare_for_person(person_id: UUID, *, instrument_id: UUID | None, by: Actor
     """
     wants = _wants(orders.lock_owed_by(person_id), _instrument(person_id, instrument_id), None)
     return prepare(wants, purpose=Deduction.Purpose.PAY_NOW, by=by, at=at)
-
-
-def _chosen(row: Obligation, usable: Sequence[Instrument]) -> Instrument | None:
-    """The instrument the plan names, if it may still be charged; else the person's first."""
-    planned = row.plan[0].get("source") if row.plan else None
-    return next((i for i in usable if str(i.id) == planned), usable[0] if usable else None)
 
 
 def _instrument(person_id: UUID, instrument_id: UUID | None) -> Instrument:
