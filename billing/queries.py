@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from msgspec import convert
 
 from billing.models import Deduction, DeductionLine, Instrument, Outage, RetryPolicy, Wallet, WalletEntry
 from billing.planning import Policy, Tried
 from kernel.money import Money
+from orders.models import Obligation, Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,17 @@ def instruments_of(person_ids: Iterable[UUID]) -> dict[UUID, list[Instrument]]:
 def channels_out() -> set[str]:
     """The channels that are declared out now."""
     return set(Outage.objects.filter(ended_at__isnull=True).values_list("channel", flat=True))
+
+
+def standing_still(*, most: int) -> int:
+    """How many orders stand still for an outage, counted up to `most`."""
+    return Pause.objects.filter(reason=Pause.Reason.OUTAGE, ended_at__isnull=True)[:most].count()
+
+
+def debts_near(channel: str, *, most: int) -> int:
+    """How many debts are owed by people who have an instrument of this channel, counted up to `most`."""
+    there = Instrument.objects.filter(person=OuterRef("person"), channel=channel, state=Instrument.State.ACTIVE)
+    return Obligation.objects.filter(Exists(there), state__in=Obligation.OWED)[:most].count()
 
 
 def policies_at(names: Iterable[str], at: datetime) -> dict[str, Policy]:

@@ -9,7 +9,9 @@ from django.views import defaults
 from django.views.generic import RedirectView
 from django.views.i18n import set_language
 
+from accounts import console as template_desk
 from billing.console import orders as order_desk
+from billing.console import outages as outage_desk
 from billing.console import policies as policy_desk
 from billing.pages import order as order_pages
 from billing.pages import sign as sign_pages
@@ -39,12 +41,17 @@ PAGES: list[URLPattern] = [
 ]
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
-desk.DESKS[:] = [policy_desk.DESK]
+desk.DESKS[:] = [policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
 desk.VERBS[:] = order_desk.VERBS
 CONSOLE: list[URLPattern] = [
     path("policies/", policy_desk.policies, name="policies"),
     path("policies/new", policy_desk.new_policy, name="new_policy"),
     path("policies/<str:name>/publish", policy_desk.publish, name="publish_policy"),
+    path("channels/", outage_desk.outages, name="outages"),
+    path("channels/<str:channel>/out", outage_desk.begin, name="begin_outage"),
+    path("channels/<str:channel>/back", outage_desk.end, name="end_outage"),
+    path("words/", template_desk.templates, name="templates"),
+    path("words/<str:key>/<str:language>", template_desk.template, name="template"),
     path("do/<str:row>/<str:name>", desk.verb, name="verb"),
 ]
 

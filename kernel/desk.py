@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec
 from uuid import UUID
 
@@ -50,8 +50,22 @@ class Colleague:
     def posts(self) -> bool:
         return self.request.method == "POST"
 
+    @property
+    def given(self) -> Any:
+        """What a form was sent with, or nothing while it is only looked at."""
+        return self.request.POST if self.posts else None
+
     def may(self, groups: tuple[str, ...]) -> bool:
         return belongs(self.user, groups)
+
+    def demand(self, groups: tuple[str, ...]) -> None:
+        """Go no further unless they are in one of these groups.
+
+        Raises:
+            PermissionDenied: they are not.
+        """
+        if not self.may(groups):
+            raise PermissionDenied
 
     def sent(self, name: str) -> str:
         """A field of the form that was sent."""
@@ -70,8 +84,9 @@ class Colleague:
         messages.success(self.request, str(words))
 
     def show(self, template: str, title: Words, *, status: int = 200, **context: Any) -> HttpResponse:
-        frame = {**admin.site.each_context(self.request), "title": title, "colleague": self, "token": new_token()}
-        return render(self.request, template, {**frame, **context}, status=status)
+        frame = {"title": title, "token": new_token(), "zone": settings.CONSOLE_ZONE}
+        site = admin.site.each_context(self.request)
+        return render(self.request, template, {**site, **frame, **context}, status=status)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,34 +174,49 @@ def show_errors(form: forms.Form, refusal: Refusal) -> None:
         form.add_error(None, str(refusal.detail))
 
 
-@page(*VIEWERS)
-def verb(colleague: Colleague, row: str, name: str) -> HttpResponse:
-    """One verb on one row: what would happen, why it is done, and the button."""
-    act = next((act for act in VERBS if act.name == name and row.startswith(f"{act.model.prefix}_")), None)
-    key = ids.parse(act.model.prefix, row) if act else None
-    found = act.model._default_manager.filter(pk=key).first() if act and key else None
-    if act is None or found is None:
-        raise Http404
-    if not colleague.may(act.groups):
-        raise PermissionDenied
-    back = reverse(f"admin:{act.model._meta.app_label}_{act.model._meta.model_name}_change", args=[found.pk])
-    at = now_in(found.realm)  # type: ignore[attr-defined]  # every row with a life has a realm
-    form = act.form(colleague.request.POST if colleague.posts else None, row=found)
+def deed(
+    colleague: Colleague,
+    label: Words,
+    *,
+    about: str,
+    back: str,
+    form: VerbForm,
+    preview: Callable[[], Words],
+    run: Callable[[dict[str, Any]], Words],
+) -> HttpResponse:
+    """A page for one thing to do: what would happen, why it is done, and the button. A second click does nothing."""
     if colleague.posts and form.is_valid():
         try:
             if colleague.sends_first():
-                colleague.tell(act.run(found.pk, form.cleaned_data, colleague.actor, at))
+                colleague.tell(run(form.cleaned_data))
         except Refusal as refusal:
             show_errors(form, refusal)
         else:
             return redirect(back)
-    says, refused = _foreseen(act, found, at)
-    shown = {"verb": act, "row": found, "back": back, "form": form, "says": says, "refused": refused}
-    return colleague.show("console/verb.html", act.label, status=422 if form.errors else 200, **shown)
-
-
-def _foreseen(act: Verb, row: Any, at: datetime) -> tuple[Words, Refusal | None]:
+    shown = {"about": about, "label": label, "back": back, "form": form}
     try:
-        return act.preview(row, at), None
+        shown["says"] = preview()
     except Refusal as refusal:
-        return "", refusal
+        shown["refused"] = refusal.detail
+    return colleague.show("console/deed.html", label, status=422 if form.errors else 200, **shown)
+
+
+@page(*VIEWERS)
+def verb(colleague: Colleague, row: str, name: str) -> HttpResponse:
+    """One verb on one row."""
+    act = next((act for act in VERBS if act.name == name and row.startswith(f"{act.model.prefix}_")), None)
+    key = ids.parse(act.model.prefix, row) if act else None
+    found: Any = act.model._default_manager.filter(pk=key).first() if act and key else None
+    if act is None or found is None:
+        raise Http404
+    colleague.demand(act.groups)
+    at = now_in(found.realm)
+    return deed(
+        colleague,
+        act.label,
+        about=row,
+        back=reverse(f"admin:{act.model._meta.app_label}_{act.model._meta.model_name}_change", args=[found.pk]),
+        form=act.form(colleague.given, row=found),
+        preview=partial(act.preview, found, at),
+        run=lambda wish: act.run(found.pk, wish, colleague.actor, at),
+    )

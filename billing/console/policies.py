@@ -65,7 +65,7 @@ def _publish(
     colleague: Colleague, form_class: type[PolicyForm], begun: dict[str, Any], name: str, last: int
 ) -> HttpResponse:
     """The form; what it would change; and, once that was looked at unchanged, the deed."""
-    form = form_class(colleague.request.POST if colleague.posts else None, initial=begun)
+    form = form_class(colleague.given, initial=begun)
     foresight, seen, publishes = None, "", colleague.sent("step") == "publish"
     if colleague.posts and form.is_valid():
         name = name or form.cleaned_data["name"]

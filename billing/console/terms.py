@@ -5,7 +5,9 @@ from typing import Any
 
 from babel import Locale
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
 from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext_lazy as _
 
@@ -56,7 +58,10 @@ class PolicyForm(forms.Form):
     effective_from = forms.DateTimeField(
         label=_("Counts from"),
         required=False,
-        help_text=_("Shanghai time; at once if empty. Plans that were made already stay as they are."),
+        help_text=format_lazy(
+            _("Time of {zone}; at once if empty. Plans that were made already stay as they are."),
+            zone=settings.CONSOLE_ZONE,
+        ),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
     reason = forms.CharField(

@@ -140,5 +140,5 @@ def _clocks(found: Iterable[Order], real: datetime) -> dict[int, datetime]:
 
 def _judge(reason: str) -> None:
     if not 0 < len(reason.strip()) <= REASON_MAX:
-        words = format_lazy(_("1 to {most} printable characters."), most=REASON_MAX)
+        words = format_lazy(_("1 to {most} characters."), most=REASON_MAX)
         raise Invalid(errors=[FieldError("/reason", words)])

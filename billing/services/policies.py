@@ -102,7 +102,7 @@ def judge_policy(name: str, terms: Mapping[str, Any], effective_from: datetime, 
     if effective_from < at:
         errors.append(FieldError("/effective_from", _("This time is past.")))
     if not (0 < len(reason.strip()) <= REASON_MAX and reason.replace("\n", "").replace("\r", "").isprintable()):
-        errors.append(FieldError("/reason", format_lazy(_("1 to {most} printable characters."), most=REASON_MAX)))
+        errors.append(FieldError("/reason", format_lazy(_("1 to {most} characters."), most=REASON_MAX)))
     if errors:
         raise PolicyInvalid(errors=errors)
     return convert(dict(terms), Policy)
