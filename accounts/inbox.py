@@ -8,6 +8,8 @@ from uuid import UUID
 import structlog
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F, FilteredRelation, Max, Q, QuerySet
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts import wording
 from accounts.models import DEFAULT_LANGUAGE, Delivery, Notice, NoticeTemplate, Person
@@ -137,6 +139,12 @@ def publish_template(key: str, language: str, words: Words, *, by: Actor, at: da
         raise Busy from None
 
 
+def latest_templates() -> dict[tuple[str, str], NoticeTemplate]:
+    """The words in use, by stage and language."""
+    rows = NoticeTemplate.objects.order_by("key", "language", "-version").distinct("key", "language")
+    return {(row.key, row.language): row for row in rows}
+
+
 def preview(key: str, language: str, words: Words, *, at: datetime) -> Words:
     """How it would read to somebody.
 
@@ -145,12 +153,12 @@ def preview(key: str, language: str, words: Words, *, at: datetime) -> Words:
     """
     _judge(key, language, words)
     values: dict[str, Value] = {
-        "merchant": "来电充电宝",
-        "what": "充电宝 PB-7",
+        "merchant": Phrase({"zh-hans": "来电充电宝", "en": "Power Bank & Co"}),
+        "what": Phrase({"zh-hans": "充电宝 PB-7", "en": "Power bank PB-7"}),
         "amount": Money(1234),
         "when": at,
         "link": "https://example.com/orders/ord_0",
-        "instrument": "招商银行 ****1234",
+        "instrument": Phrase({"zh-hans": "招商银行 ****1234", "en": "Merchants Bank ****1234"}),
         "reason": Phrase({"zh-hans": "余额不足", "en": "not enough money"}),
         "next": Phrase({"zh-hans": "将于{when}再次扣款。", "en": "We try again on {when}."}, {"when": at}),
     }
@@ -165,12 +173,13 @@ def _judge(key: str, language: str, words: Words) -> None:
     errors = []
     for name, text, most in (("subject", words.subject, wording.SUBJECT_MAX), ("body", words.body, wording.BODY_MAX)):
         if not 0 < len(text.strip()) <= most:
-            errors.append(FieldError(f"/{name}", f"1 to {most} characters"))
-        errors += [FieldError(f"/{name}", f"{bad} is never filled in") for bad in wording.misplaced(key, text)]
+            errors.append(FieldError(f"/{name}", format_lazy(_("1 to {most} characters."), most=most)))
+        never = _("“{slot}” is never filled in.")
+        errors += [FieldError(f"/{name}", format_lazy(never, slot=bad)) for bad in wording.misplaced(key, text)]
     if not words.subject.isprintable():
-        errors.append(FieldError("/subject", "one line of printable characters"))
+        errors.append(FieldError("/subject", _("One line of printable characters.")))
     if not words.body.replace("\n", "").isprintable():
-        errors.append(FieldError("/body", "printable characters and line feeds"))
+        errors.append(FieldError("/body", _("Printable characters and line feeds.")))
     if errors:
         raise Invalid(errors=errors)
 

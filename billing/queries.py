@@ -1,17 +1,17 @@
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from msgspec import convert
 
-from billing.models import Deduction, DeductionLine, Instrument, RetryPolicy, Wallet, WalletEntry
+from billing.models import Deduction, DeductionLine, Instrument, Outage, RetryPolicy, Wallet, WalletEntry
 from billing.planning import Policy, Tried, awake, may_move
 from kernel.money import Money
-from orders.models import Obligation, Order
+from orders.models import Obligation, Order, Pause
 from orders.queries import Sheet
 
 
@@ -46,6 +46,27 @@ class Late:
 UNCOUNTED = ("due", "channel_trouble")
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyShelf:
+    """A policy's versions, newest first, and the one that counts."""
+
+    name: str
+    now: RetryPolicy
+    versions: Sequence[RetryPolicy]
+
+    def marked(self) -> Iterator[tuple[RetryPolicy, str]]:
+        """Each with how it stands: `now`, `coming`, `past`, or `never` if a newer one overtook it."""
+        overtaken = datetime.max.replace(tzinfo=UTC)
+        for row in self.versions:
+            if row == self.now:
+                yield row, "now"
+            elif row.effective_from >= overtaken:
+                yield row, "never"
+            else:
+                yield row, "coming" if row.version > self.now.version else "past"
+            overtaken = min(overtaken, row.effective_from)
+
+
 def instruments_of(person_ids: Iterable[UUID]) -> dict[UUID, list[Instrument]]:
     """What may be charged for each person, the first to try first."""
     found: dict[UUID, list[Instrument]] = {}
@@ -55,10 +76,44 @@ def instruments_of(person_ids: Iterable[UUID]) -> dict[UUID, list[Instrument]]:
     return found
 
 
+def channels_out() -> set[str]:
+    """The channels that are declared out now."""
+    return set(Outage.objects.filter(ended_at__isnull=True).values_list("channel", flat=True))
+
+
+def standing_still(*, most: int) -> int:
+    """How many orders stand still for an outage, counted up to `most`."""
+    return Pause.objects.filter(reason=Pause.Reason.OUTAGE, ended_at__isnull=True)[:most].count()
+
+
+def debts_near(channel: str, *, most: int) -> int:
+    """How many debts are owed by people who have an instrument of this channel, counted up to `most`."""
+    there = Instrument.objects.filter(person=OuterRef("person"), channel=channel, state=Instrument.State.ACTIVE)
+    return Obligation.objects.filter(Exists(there), state__in=Obligation.OWED)[:most].count()
+
+
 def policies_at(names: Iterable[str], at: datetime) -> dict[str, Policy]:
     """The version of each named policy that is in force."""
-    rows = RetryPolicy.objects.filter(name__in=set(names), effective_from__lte=at)
-    return {row.name: convert(row.terms, Policy) for row in rows.order_by("name", "version")}
+    return {name: convert(row.terms, Policy) for name, row in versions_at(names, at).items()}
+
+
+def versions_at(names: Iterable[str], at: datetime) -> dict[str, RetryPolicy]:
+    """The latest version of each named policy whose day has come; before the first one's day, the first.
+
+    So every policy there is has an answer for every moment, also for a sandbox whose clock was set back; and PostgreSQL
+    lets no service name a policy that there is not.
+    """
+    rows = RetryPolicy.objects.filter(Q(effective_from__lte=at) | Q(version=1), name__in=set(names))
+    return {row.name: row for row in rows.order_by("name", "version")}
+
+
+def policy_shelves(at: datetime) -> list[PolicyShelf]:
+    """Every policy with its versions, the newest first, and how each of them stands at this moment."""
+    names: dict[str, list[RetryPolicy]] = {}
+    for row in RetryPolicy.objects.order_by("name", "-version"):
+        names.setdefault(row.name, []).append(row)
+    now = versions_at(names, at)
+    return [PolicyShelf(name, now[name], rows) for name, rows in names.items()]
 
 
 def retries_of(person_ids: Iterable[UUID], *, since: datetime) -> dict[UUID, list[Tried]]:
@@ -95,6 +150,14 @@ def outcomes_of(obligation_ids: Sequence[UUID]) -> dict[UUID, list[Outcome]]:
 def deductions_of_order(order_id: UUID) -> QuerySet[Deduction]:
     """Every attempt at the order, oldest first."""
     return Deduction.objects.filter(lines__order_id=order_id).select_related("instrument").order_by("id")
+
+
+def collects_of(order_id: UUID, *, at: datetime) -> int:
+    """How often in the last day somebody asked to collect this order now."""
+    asked = Deduction.objects.filter(
+        lines__order_id=order_id, purpose=Deduction.Purpose.COLLECT, prepared_at__gt=at - timedelta(days=1)
+    )
+    return asked.distinct().count()
 
 
 def attempts_at(order_id: UUID) -> QuerySet[DeductionLine]:

@@ -11,12 +11,17 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views import defaults
 from django.views.generic import RedirectView
 
+from accounts import console as template_desk
+from billing.console import orders as order_desk
+from billing.console import outages as outage_desk
+from billing.console import policies as policy_desk
 from billing.pages import order as order_pages
 from billing.pages import pay_all as debt_pages
 from billing.pages import sign as sign_pages
 from billing.pages import wallet as wallet_pages
 from bnpl import console
 from credit import pages as service_pages
+from kernel import desk
 from orders import pages as record_pages
 
 #: What people see. A merchant sends them to /sign/… and /confirm/…; these two addresses are part of the API's promise.
@@ -41,11 +46,27 @@ PAGES: list[URLPattern] = [
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg")),  # asked for by the console
 ]
 
+#: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
+desk.DESKS[:] = [console.DESK, policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
+desk.VERBS[:] = order_desk.VERBS
+CONSOLE: list[URLPattern] = [
+    path("policies/", policy_desk.policies, name="policies"),
+    path("policies/new", policy_desk.new_policy, name="new_policy"),
+    path("policies/<str:name>/publish", policy_desk.publish, name="publish_policy"),
+    path("channels/", outage_desk.outages, name="outages"),
+    path("channels/<str:channel>/out", outage_desk.begin, name="begin_outage"),
+    path("channels/<str:channel>/back", outage_desk.end, name="end_outage"),
+    path("words/", template_desk.templates, name="templates"),
+    path("words/<str:key>/<str:language>", template_desk.template, name="template"),
+    path("do/<str:row>/<str:name>", desk.verb, name="verb"),
+]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("bnpl.api")),
     path("", include("accounts.urls")),
     *PAGES,
     path("ops/work/", admin.site.admin_view(console.work), name="work"),
+    path("ops/", include(CONSOLE)),
     path("ops/", admin.site.urls),
 ]
 

@@ -1,14 +1,14 @@
 """Somebody wants it paid now: the person, or the merchant on their behalf."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 
-from billing import rules
+from billing import queries, rules
 from billing.models import Deduction
-from billing.refusals import AmountChanged, TooOften
+from billing.refusals import AmountChanged, OrderPaused, TooOften
 from billing.services import deduct
 from kernel.actor import Actor
 from kernel.money import Money, totals
@@ -59,19 +59,20 @@ def pay_all(
     return _charged(made, by=by, at=at)
 
 
-def collect_now(order_id: UUID, *, by: Actor, at: datetime) -> list[Deduction]:
-    """The merchant asks to try now, beside the platform's own plan, which stays as it is.
+def collect_now(order_id: UUID, *, note: str = "", by: Actor, at: datetime) -> list[Deduction]:
+    """The merchant or a colleague asks to try now, beside the platform's own plan, which stays as it is.
 
     Raises:
-        TooOften: it asked often enough today.
+        OrderPaused: its clock stands still; only the person may pay it meanwhile.
+        TooOften: it was asked for often enough today.
     """
     with transaction.atomic():
-        Order.objects.locked(order_id)
-        asked = Deduction.objects.filter(
-            lines__order_id=order_id, purpose=Deduction.Purpose.COLLECT, prepared_at__gt=at - timedelta(days=1)
-        )
-        if asked.distinct().count() >= rules.COLLECTS_A_DAY:
+        order = Order.objects.locked(order_id)
+        if order.pauses.filter(ended_at__isnull=True).exists():
+            raise OrderPaused
+        if queries.collects_of(order_id, at=at) >= rules.COLLECTS_A_DAY:
             raise TooOften(retry_after=3600)
+        order.record("collect_asked", by=by, at=at, note=note)
         made = deduct.prepare_for_order(
             order_id, purpose=Deduction.Purpose.COLLECT, amount_minor=None, instrument_id=None, by=by, at=at
         )

@@ -79,6 +79,7 @@ def sort_out(due: Iterable[Obligation], *, at: datetime) -> Due:
     usable = queries.instruments_of(row.person_id for row in rows)
     tried = queries.retries_of((row.person_id for row in rows), since=at - CAPS_LOOK_BACK)
     policies = queries.policies_at((row.order.service.retry_policy for row in rows), at)
+    out = queries.channels_out()
     counted: set[tuple[UUID, str, UUID | None]] = set()
     found = Due()
     for row in rows:
@@ -87,6 +88,8 @@ def sort_out(due: Iterable[Obligation], *, at: datetime) -> Due:
         if instrument is None:
             found.stuck.append(row)
             continue
+        if instrument.channel in out:
+            continue  # it came due a moment ago: the next look holds it
         if row.plan and attempt != row.plan[0]:
             found.elsewhere[row] = [attempt, *row.plan[1:]]
         want, past = Want(row, instrument, row.owed, attempt), tried.setdefault(row.person_id, [])

@@ -162,3 +162,19 @@ def test_the_sum_of_the_days_is_the_whole_rounded_once(unpaid: list[int], bps: i
         units, whole = rules.fee_after(units, minor, bps, cap_minor=cap)
         posted += whole - before // 10_000
     assert posted == whole == min(sum(unpaid) * bps // 10_000, cap)
+
+
+def test_who_stopped_a_clock_and_why_stands_in_the_orders_history(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("6"))
+    for reason in ("hardship", "problem_reported", "hardship"):  # the second stops what stands; the third is the first
+        orders.pause_order(order.id, reason, note=f"因为 {reason}", by=BY, at=NOON)
+    for reason in ("hardship", "hardship", "problem_reported"):
+        orders.resume_order(order.id, reason, note="好了", by=BY, at=NOON + A_DAY)
+
+    lines = order.history.filter(kind__in=["paused", "resumed"]).order_by("seq")
+    assert [(line.kind, line.data["reason"], line.data["note"], line.by) for line in lines] == [
+        ("paused", "hardship", "因为 hardship", str(BY)),
+        ("paused", "problem_reported", "因为 problem_reported", str(BY)),
+        ("resumed", "hardship", "好了", str(BY)),
+        ("resumed", "problem_reported", "好了", str(BY)),
+    ]
