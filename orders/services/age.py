@@ -73,14 +73,14 @@ def close_days(realm_id: int, *, at: datetime, limit: int) -> int:
 
 @transaction.atomic
 def _close_days_of(obligation_id: UUID, order_id: UUID, *, at: datetime) -> None:
-    """Every day of one obligation that has ended by now, in order."""
+    """Every day of one obligation that has ended by now, in order; not while money for it may be on its way."""
     order = Order.objects.locked(order_id)
     family = list(
         order.obligations.select_for_update(of=("self",), no_key=True).select_related("person").order_by("pk")
     )
     row = next(o for o in family if o.id == obligation_id)
     fee = next((o for o in family if o.kind == Obligation.Kind.LATE_FEE and o.owed), None)
-    if fee is not None and fee.in_flight:
+    if row.in_flight or (fee is not None and fee.in_flight):
         return
     while row.state == Obligation.State.OVERDUE and row.day_end_at is not None and row.day_end_at <= at:
         ended = row.day_end_at
