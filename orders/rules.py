@@ -119,9 +119,10 @@ def bucket_of(days: int) -> str:
 def fee_after(units: int, unpaid_minor: int, daily_bps: int, *, cap_minor: int) -> tuple[int, int]:
     """One more day's late fee: the units so far (1/10,000 minor) and the whole fee they come to, rounded down, capped.
 
-    Simple, not compound: it is on the unpaid part of what was bought, never on fees.
+    Simple, not compound: it is on the unpaid part of what was bought, never on fees. A cap that came down with the
+    total stops it where it stands; what has accrued is not taken back.
     """
-    units = min(units + unpaid_minor * daily_bps, cap_minor * BPS)
+    units = max(units, min(units + unpaid_minor * daily_bps, cap_minor * BPS))
     return units, units // BPS
 
 

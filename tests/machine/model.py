@@ -278,7 +278,7 @@ class Order:
         terms, before = self.agreement.terms, debt.units
         most = ((self.total or 0) * terms.cap * 2 + PARTS) // (2 * PARTS)
         debt.days += 1
-        debt.units = min(before + debt.owed * terms.daily, most * PARTS)
+        debt.units = max(before, min(before + debt.owed * terms.daily, most * PARTS))
         accrued = debt.units // PARTS - before // PARTS
         if accrued and fee is None:
             fee = Debt(self, len(self.debts) + 1, 0, debt.due_at, state="overdue")
