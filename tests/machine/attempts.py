@@ -34,6 +34,13 @@ class Attempt:
     def open(self) -> bool:
         return self.state in ("sent", "unknown")
 
+    def succeeds(self) -> None:
+        self.ends("succeeded")
+        for debt, amount in self.lines:
+            debt.pay(amount)
+        for debt, _ in self.lines:
+            debt.order.done_if_paid()
+
     def ends(self, state: str) -> None:
         self.state, self.ask_at = state, None
         for debt, _ in self.lines:
@@ -59,7 +66,7 @@ class Collection:
 
     def begin(self, attempt: Attempt) -> None:
         """It is written down: from now on nothing else may touch what it is for."""
-        assert attempt.person.tokens and self.source(attempt.person, attempt.token), "from an instrument of theirs"
+        assert self.source(attempt.person, attempt.token), "from an instrument of theirs that may be charged"
         for debt, amount in attempt.lines:
             assert debt.order.person is attempt.person, "nobody pays for somebody else"
             assert debt.in_flight is None, "one attempt at a time"
@@ -76,11 +83,7 @@ class Collection:
         if not attempt.open:
             return
         if word is Word.TAKEN:
-            attempt.ends("succeeded")
-            for debt, amount in attempt.lines:
-                debt.pay(amount)
-            for debt, _ in attempt.lines:
-                debt.order.done_if_paid()
+            attempt.succeeds()
         elif word in (Word.SOFT, Word.HARD):
             attempt.ends("failed")
             if word is Word.HARD:

@@ -17,7 +17,7 @@ from tests.machine.world import World
 
 #: After how many steps everything that must always be true is asked of the database, besides at the end.
 EVERY = 10
-#: Each example has a shop and people of its own; after so many the tables are emptied, so that the questions stay quick.
+#: Each example has a shop and people of its own; after so many the tables are emptied, so that questions stay quick.
 FRESH = 20
 PICKS = st.integers(0, 2**16)
 #: One choice in so many is made among everything, fitting or not: what must be refused is tried as well.
@@ -30,6 +30,8 @@ class Rules(RuleBasedStateMachine):
 
     steps: ClassVar[Counter[str]] = Counter()
     examples: ClassVar[int] = 0
+    #: What became of orders, debts and attempts, so that it can be seen that the steps lead somewhere.
+    reached: ClassVar[Counter[str]] = Counter()
 
     def __init__(self) -> None:
         super().__init__()
@@ -50,6 +52,10 @@ class Rules(RuleBasedStateMachine):
             assert list(violations()) == []
 
     def teardown(self) -> None:
+        debts = [debt for order in self.world.orders for debt in order.debts]
+        Rules.reached.update(f"order {order.state}" for order in self.world.orders)
+        Rules.reached.update(f"{'debt' if debt.principal else 'late fee'} {debt.state}" for debt in debts)
+        Rules.reached.update(f"attempt {attempt.state}" for attempt in self.world.collection.attempts.values())
         assert list(violations()) == []
         compare.nobody_was_pestered(self.world)
 

@@ -19,7 +19,8 @@ SELECT 'order', id::text, ARRAY[state, total_minor::text] FROM orders_order, at 
 UNION ALL SELECT 'agreement', id::text, ARRAY[state, live_orders::text] FROM credit_agreement, at WHERE realm_id = realm
 UNION ALL SELECT 'profile', person_id::text, ARRAY[held_minor, outstanding_minor, score]::text[]
     FROM credit_profile, at WHERE realm_id = realm
-UNION ALL SELECT 'attempt', id::text, ARRAY[state, asks::text, {ask_at}] FROM billing_deduction, at WHERE realm_id = realm
+UNION ALL SELECT 'attempt', id::text, ARRAY[state, asks::text, {ask_at}]
+    FROM billing_deduction, at WHERE realm_id = realm
 UNION ALL SELECT 'debt', order_id || '/' || sequence, ARRAY[state, amount_minor::text, paid_minor::text,
         in_flight::text, attempts::text, {due_at}, {overdue_from}, {paused_at}, day_end_error]
         || CASE kind WHEN 'principal' THEN ARRAY[{day_end_at}, overdue_days::text, fee_units::text] ELSE '{{}}' END
@@ -60,14 +61,16 @@ def rows_of(world: World) -> Iterator[Row]:
         yield "agreement", str(key), texts(agreement.state, agreement.live)
     for key, person in world.people.items():
         yield "profile", str(key), texts(person.held, person.outstanding, person.score)
-    for attempt in world.collection.attempts.values():
-        yield attempt_row(attempt)
-    for token, account in world.bank.accounts.items():
-        if account.wallet:
-            yield "wallet", token, texts(account.balance)
-    for token, amounts in world.bank.took().items():
-        if not world.bank.accounts[token].wallet:
-            yield "taken", token, texts(*amounts)
+    yield from (attempt_row(attempt) for attempt in world.collection.attempts.values())
+    yield from money_rows(world)
+
+
+def money_rows(world: World) -> Iterator[Row]:
+    accounts = world.bank.accounts
+    wallets = ((token, account) for token, account in accounts.items() if account.wallet)
+    yield from (("wallet", token, texts(account.balance)) for token, account in wallets)
+    taken = world.bank.took().items()
+    yield from (("taken", token, texts(*amounts)) for token, amounts in taken if not accounts[token].wallet)
     yield "suspense", "", texts(world.collection.suspense, world.collection.cases)
 
 

@@ -5,25 +5,39 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
+from billing.channels.bank import Behaviour
 from kernel import ids
 from tests.api import key
 from tests.machine.base import ANYTHING, PICKS, Rules, chosen
 from tests.machine.model import Order
 from tests.stillness import nothing_moves
 
-AMOUNTS = st.sampled_from([1, 83, 1_234, 50_001, 250_000, 400_000, 400_001])
+OWED = st.sampled_from([83, 1_234, 5_000, 60_001, 120_000])
+AMOUNTS = OWED | st.sampled_from([1, 400_000, 400_001])
+DUE_IN = st.sampled_from([None, None, 0, 1, 5, 40])
 SHARES = st.sampled_from([0, 1, 33, 50, 99, 100, 101])
-CONFIRMATION = timedelta(days=30)
+CONFIRMATION, DUE_LATEST = timedelta(days=30), timedelta(days=90)
 
 
 class MerchantRules(Rules):
-    @initialize(amounts=st.lists(AMOUNTS, min_size=2, max_size=4), share=SHARES)
-    def begins_with_some_orders(self, amounts: list[int], share: int) -> None:
+    @initialize(amounts=st.lists(OWED, min_size=3, max_size=5), days=DUE_IN, behaviour=st.sampled_from(Behaviour))
+    def begins_with_some_debts(self, amounts: list[int], days: int | None, behaviour: Behaviour) -> None:
         """So that there is something to pay, to answer and to end from the first step on."""
+        token = next(iter(self.world.bank.accounts))
+        until = self.world.at + timedelta(days=3) if behaviour is Behaviour.NO_FUNDS_UNTIL else None
+        self.world.script(token, behaviour, until, 60_000 if behaviour is Behaviour.PARTIAL_BALANCE else None)
         for place, amount in enumerate(amounts):
-            self.open(pick=place * ANYTHING, amount=amount)
-        if self.world.orders:
-            self.complete(pick=1, share=share, days=None)
+            self.use(pick=place * ANYTHING, amount=amount, days=days)
+        for place in (0, 1):
+            self.open(pick=place * ANYTHING, amount=amounts[0])
+
+    @rule(pick=PICKS, amount=OWED, days=DUE_IN)
+    def use(self, pick: int, amount: int, days: int | None) -> None:
+        """Somebody orders, and owes all of it a moment later."""
+        before = len(self.world.orders)
+        self.open(pick, amount)
+        if len(self.world.orders) > before and self.world.orders[-1].state == "open":
+            self.finish(self.world.orders[-1], amount, days)
 
     @rule(pick=PICKS, amount=AMOUNTS)
     def open(self, pick: int, amount: int) -> None:
@@ -52,14 +66,17 @@ class MerchantRules(Rules):
             person.orders.append(order)
 
     @precondition(lambda self: self.world.orders)
-    @rule(pick=PICKS, share=SHARES, days=st.sampled_from([None, 0, 1, 5, 40, 91]))
+    @rule(pick=PICKS, share=SHARES, days=DUE_IN | st.just(91))
     def complete(self, pick: int, share: int, days: int | None) -> None:
-        self.step("complete")
         order = self.order(pick, lambda order: order.state == "open")
-        total, at = order.ceiling * share // 100, self.world.at
+        self.finish(order, order.ceiling * share // 100, days)
+
+    def finish(self, order: Order, total: int, days: int | None) -> None:
+        self.step("complete")
+        at = self.world.at
         due_at = None if days is None else at + timedelta(days=days)
         body = {"total": total} | ({} if due_at is None else {"due_at": due_at.isoformat()})
-        late = order.state == "open" and days == 91
+        late = order.state == "open" and due_at is not None and due_at > at + DUE_LATEST
         expected = "times_invalid" if late else order.complete(total, due_at, at=at)
 
         code, _ = self.world.call(f"orders/{ids.public('ord', order.id)}/complete", body)

@@ -55,7 +55,7 @@ class Person:
         self.score = max(LOWEST, min(HIGHEST, self.score + points))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, kw_only=True)
 class Terms:
     """A service."""
 

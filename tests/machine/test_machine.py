@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
@@ -13,8 +14,8 @@ from tests.machine.people import PeopleRules
 from tests.machine.weather import WeatherRules
 
 #: A slice in every run, always the same one; `make evidence` asks for more, and may ask for another.
-EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "16"))
-STEPS = int(os.environ.get("MACHINE_STEPS", "40"))
+EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "20"))
+STEPS = int(os.environ.get("MACHINE_STEPS", "24"))
 SEED = int(os.environ.get("MACHINE_SEED", "20261125"))
 #: A find is told as it was found; looking for the shortest way to it takes minutes more.
 PHASES = (Phase.generate, Phase.shrink) if os.environ.get("MACHINE_SHRINK") else (Phase.generate,)
@@ -40,5 +41,9 @@ def test_whatever_happens_in_whatever_order_it_is_as_the_model_says() -> None:
 
     sys.stdout.write(
         f"\nmachine: {Rules.examples} examples, {Rules.steps.total()} steps, 0 violations, seed {SEED}\n"
-        + "".join(f"  {name}: {count}\n" for name, count in Rules.steps.most_common())
+        f"  steps: {told(Rules.steps)}\n  at the end: {told(Rules.reached)}\n"
     )
+
+
+def told(counts: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))

@@ -21,12 +21,13 @@ from orders import services as orders
 from orders.models import Obligation
 from tests.machine.attempts import Attempt
 from tests.machine.base import PICKS, Rules, chosen, refused
-from tests.machine.model import CHINA
+from tests.machine.model import CHINA, midnight_after
 from tests.machine.people import MORNING, NIGHT
 from tests.machine.twin import Word
 from tests.stillness import nothing_moves
 
 SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+DAYS = [DAY, 3 * DAY, 8 * DAY, 32 * DAY]
 SPANS = [
     SECOND,
     6 * SECOND,
@@ -64,6 +65,18 @@ class WeatherRules(Rules):
     def time_passes(self, span: timedelta) -> None:
         """And every alarm clock rings."""
         self.step("time_passes")
+        self.pass_time(span)
+
+    @rule(days=st.lists(st.sampled_from(DAYS[:2]), min_size=1, max_size=3))
+    def days_pass(self, days: list[timedelta]) -> None:
+        """As a worker sees them: the clocks ring in the night, in the morning and in the day."""
+        self.step("days_pass")
+        for span in days:
+            self.pass_time(midnight_after(self.world.at) - self.world.at)
+            self.pass_time(10 * HOUR)
+            self.pass_time(span - 10 * HOUR)
+
+    def pass_time(self, span: timedelta) -> None:
         self.world.turn_clock(self.world.at + span)
         for ring in self.clocks.values():
             ring()

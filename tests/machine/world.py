@@ -38,7 +38,10 @@ BOUGHT: dict[str, Any] = {
     "funding": "advance",
     "fee_bps": 100,
 }
-TERMS = [Terms(400_000, False, timedelta(hours=24), 250, 1_000), Terms(400_000, True, timedelta(hours=72))]
+TERMS = (
+    Terms(ceiling=400_000, fixed=False, grace=timedelta(hours=24), daily=250, cap=1_000),
+    Terms(ceiling=400_000, fixed=True, grace=timedelta(hours=72)),
+)
 #: Which of the services each of the people has opened.
 OPENED = ((0, 1), (0,))
 

@@ -156,4 +156,3 @@ def test_it_expires_or_is_confirmed_and_never_both(shop: Shop) -> None:
         if not codes:
             orders.cancel_order(order.id, "x", by=BY, at=last)
         assert told(order, "order.expired") + told(order, "order.opened") == 1
-

@@ -96,7 +96,11 @@ def test_a_refusal_told_by_two_ways_at_once_frees_and_plans_once(power_bank: Sho
 
         row = Deduction.objects.get(pk=row.id)
         owed = order.obligations.get()
-        assert (row.state, row.history.filter(kind="failed").count(), told(order, "deduction.failed")) == ("failed", 1, 1)
+        assert (row.state, row.history.filter(kind="failed").count(), told(order, "deduction.failed")) == (
+            "failed",
+            1,
+            1,
+        )
         assert (owed.in_flight, owed.plan[0]["reason"]) == (None, "retry_1d")
 
 
