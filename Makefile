@@ -40,6 +40,9 @@ check: .venv/.dev ## formatting, lint, layers, types, migrations, API descriptio
 
 evidence: .venv/.dev ## killed at every point by every behaviour of the bank, once and twice: half an hour or more
 	CRASH_STRIDE=1 CRASH_PAIRS=110 $(PY) -m pytest tests/crashes -q -s $(ARGS)
+	MACHINE_EXAMPLES=420 MACHINE_STEPS=50 $(PY) -m pytest tests/machine -q -s $(ARGS)
+	RACE_ROUNDS=200 $(PY) -m pytest tests/races -q -s $(ARGS)
+	$(PY) -m tests.planted
 
 bench: .venv/.dev ## what the plan recovers and how often it asks, beside a retry a day, on made-up people: some minutes
 	$(PY) -m benchmarks.recovery $(ARGS)

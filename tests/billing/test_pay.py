@@ -168,3 +168,17 @@ def test_everything_a_person_owes_is_paid_as_one_debit_over_all_merchants(power_
     assert Wallet.objects.get(person=person).balance_minor == 1250
     with pytest.raises(AmountInvalid):
         pay_all(person.id, by=BY, at=NOON)
+
+
+def test_paying_everything_leaves_alone_what_is_under_way(power_bank: Shop) -> None:
+    person = someone(power_bank, "slow")
+    agreement = opened(power_bank, person)
+    under_way, owed = (ordered(power_bank, agreement, ceiling=700) for _ in range(2))
+    for order in (under_way, owed):
+        orders.complete_order(order.id, orders.Final(total=600), by=BY, at=NOON)
+    pay_now(under_way.id, amount_minor=100, by=BY, at=NOON)
+
+    (made,) = pay_all(person.id, by=BY, at=NOON)
+
+    assert [line.order_id for line in made.lines.all()] == [owed.id]
+    assert taken_from(person) == [yuan("1"), yuan("6")]

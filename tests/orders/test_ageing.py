@@ -93,6 +93,17 @@ def test_a_late_fee_is_paid_with_the_debt_and_only_then_is_the_order_done(strict
     assert balance(book.payable(order.merchant_id), realm_id=strict.realm_id, currency="CNY") == Money(10_000 - 60)
 
 
+def test_a_total_lowered_below_what_its_cap_allowed_costs_no_more_and_what_accrued_stands(strict: Shop) -> None:
+    order = overdue(strict, "100")
+    orders.close_days(strict.realm_id, at=MIDNIGHT + 9 * A_DAY, limit=10)
+    assert late_fee(order) == 50
+    orders.lower_total(order.id, 1_000, "goodwill", by=BY, at=MIDNIGHT + 9 * A_DAY)
+
+    orders.close_days(strict.realm_id, at=MIDNIGHT + 20 * A_DAY, limit=10)
+
+    assert (principal(order).overdue_days, principal(order).day_end_error, late_fee(order)) == (21, "", 50)
+
+
 def test_forgiving_the_debt_forgives_its_fee(strict: Shop) -> None:
     order = overdue(strict, "100")
     orders.close_days(strict.realm_id, at=MIDNIGHT + 9 * A_DAY, limit=10)
