@@ -42,8 +42,9 @@ class Late:
         return self.fee >= self.cap
 
 
-#: Attempts the caps do not count: the first at what has just become due, and repeats of one that never took place.
-UNCOUNTED = ("due", "channel_trouble")
+#: Attempts the caps do not count: the first, at what has just become due or on the day the person chose instead, and
+#: repeats of one that never took place.
+UNCOUNTED = ("due", "due_moved", "channel_trouble")
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,7 +125,7 @@ def _waiting(name: str, *, live: bool, at: datetime) -> list[Obligation]:
     return [
         row
         for row in found
-        if row.collect_at and row.collect_at > row.realm.now(at) and row.plan[0]["reason"] != "moved"
+        if row.collect_at and row.collect_at > row.realm.now(at) and row.plan[0]["reason"] not in ("moved", "due_moved")
     ]
 
 

@@ -72,8 +72,8 @@ class Due:
 def sort_out(due: Iterable[Obligation], *, at: datetime) -> Due:
     """Hold what is due against the caps and quiet hours of its people, the oldest debt first.
 
-    The first attempt at what has just become due is always allowed: the person expects it. A retry counts as one with
-    the others that go into the same debit.
+    The first attempt at what has just become due is always allowed: the person expects it. Everything else waits for
+    the morning, and what the caps count waits for them; it counts as one with what goes into the same debit.
     """
     rows = sorted(due, key=lambda row: (row.person_id, row.due_at, row.id))
     usable = queries.instruments_of(row.person_id for row in rows)
@@ -93,14 +93,16 @@ def sort_out(due: Iterable[Obligation], *, at: datetime) -> Due:
         if row.plan and attempt != row.plan[0]:
             found.elsewhere[row] = [attempt, *row.plan[1:]]
         want, past = Want(row, instrument, row.owed, attempt), tried.setdefault(row.person_id, [])
-        if want.reason not in queries.UNCOUNTED and want.debit not in counted:
-            source = str(instrument.id)
-            if not planning.allowed(policy, source, at, zone=zone, tried=past):
-                when = planning.next_allowed(policy, source, at, zone=zone, tried=past)
+        if want.reason != "due" and want.debit not in counted:
+            source, capped = str(instrument.id), want.reason not in queries.UNCOUNTED
+            against = past if capped else []
+            if not planning.allowed(policy, source, at, zone=zone, tried=against):
+                when = planning.next_allowed(policy, source, at, zone=zone, tried=against)
                 found.put_off[row] = _later(attempt, row.plan[1:], when)
                 continue
-            counted.add(want.debit)
-            past.append(Tried(source, at))
+            if capped:
+                counted.add(want.debit)
+                past.append(Tried(source, at))
         found.wants.append(want)
     return found
 
@@ -154,7 +156,8 @@ def move_next(obligation_id: UUID, to: datetime, *, at: datetime) -> None:
         raise NothingPlanned
     if not planning.may_move(policy, planned, to, at=at):
         raise CannotMove
-    moved = _later(row.plan[0] | {"reason": "moved"}, row.plan[1:], planning.awake(policy, to, row.person.zone))
+    reason = "due_moved" if row.plan[0]["reason"] == "due" else "moved"
+    moved = _later(row.plan[0] | {"reason": reason}, row.plan[1:], planning.awake(policy, to, row.person.zone))
     fees = row.order.obligations.filter(kind=Obligation.Kind.LATE_FEE, state__in=Obligation.OWED, in_flight=None)
     along = fees.exclude(pk=row.pk).select_for_update(of=("self",), no_key=True).order_by("pk")
     orders.replan(dict.fromkeys((row, *along), moved), why=Plan.Why.MOVED, at=at, moved=True)

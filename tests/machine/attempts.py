@@ -11,6 +11,7 @@ from tests.machine.twin import Bank, Word
 WAITS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
 LEASE = timedelta(seconds=60)
 COLLECTS_A_DAY = 5
+WONDER = timedelta(days=3)
 
 
 @dataclass(eq=False)
@@ -57,6 +58,8 @@ class Collection:
     #: Money nobody can place.
     suspense: int = 0
     placed: set[tuple[UUID, str]] = field(default_factory=set)
+    #: Attempts nobody could say the end of for days.
+    wondered: set[UUID] = field(default_factory=set)
 
     def source(self, person: Person, token: str | None) -> str | None:
         """The instrument asked for, or the first; None if it may not be charged."""
@@ -70,7 +73,7 @@ class Collection:
         for debt, amount in attempt.lines:
             assert debt.order.person is attempt.person, "nobody pays for somebody else"
             assert debt.in_flight is None, "one attempt at a time"
-            assert 0 < amount <= debt.owed, "never more than is owed"
+            assert 0 < amount <= debt.payable, "never more than is owed"
             debt.in_flight = attempt.id
             debt.attempts += 1
         self.attempts[attempt.id] = attempt
@@ -90,8 +93,12 @@ class Collection:
                 self.bank.accounts[attempt.token].alive = False
         elif word is Word.ABSENT and self._gone(attempt, at=at):
             attempt.ends("not_sent")
-        elif attempt.state == "sent":
-            attempt.state, attempt.ask_at = "unknown", at + WAITS[min(attempt.asks, len(WAITS) - 1)]
+        else:
+            if attempt.state == "sent":
+                attempt.state, attempt.ask_at = "unknown", at + WAITS[min(attempt.asks, len(WAITS) - 1)]
+            if at >= attempt.sent_at + WONDER and attempt.id not in self.wondered:
+                self.wondered.add(attempt.id)
+                self.cases += 1
 
     def ask(self, *, at: datetime) -> None:
         """Those whose time has come are asked about."""
@@ -121,17 +128,20 @@ class Collection:
             return "deduction_in_flight", []
         if self.source(order.person, token) is None:
             return "no_instrument", []
-        return self.spread((debt for debt in order.debts if debt.owed), amount)
+        return self.spread((debt for debt in order.debts if debt.payable), amount)
 
     def pay_all(self, person: Person, token: str | None) -> tuple[str, list[tuple[Debt, int]]]:
         if self.source(person, token) is None:
             return "no_instrument", []
-        return self.spread((debt for debt in person.debts if debt.owed and not debt.in_flight), None)
+        return self.spread((d for d in person.debts if d.payable and not d.in_flight and not d.paused_at), None)
 
     def collect(self, order: Order, *, at: datetime) -> tuple[str, list[tuple[Debt, int]]]:
+        if order.pauses:
+            return "order_paused", []
         if sum(at - timedelta(days=1) < asked for asked in order.collects) >= COLLECTS_A_DAY:
             return "collect_too_often", []
-        refused, lines = self.pay(order, None, None)
+        lost = order.state in ("completed", "overdue") and not order.busy and order.lost
+        refused, lines = ("written_off", []) if lost else self.pay(order, None, None)
         if not refused:
             order.collects.append(at)
         return refused, lines
@@ -139,13 +149,13 @@ class Collection:
     @staticmethod
     def spread(debts: Iterable[Debt], amount: int | None) -> tuple[str, list[tuple[Debt, int]]]:
         owed = list(debts)
-        whole = sum(debt.owed for debt in owed)
+        whole = sum(debt.payable for debt in owed)
         left = whole if amount is None else amount
         if not 0 < left <= whole:
             return "amount_invalid", []
         lines = []
         for debt in owed:
-            part = min(left, debt.owed)
+            part = min(left, debt.payable)
             left -= part
             lines.append((debt, part))
         return "", [line for line in lines if line[1]]

@@ -7,8 +7,10 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from billing.channels.bank import Behaviour
 from kernel import ids
+from orders import services as orders
 from tests.api import key
-from tests.machine.base import ANYTHING, PICKS, Rules, chosen
+from tests.conftest import BY
+from tests.machine.base import ANYTHING, PICKS, Rules, chosen, refused
 from tests.machine.model import Order
 from tests.stillness import nothing_moves
 
@@ -123,6 +125,15 @@ class MerchantRules(Rules):
         code, _ = self.world.call(f"orders/{ids.public('ord', order.id)}/collect", {})
         assert code == expected
         self.was_attempted(lines, None)
+
+    @precondition(lambda self: self.world.orders)
+    @rule(pick=PICKS)
+    def write_off(self, pick: int) -> None:
+        """A colleague gives up what is overdue."""
+        self.step("write_off")
+        order = self.order(pick, lambda order: order.state == "overdue")
+        expected = order.write_off()
+        assert refused(lambda: orders.write_off(order.id, "gone", by=BY, at=self.world.at)) == expected
 
     @precondition(lambda self: self.world.sent)
     @rule(pick=PICKS, changed=st.booleans())

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 CHINA, DAY = timedelta(hours=8), timedelta(days=1)
-OWED, LIVE = ("pending", "overdue"), ("created", "open", "completed", "overdue")
+OWED, LOST = ("pending", "overdue"), "written_off"
+LIVE = ("created", "open", "completed", "overdue")
 LIMIT, OPEN_MAX = 1_000_000, 20
 KEPT, BREACHED, CLEARED, HIGHEST, LOWEST = 2, -40, 10, 950, 350
 PARTS = 10_000
@@ -110,6 +111,11 @@ class Debt:
         return self.amount - self.paid if self.state in OWED else 0
 
     @property
+    def payable(self) -> int:
+        """What its person can pay: also what was given up."""
+        return self.amount - self.paid if self.state in (*OWED, LOST) else 0
+
+    @property
     def principal(self) -> bool:
         return self.sequence == 1
 
@@ -157,8 +163,17 @@ class Order:
         return sum(debt.owed for debt in self.debts)
 
     @property
+    def lost(self) -> bool:
+        return any(debt.state == LOST for debt in self.debts)
+
+    @property
     def busy(self) -> bool:
         return any(debt.in_flight for debt in self.debts)
+
+    @property
+    def fixed(self) -> str:
+        """Why what is owed cannot be changed."""
+        return "deduction_in_flight" if self.busy else "written_off" if self.lost else ""
 
     @property
     def touched(self) -> bool:
@@ -181,7 +196,7 @@ class Order:
 
     def done_if_paid(self) -> None:
         """Nothing is owed any more: the promise is kept."""
-        if self.state in ("completed", "overdue") and not self.owed:
+        if self.state in ("completed", "overdue") and not any(debt.payable for debt in self.debts):
             self.person.scores(CLEARED if self.breached else KEPT)
             self.state = "deducted"
             self.agreement.last_may_have_ended()
@@ -191,8 +206,8 @@ class Order:
             return ""
         if self.state not in LIVE:
             return "order_state"
-        if self.busy or self.touched:
-            return "deduction_in_flight" if self.busy else "already_collected"
+        if self.fixed or self.touched:
+            return self.fixed or "already_collected"
         self.state, self.reason = "cancelled", reason
         self.forgive(self.debts)
         self.agreement.last_may_have_ended()
@@ -205,8 +220,8 @@ class Order:
             return "order_state"
         if total > (self.total or 0):
             return "total_raised"
-        if self.busy:
-            return "deduction_in_flight"
+        if self.fixed:
+            return self.fixed
         principal = self.debts[0]
         if total < principal.paid:
             return "already_collected"
@@ -226,8 +241,8 @@ class Order:
             return "times_invalid"
         if self.state not in ("completed", "overdue"):
             return "already_collected" if self.state == "deducted" else "order_state"
-        if self.busy or self.touched:
-            return "deduction_in_flight" if self.busy else "already_collected"
+        if self.fixed or self.touched:
+            return self.fixed or "already_collected"
         self.reference = reference
         self.debts[0].pay(self.debts[0].owed)
         self.forgive(self.debts[1:])
@@ -238,6 +253,18 @@ class Order:
         for debt in debts:
             if debt.owed:
                 debt.end("waived")
+
+    def write_off(self) -> str:
+        late = [debt for debt in self.debts if debt.state == "overdue"]
+        if self.lost and not late:
+            return ""
+        if self.busy:
+            return "deduction_in_flight"
+        if not late or any(debt.paused_at for debt in self.debts):
+            return "order_state"
+        for debt in late:
+            debt.end(LOST)
+        return ""
 
     def pause(self, reason: str, *, at: datetime) -> str:
         if self.state not in ("completed", "overdue"):

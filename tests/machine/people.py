@@ -81,12 +81,12 @@ class PeopleRules(Rules):
 
         code = refused(lambda: move_next(row.id, to, at=at))
 
-        assert code == ("deduction_in_flight" if debt.in_flight else "" if fits else "cannot_move")
+        assert code == ("deduction_in_flight" if debt.in_flight else "" if fits else _why_not(row))
         if not code:
             row = Obligation.objects.get(pk=row.pk)
             moved = datetime.fromisoformat(row.plan[0]["at"])
             assert moved == asleep(to)
-            assert row.plan[0]["reason"] == "moved"
+            assert row.plan[0]["reason"] in ("moved", "due_moved")
             assert row.moved_at == at
 
     @precondition(lambda self: self.world.orders)
@@ -145,3 +145,10 @@ def asleep(moment: datetime) -> datetime:
         return moment
     day = local + timedelta(days=local.hour >= NIGHT)
     return day.replace(hour=MORNING, minute=0, second=0, microsecond=0) - timedelta(hours=8)
+
+
+def _why_not(row: Obligation) -> str:
+    """What a person hears whose next attempt cannot be moved as they want."""
+    if row.moved_at is not None:
+        return "moved_already"
+    return "cannot_move" if row.plan and row.paused_at is None else "nothing_planned"

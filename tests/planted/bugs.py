@@ -164,7 +164,7 @@ PLANS = [
     bug(
         "a retry joins the debit of what has just become due without being counted",
         "billing/services/plan.py",
-        "            past.append(Tried(source, at))\n",
+        "                past.append(Tried(source, at))\n",
         "",
         "tests/billing/test_split.py",
         "tests/billing/test_deduct.py",

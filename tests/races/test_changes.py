@@ -53,7 +53,7 @@ def test_the_date_is_moved_or_the_money_is_taken_and_never_both(power_bank: Shop
 
         row, codes = order.obligations.get(), refusals(outcomes)
         if codes:
-            assert codes in (["deduction_in_flight"], ["cannot_move"])
+            assert codes in (["deduction_in_flight"], ["nothing_planned"])
             assert (row.state, row.moved_at) == ("paid", None)
         else:
             assert (row.state, row.moved_at, row.collect_at, row.attempts) == ("pending", NOON, later, 0)

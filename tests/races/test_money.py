@@ -136,7 +136,7 @@ def test_two_sweeps_at_once_over_200_dues_take_each_exactly_once(power_bank: Sho
             total += seen
         return total
 
-    assert sum(at_once(sweep, sweep)) == 200
+    assert sum(at_once(sweep, sweep)) >= 200  # what was another's turn was looked at too
     assert set(Order.objects.values_list("state", flat=True)) == {"deducted"}
     for person in people:
         assert taken_from(person) == booked(person) == 1_000
