@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import holidays
 import pytest
@@ -98,6 +99,8 @@ def test_the_policy_that_is_measured_is_the_last_one_published() -> None:
 def test_the_population_is_made_of_its_segments(made: Population) -> None:
     found = Counter(person.segment for person in made.people)
     assert found == {segment.name: 15 * segment.percent for segment in SEGMENTS}
+    told = (Path(__file__).parents[2] / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    assert all(f"| {segment.name} | {segment.percent} % |" in told for segment in SEGMENTS)
     for segment in SEGMENTS:
         people = [person for person in made.people if person.segment == segment.name]
         several = sum(len(person.accounts) > 1 for person in people) / len(people)
