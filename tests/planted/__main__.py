@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 #: How many may stay unnoticed.
 MISSED_MAX = 1
 PASSED, FAILED = 0, 1
-HANGS_SECONDS = 900
+HANGS_SECONDS = 1800
 
 
 class CannotPlantError(RuntimeError):

@@ -29,6 +29,9 @@ ASK, PLANNING = "billing/services/ask.py", "billing/planning.py"
 SETTLE, COLLECT = "billing/services/settle.py", "orders/services/collect.py"
 CLAIMS, AGE = "orders/services/claims.py", "orders/services/age.py"
 CALLBACKS, FINISH = "billing/services/callbacks.py", "orders/services/finish.py"
+SAME = "tests/races/test_money.py::test_the_same_completion_twenty_times_at_once_is_one_completion"
+ENDS = "tests/races/test_money.py::test_completing_and_cancelling_at_once_leaves_one_of_both_ends"
+ONCE = "tests/billing/test_reminders.py::test_eight_sweeps_at_once_tell_each_stage_once"
 OBLIGATION, IDEMPOTENCY = "orders/models/obligation.py", "kernel/idempotency.py"
 
 LOCKS = [
@@ -37,8 +40,8 @@ LOCKS = [
         "kernel/lifecycle.py",
         'row = self.select_for_update(of=("self",), no_key=True).filter(pk=key).first()',
         "row = self.filter(pk=key).first()",
-        "tests/races/test_money.py",
-        "tests/races/test_changes.py",
+        SAME,
+        ENDS,
     ),
     bug(
         "it is decided on the row as read before the lock",
@@ -46,7 +49,8 @@ LOCKS = [
         "    order = Order.objects.locked(order_id)\n    if order.final_hash is not None",
         "    order = Order.objects.filter(pk=order_id).first() or Order.objects.locked(order_id)\n"
         "    Order.objects.locked(order_id)\n    if order.final_hash is not None",
-        "tests/races/test_money.py",
+        SAME,
+        ENDS,
     ),
     Bug(
         "in flight is not noted, and the index of live lines is ignored",
@@ -149,7 +153,6 @@ OUTCOMES = [
         "    if not fresh:\n        return False\n",
         "",
         "tests/billing/test_callbacks.py",
-        "tests/races/test_outcomes.py",
     ),
     bug(
         "a contradiction is swallowed",
@@ -218,7 +221,7 @@ PLANS = [
             Change("billing/services/remind.py", "episode=inbox.episode_of(when),", 'episode=f"{when} {id(row)}",'),
             Change("billing/services/remind.py", "coming.filter(~Exists(told))", "coming"),
         ),
-        ("tests/billing/test_reminders.py",),
+        (ONCE,),
     ),
 ]
 
