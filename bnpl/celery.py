@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from bnpl import heartbeat
+from bnpl.broker import Alarm, Line
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bnpl.settings")
 log = structlog.get_logger(__name__)
@@ -65,7 +66,7 @@ class Pulse(StartStopStep):
             log.warning("pulse missed", error=type(missed).__name__)
 
 
-app = Celery("bnpl")
+app = Celery("bnpl", amqp=Line, task_cls=Alarm)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.beat_schedule = SCHEDULE
 app.steps["consumer"].add(Pulse)
