@@ -137,7 +137,7 @@ class House:
         return all(child.code is None and child.again_at is None for child in self.supervisor.children.values())
 
     def stop(self) -> None:
-        """What uses the servers is killed: nothing it still does is of interest, and a stopped process hears no more."""
+        """What uses the servers is killed: a stopped process would hear nothing else, and its work is done."""
         for name, child in self.supervisor.children.items():
             if name not in SERVERS:
                 child.kill()

@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 import redis
 
-from orders.models import Order
 from billing.channels.bank import Behaviour
+from orders.models import Order
 from tests.conftest import NOON, Shop, opened, someone
 from tests.kills.clients import Client, Line, statuses
 from tests.kills.crowd import SEED, gather, settle
