@@ -40,6 +40,9 @@ check: .venv/.dev ## formatting, lint, layers, types, migrations, API descriptio
 
 evidence: .venv/.dev ## killed at every point by every behaviour of the bank, once and twice: half an hour or more
 	CRASH_STRIDE=1 CRASH_PAIRS=110 $(PY) -m pytest tests/crashes -q -s $(ARGS)
+	KILL_ROUNDS=20 KILL_ORDERS=2000 KILL_SPREAD=0 KILL_LONGEST_WAIT=120 KILL_TWIN_ORDERS=2000 ABSENT_SECONDS=60 \
+	  KILL_DATABASES=5 KILL_LOAD_SECONDS=5 KILL_STOPS=3 KILL_LEASE=60 KILL_STOPPED_SECONDS=100 \
+	  $(PY) -m pytest tests/kills -q -s $(ARGS) # an hour or more: processes of the whole platform, killed in earnest
 
 format: .venv/.dev ## format the code and mend what can be mended by machine
 	$(BIN)/ruff format .

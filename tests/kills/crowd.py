@@ -2,7 +2,7 @@
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
@@ -11,12 +11,13 @@ from django.db.models import Min, Sum
 
 from billing.channels.bank import Behaviour
 from billing.models import Deduction
+from bnpl.invariants import violations
 from kernel.clock import live_now, now_in
 from kernel.models import Realm
-from kernel.money import Money
 from orders import services as orders
 from orders.models import Obligation, Order
 from tests.conftest import BY, NOON, Shop, make_shop, opened, ordered, someone
+from tests.kills.copies import twins
 from tests.kills.house import House
 
 SEED = int(os.environ.get("KILL_SEED", "20261125"))
@@ -32,6 +33,7 @@ MIX = {
 }
 BROKE_UNTIL = NOON + timedelta(hours=1)
 STILL_SECONDS = 2.0
+TOKEN = "person__instruments__token"
 TAKEN = """
 SELECT token, array_agg(amount_minor ORDER BY number) FROM sandbox_bank.debit
 WHERE code = '' AND token LIKE %s GROUP BY token
@@ -43,7 +45,7 @@ class Crowd:
     """So many people of one shop, and what each of them owes at the sandbox bank."""
 
     shop: Shop
-    owed: dict[str, list[int]] = field(default_factory=dict)
+    owed: dict[str, list[int]]
 
     @property
     def realm(self) -> Realm:
@@ -82,20 +84,25 @@ class Crowd:
 
 
 def gather(size: int, dice: Random, *, spread: timedelta = timedelta(), mix: dict[Behaviour, int] = MIX) -> Crowd:
-    """People whose debts come due from noon on, evenly over `spread`; nothing happens before `set_clock`."""
+    """People whose debts come due from noon on, evenly over `spread`; nothing happens before `set_clock`.
+
+    A few live their life through the services, the others are their twins.
+    """
     shop = make_shop("来电充电宝")
     Realm.objects.filter(pk=shop.realm_id).update(frozen_at=NOON)
-    crowd = Crowd(shop)
-    for number in range(size):
-        behaviour = dice.choices(list(mix), list(mix.values()))[0]
+    behaviours = [behaviour for behaviour, times in mix.items() for _ in range(times)]
+    dice.shuffle(behaviours)
+    people = []
+    for number, behaviour in enumerate(behaviours):
         script = {"until": BROKE_UNTIL} if behaviour is Behaviour.NO_FUNDS_UNTIL else {}
         person = someone(shop, behaviour, **script)
-        order = ordered(shop, opened(shop, person))
-        amount = Money(dice.randint(1, 9900))
-        due_at = NOON + spread * (number / size)
-        orders.complete_order(order.id, orders.Final(total=amount.minor, due_at=due_at), by=BY, at=NOON)
-        crowd.owed[person.instruments.get().token] = [amount.minor]
-    return crowd
+        due = orders.Final(total=dice.randint(1, 9900), due_at=NOON + spread * (number / len(behaviours)))
+        orders.complete_order(ordered(shop, opened(shop, person)).id, due, by=BY, at=NOON)
+        people.append(person)
+    twins(people, size // len(people) - 1, shared=[shop.merchant.id, shop.service.id])
+    assert list(violations()) == []
+    owed = Obligation.objects.filter(realm_id=shop.realm_id, person__instruments__channel="sandbox")
+    return Crowd(shop, {token: [minor] for token, minor in owed.values_list(TOKEN, "amount_minor")})
 
 
 class Settling:

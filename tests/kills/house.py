@@ -120,11 +120,15 @@ class House:
         """The program's first process and all it started, oldest first."""
         return [self.pid(name), *descendants(self.pid(name))]
 
-    def kill(self, victim: str, dice: Random) -> None:
-        """`kill -9` of a program's first process, or of one of its children when the victim says so."""
+    def at_hand(self, victim: str) -> list[int]:
+        """What `kill` may choose from: a program's first process, or its children when the victim says so."""
         name, _, child = victim.partition("'s ")
-        pid = dice.choice(descendants(self.pid(name))) if child else self.pid(name)
-        os.kill(pid, signal.SIGKILL)
+        if self.supervisor.children[name].code is not None:
+            return []
+        return descendants(self.pid(name)) if child else [self.pid(name)]
+
+    def kill(self, victim: str, dice: Random) -> None:
+        os.kill(dice.choice(self.at_hand(victim)), signal.SIGKILL)
 
     def take_away(self, name: str) -> None:
         """`kill -9`, and nobody starts it again."""

@@ -131,7 +131,7 @@ POISON = {
 
 
 def test_rubbish_on_the_queue_ends_no_worker_and_stops_no_work() -> None:
-    crowd = gather(10, Random(SEED), mix={Behaviour.PAYS: 1})  # noqa: S311  a seed, so that a run can be repeated
+    crowd = gather(20, Random(SEED), mix={Behaviour.PAYS: 1})  # noqa: S311  a seed, so that a run can be repeated
     with house("worker", "beat") as home, redis.Redis.from_url(home.valkey.url) as broker:
         before = home.family("worker")
         for poison in POISON.values():

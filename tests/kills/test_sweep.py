@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from datetime import timedelta
+from functools import partial
 from random import Random
 
 import pytest
@@ -32,8 +33,9 @@ STOP_ORDERS = 60
 VICTIMS = ("worker", "worker's child", "beat", "web", "web's child")
 
 
-def reached(crowd: Crowd, part: float) -> bool:
-    return crowd.claimed() >= part * len(crowd.owed)
+def ripe(home: House, victim: str, crowd: Crowd, part: float) -> bool:
+    """Whether the sweep has come so far, and the victim, killed before perhaps, is up again."""
+    return crowd.claimed() >= part * len(crowd.owed) and bool(home.at_hand(victim))
 
 
 def test_killed_in_mid_sweep_everybody_is_charged_exactly_once() -> None:
@@ -50,7 +52,7 @@ def kill_in_mid_sweep(home: House, seed: int) -> None:
     crowd.set_clock(NOON)
     began = time.monotonic()
     for part, victim in deaths:
-        home.until(lambda part=part: reached(crowd, part), "The sweep stands still.", 120)  # type: ignore[misc]
+        home.until(partial(ripe, home, victim, crowd, part), "The sweep stands still.", 120)
         home.kill(victim, dice)
     left = crowd.undone()
     settle(home, crowd)
