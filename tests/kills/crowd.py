@@ -133,6 +133,6 @@ class Settling:
             self.since = time.monotonic()
 
 
-def settle(house: House, crowd: Crowd, patience: float = 600.0) -> float:
+def settle(house: House, crowd: Crowd, patience: float = 1200.0) -> float:
     """Waits until everything is paid; returns the seconds that took."""
     return house.until(Settling(crowd).done, "Not everything was paid.", patience)

@@ -30,6 +30,7 @@ STOPS = int(os.environ.get("KILL_STOPS", "0"))
 #: The database drops a session that stays still inside a transaction for ten seconds; a stop lasts longer.
 STOPPED_SECONDS = float(os.environ.get("KILL_STOPPED_SECONDS", "12"))
 STOP_ORDERS = 60
+PATIENCE = 300.0
 VICTIMS = ("worker", "worker's child", "beat", "web", "web's child")
 
 
@@ -52,7 +53,7 @@ def kill_in_mid_sweep(home: House, seed: int) -> None:
     crowd.set_clock(NOON)
     began = time.monotonic()
     for part, victim in deaths:
-        home.until(partial(ripe, home, victim, crowd, part), "The sweep stands still.", 120)
+        home.until(partial(ripe, home, victim, crowd, part), "The sweep stands still.", PATIENCE)
         home.kill(victim, dice)
     left = crowd.undone()
     settle(home, crowd)
