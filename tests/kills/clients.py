@@ -56,7 +56,10 @@ class Line:
             return Answer(NO_ANSWER, b"")
 
     def must(self, method: str, path: str, body: Any = None) -> Any:
+        """The answer, which has to be a good one. A line left idle was closed by the web, and is opened again."""
         answer = self.ask(method, path, body)
+        if answer.status == NO_ANSWER:
+            answer = self.ask(method, path, body)
         assert answer.good, answer
         return answer.json()
 
