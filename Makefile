@@ -40,6 +40,12 @@ check: .venv/.dev ## formatting, lint, layers, types, migrations, API descriptio
 
 evidence: .venv/.dev ## killed at every point by every behaviour of the bank, once and twice: half an hour or more
 	CRASH_STRIDE=1 CRASH_PAIRS=110 $(PY) -m pytest tests/crashes -q -s $(ARGS)
+	MACHINE_EXAMPLES=420 MACHINE_STEPS=50 $(PY) -m pytest tests/machine -q -s $(ARGS)
+	RACE_ROUNDS=200 $(PY) -m pytest tests/races -q -s $(ARGS)
+	$(PY) -m tests.planted
+	KILL_ROUNDS=20 KILL_ORDERS=2000 KILL_SPREAD=0 KILL_LONGEST_WAIT=120 KILL_TWIN_ORDERS=2000 ABSENT_SECONDS=60 \
+	  KILL_DATABASES=5 KILL_LOAD_SECONDS=5 KILL_STOPS=3 KILL_LEASE=60 KILL_STOPPED_SECONDS=100 \
+	  $(PY) -m pytest tests/kills -q -s $(ARGS) # an hour or more: processes of the whole platform, killed in earnest
 
 bench: .venv/.dev ## what the plan recovers and how often it asks, beside a retry a day, on made-up people: some minutes
 	$(PY) -m benchmarks.recovery $(ARGS)

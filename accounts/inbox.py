@@ -7,7 +7,9 @@ from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import F, FilteredRelation, Max, Q, QuerySet
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts import wording
 from accounts.models import DEFAULT_LANGUAGE, Delivery, Notice, NoticeTemplate, Person
@@ -20,6 +22,9 @@ from kernel.writes import insert_all
 
 log = structlog.get_logger(__name__)
 _INBOX, _SMS, _MAIL = Delivery.Channel.INBOX, Delivery.Channel.SMS, Delivery.Channel.MAIL
+#: How far the unread are counted: nobody reads them off a badge one by one.
+UNREAD_MAX = 100
+_UNREAD = Q(channel=_INBOX, state=Delivery.State.SENT, read_at__isnull=True)
 #: Two writers of the same stage meet here; the second waits, and then writes nothing.
 _INSERT = """
 INSERT INTO accounts_notice
@@ -90,9 +95,24 @@ def episode_of(moment: datetime) -> str:
 
 
 def inbox_of(person_id: UUID) -> QuerySet[Notice]:
-    """What stands in a person's inbox, newest first."""
-    arrived = Delivery.objects.filter(notice=OuterRef("pk"), channel=_INBOX, state=Delivery.State.SENT)
-    return Notice.objects.filter(Exists(arrived), person_id=person_id).order_by("-id")
+    """What stands in a person's inbox, newest first, each with when it arrived and when it was first shown."""
+    rows = Notice.objects.annotate(copy=FilteredRelation("deliveries", condition=Q(deliveries__channel=_INBOX)))
+    arrived = rows.filter(person_id=person_id, copy__state=Delivery.State.SENT)
+    return arrived.annotate(arrived_at=F("copy__sent_at"), read_at=F("copy__read_at")).order_by("-id")
+
+
+def unread_by(person_id: UUID) -> int:
+    """How much of a person's inbox was never shown to them, up to UNREAD_MAX."""
+    return Delivery.objects.filter(_UNREAD, person_id=person_id)[:UNREAD_MAX].count()
+
+
+@transaction.atomic
+def mark_read(notices: Iterable[Notice], *, at: datetime) -> None:
+    """These were shown to their person. What another page of theirs is marking at this moment is left to it."""
+    found = Delivery.objects.filter(_UNREAD, notice__in=[notice.id for notice in notices])
+    keys = list(found.select_for_update(skip_locked=True, of=("self",), no_key=True).values_list("pk", flat=True))
+    if keys:
+        Delivery.objects.filter(pk__in=keys).update(read_at=at)
 
 
 def publish_template(key: str, language: str, words: Words, *, by: Actor, at: datetime) -> NoticeTemplate:
@@ -119,6 +139,12 @@ def publish_template(key: str, language: str, words: Words, *, by: Actor, at: da
         raise Busy from None
 
 
+def latest_templates() -> dict[tuple[str, str], NoticeTemplate]:
+    """The words in use, by stage and language."""
+    rows = NoticeTemplate.objects.order_by("key", "language", "-version").distinct("key", "language")
+    return {(row.key, row.language): row for row in rows}
+
+
 def preview(key: str, language: str, words: Words, *, at: datetime) -> Words:
     """How it would read to somebody.
 
@@ -127,12 +153,12 @@ def preview(key: str, language: str, words: Words, *, at: datetime) -> Words:
     """
     _judge(key, language, words)
     values: dict[str, Value] = {
-        "merchant": "来电充电宝",
-        "what": "充电宝 PB-7",
+        "merchant": Phrase({"zh-hans": "来电充电宝", "en": "Power Bank & Co"}),
+        "what": Phrase({"zh-hans": "充电宝 PB-7", "en": "Power bank PB-7"}),
         "amount": Money(1234),
         "when": at,
         "link": "https://example.com/orders/ord_0",
-        "instrument": "招商银行 ****1234",
+        "instrument": Phrase({"zh-hans": "招商银行 ****1234", "en": "Merchants Bank ****1234"}),
         "reason": Phrase({"zh-hans": "余额不足", "en": "not enough money"}),
         "next": Phrase({"zh-hans": "将于{when}再次扣款。", "en": "We try again on {when}."}, {"when": at}),
     }
@@ -147,12 +173,13 @@ def _judge(key: str, language: str, words: Words) -> None:
     errors = []
     for name, text, most in (("subject", words.subject, wording.SUBJECT_MAX), ("body", words.body, wording.BODY_MAX)):
         if not 0 < len(text.strip()) <= most:
-            errors.append(FieldError(f"/{name}", f"1 to {most} characters"))
-        errors += [FieldError(f"/{name}", f"{bad} is never filled in") for bad in wording.misplaced(key, text)]
+            errors.append(FieldError(f"/{name}", format_lazy(_("1 to {most} characters."), most=most)))
+        never = _("“{slot}” is never filled in.")
+        errors += [FieldError(f"/{name}", format_lazy(never, slot=bad)) for bad in wording.misplaced(key, text)]
     if not words.subject.isprintable():
-        errors.append(FieldError("/subject", "one line of printable characters"))
+        errors.append(FieldError("/subject", _("One line of printable characters.")))
     if not words.body.replace("\n", "").isprintable():
-        errors.append(FieldError("/body", "printable characters and line feeds"))
+        errors.append(FieldError("/body", _("Printable characters and line feeds.")))
     if errors:
         raise Invalid(errors=errors)
 

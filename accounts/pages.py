@@ -1,4 +1,4 @@
-"""Pages of signing in beyond allauth's own, and the local messages."""
+"""Pages of signing in beyond allauth's own, a person's inbox, and the local messages."""
 
 from typing import Any
 
@@ -7,11 +7,19 @@ from allauth.core.exceptions import RateLimited
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
+from django.views.i18n import set_language
 
-from accounts.models import LocalMessage
+from accounts import inbox as notices
+from accounts import services, wording
+from accounts.models import LocalMessage, User
+from accounts.visitor import Visitor, for_person
+from kernel import clock, ids
+from kernel.actor import Actor
+from kernel.paging import page
 
 LOCAL_MESSAGES_SHOWN = 200
+NOTICES_A_PAGE = 20
 RETRY_AFTER_SECONDS = 60
 
 
@@ -31,6 +39,39 @@ def too_many(request: HttpRequest, exception: Exception | None = None) -> HttpRe
     page = render(request, "account/too_many.html", status=429)
     page["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return page
+
+
+@require_POST
+def language(request: HttpRequest) -> HttpResponse:
+    """The language of the pages from now on, and of what whoever is signed in is told."""
+    chosen = request.POST.get("language", "")
+    if isinstance(request.user, User) and chosen in services.LANGUAGES_SPOKEN:
+        services.choose_language(request.user.id, chosen, by=Actor.system("pages"), at=clock.live_now())
+    answer: HttpResponse = set_language(request)
+    return answer
+
+
+@require_safe
+@for_person
+def inbox(visitor: Visitor) -> HttpResponse:
+    """Everything the person was told, newest first. What is shown here counts as read from now on."""
+    cursor = visitor.request.GET.get("cursor") or None
+    shown, further = page(notices.inbox_of(visitor.person.id), cursor=cursor, limit=NOTICES_A_PAGE)
+    if visitor.request.method == "GET":
+        notices.mark_read(shown, at=visitor.at)
+    return visitor.show(
+        "accounts/inbox.html",
+        notices=[
+            {
+                "notice": notice,
+                "order": notice.order_id and ids.public("ord", notice.order_id),
+                "words": wording.around_link(notice.body),
+            }
+            for notice in shown
+        ],
+        further=further,
+        first=cursor is None,
+    )
 
 
 @require_safe

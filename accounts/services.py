@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import refusals, rules
 from accounts.models import DEFAULT_ZONE, REF_LENGTH_MAX, AccountEvent, Person, User
+from accounts.models.notices import LANGUAGES
 from kernel import ids
 from kernel.actor import Actor
 from kernel.models import LIVE
@@ -20,6 +21,7 @@ from kernel.refusal import FieldError, Invalid, Refusal, Unavailable
 
 ROLES = ("viewer", "support", "collections", "risk", "finance", "supervisor", "auditor")
 NAME_LENGTH_MAX = 50
+LANGUAGES_SPOKEN = tuple(code for code, _name in LANGUAGES)
 #: Made-up numbers collide now and then; that many draws in a row do not.
 DRAWS_MAX = 20
 
@@ -95,6 +97,23 @@ def verify_identity(person_id: UUID, name: str, id_number: str, *, by: Actor, at
         person.save(update_fields=["name_sealed", "id_number_sealed", "id_number_index", "verified_at"])
     _tell("identity_verified", person=person, by=by, at=at)
     return person
+
+
+@transaction.atomic
+def choose_language(user_id: UUID, language: str, *, by: Actor, at: datetime) -> None:
+    """Whoever reads our pages in this language is told things in it from now on. The same again changes nothing.
+
+    Raises:
+        NotFound: there is no such user.
+        Invalid: we do not speak it.
+    """
+    if language not in LANGUAGES_SPOKEN:
+        raise Invalid(errors=[FieldError("/language", f"one of {', '.join(LANGUAGES_SPOKEN)}")])
+    user = User.objects.locked(user_id)
+    if user.language != language:
+        user.language = language
+        user.save(update_fields=["language"])
+        _tell("language_chosen", user=user, by=by, at=at, language=language)
 
 
 @transaction.atomic

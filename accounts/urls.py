@@ -1,4 +1,4 @@
-"""Where people sign up, in and out. Of allauth's many pages only those that our sign-in needs."""
+"""Where people sign up, in and out, and their inbox. Of allauth's many pages only those that our sign-in needs."""
 
 from allauth.account import views
 from django.conf import settings
@@ -16,8 +16,9 @@ def routes(*, local_messages: bool) -> list[URLPattern]:
         path("account/logout/", views.logout, name="account_logout"),
         path("account/inactive/", views.account_inactive, name="account_inactive"),
     ]
+    own = [path("inbox/", pages.inbox, name="inbox"), path("language", pages.language, name="set_language")]
     local = [path("dev/messages", pages.local_messages, name="local_messages")]
-    return signing_in + local if local_messages else signing_in
+    return signing_in + own + (local if local_messages else [])
 
 
 urlpatterns = routes(local_messages=settings.LOCAL_MESSAGES)

@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
+from accounts import inbox
 from accounts.models import Person
 from kernel import ids
 from kernel.actor import Actor
@@ -38,6 +39,11 @@ class Visitor:
     @property
     def sandbox(self) -> bool:
         return self.person.realm.mode == "test"
+
+    @property
+    def unread(self) -> int:
+        """How many notices were never shown to them, up to `inbox.UNREAD_MAX`."""
+        return inbox.unread_by(self.person.id)
 
     def named(self, prefix: str, text: str) -> UUID:
         """The key behind a public id.

@@ -34,6 +34,9 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _TIMES = {"zh-hans": "M月d日 HH:mm", "en": "d MMM, HH:mm"}
 _LOCALES = {"zh-hans": "zh_Hans", "en": "en"}
+#: How a text on a phone says who sends it, and where it leads; a page knows both.
+_SIGNATURE = re.compile(r"^【[^】]*】\s*")
+_LINK = re.compile(r"https?://[^\s/]+/orders/(?:ord_[0-9a-f]{32})?")
 _JOINER = "\N{ZERO WIDTH JOINER}"  # it holds an emoji family together; every other invisible character goes
 
 
@@ -57,6 +60,12 @@ def misplaced(key: str, text: str) -> list[str]:
     """Placeholders that this stage does not fill, and braces that belong to none."""
     unknown = [f"{{{name}}}" for name in _SLOT.findall(text) if name not in PLACEHOLDERS[key]]
     return unknown + re.findall(r"[{}]", _SLOT.sub("", text))
+
+
+def around_link(body: str) -> tuple[str, str]:
+    """A text as it reads on a page of ours, unsigned: what stands before the address in it, and what after it."""
+    parts = _LINK.split(_SIGNATURE.sub("", body), maxsplit=1)
+    return parts[0], parts[1] if len(parts) > 1 else ""
 
 
 def plain(text: str) -> str:

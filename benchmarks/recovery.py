@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -21,18 +21,13 @@ from benchmarks.bank import KINDS
 from benchmarks.population import DAY, YUAN, Variant, population
 from billing.planning import Kind, Policy
 
-
-def published(migration: str) -> Policy:
-    """A version of the standard policy as it was published: not as the code's defaults have it."""
-    return convert(import_module(f"billing.migrations.{migration}").TERMS, Policy)
-
-
-STANDARD = published("0007_standard_policy_2")
-NAIVE, PLAN = "daily", "standard 2"
+#: The standard policy as it is published, not as the code's defaults have it.
+STANDARD = convert(import_module("billing.migrations.0004_standard_policy").TERMS, Policy)
+NAIVE, PLAN = "daily", "standard"
 ARMS: dict[str, Arm] = {
     NAIVE: Daily(),
     "daily, in turn": Daily(in_turn=True),
-    "standard 1": Plan(published("0004_standard_policy")),
+    "until day 30": Plan(replace(STANDARD, retry_days=(1, 2, 3, 5, 7, 10, 14, 21, 30))),
     PLAN: Plan(STANDARD),
 }
 AFTER_DAYS = (7, 30, 60, 90)

@@ -8,6 +8,7 @@ from billing.models import (
     DeductionEvent,
     DeductionLine,
     Instrument,
+    Outage,
     RetryPolicy,
     Wallet,
     WalletEntry,
@@ -28,9 +29,16 @@ class InstrumentAdmin(ReadOnlyAdmin):
 
 @admin.register(RetryPolicy)
 class RetryPolicyAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "name", "version", "effective_from", "by", "at"]
+    list_display = ["public_id", "name", "version", "effective_from", "reason", "by", "at"]
     search_fields = ["name__exact"]
     ordering = ["name", "-version"]
+
+
+@admin.register(Outage)
+class OutageAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "channel", "reason", "began_at", "began_by", "ended_at", "ended_by", "ended_because"]
+    search_fields = ["channel__exact"]
+    ordering = ["-id"]
 
 
 @admin.register(Deduction)

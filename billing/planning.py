@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -202,7 +203,13 @@ def _aligned(policy: Policy, day: date) -> date:
             day += timedelta(days=ahead)
             break
     if policy.business_days_of:
-        calendar = holidays.country_holidays(policy.business_days_of, years=(day.year, day.year + 1))
+        calendar = _calendar(policy.business_days_of, day.year)
         while not calendar.is_working_day(day):
             day += timedelta(days=1)
     return day
+
+
+@lru_cache(maxsize=64)  # drawing one up takes milliseconds, and a plan asks for one a day
+def _calendar(country: str, year: int) -> holidays.HolidayBase:
+    """The country's holidays of this year and the next."""
+    return holidays.country_holidays(country, years=(year, year + 1))

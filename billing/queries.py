@@ -1,17 +1,71 @@
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from msgspec import convert
 
-from billing.models import Deduction, DeductionLine, Instrument, RetryPolicy, Wallet, WalletEntry
-from billing.planning import Policy, Tried
+from billing.models import Deduction, DeductionLine, Instrument, Outage, RetryPolicy, Wallet, WalletEntry
+from billing.planning import Policy, Tried, awake, may_move
 from kernel.money import Money
+from orders.models import Obligation, Order, Pause
+from orders.queries import Sheet
 
-#: Attempts the caps do not count: the first at what has just become due, and repeats of one that never took place.
-UNCOUNTED = ("due", "channel_trouble")
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """An attempt to come at an order: when, why, and from where, as far as that can be said today."""
+
+    at: datetime
+    reason: str
+    instrument: Instrument | None
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """How an overdue order stands with its person: since when, how many days, and what its late fee is and becomes."""
+
+    due_at: datetime
+    since: datetime
+    days: int
+    fee: Money
+    #: What is unpaid of what was bought, and what another day of that adds, rounded as money is.
+    unpaid: Money
+    daily: Money
+    cap: Money
+
+    @property
+    def capped(self) -> bool:
+        return self.fee >= self.cap
+
+
+#: Attempts the caps do not count: the first, at what has just become due or on the day the person chose instead, and
+#: repeats of one that never took place.
+UNCOUNTED = ("due", "due_moved", "channel_trouble")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyShelf:
+    """A policy's versions, newest first, and the one that counts."""
+
+    name: str
+    now: RetryPolicy
+    versions: Sequence[RetryPolicy]
+
+    def marked(self) -> Iterator[tuple[RetryPolicy, str]]:
+        """Each with how it stands: `now`, `coming`, `past`, or `never` if a newer one overtook it."""
+        overtaken = datetime.max.replace(tzinfo=UTC)
+        for row in self.versions:
+            if row == self.now:
+                yield row, "now"
+            elif row.effective_from >= overtaken:
+                yield row, "never"
+            else:
+                yield row, "coming" if row.version > self.now.version else "past"
+            overtaken = min(overtaken, row.effective_from)
 
 
 def instruments_of(person_ids: Iterable[UUID]) -> dict[UUID, list[Instrument]]:
@@ -23,10 +77,44 @@ def instruments_of(person_ids: Iterable[UUID]) -> dict[UUID, list[Instrument]]:
     return found
 
 
+def channels_out() -> set[str]:
+    """The channels that are declared out now."""
+    return set(Outage.objects.filter(ended_at__isnull=True).values_list("channel", flat=True))
+
+
+def standing_still(*, most: int) -> int:
+    """How many orders stand still for an outage, counted up to `most`."""
+    return Pause.objects.filter(reason=Pause.Reason.OUTAGE, ended_at__isnull=True)[:most].count()
+
+
+def debts_near(channel: str, *, most: int) -> int:
+    """How many debts are owed by people who have an instrument of this channel, counted up to `most`."""
+    there = Instrument.objects.filter(person=OuterRef("person"), channel=channel, state=Instrument.State.ACTIVE)
+    return Obligation.objects.filter(Exists(there), state__in=Obligation.OWED)[:most].count()
+
+
 def policies_at(names: Iterable[str], at: datetime) -> dict[str, Policy]:
     """The version of each named policy that is in force."""
-    rows = RetryPolicy.objects.filter(name__in=set(names), effective_from__lte=at)
-    return {row.name: convert(row.terms, Policy) for row in rows.order_by("name", "version")}
+    return {name: convert(row.terms, Policy) for name, row in versions_at(names, at).items()}
+
+
+def versions_at(names: Iterable[str], at: datetime) -> dict[str, RetryPolicy]:
+    """The latest version of each named policy whose day has come; before the first one's day, the first.
+
+    So every policy there is has an answer for every moment, also for a sandbox whose clock was set back; and PostgreSQL
+    lets no service name a policy that there is not.
+    """
+    rows = RetryPolicy.objects.filter(Q(effective_from__lte=at) | Q(version=1), name__in=set(names))
+    return {row.name: row for row in rows.order_by("name", "version")}
+
+
+def policy_shelves(at: datetime) -> list[PolicyShelf]:
+    """Every policy with its versions, the newest first, and how each of them stands at this moment."""
+    names: dict[str, list[RetryPolicy]] = {}
+    for row in RetryPolicy.objects.order_by("name", "-version"):
+        names.setdefault(row.name, []).append(row)
+    now = versions_at(names, at)
+    return [PolicyShelf(name, now[name], rows) for name, rows in names.items()]
 
 
 def retries_of(person_ids: Iterable[UUID], *, since: datetime) -> dict[UUID, list[Tried]]:
@@ -65,9 +153,86 @@ def deductions_of_order(order_id: UUID) -> QuerySet[Deduction]:
     return Deduction.objects.filter(lines__order_id=order_id).select_related("instrument").order_by("id")
 
 
+def collects_of(order_id: UUID, *, at: datetime) -> int:
+    """How often in the last day somebody asked to collect this order now."""
+    asked = Deduction.objects.filter(
+        lines__order_id=order_id, purpose=Deduction.Purpose.COLLECT, prepared_at__gt=at - timedelta(days=1)
+    )
+    return asked.distinct().count()
+
+
 def attempts_at(order_id: UUID) -> QuerySet[DeductionLine]:
     """Every attempt at the order and how much of it was for the order, newest first."""
     return DeductionLine.objects.filter(order_id=order_id).select_related("deduction__instrument").order_by("-id")
+
+
+def deductions_of(person_id: UUID, deduction_ids: Iterable[UUID]) -> list[Deduction]:
+    """Those of these deductions that the person made themselves, each with what it was for, the oldest debt first."""
+    lines = DeductionLine.objects.select_related("order__merchant", "obligation").order_by("id")
+    rows = Deduction.objects.filter(person_id=person_id, pk__in=deduction_ids, purpose=Deduction.Purpose.PAY_NOW)
+    return list(rows.select_related("instrument").prefetch_related(Prefetch("lines", lines)).order_by("id"))
+
+
+def debts_of(person_id: UUID) -> list[Obligation]:
+    """Everything a person can pay, over all merchants, the oldest first: the order in which it is paid."""
+    owed = Obligation.objects.filter(person_id=person_id, state__in=Obligation.PAYABLE)
+    return list(owed.select_related("order__merchant").order_by("due_at", "id"))
+
+
+def coming_of(obligations: Iterable[Obligation], usable: Sequence[Instrument]) -> list[Coming]:
+    """The attempts to come at an order, the next first. A late fee is taken with its debt: that is one attempt."""
+    planned: dict[tuple[str, str | None], Mapping[str, Any]] = {}
+    for row in obligations:
+        for attempt in row.plan:
+            planned.setdefault((attempt["at"], attempt.get("source")), attempt)
+    found = [
+        Coming(datetime.fromisoformat(attempt["at"]), attempt["reason"], source_of(attempt, usable))
+        for attempt in planned.values()
+    ]
+    return sorted(found, key=lambda coming: coming.at)
+
+
+def late_of(sheet: Sheet) -> Late | None:
+    """The overdue state of the order on this sheet; None while it is not overdue."""
+    order = sheet.order
+    if order.state != Order.State.OVERDUE or order.overdue_at is None:
+        return None
+    bought = [row for row in sheet.obligations if row.kind == Obligation.Kind.PRINCIPAL]
+    fees = [row for row in sheet.obligations if row not in bought and row.state != Obligation.State.WAIVED]
+    unpaid = Money(sum(row.owed.minor for row in bought if row.state == Obligation.State.OVERDUE), order.currency)
+    return Late(
+        due_at=min(row.due_at for row in bought),
+        since=order.overdue_at,
+        days=max(row.overdue_days for row in bought),
+        fee=Money(sum(row.amount_minor for row in fees), order.currency),
+        unpaid=unpaid,
+        daily=unpaid.bps(order.late_fee_daily_bps),
+        cap=order.total.bps(order.late_fee_cap_bps),
+    )
+
+
+def source_of(attempt: Mapping[str, Any], usable: Sequence[Instrument]) -> Instrument | None:
+    """The instrument a planned attempt names, if it may still be charged; else the person's first."""
+    return next((i for i in usable if str(i.id) == attempt.get("source")), usable[0] if usable else None)
+
+
+def moves_of(row: Obligation, policy: Policy, *, zone: str, at: datetime) -> list[datetime]:
+    """To when the person may move the next attempt: the other days in the policy's reach, at its time of day.
+
+    What would fall into the night waits for its end. None when they have moved it before, nothing is planned, or its
+    clock stands still.
+    """
+    if not row.plan or row.moved_at is not None or row.paused_at is not None:
+        return []
+    planned = datetime.fromisoformat(row.plan[0]["at"])
+    local = planned.astimezone(ZoneInfo(zone))
+    days = (local + timedelta(days=days) for days in range(policy.move_days_max + 1))
+    moments = (awake(policy, day.astimezone(planned.tzinfo), zone) for day in days)
+    return [
+        moment
+        for moment in moments
+        if may_move(policy, [planned], moment, at=at) and moment.astimezone(local.tzinfo).date() != local.date()
+    ]
 
 
 def balance_of(person_id: UUID) -> Money | None:

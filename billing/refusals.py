@@ -2,13 +2,19 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from kernel.refusal import Refusal
+from kernel.refusal import Busy, Invalid, Refusal
 
 
 class NoInstrument(Refusal):
     """There is nothing to take the money from."""
 
     code, title = "no_instrument", _("There is no usable payment instrument.")
+
+
+class OrderPaused(Refusal):
+    """Nothing is collected while a reason stops the order's clock."""
+
+    code, title = "order_paused", _("The order's clock stands still: nothing is collected until it goes on.")
 
 
 class TooOften(Refusal):
@@ -23,6 +29,12 @@ class AmountInvalid(Refusal):
     code, status, title = "amount_invalid", 422, _("The amount is not between one cent and what is owed.")
 
 
+class AmountChanged(Refusal):
+    """What the person agreed to pay is not what is owed now."""
+
+    code, title = "amount_changed", _("What you owe has changed meanwhile. Look at the new amount before you pay.")
+
+
 class BadSignature(Refusal):
     """A callback that the channel did not sign."""
 
@@ -33,3 +45,27 @@ class ReferenceReused(Refusal):
     """A bank's reference names one movement for ever."""
 
     code, title = "reference_reused", _("This reference stands for another payment.")
+
+
+class ChannelOut(Refusal):
+    """Somebody declared it before."""
+
+    code, title = "channel_out", _("This channel is declared out already.")
+
+
+class ChannelNotOut(Refusal):
+    """Somebody said before that it is back, or it never was out."""
+
+    code, title = "channel_not_out", _("This channel is not declared out.")
+
+
+class PolicyInvalid(Invalid):
+    """A retry policy's terms, name, day or reason are not what they can be; `errors` says which."""
+
+    code, title = "policy_invalid", _("The policy cannot be published like this.")
+
+
+class PolicyMoved(Busy):
+    """Whoever wrote this version had read an older one."""
+
+    code, title = "policy_moved", _("Another version was published meanwhile: look at it first.")

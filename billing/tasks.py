@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from billing.models import Deduction
-from billing.services import ask, callbacks, deduct, remind
+from billing.services import ask, callbacks, deduct, outage, remind
 from kernel.clock import live_now
 from kernel.models import Realm
 from kernel.sweeps import everywhere
@@ -41,6 +41,12 @@ def close_days() -> None:
     everywhere(
         Obligation, "day_end_at", lambda realm, at, limit: orders.close_days(realm, at=at, limit=limit), batch=BATCH
     )
+
+
+@shared_task
+def keep_outages() -> None:
+    """Stop what a channel that is out would collect, and let go on what one that is back does."""
+    outage.keep_outages(real=live_now())
 
 
 @shared_task

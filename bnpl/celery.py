@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from bnpl import heartbeat
+from bnpl.broker import Line
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bnpl.settings")
 log = structlog.get_logger(__name__)
@@ -32,6 +33,7 @@ SCHEDULE = {
     "ask": every(2.0, "billing.tasks.ask_unknown"),
     "overdue": every(10.0, "billing.tasks.mark_overdue"),
     "days": every(60.0, "billing.tasks.close_days"),
+    "outages": every(10.0, "billing.tasks.keep_outages"),
     "callbacks": every(2.0, "billing.tasks.deliver_sandbox_callbacks"),
     "remind": every(60.0, "billing.tasks.remind_due"),
     "notices": every(2.0, "accounts.tasks.deliver_notices"),
@@ -69,7 +71,7 @@ class Pulse(StartStopStep):
             log.warning("pulse missed", error=type(missed).__name__)
 
 
-app = Celery("bnpl", task_cls="bnpl.rings:Ring")  # by name: it reads the clock, which needs the apps loaded
+app = Celery("bnpl", amqp=Line, task_cls="bnpl.rings:Ring")  # by name: it reads the clock, which needs the apps loaded
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.beat_schedule = SCHEDULE
 app.steps["consumer"].add(Pulse)

@@ -8,23 +8,27 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from bnpl.work.figures import Figure, State, under_way
-from kernel.admin_site import may_look
+from kernel.admin_site import VIEWERS, belongs
 from kernel.clock import live_now
+from kernel.desk import Desk
 from kernel.models import LIVE
+
+DESK = Desk("work", _("Work under way"), _("What waits, since when, and what is late or stuck."), VIEWERS)
 
 
 @require_safe
 def work(request: HttpRequest) -> HttpResponse:
     """For everybody who may look at the rows themselves."""
-    if not may_look(request):
+    if not belongs(request.user, VIEWERS):
         raise PermissionDenied
     now = live_now()
     figures = under_way(real=now)
     shown = {
-        "title": "Work under way",
+        "title": DESK.label,
         "rows": [(figure, rows_behind(figure, now)) for figure in figures],
         "stuck": sum(figure.state == State.STUCK for figure in figures),
         "now": now,

@@ -19,6 +19,9 @@ log = structlog.get_logger(__name__)
 class Ring(Task):  # type: ignore[type-arg]  # not generic at run time
     """A task that runs once a slot when the beat rings it, and whenever it is called by anybody else."""
 
+    #: Its message holds arguments as every task's does, or is refused before anybody acts on it.
+    Strategy = "bnpl.broker:strategy"
+
     def __call__(self, *args: object, **kwargs: object) -> object:
         every = (self.request.headers or {}).get("every")
         if every is not None and not first(self.name, every, at=live_now().timestamp()):

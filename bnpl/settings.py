@@ -284,6 +284,8 @@ LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 TIME_ZONE = "UTC"
+# What a time means that a colleague writes into a form of the console, where it is named beside the field.
+CONSOLE_ZONE = env.text("CONSOLE_ZONE", "Asia/Shanghai")
 USE_TZ = True
 
 # log lines

@@ -10,13 +10,18 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views import defaults
 from django.views.generic import RedirectView
-from django.views.i18n import set_language
 
+from accounts import console as template_desk
+from billing.console import orders as order_desk
+from billing.console import outages as outage_desk
+from billing.console import policies as policy_desk
 from billing.pages import order as order_pages
+from billing.pages import pay_all as debt_pages
 from billing.pages import sign as sign_pages
 from billing.pages import wallet as wallet_pages
 from bnpl import console
 from credit import pages as service_pages
+from kernel import desk
 from orders import pages as record_pages
 
 #: What people see. A merchant sends them to /sign/… and /confirm/…; these two addresses are part of the API's promise.
@@ -26,6 +31,9 @@ PAGES: list[URLPattern] = [
     path("orders/<str:order>", order_pages.order, name="order"),
     path("orders/<str:order>/pay", order_pages.pay, name="pay"),
     path("orders/<str:order>/paid", order_pages.paid, name="paid"),
+    path("orders/<str:order>/move", order_pages.move, name="move"),
+    path("pay-all/", debt_pages.pay_all, name="pay_all"),
+    path("pay-all/paid", debt_pages.paid_all, name="paid_all"),
     path("confirm/<str:order>", record_pages.confirm, name="confirm"),
     path("confirm/<str:order>/result", record_pages.confirm_result, name="confirm_result"),
     path("sign/<str:agreement>", sign_pages.sign, name="sign"),
@@ -36,7 +44,21 @@ PAGES: list[URLPattern] = [
     path("wallet/", wallet_pages.wallet, name="wallet"),
     path("wallet/top-up", wallet_pages.top_up, name="top_up"),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg")),  # asked for by the console
-    path("language", set_language, name="set_language"),
+]
+
+#: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
+desk.DESKS[:] = [console.DESK, policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
+desk.VERBS[:] = order_desk.VERBS
+CONSOLE: list[URLPattern] = [
+    path("policies/", policy_desk.policies, name="policies"),
+    path("policies/new", policy_desk.new_policy, name="new_policy"),
+    path("policies/<str:name>/publish", policy_desk.publish, name="publish_policy"),
+    path("channels/", outage_desk.outages, name="outages"),
+    path("channels/<str:channel>/out", outage_desk.begin, name="begin_outage"),
+    path("channels/<str:channel>/back", outage_desk.end, name="end_outage"),
+    path("words/", template_desk.templates, name="templates"),
+    path("words/<str:key>/<str:language>", template_desk.template, name="template"),
+    path("do/<str:row>/<str:name>", desk.verb, name="verb"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -44,6 +66,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("accounts.urls")),
     *PAGES,
     path("ops/work/", admin.site.admin_view(console.work), name="work"),
+    path("ops/", include(CONSOLE)),
     path("ops/", admin.site.urls),
 ]
 

@@ -260,19 +260,19 @@ def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:
             ],
         )
         scores = dict(cursor.fetchall())
-    steps = [
-        ScoreChange(
-            person_id=delta.person_id,
-            reason=delta.score_step,
-            order_id=delta.order_id,
-            score=scores[delta.person_id],
-            delta=rules.SCORE_STEP[delta.score_step],
-            at=at,
-        )
-        for delta in deltas
-        if delta.score_step
-    ]
-    insert_all(steps)
+    insert_all([_step(delta, scores[delta.person_id], at=at) for delta in deltas if delta.score_step])
+
+
+def _step(delta: Delta, score: int, *, at: datetime) -> ScoreChange:
+    """What raised or lowered the score, beside what it came to."""
+    return ScoreChange(
+        person_id=delta.person_id,
+        reason=delta.score_step,
+        order_id=delta.order_id,
+        score=score,
+        delta=rules.SCORE_STEP[delta.score_step],
+        at=at,
+    )
 
 
 def _terminate(agreement: Agreement, *, by: Actor, at: datetime) -> None:

@@ -5,7 +5,7 @@ from kernel.models import IdempotencyKey, LegalMove, Realm
 
 admin.site.site_header = "先享后付 · 运营"
 admin.site.site_title = "先享后付"
-admin.site.index_title = "全部数据（只读）"
+admin.site.index_title = "运营后台"
 admin.site.enable_nav_sidebar = False
 
 

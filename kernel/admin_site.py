@@ -1,8 +1,10 @@
 """The operations console shows everything and changes nothing; what may be changed there will be verbs, not rows."""
 
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 from django.contrib.admin import ModelAdmin, ShowFacets
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
 from django.core.paginator import Paginator
 from django.db.models import BinaryField, QuerySet, prefetch_related_objects
@@ -17,15 +19,16 @@ VIEWERS = ("viewer", "support", "collections", "risk", "finance", "supervisor", 
 COUNT_MAX = 10_000
 
 
-def may_look(request: HttpRequest) -> bool:
-    """Whether whoever asks is a colleague with a role."""
-    user = request.user
-    if not isinstance(user, PermissionsMixin) or not (user.is_active and getattr(user, "is_staff", False)):
+def belongs(user: object, groups: Collection[str]) -> bool:
+    """Whether this is a colleague in one of the groups; a superuser is in all of them."""
+    if not isinstance(user, PermissionsMixin) or not isinstance(user, AbstractBaseUser):
+        return False
+    if not (user.is_active and getattr(user, "is_staff", False)):
         return False
     if user.is_superuser:
         return True
     prefetch_related_objects([user], "groups")  # asked for every model of the index, read once
-    return any(group.name in VIEWERS for group in user.groups.all())
+    return any(group.name in groups for group in user.groups.all())
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
@@ -67,7 +70,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         del obj
-        return may_look(request)
+        return belongs(request.user, VIEWERS)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)

@@ -1,6 +1,7 @@
 """Money as whole minor units of one currency. Nothing here rounds in silence."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -62,3 +63,11 @@ class Money:
     def _same(self, other: "Money") -> None:
         if self.currency != other.currency:
             raise CurrencyMismatchError(f"{self.currency} is not {other.currency}")
+
+
+def totals(amounts: Iterable[Money]) -> list[Money]:
+    """What they come to, in each currency."""
+    sums = Counter[str]()
+    for amount in amounts:
+        sums[amount.currency] += amount.minor
+    return [Money(minor, currency) for currency, minor in sorted(sums.items())]

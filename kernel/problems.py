@@ -87,7 +87,7 @@ def problem(refusal: Refusal, request: HttpRequest) -> HttpResponse:
             "status": refusal.status,
             "detail": str(refusal.detail),
             "code": refusal.code,
-            "errors": [{"pointer": e.pointer, "detail": e.detail} for e in refusal.errors],
+            "errors": [{"pointer": e.pointer, "detail": str(e.detail)} for e in refusal.errors],
             "request_id": request_id,
         }
         if refusal.reason is not None:

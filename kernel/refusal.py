@@ -13,7 +13,7 @@ class FieldError:
     """What is wrong with one field; `pointer` is a JSON pointer (RFC 6901) into the request."""
 
     pointer: str
-    detail: str
+    detail: str | Promise
 
 
 class Refusal(Exception):  # noqa: N818  it is the house's word, and not an error of ours

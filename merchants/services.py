@@ -1,19 +1,20 @@
 """A merchant joins, offers services, holds keys, and is told what happens."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
 from kernel.ids import uuid7
 from kernel.models import LIVE, Realm
-from kernel.refusal import NotFound, Refusal
+from kernel.refusal import FieldError, Invalid, NotFound, Refusal
 from merchants import rules
 from merchants.models import ApiKey, Change, Merchant, Service
 
@@ -22,6 +23,12 @@ class TooManyKeys(Refusal):
     """Two keys are live already."""
 
     code, title = "too_many_keys", _("Two keys are live; revoke one first.")
+
+
+class UnknownPolicy(Invalid):
+    """Debts of this service could not be collected by it: there is no retry policy of that name."""
+
+    code, title = "unknown_policy", _("There is no such retry policy.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +95,13 @@ def revoke_key(key_id: UUID, *, by: Actor, at: datetime) -> None:
 
 @transaction.atomic
 def offer_service(merchant_id: UUID, terms: dict[str, Any], *, by: Actor, at: datetime) -> Service:
-    """The merchant offers something to use now and pay for later."""
-    service = Service.objects.create(merchant_id=merchant_id, created_at=at, **terms)
+    """The merchant offers something to use now and pay for later.
+
+    Raises:
+        UnknownPolicy: it is to be collected by a policy that there is not.
+    """
+    with _a_known_policy():
+        service = Service.objects.create(merchant_id=merchant_id, created_at=at, **terms)
     _note(merchant_id, "service_offered", service.id, by=by, at=at, **terms)
     return service
 
@@ -100,13 +112,15 @@ def change_service(merchant_id: UUID, service_id: UUID, terms: dict[str, Any], *
 
     Raises:
         NotFound: missing, or another merchant's.
+        UnknownPolicy: as offering it says.
     """
     service = Service.objects.select_for_update(no_key=True).filter(merchant_id=merchant_id, pk=service_id).first()
     if service is None:
         raise NotFound
     for name, value in terms.items():
         setattr(service, name, value)
-    service.save(update_fields=list(terms))
+    with _a_known_policy():
+        service.save(update_fields=list(terms))
     _note(merchant_id, "service_changed", service.id, by=by, at=at, **terms)
     return service
 
@@ -140,6 +154,19 @@ def publish(news: Sequence[News], *, realm_id: int, at: datetime) -> None:
                 [msgspec.json.encode(item.data).decode() for item in news],
             ],
         )
+
+
+@contextmanager
+def _a_known_policy() -> Iterator[None]:
+    """Policies stand two floors above: PostgreSQL knows them, and says so as the row is written."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as stopped:
+        diag = getattr(stopped.__cause__, "diag", None)
+        if getattr(diag, "constraint_name", None) != "a_service_names_a_known_policy":
+            raise
+        raise UnknownPolicy(errors=[FieldError("/retry_policy", UnknownPolicy.title)]) from None
 
 
 def _note(merchant_id: UUID, verb: str, subject_id: UUID, *, by: Actor, at: datetime, **data: Any) -> None:

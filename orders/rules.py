@@ -71,6 +71,11 @@ def fee_of(amount: Money, terms: Terms) -> Money:
     return amount.bps(terms.fee_bps)
 
 
+def fee_on(amount: Money, before: Money, terms: Terms) -> Money:
+    """The fee on a part paid after `before` was: fees are of the sum so far, so parts add up to the whole."""
+    return fee_of(before + amount, terms) - fee_of(before, terms)
+
+
 def completion_moves(total: Money, terms: Terms) -> list[Move]:
     """The goods have arrived: the person owes; the merchant is owed now (advance) or once that is paid."""
     if not terms.advance:
@@ -93,11 +98,10 @@ def elsewhere_moves(amount: Money, terms: Terms) -> list[Move]:
 
 
 def collection_moves(amount: Money, before: Money, clearing: Account, terms: Terms) -> list[Move]:
-    """Money was taken: `amount` now, `before` earlier. Fees are of the sum so far, so parts add up to the whole."""
+    """Money was taken: `amount` now, `before` earlier."""
     moves = [Move(clearing, terms.person, amount)]
     if not terms.advance:
-        fee = fee_of(before + amount, terms) - fee_of(before, terms)
-        moves += [Move(terms.held, terms.owed, amount), Move(terms.owed, FEES, fee)]
+        moves += [Move(terms.held, terms.owed, amount), Move(terms.owed, FEES, fee_on(amount, before, terms))]
     return moves
 
 
@@ -120,8 +124,7 @@ def recovery_moves(amount: Money, before: Money, clearing: Account, terms: Terms
     """Money came for a debt given up: income where the loss was ours, else the merchant's, less the fee as ever."""
     if ours:
         return [Move(clearing, RECOVERIES, amount)]
-    fee = fee_of(before + amount, terms) - fee_of(before, terms)
-    return [Move(clearing, terms.owed, amount), Move(terms.owed, FEES, fee)]
+    return [Move(clearing, terms.owed, amount), Move(terms.owed, FEES, fee_on(amount, before, terms))]
 
 
 def bucket_of(days: int) -> str:
@@ -132,9 +135,10 @@ def bucket_of(days: int) -> str:
 def fee_after(units: int, unpaid_minor: int, daily_bps: int, *, cap_minor: int) -> tuple[int, int]:
     """One more day's late fee: the units so far (1/10,000 minor) and the whole fee they come to, rounded down, capped.
 
-    Simple, not compound: it is on the unpaid part of what was bought, never on fees.
+    Simple, not compound: it is on the unpaid part of what was bought, never on fees. A cap that came down with the
+    total stops it where it stands; what has accrued is not taken back.
     """
-    units = min(units + unpaid_minor * daily_bps, cap_minor * BPS)
+    units = max(units, min(units + unpaid_minor * daily_bps, cap_minor * BPS))
     return units, units // BPS
 
 

@@ -1,8 +1,11 @@
 """Real threads on real connections, let go at the same moment."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
 from django.db import connection
 
@@ -10,6 +13,8 @@ from billing.channels import bank
 from kernel.refusal import Refusal
 
 PATIENCE_SECONDS = 30.0
+#: After so long somebody who has not come back is taken to wait for a lock.
+WAITING_SECONDS = 0.5
 
 
 def at_once(*acts: Callable[[], Any]) -> list[Any]:
@@ -42,6 +47,40 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
         if isinstance(outcome, Exception) and not isinstance(outcome, Refusal):
             raise outcome
     return outcomes
+
+
+@contextmanager
+def halted(owner: object, name: str) -> Iterator["Halt"]:
+    """Whoever first calls this function stands still before it until let go; those after them pass."""
+    halt, call = Halt(), getattr(owner, name)
+
+    def passing(*args: Any, **kwargs: Any) -> Any:
+        if not halt.reached.is_set():
+            halt.reached.set()
+            assert halt.open.wait(PATIENCE_SECONDS)
+        return call(*args, **kwargs)
+
+    with mock.patch.object(owner, name, passing):
+        yield halt
+
+
+@dataclass
+class Halt:
+    """A place in the code where somebody stands."""
+
+    reached: threading.Event = field(default_factory=threading.Event)
+    open: threading.Event = field(default_factory=threading.Event)
+
+    def then(self, act: Callable[[], Any]) -> Any:
+        """Once somebody stands there: do this, and let them go when it is done or waits for them."""
+        assert self.reached.wait(PATIENCE_SECONDS)
+        timer = threading.Timer(WAITING_SECONDS, self.open.set)
+        timer.start()
+        try:
+            return act()
+        finally:
+            self.open.set()
+            timer.cancel()
 
 
 def refusals(outcomes: Sequence[Any]) -> list[str]:

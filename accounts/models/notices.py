@@ -97,6 +97,8 @@ class Delivery(Identified):
     next_at = models.DateTimeField(null=True, blank=True)
     tried_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
+    #: When it was first shown to the person: only of what stands in the inbox is that known.
+    read_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
@@ -109,6 +111,10 @@ class Delivery(Identified):
             models.CheckConstraint(
                 name="what_was_sent_says_when", condition=~Q(state="sent") | Q(sent_at__isnull=False)
             ),
+            models.CheckConstraint(
+                name="only_what_stands_in_the_inbox_is_read",
+                condition=Q(read_at__isnull=True) | Q(channel="inbox", state="sent"),
+            ),
         ]
         indexes = [
             models.Index(fields=["realm", "next_at"], name="deliveries_due", condition=Q(next_at__isnull=False)),
@@ -116,5 +122,10 @@ class Delivery(Identified):
                 fields=["person", "tried_at"],
                 name="contacts_of_person",
                 condition=Q(collection=True, tried_at__isnull=False),
+            ),
+            models.Index(
+                fields=["person"],
+                name="inbox_unread",
+                condition=Q(channel="inbox", state="sent", read_at__isnull=True),
             ),
         ]

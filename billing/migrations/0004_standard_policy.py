@@ -3,7 +3,7 @@ import json
 from django.db import migrations
 
 TERMS = {
-    "retry_days": [1, 2, 3, 5, 7, 10, 14, 21, 30],
+    "retry_days": [1, 3, 5, 7, 10, 14, 21, 30, 45, 60, 75, 90],
     "retry_hour": 10,
     "quiet_from": 22,
     "quiet_until": 7,

@@ -12,7 +12,7 @@ from billing.channels import Charge
 from billing.models import Deduction, DeductionLine, Instrument
 from billing.refusals import AmountInvalid, NoInstrument
 from billing.rules import LINES_MAX, SEND_LEASE
-from billing.services import tell
+from billing.services import outage, tell
 from billing.services.plan import Want, sort_out
 from billing.services.settle import Report, settle_all
 from kernel.actor import Actor
@@ -27,6 +27,7 @@ SWEEP = Actor.system("deduct")
 
 def deduct_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """Take what is due now. Returns how many obligations were seen to; fewer than `limit` means none are left."""
+    outage.hold_due(realm_id, at=at, limit=limit)
     prepared, seen = prepare_due(realm_id, at=at, limit=limit)
     charge(prepared, by=SWEEP, at=at)
     return seen

@@ -1,15 +1,17 @@
 """Somebody wants it paid now: the person, or the merchant on their behalf."""
 
-from datetime import datetime, timedelta
+from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 
-from billing import rules
+from billing import queries, rules
 from billing.models import Deduction
-from billing.refusals import TooOften
+from billing.refusals import AmountChanged, OrderPaused, TooOften
 from billing.services import deduct
 from kernel.actor import Actor
+from kernel.money import Money, totals
 from orders.models import Order
 
 
@@ -32,32 +34,45 @@ def pay_now(
     return _charged(made, by=by, at=at)
 
 
-def pay_all(person_id: UUID, *, instrument_id: UUID | None = None, by: Actor, at: datetime) -> list[Deduction]:
+def pay_all(
+    person_id: UUID,
+    *,
+    instrument_id: UUID | None = None,
+    expected: Collection[Money] | None = None,
+    by: Actor,
+    at: datetime,
+) -> list[Deduction]:
     """The person pays everything they owe, over all orders and merchants, as one debit.
 
-    What is being collected at the moment is left alone. Returns the deductions that were made.
+    What is being collected at the moment is left alone, and so is what stands still, which they may be in dispute
+    about. `expected` is the sum of each currency that they agreed to. Returns the deductions that were made.
 
     Raises:
         NoInstrument: there is nothing to take it from.
         AmountInvalid: nothing is owed.
+        AmountChanged: it comes to another sum than they agreed to.
     """
-    made = deduct.prepare_for_person(person_id, instrument_id=instrument_id, by=by, at=at)
+    with transaction.atomic():
+        made = deduct.prepare_for_person(person_id, instrument_id=instrument_id, by=by, at=at)
+        if expected is not None and set(expected) != set(totals(row.amount for row in made)):
+            raise AmountChanged
     return _charged(made, by=by, at=at)
 
 
-def collect_now(order_id: UUID, *, by: Actor, at: datetime) -> list[Deduction]:
-    """The merchant asks to try now, beside the platform's own plan, which stays as it is.
+def collect_now(order_id: UUID, *, note: str = "", by: Actor, at: datetime) -> list[Deduction]:
+    """The merchant or a colleague asks to try now, beside the platform's own plan, which stays as it is.
 
     Raises:
-        TooOften: it asked often enough today.
+        OrderPaused: its clock stands still; only the person may pay it meanwhile.
+        TooOften: it was asked for often enough today.
     """
     with transaction.atomic():
-        Order.objects.locked(order_id)
-        asked = Deduction.objects.filter(
-            lines__order_id=order_id, purpose=Deduction.Purpose.COLLECT, prepared_at__gt=at - timedelta(days=1)
-        )
-        if asked.distinct().count() >= rules.COLLECTS_A_DAY:
+        order = Order.objects.locked(order_id)
+        if order.pauses.filter(ended_at__isnull=True).exists():
+            raise OrderPaused
+        if queries.collects_of(order_id, at=at) >= rules.COLLECTS_A_DAY:
             raise TooOften(retry_after=3600)
+        order.record("collect_asked", by=by, at=at, note=note)
         made = deduct.prepare_for_order(
             order_id, purpose=Deduction.Purpose.COLLECT, amount_minor=None, instrument_id=None, by=by, at=at
         )

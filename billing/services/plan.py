@@ -22,9 +22,21 @@ CAPS_LOOK_BACK = timedelta(days=30)
 
 
 class CannotMove(Refusal):
-    """The date is not one the policy lets the person choose, or they chose once already."""
+    """The date is not one the policy lets the person choose."""
 
-    code, title = "cannot_move", _("This date cannot be chosen, or the attempt was moved already.")
+    code, status, title = "cannot_move", 422, _("This date cannot be chosen. Choose one of those offered.")
+
+
+class MovedAlready(CannotMove):
+    """They chose once; what is planned stays."""
+
+    code, status, title = "moved_already", 409, _("You have moved this deduction before. It can be moved once.")
+
+
+class NothingPlanned(CannotMove):
+    """There is no attempt to come, or its clock stands still."""
+
+    code, status, title = "nothing_planned", 409, _("No deduction is planned that could be moved.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +72,14 @@ class Due:
 def sort_out(due: Iterable[Obligation], *, at: datetime) -> Due:
     """Hold what is due against the caps and quiet hours of its people, the oldest debt first.
 
-    The first attempt at what has just become due is always allowed: the person expects it. A retry counts as one with
-    the others that go into the same debit.
+    The first attempt at what has just become due is always allowed: the person expects it. Everything else waits for
+    the morning, and what the caps count waits for them; it counts as one with what goes into the same debit.
     """
     rows = sorted(due, key=lambda row: (row.person_id, row.due_at, row.id))
     usable = queries.instruments_of(row.person_id for row in rows)
     tried = queries.retries_of((row.person_id for row in rows), since=at - CAPS_LOOK_BACK)
     policies = queries.policies_at((row.order.service.retry_policy for row in rows), at)
+    out = queries.channels_out()
     counted: set[tuple[UUID, str, UUID | None]] = set()
     found = Due()
     for row in rows:
@@ -75,17 +88,21 @@ def sort_out(due: Iterable[Obligation], *, at: datetime) -> Due:
         if instrument is None:
             found.stuck.append(row)
             continue
+        if instrument.channel in out:
+            continue  # it came due a moment ago: the next look holds it
         if row.plan and attempt != row.plan[0]:
             found.elsewhere[row] = [attempt, *row.plan[1:]]
         want, past = Want(row, instrument, row.owed, attempt), tried.setdefault(row.person_id, [])
-        if want.reason not in queries.UNCOUNTED and want.debit not in counted:
-            source = str(instrument.id)
-            if not planning.allowed(policy, source, at, zone=zone, tried=past):
-                when = planning.next_allowed(policy, source, at, zone=zone, tried=past)
+        if want.reason != "due" and want.debit not in counted:
+            source, capped = str(instrument.id), want.reason not in queries.UNCOUNTED
+            against = past if capped else []
+            if not planning.allowed(policy, source, at, zone=zone, tried=against):
+                when = planning.next_allowed(policy, source, at, zone=zone, tried=against)
                 found.put_off[row] = _later(attempt, row.plan[1:], when)
                 continue
-            counted.add(want.debit)
-            past.append(Tried(source, at))
+            if capped:
+                counted.add(want.debit)
+                past.append(Tried(source, at))
         found.wants.append(want)
     return found
 
@@ -122,21 +139,28 @@ def after_failure(lines: Sequence[DeductionLine], *, at: datetime) -> dict[UUID,
 
 @transaction.atomic
 def move_next(obligation_id: UUID, to: datetime, *, at: datetime) -> None:
-    """The person has the next attempt made on another day, once, within the policy.
+    """The person has the next attempt made on another day, once, within the policy; the late fee waits with its debt.
 
     Raises:
         NotFound: there is no such obligation.
-        CannotMove: none is planned, it was moved already, or the policy does not reach that far.
         DeductionInFlight: it is being made right now.
+        MovedAlready, NothingPlanned: there is nothing to move, or not once more.
+        CannotMove: the policy does not reach that far.
     """
     row = orders.lock_obligation(obligation_id)
     policy = _policy_of(row, at=at)
     planned = [datetime.fromisoformat(attempt["at"]) for attempt in row.plan]
-    still = row.paused_at is not None
-    if still or row.moved_at is not None or not planning.may_move(policy, planned, to, at=at):
+    if row.moved_at is not None:
+        raise MovedAlready
+    if not planned or row.paused_at is not None:
+        raise NothingPlanned
+    if not planning.may_move(policy, planned, to, at=at):
         raise CannotMove
-    moved = _later(row.plan[0] | {"reason": "moved"}, row.plan[1:], planning.awake(policy, to, row.person.zone))
-    orders.replan({row: moved}, why=Plan.Why.MOVED, at=at, moved=True)
+    reason = "due_moved" if row.plan[0]["reason"] == "due" else "moved"
+    moved = _later(row.plan[0] | {"reason": reason}, row.plan[1:], planning.awake(policy, to, row.person.zone))
+    fees = row.order.obligations.filter(kind=Obligation.Kind.LATE_FEE, state__in=Obligation.OWED, in_flight=None)
+    along = fees.exclude(pk=row.pk).select_for_update(of=("self",), no_key=True).order_by("pk")
+    orders.replan(dict.fromkeys((row, *along), moved), why=Plan.Why.MOVED, at=at, moved=True)
 
 
 def plan_from(instrument: Instrument, *, at: datetime) -> None:
@@ -163,9 +187,8 @@ def _next(row: Obligation, usable: Sequence[Instrument]) -> tuple[dict[str, Any]
     """The attempt that is due, and its instrument: the one planned if it may still be charged, else the first."""
     due = {"at": row.due_at.isoformat(), "instrument": None, "reason": "due"}
     attempt: dict[str, Any] = row.plan[0] if row.plan else due
-    planned = attempt.get("source")
-    instrument = next((i for i in usable if str(i.id) == planned), usable[0] if usable else None)
-    if planned and instrument and str(instrument.id) != planned:
+    instrument = queries.source_of(attempt, usable)
+    if instrument and attempt.get("source") not in (None, str(instrument.id)):
         (source,) = sources_of([instrument])
         attempt = attempt | {"instrument": source.label, "source": source.id}
     return attempt, instrument

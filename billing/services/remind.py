@@ -204,6 +204,5 @@ def _with_fees(rows: Sequence[Obligation]) -> list[tuple[Obligation, Money]]:
 
 def _label(row: Obligation, usable: Sequence[Instrument]) -> Value:
     """The instrument the plan names, if it may still be charged; else the person's first."""
-    first: Any = row.plan[0] if row.plan else {}
-    planned = next((i for i in usable if str(i.id) == first.get("source")), usable[0] if usable else None)
+    planned = queries.source_of(row.plan[0] if row.plan else {}, usable)
     return planned.label if planned else NOTHING_TO_TAKE_FROM

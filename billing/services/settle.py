@@ -23,6 +23,7 @@ from ledger import rules as book
 from ledger import services as ledger
 from merchants.services import News, publish
 from orders import services as orders
+from orders.models import Order
 
 #: Of a case: nobody could say for days how a deduction ended.
 TOO_LONG = "unknown_too_long"
@@ -166,9 +167,13 @@ def _never_sent(row: Deduction, *, at: datetime) -> bool:
 
 
 def _free(rows: Sequence[Deduction], *, at: datetime) -> None:
-    """Let the obligations of failed deductions go, each with its next attempts."""
+    """Let the obligations of failed deductions go, each with its next attempts.
+
+    Their orders are locked before them: what is told of an order is numbered, and a late fee ends beside its debt.
+    """
     _known_at_last(rows, at=at)
     lines = _release_lines(rows)
+    Order.objects.locked_all({line.order_id for line in lines})
     plans = after_failure(lines, at=at)
     releases, news = [], []
     for line in lines:

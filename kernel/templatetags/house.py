@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
 
-from babel.dates import format_date, format_time, format_timedelta
+from babel.dates import format_date, format_skeleton, format_time, format_timedelta
 from babel.numbers import format_currency, format_percent
 from django import template
 from django.conf import settings
@@ -73,6 +73,13 @@ def day(value: datetime) -> SafeString:
     return format_html(
         '<time datetime="{}">{}</time>', value.isoformat(), format_date(local, "medium", locale=_locale())
     )
+
+
+@register.filter
+def appointment(value: datetime) -> str:
+    """11月21日周六 10:00: a moment that somebody chooses or has chosen, in plain text."""
+    local, locale = timezone.localtime(value), _locale()
+    return f"{format_skeleton('MMMEd', local, locale=locale)} {format_time(local, 'short', locale=locale)}"
 
 
 @register.filter

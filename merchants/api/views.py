@@ -21,6 +21,7 @@ Bps = Annotated[int, Meta(ge=0, lt=10_000, description="Hundredths of a percent.
 Hours = Annotated[int, Meta(ge=0, le=24 * 90)]
 Score = Annotated[int, Meta(ge=0, le=950)]
 Name = Annotated[str, Meta(min_length=1, max_length=40)]
+PolicyName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,19}$(?!\n)", description="A retry policy there is.")]
 Text = Annotated[str, Meta(max_length=200)]
 
 
@@ -38,7 +39,7 @@ class NewService(Wire):
     funding: Literal["on_collection", "advance"] = "on_collection"
     fee_bps: Bps = 60
     grace_hours: Hours = 72
-    retry_policy: Literal["standard"] = "standard"
+    retry_policy: PolicyName = "standard"
     late_fee_daily_bps: Bps = 0
     late_fee_cap_bps: Bps = 0
 

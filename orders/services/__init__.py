@@ -14,7 +14,7 @@ from orders.services.claims import (
 )
 from orders.services.collect import Payment, receive
 from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
-from orders.services.lose import write_off
+from orders.services.lose import losable, write_off
 from orders.services.pause import pause_order, resume_order
 from orders.services.start import Opening, Wish, confirm_order, decline_order, expire_unconfirmed, open_order
 
@@ -36,6 +36,7 @@ __all__ = [
     "lock_owed",
     "lock_owed_by",
     "lock_unplanned_of",
+    "losable",
     "lower_total",
     "mark_overdue",
     "mark_paid",

@@ -67,8 +67,10 @@ def lock_owed(order_id: UUID, *, lost: bool) -> tuple[Order, list[Obligation]]:
 
 
 def lock_owed_by(person_id: UUID) -> list[Obligation]:
-    """Everything a person can pay and nobody is collecting, oldest first, locked with its orders."""
-    owed = Obligation.objects.filter(person_id=person_id, state__in=Obligation.PAYABLE, in_flight__isnull=True)
+    """Everything a person can pay, oldest first, locked with its orders; not what is in flight or stands still."""
+    owed = Obligation.objects.filter(
+        person_id=person_id, state__in=Obligation.PAYABLE, in_flight__isnull=True, paused_at__isnull=True
+    )
     Order.objects.locked_all(set(owed.values_list("order_id", flat=True)))
     rows = list(owed.select_for_update(of=("self",), no_key=True).order_by("pk"))
     return sorted(rows, key=lambda row: (row.due_at, row.id))

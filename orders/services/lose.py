@@ -1,5 +1,6 @@
 """A debt is given up as lost. The person may still pay it; nobody asks them any more."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -31,20 +32,16 @@ def write_off(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Order:
     """
     order = Order.objects.locked(order_id)
     every = list(order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk"))
-    rows = [row for row in every if row.state == Obligation.State.OVERDUE]
-    if not rows and any(row.state == Obligation.State.WRITTEN_OFF for row in every):
+    if all(row.state != Obligation.State.OVERDUE for row in every) and any(
+        row.state == Obligation.State.WRITTEN_OFF for row in every
+    ):
         return order
-    if any(row.in_flight for row in every):
-        raise DeductionInFlight(retry_after=5)
-    if not rows or order.state != Order.State.OVERDUE:
-        raise OrderState(f"The order is {order.state}; only what is overdue is written off.")
-    if any(row.paused_at for row in every):
-        raise OrderState("The order's clock stands still; resume it first.")
+    rows = losable(order, every)
     for row in rows:
         row.order = order
         row.write_off()
     lines = record_all(rows, "written_off", by=by, at=at, data=[{"reason": reason}] * len(rows))
-    order.record("written_off", by=by, at=at, reason=reason)
+    order.record("written_off", by=by, at=at, note=reason)
     lost = sum(row.written_off_minor for row in rows)
     credit.change_profiles([Delta(order.person_id, outstanding_minor=-lost)], at=at)
     facts = [Fact(line.id, "written_off", _moves(order, row), order.id) for line, row in zip(lines, rows, strict=True)]
@@ -52,6 +49,22 @@ def write_off(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Order:
     news = [news_of_obligation(row, "obligation.written_off") for row in rows]
     tell(news, realm_id=order.realm_id, at=at)
     return order
+
+
+def losable(order: Order, every: Sequence[Obligation]) -> list[Obligation]:
+    """What of an order and all its obligations can be given up.
+
+    Raises:
+        OrderState, DeductionInFlight: as write_off says.
+    """
+    if any(row.in_flight for row in every):
+        raise DeductionInFlight(retry_after=5)
+    rows = [row for row in every if row.state == Obligation.State.OVERDUE]
+    if not rows:
+        raise OrderState(f"The order is {order.state}; only what is overdue is written off.")
+    if any(row.paused_at for row in every):
+        raise OrderState("The order's clock stands still; resume it first.")
+    return rows
 
 
 def _moves(order: Order, row: Obligation) -> list[Move]:

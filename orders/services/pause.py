@@ -14,8 +14,10 @@ from orders.services.claims import keep_plans
 
 
 @transaction.atomic
-def pause_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Pause:
+def pause_order(order_id: UUID, reason: str, *, note: str = "", by: Actor, at: datetime) -> Pause:
     """A problem, a return, a refund, hardship or an outage stops the order's clock. The same reason twice is one.
+
+    The order's history says so, and keeps the `note` of whoever stopped it, also where another reason holds already.
 
     What is in flight already runs to its end.
 
@@ -29,6 +31,7 @@ def pause_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Paus
     held = order.pauses.filter(reason=reason, ended_at__isnull=True).first()
     if held is not None:
         return held
+    order.record("paused", by=by, at=at, reason=reason, note=note)
     rows = _owed(order)
     moving = [row for row in rows if row.paused_at is None]
     for row in moving:
@@ -38,7 +41,7 @@ def pause_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Paus
 
 
 @transaction.atomic
-def resume_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> None:
+def resume_order(order_id: UUID, reason: str, *, note: str = "", by: Actor, at: datetime) -> None:
     """The reason is gone; when it was the last one, the clock goes on exactly where it stood. Twice is once.
 
     Raises:
@@ -46,7 +49,10 @@ def resume_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Non
     """
     order = Order.objects.locked(order_id)
     ended = order.pauses.filter(reason=reason, ended_at__isnull=True).update(ended_at=at, ended_by=str(by))
-    if not ended or order.pauses.filter(ended_at__isnull=True).exists():
+    if not ended:
+        return
+    order.record("resumed", by=by, at=at, reason=reason, note=note)
+    if order.pauses.filter(ended_at__isnull=True).exists():
         return
     rows = [row for row in _owed(order) if row.paused_at is not None]
     for row in rows:

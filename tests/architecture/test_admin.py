@@ -18,6 +18,7 @@ from billing.channels.base import Taken
 from billing.models import Callback, Deduction, Instrument
 from billing.services.deduct import deduct_due
 from billing.services.instruments import open_wallet, top_up
+from billing.services.outage import begin_outage, end_outage
 from billing.services.settle import Report, settle_all
 from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
 from kernel.forms import first_time, new_token
@@ -50,6 +51,8 @@ def life(power_bank: Shop) -> Order:
     deduction = Deduction.objects.get()
     again = Report(deduction.id, Taken("another", deduction.amount), "callback")
     settle_all([again], by=BY, at=NOON + timedelta(hours=1))
+    begin_outage("sandbox", "maintenance", by=BY, at=NOON)
+    end_outage("sandbox", "over", by=BY, at=NOON)
     Callback.objects.create(channel="sandbox", notify_id="n1", raw=b'{"number": "1"}', at=NOON)
     first_time(person.id, new_token(), "pay")
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")

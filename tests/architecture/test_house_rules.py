@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 APPS = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "bnpl")
-DOORS = {"api", "pages", "admin", "tasks", "callbacks"}
+DOORS = {"api", "pages", "admin", "console", "tasks", "callbacks"}
 SIGNALS = {"post_save", "pre_save", "post_delete", "m2m_changed", "receiver"}
 DRAWERS = {"utils", "helpers", "util", "helper", "common", "misc"}
 FILE_MAX, FUNCTION_MAX = 300, 40

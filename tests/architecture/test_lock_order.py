@@ -14,7 +14,8 @@ from billing.services.ask import ask_unknown
 from billing.services.callbacks import deliver_sandbox_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.instruments import open_wallet, top_up
-from billing.services.pay import collect_now, pay_now
+from billing.services.pay import collect_now, pay_all, pay_now
+from billing.services.plan import move_next
 from credit import services as credit
 from orders import services as orders
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
@@ -149,7 +150,8 @@ def live(power_bank: Shop, shop: Shop, parcel: Shop, behaviours: list[str]) -> N
     credit.stop_agreement(poor.agreements.get().id, by=BY, at=late)
     wallet = poor.instruments.get(channel="wallet").id
     pay_now(owing[1].id, amount_minor=100, instrument_id=wallet, by=BY, at=late)
-    pay_now(owing[1].id, instrument_id=wallet, by=BY, at=late)
+    move_next(owing[1].obligations.get().id, late + timedelta(days=2), at=late)
+    pay_all(poor.id, instrument_id=wallet, by=BY, at=late)
     assert poor.agreements.get().state == "terminated"
 
 

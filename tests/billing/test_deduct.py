@@ -96,3 +96,22 @@ def test_a_person_moves_the_next_attempt_once(power_bank: Shop) -> None:
     assert all(attempt["at"] > later.isoformat() for attempt in moved.plan[1:])
     with pytest.raises(CannotMove):
         move_next(owed.id, later + timedelta(days=1), at=NOON)
+
+
+def test_one_instrument_is_asked_once_a_day_over_all_a_person_owes(power_bank: Shop) -> None:
+    agreement = opened(power_bank, someone(power_bank, "no_funds"))
+    moved, other = (ordered(power_bank, agreement) for _ in range(2))
+    for order in (moved, other):
+        orders.complete_order(order.id, orders.Final(total=500), by=BY, at=NOON)
+    deduct_due(power_bank.realm_id, at=NOON)
+    ten, noon, ten_the_next_day = (NOON + timedelta(hours=hours) for hours in (22, 24, 46))
+    move_next(Obligation.objects.get(order=moved).id, noon, at=NOON)
+    assert deduct_due(power_bank.realm_id, at=ten) == 1
+
+    assert deduct_due(power_bank.realm_id, at=noon) == 1
+
+    owed = Obligation.objects.get(order=moved)
+    assert (owed.attempts, owed.collect_at, owed.plan[0]["reason"]) == (1, ten_the_next_day, "moved")
+    deduct_due(power_bank.realm_id, at=ten_the_next_day)
+    assert Obligation.objects.get(order=moved).attempts == 2
+    assert Deduction.objects.filter(prepared_at=ten_the_next_day).count() == 1

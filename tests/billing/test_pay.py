@@ -9,7 +9,7 @@ from accounts import services as accounts
 from accounts.models import Person
 from billing.channels import bank
 from billing.models import Deduction, Wallet
-from billing.refusals import AmountInvalid, NoInstrument, TooOften
+from billing.refusals import AmountChanged, AmountInvalid, NoInstrument, TooOften
 from billing.services.deduct import deduct_due
 from billing.services.instruments import add_instrument, open_wallet, top_up
 from billing.services.pay import collect_now, pay_all, pay_now
@@ -129,6 +129,31 @@ def live(shop: Shop) -> Shop:
     return Shop(shop.live, shop.live, "", merchants.offer_service(shop.live.id, terms, by=BY, at=NOON))
 
 
+def test_what_stands_still_is_not_paid_with_everything_else(power_bank: Shop, ada: Person) -> None:
+    disputed = completed(power_bank, ada, yuan("3"))
+    other = ordered(power_bank, disputed.agreement)
+    orders.complete_order(other.id, orders.Final(total=400), by=BY, at=NOON)
+    orders.pause_order(disputed.id, "problem_reported", by=BY, at=NOON)
+
+    (done,) = pay_all(ada.id, by=BY, at=NOON)
+
+    assert (done.amount, state_of(other), state_of(disputed)) == (yuan("4"), "deducted", "completed")
+    with nothing_moves(), pytest.raises(AmountInvalid):
+        pay_all(ada.id, by=BY, at=NOON)
+    pay_now(disputed.id, by=BY, at=NOON)  # on its own it may be paid at any time
+    assert state_of(disputed) == "deducted"
+
+
+def test_another_sum_than_was_agreed_to_is_not_taken(power_bank: Shop, ada: Person) -> None:
+    completed(power_bank, ada, yuan("3"))
+    for other in ([], [yuan("2.99")], [yuan("3"), yuan("3.01")]):
+        with nothing_moves(), pytest.raises(AmountChanged):
+            pay_all(ada.id, expected=other, by=BY, at=NOON)
+    assert taken_from(ada) == []
+    pay_all(ada.id, expected=[yuan("3")], by=BY, at=NOON)
+    assert taken_from(ada) == [yuan("3")]
+
+
 def test_everything_a_person_owes_is_paid_as_one_debit_over_all_merchants(power_bank: Shop, parcel: Shop) -> None:
     person = accounts.register_person("+8613812341234", realm_id=LIVE, by=BY, at=NOON)
     accounts.verify_identity(person.id, "欧阳修远", "11010519491231002X", by=BY, at=NOON)
@@ -143,3 +168,17 @@ def test_everything_a_person_owes_is_paid_as_one_debit_over_all_merchants(power_
     assert Wallet.objects.get(person=person).balance_minor == 1250
     with pytest.raises(AmountInvalid):
         pay_all(person.id, by=BY, at=NOON)
+
+
+def test_paying_everything_leaves_alone_what_is_under_way(power_bank: Shop) -> None:
+    person = someone(power_bank, "slow")
+    agreement = opened(power_bank, person)
+    under_way, owed = (ordered(power_bank, agreement, ceiling=700) for _ in range(2))
+    for order in (under_way, owed):
+        orders.complete_order(order.id, orders.Final(total=600), by=BY, at=NOON)
+    pay_now(under_way.id, amount_minor=100, by=BY, at=NOON)
+
+    (made,) = pay_all(person.id, by=BY, at=NOON)
+
+    assert [line.order_id for line in made.lines.all()] == [owed.id]
+    assert taken_from(person) == [yuan("1"), yuan("6")]

@@ -55,15 +55,15 @@ def test_no_funds_is_tried_again_on_the_plans_mornings_and_never_more_often(powe
     owed = owed_of(order)
     assert (owed.state, owed.in_flight, owed.collect_at) == ("pending", None, NEXT_MORNING)
     assert owed.last_failure == {"code": "insufficient_funds", "class": "soft", "at": NOON.isoformat()}
-    assert [attempt["reason"] for attempt in owed.plan][:2] == ["retry_1d", "retry_2d"]
+    assert [attempt["reason"] for attempt in owed.plan][:2] == ["retry_1d", "retry_3d"]
     assert told(order)[-1] == "deduction.failed"
     assert Event.objects.filter(type="deduction.failed").get().data["next_attempt_at"] == NEXT_MORNING.isoformat()
     hour, tries = NOON, 0
-    while hour < NOON + 40 * ONE_DAY:
+    while hour < NOON + 100 * ONE_DAY:
         tries += deduct_due(power_bank.realm_id, at=hour)
         hour += timedelta(hours=6)
-    assert tries == 9
-    assert Deduction.objects.count() == owed_of(order).attempts == 10
+    assert tries == 12
+    assert Deduction.objects.count() == owed_of(order).attempts == 13
     assert (owed_of(order).collect_at, owed_of(order).plan) == (None, [])
     assert taken_from(order.person) == []
 

@@ -82,6 +82,8 @@ def test_a_person_short_of_money_puts_things_right(eye: Eye, story: Story) -> No
     eye.page.locator('button[value="yes"]').click()
     assert state_of(story.waiting) == "open"
     eye.sees("16-confirmed")
+    eye.page.locator('nav a[href="/inbox/"]').click()
+    eye.sees("18-inbox")
     eye.go(waiting)
     eye.sees("17-confirmed-before")
 

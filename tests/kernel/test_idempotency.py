@@ -191,6 +191,17 @@ def test_what_failed_on_our_side_is_not_kept(api: Api, monkeypatch: pytest.Monke
     assert Service.objects.filter(name="雨伞").count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_an_effect_whose_answer_cannot_be_kept_did_not_happen(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(idempotency, "_keep", lambda *_a: 1 / 0)
+        with nothing_moves():
+            refused(api.post("services", UMBRELLA, **key("k")), 500, "internal_error")
+
+    assert api.post("services", UMBRELLA, **key("k")).status_code == 201
+    assert Service.objects.filter(name="雨伞").count() == 1
+
+
 def test_collecting_again_under_its_key_charges_nobody_again(api: Api, power_bank: Shop) -> None:
     order = api.order(api.agreement(power_bank.service.public_id))["id"]
     api.post(f"orders/{order}/complete", {"total": 100})

@@ -93,6 +93,17 @@ def test_a_late_fee_is_paid_with_the_debt_and_only_then_is_the_order_done(strict
     assert balance(book.payable(order.merchant_id), realm_id=strict.realm_id, currency="CNY") == Money(10_000 - 60)
 
 
+def test_a_total_lowered_below_what_its_cap_allowed_costs_no_more_and_what_accrued_stands(strict: Shop) -> None:
+    order = overdue(strict, "100")
+    orders.close_days(strict.realm_id, at=MIDNIGHT + 9 * A_DAY, limit=10)
+    assert late_fee(order) == 50
+    orders.lower_total(order.id, 1_000, "goodwill", by=BY, at=MIDNIGHT + 9 * A_DAY)
+
+    orders.close_days(strict.realm_id, at=MIDNIGHT + 20 * A_DAY, limit=10)
+
+    assert (principal(order).overdue_days, principal(order).day_end_error, late_fee(order)) == (21, "", 50)
+
+
 def test_forgiving_the_debt_forgives_its_fee(strict: Shop) -> None:
     order = overdue(strict, "100")
     orders.close_days(strict.realm_id, at=MIDNIGHT + 9 * A_DAY, limit=10)
@@ -162,3 +173,19 @@ def test_the_sum_of_the_days_is_the_whole_rounded_once(unpaid: list[int], bps: i
         units, whole = rules.fee_after(units, minor, bps, cap_minor=cap)
         posted += whole - before // 10_000
     assert posted == whole == min(sum(unpaid) * bps // 10_000, cap)
+
+
+def test_who_stopped_a_clock_and_why_stands_in_the_orders_history(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("6"))
+    for reason in ("hardship", "problem_reported", "hardship"):  # the second stops what stands; the third is the first
+        orders.pause_order(order.id, reason, note=f"因为 {reason}", by=BY, at=NOON)
+    for reason in ("hardship", "hardship", "problem_reported"):
+        orders.resume_order(order.id, reason, note="好了", by=BY, at=NOON + A_DAY)
+
+    lines = order.history.filter(kind__in=["paused", "resumed"]).order_by("seq")
+    assert [(line.kind, line.data["reason"], line.data["note"], line.by) for line in lines] == [
+        ("paused", "hardship", "因为 hardship", str(BY)),
+        ("paused", "problem_reported", "因为 problem_reported", str(BY)),
+        ("resumed", "hardship", "好了", str(BY)),
+        ("resumed", "problem_reported", "好了", str(BY)),
+    ]

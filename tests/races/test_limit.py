@@ -10,15 +10,16 @@ from merchants.models import Event
 from orders import services as orders
 from orders.models import Order
 from tests.conftest import BY, NOON, Shop, opened, someone
+from tests.races.ground import rounds
 from tests.threads import at_once
 
-ROUNDS, THREADS, EACH, LIMIT = 5, 40, 100, 1_000
+THREADS, EACH, LIMIT = 40, 100, 1_000
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_forty_orders_of_100_at_once_on_a_limit_of_1000_are_exactly_ten(power_bank: Shop) -> None:
     numbers = count()
-    for _ in range(ROUNDS):
+    for _ in rounds("40 orders, one limit"):
         person = someone(power_bank)
         agreement = opened(power_bank, person)
         Profile.objects.filter(pk=person.id).update(limit_minor=LIMIT)

@@ -4,41 +4,24 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
-from django.db.models import Sum
 
 from accounts.models import Person
-from billing.channels import bank
 from billing.models import Deduction, DeductionLine
 from billing.services.deduct import deduct_due
 from billing.services.pay import collect_now, pay_now
 from ledger.models import Posting
-from merchants.models import Event
 from orders import services as orders
 from orders.models import Obligation, Order
 from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, state_of, yuan
+from tests.races.ground import booked, rounds, taken_from, told
 from tests.threads import at_once, refusals
 
-ROUNDS = 5
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def taken_from(person: Person) -> int:
-    return sum(money.minor for money in bank.debits_of(person.instruments.get().token))
-
-
-def booked(person: Person) -> int:
-    """What the book says was collected from the person."""
-    rows = Posting.objects.filter(credit_account="receivable", credit_owner=person.id, debit_account="clearing:sandbox")
-    return int(rows.aggregate(sum=Sum("amount_minor"))["sum"] or 0)
-
-
-def told(order: Order, kind: str) -> int:
-    return Event.objects.filter(subject_id=order.id, type=kind).count()
 
 
 def test_two_different_completions_at_once_are_one_completion(power_bank: Shop, ada: Person) -> None:
     agreement = opened(power_bank, ada)
-    for _ in range(ROUNDS):
+    for _ in rounds("two completions"):
         order = ordered(power_bank, agreement, ceiling=1_000)
         acts = [
             partial(orders.complete_order, order.id, orders.Final(total=total), by=BY, at=NOON) for total in (300, 500)
@@ -69,7 +52,7 @@ def test_the_same_completion_twenty_times_at_once_is_one_completion(power_bank: 
 
 def test_completing_and_cancelling_at_once_leaves_one_of_both_ends(power_bank: Shop, ada: Person) -> None:
     agreement = opened(power_bank, ada)
-    for _ in range(ROUNDS):
+    for _ in rounds("complete, cancel"):
         order = ordered(power_bank, agreement, ceiling=1_000)
 
         outcomes = at_once(
@@ -88,7 +71,7 @@ def test_completing_and_cancelling_at_once_leaves_one_of_both_ends(power_bank: S
 def test_a_cancelled_order_is_not_deducted_and_a_deducted_one_not_cancelled(power_bank: Shop, ada: Person) -> None:
     agreement = opened(power_bank, ada)
     expected = 0
-    for _ in range(ROUNDS):
+    for _ in rounds("cancel, deduct"):
         order = ordered(power_bank, agreement, ceiling=1_000)
         orders.complete_order(order.id, orders.Final(total=300), by=BY, at=NOON)
 
@@ -110,7 +93,7 @@ def test_paying_by_hand_while_something_else_collects_takes_the_money_once(
     power_bank: Shop, ada: Person, other: str
 ) -> None:
     agreement = opened(power_bank, ada)
-    for turn in range(1, ROUNDS + 1):
+    for turn in rounds(f"pay now, {other} twice"):
         order = ordered(power_bank, agreement, ceiling=1_000)
         orders.complete_order(order.id, orders.Final(total=300), by=BY, at=NOON)
         rivals = {
@@ -153,7 +136,7 @@ def test_two_sweeps_at_once_over_200_dues_take_each_exactly_once(power_bank: Sho
             total += seen
         return total
 
-    assert sum(at_once(sweep, sweep)) == 200
+    assert sum(at_once(sweep, sweep)) >= 200  # what was another's turn was looked at too
     assert set(Order.objects.values_list("state", flat=True)) == {"deducted"}
     for person in people:
         assert taken_from(person) == booked(person) == 1_000
@@ -165,7 +148,7 @@ def test_two_sweeps_at_once_over_200_dues_take_each_exactly_once(power_bank: Sho
 
 def test_falling_overdue_while_it_is_deducted_ends_paid(power_bank: Shop, ada: Person) -> None:
     agreement = opened(power_bank, ada)
-    for turn in range(1, ROUNDS + 1):
+    for turn in rounds("overdue, deduct"):
         order = ordered(power_bank, agreement, ceiling=1_000, at=NOON)
         orders.complete_order(order.id, orders.Final(total=300), by=BY, at=NOON)
         late = NOON + timedelta(days=4)
@@ -186,7 +169,7 @@ def test_falling_overdue_while_it_is_deducted_ends_paid(power_bank: Shop, ada: P
 def test_lowering_the_total_while_it_is_deducted_never_takes_more_than_is_owed(power_bank: Shop, ada: Person) -> None:
     agreement = opened(power_bank, ada)
     expected = 0
-    for _ in range(ROUNDS):
+    for _ in rounds("lower, deduct"):
         order = ordered(power_bank, agreement, ceiling=1_000)
         orders.complete_order(order.id, orders.Final(total=300), by=BY, at=NOON)
 

@@ -52,6 +52,8 @@ class RetryPolicy(Identified):
     effective_from = models.DateTimeField()
     #: billing.planning.Policy, field by field.
     terms = models.JSONField()
+    #: Why it was published.
+    reason = models.CharField(max_length=200, blank=True)
     by = models.CharField(max_length=80)
     at = models.DateTimeField()
 

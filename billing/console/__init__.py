@@ -1,0 +1,1 @@
+"""What colleagues do about collecting: retry policies, channels that are out, verbs on an order."""

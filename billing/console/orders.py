@@ -1,0 +1,140 @@
+"""What colleagues do to an order: stop its clock, let it go on, collect it now, give it up as lost."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from billing import queries, rules
+from billing.models import Deduction
+from billing.refusals import NoInstrument, OrderPaused, TooOften
+from billing.services import pay
+from kernel.actor import Actor
+from kernel.desk import Verb, VerbForm, Words
+from kernel.money import Money
+from kernel.templatetags.house import money
+from orders import services as orders
+from orders.models import Order, Pause
+from orders.queries import Sheet
+from orders.refusals import DeductionInFlight, OrderState
+
+#: What each reason is called. An outage is a channel's, not one order's: it is declared at its own page.
+REASONS: dict[str, Words] = {
+    Pause.Reason.PROBLEM: gettext_lazy("A problem was reported"),
+    Pause.Reason.RETURN: gettext_lazy("A return is under way"),
+    Pause.Reason.REFUND: gettext_lazy("A refund is in flight"),
+    Pause.Reason.HARDSHIP: gettext_lazy("Hardship"),
+}
+ENDS: dict[str, Words] = {
+    Deduction.State.SUCCEEDED: gettext_lazy("The money was taken."),
+    Deduction.State.FAILED: gettext_lazy("Nothing could be taken: {code}."),
+}
+
+
+class PauseForm(VerbForm):
+    """Which reason holds the clock."""
+
+    reason = forms.ChoiceField(label=gettext_lazy("What has happened"), choices=list(REASONS.items()))
+
+
+class ResumeForm(VerbForm):
+    """Which of the reasons that hold it is gone."""
+
+    reason = forms.ChoiceField(label=gettext_lazy("What is over"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        held = [(reason, REASONS[reason]) for reason in _holding(self.row) if reason in REASONS]
+        self.fields["reason"].choices = held  # type: ignore[attr-defined]  # it is a choice
+
+
+def _holding(order: Order) -> list[str]:
+    return list(order.pauses.filter(ended_at__isnull=True).order_by("id").values_list("reason", flat=True))
+
+
+def _unpaid(order: Order) -> Sheet:
+    """What is owed of it.
+
+    Raises:
+        OrderState: nothing is.
+    """
+    sheet = Sheet(order, list(order.obligations.all()))
+    if not sheet.owed:
+        raise OrderState(_("Nothing is owed of this order."))
+    return sheet
+
+
+def _before_pause(order: Order, at: datetime) -> Words:
+    del at
+    sheet = _unpaid(order)
+    says = _("%(owed)s is owed. From now on nothing is collected, no fee accrues, no day counts, nobody is reminded.")
+    more = _("The deduction that is under way runs to its end.") if sheet.in_flight else ""
+    return f"{says % {'owed': money(sheet.owed)}} {more}".strip()
+
+
+def _pause(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    orders.pause_order(order_id, wish["reason"], note=wish["note"], by=by, at=at)
+    return _("The order's clock stands still.")
+
+
+def _before_resume(order: Order, at: datetime) -> Words:
+    del at
+    held = _holding(order)
+    if not [reason for reason in held if reason in REASONS]:
+        raise OrderState(_("No colleague's reason holds this order's clock."))
+    if len(held) > 1:
+        return _("Several reasons hold the clock: it goes on when the last of them is over.")
+    return _("The clock goes on where it stood: every date lies later by the time it stood still.")
+
+
+def _resume(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    orders.resume_order(order_id, wish["reason"], note=wish["note"], by=by, at=at)
+    if Pause.objects.filter(order_id=order_id, ended_at__isnull=True).exists():
+        return _("This reason is over; another one still holds the clock.")
+    return _("The order's clock goes on.")
+
+
+def _before_collect(order: Order, at: datetime) -> Words:
+    sheet = _unpaid(order)
+    if _holding(order):
+        raise OrderPaused
+    if sheet.in_flight:
+        raise DeductionInFlight
+    if queries.collects_of(order.id, at=at) >= rules.COLLECTS_A_DAY:
+        raise TooOften
+    usable = queries.instruments_of([order.person_id]).get(order.person_id, [])
+    if not usable:
+        raise NoInstrument
+    says = _("%(owed)s is taken from %(instrument)s at once, if it can be. The plan of attempts stays as it is.")
+    return says % {"owed": money(sheet.owed), "instrument": usable[0].label}
+
+
+def _collect(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    made = pay.collect_now(order_id, note=wish["note"], by=by, at=at)
+    unknown = _("Nobody knows yet how it ended; the channel is asked until it is known.")
+    return " ".join(str(ENDS.get(row.state, unknown)).format(code=row.failure_code) for row in made)
+
+
+def _before_write_off(order: Order, at: datetime) -> Words:
+    del at
+    lost = orders.losable(order, list(order.obligations.all()))
+    whose = _("a loss of ours") if order.terms.advance else _("a loss of the merchant's, its late fees ours")
+    says = _("%(lost)s is written off, %(whose)s. Nobody asks for it any more; the person can still pay it.")
+    return says % {"lost": money(Money(sum(row.owed.minor for row in lost), order.currency)), "whose": whose}
+
+
+def _write_off(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    orders.write_off(order_id, wish["note"], by=by, at=at)
+    return _("The debt is written off.")
+
+
+CLOCK, COLLECT = ("collections", "support", "supervisor"), ("collections", "supervisor")
+VERBS = [
+    Verb("pause", Order, gettext_lazy("Stop the clock"), CLOCK, _before_pause, _pause, PauseForm),
+    Verb("resume", Order, gettext_lazy("Let the clock go on"), CLOCK, _before_resume, _resume, ResumeForm),
+    Verb("collect", Order, gettext_lazy("Collect now"), COLLECT, _before_collect, _collect),
+    Verb("write_off", Order, gettext_lazy("Write off"), ("supervisor",), _before_write_off, _write_off),
+]

@@ -1,0 +1,115 @@
+"""Retry policies: which there are, and publishing a version after having seen what it changes."""
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from billing import queries
+from billing.console.terms import TERMS, NewPolicyForm, PolicyForm
+from billing.models import RetryPolicy
+from billing.planning import Policy
+from billing.services.foresee import LINE_MAX, SAMPLE_MAX, SHOWN_MAX, Foresight, foresee_policy
+from billing.services.policies import publish_policy
+from kernel.admin_site import VIEWERS
+from kernel.desk import Colleague, Desk, names_of, page, show_errors
+from kernel.refusal import Refusal
+
+PUBLISHERS = ("supervisor", "risk")
+DESK = Desk(
+    "policies",
+    gettext_lazy("Retry policies"),
+    gettext_lazy("When debts are asked for again, and from what"),
+    VIEWERS,
+)
+
+
+@page(*VIEWERS)
+def policies(colleague: Colleague) -> HttpResponse:
+    """Every version of every policy, who published it and why, and which one counts."""
+    shelves = queries.policy_shelves(colleague.at)
+    return colleague.show(
+        "console/policies.html",
+        gettext_lazy("Retry policies"),
+        shelves=shelves,
+        names=names_of(row.by for shelf in shelves for row in shelf.versions),
+        may=colleague.may(PUBLISHERS),
+    )
+
+
+@page(*PUBLISHERS)
+def new_policy(colleague: Colleague) -> HttpResponse:
+    """The first version of a policy."""
+    begun = {"name": "", **msgspec.to_builtins(Policy())}
+    return _publish(colleague, NewPolicyForm, begun, "", 0)
+
+
+@page(*PUBLISHERS)
+def publish(colleague: Colleague, name: str) -> HttpResponse:
+    """Another version, written from the one in force or from an older one to go back to."""
+    last = RetryPolicy.objects.filter(name=name).order_by("-version").first()
+    if last is None:
+        raise Http404
+    wanted = colleague.request.GET.get("version", "")
+    old = next((row for row in RetryPolicy.objects.filter(name=name) if str(row.version) == wanted), None)
+    source = old or queries.versions_at([name], colleague.at)[name]
+    return _publish(colleague, PolicyForm, source.terms, name, last.version)
+
+
+def _publish(
+    colleague: Colleague, form_class: type[PolicyForm], begun: dict[str, Any], name: str, last: int
+) -> HttpResponse:
+    """The form; what it would change; and, once that was looked at unchanged, the deed."""
+    form = form_class(colleague.given, initial=begun)
+    foresight, seen, publishes = None, "", colleague.sent("step") == "publish"
+    if colleague.posts and form.is_valid():
+        name = name or form.cleaned_data["name"]
+        try:
+            foresight = _foreseen(colleague, form, name)
+            seen = _digest(form, name, last)
+            if publishes and colleague.sent("seen") == seen:
+                made = _published(colleague, form, name, last)
+                colleague.tell(
+                    _("Version %(version)d of %(name)s is published.") % {"version": made.version, "name": name}
+                )
+                return redirect("policies")
+        except Refusal as refusal:
+            foresight = None
+            show_errors(form, refusal)
+    return colleague.show(
+        "console/policy.html",
+        gettext_lazy("Publish a version"),
+        status=422 if form.errors else 200,
+        form=form,
+        name=name,
+        foresight=foresight,
+        changes=[(TERMS[change.name][0], change) for change in foresight.changes] if foresight else [],
+        seen=seen,
+        stale=publishes and not form.errors,
+        bounds={"line": LINE_MAX, "sample": SAMPLE_MAX, "shown": SHOWN_MAX},
+    )
+
+
+def _foreseen(colleague: Colleague, form: PolicyForm, name: str) -> Foresight:
+    return foresee_policy(name, form.terms, _day(colleague, form), form.cleaned_data["reason"], at=colleague.at)
+
+
+def _published(colleague: Colleague, form: PolicyForm, name: str, after: int) -> RetryPolicy:
+    day, reason = _day(colleague, form), form.cleaned_data["reason"]
+    return publish_policy(name, form.terms, day, reason, after=after, by=colleague.actor, at=colleague.at)
+
+
+def _day(colleague: Colleague, form: PolicyForm) -> datetime:
+    day: datetime | None = form.cleaned_data["effective_from"]
+    return day or colleague.at
+
+
+def _digest(form: PolicyForm, name: str, after: int) -> str:
+    """What was looked at, so that what is published is the same."""
+    plain = [name, after, form.terms, form.cleaned_data["effective_from"], form.cleaned_data["reason"]]
+    return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()

@@ -1,0 +1,140 @@
+"""Everything a person owes, over all merchants, and paying it at once."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts.visitor import Visitor, for_person
+from billing import queries
+from billing.models import Deduction, Instrument
+from billing.refusals import AmountChanged, AmountInvalid, NoInstrument
+from billing.services import pay
+from kernel import ids
+from kernel.forms import first_time, new_token
+from kernel.money import Money, totals
+from kernel.refusal import Refusal
+from orders.models import Obligation, Order
+
+#: A sum as the form carries it: minor units and currency.
+_SUM = re.compile(r"([0-9]{1,18}) ([A-Z]{3})")
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """What is owed of one order: of what was bought, and in late fees."""
+
+    order: Order
+    parts: Sequence[Obligation]
+
+    @property
+    def bought(self) -> Money:
+        return self._owed(Obligation.Kind.PRINCIPAL)
+
+    @property
+    def fee(self) -> Money:
+        return self._owed(Obligation.Kind.LATE_FEE)
+
+    @property
+    def first(self) -> Obligation:
+        """The part that was due first."""
+        return self.parts[0]
+
+    def _owed(self, kind: str) -> Money:
+        return Money(sum(row.owed.minor for row in self.parts if row.kind == kind), self.order.currency)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_person
+def pay_all(visitor: Visitor) -> HttpResponse:
+    """What is owed, the oldest first, and the one button that pays it."""
+    if visitor.request.method != "POST":
+        return _shown(visitor)
+    try:
+        instrument_id, expected = _asked(visitor)
+        if not first_time(visitor.person.id, visitor.sent("token"), "pay_all"):
+            messages.info(visitor.request, _("You have sent this already. This is how things stand now."))
+            return redirect("pay_all")
+        made = pay.pay_all(
+            visitor.person.id, instrument_id=instrument_id, expected=expected, by=visitor.actor, at=visitor.at
+        )
+    except AmountInvalid:
+        return _shown(visitor, refusal=AmountChanged())  # nothing is owed any more, or all of it is under way
+    except Refusal as refusal:
+        return _shown(visitor, refusal=refusal)
+    names = urlencode([("of", row.public_id) for row in made])
+    return redirect(f"{reverse('paid_all')}?{names}")
+
+
+@require_safe
+@for_person
+def paid_all(visitor: Visitor) -> HttpResponse:
+    """How each deduction named ended, or that nobody knows yet."""
+    named = (ids.parse(Deduction.prefix, name) for name in visitor.request.GET.getlist("of"))
+    made = queries.deductions_of(visitor.person.id, [key for key in named if key is not None])
+    if not made:
+        return redirect("pay_all")
+    debts = queries.debts_of(visitor.person.id)
+    return visitor.show(
+        "billing/paid_all.html",
+        deductions=made,
+        unknown=any(row.state in Deduction.LIVE for row in made),
+        left=totals(row.owed for row in debts if _offered(row)),
+    )
+
+
+def _asked(visitor: Visitor) -> tuple[UUID, list[Money]]:
+    """From where, and how much of each currency the page had said.
+
+    Raises:
+        NoInstrument, AmountChanged: the form does not say it.
+    """
+    instrument_id = ids.parse(Instrument.prefix, visitor.sent("instrument"))
+    if instrument_id is None:
+        raise NoInstrument
+    sums = [_SUM.fullmatch(text) for text in visitor.request.POST.getlist("sum")]
+    if not all(sums):
+        raise AmountChanged
+    return instrument_id, [Money(int(found[1]), found[2]) for found in sums if found]
+
+
+def _shown(visitor: Visitor, *, refusal: Refusal | None = None) -> HttpResponse:
+    person_id = visitor.person.id
+    debts = queries.debts_of(person_id)
+    free = [row for row in debts if _offered(row)]
+    return visitor.show(
+        "billing/pay_all.html",
+        status=refusal.status if refusal else 200,
+        debts=_by_order(free),
+        under_way=_by_order(row for row in debts if row.in_flight),
+        still=_by_order(row for row in debts if row.paused_at and not row.in_flight),
+        sums=totals(row.owed for row in free),
+        bought=totals(row.owed for row in free if row.kind == Obligation.Kind.PRINCIPAL),
+        fees=totals(row.owed for row in free if row.kind == Obligation.Kind.LATE_FEE),
+        instruments=queries.instruments_of([person_id]).get(person_id, []),
+        balance=queries.balance_of(person_id),
+        token=new_token(),
+        refusal=refusal,
+        chosen=visitor.sent("instrument"),
+    )
+
+
+def _offered(row: Obligation) -> bool:
+    """What is being collected, and what stands still, is not paid with the rest."""
+    return row.in_flight is None and row.paused_at is None
+
+
+def _by_order(rows: Iterable[Obligation]) -> list[Debt]:
+    """What is owed of each order, in the order in which the first part of it was due."""
+    found: dict[UUID, list[Obligation]] = {}
+    for row in rows:
+        found.setdefault(row.order_id, []).append(row)
+    return [Debt(parts[0].order, parts) for parts in found.values()]

@@ -1,0 +1,144 @@
+"""A channel is out: what it would collect stands still until it is back, and then goes on where it stood.
+
+An order stands still for an outage exactly while the channel that it would be collected from is out. `keep_outages`
+sees to that in small transactions, over and over: killed at any point, the next round goes on with what is left. What
+comes due before the round has reached it, `hold_due` stops in the sweep itself. What is in flight runs to its end.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from billing import queries
+from billing.channels import CHANNELS
+from billing.models import Instrument, Outage
+from billing.refusals import ChannelNotOut, ChannelOut
+from kernel.actor import Actor
+from kernel.models import Realm
+from kernel.refusal import FieldError, Invalid, NotFound
+from orders import services as orders
+from orders.models import Obligation, Order, Pause
+
+KEEPER = Actor.system("outage")
+REASON_MAX = 200
+#: How many people's orders are held, or orders let go, in one transaction.
+BATCH = 50
+
+
+def begin_outage(channel: str, reason: str, *, by: Actor, at: datetime) -> Outage:
+    """A colleague says that a channel is out. From this moment on nothing more is sent to it by plan.
+
+    Raises:
+        NotFound: there is no such channel.
+        Invalid: no reason is given, or too much of one.
+        ChannelOut: it is out already.
+    """
+    if channel not in CHANNELS:
+        raise NotFound
+    _judge(reason)
+    try:
+        with transaction.atomic():
+            return Outage.objects.create(channel=channel, reason=reason.strip(), began_at=at, began_by=str(by))
+    except IntegrityError:
+        raise ChannelOut from None
+
+
+def end_outage(channel: str, reason: str, *, by: Actor, at: datetime) -> None:
+    """A colleague says that it is back. Orders go on in the next rounds, each where it stood.
+
+    Raises:
+        Invalid: no reason is given, or too much of one.
+        ChannelNotOut: it is not out, or no longer.
+    """
+    _judge(reason)
+    out = Outage.objects.filter(channel=channel, ended_at__isnull=True)
+    if not out.update(ended_at=at, ended_by=str(by), ended_because=reason.strip()):
+        raise ChannelNotOut
+
+
+@transaction.atomic
+def hold_due(realm_id: int, *, at: datetime, limit: int) -> None:
+    """What is due now and would be taken from a channel that is out stands still instead."""
+    out = queries.channels_out()
+    if out:
+        due = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at).order_by("collect_at")
+        for order in Order.objects.locked_all(_collected_from(out, list(due[:limit]))):
+            _hold(order, at=at)
+
+
+def keep_outages(*, real: datetime) -> None:
+    """One round when it is `real` outside: whose channel is out stands still, whose channel is back goes on."""
+    place: UUID | None = None
+    while place := let_go_next(place, real=real, limit=BATCH):
+        pass
+    while place := hold_next(place, real=real, limit=BATCH):
+        pass
+
+
+@transaction.atomic
+def hold_next(after: UUID | None, *, real: datetime, limit: int) -> UUID | None:
+    """Stop the orders of the next people who owe and would pay by a channel that is out; the last of them, or None."""
+    out = queries.channels_out()
+    if not out:
+        return None
+    held = Pause.objects.filter(order=OuterRef("order"), reason=Pause.Reason.OUTAGE, ended_at__isnull=True)
+    there = Instrument.objects.filter(person=OuterRef("person"), channel__in=out, state=Instrument.State.ACTIVE)
+    owed = Obligation.objects.filter(Exists(there), ~Exists(held), state__in=Obligation.OWED)
+    later = owed.filter(person_id__gt=after) if after else owed
+    people = list(later.order_by("person_id").values_list("person_id", flat=True).distinct()[:limit])
+    found = Order.objects.locked_all(_collected_from(out, list(owed.filter(person_id__in=people))))
+    clocks = _clocks(found, real)
+    for order in found:
+        _hold(order, at=clocks[order.realm_id])
+    return people[-1] if len(people) == limit else None
+
+
+@transaction.atomic
+def let_go_next(after: UUID | None, *, real: datetime, limit: int) -> UUID | None:
+    """Let the next held orders go on whose channel is back; the last that was looked at, or None."""
+    out = queries.channels_out()
+    standing = Pause.objects.filter(reason=Pause.Reason.OUTAGE, ended_at__isnull=True).order_by("order_id")
+    pauses = list((standing.filter(order_id__gt=after) if after else standing)[:limit])
+    if not pauses:
+        return None
+    owed = Obligation.objects.filter(order__in=[pause.order_id for pause in pauses], state__in=Obligation.OWED)
+    stay = _collected_from(out, list(owed)) if out else set()
+    began = {pause.order_id: pause.began_at for pause in pauses}
+    found = Order.objects.locked_all(began.keys() - stay)
+    clocks = _clocks(found, real)
+    for order in found:
+        at = max(clocks[order.realm_id], began[order.id])  # a sandbox's clock may have been set back
+        orders.resume_order(order.id, Pause.Reason.OUTAGE, by=KEEPER, at=at)
+    return pauses[-1].order_id if len(pauses) == limit else None
+
+
+def _hold(order: Order, *, at: datetime) -> None:
+    """One of several orders that were locked together, before what is owed of any of them: as everywhere."""
+    if order.state in (Order.State.COMPLETED, Order.State.OVERDUE):
+        orders.pause_order(order.id, Pause.Reason.OUTAGE, by=KEEPER, at=at)
+
+
+def _collected_from(channels: Collection[str], rows: Sequence[Obligation]) -> set[UUID]:
+    """The orders among these obligations' whose next attempt would be made at one of the channels."""
+    usable = queries.instruments_of(row.person_id for row in rows)
+    found = set()
+    for row in rows:
+        source = queries.source_of(row.plan[0] if row.plan else {}, usable.get(row.person_id, []))
+        if source is not None and source.channel in channels:
+            found.add(row.order_id)
+    return found
+
+
+def _clocks(found: Iterable[Order], real: datetime) -> dict[int, datetime]:
+    return {realm.id: realm.now(real) for realm in Realm.objects.filter(pk__in={order.realm_id for order in found})}
+
+
+def _judge(reason: str) -> None:
+    if not 0 < len(reason.strip()) <= REASON_MAX:
+        words = format_lazy(_("1 to {most} characters."), most=REASON_MAX)
+        raise Invalid(errors=[FieldError("/reason", words)])

@@ -1,0 +1,222 @@
+"""What colleagues do at the console beside looking: pages to do it at, and verbs on one row. Each names who may."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial, wraps
+from typing import Any, Concatenate, ParamSpec
+from uuid import UUID
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from kernel import ids
+from kernel.actor import Actor
+from kernel.admin_site import VIEWERS, belongs
+from kernel.clock import live_now, now_in
+from kernel.forms import first_time, new_token
+from kernel.models import Identified
+from kernel.refusal import Refusal
+
+NOTE_LENGTH_MAX = 200
+_P = ParamSpec("_P")
+#: A line of text that a page shows, in whatever language its reader has.
+Words = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """One colleague's request for a page of the console, at one moment of real time."""
+
+    request: HttpRequest
+    user: AbstractBaseUser
+    at: datetime
+
+    @property
+    def actor(self) -> Actor:
+        return Actor.staff(self.user.pk)
+
+    @property
+    def posts(self) -> bool:
+        return self.request.method == "POST"
+
+    @property
+    def given(self) -> Any:
+        """What a form was sent with, or nothing while it is only looked at."""
+        return self.request.POST if self.posts else None
+
+    def may(self, groups: tuple[str, ...]) -> bool:
+        return belongs(self.user, groups)
+
+    def demand(self, groups: tuple[str, ...]) -> None:
+        """Go no further unless they are in one of these groups.
+
+        Raises:
+            PermissionDenied: they are not.
+        """
+        if not self.may(groups):
+            raise PermissionDenied
+
+    def sent(self, name: str) -> str:
+        """A field of the form that was sent."""
+        return str(self.request.POST.get(name, ""))
+
+    def sends_first(self) -> bool:
+        """Whether this form is sent for the first time, and not by the second click of two.
+
+        Raises:
+            Invalid: no form of ours sent this.
+        """
+        return first_time(self.user.pk, self.sent("token"), self.request.path)
+
+    def tell(self, words: Words) -> None:
+        """Say it on top of the next page."""
+        messages.success(self.request, str(words))
+
+    def show(self, template: str, title: Words, *, status: int = 200, **context: Any) -> HttpResponse:
+        frame = {"title": title, "token": new_token(), "zone": settings.CONSOLE_ZONE}
+        site = admin.site.each_context(self.request)
+        return render(self.request, template, {**site, **frame, **context}, status=status)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """A page of the console at which something is done, as the index names it."""
+
+    address: str
+    label: Words
+    says: Words
+    groups: tuple[str, ...]
+
+
+class VerbForm(forms.Form):
+    """What every verb asks: why. A subclass asks more, and may read the row for its choices."""
+
+    note = forms.CharField(
+        label=_("Reason"),
+        max_length=NOTE_LENGTH_MAX,
+        help_text=_("Stands in the row's history with your name."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    def __init__(self, *args: Any, row: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.row = row
+        self.order_fields([name for name in self.fields if name != "note"])
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """Something a colleague does to one row. `preview` says what would happen now; `run` does it and says what did.
+
+    Both may refuse. The verb may stand on a floor above its row's: the roof puts it into `VERBS`, and the row's page
+    shows it to whoever may.
+    """
+
+    name: str
+    model: type[Identified]
+    label: Words
+    groups: tuple[str, ...]
+    preview: Callable[[Any, datetime], Words]
+    run: Callable[[UUID, dict[str, Any], Actor, datetime], Words]
+    form: type[VerbForm] = VerbForm
+
+    def address(self, row: Any) -> str:
+        return reverse("verb", args=[row.public_id, self.name])
+
+
+#: What the index and the rows' pages show. The roof fills them in.
+DESKS: list[Desk] = []
+VERBS: list[Verb] = []
+
+
+def page(*groups: str) -> Callable[..., Callable[..., HttpResponse]]:
+    """A page for these groups: a stranger signs in first, any other colleague is turned away."""
+
+    def for_groups(view: Callable[Concatenate[Colleague, _P], HttpResponse]) -> Callable[..., HttpResponse]:
+        @wraps(view)
+        def opened(request: HttpRequest, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
+            user = request.user
+            if not isinstance(user, AbstractBaseUser) or not belongs(user, groups):
+                raise PermissionDenied
+            with timezone.override(settings.CONSOLE_ZONE):
+                return view(Colleague(request, user, live_now()), *args, **kwargs)
+
+        signed_in: Callable[..., HttpResponse] = admin.site.admin_view(opened)
+        return signed_in
+
+    return for_groups
+
+
+def names_of(bys: Iterable[str]) -> dict[str, str]:
+    """The sign-in names of the colleagues among those who did something."""
+    keys = {by: ids.parse("usr", by.partition(":")[2]) for by in bys if by.startswith("staff:")}
+    found = {user.pk: str(user) for user in get_user_model().objects.filter(pk__in=filter(None, keys.values()))}
+    return {by: found[key] for by, key in keys.items() if key in found}
+
+
+def show_errors(form: forms.Form, refusal: Refusal) -> None:
+    """A refusal's words beside the fields they are about; what is about none stands on top."""
+    for error in refusal.errors:
+        field = error.pointer.rpartition("/")[2]
+        form.add_error(field if field in form.fields else None, str(error.detail))
+    if not refusal.errors:
+        form.add_error(None, str(refusal.detail))
+
+
+def deed(
+    colleague: Colleague,
+    label: Words,
+    *,
+    about: str,
+    back: str,
+    form: VerbForm,
+    preview: Callable[[], Words],
+    run: Callable[[dict[str, Any]], Words],
+) -> HttpResponse:
+    """A page for one thing to do: what would happen, why it is done, and the button. A second click does nothing."""
+    if colleague.posts and form.is_valid():
+        try:
+            if colleague.sends_first():
+                colleague.tell(run(form.cleaned_data))
+        except Refusal as refusal:
+            show_errors(form, refusal)
+        else:
+            return redirect(back)
+    shown = {"about": about, "label": label, "back": back, "form": form}
+    try:
+        shown["says"] = preview()
+    except Refusal as refusal:
+        shown["refused"] = refusal.detail
+    return colleague.show("console/deed.html", label, status=422 if form.errors else 200, **shown)
+
+
+@page(*VIEWERS)
+def verb(colleague: Colleague, row: str, name: str) -> HttpResponse:
+    """One verb on one row."""
+    act = next((act for act in VERBS if act.name == name and row.startswith(f"{act.model.prefix}_")), None)
+    key = ids.parse(act.model.prefix, row) if act else None
+    found: Any = act.model._default_manager.filter(pk=key).first() if act and key else None
+    if act is None or found is None:
+        raise Http404
+    colleague.demand(act.groups)
+    at = now_in(found.realm)
+    return deed(
+        colleague,
+        act.label,
+        about=row,
+        back=reverse(f"admin:{act.model._meta.app_label}_{act.model._meta.model_name}_change", args=[found.pk]),
+        form=act.form(colleague.given, row=found),
+        preview=partial(act.preview, found, at),
+        run=lambda wish: act.run(found.pk, wish, colleague.actor, at),
+    )

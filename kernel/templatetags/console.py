@@ -1,0 +1,31 @@
+"""What the console's own pages show of what can be done there: to whoever may."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+from django.template import Context
+
+from kernel.admin_site import belongs
+from kernel.desk import DESKS, VERBS, Desk
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def desks(context: Context) -> list[Desk]:
+    """The pages at which this colleague may do something."""
+    return [desk for desk in DESKS if belongs(context["request"].user, desk.groups)]
+
+
+@register.simple_tag(takes_context=True)
+def verbs(context: Context, row: Any) -> list[tuple[str, Any]]:
+    """What this colleague may do to the row: each verb's address and label."""
+    user = context["request"].user
+    return [(v.address(row), v.label) for v in VERBS if isinstance(row, v.model) and belongs(user, v.groups)]
+
+
+@register.filter
+def called(by: str, names: Mapping[str, str]) -> str:
+    """Who did it, by the name they sign in with; anybody else as written."""
+    return names.get(by, by)

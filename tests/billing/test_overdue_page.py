@@ -1,0 +1,118 @@
+"""What an order's page says while it is overdue, and while its clock stands still."""
+
+from datetime import timedelta
+
+import pytest
+
+from billing.services.deduct import deduct_due
+from billing.services.instruments import open_wallet, top_up
+from billing.services.pay import pay_now
+from orders import services as orders
+from orders.models import Order, Pause
+from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
+from tests.visiting import it_is, visiting, words
+
+A_DAY = timedelta(days=1)
+
+
+def overdue(days: int, amount: str = "98", **terms: int) -> tuple[Shop, Order]:
+    """Due at noon, overdue three days later, and looked at after so many days."""
+    shop = make_shop("严谨租赁", ceiling_minor=500_00, **terms)
+    order = completed(shop, someone(shop, "no_funds"), yuan(amount))
+    deduct_due(shop.realm_id, at=NOON)
+    orders.mark_overdue(shop.realm_id, at=NOON + 3 * A_DAY, limit=10)
+    orders.close_days(shop.realm_id, at=NOON + days * A_DAY, limit=10)
+    deduct_due(shop.realm_id, at=NOON + days * A_DAY)
+    it_is(NOON + days * A_DAY, order.person)
+    return shop, order
+
+
+def shown(order: Order, language: str = "zh-CN") -> str:
+    return words(visiting(order.person, language).get(f"/orders/{order.public_id}"))
+
+
+def test_an_overdue_order_says_since_when_what_it_costs_and_how_to_stop_it(db: None) -> None:
+    _shop, order = overdue(10, late_fee_daily_bps=5, late_fee_cap_bps=1000)
+    page = shown(order)
+    for told in (
+        "待支付金额 ¥98.34",
+        "已逾期，超过应付日 10 天",
+        "应于 2026年11月20日 12:00 支付，自 2026年11月23日 12:00 起计为逾期。",
+        "目前逾期费 ¥0.34 逾期费上限 ¥9.80",
+        "每天按未付金额的 0.05% 增加，目前每天约 ¥0.05。",
+        "现在付清即可：逾期费不再增加",
+    ):
+        assert told in page, told
+    english = shown(order, "en")
+    assert "Overdue: 10 days past the due date" in english
+    assert "It grows by 0.05% of the unpaid amount a day, about CN¥0.05 now." in english
+
+
+def test_a_fee_that_is_too_small_to_show_is_not_called_nothing(db: None) -> None:
+    _shop, order = overdue(4, "0.50", late_fee_daily_bps=5, late_fee_cap_bps=1000)
+    assert "每天按未付金额的 0.05% 增加。" in shown(order)
+
+
+def test_a_fee_at_its_highest_grows_no_further(db: None) -> None:
+    _shop, order = overdue(10, late_fee_daily_bps=50, late_fee_cap_bps=60)
+    page = shown(order)
+    assert "目前逾期费 ¥0.59 逾期费上限 ¥0.59" in page
+    assert "逾期费已达上限，不会再增加。" in page
+    assert "每天按" not in page
+
+
+def test_where_there_is_no_fee_none_is_spoken_of(db: None) -> None:
+    _shop, order = overdue(3)
+    page = shown(order)
+    assert "已逾期，超过应付日 3 天" in page
+    assert "此服务不收逾期费。" in page
+    assert "上限" not in page
+
+
+def test_once_only_the_fee_is_left_it_grows_no_further(db: None) -> None:
+    _shop, order = overdue(10, late_fee_daily_bps=5, late_fee_cap_bps=1000)
+    open_wallet(order.person, at=NOON)
+    top_up(order.person_id, yuan("98"), "bank 1", at=NOON)
+    wallet = order.person.instruments.get(channel="wallet")
+    pay_now(order.id, amount_minor=9800, instrument_id=wallet.id, by=BY, at=NOON + 10 * A_DAY)
+    page = shown(order)
+    assert "待支付金额 ¥0.34" in page
+    assert "订单款项已付清，逾期费不会再增加。" in page
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("problem_reported", "您反馈的问题正在处理"),
+        ("return_under_way", "您的退货正在处理"),
+        ("refund_in_flight", "您的退款正在途中"),
+        ("hardship", "您暂时有困难，已为您延缓还款"),
+        ("channel_outage", "银行渠道暂时无法使用"),
+    ],
+)
+def test_a_clock_that_stands_still_says_why_and_what_does_not_happen(db: None, reason: str, told: str) -> None:
+    shop, order = overdue(10, late_fee_daily_bps=5, late_fee_cap_bps=1000)
+    orders.pause_order(order.id, reason, by=BY, at=NOON + 10 * A_DAY)
+    page = shown(order)
+    assert f"已暂停扣款和逾期计算 {told} 自 2026年11月30日 12:00 起" in page
+    assert "暂停期间不会自动扣款，不计逾期天数，不加逾期费，也不影响您的守约记录。" in page
+    assert "接下来 暂停期间不会自动扣款。" in page
+    assert "暂停期间逾期费不会增加。" in page
+    assert "再次扣款" not in page
+    assert "立即支付" in page
+
+    orders.resume_order(order.id, reason, by=BY, at=NOON + 12 * A_DAY)
+    it_is(NOON + 12 * A_DAY, order.person)
+    page = shown(order)
+    assert "已暂停" not in page
+    assert "2026年12月6日 10:00 此前未扣款成功，再次扣款" in page  # two days later than was planned
+    assert not deduct_due(shop.realm_id, at=NOON + 12 * A_DAY)
+
+
+def test_every_reason_that_stops_a_clock_has_words(db: None) -> None:
+    _shop, order = overdue(4)
+    for reason in Pause.Reason.values:
+        orders.pause_order(order.id, reason, by=BY, at=NOON + 4 * A_DAY)
+    page = shown(order)
+    assert page.count("自 2026年11月24日 12:00 起") == len(Pause.Reason.values)
+    assert page.count("银行渠道暂时无法使用") == 1

@@ -1,0 +1,78 @@
+"""The console's own pages in a real browser, wide and narrow: readable, within the screen, by keyboard."""
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from accounts import services as accounts
+from billing.services.outage import begin_outage, end_outage
+from billing.services.policies import publish_policy
+from orders import services as orders
+from tests.browser.conftest import SCREENSHOTS, Eye, Story
+from tests.conftest import BY, NOON
+
+WIDTHS = [(1280, "zh-CN", "light"), (375, "zh-CN", "light"), (375, "en", "dark")]
+#: What a finger must hit on these pages is 44 px high.
+TOO_SMALL = """
+    [...document.querySelectorAll(".console button, .console a.do, .console input:not([type=hidden], [type=checkbox])")]
+    .filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)
+"""
+
+
+def looks(eye: Eye, name: str) -> None:
+    width, language, scheme = eye.look
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    eye.page.screenshot(path=SCREENSHOTS / f"51-{name}-{width}-{language}-{scheme}.png", full_page=True)
+    found = Axe().run(eye.page, context=".console, .desks")
+    assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+    too_wide = eye.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    assert too_wide <= 0, f"{name} is {too_wide} px wider than the screen"
+    assert eye.page.evaluate(TOO_SMALL) == []
+    assert [line for line in eye.wrong if "status of 422" not in line] == []
+    eye.wrong.clear()
+
+
+@pytest.mark.parametrize("look", WIDTHS, ids=lambda look: "-".join(map(str, look)))
+def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, look: tuple[int, str, str]) -> None:
+    accounts.create_staff("lin", "correct horse battery", roles=["supervisor"], by=BY, at=NOON)
+    begin_outage("sandbox", "银行夜间维护，预计两小时", by=BY, at=NOON)
+    end_outage("sandbox", "维护结束", by=BY, at=NOON)
+    begin_outage("wallet", "对账", by=BY, at=NOON)
+    publish_policy("standard", {"retry_hour": 15}, NOON, "下午人们才看手机，上午扣款失败率高", by=BY, at=NOON)
+    orders.pause_order(story.overdue.id, "hardship", by=BY, at=NOON)
+    eye = eye_with(look)
+    page = eye.page
+    eye.go("/ops/")
+    page.locator("[name=username]").fill("lin")
+    page.locator("[name=password]").fill("correct horse battery")
+    page.locator("[type=submit]").click()
+    looks(eye, "index")
+    for name, path in (
+        ("order", f"/ops/orders/order/{story.to_pay.pk}/change/"),
+        ("pause", f"/ops/do/{story.to_pay.public_id}/pause"),
+        ("resume", f"/ops/do/{story.overdue.public_id}/resume"),
+        ("refused", f"/ops/do/{story.to_pay.public_id}/resume"),
+        ("policies", "/ops/policies/"),
+        ("channels", "/ops/channels/"),
+        ("outage", "/ops/channels/sandbox/out"),
+        ("words", "/ops/words/"),
+    ):
+        eye.go(path)
+        if name != "order":  # the admin's own page; ours is a row of links on it
+            looks(eye, name)
+    eye.go("/ops/policies/standard/publish")
+    looks(eye, "policy")
+    page.locator("[name=retry_hour]").fill("24")
+    page.locator("[name=reason]").fill("早上的失败太多")
+    page.locator("[name=step][value=preview]").click()
+    looks(eye, "policy-wrong")
+    page.locator("[name=retry_hour]").fill("9")
+    page.locator("[name=retry_hour]").press("Enter")
+    looks(eye, "policy-seen")
+    page.locator("[name=step][value=publish]").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/ops/policies/")
+    eye.go("/ops/words/debit_failed/zh-hans")
+    page.locator("[name=step][value=preview]").click()
+    looks(eye, "words-seen")

@@ -1,0 +1,90 @@
+"""The words of notices: shown as they would read, published as another version."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import NoticeTemplate, User
+from kernel.actor import Actor
+from tests.console.conftest import words_of
+from tests.stillness import nothing_moves
+
+PAGE = "/ops/words/debit_failed/"
+FORM = {"subject": "没扣成 {amount}", "body": "{merchant}「{what}」{reason}。{next}\r\n{link}"}
+
+
+@pytest.fixture
+def boss(at_desk: Callable[..., Client]) -> Client:
+    return at_desk("supervisor")
+
+
+def send(client: Client, step: str, language: str = "zh-hans", **fields: Any) -> Any:
+    return client.post(f"{PAGE}{language}", {**FORM, "step": step, **fields})
+
+
+def versions() -> list[int]:
+    return list(NoticeTemplate.objects.filter(key="debit_failed", language="zh-hans").values_list("version", flat=True))
+
+
+def test_the_words_in_use_are_what_the_form_begins_with(boss: Client) -> None:
+    latest = NoticeTemplate.objects.get(key="debit_failed", language="en")
+    assert latest.subject in words_of(boss.get("/ops/words/"))
+    assert f'value="{latest.subject}"' in boss.get(f"{PAGE}en").content.decode()
+
+
+@pytest.mark.parametrize("role", ["supervisor", "support"])
+def test_they_are_seen_as_they_would_read(role: str, at_desk: Callable[..., Client]) -> None:
+    client = at_desk(role)
+    client.get("/ops/words/")
+    with nothing_moves():
+        page = send(client, "preview")
+    assert "没扣成 ¥12.34" in words_of(page)
+    assert "来电充电宝「充电宝 PB-7」余额不足。将于" in words_of(page)
+    english = send(client, "preview", "en", subject="{amount} of {merchant}", body="{what}, {instrument}: {reason}.")
+    assert "CN¥12.34 of Power Bank & Co Power bank PB-7, Merchants Bank ****1234: not enough money." in words_of(
+        english
+    )
+    assert ('value="publish"' in page.content.decode()) == (role == "supervisor")
+
+
+def test_a_supervisor_publishes_and_support_does_not(boss: Client, at_desk: Callable[..., Client]) -> None:
+    support = at_desk("support")
+    assert send(support, "publish").status_code == 403
+    assert versions() == [1]
+    assert send(boss, "publish")["Location"] == f"{PAGE}zh-hans"
+    made = NoticeTemplate.objects.get(key="debit_failed", language="zh-hans", version=2)
+    assert made.body == FORM["body"].replace("\r\n", "\n")
+    assert made.by == str(Actor.staff(User.objects.get(username="supervisor").pk))
+    assert "2 没扣成 {amount} supervisor" in words_of(boss.get(f"{PAGE}zh-hans"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("subject", "", ""),
+        ("subject", "x" * 101, ""),
+        ("subject", "{secret}", "不会被填入"),
+        ("subject", "a\u202eb", "可显示"),
+        ("body", "{", "不会被填入"),
+        ("body", "\x07", ""),
+        ("body", "x" * 501, ""),
+    ],
+)
+def test_what_is_wrong_is_said_beside_its_field(boss: Client, field: str, value: str, words: str) -> None:
+    for step in ("preview", "publish"):
+        page = send(boss, step, **{field: value})
+        assert page.status_code == 422
+        beside = page.content.decode().partition(f'id="id_{field}_error"')[2].partition("</ul>")[0]
+        assert beside
+        assert words in beside
+    assert versions() == [1]
+
+
+def test_markup_in_the_words_stays_text(boss: Client) -> None:
+    bad = "<script>alert(1)</script> {amount}"
+    assert b"<script>alert" not in send(boss, "preview", subject=bad, body=bad).content
+    send(boss, "publish", subject=bad, body=bad)
+    for path in ("/ops/words/", f"{PAGE}zh-hans", "/ops/accounts/noticetemplate/"):
+        assert b"<script>alert" not in boss.get(path).content

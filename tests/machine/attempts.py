@@ -1,0 +1,165 @@
+"""What must follow from attempts to take money: the one answer that counts, and what it frees, pays or leaves open."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from tests.machine.model import Debt, Order, Person
+from tests.machine.twin import Bank, Word
+
+WAITS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
+LEASE = timedelta(seconds=60)
+COLLECTS_A_DAY = 5
+WONDER = timedelta(days=3)
+
+
+@dataclass(eq=False)
+class Attempt:
+    """A deduction: how much from where, and for what."""
+
+    id: UUID
+    person: Person
+    token: str
+    lines: list[tuple[Debt, int]]
+    sent_at: datetime
+    ask_at: datetime | None
+    state: str = "sent"
+    asks: int = 0
+
+    @property
+    def amount(self) -> int:
+        return sum(amount for _, amount in self.lines)
+
+    @property
+    def open(self) -> bool:
+        return self.state in ("sent", "unknown")
+
+    def succeeds(self) -> None:
+        self.ends("succeeded")
+        for debt, amount in self.lines:
+            debt.pay(amount)
+        for debt, _ in self.lines:
+            debt.order.done_if_paid()
+
+    def ends(self, state: str) -> None:
+        self.state, self.ask_at = state, None
+        for debt, _ in self.lines:
+            debt.in_flight = None
+
+
+@dataclass
+class Collection:
+    """Every attempt there was, and the bank they were made at."""
+
+    bank: Bank = field(default_factory=Bank)
+    attempts: dict[UUID, Attempt] = field(default_factory=dict)
+    cases: int = 0
+    #: Money nobody can place.
+    suspense: int = 0
+    placed: set[tuple[UUID, str]] = field(default_factory=set)
+    #: Attempts nobody could say the end of for days.
+    wondered: set[UUID] = field(default_factory=set)
+
+    def source(self, person: Person, token: str | None) -> str | None:
+        """The instrument asked for, or the first; None if it may not be charged."""
+        alive = [known for known in person.tokens if self.bank.accounts[known].alive]
+        wanted = [known for known in alive if token in (None, known)]
+        return wanted[0] if wanted else None
+
+    def begin(self, attempt: Attempt) -> None:
+        """It is written down: from now on nothing else may touch what it is for."""
+        assert self.source(attempt.person, attempt.token), "from an instrument of theirs that may be charged"
+        for debt, amount in attempt.lines:
+            assert debt.order.person is attempt.person, "nobody pays for somebody else"
+            assert debt.in_flight is None, "one attempt at a time"
+            assert 0 < amount <= debt.payable, "never more than is owed"
+            debt.in_flight = attempt.id
+            debt.attempts += 1
+        self.attempts[attempt.id] = attempt
+
+    def charge(self, attempt: Attempt, *, at: datetime) -> Word:
+        return self.bank.charge(attempt.id.hex, attempt.token, attempt.amount, at=at)
+
+    def hear(self, attempt: Attempt, word: Word, *, at: datetime) -> None:
+        """What the bank said becomes true, if it was not known before."""
+        if not attempt.open:
+            return
+        if word is Word.TAKEN:
+            attempt.succeeds()
+        elif word in (Word.SOFT, Word.HARD):
+            attempt.ends("failed")
+            if word is Word.HARD:
+                self.bank.accounts[attempt.token].alive = False
+        elif word is Word.ABSENT and self._gone(attempt, at=at):
+            attempt.ends("not_sent")
+        else:
+            if attempt.state == "sent":
+                attempt.state, attempt.ask_at = "unknown", at + WAITS[min(attempt.asks, len(WAITS) - 1)]
+            if at >= attempt.sent_at + WONDER and attempt.id not in self.wondered:
+                self.wondered.add(attempt.id)
+                self.cases += 1
+
+    def ask(self, *, at: datetime) -> None:
+        """Those whose time has come are asked about."""
+        due = [attempt for attempt in self.attempts.values() if attempt.ask_at is not None and attempt.ask_at <= at]
+        for attempt in due:
+            attempt.asks += 1
+            attempt.state, attempt.ask_at = "unknown", at + WAITS[min(attempt.asks, len(WAITS) - 1)]
+        for attempt in due:
+            self.hear(attempt, self.bank.look_up(attempt.id.hex, at=at), at=at)
+
+    def call_back(self, *, at: datetime) -> None:
+        for number in self.bank.callbacks_by(at):
+            self.hear(self.attempts[UUID(hex=number)], Word.TAKEN, at=at)
+
+    def misplace(self, attempt: Attempt, kind: str, txn: str, amount: int) -> None:
+        """The bank says something that cannot be: the money waits in suspense for a person, once."""
+        if (attempt.id, kind + txn) not in self.placed:
+            self.placed.add((attempt.id, kind + txn))
+            self.cases += 1
+            self.suspense += amount
+
+    def pay(self, order: Order, token: str | None, amount: int | None) -> tuple[str, list[tuple[Debt, int]]]:
+        """Why an order is not paid now, or what the attempt must be for: the oldest debt first."""
+        if order.state not in ("completed", "overdue"):
+            return "order_state", []
+        if order.busy:
+            return "deduction_in_flight", []
+        if self.source(order.person, token) is None:
+            return "no_instrument", []
+        return self.spread((debt for debt in order.debts if debt.payable), amount)
+
+    def pay_all(self, person: Person, token: str | None) -> tuple[str, list[tuple[Debt, int]]]:
+        if self.source(person, token) is None:
+            return "no_instrument", []
+        return self.spread((d for d in person.debts if d.payable and not d.in_flight and not d.paused_at), None)
+
+    def collect(self, order: Order, *, at: datetime) -> tuple[str, list[tuple[Debt, int]]]:
+        if order.pauses:
+            return "order_paused", []
+        if sum(at - timedelta(days=1) < asked for asked in order.collects) >= COLLECTS_A_DAY:
+            return "collect_too_often", []
+        lost = order.state in ("completed", "overdue") and not order.busy and order.lost
+        refused, lines = ("written_off", []) if lost else self.pay(order, None, None)
+        if not refused:
+            order.collects.append(at)
+        return refused, lines
+
+    @staticmethod
+    def spread(debts: Iterable[Debt], amount: int | None) -> tuple[str, list[tuple[Debt, int]]]:
+        owed = list(debts)
+        whole = sum(debt.payable for debt in owed)
+        left = whole if amount is None else amount
+        if not 0 < left <= whole:
+            return "amount_invalid", []
+        lines = []
+        for debt in owed:
+            part = min(left, debt.payable)
+            left -= part
+            lines.append((debt, part))
+        return "", [line for line in lines if line[1]]
+
+    def _gone(self, attempt: Attempt, *, at: datetime) -> bool:
+        asks_min, finality = self.bank.accounts[attempt.token].patience
+        return attempt.asks >= asks_min and at >= attempt.sent_at + finality

@@ -1,0 +1,91 @@
+"""What the machine's rules share: a world, a way to choose in it, and the comparison after every step."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant
+
+from bnpl.invariants import violations
+from kernel.refusal import Refusal
+from tests.database import empty_tables
+from tests.machine import compare
+from tests.machine.model import Debt, Order, Person
+from tests.machine.world import World
+
+#: After how many steps everything that must always be true is asked of the database, besides at the end.
+EVERY = 10
+#: Each example has a shop and people of its own; after so many the tables are emptied, so that questions stay quick.
+FRESH = 20
+PICKS = st.integers(0, 2**16)
+#: One choice in so many is made among everything, fitting or not: what must be refused is tried as well.
+ANYTHING = 6
+_T = TypeVar("_T")
+
+
+class Rules(RuleBasedStateMachine):
+    """One example: a world of its own, and its steps."""
+
+    steps: ClassVar[Counter[str]] = Counter()
+    examples: ClassVar[int] = 0
+    #: What became of orders, debts and attempts, so that it can be seen that the steps lead somewhere.
+    reached: ClassVar[Counter[str]] = Counter()
+
+    def __init__(self) -> None:
+        super().__init__()
+        if Rules.examples % FRESH == 0:
+            empty_tables(None)
+        Rules.examples += 1
+        self.world = World()
+        self.count = 0
+
+    def step(self, name: str) -> None:
+        Rules.steps[name] += 1
+        self.count += 1
+
+    @invariant()
+    def the_model_and_the_database_agree(self) -> None:
+        compare.same(self.world)
+        if self.count % EVERY == EVERY - 1:
+            assert list(violations()) == []
+
+    def teardown(self) -> None:
+        debts = [debt for order in self.world.orders for debt in order.debts]
+        Rules.reached.update(f"order {order.state}" for order in self.world.orders)
+        Rules.reached.update(f"{'debt' if debt.principal else 'late fee'} {debt.state}" for debt in debts)
+        Rules.reached.update(f"attempt {attempt.state}" for attempt in self.world.collection.attempts.values())
+        assert list(violations()) == []
+        compare.nobody_was_pestered(self.world)
+
+    def order(self, pick: int, fits: Callable[[Order], Any]) -> Order:
+        """One of the orders that fit; now and then, or where none does, any of them."""
+        fitting = [order for order in self.world.orders if fits(order)]
+        return chosen(pick, self.world.orders if pick % ANYTHING == 0 else fitting or self.world.orders)
+
+    def person(self, pick: int) -> tuple[UUID, Person]:
+        return chosen(pick, list(self.world.people.items()))
+
+    def source(self, pick: int, person: Person) -> tuple[str | None, UUID | None]:
+        """An instrument of theirs to pay from, as token and id; or none in particular."""
+        token = chosen(pick, [None, None, *person.tokens])
+        return token, self.world.instruments.get(token or "")
+
+    def was_attempted(self, lines: Sequence[tuple[Debt, int]], token: str | None) -> None:
+        """Exactly one attempt was made, for this and from there; or none, where nothing is to be attempted."""
+        wanted = [(self.world.collection.source(lines[0][0].order.person, token), dict(lines))] if lines else []
+        assert [(attempt.token, dict(attempt.lines)) for attempt in self.world.absorb()] == wanted
+
+
+def chosen(pick: int, among: Sequence[_T]) -> _T:
+    return among[pick // ANYTHING % len(among)]
+
+
+def refused(act: Callable[[], Any]) -> str:
+    """The code of the refusal with which it ends, or none."""
+    try:
+        act()
+    except Refusal as refusal:
+        return refusal.code
+    return ""

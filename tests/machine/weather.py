@@ -1,0 +1,213 @@
+"""What nobody chooses: time passes and the alarm clocks ring, the bank changes and calls back, workers die."""
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+from hypothesis import strategies as st
+from hypothesis.stateful import precondition, rule
+
+from accounts.deliver import deliver_due
+from billing.channels import CHANNELS, Charge
+from billing.channels.bank import Behaviour, sign
+from billing.models import Deduction
+from billing.services.ask import ask_unknown
+from billing.services.callbacks import deliver_sandbox_callbacks, receive
+from billing.services.deduct import deduct_due, prepare_due
+from billing.services.remind import remind_due
+from orders import services as orders
+from orders.models import Obligation
+from tests.machine.attempts import Attempt
+from tests.machine.base import PICKS, Rules, chosen, refused
+from tests.machine.model import CHINA, midnight_after
+from tests.machine.people import MORNING, NIGHT
+from tests.machine.twin import Word
+from tests.stillness import nothing_moves
+
+SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
+DAYS = [DAY, 3 * DAY, 8 * DAY, 32 * DAY]
+SPANS = [
+    SECOND,
+    6 * SECOND,
+    40 * SECOND,
+    70 * SECOND,
+    11 * 60 * SECOND,
+    HOUR,
+    7 * HOUR,
+    DAY,
+    3 * DAY,
+    8 * DAY,
+    32 * DAY,
+]
+MOST = 100
+AT_ONCE = {"next_instrument", "split"}
+FREE = ("due", "due_moved", "channel_trouble")
+#: How many retries a day one instrument and one person may see.
+RETRIES_A_DAY = 1
+
+
+class WeatherRules(Rules):
+    @property
+    def clocks(self) -> dict[str, Callable[[], None]]:
+        return {
+            "deduct": self.deduct,
+            "ask": self.ask,
+            "callbacks": self.call_back,
+            "overdue": self.fall_overdue,
+            "days": self.end_days,
+            "remind": self.remind,
+            "deliver": self.deliver,
+            "expire": self.expire,
+        }
+
+    @rule(span=st.sampled_from(SPANS))
+    def time_passes(self, span: timedelta) -> None:
+        """And every alarm clock rings."""
+        self.step("time_passes")
+        self.pass_time(span)
+
+    @rule(days=st.lists(st.sampled_from(DAYS[:2]), min_size=1, max_size=3))
+    def days_pass(self, days: list[timedelta]) -> None:
+        """As a worker sees them: the clocks ring in the night, in the morning and in the day."""
+        self.step("days_pass")
+        for span in days:
+            self.pass_time(midnight_after(self.world.at) - self.world.at)
+            self.pass_time(10 * HOUR)
+            self.pass_time(span - 10 * HOUR)
+
+    def pass_time(self, span: timedelta) -> None:
+        self.world.turn_clock(self.world.at + span)
+        for ring in self.clocks.values():
+            ring()
+
+    @rule(span=st.sampled_from(SPANS), which=st.lists(st.sampled_from(range(8)), min_size=1, max_size=3))
+    def some_clocks_ring(self, span: timedelta, which: list[int]) -> None:
+        """Some only, in any order, twice or not at all: the others were late."""
+        self.step("some_clocks_ring")
+        self.world.turn_clock(self.world.at + span)
+        for place in which:
+            list(self.clocks.values())[place]()
+
+    def deduct(self) -> None:
+        due = self.due()
+        deduct_due(self.world.realm_id, at=self.world.at)
+        self.was_planned(due, self.world.absorb(whole=True))
+
+    def ask(self) -> None:
+        self.world.collection.ask(at=self.world.at)
+        ask_unknown(self.world.realm_id, at=self.world.at)
+
+    def call_back(self) -> None:
+        self.world.collection.call_back(at=self.world.at)
+        deliver_sandbox_callbacks(self.world.realm, real=self.world.at)
+
+    def fall_overdue(self) -> None:
+        for order in self.world.orders:
+            order.fall_overdue(at=self.world.at)
+        orders.mark_overdue(self.world.realm_id, at=self.world.at, limit=MOST)
+
+    def end_days(self) -> None:
+        for order in self.world.orders:
+            order.end_days(at=self.world.at)
+        orders.close_days(self.world.realm_id, at=self.world.at, limit=MOST)
+
+    def remind(self) -> None:
+        remind_due(self.world.realm_id, at=self.world.at)
+
+    def deliver(self) -> None:
+        deliver_due(self.world.realm_id, at=self.world.at)
+
+    def expire(self) -> None:
+        for order in self.world.orders:
+            order.expire(at=self.world.at)
+        orders.expire_unconfirmed(self.world.realm_id, at=self.world.at, limit=MOST)
+
+    def due(self) -> set[tuple[UUID, int]]:
+        rows = Obligation.objects.filter(realm_id=self.world.realm_id, collect_at__lte=self.world.at)
+        return set(rows.values_list("order_id", "sequence"))
+
+    def was_planned(self, due: set[tuple[UUID, int]], attempts: list[Attempt]) -> None:
+        """Only what was due was tried, whole; one debit a person and instrument; nothing due is left lying.
+
+        But what failed just now and goes on at once: that is the next ring's.
+        """
+        for attempt in attempts:
+            assert {(debt.order.id, debt.sequence) for debt, _ in attempt.lines} <= due
+        alone = Deduction.objects.filter(pk__in=[attempt.id for attempt in attempts], reason="split")
+        alone_ids = set(alone.values_list("id", flat=True))
+        together = Counter(attempt.token for attempt in attempts if attempt.id not in alone_ids)
+        assert max(together.values(), default=1) == 1
+        left = Obligation.objects.filter(realm_id=self.world.realm_id, collect_at__lte=self.world.at)
+        assert {plan[0]["reason"] for plan in left.values_list("plan", flat=True)} <= AT_ONCE
+        local = self.world.at + CHINA
+        retries = Deduction.objects.filter(
+            realm_id=self.world.realm_id, purpose="planned", prepared_at__gt=self.world.at - DAY
+        ).exclude(reason__in=FREE)
+        today = [
+            (token, at) for token, at in retries.values_list("instrument_id", "prepared_at")
+            if (at + CHINA).date() == local.date()
+        ]  # fmt: skip
+        assert all(MORNING <= (at + CHINA).hour < NIGHT for _, at in today)
+        assert max(Counter(token for token, _ in today).values(), default=1) <= RETRIES_A_DAY
+
+    @rule(knocked=st.booleans())
+    def worker_dies(self, *, knocked: bool) -> None:
+        """After the deductions were written down, or after the bank had heard of them too."""
+        self.step("worker_dies")
+        due = self.due()
+        made, _ = prepare_due(self.world.realm_id, at=self.world.at, limit=MOST)
+        attempts = self.world.absorb(charged=False, whole=True)
+        self.was_planned(due, attempts)
+        for row, attempt in zip(sorted(made, key=lambda row: row.id), attempts, strict=True) if knocked else ():
+            CHANNELS[row.channel].charge(Charge(row.number, row.instrument.token, row.amount, self.world.at))
+            self.world.collection.charge(attempt, at=self.world.at)
+
+    @rule(pick=PICKS, behaviour=st.sampled_from(Behaviour), days=st.integers(0, 9))
+    def bank_changes(self, pick: int, behaviour: Behaviour, days: int) -> None:
+        self.step(f"bank {behaviour}")
+        token = chosen(pick, [token for token, account in self.world.bank.accounts.items() if not account.wallet])
+        until = self.world.at + days * DAY if behaviour is Behaviour.NO_FUNDS_UNTIL else None
+        balance = days * 60_000 if behaviour is Behaviour.PARTIAL_BALANCE else None
+        self.world.script(token, behaviour, until, balance)
+
+    @precondition(lambda self: self.at_the_bank)
+    @rule(pick=PICKS, kind=st.sampled_from(["true", "again", "forged", "changed", "wrong amount", "contradiction"]))
+    def bank_calls(self, pick: int, kind: str) -> None:
+        """A callback: early, late, once more, forged, about another amount, or against what was known."""
+        attempts = self.at_the_bank
+        unknown = [attempt for attempt in attempts if attempt.open]
+        attempt = chosen(pick, unknown if unknown and kind in ("true", "wrong amount") else attempts)
+        txn, amount = self.world.txn_of(attempt), attempt.amount + (kind == "wrong amount")
+        if kind in ("true", "again", "contradiction") and txn is None and attempt.open:
+            kind = "forged"  # a bank that signs for what it never took is beyond proof
+        txn = "another" if txn is None or kind == "contradiction" else txn
+        note = {"notify_id": uuid4().hex, "number": attempt.id.hex, "txn": txn, "amount": amount, "currency": "CNY"}
+        raw = json.dumps(note).encode()
+        self.step(f"callback {kind}")
+        if kind in ("forged", "changed"):
+            signature = "0" * 64 if kind == "forged" else sign(raw[:-1])
+            with nothing_moves():
+                assert refused(lambda: receive("sandbox", raw, signature, real=self.world.at)) == "bad_signature"
+            return
+        self.hears(attempt, txn, amount)
+        for _ in range(2 if kind == "again" else 1):
+            receive("sandbox", raw, sign(raw), real=self.world.at)
+
+    @property
+    def at_the_bank(self) -> list[Attempt]:
+        accounts, attempts = self.world.bank.accounts, self.world.collection.attempts.values()
+        return [attempt for attempt in attempts if not accounts[attempt.token].wallet]
+
+    def hears(self, attempt: Attempt, txn: str, amount: int) -> None:
+        """What a callback must come to that the bank has signed."""
+        collection, wrong = self.world.collection, amount != attempt.amount
+        if attempt.open and wrong:
+            collection.misplace(attempt, "wrong_amount", txn, amount)
+        elif attempt.open:
+            collection.hear(attempt, Word.TAKEN, at=self.world.at)
+        elif attempt.state != "succeeded":
+            collection.misplace(attempt, "taken_after_failure", txn, amount)
+        elif txn == "another":
+            collection.misplace(attempt, "taken_twice", txn, amount)

@@ -1,0 +1,280 @@
+"""Known mistakes, each a small change to the product, and the ordinary suites that must notice it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """In this file, this text, which stands there exactly once, becomes that."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A mistake somebody could make, and where it must be noticed."""
+
+    name: str
+    changes: tuple[Change, ...]
+    suites: tuple[str, ...]
+
+
+def bug(name: str, file: str, old: str, new: str, *suites: str) -> Bug:
+    return Bug(name, (Change(file, old, new),), suites)
+
+
+ASK, PLANNING = "billing/services/ask.py", "billing/planning.py"
+SETTLE, COLLECT = "billing/services/settle.py", "orders/services/collect.py"
+CLAIMS, AGE = "orders/services/claims.py", "orders/services/age.py"
+CALLBACKS, FINISH = "billing/services/callbacks.py", "orders/services/finish.py"
+SAME = "tests/races/test_money.py::test_the_same_completion_twenty_times_at_once_is_one_completion"
+ENDS = "tests/races/test_money.py::test_completing_and_cancelling_at_once_leaves_one_of_both_ends"
+ONCE = "tests/billing/test_reminders.py::test_eight_sweeps_at_once_tell_each_stage_once"
+OBLIGATION, IDEMPOTENCY = "orders/models/obligation.py", "kernel/idempotency.py"
+
+LOCKS = [
+    bug(
+        "the lock is dropped from the select",
+        "kernel/lifecycle.py",
+        'row = self.select_for_update(of=("self",), no_key=True).filter(pk=key).first()',
+        "row = self.filter(pk=key).first()",
+        SAME,
+        ENDS,
+    ),
+    bug(
+        "it is decided on the row as read before the lock",
+        FINISH,
+        "    order = Order.objects.locked(order_id)\n    if order.final_hash is not None",
+        "    order = Order.objects.filter(pk=order_id).first() or Order.objects.locked(order_id)\n"
+        "    Order.objects.locked(order_id)\n    if order.final_hash is not None",
+        SAME,
+        ENDS,
+    ),
+    Bug(
+        "in flight is not noted, and the index of live lines is ignored",
+        (
+            Change(
+                CLAIMS,
+                "obligation.in_flight, obligation.collect_at = deduction_id, None",
+                "obligation.collect_at = None",
+            ),
+            Change(
+                "billing/services/deduct.py",
+                "        attempt=want.obligation.attempts + 1,\n",
+                "        attempt=want.obligation.attempts + 1,\n        live=False,\n",
+            ),
+        ),
+        ("tests/billing/test_pay.py",),
+    ),
+    bug(
+        "what took nothing stays in flight",
+        CLAIMS,
+        "        row.in_flight = None\n        if item.plan is not None:",
+        "        if item.plan is not None:",
+        "tests/billing/test_deduct.py",
+    ),
+    bug(
+        "paying everything takes in what is in flight",
+        CLAIMS,
+        "person_id=person_id, state__in=Obligation.PAYABLE, in_flight__isnull=True, paused_at__isnull=True",
+        "person_id=person_id, state__in=Obligation.PAYABLE, paused_at__isnull=True",
+        "tests/billing/test_pay.py",
+    ),
+    bug(
+        "the answer is kept after the transaction of its effect",
+        IDEMPOTENCY,
+        "            answer = _kept(request) or _keep(request, act())\n    except",
+        "            kept = _kept(request)\n            answer = kept or act()\n"
+        "        if kept is None:\n            _keep(request, answer)\n    except",
+        "tests/kernel/test_idempotency.py",
+    ),
+    Bug(
+        "one fact posts once by the code's good will only",
+        (
+            Change(
+                "ledger/migrations/0001_initial.py",
+                "models.UniqueConstraint(fields=('cause_id', 'kind', 'line'), name='one_fact_posts_once'), ",
+                "",
+            ),
+        ),
+        ("tests/ledger",),
+    ),
+]
+
+OUTCOMES = [
+    bug(
+        "an orphan is not asked about before it is tried again",
+        ASK,
+        'Report(row.id, channels.query(row.channel, row.number, at=at), "query")',
+        'Report(row.id, channels.Absent(), "query")',
+        "tests/billing/test_settle.py",
+    ),
+    bug(
+        "each time it is sent it has a new number",
+        "billing/models/collecting.py",
+        "        return self.id.hex\n",
+        "        return ids.uuid7().hex\n",
+        "tests/billing/test_settle.py",
+    ),
+    bug(
+        "not found is believed at once",
+        "billing/rules.py",
+        "return asks >= asks_min and at >= sent_at + finality",
+        "return asks >= 1",
+        "tests/billing/test_settle.py",
+    ),
+    bug(
+        "unknown is taken for failed",
+        "billing/channels/__init__.py",
+        "        yield key, _asked(partial(CHANNELS[name].charge, charge), name, charge.number)",
+        "        answer = _asked(partial(CHANNELS[name].charge, charge), name, charge.number)\n"
+        '        yield key, Declined(answer.code, "technical") if isinstance(answer, Lost) else answer',
+        "tests/billing/test_settle.py",
+    ),
+    bug(
+        "the amount taken is not compared with the amount asked for",
+        SETTLE,
+        "if isinstance(answer, Taken) and answer.amount == row.amount:",
+        "if isinstance(answer, Taken) and answer.amount:",
+        "tests/billing/test_callbacks.py",
+    ),
+    bug(
+        "a callback's signature is not compared",
+        CALLBACKS,
+        "if not hmac.compare_digest(bank.sign(raw).encode(), signature.encode()):",
+        "if not signature:",
+        "tests/billing/test_callbacks.py",
+    ),
+    bug(
+        "a callback acts as often as it comes",
+        CALLBACKS,
+        "    if not fresh:\n        return False\n",
+        "",
+        "tests/billing/test_callbacks.py",
+    ),
+    bug(
+        "a contradiction is swallowed",
+        SETTLE,
+        "    if not (succeeded and answer.txn == row.channel_txn):\n        _to_suspense(",
+        "    if succeeded and answer.txn != row.channel_txn:\n        _to_suspense(",
+        "tests/billing/test_settle.py",
+    ),
+]
+
+PLANS = [
+    bug(
+        "a retry joins the debit of what has just become due without being counted",
+        "billing/services/plan.py",
+        "                past.append(Tried(source, at))\n",
+        "",
+        "tests/billing/test_split.py",
+        "tests/billing/test_deduct.py",
+    ),
+    bug(
+        "the caps do not count what was tried",
+        "billing/queries.py",
+        "prepared_at__gt=since, purpose=Deduction.Purpose.PLANNED",
+        "prepared_at__lt=since, purpose=Deduction.Purpose.PLANNED",
+        "tests/billing/test_deduct.py",
+        "tests/billing/test_settle.py",
+    ),
+    bug(
+        "the night begins an hour late",
+        PLANNING,
+        "if policy.quiet_until <= local.hour < policy.quiet_from:",
+        "if policy.quiet_until <= local.hour <= policy.quiet_from:",
+        "tests/billing/test_planning.py",
+    ),
+    bug(
+        "after a pause the plan is where it was",
+        OBLIGATION,
+        'self.plan = [p | {"at": (datetime.fromisoformat(p["at"]) + stood).isoformat()} for p in self.plan]',
+        "del stood",
+        "tests/orders/test_ageing.py",
+    ),
+    bug(
+        "going on forgets to end the pause",
+        OBLIGATION,
+        "        self.paused_at = self.overdue_left = None\n        self.day_end_at = day_end_at if",
+        "        self.overdue_left = None\n        self.day_end_at = day_end_at if",
+        "tests/orders/test_ageing.py",
+    ),
+    bug(
+        "days on which the clock stood still cost their late fee",
+        "orders/services/pause.py",
+        "row.go_on(at=at, day_end_at=rules.next_midnight(at, row.person.zone))",
+        "row.go_on(at=at, day_end_at=rules.next_midnight(row.paused_at or at, row.person.zone))",
+        "tests/orders/test_ageing.py",
+    ),
+    bug(
+        "one day that cannot be ended stops the others",
+        AGE,
+        "            for pair in pairs:\n                _close_or_keep_error([pair], at=at)\n            return\n",
+        "            return\n",
+        "tests/orders/test_ageing.py",
+    ),
+    Bug(
+        "a reminder is told again",
+        (
+            Change("billing/services/remind.py", "episode=inbox.episode_of(when),", 'episode=f"{when} {id(row)}",'),
+            Change("billing/services/remind.py", "coming.filter(~Exists(told))", "coming"),
+        ),
+        (ONCE,),
+    ),
+]
+
+MONEY = [
+    bug(
+        "a loss is booked as ours whosever risk it was",
+        "orders/rules.py",
+        "return [Move(LOSSES if ours else terms.held, terms.person, amount)]",
+        "return [Move(LOSSES, terms.person, amount)]",
+        "tests/orders/test_write_off.py",
+    ),
+    bug(
+        "a recovery counts as if it had been owed",
+        COLLECT,
+        "outstanding_minor=0 if lost else -payment.amount.minor",
+        "outstanding_minor=-payment.amount.minor",
+        "tests/orders/test_write_off.py",
+    ),
+    bug(
+        "parts do not add up to the whole",
+        "kernel/money.py",
+        "first = sorted(range(len(shares)), key=lambda i: -shares[i][1])[:left]",
+        "first = sorted(range(len(shares)), key=lambda i: -shares[i][1])[: left // 2]",
+        "tests/kernel/test_money.py",
+    ),
+    bug(
+        "the fee is rounded for each part",
+        "orders/rules.py",
+        "return fee_of(before + amount, terms) - fee_of(before, terms)",
+        "return fee_of(amount, terms)",
+        "tests/billing/test_pay.py",
+    ),
+    bug(
+        "a completed order keeps the rest of its hold",
+        FINISH,
+        "held_minor=-order.ceiling_minor, outstanding_minor=total.minor, open_orders=-1",
+        "held_minor=-total.minor, outstanding_minor=total.minor, open_orders=-1",
+        "tests/orders/test_complete.py",
+    ),
+    bug(
+        "a paid order stays with its agreement",
+        COLLECT,
+        "    credit.leave_orders([order.agreement_id for order in done], by=by, at=at)\n",
+        "",
+        "tests/billing/test_deduct.py",
+    ),
+    bug(
+        "paying does not clear what was overdue",
+        "orders/services/promise.py",
+        "overdue_orders=-1 if was_overdue else 0,",
+        "overdue_orders=0,",
+        "tests/billing/test_overdue.py",
+    ),
+]
+
+BUGS = [*LOCKS, *OUTCOMES, *PLANS, *MONEY]
