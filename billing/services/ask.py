@@ -27,7 +27,7 @@ def _take_turn(realm_id: int, *, at: datetime, limit: int) -> list[Deduction]:
 
     One still `sent` past its lease belonged to a process that is gone: its outcome is unknown from now on.
     """
-    due = Deduction.objects.filter(realm_id=realm_id, ask_at__lte=at).order_by("ask_at")
+    due = Deduction.objects.filter(realm_id=realm_id, ask_at__lte=at).order_by("ask_at", "id")
     rows = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
     orphans = [row for row in rows if row.state == Deduction.State.SENT]
     for row in rows:

@@ -29,7 +29,7 @@ def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     Orders are locked before their obligations, as everywhere; returns how many obligations became overdue.
     """
     due = Obligation.objects.filter(realm_id=realm_id, overdue_from__lte=at, in_flight__isnull=True)
-    order_ids = set(due.order_by("overdue_from").values_list("order_id", flat=True)[:limit])
+    order_ids = set(due.order_by("overdue_from", "id").values_list("order_id", flat=True)[:limit])
     locked = Order.objects.select_for_update(skip_locked=True, of=("self",), no_key=True).filter(pk__in=order_ids)
     orders = {order.id: order for order in locked.order_by("pk")}
     found = due.filter(order_id__in=orders).select_related("person")
@@ -61,7 +61,7 @@ def close_days(realm_id: int, *, at: datetime, limit: int) -> int:
     due = Obligation.objects.filter(
         realm_id=realm_id, day_end_at__lte=at, day_end_error="", in_flight__isnull=True, kind=Obligation.Kind.PRINCIPAL
     )
-    pairs = list(due.order_by("day_end_at").values_list("id", "order_id")[:limit])
+    pairs = list(due.order_by("day_end_at", "id").values_list("id", "order_id")[:limit])
     for obligation_id, order_id in pairs:
         try:
             _close_days_of(obligation_id, order_id, at=at)

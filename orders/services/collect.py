@@ -47,7 +47,7 @@ class Release:
 
 def lock_due(realm_id: int, *, at: datetime, limit: int) -> list[Obligation]:
     """Obligations to be collected by now, oldest first, locked; those another worker holds are passed over."""
-    due = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at).order_by("collect_at")
+    due = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at).order_by("collect_at", "id")
     return list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
 
 

@@ -157,7 +157,7 @@ def decline_order(order_id: UUID, *, by: Actor, at: datetime) -> Order:
 @transaction.atomic
 def expire_unconfirmed(realm_id: int, *, at: datetime, limit: int) -> int:
     """Orders nobody confirmed in time end by themselves. Returns how many did."""
-    due = Order.objects.filter(realm_id=realm_id, expires_at__lte=at).order_by("expires_at")
+    due = Order.objects.filter(realm_id=realm_id, expires_at__lte=at).order_by("expires_at", "id")
     orders = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
     by = Actor.system("expire")
     for order in orders:
