@@ -17,6 +17,7 @@ from merchants.models import Service
 from orders import services as orders
 from orders.models import Order
 from tests.conftest import NOON
+from tests.simulation import generator
 from tests.simulation import pattern as patterns
 from tests.simulation.copying import Role, key
 from tests.simulation.generator import Citizen, Pact, make_pacts, make_people
@@ -164,12 +165,13 @@ def test_the_services_take_a_generated_order_for_their_own() -> None:
     assert (going.state, going.realm_id) == ("completed", LIVE)
 
 
-def test_many_are_made_at_once() -> None:
+def test_many_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generator, "AT_ONCE", 100)
     pattern = generated()
-    make_people(pattern.open.person, [Citizen(n, "Europe/London", NOON) for n in range(1000, 4000)])
-    make_pacts(pattern, [Pact(n, n, NOON) for n in range(1000, 4000)])
-    make_uses(pattern, [Use(n, n, n, NOON) for n in range(1000, 4000)])
-    assert Order.objects.filter(state="open", person__zone="Europe/London").count() == 3000
+    make_people(pattern.open.person, [Citizen(n, "Europe/London", NOON) for n in range(1000, 1250)])
+    make_pacts(pattern, [Pact(n, n, NOON) for n in range(1000, 1250)])
+    make_uses(pattern, [Use(n, n, n, NOON) for n in range(1000, 1250)])
+    assert Order.objects.filter(state="open", person__zone="Europe/London").count() == 250
     assert list(violations()) == []
 
 

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from django.db import transaction
+
 from credit.models import Decision
 from kernel.money import Money
 from ledger.models import Posting
@@ -36,14 +38,18 @@ class Use:
 def make_uses(pattern: Pattern, uses: Sequence[Use]) -> None:
     """Orders such as the pattern's; agreements and profiles count them."""
     for some in chunks([use for use in uses if use.completed_at is None]):
-        wanted = _wanted(pattern, some)
-        _open(wanted, pattern)
-        _count(wanted, pattern.open.ceiling_minor)
+        _make(pattern, some, held_minor=pattern.open.ceiling_minor)
     for some in chunks([use for use in uses if use.completed_at is not None]):
-        wanted = _wanted(pattern, some)
-        _open(wanted, pattern)
+        _make(pattern, some, held_minor=0)
+
+
+@transaction.atomic
+def _make(pattern: Pattern, some: Sequence[Use], *, held_minor: int) -> None:
+    wanted = _wanted(pattern, some)
+    _open(wanted, pattern)
+    if not held_minor:
         _complete(wanted, pattern)
-        _count(wanted, held_minor=0)
+    _count(wanted, held_minor)
 
 
 def wish_of(pattern: Pattern, use: Use) -> orders.Wish:
