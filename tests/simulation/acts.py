@@ -21,7 +21,7 @@ MERCHANT = Actor("merchant", "simulated")
 #: Orders that merchants make meanwhile are numbered from here on.
 NEW = 50_000_000
 #: How long after something may have become due: while it is in doubt, and when that has passed.
-WHEN = (timedelta(seconds=2), timedelta(seconds=20), timedelta(minutes=15), timedelta(hours=3))
+WHEN = (timedelta(seconds=2), timedelta(minutes=15))
 #: How often each is done, for a thousand orders.
 OFTEN = {
     "pay_now": 40,

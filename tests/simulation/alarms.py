@@ -13,18 +13,19 @@ from kernel.models import LIVE
 from orders import services as orders
 
 BATCH = 100
-#: Reminders are looked for twice a day, not every minute: what they tell is told a day and three days ahead.
-REMINDERS = timedelta(hours=12)
+#: Two of them ring less often than there, or most of a run would be texts: what is coming is looked for once a day,
+#: since it is told a day and three days ahead, and what is to be told goes out four times a day.
+EVERY = {"remind": timedelta(days=1), "notices": timedelta(hours=6)}
 DUE = """
 SELECT (SELECT min(collect_at) FROM orders_obligation WHERE realm_id = %(realm)s AND collect_at IS NOT NULL),
        (SELECT min(ask_at) FROM billing_deduction WHERE realm_id = %(realm)s AND ask_at IS NOT NULL),
        (SELECT min(overdue_from) FROM orders_obligation
         WHERE realm_id = %(realm)s AND overdue_from IS NOT NULL AND in_flight IS NULL),
        (SELECT min(day_end_at) FROM orders_obligation o
-        WHERE realm_id = %(realm)s AND day_end_at IS NOT NULL AND day_end_error = '' AND in_flight IS NULL
+        WHERE realm_id = %(realm)s AND day_end_at IS NOT NULL AND day_end_error = ''
           AND kind = 'principal' AND NOT EXISTS (
-            SELECT 1 FROM orders_obligation fee
-            WHERE fee.order_id = o.order_id AND fee.kind = 'late_fee' AND fee.in_flight IS NOT NULL)),
+            SELECT 1 FROM orders_obligation held
+            WHERE held.order_id = o.order_id AND held.in_flight IS NOT NULL)),
        (SELECT min(next_at) FROM accounts_delivery WHERE realm_id = %(realm)s AND next_at IS NOT NULL)
 """
 
@@ -36,7 +37,7 @@ class Alarm:
     name: str
     sweep: Callable[..., int]
     every: timedelta
-    batch: int = BATCH
+    batch: int
     last: datetime | None = None
 
     def moment(self, due: datetime | None) -> datetime | None:
@@ -61,7 +62,7 @@ def alarms() -> list[Alarm]:
         _alarm("overdue", orders.mark_overdue),
         _alarm("days", orders.close_days),
         _alarm("notices", deliver.deliver_due),
-        Alarm("remind", remind.remind_due, REMINDERS, batch=200),
+        _alarm("remind", remind.remind_due, batch=200),
     ]
 
 
@@ -72,5 +73,5 @@ def due_moments(at: datetime) -> list[datetime | None]:
         return [*cursor.fetchone(), at]
 
 
-def _alarm(name: str, sweep: Callable[..., int]) -> Alarm:
-    return Alarm(name, sweep, timedelta(seconds=SCHEDULE[name]["schedule"]))
+def _alarm(name: str, sweep: Callable[..., int], *, batch: int = BATCH) -> Alarm:
+    return Alarm(name, sweep, EVERY.get(name) or timedelta(seconds=SCHEDULE[name]["schedule"]), batch)

@@ -51,6 +51,10 @@ WEIGHTS = {
 }
 #: How long the channel may take to be sure, and how long a debit may be in processing.
 FINALITY, PROCESSING_MAX = timedelta(minutes=10), timedelta(days=2)
+#: How many callbacks follow a success.
+CALLBACKS = (*[0] * 17, 1, 1, 2)
+#: Of the faults, those by which the channel itself takes money that is not ours to take.
+ITS_OWN = {Fault.WRONG_AMOUNT, Fault.CONTRADICTION, Fault.TWICE}
 _REFUSALS = {
     Fault.SOFT: ("insufficient_funds", Kind.SOFT),
     Fault.DECLINE_LOST: ("insufficient_funds", Kind.SOFT),
@@ -107,7 +111,9 @@ class FaultyChannel:
     finality = FINALITY
     asks_min = 2
 
-    def __init__(self, rng: random.Random, point: Callable[[str], None], storms: list[tuple[datetime, datetime]]):
+    def __init__(
+        self, rng: random.Random, point: Callable[[str], None], storms: list[tuple[datetime, datetime]]
+    ) -> None:
         self.rng, self.point, self.storms = rng, point, storms
         self.debits: dict[str, Debit] = {}
         self.notes: list[Note] = []
@@ -120,7 +126,7 @@ class FaultyChannel:
 
     def charge(self, charge: Charge) -> Answer:
         self.point("before charge")
-        if self._storm(charge.at) and self.rng.random() < 0.5:  # noqa: PLR2004
+        if self._storm(charge.at) and self.rng.random() < 0.5:
             self._count("line_broken_before")
             raise LineBrokenError
         answer = self._charged(charge)
@@ -195,7 +201,7 @@ class FaultyChannel:
         taking = self._taking(number, debit, "t1", amount, debit.settles_at)
         if debit.fault is Fault.EARLY_CALLBACK and self.knock:
             self.knock(self._note(debit, taking, debit.settles_at))
-        for _ in range(self.rng.choice((0, 0, 0, 0, 1, 1, 2, 3))):
+        for _ in range(self.rng.choice(CALLBACKS)):
             self._post(debit, taking, self._callback_at(debit.settles_at))
         if debit.fault is Fault.TWICE:
             later = self._callback_at(debit.settles_at)

@@ -16,10 +16,11 @@ from billing.planning import Policy
 from bnpl.invariants import violations
 from ledger.models import Posting
 from orders.models import Order
-from tests.simulation.faults import PROCESSING_MAX, FaultyChannel, Taking
+from tests.simulation.faults import ITS_OWN, PROCESSING_MAX, FaultyChannel, Taking
 
 #: Nothing is in doubt for longer than the longest a debit takes, and the day until it is asked about again.
-DOUBT_MAX = PROCESSING_MAX + timedelta(days=1, hours=2)
+A_DAY = timedelta(days=1)
+DOUBT_MAX = PROCESSING_MAX + A_DAY + timedelta(hours=2)
 #: Attempts that are no retries: the first one the person expects, and repeats of what never took place.
 FIRST, REPEATS = "due", "channel_trouble"
 _ACCOUNTS = """
@@ -45,10 +46,13 @@ class Judge:
         takings = list(self.channel.takings(at))
         self._show_the_bank(takings)
         found = [f"{violation.name}: {violation.row}" for violation in violations()]
-        rows = {row.number: row for row in Deduction.objects.select_related("person").order_by("id")}
+        rows = {row.id.hex: row for row in Deduction.objects.select_related("person").order_by("id")}
+        strange = [taking for taking in takings if taking.number not in rows]
+        takings = [taking for taking in takings if taking.number in rows]
         return [
             *found,
-            *_unbooked(takings, rows, at),
+            *(f"{taking.txn} was taken under a number that nobody wrote down" for taking in strange),
+            *self._unbooked(takings, rows, at),
             *_made_up(takings, rows),
             *_charged_too_much(takings, rows),
             *_in_doubt(rows, at),
@@ -63,38 +67,37 @@ class Judge:
             cursor.execute(_ACCOUNTS, [tokens])
             cursor.execute(_DEBITS, list(map(list, zip(*rows, strict=True))) or [[]] * 5)
 
-
-def _unbooked(takings: Sequence[Taking], rows: dict[str, Deduction], at: datetime) -> Iterator[str]:
-    """Money that was taken and stands nowhere: neither as a success, nor in doubt, nor as a case in suspense."""
-    cases = {(case.deduction_id, case.detail.get("txn")): case for case in Case.objects.all()}
-    booked = {posting.cause_id: posting for posting in Posting.objects.filter(credit_account="suspense")}
-    for taking in takings:
-        row = rows[taking.number]
-        case = cases.get((row.id, taking.txn))
-        if row.channel_txn == taking.txn:
-            if case is not None:
+    def _unbooked(self, takings: Sequence[Taking], rows: dict[str, Deduction], at: datetime) -> Iterator[str]:
+        """Money that stands nowhere, neither as a success nor in doubt nor in suspense, or there because of us."""
+        cases = {(case.deduction_id, case.detail.get("txn")): case.id for case in Case.objects.all()}
+        booked = dict(Posting.objects.filter(credit_account="suspense").values_list("cause_id", "amount_minor"))
+        for taking in takings:
+            row, debit = rows[taking.number], self.channel.debits[taking.number]
+            case_id = cases.get((row.id, taking.txn))
+            success = row.channel_txn == taking.txn
+            if case_id is None and not success and (row.state not in Deduction.LIVE and taking.at < at - A_DAY):
+                yield f"{taking.txn} was taken and stands nowhere; its deduction is {row.state}"
+            if case_id is not None and success:
                 yield f"{taking.txn} stands twice: as a success and as a case"
-        elif case is not None:
-            posting = booked.get(case.id)
-            if posting is None or posting.amount_minor != taking.amount.minor:
+            if case_id is not None and booked.get(case_id) != taking.amount.minor:
                 yield f"{taking.txn} stands in a case without its posting"
-        elif row.state not in Deduction.LIVE and taking.at < at - timedelta(days=1):
-            yield f"{taking.txn} was taken and stands nowhere; its deduction is {row.state}"
+            if case_id is not None and debit.fault not in ITS_OWN:
+                yield f"{taking.txn} was taken once too often, and the channel did nothing wrong ({debit.fault})"
 
 
 def _made_up(takings: Sequence[Taking], rows: dict[str, Deduction]) -> Iterator[str]:
     """Successes, and cases of money, that the channel knows nothing of."""
     known = {(taking.number, taking.txn): taking.amount.minor for taking in takings}
     for row in rows.values():
-        if row.state == "succeeded" and known.get((row.number, row.channel_txn or "")) != row.amount_minor:
+        if row.state == "succeeded" and known.get((row.id.hex, row.channel_txn or "")) != row.amount_minor:
             yield f"{row.channel_txn} is a success that was not taken"
     for case in Case.objects.select_related("deduction"):
-        if case.deduction and "txn" in case.detail and (case.deduction.number, case.detail["txn"]) not in known:
+        if case.deduction and "txn" in case.detail and (case.deduction.id.hex, case.detail["txn"]) not in known:
             yield f"{case.detail['txn']} is a case that was not taken"
 
 
 def _charged_too_much(takings: Sequence[Taking], rows: dict[str, Deduction]) -> Iterator[str]:
-    """Debts for which more was really taken than they came to, beside what stands in suspense; and what was forgiven."""
+    """Debts for which more was really taken than they came to, beside what stands in suspense, or which were forgiven."""
     cases = {(case.deduction_id, case.detail.get("txn")) for case in Case.objects.all()}
     real = {rows[t.number].id for t in takings if (rows[t.number].id, t.txn) not in cases}
     taken: Counter[UUID] = Counter()
@@ -114,8 +117,8 @@ def _charged_too_much(takings: Sequence[Taking], rows: dict[str, Deduction]) -> 
 
 
 def _in_doubt(rows: dict[str, Deduction], at: datetime) -> Iterator[str]:
-    """Outcomes that nobody cleared up in time, and no person was asked to."""
-    with_case = set(Case.objects.filter(closed_at__isnull=True).values_list("deduction_id", flat=True))
+    """Outcomes that nobody cleared up in time. Where another amount was taken, a person has to."""
+    with_case = set(Case.objects.filter(kind="wrong_amount").values_list("deduction_id", flat=True))
     for row in rows.values():
         if row.state in Deduction.LIVE and row.prepared_at < at - DOUBT_MAX and row.id not in with_case:
             yield f"a deduction of {row.prepared_at} is still {row.state}"

@@ -77,9 +77,9 @@ def delays(channel: FaultyChannel, at: datetime) -> list[float]:
     """How long after the channel took it each payment counted as paid."""
     taken = {(taking.number, taking.txn): taking.at for taking in channel.takings(at)}
     return [
-        (row.resolved_at - taken[row.number, row.channel_txn]).total_seconds()
+        (row.resolved_at - taken[row.id.hex, row.channel_txn]).total_seconds()
         for row in Deduction.objects.filter(state=Deduction.State.SUCCEEDED).order_by("id")
-        if row.resolved_at and row.channel_txn and (row.number, row.channel_txn) in taken
+        if row.resolved_at and row.channel_txn and (row.id.hex, row.channel_txn) in taken
     ]
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from pathlib import Path
 from unittest import mock
 
 from django.test import override_settings
@@ -20,7 +21,7 @@ from tests.simulation.acts import Act, Cast, acts_of
 from tests.simulation.alarms import alarms, due_moments
 from tests.simulation.crashes import Crash, Doors
 from tests.simulation.faults import FaultyChannel, Note
-from tests.simulation.judge import DOUBT_MAX, Judge
+from tests.simulation.judge import Judge
 from tests.simulation.outcome import Outcome, delays, ends
 from tests.simulation.world import START, Size, World, make_world
 
@@ -43,6 +44,8 @@ class Simulation:
         self.channel.calm_from, self.channel.knock = size.calm_from, self._knock
         self.judge = Judge(self.channel)
         self.alarms = alarms()
+        #: When each alarm rings next.
+        self.moments: list[datetime | None] = []
         self.acts: list[Act] = []
         self.at = START
 
@@ -91,15 +94,15 @@ class Simulation:
 
     def _next_moment(self) -> datetime:
         """When anything happens next. Alarms wait while nobody works; people and channels do not."""
-        moments = [alarm.moment(due) for alarm, due in zip(self.alarms, due_moments(self.at), strict=True)]
-        waits = [_after(self.nobody_works, moment) for moment in moments if moment is not None]
+        dues = zip(self.alarms, due_moments(self.at), strict=True)
+        self.moments = [alarm.moment(due) for alarm, due in dues]
+        waits = [_after(self.nobody_works, moment) for moment in self.moments if moment is not None]
         others = [self.channel.next_note, self.acts[0].at if self.acts else None]
         return max(self.at, min([*waits, *(moment for moment in others if moment is not None)]))
 
     def _ring(self) -> None:
         if _after(self.nobody_works, self.at) == self.at:
-            for alarm, due in zip(self.alarms, due_moments(self.at), strict=True):
-                moment = alarm.moment(due)
+            for alarm, moment in zip(self.alarms, self.moments, strict=True):
                 if moment is not None and moment <= self.at:
                     self._job(alarm.name, lambda alarm=alarm: str(alarm.ring(self.at)))
         for note in self.channel.notes_due(self.at):
@@ -167,6 +170,11 @@ class Simulation:
 
     def _tell(self, what: str) -> None:
         self.outcome.log.append(f"{self.at:%m-%d %H:%M:%S} {what}")
+
+
+def write_log(size: tuple[int, int, int], path: str) -> None:
+    """One seed in a process of its own."""
+    Path(path).write_text("\n".join(Simulation(Size(*size)).run(lambda: None).log), encoding="utf-8")
 
 
 def _windows(size: Size, rng: random.Random, *, every_days: int, most: timedelta) -> list[tuple[datetime, datetime]]:

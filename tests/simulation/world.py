@@ -19,15 +19,15 @@ from tests.simulation.uses import Use, make_uses
 
 START = datetime(2027, 3, 1, tzinfo=UTC)
 #: After so long before the end nothing new goes wrong, and everything must come to rest.
-TAIL = timedelta(days=6)
+TAIL = timedelta(days=4)
 ZONES = (*["Asia/Shanghai"] * 8, "Europe/London", "America/New_York")
 SHOPS: tuple[dict[str, Any], ...] = (
     {"name": "充电宝", "ceiling_minor": 9_900},
     {"name": "快递", "ceiling_minor": 20_000, "funding": "advance", "fee_bps": 100, "grace": timedelta(hours=24)},
     {"name": "租借", "ceiling_minor": 30_000, "late_fee_daily_bps": 5, "late_fee_cap_bps": 1_000},
 )
-#: Hours (UTC) at which things are due: morning, noon and evening in one zone are night in another.
-HOURS = (1, 6, 12, 18)
+#: Hours (UTC) at which things are due: the morning of one zone is the night of another.
+HOURS = (1, 13)
 #: In a hundred: who has a second and a third instrument, which orders are open yet, whose first account will close.
 SECOND, THIRD, OPEN, CLOSING = 40, 12, 6, 3
 #: The pattern's own number, and those of its orders.
