@@ -56,14 +56,18 @@ def put_off(
 ) -> list[dict[str, Any]] | None:
     """The plan with its first attempt at the next time it is allowed, or None if it is allowed now.
 
-    The first attempt at what has just become due is always allowed: the person expects it.
+    The first attempt at what has just become due is always allowed: the person expects it. A repeat of one that never
+    took place counts against no cap, but may come late, and keeps to the hours like every other.
     """
     first = row.plan[0] if row.plan else {"reason": "due"}
-    if first["reason"] in ("due", "channel_trouble"):
+    if first["reason"] == "due":
         return None
-    if planning.allowed(policy, source.id, at, zone=person.zone, tried=tried):
+    if first["reason"] == "channel_trouble":
+        when = planning.awake(policy, at, person.zone)
+    else:
+        when = planning.next_allowed(policy, source.id, at, zone=person.zone, tried=tried)
+    if when == at:
         return None
-    when = planning.next_allowed(policy, source.id, at, zone=person.zone, tried=tried)
     later = [attempt for attempt in row.plan[1:] if datetime.fromisoformat(attempt["at"]) > when]
     return [first | {"at": when.isoformat()}, *later]
 
