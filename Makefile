@@ -40,6 +40,7 @@ check: .venv/.dev ## formatting, lint, layers, types, migrations, API descriptio
 
 evidence: .venv/.dev ## killed at every point by every behaviour of the bank, once and twice: half an hour or more
 	CRASH_STRIDE=1 CRASH_PAIRS=110 $(PY) -m pytest tests/crashes -q -s $(ARGS)
+	SIMULATED_SEEDS=100 SIMULATED_ORDERS=10000 SIMULATED_DAYS=90 $(PY) -m pytest tests/simulation -q -s $(ARGS)
 
 format: .venv/.dev ## format the code and mend what can be mended by machine
 	$(BIN)/ruff format .

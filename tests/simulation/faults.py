@@ -52,7 +52,7 @@ WEIGHTS = {
 #: How long the channel may take to be sure, and how long a debit may be in processing.
 FINALITY, PROCESSING_MAX = timedelta(minutes=10), timedelta(days=2)
 #: How many callbacks follow a success.
-CALLBACKS = (*[0] * 17, 1, 1, 2)
+CALLBACKS = (*[0] * 27, 1, 1, 2)
 #: Of the faults, those by which the channel itself takes money that is not ours to take.
 ITS_OWN = {Fault.WRONG_AMOUNT, Fault.CONTRADICTION, Fault.TWICE}
 _REFUSALS = {

@@ -97,7 +97,7 @@ def _made_up(takings: Sequence[Taking], rows: dict[str, Deduction]) -> Iterator[
 
 
 def _charged_too_much(takings: Sequence[Taking], rows: dict[str, Deduction]) -> Iterator[str]:
-    """Debts for which more was really taken than they came to, beside what stands in suspense, or which were forgiven."""
+    """Debts for which more was really taken than they come to, or which were forgiven; suspense stands apart."""
     cases = {(case.deduction_id, case.detail.get("txn")) for case in Case.objects.all()}
     real = {rows[t.number].id for t in takings if (rows[t.number].id, t.txn) not in cases}
     taken: Counter[UUID] = Counter()

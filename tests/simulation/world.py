@@ -26,10 +26,10 @@ SHOPS: tuple[dict[str, Any], ...] = (
     {"name": "快递", "ceiling_minor": 20_000, "funding": "advance", "fee_bps": 100, "grace": timedelta(hours=24)},
     {"name": "租借", "ceiling_minor": 30_000, "late_fee_daily_bps": 5, "late_fee_cap_bps": 1_000},
 )
-#: Hours (UTC) at which things are due: the morning of one zone is the night of another.
+#: Hours (UTC) at which things are due, one a day in turn: the morning of one zone is the night of another.
 HOURS = (1, 13)
 #: In a hundred: who has a second and a third instrument, which orders are open yet, whose first account will close.
-SECOND, THIRD, OPEN, CLOSING = 40, 12, 6, 3
+SECOND, THIRD, OPEN, CLOSING = 40, 12, 3, 3
 #: The pattern's own number, and those of its orders.
 PATTERN, PATTERN_USES = 0, 90_000_000
 
@@ -173,6 +173,6 @@ def _completed(use: Use, total: int, at: datetime, due_at: datetime) -> Use:
 
 
 def moment(size: Size, rng: random.Random) -> datetime:
-    """Some hour of some day before the calm at the end."""
-    days = (size.calm_from - START).days
-    return START + timedelta(days=rng.randrange(days), hours=rng.choice(HOURS))
+    """The hour of some day before the calm at the end."""
+    day = rng.randrange((size.calm_from - START).days)
+    return START + timedelta(days=day, hours=HOURS[day % len(HOURS)])
