@@ -50,7 +50,7 @@ WEIGHTS = {
     Fault.TWICE: 4,
 }
 #: How long the channel may take to be sure, and how long a debit may be in processing.
-FINALITY, PROCESSING_MAX = timedelta(minutes=10), timedelta(days=2)
+FINALITY, PROCESSING_MAX = timedelta(minutes=10), timedelta(days=1)
 #: How many callbacks follow a success.
 CALLBACKS = (*[0] * 27, 1, 1, 2)
 #: Of the faults, those by which the channel itself takes money that is not ours to take.
@@ -204,7 +204,7 @@ class FaultyChannel:
         for _ in range(self.rng.choice(CALLBACKS)):
             self._post(debit, taking, self._callback_at(debit.settles_at))
         if debit.fault is Fault.TWICE:
-            later = self._callback_at(debit.settles_at)
+            later = debit.settles_at + self._span(86_400, 3 * 86_400)  # the first has long been heard of
             self._post(debit, self._taking(number, debit, "t2", amount, later), later)
 
     def _taking(self, number: str, debit: Debit, which: str, amount: Money, at: datetime) -> Taking:

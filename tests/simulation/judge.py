@@ -18,11 +18,13 @@ from ledger.models import Posting
 from orders.models import Order
 from tests.simulation.faults import ITS_OWN, PROCESSING_MAX, FaultyChannel, Taking
 
-#: Nothing is in doubt for longer than the longest a debit takes, and the day until it is asked about again.
+#: Nothing is in doubt for longer than the longest a debit takes, the day until it is asked about again, and the hours
+#: for which nobody may be at work.
 A_DAY = timedelta(days=1)
-DOUBT_MAX = PROCESSING_MAX + A_DAY + timedelta(hours=2)
-#: Attempts that are no retries: the first one the person expects, and repeats of what never took place.
-FIRST, REPEATS = "due", "channel_trouble"
+DOUBT_MAX = PROCESSING_MAX + 2 * A_DAY
+#: The first attempt comes when the person expects it, at whatever hour; moved by them, it is the first still. That and
+#: repeats of what never took place are no retries.
+FIRST, NO_RETRIES = "due", ("due_moved", "channel_trouble")
 _ACCOUNTS = """
 INSERT INTO sandbox_bank.account (token, behaviour) SELECT DISTINCT token, 'pays' FROM unnest(%s::text[]) token
 ON CONFLICT DO NOTHING
@@ -136,7 +138,7 @@ def _against_the_policy(new: Sequence[Deduction], every: Sequence[Deduction]) ->
         local = row.prepared_at.astimezone(ZoneInfo(row.person.zone))
         if row.id in fresh and not policy.quiet_until <= local.hour < policy.quiet_from:
             yield f"a retry ({row.reason}) at {local:%H:%M}"
-        if row.reason == REPEATS:
+        if row.reason in NO_RETRIES:
             continue
         for who, most in ((row.instrument_id, policy.instrument_a_day), (row.person_id, policy.person_a_day)):
             days[who, local.date()] += 1
