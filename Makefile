@@ -46,6 +46,7 @@ evidence: .venv/.dev ## killed at every point by every behaviour of the bank, on
 	KILL_ROUNDS=20 KILL_ORDERS=2000 KILL_SPREAD=0 KILL_LONGEST_WAIT=120 KILL_TWIN_ORDERS=2000 ABSENT_SECONDS=60 \
 	  KILL_DATABASES=5 KILL_LOAD_SECONDS=5 KILL_STOPS=3 KILL_LEASE=60 KILL_STOPPED_SECONDS=100 \
 	  $(PY) -m pytest tests/kills -q -s $(ARGS) # an hour or more: processes of the whole platform, killed in earnest
+	SIMULATED_SEEDS=100 SIMULATED_ORDERS=10000 SIMULATED_DAYS=90 $(PY) -m pytest tests/simulation -q -s $(ARGS)
 
 bench: .venv/.dev ## what the plan recovers and how often it asks, beside a retry a day, on made-up people: some minutes
 	$(PY) -m benchmarks.recovery $(ARGS)

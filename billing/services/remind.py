@@ -43,7 +43,7 @@ WHERE o.realm_id = %(realm)s AND o.day_end_at IS NOT NULL AND o.day_end_error = 
   AND o.state = 'overdue' AND o.kind = 'principal' AND o.in_flight IS NULL AND d.overdue_at <= %(at)s
   AND NOT EXISTS (SELECT 1 FROM accounts_notice n
                   WHERE n.about = o.id AND n.stage = %(stage)s || s.day AND n.due_at = o.due_at)
-ORDER BY o.day_end_at LIMIT %(limit)s
+ORDER BY o.day_end_at, o.id LIMIT %(limit)s
 """
 
 
@@ -163,7 +163,7 @@ def _overdue(realm_id: int, *, at: datetime, limit: int) -> int:
 def _untold(coming: QuerySet[Obligation], stage: str, moment: str, limit: int) -> list[Obligation]:
     """Those of them whose person has not heard of this moment."""
     told = Notice.objects.filter(about=OuterRef("pk"), stage=stage, due_at=OuterRef(moment))
-    return list(coming.filter(~Exists(told)).select_related("order__merchant").order_by("collect_at")[:limit])
+    return list(coming.filter(~Exists(told)).select_related("order__merchant").order_by("collect_at", "id")[:limit])
 
 
 def _item(
