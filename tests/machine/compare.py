@@ -1,7 +1,7 @@
 """The database must say what the model says: orders, debts, people, attempts, the bank's books and suspense."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -40,7 +40,8 @@ MOMENTS = ("ask_at", "due_at", "overdue_from", "paused_at", "day_end_at")
 SEEN = SEEN.format(**{name: f"(extract(epoch FROM {name}) * 1000000)::bigint::text" for name in MOMENTS})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DEMANDS_A_DAY, FIRST_HOUR, LAST_HOUR = 3, 8, 22
-Row = tuple[str, str, list[str | None]]
+Key, Values = tuple[str, str], list[str | None]
+Row = tuple[str, str, Values]
 
 
 def same(world: World) -> None:
@@ -49,7 +50,11 @@ def same(world: World) -> None:
         cursor.execute(SEEN, {"realm": world.realm_id})
         seen = {(kind, key): values for kind, key, values in cursor.fetchall()}
     expected = {(kind, key): values for kind, key, values in rows_of(world)}
-    assert seen == expected
+    assert seen == expected, [(row, seen.get(row), expected.get(row)) for row in differing(seen, expected)]
+
+
+def differing(seen: Mapping[Key, Values], expected: Mapping[Key, Values]) -> list[Key]:
+    return sorted(row for row in seen.keys() | expected.keys() if seen.get(row) != expected.get(row))
 
 
 def rows_of(world: World) -> Iterator[Row]:

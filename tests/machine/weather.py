@@ -180,7 +180,7 @@ class WeatherRules(Rules):
         unknown = [attempt for attempt in attempts if attempt.open]
         attempt = chosen(pick, unknown if unknown and kind in ("true", "wrong amount") else attempts)
         txn, amount = self.world.txn_of(attempt), attempt.amount + (kind == "wrong amount")
-        if kind in ("true", "again", "contradiction") and txn is None and attempt.open:
+        if attempt.open and (kind == "contradiction" or (kind in ("true", "again") and txn is None)):
             kind = "forged"  # a bank that signs for what it never took is beyond proof
         txn = "another" if txn is None or kind == "contradiction" else txn
         note = {"notify_id": uuid4().hex, "number": attempt.id.hex, "txn": txn, "amount": amount, "currency": "CNY"}

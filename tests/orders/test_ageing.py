@@ -126,7 +126,9 @@ def test_a_row_whose_day_cannot_be_closed_keeps_its_error_and_stops_nobody_else(
         return real(units, unpaid_minor, daily_bps, cap_minor=cap_minor)
 
     monkeypatch.setattr(rules, "fee_after", trip)
-    for day in range(3):
+    orders.close_days(strict.realm_id, at=MIDNIGHT, limit=10)
+    assert principal(sound).overdue_days == 1
+    for day in (1, 2):
         orders.close_days(strict.realm_id, at=MIDNIGHT + day * A_DAY, limit=10)
 
     assert (principal(sound).overdue_days, late_fee(sound), principal(sound).day_end_error) == (3, 15, "")
