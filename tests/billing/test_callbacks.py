@@ -10,8 +10,10 @@ from django.test import Client
 
 from billing.channels import bank
 from billing.models import Callback, Case
+from billing.services import callbacks
 from billing.services.callbacks import receive
 from billing.services.deduct import deduct_due
+from kernel.models import Realm
 from kernel.refusal import NotFound
 from orders.models import Order
 from tests.api import refused
@@ -140,3 +142,26 @@ def test_only_a_post_is_a_callback(order: Order) -> None:
         for method in ("GET", "PUT", "DELETE", "HEAD"):
             response = Client().generic(method, "/channels/sandbox/callback")
             assert (response.status_code, response["Allow"]) == (405, "POST")
+
+
+def test_a_callback_that_is_not_taken_in_keeps_nobody_else_waiting(
+    power_bank: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [completed(power_bank, someone(power_bank, "late_callback"), yuan("6")) for _ in range(3)]
+    deduct_due(power_bank.realm_id, at=NOON)
+    realm = Realm(id=power_bank.realm_id, mode="test", frozen_at=NOON + timedelta(days=1))
+    settled = callbacks.settle_all
+    poison = deduction_of(made[0]).id
+
+    def settle(reports: Any, **how: Any) -> None:
+        if any(report.deduction_id == poison for report in reports):
+            raise RuntimeError("it cannot be settled")
+        settled(reports, **how)
+
+    monkeypatch.setattr(callbacks, "settle_all", settle)
+    assert callbacks.deliver_sandbox_callbacks(realm, real=realm.frozen_at) == 3
+    assert [state_of(order) for order in made] == ["completed", "deducted", "deducted"]
+
+    monkeypatch.setattr(callbacks, "settle_all", settled)
+    assert callbacks.deliver_sandbox_callbacks(realm, real=realm.frozen_at) == 1
+    assert state_of(made[0]) == "deducted"
