@@ -29,12 +29,12 @@ class Channel(redis.Channel):
         """
         if self.connection is None or self.connection.client is None:
             raise LostLineError("The line is closed.")
-        return super()._connparams(*args, **kwargs)  # type: ignore[misc]  # the same
+        return super()._connparams(*args, **kwargs)  # type: ignore[misc]  # its stubs leave it out
 
     def _brpop_read(self, **options: Any) -> Any:
         """What is no message at all has left the queue already, and is dropped; the next one is read as usual."""
         try:
-            return super()._brpop_read(**options)  # type: ignore[misc]  # its stubs leave it out
+            return super()._brpop_read(**options)  # type: ignore[misc]  # the same
         except RUBBISH:
             log.exception("rubbish_on_the_queue")
             return True

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -48,7 +49,9 @@ class Line:
     def ask(self, method: str, path: str, body: Any = None, key: str = "") -> Answer:
         headers = self.headers | ({"Idempotency-Key": key} if key else {})
         try:
-            self.http.request(method, f"/v1/{path}", None if body is None else json.dumps(body), headers)
+            # A refusal may come before the body was read, and the line be closed: the answer is there all the same.
+            with suppress(BrokenPipeError):
+                self.http.request(method, f"/v1/{path}", None if body is None else json.dumps(body), headers)
             came = self.http.getresponse()
             return Answer(came.status, came.read(), came.headers.get("Idempotent-Replayed") == "true")
         except (OSError, http.client.HTTPException):

@@ -21,7 +21,7 @@ from tests.kills.house import House, house, tally
 
 pytestmark = [pytest.mark.stack, pytest.mark.django_db(transaction=True)]
 
-ABSENT_SECONDS = float(os.environ.get("ABSENT_SECONDS", "8"))
+ABSENT_SECONDS = float(os.environ.get("ABSENT_SECONDS", "5"))
 CLIENTS, PAUSE_SECONDS = 2, 0.05
 CATCH_UP_PATIENCE = 90.0
 

@@ -24,13 +24,13 @@ pytestmark = [pytest.mark.stack, pytest.mark.django_db(transaction=True)]
 #: `make evidence` asks for more of each, has all due at once, and waits out every lease.
 ROUNDS = int(os.environ.get("KILL_ROUNDS", "1"))
 ORDERS = int(os.environ.get("KILL_ORDERS", "100"))
-SPREAD = timedelta(seconds=float(os.environ.get("KILL_SPREAD", "6")))
+SPREAD = timedelta(seconds=float(os.environ.get("KILL_SPREAD", "4")))
 TWIN_ORDERS = int(os.environ.get("KILL_TWIN_ORDERS", "40"))
 STOPS = int(os.environ.get("KILL_STOPS", "0"))
 #: The database drops a session that stays still inside a transaction for ten seconds; a stop lasts longer.
 STOPPED_SECONDS = float(os.environ.get("KILL_STOPPED_SECONDS", "12"))
 STOP_ORDERS = 60
-PATIENCE = 300.0
+RATE_SECONDS, PATIENCE = 5.0, 300.0
 VICTIMS = ("worker", "worker's child", "beat", "web", "web's child")
 
 
@@ -75,7 +75,7 @@ def test_two_beats_and_three_workers_charge_nobody_twice() -> None:
         crowd.set_clock(NOON)
         rung, began = rings(broker), time.monotonic()
         settle(home, crowd)
-        home.stay(max(0.0, 10 - (time.monotonic() - began)))
+        home.stay(max(0.0, RATE_SECONDS - (time.monotonic() - began)))
         rate = (rings(broker) - rung) / (time.monotonic() - began)
         crowd.must_have_been_charged_once()
     alone = sum(1 / entry["schedule"] for entry in SCHEDULE.values())
