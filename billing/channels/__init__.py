@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from billing.channels.base import Absent, Answer, Channel, Charge, Declined, Lost, Taken
+from billing.channels.base import Absent, Answer, Channel, Charge, Closed, Declined, Lost, Taken
 from billing.channels.sandbox import SandboxChannel
 from billing.channels.wallet import WalletChannel
 from kernel.lifecycle import in_transaction
@@ -39,6 +39,11 @@ def query(name: str, number: str, *, at: datetime) -> Answer:
     return _asked(partial(CHANNELS[name].query, number, at=at), name, number)
 
 
+def close(name: str, number: str, *, at: datetime) -> Answer:
+    """Have a channel give up a number for ever, before anything is tried under another one."""
+    return _asked(partial(CHANNELS[name].close, number, at=at), name, number)
+
+
 def _asked(ask: Callable[[], Answer], name: str, number: str) -> Answer:
     """The channel's answer. A channel that breaks has told nothing: the outcome is unknown, not a failure."""
     if in_transaction():
@@ -50,4 +55,17 @@ def _asked(ask: Callable[[], Answer], name: str, number: str) -> Answer:
         return Lost("channel_broke")
 
 
-__all__ = ["CHANNELS", "Absent", "Answer", "Channel", "Charge", "Declined", "Lost", "Taken", "charge_all", "query"]
+__all__ = [
+    "CHANNELS",
+    "Absent",
+    "Answer",
+    "Channel",
+    "Charge",
+    "Closed",
+    "Declined",
+    "Lost",
+    "Taken",
+    "charge_all",
+    "close",
+    "query",
+]

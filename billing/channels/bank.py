@@ -19,13 +19,15 @@ import psycopg2
 from django.conf import settings
 from django.db import connection
 
-from billing.channels.base import Absent, Answer, Declined, Lost, Taken
+from billing.channels.base import Absent, Answer, Closed, Declined, Lost, Taken
 from billing.planning import Kind
 from kernel.ids import uuid7
 from kernel.money import Money
 
 _local = threading.local()
 _A_DAY = timedelta(days=1)
+#: The class of the advisory locks that name a number.
+TURN = 2
 
 
 class Behaviour(StrEnum):
@@ -78,6 +80,8 @@ def open_account(
 def debit(number: str, token: str, amount: Money, *, at: datetime) -> Answer:
     """The bank's side of a charge: one effect a number, and the answer that reaches us, or none."""
     with _cursor() as cursor:
+        if _turn(cursor, number):
+            return Declined("closed", Kind.TECHNICAL)
         cursor.execute(
             "UPDATE sandbox_bank.account SET charges = charges + 1 WHERE token = %s"
             " RETURNING token, behaviour, until, balance_minor, charges",
@@ -104,6 +108,19 @@ def look_up(number: str, *, at: datetime) -> Answer:
     with _cursor() as cursor:
         known = _debit_of(cursor, number)
     return Absent() if known is None else _told(known, at=at)
+
+
+def close(number: str, *, at: datetime) -> Answer:
+    """Nothing is taken under this number from now on; or what was, if it came to that."""
+    with _cursor() as cursor:
+        _turn(cursor, number)
+        known = _debit_of(cursor, number)
+        if known is not None:
+            return _told(known, at=at)
+        cursor.execute(
+            "INSERT INTO sandbox_bank.closed (number, at) VALUES (%s, %s) ON CONFLICT (number) DO NOTHING", [number, at]
+        )
+    return Closed()
 
 
 def callbacks_due(tokens_like: str, *, at: datetime, limit: int = 100) -> list[Callback]:
@@ -194,6 +211,13 @@ def _first_answer(cursor: Any, account: BankAccount, number: str, amount: Money,
     if known is None:
         raise RuntimeError(f"the sandbox bank lost {number}")
     return Taken(known["txn"], amount)
+
+
+def _turn(cursor: Any, number: str) -> bool:
+    """One at a time about one number, until the bank's transaction ends. Whether it is closed."""
+    cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [TURN, number])
+    cursor.execute("SELECT 1 FROM sandbox_bank.closed WHERE number = %s", [number])
+    return cursor.fetchone() is not None
 
 
 def _debit_of(cursor: Any, number: str) -> dict[str, Any] | None:

@@ -45,7 +45,12 @@ class Absent:
     """The channel does not know the number: yet, or at all."""
 
 
-Answer = Taken | Declined | Lost | Absent
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """Nothing was taken under the number, and nothing ever will be, whatever still arrives."""
+
+
+Answer = Taken | Declined | Lost | Absent | Closed
 
 
 class Channel(Protocol):
@@ -62,4 +67,8 @@ class Channel(Protocol):
 
     def query(self, number: str, *, at: datetime) -> Answer:
         """What became of the number."""
+        ...
+
+    def close(self, number: str, *, at: datetime) -> Answer:
+        """See to it that nothing is taken under the number any more: Closed, or what became of it already."""
         ...

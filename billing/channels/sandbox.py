@@ -26,3 +26,9 @@ class SandboxChannel:
             return bank.look_up(number, at=at)
         except (psycopg2.OperationalError, psycopg2.InterfaceError):
             return Lost("connection_lost")
+
+    def close(self, number: str, *, at: datetime) -> Answer:
+        try:
+            return bank.close(number, at=at)
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+            return Lost("connection_lost")

@@ -6,9 +6,10 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from billing.channels.base import Absent, Answer, Charge, Declined, Taken
-from billing.models import Wallet, WalletEntry
+from billing.channels.base import Absent, Answer, Charge, Closed, Declined, Taken
+from billing.models import Deduction, Wallet, WalletEntry
 from billing.planning import Kind
+from kernel import ids
 from kernel.money import Money
 from ledger import rules as book
 from ledger import services as ledger
@@ -26,6 +27,8 @@ class WalletChannel:
     @transaction.atomic
     def charge(self, charge: Charge) -> Answer:
         person_id = UUID(charge.token)
+        if self._given_up(charge.number):
+            return Declined("closed", Kind.TECHNICAL)
         wallet = (
             Wallet.objects.select_for_update(no_key=True).filter(pk=person_id, currency=charge.amount.currency).first()
         )
@@ -48,3 +51,13 @@ class WalletChannel:
         if entry is None:
             return Absent()
         return Taken(entry.public_id, Money(-entry.amount_minor, entry.person.wallet.currency))
+
+    def close(self, number: str, *, at: datetime) -> Answer:
+        """Whoever comes late finds that its deduction is not being sent any more."""
+        answer = self.query(number, at=at)
+        return Closed() if isinstance(answer, Absent) else answer
+
+    def _given_up(self, number: str) -> bool:
+        key = ids.bare(number)
+        row = Deduction.objects.select_for_update(of=("self",), no_key=True).filter(pk=key).first() if key else None
+        return row is not None and row.state != Deduction.State.SENT

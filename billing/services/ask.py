@@ -17,9 +17,21 @@ ASKER = Actor.system("ask")
 def ask_unknown(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """Ask the channels about deductions whose time to be asked about has come. Returns how many were asked about."""
     rows = _take_turn(realm_id, at=at, limit=limit)
-    reports = [Report(row.id, channels.query(row.channel, row.number, at=at), "query") for row in rows]
+    reports = [Report(row.id, _heard(row, at=at), "query") for row in rows]
     settle_all(reports, by=ASKER, at=at)
     return len(rows)
+
+
+def _heard(row: Deduction, *, at: datetime) -> channels.Answer:
+    """What the channel says of it. A number that may be believed never to have arrived is closed before it is given up.
+
+    A request that was held up on its way for minutes would otherwise still be charged, beside the next attempt.
+    """
+    channel, answer = channels.CHANNELS[row.channel], channels.query(row.channel, row.number, at=at)
+    patient = rules.never_sent(row.asks, channel.asks_min, row.sent_at or at, channel.finality, at=at)
+    if isinstance(answer, channels.Absent) and patient:
+        return channels.close(row.channel, row.number, at=at)
+    return answer
 
 
 @transaction.atomic

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import rules
-from billing.channels import CHANNELS, Absent, Answer, Declined, Lost, Taken
+from billing.channels import Absent, Answer, Closed, Declined, Lost, Taken
 from billing.models import Case, ChannelReport, Deduction, DeductionLine, Instrument
 from billing.planning import Kind
 from billing.services import tell
@@ -27,7 +27,7 @@ from orders.models import Order
 
 #: Of a case: nobody could say for days how a deduction ended.
 TOO_LONG = "unknown_too_long"
-OUTCOMES = {Taken: "taken", Declined: "declined", Lost: "lost", Absent: "absent"}
+OUTCOMES = {Taken: "taken", Declined: "declined", Lost: "lost", Absent: "absent", Closed: "closed"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def settle_all(reports: Sequence[Report], *, by: Actor, at: datetime) -> None:
         Exception: the last of those that could not be settled even alone; they stay unknown and are asked about.
     """
     failures = []
-    for kind in (Taken, Declined, Lost | Absent):
+    for kind in (Taken, Declined, Lost | Absent | Closed):
         failures += _unsettled([report for report in reports if isinstance(report.answer, kind)], by=by, at=at)
     if failures:
         raise failures[-1]
@@ -85,7 +85,7 @@ def _settle(reports: Sequence[Report], *, by: Actor, at: datetime) -> None:
             _to_suspense(row, answer, "wrong_amount", at=at)
     _succeed(right, heard, by=by, at=at)
     _fail([row for row in open_rows if isinstance(heard[row.id].answer, Declined)], heard, by=by, at=at)
-    doubtful = [row for row in open_rows if isinstance(heard[row.id].answer, Lost | Absent)]
+    doubtful = [row for row in open_rows if isinstance(heard[row.id].answer, Lost | Absent | Closed)]
     _doubt(doubtful, heard, by=by, at=at)
 
 
@@ -130,12 +130,12 @@ def _fail(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor, at
 
 
 def _doubt(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor, at: datetime) -> None:
-    """Nobody knows yet: ask again later, and believe "not found" only when it can be believed."""
+    """Nobody knows yet: ask again later. Only a number that is closed at the channel was never sent."""
     lost = [row for row in rows if row.state == Deduction.State.SENT]
     for row in lost:
         row.lose(ask_at=rules.next_ask(row.asks, at=at))
     record_all(lost, "unknown", by=by, at=at)
-    gone = [row for row in rows if isinstance(heard[row.id].answer, Absent) and _never_sent(row, at=at)]
+    gone = [row for row in rows if isinstance(heard[row.id].answer, Closed)]
     _wonder([row for row in rows if row not in gone and rules.too_long(row.sent_at, at=at)], at=at)
     for row in gone:
         row.never_sent(at=at)
@@ -159,11 +159,6 @@ def _known_at_last(rows: Sequence[Deduction], *, at: datetime) -> None:
     late = [row.id for row in rows if rules.too_long(row.sent_at, at=at)]
     if late:
         Case.objects.filter(kind=TOO_LONG, deduction_id__in=late, closed_at__isnull=True).update(closed_at=at)
-
-
-def _never_sent(row: Deduction, *, at: datetime) -> bool:
-    channel = CHANNELS[row.channel]
-    return rules.never_sent(row.asks, channel.asks_min, row.sent_at or at, channel.finality, at=at)
 
 
 def _free(rows: Sequence[Deduction], *, at: datetime) -> None:
@@ -210,9 +205,9 @@ def _contradicts(row: Deduction, answer: Answer, *, at: datetime) -> None:
     if isinstance(answer, Lost | Absent):
         return
     succeeded = row.state == Deduction.State.SUCCEEDED
-    if isinstance(answer, Declined):
+    if isinstance(answer, Declined | Closed):
         if succeeded:
-            _open_case(row, "declined_after_success", {"code": answer.code}, at=at)
+            _open_case(row, "declined_after_success", {"code": getattr(answer, "code", "closed")}, at=at)
         return
     if not (succeeded and answer.txn == row.channel_txn):
         _to_suspense(row, answer, "taken_twice" if succeeded else "taken_after_failure", at=at)

@@ -80,8 +80,9 @@ _commit = BaseDatabaseWrapper._commit  # noqa: SLF001  the database's
 
 @contextmanager
 def _channels(doors: Doors) -> Iterator[None]:
-    """Every channel's two verbs."""
-    kept = {(name, verb): getattr(channel, verb) for name, channel in CHANNELS.items() for verb in ("charge", "query")}
+    """Every channel's verbs."""
+    verbs = ("charge", "query", "close")
+    kept = {(name, verb): getattr(channel, verb) for name, channel in CHANNELS.items() for verb in verbs}
     for (name, verb), call in kept.items():
         setattr(CHANNELS[name], verb, doors.around(f"{name}.{verb}", call))
     try:

@@ -105,10 +105,17 @@ LOCKS = [
 
 OUTCOMES = [
     bug(
+        "a number is given up without closing it",
+        ASK,
+        "return channels.close(row.channel, row.number, at=at)",
+        "return channels.Closed()",
+        "tests/billing/test_late_arrival.py",
+    ),
+    bug(
         "an orphan is not asked about before it is tried again",
         ASK,
-        'Report(row.id, channels.query(row.channel, row.number, at=at), "query")',
-        'Report(row.id, channels.Absent(), "query")',
+        'Report(row.id, _heard(row, at=at), "query")',
+        'Report(row.id, channels.Closed(), "query")',
         "tests/billing/test_settle.py",
     ),
     bug(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from billing.channels import Absent, Answer, Charge, Declined, Lost, Taken, bank
+from billing.channels import Absent, Answer, Charge, Closed, Declined, Lost, Taken, bank
 from billing.planning import Kind
 from kernel.money import Money
 
@@ -116,6 +116,7 @@ class FaultyChannel:
     ) -> None:
         self.rng, self.point, self.storms = rng, point, storms
         self.debits: dict[str, Debit] = {}
+        self.shut: set[str] = set()
         self.notes: list[Note] = []
         self.counts: dict[str, int] = {}
         #: Accounts that are closed, from when; and until when nothing goes wrong any more.
@@ -145,6 +146,18 @@ class FaultyChannel:
         self.point("after query")
         return answer
 
+    def close(self, number: str, *, at: datetime) -> Answer:
+        """What it knows it tells, also what it does not show yet; what has not arrived never will be taken."""
+        self.point("before close")
+        if self._storm(at):
+            self._count("line_broken_close")
+            raise LineBrokenError
+        debit = self.debits.get(number)
+        answer = Closed() if debit is None else self._told(debit, max(at, debit.seen_from))
+        self.shut |= {number} if debit is None else set()
+        self.point("after close")
+        return answer
+
     def notes_due(self, at: datetime) -> Iterator[Note]:
         """Callbacks to go out by now. One that nobody acknowledges is sent `again`."""
         while self.notes and self.notes[0].at <= at:
@@ -167,6 +180,8 @@ class FaultyChannel:
         known = self.debits.get(charge.number)
         if known is not None:
             return self._told(known, charge.at)
+        if charge.number in self.shut:
+            return Declined("closed", Kind.TECHNICAL)
         fault = self._drawn(charge)
         self._count(fault)
         if fault is Fault.NEVER_ARRIVED:

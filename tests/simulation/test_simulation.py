@@ -18,7 +18,7 @@ import pytest
 from psycopg2 import extensions
 
 from billing import channels, rules
-from billing.channels import Answer, Declined, Lost
+from billing.channels import Answer, Closed, Declined, Lost
 from billing.models import Deduction
 from billing.planning import Kind
 from billing.services import settle
@@ -111,8 +111,9 @@ def harmless(_patch: pytest.MonkeyPatch) -> None:
 
 
 def found_wanting(patch: pytest.MonkeyPatch) -> None:
-    """What the channel has not found yet is taken for never sent."""
+    """What the channel has not found yet is taken for never sent, and nobody has it closed."""
     patch.setattr(rules, "never_sent", lambda *_args, **_kwargs: True)
+    patch.setattr(channels, "close", lambda *_args, **_kwargs: Closed())
 
 
 def impatient(patch: pytest.MonkeyPatch) -> None:
