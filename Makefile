@@ -38,14 +38,29 @@ check: .venv/.dev ## formatting, lint, layers, types, migrations, API descriptio
 	  PII_KEYS="k1:$$(random)" BLIND_INDEX_KEY="$$(random)" \
 	  $(PY) manage.py check --deploy --fail-level WARNING
 
-evidence: .venv/.dev ## killed at every point by every behaviour of the bank, once and twice: half an hour or more
-	CRASH_STRIDE=1 CRASH_PAIRS=110 $(PY) -m pytest tests/crashes -q -s $(ARGS)
+# Each piece starts servers of its own, so that `make -j2 evidence` runs two at a time.
+EVIDENCE := crashes machine races planted kills simulation
+.PHONY: $(EVIDENCE:%=evidence-%)
+evidence: $(EVIDENCE:%=evidence-%) ## the long proof, hours of it; a piece alone: make evidence-crashes
+
+evidence-crashes: .venv/.dev # killed at every point of every story, and twice
+	CRASH_STRIDE=1 CRASH_PAIRS=105 $(PY) -m pytest tests/crashes -q -s $(ARGS)
+
+evidence-machine: .venv/.dev # any life in any order, against a model
 	MACHINE_EXAMPLES=420 MACHINE_STEPS=50 $(PY) -m pytest tests/machine -q -s $(ARGS)
+
+evidence-races: .venv/.dev # two hands at once, two hundred times each
 	RACE_ROUNDS=200 $(PY) -m pytest tests/races -q -s $(ARGS)
+
+evidence-planted: .venv/.dev # known mistakes are noticed
 	$(PY) -m tests.planted
+
+evidence-kills: .venv/.dev # processes of the whole platform killed in earnest
 	KILL_ROUNDS=20 KILL_ORDERS=2000 KILL_SPREAD=0 KILL_LONGEST_WAIT=120 KILL_TWIN_ORDERS=2000 ABSENT_SECONDS=60 \
 	  KILL_DATABASES=5 KILL_LOAD_SECONDS=5 KILL_STOPS=3 KILL_LEASE=60 KILL_STOPPED_SECONDS=100 \
-	  $(PY) -m pytest tests/kills -q -s $(ARGS) # an hour or more: processes of the whole platform, killed in earnest
+	  $(PY) -m pytest tests/kills -q -s $(ARGS)
+
+evidence-simulation: .venv/.dev # ninety days of ten thousand orders, a hundred seeds
 	SIMULATED_SEEDS=100 SIMULATED_ORDERS=10000 SIMULATED_DAYS=90 $(PY) -m pytest tests/simulation -q -s $(ARGS)
 
 bench: .venv/.dev ## what the plan recovers and how often it asks, beside a retry a day, on made-up people: some minutes
