@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "bnpl.unavailable.Unavailable",
 ]
 
 ROOT_URLCONF = "bnpl.urls"

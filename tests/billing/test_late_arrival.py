@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-
 from billing.channels import CHANNELS, Charge, Closed, Declined, Taken, bank
 from billing.models import ChannelReport, Deduction
 from billing.services import pay
