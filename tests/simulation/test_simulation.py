@@ -1,6 +1,7 @@
 """Weeks of everything at once. The same seed is the same life, to the byte, and the judge finds nothing wrong with it.
 
-`make evidence` runs many seeds of many orders over ninety days: SIMULATED_SEEDS, SIMULATED_ORDERS, SIMULATED_DAYS.
+`make evidence` runs many seeds of many orders over ninety days: SIMULATED_SEEDS of them from SIMULATED_FIRST on, each
+of SIMULATED_ORDERS and SIMULATED_DAYS. A seed's line holds the digest of its log: the same wherever it is run.
 """
 
 import os
@@ -28,7 +29,8 @@ from tests.simulation.outcome import Outcome
 from tests.simulation.run import Simulation
 from tests.simulation.world import Size
 
-SEEDS = int(os.environ.get("SIMULATED_SEEDS", "2"))
+FIRST = int(os.environ.get("SIMULATED_FIRST", "1"))
+SEEDS = int(os.environ.get("SIMULATED_SEEDS", "1"))
 ORDERS = int(os.environ.get("SIMULATED_ORDERS", "300"))
 DAYS = int(os.environ.get("SIMULATED_DAYS", "10"))
 #: Enough to be lived twice, and for mistakes to show where much goes wrong.
@@ -83,7 +85,7 @@ def say(line: str) -> None:
     sys.stdout.write(f"\n{line}\n")
 
 
-@pytest.mark.parametrize("seed", range(1, SEEDS + 1))
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + SEEDS))
 def test_whatever_happens_nothing_goes_wrong(seed: int, simulate: Simulate, told: list[Outcome]) -> None:
     outcome = simulate(Size(seed, ORDERS, DAYS))
     told.append(outcome)
@@ -103,7 +105,7 @@ def test_the_same_seed_is_the_same_life_to_the_byte(
     shell = [sys.executable, "manage.py", "shell", "--no-imports", "-c", again]
     subprocess.run(shell, check=True, env=os.environ | {"PYTHONHASHSEED": "1"})  # noqa: S603  our own command
     assert there.read_text().splitlines() == here.log
-    assert here.digest in str(here)
+    assert here.wrongs == []
 
 
 def harmless(_patch: pytest.MonkeyPatch) -> None:
