@@ -117,6 +117,8 @@ def test_a_failure_is_told_with_its_reason_and_the_next_time_and_the_next_debit_
     assert "将于 11月21日 10:00 从 沙箱银行卡 扣款" in planned
     deduct_due(power_bank.realm_id, at=NOON + 22 * HOUR)
     pass_by(power_bank, NOON + 22 * HOUR)
+    assert stages(order) == ["debit_failed", "debit_planned", "debit_failed"]
+    pass_by(power_bank, NOON + 47 * HOUR)  # the next one is on the third day
     assert stages(order) == ["debit_failed", "debit_planned"] * 2
 
 
