@@ -129,10 +129,12 @@ class WeatherRules(Rules):
 
     def was_planned(self, due: set[tuple[UUID, int]], attempts: list[Attempt]) -> None:
         """Only what was due was tried, whole; one debit a person and instrument; nothing due is left lying."""
-        for attempt in attempts:
-            assert {(debt.order.id, debt.sequence) for debt, _ in attempt.lines} <= due
+        tried = {(debt.order.id, debt.sequence): attempt for attempt in attempts for debt, _ in attempt.lines}
+        assert tried.keys() <= due
         assert max(Counter(attempt.token for attempt in attempts).values(), default=1) == 1
-        assert not self.due()
+        assert all(place in tried and tried[place].state == "failed" for place in self.due()), (
+            "on to the next instrument"
+        )
         local = self.world.at + CHINA
         retries = Deduction.objects.filter(
             realm_id=self.world.realm_id, purpose="planned", prepared_at__gt=self.world.at - DAY
