@@ -40,7 +40,7 @@ class Account:
         return (1, timedelta()) if self.wallet else (2, timedelta(seconds=30))
 
     def refuses(self, amount: int, *, at: datetime) -> Word | None:
-        short = self.balance is not None and amount > self.balance
+        short = amount > (self.balance or 0)
         if self.wallet:
             return Word.SOFT if short else None
         match self.behaviour:
