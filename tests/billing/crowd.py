@@ -1,4 +1,4 @@
-"""Ten thousand people, in seconds: copies of one debt, each somebody else's. The book knows nothing of them."""
+"""Thousands of people, in seconds: copies of one debt, each somebody else's. The book knows nothing of them."""
 
 from django.db import connection
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from tests.machine.model import Debt, Order, Person
+from tests.machine.debt import Debt
+from tests.machine.model import Order, Person
 from tests.machine.twin import Bank, Word
 
 WAITS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))

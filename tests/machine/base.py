@@ -12,7 +12,8 @@ from bnpl.invariants import violations
 from kernel.refusal import Refusal
 from tests.database import empty_tables
 from tests.machine import compare
-from tests.machine.model import Debt, Order, Person
+from tests.machine.debt import Debt
+from tests.machine.model import Order, Person
 from tests.machine.world import World
 
 #: After how many steps everything that must always be true is asked of the database, besides at the end.

@@ -9,7 +9,7 @@ from django.db import connection
 
 from accounts.models import Delivery
 from tests.machine.attempts import Attempt
-from tests.machine.model import CHINA, Debt
+from tests.machine.debt import CHINA, Debt
 from tests.machine.world import World
 
 #: Everything there is to compare, as rows of a kind, a key and texts; moments are microseconds.

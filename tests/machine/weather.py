@@ -21,7 +21,7 @@ from orders import services as orders
 from orders.models import Obligation
 from tests.machine.attempts import Attempt
 from tests.machine.base import PICKS, Rules, chosen, refused
-from tests.machine.model import CHINA, midnight_after
+from tests.machine.debt import CHINA, midnight_after
 from tests.machine.people import MORNING, NIGHT
 from tests.machine.twin import Word
 from tests.stillness import nothing_moves

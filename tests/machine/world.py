@@ -17,7 +17,8 @@ from merchants import services as merchants
 from tests.api import Api, key
 from tests.conftest import BY, NOON, make_shop
 from tests.machine.attempts import LEASE, Attempt, Collection
-from tests.machine.model import Agreement, Debt, Order, Person, Terms
+from tests.machine.debt import Debt
+from tests.machine.model import Agreement, Order, Person, Terms
 from tests.machine.twin import Account, Bank
 
 #: Refusals after which the same key may try again.
