@@ -184,7 +184,8 @@ class Obligation(Lifecycle):
         self.plan = [p | {"at": (datetime.fromisoformat(p["at"]) + stood).isoformat()} for p in self.plan]
         self.overdue_from = at + self.overdue_left if self.overdue_left is not None else None
         self.paused_at = self.overdue_left = None
-        self.day_end_at = day_end_at if self.state == self.State.OVERDUE else None
+        ages = self.state == self.State.OVERDUE and self.kind == self.Kind.PRINCIPAL
+        self.day_end_at = day_end_at if ages else None
         self.wait_for_next()
 
     def wait_for_next(self) -> None:

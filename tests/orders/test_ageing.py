@@ -191,3 +191,13 @@ def test_who_stopped_a_clock_and_why_stands_in_the_orders_history(power_bank: Sh
         ("resumed", "hardship", "好了", str(BY)),
         ("resumed", "problem_reported", "好了", str(BY)),
     ]
+
+
+def test_a_late_fee_has_no_days_of_its_own_that_nobody_would_count(strict: Shop) -> None:
+    order = overdue(strict)
+    orders.close_days(strict.realm_id, at=MIDNIGHT + A_DAY, limit=10)
+    orders.pause_order(order.id, "hardship", by=BY, at=MIDNIGHT + 2 * A_DAY)
+    orders.resume_order(order.id, "hardship", by=BY, at=MIDNIGHT + 3 * A_DAY)
+
+    ends = dict(Obligation.objects.filter(order=order).values_list("kind", "day_end_at"))
+    assert ends == {"principal": MIDNIGHT + 4 * A_DAY, "late_fee": None}

@@ -204,8 +204,8 @@ PLANS = [
     bug(
         "going on forgets to end the pause",
         OBLIGATION,
-        "        self.paused_at = self.overdue_left = None\n        self.day_end_at = day_end_at if",
-        "        self.overdue_left = None\n        self.day_end_at = day_end_at if",
+        "        self.paused_at = self.overdue_left = None\n        ages =",
+        "        self.overdue_left = None\n        ages =",
         "tests/orders/test_ageing.py",
     ),
     bug(
