@@ -29,9 +29,13 @@ AT_HAND = [
 CASES = [(Life, behaviour) for behaviour in Behaviour]
 CASES += [(story, behaviour) for story in (Hands, Lost) for behaviour in AT_HAND]
 _names = (f"K{n}" for n in itertools.count(1))
-every_case = pytest.mark.parametrize(
-    ("story", "behaviour"), CASES, ids=[f"{story.__name__}-{behaviour}" for story, behaviour in CASES]
-)
+#: Twice killed: every case when evidence is asked for, each third one otherwise.
+TWICE = CASES if PAIRS > 1 else CASES[::3]
+
+
+def each(cases: list[tuple[type[Life], Behaviour]]) -> pytest.MarkDecorator:
+    names = [f"{story.__name__}-{behaviour}" for story, behaviour in cases]
+    return pytest.mark.parametrize(("story", "behaviour"), cases, ids=names)
 
 
 def tally(kind: str, story: type[Life], behaviour: Behaviour, kills: int) -> None:
@@ -43,7 +47,7 @@ def a_shop() -> Shop:
     return make_shop("来电充电宝", late_fee_daily_bps=100, late_fee_cap_bps=2000)
 
 
-@every_case
+@each(CASES)
 def test_killed_anywhere_it_comes_right(
     story: type[Life], behaviour: Behaviour, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -64,7 +68,7 @@ def test_killed_anywhere_it_comes_right(
     tally("single", story, behaviour, kills)
 
 
-@every_case
+@each(TWICE)
 def test_killed_again_while_recovering_it_comes_right(
     story: type[Life], behaviour: Behaviour, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -14,7 +14,7 @@ from merchants.models import Event
 from orders.models import Order
 
 #: A handful in every run; `make evidence` asks for 200.
-ROUNDS = int(os.environ.get("RACE_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "2"))
 
 
 def rounds(race: str) -> Iterator[int]:
