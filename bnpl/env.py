@@ -54,7 +54,7 @@ class Environment:
         return text in {"1", "true", "yes"}
 
     def at_home(self, name: str) -> bool:
-        """What is let pass on a developer's machine and in tests, unless switched off there, and never in production."""
+        """What is let pass at home and in tests, unless switched off there, and never in production."""
         if self.production and self.flag(name):
             raise ImproperlyConfigured(f"{name} is on; production does not start with it.")
         return not self.production and (self.flag(name) or not self.text(name))

@@ -18,6 +18,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from http.client import HTTPException
 
+import structlog
 from django.conf import settings
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
@@ -27,6 +28,7 @@ from kernel.lifecycle import in_transaction
 from merchants.rules.addresses import Policy, Target, target_of
 from merchants.rules.webhooks import Outcome, excerpt
 
+log = structlog.get_logger(__name__)
 BUDGET_SECONDS = 10.0
 ANSWER_MAX = 64 * 1024
 _CHUNK = 8 * 1024
@@ -128,6 +130,9 @@ def post(parcel: Parcel, *, real: Callable[[], datetime]) -> Outcome:
         return Outcome(None, _since(began), str(why))
     except (OSError, HTTPError, HTTPException, ValueError) as broken:
         return Outcome(None, _since(began), "timeout" if deadline.cut else _kind_of(broken))
+    except Exception:
+        log.exception("webhook_not_sent", host=parcel.url.partition("://")[2].partition("/")[0])
+        return Outcome(None, _since(began), "broken")
     return Outcome(status, _since(began), "", excerpt(raw), _asked_for(retry_after, real()))
 
 

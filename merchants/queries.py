@@ -75,6 +75,11 @@ def events_of(
     return rows.newest_first()
 
 
+def place_of(merchant_id: UUID, event_id: UUID) -> tuple[int, UUID] | None:
+    """Where one of the merchant's events stands in its feed; None where it has no such event."""
+    return Event.objects.filter(merchant_id=merchant_id, pk=event_id).values_list("xact", "pk").first()
+
+
 def event_of(merchant_id: UUID, event_id: UUID) -> Event:
     """One thing the merchant was told.
 

@@ -50,7 +50,8 @@ class OwnTransaction(Func):
 class EventQuerySet(models.QuerySet["Event"]):
     def told(self) -> Self:
         """Those before which nothing can appear any more: what a transaction that still runs may yet commit, and all
-        that was written since that transaction began, is shown when it has ended."""
+        that was written since that transaction began, is shown when it has ended.
+        """
         return self.filter(Q(xact__lt=OldestRunning()) | Q(xact=OwnTransaction()))
 
     def newest_first(self) -> Self:

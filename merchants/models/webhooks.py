@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django_fsm import FSMField, transition
 
 from kernel import guards
-from kernel.models import Identified, Realm
+from kernel.models import LIVE, Identified, Realm
 from kernel.sealed import seal, unseal
 from merchants.models.events import Event
 from merchants.models.tenant import Merchant
@@ -23,7 +23,8 @@ _MOVES = """
         RAISE EXCEPTION '% %: % may not become %', TG_TABLE_NAME, OLD.id, OLD.state, NEW.state
             USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'a_delivery_moves_legally';
     END IF;
-    IF (NEW.id, NEW.realm_id, NEW.endpoint_id, NEW.event_id) <> (OLD.id, OLD.realm_id, OLD.endpoint_id, OLD.event_id) THEN
+    IF (NEW.id, NEW.realm_id, NEW.endpoint_id, NEW.event_id)
+       <> (OLD.id, OLD.realm_id, OLD.endpoint_id, OLD.event_id) THEN
         RAISE EXCEPTION '% %: a column that names it was changed', TG_TABLE_NAME, OLD.id
             USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'identity_is_frozen';
     END IF;
@@ -81,6 +82,10 @@ class WebhookEndpoint(Identified):
                 | Q(old_secret__isnull=False, old_secret_until__isnull=False),
             ),
         ]
+
+    @property
+    def livemode(self) -> bool:
+        return self.realm_id == LIVE
 
     @transition(field=state, source=State.ENABLED, target=State.DISABLED)
     def disable(self, because: str, *, at: datetime) -> None:

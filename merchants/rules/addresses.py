@@ -85,7 +85,7 @@ def target_of(url: str, policy: Policy) -> Target | None:
 
 
 def _split(url: str) -> SplitResult | None:
-    """The URL's parts, if every program would read the same ones: printable ASCII, no user, no fragment, no `\\`."""
+    """The URL's parts, if every program would read the same ones: printable ASCII, no user, no fragment."""
     if not 0 < len(url) <= URL_MAX or not all("!" <= c <= "~" and c not in '\\^`{|}<>"' for c in url):
         return None
     try:

@@ -5,11 +5,13 @@ again under the same `webhook-id`. Nobody waits for anybody: an endpoint has onl
 while it fails.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -73,7 +75,13 @@ class Taken:
 
 
 def deliver_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
-    """Send what is due in this realm by now, running or frozen. Returns how many deliveries were seen to."""
+    """Send what is due in this realm by now, running or frozen. Returns how many deliveries were seen to.
+
+    Raises:
+        InsideTransactionError: a transaction is open.
+    """
+    if in_transaction():
+        raise courier.InsideTransactionError
     seen = 0
     with ThreadPoolExecutor(PARCELS) as hands:
         while seen < limit:
@@ -85,42 +93,72 @@ def deliver_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     return seen
 
 
-def deliver_everywhere(times: Callable[[], Mapping[int, datetime]], *, troubled: bool) -> None:
+def deliver_everywhere(times: Callable[[], Mapping[int, datetime]], *, troubled: bool, turn: threading.Lock) -> None:
     """Send what is due in every realm, by what time it is in each, for as long as one ring lasts.
 
-    Whoever has answered makes room for the next at once; nobody waits for the slowest.
+    Whoever has answered makes room for the next at once; nobody waits for the slowest. One ring takes up at a time, and
+    holds the `turn` while it does; then it only waits for what is under way, and the next takes up beside it.
+
+    Raises:
+        InsideTransactionError: a transaction is open.
     """
-    until, underway = time.monotonic() + WORKS_FOR_SECONDS, dict[Future[rules.Outcome], tuple[Taken, float]]()
-    hands = ThreadPoolExecutor(PARCELS, thread_name_prefix="webhooks")
+    if in_transaction():
+        raise courier.InsideTransactionError
+    if not turn.acquire(blocking=False):
+        return
+    round_ = Round(ThreadPoolExecutor(PARCELS, thread_name_prefix="webhooks"))
     try:
-        while True:
-            found = 0
-            if time.monotonic() < until and len(underway) < PARCELS and (now := times()):
-                taken, found = take_up(now, limit=PARCELS - len(underway), lanes=(troubled,))
-                underway |= {hands.submit(send, one): (one, time.monotonic()) for one in taken}
-            if not underway and not found:
-                return
-            _settle_what_ended(underway)
+        round_.take_up_while_there_is_something(times, lanes=(troubled,))
     finally:
-        hands.shutdown(wait=False, cancel_futures=True)
+        turn.release()
+        round_.see_out()
 
 
-def _settle_what_ended(underway: dict[Future[rules.Outcome], tuple[Taken, float]]) -> None:
-    """Wait a moment, and write down what came back. Who cannot be waited for any longer ran out of time."""
-    wait(underway, timeout=0.1, return_when="FIRST_COMPLETED")
-    ended = []
-    for future, (taken, began) in list(underway.items()):
-        late = time.monotonic() - began > _OVERDUE_SECONDS
-        if future.done() or late:
-            del underway[future]
-            outcome = (
-                future.result() if future.done() else rules.Outcome(None, round(_OVERDUE_SECONDS * 1000), "timeout")
-            )
-            ended.append((taken, outcome))
-    try:
-        settle(ended)
-    except Exception:
-        log.exception("webhooks_not_settled", deliveries=[str(taken.delivery_id) for taken, _ in ended])
+class Round:
+    """What one ring has under way, and since when."""
+
+    def __init__(self, hands: ThreadPoolExecutor) -> None:
+        self.hands, self.underway = hands, dict[Future[rules.Outcome], tuple[Taken, float]]()
+
+    def take_up_while_there_is_something(
+        self, times: Callable[[], Mapping[int, datetime]], *, lanes: Sequence[bool]
+    ) -> None:
+        until = time.monotonic() + WORKS_FOR_SECONDS
+        while time.monotonic() < until:
+            room, found = PARCELS - len(self.underway), 0
+            if room and (now := times()):
+                taken, found = take_up(now, limit=room, lanes=lanes)
+                self.underway |= {self.hands.submit(send, one): (one, time.monotonic()) for one in taken}
+            if not self.underway and not found:
+                return
+            self.settle_what_ended()
+
+    def see_out(self) -> None:
+        """Wait for what is under way."""
+        try:
+            while self.underway:
+                self.settle_what_ended()
+        finally:
+            self.hands.shutdown(wait=False, cancel_futures=True)
+
+    def settle_what_ended(self) -> None:
+        """Wait a moment, and write down what came back. Who cannot be waited for any longer ran out of time.
+
+        What cannot be written down is logged, and sent again when its lease has run out.
+        """
+        wait(self.underway, timeout=0.1, return_when=FIRST_COMPLETED)
+        late = time.monotonic() - _OVERDUE_SECONDS
+        ended = [future for future, (_, began) in self.underway.items() if future.done() or began < late]
+        outcomes = [(self.underway.pop(future)[0], _outcome_of(future)) for future in ended]
+        try:
+            settle(outcomes)
+        except Exception:
+            log.exception("webhooks_not_settled", deliveries=[str(taken.delivery_id) for taken, _ in outcomes])
+
+
+def _outcome_of(future: Future[rules.Outcome]) -> rules.Outcome:
+    """What came back; of one that still asks for the host's name, nothing ever will."""
+    return future.result() if future.done() else rules.Outcome(None, round(_OVERDUE_SECONDS * 1000), "timeout")
 
 
 @transaction.atomic
@@ -131,7 +169,7 @@ def take_up(
 
     Returns what is to be sent now, within its lease, and how many were seen to: some need no sending any more.
     """
-    asked = {
+    asked: dict[str, Any] = {
         "realms": list(times),
         "times": list(times.values()),
         "lanes": list(lanes),

@@ -75,7 +75,6 @@ def publish(news: Sequence[News], *, realm_id: int, at: datetime) -> None:
     )
 
 
-def _listed(filters: Any) -> list[str]:
-    """jsonb comes from a bare cursor as text."""
-    found: list[str] = msgspec.json.decode(filters) if isinstance(filters, str) else filters
-    return found
+def _listed(filters: str) -> list[str]:
+    """A column of JSON comes from a bare cursor as text."""
+    return msgspec.json.decode(filters, type=list[str])
