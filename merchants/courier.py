@@ -167,7 +167,7 @@ def _connection(target: Target, line: socket.socket, deadline: Deadline) -> HTTP
     """A connection by the host's name, for its certificate and the `Host` header, over the line that is open."""
     if target.scheme == "http":
         return _Plain(target.host, target.port, timeout=deadline.left, line=line)
-    return _Secure(target.host, target.port, timeout=deadline.left, ssl_context=_trust(), line=line)
+    return _Secure(target.host, target.port, timeout=deadline.left, ssl_context=trust(), line=line)
 
 
 class _Plain(HTTPConnection):
@@ -191,7 +191,7 @@ class _Secure(HTTPSConnection):
 
 
 @lru_cache(maxsize=1)
-def _trust() -> ssl.SSLContext:
+def trust() -> ssl.SSLContext:
     """The system's certificates; reading them takes longer than a handshake."""
     context = create_urllib3_context(ssl_minimum_version=ssl.TLSVersion.TLSv1_2, cert_reqs=ssl.CERT_REQUIRED)
     context.load_default_certs()

@@ -112,7 +112,6 @@ class RedeliverEvent(MerchantView):
         "Send an event again",
         takes=Redelivery,
         gives=RedeliveryOut,
-        status=202,
         refuses=[NotAllowed, services.NobodyListens, services.EndpointDisabled],
         writes=True,
         examples=[("To all", {}), ("To one", {"endpoint": "whe_0190b3d2c5a87c1d9e4f5a6b7c8d9e0f"})],
@@ -121,7 +120,7 @@ class RedeliverEvent(MerchantView):
         key, asked = self.named("evt", event), Redelivery.parse(request)
         endpoint = self.named("whe", asked.endpoint) if asked.endpoint is not None else None
         rows = services.redeliver_event(self.merchant_id, key, endpoint_id=endpoint, by=self.actor, at=self.now())
-        return answer(RedeliveryOut(object="redelivery", deliveries=len(rows)), status=202)
+        return answer(RedeliveryOut(object="redelivery", deliveries=len(rows)))
 
 
 def _types(text: str | None) -> list[str]:

@@ -188,7 +188,6 @@ class RedeliverFailed(HookView):
         "Send again what did not arrive",
         takes=BulkRedelivery,
         gives=BulkRedeliveryOut,
-        status=202,
         refuses=[NotAllowed, services.EndpointDisabled],
         writes=True,
         examples=[("Since a night", {"since": "2026-11-20T22:00:00Z"})],
@@ -196,4 +195,4 @@ class RedeliverFailed(HookView):
     def post(self, request: Request, endpoint: str) -> HttpResponse:
         key, asked = self.named("whe", endpoint), BulkRedelivery.parse(request)
         count = services.redeliver_failed(self.merchant_id, key, since=asked.since, by=self.actor, at=self.now())
-        return answer(BulkRedeliveryOut(object="redelivery", deliveries=count), status=202)
+        return answer(BulkRedeliveryOut(object="redelivery", deliveries=count))
