@@ -169,14 +169,9 @@ def test_no_hostile_address_is_saved_and_none_that_was_is_sent_to(
 @pytest.mark.parametrize("inner", ["127.0.0.1", "::1", "::ffff:127.0.0.1", INNER, "169.254.169.254", "100.100.100.200"])
 @pytest.mark.django_db(transaction=True)
 def test_a_name_that_was_public_when_saved_and_is_not_when_sent_leads_nowhere(
-    power_bank: Shop,
-    trap: Server,
-    production: None,
-    monkeypatch: pytest.MonkeyPatch,
-    inner: str,
-    settings: LazySettings,
+    power_bank: Shop, trap: Server, settings: LazySettings, monkeypatch: pytest.MonkeyPatch, inner: str
 ) -> None:
-    settings.WEBHOOK_PORTS = {443, trap.server_address[1]}
+    settings.WEBHOOKS_AT_HOME, settings.WEBHOOK_PORTS = False, {443, trap.server_address[1]}
     names(monkeypatch, [PUBLIC], [inner])
     url = f"https://rebinding.example:{trap.server_address[1]}/"
     merchants.add_endpoint(power_bank.merchant.id, url, by=BY, at=NOON)

@@ -1,5 +1,6 @@
 """Events reach a merchant's endpoint, or are visibly given up: a receiver of every kind, over real sockets."""
 
+import itertools
 import ssl
 import subprocess
 import time
@@ -99,7 +100,7 @@ def test_after_the_last_try_it_is_given_up_with_its_reason_and_every_try_is_on_r
     tries = list(row.attempts.order_by("number"))
     assert [one.number for one in tries] == list(range(1, TRIES_MAX + 1))
     assert {(one.status, one.excerpt, one.error) for one in tries} == {(500, "坏了", "")}
-    for wait, (one, following) in zip(WAITS, zip(tries, tries[1:], strict=False), strict=True):
+    for wait, (one, following) in zip(WAITS, itertools.pairwise(tries), strict=True):
         assert wait <= following.at - one.at <= wait * 1.1
 
 

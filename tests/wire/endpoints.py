@@ -7,7 +7,6 @@ from uuid import uuid4
 from tests.api import Api, wish_for
 from tests.conftest import Shop, someone
 
-
 #: Nobody listens there, and nobody needs to.
 HOOK = "http://127.0.0.1:9/hooks"
 
