@@ -205,7 +205,10 @@ INVARIANTS = [
     Invariant(
         "events_are_of_this_cluster",
         "No event says that a transaction wrote it which this cluster has not begun: the feed would hide it for years.",
-        "SELECT id, xact FROM merchants_event WHERE xact >= pg_snapshot_xmax(pg_current_snapshot())",
+        """
+        SELECT id, xact FROM merchants_event WHERE xact >= pg_snapshot_xmax(pg_current_snapshot())
+                                               AND xact IS DISTINCT FROM pg_current_xact_id_if_assigned()
+        """,
     ),
     Invariant(
         "what_was_delivered_was_answered_well",

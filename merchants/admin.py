@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.http import HttpRequest
 
 from kernel.admin_site import ReadOnlyAdmin
 from kernel.templatetags.house import minor
@@ -75,10 +76,14 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "event__type", "endpoint__url", "state", "tries", "reason", "next_at", "created_at"]
-    list_filter = ["state"]
+    list_filter = ["state", "realm__mode"]
     list_select_related = ["event", "endpoint"]
     found_by = {"whe": "endpoint_id", "evt": "event_id", "mch": "endpoint__merchant_id"}
     ordering = ["-id"]
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """The work under way links to what is due to endpoints that are well."""
+        return lookup == "endpoint__failing_from__isnull" or super().lookup_allowed(lookup, value, request)
 
 
 @admin.register(WebhookAttempt)

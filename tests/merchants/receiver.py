@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from merchants import services as merchants
+from merchants.models import WebhookDelivery
+from tests.conftest import BY, NOON, Shop, opened, someone
+
 
 @dataclass
 class Request:
@@ -86,3 +90,17 @@ def receiver(behave: Behaviour | None = None, *, tls: ssl.SSLContext | None = No
         server.shutdown()
         server.server_close()
         thread.join(5)
+
+
+@contextmanager
+def listening(shop: Shop, behave: Behaviour | None = None, **how: Any) -> Iterator[Server]:
+    """An endpoint of the shop's that behaves so, and one event on its way to it."""
+    with receiver(behave, **how) as server:
+        url = server.url(scheme="https" if how else "http")
+        merchants.add_endpoint(shop.merchant.id, url, event_types=["agreement.*"], by=BY, at=NOON)
+        opened(shop, someone(shop))
+        yield server
+
+
+def the_delivery() -> WebhookDelivery:
+    return WebhookDelivery.objects.get(event__type="agreement.activated")
