@@ -20,6 +20,7 @@ from accounts import notices, wording
 from accounts.models import Delivery, Notice, Person
 from kernel.lifecycle import in_transaction
 from kernel.models import LIVE
+from kernel.sweeps import Sweep
 from kernel.writes import update_all
 
 log = structlog.get_logger(__name__)
@@ -185,3 +186,12 @@ def _asked_today(zones: Mapping[UUID, str], *, at: datetime) -> dict[UUID, set[U
         if tried_at and tried_at.astimezone(zone).date() == at.astimezone(zone).date():
             found[person_id].add(notice_id)
     return found
+
+
+QUEUED = Sweep(
+    name="notices",
+    act=deliver_due,
+    first="SELECT min(next_at) FROM accounts_delivery WHERE realm_id = %(realm)s AND next_at IS NOT NULL",
+    work=Delivery,
+    column="next_at",
+)

@@ -31,7 +31,7 @@ DAYS, DAYS_MAX = (1, 3, 7, 15, 30), 120
 
 # By the index obligations_day_end, which holds what is overdue, owed and not standing still. Days that do not count
 # (the clock stood still) are not in overdue_days; the days of grace before it fell are taken off.
-_OVERDUE = """
+OVERDUE_UNTOLD = """
 SELECT o.id, s.day FROM orders_obligation o
 JOIN orders_order d ON d.id = o.order_id
 JOIN accounts_person p ON p.id = o.person_id
@@ -152,7 +152,7 @@ def _overdue(realm_id: int, *, at: datetime, limit: int) -> int:
         "limit": limit,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_OVERDUE, asked)
+        cursor.execute(OVERDUE_UNTOLD, asked)
         days = dict(cursor.fetchall())
     rows = list(Obligation.objects.filter(pk__in=days).select_related("order__merchant"))
     items = [_item(row, f"{COLLECTION}{days[row.id]}", amount, row.due_at, {}) for row, amount in _with_fees(rows)]
