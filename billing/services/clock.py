@@ -1,8 +1,8 @@
 """A sandbox's clock: read, set, and moved on so that everything happens that would have happened on the way.
 
-One at a time moves a clock, and holds a term on it meanwhile, as a row says: whoever dies in the middle leaves it at the
-last moment that came, what was due by then still due, and free when the term is over. Nothing is lost or done twice by
-that: every sweep claims its rows.
+One at a time moves a clock, and holds a term on it meanwhile, as the realm's row says: whoever dies in the middle leaves
+it at the last moment that came, what was due by then still due, and free when the term is over. Nothing is lost or done
+twice by that: every sweep claims its rows.
 """
 
 import time

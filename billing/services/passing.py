@@ -87,7 +87,7 @@ class Passing:
         return moments
 
     def _look_again(self, name: str, moment: datetime, at: datetime) -> datetime:
-        """When what was due at a moment, and still is, is to be done: now, or later if that was often enough in vain."""
+        """When to do what was due at a moment and still is: now, or later if that was in vain often enough."""
         again, wait = self._put_off.get(name, (at, FIRST_WAIT))
         if again > at:
             return again

@@ -48,7 +48,7 @@ DUE = Sweep(
     name="remind",
     act=remind.remind_due,
     first=f"SELECT min(moment) FROM ({_PLANNED} {''.join(_due(*stage) for stage in remind.DUE)}"
-    f" UNION ALL SELECT %(at)s::timestamptz WHERE EXISTS ({_OVERDUE})) moments",
+    f" UNION ALL SELECT %(at)s::timestamptz WHERE EXISTS ({_OVERDUE})) moments",  # noqa: S608  our own words
     batch=200,
     work=Obligation,
     column="order__completed_at",
