@@ -18,9 +18,9 @@ from django.utils.module_loading import import_string
 
 from accounts import notices, wording
 from accounts.models import Delivery, Notice, Person
-from kernel.lifecycle import in_transaction
 from kernel.models import LIVE
 from kernel.sweeps import Sweep
+from kernel.transactions import in_transaction
 from kernel.writes import update_all
 
 log = structlog.get_logger(__name__)

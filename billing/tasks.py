@@ -41,7 +41,7 @@ def keep_outages() -> None:
 @shared_task
 def remind_due() -> None:
     """Tell people what is coming and what is late, wherever anything was ever owed."""
-    untold.DUE.ring()
+    untold.EVERYTHING.ring()
 
 
 @shared_task

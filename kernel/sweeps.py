@@ -27,8 +27,12 @@ class Sweep:
     #: `act(realm_id, at=…, limit=…)` works off a batch and says how many it saw to; fewer than `limit` were all.
     act: Callable[..., int]
     #: SQL: the first moment at which there is something to do in the realm `%(realm)s` when it is `%(at)s` there.
-    first: str
+    first: str = ""
+    #: Where no moment tells: after which kinds, when they have done something, this one may have something to do.
+    after: tuple[str, ...] = ()
     batch: int = 100
+    #: The ring it is done on, if that is another's too.
+    beat: str = ""
     #: Where due rows stand and which column says when. None: whoever rings knows which realms have work.
     work: type[Model] | None = None
     column: str = ""

@@ -1,8 +1,8 @@
 """A sandbox's clock: read, set, and moved on so that everything happens that would have happened on the way.
 
-One at a time moves a clock, and holds a term on it meanwhile, as the realm's row says: whoever dies in the middle leaves
-it at the last moment that came, what was due by then still due, and free when the term is over. Nothing is lost or done
-twice by that: every sweep claims its rows.
+One at a time moves a clock, and holds a term on it meanwhile, as the realm's row says. Whoever dies in the middle
+leaves it at the last moment that came, what was due by then still due, and free when the term is over. Nothing is lost
+or done twice by that: every sweep claims its rows.
 """
 
 import time
@@ -29,7 +29,7 @@ from merchants.models import Change, Event, Merchant
 #: How far one step goes at most, and how far ahead of real time a sandbox's clock may be.
 SPAN_MAX, AHEAD_MAX = timedelta(days=400), timedelta(days=3_660)
 #: How long moving on works before it answers with what it has come to, and how long its silence is borne.
-WORKS_FOR, TERM = timedelta(seconds=20), timedelta(seconds=15)
+WORKS_FOR, TERM = timedelta(seconds=20), timedelta(seconds=30)
 
 
 class Mode(StrEnum):

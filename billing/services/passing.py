@@ -24,7 +24,7 @@ SWEEPS: tuple[Sweep, ...] = (
     orders.GOING_OVERDUE,
     orders.DAYS_ENDING,
     orders.UNCONFIRMED,
-    untold.DUE,
+    *untold.STAGES,
     deliver.QUEUED,
 )
 #: What is still due after it was done, because somebody else has it in hand, or nobody can do it, is looked at so often
@@ -37,11 +37,12 @@ Moments: TypeAlias = dict[str, datetime]
 
 def first_moments(realm_id: int, *, at: datetime, sweeps: Sequence[Sweep] = SWEEPS) -> Moments:
     """When each kind has something to do next, seen when it is `at`; not those that have nothing."""
-    asked = ", ".join(f"({sweep.first})" for sweep in sweeps)
+    dated = [sweep for sweep in sweeps if sweep.first]
+    asked = ", ".join(f"({sweep.first})" for sweep in dated)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {asked}", {"realm": realm_id, "at": at})
         found = cursor.fetchone()
-    return {sweep.name: moment for sweep, moment in zip(sweeps, found, strict=True) if moment is not None}
+    return {sweep.name: moment for sweep, moment in zip(dated, found, strict=True) if moment is not None}
 
 
 class Passing:
@@ -62,16 +63,22 @@ class Passing:
 
     def live(self, at: datetime, to: datetime, *, until: float) -> bool:
         """From `at` to the moment `to`, or as far as it comes before `until`, by time.monotonic. Whether it arrived."""
+        for sweep in SWEEPS:
+            if sweep.after:
+                self._do(sweep, at, until=until)
         while time.monotonic() < until:
             moments = self._moments(at)
             first = min(moments.values(), default=None)
             if first is None or first > to:
                 self._move(to)
                 return True
-            at = self._move(max(at, first))
+            if first > at:
+                at = self._move(first)
+            busy: set[str] = set()
             for sweep in SWEEPS:
-                if sweep.name in moments and moments[sweep.name] <= at:
-                    self._do(sweep, at, until=until)
+                due = sweep.name in moments and moments[sweep.name] <= at
+                if (due or busy & set(sweep.after)) and self._do(sweep, at, until=until):
+                    busy.add(sweep.name)
         return False
 
     def _moments(self, at: datetime) -> Moments:
@@ -99,14 +106,16 @@ class Passing:
         self._put_off[name] = (at + wait, min(2 * wait, LAST_WAIT))
         return at + wait
 
-    def _do(self, sweep: Sweep, at: datetime, *, until: float) -> None:
-        """What of a kind is due at this moment, until there is no full batch left."""
+    def _do(self, sweep: Sweep, at: datetime, *, until: float) -> int:
+        """What of a kind is due at this moment, until there is no full batch left. How much it was."""
         self._done[sweep.name] = at
-        count = self._batch(sweep, at)
+        done = count = self._batch(sweep, at)
         while count >= sweep.batch and time.monotonic() < until:
             count = self._batch(sweep, at)
+            done += count
+        return done
 
     def _batch(self, sweep: Sweep, at: datetime) -> int:
         count = sweep.act(self.realm_id, at=at, limit=sweep.batch)
-        self._work[sweep.name] += count
+        self._work[sweep.beat or sweep.name] += count
         return count

@@ -31,7 +31,7 @@ DAYS, DAYS_MAX = (1, 3, 7, 15, 30), 120
 
 # By the index obligations_day_end, which holds what is overdue, owed and not standing still. Days that do not count
 # (the clock stood still) are not in overdue_days; the days of grace before it fell are taken off.
-OVERDUE_UNTOLD = """
+_OVERDUE = """
 SELECT o.id, s.day FROM orders_obligation o
 JOIN orders_order d ON d.id = o.order_id
 JOIN accounts_person p ON p.id = o.person_id
@@ -53,9 +53,9 @@ def remind_due(realm_id: int, *, at: datetime, limit: int = 500) -> int:
     Two workers at once tell each stage once: the second one's rows find the first one's.
     """
     found = [
-        _planned(realm_id, at=at, limit=limit),
-        *(_due(realm_id, *stage, at=at, limit=limit) for stage in DUE),
-        _overdue(realm_id, at=at, limit=limit),
+        remind_of_debits(realm_id, at=at, limit=limit),
+        *(remind_of_due(realm_id, *stage, at=at, limit=limit) for stage in DUE),
+        remind_of_overdue(realm_id, at=at, limit=limit),
     ]
     return max(found)
 
@@ -102,7 +102,7 @@ def _over(row: Obligation | None, notice: Notice, *, at: datetime) -> str:
 
 
 @transaction.atomic
-def _planned(realm_id: int, *, at: datetime, limit: int) -> int:
+def remind_of_debits(realm_id: int, *, at: datetime, limit: int) -> int:
     """Automatic debits of the coming day, by the index obligations_due. A late fee goes with the debt it is for."""
     main = Obligation.objects.filter(order=OuterRef("order"), kind=Obligation.Kind.PRINCIPAL, collect_at__isnull=False)
     coming = Obligation.objects.filter(
@@ -122,7 +122,7 @@ def _planned(realm_id: int, *, at: datetime, limit: int) -> int:
 
 
 @transaction.atomic
-def _due(realm_id: int, stage: str, before: timedelta, until: timedelta, *, at: datetime, limit: int) -> int:
+def remind_of_due(realm_id: int, stage: str, before: timedelta, until: timedelta, *, at: datetime, limit: int) -> int:
     """What is due in so many days, by the same index: until the person moves it, it is collected when it is due.
 
     The last day's does not ring beside the announcement of the debit itself.
@@ -141,7 +141,7 @@ def _due(realm_id: int, stage: str, before: timedelta, until: timedelta, *, at: 
 
 
 @transaction.atomic
-def _overdue(realm_id: int, *, at: datetime, limit: int) -> int:
+def remind_of_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     """What has been overdue for so many days that its person is to hear of it."""
     asked: dict[str, Any] = {
         "realm": realm_id,
@@ -152,7 +152,7 @@ def _overdue(realm_id: int, *, at: datetime, limit: int) -> int:
         "limit": limit,
     }
     with connection.cursor() as cursor:
-        cursor.execute(OVERDUE_UNTOLD, asked)
+        cursor.execute(_OVERDUE, asked)
         days = dict(cursor.fetchall())
     rows = list(Obligation.objects.filter(pk__in=days).select_related("order__merchant"))
     items = [_item(row, f"{COLLECTION}{days[row.id]}", amount, row.due_at, {}) for row, amount in _with_fees(rows)]

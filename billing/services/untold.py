@@ -1,55 +1,82 @@
-"""When there is next something to remind people of: the moments at which `remind` would find what was not told."""
+"""When there is next something to remind people of: each stage of `remind` by itself, for a clock that is moved on."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from accounts.wording import COLLECTION
 from billing.services import remind
 from kernel.sweeps import Sweep
 from orders.models import Obligation
+
+BEAT = "remind"
+#: How far past a stage's first moment it is looked ahead; what lies further is looked for when its moment has come.
+FURTHER = timedelta(days=1)
+_PRINCIPAL = """(o.kind = 'principal' OR NOT EXISTS (
+    SELECT 1 FROM orders_obligation m
+    WHERE m.order_id = o.order_id AND m.kind = 'principal' AND m.collect_at IS NOT NULL))"""
+
+
+def _first(stage: str, before: timedelta, until: timedelta, *, told: str, moment: str, where: str) -> str:
+    """SQL: the first moment at which something in this stage, which `before` and `until` bound, is untold."""
+    at, horizon = "%(at)s::timestamptz", _span(before + FURTHER)
+    return f"""
+    SELECT least(
+        (SELECT min(greatest({moment} - {_span(before)}, {at})) FROM orders_obligation o
+         WHERE o.realm_id = %(realm)s AND o.collect_at > {at} + {_span(until)}
+           AND o.collect_at <= {at} + {horizon} AND {where}
+           AND NOT EXISTS (SELECT 1 FROM accounts_notice n
+                           WHERE n.about = o.id AND n.stage = '{stage}' AND n.due_at = {told})),
+        (SELECT min(o.collect_at) - {_span(before)} FROM orders_obligation o
+         WHERE o.realm_id = %(realm)s AND o.collect_at > {at} + {horizon}))
+    """  # noqa: S608  our own words
 
 
 def _span(length: timedelta) -> str:
     return f"interval '{int(length.total_seconds())} seconds'"
 
 
-def _due(stage: str, before: timedelta, until: timedelta) -> str:
-    """The first moment in the days of a stage at which something due in it was not told.
+def _of_due(stage: str, before: timedelta, until: timedelta) -> Sweep:
+    """What is due in so many days. One that is collected much later than it is due is in no such day."""
 
-    Both its due time and its next attempt must lie in those days then: one that was moved far has no such moment.
-    """
-    return f"""
-    UNION ALL SELECT min(greatest(%(at)s, greatest(o.due_at, o.collect_at) - {_span(before)})) FROM orders_obligation o
-    WHERE o.realm_id = %(realm)s AND o.collect_at > %(at)s::timestamptz + {_span(until)}
-      AND o.due_at > %(at)s::timestamptz + {_span(until)}
-      AND least(o.due_at, o.collect_at) > greatest(o.due_at, o.collect_at) - {_span(before - until)}
-      AND NOT EXISTS (SELECT 1 FROM accounts_notice n
-                      WHERE n.about = o.id AND n.stage = '{stage}' AND n.due_at = o.due_at)
-    """  # noqa: S608  our own stages
+    def act(realm_id: int, *, at: datetime, limit: int) -> int:
+        return remind.remind_of_due(realm_id, stage, before, until, at=at, limit=limit)
+
+    later = "greatest(o.due_at, o.collect_at)"
+    where = (
+        f"o.due_at > %(at)s::timestamptz + {_span(until)}"
+        f" AND least(o.due_at, o.collect_at) > {later} - {_span(before - until)}"
+    )
+    return Sweep(
+        name=stage,
+        act=act,
+        first=_first(stage, before, until, told="o.due_at", moment=later, where=where),
+        batch=200,
+        beat=BEAT,
+    )
 
 
-#: A debit, a day ahead, the first of those not told by the index obligations_due; a late fee goes with its debt.
-_PLANNED = f"""
-    (SELECT greatest(%(at)s, o.collect_at - {_span(remind.AHEAD)}) AS moment FROM orders_obligation o
-     WHERE o.realm_id = %(realm)s AND o.collect_at > %(at)s::timestamptz + {_span(remind.IMMEDIATE)}
-       AND (o.kind = 'principal' OR NOT EXISTS (SELECT 1 FROM orders_obligation m WHERE m.order_id = o.order_id
-                                                AND m.kind = 'principal' AND m.collect_at IS NOT NULL))
-       AND NOT EXISTS (SELECT 1 FROM accounts_notice n
-                       WHERE n.about = o.id AND n.stage = 'debit_planned' AND n.due_at = o.collect_at)
-     ORDER BY o.collect_at LIMIT 1)
-"""  # noqa: S608  our own figures
-#: What is overdue and untold is to be told now: its days were counted a moment ago.
-_OVERDUE = (
-    remind.OVERDUE_UNTOLD.replace("%(days)s", f"'{{{','.join(map(str, remind.DAYS))}}}'")
-    .replace("%(most)s", str(remind.DAYS_MAX))
-    .replace("%(stage)s", f"'{COLLECTION}'")
-    .replace("%(limit)s", "1")
-)
-DUE = Sweep(
-    name="remind",
-    act=remind.remind_due,
-    first=f"SELECT min(moment) FROM ({_PLANNED} {''.join(_due(*stage) for stage in remind.DUE)}"
-    f" UNION ALL SELECT %(at)s::timestamptz WHERE EXISTS ({_OVERDUE})) moments",  # noqa: S608  our own words
-    batch=200,
-    work=Obligation,
-    column="order__completed_at",
+#: All of it, as the beat rings for it.
+EVERYTHING = Sweep(name=BEAT, act=remind.remind_due, batch=200, work=Obligation, column="order__completed_at")
+#: And stage by stage. Of what is overdue people hear when its days were counted, or what stood in the way has ended.
+STAGES = (
+    Sweep(
+        name="debit_planned",
+        act=remind.remind_of_debits,
+        first=_first(
+            "debit_planned",
+            remind.AHEAD,
+            remind.IMMEDIATE,
+            told="o.collect_at",
+            moment="o.collect_at",
+            where=_PRINCIPAL,
+        ),
+        batch=200,
+        beat=BEAT,
+    ),
+    *(_of_due(*stage) for stage in remind.DUE),
+    Sweep(
+        name="overdue_days",
+        act=remind.remind_of_overdue,
+        after=("deduct", "ask", "callbacks", "overdue", "days"),
+        batch=200,
+        beat=BEAT,
+    ),
 )
