@@ -16,7 +16,7 @@ from orders import services as orders
 
 log = structlog.get_logger(__name__)
 #: Everything that falls due in a realm, in the order in which it is done at one moment: money first, then what its lack
-#: means, then what people hear of it. A ring of the beat that is not among these lives in real time (see the test).
+#: means, then what people hear of it.
 SWEEPS: tuple[Sweep, ...] = (
     deduct.DUE,
     ask.DUE,
@@ -27,6 +27,8 @@ SWEEPS: tuple[Sweep, ...] = (
     *untold.STAGES,
     deliver.QUEUED,
 )
+#: Rings that are nobody's on a sandbox's clock, and why. A new ring stands here or above, or a test fails.
+IN_REAL_TIME = {"outages": "a channel is out by a colleague's word, in real time; a clock that is moved on looks once"}
 #: What is still due after it was done, because somebody else has it in hand, or nobody can do it, is looked at so often
 #: once more, from some time on with a pause in seconds between: a second of real time in all.
 LOOKS, EASY_LOOKS, PAUSE = 55, 5, 0.02
