@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-
 from django.db import connection
 
 from accounts import services as accounts
@@ -113,7 +112,7 @@ def test_live_time_is_real_time(power_bank: Shop) -> None:
             lambda: set_clock(LIVE, mode="frozen", by=BY, real=live_now()),
             lambda: advance_clock(LIVE, to=timedelta(days=1), by=BY, real=live_now()),
         ):
-            with pytest.raises(Refusal, match=".") as stopped:
+            with pytest.raises(Refusal) as stopped:
                 verb()
             assert stopped.value.code == "sandbox_only"
         with pytest.raises(NotFound):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.api import refused
-from tests.conftest import Shop, make_shop
+from tests.conftest import make_shop
 from tests.sandbox.life import BEHAVIOURS, Job
 
 
