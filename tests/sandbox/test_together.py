@@ -20,7 +20,7 @@ from tests.api import key, refused
 from tests.conftest import BY, Shop, make_shop
 from tests.sandbox.life import START, Job
 from tests.simulation.crashes import Crash, Doors
-from tests.threads import at_once, halted
+from tests.threads import PATIENCE_SECONDS, Halt, at_once, halted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,19 +52,25 @@ def test_while_a_clock_is_moved_on_it_is_not_set_and_other_calls_go_on(job: Job,
     agreement = job.api.agreement(job.service, person)
     order = job.order(person, agreement)
     job.api.post(f"orders/{order}/complete", {"total": 600})
-    with halted(passing, "first_moments") as halt:
-        moving = halt.begin(partial(move_on, power_bank, days=10))
-        refused(job.api.post("sandbox/clock/advance", {"by": "P1D"}), 409, "clock_busy")
-        busy = job.api.call("PUT", "sandbox/clock", {"mode": "running"})
-        assert (busy.status_code, busy["Retry-After"]) == (409, "1")
-        beside = job.order(person, agreement)
-        assert job.api.post(f"orders/{beside}/complete", {"total": 500}).json()["state"] == "completed"
-        tasks.deduct_due()
-        assert not Deduction.objects.exists()
-        halt.open.set()
-        moving()
+    made = []
 
-    assert [job.look(one)["state"] for one in (order, beside)] == ["deducted", "deducted"]
+    def meanwhile(halt: Halt) -> None:
+        assert halt.reached.wait(PATIENCE_SECONDS)
+        try:
+            refused(job.api.post("sandbox/clock/advance", {"by": "P1D"}), 409, "clock_busy")
+            busy = job.api.call("PUT", "sandbox/clock", {"mode": "running"})
+            assert (busy.status_code, busy["Retry-After"]) == (409, "1")
+            made.append(job.order(person, agreement))
+            assert job.api.post(f"orders/{made[0]}/complete", {"total": 500}).json()["state"] == "completed"
+            tasks.deduct_due()
+            assert not Deduction.objects.exists()
+        finally:
+            halt.open.set()
+
+    with halted(passing, "first_moments") as halt:
+        at_once(partial(move_on, power_bank, days=10), partial(meanwhile, halt))
+
+    assert [job.look(one)["state"] for one in (order, *made)] == ["deducted", "deducted"]
     assert job.now() - datetime.fromisoformat(START) == timedelta(days=10)
 
 
@@ -86,7 +92,7 @@ def debits(shop: Shop) -> list[Any]:
     return [taken for token in tokens for taken in bank.debits_of(token)]
 
 
-@pytest.mark.parametrize("doors", [3, 17, 40, 61, 83, 120, 171, 222, 305, 401, 499, 600])
+@pytest.mark.parametrize("doors", [3, 17, 61, 120, 222, 401, 600])
 def test_whoever_dies_leaves_the_clock_at_a_moment_from_which_others_go_on(doors: int, power_bank: Shop) -> None:
     """A kill at any statement or commit: what came is kept, the rest comes later, nothing is lost or done twice."""
     job, twin = Job(power_bank), Job(make_shop("不曾中断"))
