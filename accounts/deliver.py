@@ -49,7 +49,10 @@ class InsideTransactionError(RuntimeError):
 def deliver_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """Send what is due by now. Returns how many copies were seen to; fewer than `limit` means none are left."""
     claimed, seen = claim_due(realm_id, at=at, limit=limit)
-    settle(list(send_all(claimed)), at=at)
+    if claimed:
+        with notices.kept_together():
+            outcomes = list(send_all(claimed))
+        settle(outcomes, at=at)
     return seen
 
 

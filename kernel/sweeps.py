@@ -28,8 +28,6 @@ class Sweep:
     act: Callable[..., int]
     #: SQL: the first moment at which there is something to do in the realm `%(realm)s` when it is `%(at)s` there.
     first: str = ""
-    #: Where no moment tells: after which kinds, when they have done something, this one may have something to do.
-    after: tuple[str, ...] = ()
     batch: int = 100
     #: The ring it is done on, if that is another's too.
     beat: str = ""

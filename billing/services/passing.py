@@ -4,13 +4,14 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TypeAlias
 
 import structlog
-from django.db import connection
 
 from accounts import deliver
 from billing.services import ask, callbacks, deduct, untold
+from kernel.prepared import Question
 from kernel.sweeps import Sweep
 from orders import services as orders
 
@@ -27,6 +28,12 @@ SWEEPS: tuple[Sweep, ...] = (
     *untold.STAGES,
     deliver.QUEUED,
 )
+#: After which of them, when they did something, another one may have something to do at once, whatever was due before.
+#: Of what is overdue people hear when its days were counted, or what stood in the way has ended.
+AFTER: Mapping[str, frozenset[str]] = {
+    "overdue_days": frozenset({"deduct", "ask", "callbacks", "overdue", "days"}),
+    "notices": frozenset({"deduct", "ask", "callbacks", *(sweep.name for sweep in untold.STAGES)}),
+}
 #: Rings that are nobody's on a sandbox's clock, and why. A new ring stands here or above, or a test fails.
 IN_REAL_TIME = {"outages": "a channel is out by a colleague's word, in real time; a clock that is moved on looks once"}
 #: What is still due after it was done, because somebody else has it in hand, or nobody can do it, is looked at so often
@@ -41,10 +48,13 @@ def first_moments(realm_id: int, *, at: datetime, sweeps: Sequence[Sweep] = SWEE
     """When each kind has something to do next, seen when it is `at`; not those that have nothing."""
     dated = [sweep for sweep in sweeps if sweep.first]
     asked = ", ".join(f"({sweep.first})" for sweep in dated)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {asked}", {"realm": realm_id, "at": at})
-        found = cursor.fetchone()
+    (found,) = _question(f"SELECT {asked}").rows(realm_id, at)
     return {sweep.name: moment for sweep, moment in zip(dated, found, strict=True) if moment is not None}
+
+
+@lru_cache(maxsize=8)
+def _question(asked: str) -> Question:
+    return Question(asked % {"realm": "$1", "at": "$2"}, ["bigint", "timestamptz"])
 
 
 class Passing:
@@ -66,7 +76,7 @@ class Passing:
     def live(self, at: datetime, to: datetime, *, until: float) -> bool:
         """From `at` to the moment `to`, or as far as it comes before `until`, by time.monotonic. Whether it arrived."""
         for sweep in SWEEPS:
-            if sweep.after:
+            if not sweep.first:
                 self._do(sweep, at, until=until)
         while time.monotonic() < until:
             moments = self._moments(at)
@@ -79,7 +89,7 @@ class Passing:
             busy: set[str] = set()
             for sweep in SWEEPS:
                 due = sweep.name in moments and moments[sweep.name] <= at
-                if (due or busy & set(sweep.after)) and self._do(sweep, at, until=until):
+                if (due or busy & AFTER.get(sweep.name, frozenset())) and self._do(sweep, at, until=until):
                     busy.add(sweep.name)
         return False
 

@@ -55,7 +55,7 @@ def _of_due(stage: str, before: timedelta, until: timedelta) -> Sweep:
 
 #: All of it, as the beat rings for it.
 EVERYTHING = Sweep(name=BEAT, act=remind.remind_due, batch=200, work=Obligation, column="order__completed_at")
-#: And stage by stage. Of what is overdue people hear when its days were counted, or what stood in the way has ended.
+#: And stage by stage. The last has no moment: see AFTER.
 STAGES = (
     Sweep(
         name="debit_planned",
@@ -75,7 +75,6 @@ STAGES = (
     Sweep(
         name="overdue_days",
         act=remind.remind_of_overdue,
-        after=("deduct", "ask", "callbacks", "overdue", "days"),
         batch=200,
         beat=BEAT,
     ),

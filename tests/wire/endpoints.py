@@ -46,7 +46,11 @@ class World:
             f"orders/{self.completed}/collect": {},
             "sandbox/people": {"name": "艾达", "behaviour": "no_funds_until", "duration": "P3D"},
             f"sandbox/agreements/{self.pending}/sign": {"person": self.person},
+            f"sandbox/agreements/{self.agreement}/stop": {},
             f"sandbox/orders/{self.open}/confirm": {},
+            f"sandbox/orders/{self.open}/decline": {},
+            f"sandbox/orders/{self.completed}/pay": {"amount": 200},
+            "sandbox/clock/advance": {"by": "PT1S"},
         }
 
 
