@@ -55,6 +55,7 @@ INSTALLED_APPS = [
     "credit",
     "orders",
     "billing",
+    "portal",
     "bnpl",
 ]
 
@@ -185,6 +186,12 @@ ACCOUNT_RATE_LIMITS = {  # "key" is the phone; a carrier puts thousands of peopl
     "request_login_code": "60/m/ip,3/m/key,10/h/key",
     "verify_phone": "60/m/ip,1/30s/key,10/h/key",
 }
+
+# a merchant's staff: an address, a password, and for whatever counts a second factor (portal)
+MFA_ADAPTER = "portal.second_factor.Adapter"
+MFA_TOTP_ISSUER = "先享后付"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+PASSWORD_RESET_TIMEOUT = 3600
 
 # mail
 EMAIL_BACKEND = "accounts.notices.LocalMail" if LOCAL_MESSAGES else "django.core.mail.backends.smtp.EmailBackend"
