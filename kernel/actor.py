@@ -7,7 +7,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`merchant:key_…`, `person:per_…`, `staff:usr_…`, `member:usr_…` (a merchant's), `channel:sandbox` or `system:deduct`."""
+    """`merchant:key_…`, `member:usr_…`, `person:per_…`, `staff:usr_…`, `channel:sandbox` or `system:deduct`."""
 
     kind: str
     name: str

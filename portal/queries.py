@@ -100,7 +100,7 @@ class Search:
 
 
 def orders_found(merchant_id: UUID, search: Search) -> QuerySet[Order]:
-    """The merchant's orders that are like this. A number or an id finds its one order; other text is a part of a title."""
+    """The merchant's orders that are like this. A number or an id finds one order; other text is a part of a title."""
     rows = Order.objects.filter(merchant_id=merchant_id).select_related("service")
     if search.state:
         rows = rows.filter(state=search.state)

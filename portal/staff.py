@@ -116,7 +116,7 @@ class Staff:
 
 
 def page(name: str) -> Callable[..., Callable[..., HttpResponseBase]]:
-    """A page under /merchant/<merchant>/, opened to whom `rules.PAGES` says. Anybody else's is as if it were missing."""
+    """A page under /merchant/<merchant>/, for whom `rules.PAGES` says. Anybody else's is as if it were missing."""
     access = PAGES[name]
 
     def for_staff(view: Callable[Concatenate[Staff, _P], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
