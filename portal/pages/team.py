@@ -1,5 +1,7 @@
 """Who works for the business: looked at by all, changed by its owners."""
 
+from typing import Any
+
 import structlog
 from django import forms
 from django.conf import settings
