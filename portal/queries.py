@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from accounts.models import User
 from billing.models import Deduction, DeductionLine
@@ -22,6 +23,8 @@ from portal.models import Invitation, Member
 from portal.rules import EXPORT_MAX
 
 _BATCH = 1000
+#: What an order comes to, as far as that can be said.
+_CAME_TO = Coalesce("total_minor", "amount_minor", "ceiling_minor")
 #: How long an answer may be unknown before staff should hear of it.
 UNKNOWN_LONG = timedelta(hours=1)
 
@@ -110,12 +113,10 @@ def orders_found(merchant_id: UUID, search: Search) -> QuerySet[Order]:
         rows = rows.filter(created_at__gte=search.after)
     if search.before:
         rows = rows.filter(created_at__lt=search.before)
-    if search.least is not None or search.most is not None:
-        rows = rows.annotate(came_to=Coalesce("total_minor", "amount_minor", "ceiling_minor"))
     if search.least is not None:
-        rows = rows.filter(came_to__gte=search.least)
+        rows = rows.filter(GreaterThanOrEqual(_CAME_TO, search.least))
     if search.most is not None:
-        rows = rows.filter(came_to__lte=search.most)
+        rows = rows.filter(LessThanOrEqual(_CAME_TO, search.most))
     return _named(rows, merchant_id, search.text.strip())
 
 
@@ -167,7 +168,7 @@ def today_of(merchant_id: UUID, *, since: datetime) -> Today:
     overdue = owed.order_by().values("currency").annotate(n=Count("order", distinct=True))
     late = list(overdue.annotate(minor=Sum(F("amount_minor") - F("paid_minor"))).values_list("currency", "n", "minor"))
     return Today(
-        ordered=_tally(mine.filter(created_at__gte=since), Coalesce("total_minor", "amount_minor", "ceiling_minor")),
+        ordered=_tally(mine.filter(created_at__gte=since), _CAME_TO),
         collected=_tally(mine.filter(deducted_at__gte=since), F("total_minor")),
         overdue=Tally(sum(n for _c, n, _m in late), [Money(minor, currency) for currency, _n, minor in late]),
         open=mine.filter(state=Order.State.OPEN).count(),

@@ -32,7 +32,7 @@ class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth is not typed
 
 
 def has_one(user: User) -> bool:
-    return Authenticator.objects.filter(user=user, type=_TOTP).exists()
+    return bool(Authenticator.objects.filter(user=user, type=_TOTP).exists())
 
 
 def shown_in(request: HttpRequest, user: User) -> bool:

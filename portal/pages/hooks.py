@@ -69,7 +69,7 @@ def endpoint(staff: Staff, endpoint: str) -> HttpResponse:
     cursor = staff.request.GET.get("cursor") or None
     copies = merchants.deliveries_of(staff.merchant.id, endpoint_id=found.id, state=state)
     rows, further = page_of(copies, cursor=cursor, limit=ROWS_A_PAGE)
-    shown = {"rows": rows, "further": further, "first": cursor is None, "state": state or ""}
+    shown: dict[str, Any] = {"rows": rows, "further": further, "first": cursor is None, "state": state or ""}
     return staff.show("portal/endpoint.html", endpoint=found, **shown)
 
 
@@ -172,7 +172,13 @@ def events(staff: Staff) -> HttpResponse:
     kind, cursor = staff.request.GET.get("type", ""), staff.request.GET.get("cursor") or None
     types = [kind] if kind in TYPES else []
     rows, further = _feed(staff, types, cursor)
-    shown = {"rows": rows, "further": further, "first": cursor is None, "kind": kind, "kinds": list(TYPES)}
+    shown: dict[str, Any] = {
+        "rows": rows,
+        "further": further,
+        "first": cursor is None,
+        "kind": kind,
+        "kinds": list(TYPES),
+    }
     return staff.show("portal/events.html", **shown)
 
 
@@ -210,5 +216,5 @@ def _mine(staff: Staff, endpoint: str) -> WebhookEndpoint:
 
 def _shown_once(staff: Staff, endpoint: WebhookEndpoint, secret: str) -> HttpResponse:
     back = staff.url("endpoint", endpoint.public_id)
-    shown = {"secret": secret, "title": _("The endpoint's secret"), "back": back, "what": endpoint.url}
+    shown: dict[str, Any] = {"secret": secret, "title": _("The endpoint's secret"), "back": back, "what": endpoint.url}
     return staff.show("portal/secret.html", curl=False, **shown)

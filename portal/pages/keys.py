@@ -110,5 +110,10 @@ def revoke(staff: Staff, key: str) -> HttpResponse:
 
 
 def _shown_once(staff: Staff, key: ApiKey, secret: str) -> HttpResponse:
-    shown = {"secret": secret, "title": _("Your new key"), "back": staff.url("keys"), "what": key.name or key.hint}
+    shown: dict[str, Any] = {
+        "secret": secret,
+        "title": _("Your new key"),
+        "back": staff.url("keys"),
+        "what": key.name or key.hint,
+    }
     return staff.show("portal/secret.html", curl=True, base_url=settings.BASE_URL, **shown)

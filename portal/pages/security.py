@@ -85,7 +85,11 @@ def security(request: HttpRequest, user: User) -> HttpResponse:
     sessions = UserSession.objects.purge_and_list(user)
     here = request.session.session_key
     rows = [(row, row.session_key == here) for row in sorted(sessions, key=lambda s: s.last_seen_at, reverse=True)]
-    shown = {"sessions": rows, "second": second_factor.has_one(user), "left": second_factor.codes_left(user)}
+    shown: dict[str, Any] = {
+        "sessions": rows,
+        "second": second_factor.has_one(user),
+        "left": second_factor.codes_left(user),
+    }
     return render(request, "portal/security.html", {"user": user, **shown})
 
 
@@ -105,7 +109,7 @@ def enrol(request: HttpRequest, user: User) -> HttpResponse:
         else:
             form.add_error("code", _("This is not the code your app shows now."))
     secret = second_factor.waiting_secret(request)
-    shown = {"form": form, "secret": secret, "drawn": second_factor.drawn(user, secret), "user": user}
+    shown: dict[str, Any] = {"form": form, "secret": secret, "drawn": second_factor.drawn(user, secret), "user": user}
     return render(request, "portal/second_factor.html", shown, status=422 if form.errors else 200)
 
 
@@ -116,7 +120,7 @@ def renew_codes(request: HttpRequest, user: User) -> HttpResponse:
         raise Http404
     if not second_factor.fresh_in(request):
         return redirect(f"{reverse('merchant_confirm')}?next={reverse('merchant_security')}")
-    shown = {"codes": second_factor.renewed_codes(user), "back": reverse("merchant_security")}
+    shown: dict[str, Any] = {"codes": second_factor.renewed_codes(user), "back": reverse("merchant_security")}
     return render(request, "portal/codes.html", shown)
 
 

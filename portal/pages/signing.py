@@ -106,7 +106,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def sign_in_code(request: HttpRequest) -> HttpResponse:
     """The six digits, or a code for emergencies."""
     pending = request.session.get(_PENDING) or {}
-    user = User.objects.filter(pk=pending.get("user"), is_active=True).first()
+    user = User.objects.filter(pk=UUID(pending["user"]), is_active=True).first() if pending else None
     if user is None or live_now().timestamp() - pending.get("since", 0) > _PENDING_SECONDS:
         return redirect("merchant_sign_in")
     form = AuthenticateForm(user=user, data=request.POST or None)
@@ -145,7 +145,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
             raise Http404 from None
         except Refusal as refusal:
             show_errors(form, refusal)
-    shown = {"invitation": found, "open": found.open_at(at), "here": user}
+    shown: dict[str, Any] = {"invitation": found, "open": found.open_at(at), "here": user}
     return _sheet(request, "portal/invitation.html", form, **shown)
 
 

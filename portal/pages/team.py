@@ -53,7 +53,7 @@ class InvitationForm(RoleForm):
 @page("team")
 def team(staff: Staff) -> HttpResponse:
     live = staff.business.live.id
-    shown = {"members": queries.team_of(live), "invitations": queries.invitations_of(live, staff.real)}
+    shown: dict[str, Any] = {"members": queries.team_of(live), "invitations": queries.invitations_of(live, staff.real)}
     return staff.show("portal/team.html", roles=wording.ROLES_MAY, **shown)
 
 
@@ -64,7 +64,12 @@ def invite(staff: Staff) -> HttpResponse:
         made, token = verbs.invite(staff.business.live.id, **given, by=staff.actor, at=staff.real)
         link = settings.BASE_URL + reverse("merchant_invitation", args=[token])
         sent = _send(staff, made, given["phone"], link)
-        shown = {"secret": link, "title": _("The invitation"), "back": staff.url("team"), "what": made.sent_to}
+        shown: dict[str, Any] = {
+            "secret": link,
+            "title": _("The invitation"),
+            "back": staff.url("team"),
+            "what": made.sent_to,
+        }
         return staff.show("portal/secret.html", curl=False, invited=True, sent=sent, **shown)
 
     title, lead = _("Invite somebody"), _("They get a link that is good once, for seven days.")
