@@ -23,6 +23,8 @@ from portal.forms import AmountField
 from portal.staff import Staff, page
 
 ORDERS_A_PAGE = 25
+#: A day outside of these leaves nothing out.
+_YEARS = (2000, 9000)
 _DAY = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
 
 
@@ -128,7 +130,7 @@ def _search(form: SearchForm) -> queries.Search:
 
 
 def _midnight(day: date | None, *, days: int = 0) -> datetime | None:
-    if day is None or day >= date.max - timedelta(days=2):
+    if day is None or not _YEARS[0] <= day.year <= _YEARS[1]:
         return None
     return datetime.combine(day + timedelta(days=days), time.min, ZoneInfo(settings.CONSOLE_ZONE)).astimezone(UTC)
 

@@ -134,7 +134,8 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
     if found is None:
         raise Http404
     user = request.user if isinstance(request.user, User) else None
-    form = Joining(request.POST or None) if user is None else forms.Form(request.POST or None)
+    given = request.POST if request.method == "POST" else None
+    form = Joining(given) if user is None else forms.Form(given)
     if found.email and user is None:
         form.fields["email"].disabled = True
         form.fields["email"].initial = found.email
