@@ -85,6 +85,18 @@ def keep_our_log_lines(**_: Any) -> None:
 
 
 @task_prerun.connect
+def name_the_lines(task_id: str = "", task: Any = None, **_: Any) -> None:
+    """Every line a task writes carries the task's name and the id of this run of it."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(task=getattr(task, "name", ""), task_id=task_id)
+
+
+@task_postrun.connect
+def end_the_lines(**_: Any) -> None:
+    structlog.contextvars.clear_contextvars()
+
+
+@task_prerun.connect
 @task_postrun.connect
 def drop_broken_connections(**_: Any) -> None:
     """A request ends with this in Django; a task has to say it. After a database restart the next task works again."""
