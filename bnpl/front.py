@@ -126,7 +126,7 @@ async def read(scope: Any, protocol: Any) -> bytes:
         TooLarge, TooSlow: it is, or does.
     """
     length = scope.headers.get("content-length") or "0"
-    if not length.isdecimal() or len(length) > len(str(MOST_READ)) or int(length) > MOST_READ:
+    if not (length.isascii() and length.isdecimal()) or len(length) > len(str(MOST_READ)) or int(length) > MOST_READ:
         raise TooLarge
     pieces, size = [], 0
     try:
