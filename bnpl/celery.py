@@ -38,6 +38,7 @@ SCHEDULE = {
     "remind": every(60.0, "billing.tasks.remind_due"),
     "notices": every(2.0, "accounts.tasks.deliver_notices"),
     "expire": every(60.0, "orders.tasks.expire_unconfirmed"),
+    "answers": every(600.0, "kernel.tasks.forget_answers"),
 }
 
 
