@@ -1,9 +1,9 @@
 """How many requests are worked on at once, and how long others wait: each kind of caller in a lane of its own.
 
-A lane has a few threads, so that a flood in one leaves the others theirs, and a queue with an end. What does not fit
-into the queue, or has waited in it for longer than is useful, is told to come back before anything was begun. While
-the queue has been standing for a while only what has hardly waited is begun: so under any load those who are let in
-are answered soon, and the rest at once.
+A lane has a few threads, so that a flood in one leaves the others theirs, and a queue with an end. Whoever would wait
+in it for longer than is useful, by how long work took lately, is told so at once; and whoever has waited for longer,
+before anything was begun. While the queue has been standing for a while hardly any wait is useful: so under any load
+those who are let in are answered soon, and the rest at once.
 """
 
 import threading
@@ -12,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+#: How much the latest work says of how long work takes.
+LATEST = 0.1
 #: A queue that was not empty for so long is not a burst.
 BURST_SECONDS = 1.0
 
@@ -35,6 +37,8 @@ class Lane:
     inside: int = 0
     queued: int = 0
     shed: int = 0
+    #: Seconds that one piece of work took lately.
+    pace: float = 0.0
     #: When nobody was waiting last.
     calm_at: float = field(default_factory=time.monotonic)
 
@@ -48,11 +52,12 @@ class Lane:
         False, and neither, when the queue is at its end already.
         """
         with self.lock:
-            if self.queued >= self.size.waiting:
-                self.shed += 1
-                return False
             if not self.queued:
                 self.calm_at = time.monotonic()
+            would_wait = self.queued * self.pace / self.size.at_once
+            if self.queued >= self.size.waiting or would_wait > self.patience():
+                self.shed += 1
+                return False
             self.queued += 1
         self.threads.submit(self._turn, work, turned_away, time.monotonic())
         return True
@@ -61,9 +66,18 @@ class Lane:
         with self.lock:
             now = time.monotonic()
             self.queued -= 1
-            standing = now - self.calm_at > BURST_SECONDS
+            late = now - came > self.patience()
             if not self.queued:
                 self.calm_at = now
-            late = now - came > (self.size.standing_patience if standing else self.size.patience)
             self.shed += late
-        (turned_away if late else work)()
+        if late:
+            turned_away()
+            return
+        work()
+        with self.lock:
+            self.pace += LATEST * (time.monotonic() - now - self.pace)
+
+    def patience(self) -> float:
+        """How long a wait is useful, now."""
+        standing = time.monotonic() - self.calm_at > BURST_SECONDS
+        return self.size.standing_patience if standing else self.size.patience

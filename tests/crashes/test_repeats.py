@@ -105,6 +105,5 @@ def test_money_is_taken_once_wherever_the_request_for_it_was_killed(power_bank: 
             break
     assert waited
     assert len(bank.debits_of(token)) == len({money.minor for money in bank.debits_of(token)})
-    sys.stdout.write(
-        f"\nkilled at every {COLLECT_STRIDE}th of {turn} points of a collection: {waited} were told to wait, none was charged twice\n"
-    )
+    told = f"{waited} were told to wait, none was charged twice"
+    sys.stdout.write(f"\nkilled at every {COLLECT_STRIDE}th of {turn} points of a collection: {told}\n")

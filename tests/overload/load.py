@@ -32,12 +32,22 @@ class Lines:
 
     async def ask(self, raw: bytes, number: str = "") -> Shot:
         began = time.monotonic()
-        try:
-            async with asyncio.timeout(LONGEST_SECONDS):
-                status, retry_after = await self._ask(raw)
-        except (OSError, TimeoutError, EOFError):
-            status, retry_after = NO_ANSWER, ""
+        status, retry_after = await self._answer(raw)
         return Shot(began, time.monotonic() - began, status, number, retry_after)
+
+    async def _answer(self, raw: bytes) -> tuple[int, str]:
+        """As every client does: a kept line that the web has closed meanwhile is no answer, and is tried anew."""
+        while True:
+            kept = bool(self.idle)
+            try:
+                async with asyncio.timeout(LONGEST_SECONDS):
+                    return await self._ask(raw)
+            except asyncio.IncompleteReadError as cut:
+                if not kept or cut.partial:
+                    return NO_ANSWER, ""
+            except (OSError, TimeoutError):
+                if not kept:
+                    return NO_ANSWER, ""
 
     async def _ask(self, raw: bytes) -> tuple[int, str]:
         reader, writer = self.idle.pop() if self.idle else await asyncio.open_connection("127.0.0.1", self.port)
