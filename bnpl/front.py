@@ -33,7 +33,7 @@ TELL_EVERY_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 SIZES = {
-    "/v1/": ("api", Size(at_once=4, waiting=64, patience=0.5, standing_patience=0.1)),
+    "/v1/": ("api", Size(at_once=4, waiting=64, patience=0.8, standing_patience=0.1)),
     "/channels/": ("channels", Size(at_once=2, waiting=64, patience=5.0, standing_patience=1.0)),
     "/healthz": ("probes", Size(at_once=2, waiting=16, patience=2.0, standing_patience=1.0)),
     "": ("pages", Size(at_once=3, waiting=64, patience=3.0, standing_patience=0.5)),

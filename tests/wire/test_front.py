@@ -249,6 +249,22 @@ def test_what_has_waited_for_too_long_is_turned_away_unbegun_and_sooner_when_the
     assert lane.shed == 2
 
 
+def test_whoever_would_wait_too_long_by_how_long_work_took_lately_is_told_so_at_once() -> None:
+    lane = Lane("test", Size(at_once=1, waiting=100, patience=0.5, standing_patience=0.5))
+    for _ in range(5):
+        assert lane.enter(lambda: time.sleep(0.02), lambda: None)
+        time.sleep(0.04)
+    assert 0.005 < lane.pace < 0.2
+    lane.pace, gate = 0.2, threading.Event()
+    assert lane.enter(lambda: gate.wait(5) and None, lambda: None)
+    time.sleep(0.05)
+    entered = [lane.enter(lambda: None, lambda: None) for _ in range(6)]
+    assert entered == [True, True, True, False, False, False]
+    gate.set()
+    lane.threads.shutdown()
+    assert lane.shed == 3
+
+
 def test_a_flood_is_told_of_in_a_line_a_second() -> None:
     house = Front(echo)
     house.lanes["/v1/"].shed = 500
