@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 
 #: How much the latest work says of how long work takes.
 LATEST = 0.1
+#: One piece of work that took longer than this says nothing more about the others.
+LONG_SECONDS = 1.0
 #: A queue that was not empty for so long is not a burst.
 BURST_SECONDS = 1.0
 
@@ -75,7 +77,7 @@ class Lane:
             return
         work()
         with self.lock:
-            self.pace += LATEST * (time.monotonic() - now - self.pace)
+            self.pace += LATEST * (min(time.monotonic() - now, LONG_SECONDS) - self.pace)
 
     def patience(self) -> float:
         """How long a wait is useful, now."""
