@@ -89,6 +89,7 @@ def test_nothing_a_caller_wrote_gets_into_a_line_and_no_line_becomes_two(
     handler = logging.StreamHandler(written)
     handler.setFormatter(told.pop("()")(**told))
     monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
+    monkeypatch.setattr(logging.getLogger(), "level", logging.DEBUG)
     api = Api(power_bank)
     evil = f'{CANARIES[4]}\r\n{{"event":"forged"}}\n\x1b[31m\u2028'
     api.post("sandbox/people", {"name": CANARIES[0], "behaviour": "pays"})
