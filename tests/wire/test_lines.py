@@ -81,7 +81,7 @@ CANARIES = ("艾达", "13800138000", "11010519491231002X", "sk_test_", "canary-o
 
 
 def test_nothing_a_caller_wrote_gets_into_a_line_and_no_line_becomes_two(
-    power_bank: Shop, monkeypatch: pytest.MonkeyPatch
+    power_bank: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The lines as production writes them, whatever stands in path, method, query, headers and body."""
     written = io.StringIO()
@@ -89,7 +89,7 @@ def test_nothing_a_caller_wrote_gets_into_a_line_and_no_line_becomes_two(
     handler = logging.StreamHandler(written)
     handler.setFormatter(told.pop("()")(**told))
     monkeypatch.setattr(logging.getLogger(), "handlers", [handler])
-    monkeypatch.setattr(logging.getLogger(), "level", logging.DEBUG)
+    caplog.set_level(logging.DEBUG)
     api = Api(power_bank)
     evil = f'{CANARIES[4]}\r\n{{"event":"forged"}}\n\x1b[31m\u2028'
     api.post("sandbox/people", {"name": CANARIES[0], "behaviour": "pays"})
