@@ -19,7 +19,7 @@ from tests.kills.house import tally
 from tests.wire.endpoints import World, world_of
 
 #: `make evidence-hostile` asks for twenty thousand.
-CASES = int(os.environ.get("HOSTILE_SCHEMA", "300"))
+CASES = int(os.environ.get("HOSTILE_SCHEMA", "150"))
 SEED = int(os.environ.get("HOSTILE_SEED", "20261125"))
 #: An order that is closed refuses everything: now and then there are new ones.
 FRESH_EVERY = 100
@@ -97,11 +97,7 @@ def test_whatever_the_description_makes_one_ask_is_answered_by_it(
 ) -> None:
     worlds = Worlds()
     operation = OPERATIONS[name]
-    try:
-        cases = operation.as_strategy(generation_mode=mode)
-        cases.validate()
-    except Exception as nothing:  # noqa: BLE001  an operation without anything to get wrong has no negative cases
-        pytest.skip(f"{type(nothing).__name__}")
+    cases = operation.as_strategy(generation_mode=mode)
 
     @seed(SEED)
     @DEFAULTS
