@@ -2,7 +2,7 @@
 
 A lane has a few threads, so that a flood in one leaves the others theirs, and a queue with an end. Whoever would wait
 in it for longer than is useful, by how long work took lately, is told so at once; and whoever has waited for longer,
-before anything was begun. While the queue has been standing for a while hardly any wait is useful: so under any load
+before anything was begun. While every thread has been busy for a while hardly any wait is useful: so under any load
 those who are let in are answered soon, and the rest at once.
 """
 
@@ -16,13 +16,13 @@ from dataclasses import dataclass, field
 LATEST = 0.1
 #: One piece of work that took longer than this says nothing more about the others.
 LONG_SECONDS = 1.0
-#: A queue that was not empty for so long is not a burst.
+#: When every thread was busy for so long it is no burst.
 BURST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """So many worked on at once, so many waiting; how long in a burst, and how long when the queue stands."""
+    """So many worked on at once, so many waiting; how long in a burst, and how long when it goes on and on."""
 
     at_once: int
     waiting: int
@@ -41,7 +41,7 @@ class Lane:
     shed: int = 0
     #: Seconds that one piece of work took lately.
     pace: float = 0.0
-    #: When nobody was waiting last.
+    #: When a thread had nothing to do last.
     calm_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -54,10 +54,10 @@ class Lane:
         False, and neither, when the queue is at its end already.
         """
         with self.lock:
-            if not self.queued:
+            ahead = self.inside + self.queued - self.size.at_once
+            if ahead < 0:
                 self.calm_at = time.monotonic()
-            would_wait = self.queued * self.pace / self.size.at_once
-            if self.queued >= self.size.waiting or would_wait > self.patience():
+            if ahead >= self.size.waiting or ahead * self.pace / self.size.at_once > self.patience():
                 self.shed += 1
                 return False
             self.queued += 1
@@ -69,15 +69,17 @@ class Lane:
             now = time.monotonic()
             self.queued -= 1
             late = now - came > self.patience()
-            if not self.queued:
-                self.calm_at = now
             self.shed += late
+            self.inside += not late
         if late:
             turned_away()
             return
-        work()
-        with self.lock:
-            self.pace += LATEST * (min(time.monotonic() - now, LONG_SECONDS) - self.pace)
+        try:
+            work()
+        finally:
+            with self.lock:
+                self.inside -= 1
+                self.pace += LATEST * (min(time.monotonic() - now, LONG_SECONDS) - self.pace)
 
     def patience(self) -> float:
         """How long a wait is useful, now."""
