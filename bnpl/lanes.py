@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 LATEST = 0.1
 #: One piece of work that took longer than this says nothing more about the others.
 LONG_SECONDS = 1.0
-#: When every thread was busy for so long it is no burst.
+#: When every thread was busy for so long it is no burst. A thread that is idle because those who waited were just
+#: turned away does not count.
 BURST_SECONDS = 1.0
 
 
@@ -41,7 +42,8 @@ class Lane:
     shed: int = 0
     #: Seconds that one piece of work took lately.
     pace: float = 0.0
-    #: When a thread had nothing to do last.
+    #: When somebody was turned away last, and when a thread had nothing to do though nobody had been for a while.
+    shed_at: float = float("-inf")
     calm_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -55,13 +57,14 @@ class Lane:
         """
         with self.lock:
             ahead = self.inside + self.queued - self.size.at_once
-            if ahead < 0:
-                self.calm_at = time.monotonic()
+            now = time.monotonic()
+            if ahead < 0 and now - self.shed_at > BURST_SECONDS:
+                self.calm_at = now
             if ahead >= self.size.waiting or ahead * self.pace / self.size.at_once > self.patience():
-                self.shed += 1
+                self.shed, self.shed_at = self.shed + 1, now
                 return False
             self.queued += 1
-        self.threads.submit(self._turn, work, turned_away, time.monotonic())
+        self.threads.submit(self._turn, work, turned_away, now)
         return True
 
     def _turn(self, work: Callable[[], None], turned_away: Callable[[], None], came: float) -> None:
@@ -69,7 +72,8 @@ class Lane:
             now = time.monotonic()
             self.queued -= 1
             late = now - came > self.patience()
-            self.shed += late
+            if late:
+                self.shed, self.shed_at = self.shed + 1, now
             self.inside += not late
         if late:
             turned_away()

@@ -51,14 +51,18 @@ class Lines:
 
     async def _ask(self, raw: bytes) -> tuple[int, str]:
         reader, writer = self.idle.pop() if self.idle else await asyncio.open_connection("127.0.0.1", self.port)
-        writer.write(raw)
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        told = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
-        await reader.readexactly(int(told.get("content-length", "0")))
-        if told.get("connection") == "close":
-            writer.close()
-        else:
-            self.idle.append((reader, writer))
+        whole = False
+        try:
+            writer.write(raw)
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            told = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+            await reader.readexactly(int(told.get("content-length", "0")))
+            whole = told.get("connection") != "close"
+        finally:
+            if whole:
+                self.idle.append((reader, writer))
+            else:
+                writer.close()
         return int(head.split(" ", 2)[1]), told.get("retry-after", "")
 
     def close(self) -> None:
