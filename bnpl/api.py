@@ -16,6 +16,7 @@ from credit.api import sandbox as signing
 from credit.api import views as credit
 from kernel.problems import problem
 from kernel.refusal import NotFound
+from merchants.api import events, webhooks
 from merchants.api import views as merchants
 from orders.api import views as orders
 
@@ -67,6 +68,15 @@ V1: list[tuple[str, type]] = [
     ("orders/<str:order>/mark_paid", orders.MarkPaid),
     ("orders/<str:order>/collect", billing.CollectOrder),
     ("orders/<str:order>/events", orders.OrderEvents),
+    ("events", events.Events),
+    ("events/<str:event>", events.OneEvent),
+    ("events/<str:event>/redeliver", events.RedeliverEvent),
+    ("webhook_endpoints", webhooks.Endpoints),
+    ("webhook_endpoints/<str:endpoint>", webhooks.OneEndpoint),
+    ("webhook_endpoints/<str:endpoint>/rotate_secret", webhooks.RotateSecret),
+    ("webhook_endpoints/<str:endpoint>/ping", webhooks.PingEndpoint),
+    ("webhook_endpoints/<str:endpoint>/deliveries", webhooks.Deliveries),
+    ("webhook_endpoints/<str:endpoint>/redeliver", webhooks.RedeliverFailed),
     ("sandbox/people", billing.SandboxPeople),
     ("sandbox/agreements/<str:agreement>/sign", signing.SignInSandbox),
     ("sandbox/orders/<str:order>/confirm", orders.ConfirmInSandbox),

@@ -17,14 +17,16 @@ from bnpl.broker import Line
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bnpl.settings")
 log = structlog.get_logger(__name__)
+#: The courier's own queue: no receiver of a merchant's, however slow, takes a worker away from the money.
+WEBHOOKS = "webhooks"
 
 
-def every(seconds: float, task: str) -> dict[str, Any]:
+def every(seconds: float, task: str, *, queue: str = "celery") -> dict[str, Any]:
     """A ring says its period, so that of several beats' rings one counts (bnpl.rings).
 
     One that nobody fetched before the next is dropped: rings do not pile up while no worker runs.
     """
-    options = {"expires": seconds * 1.5, "headers": {"every": seconds}}
+    options = {"expires": seconds * 1.5, "headers": {"every": seconds}, "queue": queue}
     return {"task": task, "schedule": seconds, "options": options}
 
 
@@ -39,11 +41,13 @@ SCHEDULE = {
     "notices": every(2.0, "accounts.tasks.deliver_notices"),
     "expire": every(60.0, "orders.tasks.expire_unconfirmed"),
     "answers": every(600.0, "kernel.tasks.forget_answers"),
+    "webhooks": every(1.0, "merchants.tasks.deliver_webhooks", queue=WEBHOOKS),
+    "webhooks_again": every(1.0, "merchants.tasks.retry_webhooks", queue=WEBHOOKS),
 }
 
 
 class Pulse(StartStopStep):
-    """Shows /readyz that this worker takes tasks.
+    """Shows /readyz that this worker takes tasks; the courier, which takes only webhooks, has none.
 
     It beats in the consumer's own loop, not in a thread: a worker that hangs, or that has lost its broker, is not felt.
     """
@@ -56,6 +60,8 @@ class Pulse(StartStopStep):
         self.timer: Any = None
 
     def start(self, parent: Any) -> None:
+        if app.conf.task_default_queue not in app.amqp.queues.consume_from:
+            return
         self.strike(parent.hostname)
         self.timer = parent.timer.call_repeatedly(heartbeat.EVERY_SECONDS, self.strike, (parent.hostname,))
 

@@ -60,6 +60,18 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is {text!r}; it must be 1 or 0.")
         return text in {"1", "true", "yes"}
 
+    def at_home(self, name: str) -> bool:
+        """What is let pass at home and in tests, unless switched off there, and never in production."""
+        if self.production and self.flag(name):
+            raise ImproperlyConfigured(f"{name} is on; production does not start with it.")
+        return not self.production and (self.flag(name) or not self.text(name))
+
+    def ports(self, name: str, default: str) -> frozenset[int]:
+        texts = [text.strip() for text in self.text(name, default).split(",")]
+        if not all(text.isascii() and text.isdigit() and 0 < int(text) < 2**16 for text in texts):
+            raise ImproperlyConfigured(f"{name} must read as port numbers, such as 443,8443.")
+        return frozenset(map(int, texts))
+
     def needed(self, name: str, elsewhere: str) -> str:
         """A variable production cannot do without; local and test postures fall back on `elsewhere`."""
         if self.production and not self.text(name):

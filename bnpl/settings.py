@@ -234,6 +234,10 @@ SPECTACULAR_SETTINGS = {
     "SECURITY": [{"key": []}],
 }
 
+# Webhooks go out to public https addresses on these ports. At home also by plain http, and to this machine itself.
+WEBHOOKS_AT_HOME = env.at_home("WEBHOOKS_AT_HOME")
+WEBHOOK_PORTS = env.ports("WEBHOOK_PORTS", "443")
+
 # browser
 SECURE_SSL_REDIRECT = HTTPS
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from kernel.models import IdempotencyKey
 from kernel.refusal import Busy, Invalid, Refusal
+from kernel.sealed import seal, unseal
 
 MOST_LENGTH = 255
 #: How long an answer can be had again; the description of the API says so.
@@ -136,7 +137,7 @@ def _kept(request: Request) -> HttpResponse | None:
             raise StillRunning(retry_after=1)
         kept.delete()
         return None
-    answer = HttpResponse(bytes(kept.body), status=kept.status, content_type=kept.content_type)
+    answer = HttpResponse(_opened(request, bytes(kept.body)), status=kept.status, content_type=kept.content_type)
     answer["Idempotent-Replayed"] = "true"
     return answer
 
@@ -149,7 +150,7 @@ def _keep(request: Request, answer: HttpResponse) -> HttpResponse:
         request_hash=request.digest,
         status=answer.status_code,
         content_type=answer["Content-Type"],
-        body=answer.content,
+        body=_sealed(request, answer.content),
     )
     return answer
 
@@ -164,3 +165,17 @@ def forget_old(*, limit: int) -> int:
         batch = list(old.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
         IdempotencyKey.objects.filter(pk__in=batch).delete()
     return len(batch)
+
+
+def _sealed(request: Request, body: bytes) -> bytes:
+    """An answer may hold a secret that is shown once: it does not lie about in clear for a week."""
+    return seal(body.decode(), place=_place(request)) if body else body
+
+
+def _opened(request: Request, raw: bytes) -> bytes:
+    """The answer again; one from before answers were sealed begins as every JSON object does."""
+    return raw if raw[:1] in (b"", b"{") else unseal(raw, place=_place(request)).encode()
+
+
+def _place(request: Request) -> str:
+    return f"kernel.idempotencykey.body:{request.scope.hex}:{request.key}"

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import structlog
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, Model, OuterRef, Value
+from django.db.models.functions import Coalesce
 
 from kernel.clock import live_now, now_in
 from kernel.models import Realm
@@ -17,14 +18,17 @@ log = structlog.get_logger(__name__)
 WORKS_FOR_SECONDS = 10.0
 
 
-def realms_due(work: type[Model], column: str) -> list[Realm]:
+def realms_due(work: type[Model], column: str, *, frozen: bool = False) -> list[Realm]:
     """Realms whose clock runs and in which a row's `column` has come, by the realm's own time, in no order.
 
-    A frozen realm is left alone: there, time passes only when its owner says so.
+    A frozen realm is left alone: there, time passes only when its owner says so. With `frozen`, what is due there at
+    the moment that stands still counts too: for work that changes nothing in the realm's own story.
     """
-    now = ExpressionWrapper(Value(live_now()) + OuterRef("clock_offset"), output_field=DateTimeField())
+    running = ExpressionWrapper(Value(live_now()) + OuterRef("clock_offset"), output_field=DateTimeField())
+    now = Coalesce(OuterRef("frozen_at"), running) if frozen else running
     due = work._default_manager.filter(realm_id=OuterRef("pk"), **{f"{column}__lte": now})
-    return list(Realm.objects.filter(frozen_at__isnull=True).filter(Exists(due)).order_by("?"))
+    realms = Realm.objects.all() if frozen else Realm.objects.filter(frozen_at__isnull=True)
+    return list(realms.filter(Exists(due)).order_by("?"))
 
 
 def everywhere(work: type[Model], column: str, sweep: Callable[[int, datetime, int], int], *, batch: int) -> None:

@@ -1,8 +1,18 @@
 from django.contrib import admin
+from django.http import HttpRequest
 
 from kernel.admin_site import ReadOnlyAdmin
 from kernel.templatetags.house import minor
-from merchants.models import ApiKey, Change, Event, Merchant, Service
+from merchants.models import (
+    ApiKey,
+    Change,
+    Event,
+    Merchant,
+    Service,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 
 
 @admin.register(Merchant)
@@ -50,5 +60,35 @@ class ChangeAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "verb", "merchant__name", "subject_id", "by", "at"]
     list_select_related = ["merchant"]
     search_fields = ["verb__exact", "by__exact"]
-    found_by = {"mch": "merchant_id", "svc": "subject_id", "key": "subject_id"}
+    found_by = {"mch": "merchant_id", "svc": "subject_id", "key": "subject_id", "whe": "subject_id"}
+    ordering = ["-id"]
+
+
+@admin.register(WebhookEndpoint)
+class WebhookEndpointAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "merchant__name", "url", "state", "disabled_because", "failing_from", "failures"]
+    list_filter = ["state"]
+    list_select_related = ["merchant"]
+    found_by = {"mch": "merchant_id"}
+    ordering = ["-id"]
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "event__type", "endpoint__url", "state", "tries", "reason", "next_at", "created_at"]
+    list_filter = ["state", "realm__mode"]
+    list_select_related = ["event", "endpoint"]
+    found_by = {"whe": "endpoint_id", "evt": "event_id", "mch": "endpoint__merchant_id"}
+    ordering = ["-id"]
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """The work under way links to what is due to endpoints that are well."""
+        return lookup == "endpoint__failing_from__isnull" or super().lookup_allowed(lookup, value, request)
+
+
+@admin.register(WebhookAttempt)
+class WebhookAttemptAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "delivery", "number", "status", "error", "latency_ms", "at"]
+    list_select_related = ["delivery"]
+    found_by = {"whd": "delivery_id", "whe": "delivery__endpoint_id", "evt": "delivery__event_id"}
     ordering = ["-id"]

@@ -1,11 +1,14 @@
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
 
 from kernel.refusal import NotFound
 from merchants import rules
-from merchants.models import ApiKey, Event, Merchant, Service
+from merchants.models import ApiKey, Event, Merchant, Service, WebhookDelivery, WebhookEndpoint
+from merchants.models.events import EventQuerySet
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +49,75 @@ def services_of(merchant_id: UUID) -> QuerySet[Service]:
 def events_about(merchant_id: UUID, subject_id: UUID) -> QuerySet[Event]:
     """Everything the merchant was told about one subject, in order."""
     return Event.objects.filter(merchant_id=merchant_id, subject_id=subject_id).order_by("sequence")
+
+
+def events_of(
+    merchant_id: UUID,
+    *,
+    types: Sequence[str] = (),
+    subject_id: UUID | None = None,
+    after: datetime | None = None,
+    before: datetime | None = None,
+) -> EventQuerySet:
+    """What the merchant was told, newest first, without what a slow transaction might still slip in between.
+
+    `after` and `before` are moments of the merchant's own time, the first of them included.
+    """
+    rows = Event.objects.filter(merchant_id=merchant_id).told()
+    if types:
+        rows = rows.filter(type__in=types)
+    if subject_id is not None:
+        rows = rows.filter(subject_id=subject_id)
+    if after is not None:
+        rows = rows.filter(at__gte=after)
+    if before is not None:
+        rows = rows.filter(at__lt=before)
+    return rows.newest_first()
+
+
+def place_of(merchant_id: UUID, event_id: UUID) -> tuple[int, UUID] | None:
+    """Where one of the merchant's events stands in its feed; None where it has no such event."""
+    return Event.objects.filter(merchant_id=merchant_id, pk=event_id).values_list("xact", "pk").first()
+
+
+def event_of(merchant_id: UUID, event_id: UUID) -> Event:
+    """One thing the merchant was told.
+
+    Raises:
+        NotFound: missing, or another merchant's.
+    """
+    event = Event.objects.filter(merchant_id=merchant_id, pk=event_id).first()
+    if event is None:
+        raise NotFound
+    return event
+
+
+def endpoints_of(merchant_id: UUID) -> QuerySet[WebhookEndpoint]:
+    """Where the merchant's events go."""
+    return WebhookEndpoint.objects.filter(merchant_id=merchant_id).exclude(state=WebhookEndpoint.State.REMOVED)
+
+
+def endpoint_of(merchant_id: UUID, endpoint_id: UUID) -> WebhookEndpoint:
+    """One of the merchant's endpoints.
+
+    Raises:
+        NotFound: missing, removed, or another merchant's.
+    """
+    endpoint = endpoints_of(merchant_id).filter(pk=endpoint_id).first()
+    if endpoint is None:
+        raise NotFound
+    return endpoint
+
+
+def deliveries_of(
+    merchant_id: UUID, *, endpoint_id: UUID | None = None, event_id: UUID | None = None, state: str | None = None
+) -> QuerySet[WebhookDelivery]:
+    """How the copies of the merchant's events get on, the newest first, each with its endpoint, event and tries."""
+    rows = WebhookDelivery.objects.filter(endpoint__merchant_id=merchant_id)
+    if endpoint_id is not None:
+        rows = rows.filter(endpoint_id=endpoint_id)
+    if event_id is not None:
+        rows = rows.filter(event_id=event_id)
+    if state is not None:
+        rows = rows.filter(state=state)
+    return rows.select_related("endpoint", "event").prefetch_related("attempts").order_by("-id")

@@ -18,7 +18,22 @@ WEB_LIMITS = ("--http1-header-read-timeout", "30000", "--http1-buffer-size", "65
 WEB_LASTING = ("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "2")
 CELERY = ("celery", "--app", "bnpl.celery", "--quiet")
 # Mingling and gossiping wait for other workers, a second each; our worker has nobody to talk to.
-WORKER = (*CELERY, "worker", "--pool", "prefork", "--concurrency", "2", "--without-gossip", "--without-mingle")
+ALONE = ("--without-gossip", "--without-mingle")
+WORKER = (*CELERY, "worker", "--queues", "celery", "--pool", "prefork", "--concurrency", "2", *ALONE)
+# Webhooks wait for others most of the time: threads of one process do that as well as processes would.
+COURIER = (
+    *CELERY,
+    "worker",
+    "--queues",
+    "webhooks",
+    "--hostname",
+    "courier@%h",
+    "--pool",
+    "threads",
+    "--concurrency",
+    "8",
+    *ALONE,
+)
 BEAT = (*CELERY, "beat", "--pidfile", "")
 
 
@@ -48,9 +63,16 @@ class Plan:
         )
 
     def worker(self) -> Program:
+        return self._listener("worker", WORKER)
+
+    def courier(self) -> Program:
+        """The worker that takes webhooks out of the house, and nothing else."""
+        return self._listener("courier", COURIER)
+
+    def _listener(self, name: str, argv: tuple[str, ...]) -> Program:
         """Skips Django's checks, which each set-up ran, and the screenful that says we are root when the person is."""
         root = "ignore:You're running the worker with superuser"
-        program = self.program("worker", *WORKER, env={"CELERY_SKIP_CHECKS": "1", "PYTHONWARNINGS": root})
+        program = self.program(name, *argv, env={"CELERY_SKIP_CHECKS": "1", "PYTHONWARNINGS": root})
         # Asked to end while its broker ends too, it may look for that for ever. Its tasks may be cut off anywhere.
         return replace(program, orphaned=signal.SIGKILL)
 

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from kombu.transport.redis import Channel
 
 from bnpl import heartbeat
-from bnpl.celery import app
+from bnpl.celery import WEBHOOKS, app
 from bnpl.work.kinds import KINDS, Kind, Limit, Rows, plainly
 
 #: Counted up to here in each mode; the figure then reads "or more".
@@ -149,7 +149,8 @@ def _doorbell(real: datetime) -> Iterator[Figure]:
     """The broker, who listens to it, and what it holds. Without it there is one figure, and it is stuck."""
     try:
         with heartbeat.broker() as broker:
-            waiting, taken = broker.llen(app.conf.task_default_queue), broker.hlen(Channel.unacked_key)
+            waiting = broker.llen(app.conf.task_default_queue) + broker.llen(WEBHOOKS)
+            taken = broker.hlen(Channel.unacked_key)
             first = broker.zrange(Channel.unacked_index_key, 0, 0, withscores=True)
             pulse = heartbeat.age(broker)
     except redis.RedisError:

@@ -9,6 +9,7 @@ from django.db.models import Model
 
 from accounts.models import Delivery
 from billing.models import Case, Deduction
+from merchants.models import WebhookDelivery
 from orders.models import Obligation, Order
 
 #: An age, or a number where nothing has one.
@@ -171,6 +172,20 @@ KINDS: Mapping[str, Kind] = {
         do="Look at reason on the deliveries: with one, the sender fails; without, " + _SWEPT[0].lower() + _SWEPT[1:],
         rows=Rows(model=Delivery, column="next_at"),
     ),
+    "webhooks_due": Kind(
+        says="Events not yet sent to a merchant's endpoint, though it answered the last time",
+        late=30 * _SECOND,
+        stuck=10 * _MINUTE,
+        because="rung every second; an endpoint that is slow waits for itself, and one that fails is not counted",
+        do="See that a courier runs: the worker of the queue webhooks. Then look at the endpoint's deliveries: one with"
+        " many due is slow, or was just sent everything again. Nothing is lost: /v1/events has it all.",
+        rows=Rows(
+            model=WebhookDelivery,
+            column="next_at",
+            where="endpoint_id IN (SELECT id FROM merchants_webhookendpoint WHERE failing_from IS NULL)",
+            look={"endpoint__failing_from__isnull": "True"},
+        ),
+    ),
     "cases_open": Kind(
         says="Cases open, by kind: money or word of a channel that only a person can judge",
         late=_DAY,
@@ -202,8 +217,9 @@ KINDS: Mapping[str, Kind] = {
         says="Rings that nobody has taken yet",
         late=20,
         stuck=200,
-        because="three rings come in a second: twenty wait behind long tasks, two hundred for somebody to take them",
-        do="Start more workers. It may be emptied at any time (FLUSHALL): the next rings find the same rows due.",
+        because="five rings come in a second: twenty wait behind long tasks, two hundred for somebody to take them",
+        do="Start more workers, or the courier where none runs. It may be emptied at any time (FLUSHALL): the next"
+        " rings find the same rows due.",
     ),
     "unacked": Kind(
         says="Tasks being worked on",

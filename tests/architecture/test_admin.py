@@ -22,6 +22,7 @@ from billing.services.outage import begin_outage, end_outage
 from billing.services.settle import Report, settle_all
 from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
 from kernel.forms import first_time, new_token
+from merchants import services as merchants
 from orders import services as orders
 from orders.models import Order
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
@@ -55,6 +56,8 @@ def life(power_bank: Shop) -> Order:
     end_outage("sandbox", "over", by=BY, at=NOON)
     Callback.objects.create(channel="sandbox", notify_id="n1", raw=b'{"number": "1"}', at=NOON)
     first_time(person.id, new_token(), "pay")
+    hook, _secret = merchants.add_endpoint(power_bank.merchant.id, "http://127.0.0.1:9/", by=BY, at=NOON)
+    merchants.ping_endpoint(power_bank.merchant.id, hook.id, by=BY, at=NOON)
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
     return order
 

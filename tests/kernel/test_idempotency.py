@@ -183,7 +183,7 @@ def test_a_twin_still_running_is_told_to_wait_and_nothing_is_kept_of_that(api: A
 @pytest.mark.django_db(transaction=True)
 def test_what_failed_on_our_side_is_not_kept(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr("merchants.services._note", lambda *_a, **_k: 1 / 0)
+        broken.setattr("merchants.services.tenant.note", lambda *_a, **_k: 1 / 0)
         with nothing_moves():
             refused(api.post("services", UMBRELLA, **key("k")), 500, "internal_error")
 

@@ -7,6 +7,9 @@ from uuid import uuid4
 from tests.api import Api, wish_for
 from tests.conftest import Shop, someone
 
+#: Nobody listens there, and nobody needs to.
+HOOK = "http://127.0.0.1:9/hooks"
+
 
 @dataclass(frozen=True)
 class World:
@@ -20,6 +23,8 @@ class World:
     agreement: str
     open: str
     completed: str
+    event: str
+    endpoint: str
 
     def bodies(self) -> dict[str, dict[str, Any]]:
         """A valid body for each address that is posted to."""
@@ -44,6 +49,11 @@ class World:
             f"orders/{self.completed}/modify": {"total": 100, "reason": "线坏了"},
             f"orders/{self.completed}/mark_paid": {"paid_at": "2026-11-20T08:00:00Z", "reference": "till-17"},
             f"orders/{self.completed}/collect": {},
+            f"events/{self.event}/redeliver": {"endpoint": self.endpoint},
+            "webhook_endpoints": {"url": HOOK, "event_types": ["order.*"], "description": "收银"},
+            f"webhook_endpoints/{self.endpoint}/rotate_secret": {"overlap_hours": 1},
+            f"webhook_endpoints/{self.endpoint}/ping": {},
+            f"webhook_endpoints/{self.endpoint}/redeliver": {"since": "2026-11-20T08:00:00Z"},
             "sandbox/people": {"name": "艾达", "behaviour": "no_funds_until", "duration": "P3D"},
             f"sandbox/agreements/{self.pending}/sign": {"person": self.person},
             f"sandbox/orders/{self.open}/confirm": {},
@@ -59,6 +69,7 @@ def world_of(shop: Shop) -> World:
     done = api.order(agreement, ceiling=2_000)
     api.post(f"orders/{done['id']}/complete", {"total": 600})
     going = api.order(agreement, ceiling=1_000)
+    endpoint = api.post("webhook_endpoints", {"url": HOOK}).json()["id"]
     return World(
         shop=shop,
         api=api,
@@ -68,4 +79,6 @@ def world_of(shop: Shop) -> World:
         agreement=agreement,
         open=going["id"],
         completed=done["id"],
+        event=api.get(f"orders/{done['id']}/events").json()["data"][0]["id"],
+        endpoint=endpoint,
     )

@@ -14,7 +14,7 @@ from merchants.rules import ALL_SCOPES, Scope, new_secret
 from tests.api import Api, refused
 from tests.conftest import BY, NOON, Shop, make_shop
 from tests.stillness import nothing_moves
-from tests.wire.endpoints import World, world_of
+from tests.wire.endpoints import HOOK, World, world_of
 
 OPENAPI = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
 
@@ -35,7 +35,7 @@ class Case:
         return self.scope is Scope.SANDBOX
 
 
-READ, WRITE, PLAY = Scope.ORDERS_READ, Scope.ORDERS_WRITE, Scope.SANDBOX
+READ, WRITE, PLAY, HOOKS = Scope.ORDERS_READ, Scope.ORDERS_WRITE, Scope.SANDBOX, Scope.WEBHOOKS_WRITE
 ORDER = {"out_order_no": "M-1", "title": "x"}
 TABLE = {
     "list_services": Case(Scope.SERVICES_READ),
@@ -56,12 +56,25 @@ TABLE = {
     "mark_order_paid": Case(WRITE, {"paid_at": "2026-01-01T00:00:00Z", "reference": "x"}, "completed"),
     "collect_order": Case(WRITE, {}, "completed"),
     "list_order_events": Case(READ, about="open"),
+    "list_events": Case(Scope.EVENTS_READ),
+    "get_event": Case(Scope.EVENTS_READ, about="event"),
+    "redeliver_event": Case(HOOKS, {}, "event"),
+    "list_webhook_endpoints": Case(Scope.WEBHOOKS_READ),
+    "create_webhook_endpoint": Case(HOOKS, {"url": HOOK}),
+    "get_webhook_endpoint": Case(Scope.WEBHOOKS_READ, about="endpoint"),
+    "change_webhook_endpoint": Case(HOOKS, {"description": "x"}, "endpoint"),
+    "remove_webhook_endpoint": Case(HOOKS, about="endpoint"),
+    "rotate_webhook_secret": Case(HOOKS, {}, "endpoint"),
+    "ping_webhook_endpoint": Case(HOOKS, {}, "endpoint"),
+    "list_webhook_deliveries": Case(Scope.WEBHOOKS_READ, about="endpoint"),
+    "redeliver_failed_webhooks": Case(HOOKS, {"since": "2026-01-01T00:00:00Z"}, "endpoint"),
     "sandbox_create_person": Case(PLAY, {"name": "x"}),
     "sandbox_sign_agreement": Case(PLAY, {}, "pending"),
     "sandbox_confirm_order": Case(PLAY, {}, "open", good=(200, 409)),
     "get_clock": Case(PLAY),
 }
 PREFIX = {"service": "svc", "agreement": "agr", "pending": "agr", "open": "ord", "completed": "ord"}
+PREFIX |= {"event": "evt", "endpoint": "whe"}
 
 
 def operations() -> Iterator[tuple[str, str, str]]:

@@ -1,22 +1,20 @@
-"""A merchant joins, offers services, holds keys, and is told what happens."""
+"""A merchant joins, offers services and holds keys."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
-from kernel.ids import uuid7
 from kernel.models import LIVE, Realm
 from kernel.refusal import FieldError, Invalid, NotFound, Refusal
 from merchants import rules
-from merchants.models import ApiKey, Change, Merchant, Service
+from merchants.models import ApiKey, Merchant, Service
+from merchants.services.record import note
 
 
 class TooManyKeys(Refusal):
@@ -31,16 +29,6 @@ class UnknownPolicy(Invalid):
     code, title = "unknown_policy", _("There is no such retry policy.")
 
 
-@dataclass(frozen=True, slots=True)
-class News:
-    """One thing to tell a merchant: its type, what it is about, and the plain facts."""
-
-    merchant_id: UUID
-    type: str
-    subject_id: UUID
-    data: dict[str, Any]
-
-
 @transaction.atomic
 def join_merchant(name: str, *, contact: str = "", by: Actor, at: datetime) -> tuple[Merchant, Merchant]:
     """A business joins: it gets a sandbox with a clock of its own, and a live twin that has no key yet."""
@@ -48,7 +36,7 @@ def join_merchant(name: str, *, contact: str = "", by: Actor, at: datetime) -> t
     realm = Realm.objects.create(mode="test")
     sandbox = Merchant.objects.create(realm=realm, name=name, contact=contact, twin=live, created_at=at)
     for merchant in (live, sandbox):
-        _note(merchant.id, "joined", merchant.id, by=by, at=at, name=name)
+        note(merchant.id, "joined", merchant.id, by=by, at=at, name=name)
     return sandbox, live
 
 
@@ -73,7 +61,7 @@ def issue_key(
         scopes=list(scopes),
         created_at=at,
     )
-    _note(merchant.id, "key_issued", key.id, by=by, at=at, hint=key.hint, scopes=list(scopes))
+    note(merchant.id, "key_issued", key.id, by=by, at=at, hint=key.hint, scopes=list(scopes))
     return key, secret
 
 
@@ -90,7 +78,7 @@ def revoke_key(key_id: UUID, *, by: Actor, at: datetime) -> None:
     if key.revoked_at is None:
         key.revoked_at = at
         key.save(update_fields=["revoked_at"])
-        _note(key.merchant_id, "key_revoked", key.id, by=by, at=at)
+        note(key.merchant_id, "key_revoked", key.id, by=by, at=at)
 
 
 @transaction.atomic
@@ -102,7 +90,7 @@ def offer_service(merchant_id: UUID, terms: dict[str, Any], *, by: Actor, at: da
     """
     with _a_known_policy():
         service = Service.objects.create(merchant_id=merchant_id, created_at=at, **terms)
-    _note(merchant_id, "service_offered", service.id, by=by, at=at, **terms)
+    note(merchant_id, "service_offered", service.id, by=by, at=at, **terms)
     return service
 
 
@@ -121,39 +109,8 @@ def change_service(merchant_id: UUID, service_id: UUID, terms: dict[str, Any], *
         setattr(service, name, value)
     with _a_known_policy():
         service.save(update_fields=list(terms))
-    _note(merchant_id, "service_changed", service.id, by=by, at=at, **terms)
+    note(merchant_id, "service_changed", service.id, by=by, at=at, **terms)
     return service
-
-
-def publish(news: Sequence[News], *, realm_id: int, at: datetime) -> None:
-    """Tell merchants, in the transaction of the fact: what is committed is told, what is not is not.
-
-    The caller holds the lock on each subject, which is what makes its numbers run without gaps.
-    """
-    if not news:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO merchants_event (id, realm_id, merchant_id, type, subject_id, sequence, data, at)
-            SELECT v.id, %s, v.merchant, v.type, v.subject,
-                   coalesce(told.last, 0) + row_number() OVER (PARTITION BY v.subject ORDER BY v.n), v.data, %s
-            FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::uuid[], %s::jsonb[])
-                 WITH ORDINALITY AS v (id, merchant, type, subject, data, n)
-            LEFT JOIN LATERAL (
-                SELECT max(sequence) AS last FROM merchants_event WHERE subject_id = v.subject) told ON true
-            ORDER BY v.n
-            """,
-            [
-                realm_id,
-                at,
-                [uuid7() for _ in news],
-                [item.merchant_id for item in news],
-                [item.type for item in news],
-                [item.subject_id for item in news],
-                [msgspec.json.encode(item.data).decode() for item in news],
-            ],
-        )
 
 
 @contextmanager
@@ -167,8 +124,3 @@ def _a_known_policy() -> Iterator[None]:
         if getattr(diag, "constraint_name", None) != "a_service_names_a_known_policy":
             raise
         raise UnknownPolicy(errors=[FieldError("/retry_policy", UnknownPolicy.title)]) from None
-
-
-def _note(merchant_id: UUID, verb: str, subject_id: UUID, *, by: Actor, at: datetime, **data: Any) -> None:
-    plain = msgspec.to_builtins(data, str_keys=True)
-    Change.objects.create(merchant_id=merchant_id, verb=verb, subject_id=subject_id, by=str(by), at=at, data=plain)

@@ -14,6 +14,9 @@ class Scope(StrEnum):
     AGREEMENTS_WRITE = "agreements:write"
     SERVICES_READ = "services:read"
     SERVICES_WRITE = "services:write"
+    EVENTS_READ = "events:read"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
     SANDBOX = "sandbox"
 
 

@@ -1,9 +1,10 @@
+"""The merchant itself: what it offers, the keys it holds, and who changed what of it."""
+
 from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import Q
 
 from kernel import guards
 from kernel.models import Identified, Realm
@@ -97,32 +98,6 @@ class ApiKey(Identified):
 
     def may(self, scope: rules.Scope) -> bool:
         return scope.value in self.scopes
-
-
-class Event(Identified):
-    """What a merchant must hear of: written with the fact itself, replayable for ever."""
-
-    prefix = "evt"
-    append_only: ClassVar[bool] = True
-
-    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="events")
-    type = models.CharField(max_length=40)
-    #: What it is about: an order, an agreement … `sequence` counts its events without gaps.
-    subject_id = models.UUIDField()
-    sequence = models.PositiveIntegerField()
-    data = models.JSONField(default=dict)
-    at = models.DateTimeField()
-    recorded_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        ordering = ["id"]
-        constraints = [
-            models.UniqueConstraint(fields=["subject_id", "sequence"], name="events_of_a_subject_are_numbered"),
-            models.CheckConstraint(name="events_count_from_one", condition=Q(sequence__gte=1)),
-        ]
-        indexes = [models.Index(F("merchant"), F("id"), name="event_feed")]
-        triggers = guards.append_only()
 
 
 class Change(Identified):

@@ -1,0 +1,281 @@
+"""Events leave the house: taken up in one transaction, sent in none, settled in one.
+
+At least once: a worker that dies between sending and settling leaves its lease to run out, and what it held is sent
+again under the same `webhook-id`. Nobody waits for anybody: an endpoint has only so much under way at once, and less
+while it fails.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from django.db import connection, transaction
+
+from kernel.actor import Actor
+from kernel.clock import live_now
+from kernel.lifecycle import in_transaction
+from kernel.writes import insert_all, update_all
+from merchants import courier
+from merchants.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from merchants.rules import webhooks as rules
+from merchants.rules.events import PING
+from merchants.services.endpoints import switch_off
+from merchants.wire import body_of
+
+log = structlog.get_logger(__name__)
+#: How long, by real time, sending may take before somebody else may take it up again.
+LEASE = timedelta(seconds=60)
+#: Under way at once to an endpoint that answers, and to one that does not.
+WIDTH, WIDTH_TROUBLED, WIDTH_CLOSED = 4, 1, 500
+#: Under way at once altogether.
+PARCELS = 96
+#: How long one ring goes on taking up; what is under way then is waited for.
+WORKS_FOR_SECONDS = 10.0
+BY = Actor.system("webhooks")
+_OVERDUE_SECONDS = courier.BUDGET_SECONDS + 5
+MOVING = ["state", "reason", "next_at", "leased_until", "ended_at"]
+
+_TAKE_UP = """
+UPDATE merchants_webhookdelivery AS w SET tries = w.tries + 1, leased_until = now() + %(lease)s
+FROM (
+    SELECT d.id, t.at FROM unnest(%(realms)s::bigint[], %(times)s::timestamptz[]) AS t (realm, at)
+    JOIN merchants_webhookendpoint e ON e.realm_id = t.realm AND (e.failing_from IS NOT NULL) = ANY (%(lanes)s)
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS going FROM merchants_webhookdelivery
+        WHERE endpoint_id = e.id AND leased_until > now() AND next_at IS NOT NULL) f
+    CROSS JOIN LATERAL (
+        SELECT id FROM merchants_webhookdelivery
+        WHERE endpoint_id = e.id AND next_at <= t.at AND (leased_until IS NULL OR leased_until <= now())
+        ORDER BY next_at, id
+        LIMIT greatest(0, CASE WHEN e.state <> 'enabled' THEN %(closed)s
+                               WHEN e.failing_from IS NOT NULL THEN %(troubled)s ELSE %(width)s END - f.going)
+        FOR NO KEY UPDATE SKIP LOCKED) d
+    ORDER BY random() LIMIT %(limit)s) AS due
+WHERE w.id = due.id
+RETURNING w.id, due.at
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A delivery in our hands: which try it is, of what moment, and what is to be sent."""
+
+    delivery_id: UUID
+    endpoint_id: UUID
+    tries: int
+    at: datetime
+    secrets: Sequence[str] = field(repr=False)
+    parcel: courier.Parcel = field(repr=False)
+
+
+def deliver_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
+    """Send what is due in this realm by now, running or frozen. Returns how many deliveries were seen to.
+
+    Raises:
+        InsideTransactionError: a transaction is open.
+    """
+    if in_transaction():
+        raise courier.InsideTransactionError
+    seen = 0
+    with ThreadPoolExecutor(PARCELS) as hands:
+        while seen < limit:
+            taken, found = take_up({realm_id: at}, limit=min(limit - seen, PARCELS))
+            settle([(one, outcome) for one, outcome in zip(taken, hands.map(send, taken), strict=True)])
+            seen += found
+            if not found:
+                break
+    return seen
+
+
+def deliver_everywhere(times: Callable[[], Mapping[int, datetime]], *, troubled: bool, turn: threading.Lock) -> None:
+    """Send what is due in every realm, by what time it is in each, for as long as one ring lasts.
+
+    Whoever has answered makes room for the next at once; nobody waits for the slowest. One ring takes up at a time, and
+    holds the `turn` while it does; then it only waits for what is under way, and the next takes up beside it.
+
+    Raises:
+        InsideTransactionError: a transaction is open.
+    """
+    if in_transaction():
+        raise courier.InsideTransactionError
+    if not turn.acquire(blocking=False):
+        return
+    round_ = Round(ThreadPoolExecutor(PARCELS, thread_name_prefix="webhooks"))
+    try:
+        round_.take_up_while_there_is_something(times, lanes=(troubled,))
+    finally:
+        turn.release()
+        round_.see_out()
+
+
+class Round:
+    """What one ring has under way, and since when."""
+
+    def __init__(self, hands: ThreadPoolExecutor) -> None:
+        self.hands, self.underway = hands, dict[Future[rules.Outcome], tuple[Taken, float]]()
+
+    def take_up_while_there_is_something(
+        self, times: Callable[[], Mapping[int, datetime]], *, lanes: Sequence[bool]
+    ) -> None:
+        until = time.monotonic() + WORKS_FOR_SECONDS
+        while time.monotonic() < until:
+            room, found = PARCELS - len(self.underway), 0
+            if room and (now := times()):
+                taken, found = take_up(now, limit=room, lanes=lanes)
+                self.underway |= {self.hands.submit(send, one): (one, time.monotonic()) for one in taken}
+            if not self.underway and not found:
+                return
+            self.settle_what_ended()
+
+    def see_out(self) -> None:
+        """Wait for what is under way."""
+        try:
+            while self.underway:
+                self.settle_what_ended()
+        finally:
+            self.hands.shutdown(wait=False, cancel_futures=True)
+
+    def settle_what_ended(self) -> None:
+        """Wait a moment, and write down what came back. Who cannot be waited for any longer ran out of time.
+
+        What cannot be written down is logged, and sent again when its lease has run out.
+        """
+        wait(self.underway, timeout=0.1, return_when=FIRST_COMPLETED)
+        late = time.monotonic() - _OVERDUE_SECONDS
+        ended = [future for future, (_, began) in self.underway.items() if future.done() or began < late]
+        outcomes = [(self.underway.pop(future)[0], _outcome_of(future)) for future in ended]
+        try:
+            settle(outcomes)
+        except Exception:
+            log.exception("webhooks_not_settled", deliveries=[str(taken.delivery_id) for taken, _ in outcomes])
+
+
+def _outcome_of(future: Future[rules.Outcome]) -> rules.Outcome:
+    """What came back; of one that still asks for the host's name, nothing ever will."""
+    return future.result() if future.done() else rules.Outcome(None, round(_OVERDUE_SECONDS * 1000), "timeout")
+
+
+@transaction.atomic
+def take_up(
+    times: Mapping[int, datetime], *, limit: int, lanes: Sequence[bool] = (False, True)
+) -> tuple[list[Taken], int]:
+    """Take deliveries that are due, of endpoints that have room; those another worker holds are passed over.
+
+    Returns what is to be sent now, within its lease, and how many were seen to: some need no sending any more.
+    """
+    asked: dict[str, Any] = {
+        "realms": list(times),
+        "times": list(times.values()),
+        "lanes": list(lanes),
+        "limit": limit,
+        "lease": LEASE,
+        "width": WIDTH,
+        "troubled": WIDTH_TROUBLED,
+        "closed": WIDTH_CLOSED,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_UP, asked)
+        due = dict(cursor.fetchall())
+    rows = WebhookDelivery.objects.filter(pk__in=due).select_related("event", "endpoint").order_by("next_at", "id")
+    going, over = [], []
+    for row in rows:
+        if row.endpoint.state != WebhookEndpoint.State.ENABLED:
+            row.give_up(f"endpoint_{row.endpoint.state}", at=due[row.id])
+            over.append(row)
+        elif row.tries > rules.TRIES_MAX or row.event.type == PING:  # whoever asked by a ping is no longer there
+            row.give_up(row.reason or "never_settled", at=due[row.id])
+            over.append(row)
+        else:
+            going.append(taken_of(row, at=due[row.id]))
+    update_all(over, MOVING)
+    return going, len(due)
+
+
+def taken_of(row: WebhookDelivery, *, at: datetime) -> Taken:
+    """What is sent of it, and under which secrets. Its headers are made when it is: the time in them is real."""
+    body, event = body_of(row.event), row.event
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "User-Agent": "bnpl-webhooks/1",
+        "webhook-id": event.public_id,
+    }
+    if event.request_id:
+        headers["Request-Id"] = event.request_id
+    secrets = row.endpoint.signing_secrets(at=at)
+    return Taken(row.id, row.endpoint_id, row.tries, at, secrets, courier.Parcel(row.endpoint.url, headers, body))
+
+
+def send(taken: Taken) -> rules.Outcome:
+    """Sign it with the time it really is, which verifiers compare with their own, and send it once."""
+    parcel, timestamp = taken.parcel, int(live_now().timestamp())
+    signed = {
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": rules.signature(taken.secrets, parcel.headers["webhook-id"], timestamp, parcel.body),
+    }
+    return courier.post(courier.Parcel(parcel.url, {**parcel.headers, **signed}, parcel.body), real=live_now)
+
+
+@transaction.atomic
+def settle(outcomes: Sequence[tuple[Taken, rules.Outcome]]) -> None:
+    """Write down what came back: each try is kept; what failed comes again later, or is given up and says why."""
+    if not outcomes:
+        return
+    keys = {taken.endpoint_id for taken, _ in outcomes}
+    locked = WebhookEndpoint.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=keys).order_by("pk")
+    endpoints = {endpoint.id: endpoint for endpoint in locked}
+    before = {endpoint.id: heard_of(endpoint) for endpoint in locked}
+    wanted = {taken.delivery_id for taken, _ in outcomes}
+    found = WebhookDelivery.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=wanted).order_by("pk")
+    rows = {row.id: row for row in found}
+    insert_all([attempt_of(rows[taken.delivery_id], taken, outcome) for taken, outcome in outcomes])
+    for taken, outcome in outcomes:
+        _end(rows[taken.delivery_id], endpoints[taken.endpoint_id], taken, outcome)
+    update_all(list(rows.values()), MOVING)
+    update_all([each for each in endpoints.values() if heard_of(each) != before[each.id]], ["failing_from", "failures"])
+
+
+def heard_of(endpoint: WebhookEndpoint) -> tuple[datetime | None, int]:
+    """What an endpoint's tries came to; of one that is well it does not change, and so is not written."""
+    return endpoint.failing_from, endpoint.failures
+
+
+def _end(row: WebhookDelivery, endpoint: WebhookEndpoint, taken: Taken, outcome: rules.Outcome) -> None:
+    """One try has ended. What somebody else has taken up since, or ended, is theirs."""
+    at = taken.at
+    if row.state != WebhookDelivery.State.PENDING or not (outcome.good or row.tries == taken.tries):
+        return
+    endpoint.hear(good=outcome.good, at=at)
+    if outcome.good:
+        row.deliver(at=at)
+        return
+    pause = rules.wait_after(taken.tries, outcome, seed=row.id.bytes)
+    if pause is None or outcome.gone:
+        row.give_up(outcome.reason, at=at)
+    else:
+        row.put_off(outcome.reason, until=at + pause)
+    if endpoint.state != WebhookEndpoint.State.ENABLED:
+        return
+    failing_for = at - (endpoint.failing_from or at)
+    if outcome.gone:
+        switch_off(endpoint, "gone", by=BY, at=at)
+    elif rules.given_out(failing_for, endpoint.failures):
+        switch_off(endpoint, "failing", by=BY, at=at)
+
+
+def attempt_of(row: WebhookDelivery, taken: Taken, outcome: rules.Outcome) -> WebhookAttempt:
+    return WebhookAttempt(
+        realm_id=row.realm_id,
+        delivery=row,
+        number=taken.tries,
+        at=taken.at,
+        status=outcome.status,
+        latency_ms=outcome.latency_ms,
+        error=outcome.error,
+        excerpt=outcome.excerpt,
+    )

@@ -1,0 +1,70 @@
+"""A merchant asks whether its endpoint answers, and is told what came back."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from kernel.actor import Actor
+from merchants.models import Event, WebhookDelivery
+from merchants.rules import webhooks as rules
+from merchants.rules.events import PING
+from merchants.services.deliver import LEASE, MOVING, Taken, attempt_of, send, taken_of
+from merchants.services.endpoints import lock_endpoint
+from merchants.services.events import News, publish
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """What was sent, and what came back."""
+
+    event: Event
+    outcome: rules.Outcome
+
+
+def ping_endpoint(merchant_id: UUID, endpoint_id: UUID, *, by: Actor, at: datetime) -> Ping:
+    """A `webhook_endpoint.ping` is sent to this endpoint alone, now and once, even while it is off.
+
+    Whether it arrives changes nothing for the endpoint: it is a question, not a delivery to be counted.
+
+    Raises:
+        NotFound: missing, removed, or another merchant's.
+    """
+    taken, event = _prepare(merchant_id, endpoint_id, by=by, at=at)
+    outcome = send(taken)
+    _settle(taken, outcome)
+    return Ping(event, outcome)
+
+
+@transaction.atomic
+def _prepare(merchant_id: UUID, endpoint_id: UUID, *, by: Actor, at: datetime) -> tuple[Taken, Event]:
+    """The event and its one copy, in our hands from the first moment: no sweep takes it up beside us."""
+    endpoint = lock_endpoint(merchant_id, endpoint_id)
+    data = {"id": endpoint.public_id, "url": endpoint.url, "asked_by": str(by)}
+    publish([News(merchant_id, PING, endpoint.id, data)], realm_id=endpoint.realm_id, at=at)
+    event = Event.objects.filter(subject_id=endpoint.id, type=PING).latest("sequence")
+    row = WebhookDelivery.objects.create(
+        realm_id=endpoint.realm_id,
+        endpoint=endpoint,
+        event=event,
+        tries=1,
+        next_at=at,
+        leased_until=Now() + LEASE,
+        created_at=at,
+    )
+    return taken_of(row, at=at), event
+
+
+@transaction.atomic
+def _settle(taken: Taken, outcome: rules.Outcome) -> None:
+    row = WebhookDelivery.objects.select_for_update(of=("self",), no_key=True).get(pk=taken.delivery_id)
+    attempt_of(row, taken, outcome).save(force_insert=True)
+    if row.state != WebhookDelivery.State.PENDING:
+        return
+    if outcome.good:
+        row.deliver(at=taken.at)
+    else:
+        row.give_up(outcome.reason, at=taken.at)
+    row.save(update_fields=MOVING)

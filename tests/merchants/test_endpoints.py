@@ -1,0 +1,260 @@
+"""A merchant's developer sets up endpoints, watches them, and sends again what was missed: by HTTP."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.db import connection
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from kernel.models import IdempotencyKey, Realm
+from merchants import services as merchants
+from merchants.models import Change, WebhookDelivery, WebhookEndpoint
+from merchants.rules.webhooks import ENDPOINTS_MAX, signature
+from tests.api import Api, key, refused
+from tests.conftest import NOON, Shop, opened, someone
+from tests.merchants.receiver import Server, receiver, says
+from tests.threads import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+HOOKS = "webhook_endpoints"
+
+
+@pytest.fixture
+def home() -> Iterator[Server]:
+    with receiver() as server:
+        yield server
+
+
+@pytest.fixture
+def api(power_bank: Shop) -> Api:
+    """The shop's developer; in the shop it is noon for as long as nobody moves its clock."""
+    Realm.objects.filter(pk=power_bank.realm_id).update(frozen_at=NOON)
+    return Api(power_bank)
+
+
+def move(shop: Shop, **span: float) -> None:
+    Realm.objects.filter(pk=shop.realm_id).update(frozen_at=NOON + timedelta(**span))
+
+
+def send(shop: Shop) -> int:
+    return merchants.deliver_due(shop.realm_id, at=Realm.objects.get(pk=shop.realm_id).frozen_at or NOON)
+
+
+def test_an_endpoint_is_made_with_a_secret_that_is_shown_once_and_kept_sealed(api: Api, home: Server) -> None:
+    made = api.post(HOOKS, {"url": home.url(), "event_types": ["order.*"], "description": "收银"}, **key("k"))
+    assert made.status_code == 201
+    endpoint = made.json()
+    secret = endpoint.pop("secret")
+    assert secret.startswith("whsec_")
+    assert endpoint["state"] == "enabled"
+    assert endpoint["event_types"] == ["order.*"]
+    shown = [api.get(f"{HOOKS}/{endpoint['id']}"), api.get(HOOKS), api.patch(f"{HOOKS}/{endpoint['id']}", {})]
+    assert not [answer for answer in shown if secret.encode() in answer.content]
+    assert shown[0].json() == endpoint | {"secret": None}
+    kept = bytes(WebhookEndpoint.objects.get().secret) + bytes(IdempotencyKey.objects.get().body)
+    assert secret.encode() not in kept
+    again = api.post(HOOKS, {"url": home.url(), "event_types": ["order.*"], "description": "收银"}, **key("k"))
+    assert again.content == made.content
+    assert WebhookEndpoint.objects.count() == 1
+
+
+def test_no_column_of_any_row_holds_the_secret(api: Api, home: Server) -> None:
+    secret = api.post(HOOKS, {"url": home.url()}).json()["secret"]
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f'SELECT count(*) FROM "{table}" t WHERE position(%s IN t::text) > 0', [secret])  # noqa: S608
+            assert cursor.fetchone() == (0,), table
+
+
+def test_there_are_so_many_endpoints_and_no_more(api: Api, home: Server) -> None:
+    made = [api.post(HOOKS, {"url": home.url(f"/{n}")}).json()["id"] for n in range(ENDPOINTS_MAX)]
+    refused(api.post(HOOKS, {"url": home.url()}), 409, "too_many_endpoints")
+    assert api.call("DELETE", f"{HOOKS}/{made[0]}").json() == {}
+    assert api.post(HOOKS, {"url": home.url()}).status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"url": "https://10.0.0.1/"}, "forbidden_address"),
+        ({"url": "ftp://127.0.0.1/"}, "forbidden_address"),
+        ({"url": "https://user@127.0.0.1/"}, "forbidden_address"),
+        ({"url": "http://127.0.0.1/", "event_types": ["order.op*"]}, "unknown_event_type"),
+        ({"url": "http://127.0.0.1/", "event_types": ["*", "webhook_endpoint.ping"]}, "unknown_event_type"),
+        ({"url": ""}, "invalid_request"),
+        ({"url": "http://127.0.0.1/", "description": "x" * 201}, "invalid_request"),
+        ({}, "invalid_request"),
+    ],
+)
+def test_what_cannot_be_an_endpoint_is_refused(api: Api, body: dict[str, object], code: str) -> None:
+    refused(api.post(HOOKS, body), 422, code)
+    assert not WebhookEndpoint.objects.exists()
+
+
+def test_a_removed_endpoint_hears_nothing_more_and_is_as_if_it_never_was(
+    api: Api, home: Server, power_bank: Shop
+) -> None:
+    made = api.post(HOOKS, {"url": home.url()}).json()["id"]
+    opened(power_bank, someone(power_bank))
+    api.call("DELETE", f"{HOOKS}/{made}")
+    for answer in (api.get(f"{HOOKS}/{made}"), api.call("DELETE", f"{HOOKS}/{made}"), api.post(f"{HOOKS}/{made}/ping")):
+        refused(answer, 404, "not_found")
+    assert api.get(HOOKS).json()["data"] == []
+    send(power_bank)
+    assert home.seen == []
+    row = WebhookDelivery.objects.get()
+    assert (row.state, row.reason) == ("given_up", "endpoint_removed")
+    assert WebhookEndpoint.objects.get().secret == b""
+
+
+def test_while_a_secret_is_exchanged_both_sign_and_afterwards_the_new_one_alone(
+    api: Api, home: Server, power_bank: Shop
+) -> None:
+    made = api.post(HOOKS, {"url": home.url()}).json()
+    rotated = api.post(f"{HOOKS}/{made['id']}/rotate_secret").json()
+    old, new = made["secret"], rotated["secret"]
+    assert rotated["old_secret_until"] == "2026-11-21T04:00:00Z"
+    api.post(f"{HOOKS}/{made['id']}/ping")
+    both = home.seen.pop()
+    assert len(both.headers["webhook-signature"].split(" ")) == 2
+    for secret in (old, new):
+        assert Webhook(secret).verify(both.body, both.headers)["type"] == "webhook_endpoint.ping"
+    move(power_bank, hours=24)
+    api.post(f"{HOOKS}/{made['id']}/ping")
+    one = home.seen.pop()
+    assert Webhook(new).verify(one.body, one.headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(old).verify(one.body, one.headers)
+
+
+def test_a_secret_that_leaked_is_exchanged_at_once(api: Api, home: Server) -> None:
+    made = api.post(HOOKS, {"url": home.url()}).json()
+    api.post(f"{HOOKS}/{made['id']}/rotate_secret", {"overlap_hours": 0})
+    api.post(f"{HOOKS}/{made['id']}/ping")
+    with pytest.raises(WebhookVerificationError):
+        Webhook(made["secret"]).verify(home.seen[0].body, home.seen[0].headers)
+
+
+def test_a_ping_says_what_came_back_and_counts_for_nothing(api: Api, home: Server, power_bank: Shop) -> None:
+    made = api.post(HOOKS, {"url": home.url()}).json()["id"]
+    api.post(HOOKS, {"url": home.url("/other")})
+    good = api.post(f"{HOOKS}/{made}/ping").json()
+    assert (good["delivered"], good["status"], good["response"], good["error"]) == (True, 200, "ok", None)
+    home.behave = says(410, "没有了".encode())
+    bad = api.post(f"{HOOKS}/{made}/ping").json()
+    assert (bad["delivered"], bad["status"], bad["response"]) == (False, 410, "没有了")
+    assert [request.path for request in home.seen] == ["/hooks", "/hooks"]
+    endpoint = WebhookEndpoint.objects.earliest("id")
+    assert (endpoint.state, endpoint.failures) == ("enabled", 0)
+    assert [event["type"] for event in api.get("events").json()["data"]] == ["webhook_endpoint.ping"] * 2
+    log = api.get(f"{HOOKS}/{made}/deliveries").json()["data"]
+    assert [(row["state"], row["reason"], row["attempts"][0]["status"]) for row in log] == [
+        ("given_up", "http_410", 410),
+        ("delivered", None, 200),
+    ]
+    api.patch(f"{HOOKS}/{made}", {"state": "disabled"})
+    home.behave = says(200)
+    assert api.post(f"{HOOKS}/{made}/ping").json()["delivered"]
+
+
+def test_the_log_of_an_endpoint_says_how_each_delivery_got_on(api: Api, home: Server, power_bank: Shop) -> None:
+    made = api.post(HOOKS, {"url": home.url()}).json()["id"]
+    home.behave = says(503, "忙".encode(), Retry_After="60")
+    opened(power_bank, someone(power_bank))
+    send(power_bank)
+    (row,) = api.get(f"{HOOKS}/{made}/deliveries?state=pending").json()["data"]
+    assert (row["type"], row["state"], row["reason"]) == ("agreement.activated", "pending", "http_503")
+    assert row["next_attempt_at"] == "2026-11-20T04:01:00Z"
+    (tried,) = row["attempts"]
+    assert (tried["number"], tried["status"], tried["response"], tried["error"]) == (1, 503, "忙", None)
+    assert 0 <= tried["latency_ms"] < 5_000
+    assert api.get(f"{HOOKS}/{made}").json()["failing_since"] == "2026-11-20T04:00:00Z"
+    assert api.get(f"{HOOKS}/{made}/deliveries?state=delivered").json()["data"] == []
+
+
+def test_an_event_is_sent_again_to_all_that_hear_of_it_or_to_one_whatever_it_hears_of(
+    api: Api, home: Server, power_bank: Shop
+) -> None:
+    for path, types in (("/all", ["*"]), ("/orders", ["order.*"])):
+        api.post(HOOKS, {"url": home.url(path), "event_types": types})
+    orders = next(e for e in api.get(HOOKS).json()["data"] if e["url"].endswith("/orders"))
+    opened(power_bank, someone(power_bank))
+    event = api.get("events").json()["data"][0]["id"]
+    assert send(power_bank) == 1
+    assert api.post(f"events/{event}/redeliver").json()["deliveries"] == 1
+    assert api.post(f"events/{event}/redeliver", {"endpoint": orders["id"]}).json()["deliveries"] == 1
+    assert send(power_bank) == 2
+    assert sorted(request.path for request in home.seen) == ["/all", "/all", "/orders"]
+    assert {request.headers["webhook-id"] for request in home.seen} == {event}
+    api.patch(f"{HOOKS}/{orders['id']}", {"state": "disabled"})
+    refused(api.post(f"events/{event}/redeliver", {"endpoint": orders["id"]}), 409, "endpoint_disabled")
+
+
+def test_twenty_who_want_it_sent_again_at_once_send_it_again_once(api: Api, home: Server, power_bank: Shop) -> None:
+    opened(power_bank, someone(power_bank))
+    event = api.get("events").json()["data"][0]["id"]
+    for n in range(3):
+        api.post(HOOKS, {"url": home.url(f"/{n}")})
+    answers = at_once(*[partial(Api(power_bank).post, f"events/{event}/redeliver")] * 20)
+    assert {answer.status_code for answer in answers} == {200}
+    assert WebhookDelivery.objects.count() == 3
+    assert send(power_bank) == 3
+
+
+def test_an_event_nobody_listens_for_cannot_be_sent_again(api: Api, power_bank: Shop) -> None:
+    opened(power_bank, someone(power_bank))
+    event = api.get("events").json()["data"][0]["id"]
+    refused(api.post(f"events/{event}/redeliver"), 409, "nobody_listens")
+
+
+def test_after_an_outage_everything_that_did_not_arrive_is_sent_again_in_one_request(
+    api: Api, home: Server, power_bank: Shop
+) -> None:
+    made = api.post(HOOKS, {"url": home.url(), "event_types": ["agreement.*"]}).json()["id"]
+    opened(power_bank, someone(power_bank, name="先前"))
+    send(power_bank)
+    home.behave = says(410)
+    opened(power_bank, someone(power_bank, name="给掉的"))
+    send(power_bank)
+    refused(api.post(f"{HOOKS}/{made}/redeliver", {"since": "2026-11-20T00:00:00Z"}), 409, "endpoint_disabled")
+    opened(power_bank, someone(power_bank, name="没听到的"))
+    home.behave = says(200)
+    assert api.patch(f"{HOOKS}/{made}", {"state": "enabled"}).json()["state"] == "enabled"
+    home.seen.clear()
+    since = {"since": "2026-11-20T04:00:00Z"}
+    # The one given up, the one that happened while it was off, and nothing that had arrived.
+    assert api.post(f"{HOOKS}/{made}/redeliver", since).json()["deliveries"] == 2
+    send(power_bank)
+    assert len(home.seen) == 2
+    assert api.post(f"{HOOKS}/{made}/redeliver", since).json()["deliveries"] == 0
+    assert set(WebhookDelivery.objects.values_list("state", flat=True)) == {"delivered"}
+
+
+def test_who_changed_what_of_an_endpoint_is_on_record_and_no_secret_with_it(api: Api, home: Server) -> None:
+    made = api.post(HOOKS, {"url": home.url()}).json()
+    api.patch(f"{HOOKS}/{made['id']}", {"description": "x", "event_types": ["order.*"], "state": "disabled"})
+    rotated = api.post(f"{HOOKS}/{made['id']}/rotate_secret").json()
+    api.call("DELETE", f"{HOOKS}/{made['id']}")
+    endpoint = WebhookEndpoint.objects.get()
+    rows = Change.objects.filter(subject_id=endpoint.id).order_by("id")
+    assert [row.verb for row in rows] == ["endpoint_added", "endpoint_changed", "secret_rotated", "endpoint_removed"]
+    assert all(row.by.startswith("merchant:key_") for row in rows)
+    assert not [row for row in rows if made["secret"] in str(row.data) or rotated["secret"] in str(row.data)]
+
+
+def test_the_request_that_caused_an_event_is_named_beside_it(api: Api, home: Server, power_bank: Shop) -> None:
+    api.post(HOOKS, {"url": home.url()})
+    person = api.person()
+    made = api.post("agreements", {"service": power_bank.service.public_id, "person_ref": "x"}).json()["id"]
+    asked = api.post(f"sandbox/agreements/{made}/sign", {"person": person["id"]})
+    send(power_bank)
+    assert home.seen[0].headers["Request-Id"] == asked["Request-Id"]
+
+
+def test_a_signature_is_what_the_standard_says() -> None:
+    """The example of the Standard Webhooks specification's libraries."""
+    secret, name = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_p5jXN8AQM9LWM0D4loKWxJek"
+    made = signature([secret], name, 1614265330, b'{"test": 2432232314}')
+    assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="

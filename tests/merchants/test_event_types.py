@@ -1,0 +1,88 @@
+"""One list of event types: each of them really happens, and nothing else does."""
+
+import ast
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from billing.services.ask import ask_unknown
+from billing.services.deduct import deduct_due
+from credit import services as credit
+from merchants import services as merchants
+from merchants.models import Event
+from merchants.rules.events import ALL, PING, TYPES, is_filter, kinds, wants
+from orders import services as orders
+from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
+
+ROOT = Path(__file__).resolve().parents[2]
+HOUSE = ("merchants", "credit", "orders", "billing")
+LATER = NOON + timedelta(days=4)
+
+
+def named_in_the_code() -> set[str]:
+    """Every text of the services that reads like a type of event: its kind is one of the list's."""
+    first = {name.partition(".")[0] for name in TYPES}
+    files = [path for app in HOUSE for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts]
+    texts = (
+        node.value
+        for path in files
+        if "services" in str(path)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    return {text for text in texts if text.count(".") == 1 and text.partition(".")[0] in first and text.islower()}
+
+
+def test_what_the_services_name_stands_in_the_list() -> None:
+    assert named_in_the_code() <= set(TYPES)
+    assert set(TYPES) - named_in_the_code() <= {"webhook_endpoint.disabled", "webhook_endpoint.ping"}  # named there
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_type_of_the_list_is_published_by_somebodys_life_and_no_other(power_bank: Shop, shop: Shop) -> None:
+    hook, _ = merchants.add_endpoint(
+        power_bank.merchant.id, "http://127.0.0.1:9/", event_types=["agreement.closing"], by=BY, at=NOON
+    )
+    merchants.ping_endpoint(power_bank.merchant.id, hook.id, by=BY, at=NOON)
+    paid = completed(power_bank, someone(power_bank), yuan("6"))
+    lowered = ordered(power_bank, paid.agreement)
+    orders.complete_order(lowered.id, orders.Final(total=500), by=BY, at=NOON)
+    orders.lower_total(lowered.id, 300, "x", by=BY, at=NOON)
+    forgiven = ordered(power_bank, paid.agreement)
+    orders.complete_order(forgiven.id, orders.Final(total=500), by=BY, at=NOON)
+    orders.cancel_order(forgiven.id, "x", by=BY, at=NOON)
+    owing = completed(power_bank, someone(power_bank, "no_funds"), yuan("7"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    ask_unknown(power_bank.realm_id, at=NOON)
+    orders.mark_overdue(power_bank.realm_id, at=LATER, limit=9)
+    orders.write_off(owing.id, "gone", by=BY, at=LATER)
+    credit.stop_agreement(owing.agreement_id, by=BY, at=LATER)
+    quitting = opened(power_bank, someone(power_bank))
+    going = ordered(power_bank, quitting)
+    credit.stop_agreement(quitting.id, by=BY, at=NOON)
+    orders.cancel_order(going.id, "x", by=BY, at=NOON)
+    confirmed = ordered(shop, opened(shop, someone(shop)))
+    wish = orders.Wish(agreement_id=confirmed.agreement_id, out_order_no="w", title="x", currency="CNY", amount=1)
+    orders.open_order(shop.merchant.id, wish, by=BY, at=NOON)
+    orders.expire_unconfirmed(shop.realm_id, at=NOON + timedelta(days=31), limit=9)
+
+    told = set(Event.objects.values_list("type", flat=True))
+    assert told <= set(TYPES)
+    assert set(TYPES) - told <= {"webhook_endpoint.disabled"}  # test_delivering
+    failed = Event.objects.filter(type="deduction.failed").earliest("sequence").data
+    assert failed["attempt"] == 1
+    assert failed["failure"]["class"] == "soft"
+    assert failed["next_attempt_at"] is not None
+    for subject in Event.objects.values_list("subject_id", flat=True).distinct():
+        numbers = Event.objects.filter(subject_id=subject).values_list("sequence", flat=True)
+        assert sorted(numbers) == list(range(1, len(numbers) + 1))
+
+
+def test_an_endpoint_asks_for_a_type_a_kind_or_everything() -> None:
+    assert all(map(is_filter, [ALL, "order.*", "order.opened", *kinds()]))
+    assert not any(map(is_filter, ["", "order", "order.", "*.*", "order.op*", "ORDER.*", "x.*", PING]))
+    assert wants(["order.*"], "order.opened")
+    assert wants([ALL], "obligation.paid")
+    assert not wants(["order.*", "order.opened"], "obligation.paid")
+    assert not wants([ALL, "webhook_endpoint.*"], PING)

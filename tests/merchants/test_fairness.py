@@ -1,0 +1,127 @@
+"""One slow or dead endpoint keeps nobody else waiting, and has little under way itself."""
+
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+from kernel.models import Realm
+from merchants import courier, tasks
+from merchants import services as merchants
+from merchants.models import WebhookDelivery, WebhookEndpoint
+from merchants.services import News, deliver
+from merchants.services.events import publish
+from tests.conftest import BY, NOON, Shop, make_shop
+from tests.merchants.receiver import Server, hangs, receiver
+
+pytestmark = pytest.mark.django_db(transaction=True)
+DEAD, EVENTS = 20, 30
+
+
+def tell(shop: Shop, count: int) -> None:
+    """So many things happen to the shop's own orders."""
+    keys = [shop.service.id] * count
+    publish(
+        [News(shop.merchant.id, "order.opened", key, {"n": n}) for n, key in enumerate(keys)],
+        realm_id=shop.realm_id,
+        at=NOON,
+    )
+
+
+def dead_shops(dead: Server) -> list[Shop]:
+    """Sandboxes whose twenty endpoints take a request and never answer, each with events on their way."""
+    shops = [make_shop(f"停机 {n}") for n in range(2)]
+    for shop in shops:
+        for n in range(DEAD // len(shops)):
+            merchants.add_endpoint(shop.merchant.id, dead.url(f"/{shop.realm_id}/{n}"), by=BY, at=NOON)
+        tell(shop, 10)
+    return shops
+
+
+def test_twenty_dead_endpoints_and_one_that_is_well(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "BUDGET_SECONDS", 4.0)
+    with receiver(hangs) as dead, receiver() as well:
+        dead_shops(dead)
+        merchants.add_endpoint(power_bank.merchant.id, well.url(), by=BY, at=NOON)
+        tell(power_bank, EVENTS)
+        began = time.monotonic()
+        ring = threading.Thread(target=tasks.deliver_webhooks)
+        ring.start()
+        while len(well.seen) < EVENTS and time.monotonic() - began < 3.5:
+            time.sleep(0.01)
+        took = time.monotonic() - began
+        assert len(well.seen) == EVENTS
+        assert took < 3.5  # before the first of the dead has run out of time
+        under_way = len(dead.seen)
+        ring.join(20)
+        assert DEAD <= under_way <= DEAD * deliver.WIDTH
+    assert WebhookEndpoint.objects.filter(failing_from__isnull=False).count() == DEAD
+
+
+def test_endpoints_that_fail_stand_in_a_line_of_their_own(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "BUDGET_SECONDS", 1.0)
+    with receiver(hangs) as dead, receiver() as well:
+        dead_shops(dead)
+        tasks.deliver_webhooks()
+        merchants.add_endpoint(power_bank.merchant.id, well.url(), by=BY, at=NOON)
+        tell(power_bank, 3)
+        dead.seen.clear()
+        began = time.monotonic()
+        tasks.deliver_webhooks()
+        assert time.monotonic() - began < 0.9
+        assert (len(well.seen), len(dead.seen)) == (3, 0)
+
+
+def test_an_endpoint_that_fails_is_tried_one_at_a_time(power_bank: Shop) -> None:
+    merchants.add_endpoint(power_bank.merchant.id, "http://127.0.0.1:9/", by=BY, at=NOON)
+    tell(power_bank, 10)
+    now = {power_bank.realm_id: NOON}
+    first, _ = deliver.take_up(now, limit=50)
+    assert len(first) == deliver.WIDTH
+    assert deliver.take_up(now, limit=50) == ([], 0)
+    deliver.settle([(one, deliver.send(one)) for one in first])
+    again, _ = deliver.take_up(now, limit=50)
+    assert len(again) == deliver.WIDTH_TROUBLED
+    assert deliver.take_up(now, limit=50, lanes=(False,)) == ([], 0)
+
+
+def test_what_one_worker_holds_another_passes_over(power_bank: Shop) -> None:
+    with receiver() as well:
+        for n in range(5):
+            merchants.add_endpoint(power_bank.merchant.id, well.url(f"/{n}"), by=BY, at=NOON)
+        tell(power_bank, 20)
+        workers = [
+            threading.Thread(
+                target=merchants.deliver_due, args=(power_bank.realm_id,), kwargs={"at": NOON, "limit": 200}
+            )
+            for _ in range(3)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join(30)
+        assert len(well.seen) == 100
+        assert len({(request.path, request.headers["webhook-id"]) for request in well.seen}) == 100
+    assert set(WebhookDelivery.objects.values_list("state", "tries")) == {("delivered", 1)}
+
+
+def test_a_ring_that_comes_while_another_takes_up_goes_home_at_once(power_bank: Shop) -> None:
+    merchants.add_endpoint(power_bank.merchant.id, "http://127.0.0.1:9/", by=BY, at=NOON)
+    tell(power_bank, 1)
+    turn = threading.Lock()
+    with turn:
+        deliver.deliver_everywhere(lambda: {power_bank.realm_id: NOON}, troubled=False, turn=turn)
+    assert WebhookDelivery.objects.get().tries == 0
+
+
+def test_each_realm_is_served_by_its_own_time(power_bank: Shop) -> None:
+    ahead = make_shop("未来", ceiling_minor=100)
+    Realm.objects.filter(pk=ahead.realm_id).update(clock_offset=timedelta(days=30))
+    with receiver() as well:
+        for shop in (power_bank, ahead):
+            merchants.add_endpoint(shop.merchant.id, well.url(f"/{shop.realm_id}"), by=BY, at=NOON)
+            tell(shop, 1)
+        WebhookDelivery.objects.update(next_at=NOON + timedelta(days=25))
+        tasks.deliver_webhooks()
+        assert [request.path for request in well.seen] == [f"/{ahead.realm_id}"]
