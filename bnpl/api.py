@@ -10,6 +10,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from billing import callbacks
+from billing.api import clock, people
 from billing.api import views as billing
 from bnpl.drawings import refusals
 from credit.api import sandbox as signing
@@ -77,10 +78,15 @@ V1: list[tuple[str, type]] = [
     ("webhook_endpoints/<str:endpoint>/ping", webhooks.PingEndpoint),
     ("webhook_endpoints/<str:endpoint>/deliveries", webhooks.Deliveries),
     ("webhook_endpoints/<str:endpoint>/redeliver", webhooks.RedeliverFailed),
-    ("sandbox/people", billing.SandboxPeople),
+    ("sandbox/people", people.People),
+    ("sandbox/people/<str:person>", people.OnePerson),
     ("sandbox/agreements/<str:agreement>/sign", signing.SignInSandbox),
+    ("sandbox/agreements/<str:agreement>/stop", signing.StopInSandbox),
     ("sandbox/orders/<str:order>/confirm", orders.ConfirmInSandbox),
-    ("sandbox/clock", merchants.Clock),
+    ("sandbox/orders/<str:order>/decline", orders.DeclineInSandbox),
+    ("sandbox/orders/<str:order>/pay", people.PayInSandbox),
+    ("sandbox/clock", clock.Clock),
+    ("sandbox/clock/advance", clock.AdvanceClock),
 ]
 
 urlpatterns: list[URLPattern] = [
