@@ -85,6 +85,9 @@ def test_production_starts_with_every_variable_in_place_and_is_the_posture_of_si
         ("ALLOWED_HOSTS", "*"),
         ("NUM_PROXIES", "-1"),
         ("METRICS_TOKEN", "short"),
+        ("RATE_READ", "100"),
+        ("RATE_WRITE", "0/60"),
+        ("RATE_ADDRESS", "many/60"),
         ("BNPL_POSTURE", "staging"),
     ],
 )
