@@ -6,6 +6,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 BIN := .venv/bin
 ARGS ?=
+# Two test processes, each with servers of its own; servers that were given are not shared by two.
+WORKERS ?= $(if $(DATABASE_URL)$(REDIS_URL),0,2)
 # A pip that is here already need not be installed once more: that takes longer than everything it is needed for.
 HOST_PIP := $(PYTHON) -m pip --python $(PY)
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
@@ -20,7 +22,7 @@ up: .venv/.local ## run the whole platform here: PORT (8000), BNPL_HOME (.bnpl),
 
 test: .venv/.dev ## run every test; ARGS="-k word" for some of them
 	@if .ci/browser; then browser=(); else browser=(-m "not browser"); fi; \
-	$(PY) -m pytest "$${browser[@]}" $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile "$${browser[@]}" $(ARGS)
 
 check: export BNPL_POSTURE = test
 check: .venv/.dev ## formatting, lint, layers, types, migrations, API description, production settings

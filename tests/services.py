@@ -4,6 +4,8 @@ Unless DATABASE_URL or REDIS_URL name real servers, both are our own: a fresh cl
 launcher and the same two roles as `make up`, only that nothing is flushed to the disk. A given DATABASE_URL must belong
 to a superuser of a server that may be played with: a database test_bnpl_<process> is made and dropped there. In a given
 REDIS_URL the database next to the named one is emptied after each test.
+
+Of `pytest -n`, each worker has servers of its own and the one that only hands out the work has none.
 """
 
 import atexit
@@ -26,6 +28,8 @@ from bnpl.stack.processes import Child, Program
 
 NAME = f"test_bnpl_{os.getpid()}"
 PATIENCE_SECONDS = 30.0
+#: Names, for the workers of `pytest -n`, what of their inherited environment is no server that was given.
+OURS = "BNPL_TESTS_OWN"
 FIXED = {
     "BNPL_POSTURE": "test",
     "DJANGO_SETTINGS_MODULE": "bnpl.settings",
@@ -43,6 +47,8 @@ class Services:
         self.folder = Path(tempfile.mkdtemp(prefix="bnpl-test-"))
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
         place = choose(self.folder)
+        for name in os.environ.get(OURS, "").split():
+            os.environ.pop(name, None)
         given = os.environ.get("DATABASE_URL")
         self.postgres = None if given else Postgres(place, durable=False)
         self.valkey = None if os.environ.get("REDIS_URL") else Valkey(place, durable=False)
@@ -59,6 +65,8 @@ class Services:
             os.environ["DATABASE_ROLE"] = APP
         if self.valkey:
             os.environ["REDIS_URL"] = self.valkey.url
+        ours = {"DATABASE_URL DATABASE_OWNER_URL": self.postgres, "REDIS_URL": self.valkey}
+        os.environ[OURS] = " ".join(names for names, server in ours.items() if server)
 
     def start(self) -> None:
         if self.valkey:
@@ -101,7 +109,8 @@ services = Services()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    if not session.config.option.collectonly:
+    hands_out = session.config.option.dist != "no" and "PYTEST_XDIST_WORKER" not in os.environ
+    if not (session.config.option.collectonly or hands_out):
         services.start()
 
 

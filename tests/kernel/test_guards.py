@@ -110,8 +110,8 @@ def test_a_life_begins_where_lives_begin(order: Order, state: str, version: int)
         "out_order_no = 'other'",
         "ceiling_minor = 1",
         "currency = 'USD'",
-        f"id = '{uuid4()}'",
-        f"person_id = '{uuid4()}'",
+        "id = gen_random_uuid()",
+        "person_id = gen_random_uuid()",
     ],
 )
 def test_what_names_an_order_is_frozen(order: Order, change: str) -> None:
