@@ -71,7 +71,7 @@ class Passing:
     @property
     def work(self) -> Mapping[str, int]:
         """How much each kind saw to."""
-        return dict(self._work)
+        return {name: count for name, count in self._work.items() if count}
 
     def live(self, at: datetime, to: datetime, *, until: float) -> bool:
         """From `at` to the moment `to`, or as far as it comes before `until`, by time.monotonic. Whether it arrived."""
