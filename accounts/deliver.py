@@ -18,8 +18,9 @@ from django.utils.module_loading import import_string
 
 from accounts import notices, wording
 from accounts.models import Delivery, Notice, Person
-from kernel.lifecycle import in_transaction
 from kernel.models import LIVE
+from kernel.sweeps import Sweep
+from kernel.transactions import in_transaction
 from kernel.writes import update_all
 
 log = structlog.get_logger(__name__)
@@ -48,7 +49,10 @@ class InsideTransactionError(RuntimeError):
 def deliver_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """Send what is due by now. Returns how many copies were seen to; fewer than `limit` means none are left."""
     claimed, seen = claim_due(realm_id, at=at, limit=limit)
-    settle(list(send_all(claimed)), at=at)
+    if claimed:
+        with notices.kept_together():
+            outcomes = list(send_all(claimed))
+        settle(outcomes, at=at)
     return seen
 
 
@@ -185,3 +189,12 @@ def _asked_today(zones: Mapping[UUID, str], *, at: datetime) -> dict[UUID, set[U
         if tried_at and tried_at.astimezone(zone).date() == at.astimezone(zone).date():
             found[person_id].add(notice_id)
     return found
+
+
+QUEUED = Sweep(
+    name="notices",
+    act=deliver_due,
+    first="SELECT min(next_at) FROM accounts_delivery WHERE realm_id = %(realm)s AND next_at IS NOT NULL",
+    work=Delivery,
+    column="next_at",
+)

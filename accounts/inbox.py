@@ -18,6 +18,7 @@ from accounts.wording import Phrase, Value
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import Busy, FieldError, Invalid
+from kernel.transactions import joined
 from kernel.writes import insert_all
 
 log = structlog.get_logger(__name__)
@@ -60,7 +61,7 @@ class Words:
     body: str
 
 
-@transaction.atomic
+@joined()
 def write_notices(items: Iterable[Item], *, realm_id: int, at: datetime) -> int:
     """People are told these things, in the transaction of the fact. Returns how many had not been told before.
 

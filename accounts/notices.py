@@ -3,7 +3,9 @@
 On a developer's machine and in tests both end in a table, shown at /dev/messages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
 
 from django.conf import settings
@@ -14,6 +16,10 @@ from django.utils.module_loading import import_string
 
 from accounts import rules
 from accounts.models import LocalMessage
+from kernel.writes import insert_all
+
+#: Messages that wait to be kept, while several are.
+_kept: ContextVar[list[LocalMessage] | None] = ContextVar("kept", default=None)
 
 
 class Texts(Protocol):
@@ -70,8 +76,26 @@ def as_text(subject: str, body: str) -> str:
     return f"{subject}\n\n{body}"
 
 
+@contextmanager
+def kept_together() -> Iterator[None]:
+    """What is kept at home meanwhile is written down at the end, all in one."""
+    if _kept.get() is not None:
+        yield
+        return
+    token = _kept.set([])
+    try:
+        yield
+        insert_all(_kept.get() or [])
+    finally:
+        _kept.reset(token)
+
+
 def keep(kind: str, to: str, text: str) -> None:
     """In production a code at rest in a table would be a hole, whatever the settings say."""
     if not settings.LOCAL_MESSAGES:
         raise ImproperlyConfigured("Messages are kept on a developer's machine and in tests only.")
-    LocalMessage.objects.create(kind=kind, to=to, text=text)
+    message, waiting = LocalMessage(kind=kind, to=to, text=text), _kept.get()
+    if waiting is None:
+        message.save(force_insert=True)
+    else:
+        waiting.append(message)

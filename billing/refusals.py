@@ -69,3 +69,21 @@ class PolicyMoved(Busy):
     """Whoever wrote this version had read an older one."""
 
     code, title = "policy_moved", _("Another version was published meanwhile: look at it first.")
+
+
+class ClockBusy(Busy):
+    """Somebody is moving this sandbox's clock on, and it is moved by one at a time."""
+
+    code, title = "clock_busy", _("The sandbox's clock is being moved on; try again shortly.")
+
+
+class ClockBackwards(Refusal):
+    """What has happened has happened: no time of it comes again."""
+
+    code, status, title = "clock_backwards", 422, _("A clock never runs backwards.")
+
+
+class ClockTooFar(Refusal):
+    """Further than one step may go, or than a sandbox may be ahead of real time."""
+
+    code, status, title = "clock_too_far", 422, _("The clock cannot be moved that far.")

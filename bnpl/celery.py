@@ -40,9 +40,9 @@ SCHEDULE = {
     "remind": every(60.0, "billing.tasks.remind_due"),
     "notices": every(2.0, "accounts.tasks.deliver_notices"),
     "expire": every(60.0, "orders.tasks.expire_unconfirmed"),
-    "answers": every(600.0, "kernel.tasks.forget_answers"),
     "webhooks": every(1.0, "merchants.tasks.deliver_webhooks", queue=WEBHOOKS),
     "webhooks_again": every(1.0, "merchants.tasks.retry_webhooks", queue=WEBHOOKS),
+    "answers": every(600.0, "kernel.tasks.forget_answers"),
 }
 
 

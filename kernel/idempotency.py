@@ -155,18 +155,6 @@ def _keep(request: Request, answer: HttpResponse) -> HttpResponse:
     return answer
 
 
-def forget_old(*, limit: int) -> int:
-    """Delete so many of the oldest answers that were kept for long enough; how many there were.
-
-    Two sweeps at once take different ones. It is real time that counts, in every realm: a caller's patience is real.
-    """
-    old = IdempotencyKey.objects.filter(created_at__lt=Now() - KEPT).order_by("created_at")
-    with transaction.atomic():
-        batch = list(old.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
-        IdempotencyKey.objects.filter(pk__in=batch).delete()
-    return len(batch)
-
-
 def _sealed(request: Request, body: bytes) -> bytes:
     """An answer may hold a secret that is shown once: it does not lie about in clear for a week."""
     return seal(body.decode(), place=_place(request)) if body else body
@@ -179,3 +167,15 @@ def _opened(request: Request, raw: bytes) -> bytes:
 
 def _place(request: Request) -> str:
     return f"kernel.idempotencykey.body:{request.scope.hex}:{request.key}"
+
+
+def forget_old(*, limit: int) -> int:
+    """Delete so many of the oldest answers that were kept for long enough; how many there were.
+
+    Two sweeps at once take different ones. It is real time that counts, in every realm: a caller's patience is real.
+    """
+    old = IdempotencyKey.objects.filter(created_at__lt=Now() - KEPT).order_by("created_at")
+    with transaction.atomic():
+        batch = list(old.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+        IdempotencyKey.objects.filter(pk__in=batch).delete()
+    return len(batch)

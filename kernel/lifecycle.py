@@ -6,11 +6,12 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
-from django.db import connection, models, transaction
+from django.db import models
 
 from kernel.actor import Actor
 from kernel.models import History, Identified, snapshot
 from kernel.refusal import NotFound
+from kernel.transactions import joined
 from kernel.writes import insert_all, update_all
 
 _L = TypeVar("_L", bound="Lifecycle")
@@ -107,7 +108,7 @@ def record_all(
     for row, extra in zip(rows, data or [{}] * len(rows), strict=True):
         row.version += 1
         lines.append(row.line(kind, by=by, at=at, data=extra))
-    with transaction.atomic():
+    with joined():
         if rows[0].version == 1:
             insert_all(rows)
         else:
@@ -117,9 +118,3 @@ def record_all(
     for row in rows:
         row.now_kept()
     return lines
-
-
-def in_transaction() -> bool:
-    """Whether a transaction of ours is open. The outside world is never called while one is."""
-    blocks = connection.atomic_blocks
-    return bool(blocks) and not getattr(blocks[-1], "_from_testcase", False)  # as Django's own durable check does

@@ -19,6 +19,9 @@ class Realm(models.Model):
     mode = models.CharField(max_length=4, choices=[("live", "live"), ("test", "test")])
     clock_offset = models.DurationField(default=timedelta)
     frozen_at = models.DateTimeField(null=True, blank=True)
+    #: Who is moving its clock on, and until when in real time that is believed without a sign of life.
+    moved_by = models.UUIDField(null=True, blank=True)
+    moved_until = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [
@@ -29,6 +32,12 @@ class Realm(models.Model):
             models.CheckConstraint(
                 name="live_time_is_real_time",
                 condition=~Q(mode="live") | Q(clock_offset=timedelta(), frozen_at__isnull=True),
+            ),
+            models.CheckConstraint(name="nobody_moves_live_time", condition=~Q(mode="live") | Q(moved_by__isnull=True)),
+            models.CheckConstraint(
+                name="whoever_moves_a_clock_has_a_term",
+                condition=Q(moved_by__isnull=True, moved_until__isnull=True)
+                | Q(moved_by__isnull=False, moved_until__isnull=False),
             ),
         ]
 

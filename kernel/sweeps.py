@@ -3,10 +3,11 @@
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from django.db.models import DateTimeField, Exists, ExpressionWrapper, Model, OuterRef, Value
+from django.db.models import DateTimeField, Exists, ExpressionWrapper, Model, OuterRef, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from kernel.clock import live_now, now_in
@@ -18,6 +19,38 @@ log = structlog.get_logger(__name__)
 WORKS_FOR_SECONDS = 10.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sweep:
+    """One kind of due work, said once: the beat rings for it, and a sandbox's clock that is moved on meets it."""
+
+    #: As the beat calls its ring.
+    name: str
+    #: `act(realm_id, at=…, limit=…)` works off a batch and says how many it saw to; fewer than `limit` were all.
+    act: Callable[..., int]
+    #: SQL: the first moment at which there is something to do in the realm `%(realm)s` when it is `%(at)s` there.
+    first: str = ""
+    batch: int = 100
+    #: The ring it is done on, if that is another's too.
+    beat: str = ""
+    #: Where due rows stand and which column says when. None: whoever rings knows which realms have work.
+    work: type[Model] | None = None
+    column: str = ""
+
+    def ring(self) -> None:
+        """Work off what is due now, wherever time passes by itself."""
+        if self.work is None:
+            raise TypeError(f"{self.name} does not say where its due rows stand.")
+        everywhere(self.work, self.column, self.at_once, batch=self.batch)
+
+    def at_once(self, realm_id: int, at: datetime, limit: int) -> int:
+        return self.act(realm_id, at=at, limit=limit)
+
+
+def running_realms() -> "QuerySet[Realm]":
+    """Where time passes by itself: not where it is frozen, nor where somebody is moving it on just now."""
+    return Realm.objects.filter(frozen_at__isnull=True).exclude(moved_until__gt=live_now())
+
+
 def realms_due(work: type[Model], column: str, *, frozen: bool = False) -> list[Realm]:
     """Realms whose clock runs and in which a row's `column` has come, by the realm's own time, in no order.
 
@@ -27,7 +60,7 @@ def realms_due(work: type[Model], column: str, *, frozen: bool = False) -> list[
     running = ExpressionWrapper(Value(live_now()) + OuterRef("clock_offset"), output_field=DateTimeField())
     now = Coalesce(OuterRef("frozen_at"), running) if frozen else running
     due = work._default_manager.filter(realm_id=OuterRef("pk"), **{f"{column}__lte": now})
-    realms = Realm.objects.all() if frozen else Realm.objects.filter(frozen_at__isnull=True)
+    realms = Realm.objects.all() if frozen else running_realms()
     return list(realms.filter(Exists(due)).order_by("?"))
 
 
@@ -35,14 +68,17 @@ def everywhere(work: type[Model], column: str, sweep: Callable[[int, datetime, i
     """Let `sweep(realm_id, at, limit)` work in each realm that has work, a batch in turn, while it has a full one left.
 
     It ends when the time is up, too. Trouble in one realm is logged and does not keep the others waiting; its rows are
-    still due the next time.
+    still due the next time. A realm's clock is read anew for each batch: its owner may have moved it meanwhile.
     """
     until = time.monotonic() + WORKS_FOR_SECONDS
-    left = deque(realms_due(work, column))
+    left = deque(realm.id for realm in realms_due(work, column))
     while left and time.monotonic() < until:
-        realm = left.popleft()
+        realm_id = left.popleft()
+        realm = running_realms().filter(pk=realm_id).first()
+        if realm is None:
+            continue
         try:
-            if sweep(realm.id, now_in(realm), batch) == batch:
-                left.append(realm)
+            if sweep(realm_id, now_in(realm), batch) == batch:
+                left.append(realm_id)
         except Exception:
-            log.exception("sweep_failed", realm=realm.id, due=column)
+            log.exception("sweep_failed", realm=realm_id, due=column)

@@ -24,7 +24,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
-from kernel.lifecycle import in_transaction
+from kernel.transactions import in_transaction
 from merchants.rules.addresses import Policy, Target, target_of
 from merchants.rules.webhooks import Outcome, excerpt
 

@@ -11,7 +11,7 @@ import structlog
 from billing.channels.base import Absent, Answer, Channel, Charge, Closed, Declined, Lost, Taken
 from billing.channels.sandbox import SandboxChannel
 from billing.channels.wallet import WalletChannel
-from kernel.lifecycle import in_transaction
+from kernel.transactions import in_transaction
 
 CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (SandboxChannel(), WalletChannel())}
 _T = TypeVar("_T")

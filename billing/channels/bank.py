@@ -7,7 +7,7 @@ it did stays done when our transaction rolls back or our process is killed, as w
 import hmac
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -75,6 +75,28 @@ def open_account(
             " ON CONFLICT (token) DO NOTHING",
             [token, behaviour.value, until, balance_minor],
         )
+
+
+def change_account(
+    token: str, behaviour: Behaviour, *, until: datetime | None = None, balance_minor: int | None = None
+) -> None:
+    """The account behaves otherwise from now on, as one that was never charged."""
+    with _cursor() as cursor:
+        cursor.execute(
+            "UPDATE sandbox_bank.account SET behaviour = %s, until = %s, balance_minor = %s, charges = 0"
+            " WHERE token = %s",
+            [behaviour.value, until, balance_minor, token],
+        )
+
+
+def accounts_of(tokens: Iterable[str]) -> dict[str, BankAccount]:
+    """How these accounts stand now, by their tokens."""
+    with _cursor() as cursor:
+        cursor.execute(
+            "SELECT token, behaviour, until, balance_minor, charges FROM sandbox_bank.account WHERE token = ANY (%s)",
+            [list(tokens)],
+        )
+        return {row[0]: BankAccount(row[0], Behaviour(row[1]), *row[2:]) for row in cursor.fetchall()}
 
 
 def debit(number: str, token: str, amount: Money, *, at: datetime) -> Answer:

@@ -9,6 +9,7 @@ from billing.models import Deduction
 from billing.services.settle import Report, settle_all
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
+from kernel.sweeps import Sweep
 from kernel.writes import update_all
 
 ASKER = Actor.system("ask")
@@ -51,3 +52,12 @@ def _take_turn(realm_id: int, *, at: datetime, limit: int) -> list[Deduction]:
     record_all(orphans, "unknown", by=ASKER, at=at)
     update_all(rows, ["asks", "ask_at"])
     return rows
+
+
+DUE = Sweep(
+    name="ask",
+    act=ask_unknown,
+    first="SELECT min(ask_at) FROM billing_deduction WHERE realm_id = %(realm)s AND ask_at IS NOT NULL",
+    work=Deduction,
+    column="ask_at",
+)

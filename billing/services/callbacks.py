@@ -1,6 +1,7 @@
 """A channel calls back: verified, kept as it came, acted on once, by the same resolver as every answer."""
 
 import hmac
+from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from kernel.actor import Actor
 from kernel.models import Realm
 from kernel.money import Money
 from kernel.refusal import Malformed, NotFound
+from kernel.sweeps import Sweep
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +32,6 @@ class BankNote(wire.Wire):
     currency: str
 
 
-@transaction.atomic
 def receive(channel: str, raw: bytes, signature: str, *, real: datetime) -> bool:
     """Take in a callback, stamped with the time of its deduction's realm when it is `real` outside.
 
@@ -41,6 +42,11 @@ def receive(channel: str, raw: bytes, signature: str, *, real: datetime) -> bool
         BadSignature: the channel did not sign these bytes.
         Malformed, Invalid: it did, and they still make no sense.
     """
+    return _receive(channel, raw, signature, lambda realm: realm.now(real))
+
+
+@transaction.atomic
+def _receive(channel: str, raw: bytes, signature: str, now_in: Callable[[Realm], datetime]) -> bool:
     if channel != "sandbox":
         raise NotFound
     if not hmac.compare_digest(bank.sign(raw).encode(), signature.encode()):
@@ -52,7 +58,7 @@ def receive(channel: str, raw: bytes, signature: str, *, real: datetime) -> bool
         raise Malformed("number is not one of ours.") from None
     if known is None:
         raise NotFound
-    at = known.realm.now(real)
+    at = now_in(known.realm)
     _, fresh = Callback.objects.get_or_create(
         channel=channel, notify_id=note.notify_id, defaults={"raw": raw, "at": at}
     )
@@ -64,16 +70,29 @@ def receive(channel: str, raw: bytes, signature: str, *, real: datetime) -> bool
 
 
 def deliver_sandbox_callbacks(realm: Realm, *, real: datetime) -> int:
+    """The sandbox bank delivers a realm's callbacks that are due when it is `real` outside. Returns how many were."""
+    return deliver_callbacks(realm.id, at=realm.now(real))
+
+
+def deliver_callbacks(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """The sandbox bank's postman: takes a realm's due callbacks to the same door a real channel would knock at.
 
     One that is not taken in is logged, keeps nobody else waiting, and comes again the next time.
     """
-    due = bank.callbacks_due(f"{realm.id}:", at=realm.now(real))
+    due = bank.callbacks_due(f"{realm_id}:", at=at, limit=limit)
     for item in due:
         try:
-            receive("sandbox", item.raw, item.signature, real=real)
+            _receive("sandbox", item.raw, item.signature, lambda _realm: at)
         except Exception:
-            log.exception("callback_not_taken_in", callback=item.id, realm=realm.id)
+            log.exception("callback_not_taken_in", callback=item.id, realm=realm_id)
             continue
-        bank.delivered(item.id, at=realm.now(real))
+        bank.delivered(item.id, at=at)
     return len(due)
+
+
+DUE = Sweep(
+    name="callbacks",
+    act=deliver_callbacks,
+    first="SELECT min(c.due_at) FROM sandbox_bank.callback c JOIN sandbox_bank.debit d ON d.number = c.number"
+    " WHERE c.delivered_at IS NULL AND d.token LIKE %(realm)s || ':%%'",
+)

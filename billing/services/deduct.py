@@ -18,6 +18,7 @@ from billing.services.settle import Report, settle_all
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
+from kernel.sweeps import Sweep
 from kernel.writes import insert_all
 from orders import services as orders
 from orders.models import Obligation, Plan
@@ -160,3 +161,12 @@ def _line(deduction: Deduction, want: Want) -> DeductionLine:
         attempt=want.obligation.attempts + 1,
         planned=want.attempt,
     )
+
+
+DUE = Sweep(
+    name="deduct",
+    act=deduct_due,
+    first="SELECT min(collect_at) FROM orders_obligation WHERE realm_id = %(realm)s AND collect_at IS NOT NULL",
+    work=Obligation,
+    column="collect_at",
+)

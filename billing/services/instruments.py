@@ -23,6 +23,7 @@ from ledger import services as ledger
 #: What a scripted person starts with: band A, so that an ordinary order is not refused.
 SANDBOX_SCORE = 720
 WALLET = "wallet"
+SANDBOX_CARD = "沙箱银行卡"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def script_person(name: str, script: Script, *, realm_id: int, by: Actor, at: da
     """A sandbox person who behaves as told: verified, with credit, and an account at the sandbox bank."""
     person = accounts.make_sandbox_person(name, realm_id=realm_id, by=by, at=at)
     credit.open_profile(person, score=SANDBOX_SCORE, at=at)
-    instrument = add_instrument(person, "sandbox", f"{realm_id}:{person.id.hex}", "沙箱银行卡", at=at)
+    instrument = add_instrument(person, "sandbox", f"{realm_id}:{person.id.hex}", SANDBOX_CARD, at=at)
     # The bank commits on its own: an account whose person was rolled back is never charged.
     bank.open_account(instrument.token, script.behaviour, until=script.until, balance_minor=script.balance_minor)
     return person

@@ -71,24 +71,28 @@ def hold_due(realm_id: int, *, at: datetime, limit: int) -> None:
             _hold(order, at=at)
 
 
-def keep_outages(*, real: datetime) -> None:
-    """One round when it is `real` outside: whose channel is out stands still, whose channel is back goes on."""
+def keep_outages(*, real: datetime, realm_id: int | None = None) -> None:
+    """One round when it is `real` outside: whose channel is out stands still, whose channel is back goes on.
+
+    Everywhere, or in one realm.
+    """
     place: UUID | None = None
-    while place := let_go_next(place, real=real, limit=BATCH):
+    while place := let_go_next(place, real=real, limit=BATCH, realm_id=realm_id):
         pass
-    while place := hold_next(place, real=real, limit=BATCH):
+    while place := hold_next(place, real=real, limit=BATCH, realm_id=realm_id):
         pass
 
 
 @transaction.atomic
-def hold_next(after: UUID | None, *, real: datetime, limit: int) -> UUID | None:
+def hold_next(after: UUID | None, *, real: datetime, limit: int, realm_id: int | None = None) -> UUID | None:
     """Stop the orders of the next people who owe and would pay by a channel that is out; the last of them, or None."""
     out = queries.channels_out()
     if not out:
         return None
     held = Pause.objects.filter(order=OuterRef("order"), reason=Pause.Reason.OUTAGE, ended_at__isnull=True)
     there = Instrument.objects.filter(person=OuterRef("person"), channel__in=out, state=Instrument.State.ACTIVE)
-    owed = Obligation.objects.filter(Exists(there), ~Exists(held), state__in=Obligation.OWED)
+    here = {} if realm_id is None else {"realm_id": realm_id}
+    owed = Obligation.objects.filter(Exists(there), ~Exists(held), state__in=Obligation.OWED, **here)
     later = owed.filter(person_id__gt=after) if after else owed
     people = list(later.order_by("person_id").values_list("person_id", flat=True).distinct()[:limit])
     found = Order.objects.locked_all(_collected_from(out, list(owed.filter(person_id__in=people))))
@@ -99,10 +103,11 @@ def hold_next(after: UUID | None, *, real: datetime, limit: int) -> UUID | None:
 
 
 @transaction.atomic
-def let_go_next(after: UUID | None, *, real: datetime, limit: int) -> UUID | None:
+def let_go_next(after: UUID | None, *, real: datetime, limit: int, realm_id: int | None = None) -> UUID | None:
     """Let the next held orders go on whose channel is back; the last that was looked at, or None."""
     out = queries.channels_out()
-    standing = Pause.objects.filter(reason=Pause.Reason.OUTAGE, ended_at__isnull=True).order_by("order_id")
+    here = {} if realm_id is None else {"order__realm_id": realm_id}
+    standing = Pause.objects.filter(reason=Pause.Reason.OUTAGE, ended_at__isnull=True, **here).order_by("order_id")
     pauses = list((standing.filter(order_id__gt=after) if after else standing)[:limit])
     if not pauses:
         return None

@@ -5,10 +5,9 @@ Each stage is one question on an index that holds open work only; the answer is 
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts import inbox
@@ -19,6 +18,7 @@ from billing import queries
 from billing.models import DeductionLine, Instrument
 from billing.services.tell import NOTHING_TO_TAKE_FROM, values_of
 from kernel.money import Money
+from kernel.prepared import Question
 from orders.models import Obligation
 
 #: A debit is announced so long before; one that is nearer than IMMEDIATE when it is planned goes by its own notice.
@@ -31,20 +31,23 @@ DAYS, DAYS_MAX = (1, 3, 7, 15, 30), 120
 
 # By the index obligations_day_end, which holds what is overdue, owed and not standing still. Days that do not count
 # (the clock stood still) are not in overdue_days; the days of grace before it fell are taken off.
-_OVERDUE = """
+_OVERDUE = Question(
+    """
 SELECT o.id, s.day FROM orders_obligation o
 JOIN orders_order d ON d.id = o.order_id
 JOIN accounts_person p ON p.id = o.person_id
 CROSS JOIN LATERAL (
-    SELECT max(day) AS day FROM unnest(%(days)s::int[]) day
+    SELECT max(day) AS day FROM unnest($3::int[]) day
     WHERE day <= greatest(1, 1 + o.overdue_days - greatest(0,
         (d.overdue_at AT TIME ZONE p.zone)::date - (o.due_at AT TIME ZONE p.zone)::date))) s
-WHERE o.realm_id = %(realm)s AND o.day_end_at IS NOT NULL AND o.day_end_error = '' AND o.overdue_days < %(most)s
-  AND o.state = 'overdue' AND o.kind = 'principal' AND o.in_flight IS NULL AND d.overdue_at <= %(at)s
+WHERE o.realm_id = $1 AND o.day_end_at IS NOT NULL AND o.day_end_error = '' AND o.overdue_days < $4
+  AND o.state = 'overdue' AND o.kind = 'principal' AND o.in_flight IS NULL AND d.overdue_at <= $2
   AND NOT EXISTS (SELECT 1 FROM accounts_notice n
-                  WHERE n.about = o.id AND n.stage = %(stage)s || s.day AND n.due_at = o.due_at)
-ORDER BY o.day_end_at, o.id LIMIT %(limit)s
-"""
+                  WHERE n.about = o.id AND n.stage = $5 || s.day AND n.due_at = o.due_at)
+ORDER BY o.day_end_at, o.id LIMIT $6
+""",
+    ["bigint", "timestamptz", "int[]", "int", "text", "int"],
+)
 
 
 def remind_due(realm_id: int, *, at: datetime, limit: int = 500) -> int:
@@ -53,23 +56,23 @@ def remind_due(realm_id: int, *, at: datetime, limit: int = 500) -> int:
     Two workers at once tell each stage once: the second one's rows find the first one's.
     """
     found = [
-        _planned(realm_id, at=at, limit=limit),
-        *(_due(realm_id, *stage, at=at, limit=limit) for stage in DUE),
-        _overdue(realm_id, at=at, limit=limit),
+        remind_of_debits(realm_id, at=at, limit=limit),
+        *(remind_of_due(realm_id, *stage, at=at, limit=limit) for stage in DUE),
+        remind_of_overdue(realm_id, at=at, limit=limit),
     ]
     return max(found)
 
 
 def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
     """Why each of these that no longer stands does not: paid, waived, paused, moved, under way, too late, overtaken."""
-    abouts = {notice.about for notice in notices}
+    abouts = {notice.about for notice in notices if notice.stage != "debit_succeeded"}
     obligations = Obligation.objects.in_bulk(abouts)
     lines: dict[UUID, list[Obligation]] = {}
-    for line in DeductionLine.objects.filter(deduction_id__in=abouts).select_related("obligation"):
+    for line in DeductionLine.objects.filter(deduction_id__in=abouts - set(obligations)).select_related("obligation"):
         lines.setdefault(line.deduction_id, []).append(line.obligation)
-    latest = dict(
-        Notice.objects.filter(about__in=abouts, stage__startswith=COLLECTION).order_by("id").values_list("about", "id")
-    )
+    late = {notice.about for notice in notices if notice.stage.startswith(COLLECTION)}
+    asked = Notice.objects.filter(about__in=late, stage__startswith=COLLECTION).order_by("id")
+    latest = dict(asked.values_list("about", "id"))
     gone = {}
     for notice in notices:
         row = obligations.get(notice.about)
@@ -102,7 +105,7 @@ def _over(row: Obligation | None, notice: Notice, *, at: datetime) -> str:
 
 
 @transaction.atomic
-def _planned(realm_id: int, *, at: datetime, limit: int) -> int:
+def remind_of_debits(realm_id: int, *, at: datetime, limit: int) -> int:
     """Automatic debits of the coming day, by the index obligations_due. A late fee goes with the debt it is for."""
     main = Obligation.objects.filter(order=OuterRef("order"), kind=Obligation.Kind.PRINCIPAL, collect_at__isnull=False)
     coming = Obligation.objects.filter(
@@ -112,6 +115,8 @@ def _planned(realm_id: int, *, at: datetime, limit: int) -> int:
         collect_at__lte=at + AHEAD,
     )
     rows = _untold(coming, "debit_planned", "collect_at", limit)
+    if not rows:
+        return 0
     usable = queries.instruments_of(row.person_id for row in rows)
     items = [
         _item(row, "debit_planned", amount, row.collect_at, {"instrument": _label(row, usable.get(row.person_id, []))})
@@ -122,7 +127,7 @@ def _planned(realm_id: int, *, at: datetime, limit: int) -> int:
 
 
 @transaction.atomic
-def _due(realm_id: int, stage: str, before: timedelta, until: timedelta, *, at: datetime, limit: int) -> int:
+def remind_of_due(realm_id: int, stage: str, before: timedelta, until: timedelta, *, at: datetime, limit: int) -> int:
     """What is due in so many days, by the same index: until the person moves it, it is collected when it is due.
 
     The last day's does not ring beside the announcement of the debit itself.
@@ -135,25 +140,19 @@ def _due(realm_id: int, stage: str, before: timedelta, until: timedelta, *, at: 
         due_at__lte=at + before,
     )
     rows = _untold(coming, stage, "due_at", limit)
+    if not rows:
+        return 0
     items = [_item(row, stage, row.owed, row.due_at, {}, quiet=before <= AHEAD) for row in rows]
     inbox.write_notices(items, realm_id=realm_id, at=at)
     return len(rows)
 
 
 @transaction.atomic
-def _overdue(realm_id: int, *, at: datetime, limit: int) -> int:
+def remind_of_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     """What has been overdue for so many days that its person is to hear of it."""
-    asked: dict[str, Any] = {
-        "realm": realm_id,
-        "at": at,
-        "days": list(DAYS),
-        "most": DAYS_MAX,
-        "stage": COLLECTION,
-        "limit": limit,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_OVERDUE, asked)
-        days = dict(cursor.fetchall())
+    days = dict(_OVERDUE.rows(realm_id, at, list(DAYS), DAYS_MAX, COLLECTION, limit))
+    if not days:
+        return 0
     rows = list(Obligation.objects.filter(pk__in=days).select_related("order__merchant"))
     items = [_item(row, f"{COLLECTION}{days[row.id]}", amount, row.due_at, {}) for row, amount in _with_fees(rows)]
     inbox.write_notices(items, realm_id=realm_id, at=at)

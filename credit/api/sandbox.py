@@ -1,4 +1,4 @@
-"""/v1/sandbox/agreements/{id}/sign: what the person would do on their page."""
+"""/v1/sandbox/agreements/{id}/sign and /stop: what the person would do on their pages."""
 
 from typing import ClassVar
 
@@ -11,7 +11,7 @@ from credit import queries, services
 from credit.api.views import AgreementOut, agreement_out
 from credit.models import Agreement
 from kernel import ids
-from kernel.contract import operation
+from kernel.contract import Nothing, operation
 from kernel.refusal import NotFound, Refusal
 from kernel.wire import Wire
 from merchants.access import MerchantView, NotAllowed, WrongMode, answer
@@ -60,3 +60,24 @@ class SignInSandbox(MerchantView):
         if person is None:
             raise NotFound
         return person
+
+
+class StopInSandbox(MerchantView):
+    """/v1/sandbox/agreements/{id}/stop"""
+
+    scopes: ClassVar[dict[str, Scope]] = {"post": Scope.SANDBOX}
+    sandbox_only = True
+
+    @operation(
+        "sandbox_stop_agreement",
+        "Allow no new orders, as the person would on their page; the mandate ends with the last one",
+        takes=Nothing,
+        gives=AgreementOut,
+        refuses=[NotAllowed, WrongMode],
+        writes=True,
+    )
+    def post(self, request: Request, agreement: str) -> HttpResponse:
+        Nothing.parse(request)
+        mine = queries.agreement_of(self.merchant_id, self.named("agr", agreement))
+        services.stop_agreement(mine.id, by=self.actor, at=self.now())
+        return answer(agreement_out(queries.agreement_of(self.merchant_id, mine.id)))

@@ -1,4 +1,4 @@
-"""/v1/services, and the sandbox's clock."""
+"""/v1/services"""
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any, ClassVar, Literal
@@ -12,7 +12,7 @@ from kernel.money import MOST_MINOR
 from kernel.paging import LIMIT_MAX, page
 from kernel.wire import Wire
 from merchants import queries, services
-from merchants.access import MerchantView, NotAllowed, WrongMode, answer
+from merchants.access import MerchantView, NotAllowed, answer
 from merchants.models import Service
 from merchants.rules import Scope
 
@@ -94,14 +94,6 @@ class ListQuery(Wire):
     cursor: str | None = None
 
 
-class ClockOut(Wire):
-    """The sandbox's clock."""
-
-    object: Literal["clock"]
-    mode: Literal["running", "frozen"]
-    now: datetime
-
-
 class Services(MerchantView):
     """/v1/services"""
 
@@ -154,18 +146,6 @@ class OneService(MerchantView):
         key, asked = self.named("svc", service), ServiceChange.parse(request)
         changed = services.change_service(self.merchant_id, key, _terms(asked), by=self.actor, at=self.now())
         return answer(service_out(changed, livemode=self.caller.merchant.mode == "live"))
-
-
-class Clock(MerchantView):
-    """/v1/sandbox/clock"""
-
-    scopes: ClassVar[dict[str, Scope]] = {"get": Scope.SANDBOX}
-    sandbox_only = True
-
-    @operation("get_clock", "Read the sandbox's clock", gives=ClockOut, refuses=[NotAllowed, WrongMode])
-    def get(self, _request: Request) -> HttpResponse:
-        frozen = self.caller.merchant.realm.frozen_at is not None
-        return answer(ClockOut(object="clock", mode="frozen" if frozen else "running", now=self.now()))
 
 
 def service_out(service: Service, *, livemode: bool) -> ServiceOut:

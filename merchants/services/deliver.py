@@ -19,7 +19,7 @@ from django.db import connection, transaction
 
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.lifecycle import in_transaction
+from kernel.transactions import in_transaction
 from kernel.writes import insert_all, update_all
 from merchants import courier
 from merchants.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint

@@ -259,3 +259,24 @@ class ConfirmInSandbox(OrderView):
         if opening.order is None:
             return self.refused(refusals.OrderRefused(reason=opening.coarse_reason))
         return self.shown(key)
+
+
+class DeclineInSandbox(OrderView):
+    """/v1/sandbox/orders/{id}/decline"""
+
+    scopes: ClassVar[dict[str, Scope]] = {"post": Scope.SANDBOX}
+    sandbox_only = True
+
+    @operation(
+        "sandbox_decline_order",
+        "Say no to an order that waits for its person, as they would on their page",
+        takes=Nothing,
+        gives=OrderOut,
+        refuses=[NotAllowed, WrongMode, refusals.OrderState],
+        writes=True,
+    )
+    def post(self, request: Request, order: str) -> HttpResponse:
+        Nothing.parse(request)
+        key = self.mine(order)
+        services.decline_order(key, by=self.actor, at=self.now())
+        return self.shown(key)

@@ -1,6 +1,6 @@
 """Verbs of orders, by what they are about: opening, finishing, and what collection reports back."""
 
-from orders.services.age import close_days, mark_overdue
+from orders.services.age import DAYS_ENDING, GOING_OVERDUE, close_days, mark_overdue
 from orders.services.claims import (
     Release,
     claim,
@@ -16,9 +16,20 @@ from orders.services.collect import Payment, receive
 from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
 from orders.services.lose import losable, write_off
 from orders.services.pause import pause_order, resume_order
-from orders.services.start import Opening, Wish, confirm_order, decline_order, expire_unconfirmed, open_order
+from orders.services.start import (
+    UNCONFIRMED,
+    Opening,
+    Wish,
+    confirm_order,
+    decline_order,
+    expire_unconfirmed,
+    open_order,
+)
 
 __all__ = [
+    "DAYS_ENDING",
+    "GOING_OVERDUE",
+    "UNCONFIRMED",
     "Final",
     "Opening",
     "Payment",

@@ -13,6 +13,7 @@ from credit.services import Delta
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import BPS, Money
+from kernel.sweeps import Sweep
 from kernel.writes import update_all
 from ledger import services as ledger
 from ledger.services import Fact
@@ -189,3 +190,22 @@ def waive_late_fees(order: Order, rows: Sequence[Obligation], *, by: Actor, at: 
     ]
     ledger.post(facts, realm_id=order.realm_id, at=at)
     return [Delta(order.person_id, outstanding_minor=-fee.minor) for fee in owed]
+
+
+GOING_OVERDUE = Sweep(
+    name="overdue",
+    act=mark_overdue,
+    first="SELECT min(overdue_from) FROM orders_obligation"
+    " WHERE realm_id = %(realm)s AND overdue_from IS NOT NULL AND in_flight IS NULL",
+    work=Obligation,
+    column="overdue_from",
+)
+DAYS_ENDING = Sweep(
+    name="days",
+    act=close_days,
+    first="SELECT min(day_end_at) FROM orders_obligation o WHERE realm_id = %(realm)s AND day_end_at IS NOT NULL"
+    " AND day_end_error = '' AND kind = 'principal' AND NOT EXISTS"
+    " (SELECT 1 FROM orders_obligation held WHERE held.order_id = o.order_id AND held.in_flight IS NOT NULL)",
+    work=Obligation,
+    column="day_end_at",
+)

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 
 from kernel.refusal import NotFound
+from kernel.transactions import joined
 from kernel.writes import insert_all, update_all
 from orders.models import Obligation, Order, Plan
 from orders.refusals import DeductionInFlight, OrderState, WrittenOff
@@ -117,7 +118,7 @@ def claim(pairs: Iterable[tuple[Obligation, UUID]], *, planned: bool) -> None:
     update_all(claimed, ["in_flight", "collect_at", "attempts", "plan"])
 
 
-@transaction.atomic
+@joined()
 def release(releases: Sequence[Release], *, why: str = Plan.Why.FAILED, at: datetime) -> None:
     """Attempts ended without money: the obligations are free again, and wait for their next date."""
     by_id = {item.obligation_id: item for item in releases}

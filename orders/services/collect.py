@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
 from credit import services as credit
 from credit.services import Delta
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
+from kernel.transactions import joined
 from ledger import services as ledger
 from ledger.rules import Account, Move
 from ledger.services import Fact
@@ -32,7 +31,7 @@ class Payment:
     clearing: Account
 
 
-@transaction.atomic
+@joined()
 def receive(payments: Sequence[Payment], *, by: Actor, at: datetime) -> list[Order]:
     """Money has arrived for these obligations of one realm: it is booked, and orders paid in full are done.
 

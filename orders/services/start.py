@@ -16,6 +16,7 @@ from credit.models import Agreement, Decision
 from credit.rules import Reason, Verdict
 from kernel.actor import Actor
 from kernel.refusal import FieldError, NotFound
+from kernel.sweeps import Sweep
 from merchants.models import Service
 from orders import rules
 from orders.models import Order
@@ -253,3 +254,12 @@ def _decided(standing: standings.Standing, order: Order, *, at: datetime) -> Dec
         out_order_no=order.out_order_no,
         holding=order.state == Order.State.OPEN,
     )
+
+
+UNCONFIRMED = Sweep(
+    name="expire",
+    act=expire_unconfirmed,
+    first="SELECT min(expires_at) FROM orders_order WHERE realm_id = %(realm)s AND expires_at IS NOT NULL",
+    work=Order,
+    column="expires_at",
+)

@@ -9,8 +9,9 @@ from django.db.transaction import TransactionManagementError
 from django_fsm import TransitionNotAllowed
 
 from accounts.models import Person
-from kernel.lifecycle import in_transaction, record_all
+from kernel.lifecycle import record_all
 from kernel.refusal import NotFound
+from kernel.transactions import in_transaction
 from orders import services as orders
 from orders.models import Order, OrderEvent
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan

@@ -4,30 +4,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
-
 from accounts import deliver
 from billing.services import ask, deduct, remind
+from billing.services.passing import first_moments
 from bnpl.celery import SCHEDULE
 from kernel.models import LIVE
 from orders import services as orders
 
-BATCH = 100
-#: Two of them ring less often than there, or most of a run would be texts: what is coming is looked for once a day,
-#: since it is told a day and three days ahead, and what is to be told goes out four times a day.
+#: Those that wait for rows, in the order in which they ring at one moment.
+WAITING = (deduct.DUE, ask.DUE, orders.GOING_OVERDUE, orders.DAYS_ENDING, deliver.QUEUED)
+#: Two ring less often than there, or most of a run would be texts: what is coming is looked for once a day, since it
+#: is told a day and three days ahead, and what is to be told goes out four times a day.
 EVERY = {"remind": timedelta(days=1), "notices": timedelta(hours=6)}
-DUE = """
-SELECT (SELECT min(collect_at) FROM orders_obligation WHERE realm_id = %(realm)s AND collect_at IS NOT NULL),
-       (SELECT min(ask_at) FROM billing_deduction WHERE realm_id = %(realm)s AND ask_at IS NOT NULL),
-       (SELECT min(overdue_from) FROM orders_obligation
-        WHERE realm_id = %(realm)s AND overdue_from IS NOT NULL AND in_flight IS NULL),
-       (SELECT min(day_end_at) FROM orders_obligation o
-        WHERE realm_id = %(realm)s AND day_end_at IS NOT NULL AND day_end_error = ''
-          AND kind = 'principal' AND NOT EXISTS (
-            SELECT 1 FROM orders_obligation held
-            WHERE held.order_id = o.order_id AND held.in_flight IS NOT NULL)),
-       (SELECT min(next_at) FROM accounts_delivery WHERE realm_id = %(realm)s AND next_at IS NOT NULL)
-"""
 
 
 @dataclass(slots=True)
@@ -55,23 +43,16 @@ class Alarm:
 
 
 def alarms() -> list[Alarm]:
-    """Those that wait for rows, in the order in which DUE names their columns; the reminders come last."""
-    return [
-        _alarm("deduct", deduct.deduct_due),
-        _alarm("ask", ask.ask_unknown),
-        _alarm("overdue", orders.mark_overdue),
-        _alarm("days", orders.close_days),
-        _alarm("notices", deliver.deliver_due),
-        _alarm("remind", remind.remind_due, batch=200),
-    ]
+    """Those that wait for rows; the reminders come last."""
+    waiting = [_alarm(sweep.name, sweep.act, batch=sweep.batch) for sweep in WAITING]
+    return [*waiting, _alarm("remind", remind.remind_due, batch=200)]
 
 
 def due_moments(at: datetime) -> list[datetime | None]:
     """When each of the alarms has something to do, as the rows say; reminders always may."""
-    with connection.cursor() as cursor:
-        cursor.execute(DUE, {"realm": LIVE})
-        return [*cursor.fetchone(), at]
+    found = first_moments(LIVE, at=at, sweeps=WAITING)
+    return [*(found.get(sweep.name) for sweep in WAITING), at]
 
 
-def _alarm(name: str, sweep: Callable[..., int], *, batch: int = BATCH) -> Alarm:
+def _alarm(name: str, sweep: Callable[..., int], *, batch: int) -> Alarm:
     return Alarm(name, sweep, EVERY.get(name) or timedelta(seconds=SCHEDULE[name]["schedule"]), batch)

@@ -56,7 +56,11 @@ class World:
             f"webhook_endpoints/{self.endpoint}/redeliver": {"since": "2026-11-20T08:00:00Z"},
             "sandbox/people": {"name": "艾达", "behaviour": "no_funds_until", "duration": "P3D"},
             f"sandbox/agreements/{self.pending}/sign": {"person": self.person},
+            f"sandbox/agreements/{self.agreement}/stop": {},
             f"sandbox/orders/{self.open}/confirm": {},
+            f"sandbox/orders/{self.open}/decline": {},
+            f"sandbox/orders/{self.completed}/pay": {"amount": 200},
+            "sandbox/clock/advance": {"by": "PT1S"},
         }
 
 

@@ -71,9 +71,17 @@ TABLE = {
     "sandbox_create_person": Case(PLAY, {"name": "x"}),
     "sandbox_sign_agreement": Case(PLAY, {}, "pending"),
     "sandbox_confirm_order": Case(PLAY, {}, "open", good=(200, 409)),
+    "sandbox_list_people": Case(PLAY),
+    "sandbox_get_person": Case(PLAY, about="person"),
+    "sandbox_change_person": Case(PLAY, {"behaviour": "pays"}, "person"),
+    "sandbox_stop_agreement": Case(PLAY, {}, "agreement"),
+    "sandbox_decline_order": Case(PLAY, {}, "open", good=(200, 409)),
+    "sandbox_pay_order": Case(PLAY, {}, "completed"),
     "get_clock": Case(PLAY),
+    "set_clock": Case(PLAY, {"mode": "running"}),
+    "advance_clock": Case(PLAY, {"by": "PT1S"}),
 }
-PREFIX = {"service": "svc", "agreement": "agr", "pending": "agr", "open": "ord", "completed": "ord"}
+PREFIX = {"person": "per", "service": "svc", "agreement": "agr", "pending": "agr", "open": "ord", "completed": "ord"}
 PREFIX |= {"event": "evt", "endpoint": "whe"}
 
 

@@ -1,0 +1,129 @@
+"""/v1/sandbox/clock: what time it is in a sandbox, and how it passes."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, ClassVar, Literal
+
+from django.http import HttpResponse
+from msgspec import Meta
+from rest_framework.request import Request
+
+from billing.api.spans import Span, span_of
+from billing.refusals import ClockBackwards, ClockBusy, ClockTooFar
+from billing.services import clock
+from billing.services.clock import Mode
+from kernel.clock import live_now
+from kernel.contract import operation
+from kernel.refusal import FieldError, Invalid
+from kernel.wire import Wire
+from merchants.access import MerchantView, NotAllowed, WrongMode, answer
+from merchants.rules import Scope
+
+Time = Annotated[datetime, Meta(tz=True)]
+
+
+class ClockOut(Wire):
+    """The sandbox's clock."""
+
+    object: Literal["clock"]
+    mode: Mode
+    now: datetime
+
+
+class ClockSetting(Wire):
+    """How the clock goes from now on: with real time, or not at all; from what it shows, or from a later time."""
+
+    mode: Mode
+    now: Time | None = None
+
+
+class Advance(Wire):
+    """How far time is to pass: `to` a moment, or `by` a span."""
+
+    to: Time | None = None
+    by: Span | None = None
+
+
+class JourneyOut(Wire):
+    """How far time passed. Not `done`: the same `to` again goes on from `now`.
+
+    `events` counts what you were told on the way, by type; `work` what each kind of the platform's own work saw to.
+    """
+
+    object: Literal["clock"]
+    mode: Mode
+    now: datetime
+    to: datetime
+    done: bool
+    events: dict[str, int]
+    work: dict[str, int]
+
+
+class Clock(MerchantView):
+    """/v1/sandbox/clock"""
+
+    http_method_names = ["get", "put"]
+    scopes: ClassVar[dict[str, Scope]] = {"get": Scope.SANDBOX, "put": Scope.SANDBOX}
+    sandbox_only = True
+
+    @operation("get_clock", "Read the sandbox's clock", gives=ClockOut, refuses=[NotAllowed, WrongMode])
+    def get(self, _request: Request) -> HttpResponse:
+        return answer(_out(clock.read_clock(self.caller.merchant.realm_id, real=live_now())))
+
+    @operation(
+        "set_clock",
+        "Freeze the sandbox's clock, or let it run; at a later time, if you like",
+        takes=ClockSetting,
+        gives=ClockOut,
+        refuses=[NotAllowed, WrongMode, ClockBusy, ClockBackwards, ClockTooFar],
+        examples=[
+            ("Freeze it where it stands", {"mode": "frozen"}),
+            ("Begin in March", {"mode": "frozen", "now": "2027-03-01T00:00:00Z"}),
+            ("Let it run on", {"mode": "running"}),
+        ],
+    )
+    def put(self, request: Request) -> HttpResponse:
+        asked = ClockSetting.parse(request)
+        realm_id = self.caller.merchant.realm_id
+        return answer(_out(clock.set_clock(realm_id, mode=asked.mode, now=asked.now, by=self.actor, real=live_now())))
+
+
+class AdvanceClock(MerchantView):
+    """/v1/sandbox/clock/advance"""
+
+    scopes: ClassVar[dict[str, Scope]] = {"post": Scope.SANDBOX}
+    sandbox_only = True
+    calls_outside = True
+
+    @operation(
+        "advance_clock",
+        "Let time pass: everything that would happen until then happens, in order, each thing at its own time",
+        takes=Advance,
+        gives=JourneyOut,
+        also=[202],
+        refuses=[NotAllowed, WrongMode, ClockBusy, ClockBackwards, ClockTooFar],
+        writes=True,
+        examples=[("Forty days pass", {"by": "P40D"}), ("To a moment", {"to": "2027-03-01T00:00:00Z"})],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        to = _where(Advance.parse(request))
+        came = clock.advance_clock(self.caller.merchant.realm_id, to=to, by=self.actor, real=live_now())
+        out = JourneyOut(
+            object="clock",
+            mode=came.mode,
+            now=came.now,
+            to=came.to,
+            done=came.done,
+            events=dict(came.events),
+            work=dict(came.work),
+        )
+        return answer(out, status=200 if came.done else 202)
+
+
+def _where(asked: Advance) -> datetime | timedelta:
+    if (asked.to is None) == (asked.by is None):
+        raise Invalid(errors=[FieldError("/to", "say either to or by")])
+    return asked.to if asked.to is not None else span_of(asked.by or "", "/by")
+
+
+def _out(shown: clock.Reading) -> ClockOut:
+    return ClockOut(object="clock", mode=shown.mode, now=shown.now)
