@@ -107,11 +107,11 @@ class Passing:
 
     def _look_again(self, name: str, moment: datetime, at: datetime) -> datetime:
         """When to do what was due at a moment and still is: now, or later if that was in vain often enough."""
-        again, wait = self._put_off.get(name, (at, FIRST_WAIT))
-        if again > at:
-            return again
+        again, wait = self._put_off.get(name, (None, FIRST_WAIT))
+        if again is not None and self._done[name] < again:
+            return max(moment, again)
         self._looks[name] += 1
-        if self._looks[name] < LOOKS:
+        if again is None and self._looks[name] < LOOKS:
             time.sleep(PAUSE if self._looks[name] > EASY_LOOKS else 0)
             return moment
         log.warning("still_due", realm=self.realm_id, kind=name, since=moment.isoformat(), at=at.isoformat())
