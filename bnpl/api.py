@@ -1,7 +1,6 @@
 """The merchant API's addresses, and its description of itself."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.urls import URLPattern, path
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.renderers import OpenApiJsonRenderer
@@ -12,7 +11,7 @@ from rest_framework.request import Request
 from billing import callbacks
 from billing.api import clock, people
 from billing.api import views as billing
-from bnpl.drawings import refusals
+from bnpl import guide
 from credit.api import sandbox as signing
 from credit.api import views as credit
 from kernel.problems import problem
@@ -35,17 +34,12 @@ class Description(SpectacularAPIView):
 
 
 class Docs(SpectacularSwaggerSplitView):
-    """/docs/: the description, to read and try, without an outside request or an inline style."""
+    """/docs/api: the description, to read and try, without an outside request or an inline style."""
 
     template_name = "docs/swagger.html"
 
     authentication_classes = ()
     permission_classes = ()
-
-
-def errors(request: HttpRequest) -> HttpResponse:
-    """/docs/errors: every code there is, where a problem's `type` points."""
-    return render(request, "docs/errors.html", {"refusals": refusals()})
 
 
 @csrf_exempt
@@ -92,8 +86,9 @@ V1: list[tuple[str, type]] = [
 urlpatterns: list[URLPattern] = [
     *(path(f"v1/{address}", view.as_view()) for address, view in V1),  # type: ignore[attr-defined]
     path("v1/openapi.json", Description.as_view(), name="openapi"),
-    path("docs/", Docs.as_view(url_name="openapi"), name="docs"),
-    path("docs/errors", errors),
+    path("docs/api", Docs.as_view(url_name="openapi"), name="docs_api"),
+    path("docs/", guide.chapter, name="docs"),
+    path("docs/<str:name>", guide.chapter, name="docs_chapter"),
     path("channels/<str:channel>/callback", callbacks.receive),
     path("v1/<path:rest>", missing),
     path("v1/", missing),

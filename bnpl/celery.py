@@ -42,6 +42,7 @@ SCHEDULE = {
     "expire": every(60.0, "orders.tasks.expire_unconfirmed"),
     "webhooks": every(1.0, "merchants.tasks.deliver_webhooks", queue=WEBHOOKS),
     "webhooks_again": every(1.0, "merchants.tasks.retry_webhooks", queue=WEBHOOKS),
+    "answers": every(600.0, "kernel.tasks.forget_answers"),
 }
 
 
@@ -88,6 +89,18 @@ app.autodiscover_tasks()
 def keep_our_log_lines(**_: Any) -> None:
     """Celery would put handlers of its own in place of ours."""
     logging.config.dictConfig(settings.LOGGING)
+
+
+@task_prerun.connect
+def name_the_lines(task_id: str = "", task: Any = None, **_: Any) -> None:
+    """Every line a task writes carries the task's name and the id of this run of it."""
+    structlog.contextvars.clear_contextvars()
+    structlog.contextvars.bind_contextvars(task=getattr(task, "name", ""), task_id=task_id)
+
+
+@task_postrun.connect
+def end_the_lines(**_: Any) -> None:
+    structlog.contextvars.clear_contextvars()
 
 
 @task_prerun.connect

@@ -47,6 +47,13 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is {text!r}; it must be a whole number.")
         return int(text)
 
+    def rate(self, name: str, default: str) -> tuple[int, int]:
+        """So many in so many seconds: `600/60`."""
+        quota, slash, window = self.text(name, default).partition("/")
+        if not slash or not all(part.isascii() and part.isdigit() and int(part) for part in (quota, window)):
+            raise ImproperlyConfigured(f"{name} must read requests/seconds, such as 600/60.")
+        return int(quota), int(window)
+
     def flag(self, name: str) -> bool:
         text = self.text(name, "0").lower()
         if text not in {"0", "1", "false", "true", "no", "yes"}:

@@ -14,11 +14,15 @@ SHARED: list[Processor] = [
 ]
 
 
-class NotProbes(logging.Filter):
-    """Django would write a line for each 503 of a probe, one a second or more: bnpl.health tells of changes."""
+class ToldElsewhere(logging.Filter):
+    """Django would write a line for each 503 of a probe, one a second or more: bnpl.health tells of changes.
+
+    And for each refusal of the API one with the path as the caller wrote it: kernel.requests writes its own.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return getattr(getattr(record, "request", None), "path", "") not in {"/healthz", "/readyz"}
+        path = getattr(getattr(record, "request", None), "path", "")
+        return path not in {"/healthz", "/readyz"} and not path.startswith(("/v1/", "/channels/"))
 
 
 def configure(*, readable: bool, level: str) -> dict[str, Any]:
@@ -42,7 +46,7 @@ def configure(*, readable: bool, level: str) -> dict[str, Any]:
                 ],
             }
         },
-        "filters": {"not_probes": {"()": NotProbes}},
+        "filters": {"told_elsewhere": {"()": ToldElsewhere}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
@@ -50,7 +54,7 @@ def configure(*, readable: bool, level: str) -> dict[str, Any]:
             "celery.beat": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
-            "django.request": {"filters": ["not_probes"]},
+            "django.request": {"filters": ["told_elsewhere"]},
             "django.server": {"handlers": [], "propagate": True},
         },
     }

@@ -109,6 +109,13 @@ CACHES = {
     }
 }
 
+# How often one API key may read and write, and one address may ask without a good key (kernel.rates).
+RATES = {
+    "read": env.rate("RATE_READ", "6000/60"),
+    "write": env.rate("RATE_WRITE", "3000/60"),
+    "address": env.rate("RATE_ADDRESS", "300/60"),
+}
+
 # Celery rings the bell and keeps no truth: a task may run 0, 1 or many times.
 CELERY_BROKER_URL = celery_address(REDIS_URL)
 CELERY_RESULT_BACKEND = None

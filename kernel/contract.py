@@ -12,13 +12,33 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 
 from kernel.idempotency import KeyReused, StillRunning
 from kernel.problems import CONTENT_TYPE, Internal, Unauthenticated, UnknownVersion
-from kernel.refusal import Invalid, Malformed, NotFound, Refusal, TooLarge, Unavailable, WrongMediaType
+from kernel.rates import RateLimited
+from kernel.refusal import (
+    Invalid,
+    Malformed,
+    NotFound,
+    Overloaded,
+    Refusal,
+    TooLarge,
+    TooSlow,
+    Unavailable,
+    WrongMediaType,
+)
 from kernel.wire import Wire
 
 _REF = "#/components/schemas/"
 _F = TypeVar("_F", bound=Callable[..., Any])
 _WITH_BODY: tuple[type[Refusal], ...] = (Malformed, Invalid, TooLarge, WrongMediaType)
-_ALWAYS: tuple[type[Refusal], ...] = (Unauthenticated, UnknownVersion, Internal, Unavailable)
+_ALWAYS: tuple[type[Refusal], ...] = (
+    Unauthenticated,
+    UnknownVersion,
+    TooSlow,
+    TooLarge,
+    RateLimited,
+    Internal,
+    Unavailable,
+    Overloaded,
+)
 _IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key",
     OpenApiTypes.STR,

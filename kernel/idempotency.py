@@ -16,6 +16,8 @@ from kernel.refusal import Busy, Invalid, Refusal
 from kernel.sealed import seal, unseal
 
 MOST_LENGTH = 255
+#: How long an answer can be had again; the description of the API says so.
+KEPT = timedelta(days=7)
 #: The status of a key whose request has no answer yet, and how long that is believed.
 RUNNING, RUNNING_MAX = 102, timedelta(minutes=2)
 
@@ -165,3 +167,15 @@ def _opened(request: Request, raw: bytes) -> bytes:
 
 def _place(request: Request) -> str:
     return f"kernel.idempotencykey.body:{request.scope.hex}:{request.key}"
+
+
+def forget_old(*, limit: int) -> int:
+    """Delete so many of the oldest answers that were kept for long enough; how many there were.
+
+    Two sweeps at once take different ones. It is real time that counts, in every realm: a caller's patience is real.
+    """
+    old = IdempotencyKey.objects.filter(created_at__lt=Now() - KEPT).order_by("created_at")
+    with transaction.atomic():
+        batch = list(old.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+        IdempotencyKey.objects.filter(pk__in=batch).delete()
+    return len(batch)

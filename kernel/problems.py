@@ -79,7 +79,17 @@ _MEANINGS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[Refus
 
 def problem(refusal: Refusal, request: HttpRequest) -> HttpResponse:
     """The answer that carries this refusal, in English: programs read `code`, developers `detail`."""
-    request_id = getattr(request, "request_id", "")
+    body = problem_bytes(refusal, getattr(request, "request_id", ""))
+    response = HttpResponse(body, status=refusal.status, content_type=CONTENT_TYPE)
+    if refusal.retry_after is not None:
+        response["Retry-After"] = str(refusal.retry_after)
+    if refusal.status == Unauthenticated.status:
+        response["WWW-Authenticate"] = 'Bearer realm="bnpl"'
+    return response
+
+
+def problem_bytes(refusal: Refusal, request_id: str) -> bytes:
+    """The refusal's words."""
     with translation.override("en"):
         body: dict[str, Any] = {
             "type": f"{TYPES}{refusal.code}",
@@ -92,9 +102,4 @@ def problem(refusal: Refusal, request: HttpRequest) -> HttpResponse:
         }
         if refusal.reason is not None:
             body["reason"] = refusal.reason
-    response = HttpResponse(msgspec.json.encode(body), status=refusal.status, content_type=CONTENT_TYPE)
-    if refusal.retry_after is not None:
-        response["Retry-After"] = str(refusal.retry_after)
-    if refusal.status == Unauthenticated.status:
-        response["WWW-Authenticate"] = 'Bearer realm="bnpl"'
-    return response
+    return msgspec.json.encode(body)

@@ -77,6 +77,18 @@ class Busy(Refusal):
     code, status, title, passing = "busy", 409, _("Something is under way; try again shortly."), True
 
 
+class TooSlow(Refusal):
+    """The rest of the request did not come."""
+
+    code, status, title, passing = "too_slow", 408, _("The request took too long to arrive."), True
+
+
+class Overloaded(Refusal):
+    """More is asked of us at once than we can do; nothing was begun."""
+
+    code, status, title, passing = "overloaded", 503, _("Too much is being asked at once; try again shortly."), True
+
+
 class Unavailable(Refusal):
     """We cannot answer now; nothing was changed."""
 

@@ -11,7 +11,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse
 from rest_framework.views import APIView
 
-from kernel import clock, idempotency, ids, wire
+from kernel import clock, idempotency, ids, rates, wire
 from kernel.actor import Actor
 from kernel.problems import MethodNotAllowed, Unauthenticated, UnknownVersion, problem
 from kernel.refusal import NotFound, Refusal
@@ -43,6 +43,8 @@ class MerchantView(APIView):
     http_method_names = ["get", "post", "patch", "delete"]
     scopes: ClassVar[dict[str, Scope]] = {}
     sandbox_only: ClassVar[bool] = False
+    #: By their keys: kernel.requests need not count addresses.
+    counts_its_callers: ClassVar[bool] = True
     #: The verb calls the outside world, so its answer is kept after its transactions, not inside one.
     calls_outside: ClassVar[bool] = False
 
@@ -95,11 +97,15 @@ class MerchantView(APIView):
 
     def _admitted(self, method: str) -> Callable[..., HttpResponse]:
         """The method's handler, if this caller may use it."""
-        given = _BEARER.fullmatch(self.request.META.get("HTTP_AUTHORIZATION", ""))
+        asked: HttpRequest = self.request._request  # noqa: SLF001  Django's own
+        given = _BEARER.fullmatch(asked.META.get("HTTP_AUTHORIZATION", ""))
         caller = queries.caller_of(given[1]) if given else None
         if caller is None:
+            rates.charge(asked, "address", rates.address_of(asked))
             raise Unauthenticated
         self.caller = caller
+        asked.caller = {"merchant": caller.merchant.public_id, "key": caller.key.public_id}  # type: ignore[attr-defined]
+        rates.charge(asked, "read" if method == "get" else "write", caller.key.id.hex)
         handler: Callable[..., HttpResponse] | None = getattr(self, method, None)
         if method not in self.http_method_names or handler is None:
             raise MethodNotAllowed

@@ -12,7 +12,9 @@ from bnpl.stack.home import CHECKOUT, Home
 from bnpl.stack.place import CannotStartError, Place
 from bnpl.stack.processes import Program
 
-WEB = ("granian", "--interface", "wsgi", "--workers", "2", "--blocking-threads", "4", "--no-ws")
+WEB = ("granian", "--interface", "rsgi", "--http", "1", "--workers", "2", "--no-ws")
+# A head that does not come, or does not end, is cut off; for the rest of a request bnpl.front has limits of its own.
+WEB_LIMITS = ("--http1-header-read-timeout", "30000", "--http1-buffer-size", "65536")
 WEB_LASTING = ("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "2")
 CELERY = ("celery", "--app", "bnpl.celery", "--quiet")
 # Mingling and gossiping wait for other workers, a second each; our worker has nobody to talk to.
@@ -56,7 +58,9 @@ class Plan:
 
     def web(self) -> Program:
         listen = ("--host", "127.0.0.1", "--port", str(self.port))
-        return self.program("web", *WEB, *WEB_LASTING, *listen, "--log-level", "warning", "bnpl.wsgi:application")
+        return self.program(
+            "web", *WEB, *WEB_LIMITS, *WEB_LASTING, *listen, "--log-level", "warning", "bnpl.rsgi:application"
+        )
 
     def worker(self) -> Program:
         return self._listener("worker", WORKER)

@@ -86,8 +86,10 @@ def _missed(endpoint: WebhookEndpoint, *, since: datetime) -> list[UUID]:
 
 
 def _hearing(event: Event) -> list[WebhookEndpoint]:
-    rows = WebhookEndpoint.objects.filter(merchant_id=event.merchant_id, state=WebhookEndpoint.State.ENABLED)
-    return [row for row in rows if wants(row.event_types, event.type)]
+    """Those that are on and hear of such events, locked as they are for everybody else who writes their deliveries."""
+    rows = WebhookEndpoint.objects.select_for_update(of=("self",), no_key=True)
+    found = rows.filter(merchant_id=event.merchant_id, state=WebhookEndpoint.State.ENABLED).order_by("pk")
+    return [row for row in found if wants(row.event_types, event.type)]
 
 
 def _enabled(merchant_id: UUID, endpoint_id: UUID) -> WebhookEndpoint:

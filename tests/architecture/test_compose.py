@@ -20,7 +20,7 @@ from granian.cli import cli as granian
 
 from bnpl.health import PROBES
 from bnpl.stack.embedded import APP, DATABASE, OWNER
-from bnpl.stack.plan import BEAT, COURIER, WEB, WORKER
+from bnpl.stack.plan import BEAT, COURIER, WEB, WEB_LIMITS, WORKER
 from tests.architecture.test_settings import names_read
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -69,10 +69,10 @@ def test_every_variable_asked_from_the_operator_is_known_and_a_secret_has_no_def
 def test_the_web_command_is_the_one_of_the_local_stack() -> None:
     argv = web_command()
     assert argv[0] == WEB[0]
-    assert set(WEB) <= set(argv)
+    assert {*WEB, *WEB_LIMITS} <= set(argv)
     assert set(flags(argv)) <= options(granian)
     module, _, name = argv[-1].partition(":")
-    assert callable(getattr(importlib.import_module(module), name))
+    assert callable(getattr(importlib.import_module(module), name).__rsgi__)
 
 
 @pytest.mark.parametrize(

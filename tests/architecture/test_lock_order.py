@@ -17,6 +17,7 @@ from billing.services.instruments import open_wallet, top_up
 from billing.services.pay import collect_now, pay_all, pay_now
 from billing.services.plan import move_next
 from credit import services as credit
+from merchants import services as merchants
 from orders import services as orders
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
 
@@ -117,6 +118,7 @@ def test_whole_lives_lock_from_the_top_floor_down(
 
 def live(power_bank: Shop, shop: Shop, parcel: Shop, behaviours: list[str]) -> None:
     """Everything that happens to orders, and much of it in one batch."""
+    merchants.add_endpoint(power_bank.merchant.id, "http://127.0.0.1:9/", by=BY, at=NOON)
     people = [someone(power_bank, behaviour) for behaviour in behaviours]
     owing = [completed(power_bank, person, yuan("6")) for person in people]
     twice = ordered(power_bank, people[0].agreements.get(), ceiling=700)
@@ -153,6 +155,7 @@ def live(power_bank: Shop, shop: Shop, parcel: Shop, behaviours: list[str]) -> N
     move_next(owing[1].obligations.get().id, late + timedelta(days=2), at=late)
     pay_all(poor.id, instrument_id=wallet, by=BY, at=late)
     assert poor.agreements.get().state == "terminated"
+    merchants.deliver_due(power_bank.realm_id, at=late, limit=20)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from kernel.refusal import Refusal
 ROOT = Path(__file__).resolve().parents[2]
 DESCRIBED = json.loads((ROOT / "docs" / "openapi.json").read_text())
 VIEWS = {f"/v1/{address.replace('<str:', '{').replace('>', '}')}": view for address, view in V1}
-ALWAYS = {"401", "403", "404", "500", "503"}
+ALWAYS = {"401", "403", "404", "408", "429", "500", "503"}
 
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -14,6 +15,7 @@ from merchants.rules.webhooks import ENDPOINTS_MAX, signature
 from tests.api import Api, key, refused
 from tests.conftest import NOON, Shop, opened, someone
 from tests.merchants.receiver import Server, receiver, says
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HOOKS = "webhook_endpoints"
@@ -188,6 +190,17 @@ def test_an_event_is_sent_again_to_all_that_hear_of_it_or_to_one_whatever_it_hea
     assert {request.headers["webhook-id"] for request in home.seen} == {event}
     api.patch(f"{HOOKS}/{orders['id']}", {"state": "disabled"})
     refused(api.post(f"events/{event}/redeliver", {"endpoint": orders["id"]}), 409, "endpoint_disabled")
+
+
+def test_twenty_who_want_it_sent_again_at_once_send_it_again_once(api: Api, home: Server, power_bank: Shop) -> None:
+    opened(power_bank, someone(power_bank))
+    event = api.get("events").json()["data"][0]["id"]
+    for n in range(3):
+        api.post(HOOKS, {"url": home.url(f"/{n}")})
+    answers = at_once(*[partial(Api(power_bank).post, f"events/{event}/redeliver")] * 20)
+    assert {answer.status_code for answer in answers} == {200}
+    assert WebhookDelivery.objects.count() == 3
+    assert send(power_bank) == 3
 
 
 def test_an_event_nobody_listens_for_cannot_be_sent_again(api: Api, power_bank: Shop) -> None:

@@ -1,0 +1,129 @@
+"""Every piece of code in the guide, run as it stands there: by a shell with curl, and by Python, against a real server."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pytest_django.live_server_helper import LiveServer
+from standardwebhooks.webhooks import Webhook
+
+from bnpl.guide import CHAPTERS, FOLDER
+from tests.conftest import make_shop
+
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+#: A line that says, behind two spaces and a mark, what it prints.
+SAYS = re.compile(r"^(?=.*(?:\||field|print|echo|state)).*?  # (.+)$", re.MULTILINE)
+SHELL = shutil.which("bash") or "bash"
+SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+RECEIVER_PORT = "9000"
+
+
+def blocks(language: str, chapter: str) -> list[tuple[str, str]]:
+    """The chapter's pieces of code with their language, in order."""
+    return FENCE.findall((FOLDER / language / f"{chapter}.md").read_text(encoding="utf-8"))
+
+
+def pieces(chapter: str, kind: str) -> list[str]:
+    return [text for name, text in blocks("zh", chapter) if name == kind]
+
+
+def told(code: list[str]) -> list[str]:
+    """What the guide says is printed."""
+    return [line for text in code for line in SAYS.findall(text)]
+
+
+def run(argv: list[str], folder: Path, **env: str) -> list[str]:
+    ran = subprocess.run(  # noqa: S603  our own words
+        argv, capture_output=True, text=True, cwd=folder, env={**os.environ, **env}, timeout=120, check=False
+    )
+    assert ran.returncode == 0, ran.stderr + ran.stdout
+    return ran.stdout.splitlines()
+
+
+def free_port() -> str:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return str(taken.getsockname()[1])
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_both_languages_show_the_same_code(chapter: str) -> None:
+    assert blocks("zh", chapter) == blocks("en", chapter)
+
+
+@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if pieces(name, "sh")])
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def test_the_shells_lines_do_what_they_say(live_server: LiveServer, tmp_path: Path, chapter: str) -> None:
+    tools, story = pieces("quickstart", "sh")[0], pieces(chapter, "sh")
+    assert "export BNPL=" in tools
+    assert "export KEY=" in tools
+    tools = re.sub(r"^export .*\n", "", tools, flags=re.MULTILINE)
+    lines = story[1:] if chapter == "quickstart" else story
+    port = free_port()
+    for text in pieces("webhooks", "python")[:1]:
+        (tmp_path / "receiver.py").write_text(text.replace(RECEIVER_PORT, port), encoding="utf-8")
+    script = "\n".join(["set -eu", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT", tools, *lines])
+    script = script.replace(f"127.0.0.1:{RECEIVER_PORT}", f"127.0.0.1:{port}")
+    shop = make_shop("来电充电宝")
+    printed = run([SHELL, "-c", script], tmp_path, BNPL=f"{live_server.url}/v1", KEY=shop.secret)
+    expected = told(lines)
+    assert [line for line in printed if not line.startswith("webhook_endpoint.ping ")] == expected
+    assert expected
+
+
+@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != "webhooks" and pieces(name, "python")])
+@pytest.mark.django_db(transaction=True)
+def test_the_lines_of_python_do_what_they_say(live_server: LiveServer, tmp_path: Path, chapter: str) -> None:
+    tools, story = pieces("quickstart", "python")[0], pieces(chapter, "python")
+    code = story[1:] if chapter == "quickstart" else story
+    shop = make_shop("来电充电宝")
+    if chapter == "conventions":
+        run_shell_first(live_server, tmp_path, chapter, shop.secret)
+    program = "\n\n".join([tools, *code])
+    printed = run([sys.executable, "-c", program], tmp_path, BNPL=f"{live_server.url}/v1", KEY=shop.secret)
+    assert printed == told(code) != []
+
+
+def run_shell_first(live_server: LiveServer, folder: Path, chapter: str, secret: str) -> None:
+    """Python goes on where the chapter's shell stopped."""
+    tools = re.sub(r"^export .*\n", "", pieces("quickstart", "sh")[0], flags=re.MULTILINE)
+    script = "\n".join(["set -eu", tools, pieces(chapter, "sh")[0]])
+    run([SHELL, "-c", script], folder, BNPL=f"{live_server.url}/v1", KEY=secret)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_feed_is_followed_to_its_end(live_server: LiveServer, tmp_path: Path) -> None:
+    code = [pieces("quickstart", "python")[0], *pieces("quickstart", "python")[1:], pieces("webhooks", "python")[2]]
+    shop = make_shop("来电充电宝")
+    printed = run([sys.executable, "-c", "\n\n".join(code)], tmp_path, BNPL=f"{live_server.url}/v1", KEY=shop.secret)
+    assert printed == told(code)
+
+
+def test_both_ways_to_verify_take_what_is_signed_and_nothing_else(tmp_path: Path) -> None:
+    by_hand, by_library = pieces("webhooks", "python")[:2]
+    body, now = json.dumps({"type": "order.opened", "title": "充电宝"}).encode(), datetime.now(UTC)
+    headers = {
+        "webhook-id": "evt_1",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": "v1,b3RoZXI= " + Webhook(SECRET).sign("evt_1", now, body.decode()),
+    }
+    for number, (code, name) in enumerate([(by_hand, "verified"), (by_library, "receive")]):
+        path = tmp_path / f"way{number}.py"
+        path.write_text(code, encoding="utf-8")
+        scope: dict[str, object] = {"__name__": "guide"}
+        exec(compile(code, path, "exec"), scope)  # noqa: S102  the guide's own lines
+        verify = scope[name]
+        assert callable(verify)
+        assert verify(body, headers, SECRET) == json.loads(body)
+        old = headers | {"webhook-timestamp": str(int(now.timestamp()) - 301)}
+        for wrong_body, wrong in [(body + b" ", headers), (body, old), (body, headers | {"webhook-id": "evt_2"})]:
+            with pytest.raises(Exception, match=r"."):
+                verify(wrong_body, wrong, SECRET)
