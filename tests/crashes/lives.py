@@ -188,7 +188,7 @@ class Lost(Life):
 
     def recovery(self) -> None:
         self.first_run()
-        for days in (10, 11, 12):
+        for days in range(10, 16):
             at = NOON + timedelta(days=days, minutes=10)
             ask.ask_unknown(self.shop.realm_id, at=at)
             realm = Realm(id=self.shop.realm_id, mode="test", frozen_at=at)

@@ -77,7 +77,8 @@ class PeopleRules(Rules):
         row, at = Obligation.objects.get(order_id=debt.order.id, sequence=debt.sequence), self.world.at
         first = datetime.fromisoformat(row.plan[0]["at"]) if row.plan else at
         to = first + timedelta(hours=hours)
-        fits = row.plan and row.moved_at is None and max(first, at) < to <= first + MOVE_MAX
+        waits = row.plan and row.moved_at is None and row.paused_at is None
+        fits = waits and max(first, at) < to <= first + MOVE_MAX
 
         code = refused(lambda: move_next(row.id, to, at=at))
 
