@@ -40,9 +40,9 @@ def test_every_page_stands_in_the_table_and_everything_in_the_table_is_a_page() 
 @pytest.mark.parametrize("mode", ["test", "live"])
 def test_each_role_sees_and_sends_what_it_may(mode: str, firm: Company) -> None:
     world = world_of(firm, mode)
+    browsers = {role: firm.browser(role) for role in Role}
     with nothing_moves("django_session"):
-        for role in Role:
-            client = firm.browser(role)
+        for role, client in browsers.items():
             for name, access in PAGES.items():
                 address = world.address(name)
                 if name not in POSTS_ONLY:
