@@ -1,4 +1,4 @@
-"""What the API's fields mean, where their shapes do not say so beside them: by name, or by `Shape.name` where it differs.
+"""What the API's fields mean, where their shapes do not say so: by name, or by `Shape.name` where that differs.
 
 Amounts are minor units. Times are RFC 3339 in UTC; in a sandbox they are its own clock's.
 """
@@ -23,7 +23,7 @@ FIELDS = {
     "industry": "What business it is, for retry policies and reports.",
     "confirmation": "The person confirms each order on a page of ours before it opens.",
     "score_gate": "The lowest promise score that may order; 0 asks for none.",
-    "funding": "`on_collection`: you get the money when it was collected. `advance`: at completion, at the platform's risk.",
+    "funding": "`on_collection`: you get the money once collected. `advance`: at completion, at the platform's risk.",
     "fee_bps": "The platform's fee, in hundredths of a percent of what is collected.",
     "grace_hours": "Hours after the due time until an unpaid order is overdue.",
     "retry_policy": "Which published plan deductions follow.",
@@ -85,7 +85,7 @@ FIELDS = {
     "next_attempts": "What is planned, soonest first; it may change.",
     "code": "Stable; decide on this.",
     "Failure.code": "The channel's reason, such as `insufficient_funds`.",
-    "class": "`soft`: may work later. `hard`: will not. `technical`: the channel's fault. `not_sent`: nothing was asked.",
+    "class": "`soft`: may work later. `hard`: will not. `technical`: the channel's fault. `not_sent`: never asked.",
     "at": "When.",
     "instrument": "Which instrument; null for the person's first one at that time.",
     "paid_at": "When the person paid you.",

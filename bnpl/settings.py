@@ -217,7 +217,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "先享后付 · use now, pay later: merchant API",
-    "DESCRIPTION": "Amounts are integer minor units, times RFC 3339 in UTC, ids carry a prefix. The guide: [/docs/](/docs/).",
+    "DESCRIPTION": "Amounts are whole minor units, times RFC 3339 in UTC, ids have a prefix. Guide: [/docs/](/docs/)",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,

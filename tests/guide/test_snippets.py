@@ -1,4 +1,4 @@
-"""Every piece of code in the guide, run as it stands there: by a shell with curl, and by Python, against a real server."""
+"""Every piece of code in the guide, run as it stands there, by a shell and by Python, against a real server."""
 
 import json
 import os
@@ -7,7 +7,6 @@ import shutil
 import socket
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from pytest_django.live_server_helper import LiveServer
 from standardwebhooks.webhooks import Webhook
 
 from bnpl.guide import CHAPTERS, FOLDER
+from kernel.clock import live_now
 from tests.conftest import make_shop
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -115,7 +115,7 @@ def test_the_feed_is_followed_to_its_end(live_server: LiveServer, tmp_path: Path
 
 def test_both_ways_to_verify_take_what_is_signed_and_nothing_else(tmp_path: Path) -> None:
     by_hand, by_library = pieces("webhooks", "python")[:2]
-    body, now = json.dumps({"type": "order.opened", "title": "充电宝"}).encode(), datetime.now(UTC)
+    body, now = json.dumps({"type": "order.opened", "title": "充电宝"}).encode(), live_now()
     headers = {
         "webhook-id": "evt_1",
         "webhook-timestamp": str(int(now.timestamp())),
