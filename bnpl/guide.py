@@ -137,8 +137,7 @@ class Pages(RendererHTML):
         del options, env
         name = tokens[idx].info.strip()
         return format_html(
-            '<figure class="code"><figcaption>{0}</figcaption><pre tabindex="0" role="region" aria-label="{0}">'
-            "<code>{1}</code></pre></figure>\n",
+            '<figure class="code"><figcaption>{0}</figcaption><pre tabindex="0"><code>{1}</code></pre></figure>\n',
             LABELS[name],
             tokens[idx].content,
         )
