@@ -41,7 +41,7 @@ check: .venv/.dev ## formatting, lint, layers, types, migrations, API descriptio
 	  $(PY) manage.py check --deploy --fail-level WARNING
 
 # Each piece starts servers of its own, so that `make -j2 evidence` runs two at a time.
-EVIDENCE := crashes machine races planted kills simulation hostile overload
+EVIDENCE := crashes machine races planted kills simulation hostile overload sandbox
 .PHONY: $(EVIDENCE:%=evidence-%)
 evidence: $(EVIDENCE:%=evidence-%) ## the long proof, hours of it; a piece alone: make evidence-crashes
 
@@ -73,8 +73,15 @@ evidence-overload: .venv/.dev # a minute of three times too much; the machine sh
 	OVERLOAD_SECONDS=60 OVERLOAD_MEASURED_SECONDS=10 OVERLOAD_PEOPLE=1000 OVERLOAD_GOODPUT=0.8 OVERLOAD_P99=1 OVERLOAD_WAITS=1 \
 	  $(PY) -m pytest tests/overload -q -s $(ARGS)
 
+evidence-sandbox: .venv/.dev # a clock's mover killed at a hundred points of its way
+	CLOCK_KILL_STRIDE=6 $(PY) -m pytest tests/sandbox -q -s $(ARGS)
+
 bench: .venv/.dev ## what the plan recovers and how often it asks, beside a retry a day, on made-up people: some minutes
 	$(PY) -m benchmarks.recovery $(ARGS)
+
+.PHONY: bench-sandbox
+bench-sandbox: # ninety days of a hundred orders on a platform that is running (make up)
+	$(PY) -m benchmarks.sandbox $(ARGS)
 
 format: .venv/.dev ## format the code and mend what can be mended by machine
 	$(BIN)/ruff format .

@@ -91,10 +91,10 @@ def measure(sandbox: Sandbox, kind: str, orders: int) -> str:
 def main() -> int:
     asks = argparse.ArgumentParser(description=__doc__)
     asks.add_argument("--url", default="http://127.0.0.1:8000/v1")
-    asks.add_argument("--key", help="a test key; by default the last merchant's of .bnpl/demo.json")
+    asks.add_argument("--key", help="a test key; by default the first merchant's of .bnpl/demo.json")
     asks.add_argument("--orders", type=int, default=100)
     given = asks.parse_args()
-    key = given.key or json.loads(Path(".bnpl/demo.json").read_text(encoding="utf-8"))["merchants"][-1]["secret_key"]
+    key = given.key or json.loads(Path(".bnpl/demo.json").read_text(encoding="utf-8"))["merchants"][0]["secret_key"]
     sandbox = Sandbox(given.url, key)
     print("| due | orders | s to place them | s for 90 days | answers | attempts | ms an attempt | times real time |")
     print("|---|---|---|---|---|---|---|---|")

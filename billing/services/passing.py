@@ -35,7 +35,12 @@ AFTER: Mapping[str, frozenset[str]] = {
     "notices": frozenset({"deduct", "ask", "callbacks", *(sweep.name for sweep in untold.STAGES)}),
 }
 #: Rings that are nobody's on a sandbox's clock, and why. A new ring stands here or above, or a test fails.
-IN_REAL_TIME = {"outages": "a channel is out by a colleague's word, in real time; a clock that is moved on looks once"}
+IN_REAL_TIME = {
+    "outages": "a channel is out by a colleague's word, in real time; a clock that is moved on looks once",
+    "webhooks": "a receiver lives in real time: what became due is sent to it once the clock stands",
+    "webhooks_again": "the same, for receivers that did not answer the last time",
+    "answers": "how long a caller may repeat a request is real time",
+}
 #: What is still due after it was done, because somebody else has it in hand, or nobody can do it, is looked at so often
 #: once more, from some time on with a pause in seconds between: a second of real time in all.
 LOOKS, EASY_LOOKS, PAUSE = 55, 5, 0.02
@@ -107,11 +112,11 @@ class Passing:
 
     def _look_again(self, name: str, moment: datetime, at: datetime) -> datetime:
         """When to do what was due at a moment and still is: now, or later if that was in vain often enough."""
-        again, wait = self._put_off.get(name, (at, FIRST_WAIT))
-        if again > at:
-            return again
+        again, wait = self._put_off.get(name, (None, FIRST_WAIT))
+        if again is not None and self._done[name] < again:
+            return max(moment, again)
         self._looks[name] += 1
-        if self._looks[name] < LOOKS:
+        if again is None and self._looks[name] < LOOKS:
             time.sleep(PAUSE if self._looks[name] > EASY_LOOKS else 0)
             return moment
         log.warning("still_due", realm=self.realm_id, kind=name, since=moment.isoformat(), at=at.isoformat())

@@ -88,6 +88,10 @@ def test_production_starts_with_every_variable_in_place_and_is_the_posture_of_si
         ("RATE_READ", "100"),
         ("RATE_WRITE", "0/60"),
         ("RATE_ADDRESS", "many/60"),
+        ("WEBHOOKS_AT_HOME", "1"),
+        ("WEBHOOK_PORTS", "https"),
+        ("WEBHOOK_PORTS", "443,65536"),
+        ("WEBHOOK_PORTS", "0"),
         ("BNPL_POSTURE", "staging"),
     ],
 )
@@ -105,6 +109,14 @@ def test_production_refuses_in_one_sentence_that_names_the_variable(name: str, v
 def test_the_other_postures_start_with_nothing_set() -> None:
     for posture in ("local", "test"):
         assert not load({"BNPL_POSTURE": posture})["PRODUCTION"]
+
+
+def test_webhooks_stay_at_home_only_where_nobody_else_lives() -> None:
+    assert not load(SOUND)["WEBHOOKS_AT_HOME"]
+    assert load(SOUND)["WEBHOOK_PORTS"] == {443}
+    assert load(SOUND | {"WEBHOOK_PORTS": "443, 8443"})["WEBHOOK_PORTS"] == {443, 8443}
+    assert load({"BNPL_POSTURE": "local"})["WEBHOOKS_AT_HOME"]
+    assert not load({"BNPL_POSTURE": "local", "WEBHOOKS_AT_HOME": "0"})["WEBHOOKS_AT_HOME"]
 
 
 def test_https_hardens_cookies_and_headers() -> None:

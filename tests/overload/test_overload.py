@@ -88,7 +88,8 @@ def test_three_times_too_much_is_turned_away_at_once_and_nothing_accepted_is_los
         f" {len(orders) / SECONDS:.0f}/s during {SECONDS:.0f} s: {dict(Counter(shot.status for shot in orders))};"
         f" {goodput:.0f}/s opened, {goodput / capacity:.0%} of what is possible; accepted p50"
         f" {quantile(good, 0.5) * 1000:.0f} p99 {quantile(good, 0.99) * 1000:.0f} ms, turned away p50"
-        f" {quantile(turned_away, 0.5) * 1000:.0f} p99 {quantile(turned_away, 0.99) * 1000:.0f} ms; people's pages {dict(Counter(s.status for s in people))} p99"
+        f" {quantile(turned_away, 0.5) * 1000:.0f} p99 {quantile(turned_away, 0.99) * 1000:.0f} ms; people's pages"
+        f" {dict(Counter(s.status for s in people))} p99"
         f" {quantile(people, 0.99) * 1000:.0f} ms, probes p99 {quantile(probes, 0.99) * 1000:.0f} ms; back to normal"
         f" after {back:.1f} s {dict(Counter(shot.status for shot in after))}"
     )

@@ -11,6 +11,7 @@ from accounts.tasks import deliver_notices
 from billing import tasks
 from billing.services import clock
 from billing.services.clock import advance_clock, set_clock
+from billing.services.outage import begin_outage, end_outage
 from billing.services.passing import AFTER, IN_REAL_TIME, SWEEPS
 from bnpl.celery import SCHEDULE
 from kernel.clock import live_now
@@ -249,3 +250,15 @@ def test_every_ring_of_the_beat_is_known_to_a_clock_that_is_moved_on() -> None:
     assert not known & IN_REAL_TIME.keys()
     assert all(sweep.first or sweep.name in AFTER for sweep in SWEEPS)
     assert len({sweep.name for sweep in SWEEPS}) == len(SWEEPS)
+
+
+def test_while_a_channel_is_out_its_debts_stand_still_and_go_on_when_it_is_back(job: Job) -> None:
+    order = job.used(job.person())
+    begin_outage("sandbox", "maintenance", by=BY, at=live_now())
+    came = job.advance("P5D")
+    assert (job.look(order)["state"], job.look(order)["collection"]["attempts"]) == ("completed", 0)
+    assert came["events"] == {}
+
+    end_outage("sandbox", "over", by=BY, at=live_now())
+    job.advance("P1D")
+    assert (job.look(order)["state"], job.look(order)["overdue_at"]) == ("deducted", None)

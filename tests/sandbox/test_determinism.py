@@ -19,12 +19,12 @@ def script(shop: Shop) -> Iterator[str]:
     for place, person in enumerate(people):
         orders.append(job.used(person, total=700 + 10 * place))
         yield json.dumps(job.advance("PT7H"))
-    for day in range(1, 10):
+    for day in range(1, 8):
         yield json.dumps(job.advance(f"P{day}DT{day}H"))
     job.api.patch(f"sandbox/people/{people[1]['id']}", {"behaviour": "pays"})
     job.api.patch(f"sandbox/people/{people[3]['id']}", {"behaviour": "pays"})
     yield job.api.post(f"sandbox/orders/{orders[10]}/pay").content.decode().partition('"request_id"')[0]
-    yield json.dumps(job.advance("P40D"))
+    yield json.dumps(job.advance("P55D"))
     yield from (json.dumps([job.look(order), job.events(order)], ensure_ascii=False) for order in orders)
     yield json.dumps(list(feed(shop)), default=str)
 
