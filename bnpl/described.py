@@ -26,6 +26,11 @@ TAGS = {
     "webhook_endpoints": "Webhook: where events go.",
     "sandbox": "沙箱: people who play a part, and a clock that is moved. With test keys only.",
 }
+KEY = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "A merchant's API key, `sk_test_…` or `sk_live_…`, with scopes.",
+}
 #: Statuses at which something may pass by itself, so that the answer says how long to wait.
 WAITS = {"409", "429", "503"}
 HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -61,6 +66,7 @@ def complete(result: dict[str, Any], generator: Any, request: Any, public: bool)
         for method, said in methods.items():
             _finish(said, path, views[path].scopes[method].value)  # type: ignore[attr-defined]
     components = result["components"]
+    components["securitySchemes"] = {"key": KEY}
     components["headers"] = {
         name: {"description": words, "schema": schema} for name, (words, schema) in HEADERS.items()
     }

@@ -228,10 +228,6 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
-    "APPEND_COMPONENTS": {
-        "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "sk_test_… or sk_live_…"}}
-    },
-    "SECURITY": [{"key": []}],
 }
 
 # Webhooks go out to public https addresses on these ports. At home also by plain http, and to this machine itself.
