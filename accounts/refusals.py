@@ -82,3 +82,9 @@ class WeakPassword(Invalid):
     """A password the validators of the settings do not take."""
 
     code, title = "weak_password", _("This password is too easy to guess.")
+
+
+class InvalidEmail(Invalid):
+    """Not an address that somebody could sign in with."""
+
+    code, title = "invalid_email", _("This is not an e-mail address of at most 64 characters.")

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
 from accounts import refusals, rules
@@ -147,16 +148,55 @@ def create_staff(username: str, password: str, *, roles: Sequence[str], by: Acto
     if unknown := set(roles) - {group.name for group in groups}:
         raise refusals.UnknownRole(", ".join(sorted(unknown)))
     user = User(username=User.normalize_username(username), is_staff=True, joined_at=at)
-    try:
-        validate_password(password, user)
-    except ValidationError as weak:
-        raise refusals.WeakPassword(errors=[FieldError("/password", text) for text in weak.messages]) from None
-    user.set_password(password)
+    _take_password(user, password)
     with _told_apart({"a_username_belongs_to_one_user": refusals.UsernameTaken}):
         user.save(force_insert=True)
     user.groups.set(groups)
     _tell("staff_created", user=user, by=by, at=at, roles=sorted(roles))
     return user
+
+
+@transaction.atomic
+def sign_up_by_mail(email: str, password: str, *, by: Actor, at: datetime) -> User:
+    """Somebody who works for a merchant: signs in by address and password, and is neither a person nor a colleague.
+
+    Raises:
+        InvalidEmail, WeakPassword, UsernameTaken: it cannot be.
+    """
+    address = email.strip().lower()
+    try:
+        validate_email(address)
+        User._meta.get_field("username").run_validators(address)
+    except ValidationError:
+        raise refusals.InvalidEmail(errors=[FieldError("/email", refusals.InvalidEmail.title)]) from None
+    user = User(username=address, email=address, joined_at=at)
+    _take_password(user, password)
+    with _told_apart({"a_username_belongs_to_one_user": refusals.UsernameTaken}):
+        user.save(force_insert=True)
+    _tell("signed_up_by_mail", user=user, by=by, at=at)
+    return user
+
+
+@transaction.atomic
+def change_password(user_id: UUID, password: str, *, by: Actor, at: datetime) -> User:
+    """Another password counts from now on.
+
+    Raises:
+        WeakPassword: it is too easy to guess.
+    """
+    user = User.objects.locked(user_id)
+    _take_password(user, password)
+    user.save(update_fields=["password"])
+    _tell("password_changed", user=user, by=by, at=at)
+    return user
+
+
+def _take_password(user: User, password: str) -> None:
+    try:
+        validate_password(password, user)
+    except ValidationError as weak:
+        raise refusals.WeakPassword(errors=[FieldError("/password", text) for text in weak.messages]) from None
+    user.set_password(password)
 
 
 def _register(

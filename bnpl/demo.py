@@ -19,6 +19,7 @@ from merchants import services as merchants
 from merchants.models import Merchant, Service
 from orders import services as orders
 from orders.models import Order
+from portal.services import team
 
 BY = Actor.system("demo")
 POWER_BANK, SHOP, PARCEL = "来电共享充电宝", "云上小店", "飞鸽快递"
@@ -61,6 +62,8 @@ class Stall:
     live: Merchant
     service: Service
     secret: str
+    owner: str
+    password: str
 
 
 @dataclass(slots=True)
@@ -83,6 +86,10 @@ class Demo:
                 for mode, secret in (("test", stall.secret), ("live", None))
             ],
             "people": [{"name": p.reveal_name(), "phone": p.user.reveal_phone()} for p in self.people if p.user],
+            "owners": [
+                {"merchant": name, "email": stall.owner, "password": stall.password}
+                for name, stall in self.stalls.items()
+            ],
             "staff": self.staff,
         }
 
@@ -97,7 +104,9 @@ def play(now: datetime) -> Demo:
         sandbox, live = merchants.join_merchant(name, contact="客服 400-000-0000", by=BY, at=demo.ago(days=30))
         _key, secret = merchants.issue_key(sandbox.id, name="demo", by=BY, at=demo.ago(days=30))
         services = [merchants.offer_service(m.id, terms, by=BY, at=demo.ago(days=30)) for m in (sandbox, live)]
-        demo.stalls[name] = Stall(sandbox, live, services[0], secret)
+        owner, password = f"owner-{live.id.hex[-6:]}@example.com", secrets.token_urlsafe(15)
+        team.found_team(live.id, owner, password, by=BY, at=now)
+        demo.stalls[name] = Stall(sandbox, live, services[0], secret, owner, password)
     for scene in (_ada, _bo, _chen, _duan, _fang, _gu, _he, _jia):
         demo.people.append(scene(demo))
     for role in accounts.ROLES:

@@ -64,6 +64,7 @@ CONSOLE: list[URLPattern] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("bnpl.api")),
     path("", include("accounts.urls")),
+    path("", include("portal.urls")),
     *PAGES,
     path("ops/work/", admin.site.admin_view(console.work), name="work"),
     path("ops/", include(CONSOLE)),

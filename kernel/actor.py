@@ -7,7 +7,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`merchant:key_…`, `person:per_…`, `staff:usr_…`, `channel:sandbox` or `system:deduct`."""
+    """`merchant:key_…`, `member:usr_…`, `person:per_…`, `staff:usr_…`, `channel:sandbox` or `system:deduct`."""
 
     kind: str
     name: str
@@ -23,6 +23,10 @@ class Actor:
     @classmethod
     def staff(cls, user_id: UUID) -> Self:
         return cls("staff", f"usr_{user_id.hex}")
+
+    @classmethod
+    def member(cls, user_id: UUID) -> Self:
+        return cls("member", f"usr_{user_id.hex}")
 
     @classmethod
     def channel(cls, name: str) -> Self:

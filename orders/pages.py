@@ -25,7 +25,10 @@ def home(request: HttpRequest) -> HttpResponse:
     """The front door: each goes on to where they belong."""
     if not request.user.is_authenticated:
         return render(request, "orders/landing.html")
-    return redirect("admin:index" if request.user.is_staff else "orders")
+    if request.user.is_staff:
+        return redirect("admin:index")
+    # Somebody who signs in by address and password, and is no colleague, works for a merchant.
+    return redirect("merchant_door" if request.user.get_username() else "orders")
 
 
 @require_safe

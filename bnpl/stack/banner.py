@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-ADDRESSES = (("people", "/"), ("merchant API", "/docs/"), ("operators", "/ops/"), ("messages", "/dev/messages"))
+ADDRESSES = (
+    ("people", "/"),
+    ("merchant API", "/docs/"),
+    ("merchants", "/merchant/"),
+    ("operators", "/ops/"),
+    ("messages", "/dev/messages"),
+)
 
 
 def lines(base_url: str, demo: dict[str, Any] | None, seconds: float) -> Iterator[str]:
@@ -16,6 +22,7 @@ def lines(base_url: str, demo: dict[str, Any] | None, seconds: float) -> Iterato
     yield from table(
         "people: sign in by phone; the code lands on /dev/messages", demo.get("people", []), ("name", "phone")
     )
+    yield from table("merchants' owners at /merchant/", demo.get("owners", []), ("merchant", "email", "password"))
     yield from table("staff at /ops/", demo.get("staff", []), ("username", "password", "role"))
 
 

@@ -96,6 +96,13 @@ class Order(Lifecycle):
         ]
         indexes = [
             models.Index(fields=["merchant", "-id"], name="orders_of_merchant"),
+            models.Index(fields=["merchant", "state", "-id"], name="orders_of_merchant_by_state"),
+            models.Index(fields=["merchant", "created_at"], name="orders_of_merchant_by_day"),
+            models.Index(
+                fields=["merchant", "deducted_at"],
+                name="orders_of_merchant_collected",
+                condition=Q(deducted_at__isnull=False),
+            ),
             models.Index(fields=["person", "-id"], name="orders_of_person"),
             models.Index(
                 fields=["realm", "expires_at", "id"], name="orders_waiting", condition=Q(expires_at__isnull=False)

@@ -25,10 +25,11 @@ from kernel.forms import first_time, new_token
 from merchants import services as merchants
 from orders import services as orders
 from orders.models import Order
+from portal.services import team
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.visiting import signed_in, words
 
-HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing")
+HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal")
 MODELS = sorted((m for m in apps.get_models() if m._meta.app_label in HOUSE), key=lambda m: m._meta.label)
 SHOWN = sorted(admin.site._registry, key=lambda m: m._meta.label)  # noqa: SLF001  there is no public way to list it
 PHONE, NAME, NUMBER = "+8613812341234", "欧阳修远", "11010519491231002X"
@@ -58,6 +59,8 @@ def life(power_bank: Shop) -> Order:
     first_time(person.id, new_token(), "pay")
     hook, _secret = merchants.add_endpoint(power_bank.merchant.id, "http://127.0.0.1:9/", by=BY, at=NOON)
     merchants.ping_endpoint(power_bank.merchant.id, hook.id, by=BY, at=NOON)
+    team.found_team(power_bank.live.id, "owner@example.com", "correct horse battery", by=BY, at=NOON)
+    team.invite(power_bank.live.id, "viewer", phone=PHONE, by=BY, at=NOON)
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
     return order
 

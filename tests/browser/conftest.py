@@ -39,7 +39,8 @@ QUIET = [
 #: What a finger must hit is 44 px high.
 TOO_SMALL = """
     [...document.querySelectorAll(
-        "main a.button, main button, main select, main summary, nav a, input:not([type=radio], [type=hidden])")]
+        "main a.button, main button, main select, main summary, nav a, \
+input:not([type=radio], [type=checkbox], [type=hidden])")]
     .filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 43.9).map(e => e.outerHTML)
 """
 LOOKS = [

@@ -1,0 +1,23 @@
+from django.contrib import admin
+
+from kernel.admin_site import ReadOnlyAdmin
+from portal.models import Invitation, Member
+
+
+@admin.register(Member)
+class MemberAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "merchant__name", "user", "role", "joined_at", "removed_at"]
+    list_filter = ["role"]
+    list_select_related = ["merchant", "user"]
+    found_by = {"mch": "merchant_id", "usr": "user_id"}
+    ordering = ["-id"]
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "merchant__name", "role", "created_at", "expires_at", "accepted_at", "revoked_at"]
+    list_filter = ["role"]
+    list_select_related = ["merchant"]
+    hidden = frozenset({"email"})
+    found_by = {"mch": "merchant_id"}
+    ordering = ["-id"]

@@ -1,0 +1,78 @@
+"""Who works for a merchant, and who was asked to."""
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import F, Q
+
+from accounts.models import LockableQuerySet, User
+from kernel.models import Identified
+from merchants.models import Merchant
+from portal.rules import Role
+
+ROLES = [(role.value, role.value) for role in Role]
+
+
+class Member(Identified):
+    """Somebody works for a business, which is named by its live merchant; its sandbox is the same business."""
+
+    prefix = "mem"
+
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="members")
+    user = models.ForeignKey(User, models.PROTECT, related_name="memberships")
+    role = models.CharField(max_length=9, choices=ROLES)
+    joined_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True, blank=True)
+
+    objects = LockableQuerySet["Member"].as_manager()
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["merchant", "user"], name="nobody_is_a_member_twice", condition=Q(removed_at__isnull=True)
+            ),
+            models.CheckConstraint(name="a_member_has_a_known_role", condition=Q(role__in=[r.value for r in Role])),
+        ]
+
+
+class Invitation(Identified):
+    """Somebody is asked to join. Of the link's token only the digest is kept; it is good once, and not for long."""
+
+    prefix = "inv"
+
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="invitations")
+    role = models.CharField(max_length=9, choices=ROLES)
+    #: Where it went. A number is kept masked: it is needed once, when the text is sent.
+    email = models.EmailField(blank=True)
+    phone_masked = models.CharField(max_length=20, blank=True)
+    digest = models.BinaryField(max_length=32, unique=True)
+    by = models.CharField(max_length=80)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = LockableQuerySet["Invitation"].as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(name="an_invitation_goes_somewhere", condition=~Q(email="", phone_masked="")),
+            models.CheckConstraint(name="an_invitation_ends", condition=Q(expires_at__gt=F("created_at"))),
+            models.CheckConstraint(
+                name="what_was_revoked_is_not_accepted",
+                condition=Q(accepted_at__isnull=True) | Q(revoked_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="an_invitation_is_to_a_known_role", condition=Q(role__in=[r.value for r in Role])
+            ),
+        ]
+
+    @property
+    def sent_to(self) -> str:
+        return " · ".join(filter(None, (self.email, self.phone_masked)))
+
+    def open_at(self, at: datetime) -> bool:
+        """Whether it can still be accepted."""
+        return self.accepted_at is None and self.revoked_at is None and at < self.expires_at

@@ -1,0 +1,45 @@
+"""The first page: how the day goes, what is wrong, and what a newcomer does next."""
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from kernel.paging import page as page_of
+from portal import queries
+from portal.staff import Staff, page
+
+CHANGES_A_PAGE = 50
+
+
+@require_safe
+@page("home")
+def home(staff: Staff) -> HttpResponse:
+    local = timezone.localtime(staff.at)
+    start = queries.start_of(staff.merchant)
+    return staff.show(
+        "portal/home.html",
+        today=queries.today_of(staff.merchant.id, since=local.replace(hour=0, minute=0, second=0, microsecond=0)),
+        trouble=queries.trouble_of(staff.merchant.id, at=staff.at),
+        start=start,
+        newest=queries.orders_found(staff.merchant.id, queries.Search()).order_by("-pk")[:5],
+        base_url=settings.BASE_URL,
+    )
+
+
+@require_safe
+@page("settlements")
+def settlements(staff: Staff) -> HttpResponse:
+    """What the book says is the merchant's, in each currency."""
+    return staff.show("portal/settlements.html", accounts=queries.accounts_of(staff.merchant))
+
+
+@require_safe
+@page("changes")
+def changes(staff: Staff) -> HttpResponse:
+    """Who changed what, newest first."""
+    cursor = staff.request.GET.get("cursor") or None
+    rows, further = page_of(queries.changes_of(staff.business), cursor=cursor, limit=CHANGES_A_PAGE)
+    names = queries.names_of(row.by for row in rows)
+    shown = [(row, names.get(row.by, row.by)) for row in rows]
+    return staff.show("portal/changes.html", rows=shown, further=further, first=cursor is None)

@@ -1,0 +1,183 @@
+"""One order: what it comes to, how it is collected, what happened; and what staff may do to it."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from billing import queries as billing
+from billing.services import pay
+from kernel.forms import plain
+from kernel.money import Money
+from merchants import queries as merchants
+from orders import queries as owed
+from orders import services as orders
+from orders.models import Order
+from orders.queries import Sheet
+from portal.forms import AmountField, ask, reason_field
+from portal.services.deeds import act_on_order, note_deed
+from portal.staff import Staff, Words, page
+
+_FORM = require_http_methods(["GET", "HEAD", "POST"])
+EVENTS_SHOWN = 50
+#: In which states an order can be done what to; the services have the last word.
+POSSIBLE = {
+    "complete_order": {"open"},
+    "cancel_order": {"created", "open", "completed", "overdue"},
+    "lower_order": {"completed", "overdue"},
+    "mark_order_paid": {"completed", "overdue"},
+    "collect_order": {"completed", "overdue"},
+}
+
+
+@require_safe
+@page("order")
+def order(staff: Staff, order: str) -> HttpResponse:
+    found = _mine(staff, order)
+    sheet = Sheet(found, list(found.obligations.all()))
+    usable = billing.instruments_of([found.person_id]).get(found.person_id, [])
+    events = list(merchants.events_about(staff.merchant.id, found.id)[:EVENTS_SHOWN])
+    copies: dict[Any, list[Any]] = {}
+    for copy in merchants.deliveries_of(staff.merchant.id).filter(event__in=events):
+        copies.setdefault(copy.event_id, []).append(copy)
+    return staff.show(
+        "portal/order.html",
+        order=found,
+        sheet=sheet,
+        coming=billing.coming_of(sheet.obligations, usable),
+        attempts=billing.attempts_at(found.id),
+        history=found.history.order_by("seq"),
+        events=[(event, copies.get(event.id, [])) for event in events],
+        possible={name for name, states in POSSIBLE.items() if found.state in states and staff.may[name]},
+    )
+
+
+class Total(forms.Form):
+    """What it came to, or what is asked for instead."""
+
+    def __init__(self, *args: Any, currency: str, label: Words, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["total"] = AmountField(label=f"{label} ({currency})", currency=currency)
+        self.fields["reason"] = reason_field()
+
+
+class Why(forms.Form):
+    reason = reason_field()
+
+
+class Elsewhere(forms.Form):
+    reference = forms.CharField(
+        label=gettext_lazy("How it was paid"), max_length=64, help_text=gettext_lazy("A till, a receipt, a transfer.")
+    )
+
+
+@_FORM
+@page("complete_order")
+def complete(staff: Staff, order: str) -> HttpResponse:
+    found = _mine(staff, order)
+    form = Total(
+        staff.given,
+        currency=found.currency,
+        label=_("What it came to"),
+        initial={"total": plain(Money(found.amount_minor, found.currency)) if found.amount_minor else ""},
+    )
+
+    def run(given: dict[str, Any]) -> Order:
+        final = orders.Final(total=given["total"])
+        return orders.complete_order(found.id, final, by=staff.actor, at=staff.at)
+
+    lead = _("The service has ended. The amount is due at once, at most %(ceiling)s.") % {"ceiling": found.ceiling}
+    return _deed(staff, found, form, run, title=_("Complete the order"), verb="order_completed", lead=lead)
+
+
+@_FORM
+@page("cancel_order")
+def cancel(staff: Staff, order: str) -> HttpResponse:
+    found = _mine(staff, order)
+
+    def run(given: dict[str, Any]) -> Order:
+        return orders.cancel_order(found.id, given["reason"], by=staff.actor, at=staff.at)
+
+    lead = _("Nothing is owed of it any more. This cannot be undone.")
+    title = _("Cancel the order")
+    return _deed(staff, found, Why(staff.given), run, title=title, verb="order_cancelled", lead=lead, danger=True)
+
+
+@_FORM
+@page("lower_order")
+def lower(staff: Staff, order: str) -> HttpResponse:
+    found = _mine(staff, order)
+    form = Total(staff.given, currency=found.currency, label=_("New total"), initial={"total": plain(found.total)})
+
+    def run(given: dict[str, Any]) -> Order:
+        return orders.lower_total(found.id, given["total"], given["reason"], by=staff.actor, at=staff.at)
+
+    lead = _("Less is asked for than %(total)s. It can never be raised again.") % {"total": found.total}
+    return _deed(staff, found, form, run, title=_("Lower the total"), verb="order_lowered", lead=lead)
+
+
+@_FORM
+@page("mark_order_paid")
+def mark_paid(staff: Staff, order: str) -> HttpResponse:
+    found = _mine(staff, order)
+
+    def run(given: dict[str, Any]) -> Order:
+        return orders.mark_paid(found.id, staff.at, given["reference"], by=staff.actor, at=staff.at)
+
+    lead = _("The person has paid you some other way. Nothing more is deducted for this order.")
+    title = _("Mark as paid elsewhere")
+    return _deed(staff, found, Elsewhere(staff.given), run, title=title, verb="order_marked_paid", lead=lead)
+
+
+@_FORM
+@page("collect_order")
+def collect(staff: Staff, order: str) -> HttpResponse:
+    """Between its own transactions the channel is asked, so the log's line comes after."""
+    found = _mine(staff, order)
+
+    def run(_given: dict[str, Any]) -> HttpResponse:
+        made = pay.collect_now(found.id, by=staff.actor, at=staff.at)
+        note_deed(staff.merchant.id, "order_collect_asked", found.id, by=staff.actor, at=staff.at)
+        paid = bool(made) and all(row.state == "succeeded" for row in made)
+        staff.tell(_("Collected.") if paid else _("It was tried. The attempts below say how it ended."))
+        return staff.to("order", order)
+
+    return ask(
+        staff,
+        forms.Form(staff.given),
+        run,
+        title=_("Collect now"),
+        button=_("Collect now"),
+        back=staff.url("order", order),
+        lead=_("One try beside the plan, which stays as it is."),
+    )
+
+
+def _mine(staff: Staff, order: str) -> Order:
+    return owed.order_of(staff.merchant.id, staff.named("ord", order))
+
+
+def _deed(
+    staff: Staff,
+    found: Order,
+    form: forms.Form,
+    act: Callable[[dict[str, Any]], Order],
+    *,
+    title: str,
+    verb: str,
+    lead: str,
+    danger: bool = False,
+) -> HttpResponse:
+    def run(given: dict[str, Any]) -> HttpResponse:
+        reason = str(given.get("reason") or given.get("reference", ""))
+        act_on_order(staff.merchant.id, found.id, verb, partial(act, given), reason=reason, by=staff.actor, at=staff.at)
+        staff.tell(_("Done."))
+        return staff.to("order", found.public_id)
+
+    back = staff.url("order", found.public_id)
+    return ask(staff, form, run, title=title, button=title, back=back, lead=lead, danger=danger, about=found.title)

@@ -1,0 +1,267 @@
+"""The sandbox: its clock, its people, and what those people do."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.conf import settings
+from django.http import HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.models import Person
+from billing.channels.bank import Behaviour
+from billing.services import clock, instruments, people
+from billing.services.instruments import Script
+from credit import queries as agreements
+from credit import services as credit
+from credit.models import Agreement
+from kernel import ids
+from kernel.paging import page as page_of
+from kernel.refusal import NotFound
+from kernel.templatetags.house import appointment
+from merchants import queries as merchants
+from merchants.models import Service
+from orders import queries as owed
+from orders import services as orders
+from orders.models import Order
+from portal import wording
+from portal.forms import AmountField, ask
+from portal.services.deeds import note_deed
+from portal.staff import Staff, page
+
+_FORM = require_http_methods(["GET", "HEAD", "POST"])
+PEOPLE_A_PAGE, WAITING_SHOWN = 20, 20
+STEPS = {"1": timedelta(days=1), "7": timedelta(days=7), "30": timedelta(days=30)}
+
+
+class Behaving(forms.Form):
+    """How somebody's bank account behaves."""
+
+    behaviour = forms.ChoiceField(label=gettext_lazy("Behaviour"), choices=list(wording.BEHAVIOURS.items()))
+    days = forms.IntegerField(
+        label=gettext_lazy("For so many days"),
+        min_value=1,
+        max_value=365,
+        required=False,
+        help_text=gettext_lazy("Only for: no money for some days."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["amount"] = AmountField(
+            label=_("How much is there"), currency="CNY", required=False, help_text=_("Only for: a part of the money.")
+        )
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or self.cleaned_data
+        if given.get("behaviour") == Behaviour.NO_FUNDS_UNTIL and not given.get("days"):
+            self.add_error("days", _("Say for how many days."))
+        if given.get("behaviour") == Behaviour.PARTIAL_BALANCE and given.get("amount") is None:
+            self.add_error("amount", _("Say how much there is."))
+        return given
+
+    def script(self, at: datetime) -> Script:
+        given = self.cleaned_data
+        behaviour = Behaviour(given["behaviour"])
+        until = at + timedelta(days=given["days"]) if behaviour is Behaviour.NO_FUNDS_UNTIL else None
+        return Script(behaviour, until, given["amount"] if behaviour is Behaviour.PARTIAL_BALANCE else None)
+
+
+class NewPerson(Behaving):
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=40, initial="艾达")
+    field_order = ("name", "behaviour", "days", "amount")
+
+
+class Signing(forms.Form):
+    """Which service they open."""
+
+    service = forms.ChoiceField(label=gettext_lazy("Service"))
+
+    def __init__(self, *args: Any, services: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["service"].choices = services  # type: ignore[attr-defined]
+
+
+class Ordering(forms.Form):
+    """Which of their agreements they order under."""
+
+    agreement = forms.ChoiceField(label=gettext_lazy("Service"))
+    title = forms.CharField(label=gettext_lazy("Title"), max_length=100, initial="共享充电宝")
+
+    def __init__(self, *args: Any, signed: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["agreement"].choices = signed  # type: ignore[attr-defined]
+        help_text = _("Only where the amount is known when it is ordered.")
+        self.fields["amount"] = AmountField(label=_("Amount"), currency="CNY", required=False, help_text=help_text)
+
+
+@require_safe
+@page("sandbox")
+def sandbox(staff: Staff) -> HttpResponse:
+    """What time it is here, who is there, and what waits for them."""
+    cursor = staff.request.GET.get("cursor") or None
+    found, further = page_of(people.people_of(staff.merchant.realm_id), cursor=cursor, limit=PEOPLE_A_PAGE)
+    waiting = Order.objects.filter(merchant=staff.merchant, state=Order.State.CREATED).select_related("person")
+    return staff.show(
+        "portal/sandbox.html",
+        people=people.scripts_of(found),
+        further=further,
+        first=cursor is None,
+        waiting=waiting.order_by("-pk")[:WAITING_SHOWN],
+        reading=clock.read_clock(staff.merchant.realm_id, real=staff.real),
+        local=timezone.localtime(staff.at).strftime("%Y-%m-%dT%H:%M"),
+    )
+
+
+@require_POST
+@page("set_clock")
+def set_clock(staff: Staff) -> HttpResponse:
+    """Stand still, or run on."""
+    mode = str(staff.request.POST.get("mode", ""))
+    if mode not in set(clock.Mode):
+        raise NotFound
+    clock.set_clock(staff.merchant.realm_id, mode=mode, by=staff.actor, real=staff.real)
+    staff.tell(_("The clock stands still.") if mode == clock.Mode.FROZEN else _("The clock runs."))
+    return staff.to("sandbox")
+
+
+@require_POST
+@page("advance_clock")
+def advance_clock(staff: Staff) -> HttpResponse:
+    """Time passes; what happened meanwhile is told."""
+    to = _where(staff)
+    if to is None:
+        staff.warn(_("Say until when: a date and a time that are still to come."))
+        return staff.to("sandbox")
+    came = clock.advance_clock(staff.merchant.realm_id, to=to, by=staff.actor, real=staff.real)
+    told = sum(came.events.values())
+    words = _("It is %(now)s now. %(events)d events happened on the way.")
+    staff.tell(words % {"now": appointment(came.now), "events": told})
+    if not came.done:
+        staff.warn(_("There is more on the way: move it on again to the same time."))
+    return staff.to("sandbox")
+
+
+@_FORM
+@page("add_person")
+def add_person(staff: Staff) -> HttpResponse:
+    form = NewPerson(staff.given)
+
+    def run(given: dict[str, Any]) -> HttpResponse:
+        script, realm = form.script(staff.at), staff.merchant.realm_id
+        person = instruments.script_person(given["name"], script, realm_id=realm, by=staff.actor, at=staff.at)
+        data = {"behaviour": str(script.behaviour)}
+        note_deed(staff.merchant.id, "person_made", person.id, by=staff.actor, at=staff.at, **data)
+        staff.tell(_("%(name)s is there.") % {"name": given["name"]})
+        return staff.to("sandbox")
+
+    title, lead = _("Make a person"), _("A made-up adult whose bank account does as you say.")
+    return ask(staff, form, run, title=title, button=title, back=staff.url("sandbox"), lead=lead)
+
+
+@_FORM
+@page("change_person")
+def change_person(staff: Staff, person: str) -> HttpResponse:
+    found = _person(staff, person)
+    form = Behaving(staff.given, initial={"behaviour": people.scripts_of([found])[0].script.behaviour.value})
+
+    def run(_given: dict[str, Any]) -> HttpResponse:
+        realm = staff.merchant.realm_id
+        people.change_script(realm, found.id, form.script(staff.at), by=staff.actor, at=staff.at)
+        staff.tell(_("From now on the account behaves so."))
+        return staff.to("sandbox")
+
+    title, about = _("Change the behaviour"), found.reveal_name()
+    return ask(staff, form, run, title=title, button=_("Save"), back=staff.url("sandbox"), about=about)
+
+
+@_FORM
+@page("sign_as_person")
+def sign_as_person(staff: Staff, person: str) -> HttpResponse:
+    """They open a service, as on their own page."""
+    found = _person(staff, person)
+    offered = merchants.services_of(staff.merchant.id).filter(state=Service.State.ACTIVE)
+    form = Signing(staff.given, services=[(row.public_id, row.name) for row in offered])
+
+    def run(given: dict[str, Any]) -> HttpResponse:
+        service = staff.named("svc", given["service"])
+        asked = credit.request_agreement(staff.merchant.id, service, found.ref, by=staff.actor, at=staff.at)
+        signing = credit.sign_agreement(asked.id, found.id, by=staff.actor, at=staff.at)
+        if signing.decision.approved:
+            staff.tell(_("Signed: %(id)s") % {"id": asked.public_id})
+        else:
+            staff.warn(_("The assessment went against them, and nothing was opened."))
+        return staff.to("sandbox")
+
+    title, about = _("Sign an agreement"), found.reveal_name()
+    return ask(staff, form, run, title=title, button=title, back=staff.url("sandbox"), about=about)
+
+
+@_FORM
+@page("order_as_person")
+def order_as_person(staff: Staff, person: str) -> HttpResponse:
+    """An order of theirs, as your own system would open it."""
+    found = _person(staff, person)
+    signed = agreements.agreements_of(staff.merchant.id).filter(person=found, state=Agreement.State.ACTIVE)
+    rows = {row.public_id: row for row in signed}
+    form = Ordering(staff.given, signed=[(key, row.service.name) for key, row in rows.items()])
+
+    def run(given: dict[str, Any]) -> HttpResponse:
+        row = rows[given["agreement"]]
+        wish = orders.Wish(
+            agreement_id=row.id,
+            out_order_no=f"C{ids.uuid7().hex[:24]}",
+            title=given["title"],
+            currency=row.service.currency,
+            amount=given["amount"],
+        )
+        opening = orders.open_order(staff.merchant.id, wish, by=staff.actor, at=staff.at)
+        if opening.order is None:
+            staff.warn(_("The assessment went against them, and nothing was opened."))
+            return staff.to("sandbox")
+        return staff.to("order", opening.order.public_id)
+
+    title, about = _("Open an order"), found.reveal_name()
+    lead = "" if rows else _("They have no active agreement yet: sign one first.")
+    return ask(staff, form, run, title=title, button=title, back=staff.url("sandbox"), lead=lead, about=about)
+
+
+@_FORM
+@page("confirm_as_person")
+def confirm_as_person(staff: Staff, order: str) -> HttpResponse:
+    """They say yes to an order that waits for them."""
+    found = owed.order_of(staff.merchant.id, staff.named("ord", order))
+
+    def run(_given: dict[str, Any]) -> HttpResponse:
+        opening = orders.confirm_order(found.id, by=staff.actor, at=staff.at)
+        if opening.order is None:
+            staff.warn(_("The assessment went against them, and nothing was opened."))
+        else:
+            staff.tell(_("Confirmed."))
+        return staff.to("order", order)
+
+    title, back = _("Confirm as the person"), staff.url("order", order)
+    return ask(staff, forms.Form(staff.given), run, title=title, button=title, back=back, about=found.title)
+
+
+def _person(staff: Staff, person: str) -> Person:
+    found = people.people_of(staff.merchant.realm_id).filter(pk=staff.named("per", person)).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _where(staff: Staff) -> datetime | timedelta | None:
+    """How far time is to pass: one of the steps, or to a moment of the zone that the page names."""
+    if step := STEPS.get(str(staff.request.POST.get("days", ""))):
+        return step
+    try:
+        written = datetime.fromisoformat(str(staff.request.POST.get("to", "")))
+    except ValueError:
+        return None
+    to = written.replace(tzinfo=ZoneInfo(settings.CONSOLE_ZONE)).astimezone(UTC)
+    return to if to > staff.at else None

@@ -1,0 +1,207 @@
+"""Somebody's own account: password, second factor, codes for emergencies, and where they are signed in."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.login import record_authentication
+from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
+from allauth.core import ratelimit
+from allauth.mfa.base.forms import ReauthenticateForm
+from allauth.usersessions.internal.flows.sessions import end_other_sessions
+from allauth.usersessions.models import UserSession
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts import services as accounts
+from accounts.models import User
+from kernel.actor import Actor
+from kernel.clock import live_now
+from kernel.desk import show_errors
+from kernel.refusal import Refusal
+from portal import queries, second_factor
+
+_FORM = require_http_methods(["GET", "HEAD", "POST"])
+_CURRENT = forms.PasswordInput(attrs={"autocomplete": "current-password"})
+
+
+class Confirmation(forms.Form):
+    """Who is it really, who sits there?"""
+
+    password = forms.CharField(label=gettext_lazy("Password"), strip=False, widget=_CURRENT)
+
+
+class Enrolment(forms.Form):
+    """The first code of the app."""
+
+    code = forms.CharField(
+        label=gettext_lazy("Code of your app"),
+        max_length=8,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+
+
+class NewPassword(forms.Form):
+    """From one password to the next."""
+
+    current = forms.CharField(label=gettext_lazy("Password until now"), strip=False, widget=_CURRENT)
+    password = forms.CharField(
+        label=gettext_lazy("New password"),
+        strip=False,
+        help_text=gettext_lazy("At least 15 characters, and not one that is often used. A sentence does well."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+def own(view: Callable[[HttpRequest, User], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """A page of whoever works for a merchant; nobody else has it."""
+
+    @never_cache
+    @wraps(view)
+    def opened(request: HttpRequest) -> HttpResponse:
+        if not isinstance(request.user, User):
+            return redirect("merchant_sign_in")
+        if not queries.businesses_of(request.user.id):
+            raise Http404
+        return view(request, request.user)
+
+    return opened
+
+
+@require_safe
+@own
+def security(request: HttpRequest, user: User) -> HttpResponse:
+    sessions = UserSession.objects.purge_and_list(user)
+    here = request.session.session_key
+    rows = [(row, row.session_key == here) for row in sorted(sessions, key=lambda s: s.last_seen_at, reverse=True)]
+    shown: dict[str, Any] = {
+        "sessions": rows,
+        "second": second_factor.has_one(user),
+        "left": second_factor.codes_left(user),
+    }
+    return render(request, "portal/security.html", {"user": user, **shown})
+
+
+@_FORM
+@own
+def enrol(request: HttpRequest, user: User) -> HttpResponse:
+    """An app is taught the secret, and proves it by a code. Whoever has one already shows first that it is them."""
+    back = _safe(request)
+    if second_factor.has_one(user) and not second_factor.fresh_in(request):
+        return redirect(f"{reverse('merchant_confirm')}?next={request.path}")
+    form = Enrolment(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        if not ratelimit.consume(request, action="reauthenticate", user=user):
+            form.add_error(None, _("Too many tries. Wait a few minutes, and try again."))
+        elif codes := second_factor.take(request, user, form.cleaned_data["code"]):
+            return render(request, "portal/codes.html", {"codes": codes, "back": back})
+        else:
+            form.add_error("code", _("This is not the code your app shows now."))
+    secret = second_factor.waiting_secret(request)
+    shown: dict[str, Any] = {"form": form, "secret": secret, "drawn": second_factor.drawn(user, secret), "user": user}
+    return render(request, "portal/second_factor.html", shown, status=422 if form.errors else 200)
+
+
+@require_POST
+@own
+def renew_codes(request: HttpRequest, user: User) -> HttpResponse:
+    if not second_factor.has_one(user):
+        raise Http404
+    if not second_factor.fresh_in(request):
+        return redirect(f"{reverse('merchant_confirm')}?next={reverse('merchant_security')}")
+    shown: dict[str, Any] = {"codes": second_factor.renewed_codes(user), "back": reverse("merchant_security")}
+    return render(request, "portal/codes.html", shown)
+
+
+@_FORM
+@sensitive_post_parameters("password")
+@own
+def confirm(request: HttpRequest, user: User) -> HttpResponse:
+    """Before a secret is made or shown: the second factor once more, or the password of who has none."""
+    form: Any = ReauthenticateForm(user=user, data=request.POST or None) if second_factor.has_one(user) else None
+    form = form or Confirmation(request.POST or None)
+    if "code" in form.fields:
+        form.fields["code"].label = _("Code of your app, or one for emergencies")
+        form.fields["code"].widget.attrs = {"autocomplete": "one-time-code", "autofocus": True}
+    if request.method == "POST" and form.is_valid() and _proved(request, user, form):
+        return redirect(_safe(request))
+    return render(request, "portal/confirm.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@_FORM
+@sensitive_post_parameters("current", "password")
+@own
+def password(request: HttpRequest, user: User) -> HttpResponse:
+    """Another password; whoever is signed in elsewhere is signed out there."""
+    form = NewPassword(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        if not _knows(request, user, form.cleaned_data["current"]):
+            form.add_error("current", _("This is not your password, or there were too many tries."))
+        else:
+            try:
+                changed = accounts.change_password(
+                    user.id, form.cleaned_data["password"], by=Actor.member(user.id), at=live_now()
+                )
+            except Refusal as refusal:
+                show_errors(form, refusal)
+            else:
+                return _kept_signed_in(request, changed)
+    return render(request, "portal/password.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_POST
+@own
+def sign_out_elsewhere(request: HttpRequest, user: User) -> HttpResponse:
+    end_other_sessions(request, user)
+    messages.success(request, _("Signed out everywhere else."))
+    return redirect("merchant_security")
+
+
+def _kept_signed_in(request: HttpRequest, user: User) -> HttpResponse:
+    """Another password ends every session, but not the one it was given in."""
+    second = second_factor.shown_in(request, user)
+    update_session_auth_hash(request, user)
+    record_authentication(request, user, method="password", username=user.username)
+    if second:
+        record_authentication(request, user, method="mfa", type="totp")
+    messages.success(request, _("The new password counts from now on."))
+    return redirect("merchant_security")
+
+
+def _proved(request: HttpRequest, user: User, form: Any) -> bool:
+    if isinstance(form, ReauthenticateForm):
+        form.save()
+        return True
+    if _knows(request, user, form.cleaned_data["password"]):
+        reauthenticate_by_password(request)
+        return True
+    form.add_error("password", _("This is not your password, or there were too many tries."))
+    return False
+
+
+def _knows(request: HttpRequest, user: User, word: str) -> bool:
+    """Whether the password is theirs; allauth counts the tries that fail."""
+    if not ratelimit.consume(request, action="reauthenticate", user=user):
+        return False
+    try:
+        found = get_adapter().authenticate(request, username=user.username, password=word)
+    except forms.ValidationError:
+        return False
+    return bool(found is not None and found.pk == user.pk)
+
+
+def _safe(request: HttpRequest) -> str:
+    target = request.GET.get("next", "")
+    here = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return target if target and here else reverse("merchant_security")

@@ -1,0 +1,117 @@
+"""What the merchant offers, and on which terms."""
+
+from typing import Any
+
+from django import forms
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from kernel.forms import plain
+from kernel.money import EXPONENTS, Money
+from merchants import queries as merchants
+from merchants import services as tenant
+from merchants.models import Service
+from portal.forms import AmountField, ask
+from portal.staff import Staff, page
+
+_FORM = require_http_methods(["GET", "HEAD", "POST"])
+SCORE_HIGHEST = 950
+
+
+class Terms(forms.Form):
+    """What may change of a service; orders already open keep theirs."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=40)
+    description = forms.CharField(label=gettext_lazy("Description"), max_length=200, required=False)
+
+    def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        ceiling = _("Most one order may come to") + f" ({currency})"
+        self.fields["ceiling"] = AmountField(label=ceiling, currency=currency)
+        self.fields["score_min"] = forms.IntegerField(
+            label=_("Lowest score"),
+            min_value=0,
+            max_value=SCORE_HIGHEST,
+            initial=0,
+            help_text=_("0 lets everybody in."),
+        )
+        self.fields["confirmation"] = forms.BooleanField(label=_("The person confirms each order"), required=False)
+
+    def clean_ceiling(self) -> int:
+        ceiling = int(self.cleaned_data["ceiling"])
+        if ceiling < 1:
+            raise forms.ValidationError(_("It must be more than nothing."))
+        return ceiling
+
+    @property
+    def terms(self) -> dict[str, Any]:
+        given = {**self.cleaned_data}
+        given["ceiling_minor"] = given.pop("ceiling")
+        return given
+
+
+class NewService(Terms):
+    """What is fixed for good as well."""
+
+    mode = forms.ChoiceField(
+        label=gettext_lazy("When is the amount known?"),
+        choices=[
+            (Service.Mode.DYNAMIC, gettext_lazy("When the service ends")),
+            (Service.Mode.FIXED, gettext_lazy("When it is ordered")),
+        ],
+    )
+    industry = forms.CharField(label=gettext_lazy("Industry"), max_length=40, initial="general")
+    currency = forms.ChoiceField(
+        label=gettext_lazy("Currency"), choices=[(code, code) for code in sorted(EXPONENTS)], initial="CNY"
+    )
+    field_order = ("name", "description", "mode", "industry", "currency", "ceiling", "score_min", "confirmation")
+
+
+class ChangedService(Terms):
+    state = forms.ChoiceField(
+        label=gettext_lazy("State"),
+        choices=[
+            (Service.State.ACTIVE, gettext_lazy("Active")),
+            (Service.State.PAUSED, gettext_lazy("Paused: nobody new opens it, open orders go on")),
+        ],
+    )
+
+
+@require_safe
+@page("services")
+def services(staff: Staff) -> HttpResponse:
+    return staff.show("portal/services.html", rows=merchants.services_of(staff.merchant.id).order_by("-pk"))
+
+
+@_FORM
+@page("add_service")
+def add_service(staff: Staff) -> HttpResponse:
+    currency = str(staff.request.POST.get("currency", "CNY"))
+    form = NewService(staff.given, currency=currency if currency in EXPONENTS else "CNY")
+
+    def run(_given: dict[str, Any]) -> HttpResponse:
+        tenant.offer_service(staff.merchant.id, form.terms, by=staff.actor, at=staff.at)
+        staff.tell(_("The service is there."))
+        return staff.to("services")
+
+    lead = _("What people open once, and use first and pay for later.")
+    return ask(staff, form, run, title=_("Add a service"), button=_("Add it"), back=staff.url("services"), lead=lead)
+
+
+@_FORM
+@page("change_service")
+def change_service(staff: Staff, service: str) -> HttpResponse:
+    found = merchants.service_of(staff.merchant.id, staff.named("svc", service))
+    now = {name: getattr(found, name) for name in ("name", "description", "score_min", "confirmation", "state")}
+    now["ceiling"] = plain(Money(found.ceiling_minor, found.currency))
+    form = ChangedService(staff.given, currency=found.currency, initial=now)
+
+    def run(_given: dict[str, Any]) -> HttpResponse:
+        tenant.change_service(staff.merchant.id, found.id, form.terms, by=staff.actor, at=staff.at)
+        staff.tell(_("The new terms count for orders from now on."))
+        return staff.to("services")
+
+    lead = _("Orders that are open already keep the terms they were opened under.")
+    return ask(staff, form, run, title=_("Change the service"), button=_("Save"), back=staff.url("services"), lead=lead)

@@ -1,0 +1,148 @@
+"""Who works for the business: looked at by all, changed by its owners."""
+
+from typing import Any
+
+import structlog
+from django import forms
+from django.conf import settings
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_safe
+
+from accounts import notices
+from accounts import rules as numbers
+from kernel.refusal import NotFound
+from portal import queries, wording
+from portal.forms import ask
+from portal.models import Invitation, Member
+from portal.services import team as verbs
+from portal.staff import Staff, page
+
+_FORM = require_http_methods(["GET", "HEAD", "POST"])
+log = structlog.get_logger(__name__)
+
+
+class RoleForm(forms.Form):
+    """What somebody is there for."""
+
+    role = forms.ChoiceField(label=gettext_lazy("Role"), initial="developer", widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [(key, f"{name}: {wording.ROLES_MAY[key]}") for key, name in wording.ROLES.items()]
+        self.fields["role"].choices = choices  # type: ignore[attr-defined]
+
+
+class InvitationForm(RoleForm):
+    email = forms.CharField(
+        label=gettext_lazy("E-mail address"), max_length=254, required=False, widget=forms.EmailInput
+    )
+    phone = forms.CharField(
+        label=gettext_lazy("Phone number, for a text instead or as well"),
+        max_length=20,
+        required=False,
+        widget=forms.TextInput(attrs={"type": "tel"}),
+    )
+    field_order = ("email", "phone", "role")
+
+
+@require_safe
+@page("team")
+def team(staff: Staff) -> HttpResponse:
+    live = staff.business.live.id
+    shown: dict[str, Any] = {"members": queries.team_of(live), "invitations": queries.invitations_of(live, staff.real)}
+    return staff.show("portal/team.html", roles=wording.ROLES_MAY, **shown)
+
+
+@_FORM
+@page("invite")
+def invite(staff: Staff) -> HttpResponse:
+    def run(given: dict[str, Any]) -> HttpResponse:
+        made, token = verbs.invite(staff.business.live.id, **given, by=staff.actor, at=staff.real)
+        link = settings.BASE_URL + reverse("merchant_invitation", args=[token])
+        sent = _send(staff, made, given["phone"], link)
+        shown: dict[str, Any] = {
+            "secret": link,
+            "title": _("The invitation"),
+            "back": staff.url("team"),
+            "what": made.sent_to,
+        }
+        return staff.show("portal/secret.html", curl=False, invited=True, sent=sent, **shown)
+
+    title, lead = _("Invite somebody"), _("They get a link that is good once, for seven days.")
+    return ask(staff, InvitationForm(staff.given), run, title=title, button=title, back=staff.url("team"), lead=lead)
+
+
+@_FORM
+@page("revoke_invitation")
+def revoke_invitation(staff: Staff, invitation: str) -> HttpResponse:
+    key = staff.named("inv", invitation)
+    found = queries.invitations_of(staff.business.live.id, staff.real).filter(pk=key).first()
+    if found is None:
+        raise NotFound
+
+    def run(_given: dict[str, Any]) -> HttpResponse:
+        verbs.revoke_invitation(staff.business.live.id, key, by=staff.actor, at=staff.real)
+        staff.tell(_("The link leads nowhere any more."))
+        return staff.to("team")
+
+    title, back, form = _("Take the invitation back"), staff.url("team"), forms.Form(staff.given)
+    return ask(staff, form, run, title=title, button=title, back=back, danger=True, about=found.sent_to)
+
+
+@_FORM
+@page("change_role")
+def change_role(staff: Staff, member: str) -> HttpResponse:
+    found = _member(staff, member)
+
+    def run(given: dict[str, Any]) -> HttpResponse:
+        verbs.change_role(staff.business.live.id, found.id, given["role"], by=staff.actor, at=staff.real)
+        staff.tell(_("The role was changed."))
+        return staff.to("team")
+
+    form = RoleForm(staff.given, initial={"role": found.role})
+    title, about = _("Change the role"), str(found.user)
+    return ask(staff, form, run, title=title, button=_("Save"), back=staff.url("team"), about=about)
+
+
+@_FORM
+@page("remove_member")
+def remove_member(staff: Staff, member: str) -> HttpResponse:
+    found = _member(staff, member)
+
+    def run(_given: dict[str, Any]) -> HttpResponse:
+        verbs.remove_member(staff.business.live.id, found.id, by=staff.actor, at=staff.real)
+        staff.tell(_("They see nothing of the business any more."))
+        return staff.to("team")
+
+    title, about = _("Remove from the team"), str(found.user)
+    form = forms.Form(staff.given)
+    return ask(staff, form, run, title=title, button=title, back=staff.url("team"), danger=True, about=about)
+
+
+def _member(staff: Staff, member: str) -> Member:
+    found = queries.team_of(staff.business.live.id).filter(pk=staff.named("mem", member)).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _send(staff: Staff, made: Invitation, phone: str, link: str) -> bool:
+    """The invitation on its way, when all is written down. Whether it went out; if not, the link is there to copy."""
+    shop = {"name": staff.business.live.name, "url": link}
+    with translation.override(staff.member.user.language):
+        subject = _("You are invited to %(name)s") % shop
+        body = _("You are invited to the merchant console of %(name)s. This link is good once, for seven days: %(url)s")
+        body = body % shop
+    try:
+        if made.email:
+            notices.send_mail(made.email, subject, body)
+        if number := numbers.phone_in_e164(phone) if phone else None:
+            notices.send_text(number, body)
+    except Exception:
+        log.exception("invitation_not_sent", invitation=made.public_id)
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Verbs of a merchant's console: its team, and what staff do to an order."""

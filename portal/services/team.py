@@ -1,0 +1,250 @@
+"""A business gets staff, and loses some: each change stands in the merchant's own log."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from accounts import refusals
+from accounts import rules as numbers
+from accounts import services as accounts
+from accounts.models import User
+from kernel.actor import Actor
+from kernel.refusal import FieldError, Invalid, NotFound, Refusal
+from merchants.models import Merchant
+from merchants.services.record import note
+from portal import rules
+from portal.models import Invitation, Member
+from portal.rules import Role
+
+
+class LastOwner(Refusal):
+    """A business nobody owns could never change its team again."""
+
+    code, title = "last_owner", _("The last owner stays: make somebody else an owner first.")
+
+
+class InvitationOver(Refusal):
+    """It was used, taken back, or has run out."""
+
+    code, status, title = "invitation_over", 410, _("This invitation is no longer valid. Ask for a new one.")
+
+
+class AlreadyMember(Refusal):
+    """They work there already."""
+
+    code, title = "already_member", _("This person is a member of the team already.")
+
+
+class AccountExists(Refusal):
+    """The address signs in already: it must be them who accepts."""
+
+    code, title = "account_exists", _("This address has an account already. Sign in with it, then open the link again.")
+
+
+class WrongAccount(Refusal):
+    """Somebody else is signed in."""
+
+    code, status, title = "wrong_account", 403, _("This invitation is for another account. Sign out first.")
+
+
+class TeamFull(Refusal):
+    """More than any team of this console."""
+
+    code, title = "team_full", _("There are as many members and invitations as there may be.")
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """Who accepts an invitation without having an account: how they will sign in."""
+
+    email: str
+    password: str
+
+
+@transaction.atomic
+def found_team(merchant_id: UUID, email: str, password: str, *, by: Actor, at: datetime) -> Member:
+    """The first owner of a business, made by whoever runs the platform.
+
+    Raises:
+        InvalidEmail, WeakPassword, UsernameTaken: they cannot sign in so.
+    """
+    user = accounts.sign_up_by_mail(email, password, by=by, at=at)
+    return _join(merchant_id, user, Role.OWNER, by=by, at=at)
+
+
+@transaction.atomic
+def invite(
+    merchant_id: UUID, role: str, *, email: str = "", phone: str = "", by: Actor, at: datetime
+) -> tuple[Invitation, str]:
+    """Somebody is asked to join. The token is returned this once; whoever asked sends it when all is written down.
+
+    Raises:
+        Invalid: there is no such role, or nowhere to send it.
+        InvalidPhone, AlreadyMember, TeamFull: they cannot be asked.
+    """
+    _lock_team(merchant_id)
+    known, number = _role(role), numbers.phone_in_e164(phone) if phone else None
+    if phone and number is None:
+        raise refusals.InvalidPhone(errors=[FieldError("/phone", refusals.InvalidPhone.title)])
+    address = _address(email) if email else ""
+    if not (address or number):
+        raise Invalid(errors=[FieldError("/email", _("An e-mail address or a phone number is needed."))])
+    active = Member.objects.filter(merchant_id=merchant_id, removed_at__isnull=True)
+    if address and active.filter(user__username=address).exists():
+        raise AlreadyMember
+    waiting = Invitation.objects.filter(merchant_id=merchant_id, accepted_at=None, revoked_at=None, expires_at__gt=at)
+    if active.count() >= rules.MEMBERS_MAX or waiting.count() >= rules.INVITATIONS_MAX:
+        raise TeamFull
+    token = rules.new_token()
+    invitation = Invitation.objects.create(
+        merchant_id=merchant_id,
+        role=known,
+        email=address,
+        phone_masked=numbers.masked_phone(number) if number else "",
+        digest=rules.digest(token),
+        by=str(by),
+        created_at=at,
+        expires_at=at + rules.INVITATION_LIFE,
+    )
+    note(merchant_id, "member_invited", invitation.id, by=by, at=at, role=known, to=invitation.sent_to)
+    return invitation, token
+
+
+@transaction.atomic
+def accept_invitation(
+    token: str, *, user_id: UUID | None = None, newcomer: Newcomer | None = None, by: Actor, at: datetime
+) -> Member:
+    """Whoever holds the link joins: with the account they are signed in with, or with a new one. It is good once.
+
+    Raises:
+        NotFound: there is no such invitation.
+        InvitationOver: it was used, taken back, or has run out.
+        WrongAccount, AccountExists, AlreadyMember: it is not for them; they must sign in; they are there already.
+        InvalidEmail, WeakPassword: they could not sign in so.
+    """
+    found = Invitation.objects.filter(digest=rules.digest(token)).values_list("merchant_id", "id").first()
+    if found is None:
+        raise NotFound
+    _lock_team(found[0])
+    invitation = Invitation.objects.locked(found[1])
+    if not invitation.open_at(at):
+        raise InvitationOver
+    user = _who(invitation, user_id, newcomer, by=by, at=at)
+    if Member.objects.filter(merchant_id=invitation.merchant_id, user=user, removed_at__isnull=True).exists():
+        raise AlreadyMember
+    invitation.accepted_at = at
+    invitation.save(update_fields=["accepted_at"])
+    actor = Actor.member(user.id)
+    return _join(invitation.merchant_id, user, Role(invitation.role), by=actor, at=at)
+
+
+@transaction.atomic
+def revoke_invitation(merchant_id: UUID, invitation_id: UUID, *, by: Actor, at: datetime) -> None:
+    """The link leads nowhere from now on. Twice is once.
+
+    Raises:
+        NotFound: missing, or another business's.
+        InvitationOver: somebody has accepted it.
+    """
+    rows = Invitation.objects.select_for_update(of=("self",), no_key=True)
+    invitation = rows.filter(merchant_id=merchant_id, pk=invitation_id).first()
+    if invitation is None:
+        raise NotFound
+    if invitation.accepted_at is not None:
+        raise InvitationOver
+    if invitation.revoked_at is None:
+        invitation.revoked_at = at
+        invitation.save(update_fields=["revoked_at"])
+        note(merchant_id, "invitation_revoked", invitation.id, by=by, at=at)
+
+
+@transaction.atomic
+def change_role(merchant_id: UUID, member_id: UUID, role: str, *, by: Actor, at: datetime) -> Member:
+    """A member is there for something else from now on.
+
+    Raises:
+        NotFound: no such member of this business.
+        Invalid, LastOwner: there is no such role; nobody would own the business.
+    """
+    known, member = _role(role), _lock_member(merchant_id, member_id)
+    if member.role != known:
+        _keep_an_owner(member)
+        note(merchant_id, "role_changed", member.id, by=by, at=at, was=member.role, role=known)
+        member.role = known
+        member.save(update_fields=["role"])
+    return member
+
+
+@transaction.atomic
+def remove_member(merchant_id: UUID, member_id: UUID, *, by: Actor, at: datetime) -> None:
+    """Somebody no longer works there: from this moment nothing of the business shows itself to them.
+
+    Raises:
+        NotFound: no such member of this business.
+        LastOwner: nobody would own the business.
+    """
+    member = _lock_member(merchant_id, member_id)
+    _keep_an_owner(member)
+    member.removed_at = at
+    member.save(update_fields=["removed_at"])
+    note(merchant_id, "member_removed", member.id, by=by, at=at, role=member.role)
+
+
+def _join(merchant_id: UUID, user: User, role: Role, *, by: Actor, at: datetime) -> Member:
+    member = Member.objects.create(merchant_id=merchant_id, user=user, role=role, joined_at=at)
+    note(merchant_id, "member_joined", member.id, by=by, at=at, role=role)
+    return member
+
+
+def _who(invitation: Invitation, user_id: UUID | None, newcomer: Newcomer | None, *, by: Actor, at: datetime) -> User:
+    if user_id is not None:
+        user = User.objects.locked(user_id)
+        if user.is_staff or not user.username or (invitation.email and user.username != invitation.email):
+            raise WrongAccount
+        return user
+    if newcomer is None:
+        raise Invalid
+    address = invitation.email or newcomer.email
+    if User.objects.filter(username=address.strip().lower()).exists():
+        raise AccountExists
+    return accounts.sign_up_by_mail(address, newcomer.password, by=by, at=at)
+
+
+def _lock_team(merchant_id: UUID) -> None:
+    """One change of a team at a time: its business's row is the queue."""
+    if not Merchant.objects.select_for_update(of=("self",), no_key=True).filter(pk=merchant_id).exists():
+        raise NotFound
+
+
+def _lock_member(merchant_id: UUID, member_id: UUID) -> Member:
+    _lock_team(merchant_id)
+    member = Member.objects.filter(merchant_id=merchant_id, pk=member_id, removed_at__isnull=True).first()
+    if member is None:
+        raise NotFound
+    return member
+
+
+def _keep_an_owner(member: Member) -> None:
+    others = Member.objects.filter(merchant_id=member.merchant_id, role=Role.OWNER, removed_at__isnull=True)
+    if member.role == Role.OWNER and not others.exclude(pk=member.pk).exists():
+        raise LastOwner
+
+
+def _role(text: str) -> Role:
+    if text not in set(Role):
+        raise Invalid(errors=[FieldError("/role", _("There is no such role."))])
+    return Role(text)
+
+
+def _address(text: str) -> str:
+    address = text.strip().lower()
+    try:
+        validate_email(address)
+    except ValidationError:
+        raise refusals.InvalidEmail(errors=[FieldError("/email", refusals.InvalidEmail.title)]) from None
+    return address

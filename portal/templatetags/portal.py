@@ -1,0 +1,44 @@
+"""Addresses and words of the console's pages."""
+
+from typing import Any
+
+from django import template
+from django.template import Context
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from portal import wording
+
+register = template.Library()
+
+
+@register.simple_tag(takes_context=True)
+def at(context: Context, page: str, *args: str) -> str:
+    """A page of this merchant's."""
+    return str(context["staff"].url(page, *args))
+
+
+@register.filter
+def badge(state: str) -> SafeString:
+    """A state, in words and colour."""
+    look = wording.LOOKS.get(state, "")
+    return format_html('<span class="badge {}">{}</span>', look, wording.STATES.get(state, state))
+
+
+@register.filter
+def said(code: Any, about: str) -> Any:
+    """What a code means, by the list it is in: `{{ line.kind|said:"HAPPENED" }}`."""
+    words: dict[str, Any] = getattr(wording, about)
+    return words.get(str(code), code)
+
+
+@register.filter
+def failure(code: str, kind: str) -> Any:
+    """Why an attempt took nothing."""
+    return wording.FAILURES.get(code) or wording.FAILURES.get(kind, code or kind)
+
+
+@register.filter
+def planned(reason: str) -> Any:
+    """Why an attempt is to come."""
+    return wording.PLANNED.get(reason, wording.AGAIN)

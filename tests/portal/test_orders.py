@@ -1,0 +1,205 @@
+"""Orders are found, taken home and acted on: as quickly with a hundred thousand as with ten."""
+
+import csv
+import io
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from billing.services.deduct import deduct_due
+from kernel.models import Realm
+from ledger.queries import balance
+from ledger.rules import payable
+from merchants.models import Change
+from orders.models import Order
+from portal import queries, rules
+from tests.conftest import NOON, completed, opened, ordered, someone, state_of, yuan
+from tests.portal.conftest import Company
+from tests.visiting import token_on, words
+
+
+def found(firm: Company, **search: Any) -> list[str]:
+    rows = queries.orders_found(firm.shop.merchant.id, queries.Search(**search))
+    return [row.title for row in rows.order_by("-pk")]
+
+
+@pytest.fixture
+def three(firm: Company) -> list[Order]:
+    """A cable of ¥3 three days ago, a bank of ¥5 yesterday, and one in use."""
+    shop = firm.shop
+    agreement = opened(shop, someone(shop))
+    titles = (("数据线", 3), ("充电宝", 1), ("正在用的", 0))
+    return [ordered(shop, agreement, title=name, at=NOON - timedelta(days=days)) for name, days in titles]
+
+
+def test_orders_are_found_by_whatever_one_knows_of_them(firm: Company, rival: Company, three: list[Order]) -> None:
+    cable, bank, _using = three
+    ordered(rival.shop, opened(rival.shop, someone(rival.shop)), title="数据线")
+    assert found(firm) == ["正在用的", "充电宝", "数据线"]
+    assert found(firm, text=cable.public_id) == found(firm, text=f" {cable.out_order_no} ") == ["数据线"]
+    assert found(firm, text="充电") == ["充电宝"]
+    assert found(firm, text="%") == []
+    assert found(firm, state="open", after=NOON - timedelta(days=2)) == ["正在用的", "充电宝"]
+    assert found(firm, before=NOON - timedelta(days=2)) == ["数据线"]
+    assert found(firm, service_id=bank.service_id, least=9900) == ["正在用的", "充电宝", "数据线"]
+    assert found(firm, most=9899) == []
+
+
+def test_the_page_searches_pages_and_says_when_there_is_nothing(firm: Company, three: list[Order]) -> None:
+    client, page = firm.browser("viewer"), f"{firm.at('test')}orders/"
+    assert "充电宝" in words(client.get(page))
+    assert "没有符合条件" in words(client.get(page, {"q": "没有这样的"}))
+    assert "暂无订单" in words(client.get(f"{firm.at('live')}orders/"))
+    part = client.get(page, {"q": "数据线"}, headers={"hx-request": "true"}).content.decode()
+    assert part.lstrip().startswith('<div id="list"')
+    assert "数据线" in part
+    for odd in ({"since": "yesterday"}, {"state": "no such"}, {"least": "-1"}, {"service": "svc_x"}):
+        assert client.get(page, odd).status_code == 200
+    assert client.get(page, {"cursor": "x"}).status_code == 422
+    assert client.get(page, {"q": "x" * 101, "until": "9999-12-31"}).status_code == 200
+    assert client.get(page, {"until": "9999-12-31", "since": "0001-01-01"}).status_code == 200
+
+
+def test_a_page_costs_the_same_however_many_orders_there_are(firm: Company) -> None:
+    shop = firm.shop
+    agreement = opened(shop, someone(shop))
+    client, page = firm.browser("owner"), f"{firm.at('test')}orders/"
+
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            assert client.get(page).status_code == 200
+        return len(seen)
+
+    ordered(shop, agreement)
+    client.get(page)
+    few = asked()
+    for _ in range(12):
+        ordered(shop, agreement)
+    assert asked() == few
+
+
+@pytest.mark.parametrize(
+    ("search", "index"),
+    [
+        ({}, "orders_of_merchant"),
+        ({"state": "overdue"}, "orders_of_merchant_by_state"),
+        ({"text": "T-1"}, "orders_of_merchant"),
+    ],
+)
+def test_a_list_walks_an_index_in_its_order_and_sorts_nothing(
+    search: dict[str, str], index: str, firm: Company
+) -> None:
+    rows = queries.orders_found(firm.shop.merchant.id, queries.Search(**search)).select_related(None)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+    plan = rows.order_by("-pk")[:26].explain()
+    assert index in plan
+    assert "Sort" not in plan
+
+
+@pytest.mark.parametrize("column", ["created_at", "deducted_at"])
+def test_the_days_figures_are_read_off_an_index(column: str, firm: Company) -> None:
+    names = {"created_at": "orders_of_merchant_by_day", "deducted_at": "orders_of_merchant_collected"}
+    rows = Order.objects.filter(merchant=firm.shop.merchant, **{f"{column}__gte": NOON}).order_by(column)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    assert names[column] in rows.explain()
+
+
+def rows_of(answer: Any) -> list[list[str]]:
+    body = b"".join(answer.streaming_content).decode()
+    assert body.startswith("\ufeff")
+    return list(csv.reader(io.StringIO(body[1:])))
+
+
+def test_a_file_of_orders_calculates_nothing_and_reads_chinese(firm: Company) -> None:
+    shop = firm.shop
+    agreement = opened(shop, someone(shop))
+    for title in ("=cmd|' /C calc'!A0", "+1", "-1", "@x", "充电宝, 大"):
+        ordered(shop, agreement, title=title)
+    head, *rows = rows_of(firm.browser("finance").get(f"{firm.at('test')}orders/export.csv"))
+    assert head[:3] == ["id", "out_order_no", "title"]
+    assert [row[2] for row in rows] == ["充电宝, 大", "'@x", "'-1", "'+1", "'=cmd|' /C calc'!A0"]
+    assert rows[0][8] == "2026-11-20 12:00:00"
+    some = rows_of(firm.browser("owner").get(f"{firm.at('test')}orders/export.csv", {"q": "充电宝"}))
+    assert len(some) == 2
+
+
+def test_a_file_is_read_batch_by_batch_and_has_an_end(firm: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = firm.shop
+    agreement = opened(shop, someone(shop))
+    for _ in range(5):
+        ordered(shop, agreement)
+    monkeypatch.setattr(queries, "_BATCH", 2)
+    mine = queries.orders_found(shop.merchant.id, queries.Search())
+    assert len(list(queries.exported(mine))) == len(set(queries.exported(mine))) == 5
+    monkeypatch.setattr(queries, "EXPORT_MAX", 3)
+    assert len(list(queries.exported(mine))) == 3
+
+
+@pytest.mark.parametrize("value", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1"])
+def test_a_cell_that_would_calculate_is_text(value: str) -> None:
+    assert rules.cell(value) == f"'{value}"
+    assert rules.cell("12.50") == "12.50"
+
+
+def does(firm: Company, role: str, order: Order, verb: str, **fields: str) -> int:
+    client, page = firm.browser(role), f"{firm.at('test')}orders/{order.public_id}/{verb}"
+    return int(client.post(page, {"token": token_on(client.get(page)), **fields}).status_code)
+
+
+def test_staff_do_what_the_api_does_and_the_log_says_who_and_why(firm: Company, three: list[Order]) -> None:
+    cable, bank, using = three
+    Realm.objects.filter(pk=firm.shop.realm_id).update(frozen_at=NOON)
+    assert does(firm, "developer", cable, "complete", total="3", reason="归还") == 302
+    assert does(firm, "owner", cable, "lower", total="2.50", reason="线坏了") == 302
+    assert does(firm, "owner", bank, "cancel", reason="借错了") == 302
+    assert does(firm, "owner", using, "complete", total="120", reason="x") == 422
+    assert does(firm, "owner", using, "complete", total="1,2", reason="x") == 422
+    assert does(firm, "owner", using, "complete", total="5", reason="归还") == 302
+    assert does(firm, "developer", using, "mark-paid", reference="收银台 3") == 302
+    assert does(firm, "owner", cable, "collect") == 302
+    assert [state_of(order) for order in three] == ["deducted", "cancelled", "deducted"]
+    log = Change.objects.filter(verb__startswith="order_").values_list("verb", "by", "data__reason").order_by("id")
+    by = {role: f"member:{member.user.public_id}" for role, member in firm.staff.items()}
+    assert list(log) == [
+        ("order_completed", by["developer"], "归还"),
+        ("order_lowered", by["owner"], "线坏了"),
+        ("order_cancelled", by["owner"], "借错了"),
+        ("order_completed", by["owner"], "归还"),
+        ("order_marked_paid", by["developer"], "收银台 3"),
+        ("order_collect_asked", by["owner"], None),
+    ]
+    assert "线坏了" in words(firm.browser("viewer").get(f"{firm.at('test')}changes/"))
+
+
+def test_a_second_click_does_nothing_more(firm: Company, three: list[Order]) -> None:
+    Realm.objects.filter(pk=firm.shop.realm_id).update(frozen_at=NOON)
+    client, page = firm.browser("owner"), f"{firm.at('test')}orders/{three[0].public_id}/complete"
+    sent = {"token": token_on(client.get(page)), "total": "3", "reason": "归还"}
+    assert [client.post(page, sent).status_code for _ in range(2)] == [302, 302]
+    assert Change.objects.filter(verb="order_completed").count() == 1
+
+
+def test_an_orders_page_tells_its_whole_story(firm: Company, owed: Order) -> None:
+    page = words(firm.browser("viewer", language="en").get(f"{firm.at('test')}orders/{owed.public_id}"))
+    for said in ("CN¥12.34", "To be collected", "On the due day", "The service ended", "order.completed"):
+        assert said in page, said
+    assert "Collect now" not in page
+
+
+def test_what_is_shown_of_money_is_what_the_book_says(firm: Company) -> None:
+    shop = firm.shop
+    completed(shop, someone(shop), yuan("50"))
+    assert queries.accounts_of(shop.live) == []
+    before = queries.accounts_of(shop.merchant)[0]
+    assert (before.payable.minor, before.pending.minor, before.fees.minor, before.credited.minor) == (0, 5000, 0, 0)
+    deduct_due(shop.realm_id, at=NOON)
+    after = queries.accounts_of(shop.merchant)[0]
+    assert (after.payable.minor, after.pending.minor, after.fees.minor, after.credited.minor) == (4970, 0, 30, 5000)
+    assert after.payable == balance(payable(shop.merchant.id), realm_id=shop.realm_id, currency="CNY")
+    assert "¥49.70" in words(firm.browser("finance").get(f"{firm.at('test')}settlements/"))

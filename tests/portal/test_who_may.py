@@ -1,0 +1,147 @@
+"""Every page of the console × every role × both modes; and whose it is not. A page missing from the table fails."""
+
+import pytest
+from django.test import Client
+
+from accounts import services as accounts
+from portal import urls
+from portal.rules import PAGES, Access, Role
+from tests.conftest import BY, NOON
+from tests.portal.conftest import PASSWORD, Company
+from tests.portal.world import World, missing, world_of
+from tests.stillness import contents, nothing_moves
+from tests.visiting import signed_in
+
+#: In live mode this world has none of these: whoever may look sees that they are missing.
+NOT_LIVE = {"order", "event", "confirm_as_person"} | {name for name in PAGES if name.endswith("_order")}
+NOT_LIVE |= {"mark_order_paid"}
+NOT_LIVE -= {"export_orders"}
+POSTS_ONLY = {"set_clock", "advance_clock"}
+
+
+def seen(role: str, name: str, access: Access, mode: str) -> int:
+    """What opening a page answers."""
+    if access.sandbox and mode == "live":
+        return 404
+    if role not in access.opens(mode):
+        return 403
+    if name in POSTS_ONLY:
+        return 405
+    return 404 if mode == "live" and name in NOT_LIVE else 200
+
+
+def test_every_page_stands_in_the_table_and_everything_in_the_table_is_a_page() -> None:
+    assert {str(row.name).removeprefix("merchant_") for row in urls.PAGES} == set(PAGES)
+    assert len(urls.PAGES) == len(PAGES)
+    for row in urls.PAGES:
+        assert row.name == f"merchant_{getattr(row.callback, 'page', '')}"
+
+
+@pytest.mark.parametrize("mode", ["test", "live"])
+def test_each_role_sees_and_sends_what_it_may(mode: str, firm: Company) -> None:
+    world = world_of(firm, mode)
+    browsers = {role: firm.browser(role) for role in Role}
+    with nothing_moves("django_session"):
+        for role, client in browsers.items():
+            for name, access in PAGES.items():
+                address = world.address(name)
+                if name not in POSTS_ONLY:
+                    assert client.get(address).status_code == seen(role, name, access, mode), (role, name)
+                if role not in access.acts(mode) and not (access.sandbox and mode == "live"):
+                    assert client.post(address, {"token": "x"}).status_code in (403, 405), (role, name)
+
+
+@pytest.mark.parametrize("role", ["owner", "developer"])
+def test_whoever_may_send_a_form_is_not_turned_away(role: str, firm: Company) -> None:
+    world, client = world_of(firm, "test"), firm.browser(role)
+    for name, access in PAGES.items():
+        if role in access.acts("test"):
+            assert client.post(world.address(name), {"token": "x"}).status_code in (200, 302, 404, 422), name
+
+
+@pytest.mark.parametrize("mode", ["test", "live"])
+def test_anothers_business_is_as_if_it_were_not_there(mode: str, firm: Company, rival: Company) -> None:
+    theirs, client = world_of(rival, mode), firm.browser("owner")
+    mine = world_of(firm, mode)
+    nowhere = World(theirs.merchant, theirs.ids)
+    absent = client.get(f"/merchant/mch_{'0' * 32}/")
+    before = contents("django_session")
+    for name in PAGES:
+        for answer in (client.get(nowhere.address(name)), client.post(nowhere.address(name), {"token": "x"})):
+            assert answer.status_code in (404, 405), name
+            assert answer.status_code == 405 or answer.content == absent.content
+        own = client.get(mine.address(name, ids=theirs.ids | {"merchant": ""}))
+        gone = client.get(mine.address(name, ids=missing() | {"merchant": ""}))
+        if mine.address(name) != mine.address(name, ids=theirs.ids):
+            assert own.status_code == gone.status_code == (405 if name in POSTS_ONLY else 404), name
+    assert contents("django_session") == before
+
+
+def test_strangers_sign_in_and_people_and_colleagues_find_nothing(firm: Company) -> None:
+    world = world_of(firm, "test")
+    person = accounts.register_person("+8613812341234", realm_id=firm.shop.realm_id, by=BY, at=NOON).user
+    boss = accounts.create_staff("boss", PASSWORD, roles=["supervisor"], by=BY, at=NOON)
+    assert person
+    for name in PAGES:
+        address = world.address(name)
+        stranger = Client().post(address) if name in POSTS_ONLY else Client().get(address)
+        assert stranger["Location"].startswith("/merchant/sign-in/?next="), name
+        for user in (person, boss):
+            client = signed_in(user)
+            answer = client.post(address) if name in POSTS_ONLY else client.get(address)
+            assert answer.status_code == 404, name
+    for page in ("/merchant/", "/merchant/security/", "/merchant/security/second-factor"):
+        assert signed_in(person).get(page).status_code == 404
+        assert signed_in(boss).get(page).status_code == 404
+
+
+def test_a_members_account_opens_nothing_of_people_or_colleagues(firm: Company) -> None:
+    client = firm.browser("owner")
+    assert client.get("/ops/")["Location"].startswith("/ops/login/")
+    assert client.get("/orders/").status_code == 403
+    assert client.get("/wallet/").status_code == 403
+    assert client.get("/")["Location"] == "/merchant/"
+    login = Client().post("/ops/login/", {"username": firm.staff["owner"].user.username, "password": PASSWORD})
+    assert login.status_code == 200
+    assert "_auth_user_id" not in login.wsgi_request.session
+
+
+def test_without_a_second_factor_nothing_is_changed_in_live_mode_nor_in_the_team(firm: Company) -> None:
+    client = firm.browser("owner", second=False)
+    for mode in ("test", "live"):
+        world = world_of(firm, mode)
+        for name, access in PAGES.items():
+            if "owner" not in access.acts(mode) or (mode == "test" and not access.grave):
+                continue
+            answer = client.post(world.address(name), {"token": "x"})
+            assert answer["Location"].startswith("/merchant/security/second-factor"), (mode, name)
+
+
+def test_secrets_are_made_only_by_whoever_just_showed_who_they_are(firm: Company) -> None:
+    world, client = world_of(firm, "test"), firm.browser("developer", fresh=False)
+    afresh = {name for name, access in PAGES.items() if access.afresh}
+    assert afresh == {"add_key", "rotate_key", "rotate_endpoint_secret"}
+    with nothing_moves("django_session"):
+        for name in afresh:
+            for answer in (client.get(world.address(name)), client.post(world.address(name), {"token": "x"})):
+                assert answer["Location"].startswith("/merchant/security/confirm?next="), name
+
+
+def test_whoever_was_removed_sees_nothing_at_once(firm: Company) -> None:
+    client = firm.browser("viewer")
+    assert client.get(firm.at("test")).status_code == 200
+    member = firm.staff["viewer"]
+    owner = firm.browser("owner")
+    page = owner.get(f"{firm.at('test')}team/{member.public_id}/remove")
+    token = page.context["token"]
+    assert owner.post(f"{firm.at('test')}team/{member.public_id}/remove", {"token": token}).status_code == 302
+    assert client.get(firm.at("test")).status_code == 404
+
+
+def test_no_form_works_without_its_own_token(firm: Company) -> None:
+    world = world_of(firm, "test")
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(firm.staff["owner"].user, backend="django.contrib.auth.backends.ModelBackend")
+    with nothing_moves("django_session"):
+        for name, access in PAGES.items():
+            assert strict.post(world.address(name)).status_code in (403, 405) or not access.acts("test"), name

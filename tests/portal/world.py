@@ -1,0 +1,82 @@
+"""Everything a page of the console can be about, of one business in one mode."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.urls import reverse
+
+from kernel.clock import live_now
+from kernel.models import Realm
+from merchants import services as merchants
+from merchants.models import Event, Merchant
+from orders import services as orders
+from portal import urls
+from portal.services import team
+from tests.conftest import BY, NOON, Shop, opened, ordered, someone
+from tests.portal.conftest import Company
+
+HOOK = "http://127.0.0.1:9/hook"
+NONE = "0" * 32
+PREFIXES = {
+    "order": "ord",
+    "service": "svc",
+    "key": "key",
+    "endpoint": "whe",
+    "event": "evt",
+    "person": "per",
+    "invitation": "inv",
+    "member": "mem",
+}
+
+
+@dataclass(frozen=True)
+class World:
+    """The ids by what the addresses call them."""
+
+    merchant: Merchant
+    ids: dict[str, str]
+
+    def address(self, page: str, *, ids: dict[str, str] | None = None) -> str:
+        """The page's address, about this world's objects."""
+        route = next(str(row.pattern) for row in urls.PAGES if row.name == f"merchant_{page}")
+        named = {name: (ids or self.ids)[name] for name in PREFIXES if f":{name}>" in route}
+        return reverse(f"merchant_{page}", kwargs={"merchant": self.merchant.public_id, **named})
+
+
+def missing() -> dict[str, str]:
+    """Ids of nothing."""
+    return {name: f"{prefix}_{NONE}" for name, prefix in PREFIXES.items()}
+
+
+def world_of(firm: Company, mode: str) -> World:
+    """In live mode orders cannot be played through here, so its ids of orders and people name nothing."""
+    shop = firm.shop
+    merchant = shop.live if mode == "live" else shop.merchant
+    at = NOON
+    key, _secret = merchants.issue_key(merchant.id, name="till", by=BY, at=at)
+    service = merchants.offer_service(
+        merchant.id, {"name": "雨伞", "mode": "dynamic", "ceiling_minor": 900}, by=BY, at=at
+    )
+    hook, _secret = merchants.add_endpoint(merchant.id, HOOK, by=BY, at=at)
+    invitation, _token = team.invite(
+        shop.live.id, "viewer", email=f"{mode}@example.com", by=BY, at=live_now() - timedelta(days=1)
+    )
+    ids = missing() | {
+        "key": key.public_id,
+        "service": service.public_id,
+        "endpoint": hook.public_id,
+        "invitation": invitation.public_id,
+        "member": firm.staff["viewer"].public_id,
+    }
+    if mode == "test":
+        ids |= _played(shop)
+    return World(merchant, ids)
+
+
+def _played(shop: Shop) -> dict[str, str]:
+    person = someone(shop)
+    order = ordered(shop, opened(shop, person))
+    orders.complete_order(order.id, orders.Final(total=600), by=BY, at=NOON)
+    Realm.objects.filter(pk=shop.realm_id).update(frozen_at=NOON)
+    event = Event.objects.filter(merchant=shop.merchant, type="order.completed").get()
+    return {"order": order.public_id, "person": person.public_id, "event": event.public_id}
