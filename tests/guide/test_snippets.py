@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
+from django.conf import LazySettings
 from pytest_django.live_server_helper import LiveServer
 from standardwebhooks.webhooks import Webhook
 
@@ -65,7 +65,7 @@ def test_both_languages_show_the_same_code(chapter: str) -> None:
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 def test_the_shells_lines_do_what_they_say(
-    live_server: LiveServer, tmp_path: Path, settings: SettingsWrapper, chapter: str
+    live_server: LiveServer, tmp_path: Path, settings: LazySettings, chapter: str
 ) -> None:
     settings.RATES = AS_DELIVERED
     tools, story = pieces("quickstart", "sh")[0], pieces(chapter, "sh")
