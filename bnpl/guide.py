@@ -4,10 +4,11 @@ A chapter is plain CommonMark with tables, as it reads on GitHub too. Whatever i
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -44,6 +45,7 @@ LANGUAGES = {"zh-hans": "zh", "en": "en"}
 LABELS = {"sh": "Shell", "python": "Python", "json": "JSON", "http": "HTTP", "text": "Text"}
 _NO_ANCHOR = re.compile(r"[^\w\- ]")
 _STATIC = "../../../static/"
+Env = MutableMapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,36 +135,35 @@ def _anchored(tokens: Sequence[Token]) -> list[tuple[str, str, str]]:
 class Pages(RendererHTML):
     """Markdown as this house's pages: code with its language's name, tables that scroll, links between chapters."""
 
-    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: dict[str, object]) -> str:
+    def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         del options, env
         name = tokens[idx].info.strip()
         return format_html(
-            '<figure class="code"><figcaption>{0}</figcaption><pre tabindex="0" role="region" aria-label="{0}">'
-            "<code>{1}</code></pre></figure>\n",
+            '<figure class="code"><figcaption>{0}</figcaption><pre tabindex="0"><code>{1}</code></pre></figure>\n',
             LABELS[name],
             tokens[idx].content,
         )
 
-    def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: dict[str, object]) -> str:
+    def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         return '<div class="wide" tabindex="0">' + self.renderToken(tokens, idx, options, env)
 
-    def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: dict[str, object]) -> str:
+    def table_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         return self.renderToken(tokens, idx, options, env) + "</div>\n"
 
-    def heading_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: dict[str, object]) -> str:
+    def heading_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         anchor = tokens[idx - 2].attrGet("id")
         end = self.renderToken(tokens, idx, options, env)
         if tokens[idx].tag == "h1":
             return end
         return format_html(' <a class="anchor" href="#{}" aria-hidden="true" tabindex="-1">#</a>', anchor) + end
 
-    def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: dict[str, object]) -> str:
+    def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         name, mark, anchor = str(tokens[idx].attrGet("href")).partition("#")
         if name.endswith(".md"):
             tokens[idx].attrSet("href", address_of(name.removesuffix(".md")) + mark + anchor)
         return self.renderToken(tokens, idx, options, env)
 
-    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: dict[str, object]) -> str:
+    def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         source = str(tokens[idx].attrGet("src"))
         if source.startswith(_STATIC):
             tokens[idx].attrSet("src", asset(source.removeprefix(_STATIC)))

@@ -18,7 +18,8 @@ API = "/v1/"
 #: Where programs knock. A line is written about each; people's pages are told of by the proxy, if anybody wants it.
 DOORS = (API, "/channels/")
 #: A caller may bring a name of their own for the request, if it is a word and not a sentence.
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{7,39}", re.ASCII)
+NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{7,39}$"
+_NAME = re.compile(NAME_PATTERN, re.ASCII)
 log = structlog.get_logger("bnpl.request")
 
 

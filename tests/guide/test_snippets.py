@@ -1,4 +1,4 @@
-"""Every piece of code in the guide, run as it stands there: by a shell with curl, and by Python, against a real server."""
+"""Every piece of code in the guide, run as it stands there, by a shell and by Python, against a real server."""
 
 import json
 import os
@@ -7,14 +7,15 @@ import shutil
 import socket
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 from pytest_django.live_server_helper import LiveServer
 from standardwebhooks.webhooks import Webhook
 
 from bnpl.guide import CHAPTERS, FOLDER
+from kernel.clock import live_now
 from tests.conftest import make_shop
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -23,6 +24,8 @@ SAYS = re.compile(r"^(?=.*(?:\||field|print|echo|state)).*?  # (.+)$", re.MULTIL
 SHELL = shutil.which("bash") or "bash"
 SECRET = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 RECEIVER_PORT = "9000"
+#: What an empty environment has: requests and seconds.
+AS_DELIVERED = {"read": (6000, 60), "write": (3000, 60), "address": (300, 60)}
 
 
 def blocks(language: str, chapter: str) -> list[tuple[str, str]]:
@@ -61,7 +64,10 @@ def test_both_languages_show_the_same_code(chapter: str) -> None:
 @pytest.mark.parametrize("chapter", [name for name in CHAPTERS if pieces(name, "sh")])
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
-def test_the_shells_lines_do_what_they_say(live_server: LiveServer, tmp_path: Path, chapter: str) -> None:
+def test_the_shells_lines_do_what_they_say(
+    live_server: LiveServer, tmp_path: Path, settings: LazySettings, chapter: str
+) -> None:
+    settings.RATES = AS_DELIVERED
     tools, story = pieces("quickstart", "sh")[0], pieces(chapter, "sh")
     assert "export BNPL=" in tools
     assert "export KEY=" in tools
@@ -109,7 +115,7 @@ def test_the_feed_is_followed_to_its_end(live_server: LiveServer, tmp_path: Path
 
 def test_both_ways_to_verify_take_what_is_signed_and_nothing_else(tmp_path: Path) -> None:
     by_hand, by_library = pieces("webhooks", "python")[:2]
-    body, now = json.dumps({"type": "order.opened", "title": "充电宝"}).encode(), datetime.now(UTC)
+    body, now = json.dumps({"type": "order.opened", "title": "充电宝"}).encode(), live_now()
     headers = {
         "webhook-id": "evt_1",
         "webhook-timestamp": str(int(now.timestamp())),

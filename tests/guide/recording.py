@@ -1,0 +1,155 @@
+"""One story that asks everything the API can be asked, on a clock that stands, and keeps each first good answer."""
+
+import json
+import re
+from itertools import count
+from typing import Any
+
+from kernel.models import Realm
+from merchants import services as merchants
+from tests.api import Api
+from tests.conftest import NOON, Shop
+from tests.merchants.receiver import Server
+
+ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
+#: Told by real clocks and sockets: how long it took, and under which secret.
+SECRET, TOOK = re.compile(r"whsec_[A-Za-z0-9+/=_-]+"), re.compile(r'"latency_ms": ?\d+')
+ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/hooks")
+
+
+class Recorder(Api):
+    """Calls the API, and remembers by operation and status what it said."""
+
+    def __init__(self, shop: Shop, described: dict[str, Any]) -> None:
+        super().__init__(shop)
+        self.answers: dict[str, dict[str, Any]] = {}
+        self.operations = [
+            (method, re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), said["operationId"])
+            for path, methods in described["paths"].items()
+            for method, said in methods.items()
+        ]
+
+    def call(self, method: str, path: str, body: Any = None, **headers: Any) -> Any:
+        response = super().call(method, path, body, **headers)
+        assert response.status_code < 300, (method, path, response.content)
+        address = f"/v1/{path.partition('?')[0]}"
+        name = next(name for verb, form, name in self.operations if verb == method.lower() and form.fullmatch(address))
+        self.answers.setdefault(name, {}).setdefault(str(response.status_code), response.json())
+        return response
+
+    def put(self, path: str, body: Any) -> Any:
+        return self.call("PUT", path, body)
+
+
+def play(shop: Shop, described: dict[str, Any], hooks: Server) -> dict[str, Any]:
+    """Everything, once. What came back, in words that are the same each time."""
+    Realm.objects.filter(pk=shop.realm_id).update(frozen_at=NOON)
+    api = Recorder(shop, described)
+    service = api.post("services", {"name": "共享充电宝", "mode": "dynamic", "ceiling": 9900}).json()["id"]
+    endpoint = _webhooks(api, hooks)
+    agreement, person = _agreement(api, service)
+    _orders(api, agreement)
+    _sandbox(api, service, person)
+    _events(api, shop, endpoint)
+    for path in ("services", "agreements", "sandbox/people"):
+        api.get(path)
+    api.get(f"services/{service}")
+    api.patch(f"services/{service}", {"ceiling": 12_000})
+    api.post(f"agreements/{agreement}/terminate")
+    kept = {"answers": api.answers, "events": _told(api)}
+    return _normal(kept)
+
+
+def _webhooks(api: Recorder, hooks: Server) -> str:
+    asked = {"url": hooks.url(), "event_types": ["order.*", "deduction.*"], "description": "收银"}
+    endpoint = str(api.post("webhook_endpoints", asked).json()["id"])
+    api.get(f"webhook_endpoints/{endpoint}")
+    api.patch(f"webhook_endpoints/{endpoint}", {"description": "收银与对账"})
+    api.post(f"webhook_endpoints/{endpoint}/rotate_secret", {"overlap_hours": 24})
+    api.post(f"webhook_endpoints/{endpoint}/ping")
+    return endpoint
+
+
+def _agreement(api: Recorder, service: str) -> tuple[str, str]:
+    person = api.person(name="艾达")
+    asked = {"service": service, "person_ref": "customer-17", "return_url": "https://shop.example/back"}
+    agreement = str(api.post("agreements", asked).json()["id"])
+    api.post(f"sandbox/agreements/{agreement}/sign", {"person": person["id"]})
+    api.get(f"agreements/{agreement}")
+    api.post("eligibility", {"agreement": agreement, "amount": 9900})
+    return agreement, person["id"]
+
+
+def _orders(api: Recorder, agreement: str) -> None:
+    numbers = count(1001)
+
+    def opened() -> str:
+        wish = {"agreement": agreement, "out_order_no": f"PB-{next(numbers)}", "title": "共享充电宝"}
+        place = {"starts_at": "2026-11-20T02:00:00Z", "start_location": "人民广场站 2 号口", "metadata": {"till": "7"}}
+        return str(api.post("orders", wish | place).json()["id"])
+
+    first = opened()
+    api.get(f"orders/{first}")
+    items = [{"name": "使用时长", "amount": 800, "count": 4}]
+    done = {"items": items, "discounts": [{"name": "会员立减", "amount": 200}], "ends_at": "2026-11-20T04:00:00Z"}
+    api.post(f"orders/{first}/complete", done)
+    api.post(f"orders/{first}/modify", {"total": 500, "reason": "the cable was broken"})
+    api.post(f"orders/{first}/collect")
+    api.get(f"orders/{first}/events")
+    api.post(f"orders/{opened()}/cancel", {"reason": "out of stock"})
+    elsewhere = opened()
+    api.post(f"orders/{elsewhere}/complete", {"total": 300})
+    api.post(f"orders/{elsewhere}/mark_paid", {"paid_at": "2026-11-20T04:00:00Z", "reference": "till-17"})
+    api.get("orders", QUERY_STRING="out_order_no=PB-1001")
+
+
+def _sandbox(api: Recorder, service: str, person: str) -> None:
+    api.get(f"sandbox/people/{person}")
+    poor = api.person("no_funds", name="小博")
+    agreement = api.agreement(service, poor)
+    late = api.order(agreement, out_order_no="PB-2001")["id"]
+    api.post(f"orders/{late}/complete", {"total": 700})
+    asks = api.post("services", {"name": "民宿", "mode": "dynamic", "ceiling": 9900, "confirmation": True}).json()["id"]
+    asked = api.agreement(asks, api.person(name="小陈"))
+    yes, no = (api.order(asked, out_order_no=f"ROOM-{number}")["id"] for number in (1, 2))
+    api.post(f"sandbox/orders/{yes}/confirm")
+    api.post(f"sandbox/orders/{no}/decline")
+    api.order(asked, out_order_no="ROOM-3")
+    api.get("sandbox/clock")
+    api.put("sandbox/clock", {"mode": "frozen"})
+    api.post("sandbox/clock/advance", {"by": "P5D"})
+    api.patch(f"sandbox/people/{poor['id']}", {"behaviour": "pays"})
+    api.post(f"sandbox/orders/{late}/pay")
+    api.post(f"sandbox/agreements/{agreement}/stop")
+
+
+def _events(api: Recorder, shop: Shop, endpoint: str) -> None:
+    realm = Realm.objects.get(pk=shop.realm_id)
+    assert realm.frozen_at
+    merchants.deliver_due(shop.realm_id, at=realm.frozen_at)
+    event = api.get("events").json()["data"][0]["id"]
+    api.get(f"events/{event}")
+    told = api.get("events", QUERY_STRING="type=order.opened").json()["data"][0]["id"]
+    api.post(f"events/{told}/redeliver", {"endpoint": endpoint})
+    api.get("webhook_endpoints")
+    api.get(f"webhook_endpoints/{endpoint}/deliveries", QUERY_STRING="limit=2")
+    api.post(f"webhook_endpoints/{endpoint}/redeliver", {"since": "2026-11-20T00:00:00Z"})
+    api.call("DELETE", f"webhook_endpoints/{endpoint}")
+
+
+def _told(api: Api) -> dict[str, Any]:
+    """The first event of each type that there was."""
+    first: dict[str, Any] = {}
+    for event in api.get("events", QUERY_STRING="order=asc&limit=100").json()["data"]:
+        first.setdefault(event["type"], event)
+    return dict(sorted(first.items()))
+
+
+def _normal(kept: dict[str, Any]) -> dict[str, Any]:
+    """Ids by their order of appearance, and nothing of this machine or this moment."""
+    names: dict[str, str] = {}
+    text = json.dumps(kept, ensure_ascii=False)
+    text = ID.sub(lambda found: names.setdefault(found[0], f"0190b3d2c5a87c1d9e4f{len(names) + 1:012x}"), text)
+    text = SECRET.sub("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", text)
+    text = ADDRESS.sub("https://shop.example/hooks", TOOK.sub('"latency_ms": 42', text))
+    return dict(json.loads(text))
