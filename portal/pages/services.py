@@ -1,5 +1,6 @@
 """What the merchant offers, and on which terms."""
 
+import re
 from typing import Any
 
 from django import forms
@@ -9,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from kernel.forms import plain
-from kernel.money import EXPONENTS, Money
+from kernel.money import Money
 from merchants import queries as merchants
 from merchants import services as tenant
 from merchants.models import Service
@@ -18,6 +19,7 @@ from portal.staff import Staff, page
 
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 SCORE_HIGHEST = 950
+_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class Terms(forms.Form):
@@ -63,9 +65,7 @@ class NewService(Terms):
         ],
     )
     industry = forms.CharField(label=gettext_lazy("Industry"), max_length=40, initial="general")
-    currency = forms.ChoiceField(
-        label=gettext_lazy("Currency"), choices=[(code, code) for code in sorted(EXPONENTS)], initial="CNY"
-    )
+    currency = forms.RegexField(_CURRENCY, label=gettext_lazy("Currency"), max_length=3, initial="CNY")
     field_order = ("name", "description", "mode", "industry", "currency", "ceiling", "score_min", "confirmation")
 
 
@@ -89,7 +89,7 @@ def services(staff: Staff) -> HttpResponse:
 @page("add_service")
 def add_service(staff: Staff) -> HttpResponse:
     currency = str(staff.request.POST.get("currency", "CNY"))
-    form = NewService(staff.given, currency=currency if currency in EXPONENTS else "CNY")
+    form = NewService(staff.given, currency=currency if _CURRENCY.fullmatch(currency) else "CNY")
 
     def run(_given: dict[str, Any]) -> HttpResponse:
         tenant.offer_service(staff.merchant.id, form.terms, by=staff.actor, at=staff.at)

@@ -1,0 +1,154 @@
+"""What a developer does by hand: services, keys, endpoints, and a whole life in the sandbox."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.test import Client
+
+from accounts.models import Person
+from kernel.models import Realm
+from merchants.models import ApiKey, Change, Service, WebhookDelivery, WebhookEndpoint
+from merchants.queries import caller_of
+from orders.models import Order
+from tests.conftest import NOON, completed, someone, state_of, yuan
+from tests.portal.conftest import Company
+from tests.portal.world import HOOK
+from tests.visiting import token_on, words
+
+
+def sends(client: Client, page: str, **fields: Any) -> Any:
+    """Opens the page, fills in its form and sends it."""
+    return client.post(page, {"token": token_on(client.get(page)), **fields})
+
+
+def it_is_noon(firm: Company) -> None:
+    Realm.objects.filter(pk=firm.shop.realm_id).update(frozen_at=NOON)
+
+
+def test_a_service_is_added_changed_and_paused(firm: Company) -> None:
+    client, base = firm.browser("developer"), firm.at("test")
+    terms = {"name": "雨伞", "mode": "dynamic", "industry": "umbrella", "currency": "CNY", "score_min": "0"}
+    assert sends(client, f"{base}services/new", **terms, ceiling="0").status_code == 422
+    assert sends(client, f"{base}services/new", **terms, ceiling="29.90", confirmation="on").status_code == 302
+    made = Service.objects.latest("id")
+    assert (made.ceiling_minor, made.confirmation, made.merchant_id) == (2990, True, firm.shop.merchant.id)
+    page = f"{base}services/{made.public_id}"
+    answer = sends(client, page, name="大伞", ceiling="39", score_min="600", state="paused")
+    assert answer.status_code == 302
+    made.refresh_from_db()
+    assert (made.name, made.ceiling_minor, made.state, made.confirmation) == ("大伞", 3900, "paused", False)
+
+
+def test_a_key_is_made_exchanged_and_revoked(firm: Company) -> None:
+    client, base = firm.browser("developer"), firm.at("live")
+    assert sends(client, f"{base}keys/new", name="till").status_code == 422  # it may do nothing
+    shown = sends(client, f"{base}keys/new", name="till", scopes=["orders:read", "events:read"])
+    first = shown.context["secret"]
+    assert first.startswith("sk_live_")
+    assert first not in client.get(f"{base}keys/").content.decode()
+    caller = caller_of(first)
+    assert caller
+    assert caller.key.scopes == ["orders:read", "events:read"]
+    second = sends(client, f"{base}keys/{caller.key.public_id}/rotate").context["secret"]
+    assert sends(client, f"{base}keys/{caller.key.public_id}/rotate").status_code == 422  # two are in use
+    assert sends(client, f"{base}keys/new", name="x", scopes=["orders:read"]).status_code == 422
+    assert sends(client, f"{base}keys/{caller.key.public_id}/revoke").status_code == 302
+    assert caller_of(first) is None
+    assert caller_of(second) is not None
+    assert sends(client, f"{base}keys/{caller.key.public_id}/rotate").status_code == 422
+    who = f"member:{firm.staff['developer'].user.public_id}"
+    verbs = Change.objects.filter(merchant=firm.shop.live, by=who).order_by("id").values_list("verb", flat=True)
+    assert list(verbs)[-3:] == ["key_issued", "key_issued", "key_revoked"]
+    assert ApiKey.objects.filter(merchant=firm.shop.live, revoked_at__isnull=True).count() == 1
+
+
+def test_a_live_key_cannot_be_given_the_sandbox(firm: Company) -> None:
+    client, base = firm.browser("owner"), firm.at("live")
+    assert sends(client, f"{base}keys/new", scopes=["sandbox"]).status_code == 422
+
+
+def test_an_endpoint_is_added_pinged_changed_and_removed(firm: Company) -> None:
+    client, base = firm.browser("developer"), firm.at("test")
+    inner = {"url": "http://10.0.0.1/", "event_types": ["*"]}
+    assert sends(client, f"{base}webhooks/new", **inner).status_code == 422
+    shown = sends(client, f"{base}webhooks/new", url=HOOK, event_types=["order.*"], description="till")
+    assert shown.context["secret"].startswith("whsec_")
+    hook = WebhookEndpoint.objects.get()
+    page = f"{base}webhooks/{hook.public_id}"
+    pinged = sends(client, f"{page}/ping")
+    assert "接收失败" in words(pinged)  # nobody listens at that port
+    assert sends(client, f"{page}/rotate").context["secret"].startswith("whsec_")
+    changed = sends(client, f"{page}/change", url=HOOK, event_types=["*"], description="新")
+    assert changed.status_code == 302
+    hook = WebhookEndpoint.objects.get()
+    assert (hook.state, hook.event_types, hook.description) == ("disabled", ["*"], "新")
+    assert "已停用" in words(client.get(page))
+    sends(client, f"{page}/change", url=HOOK, event_types=["*"], enabled="on")
+    assert sends(client, f"{page}/remove").status_code == 302
+    assert client.get(page).status_code == 404
+
+
+def test_events_that_were_missed_are_sent_again(firm: Company) -> None:
+    client, base = firm.browser("developer"), firm.at("test")
+    completed(firm.shop, someone(firm.shop), yuan("3"))
+    it_is_noon(firm)
+    sends(client, f"{base}webhooks/new", url=HOOK, event_types=["order.*"])
+    hook = WebhookEndpoint.objects.get()
+    told = sends(client, f"{base}webhooks/{hook.public_id}/redeliver", since="7")
+    assert told.status_code == 302
+    assert WebhookDelivery.objects.filter(endpoint=hook).count() == 2
+    event = WebhookDelivery.objects.latest("id").event
+    page = client.get(f"{base}events/{event.public_id}")
+    assert f"&quot;id&quot;: &quot;{event.public_id}&quot;" in page.content.decode()
+    for _ in range(2):
+        assert client.post(f"{base}events/{event.public_id}", {"token": token_on(page)}).status_code == 302
+    assert Change.objects.filter(verb="event_redelivered").count() == 1
+    assert "order.opened" in words(client.get(f"{base}events/", {"type": "order.opened"}))
+    assert client.get(f"{base}events/", {"cursor": event.public_id}).status_code == 200
+    assert client.get(f"{base}events/", {"cursor": "evt_x"}).status_code == 404
+
+
+def test_a_whole_life_is_played_in_the_sandbox(firm: Company) -> None:
+    client, base = firm.browser("developer"), firm.at("test")
+    it_is_noon(firm)
+    assert sends(client, f"{base}sandbox/people/new", name="博文", behaviour="no_funds_until").status_code == 422
+    made = sends(client, f"{base}sandbox/people/new", name="博文", behaviour="no_funds_until", days="3")
+    assert made.status_code == 302
+    person = Person.objects.latest("id")
+    theirs = f"{base}sandbox/people/{person.public_id}"
+    assert sends(client, f"{theirs}/sign", service=firm.shop.service.public_id).status_code == 302
+    agreement = person.agreements.get()
+    opened = sends(client, f"{theirs}/order", agreement=agreement.public_id, title="共享充电宝")
+    order = Order.objects.get(agreement=agreement)
+    assert opened["Location"] == f"{base}orders/{order.public_id}"
+    sends(client, f"{base}orders/{order.public_id}/complete", total="6", reason="归还")
+    assert client.post(f"{base}sandbox/clock/advance", {"days": "1"}).status_code == 302
+    assert state_of(order) == "completed"
+    assert client.post(f"{base}sandbox/clock/advance", {"to": "2026-11-27T12:00"}).status_code == 302
+    assert state_of(order) == "deducted"
+    realm = Realm.objects.get(pk=firm.shop.realm_id)
+    assert realm.frozen_at == NOON + timedelta(days=7)
+    for wrong in ({}, {"to": "yesterday"}, {"to": "2020-01-01T00:00"}, {"days": "9999"}):
+        client.post(f"{base}sandbox/clock/advance", wrong)
+    realm.refresh_from_db()
+    assert realm.frozen_at == NOON + timedelta(days=7)
+    assert client.post(f"{base}sandbox/clock", {"mode": "running"}).status_code == 302
+    assert client.post(f"{base}sandbox/clock", {"mode": "sideways"}).status_code == 404
+    assert sends(client, theirs, behaviour="partial_balance", amount="3").status_code == 302
+    assert "余额只够一部分" in words(client.get(f"{base}sandbox/"))
+
+
+def test_an_order_that_waits_is_confirmed_as_its_person(firm: Company) -> None:
+    client, base = firm.browser("developer"), firm.at("test")
+    it_is_noon(firm)
+    terms = {"name": "云店", "mode": "fixed", "industry": "shop", "currency": "CNY", "score_min": "0", "ceiling": "500"}
+    sends(client, f"{base}services/new", **terms, confirmation="on")
+    person = someone(firm.shop)
+    theirs = f"{base}sandbox/people/{person.public_id}"
+    sends(client, f"{theirs}/sign", service=Service.objects.latest("id").public_id)
+    wish = {"agreement": person.agreements.get().public_id, "title": "台灯"}
+    assert sends(client, f"{theirs}/order", **wish, amount="159").status_code == 302
+    order = Order.objects.get()
+    assert "台灯" in words(client.get(f"{base}sandbox/"))
+    assert sends(client, f"{base}orders/{order.public_id}/confirm").status_code == 302
+    assert state_of(order) == "open"
