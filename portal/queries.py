@@ -23,6 +23,9 @@ from portal.models import Invitation, Member
 from portal.rules import EXPORT_MAX
 
 _BATCH = 1000
+#: What a file says of an order.
+_EXPORTED = ["out_order_no", "title", "service__name", "state", "currency", "total_minor", "ceiling_minor"]
+_EXPORTED += ["created_at", "completed_at", "deducted_at", "overdue_at", "cancelled_at"]
 #: What an order comes to, as far as that can be said.
 _CAME_TO = Coalesce("total_minor", "amount_minor", "ceiling_minor")
 #: How long an answer may be unknown before staff should hear of it.
@@ -134,7 +137,7 @@ def _named(rows: "QuerySet[Order, Any]", merchant_id: UUID, text: str) -> "Query
 
 def exported(rows: "QuerySet[Order, Any]") -> Iterator[Order]:
     """Orders for a file, newest first, batch by batch, and no more than fit."""
-    last, left = None, EXPORT_MAX
+    last, left, rows = None, EXPORT_MAX, rows.only(*_EXPORTED)
     while left > 0:
         batch = list((rows if last is None else rows.filter(pk__lt=last)).order_by("-pk")[: min(_BATCH, left)])
         yield from batch
