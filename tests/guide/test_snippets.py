@@ -43,9 +43,9 @@ def told(code: list[str]) -> list[str]:
 
 
 def run(argv: list[str], folder: Path, **env: str) -> list[str]:
-    ran = subprocess.run(  # noqa: S603  our own words
-        argv, capture_output=True, text=True, cwd=folder, env={**os.environ, **env}, timeout=120, check=False
-    )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # its python3 is this one
+    env = {**os.environ, "PATH": path, **env}
+    ran = subprocess.run(argv, capture_output=True, text=True, cwd=folder, env=env, timeout=120, check=False)  # noqa: S603  our own words
     assert ran.returncode == 0, ran.stderr + ran.stdout
     return ran.stdout.splitlines()
 

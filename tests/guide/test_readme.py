@@ -1,0 +1,33 @@
+"""The README's first order, as it stands there; where a worker would see to the deduction, the clock is moved."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from pytest_django.live_server_helper import LiveServer
+
+from tests.conftest import make_shop
+from tests.guide.test_snippets import FENCE, SHELL, run
+
+README = Path(__file__).resolve().parents[2] / "README.md"
+SAYS = re.compile(r"field '\[\"state\"\]'\s+# (\w+)$", re.MULTILINE)
+A_MOMENT = "sleep 3"
+PASSES = """bnpl $BNPL/sandbox/clock/advance -d '{"by": "PT1M"}' > /dev/null"""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+def test_the_first_order_of_the_readme_is_paid(live_server: LiveServer, tmp_path: Path) -> None:
+    chapter = README.read_text(encoding="utf-8").partition("## The first order, by curl")[2].partition("\n## ")[0]
+    script = "\n".join(text for _kind, text in FENCE.findall(chapter))
+    told = SAYS.findall(script)
+    assert told == ["active", "completed", "deducted"]
+    assert script.count(A_MOMENT) == 1
+    script = re.sub(r"^(BNPL|KEY)=.*\n", "", script, flags=re.MULTILINE).replace(A_MOMENT, PASSES)
+    shop = make_shop("来电充电宝")
+
+    printed = run([SHELL, "-c", f"set -eu\n{script}"], tmp_path, BNPL=f"{live_server.url}/v1", KEY=shop.secret)
+
+    assert printed[:3] == told
+    assert '"type": "order.opened",' in [line.strip() for line in printed]
