@@ -1,10 +1,12 @@
 """Real threads on real connections, let go at the same moment."""
 
+import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from unittest import mock
 
 from django.db import connection
@@ -12,6 +14,7 @@ from django.db import connection
 from billing.channels import bank
 from kernel.refusal import Refusal
 
+T = TypeVar("T")
 PATIENCE_SECONDS = 30.0
 #: After so long somebody who has not come back is taken to wait for a lock.
 WAITING_SECONDS = 0.5
@@ -86,3 +89,9 @@ class Halt:
 def refusals(outcomes: Sequence[Any]) -> list[str]:
     """The codes of the refusals among the outcomes."""
     return sorted(outcome.code for outcome in outcomes if isinstance(outcome, Refusal))
+
+
+def awaited(work: Coroutine[Any, Any, T]) -> T:
+    """What comes of it, on a loop of its own: this thread's may be taken, by a browser that is kept open."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, work).result()

@@ -13,6 +13,7 @@ from orders.models import Order
 from tests.conftest import Shop, opened, someone
 from tests.kills.house import House, house, tally
 from tests.overload.load import Lines, Shot, evenly, get, in_turn, post, quantile
+from tests.threads import awaited
 
 pytestmark = [pytest.mark.stack, pytest.mark.django_db(transaction=True)]
 
@@ -75,7 +76,7 @@ async def siege(till: Till, port: int) -> tuple[float, dict[str, list[Shot]], li
 
 
 def test_three_times_too_much_is_turned_away_at_once_and_nothing_accepted_is_lost(till: Till, home: House) -> None:
-    capacity, shots, after = asyncio.run(siege(till, home.port))
+    capacity, shots, after = awaited(siege(till, home.port))
     orders, people, probes = shots["orders"], shots["people"], shots["probes"]
     good = [shot for shot in orders if shot.status == 201]
     turned_away = [shot for shot in orders if shot.status in (429, 503)]

@@ -85,7 +85,7 @@ def test_a_page_costs_the_same_however_many_orders_there_are(firm: Company) -> N
     ("search", "index"),
     [
         ({}, "orders_of_merchant"),
-        ({"state": "overdue"}, "orders_of_merchant_by_state"),
+        ({"state": "overdue"}, "using orders_of_merchant"),
         ({"text": "T-1"}, "orders_of_merchant"),
     ],
 )

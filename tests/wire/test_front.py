@@ -15,6 +15,7 @@ from bnpl import front, lanes
 from bnpl.front import MOST_READ, Answer, Front
 from bnpl.lanes import Lane, Size
 from tests.api import PROBLEM
+from tests.threads import awaited
 
 
 class Names:
@@ -69,7 +70,7 @@ def echo(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
 
 
 def answered(scope: Scope, protocol: Protocol | None = None, app: Any = echo) -> Answer:
-    return asyncio.run(Front(app).answer(scope, protocol or Protocol()))
+    return awaited(Front(app).answer(scope, protocol or Protocol()))
 
 
 def seen(scope: Scope, protocol: Protocol | None = None) -> dict[str, str]:
@@ -214,7 +215,7 @@ def test_a_full_lane_turns_away_at_once_and_leaves_the_others_theirs(monkeypatch
         app.open.set()
         return early, await asyncio.gather(*crowd), [*people, *probes]
 
-    early, everybody, others = asyncio.run(flood())
+    early, everybody, others = awaited(flood())
     assert 15 <= len(early) <= 17  # two at work, three waiting; some entered while the first two were taken up
     for answer in early:
         refused(answer, 503, "overloaded")
