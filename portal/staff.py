@@ -15,6 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
@@ -113,6 +114,12 @@ class Staff:
     def show(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
         frame = {"staff": self, "may": self.may, "token": new_token(), "zone": settings.CONSOLE_ZONE}
         return render(self.request, template, {**frame, **context}, status=status)
+
+
+def way_back(request: HttpRequest, target: str | None, *, otherwise: str) -> str:
+    """The address somebody came from, if it is one of ours; or else the page of this name."""
+    here = target and url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return target if target and here else reverse(otherwise)
 
 
 def page(name: str) -> Callable[..., Callable[..., HttpResponseBase]]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
 from kernel.refusal import FieldError, Invalid, NotFound, Refusal
-from merchants import courier
+from merchants import courier, queries
 from merchants.models import Merchant, WebhookEndpoint
 from merchants.rules import webhooks as rules
 from merchants.rules.events import ALL, DISABLED, is_filter
@@ -100,7 +100,7 @@ def change_endpoint(
         ForbiddenAddress, AddressNotFound, UnknownEventType: as adding it says.
     """
     if "url" in terms:
-        own_endpoint(merchant_id, endpoint_id)
+        queries.endpoint_of(merchant_id, endpoint_id)
         check_address(terms["url"])
     if "event_types" in terms:
         terms = {**terms, "event_types": _known(terms["event_types"])}
@@ -167,18 +167,6 @@ def switch_off(endpoint: WebhookEndpoint, because: str, *, by: Actor, at: dateti
         "failures": endpoint.failures,
     }
     publish([News(endpoint.merchant_id, DISABLED, endpoint.id, data)], realm_id=endpoint.realm_id, at=at)
-
-
-def own_endpoint(merchant_id: UUID, endpoint_id: UUID) -> WebhookEndpoint:
-    """The merchant's endpoint, unlocked.
-
-    Raises:
-        NotFound: missing, removed, or another merchant's.
-    """
-    found = WebhookEndpoint.objects.filter(merchant_id=merchant_id, pk=endpoint_id).exclude(state=_REMOVED).first()
-    if found is None:
-        raise NotFound
-    return found
 
 
 def lock_endpoint(merchant_id: UUID, endpoint_id: UUID) -> WebhookEndpoint:

@@ -9,8 +9,9 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
-from kernel.refusal import NotFound, Refusal
+from kernel.refusal import Refusal
 from kernel.writes import insert_all, update_all
+from merchants import queries
 from merchants.models import Event, WebhookDelivery, WebhookEndpoint
 from merchants.rules.events import PING, TYPES, wants
 from merchants.rules.webhooks import REDELIVER_MAX
@@ -39,9 +40,7 @@ def redeliver_event(
         EndpointDisabled: the endpoint is off.
         NobodyListens: no endpoint that is on hears of such events.
     """
-    event = Event.objects.filter(merchant_id=merchant_id, pk=event_id).first()
-    if event is None:
-        raise NotFound
+    event = queries.event_of(merchant_id, event_id)
     endpoints = _hearing(event) if endpoint_id is None else [_enabled(merchant_id, endpoint_id)]
     if not endpoints:
         raise NobodyListens

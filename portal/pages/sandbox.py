@@ -261,7 +261,7 @@ def _where(staff: Staff) -> datetime | timedelta | None:
         return step
     try:
         written = datetime.fromisoformat(str(staff.request.POST.get("to", "")))
-    except ValueError:
+        to = written.replace(tzinfo=ZoneInfo(settings.CONSOLE_ZONE)).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    to = written.replace(tzinfo=ZoneInfo(settings.CONSOLE_ZONE)).astimezone(UTC)
     return to if to > staff.at else None

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import record_authentication
@@ -17,7 +18,6 @@ from django.contrib.auth import update_session_auth_hash
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -31,6 +31,7 @@ from kernel.clock import live_now
 from kernel.desk import show_errors
 from kernel.refusal import Refusal
 from portal import queries, second_factor
+from portal.staff import way_back
 
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 _CURRENT = forms.PasswordInput(attrs={"autocomplete": "current-password"})
@@ -96,10 +97,10 @@ def security(request: HttpRequest, user: User) -> HttpResponse:
 @_FORM
 @own
 def enrol(request: HttpRequest, user: User) -> HttpResponse:
-    """An app is taught the secret, and proves it by a code. Whoever has one already shows first that it is them."""
-    back = _safe(request)
-    if second_factor.has_one(user) and not second_factor.fresh_in(request):
-        return redirect(f"{reverse('merchant_confirm')}?next={request.path}")
+    """An app is taught the secret, and proves it by a code. A screen that was left open is not enough for it."""
+    back = way_back(request, request.GET.get("next"), otherwise="merchant_security")
+    if not second_factor.fresh_in(request):
+        return redirect(f"{reverse('merchant_confirm')}?{urlencode({'next': request.get_full_path()})}")
     form = Enrolment(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if not ratelimit.consume(request, action="reauthenticate", user=user):
@@ -135,7 +136,7 @@ def confirm(request: HttpRequest, user: User) -> HttpResponse:
         form.fields["code"].label = _("Code of your app, or one for emergencies")
         form.fields["code"].widget.attrs = {"autocomplete": "one-time-code", "autofocus": True}
     if request.method == "POST" and form.is_valid() and _proved(request, user, form):
-        return redirect(_safe(request))
+        return redirect(way_back(request, request.GET.get("next"), otherwise="merchant_security"))
     return render(request, "portal/confirm.html", {"form": form}, status=422 if form.errors else 200)
 
 
@@ -199,9 +200,3 @@ def _knows(request: HttpRequest, user: User, word: str) -> bool:
     except forms.ValidationError:
         return False
     return bool(found is not None and found.pk == user.pk)
-
-
-def _safe(request: HttpRequest) -> str:
-    target = request.GET.get("next", "")
-    here = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return target if target and here else reverse("merchant_security")

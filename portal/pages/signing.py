@@ -14,8 +14,6 @@ from django.contrib import auth, messages
 from django.contrib.auth import login as open_session
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -29,7 +27,7 @@ from kernel.desk import show_errors
 from kernel.refusal import NotFound, Refusal
 from portal import queries, rules, second_factor
 from portal.services import team
-from portal.staff import LAST
+from portal.staff import LAST, way_back
 
 _PENDING, _PENDING_SECONDS = "portal_pending", 300
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
@@ -115,7 +113,7 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         _enter(request, user)
         form.save()
-        return redirect(_safe(request, pending.get("next")))
+        return redirect(way_back(request, pending.get("next"), otherwise="merchant_door"))
     return _sheet(request, "portal/sign_in_code.html", form)
 
 
@@ -177,22 +175,17 @@ def _next_step(request: HttpRequest, user: User) -> HttpResponse:
     target = request.GET.get("next", "")
     if not second_factor.has_one(user):
         _enter(request, user)
-        return redirect(_safe(request, target))
+        return redirect(way_back(request, target, otherwise="merchant_door"))
     request.session[_PENDING] = {"user": str(user.id), "since": live_now().timestamp(), "next": target}
     return redirect("merchant_sign_in_code")
 
 
 def _enter(request: HttpRequest, user: User) -> None:
+    """They are in, and have shown just now who they are: for a few minutes nothing asks it again."""
     open_session(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     request.session.pop(_PENDING, None)
-    record_authentication(request, user, method="password", username=user.username)
+    record_authentication(request, user, method="password", username=user.username, reauthenticated=True)
     UserSession.objects.create_from_request(request)
-
-
-def _safe(request: HttpRequest, target: str | None) -> str:
-    """Back to where they came from, if that is here."""
-    here = target and url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return target if target and here else reverse("merchant_door")
 
 
 def _refused(request: HttpRequest, form: forms.Form, why: str, *, status: int = 422) -> HttpResponse:

@@ -7,9 +7,10 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
-from kernel.refusal import NotFound, Refusal
+from kernel.refusal import Refusal
 from merchants import services as merchants
 from merchants.models import ApiKey
+from portal import queries
 
 
 class KeyRevoked(Refusal):
@@ -26,9 +27,7 @@ def rotate_key(merchant_id: UUID, key_id: UUID, *, by: Actor, at: datetime) -> t
         NotFound: missing, or another merchant's.
         KeyRevoked, TooManyKeys: it has nothing to hand on; a rotation is not finished yet.
     """
-    key = ApiKey.objects.filter(merchant_id=merchant_id, pk=key_id).first()
-    if key is None:
-        raise NotFound
+    key = queries.key_of(merchant_id, key_id)
     if key.revoked_at is not None:
         raise KeyRevoked
     return merchants.issue_key(merchant_id, scopes=key.scopes, name=key.name, by=by, at=at)
@@ -41,6 +40,4 @@ def revoke_own_key(merchant_id: UUID, key_id: UUID, *, by: Actor, at: datetime) 
     Raises:
         NotFound: missing, or another merchant's.
     """
-    if not ApiKey.objects.filter(merchant_id=merchant_id, pk=key_id).exists():
-        raise NotFound
-    merchants.revoke_key(key_id, by=by, at=at)
+    merchants.revoke_key(queries.key_of(merchant_id, key_id).id, by=by, at=at)

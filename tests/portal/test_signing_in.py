@@ -126,6 +126,24 @@ def test_another_app_is_set_up_only_by_whoever_shows_the_first(firm: Company) ->
     assert client.get("/merchant/security/second-factor").status_code == 200
 
 
+def test_a_screen_that_was_left_open_sets_up_no_app(firm: Company) -> None:
+    client, page = firm.browser("owner", second=False, fresh=False), "/merchant/security/second-factor?next=/merchant/"
+    for answer in (client.get(page), client.post(page, {"code": "000000"})):
+        assert answer["Location"].startswith("/merchant/security/confirm?next=%2Fmerchant%2Fsecurity")
+    assert not Authenticator.objects.exists()
+    assert client.post(answer["Location"], {"password": PASSWORD})["Location"] == page
+    assert client.get(page).status_code == 200
+
+
+def test_guessing_digits_ends_soon(firm: Company) -> None:
+    shows, client = app_of(firm.staff["owner"].user), Client()
+    tries(client, address(firm))
+    for guess in range(12):
+        client.post(CODE, {"code": f"{guess:06}"})
+    assert client.post(CODE, {"code": shows()}).status_code == 422
+    assert not inside(client)
+
+
 def test_without_one_the_password_is_asked_again(firm: Company) -> None:
     client, page = firm.browser("developer", second=False, fresh=False), f"{firm.at('test')}keys/new"
     asked = client.get(page)["Location"]
