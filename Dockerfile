@@ -1,6 +1,6 @@
 FROM python:3.11-slim AS build
-COPY requirements/base.txt /requirements.txt
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r /requirements.txt
+COPY requirements/base.txt requirements/fonts.txt /requirements/
+RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --no-deps --require-hashes -r /requirements/base.txt -r /requirements/fonts.txt
 
 FROM python:3.11-slim
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin bnpl

@@ -89,6 +89,7 @@ format: .venv/.dev ## format the code and mend what can be mended by machine
 
 lock: .venv/.uv ## pin and hash requirements/*.in; ARGS=--upgrade takes newer versions
 	for name in base local dev; do $(BIN)/$(LOCK) $(ARGS) requirements/$$name.in -o requirements/$$name.txt; done
+	$(BIN)/$(LOCK) $(ARGS) --no-deps requirements/fonts.in -o requirements/fonts.txt
 	echo uv | $(BIN)/$(LOCK) $(ARGS) - -o requirements/uv.txt
 
 .venv/bin/python:
@@ -107,10 +108,10 @@ lock: .venv/.uv ## pin and hash requirements/*.in; ARGS=--upgrade takes newer ve
 	"$${pip[@]}" install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
 
-.venv/.local: requirements/local.txt .venv/.uv
-	$(BIN)/uv pip install --quiet --python $(PY) --compile-bytecode --require-hashes -r requirements/local.txt
+.venv/.local: requirements/local.txt requirements/fonts.txt .venv/.uv
+	$(BIN)/uv pip install --quiet --python $(PY) --compile-bytecode --no-deps --require-hashes -r requirements/local.txt -r requirements/fonts.txt
 	@touch $@
 
-.venv/.dev: requirements/dev.txt .venv/.uv
-	$(BIN)/uv pip install --quiet --python $(PY) --compile-bytecode --require-hashes -r requirements/dev.txt
+.venv/.dev: requirements/dev.txt requirements/fonts.txt .venv/.uv
+	$(BIN)/uv pip install --quiet --python $(PY) --compile-bytecode --no-deps --require-hashes -r requirements/dev.txt -r requirements/fonts.txt
 	@touch $@ .venv/.local

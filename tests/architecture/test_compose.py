@@ -136,7 +136,7 @@ def test_the_database_is_the_version_of_the_local_stack_behind_a_transaction_poo
 
 def test_the_image_installs_the_production_lock_and_runs_as_nobody_special() -> None:
     assert "--require-hashes" in DOCKERFILE
-    assert "requirements/base.txt" in DOCKERFILE
+    assert "requirements/base.txt requirements/fonts.txt" in DOCKERFILE
     assert not re.search(r"requirements/(local|dev|uv)\.txt", DOCKERFILE)
     made = shlex.split(next(line for line in instructions("RUN") if line.startswith("useradd")))
     assert instructions("USER") == [made[-1]]
