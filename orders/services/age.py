@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 import structlog
@@ -13,6 +14,7 @@ from credit.services import Delta
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import BPS, Money
+from kernel.prepared import Reading
 from kernel.sweeps import Sweep
 from kernel.writes import update_all
 from ledger import services as ledger
@@ -25,18 +27,54 @@ OVERDUE, DAY_END = Actor.system("overdue"), Actor.system("day_end")
 log = structlog.get_logger(__name__)
 
 
+@lru_cache(maxsize=8)
+def _late(limit: int) -> Reading[tuple[UUID]]:
+    """The orders of what has passed its grace."""
+    return Reading(
+        lambda realm, at: (
+            Obligation.objects.filter(realm_id=realm, overdue_from__lte=at, in_flight__isnull=True)
+            .order_by("overdue_from", "id")
+            .values_list("order_id")[:limit]
+        ),
+        ["bigint", "timestamptz"],
+    )
+
+
+@lru_cache(maxsize=8)
+def _ended(limit: int) -> Reading[tuple[UUID, UUID]]:
+    """Overdue obligations whose day has ended and may be counted, each with its order."""
+    held = Obligation.objects.filter(order=OuterRef("order"), in_flight__isnull=False)
+    due = Obligation.objects.filter(~Exists(held), day_end_error="", kind=Obligation.Kind.PRINCIPAL)
+    return Reading(
+        lambda realm, at: (
+            due.filter(realm_id=realm, day_end_at__lte=at)
+            .order_by("day_end_at", "id")
+            .values_list("id", "order_id")[:limit]
+        ),
+        ["bigint", "timestamptz"],
+    )
+
+
+_LOCKED = Obligation.objects.select_for_update(of=("self",), no_key=True).select_related("person").order_by("pk")
+_LATE_OF = Reading(
+    lambda realm, at, orders: _LOCKED.filter(
+        realm_id=realm, overdue_from__lte=at, in_flight__isnull=True, order_id__any=orders
+    ),
+    ["bigint", "timestamptz", "uuid[]"],
+)
+_OF_ORDERS = Reading(lambda orders: _LOCKED.filter(order_id__any=orders), ["uuid[]"])
+
+
 @transaction.atomic
 def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     """Grace has passed unpaid: the promise is breached. What is in flight is left until its outcome is known.
 
     Orders are locked before their obligations, as everywhere; returns how many obligations became overdue.
     """
-    due = Obligation.objects.filter(realm_id=realm_id, overdue_from__lte=at, in_flight__isnull=True)
-    order_ids = set(due.order_by("overdue_from", "id").values_list("order_id", flat=True)[:limit])
+    order_ids = {order_id for (order_id,) in _late(limit).rows(realm_id, at)}
     locked = Order.objects.select_for_update(skip_locked=True, of=("self",), no_key=True).filter(pk__in=order_ids)
     orders = {order.id: order for order in locked.order_by("pk")}
-    found = due.filter(order_id__in=orders).select_related("person")
-    rows = list(found.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    rows = _LATE_OF.rows(realm_id, at, list(orders)) if orders else []
     for row in rows:
         zone = row.person.zone
         days = rules.days_between(row.due_at, at, zone)
@@ -61,11 +99,7 @@ def close_days(realm_id: int, *, at: datetime, limit: int) -> int:
 
     A row whose day cannot be closed keeps its error and is left out until somebody has looked; the others go on.
     """
-    held = Obligation.objects.filter(order=OuterRef("order"), in_flight__isnull=False)
-    due = Obligation.objects.filter(
-        ~Exists(held), realm_id=realm_id, day_end_at__lte=at, day_end_error="", kind=Obligation.Kind.PRINCIPAL
-    )
-    pairs = list(due.order_by("day_end_at", "id").values_list("id", "order_id")[:limit])
+    pairs = _ended(limit).rows(realm_id, at)
     _close_or_keep_error(pairs, at=at)
     return len(pairs)
 
@@ -89,8 +123,7 @@ def _close_or_keep_error(pairs: Sequence[tuple[UUID, UUID]], *, at: datetime) ->
 def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> None:
     """Every day of these obligations that has ended by now, in the order in which the days ended."""
     orders = {order.id: order for order in Order.objects.locked_all(set(order_ids.values()))}
-    locked = Obligation.objects.select_for_update(of=("self",), no_key=True).select_related("person")
-    every = list(locked.filter(order_id__in=orders).order_by("pk"))
+    every = _OF_ORDERS.rows(list(orders))
     fees: dict[UUID, Obligation] = {}
     last: dict[UUID, int] = {}
     for row in every:
