@@ -47,7 +47,7 @@ class LifecycleQuerySet(models.QuerySet[_L]):
 
 @cache
 def _locking(model: type[_L]) -> Reading[_L]:
-    rows = model._default_manager.select_for_update(of=("self",), no_key=True)
+    rows: models.QuerySet[_L] = models.QuerySet(model).select_for_update(of=("self",), no_key=True)
     return Reading(lambda keys: rows.filter(pk__any=keys).order_by("pk"), ["uuid[]"])
 
 

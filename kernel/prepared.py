@@ -7,18 +7,17 @@ another connection, so which questions this one knows is asked in the same trans
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 from django.db.models.expressions import Expression
 from django.db.models.lookups import Lookup
 from django.db.models.query import get_related_populators
 from django.db.models.sql.compiler import SQLCompiler
 from django.db.transaction import TransactionManagementError
-
-from kernel.transactions import joined
 
 _Row = TypeVar("_Row")
 
@@ -35,16 +34,23 @@ class Question:
         self._prepare = f"PREPARE {self._name}{_listed(types)} AS {sql}"
         self._ask = "SET LOCAL plan_cache_mode = force_generic_plan; "
         self._ask += f"EXECUTE {self._name}{_listed(['%s'] * len(types))}"
+        self._whole = re.sub(r"\$(\d+)", lambda n: f"%(v{n[1]})s::{types[int(n[1]) - 1]}", sql.replace("%", "%%"))
         Question.by_name = {**Question.by_name, self._name: self}
 
     def rows(self, *values: Any) -> list[tuple[Any, ...]]:
-        """The answer for these values."""
-        with joined(), connection.cursor() as cursor:
+        """The answer for these values, in a transaction, which a question alone begins and ends."""
+        with nullcontext() if connection.in_atomic_block else transaction.atomic(), connection.cursor() as cursor:
             known = _known(cursor)
             if self._name not in known:
                 cursor.execute(self._prepare)
                 known.add(self._name)
             cursor.execute(self._ask, list(values))
+            return list(cursor.fetchall())
+
+    def rows_planned_anew(self, *values: Any) -> list[tuple[Any, ...]]:
+        """The same in one statement, where no transaction is open that would keep a connection for us."""
+        with connection.cursor() as cursor:
+            cursor.execute(self._whole, {f"v{place}": value for place, value in enumerate(values, 1)})
             return list(cursor.fetchall())
 
 
@@ -74,19 +80,19 @@ class Given(Expression):
         super().__init__(output_field=models.Field())
         self.place, self.kind = place, kind
 
-    def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, list[Any]]:  # noqa: ARG002  Django's
+    def as_sql(self, compiler: SQLCompiler, connection: Any) -> Any:  # noqa: ARG002  Django's
         return "%s", [self]
 
 
 @models.ForeignKey.register_lookup
 @models.Field.register_lookup
-class AnyOf(Lookup):  # type: ignore[type-arg]  # generic in the stubs only
+class AnyOf(Lookup):
     """`pk__any=keys`: as `in`, with one parameter however many keys there are."""
 
     lookup_name = "any"
     prepare_rhs = False
 
-    def as_sql(self, compiler: SQLCompiler, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: SQLCompiler, connection: Any) -> Any:
         left, left_params = self.process_lhs(compiler, connection)
         right, right_params = self.process_rhs(compiler, connection)
         return f"{left} = ANY ({right})", [*left_params, *right_params]
@@ -109,11 +115,13 @@ class Reading(Generic[_Row]):
             TransactionManagementError: it locks rows, and was asked outside a transaction.
         """
         made = self._made = self._made or self._compiled()
-        if made.locks and not connection.in_atomic_block:
+        if connection.in_atomic_block:
+            return made.read(made.question.rows(*values))
+        if made.locks:
             raise TransactionManagementError("rows are locked inside a transaction only")
-        return made.read(made.question.rows(*values))
+        return made.read(made.question.rows_planned_anew(*values))
 
-    @joined()
+    @transaction.atomic
     def _compiled(self) -> "_Made[_Row]":
         query = self._build(*(Given(n, kind) for n, kind in enumerate(self._types, 1))).query
         compiler = query.get_compiler(connection=connection)
@@ -143,14 +151,18 @@ def _reader(compiler: SQLCompiler) -> Callable[[list[tuple[Any, ...]]], list[Any
     fields = compiler.klass_info["select_fields"]
     start, end, model = fields[0], fields[-1] + 1, compiler.klass_info["model"]
     names = [column[0].target.attname for column in select[start:end]]
-    related = get_related_populators(compiler.klass_info, select, connection.alias)
+    alias = connection.alias
+    related = get_related_populators(compiler.klass_info, select, alias)  # type: ignore[call-arg]  # Django 6 asks for more
+    noted = list((compiler.annotation_col_map or {}).items())
 
     def instances(rows: list[tuple[Any, ...]]) -> list[Any]:
         made = []
         for row in converted(rows):
-            instance = model.from_db(connection.alias, names, row[start:end])
+            instance = model.from_db(alias, names, row[start:end])
             for populator in related:
                 populator.populate(row, instance)
+            for name, place in noted:
+                setattr(instance, name, row[place])
             made.append(instance)
         return made
 

@@ -1,13 +1,13 @@
 """Time passes on what is unpaid: it falls overdue, its days are counted, late fees accrue. Stopped clocks stand out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 
 from credit import services as credit
 from credit.services import Delta
@@ -55,7 +55,9 @@ def _ended(limit: int) -> Reading[tuple[UUID, UUID]]:
     )
 
 
-_LOCKED = Obligation.objects.select_for_update(of=("self",), no_key=True).select_related("person").order_by("pk")
+_LOCKED = (
+    Obligation.objects.select_for_update(of=("self",), no_key=True).annotate(zone=F("person__zone")).order_by("pk")
+)
 _LATE_OF = Reading(
     lambda realm, at, orders: _LOCKED.filter(
         realm_id=realm, overdue_from__lte=at, in_flight__isnull=True, order_id__any=orders
@@ -76,7 +78,7 @@ def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     orders = {order.id: order for order in locked.order_by("pk")}
     rows = _LATE_OF.rows(realm_id, at, list(orders)) if orders else []
     for row in rows:
-        zone = row.person.zone
+        zone = row.zone
         days = rules.days_between(row.due_at, at, zone)
         row.fall_overdue(days=days, bucket=rules.bucket_of(days), day_end_at=rules.next_midnight(at, zone))
     record_all(rows, "overdue", by=OVERDUE, at=at, data=[{"bucket": row.bucket} for row in rows])
@@ -133,9 +135,10 @@ def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> None:
             fees[row.order_id] = row
     held = {row.order_id for row in every if row.in_flight}
     rows = [row for row in every if row.id in order_ids and row.order_id not in held]
+    zones = {row.person_id: row.zone for row in every}
     while ends := [end for row in rows if (end := _uncounted(row, at=at))]:
         ended = min(ends)
-        accrued = _close_day([row for row in rows if row.day_end_at == ended], at=ended)
+        accrued = _close_day([row for row in rows if row.day_end_at == ended], zones, at=ended)
         _accrue(accrued, fees, last, at=ended)
     update_all(rows, ["day_end_at", "overdue_days", "bucket", "fee_units"])
 
@@ -146,7 +149,7 @@ def _uncounted(row: Obligation, *, at: datetime) -> datetime | None:
     return row.day_end_at if over else None
 
 
-def _close_day(rows: Sequence[Obligation], *, at: datetime) -> dict[Obligation, Money]:
+def _close_day(rows: Sequence[Obligation], zones: Mapping[UUID, str], *, at: datetime) -> dict[Obligation, Money]:
     """One day: counted, its bucket, its late fees, which are returned. A change of bucket is a line of history."""
     aged, accrued = [], {}
     for row in rows:
@@ -154,7 +157,7 @@ def _close_day(rows: Sequence[Obligation], *, at: datetime) -> dict[Obligation, 
         cap = order.total.bps(order.late_fee_cap_bps).minor
         units, whole = rules.fee_after(before, row.owed.minor, order.late_fee_daily_bps, cap_minor=cap)
         row.age(days=days, bucket=rules.bucket_of(days), fee_units=units)
-        row.day_end_at = rules.next_midnight(at, row.person.zone)
+        row.day_end_at = rules.next_midnight(at, zones[row.person_id])
         if row.bucket != was:
             aged.append(row)
         if whole > before // BPS:

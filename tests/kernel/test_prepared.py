@@ -1,5 +1,6 @@
 """What is compiled once answers as the queryset would."""
 
+import contextlib
 from datetime import timedelta
 
 import pytest
@@ -41,6 +42,31 @@ def test_its_rows_are_those_of_the_queryset_with_what_they_name(power_bank: Shop
     assert DUE.rows(power_bank.realm_id, NOON - timedelta(seconds=1)) == []
     assert OF_KEYS.rows([order.id for order in orders]) == sorted(orders, key=lambda order: order.id)
     assert OF_KEYS.rows([]) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_a_transaction_it_is_asked_in_one_statement_and_nothing_is_locked(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("12.34"))
+    with CaptureQueriesContext(connection) as asked:
+        assert OF_KEYS.rows([order.id]) == [order]
+    assert len(asked) == 1
+    with pytest.raises(transaction.TransactionManagementError):
+        DUE.rows(power_bank.realm_id, NOON)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_is_planned_once_by_each_connection_whatever_becomes_of_a_transaction(power_bank: Shop) -> None:
+    with contextlib.suppress(ZeroDivisionError), transaction.atomic():
+        OF_KEYS.rows([])
+        raise ZeroDivisionError
+    with CaptureQueriesContext(connection) as asked, transaction.atomic():
+        OF_KEYS.rows([])
+    assert not any("PREPARE" in query["sql"] for query in asked)
+    connection.close()
+    with CaptureQueriesContext(connection) as asked, transaction.atomic():
+        OF_KEYS.rows([])
+        OF_KEYS.rows([])
+    assert sum("PREPARE" in query["sql"] for query in asked) == 1
 
 
 def test_a_connection_is_asked_once_in_a_transaction_what_it_knows(power_bank: Shop) -> None:
