@@ -16,6 +16,7 @@ from billing.console import orders as order_desk
 from billing.console import outages as outage_desk
 from billing.console import policies as policy_desk
 from billing.pages import order as order_pages
+from billing.pages import pay as pay_pages
 from billing.pages import pay_all as debt_pages
 from billing.pages import sign as sign_pages
 from billing.pages import wallet as wallet_pages
@@ -29,8 +30,8 @@ PAGES: list[URLPattern] = [
     path("", record_pages.home, name="home"),
     path("orders/", record_pages.history, name="orders"),
     path("orders/<str:order>", order_pages.order, name="order"),
-    path("orders/<str:order>/pay", order_pages.pay, name="pay"),
-    path("orders/<str:order>/paid", order_pages.paid, name="paid"),
+    path("orders/<str:order>/pay", pay_pages.pay, name="pay"),
+    path("orders/<str:order>/paid", pay_pages.paid, name="paid"),
     path("orders/<str:order>/move", order_pages.move, name="move"),
     path("pay-all/", debt_pages.pay_all, name="pay_all"),
     path("pay-all/paid", debt_pages.paid_all, name="paid_all"),
