@@ -15,6 +15,7 @@ from accounts import console as template_desk
 from billing.console import orders as order_desk
 from billing.console import outages as outage_desk
 from billing.console import policies as policy_desk
+from billing.pages import instruments as way_pages
 from billing.pages import order as order_pages
 from billing.pages import pay as pay_pages
 from billing.pages import pay_all as debt_pages
@@ -42,6 +43,12 @@ PAGES: list[URLPattern] = [
     path("sign/<str:agreement>/result", sign_pages.result, name="sign_result"),
     path("services/", service_pages.opened, name="services"),
     path("services/<str:agreement>/stop", service_pages.stop, name="stop_service"),
+    path("instruments/", way_pages.instruments, name="instruments"),
+    path("instruments/add", way_pages.add, name="add_instrument"),
+    path("instruments/wallet", way_pages.open_wallet, name="open_wallet"),
+    path("instruments/<str:instrument>/put", way_pages.put, name="put_instrument"),
+    path("instruments/<str:instrument>/limit", way_pages.limit, name="limit_instrument"),
+    path("instruments/<str:instrument>/remove", way_pages.remove, name="remove_instrument"),
     path("wallet/", wallet_pages.wallet, name="wallet"),
     path("wallet/top-up", wallet_pages.top_up, name="top_up"),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg")),  # asked for by the console

@@ -17,7 +17,7 @@ from billing.pages.order import mine, show_order
 from billing.refusals import AmountInvalid, NoInstrument
 from billing.services.pay import pay_now
 from kernel import ids
-from kernel.forms import first_time, minor_of
+from kernel.forms import first_time, keep_outcome, minor_of, outcome_of
 from kernel.refusal import NotFound, Refusal
 from orders.queries import Sheet
 
@@ -32,8 +32,7 @@ def pay(visitor: Visitor, order: str) -> HttpResponse:
     try:
         asked = _asked(visitor, sheet)
         if not first_time(visitor.person.id, visitor.sent("token"), "pay"):
-            messages.info(visitor.request, _("You have sent this already. This is how things stand now."))
-            return redirect("order", order)
+            return _again(visitor, order)
         made = pay_now(sheet.order.id, by=visitor.actor, at=visitor.at, **asked)
     except NotFound:
         raise
@@ -41,6 +40,7 @@ def pay(visitor: Visitor, order: str) -> HttpResponse:
         # Read again: what was refused may be because of what has changed meanwhile.
         return show_order(visitor, mine(visitor, order), status=refusal.status, refusal=refusal)
     names = urlencode([("of", row.public_id) for row in made])
+    keep_outcome(visitor.person.id, visitor.sent("token"), names)
     return redirect(f"{reverse('paid', args=[order])}?{names}")
 
 
@@ -57,6 +57,15 @@ def paid(visitor: Visitor, order: str) -> HttpResponse:
         named = {made[0].deduction_id}
     shown = [line for line in made if line.deduction_id in named]
     return visitor.show("billing/paid.html", sheet=sheet, order=sheet.order, attempts=shown)
+
+
+def _again(visitor: Visitor, order: str) -> HttpResponse:
+    """The second click of two, or a page sent once more: what the first one came to, or how things stand meanwhile."""
+    names = outcome_of(visitor.person.id, visitor.sent("token"))
+    if names:
+        return redirect(f"{reverse('paid', args=[order])}?{names}")
+    messages.info(visitor.request, _("You have sent this already. This is how things stand now."))
+    return redirect("order", order)
 
 
 def _asked(visitor: Visitor, sheet: Sheet) -> dict[str, Any]:

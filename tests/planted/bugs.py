@@ -174,8 +174,8 @@ PLANS = [
     bug(
         "a retry joins the debit of what has just become due without being counted",
         "billing/services/plan.py",
-        "                past.append(Tried(source, at))\n",
-        "",
+        "self.tried.setdefault(want.obligation.person_id, []).append(Tried(str(want.instrument.id), at))",
+        "pass",
         "tests/billing/test_split.py",
         "tests/billing/test_deduct.py",
     ),
