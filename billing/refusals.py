@@ -44,6 +44,12 @@ class TooManyInstruments(Refusal):
     code, title = "too_many_instruments", _("You have as many ways to pay as there may be. Remove one first.")
 
 
+class ChooseInstrument(Invalid):
+    """There are several, and nobody said which; or the one they said is gone."""
+
+    code, title = "choose_instrument", _("Choose what it is to be taken from.")
+
+
 class NameInvalid(Invalid):
     """Too long, or not to be shown."""
 

@@ -41,6 +41,7 @@ PAGES: list[URLPattern] = [
     path("sign/<str:agreement>", sign_pages.sign, name="sign"),
     path("sign/<str:agreement>/identity", sign_pages.identity, name="sign_identity"),
     path("sign/<str:agreement>/result", sign_pages.result, name="sign_result"),
+    path("sign/<str:agreement>/back", sign_pages.back, name="sign_back"),
     path("services/", service_pages.opened, name="services"),
     path("services/<str:agreement>/stop", service_pages.stop, name="stop_service"),
     path("instruments/", way_pages.instruments, name="instruments"),

@@ -32,6 +32,7 @@ from kernel.money import Money
 from kernel.refusal import NotFound
 from ledger import rules as book
 from ledger import services as ledger
+from orders import services as orders
 
 #: What a scripted person starts with: band A, so that an ordinary order is not refused.
 SANDBOX_SCORE = 720
@@ -180,14 +181,22 @@ def open_wallet(person: Person, *, at: datetime) -> Wallet:
 
 
 @transaction.atomic
-def sign_with_wallet(agreement_id: UUID, person: Person, *, by: Actor, at: datetime) -> credit.Signing:
-    """The person opens a service, and has a wallet to pay it from: both, or neither.
+def sign_paying_from(
+    agreement_id: UUID, person: Person, instrument_id: UUID | None, *, by: Actor, at: datetime
+) -> credit.Signing:
+    """The person opens a service and has a wallet; what they chose to pay from is tried first: all of it, or nothing.
 
     Raises:
         NotFound, AgreementState, AlreadyOpened: as credit.sign_agreement says.
     """
     open_wallet(person, at=at)
-    return credit.sign_agreement(agreement_id, person.id, by=by, at=at)
+    if instrument_id is not None:  # locked before what signing locks, as everywhere
+        _of(_locked(person.id), instrument_id)
+        orders.lock_planned_of(person.id)
+    signing = credit.sign_agreement(agreement_id, person.id, by=by, at=at)
+    if instrument_id is not None and signing.decision.approved:
+        put_instrument(person.id, instrument_id, 0, by=by, at=at)
+    return signing
 
 
 @transaction.atomic
