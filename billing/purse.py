@@ -32,9 +32,9 @@ def any_removed(instrument_ids: Collection[UUID]) -> bool:
 
 
 def instruments_shown(person_id: UUID) -> list[Instrument]:
-    """What the person has named to pay from, the first to try first; what the bank has closed stays until removed."""
+    """What the person has named to pay from, the first to try first; what the bank has closed comes last."""
     rows = Instrument.objects.filter(person_id=person_id).exclude(state=Instrument.State.REMOVED)
-    return list(rows.order_by("priority", "id"))
+    return sorted(rows, key=lambda row: (row.state != Instrument.State.ACTIVE, row.priority, row.id))
 
 
 def fitting(usable: Iterable[Instrument], amount: Money) -> list[Instrument]:

@@ -54,6 +54,18 @@ class Way:
     most: str
     daily: str
 
+    def wrong(self, text: str) -> bool:
+        """Whether this limit is what was not understood."""
+        return isinstance(self.refusal, LimitInvalid) and bool(text.strip()) and not minor_of(text, CURRENCY)
+
+    @property
+    def most_wrong(self) -> bool:
+        return self.wrong(self.most)
+
+    @property
+    def daily_wrong(self) -> bool:
+        return self.wrong(self.daily)
+
 
 @require_safe
 @for_person
@@ -169,12 +181,13 @@ def _way_on(visitor: Visitor) -> str:
 
 def _shown(visitor: Visitor, *, refused: UUID | None = None, refusal: Refusal | None = None) -> HttpResponse:
     rows = purse.instruments_shown(visitor.person.id)
+    usable = sum(row.state == Instrument.State.ACTIVE for row in rows)
     planned = purse.planned_from(rows, queries.debts_of(visitor.person.id))
     ways = [
         Way(
             row,
             place,
-            last=place == len(rows) - 1,
+            last=place == usable - 1,
             planned_at=planned.get(row.id),
             refusal=refusal if row.id == refused else None,
             most=visitor.sent("most") if row.id == refused else _typed(row.most_minor),
@@ -186,6 +199,7 @@ def _shown(visitor: Visitor, *, refused: UUID | None = None, refusal: Refusal | 
         "billing/ways.html",
         status=refusal.status if refusal else 200,
         ways=ways,
+        many=usable > 1,
         balance=queries.balance_of(visitor.person.id),
         behaviours=BEHAVIOURS if sandbox_bank(visitor) else (),
         chosen=visitor.sent("behaviour") or BEHAVIOURS[0].value,

@@ -231,9 +231,10 @@ def script_person(name: str, script: Script, *, realm_id: int, by: Actor, at: da
 
 
 def _locked(person_id: UUID) -> list[Instrument]:
-    """What the person pays from, the first to try first, as nobody else changes it meanwhile."""
+    """What the person pays from, as they see it, and nobody else changes it meanwhile."""
     mine = Instrument.objects.filter(person_id=person_id).exclude(state=Instrument.State.REMOVED)
-    return sorted(mine.select_for_update(no_key=True).order_by("pk"), key=lambda row: (row.priority, row.id))
+    locked = mine.select_for_update(no_key=True).order_by("pk")
+    return sorted(locked, key=lambda row: (row.state != Instrument.State.ACTIVE, row.priority, row.id))
 
 
 def _of(rows: Sequence[Instrument], instrument_id: UUID) -> Instrument:

@@ -188,7 +188,11 @@ def test_a_dead_one_says_so_and_what_to_do(power_bank: Shop) -> None:
     assert "已失效" in page
     assert "账户已注销" in page
     assert "您可以移除它" in page
-    remove_instrument(person.id, person.instruments.get().id, by=BY, at=NOON)
+    assert "优先扣款" not in page
+    second(person)
+    page = words(visiting(person).get(PAGE))
+    assert page.index("1. 工资卡") < page.index("已失效")
+    remove_instrument(person.id, person.instruments.get(state="dead").id, by=BY, at=NOON)
 
 
 def test_the_wallet_is_opened_here_and_stays(ada: Person, browser: Client) -> None:

@@ -180,6 +180,13 @@ PLANS = [
         "tests/billing/test_deduct.py",
     ),
     bug(
+        "a day's limit forgets what the person paid",
+        "billing/purse.py",
+        "state__in=[*Deduction.LIVE",
+        "purpose=Deduction.Purpose.PLANNED, state__in=[*Deduction.LIVE",
+        "tests/billing/test_limits.py",
+    ),
+    bug(
         "the caps do not count what was tried",
         "billing/queries.py",
         "prepared_at__gt=since, purpose=Deduction.Purpose.PLANNED",
