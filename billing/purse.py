@@ -37,6 +37,11 @@ def instruments_shown(person_id: UUID) -> list[Instrument]:
     return sorted(rows, key=lambda row: (row.state != Instrument.State.ACTIVE, row.priority, row.id))
 
 
+def closed_to(person_id: UUID) -> list[Instrument]:
+    """What the bank has closed and the person has not removed yet: shown where they choose, and not to be chosen."""
+    return list(Instrument.objects.filter(person_id=person_id, state=Instrument.State.DEAD).order_by("priority", "id"))
+
+
 def fitting(usable: Iterable[Instrument], amount: Money) -> list[Instrument]:
     """Those of them whose limits let this amount be taken by itself."""
     return [row for row in usable if row.limits.allow(amount)]

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.visitor import Visitor, for_person
 from billing import purse, queries
@@ -37,6 +37,8 @@ BEHAVIOURS = (
     Behaviour.LATE_CALLBACK,
     Behaviour.DUPLICATE_CALLBACK,
 )
+#: Whoever signs in anew in the middle of it comes back by GET, and finds the page.
+_FORM = require_http_methods(["GET", "HEAD", "POST"])
 NO_FUNDS_FOR = timedelta(days=3)
 #: What an account with little money holds (minor units).
 LITTLE = 10_00
@@ -74,12 +76,14 @@ def instruments(visitor: Visitor) -> HttpResponse:
     return _shown(visitor)
 
 
-@require_POST
+@_FORM
 @for_person
 def add(visitor: Visitor) -> HttpResponse:
     """A bank account, where banks are made up; one click adds one, two do as well."""
     if not sandbox_bank(visitor):
         raise NotFound
+    if visitor.request.method != "POST":
+        return redirect("instruments")
     try:
         script = _script(visitor)
         if first_time(visitor.person.id, visitor.sent("token"), "add_instrument"):
@@ -92,25 +96,30 @@ def add(visitor: Visitor) -> HttpResponse:
     return redirect(_way_on(visitor) or reverse("instruments"))
 
 
-@require_POST
+@_FORM
 @for_person
 def open_wallet(visitor: Visitor) -> HttpResponse:
+    """A wallet for stored value, empty at first; opened twice it is one."""
+    if visitor.request.method != "POST":
+        return redirect("instruments")
     services.open_wallet(visitor.person, at=visitor.at)
     return redirect(_way_on(visitor) or reverse("instruments"))
 
 
-@require_POST
+@_FORM
 @for_person
 def put(visitor: Visitor, instrument: str) -> HttpResponse:
     """It is tried at this place from now on: the form says which, so that sending it twice moves nothing twice."""
     key, place = visitor.named(Instrument.prefix, instrument), visitor.sent("place")
+    if visitor.request.method != "POST":
+        return redirect("instruments")
     if not (place.isascii() and place.isdecimal() and len(place) < len("1000")):
         raise Invalid
     services.put_instrument(visitor.person.id, key, int(place), by=visitor.actor, at=visitor.at)
     return redirect(f"{reverse('instruments')}#{instrument}")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@_FORM
 @for_person
 def limit(visitor: Visitor, instrument: str) -> HttpResponse:
     """No more than this is taken from it, but by the person themselves."""
@@ -128,7 +137,7 @@ def limit(visitor: Visitor, instrument: str) -> HttpResponse:
     return redirect(f"{reverse('instruments')}#{instrument}")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
+@_FORM
 @for_person
 def remove(visitor: Visitor, instrument: str) -> HttpResponse:
     """Nothing is taken from it any more; or why that cannot be yet."""

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.visitor import Visitor, for_person
-from billing import queries
+from billing import purse, queries
 from billing.services.plan import move_next
 from kernel import ids
 from kernel.forms import first_time, new_token, plain
@@ -104,6 +104,7 @@ def show_order(
         graced=graced,
         breached=days[len(graced) :],
         instruments=instruments,
+        closed=purse.closed_to(visitor.person.id),
         balance=queries.balance_of(visitor.person.id),
         token=new_token(),
         move_token=new_token(),

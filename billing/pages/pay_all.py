@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.visitor import Visitor, for_person
-from billing import queries
+from billing import purse, queries
 from billing.models import Deduction, Instrument
 from billing.refusals import AmountChanged, AmountInvalid, NoInstrument
 from billing.services import pay
@@ -147,6 +147,7 @@ def _shown(visitor: Visitor, chosen: set[UUID] | None, *, refusal: Refusal | Non
         fees=totals(row.owed for row in wanted if row.kind == Obligation.Kind.LATE_FEE),
         instruments=queries.instruments_of([person_id]).get(person_id, []),
         balance=queries.balance_of(person_id),
+        closed=purse.closed_to(person_id),
         token=new_token(),
         refusal=refusal,
         chosen=visitor.sent("instrument"),

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import services as accounts
 from accounts.refusals import AlreadyVerified
 from accounts.visitor import Visitor, for_person
-from billing import queries, rules
+from billing import purse, queries, rules
 from billing.models import Instrument
 from billing.refusals import ChooseInstrument
 from billing.services import instruments
@@ -108,6 +108,7 @@ def _terms(
         opened=_opened(visitor, agreement),
         instruments=queries.instruments_of([visitor.person.id]).get(visitor.person.id, []),
         balance=queries.balance_of(visitor.person.id),
+        closed=purse.closed_to(visitor.person.id),
         costs=costs_of(agreement.service),
         host=returns.host_of(agreement),
         chosen=visitor.sent("instrument"),

@@ -15,6 +15,7 @@ from billing.services.ask import ask_unknown
 from billing.services.deduct import deduct_due
 from billing.services.instruments import INSTRUMENTS_MAX, Script, add_bank_account, open_wallet, remove_instrument
 from billing.services.pay import pay_now
+from credit import services as credit
 from kernel.models import LIVE
 from orders.models import Obligation
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, state_of, yuan
@@ -192,6 +193,12 @@ def test_a_dead_one_says_so_and_what_to_do(power_bank: Shop) -> None:
     second(person)
     page = words(visiting(person).get(PAGE))
     assert page.index("1. 工资卡") < page.index("已失效")
+    order = Obligation.objects.get(person=person).order
+    asked = credit.request_agreement(power_bank.merchant.id, power_bank.service.id, "u-2", by=BY, at=NOON)
+    for elsewhere in (f"/orders/{order.public_id}", "/pay-all/", f"/sign/{asked.public_id}"):
+        shown = visiting(person).get(elsewhere)
+        assert "沙箱银行卡 · 已失效 · 更换" in words(shown), elsewhere
+        assert f'href="/instruments/?next={elsewhere.replace("/", "%2F")}"' in shown.content.decode()
     remove_instrument(person.id, person.instruments.get(state="dead").id, by=BY, at=NOON)
 
 
@@ -202,6 +209,13 @@ def test_the_wallet_is_opened_here_and_stays(ada: Person, browser: Client) -> No
     assert "余额 ¥0.00" in words(browser.get(PAGE))
     answer = browser.post(f"{PAGE}{wallet.public_id}/remove")
     assert (answer.status_code, "不能移除" in words(answer)) == (409, True)
+
+
+def test_whoever_signed_in_anew_in_the_middle_of_a_form_finds_the_page(ada: Person, browser: Client) -> None:
+    mine = ada.instruments.get().public_id
+    with nothing_moves():
+        for verb in ("add", "wallet", f"{mine}/put", f"{mine}/limit", f"{mine}/remove"):
+            assert browser.get(f"{PAGE}{verb}")["Location"] == PAGE
 
 
 def test_another_persons_instrument_looks_like_none(power_bank: Shop, ada: Person, browser: Client) -> None:

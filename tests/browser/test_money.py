@@ -84,7 +84,7 @@ def test_some_debts_are_chosen_and_paid(eye_with: Callable[..., Eye], transactio
     reach(eye, 'form[method="post"][action="/pay-all/"] button')
     eye.page.keyboard.press("Enter")
     eye.page.wait_for_url("**/pay-all/paid?*")
-    sees_all_ways(eye, "64-paid-some")
+    eye.sees("64-paid-some")
     assert [state_of(order) for order in owed] == ["deducted", "completed", "deducted"]
     first = person.instruments.earliest("priority")
     assert [money.minor for money in bank.debits_of(first.token)] == [2468]
@@ -103,7 +103,7 @@ def test_a_service_is_opened_from_what_was_chosen(eye_with: Callable[..., Eye], 
     mine: Instrument = story.ada.instruments.get(label="工资卡")
     choose(eye, mine.public_id)
     send(eye, story.asked.public_id)
-    sees_all_ways(eye, "66-opened")
+    eye.sees("66-opened")
     assert story.ada.instruments.earliest("priority") == mine
     eye.go("/wallet/")
     send(eye, "/wallet/top-up", amount="88.80")
