@@ -24,7 +24,7 @@ class InstrumentAdmin(ReadOnlyAdmin):
     list_filter = ["state", "realm__mode"]
     list_select_related = ["person"]
     found_by = {"per": "person_id"}
-    hidden = frozenset({"token"})
+    hidden = frozenset({"token", "name"})
     ordering = ["-id"]
 
 

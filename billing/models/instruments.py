@@ -24,7 +24,10 @@ class Instrument(Identified):
     person = models.ForeignKey(Person, models.PROTECT, related_name="instruments")
     channel = models.CharField(max_length=20)
     token = models.CharField(max_length=64)
+    #: What the channel calls it: everybody who sees the plan reads this.
     label = models.CharField(max_length=60)
+    #: What its person calls it, which nobody else reads.
+    name = models.CharField(max_length=20, blank=True)
     #: The lowest is tried first.
     priority = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=7, choices=State.choices, default=State.ACTIVE)
@@ -45,6 +48,11 @@ class Instrument(Identified):
                 & (Q(daily_minor__isnull=True) | Q(daily_minor__gt=0)),
             ),
         ]
+
+    @property
+    def shown(self) -> str:
+        """What it is called before its person."""
+        return self.name or self.label
 
     @property
     def limits(self) -> Limits:

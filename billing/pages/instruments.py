@@ -90,7 +90,7 @@ def add(visitor: Visitor) -> HttpResponse:
             made = services.add_bank_account(
                 visitor.person, script, visitor.sent("name"), by=visitor.actor, at=visitor.at
             )
-            messages.success(visitor.request, _("%(label)s was added.") % {"label": made.label})
+            messages.success(visitor.request, _("%(label)s was added.") % {"label": made.shown})
     except Refusal as refusal:
         return _shown(visitor, refusal=refusal)
     return redirect(_way_on(visitor) or reverse("instruments"))

@@ -53,7 +53,7 @@ class Script:
 
 
 @transaction.atomic
-def add_instrument(person: Person, channel: str, token: str, label: str, *, at: datetime) -> Instrument:
+def add_instrument(person: Person, channel: str, token: str, label: str, *, name: str = "", at: datetime) -> Instrument:
     """One more place to take money from, tried after those already there; an unplanned debt is planned for it.
 
     A wallet is empty when it is opened, and what comes into it its person pays with by themselves.
@@ -65,6 +65,7 @@ def add_instrument(person: Person, channel: str, token: str, label: str, *, at: 
         channel=channel,
         token=token,
         label=label,
+        name=name,
         priority=last + 1,
         created_at=at,
     )
@@ -81,14 +82,14 @@ def add_bank_account(person: Person, script: Script, name: str = "", *, by: Acto
         NameInvalid: it has no such name.
     """
     token = f"{person.realm_id}:{person.id.hex}:{uuid7().hex[-20:]}"
-    label = _label(name, token)
+    name, label = _name(name), f"{SANDBOX_CARD} {int(token[-12:], 16) % 10_000:04}"
     # The bank commits on its own: an account that nobody names is never charged.
     bank.open_account(token, script.behaviour, until=script.until, balance_minor=script.balance_minor)
     with transaction.atomic():
         Person.objects.locked(person.id)
         if person.instruments.exclude(state=Instrument.State.REMOVED).count() >= INSTRUMENTS_MAX:
             raise TooManyInstruments
-        instrument = add_instrument(person, SANDBOX, token, label, at=at)
+        instrument = add_instrument(person, SANDBOX, token, label, name=name, at=at)
         _note(instrument, InstrumentChange.Verb.ADDED, by=by, at=at, behaviour=script.behaviour.value)
     return instrument
 
@@ -244,12 +245,16 @@ def _of(rows: Sequence[Instrument], instrument_id: UUID) -> Instrument:
     return found
 
 
-def _label(name: str, token: str) -> str:
-    """What the person calls it; else the bank's name, with four digits to tell one from another."""
-    name = " ".join(name.split())
+def _name(text: str) -> str:
+    """What the person calls it, in one line.
+
+    Raises:
+        NameInvalid: it is too long, or cannot be shown.
+    """
+    name = " ".join(text.split())
     if len(name) > NAME_MAX or not name.isprintable():
         raise NameInvalid
-    return name or f"{SANDBOX_CARD} {int(token[-12:], 16) % 10_000:04}"
+    return name
 
 
 def _note(row: Instrument, verb: str, *, by: Actor, at: datetime, **data: Any) -> None:

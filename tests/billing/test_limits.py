@@ -15,6 +15,7 @@ from billing.services.pay import collect_now, pay_now
 from kernel.money import Money
 from orders import services as orders
 from orders.models import Obligation, Order, Plan
+from tests.api import Api
 from tests.billing.bench import taken_from
 from tests.billing.test_split import debts as debts_of_a_poor_person
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, state_of, yuan
@@ -174,15 +175,17 @@ def test_putting_another_first_moves_what_is_planned_to_it(power_bank: Shop) -> 
     (order,) = debts_of_a_poor_person(power_bank, "9", balance_minor=0)
     deduct_due(power_bank.realm_id, at=NOON)
     person = order.person
-    rich = add_bank_account(person, Script(Behaviour.PAYS), "工资卡", by=BY, at=NOON)
+    rich = add_bank_account(person, Script(Behaviour.PAYS), "我的秘密", by=BY, at=NOON)
     assert {p["source"] for p in planned(order)} == {str(person.instruments.order_by("priority")[0].id)}
 
     for _twice in range(2):
         put_instrument(person.id, rich.id, 0, by=BY, at=NOON)
 
-    assert {(p["source"], p["instrument"]) for p in planned(order)} == {(str(rich.id), "工资卡")}
+    assert {(p["source"], p["instrument"]) for p in planned(order)} == {(str(rich.id), rich.label)}
     assert Plan.objects.filter(why="other_instrument").count() == 1
-    assert person.instruments.earliest("priority").label == "工资卡"
+    assert person.instruments.earliest("priority") == rich
+    assert rich.label.startswith("沙箱银行卡 "), "what a person calls it is no merchant's business"
+    assert "我的秘密" not in Api(power_bank).get(f"orders/{order.public_id}").content.decode()
     deduct_due(power_bank.realm_id, at=MORNING + A_DAY)
     assert state_of(order) == "deducted"
 

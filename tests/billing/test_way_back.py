@@ -102,7 +102,7 @@ def two(ada: Person) -> tuple[Instrument, Instrument]:
 
 
 def first_of(person: Person) -> str:
-    return person.instruments.earliest("priority").label
+    return person.instruments.earliest("priority").shown
 
 
 def test_of_several_one_is_chosen_and_none_is_chosen_beforehand(

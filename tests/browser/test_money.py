@@ -100,7 +100,7 @@ def test_a_service_is_opened_from_what_was_chosen(eye_with: Callable[..., Eye], 
     send(eye, "/add", name="工资卡")
     assert eye.page.url.endswith(path)
     sees_all_ways(eye, "65-sign")
-    mine: Instrument = story.ada.instruments.get(label="工资卡")
+    mine: Instrument = story.ada.instruments.get(name="工资卡")
     choose(eye, mine.public_id)
     send(eye, story.asked.public_id)
     eye.sees("66-opened")
