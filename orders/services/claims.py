@@ -95,7 +95,7 @@ def lock_owed_by(person_id: UUID, order_ids: Collection[UUID] | None = None) -> 
     )
     if order_ids is not None:
         owed = owed.filter(order_id__in=order_ids)
-    Order.objects.locked_all(set(owed.values_list("order_id", flat=True)))
+    Order.objects.lock_all(set(owed.values_list("order_id", flat=True)))
     rows = list(owed.select_for_update(of=("self",), no_key=True).order_by("pk"))
     return sorted(rows, key=lambda row: (row.due_at, row.id))
 
