@@ -8,10 +8,15 @@ from zoneinfo import ZoneInfo
 
 from billing.models import Deduction, Instrument
 from kernel.money import Money
+from kernel.prepared import Question
 from orders.models import Obligation, Order
 
 #: Longer than any day of anybody's, the one with the hour twice among them.
 A_DAY_AT_MOST = timedelta(hours=26)
+#: Whoever removes an instrument holds its row for itself, and this waits for them; they wait for whoever asked this.
+_HELD = Question(
+    "SELECT id FROM billing_instrument WHERE id = ANY ($1) AND state <> 'removed' FOR KEY SHARE", ["uuid[]"]
+)
 
 
 def leans_on_something(person_id: UUID) -> bool:
@@ -26,9 +31,9 @@ def source_of(attempt: Mapping[str, Any], usable: Sequence[Instrument]) -> Instr
     return next((i for i in usable if str(i.id) == attempt.get("source")), usable[0] if usable else None)
 
 
-def any_removed(instrument_ids: Collection[UUID]) -> bool:
-    """Whether its person has removed one of these meanwhile."""
-    return Instrument.objects.filter(pk__in=instrument_ids, state=Instrument.State.REMOVED).exists()
+def all_held(instrument_ids: Collection[UUID]) -> bool:
+    """Whether none of these was removed meanwhile, and none will be until the transaction ends."""
+    return len(_HELD.rows(list(instrument_ids))) == len(instrument_ids)
 
 
 def instruments_shown(person_id: UUID) -> list[Instrument]:

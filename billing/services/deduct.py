@@ -65,7 +65,7 @@ def prepare(wants: Sequence[Want], *, purpose: str, by: Actor, at: datetime) -> 
     They are written with their numbers before anything leaves the house.
 
     Raises:
-        NoInstrument: an instrument was removed at this very moment. Whoever removes one holds its row, so this waited.
+        NoInstrument: an instrument was removed at this very moment.
     """
     together: dict[Any, list[Want]] = {}
     for want in sorted(wants, key=lambda want: (want.obligation.due_at, want.obligation.id)):
@@ -74,11 +74,11 @@ def prepare(wants: Sequence[Want], *, purpose: str, by: Actor, at: datetime) -> 
     if not groups:
         return []
     deductions = [_deduction(group, purpose=purpose, at=at) for group in groups]
+    if not purse.all_held({row.instrument_id for row in deductions}):
+        raise NoInstrument
     record_all(deductions, "prepared", by=by, at=at)
     pairs = [(d, want) for d, group in zip(deductions, groups, strict=True) for want in group]
     insert_all([_line(deduction, want) for deduction, want in pairs])
-    if purse.any_removed({row.instrument_id for row in deductions}):
-        raise NoInstrument
     claimed = [(want.obligation, deduction.id) for deduction, want in pairs]
     orders.claim(claimed, planned=purpose == Deduction.Purpose.PLANNED)
     for deduction in deductions:

@@ -146,7 +146,7 @@ def limit_instrument(
 def remove_instrument(person_id: UUID, instrument_id: UUID, *, by: Actor, at: datetime) -> None:
     """Nothing is taken from it any more; what was planned from it is taken from the next. Twice is once.
 
-    Its row is locked before whoever claims something by it can write the deduction down: one of the two comes first.
+    Whoever takes from it holds its row from before the deduction is written down: one of the two comes first.
 
     Raises:
         NotFound: they have no such instrument.

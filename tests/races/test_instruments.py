@@ -8,14 +8,16 @@ import pytest
 from accounts.models import Person
 from billing.channels.bank import Behaviour
 from billing.models import Deduction, Instrument
+from billing.services import deduct, instruments
 from billing.services.ask import ask_unknown
 from billing.services.deduct import deduct_due
 from billing.services.instruments import Script, add_bank_account, put_instrument, remove_instrument
 from billing.services.pay import pay_now
 from orders import services as orders
-from tests.conftest import BY, NOON, Shop, opened, ordered, state_of
+from orders.models import Obligation
+from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, state_of, yuan
 from tests.races.ground import booked, rounds, taken_from
-from tests.threads import at_once, refusals
+from tests.threads import at_once, halted, refusals
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,6 +71,33 @@ def test_removing_while_the_plan_takes_leaves_nothing_without_a_way(power_bank: 
     assert taken_from(ada) == booked(ada)
     late = Deduction.objects.filter(instrument__state="removed", state__in=Deduction.LIVE)
     assert not late.exists()
+
+
+def test_whoever_takes_while_it_is_being_removed_waits_and_takes_nothing(power_bank: Shop, ada: Person) -> None:
+    mine, order = ada.instruments.get(), completed(power_bank, ada, yuan("3"))
+    another(ada)
+    with halted(instruments, "_note") as halt:  # it is locked and removed, and that is not committed
+        outcomes = at_once(
+            partial(remove_instrument, ada.id, mine.id, by=BY, at=NOON),
+            partial(halt.then, partial(pay_now, order.id, instrument_id=mine.id, by=BY, at=NOON)),
+        )
+    assert refusals(outcomes) == ["no_instrument"]
+    assert (taken_from(ada), Deduction.objects.count()) == (0, 0)
+    assert Obligation.objects.get(order=order).in_flight is None
+
+
+def test_whoever_removes_it_while_it_is_being_taken_from_waits_and_is_refused(power_bank: Shop) -> None:
+    person = someone(power_bank, "timeout_then_paid")
+    mine, order = person.instruments.get(), completed(power_bank, person, yuan("3"))
+    another(person)
+    with halted(deduct, "_line") as halt:  # it is held, and the deduction about to be written down
+        outcomes = at_once(
+            partial(pay_now, order.id, instrument_id=mine.id, by=BY, at=NOON),
+            partial(halt.then, partial(remove_instrument, person.id, mine.id, by=BY, at=NOON)),
+        )
+    assert refusals(outcomes) == ["instrument_in_use"]
+    mine.refresh_from_db()
+    assert mine.state == "active"
 
 
 def test_two_tabs_pay_one_order_once(power_bank: Shop, ada: Person) -> None:
