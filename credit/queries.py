@@ -29,6 +29,7 @@ class Standing:
             overdue_orders=profile.overdue_orders if profile else 0,
             open_orders=profile.open_orders if profile else 0,
             frozen=profile is not None and profile.frozen_at is not None,
+            eased_orders=profile.eased_orders if profile else 0,
         )
 
 

@@ -23,6 +23,7 @@ class Reason(StrEnum):
     TOO_MANY_OPEN = "too_many_open_orders"
     NO_CREDIT = "no_credit_in_this_band"
     FROZEN = "credit_frozen"
+    PLAN = "hardship_plan"
 
 
 #: What a merchant may know: that the person cannot now, or that this amount is too much.
@@ -42,6 +43,7 @@ class Facts:
     overdue_orders: int
     open_orders: int
     frozen: bool = False
+    eased_orders: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def assess(facts: Facts) -> Verdict:
         (not facts.verified, Reason.NOT_VERIFIED),
         (facts.frozen, Reason.FROZEN),
         (facts.overdue_orders > 0, Reason.OVERDUE),
+        (facts.eased_orders > 0, Reason.PLAN),
         (facts.limit_minor == 0, Reason.NO_CREDIT),
         (facts.score < facts.score_min, Reason.SCORE),
         (facts.open_orders >= OPEN_ORDERS_MAX, Reason.TOO_MANY_OPEN),

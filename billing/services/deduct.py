@@ -22,6 +22,7 @@ from kernel.sweeps import Sweep
 from kernel.writes import insert_all
 from orders import services as orders
 from orders.models import Obligation, Plan
+from orders.refusals import PlanAgreed
 
 SWEEP = Actor.system("deduct")
 
@@ -94,8 +95,13 @@ def prepare_for_order(
         NotFound, OrderState, DeductionInFlight: as orders.lock_owed says.
         NoInstrument: there is nothing to take it from.
         AmountInvalid: more than is owed, or nothing.
+        PlanAgreed: its person keeps to a plan, and nothing of it is due.
     """
     order, owed = orders.lock_owed(order_id, lost=purpose == Deduction.Purpose.PAY_NOW)
+    if purpose == Deduction.Purpose.COLLECT and order.eased_at:
+        owed = [row for row in owed if row.due_at <= at]
+        if not owed:
+            raise PlanAgreed
     wants = _wants(owed, _instrument(order.person_id, instrument_id), amount_minor)
     return prepare(wants, purpose=purpose, by=by, at=at)
 

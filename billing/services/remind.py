@@ -13,7 +13,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from accounts import inbox
 from accounts.inbox import Item
 from accounts.models import Notice
-from accounts.wording import COLLECTION, Value
+from accounts.wording import COLLECTION, HELP, Value
 from billing import queries
 from billing.models import DeductionLine, Instrument
 from billing.services.tell import NOTHING_TO_TAKE_FROM, values_of
@@ -65,7 +65,8 @@ def remind_due(realm_id: int, *, at: datetime, limit: int = 500) -> int:
 
 def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
     """Why each of these that no longer stands does not: paid, waived, paused, moved, under way, too late, overtaken."""
-    abouts = {notice.about for notice in notices if notice.stage != "debit_succeeded"}
+    facts = ("debit_succeeded", *HELP)
+    abouts = {notice.about for notice in notices if notice.stage not in facts}
     obligations = Obligation.objects.in_bulk(abouts)
     lines: dict[UUID, list[Obligation]] = {}
     for line in DeductionLine.objects.filter(deduction_id__in=abouts - set(obligations)).select_related("obligation"):
@@ -76,7 +77,7 @@ def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
     gone = {}
     for notice in notices:
         row = obligations.get(notice.about)
-        if notice.stage == "debit_succeeded":
+        if notice.stage in facts:
             reason = ""
         elif notice.stage == "debit_failed":
             rows = lines.get(notice.about, []) if row is None else [row]
