@@ -176,6 +176,16 @@ class Decision(Identified):
         ordering = ["-id"]
         triggers = guards.append_only()
 
+    @property
+    def missing_minor(self) -> int:
+        """What would have to be paid back for this to fit the limit."""
+        return rules.missing_minor(self.inputs)
+
+    @property
+    def missing_promises(self) -> int:
+        """How many promises kept would lift the score far enough."""
+        return rules.missing_promises(self.inputs)
+
 
 class ScoreChange(Identified):
     """What raised or lowered a score, and by how much. Append-only."""

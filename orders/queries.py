@@ -3,11 +3,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models import Count, F, OuterRef, Prefetch, QuerySet, Subquery, Sum
 
 from kernel.money import Money, totals
 from kernel.refusal import NotFound
-from orders.models import Concern, EasePolicy, Obligation, Order
+from orders.models import Concern, EasePolicy, Obligation, Order, Pause
 from orders.rules import Ease, Offer, offers
 
 #: How a person's orders are sorted on their promise record (守约记录).
@@ -155,3 +155,54 @@ def concern_of(person_id: UUID, concern_id: UUID) -> Concern:
     if concern is None:
         raise NotFound
     return concern
+
+
+def reports_of(order_id: UUID) -> list[Concern]:
+    """The problems that were reported with an order, newest first."""
+    rows = Concern.objects.filter(order_id=order_id, kind=Concern.Kind.PROBLEM).order_by("-id")
+    return list(rows.prefetch_related("messages"))
+
+
+def open_report(order_id: UUID) -> Concern | None:
+    """The problem with an order that is being looked into."""
+    return Concern.objects.filter(order_id=order_id, kind=Concern.Kind.PROBLEM, state=Concern.State.OPEN).first()
+
+
+def stands_still(concern: Concern) -> bool:
+    """Whether the clock of its order stands still because of the problem it reports."""
+    held = Pause.objects.filter(order=concern.order, reason=Pause.Reason.PROBLEM, ended_at__isnull=True)
+    return concern.kind == Concern.Kind.PROBLEM and held.exists()
+
+
+def asked_for_ease(person_id: UUID) -> Concern | None:
+    """What the person has asked a colleague for and is not decided yet."""
+    waiting = Concern.objects.filter(person_id=person_id, kind=Concern.Kind.HARDSHIP, state=Concern.State.OPEN)
+    return waiting.first()
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What is left under one agreement: orders that still run, and what is owed."""
+
+    running: int
+    owed: Sequence[Money]
+
+
+def used_under(agreement_ids: Sequence[UUID]) -> dict[UUID, Used]:
+    """What still runs and is owed under these agreements, in two questions."""
+    rows = Order.objects.filter(agreement_id__in=agreement_ids, state__in=(Order.State.CREATED, Order.State.OPEN))
+    running = dict(rows.order_by().values_list("agreement_id").annotate(n=Count("id")))
+    debts = Obligation.objects.filter(order__agreement_id__in=agreement_ids, state__in=Obligation.PAYABLE)
+    owed: dict[UUID, list[Money]] = {}
+    for key, currency, unpaid in (
+        debts.order_by("currency").values_list("order__agreement_id", "currency").annotate(unpaid=_UNPAID)
+    ):
+        owed.setdefault(key, []).append(Money(unpaid, currency))
+    return {key: Used(running.get(key, 0), owed.get(key, [])) for key in agreement_ids}
+
+
+def concerns_open(*, closed: bool = False) -> QuerySet[Concern]:
+    """What people asked help with and is not decided, what has waited for us longest first; or all of it."""
+    rows = Concern.objects.select_related("order", "merchant", "person", "decision__agreement__service", "realm")
+    rows = rows if closed else rows.filter(state=Concern.State.OPEN)
+    return rows.order_by("-waits_for", "heard_at", "id")
