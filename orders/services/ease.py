@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -67,10 +68,9 @@ def ease(
         kind=Concern.Kind.HARDSHIP,
         opened_at=at,
         heard_at=at,
-        plan={"parts": offer.parts, "every_days": offer.every_days},
     )
     concern.record("opened", by=by, at=at)
-    _agree(rows, offer, person, concern, by=by, at=at)
+    concern.plan = _agree(rows, offer, person, concern, by=by, at=at)
     concern.decide(Concern.Outcome.GRANTED, at=at)
     concern.record("decided", by=by, at=at, outcome=Concern.Outcome.GRANTED)
     said = Phrase(AGREED, {"parts": str(offer.parts), "days": str(offer.every_days)})
@@ -99,8 +99,7 @@ def grant_ease(concern_id: UUID, offer: Offer, answer: str, *, by: Actor, at: da
     rows = _lock(person.id, concern.order_id)
     if not rows:
         raise NothingToEase
-    concern.plan = {"parts": offer.parts, "every_days": offer.every_days}
-    _agree(rows, offer, person, concern, by=by, at=at)
+    concern.plan = _agree(rows, offer, person, concern, by=by, at=at)
     close_concern(concern, Concern.Outcome.GRANTED, answer, by=by, at=at)
     return concern
 
@@ -142,8 +141,11 @@ def _lock(person_id: UUID, order_id: UUID | None) -> list[Obligation]:
 
 def _agree(
     rows: Sequence[Obligation], offer: Offer, person: Person, concern: Concern, *, by: Actor, at: datetime
-) -> None:
-    """The debts are due by the plan from now on: what was overdue no longer is, and late fees stand still with it."""
+) -> dict[str, Any]:
+    """The debts are due by the plan from now on: what was overdue no longer is, and late fees stand still with it.
+
+    Returns the plan as it is kept with what was asked: its terms, and what is due when.
+    """
     days = rules.due_days(offer, at, person.zone)
     overdue = [row for row in rows if row.state == Obligation.State.OVERDUE]
     for row in overdue:
@@ -170,6 +172,15 @@ def _agree(
     credit.change_profiles(deltas, at=at)
     news = [news_of(order, "order.rescheduled", due_at=_last_due(made, order)) for order in orders]
     tell(news, realm_id=person.realm_id, at=at)
+    return {"parts": offer.parts, "every_days": offer.every_days, "due": _due(made)}
+
+
+def _due(made: Sequence[Obligation]) -> list[dict[str, Any]]:
+    """What comes to be due on each day of the plan, in each currency."""
+    sums: dict[tuple[datetime, str], int] = {}
+    for row in made:
+        sums[row.due_at, row.currency] = sums.get((row.due_at, row.currency), 0) + row.owed.minor
+    return [{"at": at.isoformat(), "minor": minor, "currency": code} for (at, code), minor in sorted(sums.items())]
 
 
 def _split(rows: Sequence[Obligation], days: Sequence[datetime], *, by: Actor, at: datetime) -> list[Obligation]:
@@ -223,7 +234,7 @@ def _number(new: Iterable[Obligation]) -> None:
         row.sequence = last[row.order_id]
 
 
-def _told(order: Order, offer: Offer, concern: Concern) -> dict[str, object]:
+def _told(order: Order, offer: Offer, concern: Concern) -> dict[str, Any]:
     return {"concern": concern.id, "parts": offer.parts, "every_days": offer.every_days, "currency": order.currency}
 
 

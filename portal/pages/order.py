@@ -175,12 +175,12 @@ def answer(staff: Staff, order: str) -> HttpResponse:
     """The merchant says something to the problem that the person reported; who decides is us."""
     found = _mine(staff, order)
     report = owed.open_report(found.id)
-    if report is None:
-        raise ConcernClosed
-    said = report.messages.latest("id").text
+    said = report.messages.latest("id").text if report else _("No report waits for an answer.")
 
     def run(given: dict[str, Any]) -> HttpResponse:
         def act() -> Order:
+            if report is None:
+                raise ConcernClosed
             orders.say(report.id, given["text"], author=Message.Author.MERCHANT, by=staff.actor, at=staff.at)
             return found
 

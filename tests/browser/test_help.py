@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
+
 from orders import services as orders
 from orders.models import Concern, Order
 from tests.browser.conftest import Eye, Story, sign_in
@@ -23,7 +25,7 @@ def sees(eye: Eye, name: str) -> None:
 def show(eye: Eye, look: tuple[int, str, str]) -> None:
     width, language, scheme = look
     name = "en" if language == "en" else "zh-hans"
-    eye.page.context.add_cookies([{"name": "django_language", "value": name, "url": eye.home}])
+    eye.page.context.add_cookies([{"name": settings.LANGUAGE_COOKIE_NAME, "value": name, "url": eye.home}])
     eye.page.set_viewport_size({"width": width, "height": 812})
     eye.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     eye.look = look
