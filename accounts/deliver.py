@@ -7,6 +7,7 @@ before the person may be disturbed, nor what no longer stands, nor a fourth dema
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ from django.utils.module_loading import import_string
 from accounts import notices, wording
 from accounts.models import Delivery, Notice, Person
 from kernel.models import LIVE
+from kernel.prepared import Reading
 from kernel.sweeps import Sweep
 from kernel.transactions import in_transaction
 from kernel.writes import update_all
@@ -56,14 +58,26 @@ def deliver_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     return seen
 
 
+@lru_cache(maxsize=8)
+def _due(limit: int) -> Reading[Delivery]:
+    return Reading(
+        lambda realm, at: (
+            Delivery.objects.filter(realm_id=realm, next_at__lte=at)
+            .select_related("notice", "person__user")
+            .order_by("next_at", "id")
+            .select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit]
+        ),
+        ["bigint", "timestamptz"],
+    )
+
+
 @transaction.atomic
 def claim_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Delivery], int]:
     """Take copies that are due, put off those that may not go yet, drop those that no longer stand.
 
     Those another worker holds are passed over. What is returned is to be sent now, within its lease.
     """
-    due = Delivery.objects.filter(realm_id=realm_id, next_at__lte=at).select_related("notice", "person__user")
-    rows = list(due.order_by("next_at", "id").select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
+    rows = _due(limit).rows(realm_id, at)
     going = [row for row in rows if not _given_up(row) and not _asleep(row, at=at)]
     going = _still_standing(going, at=at)
     going = _within_bounds(going, at=at)
@@ -90,12 +104,19 @@ def send_all(claimed: Sequence[Delivery]) -> Iterator[tuple[Delivery, str]]:
         yield row, _sent(row)
 
 
+_OPEN = Reading(
+    lambda keys: (
+        Delivery.objects.filter(pk__any=keys, state=_QUEUED).select_for_update(of=("self",), no_key=True).order_by("pk")
+    ),
+    ["uuid[]"],
+)
+
+
 @transaction.atomic
 def settle(outcomes: Sequence[tuple[Delivery, str]], *, at: datetime) -> None:
     """Write down how sending ended. What failed is tried again later; what somebody else took up since is theirs."""
     ended = {row.id: (row.next_at, reason) for row, reason in outcomes}
-    open_rows = Delivery.objects.filter(pk__in=ended, state=_QUEUED)
-    rows = list(open_rows.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    rows = _OPEN.rows(list(ended))
     for row in rows:
         lease, reason = ended[row.id]
         if not reason:

@@ -17,6 +17,7 @@ from accounts.models.notices import LANGUAGES
 from accounts.wording import Phrase, Value
 from kernel.actor import Actor
 from kernel.money import Money
+from kernel.prepared import Reading
 from kernel.refusal import Busy, FieldError, Invalid
 from kernel.transactions import joined
 from kernel.writes import insert_all
@@ -61,6 +62,18 @@ class Words:
     body: str
 
 
+_PEOPLE = Reading(lambda keys: Person.objects.filter(pk__any=keys).select_related("user"), ["uuid[]"])
+_WORDS = Reading(
+    lambda stages: (
+        NoticeTemplate.objects.filter(key__any=stages)
+        .order_by("key", "language", "-version")
+        .distinct("key", "language")
+        .values_list("key", "language", "subject", "body")
+    ),
+    ["text[]"],
+)
+
+
 @joined()
 def write_notices(items: Iterable[Item], *, realm_id: int, at: datetime) -> int:
     """People are told these things, in the transaction of the fact. Returns how many had not been told before.
@@ -71,7 +84,7 @@ def write_notices(items: Iterable[Item], *, realm_id: int, at: datetime) -> int:
     if not wanted:
         return 0
     keys = {item.person_id for item in wanted}
-    people = {person.id: person for person in Person.objects.filter(pk__in=keys).select_related("user")}
+    people = {person.id: person for person in _PEOPLE.rows(list(keys))}
     words = _words_for({item.stage for item in wanted})
     pairs = []
     for item in wanted:
@@ -187,9 +200,7 @@ def _judge(key: str, language: str, words: Words) -> None:
 
 def _words_for(stages: set[str]) -> dict[tuple[str, str], Words]:
     """The latest words of each stage and language."""
-    rows = NoticeTemplate.objects.filter(key__in=stages).order_by("key", "language", "-version")
-    latest = rows.distinct("key", "language").values_list("key", "language", "subject", "body")
-    return {(key, language): Words(subject, body) for key, language, subject, body in latest}
+    return {(key, language): Words(subject, body) for key, language, subject, body in _WORDS.rows(list(stages))}
 
 
 def _filled(words: Words, values: Mapping[str, Value], *, language: str, zone: str) -> Words:

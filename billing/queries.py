@@ -11,6 +11,7 @@ from msgspec import convert
 from billing.models import Deduction, DeductionLine, Instrument, Outage, RetryPolicy, Wallet, WalletEntry
 from billing.planning import Policy, Tried, awake, may_move
 from kernel.money import Money
+from kernel.prepared import Reading
 from orders.models import Obligation, Order, Pause
 from orders.queries import Sheet
 
@@ -47,6 +48,38 @@ class Late:
 UNCOUNTED = ("due", "due_moved", "channel_trouble")
 
 
+_INSTRUMENTS = Reading(
+    lambda people: Instrument.objects.filter(person_id__any=people, state=Instrument.State.ACTIVE).order_by(
+        "priority", "id"
+    ),
+    ["uuid[]"],
+)
+_OUT = Reading(lambda: Outage.objects.filter(ended_at__isnull=True).values_list("channel"), [])
+_VERSIONS = Reading(
+    lambda at, names: RetryPolicy.objects.filter(Q(effective_from__lte=at) | Q(version=1), name__any=names).order_by(
+        "name", "version"
+    ),
+    ["timestamptz", "text[]"],
+)
+_RETRIES = Reading(
+    lambda people, since: (
+        Deduction.objects.filter(person_id__any=people, prepared_at__gt=since, purpose=Deduction.Purpose.PLANNED)
+        .exclude(reason__in=UNCOUNTED)
+        .order_by("id")
+        .values_list("person_id", "instrument_id", "prepared_at")
+    ),
+    ["uuid[]", "timestamptz"],
+)
+_OUTCOMES = Reading(
+    lambda keys: (
+        DeductionLine.objects.filter(obligation_id__any=keys, live=False)
+        .order_by("-id")
+        .values_list("obligation_id", "deduction__instrument_id", "deduction__failure_class", "deduction__prepared_at")
+    ),
+    ["uuid[]"],
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PolicyShelf:
     """A policy's versions, newest first, and the one that counts."""
@@ -71,15 +104,14 @@ class PolicyShelf:
 def instruments_of(person_ids: Iterable[UUID]) -> dict[UUID, list[Instrument]]:
     """What may be charged for each person, the first to try first."""
     found: dict[UUID, list[Instrument]] = {}
-    rows = Instrument.objects.filter(person_id__in=set(person_ids), state=Instrument.State.ACTIVE)
-    for row in rows.order_by("priority", "id"):
+    for row in _INSTRUMENTS.rows(list(set(person_ids))):
         found.setdefault(row.person_id, []).append(row)
     return found
 
 
 def channels_out() -> set[str]:
     """The channels that are declared out now."""
-    return set(Outage.objects.filter(ended_at__isnull=True).values_list("channel", flat=True))
+    return {channel for (channel,) in _OUT.rows()}
 
 
 def standing_still(*, most: int) -> int:
@@ -104,8 +136,7 @@ def versions_at(names: Iterable[str], at: datetime) -> dict[str, RetryPolicy]:
     So every policy there is has an answer for every moment, also for a sandbox whose clock was set back; and PostgreSQL
     lets no service name a policy that there is not.
     """
-    rows = RetryPolicy.objects.filter(Q(effective_from__lte=at) | Q(version=1), name__in=set(names))
-    return {row.name: row for row in rows.order_by("name", "version")}
+    return {row.name: row for row in _VERSIONS.rows(at, list(set(names)))}
 
 
 def policy_shelves(at: datetime) -> list[PolicyShelf]:
@@ -119,12 +150,8 @@ def policy_shelves(at: datetime) -> list[PolicyShelf]:
 
 def retries_of(person_ids: Iterable[UUID], *, since: datetime) -> dict[UUID, list[Tried]]:
     """The planned retries each person saw since then: what the caps count."""
-    rows = Deduction.objects.filter(
-        person_id__in=set(person_ids), prepared_at__gt=since, purpose=Deduction.Purpose.PLANNED
-    )
     found: dict[UUID, list[Tried]] = {}
-    columns = rows.exclude(reason__in=UNCOUNTED).order_by("id").values_list("person_id", "instrument_id", "prepared_at")
-    for person_id, instrument_id, prepared_at in columns:
+    for person_id, instrument_id, prepared_at in _RETRIES.rows(list(set(person_ids)), since):
         found.setdefault(person_id, []).append(Tried(str(instrument_id), prepared_at))
     return found
 
@@ -141,9 +168,7 @@ class Outcome:
 def outcomes_of(obligation_ids: Sequence[UUID]) -> dict[UUID, list[Outcome]]:
     """The outcomes of each obligation's attempts, newest first."""
     found: dict[UUID, list[Outcome]] = {key: [] for key in obligation_ids}
-    rows = DeductionLine.objects.filter(obligation_id__in=obligation_ids, live=False).order_by("-id")
-    columns = ("deduction__instrument_id", "deduction__failure_class", "deduction__prepared_at")
-    for key, source, kind, at in rows.values_list("obligation_id", *columns):
+    for key, source, kind, at in _OUTCOMES.rows(list(obligation_ids)):
         found[key].append(Outcome(str(source), kind, at))
     return found
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
@@ -10,6 +11,7 @@ from django.db import models
 
 from kernel.actor import Actor
 from kernel.models import History, Identified, snapshot
+from kernel.prepared import Reading
 from kernel.refusal import NotFound
 from kernel.transactions import joined
 from kernel.writes import insert_all, update_all
@@ -28,14 +30,25 @@ class LifecycleQuerySet(models.QuerySet[_L]):
             NotFound: there is no such row.
             TransactionManagementError: asked outside a transaction.
         """
-        row = self.select_for_update(of=("self",), no_key=True).filter(pk=key).first()
-        if row is None:
+        found = self.locked_all([key])
+        if not found:
             raise NotFound
-        return row
+        return found[0]
 
     def locked_all(self, keys: Iterable[UUID]) -> list[_L]:
-        """The rows, locked in the order of their keys, so that two callers cannot wait for each other."""
-        return list(self.select_for_update(of=("self",), no_key=True).filter(pk__in=list(keys)).order_by("pk"))
+        """Rows of the whole table, locked in the order of their keys, so that two callers cannot wait for each other.
+
+        Raises:
+            TransactionManagementError: asked outside a transaction.
+        """
+        wanted = list(keys)
+        return _locking(self.model).rows(wanted) if wanted else []
+
+
+@cache
+def _locking(model: type[_L]) -> Reading[_L]:
+    rows: models.QuerySet[_L] = models.QuerySet(model).select_for_update(of=("self",), no_key=True)
+    return Reading(lambda keys: rows.filter(pk__any=keys).order_by("pk"), ["uuid[]"])
 
 
 class Lifecycle(Identified):

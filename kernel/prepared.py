@@ -1,33 +1,190 @@
-"""A question that is asked thousands of times, planned once by each connection that asks it.
+"""A question that is asked thousands of times: compiled once by the process, planned once by each connection.
 
-Planning a wide question costs more than answering it from indexes. A pooler may hand each transaction another
-connection, so whether this one knows the question is asked in the same transaction.
+Compiling and planning a wide question costs more than answering it from indexes. A pooler may hand each transaction
+another connection, so which questions this one knows is asked in the same transaction, once.
 """
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from weakref import WeakKeyDictionary
 
-from django.db import connection
+from django.db import connection, models, transaction
+from django.db.models.expressions import Expression
+from django.db.models.lookups import Lookup
+from django.db.models.query import get_related_populators
+from django.db.models.sql.compiler import SQLCompiler
+from django.db.transaction import TransactionManagementError
 
-from kernel.transactions import joined
+_Row = TypeVar("_Row")
 
 
 class Question:
     """SQL over `$1`, `$2` …, whose types are named."""
 
+    #: All there are, by the names by which connections know them.
+    by_name: Mapping[str, "Question"] = {}
+
     def __init__(self, sql: str, types: Sequence[str]) -> None:
-        self._sql = sql
+        self.sql = sql
         self._name = f"q_{hashlib.sha256(repr((sql, types)).encode()).hexdigest()[:24]}"
-        self._types = ", ".join(types)
-        self._ask = f"SET LOCAL plan_cache_mode = force_generic_plan; EXECUTE {self._name}"
-        self._ask += f" ({', '.join(['%s'] * len(types))})"
+        self._prepare = f"PREPARE {self._name}{_listed(types)} AS {sql}"
+        self._ask = "SET LOCAL plan_cache_mode = force_generic_plan; "
+        self._ask += f"EXECUTE {self._name}{_listed(['%s'] * len(types))}"
+        self._whole = re.sub(r"\$(\d+)", lambda n: f"%(v{n[1]})s::{types[int(n[1]) - 1]}", sql.replace("%", "%%"))
+        Question.by_name = {**Question.by_name, self._name: self}
 
     def rows(self, *values: Any) -> list[tuple[Any, ...]]:
-        """The answer for these values."""
-        with joined(), connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM pg_prepared_statements WHERE name = %s", [self._name])
-            if cursor.fetchone() is None:
-                cursor.execute(f"PREPARE {self._name} ({self._types}) AS {self._sql}")
+        """The answer for these values, in a transaction, which a question alone begins and ends."""
+        with nullcontext() if connection.in_atomic_block else transaction.atomic(), connection.cursor() as cursor:
+            known = _known(cursor)
+            if self._name not in known:
+                cursor.execute(self._prepare)
+                known.add(self._name)
             cursor.execute(self._ask, list(values))
             return list(cursor.fetchall())
+
+    def rows_planned_anew(self, *values: Any) -> list[tuple[Any, ...]]:
+        """The same in one statement, where no transaction is open that would keep a connection for us."""
+        with connection.cursor() as cursor:
+            cursor.execute(self._whole, {f"v{place}": value for place, value in enumerate(values, 1)})
+            return list(cursor.fetchall())
+
+
+#: Of each line to the database: of which transaction it was asked last what it knows, and what that was.
+_seen: WeakKeyDictionary[Any, tuple[object, set[str]]] = WeakKeyDictionary()
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f" ({', '.join(words)})" if words else ""
+
+
+def _known(cursor: Any) -> set[str]:
+    """The names this connection knows. It is asked once in each transaction: Django has new hooks for each."""
+    line, hooks = connection.connection, connection.run_on_commit
+    seen, known = _seen.get(line, (None, set[str]()))
+    if seen is not hooks:
+        cursor.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE 'q\\_%%'", [])
+        known = {name for (name,) in cursor.fetchall()}
+        _seen[line] = (hooks, known)
+    return known
+
+
+class Given(Expression):
+    """A value that is given when the question is asked: the first, the second …, of a named type of PostgreSQL."""
+
+    def __init__(self, place: int, kind: str) -> None:
+        super().__init__(output_field=models.Field())
+        self.place, self.kind = place, kind
+
+    def as_sql(self, compiler: SQLCompiler, connection: Any) -> Any:  # noqa: ARG002  Django's
+        return "%s", [self]
+
+
+@models.ForeignKey.register_lookup
+@models.Field.register_lookup
+class AnyOf(Lookup):
+    """`pk__any=keys`: as `in`, with one parameter however many keys there are."""
+
+    lookup_name = "any"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: SQLCompiler, connection: Any) -> Any:
+        left, left_params = self.process_lhs(compiler, connection)
+        right, right_params = self.process_rhs(compiler, connection)
+        return f"{left} = ANY ({right})", [*left_params, *right_params]
+
+
+class Reading(Generic[_Row]):
+    """The rows of a queryset over values that are given later, as `types` names them: instances, or tuples of values.
+
+    `build` is called once in the life of the process, and never with real values.
+    """
+
+    def __init__(self, build: Callable[..., "models.QuerySet[Any, _Row]"], types: Sequence[str]) -> None:
+        self._build, self._types = build, types
+        self._made: _Made[_Row] | None = None
+
+    def rows(self, *values: Any) -> list[_Row]:
+        """The rows for these values, as the queryset would have them.
+
+        Raises:
+            TransactionManagementError: it locks rows, and was asked outside a transaction.
+        """
+        made = self._made = self._made or self._compiled()
+        if connection.in_atomic_block:
+            return made.read(made.question.rows(*values))
+        if made.locks:
+            raise TransactionManagementError("rows are locked inside a transaction only")
+        return made.read(made.question.rows_planned_anew(*values))
+
+    @transaction.atomic
+    def _compiled(self) -> "_Made[_Row]":
+        query = self._build(*(Given(n, kind) for n, kind in enumerate(self._types, 1))).query
+        compiler = query.get_compiler(connection=connection)
+        sql, params = compiler.as_sql()
+        with connection.cursor() as cursor:
+            spelled = sql % tuple(
+                f"${p.place}" if isinstance(p, Given) else cursor.mogrify("%s", [p]).decode() for p in params
+            )
+        return _Made(Question(spelled, self._types), _reader(compiler), locks=query.select_for_update)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made(Generic[_Row]):
+    """A queryset that was compiled: what is asked, how the answer is read, and whether it locks what it finds."""
+
+    question: Question
+    read: Callable[[list[tuple[Any, ...]]], list[_Row]]
+    locks: bool
+
+
+def _reader(compiler: SQLCompiler) -> Callable[[list[tuple[Any, ...]]], list[Any]]:
+    """How rows become instances with those they name, or stay tuples: as Django's own iterables do it."""
+    select = compiler.select
+    converted = _converter(compiler)
+    if not compiler.query.default_cols:
+        return lambda rows: [tuple(row) for row in converted(rows)]
+    fields = compiler.klass_info["select_fields"]
+    start, end, model = fields[0], fields[-1] + 1, compiler.klass_info["model"]
+    names = [column[0].target.attname for column in select[start:end]]
+    alias = connection.alias
+    related = get_related_populators(compiler.klass_info, select, alias)  # type: ignore[call-arg]  # Django 6 asks for more
+    noted = list((compiler.annotation_col_map or {}).items())
+
+    def instances(rows: list[tuple[Any, ...]]) -> list[Any]:
+        made = []
+        for row in converted(rows):
+            instance = model.from_db(alias, names, row[start:end])
+            for populator in related:
+                populator.populate(row, instance)
+            for name, place in noted:
+                setattr(instance, name, row[place])
+            made.append(instance)
+        return made
+
+    return instances
+
+
+def _converter(compiler: SQLCompiler) -> Callable[[Iterable[Sequence[Any]]], Iterable[Sequence[Any]]]:
+    """How values from the database become those of the fields; most are so already."""
+    converters = list(compiler.get_converters([column[0] for column in compiler.select]).items())
+
+    def converted(rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
+        for row in rows:
+            values = list(row)
+            for place, (steps, expression) in converters:
+                for step in steps:
+                    values[place] = step(values[place], expression, connection)
+            yield values
+
+    return converted if converters else lambda rows: rows
+
+
+def spelled_out(sql: str) -> str:
+    """The text behind `EXECUTE q_…`, for whoever reads statements as they are sent; any other as it is."""
+    found = re.search(r"EXECUTE (q_\w+)", sql)
+    return Question.by_name[found[1]].sql if found else sql

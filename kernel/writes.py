@@ -5,10 +5,16 @@ sweep that costs more than everything else it does.
 """
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.expressions import DatabaseDefault
+
+#: Fields whose values the driver knows how to write without being told.
+_AS_THEY_ARE = frozenset(
+    {models.UUIDField, models.DateTimeField, models.BigIntegerField, models.PositiveIntegerField, models.BooleanField}
+)
 
 
 def update_all(rows: Sequence[models.Model], names: Iterable[str]) -> None:
@@ -56,4 +62,13 @@ def _arrays(fields: Iterable[Any]) -> str:
 
 
 def _values(rows: Sequence[models.Model], fields: Sequence[Any]) -> list[list[Any]]:
-    return [[f.get_db_prep_save(getattr(row, f.attname), connection) for row in rows] for f in fields]
+    return [_column(rows, field) for field in fields]
+
+
+def _column(rows: Sequence[models.Model], field: Any) -> list[Any]:
+    values = map(attrgetter(field.attname), rows)
+    kept = field.target_field if field.is_relation else field
+    if type(kept) in _AS_THEY_ARE:
+        return list(values)
+    line = connections[DEFAULT_DB_ALIAS]
+    return [kept.get_db_prep_save(value, line) for value in values]

@@ -18,6 +18,7 @@ from kernel.actor import Actor
 from kernel.ids import public
 from kernel.lifecycle import record_all
 from kernel.money import Money
+from kernel.prepared import Reading
 from kernel.writes import insert_all
 from ledger import rules as book
 from ledger import services as ledger
@@ -28,6 +29,16 @@ from orders.models import Order
 #: Of a case: nobody could say for days how a deduction ended.
 TOO_LONG = "unknown_too_long"
 OUTCOMES = {Taken: "taken", Declined: "declined", Lost: "lost", Absent: "absent", Closed: "closed"}
+
+
+_LINES = Reading(
+    lambda keys: (
+        DeductionLine.objects.filter(deduction_id__any=keys)
+        .select_related("obligation__person", "order__service", "order__merchant")
+        .order_by("id")
+    ),
+    ["uuid[]"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +201,7 @@ def _release_lines(rows: Sequence[Deduction]) -> list[DeductionLine]:
     keys = [row.id for row in rows]
     by_id = {row.id: row for row in rows}
     DeductionLine.objects.filter(deduction_id__in=keys).update(live=False)
-    lines = list(
-        DeductionLine.objects.filter(deduction_id__in=keys)
-        .select_related("obligation__person", "order__service", "order__merchant")
-        .order_by("id")
-    )
+    lines = _LINES.rows(keys)
     for line in lines:
         line.deduction = by_id[line.deduction_id]
     return lines

@@ -1,18 +1,20 @@
 """Time passes on what is unpaid: it falls overdue, its days are counted, late fees accrue. Stopped clocks stand out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 
 from credit import services as credit
 from credit.services import Delta
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import BPS, Money
+from kernel.prepared import Reading
 from kernel.sweeps import Sweep
 from kernel.writes import update_all
 from ledger import services as ledger
@@ -25,20 +27,58 @@ OVERDUE, DAY_END = Actor.system("overdue"), Actor.system("day_end")
 log = structlog.get_logger(__name__)
 
 
+@lru_cache(maxsize=8)
+def _late(limit: int) -> Reading[tuple[UUID]]:
+    """The orders of what has passed its grace."""
+    return Reading(
+        lambda realm, at: (
+            Obligation.objects.filter(realm_id=realm, overdue_from__lte=at, in_flight__isnull=True)
+            .order_by("overdue_from", "id")
+            .values_list("order_id")[:limit]
+        ),
+        ["bigint", "timestamptz"],
+    )
+
+
+@lru_cache(maxsize=8)
+def _ended(limit: int) -> Reading[tuple[UUID, UUID]]:
+    """Overdue obligations whose day has ended and may be counted, each with its order."""
+    held = Obligation.objects.filter(order=OuterRef("order"), in_flight__isnull=False)
+    due = Obligation.objects.filter(~Exists(held), day_end_error="", kind=Obligation.Kind.PRINCIPAL)
+    return Reading(
+        lambda realm, at: (
+            due.filter(realm_id=realm, day_end_at__lte=at)
+            .order_by("day_end_at", "id")
+            .values_list("id", "order_id")[:limit]
+        ),
+        ["bigint", "timestamptz"],
+    )
+
+
+_LOCKED = (
+    Obligation.objects.select_for_update(of=("self",), no_key=True).annotate(zone=F("person__zone")).order_by("pk")
+)
+_LATE_OF = Reading(
+    lambda realm, at, orders: _LOCKED.filter(
+        realm_id=realm, overdue_from__lte=at, in_flight__isnull=True, order_id__any=orders
+    ),
+    ["bigint", "timestamptz", "uuid[]"],
+)
+_OF_ORDERS = Reading(lambda orders: _LOCKED.filter(order_id__any=orders), ["uuid[]"])
+
+
 @transaction.atomic
 def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     """Grace has passed unpaid: the promise is breached. What is in flight is left until its outcome is known.
 
     Orders are locked before their obligations, as everywhere; returns how many obligations became overdue.
     """
-    due = Obligation.objects.filter(realm_id=realm_id, overdue_from__lte=at, in_flight__isnull=True)
-    order_ids = set(due.order_by("overdue_from", "id").values_list("order_id", flat=True)[:limit])
+    order_ids = {order_id for (order_id,) in _late(limit).rows(realm_id, at)}
     locked = Order.objects.select_for_update(skip_locked=True, of=("self",), no_key=True).filter(pk__in=order_ids)
     orders = {order.id: order for order in locked.order_by("pk")}
-    found = due.filter(order_id__in=orders).select_related("person")
-    rows = list(found.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    rows = _LATE_OF.rows(realm_id, at, list(orders)) if orders else []
     for row in rows:
-        zone = row.person.zone
+        zone = row.zone
         days = rules.days_between(row.due_at, at, zone)
         ages = row.kind == Obligation.Kind.PRINCIPAL
         ends = rules.next_midnight(at, zone) if ages else None
@@ -68,11 +108,7 @@ def close_days(realm_id: int, *, at: datetime, limit: int) -> int:
 
     A row whose day cannot be closed keeps its error and is left out until somebody has looked; the others go on.
     """
-    held = Obligation.objects.filter(order=OuterRef("order"), in_flight__isnull=False)
-    due = Obligation.objects.filter(
-        ~Exists(held), realm_id=realm_id, day_end_at__lte=at, day_end_error="", kind=Obligation.Kind.PRINCIPAL
-    )
-    pairs = list(due.order_by("day_end_at", "id").values_list("id", "order_id")[:limit])
+    pairs = _ended(limit).rows(realm_id, at)
     _close_or_keep_error(pairs, at=at)
     return len(pairs)
 
@@ -96,8 +132,7 @@ def _close_or_keep_error(pairs: Sequence[tuple[UUID, UUID]], *, at: datetime) ->
 def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> None:
     """Every day of these obligations that has ended by now, in the order in which the days ended."""
     orders = {order.id: order for order in Order.objects.locked_all(set(order_ids.values()))}
-    locked = Obligation.objects.select_for_update(of=("self",), no_key=True).select_related("person")
-    every = list(locked.filter(order_id__in=orders).order_by("pk"))
+    every = _OF_ORDERS.rows(list(orders))
     fees: dict[UUID, Obligation] = {}
     last: dict[UUID, int] = {}
     charged: dict[UUID, int] = {}
@@ -109,9 +144,10 @@ def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> None:
             fees[row.order_id] = row
     held = {row.order_id for row in every if row.in_flight}
     rows = [row for row in every if row.id in order_ids and row.order_id not in held]
+    zones = {row.person_id: row.zone for row in every}
     while ends := [end for row in rows if (end := _uncounted(row, at=at))]:
         ended = min(ends)
-        accrued = _close_day([row for row in rows if row.day_end_at == ended], charged, at=ended)
+        accrued = _close_day([row for row in rows if row.day_end_at == ended], zones, charged, at=ended)
         _accrue(accrued, fees, last, at=ended)
     update_all(rows, ["day_end_at", "overdue_days", "bucket", "fee_units"])
 
@@ -122,7 +158,9 @@ def _uncounted(row: Obligation, *, at: datetime) -> datetime | None:
     return row.day_end_at if over else None
 
 
-def _close_day(rows: Sequence[Obligation], charged: dict[UUID, int], *, at: datetime) -> dict[Obligation, Money]:
+def _close_day(
+    rows: Sequence[Obligation], zones: Mapping[UUID, str], charged: dict[UUID, int], *, at: datetime
+) -> dict[Obligation, Money]:
     """One day: counted, its bucket, its late fees, which are returned. A change of bucket is a line of history.
 
     The cap is an order's, however many parts of it are overdue: `charged` is what all of them have come to so far.
@@ -135,7 +173,7 @@ def _close_day(rows: Sequence[Obligation], charged: dict[UUID, int], *, at: date
         units, whole = rules.fee_after(before, row.owed.minor, order.late_fee_daily_bps, cap_minor=cap)
         charged[row.order_id] = others + units
         row.age(days=days, bucket=rules.bucket_of(days), fee_units=units)
-        row.day_end_at = rules.next_midnight(at, row.person.zone)
+        row.day_end_at = rules.next_midnight(at, zones[row.person_id])
         if row.bucket != was:
             aged.append(row)
         if whole > before // BPS:

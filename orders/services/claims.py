@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import QuerySet
 
+from kernel.prepared import Given, Reading
 from kernel.refusal import NotFound
 from kernel.transactions import joined
 from kernel.writes import insert_all, update_all
@@ -28,18 +31,36 @@ class Release:
     plan: Sequence[Mapping[str, Any]] | None
 
 
+def _locked_due(realm: Given, at: Given) -> QuerySet[Obligation]:
+    due = Obligation.objects.filter(realm_id=realm, collect_at__lte=at).select_related("order__service", "person")
+    return due.select_for_update(skip_locked=True, of=("self",), no_key=True)
+
+
+@lru_cache(maxsize=8)
+def _due(limit: int) -> Reading[Obligation]:
+    return Reading(
+        lambda realm, at: _locked_due(realm, at).order_by("collect_at", "id")[:limit], ["bigint", "timestamptz"]
+    )
+
+
+_DUE_BESIDE = Reading(
+    lambda realm, at, people, seen: (
+        _locked_due(realm, at).filter(person_id__any=people).exclude(pk__any=seen).order_by("pk")
+    ),
+    ["bigint", "timestamptz", "uuid[]", "uuid[]"],
+)
+
+
 def lock_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Obligation], int]:
     """Obligations to be collected by now, locked, and how many were looked at: fewer than `limit` means none are left.
 
     All that is due of one person is claimed by one worker at one time, so that it becomes one debit and counts once
     against their caps: whose turn another worker holds is left to it.
     """
-    due = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at).select_related("order__service", "person")
-    locked = due.select_for_update(skip_locked=True, of=("self",), no_key=True)
-    first = list(locked.order_by("collect_at", "id")[:limit])
+    first = _due(limit).rows(realm_id, at)
     mine = _turns({row.person_id for row in first})
     rows = [row for row in first if row.person_id in mine]
-    rows += locked.filter(person_id__in=mine).exclude(pk__in=[row.id for row in first]).order_by("pk")
+    rows += _DUE_BESIDE.rows(realm_id, at, list(mine), [row.id for row in first])
     return rows, len(first)
 
 

@@ -10,6 +10,7 @@ from credit.services import Delta
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
+from kernel.prepared import Reading
 from kernel.transactions import joined
 from ledger import services as ledger
 from ledger.rules import Account, Move
@@ -18,6 +19,14 @@ from orders import rules
 from orders.models import Obligation, Order
 from orders.services.promise import keep_promise
 from orders.services.tell import news_of, news_of_obligation, tell
+
+_ORDERS_OF = Reading(lambda keys: Obligation.objects.filter(pk__any=keys).values_list("order_id"), ["uuid[]"])
+_SIBLINGS = Reading(
+    lambda orders: (
+        Obligation.objects.select_for_update(of=("self",), no_key=True).filter(order_id__any=orders).order_by("pk")
+    ),
+    ["uuid[]"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +48,9 @@ def receive(payments: Sequence[Payment], *, by: Actor, at: datetime) -> list[Ord
     Returns the orders, each as it stands now.
     """
     by_id = {payment.obligation_id: payment for payment in payments}
-    order_ids = Obligation.objects.filter(pk__in=by_id).values_list("order_id", flat=True)
-    orders = {order.id: order for order in Order.objects.locked_all(set(order_ids))}
-    siblings = list(
-        Obligation.objects.select_for_update(of=("self",), no_key=True).filter(order_id__in=orders).order_by("pk")
-    )
+    order_ids = {order_id for (order_id,) in _ORDERS_OF.rows(list(by_id))}
+    orders = {order.id: order for order in Order.objects.locked_all(order_ids)}
+    siblings = _SIBLINGS.rows(list(orders))
     facts, deltas = [], []
     paid = [row for row in siblings if row.id in by_id]
     for row in paid:

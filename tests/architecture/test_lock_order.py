@@ -17,6 +17,7 @@ from billing.services.instruments import open_wallet, top_up
 from billing.services.pay import collect_now, pay_all, pay_now
 from billing.services.plan import move_next
 from credit import services as credit
+from kernel.prepared import spelled_out
 from merchants import services as merchants
 from orders import services as orders
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
@@ -79,6 +80,7 @@ class Watch:
         self.transactions += 1
 
     def note(self, sql: str, params: Any) -> None:
+        sql = spelled_out(sql)
         if sql.lstrip().startswith("INSERT"):
             self.born |= uuids(params)
         where = sql.rpartition("WHERE")[2]

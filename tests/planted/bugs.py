@@ -38,8 +38,8 @@ LOCKS = [
     bug(
         "the lock is dropped from the select",
         "kernel/lifecycle.py",
-        'row = self.select_for_update(of=("self",), no_key=True).filter(pk=key).first()',
-        "row = self.filter(pk=key).first()",
+        'models.QuerySet(model).select_for_update(of=("self",), no_key=True)',
+        "models.QuerySet(model)",
         SAME,
         ENDS,
     ),

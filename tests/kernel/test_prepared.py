@@ -1,0 +1,84 @@
+"""What is compiled once answers as the queryset would."""
+
+import contextlib
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from kernel.prepared import Reading
+from orders.models import Obligation, Order
+from tests.conftest import NOON, Shop, completed, someone, yuan
+
+pytestmark = pytest.mark.django_db
+
+DUE = Reading(
+    lambda realm, at: (
+        Obligation.objects.filter(realm_id=realm, collect_at__lte=at, state__in=["pending", "100%"])
+        .select_related("order__service", "person")
+        .select_for_update(of=("self",), no_key=True)
+        .order_by("collect_at", "id")[:10]
+    ),
+    ["bigint", "timestamptz"],
+)
+OF_KEYS = Reading(lambda keys: Order.objects.filter(pk__any=keys).order_by("pk"), ["uuid[]"])
+
+
+def test_its_rows_are_those_of_the_queryset_with_what_they_name(power_bank: Shop) -> None:
+    orders = [completed(power_bank, someone(power_bank), yuan("12.34")) for _ in range(3)]
+    with transaction.atomic():
+        found = DUE.rows(power_bank.realm_id, NOON)
+        again = list(Obligation.objects.filter(realm_id=power_bank.realm_id).order_by("collect_at", "id"))
+    assert found == again
+    for row, same in zip(found, again, strict=True):
+        assert {f.attname: getattr(row, f.attname) for f in row._meta.concrete_fields} == same.kept | {"id": same.id}
+        assert row.kept == same.kept
+        assert row.changed == set()
+    with CaptureQueriesContext(connection) as asked:
+        assert [row.order.service.name for row in found] == ["来电充电宝"] * 3
+        assert {row.person.zone for row in found} == {"Asia/Shanghai"}
+    assert len(asked) == 0
+    assert DUE.rows(power_bank.realm_id, NOON - timedelta(seconds=1)) == []
+    assert OF_KEYS.rows([order.id for order in orders]) == sorted(orders, key=lambda order: order.id)
+    assert OF_KEYS.rows([]) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_a_transaction_it_is_asked_in_one_statement_and_nothing_is_locked(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("12.34"))
+    with CaptureQueriesContext(connection) as asked:
+        assert OF_KEYS.rows([order.id]) == [order]
+    assert len(asked) == 1
+    with pytest.raises(transaction.TransactionManagementError):
+        DUE.rows(power_bank.realm_id, NOON)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_is_planned_once_by_each_connection_whatever_becomes_of_a_transaction(power_bank: Shop) -> None:
+    with contextlib.suppress(ZeroDivisionError), transaction.atomic():
+        OF_KEYS.rows([])
+        raise ZeroDivisionError
+    with CaptureQueriesContext(connection) as asked, transaction.atomic():
+        OF_KEYS.rows([])
+    assert not any("PREPARE" in query["sql"] for query in asked)
+    connection.close()
+    with CaptureQueriesContext(connection) as asked, transaction.atomic():
+        OF_KEYS.rows([])
+        OF_KEYS.rows([])
+    assert sum("PREPARE" in query["sql"] for query in asked) == 1
+
+
+def test_a_connection_is_asked_once_in_a_transaction_what_it_knows(power_bank: Shop) -> None:
+    with transaction.atomic():
+        OF_KEYS.rows([])
+        with CaptureQueriesContext(connection) as asked:
+            for _ in range(3):
+                OF_KEYS.rows([])
+    assert len(asked) == 3
+    assert all("EXECUTE" in query["sql"] for query in asked)
+
+
+def test_a_list_of_keys_is_one_parameter(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("1.00"))
+    assert list(Order.objects.filter(pk__any=[order.id])) == [order]
