@@ -141,7 +141,7 @@ def easing_of(person_id: UUID, order_id: UUID | None, *, at: datetime) -> Easing
 
 def concerns_of(person_id: UUID) -> QuerySet[Concern]:
     """What a person asked help with, newest first."""
-    rows = Concern.objects.select_related("order", "merchant", "decision__agreement__service")
+    rows = Concern.objects.select_related("order__merchant", "merchant", "decision__agreement__service")
     return rows.filter(person_id=person_id).order_by("-id")
 
 

@@ -53,7 +53,7 @@ def test_a_problem_is_reported_talked_about_and_taken_back(order: Order, browser
     concern = Concern.objects.get()
     assert answer["Location"] == f"/help/{concern.public_id}"
     thread = browser.get(answer["Location"])
-    assert "问题反馈 · 充电宝 处理中" in words(thread)
+    assert "问题反馈 处理中 充电宝 · 来电充电宝" in words(thread)
     assert "处理期间订单暂停计时" in words(thread)
     assert BAD.encode() not in thread.content
     assert "正在处理。 查看进展" in words(browser.get(f"/orders/{order.public_id}"))
