@@ -12,6 +12,7 @@ from django.views import defaults
 from django.views.generic import RedirectView
 
 from accounts import console as template_desk
+from billing.console import ease as ease_desk
 from billing.console import help as help_desk
 from billing.console import orders as order_desk
 from billing.console import outages as outage_desk
@@ -60,11 +61,12 @@ PAGES: list[URLPattern] = [
 ]
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
-desk.DESKS[:] = [console.DESK, help_desk.DESK, policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
+desk.DESKS[:] = [console.DESK, help_desk.DESK, ease_desk.DESK, policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
 desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS]
 CONSOLE: list[URLPattern] = [
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),
+    path("ease/", ease_desk.publish, name="ease_policy"),
     path("policies/", policy_desk.policies, name="policies"),
     path("policies/new", policy_desk.new_policy, name="new_policy"),
     path("policies/<str:name>/publish", policy_desk.publish, name="publish_policy"),

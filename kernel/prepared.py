@@ -1,14 +1,14 @@
 """A question that is asked thousands of times: compiled once by the process, planned once by each connection.
 
 Compiling and planning a wide question costs more than answering it from indexes. A pooler may hand each transaction
-another connection, so which questions this one knows is asked in the same transaction, once.
+another connection; then, which questions this one knows is asked in the same transaction, once.
 """
 
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -54,8 +54,19 @@ class Question:
             return list(cursor.fetchall())
 
 
-#: Of each line to the database: of which transaction it was asked last what it knows, and what that was.
-_seen: WeakKeyDictionary[Any, tuple[object, set[str]]] = WeakKeyDictionary()
+@dataclass(slots=True)
+class _Line:
+    """A line to the database: whether one server process answers on it for ever, and which questions that one knows.
+
+    A pooler may put another behind each transaction; `hooks` are the transaction of which it was asked last.
+    """
+
+    direct: bool
+    known: set[str] = field(default_factory=set)
+    hooks: object = None
+
+
+_lines: WeakKeyDictionary[Any, _Line] = WeakKeyDictionary()
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -63,14 +74,17 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _known(cursor: Any) -> set[str]:
-    """The names this connection knows. It is asked once in each transaction: Django has new hooks for each."""
-    line, hooks = connection.connection, connection.run_on_commit
-    seen, known = _seen.get(line, (None, set[str]()))
-    if seen is not hooks:
+    """The names that whoever answers knows. Behind a pooler it is asked in each transaction: Django's hooks are new."""
+    raw = connection.connection
+    line = _lines.get(raw)
+    if line is None:
+        cursor.execute("SELECT pg_backend_pid()")
+        line = _lines[raw] = _Line(direct=cursor.fetchone() == (raw.info.backend_pid,))  # a pooler makes its own up
+    if not line.direct and line.hooks is not connection.run_on_commit:
         cursor.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE 'q\\_%%'", [])
-        known = {name for (name,) in cursor.fetchall()}
-        _seen[line] = (hooks, known)
-    return known
+        line.known = {name for (name,) in cursor.fetchall()}
+        line.hooks = connection.run_on_commit
+    return line.known
 
 
 class Given(Expression):

@@ -5,10 +5,11 @@ Each stage is one question on an index that holds open work only; the answer is 
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts import inbox
 from accounts.inbox import Item
@@ -18,7 +19,7 @@ from billing import queries
 from billing.models import DeductionLine, Instrument
 from billing.services.tell import NOTHING_TO_TAKE_FROM, values_of
 from kernel.money import Money
-from kernel.prepared import Question
+from kernel.prepared import Question, Reading
 from orders.models import Obligation
 
 #: A debit is announced so long before; one that is nearer than IMMEDIATE when it is planned goes by its own notice.
@@ -63,17 +64,30 @@ def remind_due(realm_id: int, *, at: datetime, limit: int = 500) -> int:
     return max(found)
 
 
+_OF_KEYS = Reading(lambda keys: Obligation.objects.filter(pk__any=keys), ["uuid[]"])
+_LINES = Reading(
+    lambda deductions: DeductionLine.objects.filter(deduction_id__any=deductions).select_related("obligation"),
+    ["uuid[]"],
+)
+_DEMANDS = Reading(
+    lambda debts: (
+        Notice.objects.filter(about__any=debts, stage__startswith=COLLECTION).order_by("id").values_list("about", "id")
+    ),
+    ["uuid[]"],
+)
+
+
 def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
     """Why each of these that no longer stands does not: paid, waived, paused, moved, under way, too late, overtaken."""
     facts = ("debit_succeeded", *HELP)
     abouts = {notice.about for notice in notices if notice.stage not in facts}
-    obligations = Obligation.objects.in_bulk(abouts)
+    obligations = {row.id: row for row in _OF_KEYS.rows(list(abouts))}
     lines: dict[UUID, list[Obligation]] = {}
-    for line in DeductionLine.objects.filter(deduction_id__in=abouts - set(obligations)).select_related("obligation"):
+    others = list(abouts - set(obligations))
+    for line in _LINES.rows(others) if others else ():
         lines.setdefault(line.deduction_id, []).append(line.obligation)
     late = {notice.about for notice in notices if notice.stage.startswith(COLLECTION)}
-    asked = Notice.objects.filter(about__in=late, stage__startswith=COLLECTION).order_by("id")
-    latest = dict(asked.values_list("about", "id"))
+    latest = dict(_DEMANDS.rows(list(late))) if late else {}
     gone = {}
     for notice in notices:
         row = obligations.get(notice.about)
@@ -108,14 +122,7 @@ def _over(row: Obligation | None, notice: Notice, *, at: datetime) -> str:
 @transaction.atomic
 def remind_of_debits(realm_id: int, *, at: datetime, limit: int) -> int:
     """Automatic debits of the coming day, by the index obligations_due. A late fee goes with the debt it is for."""
-    main = Obligation.objects.filter(order=OuterRef("order"), kind=Obligation.Kind.PRINCIPAL, collect_at__isnull=False)
-    coming = Obligation.objects.filter(
-        Q(kind=Obligation.Kind.PRINCIPAL) | ~Exists(main),
-        realm_id=realm_id,
-        collect_at__gt=at + IMMEDIATE,
-        collect_at__lte=at + AHEAD,
-    )
-    rows = _untold(coming, "debit_planned", "collect_at", limit)
+    rows = _debits(limit).rows(realm_id, at + IMMEDIATE, at + AHEAD)
     if not rows:
         return 0
     usable = queries.instruments_of(row.person_id for row in rows)
@@ -133,14 +140,7 @@ def remind_of_due(realm_id: int, stage: str, before: timedelta, until: timedelta
 
     The last day's does not ring beside the announcement of the debit itself.
     """
-    coming = Obligation.objects.filter(
-        realm_id=realm_id,
-        collect_at__gt=at + until,
-        collect_at__lte=at + before,
-        due_at__gt=at + until,
-        due_at__lte=at + before,
-    )
-    rows = _untold(coming, stage, "due_at", limit)
+    rows = _dues(stage, limit).rows(realm_id, at + until, at + before)
     if not rows:
         return 0
     items = [_item(row, stage, row.owed, row.due_at, {}, quiet=before <= AHEAD) for row in rows]
@@ -154,16 +154,60 @@ def remind_of_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     days = dict(_OVERDUE.rows(realm_id, at, list(DAYS), DAYS_MAX, COLLECTION, limit))
     if not days:
         return 0
-    rows = list(Obligation.objects.filter(pk__in=days).select_related("order__merchant"))
+    rows = _WITH_MERCHANTS.rows(list(days))
     items = [_item(row, f"{COLLECTION}{days[row.id]}", amount, row.due_at, {}) for row, amount in _with_fees(rows)]
     inbox.write_notices(items, realm_id=realm_id, at=at)
     return len(days)
 
 
-def _untold(coming: QuerySet[Obligation], stage: str, moment: str, limit: int) -> list[Obligation]:
+def _untold(coming: QuerySet[Obligation], stage: str, moment: str, limit: int) -> QuerySet[Obligation]:
     """Those of them whose person has not heard of this moment."""
     told = Notice.objects.filter(about=OuterRef("pk"), stage=stage, due_at=OuterRef(moment))
-    return list(coming.filter(~Exists(told)).select_related("order__merchant").order_by("collect_at", "id")[:limit])
+    return coming.filter(~Exists(told)).select_related("order__merchant").order_by("collect_at", "id")[:limit]
+
+
+@lru_cache(maxsize=8)
+def _debits(limit: int) -> Reading[Obligation]:
+    """Collected between two moments; a late fee beside its debt is not told of by itself."""
+    main = Obligation.objects.filter(order=OuterRef("order"), kind=Obligation.Kind.PRINCIPAL, collect_at__isnull=False)
+    alone = Obligation.objects.filter(Q(kind=Obligation.Kind.PRINCIPAL) | ~Exists(main))
+    return Reading(
+        lambda realm, after, until: _untold(
+            alone.filter(realm_id=realm, collect_at__gt=after, collect_at__lte=until),
+            "debit_planned",
+            "collect_at",
+            limit,
+        ),
+        ["bigint", "timestamptz", "timestamptz"],
+    )
+
+
+@lru_cache(maxsize=8)
+def _dues(stage: str, limit: int) -> Reading[Obligation]:
+    """Due, and collected, between two moments."""
+    return Reading(
+        lambda realm, after, until: _untold(
+            Obligation.objects.filter(
+                realm_id=realm, collect_at__gt=after, collect_at__lte=until, due_at__gt=after, due_at__lte=until
+            ),
+            stage,
+            "due_at",
+            limit,
+        ),
+        ["bigint", "timestamptz", "timestamptz"],
+    )
+
+
+_WITH_MERCHANTS = Reading(
+    lambda keys: Obligation.objects.filter(pk__any=keys).select_related("order__merchant"), ["uuid[]"]
+)
+#: What is owed of the late fees of orders.
+_FEES = Reading(
+    lambda orders: Obligation.objects.filter(
+        order_id__any=orders, kind=Obligation.Kind.LATE_FEE, state__in=Obligation.OWED
+    ).values_list("order_id", "amount_minor", "paid_minor"),
+    ["uuid[]"],
+)
 
 
 def _item(
@@ -190,12 +234,9 @@ def _item(
 
 def _with_fees(rows: Sequence[Obligation]) -> list[tuple[Obligation, Money]]:
     """What is owed of each, with the late fees that are collected beside it."""
-    late = Obligation.objects.filter(
-        order_id__in=[row.order_id for row in rows], kind=Obligation.Kind.LATE_FEE, state__in=Obligation.OWED
-    )
     fees: dict[UUID, int] = {}
-    for order_id, unpaid in late.values_list("order_id", F("amount_minor") - F("paid_minor")):
-        fees[order_id] = fees.get(order_id, 0) + unpaid
+    for order_id, amount, paid in _FEES.rows([row.order_id for row in rows]):
+        fees[order_id] = fees.get(order_id, 0) + amount - paid
     principal = Obligation.Kind.PRINCIPAL
     return [
         (row, row.owed + Money(fees.pop(row.order_id, 0) if row.kind == principal else 0, row.currency)) for row in rows

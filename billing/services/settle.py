@@ -179,7 +179,7 @@ def _free(rows: Sequence[Deduction], *, at: datetime) -> None:
     """
     _known_at_last(rows, at=at)
     lines = _release_lines(rows)
-    Order.objects.locked_all({line.order_id for line in lines})
+    Order.objects.lock_all({line.order_id for line in lines})
     plans = after_failure(lines, at=at)
     releases, news = [], []
     for line in lines:

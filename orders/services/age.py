@@ -64,6 +64,16 @@ _LATE_OF = Reading(
     ),
     ["bigint", "timestamptz", "uuid[]"],
 )
+#: Locked, with what the fees of a day are reckoned from.
+_BILLED = Reading(
+    lambda keys: (
+        Order.objects.select_for_update(of=("self",), no_key=True)
+        .defer("items", "discounts", "metadata", "asked_hash", "final_hash")
+        .filter(pk__any=keys)
+        .order_by("pk")
+    ),
+    ["uuid[]"],
+)
 _OF_ORDERS = Reading(lambda orders: _LOCKED.filter(order_id__any=orders), ["uuid[]"])
 
 
@@ -131,7 +141,7 @@ def _close_or_keep_error(pairs: Sequence[tuple[UUID, UUID]], *, at: datetime) ->
 @transaction.atomic
 def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> None:
     """Every day of these obligations that has ended by now, in the order in which the days ended."""
-    orders = {order.id: order for order in Order.objects.locked_all(set(order_ids.values()))}
+    orders = {order.id: order for order in _BILLED.rows(list(set(order_ids.values())))}
     every = _OF_ORDERS.rows(list(orders))
     fees: dict[UUID, Obligation] = {}
     last: dict[UUID, int] = {}

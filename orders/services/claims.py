@@ -93,7 +93,7 @@ def lock_owed_by(person_id: UUID) -> list[Obligation]:
     owed = Obligation.objects.filter(
         person_id=person_id, state__in=Obligation.PAYABLE, in_flight__isnull=True, paused_at__isnull=True
     )
-    Order.objects.locked_all(set(owed.values_list("order_id", flat=True)))
+    Order.objects.lock_all(set(owed.values_list("order_id", flat=True)))
     rows = list(owed.select_for_update(of=("self",), no_key=True).order_by("pk"))
     return sorted(rows, key=lambda row: (row.due_at, row.id))
 

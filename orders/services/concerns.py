@@ -162,7 +162,7 @@ def say(concern_id: UUID, text: str, *, author: str, by: Actor, at: datetime) ->
 
 @transaction.atomic
 def withdraw_concern(concern_id: UUID, *, by: Actor, at: datetime) -> Concern:
-    """The person takes it back; a clock that it held goes on exactly where it stood. Twice is once.
+    """The person takes it back; a clock that it stopped goes on exactly where it stood. Twice is once.
 
     Raises:
         NotFound: there is no such concern.
@@ -173,7 +173,7 @@ def withdraw_concern(concern_id: UUID, *, by: Actor, at: datetime) -> Concern:
         return concern
     if concern.state != Concern.State.OPEN:
         raise ConcernClosed
-    if concern.kind == Concern.Kind.PROBLEM and concern.order_id:
+    if concern.order_id and _stopped(concern):
         resume_order(concern.order_id, Pause.Reason.PROBLEM, by=by, at=at)
     concern.withdraw(at=at)
     concern.record("withdrawn", by=by, at=at)
@@ -266,6 +266,13 @@ def _values(concern: Concern, said: Value, *, at: datetime) -> dict[str, Value]:
         "reason": said,
         "link": f"{settings.BASE_URL}/help/{concern.public_id}",
     }
+
+
+def _stopped(concern: Concern) -> bool:
+    """Whether it was this report that stopped the clock, and no colleague for the same reason."""
+    held = Pause.objects.filter(order=concern.order, reason=Pause.Reason.PROBLEM, ended_at__isnull=True)
+    opener = concern.history.filter(seq=1).values("by")
+    return concern.kind == Concern.Kind.PROBLEM and held.filter(began_by__in=opener).exists()
 
 
 def _unanswered(concern: Concern, author: str) -> int:

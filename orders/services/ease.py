@@ -19,7 +19,7 @@ from kernel.money import Money, totals
 from kernel.refusal import NotFound
 from orders import queries, rules
 from orders.models import Concern, Obligation, Order, Plan
-from orders.refusals import CannotEase, DebtChanged, NothingToEase
+from orders.refusals import CannotEase, ConcernOpen, DebtChanged, NothingToEase
 from orders.rules import Offer
 from orders.services.claims import keep_plans
 from orders.services.concerns import close_concern, judge_text, lock_open, tell_person
@@ -49,6 +49,7 @@ def ease(
         NothingToEase: nothing is owed that is not being taken, standing still, or on a plan already.
         DebtChanged: it comes to something else than what they saw.
         CannotEase: the policy does not offer that.
+        ConcernOpen: a colleague was asked for another plan, and has not decided.
     """
     person = _person(person_id)
     rows = _lock(person_id, order_id)
@@ -58,6 +59,8 @@ def ease(
         raise NothingToEase
     if set(sums) != set(expected):
         raise DebtChanged
+    if queries.asked_for_ease(person_id):
+        raise ConcernOpen
     policy = queries.ease_policy(at)
     if offer not in rules.offers(policy, sums) or queries.eased_lately(person_id, policy, at=at):
         raise CannotEase

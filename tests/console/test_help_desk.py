@@ -5,9 +5,13 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from kernel.clock import live_now
 from kernel.desk import VERBS
+from kernel.refusal import Busy
+from orders import queries
 from orders import services as orders
-from orders.models import Concern, Order
+from orders.models import Concern, EasePolicy, Order
+from orders.rules import Ease
 from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, state_of, yuan
 from tests.console.conftest import does, words_of
 from tests.stillness import nothing_moves
@@ -113,3 +117,22 @@ def test_every_verb_of_help_fits_one_kind_or_all() -> None:
     for verb in VERBS:
         if verb.model is Concern:
             assert sum(verb.fits(row) for row in kinds) in (1, 3), verb.name
+
+
+def test_a_supervisor_publishes_which_plans_are_granted_at_once(order: Order, boss: Client) -> None:
+    assert "当前为第 1 版" in words_of(boss.get("/ops/ease/"))
+    terms = {"parts": "3 2", "every_days": "7", "days_max": 30, "part_min_minor": 100, "apart_days": 0, "note": "试行"}
+    for wrong in ({"parts": "x"}, {"parts": "1"}, {"every_days": ""}, {"days_max": "9999"}, {"note": " "}):
+        with nothing_moves(*LOOKED):
+            assert does(boss, "/ops/ease/", **(terms | wrong)).status_code == 422, wrong
+    assert does(boss, "/ops/ease/", **terms).status_code == 302
+    made = EasePolicy.objects.get(version=2)
+    assert (made.terms["parts"], made.reason) == ([2, 3], "试行")
+    offers = queries.easing_of(order.person_id, None, at=live_now()).offers
+    assert offers == [orders.Offer(2, 7), orders.Offer(3, 7)]
+    with nothing_moves(), pytest.raises(Busy):
+        orders.publish_ease_policy(Ease((2,), (7,), 30, 1, 0), "x", after=1, by=BY, at=NOON)
+
+
+def test_nobody_else_publishes_one(at_desk: Callable[..., Client]) -> None:
+    assert at_desk("collections").get("/ops/ease/").status_code == 403

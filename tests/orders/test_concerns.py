@@ -100,6 +100,13 @@ def test_withdrawing_lets_the_clock_go_on_and_a_second_report_does_not_stop_it(p
         orders.say(concern.id, "还有", author="person", by=by, at=NOON)
 
 
+def test_taking_a_report_back_does_not_undo_what_a_colleague_stopped(power_bank: Shop) -> None:
+    order = owing(power_bank)
+    orders.pause_order(order.id, "problem_reported", by=STAFF, at=NOON)
+    orders.withdraw_concern(reported(order).id, by=Actor.person(order.person_id), at=NOON)
+    assert owed_of(order).paused_at == NOON
+
+
 def test_nothing_owed_is_nothing_stopped(power_bank: Shop) -> None:
     person = someone(power_bank)
     running = ordered(power_bank, opened(power_bank, person))

@@ -198,6 +198,8 @@ def test_beyond_the_policy_a_colleague_grants_or_refuses(power_bank: Shop) -> No
     asked = orders.ask_for_help(order.person_id, order.id, Offer(10, 30), "失业了", by=by, at=NOON)
     with nothing_moves(), pytest.raises(ConcernOpen):
         orders.ask_for_help(order.person_id, None, Offer(10, 30), "失业了", by=by, at=NOON)
+    with nothing_moves(), pytest.raises(ConcernOpen):
+        eased(order)
     orders.refuse_ease(asked.id, "请先选择三期", by=STAFF, at=NOON)
     again = orders.ask_for_help(order.person_id, order.id, Offer(10, 30), "真的不行", by=by, at=NOON)
     with nothing_moves(), pytest.raises(CannotEase):
