@@ -42,6 +42,7 @@ SCHEDULE = {
     "expire": every(60.0, "orders.tasks.expire_unconfirmed"),
     "webhooks": every(1.0, "merchants.tasks.deliver_webhooks", queue=WEBHOOKS),
     "webhooks_again": every(1.0, "merchants.tasks.retry_webhooks", queue=WEBHOOKS),
+    "letters": every(10.0, "portal.tasks.send_letters"),
     "answers": every(600.0, "kernel.tasks.forget_answers"),
 }
 

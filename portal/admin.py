@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from kernel.admin_site import ReadOnlyAdmin
-from portal.models import Invitation, Member
+from portal.models import Invitation, Letter, Member
 
 
 @admin.register(Member)
@@ -20,4 +20,13 @@ class InvitationAdmin(ReadOnlyAdmin):
     list_select_related = ["merchant"]
     hidden = frozenset({"email"})
     found_by = {"mch": "merchant_id"}
+    ordering = ["-id"]
+
+
+@admin.register(Letter)
+class LetterAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "user", "kind", "at", "tries", "next_at", "sent_at"]
+    list_filter = ["kind"]
+    list_select_related = ["user"]
+    found_by = {"usr": "user_id"}
     ordering = ["-id"]

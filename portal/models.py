@@ -76,3 +76,36 @@ class Invitation(Identified):
     def open_at(self, at: datetime) -> bool:
         """Whether it can still be accepted."""
         return self.accepted_at is None and self.revoked_at is None and at < self.expires_at
+
+
+class Letter(Identified):
+    """A mail to somebody who works for a merchant: written down beside its reason, sent afterwards, at least once."""
+
+    prefix = "ltr"
+
+    class Kind(models.TextChoices):
+        PASSWORD = "password"  # noqa: S105  they asked for a new one
+        ENDPOINT = "endpoint"  # a webhook endpoint was switched off
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="letters")
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    #: What it is about, and when that was: nobody is written to twice about the same.
+    about = models.UUIDField()
+    happened_at = models.DateTimeField()
+    at = models.DateTimeField()
+    tries = models.PositiveSmallIntegerField(default=0)
+    #: When it is to be sent; never again once it was, or was given up.
+    next_at = models.DateTimeField(null=True, blank=True)
+    sent_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "kind", "about", "happened_at"], name="a_letter_is_written_once"),
+            models.CheckConstraint(name="a_letter_is_of_a_known_kind", condition=Q(kind__in=["password", "endpoint"])),
+            models.CheckConstraint(
+                name="a_letter_that_was_sent_is_not_sent_again",
+                condition=Q(sent_at__isnull=True) | Q(next_at__isnull=True),
+            ),
+        ]
+        indexes = [models.Index(fields=["next_at", "id"], name="letters_due", condition=Q(next_at__isnull=False))]

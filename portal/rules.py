@@ -10,6 +10,9 @@ from enum import StrEnum
 INVITATION_LIFE = timedelta(days=7)
 INVITATIONS_MAX = 50
 MEMBERS_MAX = 200
+PASSWORD_LETTERS_AN_HOUR = 3
+#: Why an endpoint is off that nobody of the merchant's switched off.
+SWITCHED_OFF = ("gone", "failing")
 #: A file holds no more orders than this; a longer span is exported in parts.
 EXPORT_MAX = 50_000
 #: Characters at which a spreadsheet begins to calculate.

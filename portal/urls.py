@@ -2,13 +2,15 @@
 
 from django.urls import URLPattern, path
 
-from portal.pages import home, hooks, keys, order, orders, sandbox, security, services, signing, team
+from portal.pages import forgotten, home, hooks, keys, order, orders, sandbox, security, services, signing, team
 
 SIGNING: list[URLPattern] = [
     path("merchant/", signing.door, name="merchant_door"),
     path("merchant/sign-in/", signing.sign_in, name="merchant_sign_in"),
     path("merchant/sign-in/code", signing.sign_in_code, name="merchant_sign_in_code"),
     path("merchant/sign-out", signing.sign_out, name="merchant_sign_out"),
+    path("merchant/forgotten/", forgotten.forgotten, name="merchant_forgotten"),
+    path("merchant/forgotten/<str:user>/<str:token>", forgotten.new_password, name="merchant_new_password"),
     path("merchant/invitation/<str:token>", signing.invitation, name="merchant_invitation"),
     path("merchant/security/", security.security, name="merchant_security"),
     path("merchant/security/second-factor", security.enrol, name="merchant_second_factor"),

@@ -25,7 +25,7 @@ from kernel.forms import first_time, new_token
 from merchants import services as merchants
 from orders import services as orders
 from orders.models import Order
-from portal.services import team
+from portal.services import letters, team
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.visiting import signed_in, words
 
@@ -64,6 +64,7 @@ def life(power_bank: Shop) -> Order:
     merchants.ping_endpoint(power_bank.merchant.id, hook.id, by=BY, at=NOON)
     team.found_team(power_bank.live.id, "owner@example.com", "correct horse battery", by=BY, at=NOON)
     team.invite(power_bank.live.id, "viewer", phone=PHONE, by=BY, at=NOON)
+    letters.ask_new_password("owner@example.com", at=NOON)
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
     return order
 

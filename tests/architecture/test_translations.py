@@ -30,7 +30,7 @@ def said() -> dict[str, str]:
 
 
 def sources() -> Iterator[tuple[str, str]]:
-    for path in sorted((ROOT / "templates").rglob("*.html")):
+    for path in sorted(path for kind in ("*.html", "*.txt") for path in (ROOT / "templates").rglob(kind)):
         yield str(path.relative_to(ROOT)), templatize(path.read_text(encoding="utf-8"))
     for app in HOUSE:
         for path in sorted((ROOT / app).rglob("*.py")):

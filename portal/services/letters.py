@@ -1,0 +1,160 @@
+"""Mails to those who work for a merchant: claimed in one transaction, sent in none, settled in one.
+
+At least once: a worker that dies in between leaves its letters to be sent once more.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.conf import settings
+from django.contrib.auth.tokens import default_token_generator
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
+
+from accounts import notices
+from accounts import services as accounts
+from accounts.models import User
+from kernel import ids
+from kernel.actor import Actor
+from kernel.refusal import Refusal
+from kernel.writes import update_all
+from merchants.models import WebhookEndpoint
+from portal import queries, rules
+from portal.models import Letter, Member
+
+log = structlog.get_logger(__name__)
+LEASE = timedelta(minutes=1)
+#: After each try that failed; after the last it is given up.
+WAITS = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
+AN_HOUR = timedelta(hours=1)
+
+
+class PasswordLinkOver(Refusal):
+    """The link to a new password was used, is too old, or never was one."""
+
+    code, status, title = "password_link_over", 410, _("This link is no longer valid. Ask for a new one.")
+
+
+@transaction.atomic
+def ask_new_password(email: str, *, at: datetime) -> None:
+    """Somebody says that they have forgotten their password. Whether they work here is told to nobody but them.
+
+    More than a few letters an hour are not written.
+    """
+    found = User.objects.filter(username=email.strip().lower(), is_active=True, is_staff=False).first()
+    if found is None or not queries.businesses_of(found.id):
+        return
+    user = User.objects.locked(found.id)
+    lately = Letter.objects.filter(user=user, kind=Letter.Kind.PASSWORD, at__gt=at - AN_HOUR).count()
+    if lately < rules.PASSWORD_LETTERS_AN_HOUR:
+        asked = {"user": user, "kind": Letter.Kind.PASSWORD, "about": user.id, "happened_at": at}
+        Letter.objects.get_or_create(**asked, defaults={"at": at, "next_at": at})
+
+
+def whose_link(user: str, token: str) -> User:
+    """Who holds this link to a new password.
+
+    Raises:
+        PasswordLinkOver: it is no longer good.
+    """
+    key = ids.parse(User.prefix, user)
+    found = User.objects.filter(pk=key, is_active=True, is_staff=False).first() if key else None
+    if found is None or not default_token_generator.check_token(found, token):
+        raise PasswordLinkOver
+    return found
+
+
+@transaction.atomic
+def take_new_password(user: str, token: str, password: str, *, at: datetime) -> User:
+    """Whoever holds the link has another password; the link is used up, and every session of theirs ends.
+
+    Raises:
+        PasswordLinkOver: it is no longer good, or somebody was quicker with it.
+        WeakPassword: it is too easy to guess.
+    """
+    User.objects.locked(whose_link(user, token).id)
+    found = whose_link(user, token)
+    return accounts.change_password(found.id, password, by=Actor.member(found.id), at=at)
+
+
+@transaction.atomic
+def write_of_endpoints(*, at: datetime, limit: int) -> int:
+    """Owners and developers are written to about endpoints that were switched off for failing. How many endpoints."""
+    written = Letter.objects.filter(
+        kind=Letter.Kind.ENDPOINT, about=OuterRef("pk"), happened_at=OuterRef("disabled_at")
+    )
+    off = WebhookEndpoint.objects.filter(
+        ~Exists(written), state=WebhookEndpoint.State.DISABLED, disabled_because__in=rules.SWITCHED_OFF
+    )
+    found = list(off.order_by("id")[:limit])
+    letters = []
+    for endpoint in found:
+        business = queries.business_of(endpoint.merchant_id)
+        team = Member.objects.filter(merchant=business.live, removed_at__isnull=True) if business else ()
+        letters += [
+            Letter(
+                user_id=member.user_id,
+                kind=Letter.Kind.ENDPOINT,
+                about=endpoint.id,
+                happened_at=endpoint.disabled_at or at,
+                at=at,
+                next_at=at,
+            )
+            for member in team
+            if member.role in rules.BUILDERS
+        ]
+    Letter.objects.bulk_create(letters, ignore_conflicts=True)  # of two workers at once one writes
+    return len(found)
+
+
+def send_due(*, at: datetime, limit: int) -> int:
+    """Send what is due by now. Returns how many were taken up."""
+    rows = _claim(at=at, limit=limit)
+    for row in rows:
+        row.sent_at = at if _sent(row) else None
+        failed = row.sent_at is None and row.tries <= len(WAITS)
+        row.next_at = at + WAITS[row.tries - 1] if failed else None
+    update_all(rows, ["sent_at", "next_at"])
+    return len(rows)
+
+
+@transaction.atomic
+def _claim(*, at: datetime, limit: int) -> list[Letter]:
+    """Letters to send now, each already put off, so that whoever dies here only delays them."""
+    due = Letter.objects.filter(next_at__lte=at).select_related("user").order_by("next_at", "id")
+    rows = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
+    for row in rows:
+        row.tries, row.next_at = row.tries + 1, at + LEASE
+    update_all(rows, ["tries", "next_at"])
+    return rows
+
+
+def _sent(row: Letter) -> bool:
+    try:
+        subject, body = _words(row)
+        notices.send_mail(row.user.email, subject, body)
+    except Exception:
+        log.exception("letter_not_sent", letter=row.public_id)
+        return False
+    return True
+
+
+def _words(row: Letter) -> tuple[str, str]:
+    """In the language of whoever gets it: the first line is the subject."""
+    with translation.override(row.user.language):
+        text = render_to_string(f"portal/letters/{row.kind}.txt", _named(row))
+    subject, _blank, body = text.strip().partition("\n\n")
+    return subject, body + "\n"
+
+
+def _named(row: Letter) -> dict[str, object]:
+    if row.kind == Letter.Kind.PASSWORD:
+        path = reverse("merchant_new_password", args=[row.user.public_id, default_token_generator.make_token(row.user)])
+        return {"link": settings.BASE_URL + path, "minutes": settings.PASSWORD_RESET_TIMEOUT // 60}
+    endpoint = WebhookEndpoint.objects.select_related("merchant").get(pk=row.about)
+    path = reverse("merchant_endpoint", args=[endpoint.merchant.public_id, endpoint.public_id])
+    return {"endpoint": endpoint, "link": settings.BASE_URL + path}

@@ -1,0 +1,16 @@
+"""Alarm clocks of portal."""
+
+from celery import shared_task
+
+from kernel.clock import live_now
+from portal.services import letters
+
+BATCH = 50
+
+
+@shared_task
+def send_letters() -> None:
+    """Write to staff whose endpoints were switched off, and send what is due to any of them."""
+    at = live_now()
+    letters.write_of_endpoints(at=at, limit=BATCH)
+    letters.send_due(at=at, limit=BATCH)
