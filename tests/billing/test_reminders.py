@@ -288,6 +288,7 @@ def test_two_thousand_people_are_one_sweep_of_a_few_statements(db: None) -> None
         assert remind_due(shop.realm_id, at=NOON, limit=5_000) == 2_000
     assert len(asked) <= 32
     assert Notice.objects.count() == 2_000
+    assert claim_due(shop.realm_id, at=NOON - 24 * HOUR, limit=500) == ([], 0)  # the connection learns the question
     with CaptureQueriesContext(connection) as asked:
         assert len(claim_due(shop.realm_id, at=NOON, limit=500)[0]) == 500
     assert len(asked) <= 10
