@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-LIVES = ("credit_agreement", "orders_order", "orders_obligation", "billing_deduction")
+LIVES = ("credit_agreement", "orders_order", "orders_obligation", "orders_concern", "billing_deduction")
 SHOWN = 20
 
 
@@ -49,17 +49,18 @@ INVARIANTS = [
         "profile_is_what_orders_say",
         "A profile's held, outstanding and counts equal what the person's orders and obligations say.",
         """
-        SELECT p.person_id, p.held_minor, p.outstanding_minor, p.open_orders, p.overdue_orders, o.*, d.*
+        SELECT p.person_id, p.held_minor, p.outstanding_minor, p.open_orders, p.overdue_orders, p.eased_orders, o.*, d.*
         FROM credit_profile p
         LEFT JOIN LATERAL (
             SELECT coalesce(sum(ceiling_minor) FILTER (WHERE state = 'open'), 0) AS held,
-                   count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE state = 'overdue') AS overdue
+                   count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE state = 'overdue') AS overdue,
+                   count(*) FILTER (WHERE eased_at IS NOT NULL AND state IN ('completed', 'overdue')) AS eased
             FROM orders_order WHERE person_id = p.person_id) o ON true
         LEFT JOIN LATERAL (
             SELECT coalesce(sum(amount_minor - paid_minor), 0) AS owed FROM orders_obligation
             WHERE person_id = p.person_id AND state IN ('pending', 'overdue')) d ON true
-        WHERE (p.held_minor, p.outstanding_minor, p.open_orders, p.overdue_orders)
-              IS DISTINCT FROM (o.held, d.owed, o.open::int, o.overdue::int)
+        WHERE (p.held_minor, p.outstanding_minor, p.open_orders, p.overdue_orders, p.eased_orders)
+              IS DISTINCT FROM (o.held, d.owed, o.open::int, o.overdue::int, o.eased::int)
         """,
     ),
     Invariant(
@@ -128,7 +129,9 @@ INVARIANTS = [
         WHERE (d.purpose = 'planned') <> (l.planned IS NOT NULL)
            OR (l.planned ->> 'at')::timestamptz > d.prepared_at
            OR (l.planned ->> 'source')::uuid <> d.instrument_id
-           OR NOT (l.planned ->> 'reason' = 'due' AND (l.planned ->> 'at')::timestamptz = o.due_at)
+           OR NOT (l.planned ->> 'reason' = 'due' AND ((l.planned ->> 'at')::timestamptz = o.due_at OR EXISTS (
+                       SELECT 1 FROM orders_obligationevent e WHERE e.subject_id = o.id AND e.kind = 'put_off'
+                          AND (e.data ->> 'was')::timestamptz = (l.planned ->> 'at')::timestamptz)))
               AND NOT EXISTS (SELECT 1 FROM orders_plan p JOIN orders_obligation q ON q.id = p.obligation_id
                               WHERE q.order_id = l.order_id AND p.at <= d.prepared_at
                                 AND p.attempts @> jsonb_build_array(l.planned))
@@ -204,6 +207,17 @@ INVARIANTS = [
         """,
     ),
     Invariant(
+        "concerns_are_of_their_own_person",
+        "What a person asks help with is their own order or decision, in their realm, and so is what was said.",
+        """
+        SELECT c.id FROM orders_concern c JOIN accounts_person p ON p.id = c.person_id
+        LEFT JOIN orders_order o ON o.id = c.order_id LEFT JOIN credit_decision d ON d.id = c.decision_id
+        WHERE c.realm_id <> p.realm_id OR o.person_id <> c.person_id OR d.person_id <> c.person_id
+           OR o.merchant_id IS DISTINCT FROM c.merchant_id AND c.kind = 'problem'
+           OR EXISTS (SELECT 1 FROM orders_message m WHERE m.concern_id = c.id AND m.person_id <> c.person_id)
+        """,
+    ),
+    Invariant(
         "events_have_no_gaps",
         "The events of a subject are numbered from one without gaps.",
         """
@@ -267,7 +281,7 @@ INVARIANTS = [
                       WHERE subject_id = s.id) e) h ON true
             WHERE (h.lines, h.last, h.ends_as, h.joined, h.legal)
                   IS DISTINCT FROM (s.version::bigint, s.version, s.state, true, true)
-            """,  # noqa: S608  our own four names
+            """,  # noqa: S608  our own five names
         )
         for life in LIVES
     ),

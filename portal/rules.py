@@ -73,6 +73,7 @@ PAGES: dict[str, Access] = {
     "lower_order": _ORDER,
     "mark_order_paid": _ORDER,
     "collect_order": _form(BUILDERS, NOBODY),
+    "answer_report": _ORDER,
     "services": _LOOK,
     "add_service": _form(BUILDERS, OWNER),
     "change_service": _form(BUILDERS, OWNER),

@@ -27,6 +27,7 @@ _BY_ADDRESS = {
     "orders/<str:order>/lower": order.lower,
     "orders/<str:order>/mark-paid": order.mark_paid,
     "orders/<str:order>/collect": order.collect,
+    "orders/<str:order>/answer": order.answer,
     "orders/<str:order>/confirm": sandbox.confirm_as_person,
     "services/": services.services,
     "services/new": services.add_service,

@@ -64,6 +64,7 @@ HAPPENED = {
     "paused": _("Its clock was stopped"),
     "resumed": _("A reason that held its clock is over"),
     "collect_asked": _("It was asked to be collected at once"),
+    "eased": _("A plan with smaller parts was agreed with the person"),
     "written_off": _("The debt was written off"),
     "deducted": _("Everything is collected"),
 }
@@ -163,4 +164,5 @@ VERBS = {
     "order_lowered": _("An order's total was lowered"),
     "order_marked_paid": _("An order was marked as paid"),
     "order_collect_asked": _("An order was collected at once"),
+    "report_answered": _("A reported problem was answered"),
 }

@@ -1,6 +1,7 @@
 """One order as its person sees it, and moving its next deduction to another day."""
 
 from datetime import datetime
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -19,6 +20,7 @@ from kernel.templatetags.house import appointment
 from orders import queries as orders
 from orders.models import Obligation
 from orders.queries import Sheet
+from orders.services import reportable
 
 
 @require_safe
@@ -75,6 +77,17 @@ def _days(visitor: Visitor, sheet: Sheet, row: Obligation) -> list[datetime]:
     return queries.moves_of(row, policy, zone=visitor.person.zone, at=visitor.at)
 
 
+def _help(sheet: Sheet, *, at: datetime) -> dict[str, Any]:
+    """What help with this order there is: its open report, what may be asked, whether it is on a plan."""
+    owed = any(row.state in Obligation.OWED for row in sheet.obligations)
+    return {
+        "open": orders.open_report(sheet.order.id),
+        "reportable": reportable(sheet.order, at=at),
+        "easeable": owed and not sheet.in_flight and sheet.order.eased_at is None,
+        "plan": owed and sheet.order.eased_at is not None,
+    }
+
+
 def show_order(
     visitor: Visitor,
     sheet: Sheet,
@@ -106,6 +119,7 @@ def show_order(
         instruments=instruments,
         closed=purse.closed_to(visitor.person.id),
         balance=queries.balance_of(visitor.person.id),
+        help=_help(sheet, at=visitor.at),
         token=new_token(),
         move_token=new_token(),
         refusal=refusal,

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts import inbox
 from accounts.inbox import Item
 from accounts.models import Notice
-from accounts.wording import COLLECTION, Value
+from accounts.wording import COLLECTION, HELP, Value
 from billing import purse, queries
 from billing.models import DeductionLine, Instrument
 from billing.services.tell import NOTHING_TO_TAKE_FROM, values_of
@@ -79,7 +79,8 @@ _DEMANDS = Reading(
 
 def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
     """Why each of these that no longer stands does not: paid, waived, paused, moved, under way, too late, overtaken."""
-    abouts = {notice.about for notice in notices if notice.stage != "debit_succeeded"}
+    facts = ("debit_succeeded", *HELP)
+    abouts = {notice.about for notice in notices if notice.stage not in facts}
     obligations = {row.id: row for row in _OF_KEYS.rows(list(abouts))}
     lines: dict[UUID, list[Obligation]] = {}
     others = list(abouts - set(obligations))
@@ -90,7 +91,7 @@ def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
     gone = {}
     for notice in notices:
         row = obligations.get(notice.about)
-        if notice.stage == "debit_succeeded":
+        if notice.stage in facts:
             reason = ""
         elif notice.stage == "debit_failed":
             rows = lines.get(notice.about, []) if row is None else [row]

@@ -50,6 +50,8 @@ def life(power_bank: Shop) -> Order:
     order = completed(power_bank, person, yuan("12.34"))
     orders.pause_order(order.id, "hardship", by=BY, at=NOON)
     orders.resume_order(order.id, "hardship", by=BY, at=NOON)
+    report = orders.report_problem(order.id, "other", "x", by=BY, at=NOON)
+    orders.withdraw_concern(report.id, by=BY, at=NOON)
     deduct_due(power_bank.realm_id, at=NOON)
     deduction = Deduction.objects.get()
     again = Report(deduction.id, Taken("another", deduction.amount), "callback")
