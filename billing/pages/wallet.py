@@ -13,7 +13,7 @@ from billing import queries
 from billing.refusals import AmountInvalid
 from billing.services import instruments
 from kernel.forms import known_token, minor_of, new_token
-from kernel.money import Money
+from kernel.money import Money, totals
 from kernel.paging import page
 from kernel.refusal import NotFound, Refusal
 from kernel.templatetags.house import money
@@ -73,6 +73,7 @@ def _shown(visitor: Visitor, *, refusal: Refusal | None = None, status: int = 20
         "billing/wallet.html",
         status=status,
         balance=balance or Money(0, CURRENCY),
+        owed=totals(row.owed for row in queries.debts_of(visitor.person.id)),
         entries=[(entry, paid.get(entry.id)) for entry in entries],
         currency=balance.currency if balance else CURRENCY,
         further=further,

@@ -138,8 +138,8 @@ def limit_instrument(
     row.save(update_fields=["most_minor", "daily_minor", "limits_currency"])
     _note(row, InstrumentChange.Verb.LIMITED, by=by, at=at, **asdict(row.limits))
     follow_instruments(person_id, at=at)
-    if row.state == Instrument.State.ACTIVE:
-        plan_from(row, reason="limits_raised", at=at)
+    if before and row.state == Instrument.State.ACTIVE:
+        plan_from(row, before=before, at=at)
 
 
 @transaction.atomic

@@ -37,8 +37,7 @@ def people_of(realm_id: int) -> QuerySet[Person]:
 def scripts_of(people: Iterable[Person]) -> list[Scripted]:
     """How each of these people's latest account behaves now, in their order."""
     found = list(people)
-    rows = Instrument.objects.filter(person__in=found, channel=SANDBOX).order_by("id")
-    latest = {row.person_id: row for row in rows}
+    latest = _latest(found)
     accounts = bank.accounts_of(row.token for row in latest.values())
     scripted = []
     for person in found:
@@ -69,7 +68,7 @@ def _script_anew(realm_id: int, person_id: UUID, script: Script, *, by: Actor, a
     person = people_of(realm_id).select_for_update(of=("self",), no_key=True).filter(pk=person_id).first()
     if person is None:
         raise NotFound
-    account = person.instruments.filter(channel=SANDBOX).latest("id")
+    account = _latest([person])[person.id]
     if account.state != Instrument.State.ACTIVE:
         token = f"{realm_id}:{person.id.hex}:{uuid7().hex[-20:]}"
         bank.open_account(token, script.behaviour, until=script.until, balance_minor=script.balance_minor)
@@ -81,3 +80,9 @@ def _script_anew(realm_id: int, person_id: UUID, script: Script, *, by: Actor, a
         )
     account.person = person
     return account
+
+
+def _latest(people: Iterable[Person]) -> dict[UUID, Instrument]:
+    """Each one's newest account that they have not removed; the newest of all where they removed every one."""
+    rows = Instrument.objects.filter(person__in=people, channel=SANDBOX).order_by("id")
+    return {row.person_id: row for row in sorted(rows, key=lambda row: (row.state != Instrument.State.REMOVED, row.id))}

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import planning, purse, queries, rules
 from billing.models import Deduction, DeductionLine, Instrument
-from billing.planning import Kind, Policy, Situation, Source, Tried
+from billing.planning import Kind, Limits, Policy, Situation, Source, Tried
 from kernel.money import Money
 from kernel.refusal import Refusal
 from orders import services as orders
@@ -208,12 +208,16 @@ def move_next(obligation_id: UUID, to: datetime, *, at: datetime) -> None:
     orders.replan(dict.fromkeys((row, *along), moved), why=Plan.Why.MOVED, at=at, moved=True)
 
 
-def plan_from(instrument: Instrument, *, reason: str = "new_instrument", at: datetime) -> None:
-    """Money can be taken there now: what its person owes and nothing was planned for, is, in waking hours."""
+def plan_from(instrument: Instrument, *, before: Limits | None = None, at: datetime) -> None:
+    """Money can be taken there now: what its person owes and nothing was planned for, is, in waking hours.
+
+    Where it was there `before`, under other limits, that is only what passed those.
+    """
     (source,) = sources_of([instrument])
+    reason = "new_instrument" if before is None else "limits_raised"
     plans = {}
     for row in orders.lock_unplanned_of(instrument.person_id):
-        if source.limits.allow(row.owed):
+        if source.limits.allow(row.owed) and not (before and before.allow(row.owed)):
             when = planning.awake(_policy_of(row, at=at), at, row.person.zone)
             plans[row] = [planning.Planned(when, source, reason).plain()]
     if plans:

@@ -9,11 +9,20 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import services as accounts
 from accounts.models import Person
+from billing.channels import bank
 from billing.channels.bank import Behaviour
 from billing.models import Instrument, InstrumentChange
+from billing.services import people
 from billing.services.ask import ask_unknown
 from billing.services.deduct import deduct_due
-from billing.services.instruments import INSTRUMENTS_MAX, Script, add_bank_account, open_wallet, remove_instrument
+from billing.services.instruments import (
+    INSTRUMENTS_MAX,
+    Script,
+    add_bank_account,
+    open_wallet,
+    put_instrument,
+    remove_instrument,
+)
 from billing.services.pay import pay_now
 from credit import services as credit
 from kernel.models import LIVE
@@ -157,6 +166,22 @@ def test_while_something_is_in_use_the_last_one_stays(power_bank: Shop, ada: Per
     ordered(power_bank, opened(power_bank, ada))
     answer = browser.post(f"{PAGE}{ada.instruments.get().public_id}/remove")
     assert (answer.status_code, "使用中的订单" in words(answer)) == (409, True)
+
+
+def test_a_merchants_script_is_for_the_newest_account_that_is_there(power_bank: Shop, ada: Person) -> None:
+    def behaves(behaviour: Behaviour) -> None:
+        people.change_script(power_bank.realm_id, ada.id, Script(behaviour), by=BY, at=NOON)
+
+    first, newest = ada.instruments.get(), second(ada)
+    put_instrument(ada.id, newest.id, 0, by=BY, at=NOON)
+    behaves(Behaviour.NO_FUNDS)
+    remove_instrument(ada.id, newest.id, by=BY, at=NOON)
+    behaves(Behaviour.SLOW)
+    accounts_now = bank.accounts_of([first.token, newest.token])
+    assert [accounts_now[row.token].behaviour for row in (first, newest)] == [Behaviour.SLOW, Behaviour.NO_FUNDS]
+    remove_instrument(ada.id, first.id, by=BY, at=NOON)
+    behaves(Behaviour.PAYS)
+    assert ada.instruments.filter(state="active").count() == 1
 
 
 def test_with_nothing_to_pay_even_the_last_one_goes(ada: Person, browser: Client) -> None:

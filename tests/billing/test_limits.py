@@ -149,6 +149,14 @@ def test_more_than_any_limit_is_left_to_the_person_who_is_told(power_bank: Shop,
     assert state_of(order) == "deducted"
 
 
+def test_a_limit_that_is_lowered_or_no_limit_at_all_plans_nothing_anew(power_bank: Shop, ada: Person) -> None:
+    (order,) = owing(power_bank, ada, "6")
+    Obligation.objects.filter(order=order).update(plan=[], collect_at=None)  # its attempts are used up
+    for most in ("9", "7", ""):
+        limited(ada, most=most)
+        assert planned(order) == []
+
+
 def test_a_merchant_who_asks_keeps_to_them_too(power_bank: Shop, ada: Person) -> None:
     limited(ada, daily="10")
     order = completed(power_bank, ada, yuan("11"))

@@ -187,7 +187,7 @@ def test_a_person_tops_up_once_a_form_and_pays_from_the_wallet(power_bank: Shop)
     order, browser = owing(power_bank, "no_funds")
     person = order.person
     empty = browser.get("/wallet/")
-    assert "余额 ¥0.00" in words(empty)
+    assert "余额 ¥0.00 待支付金额 ¥12.34 · 立即支付" in words(empty)
     assert not hasattr(Person.objects.get(pk=person.pk), "wallet")
     form = {"amount": "20", "token": token_on(empty)}
     for _click in range(2):
@@ -201,7 +201,7 @@ def test_a_person_tops_up_once_a_form_and_pays_from_the_wallet(power_bank: Shop)
     assert pay(browser, order, "12.34", instrument=wallet).startswith(f"{page_of(order)}/paid?of=ded_")
     assert fresh(order.id).state == "deducted"
     page = words(browser.get("/wallet/"))
-    assert "余额 ¥7.66" in page
+    assert "余额 ¥7.66 全部扣款方式" in page
     assert "充电宝 · 来电充电宝 -¥12.34" in page
 
 
