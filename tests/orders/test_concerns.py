@@ -236,3 +236,20 @@ def test_a_service_that_is_being_stopped_is_opened_again(power_bank: Shop) -> No
     credit.stop_agreement(other.id, by=BY, at=NOON)
     with nothing_moves(), pytest.raises(credit.AgreementState):
         review.reopen_agreement(other.id, by=BY, at=NOON)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_colleagues_and_a_person_who_takes_it_back_one_has_the_word(power_bank: Shop) -> None:
+    order = owing(power_bank)
+    concern, by = reported(order), Actor.person(order.person_id)
+    answers = at_once(
+        lambda: orders.decide_report(concern.id, "lowered", "x", total_minor=900, by=STAFF, at=NOON),
+        lambda: orders.decide_report(concern.id, "cancelled", "x", by=STAFF, at=NOON),
+        lambda: orders.withdraw_concern(concern.id, by=by, at=NOON),
+    )
+    assert sum(isinstance(answer, ConcernClosed) for answer in answers) == 2
+    found = Concern.objects.get()
+    assert found.history.count() == 2
+    assert not Pause.objects.filter(ended_at__isnull=True).exists()
+    ends = {"lowered": (900, "completed"), "cancelled": (1234, "cancelled"), "": (1234, "completed")}
+    assert (fresh(order.id).total_minor, state_of(order)) == ends[found.outcome]
