@@ -54,6 +54,11 @@ class Migration(migrations.Migration):
             name='eased_at',
             field=models.DateTimeField(blank=True, null=True),
         ),
+        migrations.AddField(
+            model_name='order',
+            name='reported_at',
+            field=models.DateTimeField(blank=True, null=True),
+        ),
         migrations.AlterField(
             model_name='plan',
             name='why',
