@@ -8,6 +8,7 @@ from billing.models import (
     DeductionEvent,
     DeductionLine,
     Instrument,
+    InstrumentChange,
     Outage,
     RetryPolicy,
     Wallet,
@@ -23,7 +24,16 @@ class InstrumentAdmin(ReadOnlyAdmin):
     list_filter = ["state", "realm__mode"]
     list_select_related = ["person"]
     found_by = {"per": "person_id"}
-    hidden = frozenset({"token"})
+    hidden = frozenset({"token", "name"})
+    ordering = ["-id"]
+
+
+@admin.register(InstrumentChange)
+class InstrumentChangeAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "instrument", "person", "verb", "data", "by", "at"]
+    list_filter = ["verb"]
+    list_select_related = ["instrument", "person"]
+    found_by = {"per": "person_id", "ins": "instrument_id"}
     ordering = ["-id"]
 
 

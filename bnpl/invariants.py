@@ -158,6 +158,15 @@ INVARIANTS = [
         """,
     ),
     Invariant(
+        "what_was_removed_is_not_taken_from",
+        "No deduction is under way from an instrument that its person has removed.",
+        """
+        SELECT d.id, d.state, i.id AS instrument FROM billing_deduction d
+        JOIN billing_instrument i ON i.id = d.instrument_id AND i.state = 'removed'
+        WHERE d.state IN ('prepared', 'sent', 'unknown')
+        """,
+    ),
+    Invariant(
         "the_bank_agrees",
         "What the sandbox bank took is a success here, in flight, or a case; what succeeded here it took.",
         """

@@ -19,8 +19,10 @@ from billing.console import outages as outage_desk
 from billing.console import policies as policy_desk
 from billing.pages import ease as ease_pages
 from billing.pages import help as help_pages
+from billing.pages import instruments as way_pages
 from billing.pages import opened as service_pages
 from billing.pages import order as order_pages
+from billing.pages import pay as pay_pages
 from billing.pages import pay_all as debt_pages
 from billing.pages import sign as sign_pages
 from billing.pages import standing as standing_pages
@@ -34,8 +36,8 @@ PAGES: list[URLPattern] = [
     path("", record_pages.home, name="home"),
     path("orders/", record_pages.history, name="orders"),
     path("orders/<str:order>", order_pages.order, name="order"),
-    path("orders/<str:order>/pay", order_pages.pay, name="pay"),
-    path("orders/<str:order>/paid", order_pages.paid, name="paid"),
+    path("orders/<str:order>/pay", pay_pages.pay, name="pay"),
+    path("orders/<str:order>/paid", pay_pages.paid, name="paid"),
     path("orders/<str:order>/move", order_pages.move, name="move"),
     path("pay-all/", debt_pages.pay_all, name="pay_all"),
     path("pay-all/paid", debt_pages.paid_all, name="paid_all"),
@@ -44,8 +46,15 @@ PAGES: list[URLPattern] = [
     path("sign/<str:agreement>", sign_pages.sign, name="sign"),
     path("sign/<str:agreement>/identity", sign_pages.identity, name="sign_identity"),
     path("sign/<str:agreement>/result", sign_pages.result, name="sign_result"),
+    path("sign/<str:agreement>/back", sign_pages.back, name="sign_back"),
     path("services/", service_pages.opened, name="services"),
     path("services/<str:agreement>/stop", service_pages.stop, name="stop_service"),
+    path("instruments/", way_pages.instruments, name="instruments"),
+    path("instruments/add", way_pages.add, name="add_instrument"),
+    path("instruments/wallet", way_pages.open_wallet, name="open_wallet"),
+    path("instruments/<str:instrument>/put", way_pages.put, name="put_instrument"),
+    path("instruments/<str:instrument>/limit", way_pages.limit, name="limit_instrument"),
+    path("instruments/<str:instrument>/remove", way_pages.remove, name="remove_instrument"),
     path("services/<str:agreement>/open", service_pages.reopen, name="reopen_service"),
     path("orders/<str:order>/report", help_pages.report, name="report"),
     path("help/", help_pages.concerns, name="help"),

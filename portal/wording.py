@@ -80,6 +80,8 @@ PLANNED = {
     "due_moved": _("On the day the person chose"),
     "next_instrument": _("From the next payment method"),
     "new_instrument": _("From a payment method that was added"),
+    "limits": _("On another day: the person's own limits"),
+    "limits_raised": _("Within the person's new limits"),
     "split": _("For this order alone"),
     "channel_trouble": _("Once more: the channel had trouble of its own"),
 }
@@ -89,6 +91,7 @@ FAILURES = {
     "account_closed": _("The account is closed; it is not tried again"),
     "account_unknown": _("The bank does not know the account; it is not tried again"),
     "no_instrument": _("There was nothing to take the money from"),
+    "above_limits": _("It is more than the person's own limits let through"),
     "not_sent": _("The request never reached the channel"),
     "hard": _("The channel refused for good"),
     "technical": _("The channel had trouble of its own"),

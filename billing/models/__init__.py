@@ -5,11 +5,11 @@ from billing.models.collecting import (
     Deduction,
     DeductionEvent,
     DeductionLine,
-    Instrument,
     RetryPolicy,
     Wallet,
     WalletEntry,
 )
+from billing.models.instruments import Instrument, InstrumentChange
 from billing.models.outage import Outage
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "DeductionEvent",
     "DeductionLine",
     "Instrument",
+    "InstrumentChange",
     "Outage",
     "RetryPolicy",
     "Wallet",

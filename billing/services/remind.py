@@ -15,7 +15,7 @@ from accounts import inbox
 from accounts.inbox import Item
 from accounts.models import Notice
 from accounts.wording import COLLECTION, HELP, Value
-from billing import queries
+from billing import purse, queries
 from billing.models import DeductionLine, Instrument
 from billing.services.tell import NOTHING_TO_TAKE_FROM, values_of
 from kernel.money import Money
@@ -245,5 +245,5 @@ def _with_fees(rows: Sequence[Obligation]) -> list[tuple[Obligation, Money]]:
 
 def _label(row: Obligation, usable: Sequence[Instrument]) -> Value:
     """The instrument the plan names, if it may still be charged; else the person's first."""
-    planned = queries.source_of(row.plan[0] if row.plan else {}, usable)
+    planned = purse.source_of(row.plan[0] if row.plan else {}, purse.fitting(usable, row.owed))
     return planned.label if planned else NOTHING_TO_TAKE_FROM

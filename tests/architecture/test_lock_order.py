@@ -10,10 +10,18 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
+from accounts.models import Person
 from billing.services.ask import ask_unknown
 from billing.services.callbacks import deliver_sandbox_callbacks
 from billing.services.deduct import deduct_due
-from billing.services.instruments import open_wallet, top_up
+from billing.services.instruments import (
+    limit_instrument,
+    open_wallet,
+    put_instrument,
+    remove_instrument,
+    sign_paying_from,
+    top_up,
+)
 from billing.services.pay import collect_now, pay_all, pay_now
 from billing.services.plan import move_next
 from credit import services as credit
@@ -163,7 +171,15 @@ def live(power_bank: Shop, shop: Shop, parcel: Shop, behaviours: list[str]) -> N
     wallet = poor.instruments.get(channel="wallet").id
     pay_now(owing[1].id, amount_minor=100, instrument_id=wallet, by=BY, at=late)
     move_next(owing[1].obligations.get().id, late + timedelta(days=2), at=late)
+    put_instrument(poor.id, wallet, 0, by=BY, at=late)
+    limit_instrument(poor.id, wallet, yuan("1"), None, by=BY, at=late)
     pay_all(poor.id, instrument_id=wallet, by=BY, at=late)
+    terms = {"name": "雨伞", "mode": "dynamic", "ceiling_minor": 900, "currency": "CNY"}
+    umbrella = merchants.offer_service(power_bank.merchant.id, terms, by=BY, at=late)
+    asked = credit.request_agreement(power_bank.merchant.id, umbrella.id, "u-2", by=BY, at=late)
+    sign_paying_from(asked.id, Person.objects.get(pk=people[0].pk), people[0].instruments.get().id, by=BY, at=late)
+    card = poor.instruments.exclude(pk=wallet).get()
+    remove_instrument(poor.id, card.id, by=BY, at=late)
     assert poor.agreements.get().state == "terminated"
     ask_for_help(power_bank)
     merchants.deliver_due(power_bank.realm_id, at=late, limit=20)
