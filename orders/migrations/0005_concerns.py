@@ -54,11 +54,6 @@ class Migration(migrations.Migration):
             name='eased_at',
             field=models.DateTimeField(blank=True, null=True),
         ),
-        migrations.AddField(
-            model_name='order',
-            name='reported_at',
-            field=models.DateTimeField(blank=True, null=True),
-        ),
         migrations.AlterField(
             model_name='plan',
             name='why',
