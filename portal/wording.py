@@ -64,6 +64,7 @@ HAPPENED = {
     "paused": _("Its clock was stopped"),
     "resumed": _("A reason that held its clock is over"),
     "collect_asked": _("It was asked to be collected at once"),
+    "reported": _("The person reported a problem"),
     "eased": _("A plan with smaller parts was agreed with the person"),
     "written_off": _("The debt was written off"),
     "deducted": _("Everything is collected"),

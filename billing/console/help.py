@@ -49,7 +49,7 @@ def concern(colleague: Colleague, concern: str) -> HttpResponse:
     said = list(found.messages.order_by("id"))
     return colleague.show(
         "console/concern.html",
-        concern,
+        DESK.label,
         concern=found,
         said=said,
         names=names_of(row.by for row in said),

@@ -162,7 +162,7 @@ class Obligation(Lifecycle):
         self.amount_minor = amount.minor
 
     @transition(field=state, source=State.PENDING, target=State.OVERDUE)
-    def fall_overdue(self, *, days: int, bucket: str, day_end_at: datetime) -> None:
+    def fall_overdue(self, *, days: int, bucket: str, day_end_at: datetime | None) -> None:
         self.overdue_from, self.overdue_days, self.bucket, self.day_end_at = None, days, bucket, day_end_at
 
     @transition(field=state, source=State.OVERDUE, target=State.PENDING)

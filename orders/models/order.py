@@ -77,6 +77,8 @@ class Order(Lifecycle):
     cancelled_at = models.DateTimeField(null=True, blank=True)
     #: When a hardship plan was agreed for what is owed of it; with one, no further plan is granted by itself.
     eased_at = models.DateTimeField(null=True, blank=True)
+    #: When a problem with it was first reported: that report stops its clock, a later one does not.
+    reported_at = models.DateTimeField(null=True, blank=True)
     #: While it waits for the person: when it ends by itself.
     expires_at = models.DateTimeField(null=True, blank=True)
 

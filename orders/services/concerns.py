@@ -39,7 +39,7 @@ _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 @transaction.atomic
 def report_problem(order_id: UUID, category: str, text: str, *, by: Actor, at: datetime) -> Concern:
-    """Something is wrong with an order. While something is owed of it, its first report stops the clock at once.
+    """Something is wrong with an order. Its first report stops the clock: at once, or as soon as something is owed.
 
     A further report is read by a colleague, who may stop the clock again: withdrawing and reporting puts nothing off.
 
@@ -69,7 +69,9 @@ def report_problem(order_id: UUID, category: str, text: str, *, by: Actor, at: d
         category=category,
     )
     open_concern(concern, said, by=by, at=at)
-    if not earlier and order.obligations.filter(state__in=Obligation.OWED).exists():
+    first, order.reported_at = order.reported_at is None, order.reported_at or at
+    order.record("reported", by=by, at=at, concern=concern.id, category=category)
+    if first and order.obligations.filter(state__in=Obligation.OWED).exists():
         pause_order(order.id, Pause.Reason.PROBLEM, by=by, at=at)
     return concern
 

@@ -31,6 +31,7 @@ from orders.refusals import (
     WrittenOff,
 )
 from orders.services.age import waive_late_fees
+from orders.services.pause import hold_reported
 from orders.services.promise import keep_promise
 from orders.services.tell import news_of, news_of_obligation, tell
 
@@ -81,6 +82,7 @@ def complete_order(order_id: UUID, final: Final, *, by: Actor, at: datetime) -> 
     news = [news_of(order, "order.completed", due_at=due_at)]
     if total:
         record_all([_obligation(order, due_at)], "owed", by=by, at=at)
+        hold_reported(order, at=at)
     else:
         deltas.append(keep_promise(order, at=at))
         order.record("deducted", by=by, at=at)
@@ -115,8 +117,7 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
         delta.held_minor, delta.open_orders = -order.ceiling_minor, -1
     for obligation in obligations:
         delta.outstanding_minor -= obligation.owed.minor
-    delta.overdue_orders = -1 if before == Order.State.OVERDUE else 0
-    delta.eased_orders = -1 if order.eased_at else 0
+    delta.overdue_orders, delta.eased_orders = -(before == Order.State.OVERDUE), -(order.eased_at is not None)
     order.cancel(reason, at=at)
     order.record("cancelled", by=by, at=at, reason=reason)
     _waive(obligations, by=by, at=at)

@@ -8,7 +8,7 @@ from django.db import transaction
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from orders import rules
-from orders.models import Obligation, Order, Pause, Plan
+from orders.models import Concern, Obligation, Order, Pause, Plan
 from orders.refusals import OrderState
 from orders.services.claims import keep_plans
 
@@ -59,6 +59,15 @@ def resume_order(order_id: UUID, reason: str, *, note: str = "", by: Actor, at: 
         row.go_on(at=at, day_end_at=rules.next_midnight(at, row.person.zone))
     record_all(rows, "resumed", by=by, at=at)
     keep_plans([row for row in rows if row.plan], Plan.Why.RESUMED, at=at)
+
+
+def hold_reported(order: Order, *, at: datetime) -> None:
+    """Something is owed now of an order whose first reported problem is still being looked into: it stands still."""
+    if order.reported_at is None:
+        return
+    reports = list(order.concerns.filter(kind=Concern.Kind.PROBLEM).values_list("state", flat=True))
+    if reports == [Concern.State.OPEN]:
+        pause_order(order.id, Pause.Reason.PROBLEM, by=Actor.person(order.person_id), at=at)
 
 
 def _owed(order: Order) -> list[Obligation]:

@@ -41,6 +41,8 @@ def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, 
     begin_outage("wallet", "对账", by=BY, at=NOON)
     publish_policy("standard", {"retry_hour": 15}, NOON, "下午人们才看手机，上午扣款失败率高", by=BY, at=NOON)
     orders.pause_order(story.overdue.id, "hardship", by=BY, at=NOON)
+    report = orders.report_problem(story.to_pay.id, "wrong_amount", "多收了两元\n请核对", by=BY, at=NOON)
+    orders.say(report.id, "请问几点归还？", author="staff", by=BY, at=NOON)
     eye = eye_with(look)
     page = eye.page
     eye.go("/ops/")
@@ -57,6 +59,10 @@ def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, 
         ("channels", "/ops/channels/"),
         ("outage", "/ops/channels/sandbox/out"),
         ("words", "/ops/words/"),
+        ("help", "/ops/help/"),
+        ("concern", f"/ops/help/{report.public_id}"),
+        ("lower", f"/ops/do/{report.public_id}/lower"),
+        ("ease", "/ops/ease/"),
     ):
         eye.go(path)
         if name != "order":  # the admin's own page; ours is a row of links on it

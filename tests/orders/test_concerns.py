@@ -119,6 +119,20 @@ def test_nothing_owed_is_nothing_stopped(power_bank: Shop) -> None:
         reported(paid, days=91)
 
 
+def test_what_was_reported_before_it_was_owed_stands_still_when_it_is(power_bank: Shop) -> None:
+    order, taken_back = (ordered(power_bank, opened(power_bank, someone(power_bank))) for _ in range(2))
+    concern, by = reported(order), Actor.person(taken_back.person_id)
+    orders.withdraw_concern(reported(taken_back).id, by=by, at=NOON)
+    reported(taken_back)
+    for one in (order, taken_back):
+        orders.complete_order(one.id, orders.Final(total=600), by=BY, at=NOON)
+    assert deduct_due(power_bank.realm_id, at=NOON) == 1
+    assert (owed_of(order).paused_at, state_of(taken_back)) == (NOON, "deducted")
+    assert [line.kind for line in order.history.order_by("seq")] == ["opened", "reported", "completed", "paused"]
+    orders.withdraw_concern(concern.id, by=BY, at=NOON + DAY)
+    assert owed_of(order).collect_at == NOON + DAY
+
+
 def test_an_order_that_never_began_is_not_reported(shop: Shop) -> None:
     agreement = opened(shop, someone(shop))
     wish = orders.Wish(agreement_id=agreement.id, out_order_no="w", title="x", currency="CNY", amount=1)
@@ -236,3 +250,20 @@ def test_a_service_that_is_being_stopped_is_opened_again(power_bank: Shop) -> No
     credit.stop_agreement(other.id, by=BY, at=NOON)
     with nothing_moves(), pytest.raises(credit.AgreementState):
         review.reopen_agreement(other.id, by=BY, at=NOON)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_colleagues_and_a_person_who_takes_it_back_one_has_the_word(power_bank: Shop) -> None:
+    order = owing(power_bank)
+    concern, by = reported(order), Actor.person(order.person_id)
+    answers = at_once(
+        lambda: orders.decide_report(concern.id, "lowered", "x", total_minor=900, by=STAFF, at=NOON),
+        lambda: orders.decide_report(concern.id, "cancelled", "x", by=STAFF, at=NOON),
+        lambda: orders.withdraw_concern(concern.id, by=by, at=NOON),
+    )
+    assert sum(isinstance(answer, ConcernClosed) for answer in answers) == 2
+    found = Concern.objects.get()
+    assert found.history.count() == 2
+    assert not Pause.objects.filter(ended_at__isnull=True).exists()
+    ends = {"lowered": (900, "completed"), "cancelled": (1234, "cancelled"), "": (1234, "completed")}
+    assert (fresh(order.id).total_minor, state_of(order)) == ends[found.outcome]
