@@ -56,6 +56,16 @@ def test_every_sentence_has_its_chinese() -> None:
     assert not missing, HOW_TO_MEND
 
 
+def test_a_sentence_means_the_same_in_every_catalogue() -> None:
+    """Of two the first would count everywhere: words of two meanings are said in two ways."""
+    found: dict[str, set[str]] = {}
+    for path in CATALOGUES:
+        with path.open("rb") as file:
+            for message in read_po(file, locale="zh_Hans"):
+                found.setdefault(str(message.id), set()).add(str(message.string))
+    assert {key: texts for key, texts in found.items() if key and len(texts) > 1} == {}
+
+
 def test_nothing_is_translated_that_nobody_says() -> None:
     assert not set(known()) - set(said())
 
