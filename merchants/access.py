@@ -18,6 +18,7 @@ from kernel.refusal import NotFound, Refusal
 from kernel.wire import Wire
 from merchants import queries
 from merchants.rules import Scope
+from merchants.services.tenant import note_use
 
 VERSION = "2026-11-21"
 _BEARER = re.compile(r"Bearer (sk_(?:test|live)_[A-Za-z0-9_-]{43})")
@@ -113,6 +114,7 @@ class MerchantView(APIView):
             raise WrongMode
         if not caller.key.may(self.scopes[method]):
             raise NotAllowed(f"This needs the scope {self.scopes[method].value}.")
+        note_use(caller.key, real=clock.live_now())
         if self.request.META.get("HTTP_BNPL_VERSION", VERSION) != VERSION:
             raise UnknownVersion(f"Bnpl-Version must be {VERSION}.")
         return handler

@@ -40,7 +40,7 @@ class ServiceAdmin(ReadOnlyAdmin):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "merchant__name", "name", "hint", "created_at", "revoked_at"]
+    list_display = ["public_id", "merchant__name", "name", "hint", "created_at", "used_at", "revoked_at"]
     list_select_related = ["merchant"]
     found_by = {"mch": "merchant_id"}
     ordering = ["-id"]

@@ -91,6 +91,8 @@ class ApiKey(Identified):
     hint = models.CharField(max_length=20)
     scopes = models.JSONField(default=list)
     created_at = models.DateTimeField()
+    #: About when it opened a door last, in real time; kept to the hour.
+    used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

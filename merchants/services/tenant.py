@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
@@ -15,6 +16,9 @@ from kernel.refusal import FieldError, Invalid, NotFound, Refusal
 from merchants import rules
 from merchants.models import ApiKey, Merchant, Service
 from merchants.services.record import note
+
+#: A key's last use is known to the hour.
+USE_KEPT_TO = timedelta(hours=1)
 
 
 class TooManyKeys(Refusal):
@@ -63,6 +67,14 @@ def issue_key(
     )
     note(merchant.id, "key_issued", key.id, by=by, at=at, hint=key.hint, scopes=list(scopes))
     return key, secret
+
+
+def note_use(key: ApiKey, *, real: datetime) -> None:
+    """The key has opened a door. It is written down once an hour, however busy it is."""
+    before = real - USE_KEPT_TO
+    if key.used_at is None or key.used_at < before:
+        unnoted = ApiKey.objects.filter(Q(used_at__isnull=True) | Q(used_at__lt=before), pk=key.pk)
+        unnoted.update(used_at=real)
 
 
 @transaction.atomic

@@ -3,13 +3,16 @@
 from datetime import timedelta
 from typing import Any
 
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Person
 from kernel.models import Realm
 from merchants.models import ApiKey, Change, Service, WebhookDelivery, WebhookEndpoint
 from merchants.queries import caller_of
 from orders.models import Order
+from tests.api import Api
 from tests.conftest import NOON, completed, someone, state_of, yuan
 from tests.portal.conftest import Company
 from tests.portal.world import HOOK
@@ -152,3 +155,18 @@ def test_an_order_that_waits_is_confirmed_as_its_person(firm: Company) -> None:
     assert "台灯" in words(client.get(f"{base}sandbox/"))
     assert sends(client, f"{base}orders/{order.public_id}/confirm").status_code == 302
     assert state_of(order) == "open"
+
+
+def test_when_a_key_was_used_last_is_seen_and_written_once_an_hour(firm: Company) -> None:
+    page = f"{firm.at('test')}keys/"
+    assert "尚未使用" in words(firm.browser("developer").get(page))
+    with CaptureQueriesContext(connection) as asked:
+        for _ in range(3):
+            assert Api(firm.shop).get("orders").status_code == 200
+    assert sum("UPDATE" in query["sql"] for query in asked) == 1
+    key = firm.shop.merchant.api_keys.get()
+    assert key.used_at
+    firm.shop.merchant.api_keys.update(used_at=key.used_at - timedelta(minutes=61))
+    Api(firm.shop).get("orders")
+    assert firm.shop.merchant.api_keys.get().used_at >= key.used_at
+    assert "尚未使用" not in words(firm.browser("developer").get(page))
