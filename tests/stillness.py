@@ -20,11 +20,16 @@ def _tables() -> tuple[str, ...]:
         return tuple(row[0] for row in cursor.fetchall())
 
 
+def _row(table: str) -> str:
+    """A row as text. That a key was shown is kept to the hour, and is no effect of what was asked with it."""
+    return "(to_jsonb(t) - 'used_at')::text" if table == "public.merchants_apikey" else "t::text"
+
+
 def contents(*but: str) -> dict[str, tuple[int, str]]:
     """How many rows each table has, and a sum over all that stands in them."""
     tables = [name for name in _tables() if name.partition(".")[2] not in but]
     parts = [
-        f"SELECT '{name}', count(*), coalesce(sum(hashtextextended(t::text, 0)), 0)::text FROM {name} t"  # noqa: S608
+        f"SELECT '{name}', count(*), coalesce(sum(hashtextextended({_row(name)}, 0)), 0)::text FROM {name} t"  # noqa: S608
         for name in tables
     ]
     with connection.cursor() as cursor:
