@@ -19,6 +19,7 @@ from billing.console import outages as outage_desk
 from billing.console import policies as policy_desk
 from billing.pages import ease as ease_pages
 from billing.pages import help as help_pages
+from billing.pages import home as home_pages
 from billing.pages import instruments as way_pages
 from billing.pages import opened as service_pages
 from billing.pages import order as order_pages
@@ -34,6 +35,7 @@ from orders import pages as record_pages
 #: What people see. A merchant sends them to /sign/… and /confirm/…; these two addresses are part of the API's promise.
 PAGES: list[URLPattern] = [
     path("", record_pages.home, name="home"),
+    path("home/", home_pages.home, name="mine"),
     path("orders/", record_pages.history, name="orders"),
     path("orders/<str:order>", order_pages.order, name="order"),
     path("orders/<str:order>/pay", pay_pages.pay, name="pay"),

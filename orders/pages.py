@@ -1,10 +1,13 @@
 """A person's orders: the promise record (守约记录), and the page on which an order is confirmed."""
 
 from contextlib import suppress
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -12,11 +15,13 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.visitor import Visitor, for_person
 from credit import queries as standings
 from kernel.paging import page
-from orders import queries, services
+from orders import queries, record, services
 from orders.models import Order
 from orders.refusals import OrderState
 
 ORDERS_A_PAGE = 20
+#: So much of what is looked for is read.
+TEXT_MAX = 100
 
 
 @require_safe
@@ -28,25 +33,53 @@ def home(request: HttpRequest) -> HttpResponse:
     if request.user.is_staff:
         return redirect("admin:index")
     # Somebody who signs in by address and password, and is no colleague, works for a merchant.
-    return redirect("merchant_door" if request.user.get_username() else "orders")
+    return redirect("merchant_door" if request.user.get_username() else "mine")
 
 
 @require_safe
 @for_person
 def history(visitor: Visitor) -> HttpResponse:
-    """Every order of every merchant, newest first."""
-    shelf = visitor.request.GET.get("shelf", "")
-    shelf = shelf if shelf in queries.SHELVES else ""
-    cursor = visitor.request.GET.get("cursor") or None
-    found, further = page(queries.record_of(visitor.person.id, shelf), cursor=cursor, limit=ORDERS_A_PAGE)
+    """Every order of every merchant, newest first, or those that are looked for."""
+    asked = visitor.request.GET
+    shelf, text = asked.get("shelf", ""), asked.get("q", "").replace("\0", "").strip()[:TEXT_MAX]
+    shelf = shelf if shelf in record.SHELVES else ""
+    first = record.first_of(visitor.person.id)
+    months = _months(first, visitor.at) if first else []
+    month = next((month for month in months if f"{month:%Y-%m}" == asked.get("month")), None)
+    look = record.Look(shelf, text, month, _next_month(month) if month else None)
+    cursor = asked.get("cursor") or None
+    found, further = page(record.record_of(visitor.person.id, look), cursor=cursor, limit=ORDERS_A_PAGE)
+    kept = {"q": text, "month": f"{month:%Y-%m}" if month else "", "shelf": shelf}
     return visitor.show(
         "orders/history.html",
         orders=found,
-        further=further,
+        further=further and urlencode({**_said(kept), "cursor": further}),
         shelf=shelf,
+        sought=urlencode(_said(kept | {"shelf": ""})),
+        text=text,
+        month=month,
+        months=months,
         first=cursor is None,
-        owed=queries.owed_by(visitor.person.id),
+        owed=record.owed_by(visitor.person.id),
     )
+
+
+def _said(words: dict[str, str]) -> dict[str, str]:
+    return {name: word for name, word in words.items() if word}
+
+
+def _months(first: datetime, at: datetime) -> list[datetime]:
+    """The months since an order was made first, the newest first, each by its beginning where the person is."""
+    month = localtime(at).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    found: list[datetime] = []
+    while _next_month(month) > first and len(found) < record.MONTHS_MAX:
+        found.append(month)
+        month = (month - timedelta(days=1)).replace(day=1)
+    return found
+
+
+def _next_month(month: datetime) -> datetime:
+    return (month + timedelta(days=31)).replace(day=1)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

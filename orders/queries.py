@@ -3,21 +3,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Count, F, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models import Count, F, Prefetch, QuerySet, Sum
 
 from kernel.money import Money, totals
 from kernel.refusal import NotFound
 from orders.models import Concern, EasePolicy, Obligation, Order, Pause
 from orders.rules import Ease, Offer, offers
 
-#: How a person's orders are sorted on their promise record (守约记录).
-SHELVES: dict[str, tuple[str, ...]] = {
-    "in_progress": (Order.State.CREATED, Order.State.OPEN),
-    "to_pay": (Order.State.COMPLETED,),
-    "kept": (Order.State.DEDUCTED,),
-    "cancelled": (Order.State.CANCELLED, Order.State.EXPIRED),
-    "overdue": (Order.State.OVERDUE,),
-}
 _UNPAID = Sum(F("amount_minor") - F("paid_minor"))
 
 
@@ -58,21 +50,6 @@ def order_of(merchant_id: UUID, order_id: UUID) -> Order:
     if order is None:
         raise NotFound
     return order
-
-
-def record_of(person_id: UUID, shelf: str = "") -> QuerySet[Order]:
-    """The person's orders of all merchants, or those on one shelf, each with what is still owed of it."""
-    owed = Obligation.objects.filter(order=OuterRef("pk"), state__in=Obligation.PAYABLE).order_by().values("order")
-    rows = Order.objects.filter(person_id=person_id).select_related("merchant")
-    if shelf in SHELVES:
-        rows = rows.filter(state__in=SHELVES[shelf])
-    return rows.annotate(owed_minor=Subquery(owed.annotate(unpaid=_UNPAID).values("unpaid")))
-
-
-def owed_by(person_id: UUID) -> list[Money]:
-    """What the person owes altogether, in each currency."""
-    rows = Obligation.objects.filter(person_id=person_id, state__in=Obligation.PAYABLE).order_by("currency")
-    return [Money(unpaid, currency) for currency, unpaid in rows.values_list("currency").annotate(unpaid=_UNPAID)]
 
 
 def sheet_of(person_id: UUID, order_id: UUID) -> Sheet:

@@ -67,6 +67,12 @@ def moment(value: datetime | str | None) -> SafeString | str:
 
 
 @register.filter
+def month(value: datetime) -> str:
+    """2026年11月, in plain text."""
+    return str(format_skeleton("yMMMM", timezone.localtime(value), locale=_locale()))
+
+
+@register.filter
 def day(value: datetime) -> SafeString:
     """2026年11月20日, where the hour does not matter."""
     local = timezone.localtime(value)

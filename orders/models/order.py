@@ -108,6 +108,8 @@ class Order(Lifecycle):
                 condition=Q(deducted_at__isnull=False),
             ),
             models.Index(fields=["person", "-id"], name="orders_of_person"),
+            models.Index(fields=["person", "state", "-id"], name="orders_of_person_by_state"),
+            models.Index(fields=["person", "created_at"], name="orders_of_person_by_day"),
             models.Index(
                 fields=["realm", "expires_at", "id"], name="orders_waiting", condition=Q(expires_at__isnull=False)
             ),

@@ -6,6 +6,7 @@ from playwright.sync_api import Browser
 from pytest_django.live_server_helper import LiveServer
 
 from accounts import services as accounts
+from accounts.models import Person
 from billing.channels import bank
 from orders import services as orders
 from orders.models import Order
@@ -29,13 +30,19 @@ def choose(eye: Eye, instrument: str) -> None:
     eye.page.locator(f'input[value="{instrument}"]').check()
 
 
-def test_a_person_short_of_money_puts_things_right(eye: Eye, story: Story) -> None:
+def comes_in(eye: Eye, person: Person) -> None:
     eye.go("/")
     eye.sees("01-landing")
     eye.page.locator("a.button").first.click()
     eye.sees("02-sign-in")
-    sign_in(eye, story.ada)
-    assert eye.page.url.endswith("/orders/")
+    sign_in(eye, person)
+    assert eye.page.url.endswith("/home/")
+    eye.sees("03-home")
+
+
+def test_a_person_short_of_money_puts_things_right(eye: Eye, story: Story) -> None:
+    comes_in(eye, story.ada)
+    eye.go("/orders/?month=2026-11")
     eye.sees("03-record")
     for shelf in ("in_progress", "to_pay", "kept", "cancelled", "overdue"):
         eye.go(f"/orders/?shelf={shelf}")

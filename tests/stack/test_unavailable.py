@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.db import OperationalError
 from django.test import Client
 
-from orders import queries
+from orders import record
 from tests.conftest import Shop, someone
 from tests.visiting import visiting
 
@@ -30,7 +30,7 @@ def test_a_page_without_the_database_is_503(power_bank: Shop, monkeypatch: pytes
     def away(*_args: Any, **_kwargs: Any) -> None:
         raise OperationalError("the server is starting up")
 
-    monkeypatch.setattr(queries, "record_of", away)
+    monkeypatch.setattr(record, "record_of", away)
 
     answer = visiting(someone(power_bank)).get("/orders/")
 

@@ -1,0 +1,71 @@
+"""The person's first page: what is wrong, what they owe and when, and what is deducted next."""
+
+from dataclasses import dataclass
+
+from django.http import HttpResponse
+from django.views.decorators.http import require_safe
+
+from accounts.visitor import Visitor, for_person
+from billing import purse, queries
+from billing.models import Instrument
+from billing.queries import Coming
+from kernel.money import Money
+from orders import queries as orders
+from orders import record
+from orders.models import Obligation
+
+#: So many of each are shown; the rest is one click away.
+SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """A deduction to come, and what it is for."""
+
+    debt: Obligation
+    coming: Coming
+
+
+@require_safe
+@for_person
+def home(visitor: Visitor) -> HttpResponse:
+    """A handful of questions, however much there is."""
+    person = visitor.person
+    debts = [row for row in queries.debts_of(person.id) if row.state in Obligation.OWED]
+    usable = queries.instruments_of([person.id]).get(person.id, [])
+    late = [row for row in debts if row.state == Obligation.State.OVERDUE]
+    coming = _next(debts, usable)
+    concerns = list(orders.concerns_of(person.id).filter(state="open")[:SHOWN])
+    return visitor.show(
+        "billing/home.html",
+        owed=_sums(debts),
+        debts=[row for row in debts if row.kind == Obligation.Kind.PRINCIPAL][:SHOWN],
+        more=max(0, len({row.order_id for row in debts}) - SHOWN),
+        late=_sums(late),
+        late_orders=len({row.order_id for row in late}),
+        unknown=sum(row.in_flight is not None for row in debts),
+        closed=purse.closed_to(person.id),
+        nothing_to_pay_from=bool(debts) and not usable,
+        waiting=record.waiting_for(person.id, at=visitor.at),
+        in_use=record.in_use(person.id),
+        coming=coming[:SHOWN],
+        later=max(0, len(coming) - SHOWN),
+        concerns=concerns,
+    )
+
+
+def _sums(debts: list[Obligation]) -> list[Money]:
+    """What these come to, in each currency."""
+    sums: dict[str, int] = {}
+    for row in debts:
+        sums[row.currency] = sums.get(row.currency, 0) + row.owed.minor
+    return [Money(minor, currency) for currency, minor in sorted(sums.items())]
+
+
+def _next(debts: list[Obligation], usable: list[Instrument]) -> list[Next]:
+    """The next deduction of each debt, the soonest first. A late fee goes with its debt; what stands still waits."""
+    found = []
+    for row in debts:
+        if row.kind == Obligation.Kind.PRINCIPAL and row.paused_at is None and row.in_flight is None:
+            found += [Next(row, coming) for coming in queries.coming_of([row], usable)[:1]]
+    return sorted(found, key=lambda item: item.coming.at)

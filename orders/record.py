@@ -1,0 +1,85 @@
+"""Questions about the promise record (守约记录): a person's orders of all merchants, on shelves, by month, by words."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, Min, OuterRef, Q, QuerySet, Subquery, Sum
+
+from credit.models import Agreement
+from kernel import ids
+from kernel.money import Money
+from orders.models import Obligation, Order
+
+#: How a person's orders are sorted.
+SHELVES: dict[str, tuple[str, ...]] = {
+    "in_progress": (Order.State.CREATED, Order.State.OPEN),
+    "to_pay": (Order.State.COMPLETED,),
+    "kept": (Order.State.DEDUCTED,),
+    "cancelled": (Order.State.CANCELLED, Order.State.EXPIRED),
+    "overdue": (Order.State.OVERDUE,),
+}
+#: So many months can be jumped to.
+MONTHS_MAX = 120
+WAITING_MAX = 20
+_UNPAID = Sum(F("amount_minor") - F("paid_minor"))
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What somebody looks for on their record: a shelf, words, and a span of time."""
+
+    shelf: str = ""
+    text: str = ""
+    since: datetime | None = None
+    before: datetime | None = None
+
+
+def record_of(person_id: UUID, look: Look) -> QuerySet[Order]:
+    """The person's orders that are like this, each with what is still owed of it."""
+    owed = Obligation.objects.filter(order=OuterRef("pk"), state__in=Obligation.PAYABLE).order_by().values("order")
+    rows = Order.objects.filter(person_id=person_id).select_related("merchant")
+    if look.shelf in SHELVES:
+        rows = rows.filter(state__in=SHELVES[look.shelf])
+    if look.since and look.before:
+        rows = rows.filter(created_at__gte=look.since, created_at__lt=look.before)
+    return _named(rows, person_id, look.text).annotate(
+        owed_minor=Subquery(owed.annotate(unpaid=_UNPAID).values("unpaid"))
+    )
+
+
+def _named(rows: "QuerySet[Order, Any]", person_id: UUID, text: str) -> "QuerySet[Order, Any]":
+    """Those whose title or merchant is called so in part, or whose number begins so; an id finds its order."""
+    if not text:
+        return rows
+    key = ids.parse(Order.prefix, text)
+    if key is not None:
+        return rows.filter(pk=key)
+    signed = Agreement.objects.filter(person_id=person_id, merchant__name__icontains=text)
+    merchants = list(signed.values_list("merchant_id", flat=True).distinct())
+    named = Q(title__icontains=text) | Q(out_order_no__istartswith=text)
+    return rows.filter(named | Q(merchant_id__in=merchants) if merchants else named)
+
+
+def first_of(person_id: UUID) -> datetime | None:
+    """When the person's first order was made."""
+    first: datetime | None = Order.objects.filter(person_id=person_id).aggregate(first=Min("created_at"))["first"]
+    return first
+
+
+def owed_by(person_id: UUID) -> list[Money]:
+    """What the person owes altogether, in each currency."""
+    rows = Obligation.objects.filter(person_id=person_id, state__in=Obligation.PAYABLE).order_by("currency")
+    return [Money(unpaid, currency) for currency, unpaid in rows.values_list("currency").annotate(unpaid=_UNPAID)]
+
+
+def waiting_for(person_id: UUID, *, at: datetime) -> list[Order]:
+    """What merchants ask the person to confirm, and still may."""
+    rows = Order.objects.filter(person_id=person_id, state=Order.State.CREATED, expires_at__gt=at)
+    return list(rows.select_related("merchant").order_by("-pk")[:WAITING_MAX])
+
+
+def in_use(person_id: UUID) -> int:
+    """How many services the person is using now."""
+    return Order.objects.filter(person_id=person_id, state=Order.State.OPEN).count()
