@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -49,8 +50,10 @@ EVERY_LOOK = [
     pytest.param((375, "en", "light"), id="phone-en-light"),
     pytest.param((1280, "zh-CN", "dark"), id="desk-zh-dark"),
 ]
-#: In which of them each way is walked. The other width and scheme are glanced at on every page of it.
-LOOKS = EVERY_LOOK if os.environ.get("BROWSER_LOOKS") == "all" else EVERY_LOOK[:2]
+#: Each way is walked in one of them, the next way in the next; the other width and scheme are glanced at on every page
+#: of it. `make evidence-browser` walks each in all.
+IN_ALL = os.environ.get("BROWSER_LOOKS") == "all"
+_looks = cycle(EVERY_LOOK)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -154,7 +157,12 @@ def eye_with(chromium: Browser, live_server: LiveServer) -> Iterator[Callable[..
         context.close()
 
 
-@pytest.fixture(params=LOOKS)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "eye" in metafunc.fixturenames:
+        metafunc.parametrize("eye", EVERY_LOOK if IN_ALL else [next(_looks)], indirect=True)
+
+
+@pytest.fixture
 def eye(request: pytest.FixtureRequest, eye_with: Callable[..., Eye]) -> Eye:
     return eye_with(request.param)
 
