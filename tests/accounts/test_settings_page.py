@@ -7,12 +7,14 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from accounts import rules
+from accounts import rules, services
 from accounts.models import AccountEvent, Person
-from kernel.models import Realm
+from kernel.models import LIVE, Realm
+from tests.accounts.signing_in import ADA, CONFIRM_SIGN_IN, Browser, code_on
 from tests.accounts.telling import NOON, someone
+from tests.conftest import BY
 from tests.stillness import nothing_moves
-from tests.visiting import visiting, words
+from tests.visiting import at_a, visiting, words
 
 PAGE, OTHERS = "/settings/", "/settings/devices/sign-out-others"
 ANDROID = "Mozilla/5.0 (Linux; Android 14; V2301A) AppleWebKit/537.36 Chrome/120.0 Mobile Safari/537.36"
@@ -22,15 +24,6 @@ WECHAT = f"{ANDROID} MicroMessenger/8.0.44"
 @pytest.fixture
 def ada(sandbox: Realm) -> Person:
     return someone(realm_id=sandbox.id)
-
-
-def at_a(browser: Client, user_agent: str) -> Client:
-    """The browser says what it is, as one does when it signs in."""
-    key = browser.session.session_key
-    UserSession.objects.filter(session_key=key).delete()
-    user = browser.session["_auth_user_id"]
-    UserSession.objects.create(user_id=user, ip="203.0.113.9", session_key=key, user_agent=user_agent)
-    return browser
 
 
 def out(browser: Client) -> str:
@@ -100,3 +93,10 @@ def test_what_a_browser_says_of_itself_is_text(ada: Person) -> None:
     assert "<script" not in html
     assert rules.browser_and_system("") == ("", "")
     assert rules.browser_and_system(WECHAT) == ("微信", "Android")
+
+
+def test_a_sign_in_by_code_stands_in_the_list(browser: Browser) -> None:
+    services.register_person(ADA, realm_id=LIVE, by=BY, at=NOON)
+    browser.ask_to_sign_in(ADA)
+    browser.send(CONFIRM_SIGN_IN, code=code_on(ADA))
+    assert "当前设备" in words(browser.client.get(PAGE, headers={"accept-language": "zh-CN"}))

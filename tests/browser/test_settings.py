@@ -7,7 +7,7 @@ from django.contrib.sessions.models import Session
 
 from accounts.models import User
 from tests.browser.conftest import Eye, Story
-from tests.visiting import visiting
+from tests.visiting import at_a, visiting
 
 PHONE = "Mozilla/5.0 (Linux; Android 14; V2301A) AppleWebKit/537.36 Chrome/120.0 Mobile Safari/537.36 MicroMessenger/8"
 
@@ -15,9 +15,7 @@ PHONE = "Mozilla/5.0 (Linux; Android 14; V2301A) AppleWebKit/537.36 Chrome/120.0
 @pytest.mark.parametrize("eye", [(375, "zh-CN", "light"), (375, "en", "light")], indirect=True, ids=["zh", "en"])
 def test_a_lost_phone_is_signed_out(eye: Eye, story: Story) -> None:
     user = User.objects.get(pk=story.ada.user_id)
-    here, *lost = (visiting(story.ada, eye.look[1]) for _ in range(3))
-    for browser in (here, *lost):
-        UserSession.objects.filter(session_key=browser.session.session_key).update(user_agent=PHONE)
+    here, *lost = (at_a(visiting(story.ada, eye.look[1]), PHONE) for _ in range(3))
     cookie = here.cookies[settings.SESSION_COOKIE_NAME]
     eye.page.context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": eye.home}])
     eye.go("/settings/")
