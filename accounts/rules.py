@@ -44,6 +44,16 @@ _COMPOUND_SURNAMES = (
     *("西门", "南门"),
 )
 _STARS_MAX = 3
+#: What a browser says of itself, the narrower name first: each of them also claims to be those below it.
+_BROWSERS = (
+    *(("MicroMessenger", "微信"), ("AlipayClient", "支付宝"), ("Edg", "Edge"), ("HuaweiBrowser", "华为浏览器")),
+    *(("MiuiBrowser", "小米浏览器"), ("Firefox", "Firefox"), ("FxiOS", "Firefox"), ("CriOS", "Chrome")),
+    *(("Chrome", "Chrome"), ("Safari", "Safari")),
+)
+_SYSTEMS = (
+    *(("HarmonyOS", "HarmonyOS"), ("OpenHarmony", "HarmonyOS"), ("Android", "Android"), ("iPhone", "iPhone")),
+    *(("iPad", "iPad"), ("Windows", "Windows"), ("Macintosh", "Mac"), ("Linux", "Linux")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,3 +144,9 @@ def masked_phone(phone: str) -> str:
 def masked_id_number(number: str) -> str:
     """The first three and the last two characters."""
     return f"{number[:3]}{'*' * (len(number) - 5)}{number[-2:]}"
+
+
+def browser_and_system(user_agent: str) -> tuple[str, str]:
+    """By what people call them; empty where a browser does not say. It may lie: it tells devices apart, no more."""
+    browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
+    return browser, next((name for mark, name in _SYSTEMS if mark in user_agent), "")

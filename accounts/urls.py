@@ -16,7 +16,13 @@ def routes(*, local_messages: bool) -> list[URLPattern]:
         path("account/logout/", views.logout, name="account_logout"),
         path("account/inactive/", views.account_inactive, name="account_inactive"),
     ]
-    own = [path("inbox/", pages.inbox, name="inbox"), path("language", pages.language, name="set_language")]
+    own = [
+        path("inbox/", pages.inbox, name="inbox"),
+        path("language", pages.language, name="set_language"),
+        path("settings/", pages.settings, name="settings"),
+        path("settings/devices/<int:device>/sign-out", pages.sign_out_device, name="sign_out_device"),
+        path("settings/devices/sign-out-others", pages.sign_out_others, name="sign_out_others"),
+    ]
     local = [path("dev/messages", pages.local_messages, name="local_messages")]
     return signing_in + own + (local if local_messages else [])
 

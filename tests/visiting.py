@@ -4,6 +4,7 @@ import re
 from datetime import datetime
 from html import unescape
 
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
@@ -25,6 +26,15 @@ def signed_in(user: User, language: str = "zh-CN") -> Client:
     client = Client(headers={"accept-language": language})
     client.force_login(user, backend=settings.AUTHENTICATION_BACKENDS[0])
     return client
+
+
+def at_a(browser: Client, user_agent: str) -> Client:
+    """The browser says what it is, as one does when it signs in."""
+    key = browser.session.session_key
+    UserSession.objects.filter(session_key=key).delete()
+    user = browser.session["_auth_user_id"]
+    UserSession.objects.create(user_id=user, ip="203.0.113.9", session_key=key, user_agent=user_agent)
+    return browser
 
 
 def words(response: HttpResponse) -> str:
