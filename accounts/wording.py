@@ -29,6 +29,8 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "due_in_1_day": _ALWAYS,
     "debit_succeeded": _ALWAYS | {"instrument"},
     "debit_failed": _ALWAYS | {"instrument", "reason", "next"},
+    "refund_succeeded": _ALWAYS | {"how"},
+    "refund_failed": _ALWAYS | {"how"},
     **_OVERDUE,
 }
 _SLOT = re.compile(r"\{([a-z_]+)\}")

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-LIVES = ("credit_agreement", "orders_order", "orders_obligation", "billing_deduction")
+from bnpl.refund_invariants import REFUNDS
+
+LIVES = (
+    "credit_agreement",
+    "orders_order",
+    "orders_obligation",
+    "billing_deduction",
+    "billing_refund",
+    "billing_refundpart",
+)
 SHOWN = 20
 
 
@@ -159,7 +168,7 @@ INVARIANTS = [
         "What the sandbox bank took is a success here, in flight, or a case; what succeeded here it took.",
         """
         SELECT b.number, b.txn, d.id, d.state, b.amount_minor AS bank, d.amount_minor AS ours
-        FROM (SELECT * FROM sandbox_bank.debit WHERE code = '') b
+        FROM (SELECT * FROM sandbox_bank.debit WHERE code = '' AND refund_of IS NULL) b
         FULL JOIN (SELECT * FROM billing_deduction WHERE channel = 'sandbox') d
              ON replace(d.id::text, '-', '') = b.number
         WHERE d.id IS NOT NULL
@@ -241,6 +250,7 @@ INVARIANTS = [
                       AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
         """,
     ),
+    *(Invariant(*one) for one in REFUNDS),
     *(
         Invariant(
             f"{life}_history_is_whole",
@@ -258,7 +268,7 @@ INVARIANTS = [
                       WHERE subject_id = s.id) e) h ON true
             WHERE (h.lines, h.last, h.ends_as, h.joined, h.legal)
                   IS DISTINCT FROM (s.version::bigint, s.version, s.state, true, true)
-            """,  # noqa: S608  our own four names
+            """,  # noqa: S608  our own names
         )
         for life in LIVES
     ),

@@ -1,7 +1,4 @@
 from billing.models.collecting import (
-    Callback,
-    Case,
-    ChannelReport,
     Deduction,
     DeductionEvent,
     DeductionLine,
@@ -10,7 +7,9 @@ from billing.models.collecting import (
     Wallet,
     WalletEntry,
 )
+from billing.models.evidence import Callback, Case, ChannelReport
 from billing.models.outage import Outage
+from billing.models.refunding import Refund, RefundEvent, RefundPart, RefundPartEvent
 
 __all__ = [
     "Callback",
@@ -21,6 +20,10 @@ __all__ = [
     "DeductionLine",
     "Instrument",
     "Outage",
+    "Refund",
+    "RefundEvent",
+    "RefundPart",
+    "RefundPartEvent",
     "RetryPolicy",
     "Wallet",
     "WalletEntry",

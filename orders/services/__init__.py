@@ -16,6 +16,7 @@ from orders.services.collect import Payment, receive
 from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
 from orders.services.lose import losable, write_off
 from orders.services.pause import pause_order, resume_order
+from orders.services.refund import Refundable, give_back, go_on_after_refund, lock_refundable, stop_for_refund
 from orders.services.start import (
     UNCONFIRMED,
     Opening,
@@ -33,6 +34,7 @@ __all__ = [
     "Final",
     "Opening",
     "Payment",
+    "Refundable",
     "Release",
     "Wish",
     "cancel_order",
@@ -42,10 +44,13 @@ __all__ = [
     "confirm_order",
     "decline_order",
     "expire_unconfirmed",
+    "give_back",
+    "go_on_after_refund",
     "lock_due",
     "lock_obligation",
     "lock_owed",
     "lock_owed_by",
+    "lock_refundable",
     "lock_unplanned_of",
     "losable",
     "lower_total",
@@ -57,5 +62,6 @@ __all__ = [
     "release",
     "replan",
     "resume_order",
+    "stop_for_refund",
     "write_off",
 ]
