@@ -41,7 +41,7 @@ check: .venv/.dev ## formatting, lint, layers, types, migrations, API descriptio
 	  $(PY) manage.py check --deploy --fail-level WARNING
 
 # Each piece starts servers of its own, so that `make -j2 evidence` runs two at a time.
-EVIDENCE := crashes machine races planted kills simulation hostile overload sandbox
+EVIDENCE := crashes machine races planted kills simulation hostile overload sandbox browser
 .PHONY: $(EVIDENCE:%=evidence-%)
 evidence: $(EVIDENCE:%=evidence-%) ## the long proof, hours of it; a piece alone: make evidence-crashes
 
@@ -75,6 +75,9 @@ evidence-overload: .venv/.dev # a minute of three times too much; the machine sh
 
 evidence-sandbox: .venv/.dev # a clock's mover killed at a hundred points of its way
 	CLOCK_KILL_STRIDE=6 $(PY) -m pytest tests/sandbox -q -s $(ARGS)
+
+evidence-browser: .venv/.dev # every page in every look; the pictures are kept in tmp/screenshots
+	BROWSER_LOOKS=all $(PY) -m pytest tests/browser -q $(ARGS)
 
 bench: .venv/.dev ## what the plan recovers and how often it asks, beside a retry a day, on made-up people: some minutes
 	$(PY) -m benchmarks.recovery $(ARGS)

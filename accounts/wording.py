@@ -20,6 +20,8 @@ COLLECTIONS_A_DAY = 3
 COLLECTION = "overdue_"
 VALUE_LENGTH_MAX, SUBJECT_MAX, BODY_MAX = 80, 100, 500
 
+#: What is said to somebody who asked for help: it is said once, and stays true.
+HELP = ("help_received", "help_answered", "help_decided", "plan_granted")
 _ALWAYS = frozenset({"merchant", "what", "amount", "when", "link"})
 _OVERDUE = {f"{COLLECTION}{day}": _ALWAYS for day in (1, 3, 7, 15, 30)}
 #: What the words of each stage may name.
@@ -32,13 +34,14 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "refund_succeeded": _ALWAYS | {"how"},
     "refund_failed": _ALWAYS | {"how"},
     **_OVERDUE,
+    **{stage: _ALWAYS | {"reason"} for stage in HELP},
 }
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _TIMES = {"zh-hans": "M月d日 HH:mm", "en": "d MMM, HH:mm"}
 _LOCALES = {"zh-hans": "zh_Hans", "en": "en"}
 #: How a text on a phone says who sends it, and where it leads; a page knows both.
 _SIGNATURE = re.compile(r"^【[^】]*】\s*")
-_LINK = re.compile(r"https?://[^\s/]+/orders/(?:ord_[0-9a-f]{32})?")
+_LINK = re.compile(r"https?://[^\s/]+/(?:orders/(?:ord_[0-9a-f]{32})?|help/con_[0-9a-f]{32})")
 _JOINER = "\N{ZERO WIDTH JOINER}"  # it holds an emoji family together; every other invisible character goes
 
 

@@ -1,13 +1,18 @@
 """The plan of attempts: when, from what and why, computed from a published policy. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import holidays
+
+from kernel.money import Money
+
+NOTHING = Money(0)
 
 
 class Kind(StrEnum):
@@ -47,11 +52,38 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a person lets be taken from an instrument at once and on one day (minor units), where they said so.
+
+    Limits are in one currency. What is asked for in another could not be held against them, and is not taken.
+    """
+
+    most: int | None = None
+    a_day: int | None = None
+    currency: str = "CNY"
+
+    def __bool__(self) -> bool:
+        return self.most is not None or self.a_day is not None
+
+    def allow(self, amount: Money, *, beside: int = 0, today: int = 0) -> bool:
+        """Whether this may be taken `beside` what else is in the debit, after what went or is on its way `today`."""
+        if not self:
+            return True
+        at_once, by_night = beside + amount.minor, today + amount.minor
+        return (
+            amount.currency == self.currency
+            and (self.most is None or at_once <= self.most)
+            and (self.a_day is None or by_night <= self.a_day)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """An instrument that may be charged, in the order in which the person wants it."""
 
     id: str
     label: str
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +102,8 @@ class Situation:
     at: datetime
     zone: str
     sources: tuple[Source, ...]
+    #: What is to be taken; an instrument whose limits it passes even by itself is none of the plan.
+    amount: Money = NOTHING
     #: Retries of this person, of any order, in the last 30 days.
     tried: tuple[Tried, ...] = ()
     #: The instrument that failed just now, and all that failed this debt today.
@@ -120,6 +154,7 @@ class _Budget:
 
 def after_failure(policy: Policy, kind: Kind, now: Situation) -> list[Planned]:
     """The attempts to come after one failed: first what the failure itself calls for, then the policy's days."""
+    now = replace(now, sources=tuple(source for source in now.sources if source.limits.allow(now.amount)))
     if not now.sources:
         return []
     budget = _Budget(policy, ZoneInfo(now.zone), list(now.tried))
@@ -137,6 +172,10 @@ def after_failure(policy: Policy, kind: Kind, now: Situation) -> list[Planned]:
 
 #: A debit of the oldest debt alone, after one for several was more than was there.
 SPLIT = "split"
+#: An attempt that a limit of the person's put off to another day.
+LIMITS = "limits"
+#: Attempts from whatever the person wants to pay from first; the others name what they name for a reason of their own.
+_FROM_THE_FIRST = ("retry_", "moved", "due_moved", LIMITS)
 #: Repeats of an attempt that never took place: the caps on asking a person's bank do not count them.
 _UNCOUNTED = {"channel_trouble"}
 
@@ -165,6 +204,23 @@ def awake(policy: Policy, moment: datetime, zone: str) -> datetime:
         return moment
     day = local.date() if local.hour < policy.quiet_until else local.date() + timedelta(days=1)
     return datetime.combine(day, time(policy.quiet_until), local.tzinfo).astimezone(moment.tzinfo)
+
+
+def next_day(policy: Policy, at: datetime, zone: str) -> datetime:
+    """The hour of retries on the person's next day."""
+    local = at.astimezone(ZoneInfo(zone))
+    day = local.date() + timedelta(days=1)
+    return datetime.combine(day, time(policy.retry_hour), local.tzinfo).astimezone(at.tzinfo)
+
+
+def followed(plan: Sequence[Mapping[str, Any]], sources: Sequence[Source]) -> list[dict[str, Any]]:
+    """The same attempts from what the person has now: the first in line, or what is named where it still may be."""
+    known, made = {source.id for source in sources}, []
+    for attempt in plan:
+        named, from_first = attempt.get("source"), attempt["reason"].startswith(_FROM_THE_FIRST)
+        again = {"instrument": sources[0].label, "source": sources[0].id} if sources else {}
+        made.append({**attempt, **(again if named and (from_first or named not in known) else {})})
+    return made
 
 
 def may_move(policy: Policy, planned: Sequence[datetime], to: datetime, *, at: datetime) -> bool:

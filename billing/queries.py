@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from msgspec import convert
 
+from billing import purse
 from billing.models import (
     Deduction,
     DeductionLine,
@@ -216,13 +217,14 @@ def debts_of(person_id: UUID) -> list[Obligation]:
 
 def coming_of(obligations: Iterable[Obligation], usable: Sequence[Instrument]) -> list[Coming]:
     """The attempts to come at an order, the next first. A late fee is taken with its debt: that is one attempt."""
-    planned: dict[tuple[str, str | None], Mapping[str, Any]] = {}
+    planned: dict[tuple[str, str | None], tuple[Mapping[str, Any], Sequence[Instrument]]] = {}
     for row in obligations:
+        fits = purse.fitting(usable, row.owed)
         for attempt in row.plan:
-            planned.setdefault((attempt["at"], attempt.get("source")), attempt)
+            planned.setdefault((attempt["at"], attempt.get("source")), (attempt, fits))
     found = [
-        Coming(datetime.fromisoformat(attempt["at"]), attempt["reason"], source_of(attempt, usable))
-        for attempt in planned.values()
+        Coming(datetime.fromisoformat(attempt["at"]), attempt["reason"], purse.source_of(attempt, fits))
+        for attempt, fits in planned.values()
     ]
     return sorted(found, key=lambda coming: coming.at)
 
@@ -244,11 +246,6 @@ def late_of(sheet: Sheet) -> Late | None:
         daily=unpaid.bps(order.late_fee_daily_bps),
         cap=order.total.bps(order.late_fee_cap_bps),
     )
-
-
-def source_of(attempt: Mapping[str, Any], usable: Sequence[Instrument]) -> Instrument | None:
-    """The instrument a planned attempt names, if it may still be charged; else the person's first."""
-    return next((i for i in usable if str(i.id) == attempt.get("source")), usable[0] if usable else None)
 
 
 def moves_of(row: Obligation, policy: Policy, *, zone: str, at: datetime) -> list[datetime]:

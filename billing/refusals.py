@@ -11,6 +11,57 @@ class NoInstrument(Refusal):
     code, title = "no_instrument", _("There is no usable payment instrument.")
 
 
+class AboveLimits(Refusal):
+    """The person's own limits do not let this be taken from anything they have, or not today."""
+
+    code, title = "above_limits", _("The person's own limits do not allow this deduction today.")
+
+
+class InstrumentInUse(Busy):
+    """A deduction from it is under way."""
+
+    code, title = "instrument_in_use", _("A deduction from it is under way. Remove it when its outcome is known.")
+
+
+class InstrumentNeeded(Refusal):
+    """There is nothing else to take from what is owed, or will be."""
+
+    code, title = (
+        "instrument_needed",
+        _("You still owe something, or are using something, and have nothing else to pay from. Add another way first."),
+    )
+
+
+class WalletStays(Refusal):
+    """A wallet holds money; it can be put last, and is empty when it is."""
+
+    code, title = "wallet_stays", _("The wallet holds your money and stays. Put it last if you want it used last.")
+
+
+class TooManyInstruments(Refusal):
+    """As many as anybody needs."""
+
+    code, title = "too_many_instruments", _("You have as many ways to pay as there may be. Remove one first.")
+
+
+class ChooseInstrument(Invalid):
+    """There are several, and nobody said which; or the one they said is gone."""
+
+    code, title = "choose_instrument", _("Choose what it is to be taken from.")
+
+
+class NameInvalid(Invalid):
+    """Too long, or not to be shown."""
+
+    code, title = "name_invalid", _("A name has at most 20 characters.")
+
+
+class LimitInvalid(Invalid):
+    """Not an amount, or nothing."""
+
+    code, title = "limit_invalid", _("Enter an amount such as 200 or 99.50, or leave the field empty for no limit.")
+
+
 class OrderPaused(Refusal):
     """Nothing is collected while a reason stops the order's clock."""
 

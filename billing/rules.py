@@ -1,9 +1,11 @@
 """How outcomes nobody knows are asked about. Pure; the plan of attempts stands in `billing.planning`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from billing.planning import Kind
+from kernel.money import BPS, Money
 
 #: How long after sending, and after each further ask, an unknown outcome is asked about.
 ASK_WAITS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
@@ -15,6 +17,40 @@ SEND_LEASE = timedelta(seconds=60)
 COLLECTS_A_DAY = 5
 #: How many obligations one debit of a person may be for.
 LINES_MAX = 50
+DAYS_A_YEAR, DAYS_A_MONTH = 365, 30
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What using first and paying later costs a person, told on an example: nothing but a late fee, if there is one."""
+
+    example: Money
+    daily_bps: int
+    cap_bps: int
+
+    @property
+    def any(self) -> bool:
+        return bool(self.daily_bps and self.cap_bps)
+
+    @property
+    def annual_bps(self) -> int:
+        """The late fee for a year: simple, the daily share times 365, as if the cap never ended it."""
+        return self.daily_bps * DAYS_A_YEAR
+
+    @property
+    def days_to_cap(self) -> int:
+        """After how many days overdue it grows no further."""
+        return -(-self.cap_bps // self.daily_bps)
+
+    @property
+    def after_a_month(self) -> Money:
+        """The late fee on the example after thirty days overdue, rounded down, as it accrues."""
+        accrued = Money(self.example.minor * self.daily_bps * DAYS_A_MONTH // BPS, self.example.currency)
+        return min(accrued, self.most)
+
+    @property
+    def most(self) -> Money:
+        return self.example.bps(self.cap_bps)
 
 
 def next_ask(asks: int, *, at: datetime) -> datetime:

@@ -28,6 +28,7 @@ HOME = "index"
 CHAPTERS = (
     HOME,
     "quickstart",
+    "opening",
     "orders",
     "conventions",
     "idempotency",

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from bnpl.refund_invariants import REFUNDS
+from bnpl.channel_invariants import AT_CHANNELS
 
 LIVES = (
     "credit_agreement",
     "orders_order",
     "orders_obligation",
+    "orders_concern",
     "billing_deduction",
     "billing_refund",
     "billing_refundpart",
@@ -58,17 +59,18 @@ INVARIANTS = [
         "profile_is_what_orders_say",
         "A profile's held, outstanding and counts equal what the person's orders and obligations say.",
         """
-        SELECT p.person_id, p.held_minor, p.outstanding_minor, p.open_orders, p.overdue_orders, o.*, d.*
+        SELECT p.person_id, p.held_minor, p.outstanding_minor, p.open_orders, p.overdue_orders, p.eased_orders, o.*, d.*
         FROM credit_profile p
         LEFT JOIN LATERAL (
             SELECT coalesce(sum(ceiling_minor) FILTER (WHERE state = 'open'), 0) AS held,
-                   count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE state = 'overdue') AS overdue
+                   count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE state = 'overdue') AS overdue,
+                   count(*) FILTER (WHERE eased_at IS NOT NULL AND state IN ('completed', 'overdue')) AS eased
             FROM orders_order WHERE person_id = p.person_id) o ON true
         LEFT JOIN LATERAL (
             SELECT coalesce(sum(amount_minor - paid_minor), 0) AS owed FROM orders_obligation
             WHERE person_id = p.person_id AND state IN ('pending', 'overdue')) d ON true
-        WHERE (p.held_minor, p.outstanding_minor, p.open_orders, p.overdue_orders)
-              IS DISTINCT FROM (o.held, d.owed, o.open::int, o.overdue::int)
+        WHERE (p.held_minor, p.outstanding_minor, p.open_orders, p.overdue_orders, p.eased_orders)
+              IS DISTINCT FROM (o.held, d.owed, o.open::int, o.overdue::int, o.eased::int)
         """,
     ),
     Invariant(
@@ -137,7 +139,9 @@ INVARIANTS = [
         WHERE (d.purpose = 'planned') <> (l.planned IS NOT NULL)
            OR (l.planned ->> 'at')::timestamptz > d.prepared_at
            OR (l.planned ->> 'source')::uuid <> d.instrument_id
-           OR NOT (l.planned ->> 'reason' = 'due' AND (l.planned ->> 'at')::timestamptz = o.due_at)
+           OR NOT (l.planned ->> 'reason' = 'due' AND ((l.planned ->> 'at')::timestamptz = o.due_at OR EXISTS (
+                       SELECT 1 FROM orders_obligationevent e WHERE e.subject_id = o.id AND e.kind = 'put_off'
+                          AND (e.data ->> 'was')::timestamptz = (l.planned ->> 'at')::timestamptz)))
               AND NOT EXISTS (SELECT 1 FROM orders_plan p JOIN orders_obligation q ON q.id = p.obligation_id
                               WHERE q.order_id = l.order_id AND p.at <= d.prepared_at
                                 AND p.attempts @> jsonb_build_array(l.planned))
@@ -164,19 +168,12 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "the_bank_agrees",
-        "What the sandbox bank took is a success here, in flight, or a case; what succeeded here it took.",
+        "what_was_removed_is_not_taken_from",
+        "No deduction is under way from an instrument that its person has removed.",
         """
-        SELECT b.number, b.txn, d.id, d.state, b.amount_minor AS bank, d.amount_minor AS ours
-        FROM (SELECT * FROM sandbox_bank.debit WHERE code = '' AND refund_of IS NULL) b
-        FULL JOIN (SELECT * FROM billing_deduction WHERE channel = 'sandbox') d
-             ON replace(d.id::text, '-', '') = b.number
-        WHERE d.id IS NOT NULL
-          AND ((b.number IS NULL AND d.state = 'succeeded')
-            OR (b.number IS NOT NULL AND d.state = 'succeeded'
-                AND (b.txn, b.amount_minor) <> (d.channel_txn, d.amount_minor))
-            OR (b.number IS NOT NULL AND d.state NOT IN ('sent', 'unknown', 'succeeded')
-                AND NOT EXISTS (SELECT 1 FROM billing_case c WHERE c.deduction_id = d.id)))
+        SELECT d.id, d.state, i.id AS instrument FROM billing_deduction d
+        JOIN billing_instrument i ON i.id = d.instrument_id AND i.state = 'removed'
+        WHERE d.state IN ('prepared', 'sent', 'unknown')
         """,
     ),
     Invariant(
@@ -201,6 +198,17 @@ INVARIANTS = [
         LEFT JOIN LATERAL (SELECT count(*)::int AS n FROM orders_order WHERE agreement_id = a.id
                            AND state IN ('created', 'open', 'completed', 'overdue')) o ON true
         WHERE a.live_orders <> o.n OR (a.state IN ('pending', 'terminated') AND o.n > 0)
+        """,
+    ),
+    Invariant(
+        "concerns_are_of_their_own_person",
+        "What a person asks help with is their own order or decision, in their realm, and so is what was said.",
+        """
+        SELECT c.id FROM orders_concern c JOIN accounts_person p ON p.id = c.person_id
+        LEFT JOIN orders_order o ON o.id = c.order_id LEFT JOIN credit_decision d ON d.id = c.decision_id
+        WHERE c.realm_id <> p.realm_id OR o.person_id <> c.person_id OR d.person_id <> c.person_id
+           OR o.merchant_id IS DISTINCT FROM c.merchant_id AND c.kind = 'problem'
+           OR EXISTS (SELECT 1 FROM orders_message m WHERE m.concern_id = c.id AND m.person_id <> c.person_id)
         """,
     ),
     Invariant(
@@ -250,7 +258,7 @@ INVARIANTS = [
                       AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
         """,
     ),
-    *(Invariant(*one) for one in REFUNDS),
+    *(Invariant(*one) for one in AT_CHANNELS),
     *(
         Invariant(
             f"{life}_history_is_whole",

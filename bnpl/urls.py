@@ -12,15 +12,22 @@ from django.views import defaults
 from django.views.generic import RedirectView
 
 from accounts import console as template_desk
+from billing.console import ease as ease_desk
+from billing.console import help as help_desk
 from billing.console import orders as order_desk
 from billing.console import outages as outage_desk
 from billing.console import policies as policy_desk
+from billing.pages import ease as ease_pages
+from billing.pages import help as help_pages
+from billing.pages import instruments as way_pages
+from billing.pages import opened as service_pages
 from billing.pages import order as order_pages
+from billing.pages import pay as pay_pages
 from billing.pages import pay_all as debt_pages
 from billing.pages import sign as sign_pages
+from billing.pages import standing as standing_pages
 from billing.pages import wallet as wallet_pages
 from bnpl import console
-from credit import pages as service_pages
 from kernel import desk
 from orders import pages as record_pages
 
@@ -29,8 +36,8 @@ PAGES: list[URLPattern] = [
     path("", record_pages.home, name="home"),
     path("orders/", record_pages.history, name="orders"),
     path("orders/<str:order>", order_pages.order, name="order"),
-    path("orders/<str:order>/pay", order_pages.pay, name="pay"),
-    path("orders/<str:order>/paid", order_pages.paid, name="paid"),
+    path("orders/<str:order>/pay", pay_pages.pay, name="pay"),
+    path("orders/<str:order>/paid", pay_pages.paid, name="paid"),
     path("orders/<str:order>/move", order_pages.move, name="move"),
     path("pay-all/", debt_pages.pay_all, name="pay_all"),
     path("pay-all/paid", debt_pages.paid_all, name="paid_all"),
@@ -39,17 +46,36 @@ PAGES: list[URLPattern] = [
     path("sign/<str:agreement>", sign_pages.sign, name="sign"),
     path("sign/<str:agreement>/identity", sign_pages.identity, name="sign_identity"),
     path("sign/<str:agreement>/result", sign_pages.result, name="sign_result"),
+    path("sign/<str:agreement>/back", sign_pages.back, name="sign_back"),
     path("services/", service_pages.opened, name="services"),
     path("services/<str:agreement>/stop", service_pages.stop, name="stop_service"),
+    path("instruments/", way_pages.instruments, name="instruments"),
+    path("instruments/add", way_pages.add, name="add_instrument"),
+    path("instruments/wallet", way_pages.open_wallet, name="open_wallet"),
+    path("instruments/<str:instrument>/put", way_pages.put, name="put_instrument"),
+    path("instruments/<str:instrument>/limit", way_pages.limit, name="limit_instrument"),
+    path("instruments/<str:instrument>/remove", way_pages.remove, name="remove_instrument"),
+    path("services/<str:agreement>/open", service_pages.reopen, name="reopen_service"),
+    path("orders/<str:order>/report", help_pages.report, name="report"),
+    path("help/", help_pages.concerns, name="help"),
+    path("help/<str:concern>", help_pages.concern, name="concern"),
+    path("help/<str:concern>/withdraw", help_pages.withdraw, name="withdraw_concern"),
+    path("hardship/", ease_pages.hardship, name="hardship"),
+    path("hardship/ask", ease_pages.ask, name="ask_hardship"),
+    path("credit/", standing_pages.standing, name="standing"),
+    path("credit/<str:decision>", standing_pages.decision, name="decision"),
     path("wallet/", wallet_pages.wallet, name="wallet"),
     path("wallet/top-up", wallet_pages.top_up, name="top_up"),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg")),  # asked for by the console
 ]
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
-desk.DESKS[:] = [console.DESK, policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
-desk.VERBS[:] = order_desk.VERBS
+desk.DESKS[:] = [console.DESK, help_desk.DESK, ease_desk.DESK, policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
+desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS]
 CONSOLE: list[URLPattern] = [
+    path("help/", help_desk.queue, name="help_desk"),
+    path("help/<str:concern>", help_desk.concern, name="concern_desk"),
+    path("ease/", ease_desk.publish, name="ease_policy"),
     path("policies/", policy_desk.policies, name="policies"),
     path("policies/new", policy_desk.new_policy, name="new_policy"),
     path("policies/<str:name>/publish", policy_desk.publish, name="publish_policy"),

@@ -38,6 +38,8 @@ class Profile(models.Model):
     overdue_orders = models.PositiveIntegerField(default=0)
     kept_orders = models.PositiveIntegerField(default=0)
     breached_orders = models.PositiveIntegerField(default=0)
+    #: Orders that are being paid by a hardship plan: until they are, there are no new ones.
+    eased_orders = models.PositiveIntegerField(default=0)
     frozen_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 
@@ -137,6 +139,10 @@ class Agreement(Lifecycle):
     def close(self, *, at: datetime) -> None:
         self.closing_at = at
 
+    @transition(field=state, source=State.CLOSING, target=State.ACTIVE)
+    def reopen(self) -> None:
+        self.closing_at = None
+
     @transition(field=state, source=[State.PENDING, State.ACTIVE, State.CLOSING], target=State.TERMINATED)
     def terminate(self, *, at: datetime) -> None:
         self.terminated_at = at
@@ -151,6 +157,7 @@ class Decision(Identified):
     class Occasion(models.TextChoices):
         OPENING = "opening"
         ORDER = "order"
+        REVIEW = "review"
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
     person = models.ForeignKey(Person, models.PROTECT, related_name="decisions")
@@ -168,6 +175,16 @@ class Decision(Identified):
     class Meta:
         ordering = ["-id"]
         triggers = guards.append_only()
+
+    @property
+    def missing_minor(self) -> int:
+        """What would have to be paid back for this to fit the limit."""
+        return rules.missing_minor(self.inputs)
+
+    @property
+    def missing_promises(self) -> int:
+        """How many promises kept would lift the score far enough."""
+        return rules.missing_promises(self.inputs)
 
 
 class ScoreChange(Identified):

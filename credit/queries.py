@@ -1,11 +1,12 @@
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
 from accounts.models import Person
-from credit.models import Agreement, Decision, Profile
-from credit.rules import Facts
+from credit.models import Agreement, Decision, Profile, ScoreChange
+from credit.rules import Facts, Known
 from kernel.refusal import NotFound
 
 
@@ -29,6 +30,7 @@ class Standing:
             overdue_orders=profile.overdue_orders if profile else 0,
             open_orders=profile.open_orders if profile else 0,
             frozen=profile is not None and profile.frozen_at is not None,
+            eased_orders=profile.eased_orders if profile else 0,
         )
 
 
@@ -87,3 +89,34 @@ def last_decision(agreement_id: UUID, person_id: UUID, *, out_order_no: str = ""
     """The latest assessment of this person under this agreement: of its opening, or of one order."""
     rows = Decision.objects.filter(agreement_id=agreement_id, person_id=person_id, out_order_no=out_order_no)
     return rows.order_by("-id").first()
+
+
+def profile_of(person_id: UUID) -> Profile | None:
+    """The person's profile; none before they opened their first service."""
+    return Profile.objects.filter(pk=person_id).first()
+
+
+def score_changes_of(person_id: UUID) -> QuerySet[ScoreChange]:
+    """What raised and lowered the person's score, newest first."""
+    return ScoreChange.objects.filter(person_id=person_id).order_by("-id")
+
+
+def decisions_of(person_id: UUID) -> QuerySet[Decision]:
+    """Every assessment of the person, newest first."""
+    rows = Decision.objects.select_related("agreement__service", "merchant")
+    return rows.filter(person_id=person_id).order_by("-id")
+
+
+def known_of(person: Person, profile: Profile, *, at: datetime) -> Known:
+    """What is stored of a person that their score and limit can be explained by."""
+    broken = score_changes_of(person.id).filter(reason="breached").values_list("at", flat=True).first()
+    return Known(
+        verified=person.verified_at is not None,
+        kept=profile.kept_orders,
+        breached=profile.breached_orders,
+        overdue=profile.overdue_orders,
+        days_since_breach=(at - broken).days if broken else None,
+        days_known=(at - profile.created_at).days,
+        limit_minor=profile.limit_minor,
+        used_minor=profile.used_minor,
+    )

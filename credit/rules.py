@@ -1,5 +1,6 @@
 """Who may owe, and how much. Pure: facts in, a verdict with its reasons out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -10,6 +11,8 @@ SCORE_LOWEST, SCORE_HIGHEST, SCORE_FIRST = 350, 950, 650
 OPEN_ORDERS_MAX = 20
 #: From this score up, this much may be owed at once (minor units): the five bands.
 BANDS = ((350, "D", 0), (550, "C", 100_000), (600, "B", 500_000), (700, "A", 1_000_000), (800, "S", 2_000_000))
+#: After so many days without a broken promise, or known to us, a dimension is full.
+DAYS_FULL = 365
 SCORE_STEP = {"kept": 2, "breached": -40, "cleared": 10}
 
 
@@ -23,6 +26,7 @@ class Reason(StrEnum):
     TOO_MANY_OPEN = "too_many_open_orders"
     NO_CREDIT = "no_credit_in_this_band"
     FROZEN = "credit_frozen"
+    PLAN = "hardship_plan"
 
 
 #: What a merchant may know: that the person cannot now, or that this amount is too much.
@@ -42,6 +46,7 @@ class Facts:
     overdue_orders: int
     open_orders: int
     frozen: bool = False
+    eased_orders: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ def assess(facts: Facts) -> Verdict:
         (not facts.verified, Reason.NOT_VERIFIED),
         (facts.frozen, Reason.FROZEN),
         (facts.overdue_orders > 0, Reason.OVERDUE),
+        (facts.eased_orders > 0, Reason.PLAN),
         (facts.limit_minor == 0, Reason.NO_CREDIT),
         (facts.score < facts.score_min, Reason.SCORE),
         (facts.open_orders >= OPEN_ORDERS_MAX, Reason.TOO_MANY_OPEN),
@@ -83,3 +89,50 @@ def limit_of(score: int) -> int:
 def score_after(score: int, step: str) -> int:
     """The score after one promise was kept, breached or cleared, within its bounds."""
     return max(SCORE_LOWEST, min(SCORE_HIGHEST, score + SCORE_STEP[step]))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is stored of a person, by which they can see why they stand where they stand."""
+
+    verified: bool
+    kept: int
+    breached: int
+    overdue: int
+    days_since_breach: int | None
+    days_known: int
+    limit_minor: int
+    used_minor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """One side of a person's standing, from 0 to 100; `moves` says whether the score moves with it, or a decision."""
+
+    name: str
+    level: int
+    moves: str
+
+
+def dimensions(known: Known) -> list[Dimension]:
+    """Five sides of what is stored. They explain; only promises kept and broken move the score itself."""
+    ended = known.kept + known.breached
+    calm = DAYS_FULL if known.days_since_breach is None else min(known.days_since_breach, DAYS_FULL)
+    free = known.limit_minor - known.used_minor
+    return [
+        Dimension("kept", 100 * known.kept // ended if ended else 0, "score"),
+        Dimension("calm", 0 if known.overdue else 100 * calm // DAYS_FULL, "score"),
+        Dimension("identity", 100 if known.verified else 0, "decision"),
+        Dimension("use", max(0, 100 * free // known.limit_minor) if known.limit_minor else 0, "decision"),
+        Dimension("time", 100 * min(known.days_known, DAYS_FULL) // DAYS_FULL, ""),
+    ]
+
+
+def missing_minor(facts: Mapping[str, int]) -> int:
+    """How much less would have to be in use for a decision on these facts to fit the limit."""
+    return max(0, facts["used_minor"] + facts["asked_minor"] - facts["limit_minor"])
+
+
+def missing_promises(facts: Mapping[str, int]) -> int:
+    """How many more promises kept in time would lift the score over the service's gate."""
+    return max(0, -(-(facts["score_min"] - facts["score"]) // SCORE_STEP["kept"]))

@@ -58,6 +58,7 @@ class Delta:
     overdue_orders: int = 0
     kept_orders: int = 0
     breached_orders: int = 0
+    eased_orders: int = 0
     score_step: str = ""
     order_id: UUID | None = None
 
@@ -199,6 +200,7 @@ def hold(person_id: UUID, amount_minor: int) -> bool:
         person_id=person_id,
         frozen_at__isnull=True,
         overdue_orders=0,
+        eased_orders=0,
         open_orders__lt=rules.OPEN_ORDERS_MAX,
         limit_minor__gte=F("held_minor") + F("outstanding_minor") + amount_minor,
     )
@@ -229,7 +231,8 @@ def leave_orders(agreement_ids: Iterable[UUID], *, by: Actor, at: datetime) -> N
 
 def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:
     """Carry what happened to orders into the profiles of their people, in one statement, rows locked by key."""
-    columns = ("held_minor", "outstanding_minor", "open_orders", "overdue_orders", "kept_orders", "breached_orders")
+    counts = ("open_orders", "overdue_orders", "kept_orders", "breached_orders", "eased_orders")
+    columns = ("held_minor", "outstanding_minor", *counts)
     sums: dict[UUID, list[int]] = {}
     for delta in deltas:
         row = sums.setdefault(delta.person_id, [0] * (len(columns) + 1))
@@ -242,13 +245,15 @@ def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:
             """
             WITH rows AS (
                 SELECT p.person_id, v.* FROM unnest(
-                    %s::uuid[], %s::bigint[], %s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[]
-                ) AS v(id, held, owed, open, overdue, kept, breached, score)
+                    %s::uuid[], %s::bigint[], %s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[],
+                    %s::int[]
+                ) AS v(id, held, owed, open, overdue, kept, breached, eased, score)
                 JOIN credit_profile p ON p.person_id = v.id ORDER BY p.person_id FOR NO KEY UPDATE OF p)
             UPDATE credit_profile p SET
                 held_minor = held_minor + rows.held, outstanding_minor = outstanding_minor + rows.owed,
                 open_orders = open_orders + rows.open, overdue_orders = overdue_orders + rows.overdue,
                 kept_orders = kept_orders + rows.kept, breached_orders = breached_orders + rows.breached,
+                eased_orders = eased_orders + rows.eased,
                 score = greatest(%s, least(%s, p.score + rows.score))
             FROM rows WHERE p.person_id = rows.person_id RETURNING p.person_id, p.score
             """,

@@ -119,8 +119,8 @@ class VerbForm(forms.Form):
 class Verb:
     """Something a colleague does to one row. `preview` says what would happen now; `run` does it and says what did.
 
-    Both may refuse. The verb may stand on a floor above its row's: the roof puts it into `VERBS`, and the row's page
-    shows it to whoever may.
+    Both may refuse. It is shown only for rows it `fits`, and leads `back` to the row's page if nowhere else. The verb
+    may stand on a floor above its row's: the roof puts it into `VERBS`, and the row's page shows it to whoever may.
     """
 
     name: str
@@ -130,6 +130,8 @@ class Verb:
     preview: Callable[[Any, datetime], Words]
     run: Callable[[UUID, dict[str, Any], Actor, datetime], Words]
     form: type[VerbForm] = VerbForm
+    fits: Callable[[Any], bool] = bool
+    back: Callable[[Any], str] | None = None
 
     def address(self, row: Any) -> str:
         return reverse("verb", args=[row.public_id, self.name])
@@ -207,15 +209,15 @@ def verb(colleague: Colleague, row: str, name: str) -> HttpResponse:
     act = next((act for act in VERBS if act.name == name and row.startswith(f"{act.model.prefix}_")), None)
     key = ids.parse(act.model.prefix, row) if act else None
     found: Any = act.model._default_manager.filter(pk=key).first() if act and key else None
-    if act is None or found is None:
+    if act is None or found is None or not act.fits(found):
         raise Http404
     colleague.demand(act.groups)
-    at = now_in(found.realm)
+    at, own = now_in(found.realm), f"admin:{act.model._meta.app_label}_{act.model._meta.model_name}_change"
     return deed(
         colleague,
         act.label,
         about=row,
-        back=reverse(f"admin:{act.model._meta.app_label}_{act.model._meta.model_name}_change", args=[found.pk]),
+        back=act.back(found) if act.back else reverse(own, args=[found.pk]),
         form=act.form(colleague.given, row=found),
         preview=partial(act.preview, found, at),
         run=lambda wish: act.run(found.pk, wish, colleague.actor, at),

@@ -4,6 +4,8 @@ import re
 import secrets
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from kernel.models import IdempotencyKey
 from kernel.money import EXPONENTS, Money
 from kernel.refusal import Invalid
@@ -40,6 +42,21 @@ def known_token(text: str) -> str:
     if not _TOKEN.fullmatch(text):
         raise Invalid
     return text
+
+
+def keep_outcome(scope: UUID, token: str, outcome: str) -> None:
+    """Remember what a form came to, for whoever sends it once more."""
+    _kept(scope, token).update(body=outcome.encode())
+
+
+def outcome_of(scope: UUID, token: str) -> str:
+    """What a form that was sent before came to; empty while that is not known, or when it came to nothing."""
+    kept = _kept(scope, token).first()
+    return bytes(kept.body).decode() if kept else ""
+
+
+def _kept(scope: UUID, token: str) -> QuerySet[IdempotencyKey]:
+    return IdempotencyKey.objects.filter(scope=scope, key=f"form {known_token(token)}")
 
 
 def first_time(scope: UUID, token: str, route: str) -> bool:

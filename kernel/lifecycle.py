@@ -11,7 +11,7 @@ from django.db import models
 
 from kernel.actor import Actor
 from kernel.models import History, Identified, snapshot
-from kernel.prepared import Reading
+from kernel.prepared import Given, Reading
 from kernel.refusal import NotFound
 from kernel.transactions import joined
 from kernel.writes import insert_all, update_all
@@ -53,16 +53,17 @@ class LifecycleQuerySet(models.QuerySet[_L]):
 
 @cache
 def _lock(model: type["Lifecycle"]) -> Reading[tuple[UUID]]:
-    rows: models.QuerySet[Lifecycle] = (
-        models.QuerySet(model).select_for_update(of=("self",), no_key=True).order_by("pk")
-    )
-    return Reading(lambda keys: rows.filter(pk__any=keys).values_list("pk"), ["uuid[]"])
+    return Reading(lambda keys: _chosen(model, keys).values_list("pk"), ["uuid[]"])
 
 
 @cache
 def _locking(model: type[_L]) -> Reading[_L]:
+    return Reading(lambda keys: _chosen(model, keys), ["uuid[]"])
+
+
+def _chosen(model: type[_L], keys: Given) -> "models.QuerySet[_L]":
     rows: models.QuerySet[_L] = models.QuerySet(model).select_for_update(of=("self",), no_key=True)
-    return Reading(lambda keys: rows.filter(pk__any=keys).order_by("pk"), ["uuid[]"])
+    return rows.filter(pk__any=keys).order_by("pk")
 
 
 class Lifecycle(Identified):

@@ -4,7 +4,18 @@ from django.contrib import admin
 
 from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
-from orders.models import Obligation, ObligationEvent, Order, OrderEvent, Pause, Plan
+from orders.models import (
+    Concern,
+    ConcernEvent,
+    EasePolicy,
+    Message,
+    Obligation,
+    ObligationEvent,
+    Order,
+    OrderEvent,
+    Pause,
+    Plan,
+)
 
 
 @admin.register(Order)
@@ -67,3 +78,37 @@ class PlanAdmin(ReadOnlyAdmin):
 @admin.register(ObligationEvent)
 class ObligationEventAdmin(HistoryAdmin):
     found_by = {"obl": "subject_id"}
+
+
+@admin.register(Concern)
+class ConcernAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "kind", "state", "outcome", "waits_for", "heard_at", "order", "person", "opened_at")
+    list_filter = ("kind", "state", "waits_for", "realm__mode")
+    list_select_related = ("order", "person")
+    found_by: ClassVar[dict[str, str]] = {
+        "per": "person_id",
+        "ord": "order_id",
+        "mch": "merchant_id",
+        "dec": "decision_id",
+    }
+    ordering = ("-id",)
+
+
+@admin.register(ConcernEvent)
+class ConcernEventAdmin(HistoryAdmin):
+    found_by = {"con": "subject_id"}
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    list_display = ("public_id", "concern", "author", "by", "at")
+    list_filter = ("author",)
+    list_select_related = ("concern",)
+    found_by: ClassVar[dict[str, str]] = {"con": "concern_id", "per": "person_id"}
+    ordering = ("-id",)
+
+
+@admin.register(EasePolicy)
+class EasePolicyAdmin(ReadOnlyAdmin):
+    list_display = ("version", "effective_from", "terms", "reason", "by", "at")
+    ordering = ("-version",)

@@ -1,12 +1,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import F, OuterRef, Prefetch, QuerySet, Subquery, Sum
+from django.db.models import Count, F, OuterRef, Prefetch, QuerySet, Subquery, Sum
 
-from kernel.money import Money
+from kernel.money import Money, totals
 from kernel.refusal import NotFound
-from orders.models import Obligation, Order
+from orders.models import Concern, EasePolicy, Obligation, Order, Pause
+from orders.rules import Ease, Offer, offers
 
 #: How a person's orders are sorted on their promise record (守约记录).
 SHELVES: dict[str, tuple[str, ...]] = {
@@ -84,3 +86,123 @@ def sheet_of(person_id: UUID, order_id: UUID) -> Sheet:
     if order is None:
         raise NotFound
     return Sheet(order, list(order.obligations.order_by("sequence")))
+
+
+def easeable(person_id: UUID, order_id: UUID | None) -> QuerySet[Obligation]:
+    """What a person owes, of one order or of all of them."""
+    here = {"order_id": order_id} if order_id else {}
+    return Obligation.objects.filter(person_id=person_id, state__in=Obligation.OWED, **here)
+
+
+def free_of(rows: Sequence[Obligation]) -> list[Obligation]:
+    """What a plan can be made for among all the obligations of some orders, the oldest debt first.
+
+    Not of orders of which anything is in flight, stands still or was given up.
+    """
+    bound = {
+        row.order_id for row in rows if row.in_flight or row.paused_at or row.state == Obligation.State.WRITTEN_OFF
+    }
+    free = [row for row in rows if row.state in Obligation.OWED and row.order_id not in bound]
+    return sorted(free, key=lambda row: (row.due_at, row.id))
+
+
+def ease_policy(at: datetime) -> Ease:
+    """Which plans are granted at once at this moment."""
+    terms = EasePolicy.objects.filter(effective_from__lte=at).order_by("-version").values_list("terms", flat=True)[0]
+    return Ease(**terms | {"parts": tuple(terms["parts"]), "every_days": tuple(terms["every_days"])})
+
+
+def eased_lately(person_id: UUID, policy: Ease, *, at: datetime) -> bool:
+    """Whether the person was granted a plan so lately that a colleague looks at the next one."""
+    since = at - timedelta(days=policy.apart_days)
+    granted = Concern.objects.filter(person_id=person_id, kind=Concern.Kind.HARDSHIP, outcome=Concern.Outcome.GRANTED)
+    return granted.filter(closed_at__gt=since).exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Easing:
+    """What a person who finds paying hard can choose from."""
+
+    rows: Sequence[Obligation]
+    sums: Sequence[Money]
+    offers: Sequence[Offer]
+    lately: bool
+
+
+def easing_of(person_id: UUID, order_id: UUID | None, *, at: datetime) -> Easing:
+    """Which debts a plan can be made for, and which plans are granted at once."""
+    orders = easeable(person_id, order_id).values("order_id")
+    rows = free_of(list(Obligation.objects.filter(order_id__in=orders).select_related("order__merchant")))
+    fresh = [row for row in rows if row.order.eased_at is None]
+    policy, sums = ease_policy(at), totals(row.owed for row in fresh)
+    lately = eased_lately(person_id, policy, at=at)
+    return Easing(fresh, sums, [] if lately else offers(policy, sums), lately)
+
+
+def concerns_of(person_id: UUID) -> QuerySet[Concern]:
+    """What a person asked help with, newest first."""
+    rows = Concern.objects.select_related("order__merchant", "merchant", "decision__agreement__service")
+    return rows.filter(person_id=person_id).order_by("-id")
+
+
+def concern_of(person_id: UUID, concern_id: UUID) -> Concern:
+    """The person's own.
+
+    Raises:
+        NotFound: missing, or another person's.
+    """
+    concern = concerns_of(person_id).filter(pk=concern_id).first()
+    if concern is None:
+        raise NotFound
+    return concern
+
+
+def reports_of(order_id: UUID) -> list[Concern]:
+    """The problems that were reported with an order, newest first."""
+    rows = Concern.objects.filter(order_id=order_id, kind=Concern.Kind.PROBLEM).order_by("-id")
+    return list(rows.prefetch_related("messages"))
+
+
+def open_report(order_id: UUID) -> Concern | None:
+    """The problem with an order that is being looked into."""
+    return Concern.objects.filter(order_id=order_id, kind=Concern.Kind.PROBLEM, state=Concern.State.OPEN).first()
+
+
+def stands_still(concern: Concern) -> bool:
+    """Whether the clock of its order stands still because of the problem it reports."""
+    held = Pause.objects.filter(order=concern.order, reason=Pause.Reason.PROBLEM, ended_at__isnull=True)
+    return concern.kind == Concern.Kind.PROBLEM and held.exists()
+
+
+def asked_for_ease(person_id: UUID) -> Concern | None:
+    """What the person has asked a colleague for and is not decided yet."""
+    waiting = Concern.objects.filter(person_id=person_id, kind=Concern.Kind.HARDSHIP, state=Concern.State.OPEN)
+    return waiting.first()
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What is left under one agreement: orders that still run, and what is owed."""
+
+    running: int
+    owed: Sequence[Money]
+
+
+def used_under(agreement_ids: Sequence[UUID]) -> dict[UUID, Used]:
+    """What still runs and is owed under these agreements, in two questions."""
+    rows = Order.objects.filter(agreement_id__in=agreement_ids, state__in=(Order.State.CREATED, Order.State.OPEN))
+    running = dict(rows.order_by().values_list("agreement_id").annotate(n=Count("id")))
+    debts = Obligation.objects.filter(order__agreement_id__in=agreement_ids, state__in=Obligation.PAYABLE)
+    owed: dict[UUID, list[Money]] = {}
+    for key, currency, unpaid in (
+        debts.order_by("currency").values_list("order__agreement_id", "currency").annotate(unpaid=_UNPAID)
+    ):
+        owed.setdefault(key, []).append(Money(unpaid, currency))
+    return {key: Used(running.get(key, 0), owed.get(key, [])) for key in agreement_ids}
+
+
+def concerns_open(*, closed: bool = False) -> QuerySet[Concern]:
+    """What people asked help with and is not decided, what has waited for us longest first; or all of it."""
+    rows = Concern.objects.select_related("order", "merchant", "person", "decision__agreement__service", "realm")
+    rows = rows if closed else rows.filter(state=Concern.State.OPEN)
+    return rows.order_by("-waits_for", "heard_at", "id")

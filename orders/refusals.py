@@ -93,3 +93,76 @@ class DeductionInFlight(Busy):
     """A deduction is under way; what is owed cannot change until its outcome is known."""
 
     code, title = "deduction_in_flight", _("A deduction is under way; try again when its outcome is known.")
+
+
+class ReportOpen(Refusal):
+    """One order has one open report at a time."""
+
+    code, title = "report_open", _("You have reported a problem with this order already; it is being looked into.")
+
+
+class ReportTooLate(Refusal):
+    """The order ended too long ago, or never began."""
+
+    code, title = (
+        "report_too_late",
+        _("This order never began or ended too long ago to report a problem with it."),
+    )
+
+
+class ReportedOften(Refusal):
+    """Problems with this order were reported, and answered, often enough."""
+
+    code, title = "reported_often", _("Problems with this order were reported often enough, and each was answered.")
+
+
+class ConcernClosed(Refusal):
+    """It was decided or withdrawn; nothing more is said about it."""
+
+    code, title = "concern_closed", _("This has been closed meanwhile.")
+
+
+class ConcernOpen(Refusal):
+    """The same question waits for an answer."""
+
+    code, title = "concern_open", _("You have asked this already, and it is being looked into.")
+
+
+class TooManyMessages(Refusal):
+    """The other side has not answered yet."""
+
+    code, status, title = "too_many_messages", 429, _("Please wait until you are answered; nothing you wrote is lost.")
+    passing = True
+
+
+class NothingToEase(Refusal):
+    """Nothing is owed that a plan could be made for."""
+
+    code, title = (
+        "nothing_to_ease",
+        _("There is nothing a plan can be made for at the moment."),
+    )
+
+
+class CannotEase(Refusal):
+    """The plan is not among those that are granted by themselves, or can be granted at all."""
+
+    code, status, title = "cannot_ease", 422, _("This plan is not one of those offered. Choose another, or ask us.")
+
+
+class DebtChanged(Refusal):
+    """What the plan was chosen for is not what is owed now."""
+
+    code, title = "debt_changed", _("What you owe has changed meanwhile. Look at the new amounts and choose again.")
+
+
+class PlanAgreed(Refusal):
+    """A hardship plan is being kept: nothing is asked for before its dates."""
+
+    code, title = "plan_agreed", _("The person pays by a plan that was agreed; nothing is collected before its dates.")
+
+
+class NotObjectionable(Refusal):
+    """Only a refusal can be objected to, and only once."""
+
+    code, title = "not_objectionable", _("This decision cannot be objected to, or was already.")

@@ -14,6 +14,16 @@ CONFIRMATION = timedelta(days=30)
 DUE_LATEST = timedelta(days=90)
 
 
+#: A problem with an order is reported at most this long after its end, and so often.
+REPORT_WITHIN = timedelta(days=90)
+REPORTS_MAX = 3
+#: What is said about a concern is at most so long; and a person says so much before they are answered.
+TEXT_MAX, UNANSWERED_MAX = 1000, 5
+PROBLEMS = ("not_received", "not_as_agreed", "wrong_amount", "paid_already", "not_mine", "other")
+#: The hour of the person's day at which the parts of a plan are due.
+EASE_HOUR = 12
+#: How far a colleague may go beyond what is granted by itself.
+STAFF_PARTS_MAX, STAFF_DAYS_MAX = 24, 365
 #: Ageing buckets: from this many days after the due day on.
 BUCKETS = ((91, "90+"), (61, "61-90"), (31, "31-60"), (1, "1-30"))
 
@@ -162,11 +172,80 @@ def fee_after(units: int, unpaid_minor: int, daily_bps: int, *, cap_minor: int) 
     return units, units // BPS
 
 
+def cap_left(cap_minor: int, charged_units: int) -> int:
+    """What a cap leaves to one part of an order when the others have come to so many units."""
+    return max(0, cap_minor + -charged_units // BPS)
+
+
 def next_midnight(at: datetime, zone: str) -> datetime:
     """The end of the person's day in which `at` lies."""
     local = at.astimezone(ZoneInfo(zone))
     day = local.date() + timedelta(days=1)
     return datetime.combine(day, time(0), ZoneInfo(zone)).astimezone(at.tzinfo)
+
+
+@dataclass(frozen=True, slots=True)
+class Ease:
+    """Which plans are granted at once to whoever says that paying is hard."""
+
+    #: Into how many parts a debt is split, and how many days lie between them.
+    parts: tuple[int, ...]
+    every_days: tuple[int, ...]
+    #: The last part is due at most so many days from now, and each is at least so much.
+    days_max: int
+    part_min_minor: int
+    #: So many days lie between two plans that one person is granted by itself.
+    apart_days: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Offer:
+    """A debt in so many parts, so many days apart; the first is due when so many days have passed."""
+
+    parts: int
+    every_days: int
+
+
+def offers(ease: Ease, sums: Sequence[Money]) -> list[Offer]:
+    """What is granted at once to somebody who owes these sums, the plan that is soonest over first."""
+    if not sums:
+        return []
+    found = [
+        Offer(parts, days)
+        for parts in ease.parts
+        for days in ease.every_days
+        if parts * days <= ease.days_max and all(sum_.minor // parts >= ease.part_min_minor for sum_ in sums)
+    ]
+    return sorted(found, key=lambda offer: (offer.parts * offer.every_days, offer.parts))
+
+
+def split_evenly(minor: int, parts: int) -> list[int]:
+    """The amount in so many parts that differ by one minor unit at most, the larger ones first."""
+    share, rest = divmod(minor, parts)
+    return [share + (part < rest) for part in range(parts)]
+
+
+def spread(debts: Sequence[int], parts: int) -> list[list[int]]:
+    """How much of each debt falls into each part: the oldest are paid first, and every part comes to the same."""
+    left = split_evenly(sum(debts), parts)
+    cut, part = [], 0
+    for debt in debts:
+        row, rest = [0] * parts, debt
+        while rest:
+            taken = min(rest, left[part])
+            row[part] += taken
+            rest -= taken
+            left[part] -= taken
+            part += not left[part] and part + 1 < parts
+        cut.append(row)
+    return cut
+
+
+def due_days(offer: Offer, at: datetime, zone: str) -> list[datetime]:
+    """When each part of a plan that is agreed now is due: at one hour of the person's day."""
+    local = at.astimezone(ZoneInfo(zone))
+    days = (local.date() + timedelta(days=offer.every_days * part) for part in range(1, offer.parts + 1))
+    return [datetime.combine(day, time(EASE_HOUR), local.tzinfo).astimezone(at.tzinfo) for day in days]
 
 
 def days_between(first: datetime, last: datetime, zone: str) -> int:

@@ -64,7 +64,10 @@ HAPPENED = {
     "paused": _("Its clock was stopped"),
     "resumed": _("A reason that held its clock is over"),
     "collect_asked": _("It was asked to be collected at once"),
+    "eased": _("A plan with smaller parts was agreed with the person"),
     "written_off": _("The debt was written off"),
+    "refund_asked": _("A refund was asked for"),
+    "refunded": _("Money went back to the person"),
     "deducted": _("Everything is collected"),
 }
 PURPOSES = {
@@ -78,6 +81,8 @@ PLANNED = {
     "due_moved": _("On the day the person chose"),
     "next_instrument": _("From the next payment method"),
     "new_instrument": _("From a payment method that was added"),
+    "limits": _("On another day: the person's own limits"),
+    "limits_raised": _("Within the person's new limits"),
     "split": _("For this order alone"),
     "channel_trouble": _("Once more: the channel had trouble of its own"),
 }
@@ -87,6 +92,7 @@ FAILURES = {
     "account_closed": _("The account is closed; it is not tried again"),
     "account_unknown": _("The bank does not know the account; it is not tried again"),
     "no_instrument": _("There was nothing to take the money from"),
+    "above_limits": _("It is more than the person's own limits let through"),
     "not_sent": _("The request never reached the channel"),
     "hard": _("The channel refused for good"),
     "technical": _("The channel had trouble of its own"),
@@ -101,7 +107,7 @@ ROLES = {
 ROLES_MAY = {
     "owner": _("Everything, and the team"),
     "developer": _("Keys, webhooks, services and the sandbox"),
-    "finance": _("Looks, and exports orders"),
+    "finance": _("Looks, exports orders and gives money back"),
     "viewer": _("Looks at everything, changes nothing"),
 }
 SCOPES = {
@@ -159,5 +165,7 @@ VERBS = {
     "order_cancelled": _("An order was cancelled"),
     "order_lowered": _("An order's total was lowered"),
     "order_marked_paid": _("An order was marked as paid"),
+    "order_refunded": _("Money of an order was given back"),
     "order_collect_asked": _("An order was collected at once"),
+    "report_answered": _("A reported problem was answered"),
 }

@@ -5,7 +5,7 @@ from typing import ClassVar
 from django.http import HttpResponse
 from rest_framework.request import Request
 
-from billing.refusals import NoInstrument, OrderPaused, TooOften
+from billing.refusals import AboveLimits, NoInstrument, OrderPaused, TooOften
 from billing.services import pay
 from kernel.contract import Nothing, operation
 from merchants.access import MerchantView, NotAllowed, answer
@@ -32,6 +32,7 @@ class CollectOrder(MerchantView):
             refusals.DeductionInFlight,
             refusals.WrittenOff,
             NoInstrument,
+            AboveLimits,
             OrderPaused,
             TooOften,
         ],

@@ -2,12 +2,12 @@ from billing.models.collecting import (
     Deduction,
     DeductionEvent,
     DeductionLine,
-    Instrument,
     RetryPolicy,
     Wallet,
     WalletEntry,
 )
 from billing.models.evidence import Callback, Case, ChannelReport
+from billing.models.instruments import Instrument, InstrumentChange
 from billing.models.outage import Outage
 from billing.models.refunding import Refund, RefundEvent, RefundPart, RefundPartEvent
 
@@ -19,6 +19,7 @@ __all__ = [
     "DeductionEvent",
     "DeductionLine",
     "Instrument",
+    "InstrumentChange",
     "Outage",
     "Refund",
     "RefundEvent",

@@ -6,38 +6,13 @@ from django.db.models import F, Q
 from django_fsm import FSMField, transition
 
 from accounts.models import Person
+from billing.models.instruments import Instrument
 from kernel import guards, ids
 from kernel.lifecycle import Lifecycle
 from kernel.models import History, Identified, Realm
 from kernel.money import Money
 from merchants.models import Merchant
 from orders.models import Obligation, Order
-
-
-class Instrument(Identified):
-    """扣款方式: where a person's money is taken from. A channel's token, never a card number."""
-
-    prefix = "ins"
-
-    class State(models.TextChoices):
-        ACTIVE = "active"
-        DEAD = "dead"
-        REMOVED = "removed"
-
-    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
-    person = models.ForeignKey(Person, models.PROTECT, related_name="instruments")
-    channel = models.CharField(max_length=20)
-    token = models.CharField(max_length=64)
-    label = models.CharField(max_length=60)
-    #: The lowest is tried first.
-    priority = models.PositiveSmallIntegerField(default=1)
-    state = models.CharField(max_length=7, choices=State.choices, default=State.ACTIVE)
-    dead_because = models.CharField(max_length=40, blank=True)
-    created_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["person_id", "priority", "id"]
-        constraints = [models.UniqueConstraint(fields=["channel", "token"], name="a_token_is_one_instrument")]
 
 
 class RetryPolicy(Identified):

@@ -1,4 +1,4 @@
-"""Everything a person owes, over all merchants, and paying it at once."""
+"""Everything a person owes, over all merchants, and paying it, or what they choose of it, at once."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -14,12 +14,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.visitor import Visitor, for_person
-from billing import queries
+from billing import purse, queries
 from billing.models import Deduction, Instrument
 from billing.refusals import AmountChanged, AmountInvalid, NoInstrument
 from billing.services import pay
 from kernel import ids
-from kernel.forms import first_time, new_token
+from kernel.forms import first_time, keep_outcome, new_token, outcome_of
 from kernel.money import Money, totals
 from kernel.refusal import Refusal
 from orders.models import Obligation, Order
@@ -57,20 +57,27 @@ class Debt:
 def pay_all(visitor: Visitor) -> HttpResponse:
     """What is owed, the oldest first, and the one button that pays it."""
     if visitor.request.method != "POST":
-        return _shown(visitor)
+        asked = visitor.request.GET
+        return _shown(visitor, _chosen(asked.getlist("order"), some="some" in asked))
+    chosen = _chosen(visitor.request.POST.getlist("order"))
     try:
         instrument_id, expected = _asked(visitor)
         if not first_time(visitor.person.id, visitor.sent("token"), "pay_all"):
-            messages.info(visitor.request, _("You have sent this already. This is how things stand now."))
-            return redirect("pay_all")
+            return _again(visitor)
         made = pay.pay_all(
-            visitor.person.id, instrument_id=instrument_id, expected=expected, by=visitor.actor, at=visitor.at
+            visitor.person.id,
+            order_ids=chosen,
+            instrument_id=instrument_id,
+            expected=expected,
+            by=visitor.actor,
+            at=visitor.at,
         )
     except AmountInvalid:
-        return _shown(visitor, refusal=AmountChanged())  # nothing is owed any more, or all of it is under way
+        return _shown(visitor, chosen, refusal=AmountChanged())  # nothing is owed any more, or all is under way
     except Refusal as refusal:
-        return _shown(visitor, refusal=refusal)
+        return _shown(visitor, chosen, refusal=refusal)
     names = urlencode([("of", row.public_id) for row in made])
+    keep_outcome(visitor.person.id, visitor.sent("token"), names)
     return redirect(f"{reverse('paid_all')}?{names}")
 
 
@@ -91,6 +98,21 @@ def paid_all(visitor: Visitor) -> HttpResponse:
     )
 
 
+def _chosen(names: Sequence[str], *, some: bool = False) -> set[UUID] | None:
+    """The orders that were ticked; None where nobody chose (`some`) and none was named, which means all of them."""
+    keys = (ids.parse(Order.prefix, name) for name in names)
+    return {key for key in keys if key is not None} if names or some else None
+
+
+def _again(visitor: Visitor) -> HttpResponse:
+    """The second click of two: what the first one came to, or how things stand meanwhile."""
+    names = outcome_of(visitor.person.id, visitor.sent("token"))
+    if names:
+        return redirect(f"{reverse('paid_all')}?{names}")
+    messages.info(visitor.request, _("You have sent this already. This is how things stand now."))
+    return redirect("pay_all")
+
+
 def _asked(visitor: Visitor) -> tuple[UUID, list[Money]]:
     """From where, and how much of each currency the page had said.
 
@@ -106,21 +128,26 @@ def _asked(visitor: Visitor) -> tuple[UUID, list[Money]]:
     return instrument_id, [Money(int(found[1]), found[2]) for found in sums if found]
 
 
-def _shown(visitor: Visitor, *, refusal: Refusal | None = None) -> HttpResponse:
+def _shown(visitor: Visitor, chosen: set[UUID] | None, *, refusal: Refusal | None = None) -> HttpResponse:
+    """Everything that can be paid, and the sum of what is chosen of it: an order is paid whole or not at all here."""
     person_id = visitor.person.id
     debts = queries.debts_of(person_id)
     free = [row for row in debts if _offered(row)]
+    wanted = [row for row in free if chosen is None or row.order_id in chosen]
     return visitor.show(
         "billing/pay_all.html",
         status=refusal.status if refusal else 200,
         debts=_by_order(free),
+        wanted=_by_order(wanted),
+        ticked={row.order_id for row in wanted},
         under_way=_by_order(row for row in debts if row.in_flight),
         still=_by_order(row for row in debts if row.paused_at and not row.in_flight),
-        sums=totals(row.owed for row in free),
-        bought=totals(row.owed for row in free if row.kind == Obligation.Kind.PRINCIPAL),
-        fees=totals(row.owed for row in free if row.kind == Obligation.Kind.LATE_FEE),
+        sums=totals(row.owed for row in wanted),
+        bought=totals(row.owed for row in wanted if row.kind == Obligation.Kind.PRINCIPAL),
+        fees=totals(row.owed for row in wanted if row.kind == Obligation.Kind.LATE_FEE),
         instruments=queries.instruments_of([person_id]).get(person_id, []),
         balance=queries.balance_of(person_id),
+        closed=purse.closed_to(person_id),
         token=new_token(),
         refusal=refusal,
         chosen=visitor.sent("instrument"),

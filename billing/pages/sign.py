@@ -1,8 +1,8 @@
 """Opening a service: who asks, what for, and the person's yes."""
 
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
@@ -10,14 +10,23 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import services as accounts
 from accounts.refusals import AlreadyVerified
 from accounts.visitor import Visitor, for_person
-from billing import queries
+from billing import purse, queries, rules
+from billing.models import Instrument
+from billing.refusals import ChooseInstrument
 from billing.services import instruments
 from credit import queries as standings
+from credit import returns
 from credit.models import Agreement
 from credit.services import AgreementState, AlreadyOpened
+from kernel import ids
+from kernel.clock import live_now
+from kernel.money import Money
 from kernel.refusal import NotFound, Refusal
+from merchants.models import Service
 
 GONE = 410
+#: What costs are shown on: a hundred, or an order of the highest amount there may be.
+EXAMPLE_MINOR = 100_00
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -61,28 +70,27 @@ def result(visitor: Visitor, agreement: str) -> HttpResponse:
     """How it ended: opened, or not and why."""
     found = _asked(visitor, agreement)
     if found.person_id is not None:
-        return visitor.show("billing/sign_done.html", agreement=found, way_back=way_back(found))
+        return visitor.show(
+            "billing/sign_done.html",
+            agreement=found,
+            decision=standings.last_decision(found.id, visitor.person.id),
+            host=returns.host_of(found),
+        )
     decision = standings.last_decision(found.id, visitor.person.id)
     if found.state != Agreement.State.PENDING or decision is None or decision.approved:
         return redirect("sign", agreement)
-    return visitor.show("billing/sign_refused.html", agreement=found, decision=decision, way_back=way_back(found))
+    return visitor.show("billing/sign_refused.html", agreement=found, decision=decision, host=returns.host_of(found))
 
 
-def way_back(agreement: Agreement) -> tuple[str, str] | None:
-    """The merchant's own address with the outcome in its query, and its host; None unless it is a plain web address.
-
-    Only what the merchant stored counts, never anything of the person's request.
-    """
-    try:
-        parts = urlsplit(agreement.return_url)
-        host = parts.hostname
-    except ValueError:
-        return None
-    if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:
-        return None
-    outcome = {"agreement": agreement.public_id, "state": agreement.state}
-    asked = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in outcome]
-    return parts._replace(query=urlencode([*asked, *outcome.items()])).geturl(), host
+@require_safe
+@for_person
+def back(visitor: Visitor, agreement: str) -> HttpResponse:
+    """Back to the merchant with how it stands, signed at this moment: what lies in a history is soon too old."""
+    found = _asked(visitor, agreement)
+    address = returns.way_back(found, at=live_now())
+    if not address:
+        raise NotFound
+    return HttpResponseRedirect(address)
 
 
 def _asked(visitor: Visitor, agreement: str) -> Agreement:
@@ -92,24 +100,60 @@ def _asked(visitor: Visitor, agreement: str) -> Agreement:
 def _terms(
     visitor: Visitor, agreement: Agreement, *, refusal: Refusal | None = None, status: int = 200
 ) -> HttpResponse:
-    opened = standings.services_opened_by(visitor.person.id).filter(service_id=agreement.service_id)
     return visitor.show(
         "billing/sign.html",
         status=status,
         agreement=agreement,
         service=agreement.service,
-        opened=opened.filter(state__in=[Agreement.State.ACTIVE, Agreement.State.CLOSING]).exists(),
+        opened=_opened(visitor, agreement),
         instruments=queries.instruments_of([visitor.person.id]).get(visitor.person.id, []),
+        balance=queries.balance_of(visitor.person.id),
+        closed=purse.closed_to(visitor.person.id),
+        costs=costs_of(agreement.service),
+        host=returns.host_of(agreement),
+        chosen=visitor.sent("instrument"),
         refusal=refusal,
         name=visitor.sent("name"),
         id_number=visitor.sent("id_number"),
     )
 
 
+def _opened(visitor: Visitor, agreement: Agreement) -> bool:
+    """Whether the person has this service open, by this agreement or another."""
+    theirs = standings.services_opened_by(visitor.person.id).filter(service_id=agreement.service_id)
+    return theirs.filter(state__in=[Agreement.State.ACTIVE, Agreement.State.CLOSING]).exists()
+
+
+def costs_of(service: Service) -> rules.Costs:
+    """What the service costs its person, on an example within its ceiling."""
+    example = Money(min(service.ceiling_minor, EXAMPLE_MINOR), service.currency)
+    return rules.Costs(example, service.late_fee_daily_bps, service.late_fee_cap_bps)
+
+
 def _signed(visitor: Visitor, agreement: Agreement) -> HttpResponse:
     """The yes. A second click finds the first one; whoever has opened a service has a wallet to pay from."""
     try:
-        instruments.sign_with_wallet(agreement.id, visitor.person, by=visitor.actor, at=visitor.at)
+        chosen = _instrument(visitor)
+        instruments.sign_paying_from(agreement.id, visitor.person, chosen, by=visitor.actor, at=visitor.at)
     except (AgreementState, AlreadyOpened):
         return redirect("sign", agreement.public_id)  # which says what became of it meanwhile
+    except ChooseInstrument as refusal:
+        if _opened(visitor, agreement):  # the first click of two has opened the wallet, which is one more to choose
+            return redirect("sign_result" if agreement.person_id else "sign", agreement.public_id)
+        return _terms(visitor, agreement, refusal=refusal, status=refusal.status)
     return redirect("sign_result", agreement.public_id)
+
+
+def _instrument(visitor: Visitor) -> UUID | None:
+    """What the person wants it taken from; nothing where there was nothing to choose.
+
+    Raises:
+        ChooseInstrument: there is, and they did not, or it is gone.
+    """
+    usable = queries.instruments_of([visitor.person.id]).get(visitor.person.id, [])
+    chosen = ids.parse(Instrument.prefix, visitor.sent("instrument"))
+    if chosen is None and len(usable) <= 1 and not visitor.sent("instrument"):
+        return None
+    if chosen not in {row.id for row in usable}:
+        raise ChooseInstrument
+    return chosen

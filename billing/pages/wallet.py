@@ -41,7 +41,7 @@ def wallet(visitor: Visitor) -> HttpResponse:
 @for_person
 def top_up(visitor: Visitor) -> HttpResponse:
     """Money from the sandbox bank: for made-up people anywhere, for everybody on a developer's machine."""
-    if not _sandbox_bank(visitor):
+    if not sandbox_bank(visitor):
         raise NotFound
     if visitor.request.method != "POST":
         return redirect("wallet")
@@ -59,7 +59,8 @@ def top_up(visitor: Visitor) -> HttpResponse:
     return redirect("wallet")
 
 
-def _sandbox_bank(visitor: Visitor) -> bool:
+def sandbox_bank(visitor: Visitor) -> bool:
+    """Whether money may come from the sandbox bank: made-up people anywhere, everybody on a developer's machine."""
     return bool(settings.LOCAL_MESSAGES) or visitor.sandbox
 
 
@@ -75,7 +76,7 @@ def _shown(visitor: Visitor, *, refusal: Refusal | None = None, status: int = 20
         entries=[(entry, paid.get(entry.id)) for entry in entries],
         currency=balance.currency if balance else CURRENCY,
         further=further,
-        sandbox_bank=_sandbox_bank(visitor),
+        sandbox_bank=sandbox_bank(visitor),
         token=new_token(),
         refusal=refusal,
         typed=visitor.sent("amount"),

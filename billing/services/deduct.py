@@ -1,16 +1,18 @@
 """Collecting what is due: claimed in one transaction, charged in none, settled in one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
-from billing import channels, queries
+from accounts.models import Person
+from billing import channels, purse, queries
 from billing.channels import Charge
 from billing.models import Deduction, DeductionLine, Instrument
-from billing.refusals import AmountInvalid, NoInstrument
+from billing.planning import Kind
+from billing.refusals import AboveLimits, AmountInvalid, NoInstrument
 from billing.rules import LINES_MAX, SEND_LEASE
 from billing.services import outage, tell
 from billing.services.plan import Want, sort_out
@@ -22,6 +24,7 @@ from kernel.sweeps import Sweep
 from kernel.writes import insert_all
 from orders import services as orders
 from orders.models import Obligation, Plan
+from orders.refusals import PlanAgreed
 
 SWEEP = Actor.system("deduct")
 
@@ -45,16 +48,25 @@ def prepare_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Deduct
     due = sort_out(rows, at=at)
     orders.replan(due.elsewhere, why=Plan.Why.OTHER_INSTRUMENT, at=at)
     orders.replan(due.put_off, why=Plan.Why.PUT_OFF, at=at)
-    failure = {"code": "no_instrument", "class": "hard", "at": at.isoformat()}
-    orders.release([orders.Release(row.id, failure, plan=[]) for row in due.stuck], why=Plan.Why.NO_INSTRUMENT, at=at)
-    tell.stuck(due.stuck, at=at)
+    _give_up(due.stuck, "no_instrument", Kind.HARD, at=at)
+    _give_up(due.above, "above_limits", Kind.SOFT, at=at)
     return prepare(due.wants, purpose=Deduction.Purpose.PLANNED, by=SWEEP, at=at), seen
+
+
+def _give_up(rows: Sequence[Obligation], code: str, kind: Kind, *, at: datetime) -> None:
+    """There is nothing these could be taken from: nothing is planned any more, and their people hear of it."""
+    failure = {"code": code, "class": kind.value, "at": at.isoformat()}
+    orders.release([orders.Release(row.id, failure, plan=[]) for row in rows], why=Plan.Why.NO_INSTRUMENT, at=at)
+    tell.stuck(rows, code, at=at)
 
 
 def prepare(wants: Sequence[Want], *, purpose: str, by: Actor, at: datetime) -> list[Deduction]:
     """Deductions for locked obligations, one for each person and instrument, the oldest debt first.
 
     They are written with their numbers before anything leaves the house.
+
+    Raises:
+        NoInstrument: an instrument was removed at this very moment.
     """
     together: dict[Any, list[Want]] = {}
     for want in sorted(wants, key=lambda want: (want.obligation.due_at, want.obligation.id)):
@@ -63,6 +75,8 @@ def prepare(wants: Sequence[Want], *, purpose: str, by: Actor, at: datetime) -> 
     if not groups:
         return []
     deductions = [_deduction(group, purpose=purpose, at=at) for group in groups]
+    if not purse.all_held({row.instrument_id for row in deductions}):
+        raise NoInstrument
     record_all(deductions, "prepared", by=by, at=at)
     pairs = [(d, want) for d, group in zip(deductions, groups, strict=True) for want in group]
     insert_all([_line(deduction, want) for deduction, want in pairs])
@@ -93,31 +107,55 @@ def prepare_for_order(
     Raises:
         NotFound, OrderState, DeductionInFlight: as orders.lock_owed says.
         NoInstrument: there is nothing to take it from.
+        AboveLimits: the person's limits do not let others take it from anything they have today.
         AmountInvalid: more than is owed, or nothing.
+        PlanAgreed: its person keeps to a plan, and nothing of it is due.
     """
-    order, owed = orders.lock_owed(order_id, lost=purpose == Deduction.Purpose.PAY_NOW)
-    wants = _wants(owed, _instrument(order.person_id, instrument_id), amount_minor)
+    theirs = purpose == Deduction.Purpose.PAY_NOW
+    order, owed = orders.lock_owed(order_id, lost=theirs)
+    if purpose == Deduction.Purpose.COLLECT and order.eased_at:
+        owed = [row for row in owed if row.due_at <= at]
+        if not owed:
+            raise PlanAgreed
+    asked = None if theirs else Money(sum(row.owed.minor for row in owed), order.currency)
+    wants = _wants(owed, _instrument(order.person_id, instrument_id, asked, at=at), amount_minor)
     return prepare(wants, purpose=purpose, by=by, at=at)
 
 
 @transaction.atomic
-def prepare_for_person(person_id: UUID, *, instrument_id: UUID | None, by: Actor, at: datetime) -> list[Deduction]:
-    """Claim everything a person owes, for them to pay at once. What is in flight already is left alone.
+def prepare_for_person(
+    person_id: UUID,
+    *,
+    order_ids: Collection[UUID] | None = None,
+    instrument_id: UUID | None,
+    by: Actor,
+    at: datetime,
+) -> list[Deduction]:
+    """Claim everything a person owes, or of these orders, for them to pay at once. What is in flight is left alone.
 
     Raises:
         NoInstrument: there is nothing to take it from.
         AmountInvalid: nothing is owed.
     """
-    wants = _wants(orders.lock_owed_by(person_id), _instrument(person_id, instrument_id), None)
+    owed = orders.lock_owed_by(person_id, order_ids)
+    wants = _wants(owed, _instrument(person_id, instrument_id, None, at=at), None)
     return prepare(wants, purpose=Deduction.Purpose.PAY_NOW, by=by, at=at)
 
 
-def _instrument(person_id: UUID, instrument_id: UUID | None) -> Instrument:
+def _instrument(person_id: UUID, instrument_id: UUID | None, asked: Money | None, *, at: datetime) -> Instrument:
+    """The one that was chosen, or the first; of those whose limits let `asked` be taken today, where somebody asks."""
     usable = queries.instruments_of([person_id]).get(person_id, [])
     chosen = [i for i in usable if instrument_id in (None, i.id)]
     if not chosen:
         raise NoInstrument
-    return chosen[0]
+    if asked is None:
+        return chosen[0]
+    zone = Person.objects.values_list("zone", flat=True).get(pk=person_id)
+    today = purse.taken_today(chosen, {person_id: zone}, at=at)
+    fits = [i for i in chosen if i.limits.allow(asked, today=today.get(i.id, 0))]
+    if not fits:
+        raise AboveLimits
+    return fits[0]
 
 
 def _wants(owed: Sequence[Obligation], instrument: Instrument, amount_minor: int | None) -> list[Want]:

@@ -150,6 +150,7 @@ def _situations(rows: Sequence[Obligation]) -> Iterator[tuple[Obligation, Situat
                 at=failure.at,
                 zone=row.person.zone,
                 sources=sources_of(usable.get(row.person_id, [])),
+                amount=row.owed,
                 tried=tuple(t for t in tried.get(row.person_id, ()) if since < t.at <= failure.at),
                 failed=failure.source,
                 troubles=failure.troubles,

@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from billing import queries
+from billing import purse, queries
 from billing.channels import CHANNELS
 from billing.models import Instrument, Outage
 from billing.refusals import ChannelNotOut, ChannelOut
@@ -133,7 +133,7 @@ def _collected_from(channels: Collection[str], rows: Sequence[Obligation]) -> se
     usable = queries.instruments_of(row.person_id for row in rows)
     found = set()
     for row in rows:
-        source = queries.source_of(row.plan[0] if row.plan else {}, usable.get(row.person_id, []))
+        source = purse.source_of(row.plan[0] if row.plan else {}, usable.get(row.person_id, []))
         if source is not None and source.channel in channels:
             found.add(row.order_id)
     return found

@@ -37,12 +37,13 @@ def pay_now(
 def pay_all(
     person_id: UUID,
     *,
+    order_ids: Collection[UUID] | None = None,
     instrument_id: UUID | None = None,
     expected: Collection[Money] | None = None,
     by: Actor,
     at: datetime,
 ) -> list[Deduction]:
-    """The person pays everything they owe, over all orders and merchants, as one debit.
+    """The person pays everything they owe, or these orders, whoever the merchants are, as one debit.
 
     What is being collected at the moment is left alone, and so is what stands still, which they may be in dispute
     about. `expected` is the sum of each currency that they agreed to. Returns the deductions that were made.
@@ -53,7 +54,7 @@ def pay_all(
         AmountChanged: it comes to another sum than they agreed to.
     """
     with transaction.atomic():
-        made = deduct.prepare_for_person(person_id, instrument_id=instrument_id, by=by, at=at)
+        made = deduct.prepare_for_person(person_id, order_ids=order_ids, instrument_id=instrument_id, by=by, at=at)
         if expected is not None and set(expected) != set(totals(row.amount for row in made)):
             raise AmountChanged
     return _charged(made, by=by, at=at)
@@ -64,6 +65,7 @@ def collect_now(order_id: UUID, *, note: str = "", by: Actor, at: datetime) -> l
 
     Raises:
         OrderPaused: its clock stands still; only the person may pay it meanwhile.
+        AboveLimits: the person's own limits forbid it today.
         TooOften: it was asked for often enough today.
     """
     with transaction.atomic():

@@ -11,14 +11,12 @@ from django.db.models import Exists, OuterRef, QuerySet
 from accounts.models import Person
 from billing.channels import bank
 from billing.models import Instrument
-from billing.services.instruments import SANDBOX_CARD, Script, add_instrument
+from billing.services.instruments import SANDBOX, SANDBOX_CARD, Script, add_instrument
 from kernel.actor import Actor
 from kernel.ids import uuid7
 from kernel.models import LIVE
 from kernel.refusal import NotFound
 from merchants.models import Change, Merchant
-
-SANDBOX = "sandbox"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +37,7 @@ def people_of(realm_id: int) -> QuerySet[Person]:
 def scripts_of(people: Iterable[Person]) -> list[Scripted]:
     """How each of these people's latest account behaves now, in their order."""
     found = list(people)
-    rows = Instrument.objects.filter(person__in=found, channel=SANDBOX).order_by("priority", "id")
+    rows = Instrument.objects.filter(person__in=found, channel=SANDBOX).order_by("id")
     latest = {row.person_id: row for row in rows}
     accounts = bank.accounts_of(row.token for row in latest.values())
     scripted = []
@@ -71,7 +69,7 @@ def _script_anew(realm_id: int, person_id: UUID, script: Script, *, by: Actor, a
     person = people_of(realm_id).select_for_update(of=("self",), no_key=True).filter(pk=person_id).first()
     if person is None:
         raise NotFound
-    account = person.instruments.filter(channel=SANDBOX).latest("priority", "id")
+    account = person.instruments.filter(channel=SANDBOX).latest("id")
     if account.state != Instrument.State.ACTIVE:
         token = f"{realm_id}:{person.id.hex}:{uuid7().hex[-20:]}"
         bank.open_account(token, script.behaviour, until=script.until, balance_minor=script.balance_minor)

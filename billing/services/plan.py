@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from billing import planning, queries, rules
+from billing import planning, purse, queries, rules
 from billing.models import Deduction, DeductionLine, Instrument
 from billing.planning import Kind, Policy, Situation, Source, Tried
 from kernel.money import Money
@@ -53,6 +53,11 @@ class Want:
         return str(self.attempt["reason"]) if self.attempt else ""
 
     @property
+    def capped(self) -> bool:
+        """Whether it is a retry, which the caps on asking a person's bank count."""
+        return self.reason not in queries.UNCOUNTED
+
+    @property
     def debit(self) -> tuple[UUID, str, UUID | None]:
         """What goes into one debit together; one that is tried by itself goes alone."""
         alone = self.obligation.id if self.reason == planning.SPLIT else None
@@ -67,44 +72,83 @@ class Due:
     put_off: dict[Obligation, list[dict[str, Any]]] = field(default_factory=dict)
     elsewhere: dict[Obligation, list[dict[str, Any]]] = field(default_factory=dict)
     stuck: list[Obligation] = field(default_factory=list)
+    #: More than the person's own limits let through on any day.
+    above: list[Obligation] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Room:
+    """What the limits and caps of people still let through, while their debits are put together."""
+
+    tried: dict[UUID, list[Tried]]
+    today: dict[UUID, int]
+    debits: dict[Any, int] = field(default_factory=dict)
+    counted: set[Any] = field(default_factory=set)
+
+    def has(self, want: Want) -> bool:
+        """Whether the limits of its instrument let this be taken today, with what goes into the same debit."""
+        beside, today = self.debits.get(want.debit, 0), self.today.get(want.instrument.id, 0)
+        return want.instrument.limits.allow(want.amount, beside=beside, today=today)
+
+    def later(self, want: Want, policy: Policy, *, at: datetime) -> list[dict[str, Any]] | None:
+        """The plan by which it is taken on another day; None if it may be taken now."""
+        row, source, zone = want.obligation, str(want.instrument.id), want.obligation.person.zone
+        attempt, rest = dict(want.attempt or {}), row.plan[1:]
+        against = self.tried.get(row.person_id, []) if want.capped else []
+        if not self.has(want):
+            tomorrow = planning.next_day(policy, at, zone)
+            when = planning.next_allowed(policy, source, tomorrow, zone=zone, tried=against)
+            return _later(attempt | {"reason": planning.LIMITS}, rest, when)
+        expected = want.reason == "due" or want.debit in self.counted
+        if expected or planning.allowed(policy, source, at, zone=zone, tried=against):
+            return None
+        return _later(attempt, rest, planning.next_allowed(policy, source, at, zone=zone, tried=against))
+
+    def take(self, want: Want, *, at: datetime) -> None:
+        self.debits[want.debit] = self.debits.get(want.debit, 0) + want.amount.minor
+        self.today[want.instrument.id] = self.today.get(want.instrument.id, 0) + want.amount.minor
+        if want.capped and want.debit not in self.counted:
+            self.counted.add(want.debit)
+            self.tried.setdefault(want.obligation.person_id, []).append(Tried(str(want.instrument.id), at))
 
 
 def sort_out(due: Iterable[Obligation], *, at: datetime) -> Due:
-    """Hold what is due against the caps and quiet hours of its people, the oldest debt first.
+    """Hold what is due against the limits, caps and quiet hours of its people, the oldest debt first.
 
-    The first attempt at what has just become due is always allowed: the person expects it. Everything else waits for
-    the morning, and what the caps count waits for them; it counts as one with what goes into the same debit.
+    The first attempt at what has just become due is allowed at any hour: the person expects it. Everything else waits
+    for the morning, and what the caps count waits for them; it counts as one with what goes into the same debit. What
+    the person's limits do not let through is taken whole, from their next instrument or on another day.
     """
     rows = sorted(due, key=lambda row: (row.person_id, row.due_at, row.id))
     usable = queries.instruments_of(row.person_id for row in rows)
-    tried = queries.retries_of((row.person_id for row in rows), since=at - CAPS_LOOK_BACK)
     policies = queries.policies_at((row.order.service.retry_policy for row in rows), at)
-    out = queries.channels_out()
-    counted: set[tuple[UUID, str, UUID | None]] = set()
-    found = Due()
+    out, room, found = queries.channels_out(), _room(rows, usable, at=at), Due()
     for row in rows:
-        policy, zone = policies[row.order.service.retry_policy], row.person.zone
-        attempt, instrument = _next(row, usable.get(row.person_id, []))
-        if instrument is None:
-            found.stuck.append(row)
+        mine = usable.get(row.person_id, [])
+        want = _next(row, mine, room)
+        if want is None:
+            (found.above if mine else found.stuck).append(row)
             continue
-        if instrument.channel in out:
+        if want.instrument.channel in out:
             continue  # it came due a moment ago: the next look holds it
-        if row.plan and attempt != row.plan[0]:
-            found.elsewhere[row] = [attempt, *row.plan[1:]]
-        want, past = Want(row, instrument, row.owed, attempt), tried.setdefault(row.person_id, [])
-        if want.reason != "due" and want.debit not in counted:
-            source, capped = str(instrument.id), want.reason not in queries.UNCOUNTED
-            against = past if capped else []
-            if not planning.allowed(policy, source, at, zone=zone, tried=against):
-                when = planning.next_allowed(policy, source, at, zone=zone, tried=against)
-                found.put_off[row] = _later(attempt, row.plan[1:], when)
-                continue
-            if capped:
-                counted.add(want.debit)
-                past.append(Tried(source, at))
+        if row.plan and want.attempt != row.plan[0]:
+            found.elsewhere[row] = [dict(want.attempt or {}), *row.plan[1:]]
+        later = room.later(want, policies[row.order.service.retry_policy], at=at)
+        if later is not None:
+            found.put_off[row] = later
+            continue
+        room.take(want, at=at)
         found.wants.append(want)
     return found
+
+
+def _room(rows: Sequence[Obligation], usable: Mapping[UUID, Sequence[Instrument]], *, at: datetime) -> _Room:
+    zones = {row.person_id: row.person.zone for row in rows}
+    instruments = [instrument for mine in usable.values() for instrument in mine]
+    return _Room(
+        tried=queries.retries_of(zones, since=at - CAPS_LOOK_BACK),
+        today=purse.taken_today(instruments, zones, at=at),
+    )
 
 
 def after_failure(lines: Sequence[DeductionLine], *, at: datetime) -> dict[UUID, list[dict[str, Any]]]:
@@ -126,6 +170,7 @@ def after_failure(lines: Sequence[DeductionLine], *, at: datetime) -> dict[UUID,
             at=at,
             zone=zone.key,
             sources=sources_of(usable.get(deduction.person_id, [])),
+            amount=obligation.owed,
             tried=tuple(tried.get(deduction.person_id, ())),
             failed=str(deduction.instrument_id),
             failed_today=frozenset(o.source for o in outcomes if o.at.astimezone(zone).date() == today),
@@ -163,19 +208,34 @@ def move_next(obligation_id: UUID, to: datetime, *, at: datetime) -> None:
     orders.replan(dict.fromkeys((row, *along), moved), why=Plan.Why.MOVED, at=at, moved=True)
 
 
-def plan_from(instrument: Instrument, *, at: datetime) -> None:
-    """A new instrument is there: what its person owes and nothing was planned for is taken from it, in waking hours."""
+def plan_from(instrument: Instrument, *, reason: str = "new_instrument", at: datetime) -> None:
+    """Money can be taken there now: what its person owes and nothing was planned for, is, in waking hours."""
     (source,) = sources_of([instrument])
     plans = {}
     for row in orders.lock_unplanned_of(instrument.person_id):
-        when = planning.awake(_policy_of(row, at=at), at, row.person.zone)
-        plans[row] = [planning.Planned(when, source, "new_instrument").plain()]
+        if source.limits.allow(row.owed):
+            when = planning.awake(_policy_of(row, at=at), at, row.person.zone)
+            plans[row] = [planning.Planned(when, source, reason).plain()]
+    if plans:
+        orders.replan(plans, why=Plan.Why.OTHER_INSTRUMENT, at=at)
+
+
+def follow_instruments(person_id: UUID, *, at: datetime) -> None:
+    """What the person pays from, or in which order, is something else now: what is planned follows.
+
+    What is being claimed at this moment is passed over: its instrument is looked at again when its time comes.
+    """
+    usable, plans = queries.instruments_of([person_id]).get(person_id, []), {}
+    for row in orders.lock_planned_of(person_id):
+        plan = planning.followed(row.plan, sources_of(purse.fitting(usable, row.owed)))
+        if plan != row.plan:
+            plans[row] = plan
     if plans:
         orders.replan(plans, why=Plan.Why.OTHER_INSTRUMENT, at=at)
 
 
 def sources_of(instruments: Sequence[Instrument]) -> tuple[Source, ...]:
-    return tuple(Source(str(instrument.id), instrument.label) for instrument in instruments)
+    return tuple(Source(str(instrument.id), instrument.label, instrument.limits) for instrument in instruments)
 
 
 def _policy_of(row: Obligation, *, at: datetime) -> Policy:
@@ -183,15 +243,26 @@ def _policy_of(row: Obligation, *, at: datetime) -> Policy:
     return queries.policies_at([name], at)[name]
 
 
-def _next(row: Obligation, usable: Sequence[Instrument]) -> tuple[dict[str, Any], Instrument | None]:
-    """The attempt that is due, and its instrument: the one planned if it may still be charged, else the first."""
+def _next(row: Obligation, usable: Sequence[Instrument], room: _Room) -> Want | None:
+    """The attempt that is due, from the instrument planned if it may be charged so much today, else the first that may.
+
+    Where none may today, it is the planned one's, on another day; None where none ever may.
+    """
+    fits = purse.fitting(usable, row.owed)
     due = {"at": row.due_at.isoformat(), "instrument": None, "reason": "due"}
     attempt: dict[str, Any] = row.plan[0] if row.plan else due
-    instrument = queries.source_of(attempt, usable)
-    if instrument and attempt.get("source") not in (None, str(instrument.id)):
-        (source,) = sources_of([instrument])
-        attempt = attempt | {"instrument": source.label, "source": source.id}
-    return attempt, instrument
+    planned = purse.source_of(attempt, fits)
+    if planned is None:
+        return None
+    wants = [Want(row, instrument, row.owed, _from(attempt, instrument)) for instrument in (planned, *fits)]
+    return next((want for want in wants if room.has(want)), wants[0])
+
+
+def _from(attempt: Mapping[str, Any], instrument: Instrument) -> dict[str, Any]:
+    """The attempt, made from there; one that names no instrument goes on naming none."""
+    if attempt.get("source") in (None, str(instrument.id)):
+        return dict(attempt)
+    return {**attempt, "instrument": instrument.label, "source": str(instrument.id)}
 
 
 def _later(attempt: Mapping[str, Any], rest: Iterable[Mapping[str, Any]], when: datetime) -> list[dict[str, Any]]:

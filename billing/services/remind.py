@@ -14,8 +14,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts import inbox
 from accounts.inbox import Item
 from accounts.models import Notice
-from accounts.wording import COLLECTION, Value
-from billing import queries
+from accounts.wording import COLLECTION, HELP, Value
+from billing import purse, queries
 from billing.models import DeductionLine, Instrument
 from billing.services.tell import NOTHING_TO_TAKE_FROM, values_of
 from kernel.money import Money
@@ -79,7 +79,8 @@ _DEMANDS = Reading(
 
 def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
     """Why each of these that no longer stands does not: paid, waived, paused, moved, under way, too late, overtaken."""
-    abouts = {notice.about for notice in notices if notice.stage != "debit_succeeded"}
+    facts = ("debit_succeeded", *HELP)
+    abouts = {notice.about for notice in notices if notice.stage not in facts}
     obligations = {row.id: row for row in _OF_KEYS.rows(list(abouts))}
     lines: dict[UUID, list[Obligation]] = {}
     others = list(abouts - set(obligations))
@@ -90,7 +91,7 @@ def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
     gone = {}
     for notice in notices:
         row = obligations.get(notice.about)
-        if notice.stage == "debit_succeeded":
+        if notice.stage in facts:
             reason = ""
         elif notice.stage == "debit_failed":
             rows = lines.get(notice.about, []) if row is None else [row]
@@ -244,5 +245,5 @@ def _with_fees(rows: Sequence[Obligation]) -> list[tuple[Obligation, Money]]:
 
 def _label(row: Obligation, usable: Sequence[Instrument]) -> Value:
     """The instrument the plan names, if it may still be charged; else the person's first."""
-    planned = queries.source_of(row.plan[0] if row.plan else {}, usable)
+    planned = purse.source_of(row.plan[0] if row.plan else {}, purse.fitting(usable, row.owed))
     return planned.label if planned else NOTHING_TO_TAKE_FROM

@@ -35,6 +35,7 @@ REASONS: Mapping[str, Phrase] = {
     "account_closed": Phrase({"zh-hans": "账户已注销", "en": "the account is closed"}),
     "account_unknown": Phrase({"zh-hans": "银行查无此账户", "en": "the bank does not know the account"}),
     "no_instrument": Phrase({"zh-hans": "没有可用的扣款方式", "en": "there was nothing to take the money from"}),
+    "above_limits": Phrase({"zh-hans": "超出您设置的扣款限额", "en": "it is more than the limits you set"}),
 }
 OTHERWISE: Mapping[str, Phrase] = {
     Kind.HARD: Phrase({"zh-hans": "该扣款方式已不可用", "en": "the bank refused for good"}),
@@ -65,14 +66,14 @@ def failed(lines: Sequence[DeductionLine], plans: Mapping[UUID, Sequence[Mapping
     _tell_of(lines, "debit_failed", nexts, at=at)
 
 
-def stuck(rows: Sequence[Obligation], *, at: datetime) -> None:
-    """What was due could not even be asked for: the person has nothing to take it from."""
+def stuck(rows: Sequence[Obligation], why: str, *, at: datetime) -> None:
+    """What was due could not even be asked for: the person has nothing to take it from, or their limits forbid it."""
     if not rows:
         return
     orders = Order.objects.select_related("merchant").in_bulk([row.order_id for row in rows])
     more: dict[str, Value] = {
         "instrument": NOTHING_TO_TAKE_FROM,
-        "reason": REASONS["no_instrument"],
+        "reason": REASONS[why],
         "next": NEVER_AGAIN,
     }
     items = [

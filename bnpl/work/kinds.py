@@ -10,7 +10,7 @@ from django.db.models import Model
 from accounts.models import Delivery
 from billing.models import Case, Deduction
 from merchants.models import WebhookDelivery
-from orders.models import Obligation, Order
+from orders.models import Concern, Obligation, Order
 
 #: An age, or a number where nothing has one.
 Limit: TypeAlias = timedelta | int
@@ -198,6 +198,21 @@ KINDS: Mapping[str, Kind] = {
             whole=True,
             where="closed_at IS NULL",
             look={"closed_at__isnull": "True"},
+            of="kind",
+        ),
+    ),
+    "concerns_waiting": Kind(
+        says="People who asked for help and wait for an answer of ours, by what it is about",
+        late=_DAY,
+        stuck=3 * _DAY,
+        because="office work: a day is a working day's answer, and while a report waits its order stands still",
+        do="Answer at /ops/help/, the oldest first.",
+        rows=Rows(
+            model=Concern,
+            column="heard_at",
+            whole=True,
+            where="state = 'open' AND waits_for = 'staff'",
+            look={"state__exact": "open", "waits_for__exact": "staff"},
             of="kind",
         ),
     ),

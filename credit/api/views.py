@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from credit import queries, services
 from credit.models import Agreement
+from credit.returns import secret_of
 from credit.rules import assess
 from kernel.contract import Nothing, operation
 from kernel.ids import public
@@ -40,6 +41,7 @@ class AgreementOut(Wire):
     person: str | None
     person_ref: str
     return_url: str
+    return_secret: str | None
     sign_url: str | None
     created_at: datetime
     activated_at: datetime | None
@@ -197,6 +199,7 @@ def agreement_out(agreement: Agreement) -> AgreementOut:
         person=public("per", agreement.person_id) if agreement.person_id else None,
         person_ref=agreement.person_ref,
         return_url=agreement.return_url,
+        return_secret=secret_of(agreement) if agreement.return_url else None,
         sign_url=f"{settings.BASE_URL}/sign/{agreement.public_id}" if pending else None,
         created_at=agreement.created_at,
         activated_at=agreement.activated_at,

@@ -22,7 +22,8 @@ def desks(context: Context) -> list[Desk]:
 def verbs(context: Context, row: Any) -> list[tuple[str, Any]]:
     """What this colleague may do to the row: each verb's address and label."""
     user = context["request"].user
-    return [(v.address(row), v.label) for v in VERBS if isinstance(row, v.model) and belongs(user, v.groups)]
+    there = (v for v in VERBS if isinstance(row, v.model) and v.fits(row))
+    return [(v.address(row), v.label) for v in there if belongs(user, v.groups)]
 
 
 @register.filter

@@ -16,6 +16,7 @@ TYPES: dict[str, str] = {
     "order.cancelled": "ord",
     "order.deducted": "ord",
     "order.overdue": "ord",
+    "order.rescheduled": "ord",
     "deduction.succeeded": "ord",
     "deduction.failed": "ord",
     "obligation.paid": "ord",

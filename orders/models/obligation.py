@@ -165,6 +165,19 @@ class Obligation(Lifecycle):
     def fall_overdue(self, *, days: int, bucket: str, day_end_at: datetime) -> None:
         self.overdue_from, self.overdue_days, self.bucket, self.day_end_at = None, days, bucket, day_end_at
 
+    @transition(field=state, source=State.OVERDUE, target=State.PENDING)
+    def start_anew(self) -> None:
+        """A new date was agreed: it is not overdue any more, and its days are counted from there."""
+        self.overdue_days, self.bucket, self.day_end_at = 0, "", None
+
+    @transition(field=state, source=State.PENDING, target=None)
+    def put_off(self, amount: Money, *, due_at: datetime, overdue_from: datetime) -> None:
+        """So much of it is due later; it is collected then, and the person may move that date once."""
+        self.amount_minor, self.due_at, self.overdue_from = amount.minor, due_at, overdue_from
+        self.moved_at = self.last_failure = None
+        self.plan = [{"at": due_at.isoformat(), "instrument": None, "reason": "due"}]
+        self.wait_for_next()
+
     @transition(field=state, source=State.OVERDUE, target=None)
     def age(self, *, days: int, bucket: str, fee_units: int) -> None:
         self.overdue_days, self.bucket, self.fee_units = days, bucket, fee_units
@@ -223,6 +236,7 @@ class Plan(Identified):
         RESUMED = "resumed"
         OTHER_INSTRUMENT = "other_instrument"
         NO_INSTRUMENT = "no_instrument"
+        EASED = "eased"
 
     obligation = models.ForeignKey(Obligation, models.PROTECT, related_name="plans")
     person = models.ForeignKey(Person, models.PROTECT, related_name="+")

@@ -77,6 +77,8 @@ class Order(Lifecycle):
     deducted_at = models.DateTimeField(null=True, blank=True)
     overdue_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    #: When a hardship plan was agreed for what is owed of it; with one, no further plan is granted by itself.
+    eased_at = models.DateTimeField(null=True, blank=True)
     #: While it waits for the person: when it ends by itself.
     expires_at = models.DateTimeField(null=True, blank=True)
 
@@ -136,6 +138,10 @@ class Order(Lifecycle):
         return Money(self.total_minor or 0, self.currency)
 
     @property
+    def refunded(self) -> Money:
+        return Money(self.refunded_minor, self.currency)
+
+    @property
     def terms(self) -> Terms:
         return Terms(
             person=book.receivable(self.person_id),
@@ -166,6 +172,10 @@ class Order(Lifecycle):
     @transition(field=state, source=State.COMPLETED, target=State.OVERDUE)
     def fall_overdue(self, *, at: datetime) -> None:
         self.overdue_at = at
+
+    @transition(field=state, source=State.OVERDUE, target=State.COMPLETED)
+    def start_anew(self) -> None:
+        """New dates were agreed: nothing of it is overdue any more, though its promise was broken."""
 
     @transition(
         field=state,

@@ -1,5 +1,6 @@
 """Verbs of orders, by what they are about: opening, finishing, and what collection reports back."""
 
+from orders.rules import Offer
 from orders.services.age import DAYS_ENDING, GOING_OVERDUE, close_days, mark_overdue
 from orders.services.claims import (
     Release,
@@ -8,12 +9,17 @@ from orders.services.claims import (
     lock_obligation,
     lock_owed,
     lock_owed_by,
+    lock_planned_of,
     lock_unplanned_of,
     release,
     replan,
 )
 from orders.services.collect import Payment, receive
+from orders.services.concerns import ask_for_help, object_to, report_problem, reportable, say, withdraw_concern
+from orders.services.ease import ease, grant_ease, refuse_ease
+from orders.services.easepolicy import publish_ease_policy
 from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
+from orders.services.judge import decide_objection, decide_report
 from orders.services.lose import losable, write_off
 from orders.services.pause import pause_order, resume_order
 from orders.services.refund import Refundable, give_back, go_on_after_refund, lock_refundable, stop_for_refund
@@ -32,36 +38,50 @@ __all__ = [
     "GOING_OVERDUE",
     "UNCONFIRMED",
     "Final",
+    "Offer",
     "Opening",
     "Payment",
     "Refundable",
     "Release",
     "Wish",
+    "ask_for_help",
     "cancel_order",
     "claim",
     "close_days",
     "complete_order",
     "confirm_order",
+    "decide_objection",
+    "decide_report",
     "decline_order",
+    "ease",
     "expire_unconfirmed",
     "give_back",
     "go_on_after_refund",
+    "grant_ease",
     "lock_due",
     "lock_obligation",
     "lock_owed",
     "lock_owed_by",
+    "lock_planned_of",
     "lock_refundable",
     "lock_unplanned_of",
     "losable",
     "lower_total",
     "mark_overdue",
     "mark_paid",
+    "object_to",
     "open_order",
     "pause_order",
+    "publish_ease_policy",
     "receive",
+    "refuse_ease",
     "release",
     "replan",
+    "report_problem",
+    "reportable",
     "resume_order",
+    "say",
     "stop_for_refund",
+    "withdraw_concern",
     "write_off",
 ]

@@ -90,20 +90,27 @@ def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     for row in rows:
         zone = row.zone
         days = rules.days_between(row.due_at, at, zone)
-        row.fall_overdue(days=days, bucket=rules.bucket_of(days), day_end_at=rules.next_midnight(at, zone))
+        ages = row.kind == Obligation.Kind.PRINCIPAL
+        ends = rules.next_midnight(at, zone) if ages else None
+        row.fall_overdue(days=days, bucket=rules.bucket_of(days), day_end_at=ends)
     record_all(rows, "overdue", by=OVERDUE, at=at, data=[{"bucket": row.bucket} for row in rows])
-    fallen = [orders[key] for key in sorted({row.order_id for row in rows}) if orders[key].overdue_at is None]
+    late = [orders[key] for key in sorted({row.order_id for row in rows})]
+    fallen = [order for order in late if order.state == Order.State.COMPLETED]
+    deltas = [_breach(order) for order in fallen]
     for order in fallen:
         order.fall_overdue(at=at)
     record_all(fallen, "overdue", by=OVERDUE, at=at)
-    deltas = [
-        Delta(order.person_id, overdue_orders=1, breached_orders=1, score_step="breached", order_id=order.id)
-        for order in fallen
-    ]
     if deltas:
         credit.change_profiles(deltas, at=at)
         tell((news_of(order, "order.overdue") for order in fallen), realm_id=realm_id, at=at)
     return len(rows)
+
+
+def _breach(order: Order) -> Delta:
+    """What falling overdue does to its person: a promise is broken once, however often new dates are agreed after."""
+    if order.overdue_at is not None:
+        return Delta(order.person_id, overdue_orders=1)
+    return Delta(order.person_id, overdue_orders=1, breached_orders=1, score_step="breached", order_id=order.id)
 
 
 def close_days(realm_id: int, *, at: datetime, limit: int) -> int:
@@ -138,17 +145,19 @@ def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> None:
     every = _OF_ORDERS.rows(list(orders))
     fees: dict[UUID, Obligation] = {}
     last: dict[UUID, int] = {}
+    charged: dict[UUID, int] = {}
     for row in every:
         row.order = orders[row.order_id]
+        charged[row.order_id] = charged.get(row.order_id, 0) + row.fee_units
         last[row.order_id] = max(row.sequence, last.get(row.order_id, 0))
-        if row.kind == Obligation.Kind.LATE_FEE and row.owed:
+        if row.kind == Obligation.Kind.LATE_FEE and row.state == Obligation.State.OVERDUE and row.owed:
             fees[row.order_id] = row
     held = {row.order_id for row in every if row.in_flight}
     rows = [row for row in every if row.id in order_ids and row.order_id not in held]
     zones = {row.person_id: row.zone for row in every}
     while ends := [end for row in rows if (end := _uncounted(row, at=at))]:
         ended = min(ends)
-        accrued = _close_day([row for row in rows if row.day_end_at == ended], zones, at=ended)
+        accrued = _close_day([row for row in rows if row.day_end_at == ended], zones, charged, at=ended)
         _accrue(accrued, fees, last, at=ended)
     update_all(rows, ["day_end_at", "overdue_days", "bucket", "fee_units"])
 
@@ -159,13 +168,20 @@ def _uncounted(row: Obligation, *, at: datetime) -> datetime | None:
     return row.day_end_at if over else None
 
 
-def _close_day(rows: Sequence[Obligation], zones: Mapping[UUID, str], *, at: datetime) -> dict[Obligation, Money]:
-    """One day: counted, its bucket, its late fees, which are returned. A change of bucket is a line of history."""
+def _close_day(
+    rows: Sequence[Obligation], zones: Mapping[UUID, str], charged: dict[UUID, int], *, at: datetime
+) -> dict[Obligation, Money]:
+    """One day: counted, its bucket, its late fees, which are returned. A change of bucket is a line of history.
+
+    The cap is an order's, however many parts of it are overdue: `charged` is what all of them have come to so far.
+    """
     aged, accrued = [], {}
     for row in rows:
         order, days, before, was = row.order, row.overdue_days + 1, row.fee_units, row.bucket
-        cap = order.total.bps(order.late_fee_cap_bps).minor
+        others = charged[row.order_id] - before
+        cap = rules.cap_left(order.total.bps(order.late_fee_cap_bps).minor, others)
         units, whole = rules.fee_after(before, row.owed.minor, order.late_fee_daily_bps, cap_minor=cap)
+        charged[row.order_id] = others + units
         row.age(days=days, bucket=rules.bucket_of(days), fee_units=units)
         row.day_end_at = rules.next_midnight(at, zones[row.person_id])
         if row.bucket != was:
@@ -183,7 +199,11 @@ def _accrue(
     if not accrued:
         return
     new, more = [], []
+    sums: dict[UUID, tuple[Obligation, Money]] = {}
     for row, amount in accrued.items():
+        first, so_far = sums.get(row.order_id, (row, Money(0, amount.currency)))
+        sums[row.order_id] = first, so_far + amount
+    for row, amount in sums.values():
         fee = fees.get(row.order_id)
         if fee is None:
             last[row.order_id] += 1

@@ -1,6 +1,6 @@
 """What collection asks of orders: due obligations claimed, planned anew, let go."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -88,11 +88,13 @@ def lock_owed(order_id: UUID, *, lost: bool) -> tuple[Order, list[Obligation]]:
     return order, owed
 
 
-def lock_owed_by(person_id: UUID) -> list[Obligation]:
-    """Everything a person can pay, oldest first, locked with its orders; not what is in flight or stands still."""
+def lock_owed_by(person_id: UUID, order_ids: Collection[UUID] | None = None) -> list[Obligation]:
+    """Everything a person can pay, or of these orders, oldest first, locked; not what is in flight or stands still."""
     owed = Obligation.objects.filter(
         person_id=person_id, state__in=Obligation.PAYABLE, in_flight__isnull=True, paused_at__isnull=True
     )
+    if order_ids is not None:
+        owed = owed.filter(order_id__in=order_ids)
     Order.objects.lock_all(set(owed.values_list("order_id", flat=True)))
     rows = list(owed.select_for_update(of=("self",), no_key=True).order_by("pk"))
     return sorted(rows, key=lambda row: (row.due_at, row.id))
@@ -104,6 +106,13 @@ def lock_unplanned_of(person_id: UUID) -> list[Obligation]:
         person_id=person_id, state__in=Obligation.OWED, plan=[], in_flight__isnull=True, paused_at__isnull=True
     )
     return list(owed.select_for_update(of=("self",), no_key=True).select_related("person").order_by("pk"))
+
+
+def lock_planned_of(person_id: UUID) -> list[Obligation]:
+    """What a person owes that attempts are planned for, locked, without what somebody else holds at the moment."""
+    owed = Obligation.objects.filter(person_id=person_id, state__in=Obligation.OWED, in_flight__isnull=True)
+    rows = owed.exclude(plan=[]).select_for_update(of=("self",), no_key=True, skip_locked=True)
+    return list(rows.order_by("pk"))
 
 
 def lock_obligation(obligation_id: UUID) -> Obligation:

@@ -115,8 +115,8 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
         delta.held_minor, delta.open_orders = -order.ceiling_minor, -1
     for obligation in obligations:
         delta.outstanding_minor -= obligation.owed.minor
-    if before == Order.State.OVERDUE:
-        delta.overdue_orders = -1
+    delta.overdue_orders = -1 if before == Order.State.OVERDUE else 0
+    delta.eased_orders = -1 if order.eased_at else 0
     order.cancel(reason, at=at)
     order.record("cancelled", by=by, at=at, reason=reason)
     _waive(obligations, by=by, at=at)

@@ -14,6 +14,7 @@ def keep_promise(order: Order, *, at: datetime) -> Delta:
         order.person_id,
         overdue_orders=-1 if was_overdue else 0,
         kept_orders=0 if breached else 1,
+        eased_orders=-1 if order.eased_at else 0,
         score_step="cleared" if breached else "kept",
         order_id=order.id,
     )

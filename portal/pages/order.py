@@ -16,9 +16,11 @@ from kernel.forms import plain
 from kernel.money import Money
 from merchants import queries as merchants
 from orders import queries as owed
+from orders import rules
 from orders import services as orders
-from orders.models import Order
+from orders.models import Message, Order
 from orders.queries import Sheet
+from orders.refusals import ConcernClosed
 from portal.forms import AmountField, ask, reason_field
 from portal.services.deeds import act_on_order, note_deed
 from portal.staff import Staff, Words, page
@@ -31,6 +33,7 @@ POSSIBLE = {
     "cancel_order": {"created", "open", "completed", "overdue"},
     "lower_order": {"completed", "overdue"},
     "mark_order_paid": {"completed", "overdue"},
+    "refund_order": {"completed", "overdue", "deducted"},
     "collect_order": {"completed", "overdue"},
 }
 
@@ -51,9 +54,19 @@ def order(staff: Staff, order: str) -> HttpResponse:
         sheet=sheet,
         coming=billing.coming_of(sheet.obligations, usable),
         attempts=billing.attempts_at(found.id),
+        refunds=billing.refunds_of(found.id),
         history=found.history.order_by("seq"),
+        reports=owed.reports_of(found.id),
         events=[(event, copies.get(event.id, [])) for event in events],
         possible={name for name, states in POSSIBLE.items() if found.state in states and staff.may[name]},
+    )
+
+
+class Answer(forms.Form):
+    """What the person is told about the problem they reported."""
+
+    text = forms.CharField(
+        label=gettext_lazy("Your answer"), max_length=rules.TEXT_MAX, widget=forms.Textarea(attrs={"rows": 5})
     )
 
 
@@ -156,6 +169,29 @@ def collect(staff: Staff, order: str) -> HttpResponse:
         back=staff.url("order", order),
         lead=_("One try beside the plan, which stays as it is."),
     )
+
+
+@_FORM
+@page("answer_report")
+def answer(staff: Staff, order: str) -> HttpResponse:
+    """The merchant says something to the problem that the person reported; who decides is us."""
+    found = _mine(staff, order)
+    report = owed.open_report(found.id)
+    said = report.messages.latest("id").text if report else _("No report waits for an answer.")
+
+    def run(given: dict[str, Any]) -> HttpResponse:
+        def act() -> Order:
+            if report is None:
+                raise ConcernClosed
+            orders.say(report.id, given["text"], author=Message.Author.MERCHANT, by=staff.actor, at=staff.at)
+            return found
+
+        act_on_order(staff.merchant.id, found.id, "report_answered", act, reason="", by=staff.actor, at=staff.at)
+        staff.tell(_("The person is told. Our staff decide; to lower or cancel the order yourself needs no report."))
+        return staff.to("order", order)
+
+    title, back = _("Answer the report"), staff.url("order", order)
+    return ask(staff, Answer(staff.given), run, title=title, button=title, back=back, lead=said, about=found.title)
 
 
 def _mine(staff: Staff, order: str) -> Order:

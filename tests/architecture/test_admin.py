@@ -17,7 +17,7 @@ from accounts.models import LocalMessage, Person, User
 from billing.channels.base import Taken
 from billing.models import Callback, Deduction, Instrument
 from billing.services.deduct import deduct_due
-from billing.services.instruments import open_wallet, top_up
+from billing.services.instruments import limit_instrument, open_wallet, top_up
 from billing.services.outage import begin_outage, end_outage
 from billing.services.settle import Report, settle_all
 from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
@@ -45,10 +45,13 @@ def life(power_bank: Shop) -> Order:
     person = accounts.register_person(PHONE, realm_id=power_bank.realm_id, by=BY, at=NOON)
     accounts.verify_identity(person.id, NAME, NUMBER, by=BY, at=NOON)
     open_wallet(person, at=NOON)
+    limit_instrument(person.id, person.instruments.get().id, yuan("50"), None, by=BY, at=NOON)
     top_up(person.id, yuan("20"), "bank 1", at=NOON)
     order = completed(power_bank, person, yuan("12.34"))
     orders.pause_order(order.id, "hardship", by=BY, at=NOON)
     orders.resume_order(order.id, "hardship", by=BY, at=NOON)
+    report = orders.report_problem(order.id, "other", "x", by=BY, at=NOON)
+    orders.withdraw_concern(report.id, by=BY, at=NOON)
     deduct_due(power_bank.realm_id, at=NOON)
     deduction = Deduction.objects.get()
     again = Report(deduction.id, Taken("another", deduction.amount), "callback")

@@ -10,10 +10,18 @@ from uuid import UUID
 import pytest
 from django.db import connection
 
+from accounts.models import Person
 from billing.services.ask import ask_unknown
 from billing.services.callbacks import deliver_sandbox_callbacks
 from billing.services.deduct import deduct_due
-from billing.services.instruments import open_wallet, top_up
+from billing.services.instruments import (
+    limit_instrument,
+    open_wallet,
+    put_instrument,
+    remove_instrument,
+    sign_paying_from,
+    top_up,
+)
 from billing.services.pay import collect_now, pay_all, pay_now
 from billing.services.plan import move_next
 from credit import services as credit
@@ -22,7 +30,15 @@ from merchants import services as merchants
 from orders import services as orders
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
 
-ORDER = ("billing", "orders_order", "orders_obligation", "credit_profile", "credit_agreement")
+ORDER = (
+    "billing",
+    "orders_concern",
+    "orders_order",
+    "orders_pause",
+    "orders_obligation",
+    "credit_profile",
+    "credit_agreement",
+)
 REST = len(ORDER)
 LOCK = re.compile(r"FOR (?:NO KEY )?UPDATE(?: OF \"?(?P<of>\w+)\"?)?")
 WORD = r"(?:SET|WHERE|ON|OF|FOR|ORDER|JOIN|INNER|LEFT|LIMIT)\b"
@@ -155,9 +171,39 @@ def live(power_bank: Shop, shop: Shop, parcel: Shop, behaviours: list[str]) -> N
     wallet = poor.instruments.get(channel="wallet").id
     pay_now(owing[1].id, amount_minor=100, instrument_id=wallet, by=BY, at=late)
     move_next(owing[1].obligations.get().id, late + timedelta(days=2), at=late)
+    put_instrument(poor.id, wallet, 0, by=BY, at=late)
+    limit_instrument(poor.id, wallet, yuan("1"), None, by=BY, at=late)
     pay_all(poor.id, instrument_id=wallet, by=BY, at=late)
+    terms = {"name": "雨伞", "mode": "dynamic", "ceiling_minor": 900, "currency": "CNY"}
+    umbrella = merchants.offer_service(power_bank.merchant.id, terms, by=BY, at=late)
+    asked = credit.request_agreement(power_bank.merchant.id, umbrella.id, "u-2", by=BY, at=late)
+    sign_paying_from(asked.id, Person.objects.get(pk=people[0].pk), people[0].instruments.get().id, by=BY, at=late)
+    card = poor.instruments.exclude(pk=wallet).get()
+    remove_instrument(poor.id, card.id, by=BY, at=late)
     assert poor.agreements.get().state == "terminated"
+    ask_for_help(power_bank)
     merchants.deliver_due(power_bank.realm_id, at=late, limit=20)
+
+
+def ask_for_help(shop: Shop) -> None:
+    """A problem, a plan, an objection: asked, talked about and decided."""
+    person = someone(shop, "no_funds")
+    order = completed(shop, person, yuan("8"))
+    for outcome, total in (("lowered", 700), ("resumed", None)):
+        report = orders.report_problem(order.id, "other", "x", by=BY, at=NOON)
+        orders.say(report.id, "x", author="staff", by=BY, at=NOON)
+        orders.decide_report(report.id, outcome, "x", total_minor=total, by=BY, at=NOON)
+    orders.ease(person.id, None, orders.Offer(2, 14), expected=[yuan("7")], by=BY, at=NOON)
+    wish = orders.Wish(agreement_id=order.agreement_id, out_order_no="h", title="x", currency="CNY", ceiling=1)
+    refusal = orders.open_order(shop.merchant.id, wish, by=BY, at=NOON).decision
+    objection = orders.object_to(refusal.id, person.id, "x", by=BY, at=NOON)
+    orders.decide_objection(objection.id, "x", again=True, points=2, by=BY, at=NOON)
+    asked = orders.ask_for_help(person.id, None, orders.Offer(10, 30), "x", by=BY, at=NOON)
+    orders.grant_ease(asked.id, orders.Offer(9, 30), "x", by=BY, at=NOON)
+    other = completed(shop, someone(shop), yuan("8"))
+    orders.withdraw_concern(orders.report_problem(other.id, "other", "x", by=BY, at=NOON).id, by=BY, at=NOON)
+    forgiven = orders.report_problem(order.id, "other", "x", by=BY, at=NOON)
+    orders.decide_report(forgiven.id, "cancelled", "x", by=BY, at=NOON)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from tests.visiting import it_is, visiting, words
 
 TOMORROW_AT_TEN = NOON + timedelta(hours=22)
 _TOKEN = re.compile(r'action="[^"]*/move#move">.*?name="token" value="([0-9a-f]{24})"', re.DOTALL)
-_OPTION = re.compile(r'<option value="([0-9-]+)"[^>]*>([^<]+)</option>')
+_OPTION = re.compile(r'name="day" value="([0-9-]+)"[^>]*><span>([^<]+)</span>')
 #: Written before anything is decided: that this form was sent.
 MARK = "kernel_idempotencykey"
 
@@ -237,7 +237,7 @@ def test_what_can_be_chosen_is_what_the_policy_says(power_bank: Shop) -> None:
 def test_days_after_the_grace_are_called_what_they_are(power_bank: Shop) -> None:
     order = failed(power_bank)
     page = visiting(order.person).get(page_of(order)).content.decode()
-    in_time, late = page.split('<optgroup label="以下日期扣款前就会逾期">')
+    in_time, late = page.split("<legend>以下日期扣款前就会逾期</legend>")
     assert list(dict(_OPTION.findall(in_time))) == ["2026-11-22", "2026-11-23"]
     assert len(_OPTION.findall(late)) == 5
     assert "2026年11月23日 12:00</time> 之后仍未付清都会计为逾期" in late

@@ -15,10 +15,12 @@ from billing.models import Deduction, WalletEntry
 from billing.services.ask import ask_unknown
 from billing.services.deduct import deduct_due
 from billing.services.instruments import open_wallet
+from kernel.forms import first_time
 from kernel.models import LIVE
 from orders import services as orders
 from orders.models import Order
 from tests.conftest import BY, NOON, Shop, completed, fresh, make_shop, opened, ordered, someone, state_of, yuan
+from tests.stillness import nothing_moves
 from tests.visiting import it_is, token_on, visiting, words
 
 
@@ -88,7 +90,7 @@ def test_an_order_is_read_with_the_same_few_questions_however_much_was_tried(pow
     with CaptureQueriesContext(connection) as many:
         page = browser.get(page_of(order))
     assert len(page.context["attempts"]) == 6
-    assert len(many) == len(few) <= 12
+    assert len(many) == len(few) <= 13
 
 
 def test_a_person_pays_all_of_it_and_the_page_says_so(power_bank: Shop) -> None:
@@ -105,15 +107,25 @@ def test_a_person_pays_all_of_it_and_the_page_says_so(power_bank: Shop) -> None:
 def test_a_double_click_pays_a_part_once(power_bank: Shop) -> None:
     order, browser = owing(power_bank)
     token = token_on(browser.get(page_of(order)))
-    assert pay(browser, order, "5", token=token).startswith(f"{page_of(order)}/paid?of=ded_")
-    assert pay(browser, order, "5", token=token) == page_of(order)
-    assert "您已提交过" in words(browser.get(page_of(order)))
+    result = pay(browser, order, "5", token=token)
+    assert result.startswith(f"{page_of(order)}/paid?of=ded_")
+    assert pay(browser, order, "5", token=token) == result
     assert taken_from(order) == [500]
     assert pay(browser, order, "5").startswith(f"{page_of(order)}/paid?of=ded_")  # meant so: it is another form
     assert taken_from(order) == [500, 500]
     latest = words(browser.get(f"{page_of(order)}/paid"))
     assert "还需支付 ¥2.34" in latest
     assert latest.count("¥5.00") == 1
+
+
+def test_a_second_click_while_the_first_is_under_way_is_told_how_things_stand(power_bank: Shop) -> None:
+    order, browser = owing(power_bank)
+    token = token_on(browser.get(page_of(order)))
+    assert first_time(order.person_id, token, "pay")
+    with nothing_moves():
+        assert pay(browser, order, "5", token=token) == page_of(order)
+    assert "您已提交过" in words(browser.get(page_of(order)))
+    assert taken_from(order) == []
 
 
 def test_a_failure_names_its_reason_and_leaves_the_plan_as_it_is(power_bank: Shop) -> None:

@@ -7,9 +7,9 @@ from accounts import rules
 from accounts import services as accounts
 from accounts.models import Person
 from billing.models import Wallet
-from billing.pages.sign import way_back
 from credit import services as credit
 from credit.models import Agreement, Decision, Profile
+from credit.returns import way_back
 from kernel.models import LIVE
 from merchants import services as merchants
 from tests.conftest import BY, NOON, Shop, someone
@@ -40,7 +40,8 @@ def test_the_terms_stand_there_before_anybody_agrees(power_bank: Shop, ada: Pers
     page = words(visiting(ada).get(f"/sign/{asked(power_bank).public_id}"))
     for shown in (
         *("开通 来电充电宝", "每笔订单最高 ¥99.00", "现在不扣款", "从哪里扣 沙箱银行卡", "应付时间后 3天 仍未支付"),
-        *("没有利息，也没有逾期费", "怎样停用", "签约人：艾*", "同意并开通"),
+        *("利息 没有", "逾期费（仅在逾期后） 没有", "按时付款的年化成本 0%", "您只付所用服务的价款"),
+        *("怎样停用", "签约人：艾*", "同意并开通", "不开通，返回 来电充电宝"),
     ):
         assert shown in page, shown
     english = words(visiting(ada, "en").get(f"/sign/{asked(power_bank).public_id}"))
@@ -57,7 +58,12 @@ def test_late_fees_are_named_where_there_are_some(power_bank: Shop, ada: Person)
         at=NOON,
     )
     page = words(visiting(ada).get(f"/sign/{asked(power_bank).public_id}"))
-    assert "每日按未付金额的 0.05% 计收，最高 10%" in page
+    for shown in (
+        *("每日按未付金额的 0.05% 计收，合计最高 10%", "按时付款的年化成本 0%", "逾期期间的年化成本 18.25%"),
+        "单利，费用不再计费，每日 0.05% × 365 天 = 18.25%。 实际最多计收 200 天，到上限即止。",
+        "例如 ¥99.00 未付：逾期 30 天为 ¥1.48，无论多久不超过 ¥9.90。",
+    ):
+        assert shown in page, shown
 
 
 def test_a_person_opens_the_service_has_a_wallet_and_goes_back(power_bank: Shop, ada: Person) -> None:
@@ -73,8 +79,8 @@ def test_a_person_opens_the_service_has_a_wallet_and_goes_back(power_bank: Shop,
     done = browser.get(f"{path}/result")
     assert "来电充电宝 已开通" in words(done)
     assert "返回 来电充电宝（shop.example）" in words(done)
-    back = f"https://shop.example/done?cart=7&amp;agreement={agreement.public_id}&amp;state=active#top"
-    assert f'href="{back}"' in done.content.decode()
+    assert f'href="{path}/back"' in done.content.decode()
+    assert "信用分 720，额度 ¥10,000.00，其中已用 ¥0.00" in words(done)
 
 
 def test_who_we_do_not_know_is_asked_first(power_bank: Shop, newcomer: Person) -> None:
@@ -178,17 +184,16 @@ def test_what_was_withdrawn_or_opened_before_says_so(power_bank: Shop, ada: Pers
 
 
 def test_the_way_back_is_the_merchants_stored_web_address_and_nothing_else() -> None:
-    def back(url: str) -> str | None:
-        found = way_back(Agreement(return_url=url, state="active"))
-        return found[0] if found else None
+    def back(url: str) -> str:
+        return way_back(Agreement(return_url=url, state="active"), at=NOON)
 
-    assert back("http://shop.example:8080/a") is not None
+    assert back("http://shop.example:8080/a").startswith("http://shop.example:8080/a?agreement=agr_")
     for url in (
         *("", "shop.example", "//shop.example", "/orders/", "javascript:alert(1)", "JavaScript://x/%0aalert(1)"),
         *("data:text/html,x", "ftp://shop.example/", "https://", "https:///x", "https://bank@evil.example/"),
         *("http://[::1", "https://user:word@shop.example/", "java\nscript:alert(1)"),
     ):
-        assert back(url) is None, url
+        assert back(url) == "", url
 
 
 def test_the_way_back_is_never_taken_from_the_request(power_bank: Shop, ada: Person) -> None:

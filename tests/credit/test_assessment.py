@@ -56,7 +56,16 @@ def test_each_reason_by_itself_refuses(facts: dict[str, int], reason: Reason, co
 
 def test_all_reasons_are_named_and_the_coarse_word_gives_none_of_them_away() -> None:
     verdict = assess(
-        replace(FINE, verified=False, frozen=True, overdue_orders=2, score=1, open_orders=99, asked_minor=999)
+        replace(
+            FINE,
+            verified=False,
+            frozen=True,
+            overdue_orders=2,
+            eased_orders=1,
+            score=1,
+            open_orders=99,
+            asked_minor=999,
+        )
     )
 
     assert set(verdict.reasons) == set(Reason) - {Reason.NO_CREDIT}

@@ -63,7 +63,14 @@ def test_only_ones_own_agreement_is_stopped(power_bank: Shop, ada: Person) -> No
 
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
 def test_every_reason_of_a_refusal_has_its_words_and_says_what_would_help(language: str) -> None:
-    inputs = {"score": 600, "score_min": 700, "limit_minor": 100_00, "used_minor": 40_00, "open_orders": 20}
+    inputs = {
+        "score": 600,
+        "score_min": 700,
+        "limit_minor": 100_00,
+        "used_minor": 40_00,
+        "asked_minor": 99_00,
+        "open_orders": 20,
+    }
     told = set()
     for reason in Reason:
         decision = Decision(reasons=[reason.value], inputs=inputs, at=NOON)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from accounts import services as accounts
-from billing.services.instruments import sign_with_wallet
+from billing.services.instruments import sign_paying_from
 from credit import services as credit
 from kernel import ids
 from kernel.clock import live_now
@@ -51,7 +51,7 @@ def live(world: World) -> World:
     )
     agreement_id = ids.parse("agr", signed)
     assert agreement_id
-    assert sign_with_wallet(agreement_id, person, by=BY, at=now).decision.approved
+    assert sign_paying_from(agreement_id, person, None, by=BY, at=now).decision.approved
     done, going = (api.order(signed, ceiling=100)["id"] for _ in range(2))
     assert api.post(f"orders/{done}/complete", {"total": 60}).status_code == 200
     return replace(world, api=api, service=service, agreement=signed, pending=pending, open=going, completed=done)

@@ -174,10 +174,17 @@ PLANS = [
     bug(
         "a retry joins the debit of what has just become due without being counted",
         "billing/services/plan.py",
-        "                past.append(Tried(source, at))\n",
-        "",
+        "self.tried.setdefault(want.obligation.person_id, []).append(Tried(str(want.instrument.id), at))",
+        "pass",
         "tests/billing/test_split.py",
         "tests/billing/test_deduct.py",
+    ),
+    bug(
+        "a day's limit forgets what the person paid",
+        "billing/purse.py",
+        "state__in=[*Deduction.LIVE",
+        "purpose=Deduction.Purpose.PLANNED, state__in=[*Deduction.LIVE",
+        "tests/billing/test_limits.py",
     ),
     bug(
         "the caps do not count what was tried",

@@ -6,11 +6,11 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_refund_words'),
+        ('accounts', '0006_refund_words'),
         ('credit', '0002_legal_moves'),
         ('kernel', '0003_moved_clock'),
         ('merchants', '0002_webhooks'),
-        ('orders', '0004_merchants_lists'),
+        ('orders', '0006_concern_moves'),
     ]
 
     operations = [

@@ -13,11 +13,11 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_refund_words'),
-        ('billing', '0008_closed_numbers'),
+        ('accounts', '0006_refund_words'),
+        ('billing', '0009_instruments_are_the_persons'),
         ('kernel', '0003_moved_clock'),
         ('merchants', '0002_webhooks'),
-        ('orders', '0005_refunds'),
+        ('orders', '0007_refunds'),
     ]
 
     operations = [

@@ -27,7 +27,7 @@ ALTER TABLE sandbox_bank.account DROP COLUMN refunds;
 class Migration(migrations.Migration):
     """What may become of a refund, and that the sandbox bank gives money back."""
 
-    dependencies = [("billing", "0009_refunds"), ("kernel", "0002_live_realm")]
+    dependencies = [("billing", "0010_refunds"), ("kernel", "0002_live_realm")]
     operations = [
         legal_moves("billing_refund", REFUND),
         legal_moves("billing_refundpart", PART),

@@ -1,6 +1,22 @@
-"""What must always be true of money on its way back: name, sentence, and a query that returns no rows."""
+"""What must always be true of money at channels and on its way back: name, sentence, a query that returns no rows."""
 
-REFUNDS = (
+AT_CHANNELS = (
+    (
+        "the_bank_agrees",
+        "What the sandbox bank took is a success here, in flight, or a case; what succeeded here it took.",
+        """
+        SELECT b.number, b.txn, d.id, d.state, b.amount_minor AS bank, d.amount_minor AS ours
+        FROM (SELECT * FROM sandbox_bank.debit WHERE code = '' AND refund_of IS NULL) b
+        FULL JOIN (SELECT * FROM billing_deduction WHERE channel = 'sandbox') d
+             ON replace(d.id::text, '-', '') = b.number
+        WHERE d.id IS NOT NULL
+          AND ((b.number IS NULL AND d.state = 'succeeded')
+            OR (b.number IS NOT NULL AND d.state = 'succeeded'
+                AND (b.txn, b.amount_minor) <> (d.channel_txn, d.amount_minor))
+            OR (b.number IS NOT NULL AND d.state NOT IN ('sent', 'unknown', 'succeeded')
+                AND NOT EXISTS (SELECT 1 FROM billing_case c WHERE c.deduction_id = d.id)))
+        """,
+    ),
     (
         "refunds_are_what_went_back",
         "What an order and a refund say went back equals their parts that succeeded.",

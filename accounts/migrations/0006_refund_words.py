@@ -17,7 +17,7 @@ WORDS = [
     ),
 ]
 ROWS = [
-    (f"01932c07-0000-7000-8000-{2000 + number:012x}", key, language, subject, body)
+    (f"01932c07-0000-7000-8000-{7000 + number:012x}", key, language, subject, body)
     for number, (key, language, (subject, body)) in enumerate(
         (key, language, words) for key, zh, en in WORDS for language, words in (("zh-hans", zh), ("en", en))
     )
@@ -27,7 +27,7 @@ ROWS = [
 class Migration(migrations.Migration):
     """The first words of what a person hears of a refund."""
 
-    dependencies = [("accounts", "0004_inbox_read")]
+    dependencies = [("accounts", "0005_help_words")]
     operations = [
         migrations.RunSQL(
             [

@@ -1,0 +1,50 @@
+"""The way back to a merchant, with the outcome of a signing in it, signed under a secret of that agreement alone.
+
+The merchant was given the secret when it asked for the agreement (`return_secret`); the person never sees it. It is
+made from the agreement's id and a key of this instance, so there is none to store, to rotate or to lose.
+"""
+
+import base64
+from datetime import datetime
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from credit.models import Agreement
+from kernel import sealed
+from merchants.rules.webhooks import signature
+
+PURPOSE = "credit.agreement.return"
+
+
+def secret_of(agreement: Agreement) -> str:
+    """What signs the way back of this agreement, in the form of a webhook's secret."""
+    return "whsec_" + base64.b64encode(sealed.blind(agreement.public_id, purpose=PURPOSE)).decode()
+
+
+def host_of(agreement: Agreement) -> str:
+    """Where the way back leads to; empty unless the merchant named a plain web address."""
+    try:
+        parts = urlsplit(agreement.return_url)
+        host = parts.hostname
+    except ValueError:
+        return ""
+    return host if parts.scheme in {"http", "https"} and host and "@" not in parts.netloc else ""
+
+
+def way_back(agreement: Agreement, *, at: datetime) -> str:
+    """The merchant's own address with the outcome in its query: agreement, state, timestamp and signature.
+
+    Only what the merchant stored counts, never anything of the person's request. `at` is real time, as with webhooks:
+    whoever verifies it has no other clock. Empty where there is no way back.
+    """
+    if not host_of(agreement):
+        return ""
+    name, state, seconds = agreement.public_id, str(agreement.state), int(at.timestamp())
+    outcome = {
+        "agreement": name,
+        "state": state,
+        "timestamp": str(seconds),
+        "signature": signature([secret_of(agreement)], name, seconds, state.encode()),
+    }
+    parts = urlsplit(agreement.return_url)
+    asked = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in outcome]
+    return parts._replace(query=urlencode([*asked, *outcome.items()])).geturl()

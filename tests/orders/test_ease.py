@@ -1,0 +1,236 @@
+"""Whoever finds paying hard chooses a plan: parts with dates of their own, exact, without fees while it is kept."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from billing.services.deduct import deduct_due
+from billing.services.pay import collect_now, pay_all, pay_now
+from credit.models import Profile
+from credit.rules import Reason
+from kernel.actor import Actor
+from kernel.money import Money
+from kernel.refusal import Invalid, NotFound
+from ledger.queries import trial_balance
+from orders import queries, rules
+from orders import services as orders
+from orders.models import Concern, Obligation, Order, Plan
+from orders.refusals import CannotEase, ConcernOpen, DebtChanged, NothingToEase, PlanAgreed
+from orders.rules import Offer
+from tests.billing.bench import taken_from
+from tests.conftest import BY, NOON, Shop, completed, fresh, make_shop, ordered, someone, state_of, yuan
+from tests.stillness import nothing_moves
+from tests.threads import at_once
+
+DAY = timedelta(days=1)
+STAFF = Actor.system("staff")
+MONTHLY = Offer(3, 30)
+
+
+def eased(order: Order, offer: Offer = MONTHLY, *, alone: bool = True, days: int = 0) -> Concern:
+    at, order_id = NOON + days * DAY, order.id if alone else None
+    expected = queries.easing_of(order.person_id, order_id, at=at).sums
+    by = Actor.person(order.person_id)
+    return orders.ease(order.person_id, order_id, offer, expected=expected, by=by, at=at)
+
+
+def parts_of(order: Order) -> list[tuple[int, str, str]]:
+    rows = Obligation.objects.filter(order=order).order_by("due_at", "sequence")
+    return [(row.amount_minor, f"{row.due_at:%m-%d %H}", row.state) for row in rows]
+
+
+def overdue(shop: Shop, total: str = "100") -> Order:
+    order = completed(shop, someone(shop, "no_funds"), yuan(total))
+    deduct_due(shop.realm_id, at=NOON)
+    orders.mark_overdue(shop.realm_id, at=NOON + 4 * DAY, limit=9)
+    assert state_of(order) == "overdue"
+    return order
+
+
+@given(st.lists(st.integers(1, 10**9), min_size=1, max_size=30), st.integers(1, 24))
+def test_every_minor_unit_of_every_debt_falls_into_one_part(debts: Sequence[int], parts: int) -> None:
+    cut = rules.spread(debts, parts)
+    assert [sum(row) for row in cut] == list(debts)
+    sums = [sum(column) for column in zip(*cut, strict=True)]
+    assert max(sums) - min(sums) <= 1
+    assert all(minor >= 0 for row in cut for minor in row)
+    firsts = [next(i for i, minor in enumerate(row) if minor) for row in cut]
+    assert firsts == sorted(firsts)
+
+
+def test_the_cap_of_late_fees_is_what_the_other_parts_leave() -> None:
+    assert [rules.cap_left(10, units) for units in (0, 1, 10_000, 99_999, 200_000)] == [10, 9, 9, 0, 0]
+
+
+def test_a_plan_is_granted_at_once_and_adds_up(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("10"))
+    book = [(row.code, row.net) for row in trial_balance(power_bank.realm_id)]
+
+    concern = eased(order)
+
+    assert (concern.state, concern.outcome) == ("decided", "granted")
+    assert (concern.plan["parts"], concern.plan["every_days"]) == (3, 30)
+    assert [part["minor"] for part in concern.plan["due"]] == [334, 333, 333]
+    days = ("12-20 04", "01-19 04", "02-18 04")
+    assert sorted(parts_of(order)) == sorted((m, d, "pending") for m, d in zip((334, 333, 333), days, strict=True))
+    assert [(row.code, row.net) for row in trial_balance(power_bank.realm_id)] == book
+    assert Plan.objects.filter(why="eased").count() == 3
+    assert deduct_due(power_bank.realm_id, at=NOON + 29 * DAY) == 0
+    for day, taken in ((30, 1), (60, 2), (90, 3)):
+        deduct_due(power_bank.realm_id, at=NOON + day * DAY)
+        assert len(taken_from(order.person)) == taken
+    assert state_of(order) == "deducted"
+    profile = Profile.objects.get(pk=order.person_id)
+    assert (profile.eased_orders, profile.kept_orders) == (0, 1)
+
+
+@pytest.fixture
+def fees(db: None) -> Shop:
+    """A shop with late fees: half a percent a day, a tenth at most."""
+    return make_shop("飞鸽", ceiling_minor=200_00, late_fee_daily_bps=50, late_fee_cap_bps=1000)
+
+
+def test_an_overdue_debt_starts_anew_and_falls_again_if_a_part_is_missed(fees: Shop) -> None:
+    order = overdue(fees)
+    orders.close_days(fees.realm_id, at=NOON + 6 * DAY, limit=9)
+    owed = queries.easing_of(order.person_id, order.id, at=NOON + 6 * DAY).sums
+    assert owed > [yuan("100")]
+    fee = owed[0].minor - 10_000
+
+    eased(order, Offer(2, 14), days=6)
+
+    assert state_of(order) == "completed"
+    profile = Profile.objects.get(pk=order.person_id)
+    assert (profile.overdue_orders, profile.breached_orders, profile.eased_orders) == (0, 1, 1)
+    orders.close_days(fees.realm_id, at=NOON + 19 * DAY, limit=9)
+    assert sum(m for m, _, _ in parts_of(order)) == 10_000 + fee
+
+    deduct_due(fees.realm_id, at=NOON + 20 * DAY)
+    assert orders.mark_overdue(fees.realm_id, at=NOON + 24 * DAY, limit=9) == 1
+    assert state_of(order) == "overdue"
+    profile.refresh_from_db()
+    assert (profile.overdue_orders, profile.breached_orders) == (1, 1)
+    for day in range(25, 140):
+        at = NOON + day * DAY
+        orders.mark_overdue(fees.realm_id, at=at, limit=9)
+        orders.close_days(fees.realm_id, at=at, limit=9)
+    late = Obligation.objects.filter(order=order, kind="late_fee")
+    assert sum(row.amount_minor for row in late) == 1_000  # the cap is the order's, not each part's
+
+
+def test_all_debts_are_one_plan_that_pays_the_oldest_first(power_bank: Shop) -> None:
+    first = completed(power_bank, someone(power_bank), yuan("4"), due_at=NOON + DAY)
+    second = ordered(power_bank, first.agreement)
+    orders.complete_order(second.id, orders.Final(total=800), by=BY, at=NOON)
+    eased(first, Offer(2, 14), alone=False)
+    assert parts_of(second) == [(600, "12-04 04", "pending"), (200, "12-18 04", "pending")]
+    assert parts_of(first) == [(400, "12-18 04", "pending")]
+    deduct_due(power_bank.realm_id, at=NOON + 14 * DAY)
+    deduct_due(power_bank.realm_id, at=NOON + 28 * DAY)
+    assert taken_from(first.person) == [yuan("6"), yuan("6")]
+
+
+def test_a_plan_that_is_not_offered_is_refused_and_nothing_moves(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("10"))
+    for offer in (Offer(5, 14), Offer(2, 15), Offer(6, 30), Offer(4, 14), Offer(0, 30), Offer(-2, 14)):
+        with nothing_moves(), pytest.raises(CannotEase):
+            eased(order, offer)
+    by = Actor.person(order.person_id)
+    with nothing_moves(), pytest.raises(DebtChanged):
+        orders.ease(order.person_id, order.id, MONTHLY, expected=[yuan("9")], by=by, at=NOON)
+    stranger = someone(power_bank)
+    with nothing_moves(), pytest.raises(NothingToEase):
+        orders.ease(stranger.id, order.id, MONTHLY, expected=[yuan("10")], by=by, at=NOON)
+    eased(order)
+    with nothing_moves(), pytest.raises(NothingToEase):
+        eased(order)
+
+
+def test_what_is_in_flight_or_stands_still_is_left_out(power_bank: Shop) -> None:
+    flying = completed(power_bank, someone(power_bank, "timeout_then_paid"), yuan("10"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    still = completed(power_bank, someone(power_bank), yuan("10"))
+    orders.pause_order(still.id, "problem_reported", by=BY, at=NOON)
+    for order in (flying, still):
+        with nothing_moves(), pytest.raises(NothingToEase):
+            eased(order)
+
+
+def test_whoever_pays_by_a_plan_is_not_asked_before_its_dates_and_gets_no_new_orders(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("10"))
+    eased(order)
+    with nothing_moves(), pytest.raises(PlanAgreed):
+        collect_now(order.id, by=BY, at=NOON)
+    wish = orders.Wish(agreement_id=order.agreement_id, out_order_no="w", title="x", currency="CNY", ceiling=1)
+    opening = orders.open_order(power_bank.merchant.id, wish, by=BY, at=NOON)
+    assert opening.decision.reasons == [Reason.PLAN]
+    pay_now(order.id, amount_minor=334, by=BY, at=NOON)
+    pay_all(order.person_id, by=BY, at=NOON)
+    assert taken_from(order.person) == [yuan("3.34"), yuan("6.66")]
+    wish = orders.Wish(agreement_id=order.agreement_id, out_order_no="v", title="x", currency="CNY", ceiling=1)
+    assert orders.open_order(power_bank.merchant.id, wish, by=BY, at=NOON).order
+
+
+def test_a_plan_ends_with_its_order_however_that_ends(power_bank: Shop) -> None:
+    for end in ("cancel", "lower", "elsewhere"):
+        order = completed(power_bank, someone(power_bank), yuan("10"))
+        eased(order)
+        if end == "cancel":
+            orders.cancel_order(order.id, "x", by=BY, at=NOON)
+        elif end == "lower":
+            orders.lower_total(order.id, 500, "x", by=BY, at=NOON)
+            assert [part[:2] for part in parts_of(order) if part[2] == "pending"] == [
+                (334, "12-20 04"),
+                (166, "01-19 04"),
+            ]
+            orders.lower_total(order.id, 0, "x", by=BY, at=NOON)
+        else:
+            orders.mark_paid(order.id, NOON, "till", by=BY, at=NOON)
+        assert Profile.objects.get(pk=order.person_id).eased_orders == 0
+
+
+def test_beyond_the_policy_a_colleague_grants_or_refuses(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("10"))
+    by = Actor.person(order.person_id)
+    asked = orders.ask_for_help(order.person_id, order.id, Offer(10, 30), "失业了", by=by, at=NOON)
+    with nothing_moves(), pytest.raises(ConcernOpen):
+        orders.ask_for_help(order.person_id, None, Offer(10, 30), "失业了", by=by, at=NOON)
+    with nothing_moves(), pytest.raises(ConcernOpen):
+        eased(order)
+    orders.refuse_ease(asked.id, "请先选择三期", by=STAFF, at=NOON)
+    again = orders.ask_for_help(order.person_id, order.id, Offer(10, 30), "真的不行", by=by, at=NOON)
+    with nothing_moves(), pytest.raises(CannotEase):
+        orders.grant_ease(again.id, Offer(24, 30), "好", by=STAFF, at=NOON)
+    with nothing_moves(), pytest.raises(Invalid):
+        orders.grant_ease(again.id, Offer(10, 30), " ", by=STAFF, at=NOON)
+    orders.grant_ease(again.id, Offer(10, 30), "同意", by=STAFF, at=NOON)
+    assert [m for m, _, _ in parts_of(order)] == [100] * 10
+    with nothing_moves(), pytest.raises(NotFound):
+        orders.ask_for_help(order.person_id, order.agreement_id, Offer(2, 30), "x", by=by, at=NOON)
+    with nothing_moves(), pytest.raises(Invalid):
+        orders.ask_for_help(order.person_id, order.id, Offer(100, 30), "x", by=by, at=NOON)
+
+
+def test_a_second_plan_soon_after_is_a_colleagues_to_grant(power_bank: Shop) -> None:
+    first = completed(power_bank, someone(power_bank), yuan("10"))
+    second = ordered(power_bank, first.agreement)
+    orders.complete_order(second.id, orders.Final(total=1000), by=BY, at=NOON)
+    eased(first)
+    with nothing_moves(), pytest.raises(CannotEase):
+        eased(second)
+    assert queries.easing_of(first.person_id, None, at=NOON).lately
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_plans_and_a_deduction_at_once_each_minor_unit_is_taken_once(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("10"))
+    at_once(lambda: eased(order), lambda: eased(order), lambda: deduct_due(power_bank.realm_id, at=NOON))
+    assert Concern.objects.filter(outcome="granted").count() <= 1
+    for day in (0, 30, 60, 90):
+        deduct_due(power_bank.realm_id, at=NOON + day * DAY)
+    assert sum((money.minor for money in taken_from(order.person)), 0) == 1000
+    assert state_of(order) == "deducted"
+    assert fresh(order.id).total == Money(1000)
