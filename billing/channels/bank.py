@@ -211,21 +211,11 @@ def write(
     """The bank's own line of what it moved or refused: out of the account, or back into it from a transaction."""
     code, kind = (refusal.code, refusal.kind) if refusal else ("", "")
     settles_at = at + _A_DAY if account.behaviour is Behaviour.LATE_CALLBACK and not refusal else at
+    txn, moved = f"sb_{uuid7().hex}", [amount.minor, amount.currency]
     cursor.execute(
         "INSERT INTO sandbox_bank.debit (number, token, txn, amount_minor, currency, code, kind, at, settles_at,"
         " refund_of) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [
-            number,
-            account.token,
-            f"sb_{uuid7().hex}",
-            amount.minor,
-            amount.currency,
-            code,
-            kind,
-            at,
-            settles_at,
-            refund_of,
-        ],
+        [number, account.token, txn, *moved, code, kind, at, settles_at, refund_of],
     )
     if refusal is None and account.balance_minor is not None:
         cursor.execute(

@@ -21,7 +21,8 @@ class HowMuch(forms.Form):
 
     def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["amount"] = AmountField(label=f"{_('Amount to give back')} ({currency})", currency=currency)
+        label = _("Amount to give back")
+        self.fields["amount"] = AmountField(label=f"{label} ({currency})", currency=currency)
         self.fields["reason"] = reason_field()
         self.fields["sure"] = forms.CharField(required=False, widget=forms.HiddenInput)
 
