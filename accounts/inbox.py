@@ -174,6 +174,7 @@ def preview(key: str, language: str, words: Words, *, at: datetime) -> Words:
         "link": "https://example.com/orders/ord_0",
         "instrument": Phrase({"zh-hans": "招商银行 ****1234", "en": "Merchants Bank ****1234"}),
         "reason": Phrase({"zh-hans": "余额不足", "en": "not enough money"}),
+        "how": Phrase({"zh-hans": "已退回原付款方式。", "en": "It went back to where it was taken from."}),
         "next": Phrase({"zh-hans": "将于{when}再次扣款。", "en": "We try again on {when}."}, {"when": at}),
     }
     return _filled(words, values, language=language, zone="Asia/Shanghai")

@@ -31,6 +31,8 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "due_in_1_day": _ALWAYS,
     "debit_succeeded": _ALWAYS | {"instrument"},
     "debit_failed": _ALWAYS | {"instrument", "reason", "next"},
+    "refund_succeeded": _ALWAYS | {"how"},
+    "refund_failed": _ALWAYS | {"how"},
     **_OVERDUE,
     **{stage: _ALWAYS | {"reason"} for stage in HELP},
 }

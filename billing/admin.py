@@ -10,6 +10,10 @@ from billing.models import (
     Instrument,
     InstrumentChange,
     Outage,
+    Refund,
+    RefundEvent,
+    RefundPart,
+    RefundPartEvent,
     RetryPolicy,
     Wallet,
     WalletEntry,
@@ -85,10 +89,10 @@ class DeductionLineAdmin(ReadOnlyAdmin):
 
 @admin.register(ChannelReport)
 class ChannelReportAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "deduction", "source", "outcome", "code", "channel_txn", "at"]
-    list_select_related = ["deduction"]
+    list_display = ["public_id", "deduction", "refund_part", "source", "outcome", "code", "channel_txn", "at"]
+    list_select_related = ["deduction", "refund_part"]
     search_fields = ["channel_txn__exact"]
-    found_by = {"ded": "deduction_id"}
+    found_by = {"ded": "deduction_id", "rfp": "refund_part_id"}
     ordering = ["-id"]
 
 
@@ -106,10 +110,10 @@ class CallbackAdmin(ReadOnlyAdmin):
 
 @admin.register(Case)
 class CaseAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "kind", "deduction", "opened_at", "closed_at"]
+    list_display = ["public_id", "kind", "deduction", "refund_part", "opened_at", "closed_at"]
     list_filter = ["realm__mode"]
-    list_select_related = ["deduction"]
-    found_by = {"ded": "deduction_id"}
+    list_select_related = ["deduction", "refund_part"]
+    found_by = {"ded": "deduction_id", "rfp": "refund_part_id"}
     ordering = ["-id"]
 
 
@@ -132,3 +136,45 @@ class WalletEntryAdmin(ReadOnlyAdmin):
     search_fields = ["number__exact"]
     found_by = {"per": "person_id"}
     ordering = ["-id"]
+
+
+@admin.register(Refund)
+class RefundAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "state", "order", "merchant__name", "amount", "returned", "created_at", "resolved_at"]
+    list_filter = ["state", "realm__mode"]
+    list_select_related = ["order", "merchant"]
+    search_fields = ["out_refund_no__exact"]
+    found_by = {"ord": "order_id", "per": "person_id", "mch": "merchant_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, row: Refund) -> str:
+        return minor(row.amount_minor, row.currency)
+
+    @admin.display(description="returned", ordering="returned_minor")
+    def returned(self, row: Refund) -> str:
+        return minor(row.returned_minor, row.currency)
+
+
+@admin.register(RefundEvent)
+class RefundEventAdmin(HistoryAdmin):
+    found_by = {"rfd": "subject_id"}
+
+
+@admin.register(RefundPart)
+class RefundPartAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "state", "refund", "channel", "amount", "failure_code", "prepared_at"]
+    list_filter = ["state", "realm__mode"]
+    list_select_related = ["refund"]
+    search_fields = ["channel_txn__exact"]
+    found_by = {"rfd": "refund_id", "ded": "taken__deduction_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, row: RefundPart) -> str:
+        return minor(row.amount_minor, row.currency)
+
+
+@admin.register(RefundPartEvent)
+class RefundPartEventAdmin(HistoryAdmin):
+    found_by = {"rfp": "subject_id"}

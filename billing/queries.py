@@ -9,7 +9,17 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from msgspec import convert
 
 from billing import purse
-from billing.models import Deduction, DeductionLine, Instrument, Outage, RetryPolicy, Wallet, WalletEntry
+from billing.models import (
+    Deduction,
+    DeductionLine,
+    Instrument,
+    Outage,
+    Refund,
+    RefundPart,
+    RetryPolicy,
+    Wallet,
+    WalletEntry,
+)
 from billing.planning import Policy, Tried, awake, may_move
 from kernel.money import Money
 from kernel.prepared import Reading
@@ -273,3 +283,9 @@ def orders_paid_by(entries: Sequence[WalletEntry]) -> dict[UUID, DeductionLine]:
     numbers = {UUID(hex=entry.number): entry.id for entry in entries if entry.amount_minor < 0}
     lines = DeductionLine.objects.filter(deduction_id__in=numbers).select_related("order__merchant")
     return {numbers[line.deduction_id]: line for line in lines}
+
+
+def refunds_of(order_id: UUID) -> QuerySet[Refund]:
+    """An order's refunds, newest first, each with its parts."""
+    parts = Prefetch("parts", RefundPart.objects.select_related("taken").order_by("id"))
+    return Refund.objects.filter(order_id=order_id).prefetch_related(parts).order_by("-id")

@@ -98,6 +98,18 @@ class ReferenceReused(Refusal):
     code, title = "reference_reused", _("This reference stands for another payment.")
 
 
+class RefundTooMuch(Refusal):
+    """More than is owed and was collected, less what went back before."""
+
+    code, status, title = "refund_too_much", 422, _("More than can be given back of this order.")
+
+
+class RefundNumberReused(Refusal):
+    """`out_refund_no` names another refund of this merchant."""
+
+    code, title = "out_refund_no_reused", _("This out_refund_no belongs to a refund with other parameters.")
+
+
 class ChannelOut(Refusal):
     """Somebody declared it before."""
 

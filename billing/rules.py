@@ -76,3 +76,12 @@ def row_of(kinds: Sequence[str], kind: Kind) -> int:
             break
         count += 1
     return count
+
+
+def parts_of(amount: int, left: Sequence[int]) -> list[int]:
+    """How an amount is split over what is left in each place, the first place first."""
+    shares = []
+    for most in left:
+        shares.append(min(amount, most))
+        amount -= shares[-1]
+    return shares

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from billing.services import ask, callbacks, deduct, outage, untold
+from billing.services import ask, ask_parts, callbacks, deduct, outage, untold
 from kernel.clock import live_now
 from kernel.sweeps import running_realms
 from orders import services as orders
@@ -18,6 +18,7 @@ def deduct_due() -> None:
 def ask_unknown() -> None:
     """Ask about outcomes nobody knows."""
     ask.DUE.ring()
+    ask_parts.DUE.ring()
 
 
 @shared_task

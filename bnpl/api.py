@@ -9,7 +9,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from billing import callbacks
-from billing.api import clock, people
+from billing.api import clock, people, refunds
 from billing.api import views as billing
 from bnpl import guide
 from credit.api import sandbox as signing
@@ -62,6 +62,7 @@ V1: list[tuple[str, type]] = [
     ("orders/<str:order>/modify", orders.ModifyOrder),
     ("orders/<str:order>/mark_paid", orders.MarkPaid),
     ("orders/<str:order>/collect", billing.CollectOrder),
+    ("orders/<str:order>/refunds", refunds.OrderRefunds),
     ("orders/<str:order>/events", orders.OrderEvents),
     ("events", events.Events),
     ("events/<str:event>", events.OneEvent),

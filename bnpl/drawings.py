@@ -108,6 +108,15 @@ POSTINGS = (
     ("paid elsewhere", "paid_elsewhere", "on_collection: pending → receivable; advance: payable → receivable"),
     ("a wallet was topped up", "topped_up", "clearing:sandbox → wallet"),
     ("a wallet paid", "wallet_debited", "wallet → clearing:wallet, which the deduction's success empties again"),
+    ("collected money is refunded", "refund_asked", "payable → refund_due; fees → payable, in proportion"),
+    ("a channel gave it back", "refunded", "refund_due → clearing"),
+    ("a channel did not give it back", "refund_failed", "what asking posted, the other way, for that part"),
+    ("it went back into a wallet", "wallet_refunded", "clearing:wallet → wallet"),
+    (
+        "money went back that nobody expected",
+        "refunded_after_failure, refunded_twice",
+        "suspense → clearing, with a case",
+    ),
     (
         "money that cannot be placed",
         "taken_after_failure, taken_twice, wrong_amount",

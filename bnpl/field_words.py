@@ -91,6 +91,16 @@ FIELDS = {
     "instrument": "Which instrument; null for the person's first one at that time.",
     "paid_at": "When the person paid you.",
     "reference": "Your number of that payment: the same one never counts twice.",
+    # refunds
+    "order": "The order's id.",
+    "out_refund_no": "Your own number of the refund, unique for ever; null when you gave none.",
+    "NewRefund.out_refund_no": "Your own number, unique for ever: the same one is the same refund.",
+    "lowered": "How much of it was not collected yet and is no longer owed, in minor units.",
+    "returned": "How much of it has gone back so far, in minor units.",
+    "parts": "What goes back, by the deductions it was taken with, the newest first.",
+    "deduction": "The id of the deduction whose money goes back.",
+    "failure_code": "Why the channel gave nothing back; empty otherwise.",
+    "resolved_at": "When it was known how it ended; null before.",
     # events and webhooks
     "type": "What happened; see the list of types.",
     "Problem.type": "Where this error is explained.",

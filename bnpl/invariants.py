@@ -5,7 +5,17 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-LIVES = ("credit_agreement", "orders_order", "orders_obligation", "orders_concern", "billing_deduction")
+from bnpl.channel_invariants import AT_CHANNELS
+
+LIVES = (
+    "credit_agreement",
+    "orders_order",
+    "orders_obligation",
+    "orders_concern",
+    "billing_deduction",
+    "billing_refund",
+    "billing_refundpart",
+)
 SHOWN = 20
 
 
@@ -167,22 +177,6 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "the_bank_agrees",
-        "What the sandbox bank took is a success here, in flight, or a case; what succeeded here it took.",
-        """
-        SELECT b.number, b.txn, d.id, d.state, b.amount_minor AS bank, d.amount_minor AS ours
-        FROM (SELECT * FROM sandbox_bank.debit WHERE code = '') b
-        FULL JOIN (SELECT * FROM billing_deduction WHERE channel = 'sandbox') d
-             ON replace(d.id::text, '-', '') = b.number
-        WHERE d.id IS NOT NULL
-          AND ((b.number IS NULL AND d.state = 'succeeded')
-            OR (b.number IS NOT NULL AND d.state = 'succeeded'
-                AND (b.txn, b.amount_minor) <> (d.channel_txn, d.amount_minor))
-            OR (b.number IS NOT NULL AND d.state NOT IN ('sent', 'unknown', 'succeeded')
-                AND NOT EXISTS (SELECT 1 FROM billing_case c WHERE c.deduction_id = d.id)))
-        """,
-    ),
-    Invariant(
         "wallets_are_what_the_book_says",
         "A wallet's balance equals its entries and its account in the book.",
         """
@@ -264,6 +258,7 @@ INVARIANTS = [
                       AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
         """,
     ),
+    *(Invariant(*one) for one in AT_CHANNELS),
     *(
         Invariant(
             f"{life}_history_is_whole",
@@ -281,7 +276,7 @@ INVARIANTS = [
                       WHERE subject_id = s.id) e) h ON true
             WHERE (h.lines, h.last, h.ends_as, h.joined, h.legal)
                   IS DISTINCT FROM (s.version::bigint, s.version, s.state, true, true)
-            """,  # noqa: S608  our own five names
+            """,  # noqa: S608  our own names
         )
         for life in LIVES
     ),

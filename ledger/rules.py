@@ -93,6 +93,10 @@ def wallet(person_id: UUID) -> Account:
     return Account("wallet", person_id)
 
 
+def refund_due(person_id: UUID) -> Account:
+    return Account("refund_due", person_id)
+
+
 def clearing(channel: str) -> Account:
     return Account(CLEARING + channel)
 

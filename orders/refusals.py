@@ -77,6 +77,12 @@ class AlreadyCollected(Refusal):
     code, title = "already_collected", _("Money was collected for this order already.")
 
 
+class PaidElsewhere(Refusal):
+    """The person paid the merchant directly: there is nothing with us that could go back."""
+
+    code, title = "paid_elsewhere", _("This order was not paid through us: give it back the way it was paid.")
+
+
 class WrittenOff(Refusal):
     """The debt was given up as lost; only a payment can change it now."""
 

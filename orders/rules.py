@@ -137,6 +137,26 @@ def recovery_moves(amount: Money, before: Money, clearing: Account, terms: Terms
     return [Move(clearing, terms.owed, amount), Move(terms.owed, FEES, fee_on(amount, before, terms))]
 
 
+def refund_moves(amount: Money, kept: Money, due: Account, terms: Terms) -> list[Move]:
+    """The merchant gives back `amount` of `kept`, the rest so far of what came in, and gets its fee for it back.
+
+    Fees are of what the merchant keeps, so however many parts go back, what is left of them is exact.
+    """
+    fee = fee_of(kept, terms) - fee_of(kept - amount, terms)
+    return [Move(terms.owed, due, amount), Move(FEES, terms.owed, fee)]
+
+
+def refund_failed_moves(amount: Money, kept: Money, due: Account, terms: Terms) -> list[Move]:
+    """It could not be given back: the merchant, who keeps `kept` without it, has it again, less its fee."""
+    fee = fee_of(kept + amount, terms) - fee_of(kept, terms)
+    return [Move(due, terms.owed, amount), Move(terms.owed, FEES, fee)]
+
+
+def returned_moves(amount: Money, due: Account, clearing: Account) -> list[Move]:
+    """The channel has given it back to the person."""
+    return [Move(due, clearing, amount)]
+
+
 def bucket_of(days: int) -> str:
     """The ageing bucket of something this many days past its due day."""
     return next((name for floor, name in BUCKETS if days >= floor), "")

@@ -129,7 +129,7 @@ def order_out(order: Order) -> OrderOut:
         ceiling=order.ceiling_minor,
         total=order.total_minor,
         paid=sum(row.paid_minor for row in obligations),
-        refunded=0,
+        refunded=order.refunded_minor,
         outstanding=sum(row.owed.minor for row in obligations),
         items=[convert(item, Item) for item in order.items],
         discounts=[convert(item, Discount) for item in order.discounts],

@@ -75,6 +75,7 @@ PAGES: dict[str, Access] = {
     "cancel_order": _ORDER,
     "lower_order": _ORDER,
     "mark_order_paid": _ORDER,
+    "refund_order": _form(BUILDERS | MONEY, MONEY),
     "collect_order": _form(BUILDERS, NOBODY),
     "answer_report": _ORDER,
     "services": _LOOK,

@@ -2,7 +2,20 @@
 
 from django.urls import URLPattern, path
 
-from portal.pages import forgotten, home, hooks, keys, order, orders, sandbox, security, services, signing, team
+from portal.pages import (
+    forgotten,
+    home,
+    hooks,
+    keys,
+    order,
+    orders,
+    refund,
+    sandbox,
+    security,
+    services,
+    signing,
+    team,
+)
 
 SIGNING: list[URLPattern] = [
     path("merchant/", signing.door, name="merchant_door"),
@@ -30,6 +43,7 @@ _BY_ADDRESS = {
     "orders/<str:order>/mark-paid": order.mark_paid,
     "orders/<str:order>/collect": order.collect,
     "orders/<str:order>/answer": order.answer,
+    "orders/<str:order>/refund": refund.refund,
     "orders/<str:order>/confirm": sandbox.confirm_as_person,
     "services/": services.services,
     "services/new": services.add_service,

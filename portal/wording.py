@@ -67,6 +67,8 @@ HAPPENED = {
     "reported": _("The person reported a problem"),
     "eased": _("A plan with smaller parts was agreed with the person"),
     "written_off": _("The debt was written off"),
+    "refund_asked": _("A refund was asked for"),
+    "refunded": _("Money went back to the person"),
     "deducted": _("Everything is collected"),
 }
 PURPOSES = {
@@ -106,7 +108,7 @@ ROLES = {
 ROLES_MAY = {
     "owner": _("Everything, and the team"),
     "developer": _("Keys, webhooks, services and the sandbox"),
-    "finance": _("Looks, and exports orders"),
+    "finance": _("Looks, exports orders and gives money back"),
     "viewer": _("Looks at everything, changes nothing"),
 }
 SCOPES = {
@@ -164,6 +166,7 @@ VERBS = {
     "order_cancelled": _("An order was cancelled"),
     "order_lowered": _("An order's total was lowered"),
     "order_marked_paid": _("An order was marked as paid"),
+    "order_refunded": _("Money of an order was given back"),
     "order_collect_asked": _("An order was collected at once"),
     "report_answered": _("A reported problem was answered"),
 }

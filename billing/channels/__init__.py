@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from billing.channels.base import Absent, Answer, Channel, Charge, Closed, Declined, Lost, Taken
+from billing.channels.base import Absent, Answer, Channel, Charge, Closed, Declined, Lost, Return, Taken
 from billing.channels.sandbox import SandboxChannel
 from billing.channels.wallet import WalletChannel
 from kernel.transactions import in_transaction
@@ -27,11 +27,24 @@ def charge_all(charges: Iterable[tuple[_T, str, Charge]], *, within: timedelta) 
 
     Nothing is sent any more once `within` has passed: whoever finds a charge after that may believe that it never left.
     """
+    calls = ((key, name, one.number, partial(CHANNELS[name].charge, one)) for key, name, one in charges)
+    return _in_time(calls, within)
+
+
+def give_back_all(returns: Iterable[tuple[_T, str, Return]], *, within: timedelta) -> Iterator[tuple[_T, Answer]]:
+    """Ask each channel to give money back. The same holds."""
+    calls = ((key, name, one.number, partial(CHANNELS[name].give_back, one)) for key, name, one in returns)
+    return _in_time(calls, within)
+
+
+def _in_time(
+    calls: Iterable[tuple[_T, str, str, Callable[[], Answer]]], within: timedelta
+) -> Iterator[tuple[_T, Answer]]:
     until = time.monotonic() + within.total_seconds()
-    for key, name, charge in charges:
+    for key, name, number, call in calls:
         if time.monotonic() >= until:
             return
-        yield key, _asked(partial(CHANNELS[name].charge, charge), name, charge.number)
+        yield key, _asked(call, name, number)
 
 
 def query(name: str, number: str, *, at: datetime) -> Answer:
@@ -64,8 +77,10 @@ __all__ = [
     "Closed",
     "Declined",
     "Lost",
+    "Return",
     "Taken",
     "charge_all",
     "close",
+    "give_back_all",
     "query",
 ]

@@ -69,7 +69,7 @@ def open_account(
     token: str, behaviour: Behaviour, *, until: datetime | None = None, balance_minor: int | None = None
 ) -> None:
     """A scripted account begins."""
-    with _cursor() as cursor:
+    with books() as cursor:
         cursor.execute(
             "INSERT INTO sandbox_bank.account (token, behaviour, until, balance_minor) VALUES (%s, %s, %s, %s)"
             " ON CONFLICT (token) DO NOTHING",
@@ -81,9 +81,9 @@ def change_account(
     token: str, behaviour: Behaviour, *, until: datetime | None = None, balance_minor: int | None = None
 ) -> None:
     """The account behaves otherwise from now on, as one that was never charged."""
-    with _cursor() as cursor:
+    with books() as cursor:
         cursor.execute(
-            "UPDATE sandbox_bank.account SET behaviour = %s, until = %s, balance_minor = %s, charges = 0"
+            "UPDATE sandbox_bank.account SET behaviour = %s, until = %s, balance_minor = %s, charges = 0, refunds = 0"
             " WHERE token = %s",
             [behaviour.value, until, balance_minor, token],
         )
@@ -91,7 +91,7 @@ def change_account(
 
 def accounts_of(tokens: Iterable[str]) -> dict[str, BankAccount]:
     """How these accounts stand now, by their tokens."""
-    with _cursor() as cursor:
+    with books() as cursor:
         cursor.execute(
             "SELECT token, behaviour, until, balance_minor, charges FROM sandbox_bank.account WHERE token = ANY (%s)",
             [list(tokens)],
@@ -101,8 +101,8 @@ def accounts_of(tokens: Iterable[str]) -> dict[str, BankAccount]:
 
 def debit(number: str, token: str, amount: Money, *, at: datetime) -> Answer:
     """The bank's side of a charge: one effect a number, and the answer that reaches us, or none."""
-    with _cursor() as cursor:
-        if _turn(cursor, number):
+    with books() as cursor:
+        if turn(cursor, number):
             return Declined("closed", Kind.TECHNICAL)
         cursor.execute(
             "UPDATE sandbox_bank.account SET charges = charges + 1 WHERE token = %s"
@@ -113,32 +113,32 @@ def debit(number: str, token: str, amount: Money, *, at: datetime) -> Answer:
         if row is None:
             return Declined("account_unknown", Kind.HARD)
         account = BankAccount(row[0], Behaviour(row[1]), *row[2:])
-        known = _debit_of(cursor, number)
+        known = movement_of(cursor, number)
         if known is not None:
-            return _told(known, at=at)
+            return told(known, at=at)
         if account.behaviour is Behaviour.TIMEOUT_THEN_NOT_PAID and account.charges == 1:
             return Lost("timeout")
         refusal = _refusal(account, amount, at=at)
-        _write(cursor, account, number, amount, refusal, at=at)
+        write(cursor, account, number, amount, refusal, at=at)
         if refusal is not None:
             return refusal
-        return _first_answer(cursor, account, number, amount, at=at)
+        return first_answer(cursor, account, number, amount, at=at)
 
 
 def look_up(number: str, *, at: datetime) -> Answer:
     """What the bank says about a number when asked."""
-    with _cursor() as cursor:
-        known = _debit_of(cursor, number)
-    return Absent() if known is None else _told(known, at=at)
+    with books() as cursor:
+        known = movement_of(cursor, number)
+    return Absent() if known is None else told(known, at=at)
 
 
 def close(number: str, *, at: datetime) -> Answer:
     """Nothing is taken under this number from now on; or what was, if it came to that."""
-    with _cursor() as cursor:
-        _turn(cursor, number)
-        known = _debit_of(cursor, number)
+    with books() as cursor:
+        turn(cursor, number)
+        known = movement_of(cursor, number)
         if known is not None:
-            return _told(known, at=at)
+            return told(known, at=at)
         cursor.execute(
             "INSERT INTO sandbox_bank.closed (number, at) VALUES (%s, %s) ON CONFLICT (number) DO NOTHING", [number, at]
         )
@@ -147,7 +147,7 @@ def close(number: str, *, at: datetime) -> Answer:
 
 def callbacks_due(tokens_like: str, *, at: datetime, limit: int = 100) -> list[Callback]:
     """Callbacks the bank sends by now for accounts whose token begins so, signed."""
-    with _cursor() as cursor:
+    with books() as cursor:
         cursor.execute(
             "SELECT c.id, c.notify_id, d.number, d.txn, d.amount_minor, d.currency FROM sandbox_bank.callback c"
             " JOIN sandbox_bank.debit d ON d.number = c.number"
@@ -165,15 +165,16 @@ def callbacks_due(tokens_like: str, *, at: datetime, limit: int = 100) -> list[C
 
 def delivered(callback_id: int, *, at: datetime) -> None:
     """We have acknowledged the callback; the bank sends it no more."""
-    with _cursor() as cursor:
+    with books() as cursor:
         cursor.execute("UPDATE sandbox_bank.callback SET delivered_at = %s WHERE id = %s", [at, callback_id])
 
 
 def debits_of(token: str) -> list[Money]:
     """What was really taken from an account, oldest first: the truth the tests hold our book against."""
-    with _cursor() as cursor:
+    with books() as cursor:
         cursor.execute(
-            "SELECT amount_minor, currency FROM sandbox_bank.debit WHERE token = %s AND code = '' ORDER BY at, number",
+            "SELECT amount_minor, currency FROM sandbox_bank.debit WHERE token = %s AND code = ''"
+            " AND refund_of IS NULL ORDER BY at, number",
             [token],
         )
         return [Money(minor, currency) for minor, currency in cursor.fetchall()]
@@ -197,25 +198,34 @@ def _refusal(account: BankAccount, amount: Money, *, at: datetime) -> Declined |
     return None
 
 
-def _write(
-    cursor: Any, account: BankAccount, number: str, amount: Money, refusal: Declined | None, *, at: datetime
+def write(
+    cursor: Any,
+    account: BankAccount,
+    number: str,
+    amount: Money,
+    refusal: Declined | None,
+    *,
+    at: datetime,
+    refund_of: str | None = None,
 ) -> None:
+    """The bank's own line of what it moved or refused: out of the account, or back into it from a transaction."""
     code, kind = (refusal.code, refusal.kind) if refusal else ("", "")
     settles_at = at + _A_DAY if account.behaviour is Behaviour.LATE_CALLBACK and not refusal else at
+    txn, moved = f"sb_{uuid7().hex}", [amount.minor, amount.currency]
     cursor.execute(
-        "INSERT INTO sandbox_bank.debit (number, token, txn, amount_minor, currency, code, kind, at, settles_at)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [number, account.token, f"sb_{uuid7().hex}", amount.minor, amount.currency, code, kind, at, settles_at],
+        "INSERT INTO sandbox_bank.debit (number, token, txn, amount_minor, currency, code, kind, at, settles_at,"
+        " refund_of) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [number, account.token, txn, *moved, code, kind, at, settles_at, refund_of],
     )
     if refusal is None and account.balance_minor is not None:
         cursor.execute(
             "UPDATE sandbox_bank.account SET balance_minor = balance_minor - %s WHERE token = %s",
-            [amount.minor, account.token],
+            [-amount.minor if refund_of else amount.minor, account.token],
         )
 
 
-def _first_answer(cursor: Any, account: BankAccount, number: str, amount: Money, *, at: datetime) -> Answer:
-    """The money is taken; this is what of it reaches the caller."""
+def first_answer(cursor: Any, account: BankAccount, number: str, amount: Money, *, at: datetime) -> Answer:
+    """The money has moved; this is what of it reaches the caller."""
     late = account.behaviour is Behaviour.LATE_CALLBACK
     if late or account.behaviour is Behaviour.DUPLICATE_CALLBACK:
         # One callback, sent once or three times over: a repeat carries the same notify_id, as real channels' do.
@@ -229,20 +239,20 @@ def _first_answer(cursor: Any, account: BankAccount, number: str, amount: Money,
         return Lost("timeout")
     if late:
         return Lost("processing")
-    known = _debit_of(cursor, number)
+    known = movement_of(cursor, number)
     if known is None:
         raise RuntimeError(f"the sandbox bank lost {number}")
     return Taken(known["txn"], amount)
 
 
-def _turn(cursor: Any, number: str) -> bool:
+def turn(cursor: Any, number: str) -> bool:
     """One at a time about one number, until the bank's transaction ends. Whether it is closed."""
     cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [TURN, number])
     cursor.execute("SELECT 1 FROM sandbox_bank.closed WHERE number = %s", [number])
     return cursor.fetchone() is not None
 
 
-def _debit_of(cursor: Any, number: str) -> dict[str, Any] | None:
+def movement_of(cursor: Any, number: str) -> dict[str, Any] | None:
     cursor.execute(
         "SELECT txn, amount_minor, currency, code, kind, settles_at FROM sandbox_bank.debit WHERE number = %s",
         [number],
@@ -251,7 +261,7 @@ def _debit_of(cursor: Any, number: str) -> dict[str, Any] | None:
     return dict(zip(("txn", "amount", "currency", "code", "kind", "settles_at"), row, strict=True)) if row else None
 
 
-def _told(known: dict[str, Any], *, at: datetime) -> Answer:
+def told(known: dict[str, Any], *, at: datetime) -> Answer:
     if known["code"]:
         return Declined(known["code"], known["kind"])
     if at < known["settles_at"]:
@@ -260,7 +270,7 @@ def _told(known: dict[str, Any], *, at: datetime) -> Answer:
 
 
 @contextmanager
-def _cursor() -> Iterator[Any]:
+def books() -> Iterator[Any]:
     """One transaction of the bank's own, committed at its end whatever becomes of ours."""
     held = getattr(_local, "connection", None)
     name = connection.settings_dict["NAME"]

@@ -1,4 +1,4 @@
-"""What every channel can do: take money under our number, and say what became of a number."""
+"""What every channel can do: take money under our number, give it back, and say what became of a number."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,8 +18,19 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
+class Return:
+    """What is asked of a channel: give this much of that transaction back to its token, under this number."""
+
+    number: str
+    txn: str
+    token: str
+    amount: Money
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
-    """The money was taken, under the channel's own transaction number."""
+    """The money was taken, or given back, under the channel's own transaction number."""
 
     txn: str
     amount: Money
@@ -65,10 +76,14 @@ class Channel(Protocol):
         """Take the money. Sent twice under one number it is taken once."""
         ...
 
+    def give_back(self, asked: Return) -> Answer:
+        """Refund the transaction. Sent twice under one number it is refunded once."""
+        ...
+
     def query(self, number: str, *, at: datetime) -> Answer:
         """What became of the number."""
         ...
 
     def close(self, number: str, *, at: datetime) -> Answer:
-        """See to it that nothing is taken under the number any more: Closed, or what became of it already."""
+        """See to it that nothing moves under the number any more: Closed, or what became of it already."""
         ...

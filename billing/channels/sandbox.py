@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import psycopg2
 
-from billing.channels import bank
-from billing.channels.base import Answer, Charge, Lost
+from billing.channels import bank, bank_refunds
+from billing.channels.base import Answer, Charge, Lost, Return
 
 
 class SandboxChannel:
@@ -18,6 +18,12 @@ class SandboxChannel:
     def charge(self, charge: Charge) -> Answer:
         try:
             return bank.debit(charge.number, charge.token, charge.amount, at=charge.at)
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+            return Lost("connection_lost")
+
+    def give_back(self, asked: Return) -> Answer:
+        try:
+            return bank_refunds.refund(asked.number, asked.txn, asked.amount, at=asked.at)
         except (psycopg2.OperationalError, psycopg2.InterfaceError):
             return Lost("connection_lost")
 

@@ -6,8 +6,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from billing.channels.base import Absent, Answer, Charge, Closed, Declined, Taken
-from billing.models import Deduction, Wallet, WalletEntry
+from billing.channels.base import Absent, Answer, Charge, Closed, Declined, Return, Taken
+from billing.models import Deduction, RefundPart, Wallet, WalletEntry
 from billing.planning import Kind
 from kernel import ids
 from kernel.money import Money
@@ -45,19 +45,41 @@ class WalletChannel:
         ledger.post([ledger.Fact(entry.id, "wallet_debited", [move])], realm_id=wallet.realm_id, at=charge.at)
         return Taken(entry.public_id, charge.amount)
 
+    @transaction.atomic
+    def give_back(self, asked: Return) -> Answer:
+        person_id = UUID(asked.token)
+        if self._given_up(asked.number):
+            return Declined("closed", Kind.TECHNICAL)
+        wallet = Wallet.objects.select_for_update(no_key=True).get(pk=person_id)
+        done = self.query(asked.number, at=asked.at)
+        if not isinstance(done, Absent):
+            return done
+        Wallet.objects.filter(pk=person_id).update(balance_minor=F("balance_minor") + asked.amount.minor)
+        entry = WalletEntry.objects.create(
+            person_id=person_id, number=asked.number, amount_minor=asked.amount.minor, at=asked.at
+        )
+        move = book.Move(CLEARING, book.wallet(person_id), asked.amount)
+        ledger.post([ledger.Fact(entry.id, "wallet_refunded", [move])], realm_id=wallet.realm_id, at=asked.at)
+        return Taken(entry.public_id, asked.amount)
+
     def query(self, number: str, *, at: datetime) -> Answer:
         del at  # a wallet has no "not yet"
         entry = WalletEntry.objects.select_related("person__wallet").filter(number=number).first()
         if entry is None:
             return Absent()
-        return Taken(entry.public_id, Money(-entry.amount_minor, entry.person.wallet.currency))
+        return Taken(entry.public_id, Money(abs(entry.amount_minor), entry.person.wallet.currency))
 
     def close(self, number: str, *, at: datetime) -> Answer:
-        """Whoever comes late finds that its deduction is not being sent any more."""
+        """Whoever comes late finds that its movement is not being sent any more."""
         answer = self.query(number, at=at)
         return Closed() if isinstance(answer, Absent) else answer
 
     def _given_up(self, number: str) -> bool:
         key = ids.bare(number)
-        row = Deduction.objects.select_for_update(of=("self",), no_key=True).filter(pk=key).first() if key else None
-        return row is not None and row.state != Deduction.State.SENT
+        if key is None:
+            return False
+        for life in (Deduction, RefundPart):
+            row = life.objects.select_for_update(of=("self",), no_key=True).filter(pk=key).first()
+            if row is not None:
+                return bool(row.state != life.State.SENT)
+        return False

@@ -1,7 +1,4 @@
 from billing.models.collecting import (
-    Callback,
-    Case,
-    ChannelReport,
     Deduction,
     DeductionEvent,
     DeductionLine,
@@ -9,8 +6,10 @@ from billing.models.collecting import (
     Wallet,
     WalletEntry,
 )
+from billing.models.evidence import Callback, Case, ChannelReport
 from billing.models.instruments import Instrument, InstrumentChange
 from billing.models.outage import Outage
+from billing.models.refunding import Refund, RefundEvent, RefundPart, RefundPartEvent
 
 __all__ = [
     "Callback",
@@ -22,6 +21,10 @@ __all__ = [
     "Instrument",
     "InstrumentChange",
     "Outage",
+    "Refund",
+    "RefundEvent",
+    "RefundPart",
+    "RefundPartEvent",
     "RetryPolicy",
     "Wallet",
     "WalletEntry",

@@ -2,8 +2,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models import F, Q
 from django_fsm import FSMField, transition
 
 from accounts.models import Person
@@ -160,6 +159,8 @@ class DeductionLine(models.Model):
     planned = models.JSONField(null=True, blank=True)
     #: While the deduction's outcome is open: at most one such line an obligation.
     live = models.BooleanField(default=True)
+    #: How much of it went back or is on its way back.
+    refunded_minor = models.BigIntegerField(default=0)
 
     class Meta:
         ordering = ["id"]
@@ -168,69 +169,14 @@ class DeductionLine(models.Model):
                 fields=["obligation"], name="one_live_deduction_an_obligation", condition=Q(live=True)
             ),
             models.CheckConstraint(name="a_line_asks_for_something", condition=Q(amount_minor__gt=0)),
+            models.CheckConstraint(
+                name="no_more_goes_back_than_came",
+                condition=Q(refunded_minor__gte=0, refunded_minor__lte=F("amount_minor")),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.deduction_id}: {self.amount_minor}"
-
-
-class ChannelReport(Identified):
-    """What a channel said about a deduction, whoever asked and whatever came of it. Append-only evidence."""
-
-    prefix = "rep"
-    append_only: ClassVar[bool] = True
-
-    deduction = models.ForeignKey(Deduction, models.PROTECT, related_name="reports")
-    source = models.CharField(max_length=8)
-    outcome = models.CharField(max_length=10)
-    code = models.CharField(max_length=60, blank=True)
-    channel_txn = models.CharField(max_length=64, blank=True)
-    amount_minor = models.BigIntegerField(null=True, blank=True)
-    at = models.DateTimeField()
-    recorded_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        ordering = ["id"]
-        triggers = guards.append_only()
-
-
-class Callback(models.Model):
-    """A channel's callback as it came, kept before anything is made of it; each is acted on once."""
-
-    append_only: ClassVar[bool] = True
-
-    id = models.BigAutoField(primary_key=True)
-    channel = models.CharField(max_length=20)
-    notify_id = models.CharField(max_length=80)
-    raw = models.BinaryField()
-    at = models.DateTimeField()
-    recorded_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["channel", "notify_id"], name="a_callback_counts_once")]
-        triggers = guards.append_only()
-
-    def __str__(self) -> str:
-        return f"{self.channel} {self.notify_id}"
-
-
-class Case(Identified):
-    """Something only a person can judge: a channel that contradicts itself or our book."""
-
-    prefix = "cas"
-
-    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
-    kind = models.CharField(max_length=30)
-    deduction = models.ForeignKey(Deduction, models.PROTECT, null=True, blank=True, related_name="cases")
-    detail = models.JSONField(default=dict)
-    opened_at = models.DateTimeField()
-    closed_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ["-id"]
-        indexes = [
-            models.Index(fields=["realm", "opened_at"], name="cases_open", condition=Q(closed_at__isnull=True)),
-        ]
 
 
 class Wallet(models.Model):

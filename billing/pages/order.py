@@ -109,6 +109,7 @@ def show_order(
         order=sheet.order,
         history=sheet.order.history.order_by("-seq"),
         attempts=list(queries.attempts_at(sheet.order.id)),
+        refunds=list(queries.refunds_of(sheet.order.id)),
         planned=queries.coming_of(sheet.obligations, instruments),
         late=queries.late_of(sheet),
         pauses=list(sheet.order.pauses.filter(ended_at__isnull=True).order_by("began_at")) if still else [],

@@ -5,7 +5,7 @@ from datetime import datetime
 from django.db import transaction
 
 from billing import channels, rules
-from billing.models import Deduction
+from billing.models import Deduction, RefundPart
 from billing.services.settle import Report, settle_all
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
@@ -18,12 +18,12 @@ ASKER = Actor.system("ask")
 def ask_unknown(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """Ask the channels about deductions whose time to be asked about has come. Returns how many were asked about."""
     rows = _take_turn(realm_id, at=at, limit=limit)
-    reports = [Report(row.id, _heard(row, at=at), "query") for row in rows]
+    reports = [Report(row.id, heard(row, at=at), "query") for row in rows]
     settle_all(reports, by=ASKER, at=at)
     return len(rows)
 
 
-def _heard(row: Deduction, *, at: datetime) -> channels.Answer:
+def heard(row: Deduction | RefundPart, *, at: datetime) -> channels.Answer:
     """What the channel says of it. A number that may be believed never to have arrived is closed before it is given up.
 
     A request that was held up on its way for minutes would otherwise still be charged, beside the next attempt.

@@ -9,9 +9,10 @@ import structlog
 from django.db import transaction
 
 from billing.channels import Taken, bank
-from billing.models import Callback, Deduction
+from billing.models import Callback, Deduction, RefundPart
 from billing.refusals import BadSignature
 from billing.services.settle import Report, settle_all
+from billing.services.settle_parts import PartReport, settle_parts
 from kernel import wire
 from kernel.actor import Actor
 from kernel.models import Realm
@@ -52,12 +53,7 @@ def _receive(channel: str, raw: bytes, signature: str, now_in: Callable[[Realm],
     if not hmac.compare_digest(bank.sign(raw).encode(), signature.encode()):
         raise BadSignature
     note = BankNote.of(wire.decode(raw))
-    try:
-        known = Deduction.objects.select_related("realm").filter(pk=UUID(hex=note.number), channel=channel).first()
-    except ValueError:
-        raise Malformed("number is not one of ours.") from None
-    if known is None:
-        raise NotFound
+    known = _named(channel, note.number)
     at = now_in(known.realm)
     _, fresh = Callback.objects.get_or_create(
         channel=channel, notify_id=note.notify_id, defaults={"raw": raw, "at": at}
@@ -65,8 +61,25 @@ def _receive(channel: str, raw: bytes, signature: str, now_in: Callable[[Realm],
     if not fresh:
         return False
     answer = Taken(note.txn, Money(note.amount, note.currency))
-    settle_all([Report(known.id, answer, "callback")], by=Actor.channel(channel), at=at)
+    by = Actor.channel(channel)
+    if isinstance(known, RefundPart):
+        settle_parts([PartReport(known.id, answer, "callback")], by=by, at=at)
+    else:
+        settle_all([Report(known.id, answer, "callback")], by=by, at=at)
     return True
+
+
+def _named(channel: str, number: str) -> Deduction | RefundPart:
+    """What we sent to this channel under this number."""
+    try:
+        key = UUID(hex=number)
+    except ValueError:
+        raise Malformed("number is not one of ours.") from None
+    for life in (Deduction, RefundPart):
+        known = life.objects.select_related("realm").filter(pk=key, channel=channel).first()
+        if known is not None:
+            return known
+    raise NotFound
 
 
 def deliver_sandbox_callbacks(realm: Realm, *, real: datetime) -> int:

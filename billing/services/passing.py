@@ -10,7 +10,7 @@ from typing import TypeAlias
 import structlog
 
 from accounts import deliver
-from billing.services import ask, callbacks, deduct, untold
+from billing.services import ask, ask_parts, callbacks, deduct, untold
 from kernel.prepared import Question
 from kernel.sweeps import Sweep
 from orders import services as orders
@@ -21,6 +21,7 @@ log = structlog.get_logger(__name__)
 SWEEPS: tuple[Sweep, ...] = (
     deduct.DUE,
     ask.DUE,
+    ask_parts.DUE,
     callbacks.DUE,
     orders.GOING_OVERDUE,
     orders.DAYS_ENDING,
@@ -31,8 +32,8 @@ SWEEPS: tuple[Sweep, ...] = (
 #: After which of them, when they did something, another one may have something to do at once, whatever was due before.
 #: Of what is overdue people hear when its days were counted, or what stood in the way has ended.
 AFTER: Mapping[str, frozenset[str]] = {
-    "overdue_days": frozenset({"deduct", "ask", "callbacks", "overdue", "days"}),
-    "notices": frozenset({"deduct", "ask", "callbacks", *(sweep.name for sweep in untold.STAGES)}),
+    "overdue_days": frozenset({"deduct", "ask", "ask_refunds", "callbacks", "overdue", "days"}),
+    "notices": frozenset({"deduct", "ask", "ask_refunds", "callbacks", *(sweep.name for sweep in untold.STAGES)}),
 }
 #: Rings that are nobody's on a sandbox's clock, and why. A new ring stands here or above, or a test fails.
 IN_REAL_TIME = {

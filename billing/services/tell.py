@@ -10,7 +10,7 @@ from django.conf import settings
 from accounts import inbox
 from accounts.inbox import Item
 from accounts.wording import Phrase, Value
-from billing.models import Deduction, DeductionLine, Instrument
+from billing.models import Deduction, DeductionLine, Instrument, Refund
 from billing.planning import Kind
 from kernel.ids import public
 from kernel.money import Money
@@ -23,6 +23,13 @@ NEVER_AGAIN = Phrase(
 )
 _AGAIN = {"zh-hans": "将于 {when} 再次扣款。", "en": "We try again on {when}."}
 _MORE = {"zh-hans": "{first} 等 {count} 笔", "en": "{first} and {count} in all"}
+LESS = {"zh-hans": "这笔钱无需再付。", "en": "You no longer owe it."}
+BACK = {"zh-hans": "已退回原付款方式。", "en": "It went back to where it was taken from."}
+LESS_AND_BACK = {
+    "zh-hans": "其中 {lowered} 无需再付，{back} 已退回原付款方式。",
+    "en": "You no longer owe {lowered}, and {back} went back to where it was taken from.",
+}
+NOT_BACK = {"zh-hans": "没有钱退回。", "en": "Nothing has come back."}
 REASONS: Mapping[str, Phrase] = {
     "insufficient_funds": Phrase({"zh-hans": "余额不足", "en": "there was not enough money"}),
     "account_closed": Phrase({"zh-hans": "账户已注销", "en": "the account is closed"}),
@@ -82,6 +89,29 @@ def stuck(rows: Sequence[Obligation], why: str, *, at: datetime) -> None:
         for row in rows
     ]
     inbox.write_notices(items, realm_id=rows[0].realm_id, at=at)
+
+
+def refunded(refund: Refund, *, at: datetime) -> None:
+    """A refund is over: what is no longer owed and what came back, or that it did not come back."""
+    succeeded = refund.state == Refund.State.SUCCEEDED
+    order = Order.objects.select_related("merchant").get(pk=refund.order_id)
+    item = Item(
+        person_id=refund.person_id,
+        stage="refund_succeeded" if succeeded else "refund_failed",
+        about=refund.id,
+        due_at=at,
+        values=values_of(order, refund.amount, when=at) | {"how": _how(refund)},
+        order_id=order.id,
+    )
+    inbox.write_notices([item], realm_id=refund.realm_id, at=at)
+
+
+def _how(refund: Refund) -> Phrase:
+    """Where the money of a refund is."""
+    lowered, back = (Money(minor, refund.currency) for minor in (refund.lowered_minor, refund.returned_minor))
+    if lowered and back:
+        return Phrase(LESS_AND_BACK, {"lowered": lowered, "back": back})
+    return Phrase(LESS if lowered else BACK if back else NOT_BACK)
 
 
 def values_of(order: Order, amount: Money, *, when: datetime) -> dict[str, Value]:

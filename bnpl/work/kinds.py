@@ -8,7 +8,7 @@ from typing import TypeAlias
 from django.db.models import Model
 
 from accounts.models import Delivery
-from billing.models import Case, Deduction
+from billing.models import Case, Deduction, RefundPart
 from merchants.models import WebhookDelivery
 from orders.models import Concern, Obligation, Order
 
@@ -108,6 +108,14 @@ KINDS: Mapping[str, Kind] = {
             since="sent_at",
             of="channel",
         ),
+    ),
+    "refunds_to_ask": Kind(
+        says="Money on its way back, and it is time to ask the channel",
+        late=30 * _SECOND,
+        stuck=5 * _MINUTE,
+        because="rung every two seconds together with the asks about deductions",
+        do=_SWEPT + " Never send one again: the same job asks the channel about it.",
+        rows=Rows(model=RefundPart, column="ask_at"),
     ),
     "callbacks_due": Kind(
         says="Callbacks of the sandbox bank not yet delivered",

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-#: What happens, by what it is told of: `sequence` counts the events of one such subject. A deduction and an obligation
-#: are told among the events of their order.
+#: What happens, by what it is told of: `sequence` counts the events of one such subject. A deduction, an
+#: obligation and a refund are told among the events of their order.
 TYPES: dict[str, str] = {
     "agreement.activated": "agr",
     "agreement.closing": "agr",
@@ -22,6 +22,8 @@ TYPES: dict[str, str] = {
     "obligation.paid": "ord",
     "obligation.waived": "ord",
     "obligation.written_off": "ord",
+    "refund.succeeded": "ord",
+    "refund.failed": "ord",
     "webhook_endpoint.disabled": "whe",
     "webhook_endpoint.ping": "whe",
 }

@@ -60,6 +60,8 @@ class Order(Lifecycle):
     amount_minor = models.BigIntegerField(null=True, blank=True)
     ceiling_minor = models.BigIntegerField()
     total_minor = models.BigIntegerField(null=True, blank=True)
+    #: What has come back to the person of what was collected.
+    refunded_minor = models.BigIntegerField(default=0)
     items = models.JSONField(default=list, blank=True)
     discounts = models.JSONField(default=list, blank=True)
     starts_at = models.DateTimeField(null=True, blank=True)
@@ -92,6 +94,10 @@ class Order(Lifecycle):
             models.CheckConstraint(
                 name="a_total_stays_under_its_ceiling",
                 condition=Q(total_minor__isnull=True) | Q(total_minor__gte=0, total_minor__lte=F("ceiling_minor")),
+            ),
+            models.CheckConstraint(
+                name="no_more_is_refunded_than_the_total",
+                condition=Q(refunded_minor=0) | Q(refunded_minor__gt=0, refunded_minor__lte=F("total_minor")),
             ),
             models.CheckConstraint(
                 name="a_completed_order_has_a_total",
@@ -134,6 +140,10 @@ class Order(Lifecycle):
     @property
     def total(self) -> Money:
         return Money(self.total_minor or 0, self.currency)
+
+    @property
+    def refunded(self) -> Money:
+        return Money(self.refunded_minor, self.currency)
 
     @property
     def terms(self) -> Terms:
@@ -182,3 +192,7 @@ class Order(Lifecycle):
     @transition(field=state, source=[State.COMPLETED, State.OVERDUE], target=None)
     def lower(self, total: Money) -> None:
         self.total_minor = total.minor
+
+    @transition(field=state, source=[State.COMPLETED, State.OVERDUE, State.DEDUCTED], target=None)
+    def give_back(self, amount: Money) -> None:
+        self.refunded_minor += amount.minor

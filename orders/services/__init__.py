@@ -22,6 +22,7 @@ from orders.services.finish import Final, cancel_order, complete_order, lower_to
 from orders.services.judge import decide_objection, decide_report
 from orders.services.lose import losable, write_off
 from orders.services.pause import pause_order, resume_order
+from orders.services.refund import Refundable, give_back, go_on_after_refund, lock_refundable, stop_for_refund
 from orders.services.start import (
     UNCONFIRMED,
     Opening,
@@ -40,6 +41,7 @@ __all__ = [
     "Offer",
     "Opening",
     "Payment",
+    "Refundable",
     "Release",
     "Wish",
     "ask_for_help",
@@ -53,12 +55,15 @@ __all__ = [
     "decline_order",
     "ease",
     "expire_unconfirmed",
+    "give_back",
+    "go_on_after_refund",
     "grant_ease",
     "lock_due",
     "lock_obligation",
     "lock_owed",
     "lock_owed_by",
     "lock_planned_of",
+    "lock_refundable",
     "lock_unplanned_of",
     "losable",
     "lower_total",
@@ -76,6 +81,7 @@ __all__ = [
     "reportable",
     "resume_order",
     "say",
+    "stop_for_refund",
     "withdraw_concern",
     "write_off",
 ]

@@ -33,6 +33,7 @@ POSSIBLE = {
     "cancel_order": {"created", "open", "completed", "overdue"},
     "lower_order": {"completed", "overdue"},
     "mark_order_paid": {"completed", "overdue"},
+    "refund_order": {"completed", "overdue", "deducted"},
     "collect_order": {"completed", "overdue"},
 }
 
@@ -53,6 +54,7 @@ def order(staff: Staff, order: str) -> HttpResponse:
         sheet=sheet,
         coming=billing.coming_of(sheet.obligations, usable),
         attempts=billing.attempts_at(found.id),
+        refunds=billing.refunds_of(found.id),
         history=found.history.order_by("seq"),
         reports=owed.reports_of(found.id),
         events=[(event, copies.get(event.id, [])) for event in events],

@@ -19,6 +19,7 @@ from billing.models import Callback, Deduction, Instrument
 from billing.services.deduct import deduct_due
 from billing.services.instruments import limit_instrument, open_wallet, top_up
 from billing.services.outage import begin_outage, end_outage
+from billing.services.refund import Asked, refund_order
 from billing.services.settle import Report, settle_all
 from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
 from kernel.forms import first_time, new_token
@@ -56,6 +57,7 @@ def life(power_bank: Shop) -> Order:
     deduction = Deduction.objects.get()
     again = Report(deduction.id, Taken("another", deduction.amount), "callback")
     settle_all([again], by=BY, at=NOON + timedelta(hours=1))
+    refund_order(order.id, Asked(amount_minor=100, reason="x"), by=BY, at=NOON)
     begin_outage("sandbox", "maintenance", by=BY, at=NOON)
     end_outage("sandbox", "over", by=BY, at=NOON)
     Callback.objects.create(channel="sandbox", notify_id="n1", raw=b'{"number": "1"}', at=NOON)

@@ -54,7 +54,7 @@ class Doors:
     @contextmanager
     def at_the_bank(self) -> Iterator[Any]:
         self.point("before the bank's transaction")
-        with _bank_cursor() as cursor:
+        with _bank_books() as cursor:
             yield cursor
         self.point("after the bank's commit")
 
@@ -63,7 +63,7 @@ class Doors:
         with (
             connection.execute_wrapper(self.statement),
             mock.patch.object(BaseDatabaseWrapper, "_commit", self.around("COMMIT", _commit)),
-            mock.patch.object(bank, "_cursor", self.at_the_bank),
+            mock.patch.object(bank, "books", self.at_the_bank),
             mock.patch.object(
                 redis.Connection,
                 "send_packed_command",
@@ -75,14 +75,14 @@ class Doors:
             yield
 
 
-_bank_cursor = bank._cursor  # noqa: SLF001  the bank's one door
+_bank_books = bank.books
 _commit = BaseDatabaseWrapper._commit  # noqa: SLF001  the database's
 
 
 @contextmanager
 def _channels(doors: Doors) -> Iterator[None]:
     """Every channel's verbs."""
-    verbs = ("charge", "query", "close")
+    verbs = ("charge", "give_back", "query", "close")
     kept = {(name, verb): getattr(channel, verb) for name, channel in CHANNELS.items() for verb in verbs}
     for (name, verb), call in kept.items():
         setattr(CHANNELS[name], verb, doors.around(f"{name}.{verb}", call))

@@ -11,9 +11,10 @@ from django.test import Client
 
 from accounts import deliver
 from accounts.models import Person
-from billing.channels import bank
+from billing.channels import bank, bank_refunds
 from billing.channels.bank import Behaviour
-from billing.services import ask, callbacks, deduct, pay, plan, remind
+from billing.models import Refund
+from billing.services import ask, ask_parts, callbacks, deduct, pay, plan, remind
 from credit.models import Agreement
 from kernel.models import Realm
 from kernel.refusal import Refusal
@@ -31,6 +32,7 @@ SELECT min(due) FROM (
     UNION ALL SELECT min(day_end_at) FROM orders_obligation WHERE realm_id = %(realm)s
     UNION ALL SELECT min(next_at) FROM accounts_delivery WHERE realm_id = %(realm)s
     UNION ALL SELECT min(ask_at) FROM billing_deduction WHERE realm_id = %(realm)s
+    UNION ALL SELECT min(ask_at) FROM billing_refundpart WHERE realm_id = %(realm)s
     UNION ALL SELECT min(due_at) FROM sandbox_bank.callback c JOIN sandbox_bank.debit d USING (number)
               WHERE delivered_at IS NULL AND d.token LIKE %(token)s) dues
 """
@@ -119,6 +121,7 @@ class Life:
     def _round(self, realm: Realm, at: datetime) -> None:
         deduct.deduct_due(realm.id, at=at)
         ask.ask_unknown(realm.id, at=at)
+        ask_parts.ask_parts(realm.id, at=at)
         callbacks.deliver_sandbox_callbacks(Realm(id=realm.id, mode="test", frozen_at=at), real=at)
         orders.mark_overdue(realm.id, at=at, limit=100)
         orders.close_days(realm.id, at=at, limit=100)
@@ -206,7 +209,40 @@ class Lost(Life):
             assert self.taken == sum(row.amount_minor for row in order.obligations.all()) > 500
 
 
-STORIES: tuple[type[Life], ...] = (Life, Hands, Lost)
+class GivesBack(Life):
+    """A debt is paid by hand in two parts, and then the merchant gives a part of it back, twice for one number."""
+
+    def prepare(self) -> None:
+        self.owe(500)
+        for amount in (200, 300):
+            bank.change_account(self.token, Behaviour.PAYS)
+            pay.pay_now(self.made[0].id, amount_minor=amount, by=BY, at=NOON)
+        bank.change_account(self.token, self.behaviour, **SCRIPTS.get(self.behaviour, {}))
+
+    def first_run(self) -> None:
+        asked = {"amount": 350, "reason": "退货", "out_refund_no": f"R-{self.number}"}
+        self.post(f"orders/{self.made[0].public_id}/refunds", asked, f"r-{self.number}")
+        self.workers_come(SOON)
+
+    def recovery(self) -> None:
+        asked = {"amount": 350, "reason": "退货", "out_refund_no": f"R-{self.number}"}
+        self.post(f"orders/{self.made[0].public_id}/refunds", asked, f"again-{self.number}")
+        self.workers_come(IN_THE_END)
+
+    @property
+    def token(self) -> str:
+        return str(self.person.instruments.get(channel="sandbox").token)
+
+    def must_have_come_right(self) -> None:
+        """One refund, and the order says exactly what really went back; a part that never left may be missing."""
+        refund = Refund.objects.get(order=self.made[0])
+        back = sum(money.minor for money in bank_refunds.refunds_of(self.token))
+        order = Order.objects.get(pk=self.made[0].pk)
+        assert order.refunded_minor == refund.returned_minor == back, f"{order.refunded_minor} {back}"
+        assert refund.state == ("succeeded" if back == 350 else "failed"), refund.state
+
+
+STORIES: tuple[type[Life], ...] = (Life, Hands, Lost, GivesBack)
 
 
 def begin(story: type[Life], shop: Shop, behaviour: Behaviour, number: str) -> Life:

@@ -95,6 +95,9 @@ def _orders(api: Recorder, agreement: str) -> None:
     api.post(f"orders/{first}/complete", done)
     api.post(f"orders/{first}/modify", {"total": 500, "reason": "the cable was broken"})
     api.post(f"orders/{first}/collect")
+    api.post(f"orders/{first}/refunds", {"amount": 200, "reason": "the cable was broken", "out_refund_no": "R-1001"})
+    api.post(f"orders/{first}/refunds", {"amount": 200, "reason": "the cable was broken", "out_refund_no": "R-1001"})
+    api.get(f"orders/{first}/refunds")
     api.get(f"orders/{first}/events")
     api.post(f"orders/{opened()}/cancel", {"reason": "out of stock"})
     elsewhere = opened()
@@ -120,6 +123,8 @@ def _sandbox(api: Recorder, service: str, person: str) -> None:
     api.post("sandbox/clock/advance", {"by": "P5D"})
     api.patch(f"sandbox/people/{poor['id']}", {"behaviour": "pays"})
     api.post(f"sandbox/orders/{late}/pay")
+    api.patch(f"sandbox/people/{poor['id']}", {"behaviour": "hard_decline"})
+    api.post(f"orders/{late}/refunds", {"amount": 700, "reason": "no longer wanted"})
     api.post(f"sandbox/agreements/{agreement}/stop")
 
 

@@ -131,7 +131,7 @@ class World:
 
     def script(self, token: str, behaviour: Behaviour, until: datetime | None, balance: int | None) -> None:
         """From now on the bank's account behaves so."""
-        with bank._cursor() as cursor:  # noqa: SLF001  the bank's own books
+        with bank.books() as cursor:
             cursor.execute(
                 "UPDATE sandbox_bank.account SET behaviour = %s, until = %s, balance_minor = %s, charges = 0"
                 " WHERE token = %s",
@@ -142,7 +142,7 @@ class World:
 
     def txn_of(self, attempt: Attempt) -> str | None:
         """The bank's own number for what it took, if it did."""
-        with bank._cursor() as cursor:  # noqa: SLF001  the bank's own books
+        with bank.books() as cursor:
             cursor.execute("SELECT txn FROM sandbox_bank.debit WHERE number = %s AND code = ''", [attempt.id.hex])
             found = cursor.fetchone()
         return found[0] if found else None

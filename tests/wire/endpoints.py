@@ -49,6 +49,7 @@ class World:
             f"orders/{self.completed}/modify": {"total": 100, "reason": "线坏了"},
             f"orders/{self.completed}/mark_paid": {"paid_at": "2026-11-20T08:00:00Z", "reference": "till-17"},
             f"orders/{self.completed}/collect": {},
+            f"orders/{self.completed}/refunds": {"amount": 100, "reason": "线坏了", "out_refund_no": "R-1"},
             f"events/{self.event}/redeliver": {"endpoint": self.endpoint},
             "webhook_endpoints": {"url": HOOK, "event_types": ["order.*"], "description": "收银"},
             f"webhook_endpoints/{self.endpoint}/rotate_secret": {"overlap_hours": 1},

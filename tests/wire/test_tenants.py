@@ -55,6 +55,8 @@ TABLE = {
     "modify_order": Case(WRITE, {"total": 1, "reason": "x"}, "completed"),
     "mark_order_paid": Case(WRITE, {"paid_at": "2026-01-01T00:00:00Z", "reference": "x"}, "completed"),
     "collect_order": Case(WRITE, {}, "completed"),
+    "list_order_refunds": Case(READ, about="completed"),
+    "refund_order": Case(WRITE, {"amount": 1, "reason": "x"}, "completed"),
     "list_order_events": Case(READ, about="open"),
     "list_events": Case(Scope.EVENTS_READ),
     "get_event": Case(Scope.EVENTS_READ, about="event"),

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
         ('credit', '0004_reopened'),
         ('kernel', '0003_moved_clock'),
         ('merchants', '0003_key_use'),
-        ('orders', '0007_reported_orders'),
+        ('orders', '0008_refunds'),
     ]
 
     operations = [

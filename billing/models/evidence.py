@@ -1,0 +1,80 @@
+"""What channels said, as they said it, and what only a person can judge."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from billing.models.collecting import Deduction
+from billing.models.refunding import RefundPart
+from kernel import guards
+from kernel.models import Identified, Realm
+
+
+class ChannelReport(Identified):
+    """What a channel said about a deduction or a refund's part, whoever asked and whatever came of it: evidence."""
+
+    prefix = "rep"
+    append_only: ClassVar[bool] = True
+
+    deduction = models.ForeignKey(Deduction, models.PROTECT, null=True, blank=True, related_name="reports")
+    refund_part = models.ForeignKey(RefundPart, models.PROTECT, null=True, blank=True, related_name="reports")
+    source = models.CharField(max_length=8)
+    outcome = models.CharField(max_length=10)
+    code = models.CharField(max_length=60, blank=True)
+    channel_txn = models.CharField(max_length=64, blank=True)
+    amount_minor = models.BigIntegerField(null=True, blank=True)
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                name="a_report_is_about_one_movement",
+                condition=Q(deduction__isnull=False, refund_part__isnull=True)
+                | Q(deduction__isnull=True, refund_part__isnull=False),
+            ),
+        ]
+        triggers = guards.append_only()
+
+
+class Callback(models.Model):
+    """A channel's callback as it came, kept before anything is made of it; each is acted on once."""
+
+    append_only: ClassVar[bool] = True
+
+    id = models.BigAutoField(primary_key=True)
+    channel = models.CharField(max_length=20)
+    notify_id = models.CharField(max_length=80)
+    raw = models.BinaryField()
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["channel", "notify_id"], name="a_callback_counts_once")]
+        triggers = guards.append_only()
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.notify_id}"
+
+
+class Case(Identified):
+    """Something only a person can judge: a channel that contradicts itself or our book."""
+
+    prefix = "cas"
+
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=30)
+    deduction = models.ForeignKey(Deduction, models.PROTECT, null=True, blank=True, related_name="cases")
+    refund_part = models.ForeignKey(RefundPart, models.PROTECT, null=True, blank=True, related_name="cases")
+    detail = models.JSONField(default=dict)
+    opened_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["realm", "opened_at"], name="cases_open", condition=Q(closed_at__isnull=True)),
+        ]

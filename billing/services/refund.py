@@ -1,0 +1,172 @@
+"""A merchant gives money back: written down with its numbers in one transaction, sent in none, settled in another."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from billing import channels
+from billing.channels import Return
+from billing.models import Deduction, DeductionLine, Refund, RefundPart
+from billing.refusals import RefundNumberReused, RefundTooMuch
+from billing.rules import SEND_LEASE, parts_of
+from billing.services import tell
+from billing.services.settle_parts import PartReport, lock_lines, news_of, settle_parts
+from kernel.actor import Actor
+from kernel.lifecycle import record_all
+from kernel.money import Money
+from kernel.refusal import Busy
+from kernel.writes import update_all
+from ledger import rules as book
+from ledger import services as ledger
+from merchants.services import publish
+from orders import rules as reckoning
+from orders import services as orders
+from orders.models import Order
+from orders.services import Refundable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a merchant wants given back, and their own number of it if they have one."""
+
+    amount_minor: int
+    reason: str
+    out_refund_no: str | None = None
+
+
+def refund_order(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[Refund, bool]:
+    """Give a part of an order back. What is owed of it is no longer owed; the rest goes back the way it came.
+
+    Returns the refund as it stands now, and whether it is a new one: the same `out_refund_no` is the same refund.
+
+    Raises:
+        NotFound, OrderState, PaidElsewhere, WrittenOff, DeductionInFlight: as orders.lock_refundable says.
+        RefundTooMuch: there is not so much to give back.
+        RefundNumberReused: the number stands for another refund.
+    """
+    refund, parts, fresh = _prepared(order_id, asked, by=by, at=at)
+    _send(parts, by=by, at=at)
+    return Refund.objects.get(pk=refund.id), fresh
+
+
+def _prepared(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[Refund, list[RefundPart], bool]:
+    try:
+        with transaction.atomic():
+            return _prepare(order_id, asked, by=by, at=at)
+    except IntegrityError as exc:
+        if "a_refund_number_is_used_once" not in str(exc):
+            raise
+        raise RefundNumberReused from None  # by a refund of another order, at this very moment
+
+
+def _prepare(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[Refund, list[RefundPart], bool]:
+    lines = lock_lines(order_id)
+    known = _known(order_id, asked)
+    if known is not None:
+        return known, [], False
+    found = orders.lock_refundable(order_id)
+    known = _known(order_id, asked)
+    if known is not None:
+        return known, [], False
+    kept = _kept(found, lines)
+    if asked.amount_minor > found.owed.minor + kept.minor:
+        raise RefundTooMuch(f"{found.owed.minor + kept.minor} can be given back.")
+    lowered = min(asked.amount_minor, found.owed.minor)
+    back = Money(asked.amount_minor - lowered, kept.currency)
+    refund = _written(found.order, asked, lowered, by=by, at=at)
+    if lowered:
+        orders.lower_total(order_id, found.order.total.minor - lowered, asked.reason, by=by, at=at)
+    if not back:
+        refund.succeed(at=at)
+        refund.record("succeeded", by=by, at=at)
+        publish([news_of(refund)], realm_id=refund.realm_id, at=at)
+        tell.refunded(refund, at=at)
+        return refund, [], True
+    parts = _parts(refund, lines, back, by=by, at=at)
+    due = book.refund_due(refund.person_id)
+    moves = reckoning.refund_moves(back, kept, due, found.order.terms)
+    ledger.post([ledger.Fact(refund.id, "refund_asked", moves, order_id)], realm_id=refund.realm_id, at=at)
+    orders.stop_for_refund(order_id, by=by, at=at)
+    return refund, parts, True
+
+
+def _known(order_id: UUID, asked: Asked) -> Refund | None:
+    """The refund that has this number already."""
+    if asked.out_refund_no is None:
+        return None
+    merchant = Order.objects.filter(pk=order_id).values("merchant_id")
+    known = Refund.objects.filter(merchant_id__in=merchant, out_refund_no=asked.out_refund_no).first()
+    if known is None:
+        return None
+    if (known.order_id, known.amount_minor, known.reason) != (order_id, asked.amount_minor, asked.reason):
+        raise RefundNumberReused
+    return known
+
+
+def _kept(found: Refundable, lines: Sequence[DeductionLine]) -> Money:
+    """What was collected and did not go back.
+
+    Raises:
+        Busy: more was collected since the lines were locked.
+    """
+    if sum(line.amount_minor for line in lines) != found.paid.minor:
+        raise Busy(retry_after=1)
+    return Money(sum(line.amount_minor - line.refunded_minor for line in lines), found.order.currency)
+
+
+def _written(order: Order, asked: Asked, lowered: int, *, by: Actor, at: datetime) -> Refund:
+    refund = Refund(
+        realm_id=order.realm_id,
+        merchant_id=order.merchant_id,
+        person_id=order.person_id,
+        order=order,
+        currency=order.currency,
+        amount_minor=asked.amount_minor,
+        lowered_minor=lowered,
+        reason=asked.reason,
+        out_refund_no=asked.out_refund_no,
+        created_at=at,
+    )
+    refund.record("asked", by=by, at=at)
+    order.record("refund_asked", by=by, at=at, refund=refund.public_id, amount=asked.amount_minor, reason=asked.reason)
+    return refund
+
+
+def _parts(refund: Refund, lines: Sequence[DeductionLine], back: Money, *, by: Actor, at: datetime) -> list[RefundPart]:
+    """The newest deduction is given back first. Each part is sent from the moment this commits."""
+    shares = parts_of(back.minor, [line.amount_minor - line.refunded_minor for line in lines])
+    used = [(line, share) for line, share in zip(lines, shares, strict=True) if share]
+    for line, share in used:
+        line.refunded_minor += share
+    update_all([line for line, _ in reversed(used)], ["refunded_minor"])
+    parts = [
+        RefundPart(
+            realm_id=refund.realm_id,
+            refund=refund,
+            taken=line,
+            channel=line.deduction.channel,
+            currency=refund.currency,
+            amount_minor=share,
+            prepared_at=at,
+        )
+        for line, share in used
+    ]
+    record_all(parts, "prepared", by=by, at=at)
+    for part in parts:
+        part.send(at=at, ask_at=at + SEND_LEASE)
+    record_all(parts, "sent", by=by, at=at)
+    return parts
+
+
+def _send(parts: Sequence[RefundPart], *, by: Actor, at: datetime) -> None:
+    """Ask the channels, and settle what they answer. What is not sent in half its lease is not sent at all."""
+    returns = ((part.id, part.channel, _return(part, part.taken.deduction, at=at)) for part in parts)
+    answers = channels.give_back_all(returns, within=SEND_LEASE / 2)
+    settle_parts([PartReport(key, answer, "sync") for key, answer in answers], by=by, at=at)
+
+
+def _return(part: RefundPart, taken: Deduction, *, at: datetime) -> Return:
+    return Return(part.number, taken.channel_txn or "", taken.instrument.token, part.amount, at)

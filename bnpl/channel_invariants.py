@@ -1,0 +1,113 @@
+"""What must always be true of money at channels and on its way back: name, sentence, a query that returns no rows."""
+
+AT_CHANNELS = (
+    (
+        "the_bank_agrees",
+        "What the sandbox bank took is a success here, in flight, or a case; what succeeded here it took.",
+        """
+        SELECT b.number, b.txn, d.id, d.state, b.amount_minor AS bank, d.amount_minor AS ours
+        FROM (SELECT * FROM sandbox_bank.debit WHERE code = '' AND refund_of IS NULL) b
+        FULL JOIN (SELECT * FROM billing_deduction WHERE channel = 'sandbox') d
+             ON replace(d.id::text, '-', '') = b.number
+        WHERE d.id IS NOT NULL
+          AND ((b.number IS NULL AND d.state = 'succeeded')
+            OR (b.number IS NOT NULL AND d.state = 'succeeded'
+                AND (b.txn, b.amount_minor) <> (d.channel_txn, d.amount_minor))
+            OR (b.number IS NOT NULL AND d.state NOT IN ('sent', 'unknown', 'succeeded')
+                AND NOT EXISTS (SELECT 1 FROM billing_case c WHERE c.deduction_id = d.id)))
+        """,
+    ),
+    (
+        "refunds_are_what_went_back",
+        "What an order and a refund say went back equals their parts that succeeded.",
+        """
+        SELECT o.id AS order_id, NULL::uuid AS refund_id, o.refunded_minor AS said, coalesce(p.back, 0) AS back
+        FROM orders_order o LEFT JOIN (
+            SELECT r.order_id, sum(p.amount_minor) AS back FROM billing_refundpart p
+            JOIN billing_refund r ON r.id = p.refund_id WHERE p.state = 'succeeded' GROUP BY 1) p ON p.order_id = o.id
+        WHERE o.refunded_minor <> coalesce(p.back, 0)
+        UNION ALL
+        SELECT r.order_id, r.id, r.returned_minor, coalesce(p.back, 0) FROM billing_refund r LEFT JOIN (
+            SELECT refund_id, sum(amount_minor) AS back FROM billing_refundpart WHERE state = 'succeeded' GROUP BY 1) p
+            ON p.refund_id = r.id
+        WHERE r.returned_minor <> coalesce(p.back, 0)
+        """,
+    ),
+    (
+        "refunds_are_within_what_was_collected",
+        "What is back or on its way back of a deduction's line equals its parts, and the line was really collected.",
+        """
+        SELECT l.id, l.refunded_minor, coalesce(p.minor, 0) AS parts, d.state FROM billing_deductionline l
+        JOIN billing_deduction d ON d.id = l.deduction_id
+        LEFT JOIN (SELECT taken_id, sum(amount_minor) AS minor FROM billing_refundpart
+                   WHERE state IN ('prepared', 'sent', 'unknown', 'succeeded') GROUP BY 1) p ON p.taken_id = l.id
+        WHERE l.refunded_minor <> coalesce(p.minor, 0) OR (l.refunded_minor > 0 AND d.state <> 'succeeded')
+        """,
+    ),
+    (
+        "parts_add_up_to_their_refund",
+        "A refund's parts and what was taken off the debt add up to it; it is over when none of them is open.",
+        """
+        SELECT r.id, r.state, r.amount_minor, r.lowered_minor, p.* FROM billing_refund r
+        LEFT JOIN LATERAL (
+            SELECT coalesce(sum(amount_minor), 0) AS parts,
+                   coalesce(bool_or(state IN ('prepared', 'sent', 'unknown')), false) AS open
+            FROM billing_refundpart WHERE refund_id = r.id) p ON true
+        WHERE r.amount_minor <> r.lowered_minor + p.parts OR (r.state = 'pending') <> p.open
+        """,
+    ),
+    (
+        "every_return_is_booked_once",
+        "Each part that went back is booked once with its amount, and nothing else as refunded.",
+        """
+        SELECT r.id AS part, p.cause_id, r.amount_minor, p.amount_minor AS booked
+        FROM (SELECT * FROM billing_refundpart WHERE state = 'succeeded') r
+        FULL JOIN (SELECT * FROM ledger_posting WHERE kind = 'refunded') p ON p.cause_id = r.id
+        WHERE r.amount_minor IS DISTINCT FROM p.amount_minor
+        """,
+    ),
+    (
+        "refund_due_is_what_is_open",
+        "What the book holds as on its way back to a person equals their parts that are open.",
+        """
+        SELECT coalesce(book.person_id, owed.person_id) AS person_id, book.minor AS book, owed.minor AS open
+        FROM (SELECT owner AS person_id, currency, sum(minor) AS minor FROM (
+                  SELECT credit_owner AS owner, currency, amount_minor AS minor FROM ledger_posting
+                  WHERE credit_account = 'refund_due'
+                  UNION ALL SELECT debit_owner, currency, -amount_minor FROM ledger_posting
+                  WHERE debit_account = 'refund_due') sides GROUP BY 1, 2) book
+        FULL JOIN (SELECT r.person_id, p.currency, sum(p.amount_minor) AS minor FROM billing_refundpart p
+                   JOIN billing_refund r ON r.id = p.refund_id
+                   WHERE p.state IN ('prepared', 'sent', 'unknown') GROUP BY 1, 2) owed
+             ON owed.person_id = book.person_id AND owed.currency = book.currency
+        WHERE coalesce(book.minor, 0) <> coalesce(owed.minor, 0)
+        """,
+    ),
+    (
+        "a_refund_stops_the_clock_while_it_is_open",
+        "An order that still owes stands still for a refund exactly while one of its refunds is open.",
+        """
+        SELECT o.id, o.state FROM orders_order o
+        WHERE o.state IN ('completed', 'overdue')
+          AND EXISTS (SELECT 1 FROM billing_refund r WHERE r.order_id = o.id AND r.state = 'pending')
+              <> EXISTS (SELECT 1 FROM orders_pause p WHERE p.order_id = o.id AND p.ended_at IS NULL
+                         AND p.reason = 'refund_in_flight' AND EXISTS (
+                             SELECT 1 FROM billing_refund r WHERE r.order_id = o.id))
+        """,
+    ),
+    (
+        "the_bank_agrees_on_refunds",
+        "What the sandbox bank gave back is a success here, open, or a case; what succeeded here it gave back.",
+        """
+        SELECT b.number, b.txn, p.id, p.state, b.amount_minor AS bank, p.amount_minor AS ours
+        FROM (SELECT * FROM sandbox_bank.debit WHERE code = '' AND refund_of IS NOT NULL) b
+        FULL JOIN (SELECT * FROM billing_refundpart WHERE channel = 'sandbox') p
+             ON replace(p.id::text, '-', '') = b.number
+        WHERE (b.number IS NULL AND p.state = 'succeeded')
+           OR (b.number IS NOT NULL AND p.state = 'succeeded'
+               AND (b.txn, b.amount_minor) <> (p.channel_txn, p.amount_minor))
+           OR (b.number IS NOT NULL AND p.state NOT IN ('sent', 'unknown', 'succeeded')
+               AND NOT EXISTS (SELECT 1 FROM billing_case c WHERE c.refund_part_id = p.id))
+        """,
+    ),
+)
