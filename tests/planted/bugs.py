@@ -114,7 +114,7 @@ OUTCOMES = [
     bug(
         "an orphan is not asked about before it is tried again",
         ASK,
-        'Report(row.id, _heard(row, at=at), "query")',
+        'Report(row.id, heard(row, at=at), "query")',
         'Report(row.id, channels.Closed(), "query")',
         "tests/billing/test_settle.py",
     ),
@@ -135,8 +135,8 @@ OUTCOMES = [
     bug(
         "unknown is taken for failed",
         "billing/channels/__init__.py",
-        "        yield key, _asked(partial(CHANNELS[name].charge, charge), name, charge.number)",
-        "        answer = _asked(partial(CHANNELS[name].charge, charge), name, charge.number)\n"
+        "        yield key, _asked(call, name, number)",
+        "        answer = _asked(call, name, number)\n"
         '        yield key, Declined(answer.code, "technical") if isinstance(answer, Lost) else answer',
         "tests/billing/test_settle.py",
     ),
