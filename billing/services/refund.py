@@ -6,11 +6,13 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from billing import channels
 from billing.channels import Return
 from billing.models import Deduction, DeductionLine, Refund, RefundPart
-from billing.refusals import RefundNumberReused, RefundTooMuch
+from billing.refusals import AmountInvalid, RefundNumberReused, RefundTooMuch
 from billing.rules import SEND_LEASE, parts_of
 from billing.services import tell
 from billing.services.settle_parts import PartReport, lock_lines, news_of, settle_parts
@@ -44,7 +46,7 @@ def refund_order(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tu
 
     Raises:
         NotFound, OrderState, PaidElsewhere, WrittenOff, DeductionInFlight: as orders.lock_refundable says.
-        RefundTooMuch: there is not so much to give back.
+        AmountInvalid, RefundTooMuch: it is nothing, or more than there is to give back.
         RefundNumberReused: the number stands for another refund.
     """
     refund, parts, fresh = _prepared(order_id, asked, by=by, at=at)
@@ -63,6 +65,8 @@ def _prepared(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple
 
 
 def _prepare(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[Refund, list[RefundPart], bool]:
+    if asked.amount_minor <= 0:
+        raise AmountInvalid("Nothing would be given back.")
     lines = lock_lines(order_id)
     known = _known(order_id, asked)
     if known is not None:
@@ -73,7 +77,7 @@ def _prepare(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[
         return known, [], False
     kept = _kept(found, lines)
     if asked.amount_minor > found.owed.minor + kept.minor:
-        raise RefundTooMuch(f"{found.owed.minor + kept.minor} can be given back.")
+        raise RefundTooMuch(format_lazy(_("At most {most} can be given back."), most=str(found.owed + kept)))
     lowered = min(asked.amount_minor, found.owed.minor)
     back = Money(asked.amount_minor - lowered, kept.currency)
     refund = _written(found.order, asked, lowered, by=by, at=at)

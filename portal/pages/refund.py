@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods
 from billing.services.refund import Asked, refund_order
 from kernel.forms import plain
 from kernel.money import Money
+from kernel.templatetags.house import money as shown
 from orders import queries as owed
 from portal.forms import AmountField, ask, reason_field
 from portal.services.deeds import note_deed
@@ -41,7 +42,7 @@ def refund(staff: Staff, order: str) -> HttpResponse:
         )
         for name in ("amount", "reason"):
             again.fields[name].widget = forms.HiddenInput()
-        money = Money(amount, found.currency)
+        money = shown(Money(amount, found.currency))
         lead = _("%(money)s of “%(what)s” goes back. This cannot be undone.") % {"money": money, "what": found.title}
         return staff.show(
             "portal/form.html",
@@ -69,7 +70,7 @@ def _confirmed(form: HowMuch, staff: Staff) -> int | None:
     if not staff.posts or not form.is_valid():
         return None
     amount: int = form.cleaned_data["amount"]
-    return None if form.cleaned_data["sure"] == str(amount) else amount
+    return None if not amount or form.cleaned_data["sure"] == str(amount) else amount
 
 
 def _say(staff: Staff, state: str) -> None:
