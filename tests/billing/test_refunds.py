@@ -90,7 +90,7 @@ def test_many_small_parts_return_the_fee_to_the_cent(parcel: Shop) -> None:
         give_back(order, "0.27")
     assert fresh(order.id).refunded_minor == 999
     assert balances(parcel) == {}, before
-    with nothing_moves(), pytest.raises(RefundTooMuch, match="At most 0.00 CNY can be given back"):
+    with nothing_moves(), pytest.raises(RefundTooMuch, match=r"0\.00 CNY"):
         give_back(order, "0.01")
 
 

@@ -50,7 +50,7 @@ def test_it_is_asked_once_more_and_then_goes_back(firm: Company, paid: Order, ro
 
 def test_another_amount_than_the_one_shown_is_shown_again(firm: Company, paid: Order) -> None:
     client, page = firm.browser("owner"), f"{firm.at('test')}orders/{paid.public_id}/refund"
-    with nothing_moves("django_session"):
+    with nothing_moves("django_session", "kernel_idempotencykey"):
         assert "确认退款" in words(fill(client, page, amount="3", sure="250"))
         assert fill(client, page, amount="-1").status_code == 422
         assert fill(client, page, amount="0", sure="0").status_code == 422
