@@ -27,7 +27,7 @@ class Refusal(Exception):  # noqa: N818  it is the house's word, and not an erro
 
     def __init__(
         self,
-        detail: str = "",
+        detail: str | Promise = "",
         *,
         errors: Sequence[FieldError] = (),
         retry_after: int | None = None,

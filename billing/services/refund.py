@@ -77,8 +77,7 @@ def _prepare(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[
         return known, [], False
     kept = _kept(found, lines)
     if asked.amount_minor > found.owed.minor + kept.minor:
-        most = str(found.owed + kept)
-        raise RefundTooMuch(str(format_lazy(_("At most {most} can be given back."), most=most)))
+        raise RefundTooMuch(format_lazy(_("At most {most} can be given back."), most=str(found.owed + kept)))
     lowered = min(asked.amount_minor, found.owed.minor)
     back = Money(asked.amount_minor - lowered, kept.currency)
     refund = _written(found.order, asked, lowered, by=by, at=at)

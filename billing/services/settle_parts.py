@@ -70,7 +70,8 @@ def news_of(refund: Refund) -> News:
         "lowered": refund.lowered_minor,
         "returned": refund.returned_minor,
     }
-    return News(refund.merchant_id, f"refund.{refund.state}", refund.order_id, data)
+    event = "refund.succeeded" if refund.state == Refund.State.SUCCEEDED else "refund.failed"
+    return News(refund.merchant_id, event, refund.order_id, data)
 
 
 @transaction.atomic

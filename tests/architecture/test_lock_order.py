@@ -11,7 +11,9 @@ import pytest
 from django.db import connection
 
 from accounts.models import Person
+from billing.channels import bank
 from billing.services.ask import ask_unknown
+from billing.services.ask_parts import ask_parts
 from billing.services.callbacks import deliver_sandbox_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.instruments import (
@@ -24,6 +26,7 @@ from billing.services.instruments import (
 )
 from billing.services.pay import collect_now, pay_all, pay_now
 from billing.services.plan import move_next
+from billing.services.refund import Asked, refund_order
 from credit import services as credit
 from kernel.prepared import spelled_out
 from merchants import services as merchants
@@ -182,7 +185,22 @@ def live(power_bank: Shop, shop: Shop, parcel: Shop, behaviours: list[str]) -> N
     remove_instrument(poor.id, card.id, by=BY, at=late)
     assert poor.agreements.get().state == "terminated"
     ask_for_help(power_bank)
+    give_back(power_bank)
     merchants.deliver_due(power_bank.realm_id, at=late, limit=20)
+
+
+def give_back(shop: Shop) -> None:
+    """A part paid, a part owed: given back at once, with an answer that is lost, and with one that says no."""
+    order = completed(shop, someone(shop), yuan("8"), due_at=NOON + timedelta(days=30))
+    pay_now(order.id, amount_minor=600, by=BY, at=NOON)
+    for behaviour, amount in (
+        (bank.Behaviour.PAYS, 300),
+        (bank.Behaviour.SLOW, 100),
+        (bank.Behaviour.HARD_DECLINE, 50),
+    ):
+        bank.change_account(order.person.instruments.get().token, behaviour)
+        refund_order(order.id, Asked(amount_minor=amount, reason="x"), by=BY, at=NOON)
+        ask_parts(shop.realm_id, at=NOON + timedelta(minutes=5))
 
 
 def ask_for_help(shop: Shop) -> None:

@@ -23,6 +23,7 @@ from merchants.models import Event
 from orders import services as orders
 from orders.models import Order, Pause
 from orders.refusals import DeductionInFlight, OrderState, PaidElsewhere, WrittenOff
+from tests.api import Api
 from tests.billing.bench import balances
 from tests.conftest import BY, NOON, Shop, completed, fresh, make_shop, opened, ordered, someone, yuan
 from tests.stillness import nothing_moves
@@ -243,6 +244,13 @@ def test_more_than_there_is_cannot_be_given_back(power_bank: Shop, amount: str) 
     order = paid(power_bank)
     with nothing_moves(), pytest.raises(RefundTooMuch):
         give_back(order, amount)
+
+
+def test_a_machine_is_told_how_much_there_is_in_english_whatever_it_reads(power_bank: Shop) -> None:
+    order = paid(power_bank)
+    asked = {"amount": 601, "reason": "x"}
+    answer = Api(power_bank).post(f"orders/{order.public_id}/refunds", asked, HTTP_ACCEPT_LANGUAGE="zh-CN").json()
+    assert (answer["code"], answer["detail"]) == ("refund_too_much", "At most 6.00 CNY can be given back.")
 
 
 def test_what_never_came_through_us_is_not_ours_to_give_back(power_bank: Shop) -> None:

@@ -1,6 +1,5 @@
 """Settings in a real browser: somebody looks where they are signed in, and signs a lost phone out."""
 
-import pytest
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.sessions.models import Session
@@ -12,7 +11,6 @@ from tests.visiting import at_a, visiting
 PHONE = "Mozilla/5.0 (Linux; Android 14; V2301A) AppleWebKit/537.36 Chrome/120.0 Mobile Safari/537.36 MicroMessenger/8"
 
 
-@pytest.mark.parametrize("eye", [(375, "zh-CN", "light"), (375, "en", "light")], indirect=True, ids=["zh", "en"])
 def test_a_lost_phone_is_signed_out(eye: Eye, story: Story) -> None:
     user = User.objects.get(pk=story.ada.user_id)
     here, *lost = (at_a(visiting(story.ada, eye.look[1]), PHONE) for _ in range(3))

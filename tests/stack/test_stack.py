@@ -20,7 +20,7 @@ import pytest
 pytestmark = pytest.mark.stack
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 OURS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_ROLE", "REDIS_URL", "BNPL_POSTURE", "BASE_URL", "SECRET_KEY")
-START_PATIENCE, STOP_PATIENCE = 60.0, 5.0
+START_PATIENCE, STOP_PATIENCE = 150.0, 5.0
 
 
 class Stack:
