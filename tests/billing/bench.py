@@ -1,16 +1,18 @@
 """What a billing test asks again and again: what was taken, what is on record, what the book holds."""
 
 from datetime import datetime
+from typing import Any
 
 from accounts.models import Person
 from billing.channels import bank
-from billing.models import Deduction
+from billing.models import Deduction, Refund
 from billing.services.ask import ask_unknown
 from billing.services.deduct import deduct_due
+from billing.services.refund import Asked, refund_order
 from kernel.money import Money
 from ledger.queries import trial_balance
 from orders.models import Obligation, Order
-from tests.conftest import Shop
+from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 
 
 def deduction_of(order: Order) -> Deduction:
@@ -37,3 +39,21 @@ def sweep(shop: Shop, at: datetime) -> None:
     """What the alarm clocks do at that moment."""
     deduct_due(shop.realm_id, at=at)
     ask_unknown(shop.realm_id, at=at)
+
+
+def give_back(order: Order, amount: str, *, number: str | None = None, at: Any = NOON) -> Refund:
+    asked = Asked(amount_minor=yuan(amount).minor, reason="线坏了", out_refund_no=number)
+    refund, _ = refund_order(order.id, asked, by=BY, at=at)
+    return refund
+
+
+def paid(shop: Shop, amount: str = "6", behaviour: str = "pays") -> Order:
+    """An order that was collected, of somebody whose account behaves so from now on."""
+    order = completed(shop, someone(shop), yuan(amount))
+    deduct_due(shop.realm_id, at=NOON)
+    bank.change_account(token_of(order), bank.Behaviour(behaviour))
+    return order
+
+
+def token_of(order: Order) -> str:
+    return order.person.instruments.filter(channel="sandbox").earliest("priority").token

@@ -1,7 +1,6 @@
 """Money back: before it was collected and after, in parts, whatever the channel does, and never more than there was."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -15,38 +14,17 @@ from billing.services.callbacks import deliver_sandbox_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.instruments import open_wallet, top_up
 from billing.services.pay import pay_now
-from billing.services.refund import Asked, refund_order
 from billing.services.settle_parts import PartReport, settle_parts
 from kernel.money import Money
-from kernel.refusal import Refusal
 from merchants.models import Event
 from orders import services as orders
 from orders.models import Order, Pause
-from orders.refusals import DeductionInFlight, OrderState, PaidElsewhere, WrittenOff
-from tests.api import Api
-from tests.billing.bench import balances
-from tests.conftest import BY, NOON, Shop, completed, fresh, make_shop, opened, ordered, someone, yuan
+from orders.refusals import WrittenOff
+from tests.billing.bench import balances, give_back, paid, token_of
+from tests.conftest import BY, NOON, Shop, completed, fresh, make_shop, someone, yuan
 from tests.stillness import nothing_moves
 
 ONE_DAY = timedelta(days=1)
-
-
-def give_back(order: Order, amount: str, *, number: str | None = None, at: Any = NOON) -> Refund:
-    asked = Asked(amount_minor=yuan(amount).minor, reason="线坏了", out_refund_no=number)
-    refund, _ = refund_order(order.id, asked, by=BY, at=at)
-    return refund
-
-
-def paid(shop: Shop, amount: str = "6", behaviour: str = "pays") -> Order:
-    """An order that was collected, of somebody whose account behaves so from now on."""
-    order = completed(shop, someone(shop), yuan(amount))
-    deduct_due(shop.realm_id, at=NOON)
-    bank.change_account(token_of(order), bank.Behaviour(behaviour))
-    return order
-
-
-def token_of(order: Order) -> str:
-    return order.person.instruments.filter(channel="sandbox").earliest("priority").token
 
 
 def back_at(order: Order) -> list[int]:
@@ -237,37 +215,6 @@ def test_a_number_of_the_merchants_is_one_refund_for_ever(power_bank: Shop) -> N
         for again in ((order, "3"), (other, "2")):
             with pytest.raises(RefundNumberReused):
                 give_back(*again, number="R-1")
-
-
-@pytest.mark.parametrize("amount", ["6.01", "99999"])
-def test_more_than_there_is_cannot_be_given_back(power_bank: Shop, amount: str) -> None:
-    order = paid(power_bank)
-    with nothing_moves(), pytest.raises(RefundTooMuch):
-        give_back(order, amount)
-
-
-def test_a_machine_is_told_how_much_there_is_in_english_whatever_it_reads(power_bank: Shop) -> None:
-    order = paid(power_bank)
-    asked = {"amount": 601, "reason": "x"}
-    answer = Api(power_bank).post(f"orders/{order.public_id}/refunds", asked, HTTP_ACCEPT_LANGUAGE="zh-CN").json()
-    assert (answer["code"], answer["detail"]) == ("refund_too_much", "At most 6.00 CNY can be given back.")
-
-
-def test_what_never_came_through_us_is_not_ours_to_give_back(power_bank: Shop) -> None:
-    elsewhere = completed(power_bank, someone(power_bank), yuan("6"))
-    orders.mark_paid(elsewhere.id, NOON, "till-1", by=BY, at=NOON)
-    using = ordered(power_bank, opened(power_bank, someone(power_bank)))
-    refused: list[tuple[Order, type[Refusal]]] = [(elsewhere, PaidElsewhere), (using, OrderState)]
-    for order, refusal in refused:
-        with nothing_moves(), pytest.raises(refusal):
-            give_back(order, "1")
-
-
-def test_while_a_deduction_is_under_way_nobody_knows_what_to_give_back(power_bank: Shop) -> None:
-    order = completed(power_bank, someone(power_bank, "slow"), yuan("6"))
-    deduct_due(power_bank.realm_id, at=NOON)
-    with nothing_moves(), pytest.raises(DeductionInFlight):
-        give_back(order, "1")
 
 
 def test_a_debt_that_was_written_off_is_not_refunded(power_bank: Shop) -> None:
