@@ -44,6 +44,7 @@ SCHEDULE = {
     "webhooks_again": every(1.0, "merchants.tasks.retry_webhooks", queue=WEBHOOKS),
     "letters": every(10.0, "portal.tasks.send_letters"),
     "answers": every(600.0, "kernel.tasks.forget_answers"),
+    "figures": every(30.0, "office.tasks.count_up"),
 }
 
 

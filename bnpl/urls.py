@@ -30,6 +30,7 @@ from billing.pages import standing as standing_pages
 from billing.pages import wallet as wallet_pages
 from bnpl import console
 from kernel import desk
+from office.console import figures as figure_desk
 from orders import pages as record_pages
 
 #: What people see. A merchant sends them to /sign/… and /confirm/…; these two addresses are part of the API's promise.
@@ -72,9 +73,20 @@ PAGES: list[URLPattern] = [
 ]
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
-desk.DESKS[:] = [console.DESK, help_desk.DESK, ease_desk.DESK, policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
+desk.DESKS[:] = [
+    figure_desk.DESK,
+    console.DESK,
+    help_desk.DESK,
+    ease_desk.DESK,
+    policy_desk.DESK,
+    outage_desk.DESK,
+    template_desk.DESK,
+]
 desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS]
 CONSOLE: list[URLPattern] = [
+    path("figures/", figure_desk.overview, name="figures"),
+    path("figures/rows", figure_desk.rows, name="figure_rows"),
+    path("figures/<str:name>.csv", figure_desk.table, name="figure_table"),
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),
     path("ease/", ease_desk.publish, name="ease_policy"),

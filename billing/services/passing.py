@@ -42,6 +42,7 @@ IN_REAL_TIME = {
     "webhooks_again": "the same, for receivers that did not answer the last time",
     "letters": "a mail to a merchant's staff, who live in real time",
     "answers": "how long a caller may repeat a request is real time",
+    "figures": "what happened is counted for colleagues, who live in real time",
 }
 #: What is still due after it was done, because somebody else has it in hand, or nobody can do it, is looked at so often
 #: once more, from some time on with a pause in seconds between: a second of real time in all.
