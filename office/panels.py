@@ -72,7 +72,7 @@ def orders_by_day(sums: Sums, days: Sequence[date], look: Look) -> Panel:
         "orders",
         gettext_lazy("Orders by day"),
         (gettext_lazy("Day"), *(word for label in ORDER_KEYS.values() for word in (label, gettext_lazy("Amount")))),
-        tuple(row(day) for day in reversed(days)),
+        tuple(row(day) for day in reversed(days) if sums.any_on(day, "order")),
         chart=tables.by_day(days, counted, str),
         series=tuple(ORDER_KEYS[key] for key in drawn),
     )
@@ -91,7 +91,7 @@ def money_by_day(sums: Sums, days: Sequence[date], look: Look) -> Panel:
         "money",
         gettext_lazy("Money by day"),
         (gettext_lazy("Day"), *BOOK_KEYS.values()),
-        (whole, *(row(day) for day in reversed(days))),
+        (whole, *(row(day) for day in reversed(days) if sums.any_on(day, "book"))),
         says=gettext_lazy("As the book says. Fees and losses are net of what was given back."),
         chart=tables.by_day(days, amounts, lambda value: money(Money(value, look.currency))),
         series=tuple(BOOK_KEYS[key] for key in drawn),

@@ -15,6 +15,8 @@ ATTEMPT_MAX = 10
 WITHIN_DAYS = (0, 1, 3, 7, 15, 30, 60, 90, 9999)
 #: Ageing buckets, the youngest first.
 BUCKETS = ("1-30", "31-60", "61-90", "90+")
+#: A bar is no thicker than this, however few there are.
+THICK_MAX = 48
 #: A tally's clock: what was written this long ago by a transaction that has ended is seen by everybody.
 SETTLED_AFTER = timedelta(seconds=5)
 
@@ -80,10 +82,10 @@ def columns(
     width, height = 720, 160
     most = max((value for row in series for value in row), default=0)
     slot = width / max(1, len(groups))
-    thick = max(1, int(slot * 0.8 / max(1, len(series))))
+    thick = max(1, min(THICK_MAX, int(slot * 0.8 / max(1, len(series)))))
     bars = [
         Bar(
-            int(slot * place + slot * 0.1) + thick * number,
+            int(slot * (place + 0.5) - thick * len(series) / 2) + thick * number,
             height - tall,
             thick,
             tall,

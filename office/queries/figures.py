@@ -70,12 +70,14 @@ class Sums:
     def __init__(self, rows: Iterable[tuple[date, str, str, str, int, int]], currency: str) -> None:
         self.by_day: dict[tuple[date, str, str], Sum] = {}
         self.whole: dict[tuple[str, str], Sum] = {}
+        self.days: set[tuple[date, str]] = set()
         self.currencies: set[str] = set()
         for day, metric, key, money, number, minor in rows:
             if money:
                 self.currencies.add(money)
             if money in {"", currency}:
                 one = Sum(number, int(minor))
+                self.days.add((day, metric))
                 self.by_day[day, metric, key] = self.on(day, metric, key) + one
                 self.whole[metric, key] = self.all(metric, key) + one
 
@@ -84,6 +86,9 @@ class Sums:
 
     def all(self, metric: str, key: str) -> Sum:
         return self.whole.get((metric, key), Sum())
+
+    def any_on(self, day: date, metric: str) -> bool:
+        return (day, metric) in self.days
 
     def keys(self, metric: str) -> list[str]:
         return sorted(key for of, key in self.whole if of == metric)

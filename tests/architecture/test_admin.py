@@ -22,8 +22,11 @@ from billing.services.outage import begin_outage, end_outage
 from billing.services.refund import Asked, refund_order
 from billing.services.settle import Report, settle_all
 from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
+from kernel.clock import live_now
 from kernel.forms import first_time, new_token
 from merchants import services as merchants
+from office.queries.streams import STREAMS
+from office.services import tally
 from orders import services as orders
 from orders.models import Order
 from portal.services import letters, team
@@ -68,6 +71,8 @@ def life(power_bank: Shop) -> Order:
     team.invite(power_bank.live.id, "viewer", phone=PHONE, by=BY, at=NOON)
     letters.ask_new_password("owner@example.com", at=NOON)
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
+    tally.take_stock(real=NOON)
+    tally.count_batch(STREAMS["orders"], upto=live_now() + timedelta(seconds=1))
     return order
 
 
