@@ -1,4 +1,4 @@
-"""What must always be true of what the console counts ahead: the figures are what the histories say."""
+"""What must always be true of what the console keeps: figures are what the histories say, and the audit is whole."""
 
 from uuid import UUID
 
@@ -39,3 +39,5 @@ COUNTED = [
         """,
     ),
 ]
+#: Not a query: its seals are under a key that the database does not have.
+WHOLE_AUDIT = ("the_audit_is_whole", "Each line of the audit is sealed onto the one before, from first to last.", "")

@@ -1,12 +1,13 @@
 """What must always be true: each a query that returns no rows. Run after every test and by `manage.py verify`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.db import connection, transaction
 
 from bnpl.channel_invariants import AT_CHANNELS
-from bnpl.figure_invariants import COUNTED
+from bnpl.figure_invariants import COUNTED, WHOLE_AUDIT
+from kernel import audit
 
 LIVES = (
     "credit_agreement",
@@ -282,9 +283,10 @@ INVARIANTS = [
         for life in LIVES
     ),
 ]
+AUDIT = Invariant(*WHOLE_AUDIT)
 
 
-def violations() -> Iterator[Violation]:
+def violations(seals: Mapping[int, str] | None = None) -> Iterator[Violation]:
     """Every row that should not be, at most a few of each kind, all seen at one moment."""
     asked = " UNION ALL ".join(
         f"(SELECT %s::text, row_to_json(v)::text FROM ({invariant.sql}) v LIMIT {SHOWN})"  # noqa: S608  our own queries
@@ -294,3 +296,4 @@ def violations() -> Iterator[Violation]:
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute(asked, [invariant.name for invariant in INVARIANTS])
         yield from (Violation(*row) for row in cursor.fetchall())
+        yield from (Violation(AUDIT.name, where) for where in audit.broken(known=seals))

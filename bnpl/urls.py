@@ -31,6 +31,7 @@ from billing.pages import wallet as wallet_pages
 from bnpl import console
 from kernel import desk
 from office.console import figures as figure_desk
+from office.console import find as find_desk
 from orders import pages as record_pages
 
 #: What people see. A merchant sends them to /sign/… and /confirm/…; these two addresses are part of the API's promise.
@@ -84,6 +85,7 @@ desk.DESKS[:] = [
 ]
 desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS]
 CONSOLE: list[URLPattern] = [
+    path("find", find_desk.find, name="find"),
     path("figures/", figure_desk.overview, name="figures"),
     path("figures/rows", figure_desk.rows, name="figure_rows"),
     path("figures/<str:name>.csv", figure_desk.table, name="figure_table"),

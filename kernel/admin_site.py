@@ -1,6 +1,7 @@
 """The operations console shows everything and changes nothing; what may be changed there will be verbs, not rows."""
 
 from collections.abc import Collection
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django.contrib.admin import ModelAdmin, ShowFacets
@@ -8,13 +9,18 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
 from django.core.paginator import Paginator
 from django.db.models import BinaryField, QuerySet, prefetch_related_objects
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
-from kernel import ids
+from kernel import audit, ids
+from kernel.actor import Actor
+from kernel.clock import live_now
+from kernel.rates import address_of
 
 #: Who may look: the groups that accounts makes (a test holds the two lists together).
 VIEWERS = ("viewer", "support", "collections", "risk", "finance", "supervisor", "auditor")
+#: Who may read what colleagues looked at and did.
+AUDITORS = ("auditor", "supervisor")
 #: Lists are counted up to here; "10000" then reads as "at least that many".
 COUNT_MAX = 10_000
 
@@ -53,6 +59,8 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
     also: ClassVar[tuple[str, ...]] = ()
     #: Columns that never show.
     hidden: ClassVar[frozenset[str]] = frozenset()
+    #: Its rows are about a human being: whoever opens one is written down.
+    personal: ClassVar[bool] = False
     #: A public id typed into the search finds by this column: `{"per": "person_id"}`; its own prefix needs no entry.
     found_by: ClassVar[dict[str, str]] = {}
 
@@ -74,6 +82,21 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        answer = super().change_view(request, object_id, form_url, extra_context)
+        if self.personal and answer.status_code == HTTPStatus.OK and request.user.pk:
+            row = self.model._default_manager.get(pk=object_id)
+            audit.record(
+                f"viewed.{self.model._meta.model_name}",
+                about=str(getattr(row, "public_id", row.pk)),
+                place=address_of(request),
+                by=Actor.staff(request.user.pk),
+                at=live_now(),
+            )
+        return answer
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
         del request, obj

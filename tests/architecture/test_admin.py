@@ -21,6 +21,7 @@ from billing.services.instruments import limit_instrument, open_wallet, top_up
 from billing.services.outage import begin_outage, end_outage
 from billing.services.refund import Asked, refund_order
 from billing.services.settle import Report, settle_all
+from kernel import audit
 from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
 from kernel.clock import live_now
 from kernel.forms import first_time, new_token
@@ -71,6 +72,7 @@ def life(power_bank: Shop) -> Order:
     team.invite(power_bank.live.id, "viewer", phone=PHONE, by=BY, at=NOON)
     letters.ask_new_password("owner@example.com", at=NOON)
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
+    audit.record("viewed.person", about="per_1", by=BY, at=NOON)
     tally.take_stock(real=NOON)
     tally.count_batch(STREAMS["orders"], upto=live_now() + timedelta(seconds=1))
     return order
@@ -78,7 +80,7 @@ def life(power_bank: Shop) -> Order:
 
 @pytest.fixture
 def lin(db: None) -> User:
-    return accounts.create_staff("lin", "correct horse battery", roles=["viewer"], by=BY, at=NOON)
+    return accounts.create_staff("lin", "correct horse battery", roles=["viewer", "auditor"], by=BY, at=NOON)
 
 
 @pytest.fixture

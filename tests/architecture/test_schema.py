@@ -24,7 +24,15 @@ MODELS = [model for model in apps.get_models() if model._meta.app_label in FLOOR
 OWNERS = {"realm", "merchant", "person", "user", "subject", "scope"}
 #: Rows of the house itself, not of anybody in it.
 HOUSE = {"kernel.Realm", "kernel.LegalMove", "accounts.User", "accounts.LocalMessage"}
-HOUSE |= {"office.Counted", "billing.Callback", "billing.Outage", "billing.RetryPolicy", "orders.EasePolicy"}
+HOUSE |= {
+    "kernel.AuditLine",
+    "kernel.AuditHead",
+    "office.Counted",
+    "billing.Callback",
+    "billing.Outage",
+    "billing.RetryPolicy",
+    "orders.EasePolicy",
+}
 #: Theirs by the row they belong to alone. Before tables are spread over servers by person, these need its key too.
 SECOND_HAND = {"orders.Pause", "billing.ChannelReport"}
 
