@@ -32,7 +32,9 @@ from bnpl import console
 from kernel import desk
 from office.console import figures as figure_desk
 from office.console import find as find_desk
+from office.console import order as whole_desk
 from orders import pages as record_pages
+from orders.models import Order
 
 #: What people see. A merchant sends them to /sign/… and /confirm/…; these two addresses are part of the API's promise.
 PAGES: list[URLPattern] = [
@@ -83,8 +85,10 @@ desk.DESKS[:] = [
     outage_desk.DESK,
     template_desk.DESK,
 ]
+desk.WHOLE[Order] = "order_desk"
 desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS]
 CONSOLE: list[URLPattern] = [
+    path("order/<str:order>", whole_desk.order, name="order_desk"),
     path("find", find_desk.find, name="find"),
     path("figures/", figure_desk.overview, name="figures"),
     path("figures/rows", figure_desk.rows, name="figure_rows"),

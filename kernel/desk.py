@@ -145,6 +145,8 @@ class Verb:
 #: What the index and the rows' pages show. The roof fills them in.
 DESKS: list[Desk] = []
 VERBS: list[Verb] = []
+#: Of which rows there is a page that shows all that belongs to them, and what its address is called.
+WHOLE: dict[type[Identified], str] = {}
 
 
 def page(*groups: str) -> Callable[..., Callable[..., HttpResponse]]:

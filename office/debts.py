@@ -78,7 +78,12 @@ def rolls(sums: Sums) -> Panel:
         tuple(
             Row(
                 _days(a),
-                (Cell(_days(b)), Cell(f"{came}", "bucket", f"aged:{b}"), Cell(f"{of}"), Cell(rules.percent(came, of))),
+                (
+                    Cell(_days(b)),
+                    Cell(f"{came}", "bucket" if came else "", f"aged:{b}"),
+                    Cell(f"{of}"),
+                    Cell(rules.percent(came, of)),
+                ),
             )
             for a, b, came, of in rules.rolls(entered)
         ),

@@ -5,6 +5,7 @@ import io
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
@@ -208,9 +209,11 @@ def _stock(bucket: str, look: Look) -> str:
     return f"{reverse('admin:orders_obligation_changelist')}?{urlencode(chosen)}"
 
 
-def _row_address(kind: str, key: Any) -> str:
-    models = {"ord": "orders_order", "dec": "credit_decision", "ded": "billing_deduction", "obl": "orders_obligation"}
-    return reverse(f"admin:{models[kind]}_change", args=[key]) if kind in models else ids.public(kind, key)
+def _row_address(kind: str, key: UUID) -> str:
+    models = {"dec": "credit_decision", "ded": "billing_deduction", "obl": "orders_obligation"}
+    if kind == "ord":
+        return reverse("order_desk", args=[ids.public(kind, key)])
+    return reverse(f"admin:{models[kind]}_change", args=[key])
 
 
 def _params(look: Look) -> dict[str, str]:

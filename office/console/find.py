@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, page
+from kernel.desk import WHOLE, Colleague, page
 from office.queries import find as finding
 from office.queries.find import FOUND_MAX, TEXT_MAX, Found
 
@@ -50,4 +50,6 @@ def _may_see(colleague: Colleague, found: Found) -> bool:
 
 
 def _address(found: Found) -> Any:
+    if type(found.row) in WHOLE:
+        return reverse(WHOLE[type(found.row)], args=[found.row.public_id])
     return reverse(f"admin:{found.label}_change", args=[found.row.pk])

@@ -56,13 +56,14 @@ def means_a_phone(text: str) -> bool:
 
 
 def _by_public_id(text: str) -> list[Found] | None:
-    """The row a public id names; None for what is none. A bare key may be a number at a channel, or the channel's own."""
+    """The row a public id names; None for what is none. A bare key may be a number at a channel, ours or its own."""
     prefix, _, tail = text.partition("_")
     key = ids.bare(tail)
     if key is None:
         bare = ids.bare(text)
         return (_rows([Deduction, RefundPart], bare, "number") if bare else None) or None
-    return _rows([model for model in _identified() if model.prefix == prefix], key, "id")
+    named = [model for model in _identified() if model.prefix == prefix]
+    return _rows(named, key, "id") if named else None  # a channel may number its transactions in our way
 
 
 def _rows(models: Iterable[type[Identified]], key: UUID, by: str) -> list[Found]:

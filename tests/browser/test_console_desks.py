@@ -59,6 +59,7 @@ def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, 
     looks(eye, "index")
     for name, path in (
         ("figures", "/ops/figures/?mode=test&since=2026-10-20&until=2026-12-20"),
+        ("whole", f"/ops/order/{story.overdue.public_id}"),
         ("order", f"/ops/orders/order/{story.to_pay.pk}/change/"),
         ("pause", f"/ops/do/{story.to_pay.public_id}/pause"),
         ("resume", f"/ops/do/{story.overdue.public_id}/resume"),
