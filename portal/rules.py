@@ -15,8 +15,6 @@ PASSWORD_LETTERS_AN_HOUR = 3
 SWITCHED_OFF = ("gone", "failing")
 #: A file holds no more orders than this; a longer span is exported in parts.
 EXPORT_MAX = 50_000
-#: Characters at which a spreadsheet begins to calculate.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class Role(StrEnum):
@@ -121,9 +119,3 @@ def new_token() -> str:
 def digest(token: str) -> bytes:
     """What is kept of it."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-def cell(value: object) -> str:
-    """A value as a spreadsheet shows it and never calculates it."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,7 +1,5 @@
 """/ops/figures/: how things went, by day; every table as a file, every number with the rows behind it."""
 
-import csv
-import io
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -19,6 +17,7 @@ from kernel import ids
 from kernel.admin_site import VIEWERS
 from kernel.desk import Colleague, Desk, page
 from kernel.models import LIVE
+from kernel.sheets import CSV, csv_lines
 from merchants.models import Merchant, Service
 from office import rules
 from office.panels import BOOK_KEYS, ORDER_KEYS, all_panels
@@ -26,7 +25,6 @@ from office.queries import figures
 from office.queries.figures import Look, Sums
 from office.queries.streams import BY_METRIC
 from office.tables import Cell, Panel
-from portal.rules import cell
 
 DESK = Desk("figures", gettext_lazy("Figures"), gettext_lazy("How things went, by day, and how they stand"), VIEWERS)
 ROWS_A_PAGE, PAGES_MAX = 50, 200
@@ -132,11 +130,9 @@ def table(colleague: Colleague, name: str) -> HttpResponse:
     panels = {panel.name: panel for panel in all_panels(figures.sums(look), figures.vintages(look), look)}
     if name not in panels or form.errors:
         raise Http404
-    panel, out = panels[name], io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow([cell(str(word)) for word in panel.head])
-    writer.writerows([cell(row.label), *(cell(one.text) for one in row.cells)] for row in panel.rows)
-    answer = HttpResponse("\ufeff" + out.getvalue(), content_type="text/csv; charset=utf-8")
+    panel = panels[name]
+    lines = [panel.head, *([row.label, *(one.text for one in row.cells)] for row in panel.rows)]
+    answer = HttpResponse("".join(csv_lines(lines)), content_type=CSV)
     answer["Content-Disposition"] = f'attachment; filename="{name}-{look.since}-{look.until}.csv"'
     return answer
 

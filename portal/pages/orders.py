@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from kernel import ids
 from kernel.forms import plain
 from kernel.paging import page as page_of
+from kernel.sheets import cell
 from merchants import queries as merchants
 from orders.models import Order
 from portal import queries, rules, wording
@@ -104,7 +105,7 @@ def _lines(rows: Iterator[Order], zone: ZoneInfo) -> Iterator[str]:
         total = plain(row.total) if row.total_minor is not None else ""
         plainly = [row.public_id, row.out_order_no, row.title, row.service.name, row.state, row.currency, total]
         moments = [_moment(getattr(row, name), zone) for name in times]
-        yield writer.writerow([rules.cell(value) for value in [*plainly, plain(row.ceiling), *moments]])
+        yield writer.writerow([cell(value) for value in [*plainly, plain(row.ceiling), *moments]])
 
 
 def _moment(value: datetime | None, zone: ZoneInfo) -> str:
