@@ -13,9 +13,9 @@ A paper is plain data, and the same paper is the same bytes at any time and on a
     )
     return HttpResponse(pdf_of(paper), content_type="application/pdf")
 
-Every string comes as it is to be read: translated, and money and times written out. Rows may be any number and a cell
-of any length. What the font has no sign for is shown as □. Reading the font takes about a second: only doors and tasks
-do, and this module is imported by no other.
+The template paper.html shows the same paper as a page. Every string comes as it is to be read: translated, and money
+and times written out. Rows may be any number and a cell of any length. What the font has no sign for is shown as □.
+Reading the font takes about a second: only doors and tasks do, and this module is imported by no other.
 """
 
 import unicodedata
@@ -25,7 +25,7 @@ from datetime import datetime
 from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
+from typing import ClassVar, cast
 
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -58,13 +58,25 @@ class Size(Enum):
 class Facts:
     """Names, each with what it is."""
 
+    kind: ClassVar[str] = "facts"
+
     rows: Sequence[tuple[str, str]]
     title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
+class Cell:
+    """What stands in one place of a table, and whether it is an amount."""
+
+    text: str
+    figure: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Table:
     """Rows under a head, which stands again on every further page; `figures` are the columns of amounts."""
+
+    kind: ClassVar[str] = "table"
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -72,10 +84,23 @@ class Table:
     figures: Collection[int] = ()
     title: str = ""
 
+    @property
+    def marked_head(self) -> list[Cell]:
+        return self._marked(self.head)
+
+    @property
+    def marked_rows(self) -> list[list[Cell]]:
+        return [self._marked(row) for row in self.rows]
+
+    def _marked(self, row: Sequence[str]) -> list[Cell]:
+        return [Cell(text, number in self.figures) for number, text in enumerate(row)]
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
     """Sums; the last one is what it comes to, and stands out."""
+
+    kind: ClassVar[str] = "totals"
 
     rows: Sequence[tuple[str, str]]
 
@@ -83,6 +108,8 @@ class Totals:
 @dataclass(frozen=True, slots=True)
 class Text:
     """A paragraph; line breaks in it are kept."""
+
+    kind: ClassVar[str] = "text"
 
     text: str
     title: str = ""

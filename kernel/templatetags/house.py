@@ -61,9 +61,15 @@ def moment(value: datetime | str | None) -> SafeString | str:
     if not value:
         return ""
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    local = timezone.localtime(at)
-    shown = f"{format_date(local, 'medium', locale=_locale())} {format_time(local, 'short', locale=_locale())}"
-    return format_html('<time datetime="{}">{}</time>', at.isoformat(), shown)
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(), written(at))
+
+
+def written(value: datetime | None) -> str:
+    """The same in plain text, for a paper; nothing for what never was."""
+    if value is None:
+        return ""
+    local = timezone.localtime(value)
+    return f"{format_date(local, 'medium', locale=_locale())} {format_time(local, 'short', locale=_locale())}"
 
 
 @register.filter
