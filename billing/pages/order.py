@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.visitor import Visitor, for_person
 from billing import purse, queries
+from billing.outlook import outlook_of
 from billing.receipt import has_receipt
 from billing.services.plan import move_next
 from kernel import ids
@@ -103,6 +104,7 @@ def show_order(
     graced = [day for day in days if coming and (coming.overdue_from is None or day < coming.overdue_from)]
     instruments = queries.instruments_of([visitor.person.id]).get(visitor.person.id, [])
     attempts = list(queries.attempts_at(sheet.order.id))
+    planned = queries.coming_of(sheet.obligations, instruments)
     still = any(row.paused_at for row in sheet.obligations)
     return visitor.show(
         "billing/order.html",
@@ -113,7 +115,8 @@ def show_order(
         attempts=attempts,
         receipt=has_receipt(sheet.order, attempts),
         refunds=list(queries.refunds_of(sheet.order.id)),
-        planned=queries.coming_of(sheet.obligations, instruments),
+        planned=planned,
+        outlook=outlook_of(sheet, planned),
         late=queries.late_of(sheet),
         pauses=list(sheet.order.pauses.filter(ended_at__isnull=True).order_by("began_at")) if still else [],
         coming=coming,
