@@ -14,6 +14,7 @@ from statistics import quantiles
 
 import pytest
 from django.db import connection
+from django.template import Template
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoDbBlocker
@@ -152,7 +153,9 @@ def busy_of_postgres() -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-def test_the_record_of_a_hundred_thousand_orders(ada: Person) -> None:
+def test_the_record_of_a_hundred_thousand_orders(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As a server renders: the tests' own rendering keeps a copy of every part's context.
+    monkeypatch.setattr(Template, "_render", lambda template, context: template.nodelist.render(context))
     browser = visiting(ada)
     print("\n| page | p50 ms | p95 ms | Django's CPU | PostgreSQL's CPU | questions |\n|---|---|---|---|---|---|")
     for name, asked in ASKED.items():

@@ -45,13 +45,6 @@ class Receipt:
         owed = sum(row.amount_minor for row in rows if row.state != Obligation.State.WAIVED)
         return Money(owed, self.order.currency)
 
-    @property
-    def taken_off(self) -> Money:
-        """How much less it came to than its items once did."""
-        lines, discounts = self.order.items, self.order.discounts
-        once = sum(line["amount"] for line in lines) - sum(line["amount"] for line in discounts)
-        return Money(max(0, once - self.order.total.minor) if lines else 0, self.order.currency)
-
 
 def has_receipt(order: Order, attempts: Sequence[DeductionLine]) -> bool:
     """Whether there is anything to give a receipt for: money was collected, or the order was called off."""
@@ -122,8 +115,8 @@ def _items(receipt: Receipt) -> Table:
     order = receipt.order
     rows = [(_item(line), _sum(order, line["amount"])) for line in order.items]
     rows += [(_item(line), f"−{_sum(order, line['amount'])}") for line in order.discounts]
-    if receipt.taken_off:
-        rows.append((_("Taken off later"), f"−{money(receipt.taken_off)}"))
+    if receipt.sheet.taken_off:
+        rows.append((_("Taken off later"), f"−{money(receipt.sheet.taken_off)}"))
     rows = rows or [(order.title, money(order.total))]
     return Table([_("Item"), _("Amount")], rows, _WIDTHS, _FIGURES, _("What was used"))
 
@@ -145,6 +138,7 @@ def _totals(receipt: Receipt) -> Totals:
         (_("Late fee"), receipt.late_fees),
         (_("Collected"), receipt.collected),
         (_("Refunded"), receipt.order.refunded),
+        (_("Paid after refunds"), receipt.collected - receipt.order.refunded if receipt.order.refunded else Money(0)),
     ]
     shown = [(name, money(amount)) for name, amount in rows if amount or name == rows[0][0]]
     return Totals([*shown, (_("Still to pay"), money(receipt.sheet.owed))])
@@ -164,7 +158,7 @@ def _deduction(deduction: Deduction) -> str:
     # By what the bank calls it: what a person calls their own card is nobody else's to read.
     lines = [f"{written(deduction.resolved_at)} · {_source(deduction.instrument.label)}", deduction.public_id]
     if deduction.channel_txn:
-        lines.append(_("Bank's number: %(number)s") % {"number": deduction.channel_txn})
+        lines.append(_("Transaction: %(number)s") % {"number": deduction.channel_txn})
     return "\n".join(lines)
 
 
@@ -190,5 +184,5 @@ def _refund(refund: Refund) -> str:
     for part in refund.parts.all():
         if part.state == RefundPart.State.SUCCEEDED:
             back = {"amount": money(part.amount), "number": part.channel_txn}
-            lines.append(_("%(amount)s went back; bank's number: %(number)s") % back)
+            lines.append(_("%(amount)s went back; transaction: %(number)s") % back)
     return "\n".join(line for line in lines if line)

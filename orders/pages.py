@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.visitor import Visitor, for_person
 from credit import queries as standings
+from kernel.templatetags.house import month as month_named
 from orders import queries, record, services
 from orders.models import Order
 from orders.refusals import OrderState
@@ -58,8 +59,8 @@ def history(visitor: Visitor) -> HttpResponse:
         shelf=shelf,
         sought=urlencode(_said(kept | {"shelf": ""})),
         text=text,
-        month=month,
-        months=months,
+        month=kept["month"],
+        months=[(f"{one:%Y-%m}", month_named(one)) for one in months],
         no_month=bool(asked.get("month")) and not month,
         first=cursor is None,
         under=asked.get("under", "") if part else "",
