@@ -86,6 +86,10 @@ bench: .venv/.dev ## what the plan recovers and how often it asks, beside a retr
 bench-sandbox: # ninety days of a hundred orders on a platform that is running (make up)
 	$(PY) -m benchmarks.sandbox $(ARGS)
 
+.PHONY: bench-history
+bench-history: .venv/.dev # the promise record of somebody with a hundred thousand orders of a million
+	$(PY) -m pytest -n0 -q -s benchmarks/history.py $(ARGS)
+
 format: .venv/.dev ## format the code and mend what can be mended by machine
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
