@@ -22,6 +22,10 @@ VALUE_LENGTH_MAX, SUBJECT_MAX, BODY_MAX = 80, 100, 500
 
 #: What is said to somebody who asked for help: it is said once, and stays true.
 HELP = ("help_received", "help_answered", "help_decided", "plan_granted")
+#: What was done to an account, so that a stranger's hand on it does not stay hidden.
+ACCOUNT = ("signed_in", "phone_changed", "mail_changed", "second_factor")
+#: What is true for ever once it is told: no later fact makes it pointless.
+FACTS = ("debit_succeeded", "refund_succeeded", "refund_failed", *HELP, *ACCOUNT)
 _ALWAYS = frozenset({"merchant", "what", "amount", "when", "link"})
 _OVERDUE = {f"{COLLECTION}{day}": _ALWAYS for day in (1, 3, 7, 15, 30)}
 #: What the words of each stage may name.
@@ -35,13 +39,17 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "refund_failed": _ALWAYS | {"how"},
     **_OVERDUE,
     **{stage: _ALWAYS | {"reason"} for stage in HELP},
+    **{stage: frozenset({"what", "when", "link"}) for stage in ACCOUNT},
 }
+#: What notices are about: the shelves of an inbox.
+MONEY, ORDERS, SECURITY = "money", "orders", "security"
+_OF_MONEY = ("debit_", "due_", "refund_", COLLECTION)
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _TIMES = {"zh-hans": "M月d日 HH:mm", "en": "d MMM, HH:mm"}
 _LOCALES = {"zh-hans": "zh_Hans", "en": "en"}
 #: How a text on a phone says who sends it, and where it leads; a page knows both.
 _SIGNATURE = re.compile(r"^【[^】]*】\s*")
-_LINK = re.compile(r"https?://[^\s/]+/(?:orders/(?:ord_[0-9a-f]{32})?|help/con_[0-9a-f]{32})")
+_LINK = re.compile(r"https?://[^\s/]+/(?:orders/(?:ord_[0-9a-f]{32})?|help/con_[0-9a-f]{32}|settings/)")
 _JOINER = "\N{ZERO WIDTH JOINER}"  # it holds an emoji family together; every other invisible character goes
 
 
@@ -65,6 +73,21 @@ def misplaced(key: str, text: str) -> list[str]:
     """Placeholders that this stage does not fill, and braces that belong to none."""
     unknown = [f"{{{name}}}" for name in _SLOT.findall(text) if name not in PLACEHOLDERS[key]]
     return unknown + re.findall(r"[{}]", _SLOT.sub("", text))
+
+
+def shelf_of(stage: str) -> str:
+    """Where somebody looks for it."""
+    return SECURITY if stage in ACCOUNT else MONEY if stage.startswith(_OF_MONEY) else ORDERS
+
+
+def stages_of(shelf: str) -> list[str]:
+    return [stage for stage in PLACEHOLDERS if shelf_of(stage) == shelf]
+
+
+def page_in(body: str) -> str:
+    """The page of ours that a text leads to, without its host; empty when it names none."""
+    found = _LINK.findall(body)
+    return re.sub(r"^https?://[^/]+", "", found[-1]) if found else ""
 
 
 def around_link(body: str) -> tuple[str, str]:

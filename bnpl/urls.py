@@ -102,5 +102,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 handler400 = partial(defaults.bad_request, template_name="errors/400.html")
 handler403 = partial(defaults.permission_denied, template_name="errors/403.html")
 handler404 = partial(defaults.page_not_found, template_name="errors/404.html")
-handler429 = "accounts.pages.too_many"
+handler429 = "accounts.pages.signing.too_many"
 handler500 = partial(defaults.server_error, template_name="errors/500.html")
