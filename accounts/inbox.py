@@ -270,21 +270,21 @@ def _copies(notice: Notice, person: Person, *, quiet: bool, at: datetime) -> lis
     collection, user = notice.stage.startswith(wording.COLLECTION), person.user
     out = [
         channel
-        for channel, reached in ((_SMS, user and user.phone_sealed), (_MAIL, user and user.email))
-        if reached and not quiet
+        for channel, reached in ((_SMS, user and user.phone_sealed), (_MAIL, person.mail_sealed))
+        if reached and not quiet and not wording.unwanted(notice.stage, channel, person.silenced)
     ]
     return [
-        _copy(notice, channel, collection=collection, zone=person.zone, at=at)
+        _copy(notice, person, channel, collection=collection, at=at)
         for channel in (_INBOX, *(out[:1] if collection else out))
     ]
 
 
-def _copy(notice: Notice, channel: str, *, collection: bool, zone: str, at: datetime) -> Delivery:
+def _copy(notice: Notice, person: Person, channel: str, *, collection: bool, at: datetime) -> Delivery:
     copy = Delivery(
         realm_id=notice.realm_id, person_id=notice.person_id, notice=notice, channel=channel, collection=collection
     )
     if channel == _INBOX and not collection:
         copy.state, copy.sent_at = Delivery.State.SENT, at
     else:
-        copy.next_at = wording.awake(at, zone) if collection or channel == _SMS else at
+        copy.next_at = wording.awake(at, person.zone, person.hours) if wording.rings(notice.stage, channel) else at
     return copy

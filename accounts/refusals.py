@@ -88,3 +88,9 @@ class InvalidEmail(Invalid):
     """Not an address that somebody could sign in with."""
 
     code, title = "invalid_email", _("This is not an e-mail address of at most 64 characters.")
+
+
+class InvalidMail(Invalid):
+    """Not an address that a mail can reach."""
+
+    code, title = "invalid_mail", _("This is not an e-mail address.")

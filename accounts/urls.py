@@ -4,7 +4,7 @@ from allauth.account import views
 from django.conf import settings as configured
 from django.urls import URLPattern, path
 
-from accounts.pages import inbox, settings, signing
+from accounts.pages import inbox, reach, settings, signing
 
 SIGNING_IN: list[URLPattern] = [
     path("account/login/", views.login, name="account_login"),
@@ -20,6 +20,10 @@ OWN: list[URLPattern] = [
     path("inbox/read", inbox.read_all, name="read_all"),
     path("inbox/<str:notice>", inbox.notice, name="notice"),
     path("settings/", settings.settings, name="settings"),
+    path("settings/notices", reach.told, name="told"),
+    path("settings/mail", reach.mail, name="mail"),
+    path("settings/mail/another", reach.another_mail, name="another_mail"),
+    path("settings/mail/remove", reach.forget_mail, name="forget_mail"),
     path("settings/devices/<int:device>/sign-out", settings.sign_out_device, name="sign_out_device"),
     path("settings/devices/sign-out-others", settings.sign_out_others, name="sign_out_others"),
 ]

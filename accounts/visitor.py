@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 
 from accounts import inbox
-from accounts.models import Person
+from accounts.models import DEFAULT_LANGUAGE, Person
 from kernel import ids
 from kernel.actor import Actor
 from kernel.clock import now_in
@@ -35,6 +35,11 @@ class Visitor:
     @property
     def actor(self) -> Actor:
         return Actor.person(self.person.id)
+
+    @property
+    def language(self) -> str:
+        """In which language they are told things."""
+        return self.person.user.language if self.person.user else DEFAULT_LANGUAGE
 
     @property
     def sandbox(self) -> bool:
@@ -72,7 +77,7 @@ def for_person(view: Callable[Concatenate[Visitor, _P], HttpResponse]) -> Callab
     def page(request: HttpRequest, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
         if not request.user.is_authenticated:
             return redirect_to_login(request.get_full_path())
-        person = Person.objects.select_related("realm").filter(user_id=request.user.pk).first()
+        person = Person.objects.select_related("realm", "user").filter(user_id=request.user.pk).first()
         if person is None:
             raise PermissionDenied  # a colleague has no orders of their own
         visitor = Visitor(request, person, now_in(person.realm))

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from decimal import Decimal
@@ -15,6 +15,9 @@ from kernel.money import EXPONENTS, Money
 
 #: Nobody's phone rings for us outside these local hours.
 WAKE_HOUR, REST_HOUR = 8, 22
+#: How much more of the day a person may keep for themselves.
+WAKE_HOUR_MAX, REST_HOUR_MIN = 12, 18
+HOURS = (WAKE_HOUR, REST_HOUR)
 #: How often a day one person is asked for overdue debts, over all their orders.
 COLLECTIONS_A_DAY = 3
 COLLECTION = "overdue_"
@@ -26,6 +29,9 @@ HELP = ("help_received", "help_answered", "help_decided", "plan_granted")
 ACCOUNT = ("signed_in", "phone_changed", "mail_changed", "second_factor")
 #: What is true for ever once it is told: no later fact makes it pointless.
 FACTS = ("debit_succeeded", "refund_succeeded", "refund_failed", *HELP, *ACCOUNT)
+#: What a person may do without outside the inbox. Everything else is demanded: by the rules for automatic debits, by
+#: those for demands, or because it is an answer they asked for or a stranger's hand on their account.
+OPTIONAL = ("due_in_3_days", "debit_succeeded", "refund_succeeded", "help_answered", "signed_in")
 _ALWAYS = frozenset({"merchant", "what", "amount", "when", "link"})
 _OVERDUE = {f"{COLLECTION}{day}": _ALWAYS for day in (1, 3, 7, 15, 30)}
 #: What the words of each stage may name.
@@ -105,12 +111,22 @@ def plain(text: str) -> str:
     return line if len(line) <= VALUE_LENGTH_MAX else line[: VALUE_LENGTH_MAX - 1] + "…"
 
 
-def awake(at: datetime, zone: str) -> datetime:
+def rings(stage: str, channel: str) -> bool:
+    """Whether this copy must let people sleep. What was done to an account is told at any hour."""
+    return stage.startswith(COLLECTION) or (channel == "sms" and stage not in ACCOUNT)
+
+
+def unwanted(stage: str, channel: str, silenced: Collection[str]) -> bool:
+    """Whether this copy stays away: the person does without it, or the code they signed in by was a text already."""
+    return (stage in OPTIONAL and f"{stage}:{channel}" in silenced) or (stage, channel) == ("signed_in", "sms")
+
+
+def awake(at: datetime, zone: str, hours: tuple[int, int] = HOURS) -> datetime:
     """The moment itself, or the first one after it at which a person may be disturbed."""
-    local = at.astimezone(ZoneInfo(zone))
-    if WAKE_HOUR <= local.hour < REST_HOUR:
+    (wake, rest), local = hours, at.astimezone(ZoneInfo(zone))
+    if wake <= local.hour < rest:
         return at
-    return _morning(local, 0 if local.hour < WAKE_HOUR else 1).astimezone(at.tzinfo)
+    return _morning(local, 0 if local.hour < wake else 1, wake).astimezone(at.tzinfo)
 
 
 def next_morning(at: datetime, zone: str) -> datetime:
@@ -118,8 +134,8 @@ def next_morning(at: datetime, zone: str) -> datetime:
     return _morning(at.astimezone(ZoneInfo(zone)), 1).astimezone(at.tzinfo)
 
 
-def _morning(local: datetime, days: int) -> datetime:
-    return datetime.combine(local.date() + timedelta(days=days), time(WAKE_HOUR), local.tzinfo)
+def _morning(local: datetime, days: int, hour: int = WAKE_HOUR) -> datetime:
+    return datetime.combine(local.date() + timedelta(days=days), time(hour), local.tzinfo)
 
 
 def _shown(value: Value, language: str, zone: str) -> str:

@@ -193,6 +193,7 @@ ACCOUNT_RATE_LIMITS = {  # "key" is the phone; a carrier puts thousands of peopl
     "signup": "30/m/ip",
     "request_login_code": "60/m/ip,3/m/key,10/h/key",
     "verify_phone": "60/m/ip,1/30s/key,10/h/key",
+    "manage_email": "2/m/user,10/h/user",
 }
 MFA_ADAPTER = "portal.second_factor.Adapter"  # a merchant's staff have one; its secrets are sealed
 MFA_TOTP_ISSUER = "先享后付"
