@@ -94,3 +94,9 @@ class InvalidMail(Invalid):
     """Not an address that a mail can reach."""
 
     code, title = "invalid_mail", _("This is not an e-mail address.")
+
+
+class TooManyPasskeys(Refusal):
+    """Ten are more than anybody has devices."""
+
+    code, title = "too_many_passkeys", _("You have ten passkeys. Remove one first.")

@@ -11,11 +11,13 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 
 from accounts import inbox
-from accounts.models import DEFAULT_LANGUAGE, Person
+from accounts.models import Person, User
 from kernel import ids
 from kernel.actor import Actor
 from kernel.clock import now_in
@@ -37,9 +39,16 @@ class Visitor:
         return Actor.person(self.person.id)
 
     @property
+    def user(self) -> User:
+        """Who signed in: nobody without a user gets as far as a page."""
+        if self.person.user is None:
+            raise NotFound
+        return self.person.user
+
+    @property
     def language(self) -> str:
         """In which language they are told things."""
-        return self.person.user.language if self.person.user else DEFAULT_LANGUAGE
+        return self.user.language
 
     @property
     def sandbox(self) -> bool:
@@ -67,6 +76,12 @@ class Visitor:
 
     def show(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
         return render(self.request, template, {"visitor": self, **context}, status=status)
+
+
+def way_back(request: HttpRequest, target: str | None, *, otherwise: str) -> str:
+    """The address somebody came from, if it is one of ours; or else the page of this name."""
+    here = target and url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return target if target and here else reverse(otherwise)
 
 
 def for_person(view: Callable[Concatenate[Visitor, _P], HttpResponse]) -> Callable[..., HttpResponse]:
