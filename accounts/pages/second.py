@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, ParamSpec
 from urllib.parse import urlencode
 
+from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.stagekit import get_pending_stage
 from allauth.core import ratelimit
 from allauth.mfa.base.forms import AuthenticateForm
@@ -115,6 +116,7 @@ def add_passkey(visitor: Visitor) -> HttpResponse:
             except Refusal as refusal:
                 wrong = str(refusal.detail)
             else:
+                record_authentication(request, visitor.user, method="mfa", type="webauthn", reauthenticated=True)
                 return _on(visitor, codes)
         wrong = wrong or _("That did not work. Nothing was added; try once more.")
     return visitor.show(
