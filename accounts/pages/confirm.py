@@ -77,7 +77,7 @@ def phone(visitor: Visitor) -> HttpResponse:
 
 
 def _by_factor(visitor: Visitor, held: second_factor.Held) -> HttpResponse:
-    form, shown, wrong = judged(visitor.request, visitor.user)
+    form, shown, wrong = judged(visitor.request, visitor.user, held)
     if shown is not None:
         post_authentication(visitor.request, shown, reauthenticated=True)
         return _on(visitor)

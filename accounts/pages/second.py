@@ -162,7 +162,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
         return redirect("account_login")
     user: User = stage.login.user
     held = second_factor.of(user)
-    form, shown, wrong = judged(request, user)
+    form, shown, wrong = judged(request, user, held)
     if shown is not None:
         post_authentication(request, shown, reauthenticated=True)
         answer: HttpResponse = stage.exit()
@@ -171,18 +171,20 @@ def second_step(request: HttpRequest) -> HttpResponse:
     return render(request, "account/second_step.html", context, status=422 if form.errors or wrong else 200)
 
 
-def judged(request: HttpRequest, user: User) -> tuple[Any, Any, str]:
+def judged(request: HttpRequest, user: User, held: second_factor.Held) -> tuple[Any, Any, str]:
     """What was sent to prove a second factor: the form, the factor that it proved, and what to say if none."""
+    form = SecondCode(user=user, data=request.POST if "code" in request.POST else None)
+    if held.app is None:
+        form.fields["code"].label = _("One of your codes for emergencies")
     if request.method != "POST":
-        return SecondCode(user=user), None, ""
-    if "code" in request.POST:
-        form = SecondCode(user=user, data=request.POST)
+        return form, None, ""
+    if form.is_bound:
         return form, form.authenticator if form.is_valid() else None, ""
     try:
         shown = passkeys.shown(user, str(request.POST.get("credential", "")))
     except ValidationError:
-        return SecondCode(user=user), None, str(TOO_MANY)
-    return SecondCode(user=user), shown, "" if shown else _("This passkey is not known here. Try once more.")
+        return form, None, str(TOO_MANY)
+    return form, shown, "" if shown else _("This passkey is not known here. Try once more.")
 
 
 def _on(visitor: Visitor, codes: Sequence[str]) -> HttpResponse:
