@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "orders",
     "billing",
     "portal",
+    "personal",
     "bnpl",
 ]
 

@@ -1,0 +1,14 @@
+"""Alarm clocks of what is a person's own. Real time: see `personal.models`."""
+
+from celery import shared_task
+
+from kernel.clock import live_now
+from kernel.sweeps import WORKS_FOR_SECONDS
+from personal.services import export
+
+
+@shared_task
+def make_exports() -> None:
+    """Go on with the copies people asked for, and throw away those that have expired."""
+    export.empty_exports(at=live_now())
+    export.make_exports(at=live_now(), seconds=WORKS_FOR_SECONDS)
