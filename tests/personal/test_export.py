@@ -17,6 +17,7 @@ from accounts.models import Person, User
 from orders.models import Order
 from personal import rules, tables
 from personal.models import Export, ExportPiece
+from personal.services import copying
 from personal.services import export as exports
 from tests.conftest import BY, Shop, opened, ordered, someone
 from tests.stillness import nothing_moves
@@ -30,7 +31,7 @@ NAMING = {"person_id", "debit_owner", "credit_owner", "order_id", "subject_id", 
 
 def made(person: Person) -> Export:
     asked = exports.ask_export(person.id, by=BY, at=NOW)
-    exports.make_exports(at=NOW, seconds=60)
+    copying.make_exports(at=NOW, seconds=60)
     return Export.objects.get(pk=asked.pk)
 
 
@@ -79,7 +80,8 @@ def test_a_copy_holds_every_row_and_opens_what_is_sealed(lived: Order, ada: Pers
     )
     export = made(ada)
     found = opened_archive(ada, export)
-    assert set(found) == {*exports.FILES, "index.json", "README.txt"}
+    assert set(found) == {*copying.FILES, "index.json", "README.txt", "summary.pdf"}
+    assert found["summary.pdf"].startswith(b"%PDF-")
     assert found["person.json"][0]["name"] == "艾达"
     assert found["person.json"][0]["id"] == ada.public_id
     assert ada.user
@@ -90,8 +92,8 @@ def test_a_copy_holds_every_row_and_opens_what_is_sealed(lived: Order, ada: Pers
     assert found["wallet_entries.json"][0]["amount_minor"] == 2000
     for name in ("obligations", "deductions", "deduction_lines", "refunds", "refund_parts", "postings", "notices"):
         assert found[f"{name}.json"], name
-    assert found["index.json"]["rows"] == {n: len(found[n]) for n in exports.FILES}
-    assert export.rows == sum(len(found[name]) for name in exports.FILES)
+    assert found["index.json"]["rows"] == {n: len(found[n]) for n in copying.FILES}
+    assert export.rows == sum(len(found[name]) for name in copying.FILES)
     everything = json.dumps(found, default=repr, ensure_ascii=False)
     assert ordered_by_bo.public_id not in everything
     assert ada.instruments.exclude(channel="wallet").get().token not in everything
@@ -104,13 +106,13 @@ def test_however_the_rows_fall_into_steps_each_is_copied_once(
     agreement = opened_again(power_bank, ada)
     for _ in range(6):
         ordered(power_bank, agreement)
-    monkeypatch.setattr(exports, "ROWS_A_STEP", 7)
+    monkeypatch.setattr(copying, "ROWS_A_STEP", 7)
     whole = opened_archive(ada, made(ada))
-    monkeypatch.setattr(exports, "ROWS_A_STEP", 1)
+    monkeypatch.setattr(copying, "ROWS_A_STEP", 1)
     Export.objects.update(asked_at=NOW - timedelta(days=2))
     single = opened_archive(ada, made(ada))
     assert len(whole["orders.json"]) == 7
-    for name in set(exports.FILES) - {"exports.json", "account_history.json"}:
+    for name in set(copying.FILES) - {"exports.json", "account_history.json"}:
         assert sorted(map(str, single[name])) == sorted(map(str, whole[name])), name
 
 
@@ -123,20 +125,20 @@ def test_a_killed_worker_is_followed_by_one_that_goes_on(
 ) -> None:
     asked = exports.ask_export(ada.id, by=BY, at=NOW)
     steps = iter(range(100))
-    real = exports._copy  # noqa: SLF001  where it dies
+    real = copying._copy  # noqa: SLF001  where it dies
 
     def dies_at_the_ninth(export: Export, table: tables.Table) -> None:
         real(export, table)
         if next(steps) == 9:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(exports, "_copy", dies_at_the_ninth)
+    monkeypatch.setattr(copying, "_copy", dies_at_the_ninth)
     with pytest.raises(KeyboardInterrupt):
-        exports.make_exports(at=NOW, seconds=60)
+        copying.make_exports(at=NOW, seconds=60)
     half = Export.objects.get(pk=asked.pk)
     assert 0 < half.step < len(tables.TABLES)
-    assert exports.make_exports(at=NOW + timedelta(seconds=1), seconds=60) == 0  # it may still be at work
-    exports.make_exports(at=NOW + exports.LEASE, seconds=60)
+    assert copying.make_exports(at=NOW + timedelta(seconds=1), seconds=60) == 0  # it may still be at work
+    copying.make_exports(at=NOW + copying.LEASE, seconds=60)
     done = Export.objects.get(pk=asked.pk)
     assert done.made_at
     assert [row["id"] for row in opened_archive(ada, done)["orders.json"]] == [lived.public_id]
@@ -144,11 +146,11 @@ def test_a_killed_worker_is_followed_by_one_that_goes_on(
 
 def test_a_worker_that_was_taken_for_lost_writes_nothing_more(lived: Order, ada: Person) -> None:
     exports.ask_export(ada.id, by=BY, at=NOW)
-    slow = exports._taken(at=NOW)  # noqa: SLF001  as two workers would
-    quick = exports._taken(at=NOW + exports.LEASE)  # noqa: SLF001
+    slow = copying._taken(at=NOW)  # noqa: SLF001  as two workers would
+    quick = copying._taken(at=NOW + copying.LEASE)  # noqa: SLF001
     assert slow
     assert quick
-    assert not exports._step(slow.id, lease=slow.next_at, at=NOW)  # noqa: SLF001
+    assert not copying._step(slow.id, lease=slow.next_at, at=NOW)  # noqa: SLF001
     assert ExportPiece.objects.count() == 0
 
 
@@ -159,10 +161,10 @@ def test_one_that_always_fails_is_given_up_and_can_be_asked_for_again(
         raise RuntimeError("no")
 
     with monkeypatch.context() as broken:
-        broken.setattr(exports, "_copy", fails)
+        broken.setattr(copying, "_copy", fails)
         asked = exports.ask_export(ada.id, by=BY, at=NOW)
-        for n in range(exports.TRIES_MAX + 1):
-            exports.make_exports(at=NOW + (n + 1) * exports.LEASE, seconds=60)
+        for n in range(copying.TRIES_MAX + 1):
+            copying.make_exports(at=NOW + (n + 1) * copying.LEASE, seconds=60)
     assert Export.objects.get(pk=asked.pk).failed_at
     assert "失败" in words(visiting(ada).get(PAGE))
     assert exports.ask_export(ada.id, by=BY, at=NOW).pk != asked.pk
@@ -176,7 +178,7 @@ def test_asked_again_it_is_the_same_and_a_day_later_another(ada: Person) -> None
     page = client.get(PAGE)
     assert page["Refresh"]
     assert "正在生成" in words(page)
-    exports.make_exports(at=datetime.now(UTC), seconds=60)  # noqa: TID251
+    copying.make_exports(at=datetime.now(UTC), seconds=60)  # noqa: TID251
     with nothing_moves():
         client.post(f"{PAGE}ask")
     assert "可下载" in words(client.get(PAGE))
