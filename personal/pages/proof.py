@@ -52,7 +52,6 @@ def shown(visitor: Visitor, proof: str) -> HttpResponse:
     """One proof, to show: what it says, and what a camera can check it by."""
     row, at = _mine(visitor, proof), live_now()
     judged = queries.judged(row.reveal(), at=at)
-    link = _link(row)
     return visitor.show(
         "personal/proof.html",
         proof=row,
@@ -60,8 +59,8 @@ def shown(visitor: Visitor, proof: str) -> HttpResponse:
         state="revoked" if row.revoked_at else judged.state,
         facts=told(judged.claims.get("facts", {})),
         test=judged.claims.get("test"),
-        link=link,
-        code=drawn(link, title=_("QR code of this proof")) if row.good(at) else "",
+        path=_path(row),
+        code=drawn(_link(row), title=_("QR code of this proof")) if row.good(at) else "",
     )
 
 
@@ -183,7 +182,11 @@ def _mine(visitor: Visitor, proof: str) -> Proof:
 
 
 def _link(row: Proof) -> str:
-    return settings.BASE_URL + reverse("checked_proof", args=[row.reveal()]) if row.statement_sealed else ""
+    return settings.BASE_URL + _path(row)
+
+
+def _path(row: Proof) -> str:
+    return reverse("checked_proof", args=[row.reveal()]) if row.statement_sealed else reverse("check_proof")
 
 
 def _list(
