@@ -22,7 +22,7 @@ up: .venv/.local ## run the whole platform here: PORT (8000), BNPL_HOME (.bnpl),
 
 test: .venv/.dev ## run every test; ARGS="-k word" for some of them
 	@if .ci/browser; then browser=(); else browser=(-m "not browser"); fi; \
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile "$${browser[@]}" $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder "$${browser[@]}" $(ARGS)
 
 check: export BNPL_POSTURE = test
 check: .venv/.dev ## formatting, lint, layers, types, migrations, API description, production settings
