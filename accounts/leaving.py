@@ -8,6 +8,7 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import transaction
+from django.db.models import BinaryField
 
 from accounts.models import DEFAULT_LANGUAGE, AccountEvent, Delivery, Notice, Person, User
 from kernel.actor import Actor
@@ -23,9 +24,9 @@ def forget_person(person_id: UUID, *, by: Actor, at: datetime) -> Person:
         NotFound: there is no such person.
     """
     person = Person.objects.locked(person_id)
-    person.name_sealed = person.id_number_sealed = person.id_number_index = person.verified_at = None
-    person.ref = person.public_id
-    person.save(update_fields=["name_sealed", "id_number_sealed", "id_number_index", "verified_at", "ref"])
+    _empty(person)
+    person.verified_at, person.ref = None, person.public_id
+    person.save()
     Notice.objects.filter(person=person).exclude(subject="", body="").update(subject="", body="")
     waiting = Delivery.objects.filter(person=person, state=Delivery.State.QUEUED)
     waiting.update(state=Delivery.State.SKIPPED, reason="left", next_at=None)
@@ -37,7 +38,8 @@ def forget_person(person_id: UUID, *, by: Actor, at: datetime) -> Person:
 
 def _close(user: User) -> None:
     """Nothing signs in by it any more, and whoever is signed in is signed out."""
-    user.phone_sealed = user.phone_index = user.phone_verified_at = user.username = user.last_login = None
+    _empty(user)
+    user.phone_verified_at = user.username = user.last_login = None
     user.email, user.language, user.is_active = "", DEFAULT_LANGUAGE, False
     user.set_unusable_password()
     user.save()
@@ -45,3 +47,10 @@ def _close(user: User) -> None:
     Session.objects.filter(session_key__in=list(sessions.values_list("session_key", flat=True))).delete()
     for rows in (sessions, Authenticator.objects.filter(user=user), EmailAddress.objects.filter(user=user)):
         rows.delete()
+
+
+def _empty(row: Person | User) -> None:
+    """Whatever is sealed in it, and whatever it could be found by."""
+    for field in row._meta.concrete_fields:
+        if isinstance(field, BinaryField):
+            setattr(row, field.attname, None)

@@ -192,7 +192,7 @@ class Proof(Identified):
     def take(self, statement: str) -> None:
         self.statement_sealed = sealed.seal(statement, place=self._place)
 
-    def reveal(self) -> str:
+    def reveal_statement(self) -> str:
         """The signed statement; empty if its person has left."""
         return "" if self.statement_sealed is None else sealed.unseal(self.statement_sealed, place=self._place)
 

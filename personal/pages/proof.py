@@ -51,7 +51,7 @@ def proofs(visitor: Visitor) -> HttpResponse:
 def shown(visitor: Visitor, proof: str) -> HttpResponse:
     """One proof, to show: what it says, and what a camera can check it by."""
     row, at = _mine(visitor, proof), live_now()
-    judged = queries.judged(row.reveal(), at=at)
+    judged = queries.judged(row.reveal_statement(), at=at)
     return visitor.show(
         "personal/proof.html",
         proof=row,
@@ -79,9 +79,9 @@ def as_json(visitor: Visitor, proof: str) -> HttpResponse:
     """The statement as programs take it."""
     row = _mine(visitor, proof)
     keys = settings.BASE_URL + reverse("proof_keys")
-    claims = queries.judged(row.reveal(), at=live_now()).claims
+    claims = queries.judged(row.reveal_statement(), at=live_now()).claims
     answer = JsonResponse(
-        {"statement": row.reveal(), "says": claims, "check": _link(row), "keys": keys},
+        {"statement": row.reveal_statement(), "says": claims, "check": _link(row), "keys": keys},
         json_dumps_params={"ensure_ascii": False, "indent": 2},
     )
     answer["Content-Disposition"] = 'attachment; filename="proof.json"'
@@ -92,7 +92,7 @@ def as_json(visitor: Visitor, proof: str) -> HttpResponse:
 @for_person
 def as_pdf(visitor: Visitor, proof: str) -> HttpResponse:
     row = _mine(visitor, proof)
-    claims = queries.judged(row.reveal(), at=live_now()).claims
+    claims = queries.judged(row.reveal_statement(), at=live_now()).claims
     until = strip_tags(moment(row.expires_at))
     warning = [Text(_("From a sandbox: about a made-up person."))] if claims.get("test") else []
     paper = Paper(
@@ -105,7 +105,7 @@ def as_pdf(visitor: Visitor, proof: str) -> HttpResponse:
             *warning,
             Facts([(name, value) for name, value in told(claims.get("facts", {}))]),
             Text(_link(row), title=_("Check it at this address")),
-            Text(row.reveal(), title=_("The signed statement")),
+            Text(row.reveal_statement(), title=_("The signed statement")),
         ],
     )
     answer = HttpResponse(pdf_of(paper), content_type="application/pdf")
@@ -186,7 +186,7 @@ def _link(row: Proof) -> str:
 
 
 def _path(row: Proof) -> str:
-    return reverse("checked_proof", args=[row.reveal()]) if row.statement_sealed else reverse("check_proof")
+    return reverse("checked_proof", args=[row.reveal_statement()]) if row.statement_sealed else reverse("check_proof")
 
 
 def _list(

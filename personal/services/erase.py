@@ -15,10 +15,10 @@ from accounts.models import AccountEvent, Person
 from billing.services.leave import forget_instruments, lock_instruments
 from credit.leaving import end_credit, lock_credit
 from kernel.actor import Actor
-from kernel.refusal import NotFound, Refusal
+from kernel.refusal import Refusal
 from orders.leaving import forget_words
 from personal import rules
-from personal.models import Erasure, Proof
+from personal.models import Erasure, Export, Proof
 from personal.queries import erasure_of, hindrances
 from personal.services.export import drop_exports
 
@@ -54,18 +54,14 @@ def ask_erasure(person_id: UUID, *, by: Actor, at: datetime) -> Erasure:
 
 @transaction.atomic
 def withdraw_erasure(person_id: UUID, *, by: Actor, at: datetime) -> None:
-    """They stay. Where nothing was asked, or it was taken back already, nothing changes.
-
-    Raises:
-        NotFound: there is no such person.
-    """
-    person = Person.objects.locked(person_id)
-    standing = erasure_of(person_id)
+    """They stay. Where nothing was asked, or it was taken back already, nothing changes."""
+    found = erasure_of(person_id)
+    standing = Erasure.objects.locked(found.id) if found else None
     if standing is None or not standing.open:
         return
     standing.withdrawn_at = at
     standing.save(update_fields=["withdrawn_at"])
-    AccountEvent.objects.create(person=person, user_id=person.user_id, kind="erasure_withdrawn", by=str(by), at=at)
+    AccountEvent.objects.create(person_id=person_id, kind="erasure_withdrawn", by=str(by), at=at)
 
 
 def erase_due(*, at: datetime, limit: int = 20) -> int:
@@ -87,15 +83,11 @@ def erase(erasure_id: UUID, *, at: datetime) -> bool:
     Raises:
         NotFound: there is no such request.
     """
-    erasure = Erasure.objects.select_related("realm", "person").filter(pk=erasure_id).first()
-    if erasure is None:
-        raise NotFound
-    by, person = Actor.system("erase"), erasure.person
-    lock_instruments(person.id)
-    lock_credit(person.id)
     erasure = Erasure.objects.locked(erasure_id)
     if not erasure.open or erasure.due_at > at:
         return False
+    by, person = Actor.system("erase"), Person.objects.select_related("realm").get(pk=erasure.person_id)
+    _lock(person.id)
     erasure.hindered_by = hindrances(person)
     if erasure.hindered_by:
         erasure.due_at += A_DAY
@@ -111,6 +103,14 @@ def erase(erasure_id: UUID, *, at: datetime) -> bool:
     erasure.erased_at = at
     erasure.save(update_fields=["hindered_by", "erased_at"])
     return True
+
+
+def _lock(person_id: UUID) -> None:
+    """From the top floor down: no step of a copy, no deduction and no order of this person comes between."""
+    for rows in (Export.objects.filter(person_id=person_id), Proof.objects.filter(person_id=person_id)):
+        list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))
+    lock_instruments(person_id)
+    lock_credit(person_id)
 
 
 def _revoke_proofs(person_id: UUID, *, at: datetime) -> None:

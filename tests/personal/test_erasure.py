@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.db.models import BinaryField
 
 from accounts import services as accounts
 from accounts.models import Notice, Person, User
@@ -98,6 +99,10 @@ def test_afterwards_nothing_says_who_it_was_and_the_book_is_as_it_was(over: Orde
         book = cursor.fetchone()
     left = gone(ada)
     assert (left.reveal_name(), left.reveal_id_number(), left.phone_masked, left.verified_at) == (None, None, "", None)
+    for row in (left, User.objects.get(pk=ada.user_id)):
+        sealed = [field.attname for field in row._meta.concrete_fields if isinstance(field, BinaryField)]
+        assert sealed
+        assert [getattr(row, name) for name in sealed] == [None] * len(sealed)
     assert client.get("/settings/").status_code == 302
     assert User.objects.with_phone(str(phone)) is None
     assert not User.objects.get(pk=ada.user_id).is_active

@@ -38,7 +38,7 @@ def state(statement: str, *, at: datetime = NOW) -> str:
 
 
 def test_it_says_what_was_chosen_and_nothing_else(proof: Proof, ada: Person) -> None:
-    claims = queries.judged(proof.reveal(), at=NOW).claims
+    claims = queries.judged(proof.reveal_statement(), at=NOW).claims
     assert claims["iss"] == settings.BASE_URL
     assert claims["exp"] - claims["iat"] == 30 * 86_400
     assert claims["test"] is True
@@ -51,7 +51,7 @@ def test_it_says_what_was_chosen_and_nothing_else(proof: Proof, ada: Person) -> 
     for hidden in (ada.public_id, ada.id.hex, str(ada.user.reveal_phone()), "艾达", "充电宝"):
         assert hidden not in said
     other = issue_proof(ada.id, ["name"], 7, by=BY, at=NOW)
-    assert queries.judged(other.reveal(), at=NOW).claims["facts"] == {"name": "艾达"}
+    assert queries.judged(other.reveal_statement(), at=NOW).claims["facts"] == {"name": "艾达"}
     assert other.number != proof.number
 
 
@@ -89,7 +89,7 @@ def test_made_once_however_often_the_button_is_pressed_and_not_without_end(lived
 
 
 def test_anybody_sees_whether_it_counts(proof: Proof, ada: Person) -> None:
-    stranger, address = Client(headers={"accept-language": "zh-CN"}), f"/proof/{proof.reveal()}"
+    stranger, address = Client(headers={"accept-language": "zh-CN"}), f"/proof/{proof.reveal_statement()}"
     page = stranger.get(address)
     assert "证明有效" in words(page)
     assert "虚构的人" in words(page)
@@ -98,14 +98,14 @@ def test_anybody_sees_whether_it_counts(proof: Proof, ada: Person) -> None:
     assert (as_json["state"], set(as_json["says"]["facts"])) == ("valid", set(ALL))
     assert stranger.get("/proof/", {"statement": f" {settings.BASE_URL}{address}\n"})["Location"] == address
     assert stranger.get("/proof/", {"statement": "x" * 5000}).status_code == 200
-    assert state(proof.reveal(), at=NOW + timedelta(days=30)) == "expired"
+    assert state(proof.reveal_statement(), at=NOW + timedelta(days=30)) == "expired"
     visiting(ada).post(f"{PAGE}{proof.public_id}/revoke")
     assert "证明已作废" in words(stranger.get(address))
     assert stranger.get(address, headers={"accept": "application/json"}).json() == {"state": "revoked"}
 
 
 def test_whatever_was_changed_in_it_is_not_ours(proof: Proof) -> None:
-    statement = proof.reveal()
+    statement = proof.reveal_statement()
     head, body, signature = statement.split(".")
     other = "B" if body[40] == "A" else "A"
     forged = [
@@ -127,12 +127,12 @@ def test_whatever_was_changed_in_it_is_not_ours(proof: Proof) -> None:
 
 
 def test_a_statement_of_another_house_under_the_same_key_is_not_ours(proof: Proof, db: None) -> None:
-    claims = queries.judged(proof.reveal(), at=NOW).claims | {"iss": "https://elsewhere.example"}
+    claims = queries.judged(proof.reveal_statement(), at=NOW).claims | {"iss": "https://elsewhere.example"}
     assert state(signing.sign(claims)) == "foreign"
 
 
 def test_one_signed_by_us_that_nobody_knows_does_not_count(proof: Proof) -> None:
-    claims = queries.judged(proof.reveal(), at=NOW).claims | {"jti": "unknown"}
+    claims = queries.judged(proof.reveal_statement(), at=NOW).claims | {"jti": "unknown"}
     assert state(signing.sign(claims)) == "revoked"
 
 
@@ -151,8 +151,8 @@ def test_its_person_shows_it_saves_it_and_takes_it_back(proof: Proof, ada: Perso
     page = client.get(f"{PAGE}{proof.public_id}")
     assert '<svg class="code"' in page.content.decode()
     saved = client.get(f"{PAGE}{proof.public_id}/json").json()
-    assert saved["statement"] == proof.reveal()
-    assert saved["check"] == f"{settings.BASE_URL}/proof/{proof.reveal()}"
+    assert saved["statement"] == proof.reveal_statement()
+    assert saved["check"] == f"{settings.BASE_URL}/proof/{proof.reveal_statement()}"
     assert client.get(f"{PAGE}{proof.public_id}/pdf").content.startswith(b"%PDF-")
     revoke_proof(ada.id, proof.id, by=BY, at=NOW)
     with nothing_moves():
@@ -163,11 +163,11 @@ def test_its_person_shows_it_saves_it_and_takes_it_back(proof: Proof, ada: Perso
 
 
 def test_who_leaves_leaves_no_proof(proof: Proof, ada: Person) -> None:
-    statement = proof.reveal()
+    statement = proof.reveal_statement()
     erase.ask_erasure(ada.id, by=BY, at=NOW)
     erase.erase_due(at=NOW + rules.ERASURE_WAITS)
     assert state(statement) == "revoked"
-    assert Proof.objects.get().reveal() == ""
+    assert Proof.objects.get().reveal_statement() == ""
 
 
 def test_the_script_of_the_docs_checks_it_without_us(proof: Proof, tmp_path: Path) -> None:
@@ -186,16 +186,16 @@ def test_the_script_of_the_docs_checks_it_without_us(proof: Proof, tmp_path: Pat
         assert not done.stderr
         return done.returncode, json.loads(done.stdout)["state"]
 
-    live = queries.judged(proof.reveal(), at=NOW).claims
+    live = queries.judged(proof.reveal_statement(), at=NOW).claims
     del live["test"]
     assert run(signing.sign(live)) == (0, "valid")
     assert run(signing.sign(live | {"exp": int(NOW.timestamp()) - 1})) == (1, "expired")
-    assert run(proof.reveal()) == (1, "foreign")  # a sandbox's
+    assert run(proof.reveal_statement()) == (1, "foreign")  # a sandbox's
     assert run(signing.sign(live)[:-3] + "AAA") == (1, "foreign")
 
 
 def test_an_older_key_still_opens_what_it_signed(proof: Proof, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = proof.reveal()
+    old = proof.reveal_statement()
     monkeypatch.setattr(settings, "PROOF_KEYS", {"p2": bytes(range(32)), **settings.PROOF_KEYS})
     signing._keys.cache_clear()  # noqa: SLF001  as a new process has none
     try:
