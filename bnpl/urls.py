@@ -96,6 +96,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("bnpl.api")),
     path("", include("accounts.urls")),
     path("", include("portal.urls")),
+    path("", include("personal.urls")),
     *PAGES,
     path("ops/work/", admin.site.admin_view(console.work), name="work"),
     path("ops/", include(CONSOLE)),
