@@ -7,6 +7,7 @@ from django.db import connection, transaction
 
 from bnpl.channel_invariants import AT_CHANNELS
 from bnpl.figure_invariants import COUNTED, WHOLE_AUDIT
+from bnpl.personal_invariants import OF_PEOPLE
 from kernel import audit
 
 LIVES = (
@@ -260,7 +261,7 @@ INVARIANTS = [
                       AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
         """,
     ),
-    *(Invariant(*one) for one in (*AT_CHANNELS, *COUNTED)),
+    *(Invariant(*one) for one in (*AT_CHANNELS, *OF_PEOPLE, *COUNTED)),
     *(
         Invariant(
             f"{life}_history_is_whole",

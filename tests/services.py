@@ -39,8 +39,13 @@ FIXED = {
     "RATE_ADDRESS": "100000000/60",
     "SECRET_KEY": "insecure-and-fixed-so-that-a-test-run-can-be-repeated-to-the-byte",
     "PII_KEYS": "k1:" + base64.b64encode(b"insecure PII key of the tests 32").decode(),
+    "PROOF_KEYS": "p1:" + base64.b64encode(b"insecure proof key of tests, 32b").decode(),
     "BLIND_INDEX_KEY": base64.b64encode(b"insecure blind key of tests, 32b").decode(),
 }
+
+
+#: Folders whose files take longest for how many tests they hold: begun first, so that no hand is idle at the end.
+LONGEST = ("kills", "stack", "crashes", "browser", "simulation", "overload", "machine", "sandbox")
 
 
 class Services:
@@ -124,3 +129,8 @@ def pytest_unconfigure() -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """After pytest-django's own, so that our fixtures of the same names win."""
     config.pluginmanager.import_plugin("tests.database")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(name) if (name := item.path.parent.name) in LONGEST else len(LONGEST))

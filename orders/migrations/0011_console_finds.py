@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
         ('credit', '0004_reopened'),
         ('kernel', '0004_audit'),
         ('merchants', '0003_key_use'),
-        ('orders', '0009_peoples_lists'),
+        ('orders', '0010_erasable_words'),
     ]
 
     operations = [
