@@ -10,8 +10,10 @@ from billing.models.evidence import Callback, Case, ChannelReport
 from billing.models.instruments import Instrument, InstrumentChange
 from billing.models.outage import Outage
 from billing.models.refunding import Refund, RefundEvent, RefundPart, RefundPartEvent
+from billing.models.statements import Break, StatementFile, StatementLine
 
 __all__ = [
+    "Break",
     "Callback",
     "Case",
     "ChannelReport",
@@ -26,6 +28,8 @@ __all__ = [
     "RefundPart",
     "RefundPartEvent",
     "RetryPolicy",
+    "StatementFile",
+    "StatementLine",
     "Wallet",
     "WalletEntry",
 ]
