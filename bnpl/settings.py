@@ -30,6 +30,8 @@ METRICS_TOKEN = env.metrics_token()
 # Personal data: {id: 32 bytes}, the first one encrypts; and the key of the blind index.
 PII_KEYS = env.pii_keys()
 BLIND_INDEX_KEY = env.blind_index_key()
+# Signed proofs of kept promises (personal.signing): {id: 32 bytes}, the first one signs, all are published.
+PROOF_KEYS = env.proof_keys()
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -56,6 +58,7 @@ INSTALLED_APPS = [
     "orders",
     "billing",
     "portal",
+    "personal",
     "bnpl",
 ]
 
@@ -193,8 +196,10 @@ ACCOUNT_RATE_LIMITS = {  # "key" is the phone; a carrier puts thousands of peopl
     "signup": "30/m/ip",
     "request_login_code": "60/m/ip,3/m/key,10/h/key",
     "verify_phone": "60/m/ip,1/30s/key,10/h/key",
+    "manage_email": "2/m/user,10/h/user",
 }
-MFA_ADAPTER = "portal.second_factor.Adapter"  # a merchant's staff have one; its secrets are sealed
+MFA_ADAPTER = "accounts.second_factor.Adapter"  # its secrets are sealed
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "先享后付"
 
 # mail

@@ -26,6 +26,7 @@ from billing.pages import opened as service_pages
 from billing.pages import order as order_pages
 from billing.pages import pay as pay_pages
 from billing.pages import pay_all as debt_pages
+from billing.pages import receipt as receipt_pages
 from billing.pages import sign as sign_pages
 from billing.pages import standing as standing_pages
 from billing.pages import wallet as wallet_pages
@@ -41,6 +42,8 @@ PAGES: list[URLPattern] = [
     path("orders/<str:order>", order_pages.order, name="order"),
     path("orders/<str:order>/pay", pay_pages.pay, name="pay"),
     path("orders/<str:order>/paid", pay_pages.paid, name="paid"),
+    path("orders/<str:order>/receipt", receipt_pages.receipt, name="receipt"),
+    path("orders/<str:order>/receipt.pdf", receipt_pages.receipt_pdf, name="receipt_pdf"),
     path("orders/<str:order>/move", order_pages.move, name="move"),
     path("pay-all/", debt_pages.pay_all, name="pay_all"),
     path("pay-all/paid", debt_pages.paid_all, name="paid_all"),
@@ -74,7 +77,7 @@ PAGES: list[URLPattern] = [
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
 desk.DESKS[:] = [console.DESK, help_desk.DESK, ease_desk.DESK, policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
-desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS, *break_desk.VERBS]
+desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS, *template_desk.VERBS, *break_desk.VERBS]
 CONSOLE: list[URLPattern] = [
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),
@@ -94,6 +97,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("bnpl.api")),
     path("", include("accounts.urls")),
     path("", include("portal.urls")),
+    path("", include("personal.urls")),
     *PAGES,
     path("ops/work/", admin.site.admin_view(console.work), name="work"),
     path("ops/", include(CONSOLE)),
@@ -103,5 +107,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 handler400 = partial(defaults.bad_request, template_name="errors/400.html")
 handler403 = partial(defaults.permission_denied, template_name="errors/403.html")
 handler404 = partial(defaults.page_not_found, template_name="errors/404.html")
-handler429 = "accounts.pages.too_many"
+handler429 = "accounts.pages.signing.too_many"
 handler500 = partial(defaults.server_error, template_name="errors/500.html")
