@@ -18,6 +18,16 @@ from tests.conftest import BY, NOON, Shop
 DAY = date(2026, 11, 20)
 HEAD = "number,transaction,kind,amount_minor,currency,status,time"
 NEXT_DAY = NOON + timedelta(days=1)
+#: A line of something that we never heard of.
+STRAY = {
+    "number": "",
+    "transaction": "stray",
+    "kind": "debit",
+    "amount": 700,
+    "currency": "CNY",
+    "status": "success",
+    "time": NOON,
+}
 _CLONE = """
 INSERT INTO billing_deduction (id, version, realm_id, person_id, instrument_id, channel, purpose, reason, currency,
     amount_minor, state, prepared_at, sent_at, resolved_at, channel_txn, failure_code, failure_class, asks)

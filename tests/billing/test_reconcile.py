@@ -13,6 +13,7 @@ from billing.refusals import BreakClosed, BreakInFlight, NothingToPost
 from billing.services import reconcile
 from billing.services.breaks import settle_break
 from billing.services.deduct import deduct_due
+from billing.services.fetch import fetch_of
 from kernel.actor import Actor
 from ledger.models import Posting
 from tests.billing.bench import balances, deduction_of, give_back, paid, sweep
@@ -206,3 +207,17 @@ def test_an_import_that_is_killed_is_taken_up_without_doubles(
     assert state_of(order) == "deducted"
     assert Deduction.objects.filter(lines__order=order).count() == 1
     assert len(bank.debits_of(order.person.instruments.get().token)) == 1
+
+
+def test_the_ring_asks_for_days_that_are_over_and_where_something_moved(power_bank: Shop) -> None:
+    paid(power_bank)
+    assert fetch_of("sandbox", power_bank.realm_id, at=NOON.replace(hour=16, minute=30)) == 0
+    assert fetch_of("sandbox", power_bank.realm_id, at=NEXT_DAY) == 1
+    with nothing_moves():
+        assert fetch_of("sandbox", power_bank.realm_id, at=NEXT_DAY + timedelta(days=30)) == 0
+    completed(power_bank, someone(power_bank), yuan("6"), at=NOON + timedelta(days=40))
+    deduct_due(power_bank.realm_id, at=NOON + timedelta(days=40))
+    assert fetch_of("sandbox", power_bank.realm_id, at=NOON + timedelta(days=50)) == 1
+    days = StatementFile.objects.order_by("covers_on").values_list("covers_on", "lines", "trouble")
+    assert list(days) == [(DAY, 1, ""), (DAY + timedelta(days=40), 1, "")]
+    assert not Break.objects.exists()
