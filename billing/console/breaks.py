@@ -15,6 +15,10 @@ from kernel.desk import Verb, Words
 from kernel.templatetags.house import money
 
 JUDGES = ("finance", "supervisor")
+LABELS: dict[str, Words] = {
+    Break.Resolution.SUSPENSE: gettext_lazy("Put into suspense"),
+    Break.Resolution.NOTHING: gettext_lazy("There is no difference"),
+}
 
 
 def _before_suspense(row: Break, at: datetime) -> Words:
@@ -36,8 +40,8 @@ def _second(row: Break) -> list[str]:
     if not breaks.needs_second(row):
         return []
     if row.wanted:
-        label = Break.Resolution(row.wanted).label
-        return [_("A colleague wants: %(wanted)s. It is done when a second one does too.") % {"wanted": label}]
+        says = _("A colleague wants: %(wanted)s. It is done when a second one does too.")
+        return [says % {"wanted": LABELS[row.wanted]}]
     return [_("It is large: it is done when a second colleague wants the same.")]
 
 
@@ -58,6 +62,6 @@ def _is_open(row: Break) -> bool:
 
 
 VERBS = [
-    Verb("suspense", Break, gettext_lazy("Put into suspense"), JUDGES, _before_suspense, _suspense, fits=_is_open),
-    Verb("nothing", Break, gettext_lazy("There is no difference"), JUDGES, _before_nothing, _nothing, fits=_is_open),
+    Verb("suspense", Break, LABELS["suspense"], JUDGES, _before_suspense, _suspense, fits=_is_open),
+    Verb("nothing", Break, LABELS["nothing"], JUDGES, _before_nothing, _nothing, fits=_is_open),
 ]
