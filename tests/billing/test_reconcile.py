@@ -2,10 +2,12 @@
 
 import os
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import psycopg2
 import pytest
+from django.core.management import CommandError, call_command
 
 from billing.channels import bank
 from billing.models import Break, Deduction, StatementFile, StatementLine
@@ -221,3 +223,21 @@ def test_the_ring_asks_for_days_that_are_over_and_where_something_moved(power_ba
     days = StatementFile.objects.order_by("covers_on").values_list("covers_on", "lines", "trouble")
     assert list(days) == [(DAY, 1, ""), (DAY + timedelta(days=40), 1, "")]
     assert not Break.objects.exists()
+
+
+def test_an_operator_imports_a_file_in_the_channels_own_layout(
+    power_bank: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = deduction_of(paid(power_bank, "6"))
+    layout, file = tmp_path / "bank.toml", tmp_path / "账单.csv"
+    layout.write_text('number = "单号"\ntxn = "流水"\namount = "金额"\nat = "时间"\nencoding = "gb18030"\n', "utf-8")
+    file.write_text(
+        f"单号,流水,金额,时间\n{made.number},{made.channel_txn},6.00,2026-11-20 12:00:01\n坏行\n", "gb18030"
+    )
+    asked = ["sandbox", str(file), "--day", "2026-11-20", "--realm", str(power_bank.realm_id)]
+    call_command("import_statement", *asked, "--layout", str(layout))
+    assert "2 lines, 1 damaged" in capsys.readouterr().out
+    assert set(StatementLine.objects.values_list("verdict", flat=True)) == {"matched", "damaged"}
+    assert StatementFile.objects.get().name == "账单.csv"
+    with pytest.raises(CommandError, match="no column"):
+        call_command("import_statement", *asked)
