@@ -73,6 +73,17 @@ def test_what_only_the_bank_knows_becomes_true_by_the_one_resolver(power_bank: S
         sweep(power_bank, NEXT_DAY)
 
 
+def test_money_that_only_the_bank_knows_went_back_is_booked_too(power_bank: Shop) -> None:
+    order = paid(power_bank, "6", "timeout_then_paid")
+    refund = give_back(order, "2")
+    assert refund.parts.get().state == "unknown"
+    taken_in(power_bank, of_bank(power_bank))
+    refund.refresh_from_db()
+    assert (refund.state, refund.parts.get().state) == ("succeeded", "succeeded")
+    assert Break.objects.get().resolution == "booked"
+    assert "refund_due" not in balances(power_bank)
+
+
 def test_what_came_after_a_failure_stands_in_suspense_by_a_case_and_not_twice(power_bank: Shop) -> None:
     order = completed(power_bank, someone(power_bank, "no_funds"), yuan("6"))
     deduct_due(power_bank.realm_id, at=NOON)
