@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from bnpl.channel_invariants import AT_CHANNELS
+from bnpl.settlement_invariants import AT_SETTLEMENT
 
 LIVES = (
     "credit_agreement",
@@ -15,6 +16,9 @@ LIVES = (
     "billing_deduction",
     "billing_refund",
     "billing_refundpart",
+    "billing_settlement",
+    "billing_payoutaccount",
+    "billing_payout",
 )
 SHOWN = 20
 
@@ -258,7 +262,7 @@ INVARIANTS = [
                       AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
         """,
     ),
-    *(Invariant(*one) for one in AT_CHANNELS),
+    *(Invariant(*one) for one in (*AT_CHANNELS, *AT_SETTLEMENT)),
     *(
         Invariant(
             f"{life}_history_is_whole",
