@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Literal
 
-from billing.models import Refund, RefundPart, Settlement, SettlementLine
+from billing.models import Refund, RefundPart, Settlement
+from billing.statements import Line
 from kernel.ids import public
 from kernel.models import LIVE
 from kernel.wire import Wire
@@ -98,6 +99,7 @@ class SettlementLineOut(Wire):
     object: Literal["settlement_line"]
     kind: str
     order: str | None
+    out_order_no: str | None
     amount: int
     currency: str
     posting: str | None
@@ -127,12 +129,14 @@ def settlement_out(row: Settlement) -> SettlementOut:
     )
 
 
-def settlement_line_out(row: SettlementLine, currency: str) -> SettlementLineOut:
+def settlement_line_out(line: Line, currency: str) -> SettlementLineOut:
+    row = line.row
     return SettlementLineOut(
         id=row.public_id,
         object="settlement_line",
         kind=row.kind,
         order=public("ord", row.order_id) if row.order_id else None,
+        out_order_no=line.order.out_order_no if line.order else None,
         amount=row.amount_minor,
         currency=currency,
         posting=public("pst", row.posting_id) if row.posting_id else None,

@@ -118,6 +118,7 @@ SCOPES = {
     "agreements:write": _("Ask for agreements and end them"),
     "services:read": _("Read services"),
     "services:write": _("Offer and change services"),
+    "settlements:read": _("Read settlements"),
     "events:read": _("Read events"),
     "webhooks:read": _("Read webhook endpoints"),
     "webhooks:write": _("Change webhook endpoints and send again"),

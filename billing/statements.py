@@ -1,0 +1,57 @@
+"""What settlements say: questions about them and their lines."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from billing.models import Settlement, SettlementLine
+from kernel.refusal import NotFound
+from orders.models import Order
+
+_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line and the order it is about, where there is one."""
+
+    row: SettlementLine
+    order: Order | None
+
+
+def settlements_of(merchant_id: UUID, *, state: str | None = None) -> "QuerySet[Settlement]":
+    """The merchant's settlements, newest first."""
+    rows = Settlement.objects.filter(merchant_id=merchant_id)
+    return rows.filter(state=state) if state is not None else rows
+
+
+def settlement_of(merchant_id: UUID, settlement_id: UUID) -> Settlement:
+    """The merchant's own settlement.
+
+    Raises:
+        NotFound: missing, or another merchant's.
+    """
+    found = settlements_of(merchant_id).filter(pk=settlement_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def lines_of(settlement: Settlement) -> "QuerySet[SettlementLine]":
+    return SettlementLine.objects.filter(settlement=settlement)
+
+
+def with_orders(rows: Sequence[SettlementLine]) -> list[Line]:
+    """The same lines, each with what it is about: one question for all of them."""
+    known = Order.objects.only("id", "out_order_no", "title").in_bulk({row.order_id for row in rows if row.order_id})
+    return [Line(row, known.get(row.order_id) if row.order_id else None) for row in rows]
+
+
+def every_line(settlement: Settlement) -> Iterator[Line]:
+    """All of its lines as they were booked, batch by batch, however many there are."""
+    last = UUID(int=0)
+    while rows := list(lines_of(settlement).filter(pk__gt=last).order_by("pk")[:_BATCH]):
+        yield from with_orders(rows)
+        last = rows[-1].pk
