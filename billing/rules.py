@@ -22,6 +22,7 @@ DAYS_A_YEAR, DAYS_A_MONTH = 365, 30
 A_DAY = timedelta(days=1)
 #: How long after another person has agreed to it money is sent to a new account.
 ACCOUNT_WAITS = timedelta(hours=24)
+NUMBER_MIN, NUMBER_MAX = 8, 34
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,18 @@ def day_before(key: UUID) -> UUID:
     """The smallest key that was made in the day before this time-ordered one, by the clock that made both."""
     milliseconds = (key.int >> 80) - A_DAY // timedelta(milliseconds=1)
     return UUID(int=max(milliseconds, 0) << 80)
+
+
+def bank_number(text: str) -> str | None:
+    """The number of a bank account as a bank knows it, or nothing for what cannot be one."""
+    bare = "".join(text.split()).replace("-", "").upper()
+    good = NUMBER_MIN <= len(bare) <= NUMBER_MAX and bare.isascii() and bare.isalnum()
+    return bare if good else None
+
+
+def masked_number(number: str) -> str:
+    """What is shown of it."""
+    return f"•••• {number[-4:]}"
 
 
 def row_of(kinds: Sequence[str], kind: Kind) -> int:

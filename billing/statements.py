@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from billing.models import Settlement, SettlementLine
+from billing.models import PayoutAccount, Settlement, SettlementLine
 from kernel.refusal import NotFound
 from orders.models import Order
 
@@ -55,3 +56,32 @@ def every_line(settlement: Settlement) -> Iterator[Line]:
     while rows := list(lines_of(settlement).filter(pk__gt=last).order_by("pk")[:_BATCH]):
         yield from with_orders(rows)
         last = rows[-1].pk
+
+
+def account_of(merchant_id: UUID, account_id: UUID) -> PayoutAccount:
+    """The merchant's own payout account, asked for or agreed to.
+
+    Raises:
+        NotFound: missing, or another merchant's.
+    """
+    found = PayoutAccount.objects.filter(merchant=merchant_id, pk=account_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def account_in_force(merchant_id: UUID, *, at: datetime) -> PayoutAccount | None:
+    """Where the merchant's money is sent at this moment: the latest account that was agreed and has waited its day."""
+    agreed = PayoutAccount.objects.filter(merchant=merchant_id, effective_at__lte=at)
+    return agreed.order_by("-effective_at", "-id").first()
+
+
+def account_to_come(merchant_id: UUID, *, at: datetime) -> PayoutAccount | None:
+    """The first account that was agreed to and does not count yet."""
+    agreed = PayoutAccount.objects.filter(merchant=merchant_id, effective_at__gt=at)
+    return agreed.order_by("effective_at", "id").first()
+
+
+def account_asked(merchant_id: UUID) -> PayoutAccount | None:
+    """The one that waits for a second person."""
+    return PayoutAccount.objects.filter(merchant=merchant_id, state=PayoutAccount.State.ASKED).first()

@@ -25,7 +25,8 @@ AT_SETTLEMENT = (
         """
         SELECT l.id, l.amount_minor, p.amount_minor AS booked, p.kind FROM billing_settlementline l
         JOIN billing_settlement s ON s.id = l.settlement_id JOIN ledger_posting p ON p.id = l.posting_id
-        WHERE (p.realm_id, p.currency) <> (s.realm_id, s.currency) OR l.order_id IS DISTINCT FROM p.order_id
+        WHERE (p.realm_id, p.currency, l.merchant_id) <> (s.realm_id, s.currency, s.merchant_id)
+           OR l.order_id IS DISTINCT FROM p.order_id
            OR p.kind IN ('paid_out', 'payout_failed')
            OR l.amount_minor IS DISTINCT FROM CASE
               WHEN (p.credit_account, p.credit_owner) = ('payable', s.merchant_id) THEN p.amount_minor
@@ -38,8 +39,9 @@ AT_SETTLEMENT = (
         """
         SELECT l.id, e.state, e.net_minor, l.amount_minor FROM billing_settlementline l
         JOIN billing_settlement s ON s.id = l.settlement_id JOIN billing_settlement e ON e.id = l.earlier_id
-        WHERE (e.merchant_id, e.realm_id, e.currency) <> (s.merchant_id, s.realm_id, s.currency)
-           OR l.amount_minor <> e.net_minor OR e.period_end >= s.period_end
+        WHERE (e.merchant_id, e.realm_id, e.currency, l.merchant_id)
+              <> (s.merchant_id, s.realm_id, s.currency, s.merchant_id)
+           OR l.amount_minor <> e.net_minor OR e.period_until >= s.period_until
            OR NOT (e.state = 'failed' OR (e.state = 'closed' AND e.net_minor < 0))
         """,
     ),

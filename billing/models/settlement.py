@@ -42,8 +42,8 @@ class Settlement(Lifecycle):
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="settlements")
     currency = models.CharField(max_length=3)
     #: From the cut-off of the settlement before it up to its own, which is not in it.
-    period_start = models.DateTimeField()
-    period_end = models.DateTimeField()
+    period_from = models.DateTimeField()
+    period_until = models.DateTimeField()
     state = FSMField(default=State.OPEN, choices=State.choices, protected=True)
     #: Signed as the merchant feels them: what they are owed is above zero. Together they are the net.
     gross_minor = models.BigIntegerField(default=0)
@@ -66,9 +66,9 @@ class Settlement(Lifecycle):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["merchant", "currency", "period_end"], name="a_cut_off_settles_a_currency_once"
+                fields=["merchant", "currency", "period_until"], name="a_cut_off_settles_a_currency_once"
             ),
-            models.CheckConstraint(name="a_period_has_a_length", condition=Q(period_end__gt=F("period_start"))),
+            models.CheckConstraint(name="a_period_has_a_length", condition=Q(period_until__gt=F("period_from"))),
             models.CheckConstraint(
                 name="a_net_is_the_sum_of_its_parts",
                 condition=Q(
@@ -112,7 +112,7 @@ class Settlement(Lifecycle):
         triggers = [
             *guards.lifecycle(
                 "billing_settlementevent",
-                frozen=["realm_id", "merchant_id", "currency", "period_start", "period_end"],
+                frozen=["realm_id", "merchant_id", "currency", "period_from", "period_until"],
             ),
             guards.kept_after("open", [*TOTALS, "net_minor", "lines_count", "held_minor", "held_until"]),
         ]
@@ -156,6 +156,7 @@ class SettlementLine(Identified):
         RESERVE = "reserve"
         CARRIED = "carried"
 
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
     settlement = models.ForeignKey(Settlement, models.PROTECT, related_name="lines")
     kind = models.CharField(max_length=10, choices=Kind.choices)
     #: A line for a posting has the posting's own key.

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from billing import channels
+from billing import channels, statements
 from billing.channels import Disbursal, Payee
 from billing.models import Payout, PayoutAccount, Settlement
 from billing.rules import SEND_LEASE
@@ -36,21 +36,16 @@ def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[Payo
     payouts = []
     for row in rows:
         channel = channels.PAYER_OF.get(row.realm.mode)
-        account = account_in_force(row, at=at)
+        account = statements.account_in_force(row.merchant_id, at=at)
         if channel is None or (account is None and row.livemode):
-            row.pay_at = None
+            coming = statements.account_to_come(row.merchant_id, at=at) if channel else None
+            row.pay_at = coming.effective_at if coming else None
             row.record("waits_for_account", by=PAYMASTER, at=at)
             continue
         row.pay_out()
         row.record("paying", by=PAYMASTER, at=at)
         payouts.append(_sent(row, account, channel, at=at))
     return len(rows), payouts
-
-
-def account_in_force(settlement: Settlement, *, at: datetime) -> PayoutAccount | None:
-    """Where the merchant's money is sent at this moment: the latest account that was agreed and has waited its day."""
-    agreed = PayoutAccount.objects.filter(merchant=settlement.merchant_id, effective_at__lte=at)
-    return agreed.order_by("-effective_at", "-id").first()
 
 
 def _sent(row: Settlement, account: PayoutAccount | None, channel: str, *, at: datetime) -> Payout:

@@ -46,8 +46,8 @@ WHERE p.kind NOT IN ('{PAID_OUT}', '{CAME_BACK}')
 """  # noqa: S608  our own names
 _TAKE = """
 WITH taken AS (
-    INSERT INTO billing_settlementline (id, settlement_id, kind, posting_id, order_id, amount_minor, at)
-    SELECT u.id, %(settlement)s, CASE
+    INSERT INTO billing_settlementline (id, merchant_id, settlement_id, kind, posting_id, order_id, amount_minor, at)
+    SELECT u.id, %(merchant)s, %(settlement)s, CASE
         WHEN u.other = 'fees' THEN 'fee'
         WHEN u.kind IN ('refund_asked', 'refund_failed') THEN 'refund'
         WHEN u.kind IN ('completed', 'collected', 'recovered') THEN 'gross'
@@ -123,13 +123,13 @@ def _currencies(merchant: Merchant, cut: datetime) -> list[str]:
 
 
 def _settle(merchant: Merchant, currency: str, cut: datetime, *, at: datetime) -> None:
-    latest = Settlement.objects.filter(merchant=merchant, currency=currency).aggregate(end=Max("period_end"))["end"]
+    latest = Settlement.objects.filter(merchant=merchant, currency=currency).aggregate(end=Max("period_until"))["end"]
     settlement = Settlement(
         realm_id=merchant.realm_id,
         merchant=merchant,
         currency=currency,
-        period_start=latest or merchant.created_at,
-        period_end=cut,
+        period_from=latest or merchant.created_at,
+        period_until=cut,
         created_at=at,
     )
     settlement.record("opened", by=SETTLER, at=at)
@@ -179,7 +179,7 @@ def _taken(settlement: Settlement) -> dict[str, tuple[int, int]]:
         _TAKE,
         settlement=settlement.id,
         currency=settlement.currency,
-        cut=settlement.period_end,
+        cut=settlement.period_until,
         most=LINES_AT_ONCE,
     )
     return {kind: (count, minor) for kind, count, minor in rows}
@@ -191,7 +191,14 @@ def _carry(settlement: Settlement, *, at: datetime) -> dict[str, tuple[int, int]
     kind = SettlementLine.Kind.CARRIED
     return _written(
         [
-            SettlementLine(settlement=settlement, kind=kind, earlier=row, amount_minor=row.net_minor, at=at)
+            SettlementLine(
+                merchant_id=row.merchant_id,
+                settlement=settlement,
+                kind=kind,
+                earlier=row,
+                amount_minor=row.net_minor,
+                at=at,
+            )
             for row in rows
         ]
     )
@@ -199,7 +206,7 @@ def _carry(settlement: Settlement, *, at: datetime) -> dict[str, tuple[int, int]
 
 def _release(settlement: Settlement, *, at: datetime) -> dict[str, tuple[int, int]]:
     """What was held back long enough is theirs again: booked once, by the settlement that held it."""
-    over = _holding(settlement.merchant).filter(currency=settlement.currency, held_until__lte=settlement.period_end)
+    over = _holding(settlement.merchant).filter(currency=settlement.currency, held_until__lte=settlement.period_until)
     owed, held = book.payable(settlement.merchant_id), book.reserve(settlement.merchant_id)
     facts = [
         ledger.Fact(row.id, RELEASED, [book.Move(held, owed, Money(row.held_minor, row.currency))])
@@ -216,7 +223,7 @@ def _hold(settlement: Settlement, merchant: Merchant, sums: _Sums, *, at: dateti
     if not share:
         return {}
     settlement.held_minor = share.minor
-    settlement.held_until = settlement.period_end + timedelta(days=merchant.reserve_days)
+    settlement.held_until = settlement.period_until + timedelta(days=merchant.reserve_days)
     move = book.Move(book.payable(merchant.id), book.reserve(merchant.id), share)
     return _booked(settlement, [ledger.Fact(settlement.id, HELD, [move])], -1, at=at)
 
@@ -228,7 +235,13 @@ def _booked(settlement: Settlement, facts: list[ledger.Fact], sign: int, *, at: 
     return _written(
         [
             SettlementLine(
-                id=one.id, settlement=settlement, kind=kind, posting=one, amount_minor=sign * one.amount_minor, at=at
+                id=one.id,
+                merchant_id=settlement.merchant_id,
+                settlement=settlement,
+                kind=kind,
+                posting=one,
+                amount_minor=sign * one.amount_minor,
+                at=at,
             )
             for one in postings
         ]
@@ -255,17 +268,21 @@ def _holding(merchant: Merchant) -> "QuerySet[Settlement]":
 
 def _all_settled_below(merchant: Merchant) -> UUID:
     """From where on to look the next time. A posting that is not committed yet was given its key within a day."""
+    before = merchant.settled_below or UUID(int=0)
     ends = [key for (key,) in _rows(merchant, "SELECT u.id FROM ({}) u ORDER BY u.id LIMIT 1")]
     owner = Q(credit_owner=merchant.id, credit_account="payable") | Q(debit_owner=merchant.id, debit_account="payable")
-    newest = Posting.objects.filter(owner, id__gte=merchant.settled_below).order_by("-id").values_list("id", flat=True)
+    newest = Posting.objects.filter(owner, id__gte=before).order_by("-id").values_list("id", flat=True)
     ends += [rules.day_before(latest) for latest in newest[:1]]
-    return max(merchant.settled_below, min(ends, default=merchant.settled_below))
+    return max(before, min(ends, default=before))
 
 
 def _rows(merchant: Merchant, question: str, **more: Any) -> list[tuple[Any, ...]]:
     """What is asked about the merchant's unsettled lines, which stand in it as `{}`."""
     with connection.cursor() as cursor:
-        cursor.execute(question.format(UNSETTLED), {"merchant": merchant.id, "below": merchant.settled_below, **more})
+        cursor.execute(
+            question.format(UNSETTLED),
+            {"merchant": merchant.id, "below": merchant.settled_below or UUID(int=0), **more},
+        )
         return list(cursor.fetchall())
 
 

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import ClassVar
-from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
@@ -34,7 +33,7 @@ class Merchant(Identified):
     #: The next cut-off.
     settles_at = models.DateTimeField()
     #: Every posting of its account with a smaller key is in a settlement.
-    settled_below = models.UUIDField(default=UUID(int=0), editable=False)
+    settled_below = models.UUIDField(null=True, editable=False)
 
     class Meta:
         ordering = ["id"]
