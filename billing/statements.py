@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from billing.models import PayoutAccount, Settlement, SettlementLine
+from billing.models import Payout, PayoutAccount, Settlement, SettlementLine
 from kernel.refusal import NotFound
 from orders.models import Order
 
@@ -56,6 +56,16 @@ def every_line(settlement: Settlement) -> Iterator[Line]:
     while rows := list(lines_of(settlement).filter(pk__gt=last).order_by("pk")[:_BATCH]):
         yield from with_orders(rows)
         last = rows[-1].pk
+
+
+def payout_of(settlement: Settlement) -> Payout | None:
+    """How it was sent, if it was."""
+    return Payout.objects.select_related("account").filter(settlement=settlement).first()
+
+
+def carried_into(settlement: Settlement) -> Settlement | None:
+    """The later settlement that its net came along into, if it did."""
+    return Settlement.objects.filter(lines__earlier=settlement).first()
 
 
 def account_of(merchant_id: UUID, account_id: UUID) -> PayoutAccount:

@@ -13,7 +13,7 @@ from kernel import sealed
 from kernel.actor import Actor
 from kernel.refusal import FieldError
 from merchants.models import Merchant
-from merchants.services.record import note
+from merchants.services import record
 
 NAMES_MAX = 80
 
@@ -56,12 +56,12 @@ def ask_payout_account(merchant_id: UUID, account: Account, *, by: Actor, at: da
     )
     row.number_sealed = sealed.seal(number, place=row.place)
     row.record("asked", by=by, at=at)
-    note(merchant_id, "payout_account_asked", row.id, by=by, at=at, number=row.number_masked)
+    record.note(merchant_id, "payout_account_asked", row.id, by=by, at=at, number=row.number_masked)
     return row
 
 
 @transaction.atomic
-def agree_payout_account(account_id: UUID, *, by: Actor, at: datetime) -> PayoutAccount:
+def agree_payout_account(account_id: UUID, *, note: str = "", by: Actor, at: datetime) -> PayoutAccount:
     """A second person agrees: in a day's time money is sent there, and what waited for an account is paid.
 
     Raises:
@@ -71,17 +71,17 @@ def agree_payout_account(account_id: UUID, *, by: Actor, at: datetime) -> Payout
     """
     row = _asked(account_id, by=by)
     row.agree(by=str(by), at=at, effective_at=at + ACCOUNT_WAITS)
-    row.record("agreed", by=by, at=at)
+    row.record("agreed", by=by, at=at, note=note)
     waiting = Settlement.objects.filter(
         merchant=row.merchant_id, state=Settlement.State.CLOSED, net_minor__gt=0, pay_at__isnull=True
     )
     waiting.update(pay_at=row.effective_at)
-    note(row.merchant_id, "payout_account_agreed", row.id, by=by, at=at, number=row.number_masked)
+    record.note(row.merchant_id, "payout_account_agreed", row.id, by=by, at=at, number=row.number_masked, reason=note)
     return row
 
 
 @transaction.atomic
-def refuse_payout_account(account_id: UUID, *, by: Actor, at: datetime) -> PayoutAccount:
+def refuse_payout_account(account_id: UUID, *, note: str = "", by: Actor, at: datetime) -> PayoutAccount:
     """It does not come to that account. Whoever asked for it may take it back themselves.
 
     Raises:
@@ -90,8 +90,8 @@ def refuse_payout_account(account_id: UUID, *, by: Actor, at: datetime) -> Payou
     """
     row = _asked(account_id, by=None)
     row.refuse(by=str(by), at=at)
-    row.record("refused", by=by, at=at)
-    note(row.merchant_id, "payout_account_refused", row.id, by=by, at=at, number=row.number_masked)
+    row.record("refused", by=by, at=at, note=note)
+    record.note(row.merchant_id, "payout_account_refused", row.id, by=by, at=at, number=row.number_masked, reason=note)
     return row
 
 
