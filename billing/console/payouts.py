@@ -30,7 +30,8 @@ def _waiting(row: PayoutAccount) -> dict[str, str]:
 def _before_agreeing(row: PayoutAccount, at: datetime) -> Words:
     del at
     says = _("In a day's time the money of %(merchant)s goes to %(holder)s, %(bank)s %(number)s.")
-    return f"{says % _waiting(row)} {_('Call the merchant first, by a number you know.')}"
+    more = _("Call the merchant first, by a number you know.")
+    return f"{says % _waiting(row)} {more}"
 
 
 def _agree(account_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:

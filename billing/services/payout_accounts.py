@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from billing.models import PayoutAccount, Settlement
 from billing.refusals import PayoutAccountAsked, PayoutAccountDecided, PayoutAccountInvalid, PayoutAccountOwn
@@ -37,9 +38,11 @@ def ask_payout_account(merchant_id: UUID, account: Account, *, by: Actor, at: da
     """
     number = bank_number(account.number)
     names = {"/holder": account.holder.strip(), "/bank": account.bank.strip()}
-    wrong = [FieldError(field, "between 1 and 80 characters") for field, text in names.items() if not _is_name(text)]
+    wrong = [
+        FieldError(field, str(_("Between 1 and 80 characters."))) for field, text in names.items() if not _is_name(text)
+    ]
     if number is None:
-        wrong.append(FieldError("/number", "8 to 34 letters and digits"))
+        wrong.append(FieldError("/number", str(_("8 to 34 letters and digits; spaces do not matter."))))
     if number is None or wrong:
         raise PayoutAccountInvalid(errors=wrong)
     merchant = Merchant.objects.select_for_update(of=("self",), no_key=True).get(pk=merchant_id)
