@@ -22,7 +22,7 @@ up: .venv/.local ## run the whole platform here: PORT (8000), BNPL_HOME (.bnpl),
 
 test: .venv/.dev ## run every test; ARGS="-k word" for some of them
 	@if .ci/browser; then browser=(); else browser=(-m "not browser"); fi; \
-	$(PY) -m pytest -n $(WORKERS) --dist loadfile "$${browser[@]}" $(ARGS)
+	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder "$${browser[@]}" $(ARGS)
 
 check: export BNPL_POSTURE = test
 check: .venv/.dev ## formatting, lint, layers, types, migrations, API description, production settings
@@ -85,6 +85,10 @@ bench: .venv/.dev ## what the plan recovers and how often it asks, beside a retr
 .PHONY: bench-sandbox
 bench-sandbox: # ninety days of a hundred orders on a platform that is running (make up)
 	$(PY) -m benchmarks.sandbox $(ARGS)
+
+.PHONY: bench-history
+bench-history: .venv/.dev # the promise record of somebody with a hundred thousand orders of a million
+	$(PY) -m pytest -n0 -q -s benchmarks/history.py $(ARGS)
 
 format: .venv/.dev ## format the code and mend what can be mended by machine
 	$(BIN)/ruff format .

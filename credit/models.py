@@ -6,12 +6,12 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
-from django_fsm import FSMField, transition
+from django_fsm import transition
 
 from accounts.models import Person
 from credit import rules
 from kernel import guards
-from kernel.lifecycle import Lifecycle
+from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Identified, Realm
 from merchants.models import Merchant, Service
 
@@ -104,7 +104,7 @@ class Agreement(Lifecycle):
     #: How the merchant calls the person.
     person_ref = models.CharField(max_length=64)
     return_url = models.CharField(max_length=500, blank=True)
-    state = FSMField(default=State.PENDING, choices=State.choices, protected=True)
+    state = StateField(default=State.PENDING, choices=State.choices, protected=True)
     #: Orders that are not at their end: the mandate lives until there are none.
     live_orders = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()

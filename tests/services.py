@@ -43,6 +43,10 @@ FIXED = {
 }
 
 
+#: Folders whose files take longest for how many tests they hold: begun first, so that no hand is idle at the end.
+LONGEST = ("kills", "stack", "crashes", "browser", "simulation", "overload", "machine", "sandbox")
+
+
 class Services:
     """The servers of this run, and who connects to them as whom."""
 
@@ -124,3 +128,8 @@ def pytest_unconfigure() -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """After pytest-django's own, so that our fixtures of the same names win."""
     config.pluginmanager.import_plugin("tests.database")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(name) if (name := item.path.parent.name) in LONGEST else len(LONGEST))

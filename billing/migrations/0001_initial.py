@@ -1,6 +1,5 @@
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import django_fsm
 import kernel.ids
 import pgtrigger.compiler
 import pgtrigger.migrations
@@ -106,7 +105,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(blank=True, max_length=20)),
                 ('currency', models.CharField(max_length=3)),
                 ('amount_minor', models.BigIntegerField()),
-                ('state', django_fsm.FSMField(choices=[('prepared', 'Prepared'), ('sent', 'Sent'), ('unknown', 'Unknown'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('not_sent', 'Not Sent')], default='prepared', max_length=50, protected=True)),
+                ('state', models.CharField(choices=[('prepared', 'Prepared'), ('sent', 'Sent'), ('unknown', 'Unknown'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('not_sent', 'Not Sent')], default='prepared', max_length=50)),
                 ('prepared_at', models.DateTimeField()),
                 ('sent_at', models.DateTimeField(blank=True, null=True)),
                 ('resolved_at', models.DateTimeField(blank=True, null=True)),

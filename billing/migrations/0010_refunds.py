@@ -3,7 +3,6 @@
 import django.db.models.deletion
 import django.db.models.expressions
 import django.db.models.functions.datetime
-import django_fsm
 import kernel.ids
 import pgtrigger.compiler
 import pgtrigger.migrations
@@ -32,7 +31,7 @@ class Migration(migrations.Migration):
                 ('returned_minor', models.BigIntegerField(default=0)),
                 ('reason', models.CharField(max_length=100)),
                 ('out_refund_no', models.CharField(blank=True, max_length=32, null=True)),
-                ('state', django_fsm.FSMField(choices=[('pending', 'Pending'), ('succeeded', 'Succeeded'), ('failed', 'Failed')], default='pending', max_length=50, protected=True)),
+                ('state', models.CharField(choices=[('pending', 'Pending'), ('succeeded', 'Succeeded'), ('failed', 'Failed')], default='pending', max_length=50)),
                 ('created_at', models.DateTimeField()),
                 ('resolved_at', models.DateTimeField(blank=True, null=True)),
             ],
@@ -66,7 +65,7 @@ class Migration(migrations.Migration):
                 ('channel', models.CharField(max_length=20)),
                 ('currency', models.CharField(max_length=3)),
                 ('amount_minor', models.BigIntegerField()),
-                ('state', django_fsm.FSMField(choices=[('prepared', 'Prepared'), ('sent', 'Sent'), ('unknown', 'Unknown'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('not_sent', 'Not Sent')], default='prepared', max_length=50, protected=True)),
+                ('state', models.CharField(choices=[('prepared', 'Prepared'), ('sent', 'Sent'), ('unknown', 'Unknown'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('not_sent', 'Not Sent')], default='prepared', max_length=50)),
                 ('prepared_at', models.DateTimeField()),
                 ('sent_at', models.DateTimeField(blank=True, null=True)),
                 ('resolved_at', models.DateTimeField(blank=True, null=True)),

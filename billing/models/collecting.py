@@ -3,12 +3,12 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
-from django_fsm import FSMField, transition
+from django_fsm import transition
 
 from accounts.models import Person
 from billing.models.instruments import Instrument
 from kernel import guards, ids
-from kernel.lifecycle import Lifecycle
+from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Identified, Realm
 from kernel.money import Money
 from merchants.models import Merchant
@@ -74,7 +74,7 @@ class Deduction(Lifecycle):
     reason = models.CharField(max_length=20, blank=True)
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
-    state = FSMField(default=State.PREPARED, choices=State.choices, protected=True)
+    state = StateField(default=State.PREPARED, choices=State.choices, protected=True)
     prepared_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)

@@ -3,9 +3,9 @@
 from datetime import datetime
 
 from django.db import models
-from django_fsm import FSMField, transition
+from django_fsm import transition
 
-from kernel.lifecycle import Lifecycle
+from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import Realm
 from kernel.money import Money
 
@@ -30,7 +30,7 @@ class Movement(Lifecycle):
     channel = models.CharField(max_length=20)
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
-    state = FSMField(default=State.PREPARED, choices=State.choices, protected=True)
+    state = StateField(default=State.PREPARED, choices=State.choices, protected=True)
     prepared_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True, blank=True)
     resolved_at = models.DateTimeField(null=True, blank=True)

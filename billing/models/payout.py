@@ -4,12 +4,12 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import F, Q
-from django_fsm import FSMField, transition
+from django_fsm import transition
 
 from billing.models.movement import Movement
 from billing.models.settlement import Settlement
 from kernel import guards, sealed
-from kernel.lifecycle import Lifecycle
+from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Realm
 from merchants.models import Merchant
 
@@ -39,7 +39,7 @@ class PayoutAccount(Lifecycle):
     #: Opens only beside this row; of what is shown, the last four characters are true.
     number_sealed = models.BinaryField()
     number_masked = models.CharField(max_length=40)
-    state = FSMField(default=State.ASKED, choices=State.choices, protected=True)
+    state = StateField(default=State.ASKED, choices=State.choices, protected=True)
     asked_by = models.CharField(max_length=80)
     asked_at = models.DateTimeField()
     decided_by = models.CharField(max_length=80, blank=True)

@@ -4,13 +4,13 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import F, Q
-from django_fsm import FSMField, transition
+from django_fsm import transition
 
 from accounts.models import Person
 from billing.models.collecting import DeductionLine
 from billing.models.movement import Movement
 from kernel import guards
-from kernel.lifecycle import Lifecycle
+from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Realm
 from kernel.money import Money
 from merchants.models import Merchant
@@ -47,7 +47,7 @@ class Refund(Lifecycle):
     reason = models.CharField(max_length=100)
     #: The merchant's own number of it, if they gave one.
     out_refund_no = models.CharField(max_length=32, null=True, blank=True)
-    state = FSMField(default=State.PENDING, choices=State.choices, protected=True)
+    state = StateField(default=State.PENDING, choices=State.choices, protected=True)
     created_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True, blank=True)
 

@@ -6,10 +6,10 @@ from typing import ClassVar
 import pgtrigger
 from django.db import models
 from django.db.models import F, Q
-from django_fsm import FSMField, transition
+from django_fsm import transition
 
 from kernel import guards
-from kernel.lifecycle import Lifecycle
+from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import LIVE, History, Identified, Realm
 from kernel.money import Money
 from ledger.models import Posting
@@ -44,7 +44,7 @@ class Settlement(Lifecycle):
     #: From the cut-off of the settlement before it up to its own, which is not in it.
     period_from = models.DateTimeField()
     period_until = models.DateTimeField()
-    state = FSMField(default=State.OPEN, choices=State.choices, protected=True)
+    state = StateField(default=State.OPEN, choices=State.choices, protected=True)
     #: Signed as the merchant feels them: what they are owed is above zero. Together they are the net.
     gross_minor = models.BigIntegerField(default=0)
     fees_minor = models.BigIntegerField(default=0)

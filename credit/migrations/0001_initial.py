@@ -1,6 +1,5 @@
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import django_fsm
 import kernel.ids
 import pgtrigger.compiler
 import pgtrigger.migrations
@@ -29,7 +28,7 @@ class Migration(migrations.Migration):
                 ('person', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='agreements', to='accounts.person')),
                 ('person_ref', models.CharField(max_length=64)),
                 ('return_url', models.CharField(blank=True, max_length=500)),
-                ('state', django_fsm.FSMField(choices=[('pending', 'Pending'), ('active', 'Active'), ('closing', 'Closing'), ('terminated', 'Terminated')], default='pending', max_length=50, protected=True)),
+                ('state', models.CharField(choices=[('pending', 'Pending'), ('active', 'Active'), ('closing', 'Closing'), ('terminated', 'Terminated')], default='pending', max_length=50)),
                 ('live_orders', models.PositiveIntegerField(default=0)),
                 ('created_at', models.DateTimeField()),
                 ('activated_at', models.DateTimeField(blank=True, null=True)),

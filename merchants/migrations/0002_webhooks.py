@@ -1,7 +1,6 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import django_fsm
 import kernel.ids
 import merchants.models.events
 import pgtrigger.compiler
@@ -37,7 +36,7 @@ class Migration(migrations.Migration):
             name='WebhookDelivery',
             fields=[
                 ('id', models.UUIDField(default=kernel.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('state', django_fsm.FSMField(choices=[('pending', 'Pending'), ('delivered', 'Delivered'), ('given_up', 'Given Up')], default='pending', max_length=50, protected=True)),
+                ('state', models.CharField(choices=[('pending', 'Pending'), ('delivered', 'Delivered'), ('given_up', 'Given Up')], default='pending', max_length=50)),
                 ('tries', models.PositiveSmallIntegerField(default=0)),
                 ('next_at', models.DateTimeField(blank=True, null=True)),
                 ('leased_until', models.DateTimeField(blank=True, null=True)),
@@ -56,7 +55,7 @@ class Migration(migrations.Migration):
                 ('url', models.CharField(max_length=500)),
                 ('description', models.CharField(blank=True, max_length=200)),
                 ('event_types', models.JSONField(default=list)),
-                ('state', django_fsm.FSMField(choices=[('enabled', 'Enabled'), ('disabled', 'Disabled'), ('removed', 'Removed')], default='enabled', max_length=50, protected=True)),
+                ('state', models.CharField(choices=[('enabled', 'Enabled'), ('disabled', 'Disabled'), ('removed', 'Removed')], default='enabled', max_length=50)),
                 ('disabled_because', models.CharField(blank=True, max_length=20)),
                 ('disabled_at', models.DateTimeField(blank=True, null=True)),
                 ('secret', models.BinaryField()),

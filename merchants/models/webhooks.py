@@ -7,9 +7,10 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django_fsm import FSMField, transition
+from django_fsm import transition
 
 from kernel import guards
+from kernel.lifecycle import StateField
 from kernel.models import LIVE, Identified, Realm
 from kernel.sealed import seal, unseal
 from merchants.models.events import Event
@@ -48,7 +49,7 @@ class WebhookEndpoint(Identified):
     description = models.CharField(max_length=200, blank=True)
     #: Types, `order.*` or `*`: what it hears of.
     event_types = models.JSONField(default=list)
-    state = FSMField(default=State.ENABLED, choices=State.choices, protected=True)
+    state = StateField(default=State.ENABLED, choices=State.choices, protected=True)
     #: `gone`, `failing` or `by_merchant`.
     disabled_because = models.CharField(max_length=20, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)
@@ -143,7 +144,7 @@ class WebhookDelivery(Identified):
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+", db_index=False)
     endpoint = models.ForeignKey(WebhookEndpoint, models.PROTECT, related_name="deliveries", db_index=False)
     event = models.ForeignKey(Event, models.PROTECT, related_name="deliveries", db_index=False)
-    state = FSMField(default=State.PENDING, choices=State.choices, protected=True)
+    state = StateField(default=State.PENDING, choices=State.choices, protected=True)
     #: How often it was taken up since it last became pending.
     tries = models.PositiveSmallIntegerField(default=0)
     #: When it is to be tried next, by the realm's own time, which may stand still.

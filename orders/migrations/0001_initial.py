@@ -1,6 +1,5 @@
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import django_fsm
 import kernel.ids
 import pgtrigger.compiler
 import pgtrigger.migrations
@@ -32,7 +31,7 @@ class Migration(migrations.Migration):
                 ('out_order_no', models.CharField(max_length=32)),
                 ('asked_hash', models.BinaryField(max_length=32)),
                 ('final_hash', models.BinaryField(blank=True, max_length=32, null=True)),
-                ('state', django_fsm.FSMField(choices=[('created', 'Created'), ('open', 'Open'), ('completed', 'Completed'), ('overdue', 'Overdue'), ('deducted', 'Deducted'), ('cancelled', 'Cancelled'), ('expired', 'Expired')], default='open', max_length=50, protected=True)),
+                ('state', models.CharField(choices=[('created', 'Created'), ('open', 'Open'), ('completed', 'Completed'), ('overdue', 'Overdue'), ('deducted', 'Deducted'), ('cancelled', 'Cancelled'), ('expired', 'Expired')], default='open', max_length=50)),
                 ('mode', models.CharField(choices=[('fixed', 'Fixed'), ('dynamic', 'Dynamic')], max_length=7)),
                 ('funding', models.CharField(choices=[('on_collection', 'On Collection'), ('advance', 'Advance')], max_length=13)),
                 ('fee_bps', models.PositiveSmallIntegerField()),
@@ -81,7 +80,7 @@ class Migration(migrations.Migration):
                 ('currency', models.CharField(max_length=3)),
                 ('amount_minor', models.BigIntegerField()),
                 ('paid_minor', models.BigIntegerField(default=0)),
-                ('state', django_fsm.FSMField(choices=[('pending', 'Pending'), ('overdue', 'Overdue'), ('paid', 'Paid'), ('waived', 'Waived')], default='pending', max_length=50, protected=True)),
+                ('state', models.CharField(choices=[('pending', 'Pending'), ('overdue', 'Overdue'), ('paid', 'Paid'), ('waived', 'Waived')], default='pending', max_length=50)),
                 ('due_at', models.DateTimeField()),
                 ('overdue_from', models.DateTimeField(blank=True, null=True)),
                 ('collect_at', models.DateTimeField(blank=True, null=True)),

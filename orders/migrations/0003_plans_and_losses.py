@@ -2,7 +2,6 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import django_fsm
 import kernel.ids
 import pgtrigger.compiler
 import pgtrigger.migrations
@@ -64,7 +63,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='obligation',
             name='state',
-            field=django_fsm.FSMField(choices=[('pending', 'Pending'), ('overdue', 'Overdue'), ('paid', 'Paid'), ('waived', 'Waived'), ('written_off', 'Written Off')], default='pending', max_length=50, protected=True),
+            field=models.CharField(choices=[('pending', 'Pending'), ('overdue', 'Overdue'), ('paid', 'Paid'), ('waived', 'Waived'), ('written_off', 'Written Off')], default='pending', max_length=50),
         ),
         migrations.AddIndex(
             model_name='obligation',

@@ -2,7 +2,6 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import django_fsm
 import kernel.ids
 import pgtrigger.compiler
 import pgtrigger.migrations
@@ -67,7 +66,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('problem', 'Problem'), ('hardship', 'Hardship'), ('objection', 'Objection')], max_length=9)),
                 ('category', models.CharField(blank=True, max_length=16)),
                 ('plan', models.JSONField(blank=True, default=dict)),
-                ('state', django_fsm.FSMField(choices=[('open', 'Open'), ('decided', 'Decided'), ('withdrawn', 'Withdrawn')], default='open', max_length=50, protected=True)),
+                ('state', models.CharField(choices=[('open', 'Open'), ('decided', 'Decided'), ('withdrawn', 'Withdrawn')], default='open', max_length=50)),
                 ('outcome', models.CharField(blank=True, choices=[('resumed', 'Resumed'), ('lowered', 'Lowered'), ('cancelled', 'Cancelled'), ('granted', 'Granted'), ('refused', 'Refused'), ('upheld', 'Upheld'), ('reassessed', 'Reassessed')], max_length=10)),
                 ('waits_for', models.CharField(choices=[('staff', 'Staff'), ('person', 'Person')], default='staff', max_length=6)),
                 ('heard_at', models.DateTimeField()),

@@ -4,12 +4,12 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
-from django_fsm import FSMField, transition
+from django_fsm import transition
 
 from accounts.models import Person
 from credit.models import Decision
 from kernel import guards
-from kernel.lifecycle import Lifecycle
+from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Identified, Realm
 from merchants.models import Merchant
 from orders.models.order import Order
@@ -63,7 +63,7 @@ class Concern(Lifecycle):
     category = models.CharField(max_length=16, blank=True)
     #: The plan that was asked for, `{parts, every_days}`, and what was granted of it.
     plan = models.JSONField(default=dict, blank=True)
-    state = FSMField(default=State.OPEN, choices=State.choices, protected=True)
+    state = StateField(default=State.OPEN, choices=State.choices, protected=True)
     outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)
     #: Whose answer it waits for, and since when.
     waits_for = models.CharField(max_length=6, choices=Turn.choices, default=Turn.STAFF)

@@ -4,11 +4,11 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
-from django_fsm import FSMField, transition
+from django_fsm import transition
 
 from accounts.models import Person
 from kernel import guards
-from kernel.lifecycle import Lifecycle
+from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Identified, Realm
 from kernel.money import Money
 from merchants.models import Merchant
@@ -54,7 +54,7 @@ class Obligation(Lifecycle):
     paid_minor = models.BigIntegerField(default=0)
     #: How much of it was given up as lost; what is paid after that is a recovery.
     written_off_minor = models.BigIntegerField(default=0)
-    state = FSMField(default=State.PENDING, choices=State.choices, protected=True)
+    state = StateField(default=State.PENDING, choices=State.choices, protected=True)
     due_at = models.DateTimeField()
     #: When it is overdue if nothing is paid; empty once that has been seen to.
     overdue_from = models.DateTimeField(null=True, blank=True)

@@ -3,12 +3,12 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
-from django_fsm import FSMField, transition
+from django_fsm import transition
 
 from accounts.models import Person
 from credit.models import Agreement
 from kernel import guards
-from kernel.lifecycle import Lifecycle
+from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Realm
 from kernel.money import MOST_MINOR, Money
 from ledger import rules as book
@@ -47,7 +47,7 @@ class Order(Lifecycle):
     #: SHA-256 of what was asked, so that the same request again is known from another one.
     asked_hash = models.BinaryField(max_length=32)
     final_hash = models.BinaryField(max_length=32, null=True, blank=True)
-    state = FSMField(default=State.OPEN, choices=State.choices, protected=True)
+    state = StateField(default=State.OPEN, choices=State.choices, protected=True)
     #: The service's terms as they were when the order was opened.
     mode = models.CharField(max_length=7, choices=Service.Mode.choices)
     funding = models.CharField(max_length=13, choices=Service.Funding.choices)

@@ -13,7 +13,7 @@ from tests.crashes.doors import KILLED, run_and_die
 from tests.crashes.lives import STORIES, GivesBack, Hands, Life, Lost, begin
 
 #: Of all points, every so manieth is tried; `make evidence` sets 1.
-STRIDE = int(os.environ.get("CRASH_STRIDE", "64"))
+STRIDE = int(os.environ.get("CRASH_STRIDE", "96"))
 #: Pairs of a kill and a kill in its recovery, for each story and behaviour; `make evidence` asks for more.
 PAIRS = int(os.environ.get("CRASH_PAIRS", "1"))
 
