@@ -24,7 +24,7 @@ class Line:
 
 def settlements_of(merchant_id: UUID, *, state: str | None = None) -> "QuerySet[Settlement]":
     """The merchant's settlements, newest first."""
-    rows = Settlement.objects.filter(merchant_id=merchant_id)
+    rows = Settlement.objects.filter(merchant_id=merchant_id).select_related("merchant")
     return rows.filter(state=state) if state is not None else rows
 
 
@@ -56,6 +56,11 @@ def every_line(settlement: Settlement) -> Iterator[Line]:
     while rows := list(lines_of(settlement).filter(pk__gt=last).order_by("pk")[:_BATCH]):
         yield from with_orders(rows)
         last = rows[-1].pk
+
+
+def first_lines(settlement: Settlement, most: int) -> list[Line]:
+    """Its lines as they were booked, no more than so many."""
+    return with_orders(list(lines_of(settlement).order_by("pk")[:most]))
 
 
 def payout_of(settlement: Settlement) -> Payout | None:

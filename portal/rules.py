@@ -109,6 +109,7 @@ PAGES: dict[str, Access] = {
     "settlements": _LOOK,
     "settlement": _LOOK,
     "export_settlement": Access(see=MONEY),
+    "print_settlement": Access(see=MONEY),
     "ask_payout_account": _form(MONEY, MONEY, afresh=True),
     "agree_payout_account": _form(OWNER, OWNER, grave=True, afresh=True),
     "refuse_payout_account": _form(MONEY, MONEY),

@@ -78,6 +78,7 @@ _BY_ADDRESS = {
     "settlements/": settlements.settlements,
     "settlements/<str:settlement>": settlements.settlement,
     "settlements/<str:settlement>/lines.csv": settlements.export_settlement,
+    "settlements/<str:settlement>/statement.pdf": settlements.print_settlement,
     "payout-account/new": settlements.ask_account,
     "payout-account/<str:account>/agree": settlements.agree,
     "payout-account/<str:account>/refuse": settlements.refuse,

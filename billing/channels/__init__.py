@@ -27,9 +27,10 @@ from billing.channels.sandbox import SandboxChannel
 from billing.channels.wallet import WalletChannel
 from kernel.transactions import in_transaction
 
-CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (SandboxChannel(), WalletChannel())}
+_BANK = SandboxChannel()
+CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (_BANK, WalletChannel())}
 #: Who pays merchants out, by name; and in which mode who does. Where nobody does, their money waits for them.
-PAYERS: dict[str, Payer] = {payer.name: payer for payer in (SandboxChannel(),)}
+PAYERS: dict[str, Payer] = {_BANK.name: _BANK}
 PAYER_OF: dict[str, str] = {"test": "sandbox"}
 _T = TypeVar("_T")
 log = structlog.get_logger(__name__)

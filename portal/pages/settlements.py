@@ -16,10 +16,12 @@ from billing import statements
 from billing.models import PayoutAccount, Settlement
 from billing.services import payout_accounts
 from billing.services.payout_accounts import NAMES_MAX, Account
+from billing.statement_paper import statement_paper
 from kernel.csvfile import MARK, cell, csv_lines
 from kernel.forms import plain
 from kernel.money import Money
 from kernel.paging import page as page_of
+from kernel.paper import pdf_of
 from portal import queries
 from portal.forms import ask
 from portal.staff import Staff, page
@@ -91,6 +93,16 @@ def export_settlement(staff: Staff, settlement: str) -> HttpResponseBase:
     rows = chain([_HEAD], _cells(found))
     answer = StreamingHttpResponse(chain([MARK], csv_lines(rows)), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="{found.public_id}.csv"'
+    return answer
+
+
+@require_safe
+@page("print_settlement")
+def print_settlement(staff: Staff, settlement: str) -> HttpResponse:
+    """Its statement, to keep and to file."""
+    found = _mine(staff, settlement)
+    answer = HttpResponse(pdf_of(statement_paper(found, at=staff.at)), content_type="application/pdf")
+    answer["Content-Disposition"] = f'attachment; filename="{found.public_id}.pdf"'
     return answer
 
 
