@@ -7,12 +7,15 @@ from django.core import mail
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 
 from accounts import services as accounts
 from billing.models import PayoutAccount, Settlement
 from billing.services.deduct import deduct_due
+from billing.statement_paper import statement_paper
 from kernel.clock import live_now
 from kernel.models import Realm
+from kernel.paper import Table, Totals
 from portal.services import letters
 from tests.api import Api
 from tests.conftest import BY, NOON, completed, someone, yuan
@@ -60,6 +63,21 @@ def test_its_file_is_for_spreadsheets_and_calculates_nothing(firm: Company, sett
     assert ",'=1+1,6.00,CNY,pst_" in rows[1]
     assert ",-0.04,CNY," in rows[2]
     assert firm.browser("viewer").get(address).status_code == 403
+
+
+def test_its_statement_is_a_paper_with_every_line(firm: Company, settled: Settlement) -> None:
+    address = f"{firm.at('test')}settlements/{settled.public_id}/statement.pdf"
+    answer = firm.browser("finance").get(address)
+    assert answer["Content-Type"] == "application/pdf"
+    assert answer.content.startswith(b"%PDF")
+    assert firm.browser("finance").get(address).content == answer.content, "the same paper is the same bytes"
+    assert firm.browser("viewer").get(address).status_code == 403
+    with translation.override("zh-hans"):
+        paper = statement_paper(settled, at=MIDNIGHT)
+    (table,) = [block for block in paper.blocks if isinstance(block, Table)]
+    assert [row[3] for row in table.rows] == ["6.00", "-0.04"] * 2
+    (totals,) = [block for block in paper.blocks if isinstance(block, Totals)]
+    assert totals.rows[-1] == ("净额", "¥11.92")
 
 
 def test_the_apis_file_has_the_same_lines_and_so_has_its_list(firm: Company, settled: Settlement) -> None:
