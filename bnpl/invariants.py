@@ -7,6 +7,7 @@ from django.db import connection, transaction
 
 from bnpl.channel_invariants import AT_CHANNELS
 from bnpl.personal_invariants import OF_PEOPLE
+from bnpl.settlement_invariants import AT_SETTLEMENT
 
 LIVES = (
     "credit_agreement",
@@ -16,6 +17,9 @@ LIVES = (
     "billing_deduction",
     "billing_refund",
     "billing_refundpart",
+    "billing_settlement",
+    "billing_payoutaccount",
+    "billing_payout",
 )
 SHOWN = 20
 
@@ -259,7 +263,7 @@ INVARIANTS = [
                       AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
         """,
     ),
-    *(Invariant(*one) for one in (*AT_CHANNELS, *OF_PEOPLE)),
+    *(Invariant(*one) for one in (*AT_CHANNELS, *AT_SETTLEMENT, *OF_PEOPLE)),
     *(
         Invariant(
             f"{life}_history_is_whole",
