@@ -8,13 +8,13 @@ from allauth.account.internal.flows.signup import prevent_enumeration
 from allauth.core.exceptions import ImmediateHttpResponse
 from django import forms
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import notices, refusals, rules, services
+from accounts import devices, notices, refusals, rules, services
 from accounts.models import User
 from kernel import clock
 from kernel.actor import Actor
@@ -64,6 +64,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         # allauth goes on with the instance it holds, and asks it again.
         user.phone_sealed, user.phone_index = known.phone_sealed, known.phone_index
         user.phone_verified_at = known.phone_verified_at
+
+    def post_login(self, request: HttpRequest, user: User, **hook: Any) -> HttpResponse:
+        """Every step was taken: they are in."""
+        answer: HttpResponse = super().post_login(request, user, **hook)
+        agent = request.headers.get("user-agent", "")
+        devices.note_sign_in(user.id, agent, by=Actor.system("sign-in"), at=clock.live_now())
+        return answer
 
     def send_verification_code_sms(self, user: User, phone: str, code: str, **_kwargs: Any) -> None:
         with translation.override(user.language):

@@ -51,7 +51,7 @@ class PersonAdmin(ReadOnlyAdmin):
     list_select_related = ["realm", "user"]
     search_fields = ["ref__exact"]
     found_by = {"usr": "user_id"}
-    also = ("name_masked", "phone_masked", "id_number_masked")
+    also = ("name_masked", "phone_masked", "mail_masked", "id_number_masked")
     ordering = ["-id"]
 
 
@@ -78,8 +78,7 @@ class LocalMessageAdmin(ReadOnlyAdmin):
     def to_masked(self, message: LocalMessage) -> str:
         if message.kind == "sms":
             return rules.masked_phone(message.to)
-        name, _, host = message.to.partition("@")
-        return f"{name[:1]}***@{host}"
+        return rules.masked_mail(message.to)
 
 
 @admin.register(NoticeTemplate)

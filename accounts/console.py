@@ -1,6 +1,8 @@
-"""The words of notices: what each stage says in each language, how it would read, and saying it otherwise."""
+"""The words of notices: how they read, and saying it otherwise; and a lost second factor switched off."""
 
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.http import Http404, HttpResponse
@@ -8,11 +10,12 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import inbox, wording
-from accounts.inbox import Words
-from accounts.models import NoticeTemplate
+from accounts import inbox, second_factor, wording
+from accounts.models import NoticeTemplate, Person
 from accounts.models.notices import LANGUAGES
-from kernel.desk import Colleague, Desk, names_of, page, show_errors
+from kernel.actor import Actor
+from kernel.clock import live_now
+from kernel.desk import Colleague, Desk, Verb, Words, names_of, page, show_errors
 from kernel.refusal import Refusal
 
 EDITORS, PUBLISHERS = ("supervisor", "support"), ("supervisor",)
@@ -33,8 +36,8 @@ class WordsForm(forms.Form):
     )
 
     @property
-    def words(self) -> Words:
-        return Words(self.cleaned_data["subject"], self.cleaned_data["body"].replace("\r\n", "\n"))
+    def words(self) -> inbox.Words:
+        return inbox.Words(self.cleaned_data["subject"], self.cleaned_data["body"].replace("\r\n", "\n"))
 
 
 @page(*EDITORS)
@@ -82,6 +85,39 @@ def template(colleague: Colleague, key: str, language: str) -> HttpResponse:
         may=colleague.may(PUBLISHERS),
         **shown,
     )
+
+
+def _holds_second(person: Person) -> bool:
+    return person.user is not None and second_factor.has_one(person.user)
+
+
+def _before_forget(person: Person, at: datetime) -> Words:
+    del person, at
+    return _(
+        "The app, the passkeys and the codes count no more: the code to their phone alone signs in. They are told at"
+        " once. Do this only for somebody who has proved by their real name that they are this person."
+    )
+
+
+def _forget(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    del at  # what is done to an account is done in real time
+    person = Person.objects.select_related("user").get(pk=key)
+    if person.user is not None:
+        second_factor.remove_all(person.user.id, by=by, at=live_now(), note=wish["note"])
+    return _("The second step is off, and the person is told.")
+
+
+VERBS = [
+    Verb(
+        "forget_second",
+        Person,
+        gettext_lazy("Switch the second step off"),
+        ("supervisor",),
+        _before_forget,
+        _forget,
+        fits=_holds_second,
+    ),
+]
 
 
 def _begun(versions: list[NoticeTemplate]) -> dict[str, str]:

@@ -78,7 +78,7 @@ def claim_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Delivery
     Those another worker holds are passed over. What is returned is to be sent now, within its lease.
     """
     rows = _due(limit).rows(realm_id, at)
-    going = [row for row in rows if not _given_up(row) and not _asleep(row, at=at)]
+    going = [row for row in rows if not _given_up(row) and not _unwanted(row) and not _asleep(row, at=at)]
     going = _still_standing(going, at=at)
     going = _within_bounds(going, at=at)
     for row in going:
@@ -146,10 +146,11 @@ def _send(row: Delivery) -> str:
         send_text = notices.send_text if live else notices.keep_text_at_home
         send_text(phone, row.notice.body)
         return ""
-    if not (user and user.email):
+    address = row.person.reveal_mail()
+    if address is None:
         return "no_address"
     send_mail = notices.send_mail if live else notices.keep_mail_at_home
-    send_mail(user.email, row.notice.subject, row.notice.body)
+    send_mail(address, row.notice.subject, row.notice.body)
     return ""
 
 
@@ -160,11 +161,18 @@ def _given_up(row: Delivery) -> bool:
     return row.state == _FAILED
 
 
+def _unwanted(row: Delivery) -> bool:
+    """Whether the person has said since that they do without it."""
+    if wording.unwanted(row.notice.stage, row.channel, row.person.silenced):
+        row.state, row.next_at, row.reason = _SKIPPED, None, "silenced"
+    return row.state == _SKIPPED
+
+
 def _asleep(row: Delivery, *, at: datetime) -> bool:
     """Whether it would ring, or demand, at an hour when it may not: then it waits for the morning."""
-    if not (row.collection or row.channel == _SMS):
+    if not wording.rings(row.notice.stage, row.channel):
         return False
-    row.next_at = wording.awake(at, row.person.zone)
+    row.next_at = wording.awake(at, row.person.zone, row.person.hours)
     return row.next_at > at
 
 

@@ -9,8 +9,9 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import transaction
 
-from accounts import rules
-from accounts.models import AccountEvent, User
+from accounts import reach, rules
+from accounts.models import AccountEvent, Person, User
+from accounts.wording import Phrase
 from kernel.actor import Actor
 from kernel.refusal import NotFound
 
@@ -62,6 +63,23 @@ def sign_out_others(user_id: UUID, *, session_key: str | None, by: Actor, at: da
     if rows:
         _end(user, rows, by=by, at=at)
     return len(rows)
+
+
+@transaction.atomic
+def note_sign_in(user_id: UUID, user_agent: str, *, by: Actor, at: datetime) -> None:
+    """Somebody signed in. In a browser that was not seen before they are told; the first one ever is no news."""
+    user = User.objects.locked(user_id)
+    browser, system = rules.browser_and_system(user_agent)
+    before = AccountEvent.objects.filter(user=user, kind="signed_in")
+    person = Person.objects.select_related("realm", "user").filter(user=user).first()
+    known = before.filter(data__browser=browser, data__system=system).exists() or not before.exists()
+    if known or person is None:
+        seen = {"browser": browser, "system": system}
+        AccountEvent.objects.create(user=user, person=person, kind="signed_in", by=str(by), at=at, data=seen)
+        return
+    named = " · ".join(filter(None, (browser, system)))
+    what = named or Phrase({"zh-hans": "未知浏览器", "en": "an unknown browser"})
+    reach.tell(person, "signed_in", what, by=by, at=at, browser=browser, system=system)
 
 
 def _end(user: User, rows: Sequence[UserSession], *, by: Actor, at: datetime) -> None:

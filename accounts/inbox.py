@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -18,7 +19,7 @@ from accounts.wording import Phrase, Value
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.prepared import Reading
-from kernel.refusal import Busy, FieldError, Invalid
+from kernel.refusal import Busy, FieldError, Invalid, NotFound
 from kernel.transactions import joined
 from kernel.writes import insert_all
 
@@ -108,25 +109,52 @@ def episode_of(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()
 
 
-def inbox_of(person_id: UUID) -> QuerySet[Notice]:
-    """What stands in a person's inbox, newest first, each with when it arrived and when it was first shown."""
+def inbox_of(person_id: UUID, *, unread: bool = False) -> QuerySet[Notice]:
+    """What stands in a person's inbox, newest first, each with when it arrived and when it was first opened."""
     rows = Notice.objects.annotate(copy=FilteredRelation("deliveries", condition=Q(deliveries__channel=_INBOX)))
     arrived = rows.filter(person_id=person_id, copy__state=Delivery.State.SENT)
+    arrived = arrived.filter(copy__read_at__isnull=True) if unread else arrived
     return arrived.annotate(arrived_at=F("copy__sent_at"), read_at=F("copy__read_at")).order_by("-id")
 
 
+def notice_of(person_id: UUID, notice_id: UUID) -> Any:
+    """One of what stands in a person's inbox, with when it arrived and when it was first opened.
+
+    Raises:
+        NotFound: it is not theirs, or has not arrived.
+    """
+    found = inbox_of(person_id).filter(pk=notice_id).first()
+    if found is None:
+        raise NotFound
+    return found
+
+
+def copies_of(notice_id: UUID) -> list[Delivery]:
+    """The copies of a notice that left the house, in the order in which they did."""
+    copies = Delivery.objects.filter(notice_id=notice_id, state=Delivery.State.SENT).exclude(channel=_INBOX)
+    return list(copies.order_by("sent_at", "id"))
+
+
 def unread_by(person_id: UUID) -> int:
-    """How much of a person's inbox was never shown to them, up to UNREAD_MAX."""
+    """How much of a person's inbox was never opened by them, up to UNREAD_MAX."""
     return Delivery.objects.filter(_UNREAD, person_id=person_id)[:UNREAD_MAX].count()
 
 
 @transaction.atomic
 def mark_read(notices: Iterable[Notice], *, at: datetime) -> None:
-    """These were shown to their person. What another page of theirs is marking at this moment is left to it."""
-    found = Delivery.objects.filter(_UNREAD, notice__in=[notice.id for notice in notices])
+    """These were opened by their person. What another page of theirs is marking at this moment is left to it."""
+    _mark(Delivery.objects.filter(_UNREAD, notice__in=[notice.id for notice in notices]), at=at)
+
+
+@transaction.atomic
+def mark_all_read(person_id: UUID, *, at: datetime) -> int:
+    """Whatever stands unread in a person's inbox is read. Returns how many that were."""
+    return _mark(Delivery.objects.filter(_UNREAD, person_id=person_id), at=at)
+
+
+def _mark(found: QuerySet[Delivery], *, at: datetime) -> int:
     keys = list(found.select_for_update(skip_locked=True, of=("self",), no_key=True).values_list("pk", flat=True))
-    if keys:
-        Delivery.objects.filter(pk__in=keys).update(read_at=at)
+    return Delivery.objects.filter(pk__in=keys).update(read_at=at) if keys else 0
 
 
 def publish_template(key: str, language: str, words: Words, *, by: Actor, at: datetime) -> NoticeTemplate:
@@ -242,21 +270,21 @@ def _copies(notice: Notice, person: Person, *, quiet: bool, at: datetime) -> lis
     collection, user = notice.stage.startswith(wording.COLLECTION), person.user
     out = [
         channel
-        for channel, reached in ((_SMS, user and user.phone_sealed), (_MAIL, user and user.email))
-        if reached and not quiet
+        for channel, reached in ((_SMS, user and user.phone_sealed), (_MAIL, person.mail_sealed))
+        if reached and not quiet and not wording.unwanted(notice.stage, channel, person.silenced)
     ]
     return [
-        _copy(notice, channel, collection=collection, zone=person.zone, at=at)
+        _copy(notice, person, channel, collection=collection, at=at)
         for channel in (_INBOX, *(out[:1] if collection else out))
     ]
 
 
-def _copy(notice: Notice, channel: str, *, collection: bool, zone: str, at: datetime) -> Delivery:
+def _copy(notice: Notice, person: Person, channel: str, *, collection: bool, at: datetime) -> Delivery:
     copy = Delivery(
         realm_id=notice.realm_id, person_id=notice.person_id, notice=notice, channel=channel, collection=collection
     )
     if channel == _INBOX and not collection:
         copy.state, copy.sent_at = Delivery.State.SENT, at
     else:
-        copy.next_at = wording.awake(at, zone) if collection or channel == _SMS else at
+        copy.next_at = wording.awake(at, person.zone, person.hours) if wording.rings(notice.stage, channel) else at
     return copy

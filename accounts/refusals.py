@@ -88,3 +88,15 @@ class InvalidEmail(Invalid):
     """Not an address that somebody could sign in with."""
 
     code, title = "invalid_email", _("This is not an e-mail address of at most 64 characters.")
+
+
+class InvalidMail(Invalid):
+    """Not an address that a mail can reach."""
+
+    code, title = "invalid_mail", _("This is not an e-mail address.")
+
+
+class TooManyPasskeys(Refusal):
+    """Ten are more than anybody has devices."""
+
+    code, title = "too_many_passkeys", _("You have ten passkeys. Remove one first.")

@@ -141,6 +141,12 @@ def masked_phone(phone: str) -> str:
     return f"{head}****{national[-4:]}"
 
 
+def masked_mail(address: str) -> str:
+    """ada@example.com → a***@example.com"""
+    name, at, host = address.partition("@")
+    return f"{name[:1]}***{at}{host}" if address else ""
+
+
 def masked_id_number(number: str) -> str:
     """The first three and the last two characters."""
     return f"{number[:3]}{'*' * (len(number) - 5)}{number[-2:]}"

@@ -12,9 +12,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
-from accounts import refusals, rules
+from accounts import reach, refusals, rules
 from accounts.models import DEFAULT_ZONE, REF_LENGTH_MAX, AccountEvent, Person, User
 from accounts.models.notices import LANGUAGES
+from accounts.wording import Phrase
 from kernel import ids
 from kernel.actor import Actor
 from kernel.models import LIVE
@@ -58,6 +59,28 @@ def confirm_phone(user_id: UUID, phone: str, *, by: Actor, at: datetime) -> User
         _tell("phone_confirmed", user=user, by=by, at=at)
     if not user.is_staff and not Person.objects.filter(user=user).exists():
         _new_person(ids.uuid7(), user, realm_id=LIVE, ref=None, zone=DEFAULT_ZONE, by=by, at=at)
+    return user
+
+
+@transaction.atomic
+def change_phone(user_id: UUID, phone: str, *, by: Actor, at: datetime) -> User:
+    """The code sent to another phone came back: from now on that one signs in, and the one before it does not.
+
+    Raises:
+        InvalidPhone: no text message can reach it.
+        PhoneTaken: it belongs to somebody.
+    """
+    user, number = User.objects.locked(user_id), _e164(phone)
+    if user.reveal_phone() == number:
+        return user
+    user.take_phone(number)
+    user.phone_verified_at = at
+    with _told_apart({"a_phone_belongs_to_one_user": refusals.PhoneTaken}):
+        user.save(update_fields=["phone_sealed", "phone_index", "phone_verified_at"])
+    masked = rules.masked_phone(number)
+    what = Phrase({"zh-hans": f"已改为 {masked}", "en": f"it is {masked} now"})
+    person = Person.objects.select_related("realm", "user").get(user=user)
+    reach.tell(person, "phone_changed", what, by=by, at=at)
     return user
 
 

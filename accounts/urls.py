@@ -1,30 +1,46 @@
 """Where people sign up, in and out, and their inbox. Of allauth's many pages only those that our sign-in needs."""
 
 from allauth.account import views
-from django.conf import settings
+from django.conf import settings as configured
 from django.urls import URLPattern, path
 
-from accounts import pages
+from accounts.pages import confirm, inbox, reach, second, settings, signing
+
+SIGNING_IN: list[URLPattern] = [
+    path("account/login/", views.login, name="account_login"),
+    path("account/login/code/confirm/", views.confirm_login_code, name="account_confirm_login_code"),
+    path("account/signup/", signing.SignUp.as_view(), name="account_signup"),
+    path("account/phone/verify/", views.verify_phone, name="account_verify_phone"),
+    path("account/second-step/", second.second_step, name="mfa_authenticate"),
+    path("account/logout/", views.logout, name="account_logout"),
+    path("account/inactive/", views.account_inactive, name="account_inactive"),
+    path("language", signing.language, name="set_language"),
+]
+OWN: list[URLPattern] = [
+    path("inbox/", inbox.inbox, name="inbox"),
+    path("inbox/read", inbox.read_all, name="read_all"),
+    path("inbox/<str:notice>", inbox.notice, name="notice"),
+    path("settings/", settings.settings, name="settings"),
+    path("settings/notices", reach.told, name="told"),
+    path("settings/mail", reach.mail, name="mail"),
+    path("settings/mail/another", reach.another_mail, name="another_mail"),
+    path("settings/mail/remove", reach.forget_mail, name="forget_mail"),
+    path("settings/phone", confirm.phone, name="phone"),
+    path("settings/confirm", confirm.confirm, name="confirm"),
+    path("settings/second-factor", second.overview, name="second_factor"),
+    path("settings/second-factor/app", second.add_app, name="add_app"),
+    path("settings/second-factor/passkey", second.add_passkey, name="add_passkey"),
+    path("settings/second-factor/codes", second.codes, name="codes"),
+    path("settings/second-factor/codes/kept", second.codes_kept, name="codes_kept"),
+    path("settings/second-factor/<int:key>/remove", second.remove, name="remove_factor"),
+    path("settings/devices/<int:device>/sign-out", settings.sign_out_device, name="sign_out_device"),
+    path("settings/devices/sign-out-others", settings.sign_out_others, name="sign_out_others"),
+]
+LOCAL: list[URLPattern] = [path("dev/messages", signing.local_messages, name="local_messages")]
 
 
 def routes(*, local_messages: bool) -> list[URLPattern]:
-    signing_in = [
-        path("account/login/", views.login, name="account_login"),
-        path("account/login/code/confirm/", views.confirm_login_code, name="account_confirm_login_code"),
-        path("account/signup/", pages.SignUp.as_view(), name="account_signup"),
-        path("account/phone/verify/", views.verify_phone, name="account_verify_phone"),
-        path("account/logout/", views.logout, name="account_logout"),
-        path("account/inactive/", views.account_inactive, name="account_inactive"),
-    ]
-    own = [
-        path("inbox/", pages.inbox, name="inbox"),
-        path("language", pages.language, name="set_language"),
-        path("settings/", pages.settings, name="settings"),
-        path("settings/devices/<int:device>/sign-out", pages.sign_out_device, name="sign_out_device"),
-        path("settings/devices/sign-out-others", pages.sign_out_others, name="sign_out_others"),
-    ]
-    local = [path("dev/messages", pages.local_messages, name="local_messages")]
-    return signing_in + own + (local if local_messages else [])
+    return SIGNING_IN + OWN + (LOCAL if local_messages else [])
 
 
-urlpatterns = routes(local_messages=settings.LOCAL_MESSAGES)
+urlpatterns = routes(local_messages=configured.LOCAL_MESSAGES)

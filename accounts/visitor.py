@@ -12,12 +12,14 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts import inbox
-from accounts.models import Person
+from accounts.models import Person, User
 from kernel import ids
 from kernel.actor import Actor
 from kernel.clock import now_in
@@ -37,6 +39,18 @@ class Visitor:
     @property
     def actor(self) -> Actor:
         return Actor.person(self.person.id)
+
+    @property
+    def user(self) -> User:
+        """Who signed in: nobody without a user gets as far as a page."""
+        if self.person.user is None:
+            raise NotFound
+        return self.person.user
+
+    @property
+    def language(self) -> str:
+        """In which language they are told things."""
+        return self.user.language
 
     @property
     def sandbox(self) -> bool:
@@ -66,6 +80,12 @@ class Visitor:
         return render(self.request, template, {"visitor": self, **context}, status=status)
 
 
+def way_back(request: HttpRequest, target: str | None, *, otherwise: str) -> str:
+    """The address somebody came from, if it is one of ours; or else the page of this name."""
+    here = target and url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
+    return target if target and here else reverse(otherwise)
+
+
 def for_person(view: Callable[Concatenate[Visitor, _P], HttpResponse]) -> Callable[..., HttpResponse]:
     """A page of a person's own: who is not signed in signs in first, and what is refused is said, not thrown."""
 
@@ -74,7 +94,7 @@ def for_person(view: Callable[Concatenate[Visitor, _P], HttpResponse]) -> Callab
     def page(request: HttpRequest, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
         if not request.user.is_authenticated:
             return _signs_in_first(request)
-        person = Person.objects.select_related("realm").filter(user_id=request.user.pk).first()
+        person = Person.objects.select_related("realm", "user").filter(user_id=request.user.pk).first()
         if person is None:
             raise PermissionDenied  # a colleague has no orders of their own
         visitor = Visitor(request, person, now_in(person.realm))

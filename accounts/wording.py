@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from decimal import Decimal
@@ -15,6 +15,9 @@ from kernel.money import EXPONENTS, Money
 
 #: Nobody's phone rings for us outside these local hours.
 WAKE_HOUR, REST_HOUR = 8, 22
+#: How much more of the day a person may keep for themselves.
+WAKE_HOUR_MAX, REST_HOUR_MIN = 12, 18
+HOURS = (WAKE_HOUR, REST_HOUR)
 #: How often a day one person is asked for overdue debts, over all their orders.
 COLLECTIONS_A_DAY = 3
 COLLECTION = "overdue_"
@@ -22,6 +25,13 @@ VALUE_LENGTH_MAX, SUBJECT_MAX, BODY_MAX = 80, 100, 500
 
 #: What is said to somebody who asked for help: it is said once, and stays true.
 HELP = ("help_received", "help_answered", "help_decided", "plan_granted")
+#: What was done to an account, so that a stranger's hand on it does not stay hidden.
+ACCOUNT = ("signed_in", "phone_changed", "mail_changed", "second_factor")
+#: What is true for ever once it is told: no later fact makes it pointless.
+FACTS = ("debit_succeeded", "refund_succeeded", "refund_failed", *HELP, *ACCOUNT)
+#: What a person may do without outside the inbox. Everything else is demanded: by the rules for automatic debits, by
+#: those for demands, or because it is an answer they asked for or a stranger's hand on their account.
+OPTIONAL = ("due_in_3_days", "debit_succeeded", "refund_succeeded", "help_answered", "signed_in")
 _ALWAYS = frozenset({"merchant", "what", "amount", "when", "link"})
 _OVERDUE = {f"{COLLECTION}{day}": _ALWAYS for day in (1, 3, 7, 15, 30)}
 #: What the words of each stage may name.
@@ -35,13 +45,17 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "refund_failed": _ALWAYS | {"how"},
     **_OVERDUE,
     **{stage: _ALWAYS | {"reason"} for stage in HELP},
+    **{stage: frozenset({"what", "when", "link"}) for stage in ACCOUNT},
 }
+#: What notices are about: the shelves of an inbox.
+MONEY, ORDERS, SECURITY = "money", "orders", "security"
+_OF_MONEY = ("debit_", "due_", "refund_", COLLECTION)
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _TIMES = {"zh-hans": "M月d日 HH:mm", "en": "d MMM, HH:mm"}
 _LOCALES = {"zh-hans": "zh_Hans", "en": "en"}
 #: How a text on a phone says who sends it, and where it leads; a page knows both.
 _SIGNATURE = re.compile(r"^【[^】]*】\s*")
-_LINK = re.compile(r"https?://[^\s/]+/(?:orders/(?:ord_[0-9a-f]{32})?|help/con_[0-9a-f]{32})")
+_LINK = re.compile(r"https?://[^\s/]+/(?:orders/(?:ord_[0-9a-f]{32})?|help/con_[0-9a-f]{32}|settings/)")
 _JOINER = "\N{ZERO WIDTH JOINER}"  # it holds an emoji family together; every other invisible character goes
 
 
@@ -67,6 +81,21 @@ def misplaced(key: str, text: str) -> list[str]:
     return unknown + re.findall(r"[{}]", _SLOT.sub("", text))
 
 
+def shelf_of(stage: str) -> str:
+    """Where somebody looks for it."""
+    return SECURITY if stage in ACCOUNT else MONEY if stage.startswith(_OF_MONEY) else ORDERS
+
+
+def stages_of(shelf: str) -> list[str]:
+    return [stage for stage in PLACEHOLDERS if shelf_of(stage) == shelf]
+
+
+def page_in(body: str) -> str:
+    """The page of ours that a text leads to, without its host; empty when it names none."""
+    found = _LINK.findall(body)
+    return re.sub(r"^https?://[^/]+", "", found[-1]) if found else ""
+
+
 def around_link(body: str) -> tuple[str, str]:
     """A text as it reads on a page of ours, unsigned: what stands before the address in it, and what after it."""
     parts = _LINK.split(_SIGNATURE.sub("", body), maxsplit=1)
@@ -82,12 +111,22 @@ def plain(text: str) -> str:
     return line if len(line) <= VALUE_LENGTH_MAX else line[: VALUE_LENGTH_MAX - 1] + "…"
 
 
-def awake(at: datetime, zone: str) -> datetime:
+def rings(stage: str, channel: str) -> bool:
+    """Whether this copy must let people sleep. What was done to an account is told at any hour."""
+    return stage.startswith(COLLECTION) or (channel == "sms" and stage not in ACCOUNT)
+
+
+def unwanted(stage: str, channel: str, silenced: Collection[str]) -> bool:
+    """Whether this copy stays away: the person does without it, or the code they signed in by was a text already."""
+    return (stage in OPTIONAL and f"{stage}:{channel}" in silenced) or (stage, channel) == ("signed_in", "sms")
+
+
+def awake(at: datetime, zone: str, hours: tuple[int, int] = HOURS) -> datetime:
     """The moment itself, or the first one after it at which a person may be disturbed."""
-    local = at.astimezone(ZoneInfo(zone))
-    if WAKE_HOUR <= local.hour < REST_HOUR:
+    (wake, rest), local = hours, at.astimezone(ZoneInfo(zone))
+    if wake <= local.hour < rest:
         return at
-    return _morning(local, 0 if local.hour < WAKE_HOUR else 1).astimezone(at.tzinfo)
+    return _morning(local, 0 if local.hour < wake else 1, wake).astimezone(at.tzinfo)
 
 
 def next_morning(at: datetime, zone: str) -> datetime:
@@ -95,8 +134,8 @@ def next_morning(at: datetime, zone: str) -> datetime:
     return _morning(at.astimezone(ZoneInfo(zone)), 1).astimezone(at.tzinfo)
 
 
-def _morning(local: datetime, days: int) -> datetime:
-    return datetime.combine(local.date() + timedelta(days=days), time(WAKE_HOUR), local.tzinfo)
+def _morning(local: datetime, days: int, hour: int = WAKE_HOUR) -> datetime:
+    return datetime.combine(local.date() + timedelta(days=days), time(hour), local.tzinfo)
 
 
 def _shown(value: Value, language: str, zone: str) -> str:

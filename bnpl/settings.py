@@ -193,8 +193,10 @@ ACCOUNT_RATE_LIMITS = {  # "key" is the phone; a carrier puts thousands of peopl
     "signup": "30/m/ip",
     "request_login_code": "60/m/ip,3/m/key,10/h/key",
     "verify_phone": "60/m/ip,1/30s/key,10/h/key",
+    "manage_email": "2/m/user,10/h/user",
 }
-MFA_ADAPTER = "portal.second_factor.Adapter"  # a merchant's staff have one; its secrets are sealed
+MFA_ADAPTER = "accounts.second_factor.Adapter"  # its secrets are sealed
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "先享后付"
 
 # mail

@@ -76,7 +76,7 @@ PAGES: list[URLPattern] = [
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
 desk.DESKS[:] = [console.DESK, help_desk.DESK, ease_desk.DESK, policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
-desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS]
+desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS, *template_desk.VERBS]
 CONSOLE: list[URLPattern] = [
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),
@@ -105,5 +105,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
 handler400 = partial(defaults.bad_request, template_name="errors/400.html")
 handler403 = partial(defaults.permission_denied, template_name="errors/403.html")
 handler404 = partial(defaults.page_not_found, template_name="errors/404.html")
-handler429 = "accounts.pages.too_many"
+handler429 = "accounts.pages.signing.too_many"
 handler500 = partial(defaults.server_error, template_name="errors/500.html")

@@ -15,10 +15,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 
+from accounts import second_factor
 from accounts.models import User
 from kernel import ids
 from kernel.actor import Actor
@@ -26,7 +26,7 @@ from kernel.clock import live_now
 from kernel.forms import first_time, new_token
 from kernel.refusal import NotFound, Refusal
 from merchants.models import Merchant
-from portal import queries, second_factor
+from portal import queries
 from portal.models import Member
 from portal.queries import Business
 from portal.rules import PAGES, Access
@@ -116,12 +116,6 @@ class Staff:
         return render(self.request, template, {**frame, **context}, status=status)
 
 
-def way_back(request: HttpRequest, target: str | None, *, otherwise: str) -> str:
-    """The address somebody came from, if it is one of ours; or else the page of this name."""
-    here = target and url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return target if target and here else reverse(otherwise)
-
-
 def page(name: str) -> Callable[..., Callable[..., HttpResponseBase]]:
     """A page under /merchant/<merchant>/, for whom `rules.PAGES` says. Anybody else's is as if it were missing."""
     access = PAGES[name]
@@ -164,7 +158,7 @@ def _stopped(staff: Staff, access: Access) -> HttpResponseBase | None:
     if sends and (staff.live or access.grave) and not second_factor.shown_in(request, user):
         staff.warn(_("This needs a second factor: set it up once, and it is asked for at every sign-in."))
         return redirect(f"{reverse('merchant_second_factor')}?{back}")
-    if access.afresh and not second_factor.fresh_in(request):
+    if access.afresh and not second_factor.fresh_in(request, user, at=staff.real):
         return redirect(f"{reverse('merchant_confirm')}?{urlencode({'next': request.get_full_path()})}")
     return None
 

@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts import rules
+from accounts import rules, wording
 from kernel import guards, ids, sealed
 from kernel.models import Identified, Realm
 from kernel.refusal import NotFound
@@ -143,6 +143,13 @@ class Person(Identified):
     id_number_index = models.BinaryField(max_length=32, null=True)
     verified_at = models.DateTimeField(null=True, blank=True)
     zone = models.CharField(max_length=40, default=DEFAULT_ZONE)
+    #: Where they also read what they are told; verified, or it is not there.
+    mail_sealed = models.BinaryField(null=True)
+    #: What they do not want to hear by which channel: "debit_succeeded:sms".
+    silenced = models.JSONField(default=list, blank=True)
+    #: From when until when, by their own clock, their phone may ring.
+    wake_hour = models.PositiveSmallIntegerField(default=wording.WAKE_HOUR)
+    rest_hour = models.PositiveSmallIntegerField(default=wording.REST_HOUR)
     created_at = models.DateTimeField()
 
     objects = LockableQuerySet["Person"].as_manager()
@@ -154,6 +161,11 @@ class Person(Identified):
                 fields=["realm", "id_number_index"], name="an_id_number_belongs_to_one_person_of_its_realm"
             ),
             models.CheckConstraint(name="a_ref_is_not_empty", condition=~Q(ref="")),
+            models.CheckConstraint(
+                name="nobody_is_disturbed_at_night",
+                condition=Q(wake_hour__range=(wording.WAKE_HOUR, wording.WAKE_HOUR_MAX))
+                & Q(rest_hour__range=(wording.REST_HOUR_MIN, wording.REST_HOUR)),
+            ),
             models.CheckConstraint(
                 name="an_identity_is_known_whole_or_not_at_all",
                 condition=Q(
@@ -180,6 +192,12 @@ class Person(Identified):
     def reveal_name(self) -> str | None:
         return _opened(self.name_sealed, self._name_place)
 
+    def take_mail(self, address: str) -> None:
+        self.mail_sealed = sealed.seal(address, place=self._mail_place) if address else None
+
+    def reveal_mail(self) -> str | None:
+        return _opened(self.mail_sealed, self._mail_place)
+
     def reveal_id_number(self) -> str | None:
         return _opened(self.id_number_sealed, self._id_number_place)
 
@@ -198,8 +216,21 @@ class Person(Identified):
         return self.user.phone_masked if self.user else ""
 
     @property
+    def mail_masked(self) -> str:
+        return rules.masked_mail(self.reveal_mail() or "")
+
+    @property
+    def hours(self) -> tuple[int, int]:
+        """From when until when their phone may ring."""
+        return self.wake_hour, self.rest_hour
+
+    @property
     def _name_place(self) -> str:
         return f"accounts.person.name:{self.id}"
+
+    @property
+    def _mail_place(self) -> str:
+        return f"accounts.person.mail:{self.id}"
 
     @property
     def _id_number_place(self) -> str:

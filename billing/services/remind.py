@@ -14,7 +14,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts import inbox
 from accounts.inbox import Item
 from accounts.models import Notice
-from accounts.wording import COLLECTION, HELP, Value
+from accounts.wording import COLLECTION, FACTS, Value
 from billing import purse, queries
 from billing.models import DeductionLine, Instrument
 from billing.services.tell import NOTHING_TO_TAKE_FROM, values_of
@@ -79,8 +79,7 @@ _DEMANDS = Reading(
 
 def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
     """Why each of these that no longer stands does not: paid, waived, paused, moved, under way, too late, overtaken."""
-    facts = ("debit_succeeded", *HELP)
-    abouts = {notice.about for notice in notices if notice.stage not in facts}
+    abouts = {notice.about for notice in notices if notice.stage not in FACTS}
     obligations = {row.id: row for row in _OF_KEYS.rows(list(abouts))}
     lines: dict[UUID, list[Obligation]] = {}
     others = list(abouts - set(obligations))
@@ -91,7 +90,7 @@ def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
     gone = {}
     for notice in notices:
         row = obligations.get(notice.about)
-        if notice.stage in facts:
+        if notice.stage in FACTS:
             reason = ""
         elif notice.stage == "debit_failed":
             rows = lines.get(notice.about, []) if row is None else [row]

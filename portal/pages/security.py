@@ -24,14 +24,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts import second_factor
 from accounts import services as accounts
 from accounts.models import User
+from accounts.visitor import way_back
 from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.desk import show_errors
 from kernel.refusal import Refusal
-from portal import queries, second_factor
-from portal.staff import way_back
+from portal import queries
 
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 _CURRENT = forms.PasswordInput(attrs={"autocomplete": "current-password"})
@@ -89,7 +90,7 @@ def security(request: HttpRequest, user: User) -> HttpResponse:
     shown: dict[str, Any] = {
         "sessions": rows,
         "second": second_factor.has_one(user),
-        "left": second_factor.codes_left(user),
+        "left": second_factor.of(user).codes_left,
     }
     return render(request, "portal/security.html", {"user": user, **shown})
 
@@ -99,13 +100,15 @@ def security(request: HttpRequest, user: User) -> HttpResponse:
 def enrol(request: HttpRequest, user: User) -> HttpResponse:
     """An app is taught the secret, and proves it by a code. A screen that was left open is not enough for it."""
     back = way_back(request, request.GET.get("next"), otherwise="merchant_security")
-    if not second_factor.fresh_in(request):
+    if not second_factor.fresh_in(request, user, at=live_now()):
         return redirect(f"{reverse('merchant_confirm')}?{urlencode({'next': request.get_full_path()})}")
     form = Enrolment(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if not ratelimit.consume(request, action="reauthenticate", user=user):
             form.add_error(None, _("Too many tries. Wait a few minutes, and try again."))
-        elif codes := second_factor.take(request, user, form.cleaned_data["code"]):
+        elif codes := second_factor.app_answers(
+            request, user, form.cleaned_data["code"], by=Actor.member(user.id), at=live_now()
+        ):
             return render(request, "portal/codes.html", {"codes": codes, "back": back})
         else:
             form.add_error("code", _("This is not the code your app shows now."))
@@ -119,9 +122,12 @@ def enrol(request: HttpRequest, user: User) -> HttpResponse:
 def renew_codes(request: HttpRequest, user: User) -> HttpResponse:
     if not second_factor.has_one(user):
         raise Http404
-    if not second_factor.fresh_in(request):
+    if not second_factor.fresh_in(request, user, at=live_now()):
         return redirect(f"{reverse('merchant_confirm')}?next={reverse('merchant_security')}")
-    shown: dict[str, Any] = {"codes": second_factor.renewed_codes(user), "back": reverse("merchant_security")}
+    shown: dict[str, Any] = {
+        "codes": second_factor.renew_codes(user.id, by=Actor.member(user.id), at=live_now()),
+        "back": reverse("merchant_security"),
+    }
     return render(request, "portal/codes.html", shown)
 
 
@@ -130,6 +136,8 @@ def renew_codes(request: HttpRequest, user: User) -> HttpResponse:
 @own
 def confirm(request: HttpRequest, user: User) -> HttpResponse:
     """Before a secret is made or shown: the second factor once more, or the password of who has none."""
+    if not second_factor.has_one(user) and not user.has_usable_password():
+        return redirect(f"{reverse('confirm')}?{urlencode({'next': request.GET.get('next', '')})}")
     form: Any = ReauthenticateForm(user=user, data=request.POST or None) if second_factor.has_one(user) else None
     form = form or Confirmation(request.POST or None)
     if "code" in form.fields:

@@ -20,14 +20,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts import second_factor
 from accounts.models import User
+from accounts.visitor import way_back
 from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.desk import show_errors
 from kernel.refusal import NotFound, Refusal
-from portal import queries, rules, second_factor
+from portal import queries, rules
 from portal.services import team
-from portal.staff import LAST, way_back
+from portal.staff import LAST
 
 _PENDING, _PENDING_SECONDS = "portal_pending", 300
 _FORM = require_http_methods(["GET", "HEAD", "POST"])

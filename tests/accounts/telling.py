@@ -40,7 +40,9 @@ def someone(
     phone: str = "+8613800138000", *, realm_id: int = LIVE, language: str = "zh-hans", email: str = ""
 ) -> Person:
     person = accounts.register_person(phone, realm_id=realm_id, by=BY, at=NOON)
-    User.objects.filter(pk=person.user_id).update(language=language, email=email)
+    User.objects.filter(pk=person.user_id).update(language=language)
+    person.take_mail(email)
+    person.save(update_fields=["mail_sealed"])
     return person
 
 

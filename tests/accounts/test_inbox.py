@@ -137,3 +137,17 @@ def test_what_is_told_and_sent_takes_a_handful_of_statements_however_many_people
             assert len(deliver.claim_due(LIVE, at=NOON, limit=100)[0]) == n
         counts.append(len(asked))
     assert counts[1] == counts[2] <= 14
+
+
+@pytest.mark.parametrize(
+    ("body", "parts"),
+    [
+        ("【先享后付】详情：https://a.example:8000/orders/ord_" + "0" * 32, ("详情：", "")),
+        ("已扣款。感谢。http://localhost/orders/ 再见", ("已扣款。感谢。", " 再见")),
+        ("没有地址", ("没有地址", "")),
+        ("【】【x】https://other.example/", ("【x】https://other.example/", "")),
+        ("", ("", "")),
+    ],
+)
+def test_a_text_is_split_around_the_address_of_the_order(body: str, parts: tuple[str, str]) -> None:
+    assert wording.around_link(body) == parts

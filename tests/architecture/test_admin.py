@@ -89,8 +89,15 @@ def test_who_may_look_is_who_accounts_says() -> None:
     assert VIEWERS == accounts.ROLES
 
 
-@pytest.mark.parametrize("model", SHOWN, ids=lambda model: model._meta.label)
-def test_a_table_is_listed_and_read_and_nothing_of_it_changed(model: type[Model], life: Order, console: Client) -> None:
+def test_every_table_is_listed_and_read_and_nothing_of_it_changed(
+    life: Order, console: Client, subtests: pytest.Subtests
+) -> None:
+    for model in SHOWN:
+        with subtests.test(model._meta.label):
+            listed_and_read_only(model, console)
+
+
+def listed_and_read_only(model: type[Model], console: Client) -> None:
     shown = admin.site._registry[model]  # noqa: SLF001
     assert isinstance(shown, ReadOnlyAdmin)
     row = model._default_manager.first()

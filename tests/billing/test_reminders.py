@@ -38,7 +38,9 @@ LINK, HOW = "http://testserver/orders/", "提前付款、改期或暂停："
 def owing(shop: Shop, behaviour: str = "no_funds", *, language: str = "zh-hans", **final: Any) -> Order:
     """Somebody with a phone and a mail address owes ¥12.34."""
     person = someone(shop, behaviour)
-    User.objects.filter(pk=person.user_id).update(language=language, email=f"{person.id.hex}@example.com")
+    User.objects.filter(pk=person.user_id).update(language=language)
+    person.take_mail(f"{person.id.hex}@example.com")
+    person.save(update_fields=["mail_sealed"])
     return completed(shop, person, yuan("12.34"), **final)
 
 

@@ -179,18 +179,17 @@ def test_a_key_without_the_scope_may_not_whatever_the_object(world: World, other
             merchants.revoke_key(world.shop.merchant.api_keys.latest("id").id, by=BY, at=NOON)
 
 
-@pytest.mark.parametrize("name", ABOUT)
 def test_anothers_object_is_a_missing_one_byte_for_byte_and_stays_as_it_is(
-    world: World, other: World, name: str
+    world: World, other: World, subtests: pytest.Subtests
 ) -> None:
-    with nothing_moves():
-        theirs = send(world.api, name, target_of(other, name), person=world.person)
-        missing = send(world.api, name, missing_for(name), person=world.person)
-        of_another_kind = send(world.api, name, f"key_{uuid7().hex}", person=world.person)
-
-    refused(theirs, 404, "not_found")
-    assert blank(theirs) == blank(missing) == blank(of_another_kind)
-    assert dict(theirs.headers).keys() == dict(missing.headers).keys()
+    for name in ABOUT:
+        with subtests.test(name), nothing_moves():
+            theirs = send(world.api, name, target_of(other, name), person=world.person)
+            missing = send(world.api, name, missing_for(name), person=world.person)
+            of_another_kind = send(world.api, name, f"key_{uuid7().hex}", person=world.person)
+            refused(theirs, 404, "not_found")
+            assert blank(theirs) == blank(missing) == blank(of_another_kind)
+            assert dict(theirs.headers).keys() == dict(missing.headers).keys()
 
 
 def test_a_sandbox_key_does_not_reach_its_live_twins_objects_nor_the_other_way_round(world: World) -> None:

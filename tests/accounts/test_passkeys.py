@@ -1,0 +1,89 @@
+"""What a browser says of passkeys is believed only when it is right; a real one is seen in tests/browser."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from allauth.mfa.models import Authenticator
+from django.core.cache import cache
+
+from accounts import second_factor, services
+from accounts.models import Person
+from accounts.refusals import TooManyPasskeys
+from kernel.models import LIVE
+from tests.accounts.signing_in import ADA, NOON
+from tests.accounts.test_second_factor import FACTOR, STEP, first_step, with_app
+from tests.conftest import BY
+from tests.stillness import nothing_moves
+
+NEW = f"{FACTOR}/passkey"
+RESPONSE = {"clientDataJSON": "e30", "attestationObject": "oA", "authenticatorData": "AA", "signature": "AA"}
+NONSENSE = [
+    *("", "null", "[]", "7", '"x"', "{", "{}", '{"id": 1}', "[" * 5000, "{" * 100_000, "\0", "a" * 30_000),
+    json.dumps({"id": "AA", "rawId": "AA", "type": "public-key", "response": {}}),
+    json.dumps({"id": "AA", "rawId": "AA", "type": "public-key", "response": None}),
+    json.dumps({"id": "AA", "rawId": "AA", "type": "public-key", "response": RESPONSE, "clientExtensionResults": {}}),
+    json.dumps({"id": "AA", "rawId": "AA", "type": "other", "response": {**RESPONSE, "attestationObject": 3}}),
+]
+
+
+@pytest.fixture(autouse=True)
+def _no_limit_used_up() -> Iterator[None]:
+    cache.clear()
+    yield
+    cache.clear()
+
+
+@pytest.fixture
+def ada(db: None) -> Person:
+    return services.register_person(ADA, realm_id=LIVE, by=BY, at=NOON)
+
+
+def test_the_challenge_is_for_this_host_and_names_nobody(ada: Person) -> None:
+    here = first_step(ada)
+    page = here.client.get(NEW)
+    asked: dict[str, Any] = json.loads(page.context["options"])["publicKey"]
+    assert asked["rp"]["id"] == "testserver"
+    assert asked["user"]["name"] == asked["user"]["displayName"] == "138****1234"
+    again = json.loads(here.client.get(NEW).context["options"])["publicKey"]
+    assert asked["challenge"] != again["challenge"]
+    assert "<script>" not in page.content.decode()
+
+
+def test_an_answer_that_is_none_adds_nothing(ada: Person) -> None:
+    here = first_step(ada)
+    here.client.get(NEW)
+    with nothing_moves("django_session"):
+        for answer in NONSENSE:
+            assert here.send(NEW, credential=answer, name="x").status_code == 422, answer[:50]
+        assert here.send(NEW).status_code == 422
+    assert here.signed_in()
+
+
+def test_an_answer_that_is_none_signs_nobody_in_and_guessing_ends(ada: Person) -> None:
+    with_app(ada)
+    half = first_step(ada)
+    half.client.get(STEP)
+    for answer in NONSENSE:
+        assert half.send(STEP, credential=answer).status_code == 422, answer[:50]
+    assert not half.signed_in()
+    last = half.client.post(STEP, {"credential": "{}"}, headers={"accept-language": "en"})
+    assert "Too many tries" in last.content.decode()
+
+
+def test_codes_come_with_the_first_and_nobody_has_eleven(ada: Person) -> None:
+    assert ada.user
+    made = [
+        len(second_factor.take_passkey(ada.user.id, f" 我的\n手机 {n} " * 9, {"id": str(n)}, by=BY, at=NOON))
+        for n in range(second_factor.PASSKEYS_MAX)
+    ]
+    assert made == [10] + [0] * 9
+    names = [row.data["name"] for row in Authenticator.objects.filter(type="webauthn")]
+    assert {len(name) for name in names} == {second_factor.NAME_MAX}
+    with nothing_moves(), pytest.raises(TooManyPasskeys):
+        second_factor.take_passkey(ada.user.id, "x", {"id": "x"}, by=BY, at=NOON)
+    for row in Authenticator.objects.filter(type="webauthn"):
+        assert second_factor.has_one(ada.user)
+        second_factor.remove(ada.user.id, row.pk, by=BY, at=NOON)
+    assert not Authenticator.objects.exists()  # nor the codes
