@@ -10,8 +10,8 @@ COPY . .
 ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 DJANGO_SETTINGS_MODULE=bnpl.settings BNPL_POSTURE=production
 # The secrets of this one command are made for it and forgotten with it: production refuses to load without any.
 RUN key() { python -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())'; } \
- && SECRET_KEY="$(key)$(key)" PII_KEYS="k1:$(key)" BLIND_INDEX_KEY="$(key)" BASE_URL=https://build.invalid \
-    DATABASE_URL=postgresql://build.invalid/bnpl REDIS_URL=redis://build.invalid/0 \
+ && SECRET_KEY="$(key)$(key)" PII_KEYS="k1:$(key)" BLIND_INDEX_KEY="$(key)" PROOF_KEYS="p1:$(key)" \
+    BASE_URL=https://build.invalid DATABASE_URL=postgresql://build.invalid/bnpl REDIS_URL=redis://build.invalid/0 \
     python manage.py collectstatic --no-input
 USER bnpl
 EXPOSE 8000

@@ -37,7 +37,7 @@ check: .venv/.dev ## formatting, lint, layers, types, migrations, API descriptio
 	random() { $(PY) -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())'; }; \
 	BNPL_POSTURE=production BASE_URL=https://bnpl.example SECRET_KEY="$$(random)$$(random)" \
 	  DATABASE_URL=postgresql://app@db/bnpl REDIS_URL=redis://broker/0 \
-	  PII_KEYS="k1:$$(random)" BLIND_INDEX_KEY="$$(random)" \
+	  PII_KEYS="k1:$$(random)" BLIND_INDEX_KEY="$$(random)" PROOF_KEYS="p1:$$(random)" \
 	  $(PY) manage.py check --deploy --fail-level WARNING
 
 # Each piece starts servers of its own, so that `make -j2 evidence` runs two at a time.
@@ -85,6 +85,10 @@ bench: .venv/.dev ## what the plan recovers and how often it asks, beside a retr
 .PHONY: bench-sandbox
 bench-sandbox: # ninety days of a hundred orders on a platform that is running (make up)
 	$(PY) -m benchmarks.sandbox $(ARGS)
+
+.PHONY: bench-history
+bench-history: .venv/.dev # the promise record of somebody with a hundred thousand orders of a million
+	$(PY) -m pytest -n0 -q -s benchmarks/history.py $(ARGS)
 
 format: .venv/.dev ## format the code and mend what can be mended by machine
 	$(BIN)/ruff format .

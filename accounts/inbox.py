@@ -90,6 +90,8 @@ def write_notices(items: Iterable[Item], *, realm_id: int, at: datetime) -> int:
     pairs = []
     for item in wanted:
         person = people[item.person_id]
+        if person.user is not None and not person.user.is_active:
+            continue  # they have left: what comes back to them later is between the merchant and their bank
         language = person.user.language if person.user else DEFAULT_LANGUAGE
         found = words.get((item.stage, language)) or words.get((item.stage, DEFAULT_LANGUAGE))
         if found is None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.contrib.auth.views import redirect_to_login
@@ -15,6 +16,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
+from django_htmx.http import HttpResponseClientRedirect
 
 from accounts import inbox
 from accounts.models import Person, User
@@ -91,7 +93,7 @@ def for_person(view: Callable[Concatenate[Visitor, _P], HttpResponse]) -> Callab
     @wraps(view)
     def page(request: HttpRequest, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path())
+            return _signs_in_first(request)
         person = Person.objects.select_related("realm", "user").filter(user_id=request.user.pk).first()
         if person is None:
             raise PermissionDenied  # a colleague has no orders of their own
@@ -105,3 +107,13 @@ def for_person(view: Callable[Concatenate[Visitor, _P], HttpResponse]) -> Callab
                 return visitor.show("errors/refused.html", status=refusal.status, refusal=refusal)
 
     return page
+
+
+def _signs_in_first(request: HttpRequest) -> HttpResponse:
+    """To the sign-in page, and back. Whoever asked for a part of a page comes back to the page, not to its part."""
+    if request.headers.get("HX-Request") != "true":
+        return redirect_to_login(request.get_full_path())
+    page = urlsplit(request.headers.get("HX-Current-URL", ""))
+    there = page._replace(scheme="", netloc="").geturl() if page.netloc == request.get_host() else request.path
+    to_sign_in: HttpResponse = HttpResponseClientRedirect(redirect_to_login(there).url)
+    return to_sign_in

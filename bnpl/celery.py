@@ -43,6 +43,8 @@ SCHEDULE = {
     "webhooks": every(1.0, "merchants.tasks.deliver_webhooks", queue=WEBHOOKS),
     "webhooks_again": every(1.0, "merchants.tasks.retry_webhooks", queue=WEBHOOKS),
     "letters": every(10.0, "portal.tasks.send_letters"),
+    "exports": every(5.0, "personal.tasks.make_exports"),
+    "erasures": every(60.0, "personal.tasks.erase_people"),
     "answers": every(600.0, "kernel.tasks.forget_answers"),
 }
 

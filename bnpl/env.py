@@ -122,12 +122,19 @@ class Environment:
 
     def pii_keys(self) -> dict[str, bytes]:
         """Keys of personal data by their id, the one that encrypts first: `k2:<base64>,k1:<base64>`."""
+        return self.named_keys("PII_KEYS", "k1")
+
+    def proof_keys(self) -> dict[str, bytes]:
+        """Ed25519 keys of signed proofs by their id, the one that signs first."""
+        return self.named_keys("PROOF_KEYS", "p1")
+
+    def named_keys(self, name: str, stand_in: str) -> dict[str, bytes]:
         keys: dict[str, bytes] = {}
-        for part in self.needed("PII_KEYS", f"k1:{STAND_IN_KEY}").split(","):
+        for part in self.needed(name, f"{stand_in}:{STAND_IN_KEY}").split(","):
             key_id, colon, text = part.strip().partition(":")
             if not colon or not key_id or key_id in keys:
-                raise ImproperlyConfigured("PII_KEYS must read id:base64, and each id may stand there once.")
-            keys[key_id] = self.key("PII_KEYS", text)
+                raise ImproperlyConfigured(f"{name} must read id:base64, and each id may stand there once.")
+            keys[key_id] = self.key(name, text)
         return keys
 
     def blind_index_key(self) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from bnpl.channel_invariants import AT_CHANNELS
+from bnpl.personal_invariants import OF_PEOPLE
 
 LIVES = (
     "credit_agreement",
@@ -258,7 +259,7 @@ INVARIANTS = [
                       AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
         """,
     ),
-    *(Invariant(*one) for one in AT_CHANNELS),
+    *(Invariant(*one) for one in (*AT_CHANNELS, *OF_PEOPLE)),
     *(
         Invariant(
             f"{life}_history_is_whole",

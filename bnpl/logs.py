@@ -54,6 +54,8 @@ def configure(*, readable: bool, level: str) -> dict[str, Any]:
             "celery.beat": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
+            # It tells of each sign of a paper that is made: of what stands on it, and of nothing else.
+            "fontTools": {"level": "WARNING"},
             "django.request": {"filters": ["told_elsewhere"]},
             "django.server": {"handlers": [], "propagate": True},
         },

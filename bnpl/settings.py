@@ -30,6 +30,8 @@ METRICS_TOKEN = env.metrics_token()
 # Personal data: {id: 32 bytes}, the first one encrypts; and the key of the blind index.
 PII_KEYS = env.pii_keys()
 BLIND_INDEX_KEY = env.blind_index_key()
+# Signed proofs of kept promises (personal.signing): {id: 32 bytes}, the first one signs, all are published.
+PROOF_KEYS = env.proof_keys()
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -56,6 +58,7 @@ INSTALLED_APPS = [
     "orders",
     "billing",
     "portal",
+    "personal",
     "bnpl",
 ]
 

@@ -25,6 +25,7 @@ from billing.pages import opened as service_pages
 from billing.pages import order as order_pages
 from billing.pages import pay as pay_pages
 from billing.pages import pay_all as debt_pages
+from billing.pages import receipt as receipt_pages
 from billing.pages import sign as sign_pages
 from billing.pages import standing as standing_pages
 from billing.pages import wallet as wallet_pages
@@ -40,6 +41,8 @@ PAGES: list[URLPattern] = [
     path("orders/<str:order>", order_pages.order, name="order"),
     path("orders/<str:order>/pay", pay_pages.pay, name="pay"),
     path("orders/<str:order>/paid", pay_pages.paid, name="paid"),
+    path("orders/<str:order>/receipt", receipt_pages.receipt, name="receipt"),
+    path("orders/<str:order>/receipt.pdf", receipt_pages.receipt_pdf, name="receipt_pdf"),
     path("orders/<str:order>/move", order_pages.move, name="move"),
     path("pay-all/", debt_pages.pay_all, name="pay_all"),
     path("pay-all/paid", debt_pages.paid_all, name="paid_all"),
@@ -93,6 +96,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("bnpl.api")),
     path("", include("accounts.urls")),
     path("", include("portal.urls")),
+    path("", include("personal.urls")),
     *PAGES,
     path("ops/work/", admin.site.admin_view(console.work), name="work"),
     path("ops/", include(CONSOLE)),

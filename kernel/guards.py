@@ -1,6 +1,7 @@
 """What the database holds to even when our code is wrong: legal moves, gapless history, append-only tables."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import pgtrigger
 from django.db import migrations
@@ -8,16 +9,39 @@ from django.db import migrations
 _REFUSE = "USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = "
 
 
-def append_only() -> list[pgtrigger.Trigger]:
+def append_only(operation: Any = pgtrigger.Update) -> list[pgtrigger.Trigger]:
     """Rows are added and never changed, taken away or emptied out; a mistake is corrected by a new row."""
     return [
         pgtrigger.Trigger(
             name="append_only",
             level=pgtrigger.Statement,
             when=pgtrigger.Before,
-            operation=pgtrigger.Update | pgtrigger.Delete | pgtrigger.Truncate,
+            operation=operation | pgtrigger.Delete | pgtrigger.Truncate,
             func=f"RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP {_REFUSE} 'append_only';",
         )
+    ]
+
+
+def only_erased(*words: str, kept: Iterable[str]) -> list[pgtrigger.Trigger]:
+    """Append-only, but that the words in it may be made empty when their person leaves, all of them at once.
+
+    `kept` are all the other columns, as the database calls them.
+    """
+    filled = " OR ".join(f"NEW.{word} <> ''" for word in words)
+    return [
+        *append_only(pgtrigger.UpdateOf(*kept)),  # type: ignore[no-untyped-call]
+        pgtrigger.Trigger(
+            name="words_are_only_erased",
+            when=pgtrigger.Before,
+            operation=pgtrigger.UpdateOf(*words),  # type: ignore[no-untyped-call]
+            func=f"""
+                IF {filled} THEN
+                    RAISE EXCEPTION '% is append-only: its words may only be erased', TG_TABLE_NAME
+                        {_REFUSE} 'append_only';
+                END IF;
+                RETURN NEW;
+            """,
+        ),
     ]
 
 

@@ -17,10 +17,15 @@ _NONCE = 12
 
 def seal(text: str, *, place: str) -> bytes:
     """Ciphertext of `text` that opens only in `place`, such as `accounts.person.name:<id>`."""
+    return seal_bytes(text.encode(), place=place)
+
+
+def seal_bytes(clear: bytes, *, place: str) -> bytes:
+    """The same for what is no text."""
     name = next(iter(_keys()))
     nonce = os.urandom(_NONCE)
     head = name.encode() + b":"
-    return head + nonce + _keys()[name].encrypt(nonce, text.encode(), head + place.encode())
+    return head + nonce + _keys()[name].encrypt(nonce, clear, head + place.encode())
 
 
 def unseal(sealed: bytes | memoryview, *, place: str) -> str:
@@ -30,10 +35,14 @@ def unseal(sealed: bytes | memoryview, *, place: str) -> str:
         cryptography.exceptions.InvalidTag: the value was altered, or belongs to another place.
         KeyError: it was sealed under a key this instance no longer has.
     """
+    return unseal_bytes(sealed, place=place).decode()
+
+
+def unseal_bytes(sealed: bytes | memoryview, *, place: str) -> bytes:
+    """The same for what is no text."""
     raw = bytes(sealed)
     name, _, rest = raw.partition(b":")
-    clear = _keys()[name.decode()].decrypt(rest[:_NONCE], rest[_NONCE:], name + b":" + place.encode())
-    return clear.decode()
+    return _keys()[name.decode()].decrypt(rest[:_NONCE], rest[_NONCE:], name + b":" + place.encode())
 
 
 def blind(text: str, *, purpose: str) -> bytes:

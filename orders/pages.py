@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.visitor import Visitor, for_person
 from credit import queries as standings
-from kernel.paging import page
+from kernel.templatetags.house import month as month_named
 from orders import queries, record, services
 from orders.models import Order
 from orders.refusals import OrderState
@@ -39,7 +39,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 @for_person
 def history(visitor: Visitor) -> HttpResponse:
-    """Every order of every merchant, newest first, or those that are looked for."""
+    """Every order of every merchant, newest first, or those that are looked for; to htmx only what follows."""
     asked = visitor.request.GET
     shelf, text = asked.get("shelf", ""), asked.get("q", "").replace("\0", "").strip()[:TEXT_MAX]
     shelf = shelf if shelf in record.SHELVES else ""
@@ -48,19 +48,23 @@ def history(visitor: Visitor) -> HttpResponse:
     month = next((month for month in months if f"{month:%Y-%m}" == asked.get("month")), None)
     look = record.Look(shelf, text, month, _next_month(month) if month else None)
     cursor = asked.get("cursor") or None
-    found, further = page(record.record_of(visitor.person.id, look), cursor=cursor, limit=ORDERS_A_PAGE)
+    found = record.look_through(visitor.person.id, look, cursor=cursor, limit=ORDERS_A_PAGE)
     kept = {"q": text, "month": f"{month:%Y-%m}" if month else "", "shelf": shelf}
+    part = visitor.request.headers.get("HX-Request") == "true"
     return visitor.show(
-        "orders/history.html",
-        orders=found,
-        further=further and urlencode({**_said(kept), "cursor": further}),
+        "orders/history_part.html" if part else "orders/history.html",
+        found=found,
+        further=found.further and urlencode({**_said(kept), "cursor": found.further}),
+        kept=urlencode(_said(kept)),
         shelf=shelf,
         sought=urlencode(_said(kept | {"shelf": ""})),
         text=text,
-        month=month,
-        months=months,
+        month=kept["month"],
+        months=[(f"{one:%Y-%m}", month_named(one)) for one in months],
+        no_month=bool(asked.get("month")) and not month,
         first=cursor is None,
-        owed=record.owed_by(visitor.person.id),
+        under=asked.get("under", "") if part else "",
+        owed=[] if part else record.owed_by(visitor.person.id),
     )
 
 

@@ -29,6 +29,13 @@ class Sheet:
         return Money(sum(row.owed.minor for row in self.obligations), self.order.currency)
 
     @property
+    def taken_off(self) -> Money:
+        """How much less it comes to than its items once did: lowered, or given back before it was collected."""
+        order = self.order
+        once = sum(line["amount"] for line in order.items) - sum(line["amount"] for line in order.discounts)
+        return Money(max(0, once - order.total.minor) if order.items else 0, order.currency)
+
+    @property
     def in_flight(self) -> bool:
         """Whether money may be on its way right now."""
         return any(row.in_flight for row in self.obligations)

@@ -10,6 +10,7 @@ from django.db.models import F, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from credit.models import Agreement
 from kernel import ids
 from kernel.money import Money
+from kernel.paging import page, sorted_keys
 from orders.models import Obligation, Order
 
 #: How a person's orders are sorted.
@@ -23,6 +24,8 @@ SHELVES: dict[str, tuple[str, ...]] = {
 #: So many months can be jumped to.
 MONTHS_MAX = 120
 WAITING_MAX = 20
+#: How many of a person's orders one search goes through; a link goes on from there.
+SEARCHED = 2000
 _UNPAID = Sum(F("amount_minor") - F("paid_minor"))
 
 
@@ -36,26 +39,56 @@ class Look:
     before: datetime | None = None
 
 
-def record_of(person_id: UUID, look: Look) -> QuerySet[Order]:
-    """The person's orders that are like this, each with what is still owed of it."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of orders, where the next begins, and whether older orders were not looked through yet."""
+
+    orders: list[Order]
+    further: str | None
+    unfinished: bool = False
+
+
+def look_through(person_id: UUID, look: Look, *, cursor: str | None, limit: int) -> Found:
+    """The person's orders that are like this, newest first. Words are looked for in a stretch of orders at a time.
+
+    Raises:
+        Invalid: the cursor is not one we gave.
+    """
+    rows, few = _record_of(person_id, look), look.since is not None
+    key = ids.parse(Order.prefix, look.text)
+    if key is not None:
+        return Found(*page(rows.filter(pk=key), cursor=cursor, limit=limit))
+    if not look.text:
+        return Found(*page(rows, cursor=cursor, limit=limit, few=few))
+    edge = _edge(rows, before=ids.bare(cursor) if cursor else None, few=few)
+    named = _named(rows.filter(pk__gte=edge) if edge else rows, person_id, look.text)
+    # Of one stretch the rest is read at once: PostgreSQL would rather walk the keys of all who have orders.
+    found, further = page(named, cursor=cursor, limit=limit, few=True)
+    if further is None and edge is not None:
+        return Found(found, edge.hex, unfinished=True)
+    return Found(found, further)
+
+
+def _edge(rows: "QuerySet[Order, Any]", *, before: UUID | None, few: bool) -> UUID | None:
+    """The last order of one search's reach, of those before this one; None where it reaches the oldest."""
+    older = rows.filter(pk__lt=before) if before else rows
+    keys = list(sorted_keys(older, few=few).values_list("pk", flat=True)[SEARCHED - 1 : SEARCHED + 1])
+    return keys[0] if keys[1:] else None
+
+
+def _record_of(person_id: UUID, look: Look) -> "QuerySet[Order, Any]":
+    """The person's orders on this shelf and of this time, each with what is still owed of it."""
     owed = Obligation.objects.filter(order=OuterRef("pk"), state__in=Obligation.PAYABLE).order_by().values("order")
     rows = Order.objects.filter(person_id=person_id).select_related("merchant")
     if look.shelf in SHELVES:
         rows = rows.filter(state__in=SHELVES[look.shelf])
     if look.since and look.before:
         rows = rows.filter(created_at__gte=look.since, created_at__lt=look.before)
-    return _named(rows, person_id, look.text).annotate(
-        owed_minor=Subquery(owed.annotate(unpaid=_UNPAID).values("unpaid"))
-    )
+    return rows.annotate(owed_minor=Subquery(owed.annotate(unpaid=_UNPAID).values("unpaid")))
 
 
 def _named(rows: "QuerySet[Order, Any]", person_id: UUID, text: str) -> "QuerySet[Order, Any]":
-    """Those whose title or merchant is called so in part, or whose number begins so; an id finds its order."""
-    if not text:
-        return rows
-    key = ids.parse(Order.prefix, text)
-    if key is not None:
-        return rows.filter(pk=key)
+    """Those whose title or merchant is called so in part, or whose number begins so."""
     signed = Agreement.objects.filter(person_id=person_id, merchant__name__icontains=text)
     merchants = list(signed.values_list("merchant_id", flat=True).distinct())
     named = Q(title__icontains=text) | Q(out_order_no__istartswith=text)

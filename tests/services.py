@@ -39,6 +39,7 @@ FIXED = {
     "RATE_ADDRESS": "100000000/60",
     "SECRET_KEY": "insecure-and-fixed-so-that-a-test-run-can-be-repeated-to-the-byte",
     "PII_KEYS": "k1:" + base64.b64encode(b"insecure PII key of the tests 32").decode(),
+    "PROOF_KEYS": "p1:" + base64.b64encode(b"insecure proof key of tests, 32b").decode(),
     "BLIND_INDEX_KEY": base64.b64encode(b"insecure blind key of tests, 32b").decode(),
 }
 

@@ -41,6 +41,8 @@ class Notice(Identified):
 
     prefix = "ntc"
     append_only: ClassVar[bool] = True
+    #: What is emptied when its person leaves: that they were told stays, what they were told does not.
+    erasable: ClassVar[tuple[str, ...]] = ("subject", "body")
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+", db_index=False)
     person = models.ForeignKey(Person, models.PROTECT, related_name="notices", db_index=False)
@@ -64,7 +66,11 @@ class Notice(Identified):
             models.UniqueConstraint(fields=["about", "stage", "episode"], name="a_stage_is_told_once_an_episode"),
         ]
         indexes = [models.Index(fields=["person", "-id"], name="notices_of_person")]
-        triggers = guards.append_only()
+        triggers = guards.only_erased(
+            "subject",
+            "body",
+            kept=["id", "realm_id", "person_id", "stage", "about", "episode", "order_id", "language", "due_at", "at"],
+        )
 
 
 class Delivery(Identified):

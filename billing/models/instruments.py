@@ -9,6 +9,9 @@ from billing.planning import Limits
 from kernel import guards
 from kernel.models import Identified, Realm
 
+#: How a token begins that leads nowhere any more: its person has left.
+GONE = "gone:"
+
 
 class Instrument(Identified):
     """扣款方式: where a person's money is taken from. A channel's token, never a card number."""

@@ -12,6 +12,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.visitor import Visitor, for_person
 from billing import purse, queries
+from billing.outlook import outlook_of
+from billing.receipt import has_receipt
 from billing.services.plan import move_next
 from kernel import ids
 from kernel.forms import first_time, new_token, plain
@@ -101,6 +103,8 @@ def show_order(
     days = _days(visitor, sheet, coming) if coming else []
     graced = [day for day in days if coming and (coming.overdue_from is None or day < coming.overdue_from)]
     instruments = queries.instruments_of([visitor.person.id]).get(visitor.person.id, [])
+    attempts = list(queries.attempts_at(sheet.order.id))
+    planned = queries.coming_of(sheet.obligations, instruments)
     still = any(row.paused_at for row in sheet.obligations)
     return visitor.show(
         "billing/order.html",
@@ -108,9 +112,11 @@ def show_order(
         sheet=sheet,
         order=sheet.order,
         history=sheet.order.history.order_by("-seq"),
-        attempts=list(queries.attempts_at(sheet.order.id)),
+        attempts=attempts,
+        receipt=has_receipt(sheet.order, attempts),
         refunds=list(queries.refunds_of(sheet.order.id)),
-        planned=queries.coming_of(sheet.obligations, instruments),
+        planned=planned,
+        outlook=outlook_of(sheet, planned),
         late=queries.late_of(sheet),
         pauses=list(sheet.order.pauses.filter(ended_at__isnull=True).order_by("began_at")) if still else [],
         coming=coming,

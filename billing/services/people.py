@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from accounts.models import Person
 from billing.channels import bank
 from billing.models import Instrument
+from billing.models.instruments import GONE
 from billing.services.instruments import SANDBOX, SANDBOX_CARD, Script, add_instrument
 from kernel.actor import Actor
 from kernel.ids import uuid7
@@ -29,8 +30,8 @@ class Scripted:
 
 
 def people_of(realm_id: int) -> QuerySet[Person]:
-    """Everybody in a sandbox who has an account at the sandbox bank."""
-    account = Instrument.objects.filter(person=OuterRef("pk"), channel=SANDBOX)
+    """Everybody in a sandbox who has an account at the sandbox bank; not who has left."""
+    account = Instrument.objects.filter(person=OuterRef("pk"), channel=SANDBOX).exclude(token__startswith=GONE)
     return Person.objects.filter(Exists(account), realm_id=realm_id).exclude(realm_id=LIVE)
 
 

@@ -43,6 +43,7 @@ class Home:
             made = {
                 "SECRET_KEY": secrets.token_urlsafe(60),
                 "PII_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+                "PROOF_KEYS": "p1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
                 "BLIND_INDEX_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
             }
             self.write("secrets.json", made)

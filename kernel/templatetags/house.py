@@ -1,8 +1,9 @@
 """Money, times and shares as people read them: in the page's language, and in the time zone that is switched on."""
 
 import math
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 from babel.dates import format_date, format_skeleton, format_time, format_timedelta
@@ -61,15 +62,27 @@ def moment(value: datetime | str | None) -> SafeString | str:
     if not value:
         return ""
     at = datetime.fromisoformat(value) if isinstance(value, str) else value
-    local = timezone.localtime(at)
-    shown = f"{format_date(local, 'medium', locale=_locale())} {format_time(local, 'short', locale=_locale())}"
-    return format_html('<time datetime="{}">{}</time>', at.isoformat(), shown)
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(), written(at))
+
+
+def written(value: datetime | None) -> str:
+    """The same in plain text, for a paper; nothing for what never was."""
+    if value is None:
+        return ""
+    local = timezone.localtime(value)
+    return f"{format_date(local, 'medium', locale=_locale())} {format_time(local, 'short', locale=_locale())}"
 
 
 @register.filter
 def month(value: datetime) -> str:
     """2026年11月, in plain text."""
-    return str(format_skeleton("yMMMM", timezone.localtime(value), locale=_locale()))
+    local = timezone.localtime(value)
+    return _month(local.year, local.month, _locale())
+
+
+@lru_cache(maxsize=1000)
+def _month(year: int, number: int, locale: str) -> str:
+    return str(format_skeleton("yMMMM", date(year, number, 1), locale=locale))
 
 
 @register.filter

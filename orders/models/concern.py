@@ -134,6 +134,8 @@ class Message(Identified):
 
     prefix = "say"
     append_only: ClassVar[bool] = True
+    #: What is emptied when its person leaves.
+    erasable: ClassVar[tuple[str, ...]] = ("text",)
 
     class Author(models.TextChoices):
         PERSON = "person"
@@ -150,7 +152,9 @@ class Message(Identified):
 
     class Meta:
         ordering = ["concern_id", "id"]
-        triggers = guards.append_only()
+        triggers = guards.only_erased(
+            "text", kept=["id", "concern_id", "person_id", "author", "by", "at", "recorded_at"]
+        )
 
 
 class EasePolicy(Identified):

@@ -26,11 +26,13 @@ from kernel.forms import first_time, new_token
 from merchants import services as merchants
 from orders import services as orders
 from orders.models import Order
+from personal.models import Erasure
+from personal.services import copying, export, proof
 from portal.services import letters, team
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.visiting import signed_in, words
 
-HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal")
+HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal")
 MODELS = sorted((m for m in apps.get_models() if m._meta.app_label in HOUSE), key=lambda m: m._meta.label)
 SHOWN = sorted(admin.site._registry, key=lambda m: m._meta.label)  # noqa: SLF001  there is no public way to list it
 PHONE, NAME, NUMBER = "+8613812341234", "欧阳修远", "11010519491231002X"
@@ -67,6 +69,10 @@ def life(power_bank: Shop) -> Order:
     team.found_team(power_bank.live.id, "owner@example.com", "correct horse battery", by=BY, at=NOON)
     team.invite(power_bank.live.id, "viewer", phone=PHONE, by=BY, at=NOON)
     letters.ask_new_password("owner@example.com", at=NOON)
+    export.ask_export(person.id, by=BY, at=NOON)
+    copying.make_exports(at=NOON, seconds=60)
+    proof.issue_proof(person.id, ["band"], 7, by=BY, at=NOON)
+    Erasure.objects.create(realm_id=person.realm_id, person=person, asked_at=NOON, due_at=NOON + timedelta(days=7))
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
     return order
 

@@ -31,9 +31,13 @@ from credit import services as credit
 from kernel.prepared import spelled_out
 from merchants import services as merchants
 from orders import services as orders
+from personal.services import copying, erase
+from personal.services import export as exports
+from personal.services.proof import issue_proof, revoke_proof
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
 
 ORDER = (
+    "personal",
     "billing",
     "orders_concern",
     "orders_order",
@@ -43,6 +47,8 @@ ORDER = (
     "credit_agreement",
 )
 REST = len(ORDER)
+#: Named whole: a table of theirs stands before every table of the floors below.
+FLOORS = ("personal", "billing")
 LOCK = re.compile(r"FOR (?:NO KEY )?UPDATE(?: OF \"?(?P<of>\w+)\"?)?")
 WORD = r"(?:SET|WHERE|ON|OF|FOR|ORDER|JOIN|INNER|LEFT|LIMIT)\b"
 NAME, ALIAS = rf'"?(?P<table>(?!{WORD})\w+)"?', rf'\s+(?:AS\s+)?"?(?P<alias>(?!{WORD})\w+)'
@@ -64,7 +70,7 @@ def locked_by(sql: str) -> list[str]:
 
 def rank(table: str) -> int:
     for place, name in enumerate(ORDER):
-        if table == name or (table.startswith("billing_") and name == "billing"):
+        if table == name or (name in FLOORS and table.startswith(f"{name}_")):
             return place
     return REST
 
@@ -186,7 +192,26 @@ def live(power_bank: Shop, shop: Shop, parcel: Shop, behaviours: list[str]) -> N
     assert poor.agreements.get().state == "terminated"
     ask_for_help(power_bank)
     give_back(power_bank)
+    leave(power_bank)
     merchants.deliver_due(power_bank.realm_id, at=late, limit=20)
+
+
+def leave(shop: Shop) -> None:
+    """Everything is taken along, shown and taken back; then somebody is forgotten."""
+    person = someone(shop)
+    real, then = NOON + timedelta(days=1), NOON + timedelta(days=9)
+    completed(shop, person, yuan("2"))
+    deduct_due(shop.realm_id, at=NOON)
+    exports.ask_export(person.id, by=BY, at=real)
+    copying.make_exports(at=real, seconds=9)
+    for _ in range(2):
+        proof = issue_proof(person.id, ["band"], 7, by=BY, at=real)
+    revoke_proof(person.id, proof.id, by=BY, at=real)
+    for _ in range(2):
+        erase.withdraw_erasure(person.id, by=BY, at=real)
+        erase.ask_erasure(person.id, by=BY, at=real)
+    erase.erase_due(at=then)
+    assert not Person.objects.filter(pk=person.pk, verified_at__isnull=False).exists()
 
 
 def give_back(shop: Shop) -> None:

@@ -8,7 +8,8 @@ from django.db import models
 
 from kernel import ids
 
-FLOORS = {"kernel": 1, "merchants": 2, "accounts": 2, "ledger": 2, "credit": 3, "orders": 4, "billing": 5, "portal": 6}
+FLOORS = {"kernel": 1, "merchants": 2, "accounts": 2, "ledger": 2, "credit": 3, "orders": 4, "billing": 5}
+FLOORS |= {"portal": 6, "personal": 7}
 MODELS = [model for model in apps.get_models() if model._meta.app_label in FLOORS]
 #: Whose a row is, by any of these.
 OWNERS = {"realm", "merchant", "person", "user", "subject", "scope"}

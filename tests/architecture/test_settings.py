@@ -18,7 +18,7 @@ from bnpl.env import STAND_IN_KEY, Environment, celery_address, neighbour
 from bnpl.rings import Ring
 from kernel.sweeps import WORKS_FOR_SECONDS
 
-HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "bnpl")
+HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal", "bnpl")
 SETTINGS = Path(__file__).resolve().parent.parent.parent / "bnpl" / "settings.py"
 KEY = base64.b64encode(bytes(range(32))).decode()
 SOUND = {
@@ -28,6 +28,7 @@ SOUND = {
     "REDIS_URL": "redis://valkey:6379/0",
     "PII_KEYS": f"k1:{KEY}",
     "BLIND_INDEX_KEY": KEY,
+    "PROOF_KEYS": f"p1:{base64.b64encode(bytes(range(1, 33))).decode()}",
 }
 
 
@@ -81,6 +82,8 @@ def test_production_starts_with_every_variable_in_place_and_is_the_posture_of_si
         ("PII_KEYS", KEY),
         ("PII_KEYS", f"k1:{KEY},k1:{KEY}"),
         ("BLIND_INDEX_KEY", STAND_IN_KEY),
+        ("PROOF_KEYS", f"p1:{STAND_IN_KEY}"),
+        ("PROOF_KEYS", f"p1:{KEY},p1:{KEY}"),
         ("BLIND_INDEX_KEY", "change-me"),
         ("ALLOWED_HOSTS", "*"),
         ("NUM_PROXIES", "-1"),

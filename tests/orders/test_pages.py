@@ -104,45 +104,6 @@ def test_the_record_turns_pages_with_the_same_few_questions_however_long_it_is(p
     assert second.context["further"] is None
 
 
-def test_the_record_is_searched_by_words_number_and_month(power_bank: Shop, shop: Shop, ada: Person) -> None:
-    agreement = opened(power_bank, ada)
-    tea = ordered(power_bank, agreement, title="茶馆充电宝", at=NOON - timedelta(days=40))
-    hotel = ordered(power_bank, agreement, title="Hotel 100% _", out_order_no="H-77")
-    it_is(NOON, ada)
-    browser = visiting(ada)
-
-    def found(**sought: str) -> set[Order]:
-        return set(browser.get("/orders/", sought).context["orders"])
-
-    assert found() == {tea, hotel}
-    assert found(q="茶馆") == {tea}
-    assert found(q="hotel") == found(q=" h-7 ") == found(q=hotel.public_id) == found(q="100%") == {hotel}
-    assert found(q="来电") == {tea, hotel}  # the merchant's name
-    assert found(q="101%") == found(q="x" * 5000) == found(q="ord_" + "0" * 32) == set()
-    assert found(q="\0茶馆") == {tea}
-    assert found(month="2026-10") == {tea}
-    assert found(month="2026-11", q="茶馆") == set()
-    assert found(month="2026-13") == found(month="1999-01") == {tea, hotel}
-    page = browser.get("/orders/", {"q": "茶馆", "shelf": "in_progress"})
-    assert "2026年10月" in words(page)
-    assert 'value="茶馆"' in page.content.decode()
-    assert "没有找到符合的订单" in words(browser.get("/orders/", {"q": "什么也不是"}))
-
-
-def test_a_search_turns_pages_and_keeps_what_is_looked_for(power_bank: Shop, ada: Person) -> None:
-    agreement = opened(power_bank, ada)
-    for n in range(ORDERS_A_PAGE + 3):
-        order = ordered(power_bank, agreement, title=f"伞 {n} & 包")
-        orders.cancel_order(order.id, "x", by=BY, at=NOON)
-    it_is(NOON, ada)
-    browser = visiting(ada)
-    first = browser.get("/orders/", {"q": "& 包", "shelf": "cancelled", "month": "2026-11"})
-    second = browser.get(f"/orders/?{first.context['further']}")
-    assert len(first.context["orders"]) == ORDERS_A_PAGE
-    assert len(second.context["orders"]) == 3
-    assert not {*first.context["orders"]} & {*second.context["orders"]}
-
-
 @pytest.mark.parametrize(
     "query", ["cursor=x", "cursor=%00", "cursor=" + "9" * 5000, "shelf=nothing", "shelf=%00&cursor="]
 )

@@ -31,7 +31,8 @@ class Stack:
         self.processes: list[subprocess.Popen[str]] = []
 
     def start(self) -> subprocess.Popen[str]:
-        env = {name: value for name, value in os.environ.items() if name not in {*OURS, "PII_KEYS", "BLIND_INDEX_KEY"}}
+        secret = {"PII_KEYS", "BLIND_INDEX_KEY", "PROOF_KEYS"}
+        env = {name: value for name, value in os.environ.items() if name not in {*OURS, *secret}}
         env |= {"BNPL_HOME": str(self.home), "PORT": str(self.port)}
         with (self.home.parent / "lines").open("a") as lines:
             command = [sys.executable, "-m", "bnpl.stack"]

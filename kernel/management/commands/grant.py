@@ -9,7 +9,7 @@ from psycopg2 import sql
 
 ROLE = "bnpl_app"
 #: Apps of the house: their rows are never deleted, but where the model says `deletable`.
-HOUSE = {"kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal"}
+HOUSE = {"kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal"}
 LIMITS = {"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
 
 
@@ -48,7 +48,8 @@ def rights_by_table() -> dict[str, str]:
     for model in apps.get_models(include_auto_created=True):
         ours = model._meta.app_label in HOUSE
         if getattr(model, "append_only", False):
-            rights[model._meta.db_table] = "SELECT, INSERT"
+            emptied = ", ".join(getattr(model, "erasable", ()))
+            rights[model._meta.db_table] = f"SELECT, INSERT, UPDATE ({emptied})" if emptied else "SELECT, INSERT"
         elif model._meta.db_table == "kernel_legalmove":
             rights[model._meta.db_table] = "SELECT"
         elif ours and not getattr(model, "deletable", False) and not model._meta.auto_created:

@@ -1,0 +1,27 @@
+"""Somebody leaves: every mandate they gave ends, and nothing can be borrowed in their name again."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from credit.models import Agreement, Profile
+from credit.services import stop_agreement
+from kernel.actor import Actor
+
+
+def lock_credit(person_id: UUID) -> None:
+    """Nothing is held for this person, and no service opened, until the transaction ends."""
+    list(Profile.objects.select_for_update(no_key=True).filter(pk=person_id))
+
+
+@transaction.atomic
+def end_credit(person_id: UUID, *, by: Actor, at: datetime) -> None:
+    """Every service is stopped, and the profile frozen for good. What it says about promises stays with it."""
+    lock_credit(person_id)
+    Profile.objects.filter(pk=person_id, frozen_at__isnull=True).update(frozen_at=at)
+    live = Agreement.objects.filter(person_id=person_id).exclude(state=Agreement.State.TERMINATED).order_by("pk")
+    for key in live.values_list("pk", flat=True):
+        stop_agreement(key, by=by, at=at)
+    # A way back may say more of its person than it needs to.
+    Agreement.objects.filter(person_id=person_id).exclude(return_url="").update(return_url="")

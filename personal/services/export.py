@@ -1,0 +1,89 @@
+"""A copy of everything that is kept of a person: asked for, fetched, and thrown away after its time."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import AccountEvent, Person
+from kernel.actor import Actor
+from kernel.refusal import NotFound, Refusal
+from personal import rules
+from personal.models import Export, ExportPiece
+
+PIECES_AT_ONCE = 20
+
+
+class ExportOver(Refusal):
+    """It was thrown away, or never came to be."""
+
+    code, status, title = "export_over", 410, _("This copy is not there any more. Ask for a new one.")
+
+
+@transaction.atomic
+def ask_export(person_id: UUID, *, by: Actor, at: datetime) -> Export:
+    """A person wants a copy. While one is being made, or was asked for within a day, it is that one.
+
+    Raises:
+        NotFound: there is no such person.
+    """
+    person = Person.objects.locked(person_id)
+    last = Export.objects.filter(person=person).order_by("-id").first()
+    if last is not None and last.failed_at is None and (last.next_at or last.asked_at > at - rules.EXPORT_APART):
+        return last
+    made = Export.objects.create(realm_id=person.realm_id, person=person, asked_at=at, next_at=at)
+    AccountEvent.objects.create(person=person, kind="export_asked", by=str(by), at=at)
+    return made
+
+
+def fetch_export(person_id: UUID, export_id: UUID, *, by: Actor, at: datetime) -> tuple[Export, Iterator[bytes]]:
+    """The archive, a piece at a time.
+
+    Raises:
+        NotFound: missing, or another person's.
+        ExportOver: it is not ready, or not any more.
+    """
+    export = Export.objects.filter(pk=export_id, person_id=person_id).first()
+    if export is None:
+        raise NotFound
+    if not export.ready(at):
+        raise ExportOver
+    AccountEvent.objects.create(person_id=person_id, kind="export_fetched", by=str(by), at=at)
+    made = export.made_at or at
+    return export, rules.archive(((file, _pieces(export, file.name)) for file in export.packed), made_at=made)
+
+
+def _pieces(export: Export, name: str) -> Iterator[bytes]:
+    rows, after = ExportPiece.objects.filter(export=export, file=name).order_by("number"), -1
+    while found := list(rows.filter(number__gt=after)[:PIECES_AT_ONCE]):
+        yield from (piece.reveal() for piece in found)
+        after = found[-1].number
+
+
+def empty_exports(*, at: datetime, limit: int = 20) -> int:
+    """Throw away what has expired. Returns how many copies that were."""
+    with transaction.atomic():
+        over = Export.objects.filter(expires_at__lte=at, emptied_at__isnull=True).order_by("expires_at")
+        rows = list(over.select_for_update(skip_locked=True, no_key=True)[:limit])
+        for export in rows:
+            export.emptied_at = at
+            export.save(update_fields=["emptied_at"])
+            empty(export)
+    return len(rows)
+
+
+def drop_exports(person_id: UUID, *, at: datetime) -> None:
+    """Whoever leaves leaves no copy behind; one that is being made is not made any further."""
+    for export in Export.objects.filter(person_id=person_id, emptied_at__isnull=True).select_for_update(no_key=True):
+        if export.made_at is None and export.failed_at is None:
+            export.next_at, export.failed_at = None, at
+        export.emptied_at = at
+        export.save(update_fields=["next_at", "failed_at", "emptied_at"])
+        empty(export)
+
+
+def empty(export: Export) -> None:
+    """Its contents are gone."""
+    ExportPiece.objects.filter(export=export).delete()

@@ -1,0 +1,91 @@
+"""守约证明: a person lets us sign facts they choose, for as long as they choose, and takes it back when they like."""
+
+import secrets
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import AccountEvent, Person
+from kernel.actor import Actor
+from kernel.models import LIVE
+from kernel.refusal import FieldError, Invalid, Refusal
+from personal import rules, signing
+from personal.models import Proof
+from personal.queries import provable
+
+#: So many may be in force at a time.
+GOOD_MAX = 20
+NUMBER_BYTES = 16
+
+
+class TooManyProofs(Refusal):
+    """Enough are in force."""
+
+    code, title = "too_many_proofs", _("You have twenty proofs in force. Revoke one first.")
+
+
+class FactNotSo(Refusal):
+    """It is not true now, so it is not signed."""
+
+    code, status, title = "fact_not_so", 422, _("Choose at least one fact, and only such as are offered.")
+
+
+@transaction.atomic
+def issue_proof(person_id: UUID, facts: Collection[str], days: int, *, by: Actor, at: datetime) -> Proof:
+    """A statement of these facts, as they are now, signed: nothing else about the person is in it.
+
+    Raises:
+        NotFound: there is no such person.
+        FactNotSo: one of them is not true now, or there is none.
+        Invalid: it may not be good for so long.
+        TooManyProofs: enough are in force.
+    """
+    person = Person.objects.locked(person_id)
+    known = provable(person)
+    if not facts or set(facts) - known.keys():
+        raise FactNotSo
+    if days not in rules.PROOF_DAYS:
+        raise Invalid(errors=[FieldError("/days", f"one of {rules.PROOF_DAYS}")])
+    if Proof.objects.filter(person=person, revoked_at__isnull=True, expires_at__gt=at).count() >= GOOD_MAX:
+        raise TooManyProofs
+    issued_at = at.replace(microsecond=0)
+    proof = Proof(
+        realm_id=person.realm_id,
+        person=person,
+        number=secrets.token_urlsafe(NUMBER_BYTES),
+        facts=[name for name in rules.FACTS if name in facts],
+        key_name=signing.key_name(),
+        issued_at=issued_at,
+        expires_at=issued_at + timedelta(days=days),
+    )
+    claims = {
+        "iss": settings.BASE_URL,
+        "jti": proof.number,
+        "iat": int(proof.issued_at.timestamp()),
+        "exp": int(proof.expires_at.timestamp()),
+        "facts": {name: known[name] for name in proof.facts},
+    }
+    # A made-up person's promises must never be taken for anybody's.
+    proof.take(signing.sign(claims if person.realm_id == LIVE else claims | {"test": True}))
+    proof.save(force_insert=True)
+    AccountEvent.objects.create(person=person, kind="proof_issued", by=str(by), at=at, data={"facts": proof.facts})
+    return proof
+
+
+@transaction.atomic
+def revoke_proof(person_id: UUID, proof_id: UUID, *, by: Actor, at: datetime) -> Proof:
+    """From now on whoever asks us hears that it does not count. Twice is once.
+
+    Raises:
+        NotFound: missing, or another person's.
+    """
+    proof = Proof.objects.filter(person_id=person_id).locked(proof_id)
+    if proof.revoked_at is None:
+        proof.revoked_at = at
+        proof.save(update_fields=["revoked_at"])
+        AccountEvent.objects.create(person_id=person_id, kind="proof_revoked", by=str(by), at=at)
+    return proof

@@ -1,0 +1,72 @@
+"""What stands beside the tables in a copy of somebody's data, for people to read."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.utils.html import strip_tags
+from django.utils.translation import gettext as _
+
+from accounts.models import Person
+from credit.models import Profile
+from kernel.paper import Facts, Paper, Table, Text
+from kernel.templatetags.house import minor, moment
+from orders.models import Order
+
+#: So many of the latest orders stand on paper; all of them stand in the files.
+ORDERS_MAX = 300
+README = """先享后付 · 我的数据副本
+Use now, pay later · a copy of my data
+
+summary.pdf 供阅读。index.json 列出每个文件及其行数。
+每个 .json 文件是一张表，每行一条记录；金额为最小货币单位的整数（分），时间为 UTC。
+其中不含密码、登录密钥与扣款令牌；我们同事的身份不在其中。
+
+summary.pdf is for reading. index.json lists each file and how many rows it has.
+Each .json file is one table, a record a line. Amounts are whole minor units (cents), times are UTC.
+Passwords, keys for signing in and tokens by which money is taken are not in it; nor is who our colleagues are.
+"""
+
+
+def paper_of(person: Person, counts: Mapping[str, int], *, at: datetime) -> Paper:
+    """Who somebody is to us, their latest orders, and what the files hold; in the language and zone switched on."""
+    who = [
+        (_("Real name"), person.reveal_name() or _("not verified yet")),
+        (_("Phone number"), (person.user.reveal_phone() if person.user else None) or "—"),
+        (_("Our number for you"), person.public_id),
+        (_("With us since"), _at(person.created_at)),
+    ]
+    profile = Profile.objects.filter(person=person).first()
+    if profile is not None:
+        who += [
+            (_("Your score"), str(profile.score)),
+            (_("Your limit"), minor(profile.limit_minor, profile.currency)),
+            (_("Owed"), minor(profile.outstanding_minor, profile.currency)),
+        ]
+    latest = Order.objects.filter(person=person).select_related("merchant").order_by("-id")[:ORDERS_MAX]
+    orders = [
+        (_at(order.created_at), order.merchant.name, order.title, minor(order.total_minor, order.currency) or "—")
+        for order in latest
+    ]
+    files = [(name, str(rows)) for name, rows in counts.items() if rows]
+    return Paper(
+        title=_("A copy of my data"),
+        about=_at(at),
+        at=at,
+        name=_("Use now, pay later"),
+        blocks=[
+            Facts(who, title=_("About you")),
+            Table(
+                [_("Time"), _("Merchant"), _("Order"), _("Amount")],
+                orders,
+                widths=[3, 3, 4, 2],
+                figures={3},
+                title=_("Your latest orders"),
+            ),
+            Table([_("File"), _("Records")], files, widths=[3, 1], figures={1}, title=_("What the files hold")),
+            Text(_("Everything stands in the files beside this paper, each a table; this is a summary of them.")),
+        ],
+    )
+
+
+def _at(value: datetime) -> str:
+    return strip_tags(moment(value))

@@ -1,0 +1,165 @@
+"""To be forgotten: not before everything is over, not without days to take it back, and then wholly; the book stays."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection
+from django.db.models import BinaryField
+
+from accounts import services as accounts
+from accounts.models import Notice, Person, User
+from billing.models import Instrument
+from billing.services.deduct import deduct_due
+from billing.services.people import people_of, scripts_of
+from billing.services.refund import Asked, refund_order
+from bnpl.invariants import violations
+from credit.models import Agreement, Profile
+from orders.models import Message, Order
+from orders.queries import orders_of
+from personal import rules
+from personal.models import Erasure, ExportPiece
+from personal.services import copying, erase
+from personal.services import export as exports
+from tests.conftest import BY, NOON, Shop, completed, opened, ordered, yuan
+from tests.guards import NO_RIGHT, RESTRICT, refused_by, run
+from tests.stillness import nothing_moves
+from tests.visiting import visiting, words
+
+NOW = datetime.now(UTC)  # noqa: TID251  days to take it back are real
+THEN = NOW + rules.ERASURE_WAITS
+PAGE, STAY = "/settings/leave/", "/settings/leave/stay"
+
+
+@pytest.fixture
+def over(lived: Order, ada: Person, power_bank: Shop) -> Order:
+    """Everything of Ada's is paid, and nothing is open."""
+    deduct_due(power_bank.realm_id, at=NOON + timedelta(hours=2))
+    return lived
+
+
+def gone(person: Person) -> Person:
+    erase.ask_erasure(person.id, by=BY, at=NOW)
+    assert erase.erase_due(at=THEN) == 1
+    return Person.objects.get(pk=person.pk)
+
+
+def test_what_is_owed_open_or_in_the_wallet_is_said_and_nothing_moves(
+    power_bank: Shop, ada: Person, saved: None
+) -> None:
+    completed(power_bank, ada, yuan("5"))
+    client = visiting(ada)
+    page = words(client.get(PAGE))
+    for said in ("未付清的款项", "未结束的订单", "钱包里还有余额"):
+        assert said in page
+    assert "天后删除我的数据" not in page
+    with nothing_moves():
+        assert client.post(PAGE, {"understood": "yes"}).status_code == 409
+        with pytest.raises(erase.CannotLeaveYet):
+            erase.ask_erasure(ada.id, by=BY, at=NOW)
+    assert "There is money in your wallet" in words(visiting(ada, "en").get(PAGE))
+
+
+def test_it_is_asked_once_with_understanding_and_can_be_taken_back(over: Order, ada: Person) -> None:
+    client = visiting(ada)
+    with nothing_moves():
+        assert client.post(PAGE).status_code == 422
+    assert client.post(PAGE, {"understood": "yes"})["Location"] == PAGE
+    with nothing_moves():
+        client.post(PAGE, {"understood": "yes"})
+    assert "您的数据将于" in words(client.get(PAGE))
+    assert "您的数据都还在" in words(client.post(STAY, follow=True))
+    with nothing_moves("django_session"):
+        client.post(STAY)
+        assert erase.erase_due(at=THEN + timedelta(days=9)) == 0
+    client.post(PAGE, {"understood": "yes"})
+    assert Erasure.objects.filter(withdrawn_at=None).count() == 1
+
+
+def test_before_its_day_nothing_happens_and_what_is_opened_meanwhile_puts_it_off(
+    over: Order, power_bank: Shop, ada: Person
+) -> None:
+    erase.ask_erasure(ada.id, by=BY, at=NOW)
+    with nothing_moves():
+        assert erase.erase_due(at=THEN - timedelta(seconds=1)) == 0
+    ordered(power_bank, Agreement.objects.get(person=ada), at=NOON + timedelta(hours=3))
+    erase.erase_due(at=THEN)
+    waits = Erasure.objects.get()
+    assert (waits.hindered_by, waits.due_at - THEN) == (["orders"], erase.A_DAY)
+    assert Person.objects.get(pk=ada.pk).verified_at
+    assert "以下事项了结后才会删除" in words(visiting(ada).get(PAGE))
+
+
+def test_afterwards_nothing_says_who_it_was_and_the_book_is_as_it_was(over: Order, ada: Person) -> None:
+    client, phone = visiting(ada), User.objects.get(pk=ada.user_id).reveal_phone()
+    exports.ask_export(ada.id, by=BY, at=NOW)
+    copying.make_exports(at=NOW, seconds=60)
+    assert Notice.objects.filter(person=ada).exclude(body="").exists()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sum(amount_minor), count(*) FROM ledger_posting")
+        book = cursor.fetchone()
+    left = gone(ada)
+    assert (left.reveal_name(), left.reveal_id_number(), left.phone_masked, left.verified_at) == (None, None, "", None)
+    for row in (left, User.objects.get(pk=ada.user_id)):
+        sealed = [field.attname for field in row._meta.concrete_fields if isinstance(field, BinaryField)]
+        assert sealed
+        assert [getattr(row, name) for name in sealed] == [None] * len(sealed)
+    assert client.get("/settings/").status_code == 302
+    assert User.objects.with_phone(str(phone)) is None
+    assert not User.objects.get(pk=ada.user_id).is_active
+    assert {row.state for row in Instrument.objects.filter(person=ada)} == {"removed"}
+    assert not Notice.objects.filter(person=ada).exclude(body="", subject="").exists()
+    assert not Message.objects.filter(person=ada).exclude(text="").exists()
+    assert not ExportPiece.objects.exists()
+    assert {row.state for row in Agreement.objects.filter(person=ada)} == {"terminated"}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sum(amount_minor), count(*) FROM ledger_posting")
+        assert cursor.fetchone() == book
+    assert list(violations()) == []
+    with nothing_moves():
+        assert erase.erase_due(at=THEN + timedelta(days=1)) == 0
+        assert erase.erase(Erasure.objects.get().id, at=THEN + timedelta(days=1)) is False
+
+
+def test_the_number_is_free_and_whoever_has_it_next_starts_from_nothing(over: Order, ada: Person) -> None:
+    assert ada.user
+    phone = str(ada.user.reveal_phone())
+    gone(ada)
+    new = accounts.register_person(phone, realm_id=ada.realm_id, by=BY, at=NOON)
+    assert new.pk != ada.pk
+    assert over.title not in words(visiting(new).get("/orders/"))
+    assert "尚未实名认证" in words(visiting(new).get("/settings/"))
+
+
+def test_the_merchant_still_gets_answers_and_may_still_give_money_back(
+    over: Order, ada: Person, power_bank: Shop
+) -> None:
+    gone(ada)
+    assert orders_of(power_bank.merchant.id).get(pk=over.pk).state == "deducted"
+    refund, _new = refund_order(over.id, Asked(amount_minor=100, reason="再退"), by=BY, at=NOON + timedelta(hours=5))
+    assert refund.state == "succeeded"
+    assert not Notice.objects.filter(person=ada).exclude(body="").exists()
+    assert scripts_of(people_of(power_bank.realm_id)) == []
+
+
+def test_nothing_is_borrowed_in_the_name_of_who_has_left(over: Order, ada: Person, power_bank: Shop) -> None:
+    gone(ada)
+    assert Profile.objects.get(pk=ada.pk).frozen_at
+    with pytest.raises(AssertionError):  # the assessment refuses
+        opened(power_bank, ada, at=NOON + timedelta(days=1))
+
+
+def test_words_are_only_ever_emptied(over: Order, ada: Person) -> None:
+    with nothing_moves():
+        for table, column in (("accounts_notice", "body"), ("accounts_notice", "subject"), ("orders_message", "text")):
+            with refused_by(RESTRICT, "append_only"):
+                run(f"UPDATE {table} SET {column} = 'other words'")  # noqa: S608
+        for table, column in (("accounts_notice", "stage"), ("orders_message", "author")):
+            with refused_by(NO_RIGHT):
+                run(f"UPDATE {table} SET {column} = ''")  # noqa: S608
+
+
+@pytest.mark.parametrize("model", [Notice, Message])
+def test_of_a_row_whose_words_may_go_every_other_column_is_kept(model: type[Notice | Message]) -> None:
+    guard = next(trigger for trigger in model._meta.triggers if trigger.name == "append_only")  # type: ignore[attr-defined]
+    columns = {field.column for field in model._meta.concrete_fields} - set(model.erasable)
+    assert set(guard.operation.operations[0].columns) == columns
