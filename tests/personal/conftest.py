@@ -1,10 +1,10 @@
 """A person with a bit of everything behind them."""
 
-import time
 from datetime import timedelta
 
 import pytest
-from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
+from allauth.account.internal.flows.login import record_authentication
+from django.http import HttpRequest
 from django.test import Client
 
 from accounts.models import Person
@@ -42,7 +42,8 @@ def saved(ada: Person) -> None:
 def fresh(person: Person) -> Client:
     """Their browser, in which they have just shown who they are by a code."""
     browser = visiting(person)
-    session = browser.session
-    session[AUTHENTICATION_METHODS_SESSION_KEY] = [{"method": "code", "at": time.time()}]  # noqa: TID251  as allauth does
-    session.save()
+    asked = HttpRequest()
+    asked.session = browser.session
+    record_authentication(asked, person.user, method="code")
+    asked.session.save()
     return browser
