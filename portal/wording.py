@@ -161,6 +161,8 @@ VERBS = {
     "clock_moved_on": _("The sandbox's clock was moved on"),
     "person_scripted": _("A sandbox person was changed"),
     "person_made": _("A sandbox person was made"),
+    "cutoff_moved": _("The end of the day was moved"),
+    "reserve_changed": _("The reserve was changed"),
     "payout_account_asked": _("Another payout account was asked for"),
     "payout_account_agreed": _("A payout account was agreed to"),
     "payout_account_refused": _("A payout account was refused"),

@@ -11,9 +11,11 @@ from billing.services.payouts import pay_out_due
 from billing.services.settlement import settle_due
 from kernel.ids import uuid7
 from kernel.money import Money
+from kernel.refusal import Invalid
 from ledger import rules as book
 from ledger import services as ledger
 from merchants.models import Event, Merchant
+from merchants.services.terms import hold_reserve, move_cutoff
 from orders import services as orders
 from tests.billing.bench import balances, give_back, paid
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
@@ -141,12 +143,20 @@ def test_a_late_commit_is_settled_with_the_next_day(power_bank: Shop) -> None:
 
 
 def test_the_merchants_hour_and_zone_count_at_once(power_bank: Shop) -> None:
-    Merchant.objects.filter(pk=power_bank.merchant.pk).update(
-        cutoff_zone="Europe/Berlin", cutoff_hour=18, settles_at=datetime.fromisoformat("2026-11-20T17:00Z")
-    )
+    six = datetime.fromisoformat("2026-11-20T17:00Z")
     paid(power_bank)
-    assert settle_due(power_bank.realm_id, at=datetime.fromisoformat("2026-11-20T17:00Z")) == 1
-    assert Merchant.objects.get(pk=power_bank.merchant.pk).settles_at.isoformat() == "2026-11-21T17:00:00+00:00"
+    move_cutoff(power_bank.merchant.id, zone="Europe/Berlin", hour=18, by=BY, at=NOON)
+    assert settle_due(power_bank.realm_id, at=MIDNIGHT) == 0
+    assert settle_due(power_bank.realm_id, at=six) == 1
+    merchant = Merchant.objects.get(pk=power_bank.merchant.pk)
+    assert (Settlement.objects.get().period_until, merchant.settles_at) == (six, six + ONE_DAY)
+    hold_reserve(merchant.id, bps=500, days=30, by=BY, at=six)
+    with nothing_moves():
+        for wrong in ({"zone": "Mars/Olympus", "hour": 1}, {"zone": "Asia/Shanghai", "hour": 24}):
+            with pytest.raises(Invalid):
+                move_cutoff(merchant.id, **wrong, by=BY, at=six)  # type: ignore[arg-type]
+        with pytest.raises(Invalid):
+            hold_reserve(merchant.id, bps=500, days=0, by=BY, at=six)
 
 
 def test_postgres_itself_settles_a_posting_once_and_changes_no_closed_settlement(power_bank: Shop) -> None:
