@@ -152,6 +152,34 @@ class ClockTooFar(Refusal):
     code, status, title = "clock_too_far", 422, _("The clock cannot be moved that far.")
 
 
+class PayoutAccountInvalid(Invalid):
+    """It cannot be an account; `errors` says what is wrong with it."""
+
+    code, title = "payout_account_invalid", _("This is not an account that money can be sent to.")
+
+
+class PayoutAccountAsked(Refusal):
+    """Another one waits for a second person."""
+
+    code, title = "payout_account_asked", _("Another account waits to be agreed to. Decide that one first.")
+
+
+class PayoutAccountDecided(Refusal):
+    """Somebody was quicker."""
+
+    code, title = "payout_account_decided", _("This was decided already.")
+
+
+class PayoutAccountOwn(Refusal):
+    """It takes two."""
+
+    code, status, title = (
+        "payout_account_own",
+        403,
+        _("You asked for this account yourself: another person must agree."),
+    )
+
+
 class BreakClosed(Refusal):
     """Somebody, or a later file, has settled it."""
 

@@ -35,6 +35,7 @@ SCHEDULE = {
     "ask": every(2.0, "billing.tasks.ask_unknown"),
     "overdue": every(10.0, "billing.tasks.mark_overdue"),
     "days": every(60.0, "billing.tasks.close_days"),
+    "settle": every(10.0, "billing.tasks.settle_due"),
     "outages": every(10.0, "billing.tasks.keep_outages"),
     "callbacks": every(2.0, "billing.tasks.deliver_sandbox_callbacks"),
     "remind": every(60.0, "billing.tasks.remind_due"),

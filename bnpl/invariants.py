@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from bnpl.channel_invariants import AT_CHANNELS
 from bnpl.personal_invariants import OF_PEOPLE
-from bnpl.statement_invariants import FROM_STATEMENTS
+from bnpl.settlement_invariants import AT_SETTLEMENT
 
 LIVES = (
     "credit_agreement",
@@ -17,6 +17,9 @@ LIVES = (
     "billing_deduction",
     "billing_refund",
     "billing_refundpart",
+    "billing_settlement",
+    "billing_payoutaccount",
+    "billing_payout",
 )
 SHOWN = 20
 
@@ -260,7 +263,7 @@ INVARIANTS = [
                       AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
         """,
     ),
-    *(Invariant(*one) for one in (*AT_CHANNELS, *FROM_STATEMENTS, *OF_PEOPLE)),
+    *(Invariant(*one) for one in (*AT_CHANNELS, *AT_SETTLEMENT, *OF_PEOPLE)),
     *(
         Invariant(
             f"{life}_history_is_whole",

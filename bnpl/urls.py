@@ -17,6 +17,7 @@ from billing.console import ease as ease_desk
 from billing.console import help as help_desk
 from billing.console import orders as order_desk
 from billing.console import outages as outage_desk
+from billing.console import payouts as payout_desk
 from billing.console import policies as policy_desk
 from billing.pages import ease as ease_pages
 from billing.pages import help as help_pages
@@ -77,7 +78,7 @@ PAGES: list[URLPattern] = [
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
 desk.DESKS[:] = [console.DESK, help_desk.DESK, ease_desk.DESK, policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
-desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS, *template_desk.VERBS, *break_desk.VERBS]
+desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS, *template_desk.VERBS, *payout_desk.VERBS, *break_desk.VERBS]
 CONSOLE: list[URLPattern] = [
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),

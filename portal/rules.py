@@ -15,8 +15,6 @@ PASSWORD_LETTERS_AN_HOUR = 3
 SWITCHED_OFF = ("gone", "failing")
 #: A file holds no more orders than this; a longer span is exported in parts.
 EXPORT_MAX = 50_000
-#: Characters at which a spreadsheet begins to calculate.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class Role(StrEnum):
@@ -108,7 +106,13 @@ PAGES: dict[str, Access] = {
     "revoke_invitation": _form(OWNER, OWNER, grave=True),
     "change_role": _form(OWNER, OWNER, grave=True),
     "remove_member": _form(OWNER, OWNER, grave=True),
-    "settlements": Access(see=ALL),
+    "settlements": _LOOK,
+    "settlement": _LOOK,
+    "export_settlement": Access(see=MONEY),
+    "print_settlement": Access(see=MONEY),
+    "ask_payout_account": _form(MONEY, MONEY, afresh=True),
+    "agree_payout_account": _form(OWNER, OWNER, grave=True, afresh=True),
+    "refuse_payout_account": _form(MONEY, MONEY),
     "changes": _LOOK,
 }
 
@@ -121,9 +125,3 @@ def new_token() -> str:
 def digest(token: str) -> bytes:
     """What is kept of it."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-def cell(value: object) -> str:
-    """A value as a spreadsheet shows it and never calculates it."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -20,7 +20,8 @@ SELECT count(*), coalesce(sum(amount_minor) FILTER (WHERE code = '' AND refund_o
        coalesce(sum(amount_minor) FILTER (WHERE code = '' AND refund_of IS NOT NULL), 0)
 FROM sandbox_bank.debit WHERE {day}
 """
-_DAY = "settles_at >= %s AND settles_at < %s AND token LIKE %s"
+#: What it pays out to merchants stands in no statement of debits.
+_DAY = "NOT payout AND settles_at >= %s AND settles_at < %s AND token LIKE %s"
 
 
 def write_statement(file: BinaryIO, *, realm_id: int, day: date) -> None:

@@ -9,7 +9,9 @@ from billing.models.collecting import (
 from billing.models.evidence import Callback, Case, ChannelReport
 from billing.models.instruments import Instrument, InstrumentChange
 from billing.models.outage import Outage
+from billing.models.payout import Payout, PayoutAccount, PayoutAccountEvent, PayoutEvent
 from billing.models.refunding import Refund, RefundEvent, RefundPart, RefundPartEvent
+from billing.models.settlement import Settlement, SettlementEvent, SettlementLine
 from billing.models.statements import Break, StatementFile, StatementLine
 
 __all__ = [
@@ -23,11 +25,18 @@ __all__ = [
     "Instrument",
     "InstrumentChange",
     "Outage",
+    "Payout",
+    "PayoutAccount",
+    "PayoutAccountEvent",
+    "PayoutEvent",
     "Refund",
     "RefundEvent",
     "RefundPart",
     "RefundPartEvent",
     "RetryPolicy",
+    "Settlement",
+    "SettlementEvent",
+    "SettlementLine",
     "StatementFile",
     "StatementLine",
     "Wallet",

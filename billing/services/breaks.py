@@ -12,8 +12,9 @@ from billing import rules
 from billing.channels import Taken
 from billing.models import Break, Case, Deduction, RefundPart, StatementFile
 from billing.refusals import BreakClosed, BreakInFlight, NothingToPost
+from billing.services.movements import MovementReport
 from billing.services.settle import Report, settle_all
-from billing.services.settle_parts import PartReport, settle_parts
+from billing.services.settle_parts import PARTS
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import NotFound
@@ -43,7 +44,7 @@ def hear_breaks(realm_id: int, *, by: Actor, at: datetime, limit: int = 100) -> 
     except Exception:
         log.exception("statement_not_settled", realm=realm_id)
     try:
-        settle_parts([PartReport(*_word(row)) for row in heard if row.refund_part_id], by=by, at=at)
+        PARTS.settle_all([MovementReport(*_word(row)) for row in heard if row.refund_part_id], by=by, at=at)
     except Exception:
         log.exception("statement_not_settled", realm=realm_id)
     _note_heard([row.id for row in heard], by=by, at=at)

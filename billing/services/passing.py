@@ -10,7 +10,7 @@ from typing import TypeAlias
 import structlog
 
 from accounts import deliver
-from billing.services import ask, ask_parts, callbacks, deduct, untold
+from billing.services import ask, ask_parts, callbacks, deduct, payouts, settlement, untold
 from kernel.prepared import Question
 from kernel.sweeps import Sweep
 from orders import services as orders
@@ -22,7 +22,10 @@ SWEEPS: tuple[Sweep, ...] = (
     deduct.DUE,
     ask.DUE,
     ask_parts.DUE,
+    ask_parts.PAYOUTS_DUE,
     callbacks.DUE,
+    settlement.DUE,
+    payouts.DUE,
     orders.GOING_OVERDUE,
     orders.DAYS_ENDING,
     orders.UNCONFIRMED,

@@ -12,12 +12,13 @@ from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 
 from billing.services.deduct import deduct_due
+from kernel.csvfile import cell
 from kernel.models import Realm
 from ledger.queries import balance
 from ledger.rules import payable
 from merchants.models import Change
 from orders.models import Order
-from portal import queries, rules
+from portal import queries
 from tests.conftest import NOON, completed, opened, ordered, someone, state_of, yuan
 from tests.portal.conftest import Company
 from tests.services import services
@@ -163,8 +164,8 @@ def test_a_file_is_read_batch_by_batch_and_has_an_end(firm: Company, monkeypatch
 
 @pytest.mark.parametrize("value", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1"])
 def test_a_cell_that_would_calculate_is_text(value: str) -> None:
-    assert rules.cell(value) == f"'{value}"
-    assert rules.cell("12.50") == "12.50"
+    assert cell(value) == f"'{value}"
+    assert cell("12.50") == "12.50"
 
 
 def does(firm: Company, role: str, order: Order, verb: str, **fields: str) -> int:

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0006_refund_words'),
-        ('billing', '0011_refund_moves'),
+        ('billing', '0013_settlement_moves'),
         ('kernel', '0003_moved_clock'),
     ]
 

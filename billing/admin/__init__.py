@@ -1,7 +1,7 @@
 from django.contrib import admin
 
+from billing.admin.statements import BreakAdmin, StatementFileAdmin, StatementLineAdmin
 from billing.models import (
-    Break,
     Callback,
     Case,
     ChannelReport,
@@ -11,18 +11,25 @@ from billing.models import (
     Instrument,
     InstrumentChange,
     Outage,
+    Payout,
+    PayoutAccount,
+    PayoutAccountEvent,
+    PayoutEvent,
     Refund,
     RefundEvent,
     RefundPart,
     RefundPartEvent,
     RetryPolicy,
-    StatementFile,
-    StatementLine,
+    Settlement,
+    SettlementEvent,
+    SettlementLine,
     Wallet,
     WalletEntry,
 )
 from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
+
+__all__ = ["BreakAdmin", "StatementFileAdmin", "StatementLineAdmin"]
 
 
 @admin.register(Instrument)
@@ -183,61 +190,96 @@ class RefundPartEventAdmin(HistoryAdmin):
     found_by = {"rfp": "subject_id"}
 
 
-@admin.register(StatementFile)
-class StatementFileAdmin(ReadOnlyAdmin):
+@admin.register(Settlement)
+class SettlementAdmin(ReadOnlyAdmin):
     list_display = [
         "public_id",
-        "channel",
-        "covers_on",
-        "name",
-        "lines",
-        "damaged",
-        "trouble",
-        "imported_at",
-        "read_at",
+        "state",
+        "merchant__name",
+        "period_until",
+        "gross",
+        "fees",
+        "refunds",
+        "net",
+        "paid_at",
     ]
-    list_filter = ["realm__mode"]
-    search_fields = ["digest__exact"]
+    list_filter = ["state", "realm__mode"]
+    list_select_related = ["merchant"]
+    found_by = {"mch": "merchant_id", "sln": "lines", "pyo": "payout", "ord": "lines__order_id"}
     ordering = ["-id"]
 
+    @admin.display(description="gross", ordering="gross_minor")
+    def gross(self, row: Settlement) -> str:
+        return minor(row.gross_minor, row.currency)
 
-@admin.register(StatementLine)
-class StatementLineAdmin(ReadOnlyAdmin):
-    list_display = [
-        "statement",
-        "place",
-        "verdict",
-        "kind",
-        "status",
-        "amount",
-        "number",
-        "channel_txn",
-        "damage",
-        "at",
-    ]
-    list_filter = ["verdict"]
-    list_select_related = ["statement"]
-    search_fields = ["channel_txn__exact"]
-    found_by = {"stm": "statement_id"}
+    @admin.display(description="fees", ordering="fees_minor")
+    def fees(self, row: Settlement) -> str:
+        return minor(row.fees_minor, row.currency)
+
+    @admin.display(description="refunds", ordering="refunds_minor")
+    def refunds(self, row: Settlement) -> str:
+        return minor(row.refunds_minor, row.currency)
+
+    @admin.display(description="net", ordering="net_minor")
+    def net(self, row: Settlement) -> str:
+        return minor(row.net_minor, row.currency)
+
+
+@admin.register(SettlementEvent)
+class SettlementEventAdmin(HistoryAdmin):
+    found_by = {"stl": "subject_id"}
+
+
+@admin.register(SettlementLine)
+class SettlementLineAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "settlement", "kind", "amount", "order_id", "posting", "earlier", "at"]
+    list_filter = ["kind"]
+    list_select_related = ["settlement", "posting", "earlier"]
+    found_by = {"stl": "settlement_id", "ord": "order_id", "pst": "posting_id", "mch": "merchant_id"}
     ordering = ["-id"]
 
     @admin.display(description="amount", ordering="amount_minor")
-    def amount(self, row: StatementLine) -> str:
-        return "" if row.amount_minor is None else minor(row.amount_minor, row.currency)
+    def amount(self, row: SettlementLine) -> str:
+        return minor(row.amount_minor, row.settlement.currency)
 
 
-@admin.register(Break)
-class BreakAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "kind", "channel", "theirs", "ours", "opened_at", "wanted", "resolution", "closed_at"]
-    list_filter = ["kind", "resolution", "realm__mode"]
-    search_fields = ["line__channel_txn__exact"]
-    found_by = {"ded": "deduction_id", "rfp": "refund_part_id", "stm": "statement_id"}
+@admin.register(Payout)
+class PayoutAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "state", "merchant__name", "settlement", "amount", "failure_code", "sent_at"]
+    list_filter = ["state", "realm__mode"]
+    list_select_related = ["merchant", "settlement"]
+    search_fields = ["channel_txn__exact"]
+    found_by = {"mch": "merchant_id", "stl": "settlement_id", "pac": "account_id"}
     ordering = ["-id"]
 
-    @admin.display(description="theirs", ordering="theirs_minor")
-    def theirs(self, row: Break) -> str:
-        return "" if row.theirs_minor is None else minor(row.theirs_minor, row.theirs_currency)
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, row: Payout) -> str:
+        return minor(row.amount_minor, row.currency)
 
-    @admin.display(description="ours", ordering="ours_minor")
-    def ours(self, row: Break) -> str:
-        return "" if row.ours_minor is None else minor(row.ours_minor, row.ours_currency)
+
+@admin.register(PayoutEvent)
+class PayoutEventAdmin(HistoryAdmin):
+    found_by = {"pyo": "subject_id"}
+
+
+@admin.register(PayoutAccount)
+class PayoutAccountAdmin(ReadOnlyAdmin):
+    list_display = [
+        "public_id",
+        "state",
+        "merchant__name",
+        "holder",
+        "bank",
+        "number_masked",
+        "asked_at",
+        "effective_at",
+    ]
+    list_filter = ["state", "realm__mode"]
+    list_select_related = ["merchant"]
+    found_by = {"mch": "merchant_id"}
+    ordering = ["-id"]
+
+
+@admin.register(PayoutAccountEvent)
+class PayoutAccountEventAdmin(HistoryAdmin):
+    found_by = {"pac": "subject_id"}
