@@ -106,7 +106,7 @@ def settle_break(break_id: UUID, resolution: str, because: str, *, by: Actor, at
 def breaks_of(statement: StatementFile) -> dict[str, tuple[int, int]]:
     """How many breaks of each kind were found in a file, and how many of them are still open."""
     kinds = Break.objects.filter(statement=statement).order_by("kind").values_list("kind")
-    counted = kinds.annotate(Count("id"), Count("id", filter=Q(closed_at__isnull=True)))
+    counted = kinds.annotate(whole=Count("id"), still_open=Count("id", filter=Q(closed_at__isnull=True)))
     return {kind: (whole, still_open) for kind, whole, still_open in counted}
 
 

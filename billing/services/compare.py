@@ -30,7 +30,8 @@ _COPY = """
 COPY incoming FROM STDIN WITH (FORMAT csv, FORCE_NOT_NULL (number, txn, kind, currency, status, damage, raw))
 """
 #: Of ours a line is about what has its number, or else its transaction. A channel may use one transaction's number for
-#: all that goes back of it, so lines of refunds are the same only under the same number of ours.
+#: all that goes back of it, so lines of refunds are the same only under the same number of ours. OFFSET 0 keeps the
+#: lookup on the transaction's index: a file just being read has no statistics, and would else be read whole each time.
 _COMPARE = """
 WITH told AS (
     SELECT i.*, o.id AS ours, o.state, o.channel_txn, o.amount_minor AS ours_minor, o.currency AS ours_currency,
@@ -38,8 +39,10 @@ WITH told AS (
                row_number() OVER (PARTITION BY i.status, i.kind, i.txn, CASE i.kind WHEN 'refund' THEN i.number END
                                   ORDER BY i.place) > 1
                OR EXISTS (
-                   SELECT 1 FROM billing_statementline l JOIN billing_statementfile s ON s.id = l.statement_id
-                   WHERE l.channel_txn = i.txn AND l.channel_txn <> '' AND l.status = 'success' AND l.kind = i.kind
+                   SELECT 1 FROM (SELECT statement_id, number, status, kind FROM billing_statementline
+                                  WHERE channel_txn = i.txn AND channel_txn <> '' OFFSET 0) l
+                   JOIN billing_statementfile s ON s.id = l.statement_id
+                   WHERE l.status = 'success' AND l.kind = i.kind
                      AND (l.kind = 'debit' OR l.number = i.number)
                      AND s.realm_id = %(realm)s AND s.channel = %(channel)s
                      AND (s.id = %(statement)s OR (s.covers_on <> %(day)s AND s.trouble = '')))) AS again

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from billing.channels import bank
-from billing.models import Break, Deduction, StatementFile, StatementLine
+from billing.models import Break, Deduction, Refund, StatementFile, StatementLine
 from billing.refusals import BreakClosed, BreakInFlight, NothingToPost
 from billing.services import reconcile
 from billing.services.breaks import settle_break
@@ -78,8 +78,7 @@ def test_money_that_only_the_bank_knows_went_back_is_booked_too(power_bank: Shop
     refund = give_back(order, "2")
     assert refund.parts.get().state == "unknown"
     taken_in(power_bank, of_bank(power_bank))
-    refund.refresh_from_db()
-    assert (refund.state, refund.parts.get().state) == ("succeeded", "succeeded")
+    assert (Refund.objects.get().state, refund.parts.get().state) == ("succeeded", "succeeded")
     assert Break.objects.get().resolution == "booked"
     assert "refund_due" not in balances(power_bank)
 
