@@ -123,7 +123,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='statementline',
             name='statement',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='billing.statementfile'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, db_index=False, related_name='entries', to='billing.statementfile'),
         ),
         migrations.AddField(
             model_name='break',

@@ -68,7 +68,8 @@ class StatementLine(models.Model):
     BREAKS = (Verdict.MISSING_HERE, Verdict.AMOUNT, Verdict.CURRENCY, Verdict.DUPLICATE, Verdict.STATUS)
 
     id = models.BigAutoField(primary_key=True)
-    statement = models.ForeignKey(StatementFile, models.PROTECT, related_name="entries")
+    #: Looked up by the index of its places.
+    statement = models.ForeignKey(StatementFile, models.PROTECT, related_name="entries", db_index=False)
     #: Which line of the file it is.
     place = models.PositiveIntegerField()
     number = models.CharField(max_length=64)
