@@ -27,11 +27,9 @@ NUM_PROXIES = env.number("NUM_PROXIES", 0)
 # Who may read /metrics (bnpl.gauges). Empty in production: nobody.
 METRICS_TOKEN = env.metrics_token()
 
-# Personal data: {id: 32 bytes}, the first one encrypts; and the key of the blind index.
+# Personal data: {id: 32 bytes}, the first one encrypts; the key of the blind index; and those that sign proofs.
 PII_KEYS = env.pii_keys()
-BLIND_INDEX_KEY = env.blind_index_key()
-# Signed proofs of kept promises (personal.signing): {id: 32 bytes}, the first one signs, all are published.
-PROOF_KEYS = env.proof_keys()
+BLIND_INDEX_KEY, PROOF_KEYS = env.blind_index_key(), env.proof_keys()
 
 INSTALLED_APPS = [
     "django.contrib.admin",
