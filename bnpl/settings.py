@@ -200,7 +200,6 @@ MFA_ADAPTER = "accounts.second_factor.Adapter"  # its secrets are sealed
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "先享后付"
 
-# mail
 EMAIL_BACKEND = "accounts.notices.LocalMail" if LOCAL_MESSAGES else "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
 EMAIL_PORT = env.number("EMAIL_PORT", 25)
@@ -286,7 +285,6 @@ STORAGES = {
 WHITENOISE_AUTOREFRESH = TESTING  # tests serve the sources; nothing is collected for them
 WHITENOISE_USE_FINDERS = TESTING
 
-# language and time: everything is UTC inside; a person's own zone is kept with the person
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
