@@ -26,7 +26,7 @@ VALUE_LENGTH_MAX, SUBJECT_MAX, BODY_MAX = 80, 100, 500
 #: What is said to somebody who asked for help: it is said once, and stays true.
 HELP = ("help_received", "help_answered", "help_decided", "plan_granted")
 #: What was done to an account, so that a stranger's hand on it does not stay hidden.
-ACCOUNT = ("signed_in", "phone_changed", "mail_changed", "second_factor")
+ACCOUNT = ("signed_in", "phone_changed", "mail_changed", "second_factor", "copy_asked", "erasure_asked")
 #: What is true for ever once it is told: no later fact makes it pointless.
 FACTS = ("debit_succeeded", "refund_succeeded", "refund_failed", *HELP, *ACCOUNT)
 #: What a person may do without outside the inbox. Everything else is demanded: by the rules for automatic debits, by

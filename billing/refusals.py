@@ -150,3 +150,52 @@ class ClockTooFar(Refusal):
     """Further than one step may go, or than a sandbox may be ahead of real time."""
 
     code, status, title = "clock_too_far", 422, _("The clock cannot be moved that far.")
+
+
+class PayoutAccountInvalid(Invalid):
+    """It cannot be an account; `errors` says what is wrong with it."""
+
+    code, title = "payout_account_invalid", _("This is not an account that money can be sent to.")
+
+
+class PayoutAccountAsked(Refusal):
+    """Another one waits for a second person."""
+
+    code, title = "payout_account_asked", _("Another account waits to be agreed to. Decide that one first.")
+
+
+class PayoutAccountDecided(Refusal):
+    """Somebody was quicker."""
+
+    code, title = "payout_account_decided", _("This was decided already.")
+
+
+class PayoutAccountOwn(Refusal):
+    """It takes two."""
+
+    code, status, title = (
+        "payout_account_own",
+        403,
+        _("You asked for this account yourself: another person must agree."),
+    )
+
+
+class BreakClosed(Refusal):
+    """Somebody, or a later file, has settled it."""
+
+    code, title = "break_closed", _("This difference is settled already.")
+
+
+class BreakInFlight(Busy):
+    """It may still turn out to be no difference at all."""
+
+    code, title = "break_in_flight", _("Nobody knows yet how this ended; the channel is asked until it is known.")
+
+
+class NothingToPost(Refusal):
+    """The money is booked, or stands in suspense by a case."""
+
+    code, title = (
+        "nothing_to_post",
+        _("The book holds no difference to put into suspense: it is booked, or there is a case."),
+    )

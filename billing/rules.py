@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from billing.planning import Kind
 from kernel.money import BPS, Money
 
+#: A difference from a channel's statement of so much is settled by two colleagues, never by one alone.
+TWO_PEOPLE_FROM_MINOR = 100_000
 #: How long after sending, and after each further ask, an unknown outcome is asked about.
 ASK_WAITS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
 #: After this long without knowing, a person is to look, beside the asking.
@@ -18,6 +21,10 @@ COLLECTS_A_DAY = 5
 #: How many obligations one debit of a person may be for.
 LINES_MAX = 50
 DAYS_A_YEAR, DAYS_A_MONTH = 365, 30
+A_DAY = timedelta(days=1)
+#: How long after another person has agreed to it money is sent to a new account.
+ACCOUNT_WAITS = timedelta(hours=24)
+NUMBER_MIN, NUMBER_MAX = 8, 34
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +73,24 @@ def never_sent(asks: int, asks_min: int, sent_at: datetime, finality: timedelta,
 def too_long(sent_at: datetime | None, *, at: datetime) -> bool:
     """Whether an outcome has been unknown for so long that a person should look."""
     return sent_at is not None and at >= sent_at + WONDER_AFTER
+
+
+def day_before(key: UUID) -> UUID:
+    """The smallest key that was made in the day before this time-ordered one, by the clock that made both."""
+    milliseconds = (key.int >> 80) - A_DAY // timedelta(milliseconds=1)
+    return UUID(int=max(milliseconds, 0) << 80)
+
+
+def bank_number(text: str) -> str | None:
+    """The number of a bank account as a bank knows it, or nothing for what cannot be one."""
+    bare = "".join(text.split()).replace("-", "").upper()
+    good = NUMBER_MIN <= len(bare) <= NUMBER_MAX and bare.isascii() and bare.isalnum()
+    return bare if good else None
+
+
+def masked_number(number: str) -> str:
+    """What is shown of it."""
+    return f"•••• {number[-4:]}"
 
 
 def row_of(kinds: Sequence[str], kind: Kind) -> int:

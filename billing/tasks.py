@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from billing.services import ask, ask_parts, callbacks, deduct, outage, untold
+from billing.services import ask, ask_parts, callbacks, deduct, fetch, outage, payouts, settlement, untold
 from kernel.clock import live_now
 from kernel.sweeps import running_realms
 from orders import services as orders
@@ -19,6 +19,7 @@ def ask_unknown() -> None:
     """Ask about outcomes nobody knows."""
     ask.DUE.ring()
     ask_parts.DUE.ring()
+    ask_parts.PAYOUTS_DUE.ring()
 
 
 @shared_task
@@ -40,6 +41,12 @@ def keep_outages() -> None:
 
 
 @shared_task
+def fetch_statements() -> None:
+    """Take in what channels wrote of days that are over."""
+    fetch.fetch_statements(real=live_now())
+
+
+@shared_task
 def remind_due() -> None:
     """Tell people what is coming and what is late, wherever anything was ever owed."""
     untold.EVERYTHING.ring()
@@ -50,3 +57,10 @@ def deliver_sandbox_callbacks() -> None:
     """Let the sandbox bank deliver its callbacks, where its people live."""
     for realm in running_realms().filter(mode="test", merchants__isnull=False).distinct():
         callbacks.deliver_sandbox_callbacks(realm, real=live_now())
+
+
+@shared_task
+def settle_due() -> None:
+    """Cut off merchants' accounts whose day has ended, and pay out what is to be paid."""
+    settlement.DUE.ring()
+    payouts.DUE.ring()

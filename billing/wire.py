@@ -1,9 +1,10 @@
-"""How a refund looks from outside."""
+"""How a refund and a settlement look from outside."""
 
 from datetime import datetime
 from typing import Literal
 
-from billing.models import Refund, RefundPart
+from billing.models import Refund, RefundPart, Settlement
+from billing.statements import Line
 from kernel.ids import public
 from kernel.models import LIVE
 from kernel.wire import Wire
@@ -66,4 +67,79 @@ def _part_out(part: RefundPart) -> RefundPartOut:
         state=part.state,
         failure_code=part.failure_code,
         resolved_at=part.resolved_at,
+    )
+
+
+class SettlementOut(Wire):
+    """What a merchant is paid for a period, and what it is made of: its parts, signed, add up to `net`."""
+
+    id: str
+    object: Literal["settlement"]
+    livemode: bool
+    state: str
+    currency: str
+    period_start: datetime
+    period_end: datetime
+    gross: int
+    fees: int
+    refunds: int
+    adjustments: int
+    reserve: int
+    carried: int
+    net: int
+    lines: int
+    created_at: datetime
+    paid_at: datetime | None
+
+
+class SettlementLineOut(Wire):
+    """One posting of what a merchant is owed, in the one settlement it is in for ever; or a net carried over."""
+
+    id: str
+    object: Literal["settlement_line"]
+    kind: str
+    order: str | None
+    out_order_no: str | None
+    amount: int
+    currency: str
+    posting: str | None
+    settlement: str | None
+    at: datetime
+
+
+def settlement_out(row: Settlement) -> SettlementOut:
+    return SettlementOut(
+        id=row.public_id,
+        object="settlement",
+        livemode=row.realm_id == LIVE,
+        state=row.state,
+        currency=row.currency,
+        period_start=row.period_from,
+        period_end=row.period_until,
+        gross=row.gross_minor,
+        fees=row.fees_minor,
+        refunds=row.refunds_minor,
+        adjustments=row.adjustments_minor,
+        reserve=row.reserve_minor,
+        carried=row.carried_minor,
+        net=row.net_minor,
+        lines=row.lines_count,
+        created_at=row.created_at,
+        paid_at=row.paid_at,
+    )
+
+
+def settlement_line_out(line: Line, currency: str) -> SettlementLineOut:
+    row = line.row
+    return SettlementLineOut(
+        id=row.public_id,
+        object="settlement_line",
+        kind=row.kind,
+        order=public("ord", row.order_id) if row.order_id else None,
+        out_order_no=line.order.out_order_no if line.order else None,
+        amount=row.amount_minor,
+        currency=currency,
+        posting=public("pst", row.posting_id) if row.posting_id else None,
+        settlement=public("stl", row.earlier_id) if row.earlier_id else None,
+        at=row.at,
     )

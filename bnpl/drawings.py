@@ -117,6 +117,16 @@ POSTINGS = (
         "refunded_after_failure, refunded_twice",
         "suspense → clearing, with a case",
     ),
+    ("a settlement holds a share back", "reserve_held", "payable → reserve"),
+    ("a later settlement releases it", "reserve_released", "reserve → payable"),
+    ("a settlement is paid out", "paid_out", "payable → payouts"),
+    ("the merchant's bank has it", "payout_arrived", "payouts → clearing"),
+    ("a payout came back", "payout_failed", "payouts → payable"),
+    (
+        "a payout that nobody expected left",
+        "paid_out_after_failure, paid_out_twice",
+        "suspense → clearing, with a case",
+    ),
     (
         "money that cannot be placed",
         "taken_after_failure, taken_twice, wrong_amount",

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from bnpl.channel_invariants import AT_CHANNELS
+from bnpl.event_invariants import OF_EVENTS
 from bnpl.figure_invariants import COUNTED, WHOLE_AUDIT
 from bnpl.personal_invariants import OF_PEOPLE
+from bnpl.settlement_invariants import AT_SETTLEMENT
 from kernel import audit
 
 LIVES = (
@@ -18,6 +20,9 @@ LIVES = (
     "billing_deduction",
     "billing_refund",
     "billing_refundpart",
+    "billing_settlement",
+    "billing_payoutaccount",
+    "billing_payout",
 )
 SHOWN = 20
 
@@ -215,40 +220,6 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "events_have_no_gaps",
-        "The events of a subject are numbered from one without gaps.",
-        """
-        SELECT subject_id, count(*) AS n, max(sequence) AS last FROM merchants_event
-        GROUP BY subject_id HAVING count(*) <> max(sequence)
-        """,
-    ),
-    Invariant(
-        "events_are_of_this_cluster",
-        "No event says that a transaction wrote it which this cluster has not begun: the feed would hide it for years.",
-        """
-        SELECT id, xact FROM merchants_event WHERE xact >= pg_snapshot_xmax(pg_current_snapshot())
-                                               AND xact IS DISTINCT FROM pg_current_xact_id_if_assigned()
-        """,
-    ),
-    Invariant(
-        "what_was_delivered_was_answered_well",
-        "A delivered webhook has a try that was answered with 2xx.",
-        """
-        SELECT d.id, d.tries FROM merchants_webhookdelivery d WHERE d.state = 'delivered' AND NOT EXISTS (
-            SELECT 1 FROM merchants_webhookattempt a
-            WHERE a.delivery_id = d.id AND a.status BETWEEN 200 AND 299 AND a.error = '')
-        """,
-    ),
-    Invariant(
-        "events_go_to_their_own_merchant",
-        "An event is delivered to endpoints of its own merchant and realm only.",
-        """
-        SELECT d.id FROM merchants_webhookdelivery d JOIN merchants_event v ON v.id = d.event_id
-        JOIN merchants_webhookendpoint p ON p.id = d.endpoint_id JOIN merchants_merchant m ON m.id = p.merchant_id
-        WHERE v.merchant_id <> p.merchant_id OR d.realm_id <> ALL (ARRAY[v.realm_id, p.realm_id, m.realm_id])
-        """,
-    ),
-    Invariant(
         "realms_never_mix",
         "Everything an order touches is in the order's realm.",
         """
@@ -261,7 +232,7 @@ INVARIANTS = [
                       AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
         """,
     ),
-    *(Invariant(*one) for one in (*AT_CHANNELS, *OF_PEOPLE, *COUNTED)),
+    *(Invariant(*one) for one in (*AT_CHANNELS, *OF_EVENTS, *AT_SETTLEMENT, *OF_PEOPLE, *COUNTED)),
     *(
         Invariant(
             f"{life}_history_is_whole",

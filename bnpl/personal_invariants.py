@@ -8,7 +8,8 @@ OF_PEOPLE = (
         SELECT p.id FROM personal_erasure e JOIN accounts_person p ON p.id = e.person_id
         LEFT JOIN accounts_user u ON u.id = p.user_id LEFT JOIN credit_profile c ON c.person_id = p.id
         WHERE e.erased_at IS NOT NULL AND (
-            p.name_sealed IS NOT NULL OR p.id_number_index IS NOT NULL OR u.is_active OR u.phone_index IS NOT NULL
+            p.name_sealed IS NOT NULL OR p.mail_sealed IS NOT NULL
+            OR p.id_number_index IS NOT NULL OR u.is_active OR u.phone_index IS NOT NULL
             OR u.email <> '' OR c.frozen_at IS NULL AND c.person_id IS NOT NULL
             OR EXISTS (SELECT 1 FROM billing_instrument i WHERE i.person_id = p.id
                        AND (i.state <> 'removed' OR i.name <> '' OR left(i.token, 5) <> 'gone:'))

@@ -12,10 +12,12 @@ from django.views import defaults
 from django.views.generic import RedirectView
 
 from accounts import console as template_desk
+from billing.console import breaks as break_desk
 from billing.console import ease as ease_desk
 from billing.console import help as help_desk
 from billing.console import orders as order_desk
 from billing.console import outages as outage_desk
+from billing.console import payouts as payout_desk
 from billing.console import policies as policy_desk
 from billing.pages import ease as ease_pages
 from billing.pages import help as help_pages
@@ -89,7 +91,7 @@ desk.DESKS[:] = [
     template_desk.DESK,
 ]
 desk.WHOLE[Order] = "order_desk"
-desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS, *template_desk.VERBS]
+desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS, *template_desk.VERBS, *payout_desk.VERBS, *break_desk.VERBS]
 CONSOLE: list[URLPattern] = [
     path("order/<str:order>", whole_desk.order, name="order_desk"),
     path("find", find_desk.find, name="find"),

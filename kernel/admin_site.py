@@ -20,7 +20,7 @@ from kernel import audit, ids
 from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.rates import address_of
-from kernel.sheets import CSV, XLSX, csv_lines, xlsx
+from kernel.sheets import CSV, XLSX, csv_text, xlsx
 
 #: Who may look: the groups that accounts makes (a test holds the two lists together).
 VIEWERS = ("viewer", "support", "collections", "risk", "finance", "supervisor", "auditor")
@@ -139,7 +139,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
         name = f"{self.model._meta.model_name}.{kind}"
         self._told(request, "exported", name, look=request.GET.dict())
         lines = chain([head], rows)
-        body = xlsx(lines) if kind == "xlsx" else "".join(csv_lines(lines))
+        body = xlsx(lines) if kind == "xlsx" else csv_text(lines)
         disposition = f'attachment; filename="{name}"'
         return HttpResponse(body, content_type=FILES[kind], headers={"Content-Disposition": disposition})
 

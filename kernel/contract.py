@@ -106,10 +106,12 @@ def operation(
     refuses: Sequence[type[Refusal]] = (),
     examples: Sequence[tuple[str, dict[str, Any]]] = (),
     writes: bool = False,
+    files: Sequence[str] = (),
 ) -> Callable[[_F], _F]:
     """What a view's method does, takes, gives and refuses.
 
-    `examples` are requests; `also` are further statuses with the same answer; `writes` takes an Idempotency-Key.
+    `examples` are requests; `also` are further statuses with the same answer; `writes` takes an Idempotency-Key;
+    `files` are kinds of files that the same is to be had as.
     """
     refusals: list[type[Refusal]] = [*_ALWAYS, NotFound, *refuses]
     if takes is not None or query is not None or writes:
@@ -117,6 +119,8 @@ def operation(
     if writes:
         refusals += (KeyReused, StillRunning)
     answers: dict[Any, Any] = {code: OpenApiResponse(gives, description="") for code in (status, *also)}
+    for kind in files:
+        answers[status, kind] = OpenApiResponse(OpenApiTypes.STR, description="")
     for code in sorted({refusal.status for refusal in refusals}):
         same = {refusal.code: refusal for refusal in refusals if refusal.status == code}
         words = "\n".join(f"- `{key}`: {refusal.title}" for key, refusal in sorted(same.items()))

@@ -111,6 +111,23 @@ def lifecycle(history: str, *, frozen: Iterable[str] = ()) -> list[pgtrigger.Tri
     ]
 
 
+def kept_after(state: str, columns: Iterable[str]) -> pgtrigger.Trigger:
+    """Once a row has left this state, these columns stay as they are for ever."""
+    changed = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
+    return pgtrigger.Trigger(
+        name=f"kept_after_{state}",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Update,
+        func=f"""
+            IF OLD.state <> '{state}' AND ({changed}) THEN
+                RAISE EXCEPTION '% %: what it came to does not change any more', TG_TABLE_NAME, OLD.id
+                    {_REFUSE} 'kept_after_{state}';
+            END IF;
+            RETURN NEW;
+        """,
+    )
+
+
 def legal_moves(lifecycle_table: str, moves: Iterable[tuple[str, str]]) -> migrations.RunSQL:
     """The migration step that writes a life's moves into the database; `''` is where a new row comes from."""
     pairs = list(moves)

@@ -1,14 +1,13 @@
 """Tables as files that a spreadsheet opens: as CSV, or as a workbook (Office Open XML) of one sheet."""
 
-import csv
 import io
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from xml.sax.saxutils import escape
 
-#: What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+from kernel.csvfile import MARK, cell, csv_lines
+
 #: What XML cannot say.
 _UNSAYABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CELL_MAX = 32_767
@@ -31,18 +30,9 @@ _PARTS = {
 CSV, XLSX = "text/csv; charset=utf-8", f"{_KIND}.sheet"
 
 
-def cell(value: object) -> str:
-    """A value as a spreadsheet shows it and never calculates it."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
-def csv_lines(rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """UTF-8 with the mark by which Excel knows it, a line at a time."""
-    writer, mark = csv.writer(_Echo()), "\ufeff"
-    for row in rows:
-        yield mark + writer.writerow([cell(value) for value in row])
-        mark = ""
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """A table in which a spreadsheet calculates nothing, with the mark by which Excel knows UTF-8."""
+    return MARK + "".join(csv_lines([cell(value) for value in row] for row in rows))
 
 
 def xlsx(rows: Iterable[Sequence[object]]) -> bytes:
@@ -62,8 +52,3 @@ def xlsx(rows: Iterable[Sequence[object]]) -> bytes:
 def _text(value: object) -> str:
     said = _UNSAYABLE.sub("\ufffd", "" if value is None else str(value))[:_CELL_MAX]
     return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(said)}</t></is></c>'
-
-
-class _Echo:
-    def write(self, line: str) -> str:
-        return line

@@ -59,10 +59,12 @@ class Posting(Identified):
         ]
         indexes = [
             models.Index(
-                fields=["debit_owner", "debit_account"], name="posting_debits", condition=Q(debit_owner__isnull=False)
+                fields=["debit_owner", "debit_account", "id"],
+                name="posting_debits",
+                condition=Q(debit_owner__isnull=False),
             ),
             models.Index(
-                fields=["credit_owner", "credit_account"],
+                fields=["credit_owner", "credit_account", "id"],
                 name="posting_credits",
                 condition=Q(credit_owner__isnull=False),
             ),

@@ -33,13 +33,14 @@ CHART = {
     "receivable": Entry(Kind.ASSET, Owner.PERSON, "what a person owes"),
     "pending": Entry(Kind.LIABILITY, Owner.MERCHANT, "owed to a merchant once the person has paid"),
     "payable": Entry(Kind.LIABILITY, Owner.MERCHANT, "owed to a merchant now"),
+    "reserve": Entry(Kind.LIABILITY, Owner.MERCHANT, "owed to a merchant, and held back for some days"),
     "wallet": Entry(Kind.LIABILITY, Owner.PERSON, "stored value of a person"),
     "refund_due": Entry(Kind.LIABILITY, Owner.PERSON, "on its way back to a person"),
     "fees": Entry(Kind.INCOME, Owner.NONE, "service fees merchants pay"),
     "late_fees": Entry(Kind.INCOME, Owner.NONE, "late fees people pay"),
     "losses": Entry(Kind.EXPENSE, Owner.NONE, "debts written off"),
     "recoveries": Entry(Kind.INCOME, Owner.NONE, "money that came after a write-off"),
-    "payouts": Entry(Kind.ASSET, Owner.NONE, "sent to merchants, not yet confirmed"),
+    "payouts": Entry(Kind.LIABILITY, Owner.NONE, "sent to merchants, not yet confirmed"),
     "suspense": Entry(Kind.LIABILITY, Owner.NONE, "money whose meaning is not yet clear"),
 }
 #: Money at a channel: one account each, `clearing:sandbox`, `clearing:wallet` …
@@ -89,6 +90,10 @@ def payable(merchant_id: UUID) -> Account:
     return Account("payable", merchant_id)
 
 
+def reserve(merchant_id: UUID) -> Account:
+    return Account("reserve", merchant_id)
+
+
 def wallet(person_id: UUID) -> Account:
     return Account("wallet", person_id)
 
@@ -105,4 +110,5 @@ FEES = Account("fees")
 LATE_FEES = Account("late_fees")
 LOSSES = Account("losses")
 RECOVERIES = Account("recoveries")
+PAYOUTS = Account("payouts")
 SUSPENSE = Account("suspense")

@@ -86,6 +86,7 @@ class Letter(Identified):
     class Kind(models.TextChoices):
         PASSWORD = "password"  # noqa: S105  they asked for a new one
         ENDPOINT = "endpoint"  # a webhook endpoint was switched off
+        ACCOUNT = "account"  # another payout account was asked for, or agreed to
 
     user = models.ForeignKey(User, models.PROTECT, related_name="letters")
     kind = models.CharField(max_length=8, choices=Kind.choices)
@@ -102,7 +103,9 @@ class Letter(Identified):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["user", "kind", "about", "happened_at"], name="a_letter_is_written_once"),
-            models.CheckConstraint(name="a_letter_is_of_a_known_kind", condition=Q(kind__in=["password", "endpoint"])),
+            models.CheckConstraint(
+                name="a_letter_is_of_a_known_kind", condition=Q(kind__in=["password", "endpoint", "account"])
+            ),
             models.CheckConstraint(
                 name="a_letter_that_was_sent_is_not_sent_again",
                 condition=Q(sent_at__isnull=True) | Q(next_at__isnull=True),

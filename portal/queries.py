@@ -241,6 +241,7 @@ class Account:
     currency: str
     payable: Money
     pending: Money
+    held: Money
     fees: Money
     credited: Money
 
@@ -249,15 +250,17 @@ _BOOK = """
 SELECT currency,
        sum(CASE WHEN side = 'c' AND account = 'payable' THEN minor WHEN account = 'payable' THEN -minor ELSE 0 END),
        sum(CASE WHEN side = 'c' AND account = 'pending' THEN minor WHEN account = 'pending' THEN -minor ELSE 0 END),
+       sum(CASE WHEN side = 'c' AND account = 'reserve' THEN minor WHEN account = 'reserve' THEN -minor ELSE 0 END),
        sum(CASE WHEN other = 'fees' AND side = 'd' THEN minor WHEN other = 'fees' THEN -minor ELSE 0 END),
-       sum(CASE WHEN side = 'c' AND account = 'payable' AND other <> 'fees' THEN minor ELSE 0 END)
+       sum(CASE WHEN side = 'c' AND account = 'payable' AND other NOT IN ('fees', 'reserve', 'payouts')
+                THEN minor ELSE 0 END)
 FROM (SELECT currency, 'c' AS side, credit_account AS account, debit_account AS other, amount_minor AS minor
       FROM ledger_posting WHERE realm_id = %(realm)s AND credit_owner = %(owner)s
-                            AND credit_account IN ('payable', 'pending')
+                            AND credit_account IN ('payable', 'pending', 'reserve')
       UNION ALL
       SELECT currency, 'd', debit_account, credit_account, amount_minor
       FROM ledger_posting WHERE realm_id = %(realm)s AND debit_owner = %(owner)s
-                            AND debit_account IN ('payable', 'pending')) sides
+                            AND debit_account IN ('payable', 'pending', 'reserve')) sides
 GROUP BY currency ORDER BY currency
 """
 

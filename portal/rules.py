@@ -106,7 +106,13 @@ PAGES: dict[str, Access] = {
     "revoke_invitation": _form(OWNER, OWNER, grave=True),
     "change_role": _form(OWNER, OWNER, grave=True),
     "remove_member": _form(OWNER, OWNER, grave=True),
-    "settlements": Access(see=ALL),
+    "settlements": _LOOK,
+    "settlement": _LOOK,
+    "export_settlement": Access(see=MONEY),
+    "print_settlement": Access(see=MONEY),
+    "ask_payout_account": _form(MONEY, MONEY, afresh=True),
+    "agree_payout_account": _form(OWNER, OWNER, grave=True, afresh=True),
+    "refuse_payout_account": _form(MONEY, MONEY),
     "changes": _LOOK,
 }
 

@@ -10,7 +10,8 @@ BATCH = 50
 
 @shared_task
 def send_letters() -> None:
-    """Write to staff whose endpoints were switched off, and send what is due to any of them."""
+    """Write to staff whose endpoints were switched off, or whose money is to go elsewhere; send what is due."""
     at = live_now()
     letters.write_of_endpoints(at=at, limit=BATCH)
+    letters.write_of_accounts(at=at, limit=BATCH)
     letters.send_due(at=at, limit=BATCH)

@@ -13,6 +13,7 @@ from portal.pages import (
     sandbox,
     security,
     services,
+    settlements,
     signing,
     team,
 )
@@ -74,7 +75,13 @@ _BY_ADDRESS = {
     "team/invitations/<str:invitation>/revoke": team.revoke_invitation,
     "team/<str:member>/role": team.change_role,
     "team/<str:member>/remove": team.remove_member,
-    "settlements/": home.settlements,
+    "settlements/": settlements.settlements,
+    "settlements/<str:settlement>": settlements.settlement,
+    "settlements/<str:settlement>/lines.csv": settlements.export_settlement,
+    "settlements/<str:settlement>/statement.pdf": settlements.print_settlement,
+    "payout-account/new": settlements.ask_account,
+    "payout-account/<str:account>/agree": settlements.agree,
+    "payout-account/<str:account>/refuse": settlements.refuse,
     "changes/": home.changes,
 }
 #: By its name in `rules.PAGES`, prefixed.

@@ -26,6 +26,8 @@ STATES = {
     "prepared": _("Being asked"),
     "sent": _("Being asked"),
     "unknown": _("Outcome unknown"),
+    "closed": _("Settled"),
+    "paying": _("On its way"),
 }
 #: How a state looks: the badge's class.
 LOOKS = {
@@ -47,6 +49,7 @@ LOOKS = {
     "failed": "bad",
     "not_sent": "bad",
     "unknown": "warn",
+    "paying": "go",
     "prepared": "go",
     "sent": "go",
 }
@@ -118,6 +121,7 @@ SCOPES = {
     "agreements:write": _("Ask for agreements and end them"),
     "services:read": _("Read services"),
     "services:write": _("Offer and change services"),
+    "settlements:read": _("Read settlements"),
     "events:read": _("Read events"),
     "webhooks:read": _("Read webhook endpoints"),
     "webhooks:write": _("Change webhook endpoints and send again"),
@@ -157,6 +161,11 @@ VERBS = {
     "clock_moved_on": _("The sandbox's clock was moved on"),
     "person_scripted": _("A sandbox person was changed"),
     "person_made": _("A sandbox person was made"),
+    "cutoff_moved": _("The end of the day was moved"),
+    "reserve_changed": _("The reserve was changed"),
+    "payout_account_asked": _("Another payout account was asked for"),
+    "payout_account_agreed": _("A payout account was agreed to"),
+    "payout_account_refused": _("A payout account was refused"),
     "member_invited": _("Somebody was invited"),
     "member_joined": _("Somebody joined the team"),
     "invitation_revoked": _("An invitation was taken back"),
@@ -169,4 +178,13 @@ VERBS = {
     "order_refunded": _("Money of an order was given back"),
     "order_collect_asked": _("An order was collected at once"),
     "report_answered": _("A reported problem was answered"),
+}
+#: What a line of a settlement is.
+LINES = {
+    "gross": _("Credited"),
+    "fee": _("Fee"),
+    "refund": _("Refund"),
+    "adjustment": _("Adjustment"),
+    "reserve": _("Reserve"),
+    "carried": _("Carried over"),
 }

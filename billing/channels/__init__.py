@@ -8,12 +8,30 @@ from typing import TypeVar
 
 import structlog
 
-from billing.channels.base import Absent, Answer, Channel, Charge, Closed, Declined, Lost, Return, Taken
+from billing.channels.base import (
+    Absent,
+    Answer,
+    Channel,
+    Charge,
+    Closed,
+    Declined,
+    Disbursal,
+    Line,
+    Lost,
+    Payee,
+    Payer,
+    Return,
+    Taken,
+)
 from billing.channels.sandbox import SandboxChannel
 from billing.channels.wallet import WalletChannel
 from kernel.transactions import in_transaction
 
-CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (SandboxChannel(), WalletChannel())}
+_BANK = SandboxChannel()
+CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (_BANK, WalletChannel())}
+#: Who pays merchants out, by name; and in which mode who does. Where nobody does, their money waits for them.
+PAYERS: dict[str, Payer] = {_BANK.name: _BANK}
+PAYER_OF: dict[str, str] = {"test": "sandbox"}
 _T = TypeVar("_T")
 log = structlog.get_logger(__name__)
 
@@ -37,6 +55,17 @@ def give_back_all(returns: Iterable[tuple[_T, str, Return]], *, within: timedelt
     return _in_time(calls, within)
 
 
+def pay_out_all(payouts: Iterable[tuple[_T, str, Disbursal]], *, within: timedelta) -> Iterator[tuple[_T, Answer]]:
+    """Ask each channel to pay a merchant. The same holds."""
+    calls = ((key, name, one.number, partial(PAYERS[name].pay_out, one)) for key, name, one in payouts)
+    return _in_time(calls, within)
+
+
+def named(name: str) -> Line:
+    """Whoever can be asked about a number that was given to them."""
+    return CHANNELS[name] if name in CHANNELS else PAYERS[name]
+
+
 def _in_time(
     calls: Iterable[tuple[_T, str, str, Callable[[], Answer]]], within: timedelta
 ) -> Iterator[tuple[_T, Answer]]:
@@ -49,12 +78,12 @@ def _in_time(
 
 def query(name: str, number: str, *, at: datetime) -> Answer:
     """Ask a channel what became of a number."""
-    return _asked(partial(CHANNELS[name].query, number, at=at), name, number)
+    return _asked(partial(named(name).query, number, at=at), name, number)
 
 
 def close(name: str, number: str, *, at: datetime) -> Answer:
     """Have a channel give up a number for ever, before anything is tried under another one."""
-    return _asked(partial(CHANNELS[name].close, number, at=at), name, number)
+    return _asked(partial(named(name).close, number, at=at), name, number)
 
 
 def _asked(ask: Callable[[], Answer], name: str, number: str) -> Answer:
@@ -70,17 +99,23 @@ def _asked(ask: Callable[[], Answer], name: str, number: str) -> Answer:
 
 __all__ = [
     "CHANNELS",
+    "PAYERS",
+    "PAYER_OF",
     "Absent",
     "Answer",
     "Channel",
     "Charge",
     "Closed",
     "Declined",
+    "Disbursal",
     "Lost",
+    "Payee",
     "Return",
     "Taken",
     "charge_all",
     "close",
     "give_back_all",
+    "named",
+    "pay_out_all",
     "query",
 ]

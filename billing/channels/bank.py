@@ -207,15 +207,16 @@ def write(
     *,
     at: datetime,
     refund_of: str | None = None,
+    payout: bool = False,
 ) -> None:
-    """The bank's own line of what it moved or refused: out of the account, or back into it from a transaction."""
+    """The bank's own line of what it moved or refused: out of the account, back into it, or to it from us."""
     code, kind = (refusal.code, refusal.kind) if refusal else ("", "")
     settles_at = at + _A_DAY if account.behaviour is Behaviour.LATE_CALLBACK and not refusal else at
     txn, moved = f"sb_{uuid7().hex}", [amount.minor, amount.currency]
     cursor.execute(
         "INSERT INTO sandbox_bank.debit (number, token, txn, amount_minor, currency, code, kind, at, settles_at,"
-        " refund_of) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [number, account.token, txn, *moved, code, kind, at, settles_at, refund_of],
+        " refund_of, payout) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [number, account.token, txn, *moved, code, kind, at, settles_at, refund_of, payout],
     )
     if refusal is None and account.balance_minor is not None:
         cursor.execute(

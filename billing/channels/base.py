@@ -29,8 +29,28 @@ class Return:
 
 
 @dataclass(frozen=True, slots=True)
+class Payee:
+    """Whose account money is sent to. `token` names it among ours; `number` is the bank's."""
+
+    token: str
+    holder: str
+    bank: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disbursal:
+    """What is asked of a channel: send this much to that account, under this number and no other."""
+
+    number: str
+    payee: Payee
+    amount: Money
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Taken:
-    """The money was taken, or given back, under the channel's own transaction number."""
+    """The money was taken, given back or paid out, under the channel's own transaction number."""
 
     txn: str
     amount: Money
@@ -64,13 +84,27 @@ class Closed:
 Answer = Taken | Declined | Lost | Absent | Closed
 
 
-class Channel(Protocol):
-    """One way money moves. Its calls may take seconds and may never answer; none runs inside a transaction."""
+class Line(Protocol):
+    """Somebody who moves money and can be asked. Calls may take seconds and may never answer; none runs inside a
+    transaction.
+    """
 
     name: str
     #: After this long "not found" may mean "never arrived", if it was said `asks_min` times.
     finality: timedelta
     asks_min: int
+
+    def query(self, number: str, *, at: datetime) -> Answer:
+        """What became of the number."""
+        ...
+
+    def close(self, number: str, *, at: datetime) -> Answer:
+        """See to it that nothing moves under the number any more: Closed, or what became of it already."""
+        ...
+
+
+class Channel(Line, Protocol):
+    """One way in which people pay."""
 
     def charge(self, charge: Charge) -> Answer:
         """Take the money. Sent twice under one number it is taken once."""
@@ -80,10 +114,10 @@ class Channel(Protocol):
         """Refund the transaction. Sent twice under one number it is refunded once."""
         ...
 
-    def query(self, number: str, *, at: datetime) -> Answer:
-        """What became of the number."""
-        ...
 
-    def close(self, number: str, *, at: datetime) -> Answer:
-        """See to it that nothing moves under the number any more: Closed, or what became of it already."""
+class Payer(Line, Protocol):
+    """One way in which merchants are paid."""
+
+    def pay_out(self, asked: Disbursal) -> Answer:
+        """Send the money. Sent twice under one number it arrives once."""
         ...

@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 
 import psycopg2
 
-from billing.channels import bank, bank_refunds
-from billing.channels.base import Answer, Charge, Lost, Return
+from billing.channels import bank, bank_payouts, bank_refunds
+from billing.channels.base import Answer, Charge, Disbursal, Lost, Return
 
 
 class SandboxChannel:
-    """Charges scripted accounts; any trouble on the line is an unknown outcome, never a failure."""
+    """Charges scripted accounts and pays merchants; any trouble on the line is an unknown outcome, never a failure."""
 
     name = "sandbox"
     finality = timedelta(seconds=30)
@@ -24,6 +24,12 @@ class SandboxChannel:
     def give_back(self, asked: Return) -> Answer:
         try:
             return bank_refunds.refund(asked.number, asked.txn, asked.amount, at=asked.at)
+        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+            return Lost("connection_lost")
+
+    def pay_out(self, asked: Disbursal) -> Answer:
+        try:
+            return bank_payouts.pay_out(asked.number, asked.payee, asked.amount, at=asked.at)
         except (psycopg2.OperationalError, psycopg2.InterfaceError):
             return Lost("connection_lost")
 

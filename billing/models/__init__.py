@@ -9,9 +9,13 @@ from billing.models.collecting import (
 from billing.models.evidence import Callback, Case, ChannelReport
 from billing.models.instruments import Instrument, InstrumentChange
 from billing.models.outage import Outage
+from billing.models.payout import Payout, PayoutAccount, PayoutAccountEvent, PayoutEvent
 from billing.models.refunding import Refund, RefundEvent, RefundPart, RefundPartEvent
+from billing.models.settlement import Settlement, SettlementEvent, SettlementLine
+from billing.models.statements import Break, StatementFile, StatementLine
 
 __all__ = [
+    "Break",
     "Callback",
     "Case",
     "ChannelReport",
@@ -21,11 +25,20 @@ __all__ = [
     "Instrument",
     "InstrumentChange",
     "Outage",
+    "Payout",
+    "PayoutAccount",
+    "PayoutAccountEvent",
+    "PayoutEvent",
     "Refund",
     "RefundEvent",
     "RefundPart",
     "RefundPartEvent",
     "RetryPolicy",
+    "Settlement",
+    "SettlementEvent",
+    "SettlementLine",
+    "StatementFile",
+    "StatementLine",
     "Wallet",
     "WalletEntry",
 ]

@@ -7,20 +7,22 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from billing.models.collecting import Deduction
+from billing.models.payout import Payout
 from billing.models.refunding import RefundPart
 from kernel import guards
 from kernel.models import Identified, Realm
 
 
 class ChannelReport(Identified):
-    """What a channel said about a deduction or a refund's part, whoever asked and whatever came of it: evidence."""
+    """What a channel said about a deduction, a refund's part or a payout, whoever asked: evidence."""
 
     prefix = "rep"
     append_only: ClassVar[bool] = True
 
     deduction = models.ForeignKey(Deduction, models.PROTECT, null=True, blank=True, related_name="reports")
     refund_part = models.ForeignKey(RefundPart, models.PROTECT, null=True, blank=True, related_name="reports")
-    source = models.CharField(max_length=8)
+    payout = models.ForeignKey(Payout, models.PROTECT, null=True, blank=True, related_name="reports")
+    source = models.CharField(max_length=10)
     outcome = models.CharField(max_length=10)
     code = models.CharField(max_length=60, blank=True)
     channel_txn = models.CharField(max_length=64, blank=True)
@@ -33,8 +35,9 @@ class ChannelReport(Identified):
         constraints = [
             models.CheckConstraint(
                 name="a_report_is_about_one_movement",
-                condition=Q(deduction__isnull=False, refund_part__isnull=True)
-                | Q(deduction__isnull=True, refund_part__isnull=False),
+                condition=Q(deduction__isnull=False, refund_part__isnull=True, payout__isnull=True)
+                | Q(deduction__isnull=True, refund_part__isnull=False, payout__isnull=True)
+                | Q(deduction__isnull=True, refund_part__isnull=True, payout__isnull=False),
             ),
         ]
         triggers = guards.append_only()
@@ -69,6 +72,7 @@ class Case(Identified):
     kind = models.CharField(max_length=30)
     deduction = models.ForeignKey(Deduction, models.PROTECT, null=True, blank=True, related_name="cases")
     refund_part = models.ForeignKey(RefundPart, models.PROTECT, null=True, blank=True, related_name="cases")
+    payout = models.ForeignKey(Payout, models.PROTECT, null=True, blank=True, related_name="cases")
     detail = models.JSONField(default=dict)
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)

@@ -8,6 +8,7 @@ from django_fsm import transition
 
 from accounts.models import Person
 from billing.models.collecting import DeductionLine
+from billing.models.movement import Movement
 from kernel import guards
 from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Realm
@@ -101,41 +102,15 @@ class RefundPartEvent(History):
     subject = models.ForeignKey("RefundPart", models.PROTECT, related_name="history")
 
 
-class RefundPart(Lifecycle):
+class RefundPart(Movement):
     """退款指令: one attempt to return money the way it came, against one deduction, under one number for ever."""
 
     prefix = "rfp"
     history_model = RefundPartEvent
-    begins = ("prepared",)
 
-    class State(models.TextChoices):
-        PREPARED = "prepared"
-        SENT = "sent"
-        UNKNOWN = "unknown"
-        SUCCEEDED = "succeeded"
-        FAILED = "failed"
-        NOT_SENT = "not_sent"
-
-    OPEN = (State.PREPARED, State.SENT, State.UNKNOWN)
-
-    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
     refund = models.ForeignKey(Refund, models.PROTECT, related_name="parts")
     #: What was taken then: the deduction whose transaction is refunded, and for which obligation.
     taken = models.ForeignKey(DeductionLine, models.PROTECT, related_name="refund_parts")
-    channel = models.CharField(max_length=20)
-    currency = models.CharField(max_length=3)
-    amount_minor = models.BigIntegerField()
-    state = StateField(default=State.PREPARED, choices=State.choices, protected=True)
-    prepared_at = models.DateTimeField()
-    sent_at = models.DateTimeField(null=True, blank=True)
-    resolved_at = models.DateTimeField(null=True, blank=True)
-    #: The channel's own number for the money it moved.
-    channel_txn = models.CharField(max_length=64, null=True, blank=True)
-    failure_code = models.CharField(max_length=40, blank=True)
-    failure_class = models.CharField(max_length=10, blank=True)
-    asks = models.PositiveSmallIntegerField(default=0)
-    #: When somebody should ask the channel how it ended; empty once that is known.
-    ask_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["id"]
@@ -159,38 +134,11 @@ class RefundPart(Lifecycle):
             models.Index(
                 fields=["realm", "ask_at", "id"], name="refund_parts_to_ask", condition=Q(ask_at__isnull=False)
             ),
+            models.Index(
+                fields=["realm", "channel", "resolved_at"], name="refund_parts_by_end", condition=Q(state="succeeded")
+            ),
         ]
         triggers = guards.lifecycle(
             "billing_refundpartevent",
             frozen=["realm_id", "refund_id", "taken_id", "channel", "currency", "amount_minor"],
         )
-
-    @property
-    def amount(self) -> Money:
-        return Money(self.amount_minor, self.currency)
-
-    @property
-    def number(self) -> str:
-        """What the channel knows it by: made before anything was sent, the same however often it is."""
-        return self.id.hex
-
-    @transition(field=state, source=State.PREPARED, target=State.SENT)
-    def send(self, *, at: datetime, ask_at: datetime) -> None:
-        self.sent_at, self.ask_at = at, ask_at
-
-    @transition(field=state, source=State.SENT, target=State.UNKNOWN)
-    def lose(self, *, ask_at: datetime) -> None:
-        self.ask_at = ask_at
-
-    @transition(field=state, source=[State.SENT, State.UNKNOWN], target=State.SUCCEEDED)
-    def succeed(self, channel_txn: str, *, at: datetime) -> None:
-        self.channel_txn, self.resolved_at, self.ask_at = channel_txn, at, None
-
-    @transition(field=state, source=[State.SENT, State.UNKNOWN], target=State.FAILED)
-    def fail(self, code: str, kind: str, *, at: datetime) -> None:
-        self.failure_code, self.failure_class, self.resolved_at, self.ask_at = code, kind, at, None
-
-    @transition(field=state, source=State.UNKNOWN, target=State.NOT_SENT)
-    def never_sent(self, *, at: datetime) -> None:
-        self.failure_code, self.failure_class = "not_found_at_channel", "not_sent"
-        self.resolved_at, self.ask_at = at, None

@@ -1,11 +1,12 @@
 """Outcomes nobody knows are asked about until somebody does."""
 
 from datetime import datetime
+from typing import TypeVar
 
 from django.db import transaction
 
 from billing import channels, rules
-from billing.models import Deduction, RefundPart
+from billing.models import Deduction, Payout, RefundPart
 from billing.services.settle import Report, settle_all
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
@@ -13,22 +14,23 @@ from kernel.sweeps import Sweep
 from kernel.writes import update_all
 
 ASKER = Actor.system("ask")
+_M = TypeVar("_M", Deduction, RefundPart, Payout)
 
 
 def ask_unknown(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """Ask the channels about deductions whose time to be asked about has come. Returns how many were asked about."""
-    rows = _take_turn(realm_id, at=at, limit=limit)
+    rows = take_turn(Deduction, realm_id, at=at, limit=limit)
     reports = [Report(row.id, heard(row, at=at), "query") for row in rows]
     settle_all(reports, by=ASKER, at=at)
     return len(rows)
 
 
-def heard(row: Deduction | RefundPart, *, at: datetime) -> channels.Answer:
+def heard(row: Deduction | RefundPart | Payout, *, at: datetime) -> channels.Answer:
     """What the channel says of it. A number that may be believed never to have arrived is closed before it is given up.
 
     A request that was held up on its way for minutes would otherwise still be charged, beside the next attempt.
     """
-    channel, answer = channels.CHANNELS[row.channel], channels.query(row.channel, row.number, at=at)
+    channel, answer = channels.named(row.channel), channels.query(row.channel, row.number, at=at)
     patient = rules.never_sent(row.asks, channel.asks_min, row.sent_at or at, channel.finality, at=at)
     if isinstance(answer, channels.Absent) and patient:
         return channels.close(row.channel, row.number, at=at)
@@ -36,14 +38,14 @@ def heard(row: Deduction | RefundPart, *, at: datetime) -> channels.Answer:
 
 
 @transaction.atomic
-def _take_turn(realm_id: int, *, at: datetime, limit: int) -> list[Deduction]:
+def take_turn(model: type[_M], realm_id: int, *, at: datetime, limit: int) -> list[_M]:
     """Rows to ask about, their next ask already set, so that whoever dies here only delays them.
 
     One still `sent` past its lease belonged to a process that is gone: its outcome is unknown from now on.
     """
-    due = Deduction.objects.filter(realm_id=realm_id, ask_at__lte=at).order_by("ask_at", "id")
+    due = model.objects.filter(realm_id=realm_id, ask_at__lte=at).order_by("ask_at", "id")
     rows = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
-    orphans = [row for row in rows if row.state == Deduction.State.SENT]
+    orphans = [row for row in rows if row.state == row.State.SENT]
     for row in rows:
         row.asks += 1
         row.ask_at = rules.next_ask(row.asks, at=at)

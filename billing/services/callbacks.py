@@ -9,10 +9,12 @@ import structlog
 from django.db import transaction
 
 from billing.channels import Taken, bank
-from billing.models import Callback, Deduction, RefundPart
+from billing.models import Callback, Deduction, Payout, RefundPart
 from billing.refusals import BadSignature
+from billing.services.movements import MovementReport
 from billing.services.settle import Report, settle_all
-from billing.services.settle_parts import PartReport, settle_parts
+from billing.services.settle_parts import PARTS
+from billing.services.settle_payouts import PAYOUTS
 from kernel import wire
 from kernel.actor import Actor
 from kernel.models import Realm
@@ -63,19 +65,21 @@ def _receive(channel: str, raw: bytes, signature: str, now_in: Callable[[Realm],
     answer = Taken(note.txn, Money(note.amount, note.currency))
     by = Actor.channel(channel)
     if isinstance(known, RefundPart):
-        settle_parts([PartReport(known.id, answer, "callback")], by=by, at=at)
+        PARTS.settle_all([MovementReport(known.id, answer, "callback")], by=by, at=at)
+    elif isinstance(known, Payout):
+        PAYOUTS.settle_all([MovementReport(known.id, answer, "callback")], by=by, at=at)
     else:
         settle_all([Report(known.id, answer, "callback")], by=by, at=at)
     return True
 
 
-def _named(channel: str, number: str) -> Deduction | RefundPart:
+def _named(channel: str, number: str) -> Deduction | RefundPart | Payout:
     """What we sent to this channel under this number."""
     try:
         key = UUID(hex=number)
     except ValueError:
         raise Malformed("number is not one of ours.") from None
-    for life in (Deduction, RefundPart):
+    for life in (Deduction, RefundPart, Payout):
         known = life.objects.select_related("realm").filter(pk=key, channel=channel).first()
         if known is not None:
             return known

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import structlog
 
 from accounts import deliver
-from billing.services import ask, ask_parts, callbacks, deduct, untold
+from billing.services import ask, ask_parts, callbacks, deduct, payouts, settlement, untold
 from kernel.prepared import Question
 from kernel.sweeps import Sweep
 from orders import services as orders
@@ -22,7 +22,10 @@ SWEEPS: tuple[Sweep, ...] = (
     deduct.DUE,
     ask.DUE,
     ask_parts.DUE,
+    ask_parts.PAYOUTS_DUE,
     callbacks.DUE,
+    settlement.DUE,
+    payouts.DUE,
     orders.GOING_OVERDUE,
     orders.DAYS_ENDING,
     orders.UNCONFIRMED,
@@ -38,6 +41,7 @@ AFTER: Mapping[str, frozenset[str]] = {
 #: Rings that are nobody's on a sandbox's clock, and why. A new ring stands here or above, or a test fails.
 IN_REAL_TIME = {
     "outages": "a channel is out by a colleague's word, in real time; a clock that is moved on looks once",
+    "statements": "a channel's file comes in real time; a clock that is moved on is caught up by the next ring",
     "webhooks": "a receiver lives in real time: what became due is sent to it once the clock stands",
     "webhooks_again": "the same, for receivers that did not answer the last time",
     "letters": "a mail to a merchant's staff, who live in real time",

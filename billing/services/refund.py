@@ -15,7 +15,8 @@ from billing.models import Deduction, DeductionLine, Refund, RefundPart
 from billing.refusals import AmountInvalid, RefundNumberReused, RefundTooMuch
 from billing.rules import SEND_LEASE, parts_of
 from billing.services import tell
-from billing.services.settle_parts import PartReport, lock_lines, news_of, settle_parts
+from billing.services.movements import MovementReport
+from billing.services.settle_parts import PARTS, lock_lines, news_of
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
@@ -169,7 +170,7 @@ def _send(parts: Sequence[RefundPart], *, by: Actor, at: datetime) -> None:
     """Ask the channels, and settle what they answer. What is not sent in half its lease is not sent at all."""
     returns = ((part.id, part.channel, _return(part, part.taken.deduction, at=at)) for part in parts)
     answers = channels.give_back_all(returns, within=SEND_LEASE / 2)
-    settle_parts([PartReport(key, answer, "sync") for key, answer in answers], by=by, at=at)
+    PARTS.settle_all([MovementReport(key, answer, "sync") for key, answer in answers], by=by, at=at)
 
 
 def _return(part: RefundPart, taken: Deduction, *, at: datetime) -> Return:

@@ -8,8 +8,8 @@ from typing import TypeAlias
 from django.db.models import Model
 
 from accounts.models import Delivery
-from billing.models import Case, Deduction, RefundPart
-from merchants.models import WebhookDelivery
+from billing.models import Break, Case, Deduction, Payout, RefundPart, Settlement
+from merchants.models import Merchant, WebhookDelivery
 from orders.models import Concern, Obligation, Order
 
 #: An age, or a number where nothing has one.
@@ -117,6 +117,30 @@ KINDS: Mapping[str, Kind] = {
         do=_SWEPT + " Never send one again: the same job asks the channel about it.",
         rows=Rows(model=RefundPart, column="ask_at"),
     ),
+    "settlements_due": Kind(
+        says="Merchants whose day has ended, and is not yet settled",
+        late=10 * _MINUTE,
+        stuck=2 * _HOUR,
+        because="rung every ten seconds; most days end at one midnight, and a large one takes minutes",
+        do=_SWEPT + " merchant_not_settled there names one that cannot be. Missed days are settled in order.",
+        rows=Rows(model=Merchant, column="settles_at"),
+    ),
+    "payouts_due": Kind(
+        says="Settlements that should have been sent to their merchant",
+        late=10 * _MINUTE,
+        stuck=2 * _HOUR,
+        because="rung every ten seconds, as soon as they are settled",
+        do=_SWEPT + " What waits is sent as soon as somebody sweeps.",
+        rows=Rows(model=Settlement, column="pay_at"),
+    ),
+    "payouts_to_ask": Kind(
+        says="Money on its way to a merchant, and it is time to ask the bank",
+        late=30 * _SECOND,
+        stuck=5 * _MINUTE,
+        because="rung every two seconds together with the asks about deductions",
+        do=_SWEPT + " Never send one again: the same job asks the bank about it.",
+        rows=Rows(model=Payout, column="ask_at"),
+    ),
     "callbacks_due": Kind(
         says="Callbacks of the sandbox bank not yet delivered",
         late=30 * _SECOND,
@@ -202,6 +226,21 @@ KINDS: Mapping[str, Kind] = {
         do="Read the deduction's reports and decide with the channel.",
         rows=Rows(
             model=Case,
+            column="opened_at",
+            whole=True,
+            where="closed_at IS NULL",
+            look={"closed_at__isnull": "True"},
+            of="kind",
+        ),
+    ),
+    "breaks_open": Kind(
+        says="Differences from channels' statements, by kind",
+        late=_DAY,
+        stuck=3 * _DAY,
+        because="the next day's file explains those at the end of a day; the others are office work",
+        do="Judge each on its own page in the console: put it into suspense, or say that there is none.",
+        rows=Rows(
+            model=Break,
             column="opened_at",
             whole=True,
             where="closed_at IS NULL",

@@ -8,8 +8,9 @@ from django.db.models import Q
 
 from kernel import guards
 from kernel.models import Identified, Realm
-from kernel.money import MOST_MINOR
+from kernel.money import BPS, MOST_MINOR
 from merchants import rules
+from merchants.rules.cutoff import CUTOFF_ZONE, RESERVE_DAYS_MAX
 
 
 class Merchant(Identified):
@@ -23,9 +24,28 @@ class Merchant(Identified):
     #: The same business in the other mode.
     twin = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField()
+    #: Each day at this hour of this zone its account is cut off and settled.
+    cutoff_zone = models.CharField(max_length=40, default=CUTOFF_ZONE)
+    cutoff_hour = models.PositiveSmallIntegerField(default=0)
+    #: How much of what came in is held back, and for how many days.
+    reserve_bps = models.PositiveSmallIntegerField(default=0)
+    reserve_days = models.PositiveSmallIntegerField(default=0)
+    #: The next cut-off.
+    settles_at = models.DateTimeField()
+    #: Every posting of its account with a smaller key is in a settlement.
+    settled_below = models.UUIDField(null=True, editable=False)
 
     class Meta:
         ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(name="a_cut_off_is_at_an_hour", condition=Q(cutoff_hour__lte=23)),
+            models.CheckConstraint(name="a_reserve_is_at_most_the_whole", condition=Q(reserve_bps__lte=BPS)),
+            models.CheckConstraint(
+                name="a_reserve_is_held_for_days",
+                condition=Q(reserve_bps=0) | Q(reserve_days__gte=1, reserve_days__lte=RESERVE_DAYS_MAX),
+            ),
+        ]
+        indexes = [models.Index(fields=["realm", "settles_at", "id"], name="merchants_to_settle")]
 
     @property
     def mode(self) -> str:

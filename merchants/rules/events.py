@@ -24,6 +24,7 @@ TYPES: dict[str, str] = {
     "obligation.written_off": "ord",
     "refund.succeeded": "ord",
     "refund.failed": "ord",
+    "settlement.paid": "stl",
     "webhook_endpoint.disabled": "whe",
     "webhook_endpoint.ping": "whe",
 }

@@ -14,6 +14,7 @@ class Scope(StrEnum):
     AGREEMENTS_WRITE = "agreements:write"
     SERVICES_READ = "services:read"
     SERVICES_WRITE = "services:write"
+    SETTLEMENTS_READ = "settlements:read"
     EVENTS_READ = "events:read"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"

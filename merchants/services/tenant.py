@@ -15,6 +15,7 @@ from kernel.models import LIVE, Realm
 from kernel.refusal import FieldError, Invalid, NotFound, Refusal
 from merchants import rules
 from merchants.models import ApiKey, Merchant, Service
+from merchants.rules.cutoff import CUTOFF_ZONE, next_cutoff
 from merchants.services.record import note
 
 #: A key's last use is known to the hour.
@@ -36,9 +37,10 @@ class UnknownPolicy(Invalid):
 @transaction.atomic
 def join_merchant(name: str, *, contact: str = "", by: Actor, at: datetime) -> tuple[Merchant, Merchant]:
     """A business joins: it gets a sandbox with a clock of its own, and a live twin that has no key yet."""
-    live = Merchant.objects.create(realm_id=LIVE, name=name, contact=contact, created_at=at)
+    terms = {"name": name, "contact": contact, "created_at": at, "settles_at": next_cutoff(at, CUTOFF_ZONE, 0)}
+    live = Merchant.objects.create(realm_id=LIVE, **terms)
     realm = Realm.objects.create(mode="test")
-    sandbox = Merchant.objects.create(realm=realm, name=name, contact=contact, twin=live, created_at=at)
+    sandbox = Merchant.objects.create(realm=realm, twin=live, **terms)
     for merchant in (live, sandbox):
         note(merchant.id, "joined", merchant.id, by=by, at=at, name=name)
     return sandbox, live

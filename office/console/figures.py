@@ -17,7 +17,7 @@ from kernel import ids
 from kernel.admin_site import VIEWERS
 from kernel.desk import Colleague, Desk, page
 from kernel.models import LIVE
-from kernel.sheets import CSV, csv_lines
+from kernel.sheets import CSV, csv_text
 from merchants.models import Merchant, Service
 from office import rules
 from office.panels import BOOK_KEYS, ORDER_KEYS, all_panels
@@ -132,7 +132,7 @@ def table(colleague: Colleague, name: str) -> HttpResponse:
         raise Http404
     panel = panels[name]
     lines = [panel.head, *([row.label, *(one.text for one in row.cells)] for row in panel.rows)]
-    answer = HttpResponse("".join(csv_lines(lines)), content_type=CSV)
+    answer = HttpResponse(csv_text(lines), content_type=CSV)
     answer["Content-Disposition"] = f'attachment; filename="{name}-{look.since}-{look.until}.csv"'
     return answer
 

@@ -8,6 +8,7 @@ from accounts.visitor import Visitor, for_person
 from kernel.clock import live_now
 from personal import rules
 from personal.models import Export
+from personal.pages.fresh import shows_first
 from personal.services import export as exports
 from personal.tables import TABLES
 
@@ -45,8 +46,10 @@ def ask(visitor: Visitor) -> HttpResponse:
 @require_safe
 @for_person
 def fetch(visitor: Visitor, export: str) -> HttpResponse:
-    """The archive itself. It passes through a piece at a time."""
+    """The archive itself, for whoever has just shown who they are. It passes through a piece at a time."""
     key = visitor.named(Export.prefix, export)
+    if shown := shows_first(visitor, visitor.request.get_full_path()):
+        return shown
     found, pieces = exports.fetch_export(visitor.person.id, key, by=visitor.actor, at=live_now())
     answer = StreamingHttpResponse(pieces, content_type="application/zip")
     answer["Content-Length"] = str(rules.archive_size(found.packed))

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -10,6 +11,7 @@ from accounts.visitor import Visitor, for_person
 from kernel.clock import live_now
 from kernel.refusal import Refusal
 from personal import queries, rules
+from personal.pages.fresh import shows_first
 from personal.services import erase
 
 
@@ -20,6 +22,8 @@ def leave(visitor: Visitor) -> HttpResponse:
         return _shown(visitor)
     if visitor.sent("understood") != "yes":
         return _shown(visitor, status=422, unread=True)
+    if shown := shows_first(visitor, reverse("leave")):
+        return shown
     try:
         erase.ask_erasure(visitor.person.id, by=visitor.actor, at=live_now())
     except Refusal as refusal:

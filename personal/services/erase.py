@@ -10,8 +10,10 @@ import structlog
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from accounts import reach
 from accounts.leaving import forget_person
 from accounts.models import AccountEvent, Person
+from accounts.wording import Phrase
 from billing.services.leave import forget_instruments, lock_instruments
 from credit.leaving import end_credit, lock_credit
 from kernel.actor import Actor
@@ -24,6 +26,8 @@ from personal.services.export import drop_exports
 
 log = structlog.get_logger(__name__)
 A_DAY = timedelta(days=1)
+#: How it is told when.
+UNTIL = {"zh-hans": "将于 {due} 删除", "en": "it is done on {due}"}
 
 
 class CannotLeaveYet(Refusal):
@@ -48,7 +52,7 @@ def ask_erasure(person_id: UUID, *, by: Actor, at: datetime) -> Erasure:
         raise CannotLeaveYet
     due_at = at + rules.ERASURE_WAITS
     asked = Erasure.objects.create(realm_id=person.realm_id, person=person, asked_at=at, due_at=due_at)
-    AccountEvent.objects.create(person=person, user_id=person.user_id, kind="erasure_asked", by=str(by), at=at)
+    reach.tell(person, "erasure_asked", Phrase(UNTIL, {"due": due_at}), by=by, at=at)
     return asked
 
 

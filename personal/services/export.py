@@ -7,13 +7,17 @@ from uuid import UUID
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from accounts import reach
 from accounts.models import AccountEvent, Person
+from accounts.wording import Phrase
 from kernel.actor import Actor
 from kernel.refusal import NotFound, Refusal
 from personal import rules
 from personal.models import Export, ExportPiece
 
 PIECES_AT_ONCE = 20
+#: How it is told for how long.
+KEPT = {"zh-hans": "备好后 {days} 天内可下载", "en": "it can be fetched for {days} days"}
 
 
 class ExportOver(Refusal):
@@ -34,7 +38,7 @@ def ask_export(person_id: UUID, *, by: Actor, at: datetime) -> Export:
     if last is not None and last.failed_at is None and (last.next_at or last.asked_at > at - rules.EXPORT_APART):
         return last
     made = Export.objects.create(realm_id=person.realm_id, person=person, asked_at=at, next_at=at)
-    AccountEvent.objects.create(person=person, kind="export_asked", by=str(by), at=at)
+    reach.tell(person, "copy_asked", Phrase(KEPT, {"days": str(rules.EXPORT_KEPT.days)}), by=by, at=at)
     return made
 
 

@@ -28,13 +28,6 @@ def home(staff: Staff) -> HttpResponse:
 
 
 @require_safe
-@page("settlements")
-def settlements(staff: Staff) -> HttpResponse:
-    """What the book says is the merchant's, in each currency."""
-    return staff.show("portal/settlements.html", accounts=queries.accounts_of(staff.merchant))
-
-
-@require_safe
 @page("changes")
 def changes(staff: Staff) -> HttpResponse:
     """Who changed what, newest first."""

@@ -1,8 +1,8 @@
 """Orders: looked for, and taken home as a file."""
 
-import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import chain
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,9 +14,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from kernel import ids
+from kernel.csvfile import MARK, cell, csv_lines
 from kernel.forms import plain
 from kernel.paging import page as page_of
-from kernel.sheets import cell
 from merchants import queries as merchants
 from orders.models import Order
 from portal import queries, rules, wording
@@ -90,22 +90,19 @@ def export_orders(staff: Staff) -> HttpResponseBase:
     return answer
 
 
-class _Echo:
-    def write(self, line: str) -> str:
-        return line
-
-
 def _lines(rows: Iterator[Order], zone: ZoneInfo) -> Iterator[str]:
-    """UTF-8 with the mark by which Excel knows it."""
-    writer = csv.writer(_Echo())
     head = ("id", "out_order_no", "title", "service", "state", "currency", "total", "ceiling")
     times = ("created_at", "completed_at", "deducted_at", "overdue_at", "cancelled_at")
-    yield "\ufeff" + writer.writerow([*head, *times])
+    yield MARK
+    yield from csv_lines(chain([[*head, *times]], _cells(rows, times, zone)))
+
+
+def _cells(rows: Iterator[Order], times: Sequence[str], zone: ZoneInfo) -> Iterator[list[str]]:
     for row in rows:
         total = plain(row.total) if row.total_minor is not None else ""
         plainly = [row.public_id, row.out_order_no, row.title, row.service.name, row.state, row.currency, total]
         moments = [_moment(getattr(row, name), zone) for name in times]
-        yield writer.writerow([cell(value) for value in [*plainly, plain(row.ceiling), *moments]])
+        yield [cell(value) for value in [*plainly, plain(row.ceiling), *moments]]
 
 
 def _moment(value: datetime | None, zone: ZoneInfo) -> str:

@@ -9,7 +9,7 @@ import structlog
 from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import notices
 from accounts import services as accounts
 from accounts.models import User
+from billing.models import PayoutAccount
 from kernel import ids
 from kernel.actor import Actor
 from kernel.refusal import Refusal
@@ -111,6 +112,24 @@ def write_of_endpoints(*, at: datetime, limit: int) -> int:
     return len(found)
 
 
+@transaction.atomic
+def write_of_accounts(*, at: datetime, limit: int) -> int:
+    """Owners are written to when another payout account was asked for, and when it was agreed to. How many accounts."""
+    letters = Letter.objects.filter(kind=Letter.Kind.ACCOUNT, about=OuterRef("pk"))
+    asked = Q(~Exists(letters.filter(happened_at=OuterRef("asked_at"))), state=PayoutAccount.State.ASKED)
+    agreed = Q(~Exists(letters.filter(happened_at=OuterRef("decided_at"))), state=PayoutAccount.State.AGREED)
+    found = list(PayoutAccount.objects.filter(asked | agreed).order_by("id")[:limit])
+    written = []
+    for account in found:
+        business = queries.business_of(account.merchant_id)
+        team = Member.objects.filter(merchant=business.live, removed_at__isnull=True) if business else ()
+        moment = account.decided_at or account.asked_at
+        about = {"kind": Letter.Kind.ACCOUNT, "about": account.id, "happened_at": moment, "at": at, "next_at": at}
+        written += [Letter(user_id=member.user_id, **about) for member in team if member.role in rules.OWNER]
+    Letter.objects.bulk_create(written, ignore_conflicts=True)  # of two workers at once one writes
+    return len(found)
+
+
 def send_due(*, at: datetime, limit: int) -> int:
     """Send what is due by now. Returns how many were taken up."""
     rows = _claim(at=at, limit=limit)
@@ -155,6 +174,12 @@ def _named(row: Letter) -> dict[str, object]:
     if row.kind == Letter.Kind.PASSWORD:
         path = reverse("merchant_new_password", args=[row.user.public_id, default_token_generator.make_token(row.user)])
         return {"link": settings.BASE_URL + path, "minutes": settings.PASSWORD_RESET_TIMEOUT // 60}
+    if row.kind == Letter.Kind.ACCOUNT:
+        account = PayoutAccount.objects.select_related("merchant__realm").get(pk=row.about)
+        path = reverse("merchant_settlements", args=[account.merchant.public_id])
+        agreed = row.happened_at == account.decided_at
+        live = account.merchant.mode == "live"
+        return {"account": account, "agreed": agreed, "live": live, "link": settings.BASE_URL + path}
     endpoint = WebhookEndpoint.objects.select_related("merchant").get(pk=row.about)
     path = reverse("merchant_endpoint", args=[endpoint.merchant.public_id, endpoint.public_id])
     return {"endpoint": endpoint, "link": settings.BASE_URL + path}

@@ -22,6 +22,7 @@ from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.models import LIVE
 from kernel.refusal import NotFound
+from personal import urls as personal
 from tests.accounts.signing_in import ADA, CONFIRM_SIGN_IN, NOON, Browser, code_on
 from tests.conftest import BY
 from tests.portal.conftest import digits
@@ -99,7 +100,9 @@ def test_half_a_sign_in_opens_no_page_of_anybodys(ada: Person) -> None:
     with_app(ada)
     half = first_step(ada)
     stands = Session.objects.get().session_data
-    own = [pattern for pattern in [*PAGES, *addresses.OWN] if pattern.name not in (None, "home")]
+    pages = [*PAGES, *addresses.OWN, *personal.urlpatterns]
+    public = (None, "home", "check_proof", "checked_proof", "proof_keys")
+    own = [page for page in pages if page.name not in public]
     assert len(own) > 40
     for pattern in own:
         for asks in (half.client.get, half.client.post):

@@ -39,7 +39,12 @@ def test_somebody_signs_up_and_is_a_person_once_the_code_came_back(browser: Brow
     assert person.user
     assert person.user.reveal_phone() == ADA
     assert person.user.phone_verified_at
-    assert [e.kind for e in person.user.events.order_by("id")] == ["signed_up", "phone_confirmed", "registered"]
+    assert [e.kind for e in person.user.events.order_by("id")] == [
+        "signed_up",
+        "phone_confirmed",
+        "registered",
+        "signed_in",
+    ]
 
 
 def test_a_person_signs_out_and_in_again(browser: Browser) -> None:

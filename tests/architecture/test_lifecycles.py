@@ -1,6 +1,7 @@
 """What may follow what stands twice, in the transitions and in the database: the same, move by move."""
 
 import pytest
+from django.apps import apps
 from django_fsm import FSMField
 
 from kernel.lifecycle import Lifecycle
@@ -13,7 +14,7 @@ BEGINNINGS = {
     "billing_deduction": {"prepared"},
     "credit_agreement": {"pending"},
 }
-LIVES = {life._meta.db_table: life for life in Lifecycle.__subclasses__()}
+LIVES = {life._meta.db_table: life for life in apps.get_models() if issubclass(life, Lifecycle)}
 
 
 def state_field(life: type[Lifecycle]) -> FSMField:

@@ -12,8 +12,9 @@ from django.db import connection
 
 from accounts.models import Person
 from billing.channels import bank
+from billing.models import Settlement
 from billing.services.ask import ask_unknown
-from billing.services.ask_parts import ask_parts
+from billing.services.ask_parts import ask_parts, ask_payouts
 from billing.services.callbacks import deliver_sandbox_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.instruments import (
@@ -25,9 +26,13 @@ from billing.services.instruments import (
     top_up,
 )
 from billing.services.pay import collect_now, pay_all, pay_now
+from billing.services.payout_accounts import Account, agree_payout_account, ask_payout_account
+from billing.services.payouts import pay_out_due
 from billing.services.plan import move_next
 from billing.services.refund import Asked, refund_order
+from billing.services.settlement import settle_due
 from credit import services as credit
+from kernel.actor import Actor
 from kernel.prepared import spelled_out
 from merchants import services as merchants
 from orders import services as orders
@@ -193,6 +198,7 @@ def live(power_bank: Shop, shop: Shop, parcel: Shop, behaviours: list[str]) -> N
     ask_for_help(power_bank)
     give_back(power_bank)
     leave(power_bank)
+    be_paid(power_bank)
     merchants.deliver_due(power_bank.realm_id, at=late, limit=20)
 
 
@@ -226,6 +232,22 @@ def give_back(shop: Shop) -> None:
         bank.change_account(order.person.instruments.get().token, behaviour)
         refund_order(order.id, Asked(amount_minor=amount, reason="x"), by=BY, at=NOON)
         ask_parts(shop.realm_id, at=NOON + timedelta(minutes=5))
+
+
+def be_paid(shop: Shop) -> None:
+    """Days are settled: paid, asked about, sent back and carried; and the account is another one."""
+    for number, days in (("6222021234560003", 2), ("6222021234560002", 4), ("6222021234567890", 6)):
+        at = NOON + timedelta(days=days)
+        account = Account(holder="x", bank="y", number=number)
+        asked = ask_payout_account(shop.merchant.id, account, by=BY, at=at)
+        agree_payout_account(asked.id, by=Actor.system("another"), at=at)
+        completed(shop, someone(shop), yuan("5"), at=at)
+        deduct_due(shop.realm_id, at=at)
+        for later in (24, 25, 48, 49):
+            settle_due(shop.realm_id, at=at + timedelta(hours=later))
+            pay_out_due(shop.realm_id, at=at + timedelta(hours=later))
+            ask_payouts(shop.realm_id, at=at + timedelta(hours=later))
+    assert "failed" in set(Settlement.objects.values_list("state", flat=True))
 
 
 def ask_for_help(shop: Shop) -> None:

@@ -25,7 +25,7 @@ HOUSE |= {
     "orders.EasePolicy",
 }
 #: Theirs by the row they belong to alone. Before tables are spread over servers by person, these need its key too.
-SECOND_HAND = {"orders.Pause", "billing.ChannelReport"}
+SECOND_HAND = {"orders.Pause", "billing.ChannelReport", "billing.StatementLine"}
 
 
 def label(model: type[models.Model]) -> str:

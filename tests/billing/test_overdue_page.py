@@ -115,4 +115,4 @@ def test_every_reason_that_stops_a_clock_has_words(db: None) -> None:
         orders.pause_order(order.id, reason, by=BY, at=NOON + 4 * A_DAY)
     page = shown(order)
     assert page.count("自 2026年11月24日 12:00 起") == len(Pause.Reason.values)
-    assert page.count("银行渠道暂时无法使用") == 1
+    assert page.count("银行渠道暂时无法使用") == 2  # above what is owed, and in the story

@@ -13,8 +13,9 @@ from billing.services.ask_parts import ask_parts
 from billing.services.callbacks import deliver_sandbox_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.instruments import open_wallet, top_up
+from billing.services.movements import MovementReport
 from billing.services.pay import pay_now
-from billing.services.settle_parts import PartReport, settle_parts
+from billing.services.settle_parts import PARTS
 from kernel.money import Money
 from merchants.models import Event
 from orders import services as orders
@@ -231,7 +232,7 @@ def test_a_channel_that_contradicts_itself_becomes_a_case(power_bank: Shop) -> N
     give_back(order, "2")
     part = RefundPart.objects.get()
     for answer in (Taken("sb_other", yuan("2")),) * 2:
-        settle_parts([PartReport(part.id, answer, "callback")], by=BY, at=NOON)
+        PARTS.settle_all([MovementReport(part.id, answer, "callback")], by=BY, at=NOON)
     assert [case.kind for case in Case.objects.all()] == ["refunded_twice"]
     assert balances(power_bank)["suspense"] == -200
 

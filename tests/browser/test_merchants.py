@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from billing.models import Settlement
 from billing.services.deduct import deduct_due
+from billing.services.payout_accounts import Account, ask_payout_account
 from kernel.models import Realm
 from merchants.models import Event
 from orders import services as orders
@@ -14,6 +16,7 @@ from portal.services import team
 from tests.browser.conftest import Eye, offer
 from tests.conftest import BY, NOON, Shop, completed, make_shop, opened, ordered, someone, yuan
 from tests.portal.conftest import PASSWORD, digits
+from tests.settlement.bench import day_ends
 
 PHONE_ZH, DESK_EN = (375, "zh-CN", "light"), (1280, "en", "dark")
 
@@ -55,6 +58,9 @@ def test_every_page_reads_well(
     look: tuple[int, str, str], eye_with: Callable[..., Eye], firm: tuple[Shop, Member]
 ) -> None:
     shop, _owner = firm
+    day_ends(shop, NOON + timedelta(days=1))
+    account = Account(holder="来电科技有限公司", bank="招商银行上海分行", number="6222021234567890")
+    ask_payout_account(shop.merchant.id, account, by=BY, at=NOON)
     eye, base = eye_with(look), f"/merchant/{shop.merchant.public_id}/"
     eye.go("/merchant/sign-in/")
     eye.sees("50-merchant-sign-in")
@@ -71,6 +77,9 @@ def test_every_page_reads_well(
     eye.sees("53-merchant-order")
     eye.go(f"{base}events/{order.public_id}")
     eye.sees("54-merchant-event")
+    settlement = Settlement.objects.get()
+    eye.go(f"{base}settlements/{settlement.public_id}")
+    eye.sees("54-merchant-settlement")
     eye.go(f"{base}services/new")
     sends(eye)
     eye.go("/merchant/security/")

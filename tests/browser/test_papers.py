@@ -2,14 +2,18 @@
 
 from datetime import timedelta
 
+import pytest
+
 from billing.services.instruments import open_wallet, top_up
 from billing.services.pay import pay_now
+from orders import pages
 from orders import services as orders
 from orders.models import Order
-from orders.pages import ORDERS_A_PAGE
 from tests.billing.bench import give_back
 from tests.browser.conftest import Eye, Story, sign_in
 from tests.conftest import BY, NOON, opened, ordered, someone, yuan
+
+A_PAGE = 3
 
 
 def printed(eye: Eye, name: str) -> None:
@@ -44,19 +48,22 @@ def test_a_person_reads_an_order_and_keeps_its_receipt(eye: Eye, story: Story) -
     eye.sees("a2-receipt-of-nothing")
 
 
-def test_older_orders_follow_in_place_and_a_session_that_ended_signs_in_anew(eye: Eye, story: Story) -> None:
+def test_older_orders_follow_in_place_and_a_session_that_ended_signs_in_anew(
+    eye: Eye, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "ORDERS_A_PAGE", A_PAGE)
     bo = someone(story.bank, name="博文")
     agreement = opened(story.bank, bo)
-    for n in range(2 * ORDERS_A_PAGE):
+    for n in range(2 * A_PAGE + 1):
         order = ordered(story.bank, agreement, title=f"充电宝 {n}", at=NOON - timedelta(days=n))
         orders.cancel_order(order.id, "x", by=BY, at=NOON)
     eye.go("/orders/?shelf=cancelled")
     sign_in(eye, bo)
     links = eye.page.locator("main .link")
-    assert links.count() == ORDERS_A_PAGE
+    assert links.count() == A_PAGE
     eye.page.locator("a[rel=next]").click()
     eye.page.wait_for_url("**cursor=*")
-    assert links.count() == 2 * ORDERS_A_PAGE
+    assert links.count() == 2 * A_PAGE
     assert eye.page.evaluate("document.activeElement.closest('.link') !== null")
     eye.sees("a3-record-followed")
     eye.page.context.clear_cookies()

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import services as accounts
 from kernel.models import AuditLine
-from kernel.sheets import csv_lines, xlsx
+from kernel.sheets import csv_text, xlsx
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 
 BAD = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", 'a,b\n"c"', "<script>&", "\x00\x0b", "😀", None, 7]
@@ -38,7 +38,7 @@ def cells(book: bytes) -> list[list[str]]:
 def test_nothing_in_a_file_is_calculated() -> None:
     assert cells(xlsx([BAD]))[0][0] == "=1+1"
     assert cells(xlsx([BAD]))[0][8] == "\ufffd\ufffd"
-    line = "".join(csv_lines([BAD]))
+    line = csv_text([BAD])
     assert line.startswith("\ufeff'=1+1,'+1,'-1,'@SUM(A1)")
 
 

@@ -82,8 +82,13 @@ _commit = BaseDatabaseWrapper._commit  # noqa: SLF001  the database's
 @contextmanager
 def _channels(doors: Doors) -> Iterator[None]:
     """Every channel's verbs."""
-    verbs = ("charge", "give_back", "query", "close")
-    kept = {(name, verb): getattr(channel, verb) for name, channel in CHANNELS.items() for verb in verbs}
+    verbs = ("charge", "give_back", "pay_out", "query", "close")
+    kept = {
+        (name, verb): getattr(channel, verb)
+        for name, channel in CHANNELS.items()
+        for verb in verbs
+        if hasattr(channel, verb)
+    }
     for (name, verb), call in kept.items():
         setattr(CHANNELS[name], verb, doors.around(f"{name}.{verb}", call))
     try:

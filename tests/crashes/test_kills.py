@@ -10,7 +10,7 @@ from billing.channels.bank import Behaviour
 from bnpl.invariants import violations
 from tests.conftest import Shop, make_shop
 from tests.crashes.doors import KILLED, run_and_die
-from tests.crashes.lives import STORIES, GivesBack, Hands, Life, Lost, begin
+from tests.crashes.lives import STORIES, GetsPaid, GivesBack, Hands, Life, Lost, begin
 
 #: Of all points, every so manieth is tried; `make evidence` sets 1.
 STRIDE = int(os.environ.get("CRASH_STRIDE", "96"))
@@ -28,6 +28,8 @@ AT_HAND = [
 ]
 CASES = [(Life, behaviour) for behaviour in Behaviour]
 CASES += [(story, behaviour) for story in (Hands, Lost, GivesBack) for behaviour in AT_HAND]
+#: Being paid is short and much like giving back: a run between others tries two behaviours of it.
+CASES += [(GetsPaid, behaviour) for behaviour in (AT_HAND if STRIDE == 1 else AT_HAND[::3])]
 _names = (f"K{n}" for n in itertools.count(1))
 #: Twice killed: every case when evidence is asked for, each third one otherwise.
 TWICE = CASES if PAIRS > 1 else CASES[::3]
@@ -101,4 +103,12 @@ def test_every_story_passes_every_kind_of_door() -> None:
         code, points = run_and_die(life.recovery)
         assert code == 0
         passed |= {name.split()[1] for name in points}
-    assert {"SQL", "COMMIT", "sandbox.charge", "sandbox.give_back", "sandbox.query", "the"} <= passed, passed
+    assert {
+        "SQL",
+        "COMMIT",
+        "sandbox.charge",
+        "sandbox.give_back",
+        "sandbox.pay_out",
+        "sandbox.query",
+        "the",
+    } <= passed, passed

@@ -50,6 +50,7 @@ def play(shop: Shop, described: dict[str, Any], hooks: Server) -> dict[str, Any]
     agreement, person = _agreement(api, service)
     _orders(api, agreement)
     _sandbox(api, service, person)
+    _settlements(api)
     _events(api, shop, endpoint)
     for path in ("services", "agreements", "sandbox/people"):
         api.get(path)
@@ -126,6 +127,12 @@ def _sandbox(api: Recorder, service: str, person: str) -> None:
     api.patch(f"sandbox/people/{poor['id']}", {"behaviour": "hard_decline"})
     api.post(f"orders/{late}/refunds", {"amount": 700, "reason": "no longer wanted"})
     api.post(f"sandbox/agreements/{agreement}/stop")
+
+
+def _settlements(api: Recorder) -> None:
+    settlement = api.get("settlements").json()["data"][-1]["id"]
+    api.get(f"settlements/{settlement}")
+    api.get(f"settlements/{settlement}/lines")
 
 
 def _events(api: Recorder, shop: Shop, endpoint: str) -> None:

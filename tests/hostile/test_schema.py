@@ -28,6 +28,7 @@ NAMES = {
     "agreement": ("agreement", "pending"),
     "service": ("service",),
     "person": ("person",),
+    "settlement": ("settlement",),
 }
 SCHEMA = openapi.from_dict(described())
 OPERATIONS = {result.ok().definition.raw["operationId"]: result.ok() for result in SCHEMA.get_all_operations()}

@@ -9,7 +9,9 @@ import pytest
 from billing.channels import bank
 from billing.services.ask import ask_unknown
 from billing.services.deduct import deduct_due
+from billing.services.payouts import pay_out_due
 from billing.services.refund import Asked, refund_order
+from billing.services.settlement import settle_due
 from credit import services as credit
 from merchants import services as merchants
 from merchants.models import Event
@@ -60,6 +62,8 @@ def test_every_type_of_the_list_is_published_by_somebodys_life_and_no_other(powe
     for behaviour in (bank.Behaviour.PAYS, bank.Behaviour.HARD_DECLINE):
         bank.change_account(paid.person.instruments.get().token, behaviour)
         refund_order(paid.id, Asked(amount_minor=100, reason="x"), by=BY, at=NOON)
+    settle_due(power_bank.realm_id, at=LATER)
+    pay_out_due(power_bank.realm_id, at=LATER)
     struggling = completed(power_bank, someone(power_bank), yuan("9"))
     plan = orders.Offer(3, 30)
     orders.ease(struggling.person_id, None, plan, expected=[yuan("9")], by=BY, at=NOON)

@@ -3,6 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from allauth.account.internal.flows.login import record_authentication
+from django.http import HttpRequest
+from django.test import Client
 
 from accounts.models import Person
 from billing.services.deduct import deduct_due
@@ -11,6 +14,7 @@ from billing.services.refund import Asked, refund_order
 from orders import services as orders
 from orders.models import Order
 from tests.conftest import BY, NOON, Shop, completed, yuan
+from tests.visiting import visiting
 
 
 @pytest.fixture
@@ -33,3 +37,13 @@ def saved(ada: Person) -> None:
     """She keeps something in her wallet."""
     open_wallet(ada, at=NOON)
     top_up(ada.id, yuan("20"), "bank 1", at=NOON)
+
+
+def fresh(person: Person) -> Client:
+    """Their browser, in which they have just shown who they are by a code."""
+    browser = visiting(person)
+    asked = HttpRequest()
+    asked.session = browser.session
+    record_authentication(asked, person.user, method="code")
+    asked.session.save()
+    return browser

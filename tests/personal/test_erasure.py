@@ -22,6 +22,7 @@ from personal.services import copying, erase
 from personal.services import export as exports
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, yuan
 from tests.guards import NO_RIGHT, RESTRICT, refused_by, run
+from tests.personal.conftest import fresh
 from tests.stillness import nothing_moves
 from tests.visiting import visiting, words
 
@@ -47,7 +48,7 @@ def test_what_is_owed_open_or_in_the_wallet_is_said_and_nothing_moves(
     power_bank: Shop, ada: Person, saved: None
 ) -> None:
     completed(power_bank, ada, yuan("5"))
-    client = visiting(ada)
+    client = fresh(ada)
     page = words(client.get(PAGE))
     for said in ("未付清的款项", "未结束的订单", "钱包里还有余额"):
         assert said in page
@@ -60,10 +61,15 @@ def test_what_is_owed_open_or_in_the_wallet_is_said_and_nothing_moves(
 
 
 def test_it_is_asked_once_with_understanding_and_can_be_taken_back(over: Order, ada: Person) -> None:
-    client = visiting(ada)
+    stale = visiting(ada).post(PAGE, {"understood": "yes"})
+    assert stale["Location"] == "/settings/confirm?next=%2Fsettings%2Fleave%2F"
+    client = fresh(ada)
     with nothing_moves():
         assert client.post(PAGE).status_code == 422
     assert client.post(PAGE, {"understood": "yes"})["Location"] == PAGE
+    told = Notice.objects.get(stage="erasure_asked")
+    assert "可随时撤回" in told.body
+    assert set(told.deliveries.values_list("channel", flat=True)) >= {"inbox", "sms"}
     with nothing_moves():
         client.post(PAGE, {"understood": "yes"})
     assert "您的数据将于" in words(client.get(PAGE))

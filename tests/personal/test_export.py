@@ -20,6 +20,7 @@ from personal.models import Export, ExportPiece
 from personal.services import copying
 from personal.services import export as exports
 from tests.conftest import BY, Shop, opened, ordered, someone
+from tests.personal.conftest import fresh
 from tests.stillness import nothing_moves
 from tests.visiting import visiting, words
 
@@ -118,7 +119,8 @@ def test_however_the_rows_fall_into_steps_each_is_copied_once(
     Export.objects.update(asked_at=NOW - timedelta(days=2))
     single = opened_archive(ada, made(ada))
     assert len(whole["orders.json"]) == 7
-    for name in set(copying.FILES) - {"exports.json", "account_history.json"}:
+    asked = {"exports.json", "account_history.json", "notices.json", "notice_deliveries.json"}
+    for name in set(copying.FILES) - asked:
         assert sorted(map(str, single[name])) == sorted(map(str, whole[name])), name
 
 
@@ -194,13 +196,15 @@ def test_asked_again_it_is_the_same_and_a_day_later_another(ada: Person) -> None
 
 def test_the_archive_is_fetched_by_its_person_alone(lived: Order, ada: Person, power_bank: Shop) -> None:
     export = made(ada)
-    answer = visiting(ada).get(f"{PAGE}{export.public_id}")
+    stale = visiting(ada).get(f"{PAGE}{export.public_id}")["Location"]
+    assert stale == f"/settings/confirm?next=%2Fsettings%2Fdata%2F{export.public_id}"
+    answer = fresh(ada).get(f"{PAGE}{export.public_id}")
     assert answer["Content-Type"] == "application/zip"
     body = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
     assert len(body) == int(answer["Content-Length"])
     assert zipfile.ZipFile(io.BytesIO(body)).testzip() is None
     assert answer["Cache-Control"] == "max-age=0, no-cache, no-store, must-revalidate, private"
-    bo = visiting(someone(power_bank, name="博"))
+    bo = fresh(someone(power_bank, name="博"))
     with nothing_moves():
         strange, missing = bo.get(f"{PAGE}{export.public_id}"), bo.get(f"{PAGE}exp_{'0' * 32}")
         assert (strange.status_code, strange.content) == (404, missing.content)
@@ -216,7 +220,7 @@ def test_after_its_time_it_is_gone(lived: Order, ada: Person) -> None:
     assert exports.empty_exports(at=later) == 1
     assert exports.empty_exports(at=later) == 0
     assert not ExportPiece.objects.exists()
-    assert visiting(ada).get(f"{PAGE}{export.public_id}").status_code == 410
+    assert fresh(ada).get(f"{PAGE}{export.public_id}").status_code == 410
     assert "已清除" in words(visiting(ada).get(PAGE))
 
 

@@ -12,8 +12,8 @@ from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 
 from billing.services.deduct import deduct_due
+from kernel.csvfile import cell
 from kernel.models import Realm
-from kernel.sheets import cell
 from ledger.queries import balance
 from ledger.rules import payable
 from merchants.models import Change

@@ -14,7 +14,7 @@ from tests.visiting import signed_in
 
 #: In live mode this world has none of these: whoever may look sees that they are missing.
 NOT_LIVE = {"order", "event", "confirm_as_person"} | {name for name in PAGES if name.endswith("_order")}
-NOT_LIVE |= {"mark_order_paid", "answer_report"}
+NOT_LIVE |= {"mark_order_paid", "answer_report", "settlement", "export_settlement", "print_settlement"}
 NOT_LIVE -= {"export_orders"}
 POSTS_ONLY = {"set_clock", "advance_clock"}
 
@@ -118,9 +118,9 @@ def test_without_a_second_factor_nothing_is_changed_in_live_mode_nor_in_the_team
 
 
 def test_secrets_are_made_only_by_whoever_just_showed_who_they_are(firm: Company) -> None:
-    world, client = world_of(firm, "test"), firm.browser("developer", fresh=False)
+    world, client = world_of(firm, "test"), firm.browser("owner", fresh=False)
     afresh = {name for name, access in PAGES.items() if access.afresh}
-    assert afresh == {"add_key", "rotate_key", "rotate_endpoint_secret"}
+    assert afresh == {"add_key", "rotate_key", "rotate_endpoint_secret", "ask_payout_account", "agree_payout_account"}
     with nothing_moves("django_session"):
         for name in afresh:
             for answer in (client.get(world.address(name)), client.post(world.address(name), {"token": "x"})):

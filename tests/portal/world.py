@@ -5,6 +5,10 @@ from datetime import timedelta
 
 from django.urls import reverse
 
+from billing.models import Settlement
+from billing.services.deduct import deduct_due
+from billing.services.payout_accounts import Account, ask_payout_account
+from billing.services.settlement import settle_due
 from kernel.clock import live_now
 from kernel.models import Realm
 from merchants import services as merchants
@@ -26,6 +30,8 @@ PREFIXES = {
     "person": "per",
     "invitation": "inv",
     "member": "mem",
+    "settlement": "stl",
+    "account": "pac",
 }
 
 
@@ -68,6 +74,9 @@ def world_of(firm: Company, mode: str) -> World:
         "invitation": invitation.public_id,
         "member": firm.staff["viewer"].public_id,
     }
+    account = Account(holder="来电科技", bank="招商银行", number="6222021234567890")
+    asked = ask_payout_account(merchant.id, account, by=BY, at=at)
+    ids["account"] = asked.public_id
     if mode == "test":
         ids |= _played(shop)
     return World(merchant, ids)
@@ -79,4 +88,7 @@ def _played(shop: Shop) -> dict[str, str]:
     orders.complete_order(order.id, orders.Final(total=600), by=BY, at=NOON)
     Realm.objects.filter(pk=shop.realm_id).update(frozen_at=NOON)
     event = Event.objects.filter(merchant=shop.merchant, type="order.completed").get()
-    return {"order": order.public_id, "person": person.public_id, "event": event.public_id}
+    deduct_due(shop.realm_id, at=NOON)
+    settle_due(shop.realm_id, at=NOON + timedelta(days=1))
+    settlement = Settlement.objects.get(merchant=shop.merchant).public_id
+    return {"settlement": settlement, "order": order.public_id, "person": person.public_id, "event": event.public_id}

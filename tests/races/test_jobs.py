@@ -1,6 +1,6 @@
 """R8: every job runs twice at once, and against what people do meanwhile. Each thing is done once.
 
-Settlement runs are not there yet; what is: sweeps that merge debts, overdue, the ends of days, reminders, expiry.
+Sweeps that merge debts, overdue, the ends of days, reminders, expiry; settlement has races of its own.
 """
 
 from collections import Counter

@@ -1,9 +1,12 @@
 """A merchant with one of everything, and a valid body for every operation that takes one."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+from billing.services.settlement import settle_due
+from kernel.clock import live_now
 from tests.api import Api, wish_for
 from tests.conftest import Shop, someone
 
@@ -25,6 +28,7 @@ class World:
     completed: str
     event: str
     endpoint: str
+    settlement: str
 
     def bodies(self) -> dict[str, dict[str, Any]]:
         """A valid body for each address that is posted to."""
@@ -75,6 +79,10 @@ def world_of(shop: Shop) -> World:
     api.post(f"orders/{done['id']}/complete", {"total": 600})
     going = api.order(agreement, ceiling=1_000)
     endpoint = api.post("webhook_endpoints", {"url": HOOK}).json()["id"]
+    paid = api.order(agreement, ceiling=1_000)["id"]
+    api.post(f"orders/{paid}/complete", {"total": 500})
+    api.post(f"orders/{paid}/collect")
+    settle_due(shop.realm_id, at=live_now() + timedelta(days=1))
     return World(
         shop=shop,
         api=api,
@@ -86,4 +94,5 @@ def world_of(shop: Shop) -> World:
         completed=done["id"],
         event=api.get(f"orders/{done['id']}/events").json()["data"][0]["id"],
         endpoint=endpoint,
+        settlement=api.get("settlements").json()["data"][0]["id"],
     )

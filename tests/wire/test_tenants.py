@@ -58,6 +58,9 @@ TABLE = {
     "list_order_refunds": Case(READ, about="completed"),
     "refund_order": Case(WRITE, {"amount": 1, "reason": "x"}, "completed"),
     "list_order_events": Case(READ, about="open"),
+    "list_settlements": Case(Scope.SETTLEMENTS_READ),
+    "get_settlement": Case(Scope.SETTLEMENTS_READ, about="settlement"),
+    "list_settlement_lines": Case(Scope.SETTLEMENTS_READ, about="settlement"),
     "list_events": Case(Scope.EVENTS_READ),
     "get_event": Case(Scope.EVENTS_READ, about="event"),
     "redeliver_event": Case(HOOKS, {}, "event"),
@@ -84,7 +87,7 @@ TABLE = {
     "advance_clock": Case(PLAY, {"by": "PT1S"}),
 }
 PREFIX = {"person": "per", "service": "svc", "agreement": "agr", "pending": "agr", "open": "ord", "completed": "ord"}
-PREFIX |= {"event": "evt", "endpoint": "whe"}
+PREFIX |= {"event": "evt", "endpoint": "whe", "settlement": "stl"}
 
 
 def operations() -> Iterator[tuple[str, str, str]]:
@@ -220,9 +223,9 @@ def test_a_live_key_is_shown_none_of_the_sandboxs_tools(world: World) -> None:
 
 
 def test_a_list_holds_ones_own_only_and_no_cursor_or_filter_reaches_further(world: World, other: World) -> None:
-    theirs = {other.service, other.agreement, other.pending, other.open, other.completed}
+    theirs = {other.service, other.agreement, other.pending, other.open, other.completed, other.settlement}
     newest = (uuid7().int + (1 << 100)).to_bytes(16, "big").hex()
-    for path in ("services", "agreements", "orders"):
+    for path in ("services", "agreements", "orders", "settlements"):
         for query in ("", f"?cursor={newest}", "?limit=100"):
             shown = world.api.get(path + query).json()["data"]
             assert shown

@@ -1,5 +1,6 @@
 from django.contrib import admin
 
+from billing.admin.statements import BreakAdmin, StatementFileAdmin, StatementLineAdmin
 from billing.models import (
     Callback,
     Case,
@@ -10,16 +11,25 @@ from billing.models import (
     Instrument,
     InstrumentChange,
     Outage,
+    Payout,
+    PayoutAccount,
+    PayoutAccountEvent,
+    PayoutEvent,
     Refund,
     RefundEvent,
     RefundPart,
     RefundPartEvent,
     RetryPolicy,
+    Settlement,
+    SettlementEvent,
+    SettlementLine,
     Wallet,
     WalletEntry,
 )
 from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
+
+__all__ = ["BreakAdmin", "StatementFileAdmin", "StatementLineAdmin"]
 
 
 @admin.register(Instrument)
@@ -178,3 +188,98 @@ class RefundPartAdmin(ReadOnlyAdmin):
 @admin.register(RefundPartEvent)
 class RefundPartEventAdmin(HistoryAdmin):
     found_by = {"rfp": "subject_id"}
+
+
+@admin.register(Settlement)
+class SettlementAdmin(ReadOnlyAdmin):
+    list_display = [
+        "public_id",
+        "state",
+        "merchant__name",
+        "period_until",
+        "gross",
+        "fees",
+        "refunds",
+        "net",
+        "paid_at",
+    ]
+    list_filter = ["state", "realm__mode"]
+    list_select_related = ["merchant"]
+    found_by = {"mch": "merchant_id", "sln": "lines", "pyo": "payout", "ord": "lines__order_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="gross", ordering="gross_minor")
+    def gross(self, row: Settlement) -> str:
+        return minor(row.gross_minor, row.currency)
+
+    @admin.display(description="fees", ordering="fees_minor")
+    def fees(self, row: Settlement) -> str:
+        return minor(row.fees_minor, row.currency)
+
+    @admin.display(description="refunds", ordering="refunds_minor")
+    def refunds(self, row: Settlement) -> str:
+        return minor(row.refunds_minor, row.currency)
+
+    @admin.display(description="net", ordering="net_minor")
+    def net(self, row: Settlement) -> str:
+        return minor(row.net_minor, row.currency)
+
+
+@admin.register(SettlementEvent)
+class SettlementEventAdmin(HistoryAdmin):
+    found_by = {"stl": "subject_id"}
+
+
+@admin.register(SettlementLine)
+class SettlementLineAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "settlement", "kind", "amount", "order_id", "posting", "earlier", "at"]
+    list_filter = ["kind"]
+    list_select_related = ["settlement", "posting", "earlier"]
+    found_by = {"stl": "settlement_id", "ord": "order_id", "pst": "posting_id", "mch": "merchant_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, row: SettlementLine) -> str:
+        return minor(row.amount_minor, row.settlement.currency)
+
+
+@admin.register(Payout)
+class PayoutAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "state", "merchant__name", "settlement", "amount", "failure_code", "sent_at"]
+    list_filter = ["state", "realm__mode"]
+    list_select_related = ["merchant", "settlement"]
+    search_fields = ["channel_txn__exact"]
+    found_by = {"mch": "merchant_id", "stl": "settlement_id", "pac": "account_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, row: Payout) -> str:
+        return minor(row.amount_minor, row.currency)
+
+
+@admin.register(PayoutEvent)
+class PayoutEventAdmin(HistoryAdmin):
+    found_by = {"pyo": "subject_id"}
+
+
+@admin.register(PayoutAccount)
+class PayoutAccountAdmin(ReadOnlyAdmin):
+    list_display = [
+        "public_id",
+        "state",
+        "merchant__name",
+        "holder",
+        "bank",
+        "number_masked",
+        "asked_at",
+        "effective_at",
+    ]
+    list_filter = ["state", "realm__mode"]
+    list_select_related = ["merchant"]
+    found_by = {"mch": "merchant_id"}
+    ordering = ["-id"]
+
+
+@admin.register(PayoutAccountEvent)
+class PayoutAccountEventAdmin(HistoryAdmin):
+    found_by = {"pac": "subject_id"}

@@ -1,0 +1,107 @@
+"""What colleagues do about settlement: a payout account is agreed to as the second person, a day's end moved."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from billing.models import PayoutAccount
+from billing.refusals import PayoutAccountDecided
+from billing.services.payout_accounts import agree_payout_account, refuse_payout_account
+from kernel.actor import Actor
+from kernel.desk import Verb, VerbForm, Words
+from kernel.money import BPS
+from kernel.templatetags.house import share
+from merchants.models import Merchant
+from merchants.rules.cutoff import RESERVE_DAYS_MAX
+from merchants.services.terms import hold_reserve, move_cutoff
+
+MONEY = ("finance", "supervisor")
+
+
+def _waiting(row: PayoutAccount) -> dict[str, str]:
+    """What is said of an account that waits for a second person.
+
+    Raises:
+        PayoutAccountDecided: it does not wait any more.
+    """
+    if row.state != PayoutAccount.State.ASKED:
+        raise PayoutAccountDecided
+    return {"merchant": row.merchant.name, "holder": row.holder, "bank": row.bank, "number": row.number_masked}
+
+
+def _before_agreeing(row: PayoutAccount, at: datetime) -> Words:
+    del at
+    says = _("In a day's time the money of %(merchant)s goes to %(holder)s, %(bank)s %(number)s.")
+    more = _("Call the merchant first, by a number you know.")
+    return f"{says % _waiting(row)} {more}"
+
+
+def _agree(account_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    agree_payout_account(account_id, note=wish["note"], by=by, at=at)
+    return _("Agreed. It counts in a day's time.")
+
+
+def _before_refusing(row: PayoutAccount, at: datetime) -> Words:
+    del at
+    return _("The money of %(merchant)s does not go to %(holder)s, %(bank)s %(number)s.") % _waiting(row)
+
+
+def _refuse(account_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    refuse_payout_account(account_id, note=wish["note"], by=by, at=at)
+    return _("Refused.")
+
+
+class CutoffForm(VerbForm):
+    """At which hour of which zone."""
+
+    zone = forms.CharField(label=gettext_lazy("Time zone"), max_length=40)
+    hour = forms.IntegerField(label=gettext_lazy("Hour"), min_value=0, max_value=23)
+
+    def __init__(self, *args: Any, row: Any, **kwargs: Any) -> None:
+        given = {"zone": row.cutoff_zone, "hour": row.cutoff_hour}
+        super().__init__(*args, row=row, initial=given, **kwargs)
+
+
+class ReserveForm(VerbForm):
+    """How much, and for how long."""
+
+    bps = forms.IntegerField(label=gettext_lazy("Hundredths of a percent"), min_value=0, max_value=BPS)
+    days = forms.IntegerField(label=gettext_lazy("Days"), min_value=0, max_value=RESERVE_DAYS_MAX)
+
+    def __init__(self, *args: Any, row: Any, **kwargs: Any) -> None:
+        given = {"bps": row.reserve_bps, "days": row.reserve_days}
+        super().__init__(*args, row=row, initial=given, **kwargs)
+
+
+def _before_moving(row: Merchant, at: datetime) -> Words:
+    del at
+    says = _("The day ends at %(hour)s:00 (%(zone)s). Another hour counts at once.")
+    return says % {"hour": row.cutoff_hour, "zone": row.cutoff_zone}
+
+
+def _move(merchant_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    move_cutoff(merchant_id, zone=wish["zone"], hour=wish["hour"], reason=wish["note"], by=by, at=at)
+    return _("The day ends at another hour now.")
+
+
+def _before_holding(row: Merchant, at: datetime) -> Words:
+    del at
+    says = _("%(share)s of what comes in is held back for %(days)s days. A change counts from the next settlement on.")
+    return says % {"share": share(row.reserve_bps), "days": row.reserve_days}
+
+
+def _hold(merchant_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    hold_reserve(merchant_id, bps=wish["bps"], days=wish["days"], reason=wish["note"], by=by, at=at)
+    return _("The reserve is changed.")
+
+
+VERBS = [
+    Verb("move_cutoff", Merchant, gettext_lazy("Move the end of the day"), MONEY, _before_moving, _move, CutoffForm),
+    Verb("hold_reserve", Merchant, gettext_lazy("Change the reserve"), MONEY, _before_holding, _hold, ReserveForm),
+    Verb("agree_account", PayoutAccount, gettext_lazy("Agree to this account"), MONEY, _before_agreeing, _agree),
+    Verb("refuse_account", PayoutAccount, gettext_lazy("Refuse this account"), MONEY, _before_refusing, _refuse),
+]

@@ -1,0 +1,92 @@
+"""Settlements are paid out: written down with its number in one transaction, sent in none, settled in another."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from billing import channels, statements
+from billing.channels import Disbursal, Payee
+from billing.models import Payout, PayoutAccount, Settlement
+from billing.rules import SEND_LEASE
+from billing.services.movements import MovementReport
+from billing.services.settle_payouts import PAYOUTS
+from billing.services.settlement import PAID_OUT
+from kernel.actor import Actor
+from kernel.sweeps import Sweep
+from ledger import rules as book
+from ledger import services as ledger
+
+PAYMASTER = Actor.system("pay_out")
+
+
+def pay_out_due(realm_id: int, *, at: datetime, limit: int = 50) -> int:
+    """Send what is to be paid out by now. Returns how many settlements were seen to."""
+    seen, payouts = _written(realm_id, at=at, limit=limit)
+    asked = ((row.id, row.channel, Disbursal(row.number, _payee(row), row.amount, at)) for row in payouts)
+    answers = channels.pay_out_all(asked, within=SEND_LEASE / 2)
+    PAYOUTS.settle_all([MovementReport(key, answer, "sync") for key, answer in answers], by=PAYMASTER, at=at)
+    return seen
+
+
+@transaction.atomic
+def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[Payout]]:
+    """Settlements to pay, and a payout for each, sent from the moment this commits. Without an account one waits."""
+    due = Settlement.objects.filter(realm_id=realm_id, pay_at__lte=at).select_related("realm").order_by("pay_at", "id")
+    rows = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
+    payouts = []
+    for row in rows:
+        channel = channels.PAYER_OF.get(row.realm.mode)
+        account = statements.account_in_force(row.merchant_id, at=at)
+        if channel is None or (account is None and row.livemode):
+            coming = statements.account_to_come(row.merchant_id, at=at) if channel else None
+            row.pay_at = coming.effective_at if coming else None
+            row.record("waits_for_account", by=PAYMASTER, at=at)
+            continue
+        row.pay_out()
+        row.record("paying", by=PAYMASTER, at=at)
+        payouts.append(_sent(row, account, channel, at=at))
+    return len(rows), payouts
+
+
+def _sent(row: Settlement, account: PayoutAccount | None, channel: str, *, at: datetime) -> Payout:
+    payout = Payout(
+        realm_id=row.realm_id,
+        merchant_id=row.merchant_id,
+        settlement=row,
+        account=account,
+        channel=channel,
+        currency=row.currency,
+        amount_minor=row.net_minor,
+        prepared_at=at,
+    )
+    payout.record("prepared", by=PAYMASTER, at=at)
+    payout.send(at=at, ask_at=at + SEND_LEASE)
+    payout.record("sent", by=PAYMASTER, at=at)
+    move = book.Move(book.payable(row.merchant_id), book.PAYOUTS, row.net)
+    ledger.post([ledger.Fact(payout.id, PAID_OUT, [move])], realm_id=row.realm_id, at=at)
+    return payout
+
+
+def _payee(payout: Payout) -> Payee:
+    """The account agreed on; or the one that each sandbox has at its bank."""
+    account = payout.account
+    if account is None:
+        return Payee(token_of(payout), payout.merchant.name, "sandbox", "0000")
+    return Payee(token_of(payout), account.holder, account.bank, account.number)
+
+
+def token_of(payout: Payout) -> str:
+    """What the sandbox bank calls it: a token there begins with its realm's number."""
+    named = payout.merchant_id if payout.account_id is None else payout.account_id
+    return f"{payout.realm_id}:out:{named.hex}"
+
+
+DUE = Sweep(
+    name="pay_out",
+    act=pay_out_due,
+    first="SELECT min(pay_at) FROM billing_settlement WHERE realm_id = %(realm)s AND pay_at IS NOT NULL",
+    batch=50,
+    beat="settle",
+    work=Settlement,
+    column="pay_at",
+)

@@ -1,0 +1,146 @@
+"""What must always be true of what merchants are paid: name, sentence, a query that returns no rows."""
+
+AT_SETTLEMENT = (
+    (
+        "settlements_are_the_sums_of_their_lines",
+        "A settlement's totals are the sums of its lines, kind by kind, and its count is theirs.",
+        """
+        SELECT s.id, s.net_minor, l.* FROM billing_settlement s
+        LEFT JOIN LATERAL (
+            SELECT count(*)::int AS n, coalesce(sum(amount_minor) FILTER (WHERE kind = 'gross'), 0) AS gross,
+                   coalesce(sum(amount_minor) FILTER (WHERE kind = 'fee'), 0) AS fee,
+                   coalesce(sum(amount_minor) FILTER (WHERE kind = 'refund'), 0) AS refund,
+                   coalesce(sum(amount_minor) FILTER (WHERE kind = 'adjustment'), 0) AS adjustment,
+                   coalesce(sum(amount_minor) FILTER (WHERE kind = 'reserve'), 0) AS reserve,
+                   coalesce(sum(amount_minor) FILTER (WHERE kind = 'carried'), 0) AS carried
+            FROM billing_settlementline WHERE settlement_id = s.id) l ON true
+        WHERE s.state = 'open' OR l.n = 0
+           OR (s.lines_count, s.gross_minor, s.fees_minor, s.refunds_minor, s.adjustments_minor, s.reserve_minor,
+               s.carried_minor) IS DISTINCT FROM (l.n, l.gross, l.fee, l.refund, l.adjustment, l.reserve, l.carried)
+        """,
+    ),
+    (
+        "a_settlement_line_is_its_posting",
+        "Each line is a posting of that merchant's account, in that currency and realm, with its amount and side.",
+        """
+        SELECT l.id, l.amount_minor, p.amount_minor AS booked, p.kind FROM billing_settlementline l
+        JOIN billing_settlement s ON s.id = l.settlement_id JOIN ledger_posting p ON p.id = l.posting_id
+        WHERE (p.realm_id, p.currency, l.merchant_id) <> (s.realm_id, s.currency, s.merchant_id)
+           OR l.order_id IS DISTINCT FROM p.order_id
+           OR p.kind IN ('paid_out', 'payout_failed')
+           OR l.amount_minor IS DISTINCT FROM CASE
+              WHEN (p.credit_account, p.credit_owner) = ('payable', s.merchant_id) THEN p.amount_minor
+              WHEN (p.debit_account, p.debit_owner) = ('payable', s.merchant_id) THEN -p.amount_minor END
+        """,
+    ),
+    (
+        "what_is_carried_was_left_over",
+        "What a settlement carries is the net of an earlier one of the same account that was not paid.",
+        """
+        SELECT l.id, e.state, e.net_minor, l.amount_minor FROM billing_settlementline l
+        JOIN billing_settlement s ON s.id = l.settlement_id JOIN billing_settlement e ON e.id = l.earlier_id
+        WHERE (e.merchant_id, e.realm_id, e.currency, l.merchant_id)
+              <> (s.merchant_id, s.realm_id, s.currency, s.merchant_id)
+           OR l.amount_minor <> e.net_minor OR e.period_until >= s.period_until
+           OR NOT (e.state = 'failed' OR (e.state = 'closed' AND e.net_minor < 0))
+        """,
+    ),
+    (
+        "nothing_owed_is_forgotten",
+        "A posting of a merchant's account that is in no settlement is not older than where the next one looks.",
+        """
+        SELECT p.id, p.kind, m.id AS merchant FROM ledger_posting p JOIN merchants_merchant m
+          ON m.id = CASE WHEN p.credit_account = 'payable' THEN p.credit_owner
+                         WHEN p.debit_account = 'payable' THEN p.debit_owner END
+        WHERE p.id < m.settled_below AND p.kind NOT IN ('paid_out', 'payout_failed')
+          AND NOT EXISTS (SELECT 1 FROM billing_settlementline l WHERE l.posting_id = p.id)
+        """,
+    ),
+    (
+        "payable_is_what_was_not_paid",
+        "What the book owes a merchant is what is not settled yet, and what is settled and neither paid nor carried.",
+        """
+        WITH sides AS (
+            SELECT p.id, p.kind, p.currency, p.credit_owner AS owner, p.amount_minor AS minor FROM ledger_posting p
+            WHERE p.credit_account = 'payable'
+            UNION ALL SELECT p.id, p.kind, p.currency, p.debit_owner, -p.amount_minor FROM ledger_posting p
+            WHERE p.debit_account = 'payable'),
+        book AS (
+            SELECT owner, currency, sum(minor) AS balance, coalesce(sum(minor) FILTER (
+                WHERE kind NOT IN ('paid_out', 'payout_failed') AND NOT EXISTS (
+                    SELECT 1 FROM billing_settlementline l WHERE l.posting_id = sides.id)), 0) AS unsettled
+            FROM sides GROUP BY 1, 2),
+        left_over AS (
+            SELECT merchant_id AS owner, currency, sum(net_minor) AS net FROM billing_settlement s
+            WHERE state IN ('closed', 'failed') AND NOT EXISTS (
+                SELECT 1 FROM billing_settlementline l WHERE l.earlier_id = s.id) GROUP BY 1, 2)
+        SELECT coalesce(b.owner, o.owner) AS merchant, b.balance, b.unsettled, o.net FROM book b
+        FULL JOIN left_over o ON o.owner = b.owner AND o.currency = b.currency
+        WHERE coalesce(b.balance, 0) <> coalesce(b.unsettled, 0) + coalesce(o.net, 0)
+        """,
+    ),
+    (
+        "reserves_are_what_is_held",
+        "What the book holds back of a merchant is what their settlements held and have not released.",
+        """
+        WITH book AS (
+            SELECT owner, currency, sum(minor) AS minor FROM (
+                SELECT credit_owner AS owner, currency, amount_minor AS minor FROM ledger_posting
+                WHERE credit_account = 'reserve'
+                UNION ALL SELECT debit_owner, currency, -amount_minor FROM ledger_posting
+                WHERE debit_account = 'reserve') sides GROUP BY 1, 2),
+        held AS (
+            SELECT merchant_id AS owner, currency, sum(held_minor) AS minor FROM billing_settlement s
+            WHERE NOT EXISTS (SELECT 1 FROM ledger_posting p WHERE p.cause_id = s.id AND p.kind = 'reserve_released')
+            GROUP BY 1, 2)
+        SELECT coalesce(b.owner, h.owner) AS merchant, b.minor AS book, h.minor AS held FROM book b
+        FULL JOIN held h ON h.owner = b.owner AND h.currency = b.currency
+        WHERE coalesce(b.minor, 0) <> coalesce(h.minor, 0)
+        """,
+    ),
+    (
+        "payouts_are_of_their_settlement",
+        "A payout sends its settlement's net to an account of that merchant, and says what became of the settlement.",
+        """
+        SELECT p.id, p.state, s.state AS settlement FROM billing_settlement s
+        LEFT JOIN billing_payout p ON p.settlement_id = s.id LEFT JOIN billing_payoutaccount a ON a.id = p.account_id
+        WHERE (p.id IS NULL) <> (s.state IN ('open', 'closed'))
+           OR (p.merchant_id, p.realm_id, p.currency, p.amount_minor)
+              <> (s.merchant_id, s.realm_id, s.currency, s.net_minor)
+           OR a.merchant_id <> p.merchant_id OR (a.id IS NOT NULL AND (a.state <> 'agreed'
+              OR a.effective_at > p.prepared_at))
+           OR s.state <> CASE WHEN p.state = 'succeeded' THEN 'paid' WHEN p.state IN ('failed', 'not_sent')
+                         THEN 'failed' WHEN p.id IS NOT NULL THEN 'paying' ELSE s.state END
+        """,
+    ),
+    (
+        "payouts_are_booked_once",
+        "Each payout is booked as sent once, and as arrived or come back exactly when it was; the rest is on its way.",
+        """
+        SELECT coalesce(p.id, b.cause_id) AS payout, p.state, b.* FROM billing_payout p
+        FULL JOIN (SELECT cause_id, coalesce(sum(amount_minor) FILTER (WHERE kind = 'paid_out'), 0) AS sent,
+                          coalesce(sum(amount_minor) FILTER (WHERE kind = 'payout_arrived'), 0) AS arrived,
+                          coalesce(sum(amount_minor) FILTER (WHERE kind = 'payout_failed'), 0) AS back
+                   FROM ledger_posting WHERE kind IN ('paid_out', 'payout_arrived', 'payout_failed') GROUP BY 1) b
+             ON b.cause_id = p.id
+        WHERE (b.sent, b.arrived, b.back) IS DISTINCT FROM (
+            p.amount_minor::numeric, CASE WHEN p.state = 'succeeded' THEN p.amount_minor ELSE 0 END::numeric,
+            CASE WHEN p.state IN ('failed', 'not_sent') THEN p.amount_minor ELSE 0 END::numeric)
+        """,
+    ),
+    (
+        "the_bank_agrees_on_payouts",
+        "What the sandbox bank paid a merchant is a success here, open, or a case; what succeeded here it paid.",
+        """
+        SELECT b.number, b.txn, p.id, p.state, b.amount_minor AS bank, p.amount_minor AS ours
+        FROM (SELECT * FROM sandbox_bank.debit WHERE code = '' AND payout) b
+        FULL JOIN (SELECT * FROM billing_payout WHERE channel = 'sandbox') p
+             ON replace(p.id::text, '-', '') = b.number
+        WHERE (b.number IS NULL AND p.state = 'succeeded')
+           OR (b.number IS NOT NULL AND p.state = 'succeeded'
+               AND (b.txn, b.amount_minor) <> (p.channel_txn, p.amount_minor))
+           OR (b.number IS NOT NULL AND p.state NOT IN ('sent', 'unknown', 'succeeded')
+               AND NOT EXISTS (SELECT 1 FROM billing_case c WHERE c.payout_id = p.id))
+        """,
+    ),
+)

@@ -1,0 +1,63 @@
+"""When a merchant's day ends, and how much of what comes in is held back."""
+
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from django.db import transaction
+
+from kernel.actor import Actor
+from kernel.money import BPS
+from kernel.refusal import FieldError, Invalid, NotFound
+from merchants.models import Merchant
+from merchants.rules.cutoff import RESERVE_DAYS_MAX, next_cutoff
+from merchants.services.record import note
+
+_LAST_HOUR = 23
+
+
+@transaction.atomic
+def move_cutoff(merchant_id: UUID, *, zone: str, hour: int, reason: str = "", by: Actor, at: datetime) -> Merchant:
+    """The merchant's day ends at this hour of this zone, from now on. A cut-off that has come and was missed stays.
+
+    Raises:
+        NotFound: there is no such merchant.
+        Invalid: there is no such zone or hour.
+    """
+    if zone not in available_timezones():
+        raise Invalid(errors=[FieldError("/zone", "no such time zone")])
+    if not 0 <= hour <= _LAST_HOUR:
+        raise Invalid(errors=[FieldError("/hour", "between 0 and 23")])
+    merchant = _locked(merchant_id)
+    merchant.cutoff_zone, merchant.cutoff_hour = zone, hour
+    if merchant.settles_at > at:
+        merchant.settles_at = next_cutoff(at, zone, hour)
+    merchant.save(update_fields=["cutoff_zone", "cutoff_hour", "settles_at"])
+    note(merchant_id, "cutoff_moved", merchant_id, by=by, at=at, zone=zone, hour=hour, reason=reason)
+    return merchant
+
+
+@transaction.atomic
+def hold_reserve(merchant_id: UUID, *, bps: int, days: int, reason: str = "", by: Actor, at: datetime) -> Merchant:
+    """So much of what comes in is held back for so many days, from the next settlement on; nothing for 0.
+
+    Raises:
+        NotFound: there is no such merchant.
+        Invalid: more than everything, or for no time.
+    """
+    if not 0 <= bps <= BPS:
+        raise Invalid(errors=[FieldError("/bps", "between 0 and 10000")])
+    if not (bps == 0 or 1 <= days <= RESERVE_DAYS_MAX):
+        raise Invalid(errors=[FieldError("/days", "between 1 and 365")])
+    merchant = _locked(merchant_id)
+    merchant.reserve_bps, merchant.reserve_days = bps, days if bps else 0
+    merchant.save(update_fields=["reserve_bps", "reserve_days"])
+    note(merchant_id, "reserve_changed", merchant_id, by=by, at=at, bps=bps, days=days, reason=reason)
+    return merchant
+
+
+def _locked(merchant_id: UUID) -> Merchant:
+    found = Merchant.objects.select_for_update(of=("self",), no_key=True).filter(pk=merchant_id).first()
+    if found is None:
+        raise NotFound
+    return found
