@@ -19,8 +19,12 @@ from billing.models import Callback, Deduction, Instrument
 from billing.services.deduct import deduct_due
 from billing.services.instruments import limit_instrument, open_wallet, top_up
 from billing.services.outage import begin_outage, end_outage
+from billing.services.payout_accounts import Account, agree_payout_account, ask_payout_account
+from billing.services.payouts import pay_out_due
 from billing.services.refund import Asked, refund_order
 from billing.services.settle import Report, settle_all
+from billing.services.settlement import settle_due
+from kernel.actor import Actor
 from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
 from kernel.forms import first_time, new_token
 from merchants import services as merchants
@@ -60,6 +64,11 @@ def life(power_bank: Shop) -> Order:
     again = Report(deduction.id, Taken("another", deduction.amount), "callback")
     settle_all([again], by=BY, at=NOON + timedelta(hours=1))
     refund_order(order.id, Asked(amount_minor=100, reason="x"), by=BY, at=NOON)
+    account = Account(holder="x", bank="y", number="6222021234567890")
+    asked = ask_payout_account(power_bank.merchant.id, account, by=BY, at=NOON)
+    agree_payout_account(asked.id, by=Actor.system("another"), at=NOON)
+    settle_due(power_bank.realm_id, at=NOON + timedelta(days=1))
+    pay_out_due(power_bank.realm_id, at=NOON + timedelta(days=1))
     begin_outage("sandbox", "maintenance", by=BY, at=NOON)
     end_outage("sandbox", "over", by=BY, at=NOON)
     Callback.objects.create(channel="sandbox", notify_id="n1", raw=b'{"number": "1"}', at=NOON)

@@ -18,6 +18,7 @@ from bnpl import gauges, heartbeat
 from bnpl.work.kinds import KINDS
 from kernel.admin_site import VIEWERS
 from kernel.clock import live_now
+from merchants.models import Merchant
 from orders.models import Obligation
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.visiting import signed_in, words
@@ -118,6 +119,13 @@ def test_metrics_without_a_database_are_none(db: None, monkeypatch: pytest.Monke
     monkeypatch.setattr(gauges, "under_way", gone)
     response = Client().get("/metrics")
     assert (response.status_code, response.content) == (503, b"")
+
+
+@pytest.fixture
+def power_bank(power_bank: Shop) -> Shop:
+    """Its days are settled up to now, as they are where anybody rings."""
+    Merchant.objects.update(settles_at=live_now() + timedelta(days=1))
+    return power_bank
 
 
 @pytest.mark.parametrize("role", VIEWERS)
