@@ -178,3 +178,24 @@ class PayoutAccountOwn(Refusal):
         403,
         _("You asked for this account yourself: another person must agree."),
     )
+
+
+class BreakClosed(Refusal):
+    """Somebody, or a later file, has settled it."""
+
+    code, title = "break_closed", _("This difference is settled already.")
+
+
+class BreakInFlight(Busy):
+    """It may still turn out to be no difference at all."""
+
+    code, title = "break_in_flight", _("Nobody knows yet how this ended; the channel is asked until it is known.")
+
+
+class NothingToPost(Refusal):
+    """The money is booked, or stands in suspense by a case."""
+
+    code, title = (
+        "nothing_to_post",
+        _("The book holds no difference to put into suspense: it is booked, or there is a case."),
+    )

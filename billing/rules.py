@@ -8,6 +8,8 @@ from uuid import UUID
 from billing.planning import Kind
 from kernel.money import BPS, Money
 
+#: A difference from a channel's statement of so much is settled by two colleagues, never by one alone.
+TWO_PEOPLE_FROM_MINOR = 100_000
 #: How long after sending, and after each further ask, an unknown outcome is asked about.
 ASK_WAITS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
 #: After this long without knowing, a person is to look, beside the asking.

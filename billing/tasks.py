@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from billing.services import ask, ask_parts, callbacks, deduct, outage, payouts, settlement, untold
+from billing.services import ask, ask_parts, callbacks, deduct, fetch, outage, payouts, settlement, untold
 from kernel.clock import live_now
 from kernel.sweeps import running_realms
 from orders import services as orders
@@ -38,6 +38,12 @@ def close_days() -> None:
 def keep_outages() -> None:
     """Stop what a channel that is out would collect, and let go on what one that is back does."""
     outage.keep_outages(real=live_now())
+
+
+@shared_task
+def fetch_statements() -> None:
+    """Take in what channels wrote of days that are over."""
+    fetch.fetch_statements(real=live_now())
 
 
 @shared_task

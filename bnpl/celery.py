@@ -39,6 +39,7 @@ SCHEDULE = {
     "outages": every(10.0, "billing.tasks.keep_outages"),
     "callbacks": every(2.0, "billing.tasks.deliver_sandbox_callbacks"),
     "remind": every(60.0, "billing.tasks.remind_due"),
+    "statements": every(600.0, "billing.tasks.fetch_statements"),
     "notices": every(2.0, "accounts.tasks.deliver_notices"),
     "expire": every(60.0, "orders.tasks.expire_unconfirmed"),
     "webhooks": every(1.0, "merchants.tasks.deliver_webhooks", queue=WEBHOOKS),

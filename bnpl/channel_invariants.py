@@ -1,5 +1,7 @@
 """What must always be true of money at channels and on its way back: name, sentence, a query that returns no rows."""
 
+from bnpl.statement_invariants import FROM_STATEMENTS
+
 AT_CHANNELS = (
     (
         "the_bank_agrees",
@@ -110,4 +112,5 @@ AT_CHANNELS = (
                AND NOT EXISTS (SELECT 1 FROM billing_case c WHERE c.refund_part_id = p.id))
         """,
     ),
+    *FROM_STATEMENTS,
 )

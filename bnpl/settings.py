@@ -27,11 +27,9 @@ NUM_PROXIES = env.number("NUM_PROXIES", 0)
 # Who may read /metrics (bnpl.gauges). Empty in production: nobody.
 METRICS_TOKEN = env.metrics_token()
 
-# Personal data: {id: 32 bytes}, the first one encrypts; and the key of the blind index.
+# Personal data: {id: 32 bytes}, the first one encrypts; the key of the blind index; and those that sign proofs.
 PII_KEYS = env.pii_keys()
-BLIND_INDEX_KEY = env.blind_index_key()
-# Signed proofs of kept promises (personal.signing): {id: 32 bytes}, the first one signs, all are published.
-PROOF_KEYS = env.proof_keys()
+BLIND_INDEX_KEY, PROOF_KEYS = env.blind_index_key(), env.proof_keys()
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -202,7 +200,6 @@ MFA_ADAPTER = "accounts.second_factor.Adapter"  # its secrets are sealed
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "先享后付"
 
-# mail
 EMAIL_BACKEND = "accounts.notices.LocalMail" if LOCAL_MESSAGES else "django.core.mail.backends.smtp.EmailBackend"
 EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
 EMAIL_PORT = env.number("EMAIL_PORT", 25)
@@ -288,7 +285,6 @@ STORAGES = {
 WHITENOISE_AUTOREFRESH = TESTING  # tests serve the sources; nothing is collected for them
 WHITENOISE_USE_FINDERS = TESTING
 
-# language and time: everything is UTC inside; a person's own zone is kept with the person
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]

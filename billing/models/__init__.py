@@ -12,8 +12,10 @@ from billing.models.outage import Outage
 from billing.models.payout import Payout, PayoutAccount, PayoutAccountEvent, PayoutEvent
 from billing.models.refunding import Refund, RefundEvent, RefundPart, RefundPartEvent
 from billing.models.settlement import Settlement, SettlementEvent, SettlementLine
+from billing.models.statements import Break, StatementFile, StatementLine
 
 __all__ = [
+    "Break",
     "Callback",
     "Case",
     "ChannelReport",
@@ -35,6 +37,8 @@ __all__ = [
     "Settlement",
     "SettlementEvent",
     "SettlementLine",
+    "StatementFile",
+    "StatementLine",
     "Wallet",
     "WalletEntry",
 ]

@@ -107,6 +107,9 @@ class Deduction(Lifecycle):
         indexes = [
             models.Index(fields=["realm", "ask_at", "id"], name="deductions_to_ask", condition=Q(ask_at__isnull=False)),
             models.Index(fields=["person", "-id"], name="deductions_of_person"),
+            models.Index(
+                fields=["realm", "channel", "resolved_at"], name="deductions_by_end", condition=Q(state="succeeded")
+            ),
         ]
         triggers = guards.lifecycle(
             "billing_deductionevent",

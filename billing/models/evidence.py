@@ -22,7 +22,7 @@ class ChannelReport(Identified):
     deduction = models.ForeignKey(Deduction, models.PROTECT, null=True, blank=True, related_name="reports")
     refund_part = models.ForeignKey(RefundPart, models.PROTECT, null=True, blank=True, related_name="reports")
     payout = models.ForeignKey(Payout, models.PROTECT, null=True, blank=True, related_name="reports")
-    source = models.CharField(max_length=8)
+    source = models.CharField(max_length=10)
     outcome = models.CharField(max_length=10)
     code = models.CharField(max_length=60, blank=True)
     channel_txn = models.CharField(max_length=64, blank=True)

@@ -134,6 +134,9 @@ class RefundPart(Movement):
             models.Index(
                 fields=["realm", "ask_at", "id"], name="refund_parts_to_ask", condition=Q(ask_at__isnull=False)
             ),
+            models.Index(
+                fields=["realm", "channel", "resolved_at"], name="refund_parts_by_end", condition=Q(state="succeeded")
+            ),
         ]
         triggers = guards.lifecycle(
             "billing_refundpartevent",

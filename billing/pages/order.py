@@ -20,7 +20,7 @@ from kernel.forms import first_time, new_token, plain
 from kernel.refusal import NotFound, Refusal
 from kernel.templatetags.house import appointment
 from orders import queries as orders
-from orders.models import Obligation
+from orders.models import Obligation, Order
 from orders.queries import Sheet
 from orders.services import reportable
 
@@ -90,6 +90,17 @@ def _help(sheet: Sheet, *, at: datetime) -> dict[str, Any]:
     }
 
 
+def _story(order: Order) -> dict[str, Any]:
+    """What happened to it so far, and whether there is a receipt for it."""
+    attempts = list(queries.attempts_at(order.id))
+    return {
+        "history": order.history.order_by("-seq"),
+        "attempts": attempts,
+        "receipt": has_receipt(order, attempts),
+        "refunds": list(queries.refunds_of(order.id)),
+    }
+
+
 def show_order(
     visitor: Visitor,
     sheet: Sheet,
@@ -103,7 +114,6 @@ def show_order(
     days = _days(visitor, sheet, coming) if coming else []
     graced = [day for day in days if coming and (coming.overdue_from is None or day < coming.overdue_from)]
     instruments = queries.instruments_of([visitor.person.id]).get(visitor.person.id, [])
-    attempts = list(queries.attempts_at(sheet.order.id))
     planned = queries.coming_of(sheet.obligations, instruments)
     still = any(row.paused_at for row in sheet.obligations)
     return visitor.show(
@@ -111,10 +121,7 @@ def show_order(
         status=status,
         sheet=sheet,
         order=sheet.order,
-        history=sheet.order.history.order_by("-seq"),
-        attempts=attempts,
-        receipt=has_receipt(sheet.order, attempts),
-        refunds=list(queries.refunds_of(sheet.order.id)),
+        **_story(sheet.order),
         planned=planned,
         outlook=outlook_of(sheet, planned),
         late=queries.late_of(sheet),

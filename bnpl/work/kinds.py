@@ -8,7 +8,7 @@ from typing import TypeAlias
 from django.db.models import Model
 
 from accounts.models import Delivery
-from billing.models import Case, Deduction, Payout, RefundPart, Settlement
+from billing.models import Break, Case, Deduction, Payout, RefundPart, Settlement
 from merchants.models import Merchant, WebhookDelivery
 from orders.models import Concern, Obligation, Order
 
@@ -226,6 +226,21 @@ KINDS: Mapping[str, Kind] = {
         do="Read the deduction's reports and decide with the channel.",
         rows=Rows(
             model=Case,
+            column="opened_at",
+            whole=True,
+            where="closed_at IS NULL",
+            look={"closed_at__isnull": "True"},
+            of="kind",
+        ),
+    ),
+    "breaks_open": Kind(
+        says="Differences from channels' statements, by kind",
+        late=_DAY,
+        stuck=3 * _DAY,
+        because="the next day's file explains those at the end of a day; the others are office work",
+        do="Judge each on its own page in the console: put it into suspense, or say that there is none.",
+        rows=Rows(
+            model=Break,
             column="opened_at",
             whole=True,
             where="closed_at IS NULL",

@@ -93,6 +93,7 @@ PRODUCTION = {
     "BASE_URL": "https://pay.example",
     "PII_KEYS": "k1:q83vEjRWeJCrze8SNFZ4kLzN3v8BI0VniavN7wEjRWc=",
     "BLIND_INDEX_KEY": "3q2+78r+ur4SNFZ4kKvN7xEiM0RVZneImaq7zN3u/xA=",
+    "PROOF_KEYS": "p1:7Hk2mQ9xT4vB1cN8rL5wY0zJ3fD6gS+aPeUoIiKjVhM=",
     "DATABASE_URL": "postgresql:///nowhere",
     "REDIS_URL": "redis://127.0.0.1:1/0",
 }

@@ -33,6 +33,7 @@ from orders.models import Order
 from personal.models import Erasure
 from personal.services import copying, export, proof
 from portal.services import letters, team
+from tests.billing.statements import STRAY, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.visiting import signed_in, words
 
@@ -78,6 +79,7 @@ def life(power_bank: Shop) -> Order:
     team.found_team(power_bank.live.id, "owner@example.com", "correct horse battery", by=BY, at=NOON)
     team.invite(power_bank.live.id, "viewer", phone=PHONE, by=BY, at=NOON)
     letters.ask_new_password("owner@example.com", at=NOON)
+    taken_in(power_bank, written([STRAY]))
     export.ask_export(person.id, by=BY, at=NOON)
     copying.make_exports(at=NOON, seconds=60)
     proof.issue_proof(person.id, ["band"], 7, by=BY, at=NOON)

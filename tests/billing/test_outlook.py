@@ -68,4 +68,4 @@ def test_a_debt_that_nothing_is_planned_for_stays_owed(power_bank: Shop, ada: Pe
     order = completed(power_bank, ada, yuan("6"))
     order.obligations.update(plan=[], collect_at=None)
     it_is(NOON, ada)
-    assert "不会再自动扣款，欠款仍需支付" in said(order)
+    assert "如果您不操作 没有后续的自动扣款计划，请在此支付。" in said(order)

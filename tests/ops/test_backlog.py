@@ -29,6 +29,7 @@ OPEN_WORK = (
     "orders_waiting",
     "deliveries_due",
     "cases_open",
+    "breaks_open",
     "callback_due",
 )
 

@@ -1,5 +1,6 @@
 from django.contrib import admin
 
+from billing.admin.statements import BreakAdmin, StatementFileAdmin, StatementLineAdmin
 from billing.models import (
     Callback,
     Case,
@@ -27,6 +28,8 @@ from billing.models import (
 )
 from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
+
+__all__ = ["BreakAdmin", "StatementFileAdmin", "StatementLineAdmin"]
 
 
 @admin.register(Instrument)

@@ -1,0 +1,80 @@
+"""How long a statement of many lines takes to be read, compared and kept, and how much memory its reader needs.
+
+Run by pytest, for its servers: `make bench-statements`. STATEMENT_LINES says how many (a million); one in ten
+thousand is wrong. All else is as in production: the role, its limits, the constraints and the guards.
+"""
+
+import os
+import re
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from billing.channels.layouts import PLAIN
+from billing.models import Break
+from billing.services.deduct import deduct_due
+from billing.services.reconcile import import_statement
+from tests.conftest import BY, NOON, completed, make_shop, someone, yuan
+
+LINES = int(os.environ.get("STATEMENT_LINES", "1000000"))
+WRONG = 10_000
+HEAD = b"number,transaction,kind,amount_minor,currency,status,time\r\n"
+_MANY = """
+INSERT INTO billing_deduction (id, version, realm_id, person_id, instrument_id, channel, purpose, reason, currency,
+    amount_minor, state, prepared_at, sent_at, resolved_at, channel_txn, failure_code, failure_class, asks)
+SELECT ('019aaaaa' || lpad(to_hex(n), 24, '0'))::uuid, 1, realm_id, person_id, instrument_id, channel, purpose, reason,
+    currency, 100 + n, 'succeeded', prepared_at, sent_at, resolved_at, 'tx_' || n, '', '', 0
+FROM billing_deduction, generate_series(1, %s) n
+"""
+_FILE = """
+COPY (SELECT replace(id::text, '-', ''), channel_txn, 'debit',
+             amount_minor + (CASE WHEN amount_minor %% {wrong} = 0 THEN 1 ELSE 0 END), currency, 'success',
+             to_char(resolved_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"+00:00"')
+      FROM billing_deduction ORDER BY id) TO STDOUT WITH (FORMAT csv)
+"""
+_SUMS = """
+SELECT count(*) FILTER (WHERE amount_minor %% %(wrong)s = 0),
+       sum(amount_minor + (amount_minor %% %(wrong)s = 0)::int)::bigint FROM billing_deduction
+"""
+
+
+def peak() -> int:
+    """The most memory this process had since it was last asked to forget, in MB."""
+    found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
+    return int(found[1]) // 1024 if found else 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_large_statement(superuser_connection: "psycopg2.extensions.connection") -> None:
+    shop = make_shop("来电充电宝")
+    completed(shop, someone(shop), yuan("6"))
+    deduct_due(shop.realm_id, at=NOON)
+    with tempfile.TemporaryFile() as file:
+        with superuser_connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+            cursor.execute(_MANY, [LINES - 1])
+            cursor.execute("ANALYZE billing_deduction")
+            file.write(HEAD)
+            cursor.copy_expert(_FILE.format(wrong=WRONG).replace("%%", "%"), file)
+            cursor.execute(_SUMS, {"wrong": WRONG})
+            [(wrong, total)] = cursor.fetchall()
+            file.write(f"END,{LINES},{total},0\r\n".encode())
+        size = file.tell() // 1_000_000
+        file.seek(0)
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        before, begun = peak(), time.perf_counter()
+        done = import_statement(
+            "sandbox", file, realm_id=shop.realm_id, day=date(2026, 11, 20), layout=PLAIN, name="x", by=BY, at=NOON
+        )
+        took = time.perf_counter() - begun
+    sys.stdout.write(
+        f"\n{done.lines:,} lines, {size} MB: {took:.1f} s, {done.lines / took:,.0f} lines a second;"
+        f" memory {before} MB before, {peak()} MB at most; {Break.objects.count()} differences found\n"
+    )
+    if (done.lines, done.trouble, Break.objects.count()) != (LINES, "", wrong):
+        raise AssertionError(f"{done.lines} lines, {wrong} of them planted: {done.trouble}")

@@ -1,0 +1,67 @@
+"""Channels' statement files in the console: what they say, and where they part from what we have."""
+
+from django.contrib import admin
+
+from billing.models import Break, StatementFile, StatementLine
+from kernel.admin_site import ReadOnlyAdmin
+from kernel.templatetags.house import minor
+
+
+@admin.register(StatementFile)
+class StatementFileAdmin(ReadOnlyAdmin):
+    list_display = [
+        "public_id",
+        "channel",
+        "covers_on",
+        "name",
+        "lines",
+        "damaged",
+        "trouble",
+        "imported_at",
+        "read_at",
+    ]
+    list_filter = ["realm__mode"]
+    search_fields = ["digest__exact"]
+    ordering = ["-id"]
+
+
+@admin.register(StatementLine)
+class StatementLineAdmin(ReadOnlyAdmin):
+    list_display = [
+        "statement",
+        "place",
+        "verdict",
+        "kind",
+        "status",
+        "amount",
+        "number",
+        "channel_txn",
+        "damage",
+        "at",
+    ]
+    list_filter = ["verdict"]
+    list_select_related = ["statement"]
+    search_fields = ["channel_txn__exact"]
+    found_by = {"stm": "statement_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, row: StatementLine) -> str:
+        return "" if row.amount_minor is None else minor(row.amount_minor, row.currency)
+
+
+@admin.register(Break)
+class BreakAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "kind", "channel", "theirs", "ours", "opened_at", "wanted", "resolution", "closed_at"]
+    list_filter = ["kind", "resolution", "realm__mode"]
+    search_fields = ["line__channel_txn__exact"]
+    found_by = {"ded": "deduction_id", "rfp": "refund_part_id", "stm": "statement_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="theirs", ordering="theirs_minor")
+    def theirs(self, row: Break) -> str:
+        return "" if row.theirs_minor is None else minor(row.theirs_minor, row.theirs_currency)
+
+    @admin.display(description="ours", ordering="ours_minor")
+    def ours(self, row: Break) -> str:
+        return "" if row.ours_minor is None else minor(row.ours_minor, row.ours_currency)

@@ -1,0 +1,35 @@
+"""The sandbox bank's statement of a day: a CSV of all that it moved or refused for the accounts of one realm."""
+
+from datetime import date
+from typing import BinaryIO
+
+from billing.channels import bank
+from billing.channels.layouts import PLAIN
+
+HEAD = b"number,transaction,kind,amount_minor,currency,status,time\r\n"
+_LINES = """
+COPY (
+    SELECT number, txn, CASE WHEN refund_of IS NULL THEN 'debit' ELSE 'refund' END, amount_minor, currency,
+           CASE WHEN code = '' THEN 'success' ELSE 'failed' END,
+           to_char(settles_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')
+    FROM sandbox_bank.debit WHERE {day} ORDER BY settles_at, number
+) TO STDOUT WITH (FORMAT csv)
+"""
+_TRAILER = """
+SELECT count(*), coalesce(sum(amount_minor) FILTER (WHERE code = '' AND refund_of IS NULL), 0),
+       coalesce(sum(amount_minor) FILTER (WHERE code = '' AND refund_of IS NOT NULL), 0)
+FROM sandbox_bank.debit WHERE {day}
+"""
+#: What it pays out to merchants stands in no statement of debits.
+_DAY = "NOT payout AND settles_at >= %s AND settles_at < %s AND token LIKE %s"
+
+
+def write_statement(file: BinaryIO, *, realm_id: int, day: date) -> None:
+    """Write what is final of this day of the bank's: money whose outcome it still keeps back stands in a later one."""
+    file.write(HEAD)
+    with bank.books() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        span = [*PLAIN.window(day), f"{realm_id}:%"]
+        cursor.copy_expert(_LINES.format(day=cursor.mogrify(_DAY, span).decode()), file)
+        cursor.execute(_TRAILER.format(day=_DAY), span)
+        file.write(",".join(["END", *map(str, cursor.fetchone())]).encode() + b"\r\n")

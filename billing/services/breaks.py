@@ -1,0 +1,171 @@
+"""What parts from a channel's statement is put right: by the resolver where it can be, else by colleagues."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+from django.db import transaction
+from django.db.models import Count, Q
+
+from billing import rules
+from billing.channels import Taken
+from billing.models import Break, Case, Deduction, RefundPart, StatementFile
+from billing.refusals import BreakClosed, BreakInFlight, NothingToPost
+from billing.services.movements import MovementReport
+from billing.services.settle import Report, settle_all
+from billing.services.settle_parts import PARTS
+from kernel.actor import Actor
+from kernel.money import Money
+from kernel.refusal import NotFound
+from ledger import rules as book
+from ledger import services as ledger
+
+log = structlog.get_logger(__name__)
+SOURCE, KIND = "statement", "break_to_suspense"
+#: Cases whose money the resolver has put into suspense by itself.
+IN_SUSPENSE = ("taken_after_failure", "taken_twice", "wrong_amount", "refunded_twice", "refunded_after_failure")
+_Ours = Deduction | RefundPart
+
+
+def hear_breaks(realm_id: int, *, by: Actor, at: datetime, limit: int = 100) -> int:
+    """Hand what only the channel knows to the resolver, as if it had called back. Returns how much that was.
+
+    What cannot be settled so is logged and stays open for a colleague.
+    """
+    waiting = Break.objects.filter(realm_id=realm_id, heard_at__isnull=True).order_by("id")
+    rows = list(waiting.select_related("line", "deduction", "refund_part")[:limit])
+    turn: dict[UUID, Break] = {}
+    for row in rows:  # of one number one thing at a time, in the order in which the channel says it
+        turn.setdefault(row.deduction_id or row.refund_part_id or row.id, row)
+    heard = list(turn.values())
+    try:
+        settle_all([Report(*_word(row)) for row in heard if row.deduction_id], by=by, at=at)
+    except Exception:
+        log.exception("statement_not_settled", realm=realm_id)
+    try:
+        PARTS.settle_all([MovementReport(*_word(row)) for row in heard if row.refund_part_id], by=by, at=at)
+    except Exception:
+        log.exception("statement_not_settled", realm=realm_id)
+    _note_heard([row.id for row in heard], by=by, at=at)
+    return len(rows)
+
+
+def _word(row: Break) -> tuple[UUID, Taken, str]:
+    """What the statement's line says about one of our numbers."""
+    ours, line = row.deduction_id or row.refund_part_id, row.line
+    if ours is None or line is None or row.theirs is None:
+        raise RuntimeError(f"{row} has nothing to say")
+    return ours, Taken(line.channel_txn, row.theirs), SOURCE
+
+
+@transaction.atomic
+def _note_heard(keys: Sequence[UUID], *, by: Actor, at: datetime) -> None:
+    """What the resolver has booked needs nobody any more."""
+    rows = Break.objects.filter(pk__in=keys).select_related("line", "deduction", "refund_part").order_by("id")
+    for row in rows.select_for_update(of=("self",), no_key=True):
+        row.heard_at = at
+        if row.closed_at is None and _is_booked(row, row.deduction or row.refund_part):
+            _close(row, Break.Resolution.BOOKED, "", by=by, at=at)
+        row.save()
+
+
+@transaction.atomic
+def settle_break(break_id: UUID, resolution: str, because: str, *, by: Actor, at: datetime) -> Break:
+    """A colleague judges: the difference is put into suspense, or there is none. A large one needs a second colleague.
+
+    Raises:
+        NotFound: there is no such break.
+        BreakClosed: it is settled already.
+        BreakInFlight: nobody knows yet how what it is about ended.
+        NothingToPost: the book holds no difference that could be put into suspense.
+    """
+    row = Break.objects.select_for_update(no_key=True).filter(pk=break_id).first()
+    if row is None:
+        raise NotFound
+    if row.closed_at is not None:
+        raise BreakClosed
+    ours = _held(row)
+    if resolution == Break.Resolution.SUSPENSE:
+        moves = suspense_moves(row, ours)
+        if not moves:
+            raise NothingToPost
+    else:
+        moves = []
+    if needs_second(row) and not _agreed(row, resolution, by):
+        row.wanted, row.wanted_by, row.closed_because = resolution, str(by), because
+        row.save()
+        return row
+    first = f"{row.closed_because} · " if row.wanted else ""
+    ledger.post([ledger.Fact(row.id, KIND, moves)], realm_id=row.realm_id, at=at)
+    _close(row, resolution, (first + because)[:200], by=by, at=at)
+    row.save()
+    return row
+
+
+def breaks_of(statement: StatementFile) -> dict[str, tuple[int, int]]:
+    """How many breaks of each kind were found in a file, and how many of them are still open."""
+    kinds = Break.objects.filter(statement=statement).order_by("kind").values_list("kind")
+    counted = kinds.annotate(whole=Count("id"), still_open=Count("id", filter=Q(closed_at__isnull=True)))
+    return {kind: (whole, still_open) for kind, whole, still_open in counted}
+
+
+def needs_second(row: Break) -> bool:
+    """Whether it is so large that one colleague alone does not settle it."""
+    return max(row.theirs_minor or 0, row.ours_minor or 0) >= rules.TWO_PEOPLE_FROM_MINOR
+
+
+def suspense_moves(row: Break, ours: _Ours | None) -> list[book.Move]:
+    """What the book must move so that money at the channel is what the channel says, the difference in suspense.
+
+    Raises:
+        BreakInFlight: what it is about has no outcome yet; until then its money is nobody's to place.
+    """
+    if ours is not None and ours.state in ("prepared", "sent", "unknown"):
+        raise BreakInFlight
+    if _is_booked(row, ours) or _stands_in_suspense(row):
+        return []
+    clearing = book.clearing(row.channel)
+    theirs = row.theirs if row.kind not in (*Break.ABSENT, Break.Kind.STATUS) else None
+    moves = [
+        _move(clearing, book.SUSPENSE, theirs, back=row.refund),
+        _move(book.SUSPENSE, clearing, row.ours, back=row.refund),
+    ]
+    return [move for move in moves if move]
+
+
+def _move(debit: book.Account, credit: book.Account, amount: Money | None, *, back: bool) -> book.Move | None:
+    """Money that came; or, turned round, money that went back."""
+    if amount is None:
+        return None
+    return book.Move(credit, debit, amount) if back else book.Move(debit, credit, amount)
+
+
+def _held(row: Break) -> _Ours | None:
+    """What it is about, held until it is settled: a callback may come at the same moment."""
+    if row.deduction_id:
+        return Deduction.objects.locked(row.deduction_id)
+    return RefundPart.objects.locked(row.refund_part_id) if row.refund_part_id else None
+
+
+def _is_booked(row: Break, ours: _Ours | None) -> bool:
+    """Whether our books hold by now exactly what the channel's line says."""
+    if ours is None or row.line is None or row.line.status != "success" or row.kind == Break.Kind.DUPLICATE:
+        return False
+    return ours.state == "succeeded" and (ours.channel_txn, ours.amount) == (row.line.channel_txn, row.theirs)
+
+
+def _stands_in_suspense(row: Break) -> bool:
+    txn = row.line.channel_txn if row.line else ""
+    cases = Case.objects.filter(kind__in=IN_SUSPENSE, detail__txn=txn)
+    if row.deduction_id:
+        return cases.filter(deduction_id=row.deduction_id).exists()
+    return bool(row.refund_part_id) and cases.filter(refund_part_id=row.refund_part_id).exists()
+
+
+def _agreed(row: Break, resolution: str, by: Actor) -> bool:
+    return row.wanted == resolution and row.wanted_by != str(by)
+
+
+def _close(row: Break, resolution: str, because: str, *, by: Actor, at: datetime) -> None:
+    row.resolution, row.closed_because, row.closed_by, row.closed_at = resolution, because, str(by), at

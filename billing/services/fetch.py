@@ -1,0 +1,77 @@
+"""Each channel's statement of a day is asked for once the day is over, and taken in."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, BinaryIO
+from zoneinfo import ZoneInfo
+
+import structlog
+from django.db.models import Min
+
+from billing.channels.bank_statements import write_statement
+from billing.channels.layouts import PLAIN
+from billing.models import Deduction, RefundPart, StatementFile
+from billing.services.reconcile import import_statement
+from kernel.actor import Actor
+from kernel.sweeps import running_realms
+
+log = structlog.get_logger(__name__)
+BY = Actor.system("reconcile")
+#: Channels that can be asked for a file, and who writes it. For the others an operator imports what they downloaded.
+WRITERS: Mapping[str, Callable[..., None]] = {"sandbox": write_statement}
+#: A day that is over is left alone for so long: nobody's file is ready at midnight.
+READY_AFTER = timedelta(hours=1)
+#: A realm whose clock was moved by months is caught up so many days at a time.
+DAYS_AT_ONCE = 7
+
+
+def fetch_statements(*, real: datetime) -> int:
+    """Take in what channels wrote of days that are over, wherever something moved or is in doubt. How many files.
+
+    Trouble with one realm is logged and keeps no other waiting; its days are asked for the next time.
+    """
+    done = 0
+    for realm in running_realms().order_by("id"):
+        for channel in WRITERS:
+            try:
+                done += fetch_of(channel, realm.id, at=realm.now(real))
+            except Exception:
+                log.exception("statement_not_fetched", realm=realm.id, channel=channel)
+    return done
+
+
+def fetch_of(channel: str, realm_id: int, *, at: datetime) -> int:
+    """The files of one channel in one realm, the oldest first. How many there were."""
+    for count in range(DAYS_AT_ONCE):
+        day = _next_day(channel, realm_id)
+        if day is None or PLAIN.window(day)[1] + READY_AFTER > at:
+            return count
+        with tempfile.TemporaryFile() as file:
+            _import(channel, file, realm_id, day, at=at)
+    return DAYS_AT_ONCE
+
+
+def _import(channel: str, file: BinaryIO, realm_id: int, day: date, *, at: datetime) -> None:
+    WRITERS[channel](file, realm_id=realm_id, day=day)
+    file.seek(0)
+    name = f"{channel}-{day.isoformat()}.csv"
+    import_statement(channel, file, realm_id=realm_id, day=day, layout=PLAIN, name=name, by=BY, at=at)
+
+
+def _next_day(channel: str, realm_id: int) -> date | None:
+    """The first day after the latest file on which anything of ours ended, or on which something is in doubt."""
+    files = StatementFile.objects.filter(realm_id=realm_id, channel=channel, read_at__isnull=False)
+    until = files.order_by("-covers_on").values_list("covers_until", flat=True).first()
+    moments = [_first(life, channel, realm_id, until) for life in (Deduction, RefundPart)]
+    first = min((moment for found in moments for moment in found if moment), default=None)
+    if first is None:
+        return None
+    return max(first, until or first).astimezone(ZoneInfo(PLAIN.zone)).date()
+
+
+def _first(life: Any, channel: str, realm_id: int, until: datetime | None) -> list[datetime | None]:
+    rows = life.objects.filter(realm_id=realm_id, channel=channel)
+    ended = rows.filter(state="succeeded", **({"resolved_at__gte": until} if until else {}))
+    doubtful = rows.filter(ask_at__isnull=False)
+    return [ended.aggregate(m=Min("resolved_at"))["m"], doubtful.aggregate(m=Min("sent_at"))["m"]]

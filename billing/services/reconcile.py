@@ -1,0 +1,95 @@
+"""A channel's statement file is taken in: once for its content, and in pieces, taken up again where one was killed."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from hashlib import sha256
+from itertools import islice
+from typing import BinaryIO
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from billing.channels.layouts import Layout
+from billing.channels.statements import Damaged, Entry, Statement
+from billing.models import StatementFile
+from billing.services import compare
+from billing.services.breaks import hear_breaks
+from kernel.actor import Actor
+
+#: So many lines are read, compared and kept in one transaction.
+AT_ONCE = 10_000
+PIECE_BYTES = 1 << 20
+
+
+def import_statement(
+    channel: str, file: BinaryIO, *, realm_id: int, day: date, layout: Layout, name: str, by: Actor, at: datetime
+) -> StatementFile:
+    """Read a statement of one of the channel's days, compare it, and let what it alone knows become true here.
+
+    The same bytes again are the same import: what was kept stays, and what was not yet is done.
+
+    Raises:
+        UnreadableError: it is no statement in this layout.
+    """
+    digest = _digest(file)
+    begin, end = layout.window(day)
+    known = {"covers_on": day, "covers_from": begin, "covers_until": end, "name": name[:120]}
+    statement, _ = StatementFile.objects.get_or_create(
+        realm_id=realm_id,
+        channel=channel,
+        digest=digest,
+        defaults=known | {"imported_by": str(by), "imported_at": at},
+    )
+    if statement.read_at is None:
+        _read(statement, file, layout, by=by, at=at)
+    while hear_breaks(realm_id, by=by, at=at):
+        pass
+    return StatementFile.objects.get(pk=statement.pk)
+
+
+def _digest(file: BinaryIO) -> str:
+    """What the file is known by. It stands at its beginning before and after."""
+    made = sha256()
+    while piece := file.read(PIECE_BYTES):
+        made.update(piece)
+    file.seek(0)
+    return made.hexdigest()
+
+
+def _read(statement: StatementFile, file: BinaryIO, layout: Layout, *, by: Actor, at: datetime) -> None:
+    """Take up the file where it was left, to its end."""
+    through = Statement(file, layout)
+    lines, first = through.lines(), 0
+    while rows := list(islice(lines, AT_ONCE)):
+        _keep(statement.pk, first, rows, at=at)
+        first += len(rows)
+    _finish(statement.pk, through.trouble, by=by, at=at)
+
+
+@transaction.atomic
+def _keep(key: UUID, first: int, rows: Sequence[Entry | Damaged], *, at: datetime) -> None:
+    """Keep those of these lines that nobody has kept yet: whoever reads the same file beside us may be ahead."""
+    statement = StatementFile.objects.select_for_update(no_key=True).get(pk=key)
+    fresh = rows[max(statement.lines - first, 0) :]
+    if not fresh:
+        return
+    compare.keep_lines(statement, fresh, at=at)
+    statement.lines = first + len(rows)
+    statement.damaged += sum(isinstance(row, Damaged) for row in fresh)
+    statement.save(update_fields=["lines", "damaged"])
+
+
+@transaction.atomic
+def _finish(key: UUID, trouble: str, *, by: Actor, at: datetime) -> None:
+    """All of it was read: what came is no longer missing, and what did not come is."""
+    statement = StatementFile.objects.select_for_update(no_key=True).get(pk=key)
+    if statement.read_at is not None:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '120s'")
+    statement.read_at, statement.trouble = at, trouble[:200]
+    statement.save(update_fields=["read_at", "trouble"])
+    compare.let_come(statement, by=str(by), at=at)
+    if not trouble:
+        compare.wait_no_longer(statement, by=str(by), at=at)
+        compare.miss_absent(statement, at=at)

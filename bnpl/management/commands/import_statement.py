@@ -1,0 +1,57 @@
+"""Takes in a channel's statement file. The same file again changes nothing. Exit code 1: it was not whole."""
+
+import sys
+from argparse import ArgumentParser
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from billing.channels import CHANNELS
+from billing.channels.layouts import PLAIN, Layout, UnreadableError
+from billing.services.breaks import breaks_of
+from billing.services.reconcile import import_statement
+from kernel.actor import Actor
+from kernel.clock import now_in
+from kernel.models import LIVE, Realm
+
+
+class Command(BaseCommand):
+    help = __doc__
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("channel", choices=sorted(CHANNELS))
+        parser.add_argument("file", type=Path)
+        parser.add_argument(
+            "--day", type=date.fromisoformat, required=True, help="the channel's day it is of: 2026-11-24"
+        )
+        parser.add_argument("--layout", type=Path, help="how the channel writes its files, in TOML")
+        parser.add_argument("--realm", type=int, default=LIVE)
+
+    def handle(self, *_args: Any, **given: Any) -> None:
+        realm = Realm.objects.filter(pk=given["realm"]).first()
+        if realm is None:
+            raise CommandError("There is no such realm.")
+        path: Path = given["file"]
+        try:
+            layout = Layout.of(given["layout"].read_text(encoding="utf-8")) if given["layout"] else PLAIN
+            with path.open("rb") as file:
+                done = import_statement(
+                    given["channel"],
+                    file,
+                    realm_id=realm.id,
+                    day=given["day"],
+                    layout=layout,
+                    name=path.name,
+                    by=Actor.system("reconcile"),
+                    at=now_in(realm),
+                )
+        except (OSError, UnreadableError) as exc:
+            raise CommandError(str(exc)) from exc
+        self.stdout.write(f"{done.public_id}: {done.lines} lines, {done.damaged} damaged.")
+        for kind, (whole, open_ones) in breaks_of(done).items():
+            self.stdout.write(f"  {kind:14}{whole:>8}, of them open {open_ones}")
+        if done.trouble:
+            self.stdout.write(f"  {done.trouble}")
+            sys.exit(1)

@@ -1,0 +1,39 @@
+"""What must always be true of statement files and their differences: name, sentence, a query that returns no rows."""
+
+FROM_STATEMENTS = (
+    (
+        "a_file_has_the_lines_it_says",
+        "A statement file has the lines and the damaged ones it says, and a break for each line that parts from ours.",
+        """
+        SELECT f.id, f.lines, f.damaged, l.* FROM billing_statementfile f LEFT JOIN LATERAL (
+            SELECT count(*) AS kept, count(*) FILTER (WHERE verdict = 'damaged') AS hurt,
+                   count(*) FILTER (WHERE verdict NOT IN ('matched', 'in_flight', 'nothing', 'damaged')
+                       AND NOT EXISTS (SELECT 1 FROM billing_break b
+                                       WHERE b.line_id = s.id AND b.kind = verdict)) AS mute
+            FROM billing_statementline s WHERE statement_id = f.id) l ON true
+        WHERE (f.lines, f.damaged, 0) <> (l.kept, l.hurt, l.mute)
+        """,
+    ),
+    (
+        "a_break_is_in_suspense_when_it_says_so",
+        "What a colleague put into suspense of a statement's difference is posted, and nothing else is.",
+        """
+        SELECT coalesce(b.id, p.cause_id) AS id, b.resolution, p.amount_minor FROM billing_break b
+        FULL JOIN (SELECT DISTINCT ON (cause_id) cause_id, amount_minor FROM ledger_posting
+                   WHERE kind = 'break_to_suspense') p ON p.cause_id = b.id
+        WHERE (b.resolution IS NOT DISTINCT FROM 'suspense') <> (p.cause_id IS NOT NULL)
+        """,
+    ),
+    (
+        "what_the_statement_booked_is_booked",
+        "A break that the resolver closed is about something that succeeded under that very transaction.",
+        """
+        SELECT b.id FROM billing_break b JOIN billing_statementline l ON l.id = b.line_id
+        LEFT JOIN billing_deduction d ON d.id = b.deduction_id LEFT JOIN billing_refundpart p ON p.id = b.refund_part_id
+        WHERE b.resolution = 'booked'
+          AND (l.channel_txn, l.amount_minor, 'succeeded') IS DISTINCT FROM
+              (coalesce(d.channel_txn, p.channel_txn), coalesce(d.amount_minor, p.amount_minor),
+               coalesce(d.state, p.state))
+        """,
+    ),
+)

@@ -1,0 +1,125 @@
+"""A statement file read line by line, in any channel's own words: what is damaged is kept, and stops nobody else."""
+
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from billing.channels.layouts import PLAIN, Layout, UnreadableError
+from billing.channels.statements import LINE_BYTES_MAX, Damaged, Entry, Statement
+from tests.billing.statements import HEAD
+
+GOOD = "n1,t1,debit,100,CNY,success,2026-11-20T12:00:00+08:00"
+CHINESE = """
+number = "商户订单号"
+txn = "交易号"
+amount = "金额（元）"
+at = "时间"
+status = "状态"
+encoding = "gb18030"
+minus = "refund"
+time_format = "%Y/%m/%d %H:%M:%S"
+comment = "#"
+trailer = "合计"
+count_cell = 1
+debits_cell = 2
+refunds_cell = 3
+[statuses]
+"成功" = "success"
+"失败" = "failed"
+"处理中" = "pending"
+"""
+
+
+def read(text: str | bytes, layout: Layout = PLAIN) -> tuple[list[Entry | Damaged], str]:
+    raw = text if isinstance(text, bytes) else text.encode(layout.encoding)
+    statement = Statement(io.BytesIO(raw), layout)
+    return list(statement.lines()), statement.trouble
+
+
+def test_a_chinese_file_in_gb18030_is_read_in_its_own_words() -> None:
+    text = (
+        "# 账务明细\r\n商户订单号,交易号,金额（元）,时间,状态,备注\r\n"
+        'a1,T1,"1,234.50",2026/11/20 23:59:59,成功,"充电宝，""来电"""\r\n'
+        "a2\t,T2,-3.2,2026/11/20 08:00:00,成功,退款😀\r\n"
+        "a3,,5,2026/11/20 08:00:00,处理中,\r\n"
+        "合计,3,1234.50,3.20\r\n"
+    )
+    lines, trouble = read(text, Layout.of(CHINESE))
+    assert trouble == ""
+    assert [line[1:7] for line in lines] == [
+        ("a1", "T1", "debit", 123450, "CNY", "success"),
+        ("a2", "T2", "refund", 320, "CNY", "success"),
+        ("a3", "", "debit", 500, "CNY", "pending"),
+    ]
+    assert isinstance(lines[0], Entry)
+    assert lines[0].at.astimezone(UTC) == datetime(2026, 11, 20, 15, 59, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        (b"n1,t1,debit", "columns"),
+        (b"n1,t1,debit,1.5,CNY,success,2026-11-20", "amount"),
+        (b"n1,t1,debit,-1,CNY,success,2026-11-20", "amount"),
+        (b"n1,t1,debit,0,CNY,success,2026-11-20", "amount"),
+        ("n1,t1,debit,１２,CNY,success,2026-11-20".encode(), "amount"),
+        (b"n1,t1,debit,1e5,CNY,success,2026-11-20", "amount"),
+        (b"n1,t1,debit,9999999999999999999999,CNY,success,2026-11-20", "amount"),
+        (b"n1,t1,payout,1,CNY,success,2026-11-20", "kind"),
+        (b"n1,t1,debit,1,cny,success,2026-11-20", "currency"),
+        (b"n1,t1,debit,1,CNY,perhaps,2026-11-20", "status"),
+        (b"n1,t1,debit,1,CNY,success,yesterday", "time"),
+        (b"n1,t1,debit,1,CNY,success,0001-01-01", "time"),
+        (b"n1,,debit,1,CNY,success,2026-11-20", "name"),
+        (b"n1," + b"t" * 65 + b",debit,1,CNY,success,2026-11-20", "name"),
+        (b"n1,\xff\xfe,debit,1,CNY,success,2026-11-20", "encoding"),
+        (b"n1,t\0,debit,1,CNY,success,2026-11-20", "nul"),
+        (b'n1,"t1,debit,1,CNY,success,2026-11-20', "quotes"),
+        (b"x" * (3 * LINE_BYTES_MAX), "too_long"),
+    ],
+)
+def test_a_damaged_line_is_kept_with_its_place_and_reason_and_the_next_is_read(line: bytes, why: str) -> None:
+    lines, trouble = read(b"\r\n".join([HEAD.encode(), line, GOOD.encode(), b"END,2,100,0", b""]))
+    damaged, good = lines
+    assert isinstance(damaged, Damaged)
+    assert (damaged.place, damaged.why, good[0], trouble) == (2, why, 3, "")
+    assert "\0" not in damaged.raw
+    assert len(damaged.raw) <= 1000
+
+
+@pytest.mark.parametrize(
+    ("end", "trouble"),
+    [
+        ("", "missing"),
+        ("END,2,100,0", "says 2 lines"),
+        ("END,1,99,0", "says 99 taken"),
+        ("END,1,100,1", "says 1 given back"),
+        ("END,x,100,0", "cannot be read"),
+        ("END", "cannot be read"),
+        (f"END,1,100,0\n{GOOD}", "after the trailer"),
+    ],
+)
+def test_a_trailer_that_contradicts_the_lines_is_told(end: str, trouble: str) -> None:
+    lines, told = read(f"\ufeff{HEAD}\n{GOOD}\n\n# remark\n{end}\n")
+    assert lines[0][1] == "n1"
+    assert trouble in told
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "a,b,c\n1,2,3\n", "\x89PNG\r\n", HEAD.replace("status", "zustand")])
+def test_what_is_no_statement_is_refused(text: str) -> None:
+    with pytest.raises(UnreadableError):
+        read(text)
+
+
+@pytest.mark.parametrize(
+    "more",
+    ['encoding = "klingon"', 'zone = "Moon/Base"', 'minus = "plus"', "colour = 1", '[kinds]\nx = "loan"', "= ="],
+)
+def test_a_layout_that_makes_no_sense_is_refused(more: str) -> None:
+    base: dict[str, Any] = {"number": "a", "txn": "b", "amount": "c", "at": "d"}
+    text = "\n".join(f'{name} = "{column}"' for name, column in base.items())
+    assert Layout.of(text).zone == "Asia/Shanghai"
+    with pytest.raises(UnreadableError):
+        Layout.of(f"{text}\n{more}")

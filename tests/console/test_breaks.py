@@ -1,0 +1,45 @@
+"""Colleagues judge differences from a statement, each on its own page: a small one alone, a large one together."""
+
+from collections.abc import Callable
+
+from django.test import Client
+
+from billing.models import Break
+from tests.billing.bench import balances
+from tests.billing.statements import STRAY, taken_in, written
+from tests.conftest import Shop
+from tests.console.conftest import does, words_of
+from tests.stillness import nothing_moves
+
+
+def test_a_difference_is_put_into_suspense_from_its_own_page(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
+    taken_in(power_bank, written([STRAY]))
+    row = Break.objects.get()
+    path = f"/ops/do/{row.public_id}/suspense"
+    finance = at_desk("finance")
+    page = finance.get(path)
+    assert "clearing:sandbox → suspense" in words_of(page)
+    assert "转入暂记" in finance.get(f"/ops/billing/break/{row.pk}/change/").content.decode()
+    with nothing_moves():
+        assert finance.post(path, {"note": "没有令牌"}).status_code == 422
+    assert does(finance, path, note="银行多扣<b>").status_code == 302
+    row.refresh_from_db()
+    assert (row.resolution, row.closed_because) == ("suspense", "银行多扣<b>")
+    assert balances(power_bank)["suspense"] == 700
+    with nothing_moves("django_session"):
+        assert finance.get(path).status_code == 404
+
+
+def test_a_large_one_needs_two_and_only_those_who_may(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
+    taken_in(power_bank, written([STRAY | {"amount": 100_000}]))
+    path = f"/ops/do/{Break.objects.get().public_id}/nothing"
+    assert at_desk("support").get(path).status_code == 403
+    finance = at_desk("finance")
+    assert "须由另一位同事" in words_of(finance.get(path))
+    for _ in range(2):
+        does(finance, path, note="同一人")
+        assert Break.objects.get().closed_at is None
+    boss = at_desk("supervisor", language="en")
+    assert "A colleague wants: There is no difference." in words_of(boss.get(path))
+    does(boss, path, note="agreed")
+    assert Break.objects.get().resolution == "nothing"
