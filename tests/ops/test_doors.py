@@ -174,10 +174,11 @@ def links(console: Client) -> dict[tuple[str, str], str]:
 def test_every_number_leads_to_its_rows(lin: Client, power_bank: Shop) -> None:
     found = links(lin)
     assert set(found) == {(work, mode) for work, kind in KINDS.items() if kind.rows for mode in ("live", "test")}
-    for link in found.values():
+    always = {("settlements_due", "test"): 1}  # in a sandbox each merchant waits for the end of its next day
+    for named, link in found.items():
         page = lin.get(link)
         assert page.status_code == 200, link
-        assert page.context["cl"].result_count == 0, link
+        assert page.context["cl"].result_count == always.get(named, 0), link
 
     for minutes in (0, 1):
         completed(power_bank, someone(power_bank), yuan("1"), at=NOON - timedelta(minutes=minutes))
