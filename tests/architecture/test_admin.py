@@ -84,8 +84,19 @@ def life(power_bank: Shop) -> Order:
     copying.make_exports(at=NOON, seconds=60)
     proof.issue_proof(person.id, ["band"], 7, by=BY, at=NOON)
     Erasure.objects.create(realm_id=person.realm_id, person=person, asked_at=NOON, due_at=NOON + timedelta(days=7))
+    be_paid(power_bank)
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
     return order
+
+
+def be_paid(shop: Shop) -> None:
+    """Two people agree where the merchant's money goes, and a day of it is settled and sent there."""
+    account = Account(holder="x", bank="y", number="6222021234567890")
+    asked = ask_payout_account(shop.merchant.id, account, by=BY, at=NOON)
+    agree_payout_account(asked.id, by=Actor.system("another"), at=NOON)
+    for days in (2, 3):
+        settle_due(shop.realm_id, at=NOON + timedelta(days=days))
+        pay_out_due(shop.realm_id, at=NOON + timedelta(days=days))
 
 
 @pytest.fixture
