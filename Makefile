@@ -6,8 +6,8 @@ PYTHON ?= python3
 PY := .venv/bin/python
 BIN := .venv/bin
 ARGS ?=
-# Two test processes, each with servers of its own; servers that were given are not shared by two.
-WORKERS ?= $(if $(DATABASE_URL)$(REDIS_URL),0,2)
+# Three test processes, for some of the tests wait for others to answer; each with servers of its own; servers that were given are not shared by two.
+WORKERS ?= $(if $(DATABASE_URL)$(REDIS_URL),0,3)
 # A pip that is here already need not be installed once more: that takes longer than everything it is needed for.
 HOST_PIP := $(PYTHON) -m pip --python $(PY)
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
@@ -41,7 +41,7 @@ check: .venv/.dev ## formatting, lint, layers, types, migrations, API descriptio
 	  $(PY) manage.py check --deploy --fail-level WARNING
 
 # Each piece starts servers of its own, so that `make -j2 evidence` runs two at a time.
-EVIDENCE := crashes machine races planted kills simulation hostile overload sandbox browser
+EVIDENCE := crashes machine races planted kills simulation hostile overload sandbox browser settlement
 .PHONY: $(EVIDENCE:%=evidence-%)
 evidence: $(EVIDENCE:%=evidence-%) ## the long proof, hours of it; a piece alone: make evidence-crashes
 
@@ -75,6 +75,9 @@ evidence-overload: .venv/.dev # a minute of three times too much; the machine sh
 
 evidence-sandbox: .venv/.dev # a clock's mover killed at a hundred points of its way
 	CLOCK_KILL_STRIDE=6 $(PY) -m pytest tests/sandbox -q -s $(ARGS)
+
+evidence-settlement: .venv/.dev # sixty days of three hundred orders and ten thousand lines of a statement, to the cent
+	SETTLED_ORDERS=300 STATEMENT_LINES=10000 $(PY) -m pytest tests/settlement tests/billing/test_reconcile.py -q -s $(ARGS)
 
 evidence-browser: .venv/.dev # every page in every look; the pictures are kept in tmp/screenshots
 	BROWSER_LOOKS=all $(PY) -m pytest tests/browser -q $(ARGS)

@@ -188,6 +188,8 @@ LEFT_OUT: Mapping[str, str] = {
     "accounts.User_user_permissions": "rights of colleagues",
     "kernel.IdempotencyKey": "answers that may be asked for again, sealed, thrown away after days",
     "account.EmailConfirmation": "keys that prove an address, good for minutes",
+    "billing.Break": "where a channel's file and the book differ; the movement itself stands in deductions and refunds",
+    "billing.SettlementLine": "what a merchant was paid",
     "merchants.Change": "what a merchant's own staff changed about its services and keys",
 }
 #: Columns that are never copied: what would let somebody in, or take money.

@@ -19,9 +19,13 @@ from billing.models import Callback, Deduction, Instrument
 from billing.services.deduct import deduct_due
 from billing.services.instruments import limit_instrument, open_wallet, top_up
 from billing.services.outage import begin_outage, end_outage
+from billing.services.payout_accounts import Account, agree_payout_account, ask_payout_account
+from billing.services.payouts import pay_out_due
 from billing.services.refund import Asked, refund_order
 from billing.services.settle import Report, settle_all
+from billing.services.settlement import settle_due
 from kernel import audit
+from kernel.actor import Actor
 from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
 from kernel.clock import live_now
 from kernel.forms import first_time, new_token
@@ -79,11 +83,22 @@ def life(power_bank: Shop) -> Order:
     copying.make_exports(at=NOON, seconds=60)
     proof.issue_proof(person.id, ["band"], 7, by=BY, at=NOON)
     Erasure.objects.create(realm_id=person.realm_id, person=person, asked_at=NOON, due_at=NOON + timedelta(days=7))
+    be_paid(power_bank)
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
     audit.record("viewed.person", about="per_1", by=BY, at=NOON)
     tally.take_stock(real=NOON)
     tally.count_batch(STREAMS["orders"], upto=live_now() + timedelta(seconds=1))
     return order
+
+
+def be_paid(shop: Shop) -> None:
+    """Two people agree where the merchant's money goes, and a day of it is settled and sent there."""
+    account = Account(holder="x", bank="y", number="6222021234567890")
+    asked = ask_payout_account(shop.merchant.id, account, by=BY, at=NOON)
+    agree_payout_account(asked.id, by=Actor.system("another"), at=NOON)
+    for days in (2, 3):
+        settle_due(shop.realm_id, at=NOON + timedelta(days=days))
+        pay_out_due(shop.realm_id, at=NOON + timedelta(days=days))
 
 
 @pytest.fixture

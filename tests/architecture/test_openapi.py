@@ -18,6 +18,8 @@ from kernel.refusal import Refusal
 ROOT = Path(__file__).resolve().parents[2]
 DESCRIBED = json.loads((ROOT / "docs" / "openapi.json").read_text())
 VIEWS = {f"/v1/{address.replace('<str:', '{').replace('>', '}')}": view for address, view in V1}
+#: What is to be had as a file, too, and of which kind.
+AS_FILES, FILES = {"list_settlement_lines"}, ["text/csv"]
 ALWAYS = {"401", "403", "404", "408", "429", "500", "503"}
 
 
@@ -94,7 +96,8 @@ def test_every_operation_names_itself_its_answers_and_the_refusals_everybody_mee
     assert {"200", "201"} & set(said["responses"])
     for status, answer in said["responses"].items():
         kind = "application/json" if status.startswith("2") else "application/problem+json"
-        assert list(answer["content"]) == [kind], (path, method, status)
+        files = FILES if said["operationId"] in AS_FILES and status == "200" else []
+        assert list(answer["content"]) == [kind, *files], (path, method, status)
     if method == "post":
         headers = {each["name"] for each in said["parameters"] if each["in"] == "header"}
         assert "Idempotency-Key" in headers

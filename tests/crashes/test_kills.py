@@ -13,7 +13,7 @@ from tests.crashes.doors import KILLED, run_and_die
 from tests.crashes.lives import STORIES, GetsPaid, GivesBack, Hands, Life, Lost, begin
 
 #: Of all points, every so manieth is tried; `make evidence` sets 1.
-STRIDE = int(os.environ.get("CRASH_STRIDE", "96"))
+STRIDE = int(os.environ.get("CRASH_STRIDE", "256"))
 #: Pairs of a kill and a kill in its recovery, for each story and behaviour; `make evidence` asks for more.
 PAIRS = int(os.environ.get("CRASH_PAIRS", "1"))
 
@@ -31,8 +31,8 @@ CASES += [(story, behaviour) for story in (Hands, Lost, GivesBack) for behaviour
 #: Being paid is short and much like giving back: a run between others tries two behaviours of it.
 CASES += [(GetsPaid, behaviour) for behaviour in (AT_HAND if STRIDE == 1 else AT_HAND[::3])]
 _names = (f"K{n}" for n in itertools.count(1))
-#: Twice killed: every case when evidence is asked for, each third one otherwise.
-TWICE = CASES if PAIRS > 1 else CASES[::3]
+#: Twice killed: every case when evidence is asked for, each sixth one otherwise.
+TWICE = CASES if PAIRS > 1 else CASES[::6]
 
 
 def each(cases: list[tuple[type[Life], Behaviour]]) -> pytest.MarkDecorator:

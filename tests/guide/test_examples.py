@@ -39,8 +39,8 @@ def test_every_operation_shows_a_request_an_answer_and_each_refusal() -> None:
         asked = said.get("requestBody", {}).get("content", {}).get("application/json")
         assert asked is None or asked["examples"], name
         for status, answer in said["responses"].items():
-            (content,) = answer["content"].values()
-            assert status.startswith("2") or content["examples"], (name, status)
+            for content in answer["content"].values():
+                assert status.startswith("2") or content["examples"], (name, status)
             for header in answer["headers"]:
                 assert header in DESCRIBED["components"]["headers"]
         shown = [

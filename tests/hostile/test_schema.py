@@ -19,7 +19,7 @@ from tests.kills.house import tally
 from tests.wire.endpoints import World, world_of
 
 #: `make evidence-hostile` asks for twenty thousand.
-CASES = int(os.environ.get("HOSTILE_SCHEMA", "150"))
+CASES = int(os.environ.get("HOSTILE_SCHEMA", "100"))
 SEED = int(os.environ.get("HOSTILE_SEED", "20261125"))
 #: An order that is closed refuses everything: now and then there are new ones.
 FRESH_EVERY = 100

@@ -14,7 +14,7 @@ from tests.machine.people import PeopleRules
 from tests.machine.weather import WeatherRules
 
 #: A slice in every run, always the same one; `make evidence` asks for more, and may ask for another.
-EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "8"))
 STEPS = int(os.environ.get("MACHINE_STEPS", "24"))
 SEED = int(os.environ.get("MACHINE_SEED", "20261125"))
 #: A find is told as it was found; looking for the shortest way to it takes minutes more.

@@ -18,6 +18,7 @@ from bnpl import gauges, heartbeat
 from bnpl.work.kinds import KINDS
 from kernel.admin_site import VIEWERS
 from kernel.clock import live_now
+from merchants.models import Merchant
 from orders.models import Obligation
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.visiting import signed_in, words
@@ -120,6 +121,13 @@ def test_metrics_without_a_database_are_none(db: None, monkeypatch: pytest.Monke
     assert (response.status_code, response.content) == (503, b"")
 
 
+@pytest.fixture
+def power_bank(power_bank: Shop) -> Shop:
+    """Its days are settled up to now, as they are where anybody rings."""
+    Merchant.objects.update(settles_at=live_now() + timedelta(days=1))
+    return power_bank
+
+
 @pytest.mark.parametrize("role", VIEWERS)
 def test_every_colleague_with_a_role_may_look(db: None, role: str) -> None:
     client = signed_in(accounts.create_staff("x", "correct horse battery", roles=[role], by=BY, at=NOON), "en")
@@ -166,10 +174,11 @@ def links(console: Client) -> dict[tuple[str, str], str]:
 def test_every_number_leads_to_its_rows(lin: Client, power_bank: Shop) -> None:
     found = links(lin)
     assert set(found) == {(work, mode) for work, kind in KINDS.items() if kind.rows for mode in ("live", "test")}
-    for link in found.values():
+    always = {("settlements_due", "test"): 1}  # in a sandbox each merchant waits for the end of its next day
+    for named, link in found.items():
         page = lin.get(link)
         assert page.status_code == 200, link
-        assert page.context["cl"].result_count == 0, link
+        assert page.context["cl"].result_count == always.get(named, 0), link
 
     for minutes in (0, 1):
         completed(power_bank, someone(power_bank), yuan("1"), at=NOON - timedelta(minutes=minutes))

@@ -31,7 +31,7 @@ from tests.simulation.world import Size
 
 FIRST = int(os.environ.get("SIMULATED_FIRST", "1"))
 SEEDS = int(os.environ.get("SIMULATED_SEEDS", "1"))
-ORDERS = int(os.environ.get("SIMULATED_ORDERS", "300"))
+ORDERS = int(os.environ.get("SIMULATED_ORDERS", "150"))
 DAYS = int(os.environ.get("SIMULATED_DAYS", "10"))
 #: Enough to be lived twice, and for mistakes to show where much goes wrong.
 SMALL, TINY = Size(seed=7, orders=100, days=7), Size(seed=7, orders=60, days=6)

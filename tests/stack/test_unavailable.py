@@ -30,7 +30,7 @@ def test_a_page_without_the_database_is_503(power_bank: Shop, monkeypatch: pytes
     def away(*_args: Any, **_kwargs: Any) -> None:
         raise OperationalError("the server is starting up")
 
-    monkeypatch.setattr(record, "record_of", away)
+    monkeypatch.setattr(record, "look_through", away)
 
     answer = visiting(someone(power_bank)).get("/orders/")
 
