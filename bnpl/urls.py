@@ -12,6 +12,7 @@ from django.views import defaults
 from django.views.generic import RedirectView
 
 from accounts import console as template_desk
+from accounts.models import Person
 from billing.console import breaks as break_desk
 from billing.console import changes as change_desk
 from billing.console import ease as ease_desk
@@ -41,6 +42,7 @@ from office.console import figures as figure_desk
 from office.console import find as find_desk
 from office.console import order as whole_desk
 from office.console import proposals as proposal_desk
+from office.console import reveal as reveal_desk
 from orders import pages as record_pages
 from orders.models import Order
 
@@ -97,6 +99,7 @@ desk.DESKS[:] = [
     template_desk.DESK,
 ]
 desk.WHOLE[Order] = "order_desk"
+desk.MASKED[Person] = "reveal", reveal_desk.REVEALERS
 desk.VERBS[:] = [
     *order_desk.VERBS,
     *change_desk.VERBS,
@@ -128,6 +131,7 @@ CONSOLE: list[URLPattern] = [
     path("channels/<str:channel>/back", outage_desk.end, name="end_outage"),
     path("words/", template_desk.templates, name="templates"),
     path("words/<str:key>/<str:language>", template_desk.template, name="template"),
+    path("reveal/<str:person>", reveal_desk.reveal, name="reveal"),
     path("second/", proposal_desk.queue, name="proposals"),
     path("second/<str:proposal>", proposal_desk.one, name="proposal"),
     path("second/<str:proposal>/decide", proposal_desk.decide, name="decide"),

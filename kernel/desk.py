@@ -164,6 +164,8 @@ DESKS: list[Desk] = []
 VERBS: list[Verb] = []
 #: Of which rows there is a page that shows all that belongs to them, and what its address is called.
 WHOLE: dict[type[Identified], str] = {}
+#: Of which rows something stands masked, what the page is called that shows it, and who may open that.
+MASKED: dict[type[Identified], tuple[str, tuple[str, ...]]] = {}
 
 
 def page(*groups: str) -> Callable[..., Callable[..., HttpResponse]]:
