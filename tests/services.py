@@ -25,6 +25,7 @@ import pytest
 from bnpl.stack.embedded import APP, OWNER, SUPERUSER, Postgres, Valkey
 from bnpl.stack.place import CannotStartError, choose
 from bnpl.stack.processes import Child, Program
+from tests import stock
 
 NAME = f"test_bnpl_{os.getpid()}"
 PATIENCE_SECONDS = 30.0
@@ -80,11 +81,20 @@ class Services:
         if self.valkey:
             self.run(self.valkey.program(), self.valkey.answers)
         if self.postgres:
-            self.postgres.initialise()
+            stock.furnish(self.postgres, self.running)
             self.run(self.postgres.program(), self.postgres.answers)
-            self.postgres.furnish()
 
-    def run(self, program: Program, answers: Callable[[], bool]) -> None:
+    @contextlib.contextmanager
+    def running(self, postgres: Postgres) -> Iterator[None]:
+        """For as long as the block lasts; then it is asked to end, and has ended."""
+        child = self.run(postgres.program(), postgres.answers)
+        yield
+        child.ask_to_end()
+        self.children.remove(child)
+        if child.process is None or child.process.wait(PATIENCE_SECONDS):
+            raise CannotStartError("PostgreSQL did not end well.")
+
+    def run(self, program: Program, answers: Callable[[], bool]) -> Child:
         child = Child(program, lambda _name, _line: None, lasting=False)
         self.children.append(child)
         child.start()
@@ -93,6 +103,7 @@ class Services:
             if child.code is not None or time.monotonic() > deadline:
                 raise CannotStartError(f"{program.name} did not start: {' '.join(child.last_lines)}")
             time.sleep(0.01)
+        return child
 
     def stop(self) -> None:
         for child in self.children:
