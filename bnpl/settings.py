@@ -57,6 +57,7 @@ INSTALLED_APPS = [
     "billing",
     "portal",
     "personal",
+    "office",
     "bnpl",
 ]
 

@@ -33,7 +33,11 @@ from billing.pages import standing as standing_pages
 from billing.pages import wallet as wallet_pages
 from bnpl import console
 from kernel import desk
+from office.console import figures as figure_desk
+from office.console import find as find_desk
+from office.console import order as whole_desk
 from orders import pages as record_pages
+from orders.models import Order
 
 #: What people see. A merchant sends them to /sign/… and /confirm/…; these two addresses are part of the API's promise.
 PAGES: list[URLPattern] = [
@@ -77,9 +81,23 @@ PAGES: list[URLPattern] = [
 ]
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
-desk.DESKS[:] = [console.DESK, help_desk.DESK, ease_desk.DESK, policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
+desk.DESKS[:] = [
+    figure_desk.DESK,
+    console.DESK,
+    help_desk.DESK,
+    ease_desk.DESK,
+    policy_desk.DESK,
+    outage_desk.DESK,
+    template_desk.DESK,
+]
+desk.WHOLE[Order] = "order_desk"
 desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS, *template_desk.VERBS, *payout_desk.VERBS, *break_desk.VERBS]
 CONSOLE: list[URLPattern] = [
+    path("order/<str:order>", whole_desk.order, name="order_desk"),
+    path("find", find_desk.find, name="find"),
+    path("figures/", figure_desk.overview, name="figures"),
+    path("figures/rows", figure_desk.rows, name="figure_rows"),
+    path("figures/<str:name>.csv", figure_desk.table, name="figure_table"),
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),
     path("ease/", ease_desk.publish, name="ease_policy"),
