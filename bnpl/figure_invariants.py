@@ -39,7 +39,7 @@ COUNTED = [
         """,
     ),
 ]
-_STAFF = "by LIKE 'staff:%%' AND by NOT LIKE '%%+%%'"
+_STAFF = "starts_with(by, 'staff:') AND position('+' IN by) = 0"
 _SINCE = "(SELECT min(applied) FROM django_migrations WHERE app = 'office' AND name = '0002_proposals')"
 BY_TWO = (
     (

@@ -52,7 +52,7 @@ def reveal(colleague: Colleague, person: str) -> HttpResponse:
                 form = RevealForm()
         except Refusal as refusal:
             show_errors(form, refusal)
-    answer = colleague.show(
+    return colleague.show(
         "office/reveal.html",
         gettext_lazy("Read personal data"),
         status=422 if form.errors else 200,
@@ -60,8 +60,6 @@ def reveal(colleague: Colleague, person: str) -> HttpResponse:
         form=form,
         shown=shown,
     )
-    answer["Cache-Control"] = "no-store"
-    return answer
 
 
 def _read(colleague: Colleague, person: Person, wish: dict[str, Any]) -> list[tuple[Words, str]]:
