@@ -19,6 +19,7 @@ from billing.console import orders as order_desk
 from billing.console import outages as outage_desk
 from billing.console import payouts as payout_desk
 from billing.console import policies as policy_desk
+from billing.pages import confirm as confirm_pages
 from billing.pages import ease as ease_pages
 from billing.pages import help as help_pages
 from billing.pages import home as home_pages
@@ -52,8 +53,8 @@ PAGES: list[URLPattern] = [
     path("orders/<str:order>/move", order_pages.move, name="move"),
     path("pay-all/", debt_pages.pay_all, name="pay_all"),
     path("pay-all/paid", debt_pages.paid_all, name="paid_all"),
-    path("confirm/<str:order>", record_pages.confirm, name="confirm"),
-    path("confirm/<str:order>/result", record_pages.confirm_result, name="confirm_result"),
+    path("confirm/<str:order>", confirm_pages.confirm, name="confirm"),
+    path("confirm/<str:order>/result", confirm_pages.confirm_result, name="confirm_result"),
     path("sign/<str:agreement>", sign_pages.sign, name="sign"),
     path("sign/<str:agreement>/identity", sign_pages.identity, name="sign_identity"),
     path("sign/<str:agreement>/result", sign_pages.result, name="sign_result"),
