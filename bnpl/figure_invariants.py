@@ -39,5 +39,32 @@ COUNTED = [
         """,
     ),
 ]
+_STAFF = "starts_with(by, 'staff:') AND position('+' IN by) = 0"
+_SINCE = "(SELECT min(applied) FROM django_migrations WHERE app = 'office' AND name = '0002_proposals')"
+BY_TWO = (
+    (
+        "what_takes_two_was_done_by_two",
+        "What no colleague does alone has the names of two beside it, since there are proposals.",
+        f"""
+        SELECT id, kind, by FROM orders_orderevent
+        WHERE kind IN ('written_off', 'fees_waived') AND {_STAFF} AND recorded_at > {_SINCE}
+        UNION ALL SELECT id, kind, by FROM billing_deductionevent
+        WHERE kind = 'said_by_colleagues' AND {_STAFF} AND recorded_at > {_SINCE}
+        UNION ALL SELECT id, kind, by FROM accounts_accountevent
+        WHERE kind = 'roles_changed' AND {_STAFF} AND recorded_at > {_SINCE}
+        UNION ALL SELECT id, 'limit', by FROM credit_limitchange WHERE {_STAFF}
+        """,  # noqa: S608  our own names
+    ),
+    (
+        "a_limit_is_what_it_was_last_set_to",
+        "Where colleagues set a person's limit, the profile says what they set it to last.",
+        """
+        SELECT p.person_id, p.limit_minor, l.limit_minor AS set_to FROM credit_profile p
+        JOIN LATERAL (SELECT limit_minor FROM credit_limitchange c WHERE c.person_id = p.person_id
+                      ORDER BY id DESC LIMIT 1) l ON true
+        WHERE p.limit_minor <> l.limit_minor
+        """,
+    ),
+)
 #: Not a query: its seals are under a key that the database does not have.
 WHOLE_AUDIT = ("the_audit_is_whole", "Each line of the audit is sealed onto the one before, from first to last.", "")

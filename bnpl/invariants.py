@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from bnpl.channel_invariants import AT_CHANNELS
 from bnpl.event_invariants import OF_EVENTS
-from bnpl.figure_invariants import COUNTED, WHOLE_AUDIT
+from bnpl.figure_invariants import BY_TWO, COUNTED, WHOLE_AUDIT
 from bnpl.personal_invariants import OF_PEOPLE
 from bnpl.settlement_invariants import AT_SETTLEMENT
 from kernel import audit
@@ -24,6 +24,7 @@ LIVES = (
     "billing_settlement",
     "billing_payoutaccount",
     "billing_payout",
+    "office_proposal",
 )
 SHOWN = 20
 
@@ -233,7 +234,7 @@ INVARIANTS = [
                       AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
         """,
     ),
-    *(Invariant(*one) for one in (*AT_CHANNELS, *OF_EVENTS, *AT_SETTLEMENT, *OF_PEOPLE, *COUNTED)),
+    *(Invariant(*one) for one in (*AT_CHANNELS, *OF_EVENTS, *AT_SETTLEMENT, *OF_PEOPLE, *COUNTED, *BY_TWO)),
     *(
         Invariant(
             f"{life}_history_is_whole",

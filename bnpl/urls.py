@@ -12,13 +12,16 @@ from django.views import defaults
 from django.views.generic import RedirectView
 
 from accounts import console as template_desk
+from accounts.models import Person
 from billing.console import breaks as break_desk
+from billing.console import changes as change_desk
 from billing.console import ease as ease_desk
 from billing.console import help as help_desk
 from billing.console import orders as order_desk
 from billing.console import outages as outage_desk
 from billing.console import payouts as payout_desk
 from billing.console import policies as policy_desk
+from billing.console import unknown as unknown_desk
 from billing.pages import confirm as confirm_pages
 from billing.pages import ease as ease_pages
 from billing.pages import help as help_pages
@@ -33,10 +36,14 @@ from billing.pages import sign as sign_pages
 from billing.pages import standing as standing_pages
 from billing.pages import wallet as wallet_pages
 from bnpl import console
-from kernel import desk
+from credit import console as limit_desk
+from kernel import desk, second
+from office.console import deeds as deed_desk
 from office.console import figures as figure_desk
 from office.console import find as find_desk
 from office.console import order as whole_desk
+from office.console import proposals as proposal_desk
+from office.console import reveal as reveal_desk
 from orders import pages as record_pages
 from orders.models import Order
 
@@ -85,6 +92,7 @@ PAGES: list[URLPattern] = [
 desk.DESKS[:] = [
     figure_desk.DESK,
     console.DESK,
+    proposal_desk.DESK,
     help_desk.DESK,
     ease_desk.DESK,
     policy_desk.DESK,
@@ -92,7 +100,21 @@ desk.DESKS[:] = [
     template_desk.DESK,
 ]
 desk.WHOLE[Order] = "order_desk"
-desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS, *template_desk.VERBS, *payout_desk.VERBS, *break_desk.VERBS]
+desk.MASKED[Person] = "reveal", reveal_desk.REVEALERS
+desk.VERBS[:] = [
+    *order_desk.VERBS,
+    *change_desk.VERBS,
+    *unknown_desk.VERBS,
+    *help_desk.VERBS,
+    *template_desk.VERBS,
+    *limit_desk.VERBS,
+    *payout_desk.VERBS,
+    *break_desk.VERBS,
+]
+#: What no colleague does alone, and how a second one is asked.
+_MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *policy_desk.MATTERS, *ease_desk.MATTERS]
+second.MATTERS.update({matter.name: matter for matter in _MATTERS})
+second.ASKS[:] = [proposal_desk.ask]
 CONSOLE: list[URLPattern] = [
     path("order/<str:order>", whole_desk.order, name="order_desk"),
     path("find", find_desk.find, name="find"),
@@ -110,7 +132,11 @@ CONSOLE: list[URLPattern] = [
     path("channels/<str:channel>/back", outage_desk.end, name="end_outage"),
     path("words/", template_desk.templates, name="templates"),
     path("words/<str:key>/<str:language>", template_desk.template, name="template"),
-    path("do/<str:row>/<str:name>", desk.verb, name="verb"),
+    path("reveal/<str:person>", reveal_desk.reveal, name="reveal"),
+    path("second/", proposal_desk.queue, name="proposals"),
+    path("second/<str:proposal>", proposal_desk.one, name="proposal"),
+    path("second/<str:proposal>/decide", proposal_desk.decide, name="decide"),
+    path("do/<str:row>/<str:name>", deed_desk.verb, name="verb"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -1,8 +1,8 @@
 from django.contrib import admin
 
-from kernel.admin_site import ReadOnlyAdmin
+from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
-from office.models import Counted, Tally
+from office.models import Counted, Proposal, ProposalEvent, Tally
 
 
 @admin.register(Tally)
@@ -23,3 +23,16 @@ class TallyAdmin(ReadOnlyAdmin):
 class CountedAdmin(ReadOnlyAdmin):
     list_display = ["stream", "counted_until", "last"]
     ordering = ["stream"]
+
+
+@admin.register(Proposal)
+class ProposalAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "matter", "about", "state", "asked_by", "decided_by", "expires_at", "decided_at"]
+    list_filter = ["state"]
+    search_fields = ["about__exact", "matter__exact", "asked_by__exact", "decided_by__exact"]
+    ordering = ["-id"]
+
+
+@admin.register(ProposalEvent)
+class ProposalEventAdmin(HistoryAdmin):
+    found_by = {"prp": "subject_id"}

@@ -17,7 +17,7 @@ from billing.services.settle import Report, settle_all
 from billing.services.settle_parts import PARTS
 from kernel.actor import Actor
 from kernel.money import Money
-from kernel.refusal import NotFound
+from kernel.refusal import NotFound, SecondNeeded
 from ledger import rules as book
 from ledger import services as ledger
 
@@ -72,10 +72,11 @@ def _note_heard(keys: Sequence[UUID], *, by: Actor, at: datetime) -> None:
 
 @transaction.atomic
 def settle_break(break_id: UUID, resolution: str, because: str, *, by: Actor, at: datetime) -> Break:
-    """A colleague judges: the difference is put into suspense, or there is none. A large one needs a second colleague.
+    """A colleague judges: the difference is put into suspense, or there is none. A large one takes two.
 
     Raises:
         NotFound: there is no such break.
+        SecondNeeded: it is large.
         BreakClosed: it is settled already.
         BreakInFlight: nobody knows yet how what it is about ended.
         NothingToPost: the book holds no difference that could be put into suspense.
@@ -92,13 +93,10 @@ def settle_break(break_id: UUID, resolution: str, because: str, *, by: Actor, at
             raise NothingToPost
     else:
         moves = []
-    if needs_second(row) and not _agreed(row, resolution, by):
-        row.wanted, row.wanted_by, row.closed_because = resolution, str(by), because
-        row.save()
-        return row
-    first = f"{row.closed_because} · " if row.wanted else ""
+    if by.alone and needs_second(row):
+        raise SecondNeeded
     ledger.post([ledger.Fact(row.id, KIND, moves)], realm_id=row.realm_id, at=at)
-    _close(row, resolution, (first + because)[:200], by=by, at=at)
+    _close(row, resolution, because[:200], by=by, at=at)
     row.save()
     return row
 
@@ -161,10 +159,6 @@ def _stands_in_suspense(row: Break) -> bool:
     if row.deduction_id:
         return cases.filter(deduction_id=row.deduction_id).exists()
     return bool(row.refund_part_id) and cases.filter(refund_part_id=row.refund_part_id).exists()
-
-
-def _agreed(row: Break, resolution: str, by: Actor) -> bool:
-    return row.wanted == resolution and row.wanted_by != str(by)
 
 
 def _close(row: Break, resolution: str, because: str, *, by: Actor, at: datetime) -> None:

@@ -24,6 +24,8 @@ from billing.services.payouts import pay_out_due
 from billing.services.refund import Asked, refund_order
 from billing.services.settle import Report, settle_all
 from billing.services.settlement import settle_due
+from bnpl import urls
+from credit import limits
 from kernel import audit
 from kernel.actor import Actor
 from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
@@ -31,7 +33,7 @@ from kernel.clock import live_now
 from kernel.forms import first_time, new_token
 from merchants import services as merchants
 from office.queries.streams import STREAMS
-from office.services import tally
+from office.services import proposals, tally
 from orders import services as orders
 from orders.models import Order
 from personal.models import Erasure
@@ -41,6 +43,7 @@ from tests.billing.statements import STRAY, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.visiting import signed_in, words
 
+assert urls.CONSOLE  # what takes two is registered there
 HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal", "office")
 MODELS = sorted((m for m in apps.get_models() if m._meta.app_label in HOUSE), key=lambda m: m._meta.label)
 SHOWN = sorted(admin.site._registry, key=lambda m: m._meta.label)  # noqa: SLF001  there is no public way to list it
@@ -86,6 +89,8 @@ def life(power_bank: Shop) -> Order:
     be_paid(power_bank)
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
     audit.record("viewed.person", about="per_1", by=BY, at=NOON)
+    limits.change_limit(person.id, 100_000, "x", by=BY, at=NOON)
+    proposals.propose("change_limit", person.public_id, {"limit": ["1"]}, "x", by=BY, at=NOON)
     tally.take_stock(real=NOON)
     tally.count_batch(STREAMS["orders"], upto=live_now() + timedelta(seconds=1))
     return order

@@ -19,6 +19,7 @@ HOUSE |= {
     "kernel.AuditLine",
     "kernel.AuditHead",
     "office.Counted",
+    "office.Proposal",
     "billing.Callback",
     "billing.Outage",
     "billing.RetryPolicy",
