@@ -38,6 +38,7 @@ SCHEDULE = {
     "settle": every(10.0, "billing.tasks.settle_due"),
     "outages": every(10.0, "billing.tasks.keep_outages"),
     "callbacks": every(2.0, "billing.tasks.deliver_sandbox_callbacks"),
+    "disputes": every(60.0, "billing.tasks.press_disputes_due"),
     "remind": every(60.0, "billing.tasks.remind_due"),
     "statements": every(600.0, "billing.tasks.fetch_statements"),
     "notices": every(2.0, "accounts.tasks.deliver_notices"),

@@ -15,6 +15,7 @@ LIVES = (
     "orders_obligation",
     "orders_concern",
     "billing_deduction",
+    "billing_dispute",
     "billing_refund",
     "billing_refundpart",
     "billing_settlement",
@@ -98,10 +99,11 @@ INVARIANTS = [
     ),
     Invariant(
         "paid_is_what_was_taken",
-        "What is paid of an obligation equals the deductions that succeeded for it, unless it was paid elsewhere.",
+        "What is paid of an obligation equals what deductions took for it and channels left, unless paid elsewhere.",
         """
         SELECT o.id, o.paid_minor, coalesce(t.taken, 0) AS taken FROM orders_obligation o
-        LEFT JOIN (SELECT l.obligation_id, sum(l.amount_minor) AS taken FROM billing_deductionline l
+        LEFT JOIN (SELECT l.obligation_id, sum(l.amount_minor - l.reopened_minor) AS taken
+                   FROM billing_deductionline l
                    JOIN billing_deduction d ON d.id = l.deduction_id AND d.state = 'succeeded' GROUP BY 1) t
              ON t.obligation_id = o.id
         WHERE o.paid_minor <> coalesce(t.taken, 0) AND NOT (coalesce(t.taken, 0) = 0 AND EXISTS (
@@ -197,12 +199,15 @@ INVARIANTS = [
     ),
     Invariant(
         "agreements_count_their_orders",
-        "An agreement counts its orders that are not at their end, and ends only without any.",
+        "An agreement counts its orders not at their end, and ends only without any but those taken back after it.",
         """
         SELECT a.id, a.state, a.live_orders, o.n FROM credit_agreement a
-        LEFT JOIN LATERAL (SELECT count(*)::int AS n FROM orders_order WHERE agreement_id = a.id
+        LEFT JOIN LATERAL (SELECT count(*)::int AS n, count(*) FILTER (WHERE NOT EXISTS (
+                               SELECT 1 FROM orders_orderevent e
+                               WHERE e.subject_id = w.id AND e.kind = 'owed_again')) AS first
+                           FROM orders_order w WHERE agreement_id = a.id
                            AND state IN ('created', 'open', 'completed', 'overdue')) o ON true
-        WHERE a.live_orders <> o.n OR (a.state IN ('pending', 'terminated') AND o.n > 0)
+        WHERE a.live_orders <> o.n OR (a.state IN ('pending', 'terminated') AND o.first > 0)
         """,
     ),
     Invariant(

@@ -13,6 +13,7 @@ from django.views.generic import RedirectView
 
 from accounts import console as template_desk
 from billing.console import breaks as break_desk
+from billing.console import disputes as dispute_desk
 from billing.console import ease as ease_desk
 from billing.console import help as help_desk
 from billing.console import orders as order_desk
@@ -78,7 +79,14 @@ PAGES: list[URLPattern] = [
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
 desk.DESKS[:] = [console.DESK, help_desk.DESK, ease_desk.DESK, policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
-desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS, *template_desk.VERBS, *payout_desk.VERBS, *break_desk.VERBS]
+desk.VERBS[:] = [
+    *order_desk.VERBS,
+    *help_desk.VERBS,
+    *template_desk.VERBS,
+    *payout_desk.VERBS,
+    *break_desk.VERBS,
+    *dispute_desk.VERBS,
+]
 CONSOLE: list[URLPattern] = [
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),

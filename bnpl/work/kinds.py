@@ -8,7 +8,7 @@ from typing import TypeAlias
 from django.db.models import Model
 
 from accounts.models import Delivery
-from billing.models import Break, Case, Deduction, Payout, RefundPart, Settlement
+from billing.models import Break, Case, Deduction, Dispute, Payout, RefundPart, Settlement
 from merchants.models import Merchant, WebhookDelivery
 from orders.models import Concern, Obligation, Order
 
@@ -247,6 +247,14 @@ KINDS: Mapping[str, Kind] = {
             look={"closed_at__isnull": "True"},
             of="kind",
         ),
+    ),
+    "disputes_open": Kind(
+        says="Debits that a channel took back, and that nobody has answered yet",
+        late=3 * _DAY,
+        stuck=6 * _DAY,
+        because="a channel hears us for seven days; then it is lost",
+        do="Answer it with evidence on its own page in the console, or give it up and say who bears it.",
+        rows=Rows(model=Dispute, column="opened_at", whole=True, where="state = 'open'", look={"state__exact": "open"}),
     ),
     "concerns_waiting": Kind(
         says="People who asked for help and wait for an answer of ours, by what it is about",
