@@ -6,22 +6,10 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from bnpl.channel_invariants import AT_CHANNELS
+from bnpl.life_invariants import OF_LIVES
 from bnpl.personal_invariants import OF_PEOPLE
 from bnpl.settlement_invariants import AT_SETTLEMENT
 
-LIVES = (
-    "credit_agreement",
-    "orders_order",
-    "orders_obligation",
-    "orders_concern",
-    "billing_deduction",
-    "billing_dispute",
-    "billing_refund",
-    "billing_refundpart",
-    "billing_settlement",
-    "billing_payoutaccount",
-    "billing_payout",
-)
 SHOWN = 20
 
 
@@ -268,28 +256,7 @@ INVARIANTS = [
                       AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
         """,
     ),
-    *(Invariant(*one) for one in (*AT_CHANNELS, *AT_SETTLEMENT, *OF_PEOPLE)),
-    *(
-        Invariant(
-            f"{life}_history_is_whole",
-            "A row's history counts its versions without gaps, follows the legal moves, and ends in its state.",
-            f"""
-            SELECT s.id, s.state, s.version, h.* FROM {life} s
-            LEFT JOIN LATERAL (
-                SELECT count(*) AS lines, max(seq) AS last,
-                       (array_agg(target ORDER BY seq DESC))[1] AS ends_as,
-                       bool_and(source = before) AS joined,
-                       bool_and(source = target OR EXISTS (
-                           SELECT 1 FROM kernel_legalmove m
-                           WHERE m.lifecycle = '{life}' AND m.source = e.source AND m.target = e.target)) AS legal
-                FROM (SELECT *, lag(target, 1, '') OVER (ORDER BY seq) AS before FROM {life}event
-                      WHERE subject_id = s.id) e) h ON true
-            WHERE (h.lines, h.last, h.ends_as, h.joined, h.legal)
-                  IS DISTINCT FROM (s.version::bigint, s.version, s.state, true, true)
-            """,  # noqa: S608  our own names
-        )
-        for life in LIVES
-    ),
+    *(Invariant(*one) for one in (*AT_CHANNELS, *AT_SETTLEMENT, *OF_PEOPLE, *OF_LIVES)),
 ]
 
 

@@ -18,7 +18,7 @@ class DisputeAdmin(ReadOnlyAdmin):
         "channel",
         "deduction",
         "opened_at",
-        "respond_by",
+        "answer_until",
         "resolved_at",
     ]
     list_filter = ["state", "bearer", "realm__mode"]

@@ -135,15 +135,15 @@ def _lost(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
 
 
 def _was_taken(row: Deduction) -> bool:
-    return row.state == Deduction.State.SUCCEEDED and row.channel != "wallet"
+    return bool(row.state == Deduction.State.SUCCEEDED and row.channel != "wallet")
 
 
 def _is_open(row: Dispute) -> bool:
-    return row.state == Dispute.State.OPEN
+    return bool(row.state == Dispute.State.OPEN)
 
 
 def _is_decided_elsewhere(row: Dispute) -> bool:
-    return row.state == Dispute.State.CONTESTED and row.channel not in TRIBUNALS
+    return bool(row.state == Dispute.State.CONTESTED and row.channel not in TRIBUNALS)
 
 
 VERBS = [

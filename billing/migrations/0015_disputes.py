@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 ('bearer', models.CharField(choices=[('person', 'Person'), ('merchant', 'Merchant'), ('platform', 'Platform')], max_length=8)),
                 ('evidence', models.TextField(blank=True)),
                 ('opened_at', models.DateTimeField()),
-                ('respond_by', models.DateTimeField(blank=True, null=True)),
+                ('answer_until', models.DateTimeField(blank=True, null=True)),
                 ('act_at', models.DateTimeField(blank=True, null=True)),
                 ('said_at', models.DateTimeField(blank=True, null=True)),
                 ('resolved_at', models.DateTimeField(blank=True, null=True)),

@@ -60,7 +60,7 @@ class Dispute(Lifecycle):
     evidence = models.TextField(blank=True)
     opened_at = models.DateTimeField()
     #: Until when the channel hears us; empty where its word is final.
-    respond_by = models.DateTimeField(null=True, blank=True)
+    answer_until = models.DateTimeField(null=True, blank=True)
     #: When something is to be done: given up as lost, said to the channel, or asked there.
     act_at = models.DateTimeField(null=True, blank=True)
     said_at = models.DateTimeField(null=True, blank=True)

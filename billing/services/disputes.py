@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-import structlog
 from django.db import transaction
 
 from billing import rules
-from billing.models import Case, Deduction, DeductionLine, Dispute, DisputeLine, Refund
+from billing.models import Case, Deduction, DeductionLine, Dispute, DisputeLine
 from billing.refusals import DisputeClosed, EvidenceInvalid
 from billing.services import tell
+from billing.services.disputed_lines import gone_of, lines_of, lock_collected, refuse_in_flight
 from kernel.actor import Actor
 from kernel.ids import public
 from kernel.money import Money
@@ -21,9 +21,8 @@ from ledger import rules as book
 from ledger import services as ledger
 from merchants.services import News, publish
 from orders import services as orders
-from orders.models import Obligation, Order
+from orders.models import Order
 
-log = structlog.get_logger(__name__)
 TAKEN_BACK, GIVEN_WAY = "taken_back", "dispute_won"
 #: Cases of money that a channel took back and that was not there: it stands in suspense.
 NEVER_TAKEN, WRONG_AMOUNT = "taken_back_untaken", "taken_back_wrong_amount"
@@ -55,16 +54,28 @@ def take_back(deduction_id: UUID, told: Withdrawal, *, by: Actor, at: datetime) 
     if row.state != Deduction.State.SUCCEEDED:
         _stray(row, told, NEVER_TAKEN, at=at)
         return None
-    every = _lock(row)
+    every = lock_collected(row)
     Order.objects.lock_all({line.order_id for line in every})
-    _refuse_in_flight([line.order_id for line in every])
+    refuse_in_flight([line.order_id for line in every])
     lines = [line for line in every if line.deduction_id == row.id and line.kept_minor]
     if told.amount != Money(sum(line.kept_minor for line in lines), row.currency):
         _stray(row, told, WRONG_AMOUNT, at=at)
         return None
+    dispute = _begun(row, told, at=at)
+    dispute.record("opened", by=by, at=at, code=told.code)
+    _hold(dispute, lines)
+    move = book.Move(book.DISPUTED, book.clearing(row.channel), told.amount)
+    ledger.post([ledger.Fact(dispute.id, TAKEN_BACK, [move])], realm_id=row.realm_id, at=at)
+    _publish(dispute, "dispute.opened", at=at)
+    if dispute.answer_until is None:
+        lose(dispute, dispute.bearer, by=by, at=at)
+    return dispute
+
+
+def _begun(row: Deduction, told: Withdrawal, *, at: datetime) -> Dispute:
     bearer, heard = rules.TAKEN_BACK.get(told.code, rules.TAKEN_BACK_OTHERWISE)
-    respond_by = at + rules.ANSWER_WITHIN if heard else None
-    dispute = Dispute(
+    answer_until = at + rules.ANSWER_WITHIN if heard else None
+    return Dispute(
         realm_id=row.realm_id,
         person_id=row.person_id,
         deduction=row,
@@ -75,17 +86,9 @@ def take_back(deduction_id: UUID, told: Withdrawal, *, by: Actor, at: datetime) 
         amount_minor=told.amount.minor,
         bearer=bearer,
         opened_at=at,
-        respond_by=respond_by,
-        act_at=respond_by,
+        answer_until=answer_until,
+        act_at=answer_until,
     )
-    dispute.record("opened", by=by, at=at, code=told.code)
-    _hold(dispute, lines)
-    move = book.Move(book.DISPUTED, book.clearing(row.channel), told.amount)
-    ledger.post([ledger.Fact(dispute.id, TAKEN_BACK, [move])], realm_id=row.realm_id, at=at)
-    _publish(dispute, "dispute.opened", at=at)
-    if not heard:
-        lose(dispute, bearer, by=by, at=at)
-    return dispute
 
 
 @transaction.atomic
@@ -159,7 +162,7 @@ def hold_dispute(dispute_id: UUID) -> Dispute:
 
 def win(dispute: Dispute, *, by: Actor, at: datetime, because: str = "") -> None:
     """The channel gave way: what it took back is with it again, and nobody owes anything."""
-    lines = _lines_of(dispute)
+    lines = lines_of(dispute)
     for line, amount in lines:
         line.refunded_minor -= amount.minor
     update_all([line for line, _ in lines], ["refunded_minor"])
@@ -175,11 +178,11 @@ def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str
 
     A debt that was once given up is not opened again: what is gone of it is our loss.
     """
-    pairs = _lines_of(dispute)
+    pairs = lines_of(dispute)
     owing = bearer == Dispute.Bearer.PERSON
     if owing and not orders.reopenable([line.obligation_id for line, _ in pairs]):
         bearer, owing = Dispute.Bearer.PLATFORM, False
-    gone = _gone(dispute, pairs)
+    gone = gone_of(dispute, pairs)
     if owing:
         for line, amount in pairs:
             line.refunded_minor -= amount.minor
@@ -192,17 +195,10 @@ def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str
     else:
         ours = bearer == Dispute.Bearer.PLATFORM
         orders.bear(gone, ours=ours, by=by, at=at, dispute=dispute.public_id)
-    _refuse_in_flight([line.order_id for line, _ in pairs])
+    refuse_in_flight([line.order_id for line, _ in pairs])
     _publish(dispute, "dispute.lost", at=at)
     if owing:
         tell.taken_back(dispute, at=at)
-
-
-def _lock(row: Deduction) -> list[DeductionLine]:
-    """What was collected of all the orders this deduction was for, oldest first, locked against refunds."""
-    of_it = DeductionLine.objects.filter(deduction=row).values("order_id")
-    lines = DeductionLine.objects.filter(order_id__in=of_it, deduction__state="succeeded")
-    return list(lines.select_related("obligation").select_for_update(of=("self",), no_key=True).order_by("id"))
 
 
 def _hold(dispute: Dispute, lines: Sequence[DeductionLine]) -> None:
@@ -222,46 +218,6 @@ def _hold(dispute: Dispute, lines: Sequence[DeductionLine]) -> None:
     for line in lines:
         line.refunded_minor += line.kept_minor
     update_all(lines, ["refunded_minor"])
-
-
-def _refuse_in_flight(order_ids: Sequence[UUID]) -> None:
-    """While a refund of an order has no outcome, nobody knows what is left to take back of it.
-
-    Raises:
-        Busy: there is one.
-    """
-    if Refund.objects.filter(order_id__in=order_ids, state=Refund.State.PENDING).exists():
-        raise Busy(retry_after=30)
-
-
-def _lines_of(dispute: Dispute) -> list[tuple[DeductionLine, Money]]:
-    """The disputed lines and how much of each, locked with all that was collected of their orders."""
-    shares = dict(dispute.lines.values_list("taken_id", "amount_minor"))
-    lines = [line for line in _lock(dispute.deduction) if line.id in shares]
-    return [(line, Money(shares[line.id], dispute.currency)) for line in lines]
-
-
-def _gone(dispute: Dispute, pairs: Sequence[tuple[DeductionLine, Money]]) -> list[orders.TakenBack]:
-    """What the orders are told is gone; the fee is counted from what each order had kept before."""
-    causes = dict(dispute.lines.values_list("taken_id", "id"))
-    every = DeductionLine.objects.filter(
-        order_id__in=[line.order_id for line, _ in pairs], deduction__state="succeeded"
-    ).select_related("obligation")
-    kept: dict[UUID, int] = {}
-    for line in every:
-        if line.obligation.kind == Obligation.Kind.PRINCIPAL:
-            kept[line.order_id] = kept.get(line.order_id, 0) + line.kept_minor
-    found = []
-    for line, amount in pairs:
-        kept[line.order_id] = kept.get(line.order_id, 0)
-        if line.obligation.kind == Obligation.Kind.PRINCIPAL:
-            kept[line.order_id] += amount.minor
-    for line, amount in pairs:
-        before = Money(kept[line.order_id], dispute.currency)
-        found.append(orders.TakenBack(line.obligation_id, amount, before, causes[line.id]))
-        if line.obligation.kind == Obligation.Kind.PRINCIPAL:
-            kept[line.order_id] -= amount.minor
-    return found
 
 
 def _stray(row: Deduction, told: Withdrawal, kind: str, *, at: datetime) -> None:
@@ -292,7 +248,7 @@ def _publish(dispute: Dispute, event: str, *, at: datetime) -> None:
                 "bearer": dispute.bearer,
                 "currency": dispute.currency,
                 "amount": row.amount_minor,
-                "respond_by": dispute.respond_by,
+                "answer_until": dispute.answer_until,
             },
         )
         for row in rows

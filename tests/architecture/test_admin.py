@@ -14,8 +14,10 @@ from django.urls import reverse
 
 from accounts import services as accounts
 from accounts.models import LocalMessage, Person, User
+from billing.channels import bank_returns
 from billing.channels.base import Taken
 from billing.models import Callback, Deduction, Instrument
+from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.instruments import limit_instrument, open_wallet, top_up
 from billing.services.outage import begin_outage, end_outage
@@ -65,6 +67,8 @@ def life(power_bank: Shop) -> Order:
     again = Report(deduction.id, Taken("another", deduction.amount), "callback")
     settle_all([again], by=BY, at=NOON + timedelta(hours=1))
     refund_order(order.id, Asked(amount_minor=100, reason="x"), by=BY, at=NOON)
+    bank_returns.take_back(deduction.number, "not_received", at=NOON)
+    deliver_callbacks(power_bank.realm_id, at=NOON)
     begin_outage("sandbox", "maintenance", by=BY, at=NOON)
     end_outage("sandbox", "over", by=BY, at=NOON)
     Callback.objects.create(channel="sandbox", notify_id="n1", raw=b'{"number": "1"}', at=NOON)

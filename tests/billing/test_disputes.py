@@ -48,7 +48,7 @@ def test_what_the_bank_takes_back_for_want_of_money_is_owed_again_at_once(power_
     score = profile_of(order).score
     dispute = bank_takes_back(power_bank, order, "no_funds")
 
-    assert (dispute.state, dispute.bearer, dispute.respond_by) == ("lost", "person", None)
+    assert (dispute.state, dispute.bearer, dispute.answer_until) == ("lost", "person", None)
     assert balances(power_bank) == {"receivable": 600, "pending": 600}
     row = owed_of(order)
     assert (row.state, row.owed.minor, row.collect_at, row.overdue_days) == ("overdue", 600, None, 0)
@@ -105,7 +105,7 @@ def test_where_the_bank_hears_us_the_money_waits_and_cannot_be_refunded(shop: Sh
     order = paid(shop, "49.90")
     dispute = bank_takes_back(shop, order, "not_received")
 
-    assert (dispute.state, dispute.respond_by) == ("open", NOON + timedelta(days=7))
+    assert (dispute.state, dispute.answer_until) == ("open", NOON + timedelta(days=7))
     assert (balances(shop)["disputed"], balances(shop).get("clearing:sandbox")) == (4990, None)
     assert fresh(order.id).state == "deducted", "the person owes nothing"
     with nothing_moves(), pytest.raises(RefundTooMuch):
