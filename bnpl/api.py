@@ -67,6 +67,7 @@ V1: list[tuple[str, type]] = [
     ("settlements", settlements.Settlements),
     ("settlements/<str:settlement>", settlements.OneSettlement),
     ("settlements/<str:settlement>/lines", settlements.SettlementLines),
+    ("settlements/<str:settlement>/proof", settlements.ProofOfSettlement),
     ("events", events.Events),
     ("events/<str:event>", events.OneEvent),
     ("events/<str:event>/redeliver", events.RedeliverEvent),

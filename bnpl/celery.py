@@ -41,6 +41,7 @@ SCHEDULE = {
     "disputes": every(60.0, "billing.tasks.press_disputes_due"),
     "remind": every(60.0, "billing.tasks.remind_due"),
     "statements": every(600.0, "billing.tasks.fetch_statements"),
+    "books": every(600.0, "ledger.tasks.close_books"),
     "notices": every(2.0, "accounts.tasks.deliver_notices"),
     "expire": every(60.0, "orders.tasks.expire_unconfirmed"),
     "webhooks": every(1.0, "merchants.tasks.deliver_webhooks", queue=WEBHOOKS),

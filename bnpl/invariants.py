@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from bnpl.book_invariants import OF_THE_BOOK
 from bnpl.channel_invariants import AT_CHANNELS
 from bnpl.life_invariants import OF_LIVES
 from bnpl.personal_invariants import OF_PEOPLE
@@ -256,7 +257,7 @@ INVARIANTS = [
                       AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
         """,
     ),
-    *(Invariant(*one) for one in (*AT_CHANNELS, *AT_SETTLEMENT, *OF_PEOPLE, *OF_LIVES)),
+    *(Invariant(*one) for one in (*AT_CHANNELS, *AT_SETTLEMENT, *OF_PEOPLE, *OF_THE_BOOK, *OF_LIVES)),
 ]
 
 

@@ -44,6 +44,8 @@ CHART = {
     "suspense": Entry(Kind.LIABILITY, Owner.NONE, "money whose meaning is not yet clear"),
     "disputed": Entry(Kind.ASSET, Owner.NONE, "taken back by a channel, and not yet borne by anybody"),
 }
+#: In which zone the days of the book begin and end.
+ZONE = "Asia/Shanghai"
 #: Money at a channel: one account each, `clearing:sandbox`, `clearing:wallet` …
 CLEARING = "clearing:"
 CLEARING_ENTRY = Entry(Kind.ASSET, Owner.NONE, "money at a channel")

@@ -45,6 +45,7 @@ AFTER: Mapping[str, frozenset[str]] = {
 IN_REAL_TIME = {
     "outages": "a channel is out by a colleague's word, in real time; a clock that is moved on looks once",
     "statements": "a channel's file comes in real time; a clock that is moved on is caught up by the next ring",
+    "books": "a day is closed long after its end; a clock that is moved on is caught up by the next ring",
     "webhooks": "a receiver lives in real time: what became due is sent to it once the clock stands",
     "webhooks_again": "the same, for receivers that did not answer the last time",
     "letters": "a mail to a merchant's staff, who live in real time",

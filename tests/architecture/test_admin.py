@@ -29,12 +29,14 @@ from billing.services.settlement import settle_due
 from kernel.actor import Actor
 from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
 from kernel.forms import first_time, new_token
+from ledger import closing
 from merchants import services as merchants
 from orders import services as orders
 from orders.models import Order
 from personal.models import Erasure
 from personal.services import copying, export, proof
 from portal.services import letters, team
+from tests.billing.bench import deduction_of, paid
 from tests.billing.statements import STRAY, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.visiting import signed_in, words
@@ -67,8 +69,6 @@ def life(power_bank: Shop) -> Order:
     again = Report(deduction.id, Taken("another", deduction.amount), "callback")
     settle_all([again], by=BY, at=NOON + timedelta(hours=1))
     refund_order(order.id, Asked(amount_minor=100, reason="x"), by=BY, at=NOON)
-    bank_returns.take_back(deduction.number, "not_received", at=NOON)
-    deliver_callbacks(power_bank.realm_id, at=NOON)
     begin_outage("sandbox", "maintenance", by=BY, at=NOON)
     end_outage("sandbox", "over", by=BY, at=NOON)
     Callback.objects.create(channel="sandbox", notify_id="n1", raw=b'{"number": "1"}', at=NOON)
@@ -83,9 +83,17 @@ def life(power_bank: Shop) -> Order:
     copying.make_exports(at=NOON, seconds=60)
     proof.issue_proof(person.id, ["band"], 7, by=BY, at=NOON)
     Erasure.objects.create(realm_id=person.realm_id, person=person, asked_at=NOON, due_at=NOON + timedelta(days=7))
+    be_disputed(power_bank)
     be_paid(power_bank)
+    closing.close_days(power_bank.realm_id, at=NOON + timedelta(days=1))
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
     return order
+
+
+def be_disputed(shop: Shop) -> None:
+    """Somebody else's bank takes back what it had paid."""
+    bank_returns.take_back(deduction_of(paid(shop)).number, "not_received", at=NOON)
+    deliver_callbacks(shop.realm_id, at=NOON)
 
 
 def be_paid(shop: Shop) -> None:

@@ -61,6 +61,7 @@ TABLE = {
     "list_settlements": Case(Scope.SETTLEMENTS_READ),
     "get_settlement": Case(Scope.SETTLEMENTS_READ, about="settlement"),
     "list_settlement_lines": Case(Scope.SETTLEMENTS_READ, about="settlement"),
+    "get_settlement_proof": Case(Scope.SETTLEMENTS_READ, about="settlement"),
     "list_events": Case(Scope.EVENTS_READ),
     "get_event": Case(Scope.EVENTS_READ, about="event"),
     "redeliver_event": Case(HOOKS, {}, "event"),
