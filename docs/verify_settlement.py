@@ -40,7 +40,8 @@ def check(proof, noted=""):
         posting, _at, _kind, _n, debit, debtor, credit, creditor, amount, currency, _order = line["posting"].split("|")
         mine = sha256((dashed(posting) + dashed(proof["merchant"])).encode()).hexdigest()
         signed = int(amount) * (((credit, creditor) == ("payable", mine)) - ((debit, debtor) == ("payable", mine)))
-        demand((signed, currency) == (line["amount"], proof["currency"]), f"{line['id']}: it says another amount")
+        says = dashed(line["id"]), line["amount"], proof["currency"]
+        demand((dashed(posting), signed, currency) == says, f"{line['id']}: its posting says otherwise")
         proved += 1
     print(f"{proved} of {len(proof['data'])} lines stand in the closed book.")
 

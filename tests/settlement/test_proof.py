@@ -64,6 +64,7 @@ def test_a_merchant_proves_each_line_and_every_change_to_the_answer_is_noticed(
         lambda p: p["data"][0].update(amount=p["data"][0]["amount"] + 1),
         lambda p: p["data"][0].update(posting=p["data"][0]["posting"].replace("|CNY|", "|USD|")),
         lambda p: p["data"][1]["path"].pop(),
+        lambda p: p["data"][0].update(id=p["data"][1]["id"]),
         lambda p: p["days"][0].update(postings=99),
         lambda p: p["days"][0].update(top="0" * 64),
         lambda p: p.update(merchant="mch_" + "0" * 32),
