@@ -34,6 +34,7 @@ from billing.pages import standing as standing_pages
 from billing.pages import wallet as wallet_pages
 from bnpl import console
 from kernel import desk
+from ledger import console as book_desk
 from orders import pages as record_pages
 
 #: What people see. A merchant sends them to /sign/… and /confirm/…; these two addresses are part of the API's promise.
@@ -78,7 +79,15 @@ PAGES: list[URLPattern] = [
 ]
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
-desk.DESKS[:] = [console.DESK, help_desk.DESK, ease_desk.DESK, policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
+desk.DESKS[:] = [
+    console.DESK,
+    help_desk.DESK,
+    book_desk.DESK,
+    ease_desk.DESK,
+    policy_desk.DESK,
+    outage_desk.DESK,
+    template_desk.DESK,
+]
 desk.VERBS[:] = [
     *order_desk.VERBS,
     *help_desk.VERBS,
@@ -90,6 +99,8 @@ desk.VERBS[:] = [
 CONSOLE: list[URLPattern] = [
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),
+    path("book/", book_desk.book, name="book"),
+    path("book/account", book_desk.account, name="book_account"),
     path("ease/", ease_desk.publish, name="ease_policy"),
     path("policies/", policy_desk.policies, name="policies"),
     path("policies/new", policy_desk.new_policy, name="new_policy"),
