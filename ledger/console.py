@@ -29,7 +29,7 @@ NAMES: dict[str, Words] = {
     "wallet": _("People's wallets"),
     "refund_due": _("On its way back to people"),
     "fees": _("Service fees"),
-    "late_fees": _("Late fees"),
+    "late_fees": _("Late-fee income"),
     "losses": _("Losses"),
     "recoveries": _("Recoveries"),
     "payouts": _("On its way to merchants"),

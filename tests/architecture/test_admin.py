@@ -38,7 +38,7 @@ from personal.services import copying, export, proof
 from portal.services import letters, team
 from tests.billing.bench import deduction_of, paid
 from tests.billing.statements import STRAY, taken_in, written
-from tests.conftest import BY, NOON, Shop, completed, someone, yuan
+from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
 from tests.visiting import signed_in, words
 
 HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal")
@@ -83,7 +83,7 @@ def life(power_bank: Shop) -> Order:
     copying.make_exports(at=NOON, seconds=60)
     proof.issue_proof(person.id, ["band"], 7, by=BY, at=NOON)
     Erasure.objects.create(realm_id=person.realm_id, person=person, asked_at=NOON, due_at=NOON + timedelta(days=7))
-    be_disputed(power_bank)
+    be_disputed(make_shop("另一家"))
     be_paid(power_bank)
     closing.close_days(power_bank.realm_id, at=NOON + timedelta(days=1))
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")

@@ -1,4 +1,4 @@
-"""The book in the console: a day adds up, an account is read line by line, and nobody is asked for what makes no sense."""
+"""The book in the console: a day adds up, an account is read line by line, and nonsense is said to be some."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -79,5 +79,5 @@ def test_a_day_asks_the_same_however_much_was_booked(
     for _ in range(2):
         paid(power_bank)
         viewer.get(address)
-        with django_assert_num_queries(6):  # type: ignore[attr-defined]
+        with django_assert_num_queries(7):  # type: ignore[attr-defined]
             viewer.get(address)
