@@ -66,6 +66,7 @@ def template(colleague: Colleague, key: str, language: str) -> HttpResponse:
             shown["reads"] = inbox.preview(key, language, form.words, at=colleague.at)
             if colleague.sent("step") == "publish":
                 colleague.demand(PUBLISHERS)
+                colleague.audit("publish_words", f"{key} {language}", subject=form.words.subject, body=form.words.body)
                 made = inbox.publish_template(key, language, form.words, by=colleague.actor, at=colleague.at)
                 colleague.tell(
                     _("Version %(version)d is what people are told from now on.") % {"version": made.version}

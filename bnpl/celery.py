@@ -50,6 +50,7 @@ SCHEDULE = {
     "exports": every(5.0, "personal.tasks.make_exports"),
     "erasures": every(60.0, "personal.tasks.erase_people"),
     "answers": every(600.0, "kernel.tasks.forget_answers"),
+    "figures": every(30.0, "office.tasks.count_up"),
 }
 
 

@@ -20,6 +20,7 @@ from billing.console import orders as order_desk
 from billing.console import outages as outage_desk
 from billing.console import payouts as payout_desk
 from billing.console import policies as policy_desk
+from billing.pages import confirm as confirm_pages
 from billing.pages import ease as ease_pages
 from billing.pages import help as help_pages
 from billing.pages import home as home_pages
@@ -35,7 +36,11 @@ from billing.pages import wallet as wallet_pages
 from bnpl import console
 from kernel import desk
 from ledger import console as book_desk
+from office.console import figures as figure_desk
+from office.console import find as find_desk
+from office.console import order as whole_desk
 from orders import pages as record_pages
+from orders.models import Order
 
 #: What people see. A merchant sends them to /sign/… and /confirm/…; these two addresses are part of the API's promise.
 PAGES: list[URLPattern] = [
@@ -50,8 +55,8 @@ PAGES: list[URLPattern] = [
     path("orders/<str:order>/move", order_pages.move, name="move"),
     path("pay-all/", debt_pages.pay_all, name="pay_all"),
     path("pay-all/paid", debt_pages.paid_all, name="paid_all"),
-    path("confirm/<str:order>", record_pages.confirm, name="confirm"),
-    path("confirm/<str:order>/result", record_pages.confirm_result, name="confirm_result"),
+    path("confirm/<str:order>", confirm_pages.confirm, name="confirm"),
+    path("confirm/<str:order>/result", confirm_pages.confirm_result, name="confirm_result"),
     path("sign/<str:agreement>", sign_pages.sign, name="sign"),
     path("sign/<str:agreement>/identity", sign_pages.identity, name="sign_identity"),
     path("sign/<str:agreement>/result", sign_pages.result, name="sign_result"),
@@ -80,6 +85,7 @@ PAGES: list[URLPattern] = [
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
 desk.DESKS[:] = [
+    figure_desk.DESK,
     console.DESK,
     help_desk.DESK,
     book_desk.DESK,
@@ -88,6 +94,7 @@ desk.DESKS[:] = [
     outage_desk.DESK,
     template_desk.DESK,
 ]
+desk.WHOLE[Order] = "order_desk"
 desk.VERBS[:] = [
     *order_desk.VERBS,
     *help_desk.VERBS,
@@ -97,6 +104,11 @@ desk.VERBS[:] = [
     *dispute_desk.VERBS,
 ]
 CONSOLE: list[URLPattern] = [
+    path("order/<str:order>", whole_desk.order, name="order_desk"),
+    path("find", find_desk.find, name="find"),
+    path("figures/", figure_desk.overview, name="figures"),
+    path("figures/rows", figure_desk.rows, name="figure_rows"),
+    path("figures/<str:name>.csv", figure_desk.table, name="figure_table"),
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),
     path("book/", book_desk.book, name="book"),

@@ -20,12 +20,13 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from kernel import ids
+from kernel import audit, ids
 from kernel.actor import Actor
 from kernel.admin_site import VIEWERS, belongs
 from kernel.clock import live_now, now_in
 from kernel.forms import first_time, new_token
 from kernel.models import Identified
+from kernel.rates import address_of
 from kernel.refusal import Refusal
 
 NOTE_LENGTH_MAX = 200
@@ -78,6 +79,10 @@ class Colleague:
             Invalid: no form of ours sent this.
         """
         return first_time(self.user.pk, self.sent("token"), self.request.path)
+
+    def audit(self, act: str, about: str = "", why: str = "", **data: Any) -> None:
+        """Write down that they looked at this, or did it."""
+        audit.record(act, about=about, why=why, place=address_of(self.request), by=self.actor, at=self.at, data=data)
 
     def tell(self, words: Words) -> None:
         """Say it on top of the next page."""
@@ -140,6 +145,8 @@ class Verb:
 #: What the index and the rows' pages show. The roof fills them in.
 DESKS: list[Desk] = []
 VERBS: list[Verb] = []
+#: Of which rows there is a page that shows all that belongs to them, and what its address is called.
+WHOLE: dict[type[Identified], str] = {}
 
 
 def page(*groups: str) -> Callable[..., Callable[..., HttpResponse]]:
@@ -190,7 +197,7 @@ def deed(
     if colleague.posts and form.is_valid():
         try:
             if colleague.sends_first():
-                colleague.tell(run(form.cleaned_data))
+                colleague.tell(_done(colleague, about, run, form.cleaned_data))
         except Refusal as refusal:
             show_errors(form, refusal)
         else:
@@ -201,6 +208,21 @@ def deed(
     except Refusal as refusal:
         shown["refused"] = refusal.detail
     return colleague.show("console/deed.html", label, status=422 if form.errors else 200, **shown)
+
+
+def _done(colleague: Colleague, about: str, run: Callable[[dict[str, Any]], Words], wish: dict[str, Any]) -> Words:
+    """Do it, written down before and after: nothing is done that the audit does not know of."""
+    way = colleague.request.resolver_match
+    act = (way.kwargs.get("name") if way and way.url_name == "verb" else way and way.url_name) or "deed"
+    asked = {name: str(value) for name, value in wish.items() if name != "note"}
+    colleague.audit(f"{act}", about, wish["note"], **asked)
+    try:
+        said = run(wish)
+    except Refusal as refusal:
+        colleague.audit(f"{act}.refused", about, code=refusal.code)
+        raise
+    colleague.audit(f"{act}.done", about, said=str(said))
+    return said
 
 
 @page(*VIEWERS)

@@ -101,6 +101,7 @@ def _foreseen(colleague: Colleague, form: PolicyForm, name: str) -> Foresight:
 
 def _published(colleague: Colleague, form: PolicyForm, name: str, after: int) -> RetryPolicy:
     day, reason = _day(colleague, form), form.cleaned_data["reason"]
+    colleague.audit("publish_policy", f"{name} {after + 1}", reason, terms=form.terms, effective_from=day.isoformat())
     return publish_policy(name, form.terms, day, reason, after=after, by=colleague.actor, at=colleague.at)
 
 

@@ -33,5 +33,5 @@ DROP TABLE sandbox_bank.returned;
 class Migration(migrations.Migration):
     """What may become of a dispute, and that the sandbox bank takes debits back."""
 
-    dependencies = [("billing", "0015_disputes"), ("kernel", "0002_live_realm"), ("orders", "0011_owed_again")]
+    dependencies = [("billing", "0015_disputes"), ("kernel", "0002_live_realm"), ("orders", "0012_owed_again")]
     operations = [legal_moves("billing_dispute", DISPUTE), migrations.RunSQL(BANK, BACK)]

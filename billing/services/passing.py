@@ -52,6 +52,7 @@ IN_REAL_TIME = {
     "exports": "a copy of somebody's data is a file, which is fetched and expires in real time",
     "erasures": "whoever asks to be forgotten may take it back for some days of real time",
     "answers": "how long a caller may repeat a request is real time",
+    "figures": "what happened is counted for colleagues, who live in real time",
 }
 #: What is still due after it was done, because somebody else has it in hand, or nobody can do it, is looked at so often
 #: once more, from some time on with a pause in seconds between: a second of real time in all.

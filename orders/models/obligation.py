@@ -135,6 +135,7 @@ class Obligation(Lifecycle):
                 name="obligations_owed",
                 condition=Q(state__in=["pending", "overdue", "written_off"]),
             ),
+            models.Index(fields=["realm", "bucket", "-id"], name="obligations_overdue", condition=Q(state="overdue")),
         ]
         triggers = guards.lifecycle("orders_obligationevent", frozen=["realm_id", "order_id", "person_id", "currency"])
 

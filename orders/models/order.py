@@ -113,6 +113,7 @@ class Order(Lifecycle):
                 name="orders_of_merchant_collected",
                 condition=Q(deducted_at__isnull=False),
             ),
+            models.Index(fields=["out_order_no"], name="orders_by_number"),
             models.Index(fields=["person", "-id"], name="orders_of_person"),
             models.Index(fields=["person", "state", "-id"], name="orders_of_person_by_state"),
             models.Index(fields=["person", "created_at"], name="orders_of_person_by_day"),

@@ -26,11 +26,15 @@ from billing.services.payouts import pay_out_due
 from billing.services.refund import Asked, refund_order
 from billing.services.settle import Report, settle_all
 from billing.services.settlement import settle_due
+from kernel import audit
 from kernel.actor import Actor
 from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
+from kernel.clock import live_now
 from kernel.forms import first_time, new_token
 from ledger import closing
 from merchants import services as merchants
+from office.queries.streams import STREAMS
+from office.services import tally
 from orders import services as orders
 from orders.models import Order
 from personal.models import Erasure
@@ -41,7 +45,7 @@ from tests.billing.statements import STRAY, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
 from tests.visiting import signed_in, words
 
-HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal")
+HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal", "office")
 MODELS = sorted((m for m in apps.get_models() if m._meta.app_label in HOUSE), key=lambda m: m._meta.label)
 SHOWN = sorted(admin.site._registry, key=lambda m: m._meta.label)  # noqa: SLF001  there is no public way to list it
 PHONE, NAME, NUMBER = "+8613812341234", "欧阳修远", "11010519491231002X"
@@ -87,6 +91,9 @@ def life(power_bank: Shop) -> Order:
     be_paid(power_bank)
     closing.close_days(power_bank.realm_id, at=NOON + timedelta(days=1))
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
+    audit.record("viewed.person", about="per_1", by=BY, at=NOON)
+    tally.take_stock(real=NOON)
+    tally.count_batch(STREAMS["orders"], upto=live_now() + timedelta(seconds=1))
     return order
 
 
@@ -108,7 +115,7 @@ def be_paid(shop: Shop) -> None:
 
 @pytest.fixture
 def lin(db: None) -> User:
-    return accounts.create_staff("lin", "correct horse battery", roles=["viewer"], by=BY, at=NOON)
+    return accounts.create_staff("lin", "correct horse battery", roles=["viewer", "auditor"], by=BY, at=NOON)
 
 
 @pytest.fixture

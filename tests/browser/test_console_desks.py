@@ -1,6 +1,7 @@
 """The console's own pages in a real browser, wide and narrow: readable, within the screen, by keyboard."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -8,6 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 from accounts import services as accounts
 from billing.services.outage import begin_outage, end_outage
 from billing.services.policies import publish_policy
+from kernel.clock import live_now
+from office.queries.streams import STREAMS
+from office.services import tally
 from orders import services as orders
 from tests.browser.conftest import IN_ALL, SCREENSHOTS, Eye, Story
 from tests.conftest import BY, NOON
@@ -43,6 +47,9 @@ def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, 
     orders.pause_order(story.overdue.id, "hardship", by=BY, at=NOON)
     report = orders.report_problem(story.to_pay.id, "wrong_amount", "多收了两元\n请核对", by=BY, at=NOON)
     orders.say(report.id, "请问几点归还？", author="staff", by=BY, at=NOON)
+    for stream in STREAMS.values():
+        tally.count_batch(stream, upto=live_now() + timedelta(seconds=1))
+    tally.take_stock(real=live_now())
     eye = eye_with(look)
     page = eye.page
     eye.go("/ops/")
@@ -51,6 +58,8 @@ def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, 
     page.locator("[type=submit]").click()
     looks(eye, "index")
     for name, path in (
+        ("figures", "/ops/figures/?mode=test&since=2026-10-20&until=2026-12-20"),
+        ("whole", f"/ops/order/{story.overdue.public_id}"),
         ("order", f"/ops/orders/order/{story.to_pay.pk}/change/"),
         ("pause", f"/ops/do/{story.to_pay.public_id}/pause"),
         ("resume", f"/ops/do/{story.overdue.public_id}/resume"),

@@ -1,0 +1,43 @@
+"""What must always be true of what the console keeps: figures are what the histories say, and the audit is whole."""
+
+from uuid import UUID
+
+from office.queries.streams import STREAMS, Stream
+
+
+def _recounted(stream: Stream) -> str:
+    """The facts of a stream as far as it was counted, as SQL without values: which day it was does not matter here."""
+    upto = f"(SELECT last FROM office_counted WHERE stream = '{stream.name}')"  # noqa: S608  our own name
+    return stream.sql % {"after": f"'{UUID(int=0)}'::uuid", "upto": upto, "zone": "'UTC'"}
+
+
+COUNTED = [
+    *(
+        (
+            f"{stream.name}_are_counted_once",
+            "What was counted of a history is what it says, as far as it was counted.",
+            f"""
+            SELECT metric, f.number AS said, t.number AS counted
+            FROM (SELECT metric, count(*) AS number FROM ({_recounted(stream)}) f GROUP BY 1) f
+            FULL JOIN (SELECT metric, sum(number)::bigint AS number FROM office_tally WHERE merchant_id IS NULL
+                       AND metric IN ({", ".join(f"'{metric}'" for metric in stream.metrics)}) GROUP BY 1) t
+                 USING (metric)
+            WHERE f.number IS DISTINCT FROM t.number
+            """,  # noqa: S608  our own names
+        )
+        for stream in STREAMS.values()
+    ),
+    (
+        "figures_of_all_are_the_sum_of_each",
+        "What was counted of everybody is what was counted of each service together.",
+        """
+        SELECT realm_id, day_on, metric, key, currency FROM office_tally GROUP BY 1, 2, 3, 4, 5
+        HAVING (coalesce(sum(number) FILTER (WHERE merchant_id IS NULL), 0),
+                coalesce(sum(amount_minor) FILTER (WHERE merchant_id IS NULL), 0))
+            <> (coalesce(sum(number) FILTER (WHERE merchant_id IS NOT NULL), 0),
+                coalesce(sum(amount_minor) FILTER (WHERE merchant_id IS NOT NULL), 0))
+        """,
+    ),
+]
+#: Not a query: its seals are under a key that the database does not have.
+WHOLE_AUDIT = ("the_audit_is_whole", "Each line of the audit is sealed onto the one before, from first to last.", "")
