@@ -6,9 +6,10 @@ import pytest
 
 from accounts.models import Notice
 from billing.channels import bank, bank_returns
-from billing.models import Case, DeductionLine, Dispute
+from billing.models import Break, Case, DeductionLine, Dispute, StatementLine
 from billing.refusals import DisputeClosed, EvidenceInvalid, RefundTooMuch
 from billing.services.ask_parts import ask_parts
+from billing.services.breaks import settle_break
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.disputes import Withdrawal, accept_dispute, contest_dispute, take_back
@@ -20,6 +21,7 @@ from merchants.models import Event
 from orders import services as orders
 from orders.models import Order
 from tests.billing.bench import balances, deduction_of, give_back, owed_of, paid, token_of
+from tests.billing.statements import STRAY, of_bank, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, fresh, someone, yuan
 from tests.settlement.bench import MIDNIGHT, day_ends, nets
 from tests.stillness import nothing_moves
@@ -55,12 +57,8 @@ def test_what_the_bank_takes_back_for_want_of_money_is_owed_again_at_once(power_
     assert (fresh(order.id).state, fresh(order.id).deducted_at) == ("overdue", None)
     assert told(order)[-3:] == ["dispute.opened", "order.overdue", "dispute.lost"]
     profile = profile_of(order)
-    assert (profile.outstanding_minor, profile.overdue_orders, profile.kept_orders, profile.breached_orders) == (
-        600,
-        1,
-        0,
-        1,
-    )
+    assert (profile.outstanding_minor, profile.overdue_orders) == (600, 1)
+    assert (profile.kept_orders, profile.breached_orders) == (0, 1)
     assert profile.score < score
     notice = Notice.objects.get(stage="debit_returned")
     assert "6.00" in notice.subject
@@ -272,3 +270,29 @@ def test_a_debit_that_took_nothing_cannot_be_taken_back(power_bank: Shop) -> Non
     deduct_due(power_bank.realm_id, at=NOON)
     take_back(deduction_of(order).id, Withdrawal("x-1", yuan("6"), "no_funds"), by=BY, at=NOON)
     assert Case.objects.get().kind == "taken_back_untaken"
+
+
+def test_a_statement_has_what_the_bank_took_back_and_makes_it_true_where_no_callback_came(power_bank: Shop) -> None:
+    known, unheard = paid(power_bank), paid(power_bank, "7")
+    bank_takes_back(power_bank, known, "no_funds")
+    assert bank_returns.take_back(deduction_of(unheard).number, "no_funds", at=NOON)
+    statement = taken_in(power_bank, of_bank(power_bank))
+
+    assert (statement.lines, statement.trouble) == (4, "")
+    rows = StatementLine.objects.filter(kind="return").order_by("amount_minor")
+    assert [row.verdict for row in rows] == ["matched", "missing_here"]
+    assert (Break.objects.get().resolution, Dispute.objects.count()) == ("booked", 2)
+    dispute = Dispute.objects.get(deduction=deduction_of(unheard))
+    assert (dispute.code, dispute.state) == ("statement", "open"), "a statement does not say why"
+    with nothing_moves("billing_callback"):
+        assert deliver_callbacks(power_bank.realm_id, at=NOON) == 1
+
+
+def test_a_statement_that_took_back_another_amount_opens_a_break(power_bank: Shop) -> None:
+    dispute = bank_takes_back(power_bank, paid(power_bank), "no_funds")
+    line = STRAY | {"kind": "return", "transaction": dispute.channel_txn, "amount": 599}
+    taken_in(power_bank, written([line | {"number": dispute.deduction.number}]))
+    row = Break.objects.get(kind="amount")
+    assert (row.theirs_minor, row.ours_minor, row.deduction_id, row.closed_at) == (599, 600, None, None)
+    settle_break(row.id, Break.Resolution.SUSPENSE, "x", by=BY, at=NOON)
+    assert balances(power_bank)["suspense"] == 1
