@@ -66,6 +66,8 @@ FIELDS = {
     "previous": "The digest of the closed day before it; empty for the first.",
     "digest": "SHA-256 of `previous|day|postings|top`. Note it: as long as you find it again, nothing before it was"
     " changed.",
+    "TakingBack.code": "`no_funds`, `account_closed`: final, the person owes it again. `not_authorised`: the bank hears"
+    " us first, then the person. The others: the bank hears us first, then you bear it.",
     # agreements
     "service": "The service's id.",
     "agreement": "The agreement's id.",

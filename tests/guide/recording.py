@@ -129,6 +129,7 @@ def _sandbox(api: Recorder, service: str, person: str) -> None:
     api.post(f"sandbox/orders/{late}/pay")
     api.patch(f"sandbox/people/{poor['id']}", {"behaviour": "hard_decline"})
     api.post(f"orders/{late}/refunds", {"amount": 700, "reason": "no longer wanted"})
+    api.post(f"sandbox/orders/{late}/take_back", {"code": "not_received"})
     api.post(f"sandbox/agreements/{agreement}/stop")
 
 
