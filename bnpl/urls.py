@@ -15,6 +15,7 @@ from accounts import console as template_desk
 from accounts.models import Person
 from billing.console import breaks as break_desk
 from billing.console import changes as change_desk
+from billing.console import disputes as dispute_desk
 from billing.console import ease as ease_desk
 from billing.console import help as help_desk
 from billing.console import orders as order_desk
@@ -38,6 +39,7 @@ from billing.pages import wallet as wallet_pages
 from bnpl import console
 from credit import console as limit_desk
 from kernel import desk, second
+from ledger import console as book_desk
 from office.console import deeds as deed_desk
 from office.console import figures as figure_desk
 from office.console import find as find_desk
@@ -94,6 +96,7 @@ desk.DESKS[:] = [
     console.DESK,
     proposal_desk.DESK,
     help_desk.DESK,
+    book_desk.DESK,
     ease_desk.DESK,
     policy_desk.DESK,
     outage_desk.DESK,
@@ -110,6 +113,7 @@ desk.VERBS[:] = [
     *limit_desk.VERBS,
     *payout_desk.VERBS,
     *break_desk.VERBS,
+    *dispute_desk.VERBS,
 ]
 #: What no colleague does alone, and how a second one is asked.
 _MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *policy_desk.MATTERS, *ease_desk.MATTERS]
@@ -123,6 +127,8 @@ CONSOLE: list[URLPattern] = [
     path("figures/<str:name>.csv", figure_desk.table, name="figure_table"),
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),
+    path("book/", book_desk.book, name="book"),
+    path("book/account", book_desk.account, name="book_account"),
     path("ease/", ease_desk.publish, name="ease_policy"),
     path("policies/", policy_desk.policies, name="policies"),
     path("policies/new", policy_desk.new_policy, name="new_policy"),
