@@ -15,6 +15,7 @@ from accounts import console as template_desk
 from accounts.models import Person
 from billing.console import breaks as break_desk
 from billing.console import changes as change_desk
+from billing.console import disputes as dispute_desk
 from billing.console import ease as ease_desk
 from billing.console import help as help_desk
 from billing.console import orders as order_desk
@@ -22,6 +23,7 @@ from billing.console import outages as outage_desk
 from billing.console import payouts as payout_desk
 from billing.console import policies as policy_desk
 from billing.console import unknown as unknown_desk
+from billing.pages import confirm as confirm_pages
 from billing.pages import ease as ease_pages
 from billing.pages import help as help_pages
 from billing.pages import home as home_pages
@@ -37,6 +39,7 @@ from billing.pages import wallet as wallet_pages
 from bnpl import console
 from credit import console as limit_desk
 from kernel import desk, second
+from ledger import console as book_desk
 from office.console import deeds as deed_desk
 from office.console import figures as figure_desk
 from office.console import find as find_desk
@@ -59,8 +62,8 @@ PAGES: list[URLPattern] = [
     path("orders/<str:order>/move", order_pages.move, name="move"),
     path("pay-all/", debt_pages.pay_all, name="pay_all"),
     path("pay-all/paid", debt_pages.paid_all, name="paid_all"),
-    path("confirm/<str:order>", record_pages.confirm, name="confirm"),
-    path("confirm/<str:order>/result", record_pages.confirm_result, name="confirm_result"),
+    path("confirm/<str:order>", confirm_pages.confirm, name="confirm"),
+    path("confirm/<str:order>/result", confirm_pages.confirm_result, name="confirm_result"),
     path("sign/<str:agreement>", sign_pages.sign, name="sign"),
     path("sign/<str:agreement>/identity", sign_pages.identity, name="sign_identity"),
     path("sign/<str:agreement>/result", sign_pages.result, name="sign_result"),
@@ -94,6 +97,7 @@ desk.DESKS[:] = [
     console.SYSTEM,
     proposal_desk.DESK,
     help_desk.DESK,
+    book_desk.DESK,
     ease_desk.DESK,
     policy_desk.DESK,
     outage_desk.DESK,
@@ -110,6 +114,7 @@ desk.VERBS[:] = [
     *limit_desk.VERBS,
     *payout_desk.VERBS,
     *break_desk.VERBS,
+    *dispute_desk.VERBS,
 ]
 #: What no colleague does alone, and how a second one is asked.
 _MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *policy_desk.MATTERS, *ease_desk.MATTERS]
@@ -125,6 +130,8 @@ CONSOLE: list[URLPattern] = [
     path("figures/<str:name>.csv", figure_desk.table, name="figure_table"),
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),
+    path("book/", book_desk.book, name="book"),
+    path("book/account", book_desk.account, name="book_account"),
     path("ease/", ease_desk.publish, name="ease_policy"),
     path("policies/", policy_desk.policies, name="policies"),
     path("policies/new", policy_desk.new_policy, name="new_policy"),

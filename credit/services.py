@@ -229,6 +229,12 @@ def leave_orders(agreement_ids: Iterable[UUID], *, by: Actor, at: datetime) -> N
         _terminate(agreement, by=by, at=at)
 
 
+def rejoin_orders(agreement_ids: Iterable[UUID]) -> None:
+    """Orders that had come to their end are owed again. Whether the agreement has ended meanwhile does not matter."""
+    for agreement_id in sorted(agreement_ids):
+        Agreement.objects.filter(pk=agreement_id).update(live_orders=F("live_orders") + 1)
+
+
 def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:
     """Carry what happened to orders into the profiles of their people, in one statement, rows locked by key."""
     counts = ("open_orders", "overdue_orders", "kept_orders", "breached_orders", "eased_orders")

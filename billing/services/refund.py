@@ -136,9 +136,9 @@ def _kept(found: Refundable, lines: Sequence[DeductionLine]) -> Money:
     Raises:
         Busy: more was collected since the lines were locked.
     """
-    if sum(line.amount_minor for line in lines) != found.paid.minor:
+    if sum(line.amount_minor - line.reopened_minor for line in lines) != found.paid.minor:
         raise Busy(retry_after=1)
-    return Money(sum(line.amount_minor - line.refunded_minor for line in lines), found.order.currency)
+    return Money(sum(line.kept_minor for line in lines), found.order.currency)
 
 
 def _written(order: Order, asked: Asked, lowered: int, *, by: Actor, at: datetime) -> Refund:
@@ -161,7 +161,7 @@ def _written(order: Order, asked: Asked, lowered: int, *, by: Actor, at: datetim
 
 def _parts(refund: Refund, lines: Sequence[DeductionLine], back: Money, *, by: Actor, at: datetime) -> list[RefundPart]:
     """The newest deduction is given back first. Each part is sent from the moment this commits."""
-    shares = parts_of(back.minor, [line.amount_minor - line.refunded_minor for line in lines])
+    shares = parts_of(back.minor, [line.kept_minor for line in lines])
     used = [(line, share) for line, share in zip(lines, shares, strict=True) if share]
     for line, share in used:
         line.refunded_minor += share

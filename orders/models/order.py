@@ -178,6 +178,11 @@ class Order(Lifecycle):
     def fall_overdue(self, *, at: datetime) -> None:
         self.overdue_at = at
 
+    @transition(field=state, source=[State.COMPLETED, State.DEDUCTED], target=State.OVERDUE)
+    def owe_again(self, *, at: datetime) -> None:
+        """A channel has taken back what it had collected."""
+        self.deducted_at, self.overdue_at = None, self.overdue_at or at
+
     @transition(field=state, source=State.OVERDUE, target=State.COMPLETED)
     def start_anew(self) -> None:
         """New dates were agreed: nothing of it is overdue any more, though its promise was broken."""

@@ -23,6 +23,7 @@ from orders.services.judge import decide_objection, decide_report
 from orders.services.lose import losable, write_off
 from orders.services.pause import pause_order, resume_order
 from orders.services.refund import Refundable, give_back, go_on_after_refund, lock_refundable, stop_for_refund
+from orders.services.reopen import TakenBack, bear, owe_again, reopenable
 from orders.services.start import (
     UNCONFIRMED,
     Opening,
@@ -44,8 +45,10 @@ __all__ = [
     "Payment",
     "Refundable",
     "Release",
+    "TakenBack",
     "Wish",
     "ask_for_help",
+    "bear",
     "cancel_order",
     "claim",
     "close_days",
@@ -73,11 +76,13 @@ __all__ = [
     "mark_paid",
     "object_to",
     "open_order",
+    "owe_again",
     "pause_order",
     "publish_ease_policy",
     "receive",
     "refuse_ease",
     "release",
+    "reopenable",
     "replan",
     "report_problem",
     "reportable",

@@ -14,8 +14,10 @@ from django.urls import reverse
 
 from accounts import services as accounts
 from accounts.models import LocalMessage, Person, User
+from billing.channels import bank_returns
 from billing.channels.base import Taken
 from billing.models import Callback, Deduction, Instrument
+from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.instruments import limit_instrument, open_wallet, top_up
 from billing.services.outage import begin_outage, end_outage
@@ -31,6 +33,7 @@ from kernel.actor import Actor
 from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
 from kernel.clock import live_now
 from kernel.forms import first_time, new_token
+from ledger import closing
 from merchants import services as merchants
 from office.queries.streams import STREAMS
 from office.services import proposals, tally
@@ -39,8 +42,9 @@ from orders.models import Order
 from personal.models import Erasure
 from personal.services import copying, export, proof
 from portal.services import letters, team
+from tests.billing.bench import deduction_of, paid
 from tests.billing.statements import STRAY, taken_in, written
-from tests.conftest import BY, NOON, Shop, completed, someone, yuan
+from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
 from tests.visiting import signed_in, words
 
 assert urls.CONSOLE  # what takes two is registered there
@@ -86,7 +90,9 @@ def life(power_bank: Shop) -> Order:
     copying.make_exports(at=NOON, seconds=60)
     proof.issue_proof(person.id, ["band"], 7, by=BY, at=NOON)
     Erasure.objects.create(realm_id=person.realm_id, person=person, asked_at=NOON, due_at=NOON + timedelta(days=7))
+    be_disputed(make_shop("另一家"))
     be_paid(power_bank)
+    closing.close_days(power_bank.realm_id, at=NOON + timedelta(days=1))
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
     audit.record("viewed.person", about="per_1", by=BY, at=NOON)
     limits.change_limit(person.id, 100_000, "x", by=BY, at=NOON)
@@ -94,6 +100,12 @@ def life(power_bank: Shop) -> Order:
     tally.take_stock(real=NOON)
     tally.count_batch(STREAMS["orders"], upto=live_now() + timedelta(seconds=1))
     return order
+
+
+def be_disputed(shop: Shop) -> None:
+    """Somebody else's bank takes back what it had paid."""
+    bank_returns.take_back(deduction_of(paid(shop)).number, "not_received", at=NOON)
+    deliver_callbacks(shop.realm_id, at=NOON)
 
 
 def be_paid(shop: Shop) -> None:

@@ -66,6 +66,7 @@ def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, 
     page.locator("[name=password]").fill("correct horse battery")
     page.locator("[type=submit]").click()
     looks(eye, "index")
+    world = f"realm={story.to_pay.realm_id}"
     for name, path in (
         ("figures", "/ops/figures/?mode=test&since=2026-10-20&until=2026-12-20"),
         ("whole", f"/ops/order/{story.overdue.public_id}"),
@@ -88,6 +89,9 @@ def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, 
         ("concern", f"/ops/help/{report.public_id}"),
         ("lower", f"/ops/do/{report.public_id}/lower"),
         ("ease", "/ops/ease/"),
+        ("book", f"/ops/book/?{world}&on=2026-11-20"),
+        ("account", f"/ops/book/account?{world}&code=clearing:sandbox&first=2026-11-01&last=2026-11-30"),
+        ("account-wrong", f"/ops/book/account?{world}&code=payable&first=2026-11-01&last=2026-10-30"),
     ):
         eye.go(path)
         if name != "order":  # the admin's own page; ours is a row of links on it

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from bnpl.invariants import AUDIT, INVARIANTS, violations
+from ledger import closing
 
 
 class Command(BaseCommand):
@@ -30,6 +31,11 @@ class Command(BaseCommand):
             self.stdout.write(f"{'BROKEN' if rows else 'ok':7}{invariant.name}: {invariant.says}")
             for row in rows:
                 self.stdout.write(f"         {row}")
-        if broken:
+        days = [f"{day.realm_id} {day.covers_on}" for day in closing.broken_days()]
+        says = "Every closed day, hashed again, is what was sealed, and follows the one before."
+        self.stdout.write(f"{'BROKEN' if days else 'ok':7}closed_days_are_what_was_sealed: {says}")
+        for day in days:
+            self.stdout.write(f"         {day}")
+        if broken or days:
             sys.exit(1)
-        self.stdout.write(f"All {len(INVARIANTS) + 1} invariants hold.")
+        self.stdout.write(f"All {len(INVARIANTS) + 2} invariants hold.")

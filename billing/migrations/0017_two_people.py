@@ -13,7 +13,7 @@ _JOINED = """
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('billing', '0014_statements'),
+        ('billing', '0016_dispute_moves'),
         ('kernel', '0004_audit'),
     ]
 
