@@ -78,7 +78,7 @@ def test_the_page_says_how_the_house_does(at_desk: Callable[..., Client], monkey
     begin_outage("wallet", "对账", by=BY, at=NOON)
     viewer, risk = at_desk("viewer"), at_desk("risk")
     page = words_of(viewer.get("/ops/system/"))
-    for shown in (VERSION, "全部已执行", "office.tasks.count_up", "1.50 s", "wallet", "无记录"):
+    for shown in (VERSION, "全部已执行", "office.count_up", "1.50 s", "wallet", "无记录"):
         assert shown in page, shown
     assert "/ops/channels/sandbox/out" not in viewer.get("/ops/system/").content.decode()
     assert "/ops/channels/wallet/back" in risk.get("/ops/system/").content.decode()
