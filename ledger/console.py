@@ -18,7 +18,9 @@ from ledger import closing, statement
 from ledger.models import ClosedDay
 from ledger.rules import CHART, CLEARING, ZONE, Owner, entry
 
-DESK = Desk("book", _("The book"), _("A day's trial balance, income by day, and each account line by line"), VIEWERS)
+DESK = Desk(
+    "book", _("The book of accounts"), _("A day's trial balance, income by day, and each account line by line"), VIEWERS
+)
 #: Income is shown for the day and the thirteen before it.
 INCOME_SPAN, STATEMENT_DAYS_MAX = timedelta(days=13), 366
 NAMES: dict[str, Words] = {
