@@ -48,8 +48,8 @@ class AccountForm(forms.Form):
     code = forms.CharField(label=_("Account"), max_length=40)
     owner = forms.CharField(label=_("Owner (mch_… or per_…)"), max_length=40, required=False)
     realm = forms.IntegerField(label=_("World"), required=False)
-    first = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
-    last = forms.DateField(label=_("Until"), widget=forms.DateInput(attrs={"type": "date"}))
+    first = forms.DateField(label=_("From"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
+    last = forms.DateField(label=_("Until"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
 
     def clean_code(self) -> str:
         code = str(self.cleaned_data["code"])
