@@ -1,6 +1,6 @@
-"""/ops/work/: the work under way as a table, each number a way to the rows behind it."""
+"""/ops/work/: the work under way, each number a way to the rows behind it; and /ops/system/: the house as a whole."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from django.contrib import admin
@@ -11,13 +11,17 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from bnpl import system
 from bnpl.work.figures import Figure, State, under_way
 from kernel.admin_site import VIEWERS, belongs
 from kernel.clock import live_now
-from kernel.desk import Desk
+from kernel.desk import Colleague, Desk, page
 from kernel.models import LIVE
 
 DESK = Desk("work", _("Work under way"), _("What waits, since when, and what is late or stuck."), VIEWERS)
+SYSTEM = Desk("system", _("System"), _("Jobs, channels, version: how the house does"), VIEWERS)
+#: Whoever may declare a channel out finds the way to it here.
+DECLARERS = ("collections", "risk", "supervisor")
 
 
 @require_safe
@@ -34,6 +38,25 @@ def work(request: HttpRequest) -> HttpResponse:
         "now": now,
     }
     return render(request, "ops/work.html", {**admin.site.each_context(request), **shown})
+
+
+@require_safe
+@page(*VIEWERS)
+def whole(colleague: Colleague) -> HttpResponse:
+    """What is late or stuck, each job's last run, each channel with its switch, and what it is all made of."""
+    figures = under_way(real=colleague.at)
+    return colleague.show(
+        "ops/system.html",
+        SYSTEM.label,
+        troubles=[(figure, rows_behind(figure, colleague.at)) for figure in figures if figure.state],
+        oldest=max(figures, key=lambda figure: figure.oldest or timedelta()),
+        queue=next((figure for figure in figures if figure.work == "queue"), None),
+        jobs=system.jobs_if_asked(real=colleague.at),
+        channels=system.channels(real=colleague.at),
+        parts=system.parts(),
+        may=colleague.may(DECLARERS),
+        now=colleague.at,
+    )
 
 
 def rows_behind(figure: Figure, now: datetime) -> str:

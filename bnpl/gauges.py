@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from bnpl import system
 from bnpl.work.figures import COUNT_MAX, under_way
 from kernel.clock import live_now
 
@@ -36,6 +37,24 @@ class WorkCollector(Collector):
             if figure.oldest is not None:
                 oldest.add_metric(labels, figure.oldest.total_seconds())
         yield from (items, oldest, state)
+        yield from (_jobs(), _channels())
+
+
+def _jobs() -> GaugeMetricFamily:
+    """Of each job that is remembered; none while the broker cannot be asked, which is a figure of its own."""
+    since = GaugeMetricFamily("bnpl_job_since_seconds", "How long ago a job ran last.", labels=["job"])
+    now = live_now()
+    for job in system.jobs_if_asked(real=now) or ():
+        if job.last is not None:
+            since.add_metric([job.name], (now - job.last.ended_at).total_seconds())
+    return since
+
+
+def _channels() -> GaugeMetricFamily:
+    out = GaugeMetricFamily("bnpl_channel_out", "1 while a channel is declared out.", labels=["channel"])
+    for name, is_out in system.channels_out().items():
+        out.add_metric([name], is_out)
+    return out
 
 
 REGISTRY = CollectorRegistry(auto_describe=False)

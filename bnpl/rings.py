@@ -8,7 +8,7 @@ import redis
 import structlog
 from celery import Task
 
-from bnpl import heartbeat
+from bnpl import heartbeat, ran
 from kernel.clock import live_now
 
 #: A slot is remembered for so many of its periods, so that a worker whose clock is a little behind finds it taken too.
@@ -24,9 +24,18 @@ class Ring(Task):  # type: ignore[type-arg]  # not generic at run time
 
     def __call__(self, *args: object, **kwargs: object) -> object:
         every = (self.request.headers or {}).get("every")
-        if every is not None and not first(self.name, every, at=live_now().timestamp()):
+        if every is None:
+            return super().__call__(*args, **kwargs)
+        if not first(self.name, every, at=live_now().timestamp()):
             return None
-        return super().__call__(*args, **kwargs)
+        begun, went_well = live_now(), False
+        try:
+            answer = super().__call__(*args, **kwargs)
+            went_well = True
+        finally:
+            ended = live_now()
+            ran.keep(self.name, ran.Run(ended, ended - begun, went_well))
+        return answer
 
 
 def first(job: str, every: float, *, at: float) -> bool:

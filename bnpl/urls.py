@@ -94,6 +94,7 @@ PAGES: list[URLPattern] = [
 desk.DESKS[:] = [
     figure_desk.DESK,
     console.DESK,
+    console.SYSTEM,
     proposal_desk.DESK,
     help_desk.DESK,
     book_desk.DESK,
@@ -120,6 +121,8 @@ _MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *polic
 second.MATTERS.update({matter.name: matter for matter in _MATTERS})
 second.ASKS[:] = [proposal_desk.ask]
 CONSOLE: list[URLPattern] = [
+    path("work/", admin.site.admin_view(console.work), name="work"),
+    path("system/", console.whole, name="system"),
     path("order/<str:order>", whole_desk.order, name="order_desk"),
     path("find", find_desk.find, name="find"),
     path("figures/", figure_desk.overview, name="figures"),
@@ -151,7 +154,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("portal.urls")),
     path("", include("personal.urls")),
     *PAGES,
-    path("ops/work/", admin.site.admin_view(console.work), name="work"),
     path("ops/", include(CONSOLE)),
     path("ops/", admin.site.urls),
 ]

@@ -191,7 +191,7 @@ def _moves(colleague: Colleague, row: Proposal, matter: Matter) -> Sequence[Post
 def differences(matter: Matter, row: Proposal) -> list[Difference]:
     """What stands and what was asked for, side by side, what changes first."""
     wanted = matter.wanted(row.about, row.wish)
-    names = {**NAMES, **matter.names}
+    names = {**matter.names, **NAMES}
     rows = [
         Difference(names.get(name, name), _text(row.before.get(name)), _text(wanted.get(name)))
         for name in {**wanted, **row.before}

@@ -57,6 +57,8 @@ TABLES = {
 # fmt: on
 #: Every page of the console by its name, with what stands in its address, and who opens it.
 PAGES: dict[str, tuple[dict[str, str], set[str]]] = {
+    "work": ({}, ALL),
+    "system": ({}, ALL),
     "order_desk": ({"order": "{order}"}, ALL),
     "figures": ({}, ALL),
     "figure_rows": ({"?": "metric=order&key=opened"}, ALL),

@@ -47,6 +47,7 @@ def scraped(client: Client) -> dict[tuple[str, str, str, str], float]:
         (sample.name, sample.labels["work"], sample.labels["mode"], sample.labels["of"]): sample.value
         for family in text_string_to_metric_families(text)
         for sample in family.samples
+        if "work" in sample.labels
     }
 
 

@@ -1,0 +1,115 @@
+"""The house as a whole on one page; and the rules by which somebody is woken, held against what is really measured."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from prometheus_client.parser import text_string_to_metric_families
+
+from billing.channels import CHANNELS
+from billing.services.outage import begin_outage
+from bnpl import VERSION, heartbeat, ran, rings, system
+from bnpl.celery import SCHEDULE, app
+from bnpl.work.kinds import KINDS
+from kernel.clock import live_now
+from tests.conftest import BY, NOON
+from tests.console.conftest import words_of
+
+ROOT = Path(__file__).resolve().parents[2]
+ALERTS = (ROOT / "docs" / "alerts.yml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(db: None) -> Iterator[None]:
+    with heartbeat.broker() as broker:
+        broker.delete(ran.KEY)
+        yield
+        broker.delete(ran.KEY)
+
+
+def rung(name: str) -> None:
+    """The beat rings, and a worker takes it."""
+    task = app.tasks[name]
+    task.push_request(headers={"every": 0.001})
+    try:
+        task()
+    finally:
+        task.pop_request()
+
+
+def test_a_jobs_last_run_is_remembered_and_how_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    rung("office.tasks.expire_proposals")
+    last = ran.last_runs()["office.tasks.expire_proposals"]
+    assert last.went_well
+    assert live_now() - last.ended_at < timedelta(seconds=30)
+
+    def fails(*_args: object, **_more: object) -> bool:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("office.services.proposals.expire_due", fails)
+    with pytest.raises(ZeroDivisionError):
+        rung("office.tasks.expire_proposals")
+    assert not ran.last_runs()["office.tasks.expire_proposals"].went_well
+    monkeypatch.setattr(rings, "first", lambda *_args, **_more: False)
+    rung("office.tasks.expire_proposals")  # another worker took this ring
+    assert not ran.last_runs()["office.tasks.expire_proposals"].went_well
+
+
+def test_what_ran_too_long_ago_or_failed_is_late() -> None:
+    now = live_now()
+    for task, age, well in (
+        ("billing.tasks.deduct_due", timedelta(seconds=29), True),
+        ("billing.tasks.close_days", timedelta(minutes=6), True),
+        ("office.tasks.count_up", timedelta(), False),
+    ):
+        ran.keep(task, ran.Run(now - age, timedelta(seconds=1), well))
+    late = {job.name: job.late for job in system.jobs(real=now)}
+    assert len(late) == len({one["task"] for one in SCHEDULE.values()})
+    assert not late["billing.tasks.deduct_due"]
+    assert late["billing.tasks.close_days"]
+    assert late["office.tasks.count_up"]
+
+
+def test_the_page_says_how_the_house_does(at_desk: Callable[..., Client], monkeypatch: pytest.MonkeyPatch) -> None:
+    ran.keep("office.tasks.count_up", ran.Run(live_now(), timedelta(seconds=1.5), went_well=True))
+    begin_outage("wallet", "对账", by=BY, at=NOON)
+    viewer, risk = at_desk("viewer"), at_desk("risk")
+    page = words_of(viewer.get("/ops/system/"))
+    for shown in (VERSION, "全部已执行", "office.tasks.count_up", "1.50 s", "wallet", "无记录"):
+        assert shown in page, shown
+    assert "/ops/channels/sandbox/out" not in viewer.get("/ops/system/").content.decode()
+    assert "/ops/channels/wallet/back" in risk.get("/ops/system/").content.decode()
+    monkeypatch.setattr("django.conf.settings.REDIS_URL", "redis://127.0.0.1:1/0")
+    assert "消息中间件没有应答" in words_of(viewer.get("/ops/system/"))
+
+
+def test_every_rule_asks_for_what_is_measured() -> None:
+    begin_outage("wallet", "x", by=BY, at=NOON)
+    ran.keep("office.tasks.count_up", ran.Run(live_now(), timedelta(seconds=1), went_well=True))
+    families = list(text_string_to_metric_families(Client().get("/metrics").content.decode()))
+    labels: dict[str, set[str]] = {}
+    for family in families:
+        for sample in family.samples:
+            labels.setdefault(sample.name, set()).update(sample.labels)
+    rules = re.findall(r"expr: (.+)", ALERTS)
+    assert len(rules) == ALERTS.count("- alert:") == ALERTS.count("summary:")
+    used = set(re.findall(r"\bbnpl_\w+", " ".join(rules)))
+    assert used == set(labels)
+    for name, asked in re.findall(r"(bnpl_\w+)\{([^}]*)\}", ALERTS):
+        assert set(re.findall(r"(\w+)!?=", asked)) <= labels[name]
+    assert set(re.findall(r'work="(\w+)"', ALERTS)) <= set(KINDS)
+    assert set(re.findall(r"\$labels\.(\w+)", ALERTS)) <= set().union(*labels.values())
+    out = {
+        sample.labels["channel"]: sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == "bnpl_channel_out"
+    }
+    assert out == {name: float(name == "wallet") for name in CHANNELS}
+
+
+def test_the_version_is_the_projects() -> None:
+    assert f'version = "{VERSION}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
