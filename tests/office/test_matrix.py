@@ -12,7 +12,9 @@ from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client, RequestFactory
 
+from billing.channels import bank_returns
 from billing.models import Break, PayoutAccount
+from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.payout_accounts import Account, ask_payout_account
 from bnpl.urls import CONSOLE
@@ -23,7 +25,7 @@ from kernel.second import MATTERS
 from office.models import Proposal
 from office.services import proposals
 from orders import services as orders
-from tests.billing.bench import deduction_of
+from tests.billing.bench import deduction_of, paid
 from tests.billing.statements import STRAY, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.console.conftest import staff
@@ -40,13 +42,15 @@ TABLES = {
     "accounts.AccountEvent", "accounts.Delivery", "accounts.LocalMessage", "accounts.Notice",
     "accounts.NoticeTemplate", "accounts.Person", "accounts.User", "auth.Group", "billing.Break",
     "billing.Callback", "billing.Case", "billing.ChannelReport", "billing.Deduction", "billing.DeductionEvent",
-    "billing.DeductionLine", "billing.Instrument", "billing.InstrumentChange", "billing.Outage", "billing.Payout",
+    "billing.DeductionLine", "billing.Dispute", "billing.DisputeEvent", "billing.DisputeLine",
+    "billing.Instrument", "billing.InstrumentChange", "billing.Outage", "billing.Payout",
     "billing.PayoutAccount", "billing.PayoutAccountEvent", "billing.PayoutEvent", "billing.Refund",
     "billing.RefundEvent", "billing.RefundPart", "billing.RefundPartEvent", "billing.RetryPolicy",
     "billing.Settlement", "billing.SettlementEvent", "billing.SettlementLine", "billing.StatementFile",
     "billing.StatementLine", "billing.Wallet", "billing.WalletEntry", "credit.Agreement", "credit.AgreementEvent",
     "credit.Decision", "credit.LimitChange", "credit.Profile", "credit.ScoreChange", "kernel.AuditHead",
     "kernel.AuditLine", "kernel.IdempotencyKey", "kernel.LegalMove", "kernel.Realm", "ledger.Posting",
+    "ledger.Closing", "ledger.ClosedDay", "ledger.ClosedPart",
     "merchants.ApiKey", "merchants.WebhookAttempt", "merchants.Event", "merchants.Merchant",
     "merchants.Change", "merchants.Service", "merchants.WebhookDelivery", "merchants.WebhookEndpoint",
     "office.Counted", "office.Proposal", "office.ProposalEvent", "office.Tally", "orders.Concern",
@@ -59,6 +63,8 @@ TABLES = {
 PAGES: dict[str, tuple[dict[str, str], set[str]]] = {
     "work": ({}, ALL),
     "system": ({}, ALL),
+    "book": ({}, ALL),
+    "book_account": ({"?": "code=fees&first=2026-11-20&last=2026-11-21"}, ALL),
     "order_desk": ({"order": "{order}"}, ALL),
     "figures": ({}, ALL),
     "figure_rows": ({"?": "metric=order&key=opened"}, ALL),
@@ -84,7 +90,8 @@ SENT: dict[str, tuple[dict[str, str], set[str]]] = {
     "decide": ({"proposal": "{proposal}"}, {SUPERVISOR}),
 }
 CLOCK, HELP, MONEY = {COLLECTIONS, SUPPORT, SUPERVISOR}, {SUPPORT, SUPERVISOR}, {FINANCE, SUPERVISOR}
-#: Every verb, on which of the rows below, and who does it or asks for it.
+#: Every verb, on which of the rows below (none where that takes a channel or an account that no sandbox has), and who
+#: does it or asks for it.
 DEEDS: dict[str, tuple[str, set[str]]] = {
     "pause": ("order", CLOCK),
     "resume": ("order", CLOCK),
@@ -97,6 +104,11 @@ DEEDS: dict[str, tuple[str, set[str]]] = {
     "mark_paid": ("order", HELP | MONEY),
     "refund": ("order", HELP | MONEY),
     "resolve": ("unknown", MONEY),
+    "taken_back": ("taken", MONEY),
+    "contest": ("dispute", MONEY),
+    "accept": ("dispute", MONEY),
+    "won": ("", MONEY),
+    "lost": ("", MONEY),
     "answer": ("problem", CLOCK),
     "close": ("problem", CLOCK),
     "lower": ("problem", HELP),
@@ -148,7 +160,12 @@ def rows(power_bank: Shop) -> Mapping[str, str]:
     proposals.propose("write_off", owing.public_id, {}, "x", by=BY, at=NOON)
     problem = orders.report_problem(owing.id, "other", "x", by=BY, at=NOON)
     hardship = orders.ask_for_help(poor.person_id, None, orders.Offer(2, 7), "x", by=BY, at=NOON)
+    taken, disputed = (deduction_of(paid(power_bank)) for _ in range(2))
+    bank_returns.take_back(disputed.number, "not_received", at=NOON)
+    deliver_callbacks(power_bank.realm_id, at=NOON)
     found: dict[str, Any] = {
+        "taken": taken,
+        "dispute": disputed.disputes.get(),
         "order": owing,
         "person": owing.person,
         "unknown": deduction_of(lost),
