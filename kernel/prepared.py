@@ -31,7 +31,7 @@ class Question:
     def __init__(self, sql: str, types: Sequence[str]) -> None:
         self.sql = sql
         self._name = f"q_{hashlib.sha256(repr((sql, types)).encode()).hexdigest()[:24]}"
-        self._prepare = f"PREPARE {self._name}{_listed(types)} AS {sql}"
+        self.prepare = f"PREPARE {self._name}{_listed(types)} AS {sql}"
         self._ask = "SET LOCAL plan_cache_mode = force_generic_plan; "
         self._ask += f"EXECUTE {self._name}{_listed(['%s'] * len(types))}"
         self._whole = re.sub(r"\$(\d+)", lambda n: f"%(v{n[1]})s::{types[int(n[1]) - 1]}", sql.replace("%", "%%"))
@@ -42,7 +42,7 @@ class Question:
         with nullcontext() if connection.in_atomic_block else transaction.atomic(), connection.cursor() as cursor:
             known = _known(cursor)
             if self._name not in known:
-                cursor.execute(self._prepare)
+                cursor.execute(self.prepare)
                 known.add(self._name)
             cursor.execute(self._ask, list(values))
             return list(cursor.fetchall())
