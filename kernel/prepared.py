@@ -47,9 +47,19 @@ class Question:
             cursor.execute(self._ask, list(values))
             return list(cursor.fetchall())
 
-    def rows_planned_anew(self, *values: Any) -> list[tuple[Any, ...]]:
-        """The same in one statement, where no transaction is open that would keep a connection for us."""
+    def rows_outside(self, *values: Any) -> list[tuple[Any, ...]]:
+        """The same in one message, where no transaction is open. Behind a pooler it is planned anew.
+
+        That one message is a transaction of its own, so what is said in it of planning ends with it.
+        """
         with connection.cursor() as cursor:
+            line = _line(cursor)
+            if line.direct:
+                if self._name not in line.known:
+                    cursor.execute(self.prepare)
+                    line.known.add(self._name)
+                cursor.execute(self._ask, list(values))
+                return list(cursor.fetchall())
             cursor.execute(self._whole, {f"v{place}": value for place, value in enumerate(values, 1)})
             return list(cursor.fetchall())
 
@@ -75,16 +85,22 @@ def _listed(words: Sequence[str]) -> str:
 
 def _known(cursor: Any) -> set[str]:
     """The names that whoever answers knows. Behind a pooler it is asked in each transaction: Django's hooks are new."""
-    raw = connection.connection
-    line = _lines.get(raw)
-    if line is None:
-        cursor.execute("SELECT pg_backend_pid()")
-        line = _lines[raw] = _Line(direct=cursor.fetchone() == (raw.info.backend_pid,))  # a pooler makes its own up
+    line = _line(cursor)
     if not line.direct and line.hooks is not connection.run_on_commit:
         cursor.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE 'q\\_%%'", [])
         line.known = {name for (name,) in cursor.fetchall()}
         line.hooks = connection.run_on_commit
     return line.known
+
+
+def _line(cursor: Any) -> _Line:
+    """The line in use; whether it is direct is asked once."""
+    raw = connection.connection
+    line = _lines.get(raw)
+    if line is None:
+        cursor.execute("SELECT pg_backend_pid()")
+        line = _lines[raw] = _Line(direct=cursor.fetchone() == (raw.info.backend_pid,))  # a pooler makes its own up
+    return line
 
 
 class Given(Expression):
@@ -133,7 +149,7 @@ class Reading(Generic[_Row]):
             return made.read(made.question.rows(*values))
         if made.locks:
             raise TransactionManagementError("rows are locked inside a transaction only")
-        return made.read(made.question.rows_planned_anew(*values))
+        return made.read(made.question.rows_outside(*values))
 
     @transaction.atomic
     def _compiled(self) -> "_Made[_Row]":

@@ -11,6 +11,8 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.expressions import DatabaseDefault
 
+from kernel.together import write
+
 #: Fields whose values the driver knows how to write without being told.
 _AS_THEY_ARE = frozenset(
     {models.UUIDField, models.DateTimeField, models.BigIntegerField, models.PositiveIntegerField, models.BooleanField}
@@ -30,12 +32,11 @@ def update_all(rows: Sequence[models.Model], names: Iterable[str]) -> None:
     given = ", ".join(quote(f.column) for f in fields)
     changes = ", ".join(f"{quote(f.column)} = v.{quote(f.column)}" for f in fields[1:])
     key = quote(fields[0].column)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {quote(meta.db_table)} AS t SET {changes} FROM unnest({_arrays(fields)}) AS v ({given})"  # noqa: S608  our own names
-            f" WHERE t.{key} = v.{key}",
-            _values(rows, fields),
-        )
+    write(
+        f"UPDATE {quote(meta.db_table)} AS t SET {changes} FROM unnest({_arrays(fields)}) AS v ({given})"  # noqa: S608  our own names
+        f" WHERE t.{key} = v.{key}",
+        _values(rows, fields),
+    )
 
 
 def insert_all(rows: Sequence[models.Model]) -> None:
@@ -47,11 +48,10 @@ def insert_all(rows: Sequence[models.Model]) -> None:
         f for f in meta.concrete_fields if not isinstance(getattr(rows[0], f.attname), DatabaseDefault)
     ]
     columns = ", ".join(quote(f.column) for f in fields)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {quote(meta.db_table)} ({columns}) SELECT * FROM unnest({_arrays(fields)})",  # noqa: S608  our own names
-            _values(rows, fields),
-        )
+    write(
+        f"INSERT INTO {quote(meta.db_table)} ({columns}) SELECT * FROM unnest({_arrays(fields)})",  # noqa: S608  our own names
+        _values(rows, fields),
+    )
     for row in rows:
         row._state.adding, row._state.db = False, connection.alias
 

@@ -47,13 +47,14 @@ class OrderView(MerchantView):
             NotFound: missing, or another merchant's.
         """
         key = self.named("ord", order)
-        if not Order.objects.filter(pk=key, merchant_id=self.merchant_id).exists():
+        if not queries.is_of(self.merchant_id, key):
             raise NotFound
         return key
 
     def shown(self, order_id: UUID, *, status: int = 200) -> HttpResponse:
         """The order as it stands now."""
-        return answer(order_out(queries.order_of(self.merchant_id, order_id)), status=status)
+        sheet = queries.sheet_for(self.merchant_id, order_id)
+        return answer(order_out(sheet.order, sheet.obligations), status=status)
 
 
 class Orders(OrderView):
@@ -62,7 +63,7 @@ class Orders(OrderView):
     @operation("list_orders", "List orders", gives=OrderList, query=OrderQuery, refuses=[NotAllowed])
     def get(self, request: Request) -> HttpResponse:
         asked = OrderQuery.parse_query(request)
-        rows = queries.orders_of(self.merchant_id)
+        rows = Order.objects.filter(merchant_id=self.merchant_id)
         if asked.out_order_no is not None:
             rows = rows.filter(out_order_no=asked.out_order_no)
         if asked.state is not None:
@@ -70,7 +71,7 @@ class Orders(OrderView):
         if asked.agreement is not None:
             rows = rows.filter(agreement_id=self.named("agr", asked.agreement))
         found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit)
-        return answer(OrderList(data=[order_out(row) for row in found], next_cursor=cursor))
+        return answer(OrderList(data=[order_out(sheet.order, sheet.obligations) for sheet in queries.sheets(found)], next_cursor=cursor))
 
     @operation(
         "create_order",
@@ -108,7 +109,9 @@ class Orders(OrderView):
         opening = services.open_order(self.merchant_id, wish, by=self.actor, at=self.now())
         if opening.order is None:
             return self.refused(refusals.OrderRefused(reason=opening.coarse_reason))
-        return self.shown(opening.order.id, status=201 if opening.decision else 200)
+        if opening.decision is None:
+            return self.shown(opening.order.id)
+        return answer(order_out(opening.order, ()), status=201)
 
 
 class OneOrder(OrderView):

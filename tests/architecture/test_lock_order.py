@@ -34,6 +34,7 @@ from billing.services.settlement import settle_due
 from credit import services as credit
 from kernel.actor import Actor
 from kernel.prepared import spelled_out
+from kernel.together import BETWEEN
 from merchants import services as merchants
 from orders import services as orders
 from personal.services import copying, erase
@@ -89,6 +90,18 @@ def uuids(values: Any) -> set[UUID]:
     return set()
 
 
+def apart(sql: str, params: Any) -> Iterator[tuple[str, Any]]:
+    """The statements of one message, each with its own parameters."""
+    if isinstance(params, dict):
+        yield sql, params
+        return
+    left = list(params or ())
+    for statement in sql.split(BETWEEN):
+        mine = statement.count("%s")
+        yield statement, left[:mine]
+        left = left[mine:]
+
+
 class Watch:
     """What was locked first in each transaction, in order, and where that broke the rule."""
 
@@ -119,7 +132,8 @@ class Watch:
             self.seen.append(table)
 
     def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
-        self.note(sql, params)
+        for statement, values in apart(sql, params):
+            self.note(statement, values)
         return execute(sql, params, many, context)
 
 
