@@ -7,7 +7,6 @@ another connection; then, which questions this one knows is asked in the same tr
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -18,6 +17,8 @@ from django.db.models.lookups import Lookup
 from django.db.models.query import get_related_populators
 from django.db.models.sql.compiler import SQLCompiler
 from django.db.transaction import TransactionManagementError
+
+from kernel.together import write
 
 _Row = TypeVar("_Row")
 
@@ -33,35 +34,45 @@ class Question:
         self._name = f"q_{hashlib.sha256(repr((sql, types)).encode()).hexdigest()[:24]}"
         self.prepare = f"PREPARE {self._name}{_listed(types)} AS {sql}"
         self._ask = "SET LOCAL plan_cache_mode = force_generic_plan; "
-        self._ask += f"EXECUTE {self._name}{_listed(['%s'] * len(types))}"
+        self._ask += f"EXECUTE {self._name}{_listed([f'%s::{kind}' for kind in types])}"
         self._whole = re.sub(r"\$(\d+)", lambda n: f"%(v{n[1]})s::{types[int(n[1]) - 1]}", sql.replace("%", "%%"))
         Question.by_name = {**Question.by_name, self._name: self}
 
     def rows(self, *values: Any) -> list[tuple[Any, ...]]:
-        """The answer for these values, in a transaction, which a question alone begins and ends."""
-        with nullcontext() if connection.in_atomic_block else transaction.atomic(), connection.cursor() as cursor:
-            known = _known(cursor)
-            if self._name not in known:
-                cursor.execute(self.prepare)
-                known.add(self._name)
-            cursor.execute(self._ask, list(values))
-            return list(cursor.fetchall())
-
-    def rows_outside(self, *values: Any) -> list[tuple[Any, ...]]:
-        """The same in one message, where no transaction is open. Behind a pooler it is planned anew.
-
-        That one message is a transaction of its own, so what is said in it of planning ends with it.
-        """
+        """The answer for these values."""
         with connection.cursor() as cursor:
-            line = _line(cursor)
-            if line.direct:
-                if self._name not in line.known:
-                    cursor.execute(self.prepare)
-                    line.known.add(self._name)
+            if self._is_known(cursor):
                 cursor.execute(self._ask, list(values))
-                return list(cursor.fetchall())
-            cursor.execute(self._whole, {f"v{place}": value for place, value in enumerate(values, 1)})
+            else:
+                cursor.execute(self._whole, {f"v{place}": value for place, value in enumerate(values, 1)})
             return list(cursor.fetchall())
+
+    def send(self, *values: Any) -> None:
+        """The same for a statement that answers nothing, which may wait for others (kernel.together)."""
+        with connection.cursor() as cursor:
+            known = self._is_known(cursor)
+        if known:
+            write(self._ask, values)
+        else:
+            self._send_whole(values)
+
+    def _send_whole(self, values: Sequence[Any]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(self._whole, {f"v{place}": value for place, value in enumerate(values, 1)})
+
+    def _is_known(self, cursor: Any) -> bool:
+        """Whether whoever answers knows it, now that it was told; behind a pooler only inside a transaction.
+
+        Outside of one, the message is a transaction of its own, so what is said in it of planning ends with it.
+        """
+        line = _line(cursor)
+        if not (line.direct or connection.in_atomic_block):
+            return False
+        known = line.known if line.direct else _known(cursor, line)
+        if self._name not in known:
+            cursor.execute(self.prepare)
+            known.add(self._name)
+        return True
 
 
 @dataclass(slots=True)
@@ -83,10 +94,9 @@ def _listed(words: Sequence[str]) -> str:
     return f" ({', '.join(words)})" if words else ""
 
 
-def _known(cursor: Any) -> set[str]:
-    """The names that whoever answers knows. Behind a pooler it is asked in each transaction: Django's hooks are new."""
-    line = _line(cursor)
-    if not line.direct and line.hooks is not connection.run_on_commit:
+def _known(cursor: Any, line: _Line) -> set[str]:
+    """The names that whoever answers behind a pooler knows: asked in each transaction, whose hooks are new in Django."""
+    if line.hooks is not connection.run_on_commit:
         cursor.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE 'q\\_%%'", [])
         line.known = {name for (name,) in cursor.fetchall()}
         line.hooks = connection.run_on_commit
@@ -145,11 +155,9 @@ class Reading(Generic[_Row]):
             TransactionManagementError: it locks rows, and was asked outside a transaction.
         """
         made = self._made = self._made or self._compiled()
-        if connection.in_atomic_block:
-            return made.read(made.question.rows(*values))
-        if made.locks:
+        if made.locks and not connection.in_atomic_block:
             raise TransactionManagementError("rows are locked inside a transaction only")
-        return made.read(made.question.rows_outside(*values))
+        return made.read(made.question.rows(*values))
 
     @transaction.atomic
     def _compiled(self) -> "_Made[_Row]":

@@ -24,11 +24,13 @@ def together() -> Iterator[None]:
         yield
         return
     _here.waiting = waiting = list[tuple[str, Sequence[Any]]]()
+    around = connection.execute_wrappers
+    around.insert(0, _after_what_waits)  # around all others: whoever listens hears what is really sent
     try:
-        with connection.execute_wrapper(_after_what_waits):
-            yield
-            _send(waiting)
+        yield
+        _send(waiting)
     finally:
+        around.remove(_after_what_waits)
         _here.waiting = None
 
 

@@ -34,13 +34,13 @@ from billing.services.settlement import settle_due
 from credit import services as credit
 from kernel.actor import Actor
 from kernel.prepared import spelled_out
-from kernel.together import BETWEEN
 from merchants import services as merchants
 from orders import services as orders
 from personal.services import copying, erase
 from personal.services import export as exports
 from personal.services.proof import issue_proof, revoke_proof
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
+from tests.messages import apart
 
 ORDER = (
     "personal",
@@ -88,18 +88,6 @@ def uuids(values: Any) -> set[UUID]:
     if isinstance(values, list | tuple):
         return set().union(*map(uuids, values))
     return set()
-
-
-def apart(sql: str, params: Any) -> Iterator[tuple[str, Any]]:
-    """The statements of one message, each with its own parameters."""
-    if isinstance(params, dict):
-        yield sql, params
-        return
-    left = list(params or ())
-    for statement in sql.split(BETWEEN):
-        mine = statement.count("%s")
-        yield statement, left[:mine]
-        left = left[mine:]
 
 
 class Watch:

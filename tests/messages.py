@@ -1,0 +1,18 @@
+"""What goes to the database in one message, taken apart."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from kernel.together import BETWEEN
+
+
+def apart(sql: str, params: Any) -> Iterator[tuple[str, Any]]:
+    """The statements of one message, each with its own parameters."""
+    if isinstance(params, dict):
+        yield sql, params
+        return
+    left = list(params or ())
+    for statement in sql.split(BETWEEN):
+        mine = statement.count("%s")
+        yield statement, left[:mine]
+        left = left[mine:]
