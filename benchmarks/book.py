@@ -95,4 +95,6 @@ def commit() -> str:
 
 def machine() -> str:
     load = os.getloadavg()[0]
-    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, load {load:.1f} at the end"
+    return (
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, load {load:.1f} at the end"
+    )

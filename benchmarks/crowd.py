@@ -11,6 +11,7 @@ from typing import Any
 
 from kernel.clock import live_now
 from merchants import services as merchants
+from orders.models import Obligation
 from tests.simulation.copying import Role, key
 from tests.simulation.generator import Citizen, Pact, make_pacts, make_people
 from tests.simulation.pattern import BY, Pattern, citizen_of, pattern_of
@@ -58,8 +59,12 @@ def gather(people: int, *, name: str = "来电充电宝", **terms: Any) -> Crowd
     person, _instrument = citizen_of(_PATTERN, ZONE, at=at)
     _sandbox, live = merchants.join_merchant(name, by=BY, at=at)
     _key, secret = merchants.issue_key(live.id, by=BY, at=at)
-    service = merchants.offer_service(live.id, {"name": name, "mode": "dynamic", "ceiling_minor": 9900} | terms, by=BY, at=at)
+    service = merchants.offer_service(
+        live.id, {"name": name, "mode": "dynamic", "ceiling_minor": 9900} | terms, by=BY, at=at
+    )
     pattern = pattern_of(service, person, _PATTERN_USE, at=at)
+    # What others are made after is not swept itself.
+    Obligation.objects.filter(order=pattern.completed).update(collect_at=at + timedelta(days=300))
     numbers = [number_of(place) for place in range(people)]
     make_people(person, [Citizen(number, ZONE, at) for number in numbers])
     make_pacts(pattern, [Pact(number, number, at) for number in numbers])

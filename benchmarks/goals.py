@@ -43,7 +43,9 @@ GOALS = (
     Goal("5 merchant list, time", _SMALL, most=1.3),
     Goal("6 webhooks, fast receivers", "row by row", least=12),
     Goal("6 webhooks, 50 ms receivers", "row by row", least=150),
-    Goal("6 webhooks, beside a dead endpoint", "without it: share of the others' pace that is lost", most=0.05, unit=""),
+    Goal(
+        "6 webhooks, beside a dead endpoint", "without it: share of the others' pace that is lost", most=0.05, unit=""
+    ),
     Goal(
         "7 postings, one by one",
         "django-hordak",

@@ -66,7 +66,9 @@ def serving(people: int) -> Iterator[Naive]:
     naive.port = free_port()
     listen = ("--host", "127.0.0.1", "--port", str(naive.port), "--log-level", "warning")
     argv = (sys.executable, "-m", *_WEB, *listen, "benchmarks.baselines.wsgi:application")
-    web = Child(Program(name="naive", argv=argv, folder=CHECKOUT, env=naive.env), lambda _name, _line: None, lasting=True)
+    web = Child(
+        Program(name="naive", argv=argv, folder=CHECKOUT, env=naive.env), lambda _name, _line: None, lasting=True
+    )
     web.start()
     try:
         _await(naive.port, web)

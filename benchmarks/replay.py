@@ -1,4 +1,4 @@
-"""The very statements a create sends, given to pgbench: taken from what Django says it sent, so that they cannot drift."""
+"""The very statements of a create, given to pgbench: as Django says it sent them, so that they cannot drift."""
 
 import json
 import re
@@ -75,7 +75,9 @@ def _prepared(text: str) -> str:
     names = dict.fromkeys(_NAMED.findall(text))
     if not names:
         return ""
-    return "\n".join(["\\if :ready = 0", *(f"{Question.by_name[name].prepare};" for name in names), "\\set ready 1", "\\endif", ""])
+    return "\n".join(
+        ["\\if :ready = 0", *(f"{Question.by_name[name].prepare};" for name in names), "\\set ready 1", "\\endif", ""]
+    )
 
 
 def _varied(text: str, person: str, kept: set[str]) -> str:

@@ -61,8 +61,8 @@ def measured(act: Callable[[], int], programs: Mapping[str, int]) -> Work:
 
 
 def burnt(pid: int) -> float:
-    """CPU seconds of a program and all that it started and that still run, or that it has waited for."""
-    return sum(_own(one) for one in family(pid)) / _TICK
+    """CPU seconds of a program and all that it started and that still run, or that it has waited for; 0 is this one."""
+    return time.process_time() if pid == 0 else sum(_own(one) for one in family(pid)) / _TICK
 
 
 def family(pid: int) -> list[int]:

@@ -20,7 +20,6 @@ from merchants import queries as merchant_queries
 from merchants import services as merchants
 from merchants.models import Service
 
-
 _HOLD = Question(
     "UPDATE credit_profile SET held_minor = held_minor + $2, open_orders = open_orders + 1"
     " WHERE person_id = $1 AND frozen_at IS NULL AND overdue_orders = 0 AND eased_orders = 0 AND open_orders < $3"

@@ -95,8 +95,8 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _known(cursor: Any, line: _Line) -> set[str]:
-    """The names that whoever answers behind a pooler knows: asked in each transaction, whose hooks are new in Django."""
-    if line.hooks is not connection.run_on_commit:
+    """The names that whoever answers behind a pooler knows: asked once in each transaction."""
+    if line.hooks is not connection.run_on_commit:  # Django's list is a new one in each
         cursor.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE 'q\\_%%'", [])
         line.known = {name for (name,) in cursor.fetchall()}
         line.hooks = connection.run_on_commit
@@ -222,7 +222,11 @@ def _converter(compiler: SQLCompiler) -> Callable[[Iterable[Sequence[Any]]], Ite
     return converted if converters else lambda rows: rows
 
 
+_SENT = re.compile(
+    r"(?:SET LOCAL plan_cache_mode = force_generic_plan; )?EXECUTE (q_\w+)(?: \((?:%s::[^,)]+(?:, )?)+\))?"
+)
+
+
 def spelled_out(sql: str) -> str:
-    """The text behind `EXECUTE q_…`, for whoever reads statements as they are sent; any other as it is."""
-    found = re.search(r"EXECUTE (q_\w+)", sql)
-    return Question.by_name[found[1]].sql if found else sql
+    """The text behind each `EXECUTE q_…`, for whoever reads statements as they are sent; anything else as it is."""
+    return _SENT.sub(lambda found: Question.by_name[found[1]].sql, sql)

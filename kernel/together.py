@@ -60,7 +60,11 @@ def _message(waiting: list[tuple[str, Sequence[Any]]]) -> tuple[str, list[Any]]:
 
 
 def _after_what_waits(
-    execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]  # noqa: FBT001  Django's
+    execute: Callable[..., Any],
+    sql: str,
+    params: Any,
+    many: bool,  # noqa: FBT001  Django's
+    context: dict[str, Any],
 ) -> Any:
     waiting: list[tuple[str, Sequence[Any]]] = _here.waiting
     if not waiting:

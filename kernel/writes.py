@@ -71,7 +71,7 @@ def _insert_of(model: type[models.Model], names: tuple[str, ...]) -> "tuple[list
 
 def _types(fields: Iterable[Any]) -> list[str]:
     """Of a parameter for each column; without its length, or a cast would cut what is too long instead of refusing."""
-    return [f"{f.db_type(connection).partition('(')[0]}[]" for f in fields]
+    return [f"{str(f.db_type(connection)).partition('(')[0]}[]" for f in fields]
 
 
 def _places(types: Sequence[str]) -> str:

@@ -11,7 +11,6 @@ from merchants import rules
 from merchants.models import ApiKey, Event, Merchant, Service, WebhookDelivery, WebhookEndpoint
 from merchants.models.events import EventQuerySet
 
-
 _KEY = Reading(
     lambda digest: ApiKey.objects.select_related("merchant__realm").filter(digest=digest, revoked_at__isnull=True),
     ["bytea"],

@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 from django.db.models import Count, F, Prefetch, QuerySet, Sum
@@ -15,6 +16,8 @@ _OF_MERCHANT = Reading(lambda merchant, key: Order.objects.filter(merchant_id=me
 _IS_OF = Reading(
     lambda merchant, key: Order.objects.filter(merchant_id=merchant, pk=key).values_list("pk"), ["uuid", "uuid"]
 )
+#: No key sorts after it.
+_LAST_KEY = UUID(int=2**128 - 1)
 _OWED = Reading(lambda keys: Obligation.objects.filter(order_id__any=keys).order_by("order_id", "sequence"), ["uuid[]"])
 _UNPAID = Sum(F("amount_minor") - F("paid_minor"))
 
@@ -71,6 +74,19 @@ def sheets(orders: Sequence[Order]) -> list[Sheet]:
     for row in _OWED.rows(list(owed)) if owed else ():
         owed[row.order_id].append(row)
     return [Sheet(order, owed[order.id]) for order in orders]
+
+
+def newest_of(merchant_id: UUID, *, before: UUID | None, limit: int) -> list[Order]:
+    """The merchant's orders, newest first, those before a key."""
+    return _newest(limit).rows(merchant_id, before or _LAST_KEY)
+
+
+@cache
+def _newest(limit: int) -> Reading[Order]:
+    return Reading(
+        lambda merchant, before: Order.objects.filter(merchant_id=merchant, pk__lt=before).order_by("-pk")[:limit],
+        ["uuid", "uuid"],
+    )
 
 
 def is_of(merchant_id: UUID, order_id: UUID) -> bool:

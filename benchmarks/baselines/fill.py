@@ -21,7 +21,9 @@ def main(people: int) -> None:
     merchant = model["Merchant"].objects.create(name="来电充电宝")
     model["ApiKey"].objects.create(merchant=merchant, digest=hashlib.sha256(SECRET.encode()).hexdigest())
     service = model["Service"].objects.create(merchant=merchant, name="充电宝", ceiling_minor=9900)
-    persons = model["Person"].objects.bulk_create([model["Person"](name="艾达", verified_at=now()) for _ in range(people)])
+    persons = model["Person"].objects.bulk_create(
+        [model["Person"](name="艾达", verified_at=now()) for _ in range(people)]
+    )
     model["Profile"].objects.bulk_create([model["Profile"](person=person) for person in persons])
     made = model["Agreement"].objects.bulk_create(
         [model["Agreement"](merchant=merchant, service=service, person=person) for person in persons]

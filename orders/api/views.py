@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from kernel.contract import Nothing, operation
-from kernel.paging import page
+from kernel.paging import cut, page, place_of
 from kernel.refusal import NotFound
 from kernel.wire import Wire
 from merchants import queries as merchants
@@ -63,15 +63,23 @@ class Orders(OrderView):
     @operation("list_orders", "List orders", gives=OrderList, query=OrderQuery, refuses=[NotAllowed])
     def get(self, request: Request) -> HttpResponse:
         asked = OrderQuery.parse_query(request)
-        rows = Order.objects.filter(merchant_id=self.merchant_id)
-        if asked.out_order_no is not None:
-            rows = rows.filter(out_order_no=asked.out_order_no)
-        if asked.state is not None:
-            rows = rows.filter(state=asked.state)
-        if asked.agreement is not None:
-            rows = rows.filter(agreement_id=self.named("agr", asked.agreement))
-        found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit)
-        return answer(OrderList(data=[order_out(sheet.order, sheet.obligations) for sheet in queries.sheets(found)], next_cursor=cursor))
+        chosen = {
+            "out_order_no": asked.out_order_no,
+            "state": asked.state,
+            "agreement_id": None if asked.agreement is None else self.named("agr", asked.agreement),
+        }
+        wanted = {name: value for name, value in chosen.items() if value is not None}
+        if wanted:
+            rows = Order.objects.filter(merchant_id=self.merchant_id, **wanted)
+            found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit)
+        else:  # as programs ask again and again
+            newest = queries.newest_of(self.merchant_id, before=place_of(asked.cursor), limit=asked.limit + 1)
+            found, cursor = cut(newest, asked.limit)
+        return answer(
+            OrderList(
+                data=[order_out(sheet.order, sheet.obligations) for sheet in queries.sheets(found)], next_cursor=cursor
+            )
+        )
 
     @operation(
         "create_order",

@@ -42,9 +42,11 @@ DECLINED = "declined by the person"
 
 #: Who would owe, with everything an assessment looks at, and whether the number names an order already.
 _BEFORE = Reading(
-    lambda agreement, merchant, number: Agreement.objects.select_related(*standings.STANDING)
-    .filter(pk=agreement)
-    .annotate(again=Exists(Order.objects.filter(merchant_id=merchant, out_order_no=number))),
+    lambda agreement, merchant, number: (
+        Agreement.objects.select_related(*standings.STANDING)
+        .filter(pk=agreement)
+        .annotate(again=Exists(Order.objects.filter(merchant_id=merchant, out_order_no=number)))
+    ),
     ["uuid", "uuid", "text"],
 )
 
