@@ -63,7 +63,7 @@ def _update_of(model: type[models.Model], names: tuple[str, ...]) -> "tuple[list
 def _insert_of(model: type[models.Model], names: tuple[str, ...]) -> "tuple[list[Any], Question]":
     """These fields of a model, and the statement that makes rows of them."""
     quote = connection.ops.quote_name
-    fields = [f for f in model._meta.concrete_fields if f.attname in names]
+    fields: list[Any] = [f for f in model._meta.concrete_fields if f.attname in names]
     columns, types = ", ".join(quote(f.column) for f in fields), _types(fields)
     into = quote(model._meta.db_table)
     return fields, Question(f"INSERT INTO {into} ({columns}) SELECT * FROM unnest({_places(types)})", types)  # noqa: S608  our own names
