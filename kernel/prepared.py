@@ -24,16 +24,20 @@ _Row = TypeVar("_Row")
 
 
 class Question:
-    """SQL over `$1`, `$2` …, whose types are named."""
+    """SQL over `$1`, `$2` …, whose types are named.
+
+    Not `generic`: parsed once, and planned each time for its values. For what is best answered in another way for
+    somebody with millions of rows than for most: one plan for all would read and sort all of theirs for a page.
+    """
 
     #: All there are, by the names by which connections know them.
     by_name: Mapping[str, "Question"] = {}
 
-    def __init__(self, sql: str, types: Sequence[str]) -> None:
+    def __init__(self, sql: str, types: Sequence[str], *, generic: bool = True) -> None:
         self.sql = sql
         self._name = f"q_{hashlib.sha256(repr((sql, types)).encode()).hexdigest()[:24]}"
         self.prepare = f"PREPARE {self._name}{_listed(types)} AS {sql}"
-        self._ask = "SET LOCAL plan_cache_mode = force_generic_plan; "
+        self._ask = f"SET LOCAL plan_cache_mode = force_{'generic' if generic else 'custom'}_plan; "
         self._ask += f"EXECUTE {self._name}{_listed([f'%s::{kind}' for kind in types])}"
         self._whole = re.sub(r"\$(\d+)", lambda n: f"%(v{n[1]})s::{types[int(n[1]) - 1]}", sql.replace("%", "%%"))
         Question.by_name = {**Question.by_name, self._name: self}
@@ -144,8 +148,10 @@ class Reading(Generic[_Row]):
     `build` is called once in the life of the process, and never with real values.
     """
 
-    def __init__(self, build: Callable[..., "models.QuerySet[Any, _Row]"], types: Sequence[str]) -> None:
-        self._build, self._types = build, types
+    def __init__(
+        self, build: Callable[..., "models.QuerySet[Any, _Row]"], types: Sequence[str], *, generic: bool = True
+    ) -> None:
+        self._build, self._types, self._generic = build, types, generic
         self._made: _Made[_Row] | None = None
 
     def rows(self, *values: Any) -> list[_Row]:
@@ -168,7 +174,9 @@ class Reading(Generic[_Row]):
             spelled = sql % tuple(
                 f"${p.place}" if isinstance(p, Given) else cursor.mogrify("%s", [p]).decode() for p in params
             )
-        return _Made(Question(spelled, self._types), _reader(compiler), locks=query.select_for_update)
+        return _Made(
+            Question(spelled, self._types, generic=self._generic), _reader(compiler), locks=query.select_for_update
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,9 +230,7 @@ def _converter(compiler: SQLCompiler) -> Callable[[Iterable[Sequence[Any]]], Ite
     return converted if converters else lambda rows: rows
 
 
-_SENT = re.compile(
-    r"(?:SET LOCAL plan_cache_mode = force_generic_plan; )?EXECUTE (q_\w+)(?: \((?:%s::[^,)]+(?:, )?)+\))?"
-)
+_SENT = re.compile(r"(?:SET LOCAL plan_cache_mode = force_\w+_plan; )?EXECUTE (q_\w+)(?: \((?:%s::[^,)]+(?:, )?)+\))?")
 
 
 def spelled_out(sql: str) -> str:

@@ -86,6 +86,7 @@ def _newest(limit: int) -> Reading[Order]:
     return Reading(
         lambda merchant, before: Order.objects.filter(merchant_id=merchant, pk__lt=before).order_by("-pk")[:limit],
         ["uuid", "uuid"],
+        generic=False,
     )
 
 
