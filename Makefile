@@ -52,7 +52,7 @@ evidence-machine: .venv/.dev # any life in any order, against a model
 	MACHINE_EXAMPLES=420 MACHINE_STEPS=50 $(PY) -m pytest tests/machine -q -s $(ARGS)
 
 evidence-races: .venv/.dev # two hands at once, two hundred times each
-	RACE_ROUNDS=200 $(PY) -m pytest tests/races -q -s $(ARGS)
+	RACE_ROUNDS=200 RACE_DUES=200 $(PY) -m pytest tests/races -q -s $(ARGS)
 
 evidence-planted: .venv/.dev # known mistakes are noticed
 	$(PY) -m tests.planted
@@ -70,11 +70,11 @@ evidence-hostile: .venv/.dev # a hundred thousand requests and twenty-four thous
 	  HOSTILE_SPLITS=1000000 $(PY) -m pytest tests/hostile tests/wire -q -s $(ARGS)
 
 evidence-overload: .venv/.dev # a minute of three times too much; the machine should have little else to do
-	OVERLOAD_SECONDS=60 OVERLOAD_MEASURED_SECONDS=10 OVERLOAD_PEOPLE=1000 OVERLOAD_GOODPUT=0.8 OVERLOAD_P99=1 OVERLOAD_WAITS=1 \
+	OVERLOAD_SECONDS=60 OVERLOAD_MEASURED_SECONDS=10 OVERLOAD_PEOPLE=1000 OVERLOAD_GOODPUT=0.8 OVERLOAD_P99=1 OVERLOAD_SOON=2 OVERLOAD_WAITS=1 \
 	  $(PY) -m pytest tests/overload -q -s $(ARGS)
 
 evidence-sandbox: .venv/.dev # a clock's mover killed at a hundred points of its way
-	CLOCK_KILL_STRIDE=6 $(PY) -m pytest tests/sandbox -q -s $(ARGS)
+	CLOCK_KILL_STRIDE=6 CALENDAR_EDGES=3 LAST_STEP=P55D $(PY) -m pytest tests/sandbox -q -s $(ARGS)
 
 evidence-settlement: .venv/.dev # sixty days of three hundred orders and ten thousand lines of a statement, to the cent
 	SETTLED_ORDERS=300 STATEMENT_LINES=10000 $(PY) -m pytest tests/settlement tests/billing/test_reconcile.py -q -s $(ARGS)

@@ -29,6 +29,7 @@ class GroupAdmin(ReadOnlyAdmin):
 
 @admin.register(User)
 class UserAdmin(ReadOnlyAdmin):
+    personal = True
     list_display = ["public_id", "username", "phone_masked", "roles", "is_active", "joined_at"]
     list_filter = ["is_staff", "is_active"]
     search_fields = ["username__exact"]
@@ -46,6 +47,7 @@ class UserAdmin(ReadOnlyAdmin):
 
 @admin.register(Person)
 class PersonAdmin(ReadOnlyAdmin):
+    personal = True
     list_display = ["public_id", "name_masked", "phone_masked", "realm", "zone", "verified_at", "created_at"]
     list_filter = ["realm__mode"]
     list_select_related = ["realm", "user"]

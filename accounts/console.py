@@ -1,4 +1,4 @@
-"""The words of notices: how they read, and saying it otherwise; and a lost second factor switched off."""
+"""The words of notices: how they read, and saying it otherwise; a lost second factor off; a colleague's roles."""
 
 from datetime import datetime
 from typing import Any
@@ -10,12 +10,13 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import inbox, second_factor, wording
-from accounts.models import NoticeTemplate, Person
+from accounts import colleagues, inbox, second_factor, wording
+from accounts.models import NoticeTemplate, Person, User
 from accounts.models.notices import LANGUAGES
+from accounts.services import ROLES
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.desk import Colleague, Desk, Verb, Words, names_of, page, show_errors
+from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, names_of, page, show_errors
 from kernel.refusal import Refusal
 
 EDITORS, PUBLISHERS = ("supervisor", "support"), ("supervisor",)
@@ -66,6 +67,7 @@ def template(colleague: Colleague, key: str, language: str) -> HttpResponse:
             shown["reads"] = inbox.preview(key, language, form.words, at=colleague.at)
             if colleague.sent("step") == "publish":
                 colleague.demand(PUBLISHERS)
+                colleague.audit("publish_words", f"{key} {language}", subject=form.words.subject, body=form.words.body)
                 made = inbox.publish_template(key, language, form.words, by=colleague.actor, at=colleague.at)
                 colleague.tell(
                     _("Version %(version)d is what people are told from now on.") % {"version": made.version}
@@ -107,7 +109,62 @@ def _forget(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     return _("The second step is off, and the person is told.")
 
 
+class RolesForm(VerbForm):
+    """Which roles they have from then on."""
+
+    roles = forms.MultipleChoiceField(
+        label=gettext_lazy("Roles"),
+        choices=[(role, role) for role in ROLES],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("None: they see nothing of the console any more."),
+    )
+
+    def __init__(self, *args: Any, row: User, **kwargs: Any) -> None:
+        super().__init__(*args, row=row, initial={"roles": _roles(row)}, **kwargs)
+
+
+def _roles(user: User) -> list[str]:
+    return sorted(user.groups.values_list("name", flat=True))
+
+
+def _stands(user: User) -> dict[str, Any]:
+    return {"roles": ", ".join(_roles(user)), "active": user.is_active}
+
+
+def _before_roles(user: User, at: datetime) -> Words:
+    del at
+    says = _("%(name)s has these roles: %(roles)s. Others count from their next page on.")
+    return says % {"name": str(user), "roles": ", ".join(_roles(user)) or "–"}
+
+
+def _give_roles(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    user = colleagues.change_roles(key, wish["roles"], note=wish["note"], by=by, at=at)
+    return _("%(name)s has these roles: %(roles)s.") % {"name": str(user), "roles": ", ".join(_roles(user)) or "–"}
+
+
+def _always(user: User, wish: Any) -> bool:
+    del user, wish
+    return True
+
+
+def _is_colleague(user: User) -> bool:
+    return user.is_staff
+
+
 VERBS = [
+    Verb(
+        "change_roles",
+        User,
+        gettext_lazy("Change the roles"),
+        ("supervisor",),
+        _before_roles,
+        _give_roles,
+        RolesForm,
+        fits=_is_colleague,
+        second=_always,
+        stands=_stands,
+    ),
     Verb(
         "forget_second",
         Person,

@@ -100,3 +100,9 @@ class TooManyPasskeys(Refusal):
     """Ten are more than anybody has devices."""
 
     code, title = "too_many_passkeys", _("You have ten passkeys. Remove one first.")
+
+
+class LastSupervisor(Refusal):
+    """Somebody must be there to agree."""
+
+    code, title = "last_supervisor", _("The last supervisor stays: make somebody else one first.")

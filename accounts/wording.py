@@ -28,7 +28,7 @@ HELP = ("help_received", "help_answered", "help_decided", "plan_granted")
 #: What was done to an account, so that a stranger's hand on it does not stay hidden.
 ACCOUNT = ("signed_in", "phone_changed", "mail_changed", "second_factor", "copy_asked", "erasure_asked")
 #: What is true for ever once it is told: no later fact makes it pointless.
-FACTS = ("debit_succeeded", "refund_succeeded", "refund_failed", *HELP, *ACCOUNT)
+FACTS = ("debit_succeeded", "debit_returned", "refund_succeeded", "refund_failed", *HELP, *ACCOUNT)
 #: What a person may do without outside the inbox. Everything else is demanded: by the rules for automatic debits, by
 #: those for demands, or because it is an answer they asked for or a stranger's hand on their account.
 OPTIONAL = ("due_in_3_days", "debit_succeeded", "refund_succeeded", "help_answered", "signed_in")
@@ -41,6 +41,7 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "due_in_1_day": _ALWAYS,
     "debit_succeeded": _ALWAYS | {"instrument"},
     "debit_failed": _ALWAYS | {"instrument", "reason", "next"},
+    "debit_returned": _ALWAYS | {"reason"},
     "refund_succeeded": _ALWAYS | {"how"},
     "refund_failed": _ALWAYS | {"how"},
     **_OVERDUE,

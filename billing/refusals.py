@@ -199,3 +199,39 @@ class NothingToPost(Refusal):
         "nothing_to_post",
         _("The book holds no difference to put into suspense: it is booked, or there is a case."),
     )
+
+
+class KnownAlready(Refusal):
+    """The channel was quicker."""
+
+    code, title = "known_already", _("It is known how this ended, or it was never asked for.")
+
+
+class TooEarlyToSay(Refusal):
+    """The channel may still say it."""
+
+    code, title = "too_early_to_say", _("The channel may still say how this ended. After three days colleagues may.")
+
+
+class TransactionUsed(Refusal):
+    """One transaction of a channel's is one deduction's."""
+
+    code, title = "transaction_used", _("This transaction of the channel belongs to another deduction.")
+
+
+class DisputeClosed(Refusal):
+    """It is over, or the channel is deciding."""
+
+    code, title = "dispute_closed", _("This dispute is over, or was answered already.")
+
+
+class EvidenceInvalid(Invalid):
+    """Nothing, or more than a channel reads."""
+
+    code, title = "evidence_invalid", _("Say what speaks against it, in at most 2,000 characters.")
+
+
+class NothingToTakeBack(Refusal):
+    """It went back to the person already."""
+
+    code, title = "nothing_to_take_back", _("Nothing of this debit is left that could be taken back.")

@@ -2,7 +2,18 @@
 
 from celery import shared_task
 
-from billing.services import ask, ask_parts, callbacks, deduct, fetch, outage, payouts, settlement, untold
+from billing.services import (
+    ask,
+    ask_parts,
+    callbacks,
+    deduct,
+    fetch,
+    outage,
+    payouts,
+    press_disputes,
+    settlement,
+    untold,
+)
 from kernel.clock import live_now
 from kernel.sweeps import running_realms
 from orders import services as orders
@@ -64,3 +75,9 @@ def settle_due() -> None:
     """Cut off merchants' accounts whose day has ended, and pay out what is to be paid."""
     settlement.DUE.ring()
     payouts.DUE.ring()
+
+
+@shared_task
+def press_disputes_due() -> None:
+    """See to what channels took back: deadlines, what we say against it, and what they decided."""
+    press_disputes.DUE.ring()

@@ -3,11 +3,14 @@
 from datetime import datetime
 from typing import Literal
 
+from billing.inclusion import ProvedLine
 from billing.models import Refund, RefundPart, Settlement
 from billing.statements import Line
 from kernel.ids import public
 from kernel.models import LIVE
 from kernel.wire import Wire
+from ledger.models import ClosedDay
+from ledger.trees import Step
 
 
 class RefundPartOut(Wire):
@@ -143,3 +146,55 @@ def settlement_line_out(line: Line, currency: str) -> SettlementLineOut:
         settlement=public("stl", row.earlier_id) if row.earlier_id else None,
         at=row.at,
     )
+
+
+class ProofStepOut(Wire):
+    """A node on the way from a posting to its day's top, and the side on which it stands."""
+
+    side: Literal["left", "right"]
+    hash: str
+
+
+class ProvedLineOut(Wire):
+    """A line of the settlement with its posting as it was hashed, and the way to its closed day's top."""
+
+    id: str
+    amount: int
+    posting: str | None
+    day: str | None
+    path: list[ProofStepOut]
+
+
+class ClosedDayOut(Wire):
+    """A closed day of the book: nothing in it changes any more, and its digest holds that of the one before."""
+
+    day: str
+    postings: int
+    top: str
+    previous: str
+    digest: str
+
+
+def proved_line_out(line: ProvedLine) -> ProvedLineOut:
+    place = line.place
+    return ProvedLineOut(
+        id=line.row.public_id,
+        amount=line.row.amount_minor,
+        posting=place.line if place else None,
+        day=place.day.covers_on.isoformat() if place else None,
+        path=[_step_out(step) for step in place.steps] if place else [],
+    )
+
+
+def closed_day_out(day: ClosedDay) -> ClosedDayOut:
+    return ClosedDayOut(
+        day=day.covers_on.isoformat(),
+        postings=day.postings,
+        top=day.top,
+        previous=day.previous,
+        digest=day.digest,
+    )
+
+
+def _step_out(step: Step) -> ProofStepOut:
+    return ProofStepOut(side="left" if step.side == "left" else "right", hash=step.node.hex())

@@ -67,6 +67,7 @@ V1: list[tuple[str, type]] = [
     ("settlements", settlements.Settlements),
     ("settlements/<str:settlement>", settlements.OneSettlement),
     ("settlements/<str:settlement>/lines", settlements.SettlementLines),
+    ("settlements/<str:settlement>/proof", settlements.ProofOfSettlement),
     ("events", events.Events),
     ("events/<str:event>", events.OneEvent),
     ("events/<str:event>/redeliver", events.RedeliverEvent),
@@ -83,6 +84,7 @@ V1: list[tuple[str, type]] = [
     ("sandbox/orders/<str:order>/confirm", orders.ConfirmInSandbox),
     ("sandbox/orders/<str:order>/decline", orders.DeclineInSandbox),
     ("sandbox/orders/<str:order>/pay", people.PayInSandbox),
+    ("sandbox/orders/<str:order>/take_back", people.TakeBackInSandbox),
     ("sandbox/clock", clock.Clock),
     ("sandbox/clock/advance", clock.AdvanceClock),
 ]

@@ -38,8 +38,10 @@ SCHEDULE = {
     "settle": every(10.0, "billing.tasks.settle_due"),
     "outages": every(10.0, "billing.tasks.keep_outages"),
     "callbacks": every(2.0, "billing.tasks.deliver_sandbox_callbacks"),
+    "disputes": every(60.0, "billing.tasks.press_disputes_due"),
     "remind": every(60.0, "billing.tasks.remind_due"),
     "statements": every(600.0, "billing.tasks.fetch_statements"),
+    "books": every(600.0, "ledger.tasks.close_books"),
     "notices": every(2.0, "accounts.tasks.deliver_notices"),
     "expire": every(60.0, "orders.tasks.expire_unconfirmed"),
     "webhooks": every(1.0, "merchants.tasks.deliver_webhooks", queue=WEBHOOKS),
@@ -48,6 +50,8 @@ SCHEDULE = {
     "exports": every(5.0, "personal.tasks.make_exports"),
     "erasures": every(60.0, "personal.tasks.erase_people"),
     "answers": every(600.0, "kernel.tasks.forget_answers"),
+    "figures": every(30.0, "office.tasks.count_up"),
+    "proposals": every(60.0, "office.tasks.expire_proposals"),
 }
 
 

@@ -1,5 +1,6 @@
 """What must always be true of money at channels and on its way back: name, sentence, a query that returns no rows."""
 
+from bnpl.dispute_invariants import OF_DISPUTES
 from bnpl.statement_invariants import FROM_STATEMENTS
 
 AT_CHANNELS = (
@@ -21,13 +22,19 @@ AT_CHANNELS = (
     ),
     (
         "refunds_are_what_went_back",
-        "What an order and a refund say went back equals their parts that succeeded.",
+        "What an order and a refund say went back equals their parts that succeeded, and what others bear of it.",
         """
         SELECT o.id AS order_id, NULL::uuid AS refund_id, o.refunded_minor AS said, coalesce(p.back, 0) AS back
         FROM orders_order o LEFT JOIN (
             SELECT r.order_id, sum(p.amount_minor) AS back FROM billing_refundpart p
             JOIN billing_refund r ON r.id = p.refund_id WHERE p.state = 'succeeded' GROUP BY 1) p ON p.order_id = o.id
-        WHERE o.refunded_minor <> coalesce(p.back, 0)
+        LEFT JOIN (
+            SELECT l.order_id, sum(l.amount_minor) AS gone FROM billing_disputeline l
+            JOIN billing_dispute d ON d.id = l.dispute_id AND d.state = 'lost' AND d.bearer <> 'person'
+            JOIN billing_deductionline t ON t.id = l.taken_id
+            JOIN orders_obligation b ON b.id = t.obligation_id AND b.kind = 'principal' GROUP BY 1) g
+            ON g.order_id = o.id
+        WHERE o.refunded_minor <> coalesce(p.back, 0) + coalesce(g.gone, 0)
         UNION ALL
         SELECT r.order_id, r.id, r.returned_minor, coalesce(p.back, 0) FROM billing_refund r LEFT JOIN (
             SELECT refund_id, sum(amount_minor) AS back FROM billing_refundpart WHERE state = 'succeeded' GROUP BY 1) p
@@ -37,13 +44,20 @@ AT_CHANNELS = (
     ),
     (
         "refunds_are_within_what_was_collected",
-        "What is back or on its way back of a deduction's line equals its parts, and the line was really collected.",
+        "What is back or on its way back of a deduction's line equals its parts and disputes; it was really collected.",
         """
         SELECT l.id, l.refunded_minor, coalesce(p.minor, 0) AS parts, d.state FROM billing_deductionline l
         JOIN billing_deduction d ON d.id = l.deduction_id
         LEFT JOIN (SELECT taken_id, sum(amount_minor) AS minor FROM billing_refundpart
                    WHERE state IN ('prepared', 'sent', 'unknown', 'succeeded') GROUP BY 1) p ON p.taken_id = l.id
-        WHERE l.refunded_minor <> coalesce(p.minor, 0) OR (l.refunded_minor > 0 AND d.state <> 'succeeded')
+        LEFT JOIN (SELECT taken_id, coalesce(sum(x.amount_minor) FILTER (
+                       WHERE NOT (s.state = 'lost' AND s.bearer = 'person')), 0) AS gone,
+                       coalesce(sum(x.amount_minor) FILTER (WHERE s.state = 'lost' AND s.bearer = 'person'), 0) AS again
+                   FROM billing_disputeline x JOIN billing_dispute s ON s.id = x.dispute_id AND s.state <> 'won'
+                   GROUP BY 1) g ON g.taken_id = l.id
+        WHERE l.refunded_minor <> coalesce(p.minor, 0) + coalesce(g.gone, 0)
+           OR l.reopened_minor <> coalesce(g.again, 0)
+           OR (l.refunded_minor + l.reopened_minor > 0 AND d.state <> 'succeeded')
         """,
     ),
     (
@@ -112,5 +126,6 @@ AT_CHANNELS = (
                AND NOT EXISTS (SELECT 1 FROM billing_case c WHERE c.refund_part_id = p.id))
         """,
     ),
+    *OF_DISPUTES,
     *FROM_STATEMENTS,
 )

@@ -111,6 +111,23 @@ POSTINGS = (
     ("collected money is refunded", "refund_asked", "payable → refund_due; fees → payable, in proportion"),
     ("a channel gave it back", "refunded", "refund_due → clearing"),
     ("a channel did not give it back", "refund_failed", "what asking posted, the other way, for that part"),
+    ("a channel took a debit back", "taken_back", "disputed → clearing"),
+    ("the channel gave way", "dispute_won", "clearing → disputed"),
+    (
+        "the person owes it again",
+        "owed_again",
+        "receivable → disputed; on_collection also payable → pending, fees → payable",
+    ),
+    (
+        "the merchant, or we, bear it",
+        "dispute_lost",
+        "payable → disputed, fees → payable; or losses → disputed; a late fee: late_fees → disputed",
+    ),
+    (
+        "a channel took back what was not there",
+        "taken_back_untaken, taken_back_wrong_amount",
+        "suspense → clearing, with a case",
+    ),
     ("it went back into a wallet", "wallet_refunded", "clearing:wallet → wallet"),
     (
         "money went back that nobody expected",

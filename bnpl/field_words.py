@@ -50,6 +50,24 @@ FIELDS = {
     "posting": "The posting in the book; null for what is carried.",
     "settlement": "The earlier settlement whose net is carried; null otherwise.",
     "SettlementLineOut.at": "When it was booked.",
+    "SettlementProof.settlement": "The settlement's id.",
+    "merchant": "Your own id: owners in postings are hashed together with the posting's id.",
+    "days": "Closed days, each following the one before it, from the first one in which a line of this page stands.",
+    "side": "On which side of ours it stands.",
+    "hash": "In hexadecimal.",
+    "ProvedLineOut.amount": "Signed minor units: above zero it is yours.",
+    "ProvedLineOut.posting": "What was hashed: the posting in one line. Null while its day is open, and for what is"
+    " carried.",
+    "ProvedLineOut.day": "The closed day it stands in.",
+    "path": "The nodes that lead from it to the top of its day.",
+    "ClosedDayOut.day": "A day of the book, which ends at midnight in Shanghai.",
+    "postings": "How many postings it has.",
+    "top": "The top of the tree over all of them.",
+    "previous": "The digest of the closed day before it; empty for the first.",
+    "digest": "SHA-256 of `previous|day|postings|top`. Note it: as long as you find it again, nothing before it was"
+    " changed.",
+    "TakingBack.code": "`no_funds`, `account_closed`: final, the person owes it again. `not_authorised`: the bank hears"
+    " us first, then the person. The others: the bank hears us first, then you bear it.",
     # agreements
     "service": "The service's id.",
     "agreement": "The agreement's id.",

@@ -57,12 +57,14 @@ INSTALLED_APPS = [
     "billing",
     "portal",
     "personal",
+    "office",
     "bnpl",
 ]
 
 MIDDLEWARE = [
     "bnpl.health.Probes",
     "kernel.requests.RequestId",
+    "bnpl.unindexed.Unindexed",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

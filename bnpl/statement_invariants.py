@@ -30,10 +30,13 @@ FROM_STATEMENTS = (
         """
         SELECT b.id FROM billing_break b JOIN billing_statementline l ON l.id = b.line_id
         LEFT JOIN billing_deduction d ON d.id = b.deduction_id LEFT JOIN billing_refundpart p ON p.id = b.refund_part_id
-        WHERE b.resolution = 'booked'
+        WHERE b.resolution = 'booked' AND l.kind <> 'return'
           AND (l.channel_txn, l.amount_minor, 'succeeded') IS DISTINCT FROM
               (coalesce(d.channel_txn, p.channel_txn), coalesce(d.amount_minor, p.amount_minor),
                coalesce(d.state, p.state))
+        UNION ALL SELECT b.id FROM billing_break b JOIN billing_statementline l ON l.id = b.line_id
+        WHERE b.resolution = 'booked' AND l.kind = 'return' AND NOT EXISTS (
+            SELECT 1 FROM billing_dispute d WHERE d.channel_txn = l.channel_txn AND d.channel = b.channel)
         """,
     ),
 )

@@ -12,13 +12,18 @@ from django.views import defaults
 from django.views.generic import RedirectView
 
 from accounts import console as template_desk
+from accounts.models import Person
 from billing.console import breaks as break_desk
+from billing.console import changes as change_desk
+from billing.console import disputes as dispute_desk
 from billing.console import ease as ease_desk
 from billing.console import help as help_desk
 from billing.console import orders as order_desk
 from billing.console import outages as outage_desk
 from billing.console import payouts as payout_desk
 from billing.console import policies as policy_desk
+from billing.console import unknown as unknown_desk
+from billing.pages import confirm as confirm_pages
 from billing.pages import ease as ease_pages
 from billing.pages import help as help_pages
 from billing.pages import home as home_pages
@@ -32,8 +37,17 @@ from billing.pages import sign as sign_pages
 from billing.pages import standing as standing_pages
 from billing.pages import wallet as wallet_pages
 from bnpl import console
-from kernel import desk
+from credit import console as limit_desk
+from kernel import desk, second
+from ledger import console as book_desk
+from office.console import deeds as deed_desk
+from office.console import figures as figure_desk
+from office.console import find as find_desk
+from office.console import order as whole_desk
+from office.console import proposals as proposal_desk
+from office.console import reveal as reveal_desk
 from orders import pages as record_pages
+from orders.models import Order
 
 #: What people see. A merchant sends them to /sign/… and /confirm/…; these two addresses are part of the API's promise.
 PAGES: list[URLPattern] = [
@@ -48,8 +62,8 @@ PAGES: list[URLPattern] = [
     path("orders/<str:order>/move", order_pages.move, name="move"),
     path("pay-all/", debt_pages.pay_all, name="pay_all"),
     path("pay-all/paid", debt_pages.paid_all, name="paid_all"),
-    path("confirm/<str:order>", record_pages.confirm, name="confirm"),
-    path("confirm/<str:order>/result", record_pages.confirm_result, name="confirm_result"),
+    path("confirm/<str:order>", confirm_pages.confirm, name="confirm"),
+    path("confirm/<str:order>/result", confirm_pages.confirm_result, name="confirm_result"),
     path("sign/<str:agreement>", sign_pages.sign, name="sign"),
     path("sign/<str:agreement>/identity", sign_pages.identity, name="sign_identity"),
     path("sign/<str:agreement>/result", sign_pages.result, name="sign_result"),
@@ -77,11 +91,44 @@ PAGES: list[URLPattern] = [
 ]
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
-desk.DESKS[:] = [console.DESK, help_desk.DESK, ease_desk.DESK, policy_desk.DESK, outage_desk.DESK, template_desk.DESK]
-desk.VERBS[:] = [*order_desk.VERBS, *help_desk.VERBS, *template_desk.VERBS, *payout_desk.VERBS, *break_desk.VERBS]
+desk.DESKS[:] = [
+    figure_desk.DESK,
+    console.DESK,
+    proposal_desk.DESK,
+    help_desk.DESK,
+    book_desk.DESK,
+    ease_desk.DESK,
+    policy_desk.DESK,
+    outage_desk.DESK,
+    template_desk.DESK,
+]
+desk.WHOLE[Order] = "order_desk"
+desk.MASKED[Person] = "reveal", reveal_desk.REVEALERS
+desk.VERBS[:] = [
+    *order_desk.VERBS,
+    *change_desk.VERBS,
+    *unknown_desk.VERBS,
+    *help_desk.VERBS,
+    *template_desk.VERBS,
+    *limit_desk.VERBS,
+    *payout_desk.VERBS,
+    *break_desk.VERBS,
+    *dispute_desk.VERBS,
+]
+#: What no colleague does alone, and how a second one is asked.
+_MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *policy_desk.MATTERS, *ease_desk.MATTERS]
+second.MATTERS.update({matter.name: matter for matter in _MATTERS})
+second.ASKS[:] = [proposal_desk.ask]
 CONSOLE: list[URLPattern] = [
+    path("order/<str:order>", whole_desk.order, name="order_desk"),
+    path("find", find_desk.find, name="find"),
+    path("figures/", figure_desk.overview, name="figures"),
+    path("figures/rows", figure_desk.rows, name="figure_rows"),
+    path("figures/<str:name>.csv", figure_desk.table, name="figure_table"),
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),
+    path("book/", book_desk.book, name="book"),
+    path("book/account", book_desk.account, name="book_account"),
     path("ease/", ease_desk.publish, name="ease_policy"),
     path("policies/", policy_desk.policies, name="policies"),
     path("policies/new", policy_desk.new_policy, name="new_policy"),
@@ -91,7 +138,11 @@ CONSOLE: list[URLPattern] = [
     path("channels/<str:channel>/back", outage_desk.end, name="end_outage"),
     path("words/", template_desk.templates, name="templates"),
     path("words/<str:key>/<str:language>", template_desk.template, name="template"),
-    path("do/<str:row>/<str:name>", desk.verb, name="verb"),
+    path("reveal/<str:person>", reveal_desk.reveal, name="reveal"),
+    path("second/", proposal_desk.queue, name="proposals"),
+    path("second/<str:proposal>", proposal_desk.one, name="proposal"),
+    path("second/<str:proposal>/decide", proposal_desk.decide, name="decide"),
+    path("do/<str:row>/<str:name>", deed_desk.verb, name="verb"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

@@ -1,6 +1,6 @@
 from django.contrib import admin
 
-from credit.models import Agreement, AgreementEvent, Decision, Profile, ScoreChange
+from credit.models import Agreement, AgreementEvent, Decision, LimitChange, Profile, ScoreChange
 from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 
@@ -56,4 +56,13 @@ class ScoreChangeAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "person", "reason", "delta", "score", "order_id", "at"]
     list_select_related = ["person"]
     found_by = {"per": "person_id", "ord": "order_id"}
+    ordering = ["-id"]
+
+
+@admin.register(LimitChange)
+class LimitChangeAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "person", "before_minor", "limit_minor", "reason", "by", "at"]
+    list_select_related = ["person"]
+    search_fields = ["by__exact"]
+    found_by = {"per": "person_id"}
     ordering = ["-id"]

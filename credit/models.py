@@ -203,3 +203,26 @@ class ScoreChange(Identified):
     class Meta:
         ordering = ["-id"]
         triggers = guards.append_only()
+
+
+class LimitChange(Identified):
+    """What colleagues set a person's limit to, and why. Append-only; the last one is what stands in the profile."""
+
+    prefix = "lmc"
+    append_only: ClassVar[bool] = True
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="limit_changes")
+    before_minor = models.BigIntegerField()
+    limit_minor = models.BigIntegerField()
+    reason = models.CharField(max_length=200)
+    by = models.CharField(max_length=80)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="a_limit_has_bounds", condition=Q(limit_minor__range=(0, rules.LIMIT_MOST_MINOR))
+            )
+        ]
+        triggers = guards.append_only()

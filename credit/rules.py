@@ -11,6 +11,8 @@ SCORE_LOWEST, SCORE_HIGHEST, SCORE_FIRST = 350, 950, 650
 OPEN_ORDERS_MAX = 20
 #: From this score up, this much may be owed at once (minor units): the five bands.
 BANDS = ((350, "D", 0), (550, "C", 100_000), (600, "B", 500_000), (700, "A", 1_000_000), (800, "S", 2_000_000))
+#: No colleagues set a limit higher.
+LIMIT_MOST_MINOR = 10_000_000
 #: After so many days without a broken promise, or known to us, a dimension is full.
 DAYS_FULL = 365
 SCORE_STEP = {"kept": 2, "breached": -40, "cleared": 10}

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person
@@ -231,6 +232,12 @@ def leave_orders(agreement_ids: Iterable[UUID], *, by: Actor, at: datetime) -> N
         over = [key for key, state, left in cursor.fetchall() if state == Agreement.State.CLOSING and left == 0]
     for agreement in Agreement.objects.locked_all(over):
         _terminate(agreement, by=by, at=at)
+
+
+def rejoin_orders(agreement_ids: Iterable[UUID]) -> None:
+    """Orders that had come to their end are owed again. Whether the agreement has ended meanwhile does not matter."""
+    for agreement_id in sorted(agreement_ids):
+        Agreement.objects.filter(pk=agreement_id).update(live_orders=F("live_orders") + 1)
 
 
 def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:

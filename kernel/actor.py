@@ -7,7 +7,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`merchant:key_…`, `member:usr_…`, `person:per_…`, `staff:usr_…`, `channel:sandbox` or `system:deduct`."""
+    """`merchant:key_…`, `member:usr_…`, `person:per_…`, `staff:usr_…`, `channel:sandbox` or `system:deduct`.
+
+    What one colleague asked for and another agreed to is done by both: `staff:usr_…+usr_…`.
+    """
 
     kind: str
     name: str
@@ -23,6 +26,21 @@ class Actor:
     @classmethod
     def staff(cls, user_id: UUID) -> Self:
         return cls("staff", f"usr_{user_id.hex}")
+
+    def agreed(self, by: "Actor") -> "Actor":
+        """The two together, who asked standing first."""
+        return Actor(self.kind, f"{self.name}+{by.name}")
+
+    @property
+    def alone(self) -> bool:
+        """A colleague with whom no other agreed."""
+        return self.kind == "staff" and "+" not in self.name
+
+    @classmethod
+    def named(cls, text: str) -> Self:
+        """Who stands written somewhere."""
+        kind, _, name = text.partition(":")
+        return cls(kind, name)
 
     @classmethod
     def member(cls, user_id: UUID) -> Self:

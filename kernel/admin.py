@@ -1,7 +1,10 @@
-from django.contrib import admin
+from typing import Any
 
-from kernel.admin_site import ReadOnlyAdmin
-from kernel.models import IdempotencyKey, LegalMove, Realm
+from django.contrib import admin
+from django.http import HttpRequest
+
+from kernel.admin_site import AUDITORS, ReadOnlyAdmin, belongs
+from kernel.models import AuditHead, AuditLine, IdempotencyKey, LegalMove, Realm
 
 admin.site.site_header = "先享后付 · 运营"
 admin.site.site_title = "先享后付"
@@ -28,3 +31,21 @@ class IdempotencyKeyAdmin(ReadOnlyAdmin):
     list_display = ["key", "route", "status", "created_at"]
     search_fields = ["key__exact"]
     ordering = ["-id"]
+
+
+@admin.register(AuditLine)
+class AuditLineAdmin(ReadOnlyAdmin):
+    list_display = ["id", "at", "by", "act", "about", "why", "place"]
+    search_fields = ["about__exact", "by__exact"]
+    ordering = ["-id"]
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        del obj
+        return belongs(request.user, AUDITORS)
+
+
+@admin.register(AuditHead)
+class AuditHeadAdmin(AuditLineAdmin):
+    list_display = ["last"]
+    search_fields = []
+    ordering = ["id"]

@@ -1,22 +1,49 @@
 """The operations console shows everything and changes nothing; what may be changed there will be verbs, not rows."""
 
 from collections.abc import Collection
+from datetime import datetime
+from http import HTTPStatus
+from itertools import chain
 from typing import Any, ClassVar
 
 from django.contrib.admin import ModelAdmin, ShowFacets
+from django.contrib.admin.utils import label_for_field, lookup_field
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
+from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.core.paginator import Paginator
-from django.db.models import BinaryField, QuerySet, prefetch_related_objects
-from django.http import HttpRequest
+from django.db.models import BinaryField, Model, QuerySet, prefetch_related_objects
+from django.http import HttpRequest, HttpResponse
 from django.utils.functional import cached_property
 
-from kernel import ids
+from kernel import audit, ids
+from kernel.actor import Actor
+from kernel.clock import live_now
+from kernel.rates import address_of
+from kernel.sheets import CSV, XLSX, csv_text, xlsx
 
 #: Who may look: the groups that accounts makes (a test holds the two lists together).
 VIEWERS = ("viewer", "support", "collections", "risk", "finance", "supervisor", "auditor")
+#: Who may read what colleagues looked at and did.
+AUDITORS = ("auditor", "supervisor")
 #: Lists are counted up to here; "10000" then reads as "at least that many".
 COUNT_MAX = 10_000
+
+
+#: A file of a list has so many lines at most, and is of one of these kinds.
+EXPORT_MAX = 10_000
+FILES = {"csv": CSV, "xlsx": XLSX}
+
+
+def shown_in(shown: "ReadOnlyAdmin", name: str, row: Model) -> object:
+    """What a list shows of a row in one of its columns, in plain text."""
+    try:
+        _field, _attribute, value = lookup_field(name, row, shown)
+    except (AttributeError, ObjectDoesNotExist, FieldDoesNotExist):
+        value = row
+        for step in name.split("__"):
+            value = getattr(value, step, None)
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def belongs(user: object, groups: Collection[str]) -> bool:
@@ -53,6 +80,8 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
     also: ClassVar[tuple[str, ...]] = ()
     #: Columns that never show.
     hidden: ClassVar[frozenset[str]] = frozenset()
+    #: Its rows are about a human being: whoever opens one is written down.
+    personal: ClassVar[bool] = False
     #: A public id typed into the search finds by this column: `{"per": "person_id"}`; its own prefix needs no entry.
     found_by: ClassVar[dict[str, str]] = {}
 
@@ -74,6 +103,45 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        answer = super().change_view(request, object_id, form_url, extra_context)
+        if self.personal and answer.status_code == HTTPStatus.OK:
+            row = self.model._default_manager.get(pk=object_id)
+            self._told(request, f"viewed.{self.model._meta.model_name}", str(getattr(row, "public_id", row.pk)))
+        return answer
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        given = request.GET.copy()
+        kind = given.pop("_as", [""])[0]
+        if kind not in FILES or not self.has_view_permission(request):
+            return super().changelist_view(request, extra_context)
+        request.GET = given  # type: ignore[assignment]  # the same, without what no column is called
+        return self._file(request, kind)
+
+    def _told(self, request: HttpRequest, act: str, about: str, **data: Any) -> None:
+        """Write down that a colleague looked."""
+        if request.user.pk:
+            by, place = Actor.staff(request.user.pk), address_of(request)
+            audit.record(act, about=about, place=place, by=by, at=live_now(), data=data)
+
+    def _file(self, request: HttpRequest, kind: str) -> HttpResponse:
+        """The list as it is filtered and sorted, with the columns it shows: what is masked there is masked here."""
+        listed = self.get_changelist_instance(request)
+        names = [str(name) for name in listed.list_display if name != "action_checkbox"]
+        head: list[object] = [label_for_field(name, self.model, self) for name in names]
+        rows = (
+            [shown_in(self, name, row) for name in names]
+            for row in listed.queryset[:EXPORT_MAX].iterator(chunk_size=1000)
+        )
+        name = f"{self.model._meta.model_name}.{kind}"
+        self._told(request, "exported", name, look=request.GET.dict())
+        lines = chain([head], rows)
+        body = xlsx(lines) if kind == "xlsx" else csv_text(lines)
+        disposition = f'attachment; filename="{name}"'
+        return HttpResponse(body, content_type=FILES[kind], headers={"Content-Disposition": disposition})
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
         del request, obj

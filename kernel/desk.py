@@ -1,9 +1,9 @@
 """What colleagues do at the console beside looking: pages to do it at, and verbs on one row. Each names who may."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 from uuid import UUID
 
@@ -13,19 +13,21 @@ from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from kernel import ids
+from kernel import audit, ids
 from kernel.actor import Actor
-from kernel.admin_site import VIEWERS, belongs
-from kernel.clock import live_now, now_in
+from kernel.admin_site import belongs
+from kernel.clock import live_now
 from kernel.forms import first_time, new_token
 from kernel.models import Identified
+from kernel.rates import address_of
 from kernel.refusal import Refusal
 
 NOTE_LENGTH_MAX = 200
@@ -79,6 +81,10 @@ class Colleague:
         """
         return first_time(self.user.pk, self.sent("token"), self.request.path)
 
+    def audit(self, act: str, about: str = "", why: str = "", **data: Any) -> None:
+        """Write down that they looked at this, or did it."""
+        audit.record(act, about=about, why=why, place=address_of(self.request), by=self.actor, at=self.at, data=data)
+
     def tell(self, words: Words) -> None:
         """Say it on top of the next page."""
         messages.success(self.request, str(words))
@@ -116,6 +122,14 @@ class VerbForm(forms.Form):
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """What was done, and what follows when its transaction has ended: the world outside is asked then."""
+
+    says: Words
+    then: Callable[[], object]
+
+
+@dataclass(frozen=True, slots=True)
 class Verb:
     """Something a colleague does to one row. `preview` says what would happen now; `run` does it and says what did.
 
@@ -128,10 +142,18 @@ class Verb:
     label: Words
     groups: tuple[str, ...]
     preview: Callable[[Any, datetime], Words]
-    run: Callable[[UUID, dict[str, Any], Actor, datetime], Words]
+    run: Callable[[UUID, dict[str, Any], Actor, datetime], "Words | Done"]
     form: type[VerbForm] = VerbForm
     fits: Callable[[Any], bool] = bool
     back: Callable[[Any], str] | None = None
+    #: Where its postings will stand. Those can be foreseen: it is done in one transaction, and taken back.
+    books: Callable[[Any], Q] | None = None
+    #: Whether what is wished for needs a second colleague, who may agree, and what of the row it is asked against.
+    second: Callable[[Any, Mapping[str, Any]], bool] | None = None
+    deciders: tuple[str, ...] = ("supervisor",)
+    stands: Callable[[Any], dict[str, Any]] | None = None
+    #: Locks what it locks first, where that is not the row itself.
+    hold: Callable[[Any], Any] | None = None
 
     def address(self, row: Any) -> str:
         return reverse("verb", args=[row.public_id, self.name])
@@ -140,6 +162,10 @@ class Verb:
 #: What the index and the rows' pages show. The roof fills them in.
 DESKS: list[Desk] = []
 VERBS: list[Verb] = []
+#: Of which rows there is a page that shows all that belongs to them, and what its address is called.
+WHOLE: dict[type[Identified], str] = {}
+#: Of which rows something stands masked, what the page is called that shows it, and who may open that.
+MASKED: dict[type[Identified], tuple[str, tuple[str, ...]]] = {}
 
 
 def page(*groups: str) -> Callable[..., Callable[..., HttpResponse]]:
@@ -162,9 +188,15 @@ def page(*groups: str) -> Callable[..., Callable[..., HttpResponse]]:
 
 def names_of(bys: Iterable[str]) -> dict[str, str]:
     """The sign-in names of the colleagues among those who did something."""
-    keys = {by: ids.parse("usr", by.partition(":")[2]) for by in bys if by.startswith("staff:")}
-    found = {user.pk: str(user) for user in get_user_model().objects.filter(pk__in=filter(None, keys.values()))}
-    return {by: found[key] for by, key in keys.items() if key in found}
+    keys = {by: [ids.parse("usr", one) for one in by.partition(":")[2].split("+")] for by in bys if _is_staff(by)}
+    wanted = {key for several in keys.values() for key in several if key}
+    found = {user.pk: str(user) for user in get_user_model().objects.filter(pk__in=wanted)}
+    known = {by: [found.get(key) for key in several if key] for by, several in keys.items()}
+    return {by: " + ".join(map(str, names)) for by, names in known.items() if names and None not in names}
+
+
+def _is_staff(by: str) -> bool:
+    return by.startswith("staff:")
 
 
 def show_errors(form: forms.Form, refusal: Refusal) -> None:
@@ -184,13 +216,18 @@ def deed(
     back: str,
     form: VerbForm,
     preview: Callable[[], Words],
-    run: Callable[[dict[str, Any]], Words],
+    run: Callable[[dict[str, Any]], "Words | Done"],
+    moves: Callable[[dict[str, Any]], Sequence[Any]] | None = None,
 ) -> HttpResponse:
-    """A page for one thing to do: what would happen, why it is done, and the button. A second click does nothing."""
-    if colleague.posts and form.is_valid():
+    """A page for one thing to do: what would happen, why it is done, and the button. A second click does nothing.
+
+    `moves` says what it would write into the book, as soon as everything is said that this hangs on.
+    """
+    looks = moves is not None and colleague.sent("step") == "look"
+    if colleague.posts and not looks and form.is_valid():
         try:
             if colleague.sends_first():
-                colleague.tell(run(form.cleaned_data))
+                colleague.tell(_done(colleague, about, run, form.cleaned_data))
         except Refusal as refusal:
             show_errors(form, refusal)
         else:
@@ -200,25 +237,46 @@ def deed(
         shown["says"] = preview()
     except Refusal as refusal:
         shown["refused"] = refusal.detail
+    else:
+        shown |= _book(form, moves, looks=looks) if moves is not None else {}
     return colleague.show("console/deed.html", label, status=422 if form.errors else 200, **shown)
 
 
-@page(*VIEWERS)
-def verb(colleague: Colleague, row: str, name: str) -> HttpResponse:
-    """One verb on one row."""
-    act = next((act for act in VERBS if act.name == name and row.startswith(f"{act.model.prefix}_")), None)
-    key = ids.parse(act.model.prefix, row) if act else None
-    found: Any = act.model._default_manager.filter(pk=key).first() if act and key else None
-    if act is None or found is None or not act.fits(found):
-        raise Http404
-    colleague.demand(act.groups)
-    at, own = now_in(found.realm), f"admin:{act.model._meta.app_label}_{act.model._meta.model_name}_change"
-    return deed(
-        colleague,
-        act.label,
-        about=row,
-        back=act.back(found) if act.back else reverse(own, args=[found.pk]),
-        form=act.form(colleague.given, row=found),
-        preview=partial(act.preview, found, at),
-        run=lambda wish: act.run(found.pk, wish, colleague.actor, at),
-    )
+def _book(form: VerbForm, moves: Callable[[dict[str, Any]], Sequence[Any]], *, looks: bool) -> dict[str, Any]:
+    """What it would write into the book, once enough is said: at once where nothing but the reason is asked."""
+    asks_more = set(form.fields) != {"note"}
+    wish: dict[str, Any] | None = None if asks_more or form.is_bound else {"note": "…"}
+    if looks and form.is_valid():
+        wish = form.cleaned_data
+    if wish is None:
+        return {"asks_more": asks_more}
+    try:
+        return {"asks_more": asks_more, "looked": True, "moves": moves(wish)}
+    except Refusal as refusal:
+        show_errors(form, refusal) if form.is_bound else None
+        return {"asks_more": asks_more, "refused": "" if form.is_bound else refusal.detail}
+
+
+def finished(done: "Words | Done") -> Words:
+    """What to say of it, when what follows it has been done too."""
+    if isinstance(done, Done):
+        done.then()
+        return done.says
+    return done
+
+
+def _done(
+    colleague: Colleague, about: str, run: Callable[[dict[str, Any]], "Words | Done"], wish: dict[str, Any]
+) -> Words:
+    """Do it, written down before and after: nothing is done that the audit does not know of."""
+    way = colleague.request.resolver_match
+    act = (way.kwargs.get("name") if way and way.url_name == "verb" else way and way.url_name) or "deed"
+    asked = {name: str(value) for name, value in wish.items() if name != "note"}
+    colleague.audit(f"{act}", about, wish["note"], **asked)
+    try:
+        said = finished(run(wish))
+    except Refusal as refusal:
+        colleague.audit(f"{act}.refused", about, code=refusal.code)
+        raise
+    colleague.audit(f"{act}.done", about, said=str(said))
+    return said

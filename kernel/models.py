@@ -145,6 +145,52 @@ class IdempotencyKey(models.Model):
         return f"{self.route} {self.status}"
 
 
+class AuditLine(models.Model):
+    """What a colleague looked at or did: who, what, of what, why, from where. Each line is sealed onto the one before.
+
+    Written by kernel.audit alone, which numbers lines without gaps.
+    """
+
+    append_only: ClassVar[bool] = True
+
+    id = models.BigIntegerField(primary_key=True)
+    by = models.CharField(max_length=80)
+    act = models.CharField(max_length=60)
+    about = models.CharField(max_length=80, blank=True)
+    why = models.TextField(blank=True)
+    place = models.CharField(max_length=45, blank=True)
+    data = models.JSONField(default=dict, blank=True)
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+    mac = models.BinaryField(max_length=32)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.CheckConstraint(name="audit_lines_count_from_one", condition=Q(id__gt=0))]
+        indexes = [
+            models.Index(fields=["about", "-id"], name="audit_of_row"),
+            models.Index(fields=["by", "-id"], name="audit_of_colleague"),
+        ]
+        triggers = guards.append_only()
+
+    def __str__(self) -> str:
+        return f"{self.id} {self.act}"
+
+
+class AuditHead(models.Model):
+    """Where the audit ends: its last line's number and seal. Whoever writes holds it, so lines have one order."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    last = models.PositiveIntegerField(default=0)
+    mac = models.BinaryField(max_length=32)
+
+    class Meta:
+        constraints = [models.CheckConstraint(name="the_audit_has_one_end", condition=Q(id=1))]
+
+    def __str__(self) -> str:
+        return f"{self.last}"
+
+
 def snapshot(**data: Any) -> dict[str, Any]:
     """Plain JSON for a line of history: keys to their public or ISO form."""
     return {name: str(value) if isinstance(value, UUID | datetime) else value for name, value in data.items()}

@@ -45,10 +45,15 @@ class Question:
     def rows(self, *values: Any) -> list[tuple[Any, ...]]:
         """The answer for these values."""
         with connection.cursor() as cursor:
-            if self._is_known(cursor):
-                cursor.execute(self._ask, list(values))
-            else:
-                cursor.execute(self._whole, {f"v{place}": value for place, value in enumerate(values, 1)})
+            if not self._is_known(cursor):
+                return self.rows_planned_anew(*values)
+            cursor.execute(self._ask, list(values))
+            return list(cursor.fetchall())
+
+    def rows_planned_anew(self, *values: Any) -> list[tuple[Any, ...]]:
+        """The same, and nobody remembers that it was asked."""
+        with connection.cursor() as cursor:
+            cursor.execute(self._whole, {f"v{place}": value for place, value in enumerate(values, 1)})
             return list(cursor.fetchall())
 
     def send(self, *values: Any) -> None:

@@ -77,6 +77,12 @@ class Busy(Refusal):
     code, status, title, passing = "busy", 409, _("Something is under way; try again shortly."), True
 
 
+class SecondNeeded(Refusal):
+    """No colleague does this alone."""
+
+    code, title = "second_needed", _("A second colleague has to agree to this.")
+
+
 class TooSlow(Refusal):
     """The rest of the request did not come."""
 

@@ -2,7 +2,7 @@ from django.contrib import admin
 
 from kernel.admin_site import ReadOnlyAdmin
 from kernel.templatetags.house import minor
-from ledger.models import Posting
+from ledger.models import ClosedDay, ClosedPart, Closing, Posting
 
 
 @admin.register(Posting)
@@ -16,3 +16,28 @@ class PostingAdmin(ReadOnlyAdmin):
     @admin.display(description="amount", ordering="amount_minor")
     def amount(self, row: Posting) -> str:
         return minor(row.amount_minor, row.currency)
+
+
+@admin.register(Closing)
+class ClosingAdmin(ReadOnlyAdmin):
+    list_display = ["realm", "closed_until"]
+    list_filter = ["realm__mode"]
+    list_select_related = ["realm"]
+    ordering = ["-pk"]
+
+
+@admin.register(ClosedDay)
+class ClosedDayAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "realm", "covers_on", "postings", "digest", "previous", "closed_at"]
+    list_filter = ["realm__mode"]
+    list_select_related = ["realm"]
+    search_fields = ["digest__exact"]
+    ordering = ["-id"]
+
+
+@admin.register(ClosedPart)
+class ClosedPartAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "day", "place", "owner", "postings", "top"]
+    list_select_related = ["day"]
+    found_by = {"mch": "owner", "day": "day_id"}
+    ordering = ["-id"]

@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 from kernel import guards
 from kernel.models import Identified, Realm
 from ledger import rules
+from ledger.guard import closed_days_take_nothing, never_reopened
 
 _CODES = Q(debit_account__in=list(rules.CHART)) | Q(debit_account__startswith=rules.CLEARING)
 _CREDIT_CODES = Q(credit_account__in=list(rules.CHART)) | Q(credit_account__startswith=rules.CLEARING)
@@ -69,5 +70,70 @@ class Posting(Identified):
                 condition=Q(credit_owner__isnull=False),
             ),
             models.Index(fields=["order_id"], name="posting_order", condition=Q(order_id__isnull=False)),
+            models.Index(fields=["realm", "at"], name="posting_by_day"),
+        ]
+        triggers = [*guards.append_only(), closed_days_take_nothing()]
+
+
+class Closing(models.Model):
+    """Up to when a realm's book is shut. What is booked for an earlier moment stands on the first open day."""
+
+    realm = models.OneToOneField(Realm, models.PROTECT, primary_key=True, related_name="+")
+    closed_until = models.DateTimeField()
+
+    class Meta:
+        triggers = [never_reopened()]
+
+    def __str__(self) -> str:
+        return f"{self.realm_id} {self.closed_until}"
+
+
+class ClosedDay(Identified):
+    """关账日: a day of the book, sealed. Its digest holds the digest of the closed day before it."""
+
+    prefix = "day"
+    append_only: ClassVar[bool] = True
+
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="closed_days")
+    covers_on = models.DateField()
+    covers_from = models.DateTimeField()
+    covers_until = models.DateTimeField()
+    postings = models.PositiveIntegerField()
+    #: The top of the tree over its parts, and what the day is known by, both in hexadecimal.
+    top = models.CharField(max_length=64)
+    previous = models.CharField(max_length=64, blank=True)
+    digest = models.CharField(max_length=64)
+    closed_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["realm", "covers_on"], name="a_day_is_closed_once"),
+            models.UniqueConstraint(fields=["realm", "previous"], name="a_closed_day_is_followed_once"),
+            models.CheckConstraint(name="a_closed_day_has_postings", condition=Q(postings__gt=0)),
+        ]
+        triggers = guards.append_only()
+
+
+class ClosedPart(Identified):
+    """What of a closed day is one merchant's, or the house's: the top of the tree over those postings."""
+
+    prefix = "dpt"
+    append_only: ClassVar[bool] = True
+
+    day = models.ForeignKey(ClosedDay, models.PROTECT, related_name="parts")
+    place = models.PositiveIntegerField()
+    #: The merchant; empty for what is nobody's.
+    owner = models.UUIDField(null=True, blank=True)
+    postings = models.PositiveIntegerField()
+    top = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["day", "place"], name="the_parts_of_a_day_are_numbered"),
+            models.UniqueConstraint(
+                fields=["day", "owner"], name="a_merchant_has_one_part_of_a_day", nulls_distinct=False
+            ),
         ]
         triggers = guards.append_only()

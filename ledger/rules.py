@@ -42,7 +42,10 @@ CHART = {
     "recoveries": Entry(Kind.INCOME, Owner.NONE, "money that came after a write-off"),
     "payouts": Entry(Kind.LIABILITY, Owner.NONE, "sent to merchants, not yet confirmed"),
     "suspense": Entry(Kind.LIABILITY, Owner.NONE, "money whose meaning is not yet clear"),
+    "disputed": Entry(Kind.ASSET, Owner.NONE, "taken back by a channel, and not yet borne by anybody"),
 }
+#: In which zone the days of the book begin and end.
+ZONE = "Asia/Shanghai"
 #: Money at a channel: one account each, `clearing:sandbox`, `clearing:wallet` …
 CLEARING = "clearing:"
 CLEARING_ENTRY = Entry(Kind.ASSET, Owner.NONE, "money at a channel")
@@ -112,3 +115,4 @@ LOSSES = Account("losses")
 RECOVERIES = Account("recoveries")
 PAYOUTS = Account("payouts")
 SUSPENSE = Account("suspense")
+DISPUTED = Account("disputed")

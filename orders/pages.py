@@ -1,23 +1,17 @@
-"""A person's orders: the promise record (守约记录), and the page on which an order is confirmed."""
+"""A person's orders: the promise record (守约记录)."""
 
-from contextlib import suppress
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.timezone import localtime
-from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts.visitor import Visitor, for_person
-from credit import queries as standings
 from kernel.templatetags.house import month as month_named
-from orders import queries, record, services
-from orders.models import Order
-from orders.refusals import OrderState
+from orders import record
 
 ORDERS_A_PAGE = 20
 #: So much of what is looked for is read.
@@ -84,43 +78,3 @@ def _months(first: datetime, at: datetime) -> list[datetime]:
 
 def _next_month(month: datetime) -> datetime:
     return (month + timedelta(days=31)).replace(day=1)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_person
-def confirm(visitor: Visitor, order: str) -> HttpResponse:
-    """What a merchant wants to open for the person, who says yes or no."""
-    sheet = queries.sheet_of(visitor.person.id, visitor.named("ord", order))
-    if visitor.request.method == "POST":
-        return _decline(visitor, sheet.order) if visitor.sent("answer") == "no" else _confirm(visitor, sheet.order)
-    waits = sheet.order.state == Order.State.CREATED
-    late = waits and sheet.order.expires_at is not None and sheet.order.expires_at <= visitor.at
-    return visitor.show("orders/confirm.html", order=sheet.order, waits=waits and not late, late=late)
-
-
-@require_safe
-@for_person
-def confirm_result(visitor: Visitor, order: str) -> HttpResponse:
-    """Why an order could not be confirmed; any other outcome stands on the page it came from."""
-    found = queries.sheet_of(visitor.person.id, visitor.named("ord", order)).order
-    decision = standings.last_decision(found.agreement_id, visitor.person.id, out_order_no=found.out_order_no)
-    if found.state != Order.State.CREATED or decision is None or decision.approved:
-        return redirect("confirm", order)
-    return visitor.show("orders/not_confirmed.html", order=found, decision=decision)
-
-
-def _confirm(visitor: Visitor, order: Order) -> HttpResponse:
-    try:
-        opening = services.confirm_order(order.id, by=visitor.actor, at=visitor.at)
-    except OrderState:
-        return redirect("confirm", order.public_id)  # which says what became of it meanwhile
-    if opening.order is None:
-        return redirect("confirm_result", order.public_id)
-    messages.success(visitor.request, _("Confirmed. Nothing is taken before the service has ended."))
-    return redirect("order", order.public_id)
-
-
-def _decline(visitor: Visitor, order: Order) -> HttpResponse:
-    with suppress(OrderState):  # the page says what became of it meanwhile
-        services.decline_order(order.id, by=visitor.actor, at=visitor.at)
-    return redirect("confirm", order.public_id)

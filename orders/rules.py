@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from kernel.money import BPS, Money
-from ledger.rules import FEES, LATE_FEES, LOSSES, RECOVERIES, Account, Move
+from ledger.rules import DISPUTED, FEES, LATE_FEES, LOSSES, RECOVERIES, Account, Move
 
 #: An order nobody confirmed ends by itself after this long.
 CONFIRMATION = timedelta(days=30)
@@ -150,6 +150,21 @@ def refund_failed_moves(amount: Money, kept: Money, due: Account, terms: Terms) 
     """It could not be given back: the merchant, who keeps `kept` without it, has it again, less its fee."""
     fee = fee_of(kept + amount, terms) - fee_of(kept, terms)
     return [Move(due, terms.owed, amount), Move(terms.owed, FEES, fee)]
+
+
+def owed_again_moves(amount: Money, kept: Money, terms: Terms) -> list[Move]:
+    """A channel took `amount` back of `kept`: the person owes it again, and the merchant is owed it once it is paid."""
+    moves = [Move(terms.person, DISPUTED, amount)]
+    if not terms.advance:
+        fee = fee_of(kept, terms) - fee_of(kept - amount, terms)
+        moves += [Move(terms.owed, terms.held, amount), Move(FEES, terms.owed, fee)]
+    return moves
+
+
+def charged_moves(amount: Money, kept: Money, terms: Terms) -> list[Move]:
+    """A channel took `amount` back of `kept`, and the merchant bears it; the fee on it is theirs again."""
+    fee = fee_of(kept, terms) - fee_of(kept - amount, terms)
+    return [Move(terms.owed, DISPUTED, amount), Move(FEES, terms.owed, fee)]
 
 
 def returned_moves(amount: Money, due: Account, clearing: Account) -> list[Move]:

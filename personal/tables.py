@@ -31,7 +31,7 @@ from billing.models import (
     Wallet,
     WalletEntry,
 )
-from credit.models import Agreement, AgreementEvent, Decision, Profile, ScoreChange
+from credit.models import Agreement, AgreementEvent, Decision, LimitChange, Profile, ScoreChange
 from kernel import ids
 from ledger.models import Posting
 from merchants.models import Event
@@ -119,6 +119,7 @@ TABLES: tuple[Table, ...] = (
     ),
     Table("decisions", Decision, _by_person),
     Table("score_changes", ScoreChange, _by_person),
+    Table("limit_changes", LimitChange, _by_person),
     Table(
         "orders",
         Order,

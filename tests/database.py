@@ -17,48 +17,10 @@ from psycopg2 import extensions
 from pytest_django import DjangoDbBlocker
 
 from bnpl.env import Environment
-from bnpl.stack.embedded import OWNER
+from bnpl.stack.embedded import DATABASE
 from tests.services import NAME, services
+from tests.stock import remember
 
-# Tables whose rows migrations made, and no test changes: they are left alone.
-KEPT = ("django_migrations", "django_content_type", "auth_permission")
-# What migrations put into any other table is copied once, and put back after each transactional test.
-REMEMBER = """
-CREATE SCHEMA seed;
-CREATE FUNCTION seed.tables() RETURNS SETOF regclass LANGUAGE sql STABLE AS $$
-  SELECT c.oid::regclass FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relkind = 'r' AND n.nspname NOT IN ('seed', 'information_schema') AND n.nspname NOT LIKE 'pg\\_%%'
-    AND c.relname <> ALL (%(kept)s) ORDER BY c.oid
-$$;
-CREATE FUNCTION seed.columns(t regclass) RETURNS text LANGUAGE sql STABLE AS $$
-  SELECT string_agg(quote_ident(attname), ',' ORDER BY attnum) FROM pg_attribute
-  WHERE attrelid = t AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
-$$;
-CREATE TABLE seed.copies (source regclass PRIMARY KEY, copy text NOT NULL);
-DO $do$
-DECLARE t regclass; filled boolean;
-BEGIN
-  FOR t IN SELECT seed.tables() LOOP
-    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %%s)', t) INTO filled;
-    IF filled THEN
-      EXECUTE format('CREATE TABLE seed.copy_%%s AS SELECT %%s FROM %%s', t::oid, seed.columns(t), t);
-      INSERT INTO seed.copies VALUES (t, format('seed.copy_%%s', t::oid));
-    END IF;
-  END LOOP;
-END $do$;
-CREATE FUNCTION seed.restore() RETURNS void LANGUAGE plpgsql SET session_replication_role = replica AS $$
-DECLARE t regclass; saved text; filled boolean;
-BEGIN
-  FOR t IN SELECT seed.tables() LOOP
-    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %%s)', t) INTO filled;
-    IF filled THEN EXECUTE format('DELETE FROM %%s', t); END IF;
-    SELECT copy INTO saved FROM seed.copies WHERE source = t;
-    IF saved IS NOT NULL THEN
-      EXECUTE format('INSERT INTO %%s (%%s) OVERRIDING SYSTEM VALUE SELECT * FROM %%s', t, seed.columns(t), saved);
-    END IF;
-  END LOOP;
-END $$;
-"""
 IMPATIENT = "SET lock_timeout = '5s'"
 
 
@@ -66,12 +28,13 @@ IMPATIENT = "SET lock_timeout = '5s'"
 def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     """One database for the run; Django is left connected to it as the application's role."""
     with services.superuser(inside=False) as superuser, superuser.cursor() as cursor:
-        owner = f"OWNER {OWNER}" if services.postgres else ""
-        cursor.execute(f"CREATE DATABASE {NAME} {owner}")
-    with django_db_blocker.unblock():
-        prepare_as_owner()
-    with services.superuser() as superuser, superuser.cursor() as cursor:
-        cursor.execute(REMEMBER, {"kept": list(KEPT)})
+        made = f"ALTER DATABASE {DATABASE} RENAME TO {NAME}" if services.postgres else f"CREATE DATABASE {NAME}"
+        cursor.execute(made)
+    if not services.postgres:
+        with django_db_blocker.unblock():
+            prepare_as_owner()
+        with services.superuser() as superuser:
+            remember(superuser)
     TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[method-assign]  # noqa: SLF001
     yield
     with django_db_blocker.unblock():

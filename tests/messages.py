@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 from kernel.together import BETWEEN
 
@@ -16,3 +17,12 @@ def apart(sql: str, params: Any) -> Iterator[tuple[str, Any]]:
         mine = statement.count("%s")
         yield statement, left[:mine]
         left = left[mine:]
+
+
+def uuids(values: Any) -> set[UUID]:
+    """Every key among a statement's parameters, however deep."""
+    if isinstance(values, UUID):
+        return {values}
+    if isinstance(values, list | tuple):
+        return set().union(*map(uuids, values))
+    return set()

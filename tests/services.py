@@ -12,6 +12,7 @@ Of `pytest -n`, each worker has servers of its own and the one that only hands o
 import atexit
 import base64
 import contextlib
+import gc
 import os
 import shutil
 import tempfile
@@ -26,6 +27,7 @@ import pytest
 from bnpl.stack.embedded import APP, OWNER, SUPERUSER, Postgres, Valkey
 from bnpl.stack.place import CannotStartError, choose
 from bnpl.stack.processes import Child, Program
+from tests import stock
 
 NAME = f"test_bnpl_{os.getpid()}"
 PATIENCE_SECONDS = 30.0
@@ -81,11 +83,20 @@ class Services:
         if self.valkey:
             self.run(self.valkey.program(), self.valkey.answers)
         if self.postgres:
-            self.postgres.initialise()
+            stock.furnish(self.postgres, self.running)
             self.run(self.postgres.program(), self.postgres.answers)
-            self.postgres.furnish()
 
-    def run(self, program: Program, answers: Callable[[], bool]) -> None:
+    @contextlib.contextmanager
+    def running(self, postgres: Postgres) -> Iterator[None]:
+        """For as long as the block lasts; then it is asked to end, and has ended."""
+        child = self.run(postgres.program(), postgres.answers)
+        yield
+        child.ask_to_end()
+        self.children.remove(child)
+        if child.process is None or child.process.wait(PATIENCE_SECONDS):
+            raise CannotStartError("PostgreSQL did not end well.")
+
+    def run(self, program: Program, answers: Callable[[], bool]) -> Child:
         child = Child(program, lambda _name, _line: None, lasting=False)
         self.children.append(child)
         child.start()
@@ -94,6 +105,7 @@ class Services:
             if child.code is not None or time.monotonic() > deadline:
                 raise CannotStartError(f"{program.name} did not start: {' '.join(child.last_lines)}")
             time.sleep(0.01)
+        return child
 
     def stop(self) -> None:
         for child in self.children:
@@ -121,6 +133,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     hands_out = session.config.option.dist != "no" and "PYTEST_XDIST_WORKER" not in os.environ
     if not (session.config.option.collectonly or hands_out):
         services.start()
+
+
+def pytest_collection_finish() -> None:
+    """Thousands of tests and all they import stay to the end: nobody need look for garbage among them again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_unconfigure() -> None:

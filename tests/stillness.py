@@ -1,4 +1,7 @@
-"""Proof that nothing moved: a fingerprint of every row of every table, ours and the sandbox bank's."""
+"""Proof that nothing moved: a fingerprint of every row of every table, ours and the sandbox bank's.
+
+But for the audit: what a colleague tried is written down, be it refused.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +11,8 @@ from django.db import connection
 
 _TABLES = """
 SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r' AND n.nspname IN ('public', 'sandbox_bank') AND c.relname NOT IN ('django_migrations')
+WHERE c.relkind = 'r' AND n.nspname IN ('public', 'sandbox_bank')
+  AND c.relname NOT IN ('django_migrations', 'kernel_auditline', 'kernel_audithead')
 ORDER BY 1
 """
 

@@ -1,5 +1,6 @@
 from django.contrib import admin
 
+from billing.admin.disputes import DisputeAdmin, DisputeEventAdmin, DisputeLineAdmin
 from billing.admin.statements import BreakAdmin, StatementFileAdmin, StatementLineAdmin
 from billing.models import (
     Callback,
@@ -29,7 +30,14 @@ from billing.models import (
 from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 
-__all__ = ["BreakAdmin", "StatementFileAdmin", "StatementLineAdmin"]
+__all__ = [
+    "BreakAdmin",
+    "DisputeAdmin",
+    "DisputeEventAdmin",
+    "DisputeLineAdmin",
+    "StatementFileAdmin",
+    "StatementLineAdmin",
+]
 
 
 @admin.register(Instrument)

@@ -52,7 +52,7 @@ class StatementLineAdmin(ReadOnlyAdmin):
 
 @admin.register(Break)
 class BreakAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "kind", "channel", "theirs", "ours", "opened_at", "wanted", "resolution", "closed_at"]
+    list_display = ["public_id", "kind", "channel", "theirs", "ours", "opened_at", "resolution", "closed_at"]
     list_filter = ["kind", "resolution", "realm__mode"]
     search_fields = ["line__channel_txn__exact"]
     found_by = {"ded": "deduction_id", "rfp": "refund_part_id", "stm": "statement_id"}

@@ -9,8 +9,8 @@ from rest_framework.request import Request
 
 from billing.api.spans import Span, span_of
 from billing.channels.bank import Behaviour
-from billing.refusals import AmountInvalid, NoInstrument
-from billing.services import instruments, pay, people
+from billing.refusals import AmountInvalid, NoInstrument, NothingToTakeBack
+from billing.services import instruments, pay, people, sandbox_returns
 from billing.services.people import Scripted
 from kernel.contract import operation
 from kernel.money import MOST_MINOR
@@ -75,6 +75,12 @@ class Payment(Wire):
     """How much the person pays; all that is owed if nothing is said."""
 
     amount: Annotated[int, Meta(ge=1, le=MOST_MINOR, description="Minor units.")] | None = None
+
+
+class TakingBack(Wire):
+    """Why the bank takes a debit back: it says who bears it, and whether the bank hears us first."""
+
+    code: Literal["no_funds", "account_closed", "not_authorised", "not_received", "not_as_agreed", "duplicate"]
 
 
 class People(MerchantView):
@@ -165,6 +171,30 @@ class PayInSandbox(MerchantView):
         asked = Payment.parse(request)
         mine = orders.order_of(self.merchant_id, self.named("ord", order))
         pay.pay_now(mine.id, amount_minor=asked.amount, by=self.actor, at=self.now())
+        sheet = orders.sheet_for(self.merchant_id, mine.id)
+        return answer(order_out(sheet.order, sheet.obligations))
+
+
+class TakeBackInSandbox(MerchantView):
+    """/v1/sandbox/orders/{id}/take_back"""
+
+    scopes: ClassVar[dict[str, Scope]] = {"post": Scope.SANDBOX}
+    sandbox_only = True
+    calls_outside = True
+
+    @operation(
+        "sandbox_take_back",
+        "Let the bank take back what is left of an order's latest debit, as when it bounces or the person disputes it",
+        takes=TakingBack,
+        gives=OrderOut,
+        refuses=[NotAllowed, WrongMode, NothingToTakeBack],
+        writes=True,
+        examples=[("It bounced", {"code": "no_funds"}), ("The person disputes it", {"code": "not_received"})],
+    )
+    def post(self, request: Request, order: str) -> HttpResponse:
+        asked = TakingBack.parse(request)
+        mine = orders.order_of(self.merchant_id, self.named("ord", order))
+        sandbox_returns.take_back_latest(mine.id, asked.code, at=self.now())
         sheet = orders.sheet_for(self.merchant_id, mine.id)
         return answer(order_out(sheet.order, sheet.obligations))
 

@@ -8,11 +8,22 @@ from django.http.response import HttpResponseBase
 from msgspec import Meta
 from rest_framework.request import Request
 
-from billing import statements
+from billing import inclusion, statements
 from billing.models import Settlement
-from billing.wire import SettlementLineOut, SettlementOut, settlement_line_out, settlement_out
+from billing.wire import (
+    ClosedDayOut,
+    ProvedLineOut,
+    SettlementLineOut,
+    SettlementOut,
+    closed_day_out,
+    proved_line_out,
+    settlement_line_out,
+    settlement_out,
+)
 from kernel.contract import operation
 from kernel.csvfile import csv_lines
+from kernel.ids import public
+from kernel.models import LIVE
 from kernel.paging import LIMIT_MAX, page
 from kernel.wire import Wire
 from merchants.access import MerchantView, NotAllowed, answer
@@ -47,6 +58,26 @@ class SettlementLineList(Wire):
     """A page of a settlement's lines, newest first."""
 
     data: list[SettlementLineOut]
+    next_cursor: str | None
+
+
+class ProofQuery(Wire):
+    """Which page of lines."""
+
+    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 20
+    cursor: str | None = None
+
+
+class SettlementProof(Wire):
+    """That lines of a settlement stand in closed days of the book; the guide has a script that checks it."""
+
+    object: Literal["settlement_proof"]
+    livemode: bool
+    settlement: str
+    merchant: str
+    currency: str
+    days: list[ClosedDayOut]
+    data: list[ProvedLineOut]
     next_cursor: str | None
 
 
@@ -98,6 +129,37 @@ class SettlementLines(MerchantView):
         shown = answer(SettlementLineList(data=data, next_cursor=cursor))
         shown["Vary"] = "Accept"
         return shown
+
+
+class ProofOfSettlement(MerchantView):
+    """/v1/settlements/{id}/proof"""
+
+    scopes: ClassVar[dict[str, Scope]] = {"get": Scope.SETTLEMENTS_READ}
+
+    @operation(
+        "get_settlement_proof",
+        "Prove that a settlement's lines stand in closed days of the book",
+        gives=SettlementProof,
+        query=ProofQuery,
+        refuses=[NotAllowed],
+    )
+    def get(self, request: Request, settlement: str) -> HttpResponse:
+        asked = ProofQuery.parse_query(request)
+        mine = statements.settlement_of(self.merchant_id, self.named("stl", settlement))
+        rows, cursor = page(statements.lines_of(mine), cursor=asked.cursor, limit=asked.limit)
+        lines = inclusion.proved(mine, rows)
+        return answer(
+            SettlementProof(
+                object="settlement_proof",
+                livemode=mine.realm_id == LIVE,
+                settlement=mine.public_id,
+                merchant=public("mch", mine.merchant_id),
+                currency=mine.currency,
+                days=[closed_day_out(day) for day in inclusion.days_since(mine, lines)],
+                data=[proved_line_out(line) for line in lines],
+                next_cursor=cursor,
+            )
+        )
 
 
 def wants_csv(request: HttpRequest) -> bool:

@@ -24,7 +24,9 @@ from billing.channels.base import (
     Payee,
     Payer,
     Return,
+    Ruling,
     Taken,
+    Tribunal,
 )
 from billing.channels.sandbox import SandboxChannel
 from billing.channels.wallet import WalletChannel
@@ -34,6 +36,8 @@ _BANK = SandboxChannel()
 CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (_BANK, WalletChannel())}
 #: Who pays merchants out, by name; and in which mode who does. Where nobody does, their money waits for them.
 PAYERS: dict[str, Payer] = {_BANK.name: _BANK}
+#: Who hears us before they keep what they took back.
+TRIBUNALS: dict[str, Tribunal] = {_BANK.name: _BANK}
 PAYER_OF: dict[str, str] = {"test": "sandbox"}
 _T = TypeVar("_T")
 log = structlog.get_logger(__name__)
@@ -114,6 +118,29 @@ def close(name: str, number: str, *, at: datetime) -> Answer:
     return _asked(partial(named(name).close, number, at=at), name, number)
 
 
+def contest(name: str, txn: str, evidence: str, *, at: datetime) -> bool:
+    """Say this to a channel against what it took back. Whether it has heard it."""
+    if in_transaction():
+        raise InsideTransactionError
+    try:
+        TRIBUNALS[name].contest(txn, evidence, at=at)
+    except Exception:
+        log.exception("channel_broke", channel=name, txn=txn)
+        return False
+    return True
+
+
+def ruling(name: str, txn: str, *, at: datetime) -> Ruling:
+    """What a channel has decided about what it took back. One that breaks has decided nothing."""
+    if in_transaction():
+        raise InsideTransactionError
+    try:
+        return TRIBUNALS[name].ruling(txn, at=at)
+    except Exception:
+        log.exception("channel_broke", channel=name, txn=txn)
+        return Ruling.OPEN
+
+
 def _asked(ask: Callable[[], Answer], name: str, number: str) -> Answer:
     """The channel's answer. A channel that breaks has told nothing: the outcome is unknown, not a failure."""
     if in_transaction():
@@ -129,6 +156,7 @@ __all__ = [
     "CHANNELS",
     "PAYERS",
     "PAYER_OF",
+    "TRIBUNALS",
     "Absent",
     "Answer",
     "Channel",
@@ -139,11 +167,14 @@ __all__ = [
     "Lost",
     "Payee",
     "Return",
+    "Ruling",
     "Taken",
     "charge_all",
     "close",
+    "contest",
     "give_back_all",
     "named",
     "pay_out_all",
     "query",
+    "ruling",
 ]

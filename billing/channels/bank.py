@@ -149,15 +149,17 @@ def callbacks_due(tokens_like: str, *, at: datetime, limit: int = 100) -> list[C
     """Callbacks the bank sends by now for accounts whose token begins so, signed."""
     with books() as cursor:
         cursor.execute(
-            "SELECT c.id, c.notify_id, d.number, d.txn, d.amount_minor, d.currency FROM sandbox_bank.callback c"
-            " JOIN sandbox_bank.debit d ON d.number = c.number"
+            "SELECT c.id, c.notify_id, d.number, coalesce(r.txn, d.txn), coalesce(r.amount_minor, d.amount_minor),"
+            " d.currency, coalesce(r.code, '') FROM sandbox_bank.callback c"
+            " JOIN sandbox_bank.debit d USING (number) LEFT JOIN sandbox_bank.returned r ON r.txn = c.return_txn"
             " WHERE c.delivered_at IS NULL AND c.due_at <= %s AND d.token LIKE %s ORDER BY c.due_at, c.id LIMIT %s",
             [at, f"{tokens_like}%", limit],
         )
         rows = cursor.fetchall()
     made = []
-    for key, notify_id, number, txn, amount, currency in rows:
+    for key, notify_id, number, txn, amount, currency, code in rows:
         body = {"notify_id": notify_id, "number": number, "txn": txn, "amount": amount, "currency": currency}
+        body |= {"taken_back": code} if code else {}
         raw = json.dumps(body).encode()
         made.append(Callback(key, raw, sign(raw)))
     return made

@@ -40,6 +40,16 @@ def refunds_of(token: str) -> list[Money]:
         return [Money(minor, currency) for minor, currency in cursor.fetchall()]
 
 
+def gone_of(cursor: Any, txn: str) -> int:
+    """How much of a debit went back to its account: refunded by us, or taken back by the bank."""
+    cursor.execute(
+        "SELECT coalesce((SELECT sum(amount_minor) FROM sandbox_bank.debit WHERE refund_of = %(txn)s AND code = ''), 0)"
+        " + coalesce((SELECT sum(amount_minor) FROM sandbox_bank.returned WHERE of = %(txn)s AND NOT given_way), 0)",
+        {"txn": txn},
+    )
+    return int(cursor.fetchone()[0])
+
+
 def _left_of(cursor: Any, txn: str) -> Money | None:
     """What of a transaction was not refunded yet; the bank refunds it one at a time."""
     cursor.execute(
@@ -50,10 +60,7 @@ def _left_of(cursor: Any, txn: str) -> Money | None:
     taken = cursor.fetchone()
     if taken is None:
         return None
-    cursor.execute(
-        "SELECT coalesce(sum(amount_minor), 0) FROM sandbox_bank.debit WHERE refund_of = %s AND code = ''", [txn]
-    )
-    return Money(taken[0] - int(cursor.fetchone()[0]), taken[1])
+    return Money(taken[0] - gone_of(cursor, txn), taken[1])
 
 
 def _account_of(cursor: Any, txn: str) -> BankAccount:

@@ -12,16 +12,23 @@ COPY (
     SELECT number, txn, CASE WHEN refund_of IS NULL THEN 'debit' ELSE 'refund' END, amount_minor, currency,
            CASE WHEN code = '' THEN 'success' ELSE 'failed' END,
            to_char(settles_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')
-    FROM sandbox_bank.debit WHERE {day} ORDER BY settles_at, number
+    FROM sandbox_bank.debit WHERE {day}
+    UNION ALL SELECT number, r.txn, 'return', r.amount_minor, currency, 'success',
+           to_char(r.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')
+    FROM sandbox_bank.returned r JOIN sandbox_bank.debit d ON d.txn = r.of WHERE {back} ORDER BY 7, 1
 ) TO STDOUT WITH (FORMAT csv)
 """
 _TRAILER = """
-SELECT count(*), coalesce(sum(amount_minor) FILTER (WHERE code = '' AND refund_of IS NULL), 0),
+SELECT count(*) + (SELECT count(*) FROM sandbox_bank.returned r JOIN sandbox_bank.debit d ON d.txn = r.of WHERE {back}),
+       coalesce(sum(amount_minor) FILTER (WHERE code = '' AND refund_of IS NULL), 0),
        coalesce(sum(amount_minor) FILTER (WHERE code = '' AND refund_of IS NOT NULL), 0)
 FROM sandbox_bank.debit WHERE {day}
 """
 #: What it pays out to merchants stands in no statement of debits.
 _DAY = "NOT payout AND settles_at >= %s AND settles_at < %s AND token LIKE %s"
+
+#: A debit that it took back stands in the day on which it did.
+_BACK = "r.at >= %s AND r.at < %s AND d.token LIKE %s"
 
 
 def write_statement(file: BinaryIO, *, realm_id: int, day: date) -> None:
@@ -30,6 +37,7 @@ def write_statement(file: BinaryIO, *, realm_id: int, day: date) -> None:
     with bank.books() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         span = [*PLAIN.window(day), f"{realm_id}:%"]
-        cursor.copy_expert(_LINES.format(day=cursor.mogrify(_DAY, span).decode()), file)
-        cursor.execute(_TRAILER.format(day=_DAY), span)
+        day_of, back = (cursor.mogrify(where, span).decode() for where in (_DAY, _BACK))
+        cursor.copy_expert(_LINES.format(day=day_of, back=back), file)
+        cursor.execute(_TRAILER.format(day=day_of, back=back).replace("%", "%%"), [])
         file.write(",".join(["END", *map(str, cursor.fetchone())]).encode() + b"\r\n")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from kernel.money import Money
@@ -81,6 +82,14 @@ class Closed:
     """Nothing was taken under the number, and nothing ever will be, whatever still arrives."""
 
 
+class Ruling(StrEnum):
+    """What a channel decided about money that it had taken back."""
+
+    WON = "won"
+    LOST = "lost"
+    OPEN = "open"
+
+
 Answer = Taken | Declined | Lost | Absent | Closed
 
 
@@ -122,4 +131,18 @@ class Payer(Line, Protocol):
 
     def pay_out(self, asked: Disbursal) -> Answer:
         """Send the money. Sent twice under one number it arrives once."""
+        ...
+
+
+class Tribunal(Protocol):
+    """A channel that hears us before it keeps what it took back. No call runs inside a transaction."""
+
+    name: str
+
+    def contest(self, txn: str, evidence: str, *, at: datetime) -> None:
+        """Say this against the movement with which it took money back. Said twice it is said once."""
+        ...
+
+    def ruling(self, txn: str, *, at: datetime) -> Ruling:
+        """What it has decided by now."""
         ...

@@ -8,6 +8,9 @@ from enum import StrEnum
 from typing import Self
 from zoneinfo import ZoneInfo
 
+#: What a line may be about: taken, given back by us, or taken back by the channel.
+KINDS = ("debit", "refund", "return")
+
 
 class UnreadableError(ValueError):
     """The file is not a statement in this layout at all."""
@@ -50,7 +53,7 @@ class Layout:
     time_format: str = ""
     zone: str = "Asia/Shanghai"
     #: The channel's words for `debit` and `refund`, and for `success`, `failed` and `pending`.
-    kinds: Mapping[str, str] = field(default_factory=lambda: {"debit": "debit", "refund": "refund"})
+    kinds: Mapping[str, str] = field(default_factory=lambda: {kind: kind for kind in KINDS})
     statuses: Mapping[str, str] = field(default_factory=lambda: {status.value: status.value for status in Status})
     #: Lines that begin so say nothing.
     comment: str = "#"
@@ -75,7 +78,7 @@ class Layout:
             "".encode(made.encoding)
         except (TypeError, ValueError, LookupError, OSError) as exc:
             raise UnreadableError(f"This is no layout: {exc}") from exc
-        unknown = {*made.kinds.values()} - {"debit", "refund"} | {*made.statuses.values()} - {*Status}
+        unknown = {*made.kinds.values()} - {*KINDS} | {*made.statuses.values()} - {*Status}
         if unknown:
             raise UnreadableError(f"A layout has no word {min(unknown)!r}.")
         return made

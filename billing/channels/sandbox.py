@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 import psycopg2
 
-from billing.channels import bank, bank_payouts, bank_refunds
-from billing.channels.base import Answer, Charge, Disbursal, Lost, Return
+from billing.channels import bank, bank_payouts, bank_refunds, bank_returns
+from billing.channels.base import Answer, Charge, Disbursal, Lost, Return, Ruling
 
 
 class SandboxChannel:
@@ -45,3 +45,9 @@ class SandboxChannel:
             return bank.close(number, at=at)
         except (psycopg2.OperationalError, psycopg2.InterfaceError):
             return Lost("connection_lost")
+
+    def contest(self, txn: str, evidence: str, *, at: datetime) -> None:
+        bank_returns.contest(txn, evidence, at=at)
+
+    def ruling(self, txn: str, *, at: datetime) -> Ruling:
+        return bank_returns.ruling(txn, at=at)

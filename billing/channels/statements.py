@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
 
-from billing.channels.layouts import Layout, Sign, Status, UnreadableError
+from billing.channels.layouts import KINDS, Layout, Sign, Status, UnreadableError
 from kernel.money import EXPONENTS, MOST_MINOR
 
 #: No line of a statement is as long; what is, is no statement.
@@ -55,7 +55,7 @@ class Statement:
         self.file, self.layout = file, layout
         self.trouble = ""
         self._zone = ZoneInfo(layout.zone)
-        self._count, self._sums = 0, {"debit": 0, "refund": 0}
+        self._count, self._sums = 0, dict.fromkeys(KINDS, 0)
         self._columns: dict[str, int] = {}
         self._width = 0
         self._ended = False

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -39,10 +40,7 @@ def _second(row: Break) -> list[str]:
     """What a large one still needs."""
     if not breaks.needs_second(row):
         return []
-    if row.wanted:
-        says = _("A colleague wants: %(wanted)s. It is done when a second one does too.")
-        return [says % {"wanted": LABELS[row.wanted]}]
-    return [_("It is large: it is done when a second colleague wants the same.")]
+    return [_("It is large: a second colleague has to agree.")]
 
 
 def _suspense(break_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
@@ -54,7 +52,22 @@ def _nothing(break_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> W
 
 
 def _told(row: Break) -> Words:
-    return _("The difference is settled.") if row.closed_at else _("Noted. A second colleague has to want the same.")
+    del row
+    return _("The difference is settled.")
+
+
+def _is_large(row: Break, wish: Any) -> bool:
+    del wish
+    return breaks.needs_second(row)
+
+
+def _books(row: Break) -> Q:
+    return Q(cause_id=row.pk)
+
+
+def _stands(row: Break) -> dict[str, Any]:
+    theirs, ours = (str(amount) if amount else "" for amount in (row.theirs, row.ours))
+    return {"kind": row.kind, "theirs": theirs, "ours": ours, "closed": row.closed_at is not None}
 
 
 def _is_open(row: Break) -> bool:
@@ -62,6 +75,18 @@ def _is_open(row: Break) -> bool:
 
 
 VERBS = [
-    Verb("suspense", Break, LABELS["suspense"], JUDGES, _before_suspense, _suspense, fits=_is_open),
-    Verb("nothing", Break, LABELS["nothing"], JUDGES, _before_nothing, _nothing, fits=_is_open),
+    Verb(
+        name,
+        Break,
+        LABELS[name],
+        JUDGES,
+        preview,
+        run,
+        fits=_is_open,
+        books=_books,
+        second=_is_large,
+        deciders=JUDGES,
+        stands=_stands,
+    )
+    for name, preview, run in (("suspense", _before_suspense, _suspense), ("nothing", _before_nothing, _nothing))
 ]

@@ -1,5 +1,6 @@
 """The policy of plans that are granted at once: what is in force, and another version from now on."""
 
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -8,8 +9,11 @@ from django.http import HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from msgspec import convert
 
+from kernel.actor import Actor
 from kernel.desk import Colleague, Desk, VerbForm, Words, deed, page
+from kernel.second import Matter, Plain, ask_second
 from orders import services as orders
 from orders.models import EasePolicy
 from orders.rules import Ease
@@ -54,20 +58,70 @@ def publish(colleague: Colleague) -> HttpResponse:
         about=str(DESK.label),
         back=reverse("admin:orders_easepolicy_changelist"),
         form=EaseForm(colleague.given, row=last, initial=last.terms | several),
-        preview=partial(_says, last),
-        run=partial(_publish, colleague, last.version),
+        preview=partial(_before, last),
+        run=partial(_ask, colleague),
     )
 
 
-def _says(last: EasePolicy) -> Words:
-    says = _("Version %(version)d is in force. What you publish counts from now on; plans that were agreed stay.")
+def _before(last: EasePolicy) -> Words:
+    says = _("Version %(version)d is in force. What is published counts from then on; plans that were agreed stay.")
     return says % {"version": last.version}
 
 
-def _publish(colleague: Colleague, after: int, wish: dict[str, Any]) -> Words:
-    reason = wish.pop("note")
-    made = orders.publish_ease_policy(Ease(**wish), reason, after=after, by=colleague.actor, at=colleague.at)
+def _ask(colleague: Colleague, wish: dict[str, Any]) -> Words:
+    """Nobody publishes alone. What could not be published is not asked for either."""
+    terms = {name: value for name, value in wish.items() if name != "note"}
+    orders.judge_ease(Ease(**terms), wish["note"])
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in terms.items()}
+    return ask_second(colleague, MATTER, "ease", plain, wish["note"])
+
+
+def _last() -> EasePolicy:
+    return EasePolicy.objects.order_by("-version")[0]
+
+
+def _stands(about: str) -> Plain:
+    del about
+    last = _last()
+    return {"version": last.version, **last.terms}
+
+
+def _wanted(about: str, wish: Plain) -> Plain:
+    del about
+    return wish
+
+
+def _says(about: str, wish: Plain, at: datetime) -> Words:
+    del about, wish, at
+    return _before(_last())
+
+
+def _run(about: str, wish: Plain, why: str, by: Actor, at: datetime) -> Words:
+    del about
+    made = orders.publish_ease_policy(convert(wish, Ease), why, after=_last().version, by=by, at=at)
     return _("Version %(version)d counts from now on.") % {"version": made.version}
+
+
+def _address(about: str) -> str:
+    del about
+    return reverse("admin:orders_easepolicy_changelist")
+
+
+MATTER = "ease_policy"
+MATTERS = [
+    Matter(
+        name=MATTER,
+        label=gettext_lazy("Publish plans granted at once"),
+        deciders=PUBLISHERS,
+        stands=_stands,
+        wanted=_wanted,
+        says=_says,
+        run=_run,
+        address=_address,
+        names={name: field.label or name for name, field in EaseForm.base_fields.items()}
+        | {"version": gettext_lazy("Version")},
+    )
+]
 
 
 def _numbers(text: str) -> tuple[int, ...]:

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -131,10 +132,30 @@ def _write_off(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) ->
     return _("The debt is written off.")
 
 
+def of_order(order: Order) -> Q:
+    """Where the postings about an order stand."""
+    return Q(order_id=order.pk)
+
+
+def always(row: Any, wish: Any) -> bool:
+    """However little it is."""
+    del row, wish
+    return True
+
+
 CLOCK, COLLECT = ("collections", "support", "supervisor"), ("collections", "supervisor")
 VERBS = [
     Verb("pause", Order, gettext_lazy("Stop the clock"), CLOCK, _before_pause, _pause, PauseForm),
     Verb("resume", Order, gettext_lazy("Let the clock go on"), CLOCK, _before_resume, _resume, ResumeForm),
     Verb("collect", Order, gettext_lazy("Collect now"), COLLECT, _before_collect, _collect),
-    Verb("write_off", Order, gettext_lazy("Write off"), ("supervisor",), _before_write_off, _write_off),
+    Verb(
+        "write_off",
+        Order,
+        gettext_lazy("Write off"),
+        COLLECT,
+        _before_write_off,
+        _write_off,
+        books=of_order,
+        second=always,
+    ),
 ]

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -14,11 +15,14 @@ from billing import queries
 from billing.console.terms import TERMS, NewPolicyForm, PolicyForm
 from billing.models import RetryPolicy
 from billing.planning import Policy
-from billing.services.foresee import LINE_MAX, SAMPLE_MAX, SHOWN_MAX, Foresight, foresee_policy
+from billing.refusals import PolicyMoved
+from billing.services.foresee import LINE_MAX, SAMPLE_MAX, SHOWN_MAX, Effect, Foresight, foresee_policy
 from billing.services.policies import publish_policy
+from kernel.actor import Actor
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Desk, names_of, page, show_errors
+from kernel.desk import Colleague, Desk, Words, names_of, page, show_errors
 from kernel.refusal import Refusal
+from kernel.second import Matter, Plain, ask_second
 
 PUBLISHERS = ("supervisor", "risk")
 DESK = Desk(
@@ -73,10 +77,7 @@ def _publish(
             foresight = _foreseen(colleague, form, name)
             seen = _digest(form, name, last)
             if publishes and colleague.sent("seen") == seen:
-                made = _published(colleague, form, name, last)
-                colleague.tell(
-                    _("Version %(version)d of %(name)s is published.") % {"version": made.version, "name": name}
-                )
+                colleague.tell(_asked(colleague, form, name, last))
                 return redirect("policies")
         except Refusal as refusal:
             foresight = None
@@ -99,9 +100,17 @@ def _foreseen(colleague: Colleague, form: PolicyForm, name: str) -> Foresight:
     return foresee_policy(name, form.terms, _day(colleague, form), form.cleaned_data["reason"], at=colleague.at)
 
 
-def _published(colleague: Colleague, form: PolicyForm, name: str, after: int) -> RetryPolicy:
-    day, reason = _day(colleague, form), form.cleaned_data["reason"]
-    return publish_policy(name, form.terms, day, reason, after=after, by=colleague.actor, at=colleague.at)
+def _asked(colleague: Colleague, form: PolicyForm, name: str, after: int) -> Words:
+    """Nobody publishes alone: it is put before a second colleague.
+
+    Raises:
+        PolicyMoved: another version was published meanwhile.
+    """
+    if _stands(name)["version"] != after:
+        raise PolicyMoved
+    day = form.cleaned_data["effective_from"]
+    wish = {"terms": form.terms, "effective_from": day.isoformat() if day else ""}
+    return ask_second(colleague, MATTER, name, wish, form.cleaned_data["reason"])
 
 
 def _day(colleague: Colleague, form: PolicyForm) -> datetime:
@@ -113,3 +122,66 @@ def _digest(form: PolicyForm, name: str, after: int) -> str:
     """What was looked at, so that what is published is the same."""
     plain = [name, after, form.terms, form.cleaned_data["effective_from"], form.cleaned_data["reason"]]
     return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).hexdigest()
+
+
+def _last(name: str) -> RetryPolicy | None:
+    return RetryPolicy.objects.filter(name=name).order_by("-version").first()
+
+
+def _stands(name: str) -> Plain:
+    last = _last(name)
+    return {"version": last.version, **last.terms} if last else {"version": 0}
+
+
+def _wanted(name: str, wish: Plain) -> Plain:
+    del name
+    return {**wish["terms"], "effective_from": wish["effective_from"]}
+
+
+def _begins(wish: Plain, at: datetime) -> datetime:
+    return datetime.fromisoformat(wish["effective_from"]) if wish["effective_from"] else at
+
+
+def _says(name: str, wish: Plain, at: datetime) -> Words:
+    """What it would move now."""
+    seen = foresee_policy(name, wish["terms"], _begins(wish, at), "…", at=at)
+    live, looked = (sum(count(effect) for effect in seen.effects if effect.live) for count in (_moved, _looked))
+    says = _("%(moved)d of %(looked_at)d next attempts looked at would lie elsewhere.")
+    return says % {"moved": live, "looked_at": looked}
+
+
+def _moved(effect: Effect) -> int:
+    return len(effect.moved)
+
+
+def _looked(effect: Effect) -> int:
+    return effect.looked_at
+
+
+def _run(name: str, wish: Plain, why: str, by: Actor, at: datetime) -> Words:
+    last = _last(name)
+    after = last.version if last else 0
+    made = publish_policy(name, wish["terms"], _begins(wish, at), why, after=after, by=by, at=at)
+    return _("Version %(version)d of %(name)s is published.") % {"version": made.version, "name": name}
+
+
+def _address(name: str) -> str:
+    del name
+    return reverse("policies")
+
+
+MATTER = "retry_policy"
+MATTERS = [
+    Matter(
+        name=MATTER,
+        label=gettext_lazy("Publish a retry policy"),
+        deciders=PUBLISHERS,
+        stands=_stands,
+        wanted=_wanted,
+        says=_says,
+        run=_run,
+        address=_address,
+        names={name: label for name, (label, _hint) in TERMS.items()}
+        | {"effective_from": gettext_lazy("Counts from"), "version": gettext_lazy("Version")},
+    )
+]

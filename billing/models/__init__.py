@@ -6,6 +6,7 @@ from billing.models.collecting import (
     Wallet,
     WalletEntry,
 )
+from billing.models.dispute import Dispute, DisputeEvent, DisputeLine
 from billing.models.evidence import Callback, Case, ChannelReport
 from billing.models.instruments import Instrument, InstrumentChange
 from billing.models.outage import Outage
@@ -22,6 +23,9 @@ __all__ = [
     "Deduction",
     "DeductionEvent",
     "DeductionLine",
+    "Dispute",
+    "DisputeEvent",
+    "DisputeLine",
     "Instrument",
     "InstrumentChange",
     "Outage",

@@ -164,6 +164,8 @@ class DeductionLine(models.Model):
     live = models.BooleanField(default=True)
     #: How much of it went back or is on its way back.
     refunded_minor = models.BigIntegerField(default=0)
+    #: How much of it the channel took back, so that it is owed again.
+    reopened_minor = models.BigIntegerField(default=0)
 
     class Meta:
         ordering = ["id"]
@@ -174,12 +176,18 @@ class DeductionLine(models.Model):
             models.CheckConstraint(name="a_line_asks_for_something", condition=Q(amount_minor__gt=0)),
             models.CheckConstraint(
                 name="no_more_goes_back_than_came",
-                condition=Q(refunded_minor__gte=0, refunded_minor__lte=F("amount_minor")),
+                condition=Q(refunded_minor__gte=0, reopened_minor__gte=0)
+                & Q(amount_minor__gte=F("refunded_minor") + F("reopened_minor")),
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.deduction_id}: {self.amount_minor}"
+
+    @property
+    def kept_minor(self) -> int:
+        """What of it did not go back."""
+        return self.amount_minor - self.refunded_minor - self.reopened_minor
 
 
 class Wallet(models.Model):

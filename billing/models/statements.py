@@ -7,6 +7,7 @@ from django.db.models import F, Q
 
 from billing.models.collecting import Deduction
 from billing.models.refunding import RefundPart
+from billing.rules import TWO_PEOPLE_FROM_MINOR
 from kernel import guards
 from kernel.models import Identified, Realm
 from kernel.money import Money
@@ -148,9 +149,6 @@ class Break(Identified):
     opened_at = models.DateTimeField()
     #: When the channel's word was handed to the resolver; empty where it still has to be.
     heard_at = models.DateTimeField(null=True, blank=True)
-    #: Of a large one: what one colleague wants, until a second one agrees.
-    wanted = models.CharField(max_length=10, choices=Resolution.choices, blank=True)
-    wanted_by = models.CharField(max_length=80, blank=True)
     resolution = models.CharField(max_length=10, choices=Resolution.choices, blank=True)
     closed_because = models.CharField(max_length=200, blank=True)
     closed_by = models.CharField(max_length=80, blank=True)
@@ -179,6 +177,12 @@ class Break(Identified):
                 name="a_closed_break_has_its_reason",
                 condition=Q(closed_at__isnull=True, resolution="", closed_by="")
                 | Q(closed_at__isnull=False) & ~Q(resolution="") & ~Q(closed_by=""),
+            ),
+            models.CheckConstraint(
+                name="a_large_break_is_closed_by_two",
+                condition=~Q(closed_by__startswith="staff:")
+                | Q(closed_by__contains="+")
+                | Q(theirs_minor__lt=TWO_PEOPLE_FROM_MINOR, ours_minor__lt=TWO_PEOPLE_FROM_MINOR),
             ),
         ]
         indexes = [

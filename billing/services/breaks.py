@@ -10,21 +10,30 @@ from django.db.models import Count, Q
 
 from billing import rules
 from billing.channels import Taken
-from billing.models import Break, Case, Deduction, RefundPart, StatementFile
+from billing.models import Break, Case, Deduction, Dispute, RefundPart, StatementFile
 from billing.refusals import BreakClosed, BreakInFlight, NothingToPost
+from billing.services.disputes import NEVER_TAKEN, WRONG_AMOUNT, Withdrawal, take_back
 from billing.services.movements import MovementReport
 from billing.services.settle import Report, settle_all
 from billing.services.settle_parts import PARTS
 from kernel.actor import Actor
 from kernel.money import Money
-from kernel.refusal import NotFound
+from kernel.refusal import Busy, NotFound, SecondNeeded
 from ledger import rules as book
 from ledger import services as ledger
 
 log = structlog.get_logger(__name__)
 SOURCE, KIND = "statement", "break_to_suspense"
 #: Cases whose money the resolver has put into suspense by itself.
-IN_SUSPENSE = ("taken_after_failure", "taken_twice", "wrong_amount", "refunded_twice", "refunded_after_failure")
+IN_SUSPENSE = (
+    "taken_after_failure",
+    "taken_twice",
+    "wrong_amount",
+    "refunded_twice",
+    "refunded_after_failure",
+    NEVER_TAKEN,
+    WRONG_AMOUNT,
+)
 _Ours = Deduction | RefundPart
 
 
@@ -40,15 +49,34 @@ def hear_breaks(realm_id: int, *, by: Actor, at: datetime, limit: int = 100) -> 
         turn.setdefault(row.deduction_id or row.refund_part_id or row.id, row)
     heard = list(turn.values())
     try:
-        settle_all([Report(*_word(row)) for row in heard if row.deduction_id], by=by, at=at)
+        debits = [row for row in heard if row.deduction_id and not _is_return(row)]
+        settle_all([Report(*_word(row)) for row in debits], by=by, at=at)
     except Exception:
         log.exception("statement_not_settled", realm=realm_id)
     try:
         PARTS.settle_all([MovementReport(*_word(row)) for row in heard if row.refund_part_id], by=by, at=at)
     except Exception:
         log.exception("statement_not_settled", realm=realm_id)
-    _note_heard([row.id for row in heard], by=by, at=at)
-    return len(rows)
+    waits = {row.id for row in heard if _is_return(row) and not _took_back(row, by=by, at=at)}
+    _note_heard([row.id for row in heard if row.id not in waits], by=by, at=at)
+    return len(rows) - len(waits)
+
+
+def _is_return(row: Break) -> bool:
+    return row.line is not None and row.line.kind == "return"
+
+
+def _took_back(row: Break, *, by: Actor, at: datetime) -> bool:
+    """A statement says that the channel took a debit back. Whether it could be taken in now."""
+    if row.deduction_id is None or row.line is None or row.theirs is None:
+        return True
+    try:
+        take_back(row.deduction_id, Withdrawal(row.line.channel_txn, row.theirs, SOURCE), by=by, at=at)
+    except Busy:
+        return False
+    except Exception:
+        log.exception("statement_not_settled", realm=row.realm_id)
+    return True
 
 
 def _word(row: Break) -> tuple[UUID, Taken, str]:
@@ -72,10 +100,11 @@ def _note_heard(keys: Sequence[UUID], *, by: Actor, at: datetime) -> None:
 
 @transaction.atomic
 def settle_break(break_id: UUID, resolution: str, because: str, *, by: Actor, at: datetime) -> Break:
-    """A colleague judges: the difference is put into suspense, or there is none. A large one needs a second colleague.
+    """A colleague judges: the difference is put into suspense, or there is none. A large one takes two.
 
     Raises:
         NotFound: there is no such break.
+        SecondNeeded: it is large.
         BreakClosed: it is settled already.
         BreakInFlight: nobody knows yet how what it is about ended.
         NothingToPost: the book holds no difference that could be put into suspense.
@@ -92,13 +121,10 @@ def settle_break(break_id: UUID, resolution: str, because: str, *, by: Actor, at
             raise NothingToPost
     else:
         moves = []
-    if needs_second(row) and not _agreed(row, resolution, by):
-        row.wanted, row.wanted_by, row.closed_because = resolution, str(by), because
-        row.save()
-        return row
-    first = f"{row.closed_because} · " if row.wanted else ""
+    if by.alone and needs_second(row):
+        raise SecondNeeded
     ledger.post([ledger.Fact(row.id, KIND, moves)], realm_id=row.realm_id, at=at)
-    _close(row, resolution, (first + because)[:200], by=by, at=at)
+    _close(row, resolution, because[:200], by=by, at=at)
     row.save()
     return row
 
@@ -150,6 +176,8 @@ def _held(row: Break) -> _Ours | None:
 
 def _is_booked(row: Break, ours: _Ours | None) -> bool:
     """Whether our books hold by now exactly what the channel's line says."""
+    if row.line is not None and row.line.kind == "return":
+        return Dispute.objects.filter(channel=row.channel, channel_txn=row.line.channel_txn).exists()
     if ours is None or row.line is None or row.line.status != "success" or row.kind == Break.Kind.DUPLICATE:
         return False
     return ours.state == "succeeded" and (ours.channel_txn, ours.amount) == (row.line.channel_txn, row.theirs)
@@ -161,10 +189,6 @@ def _stands_in_suspense(row: Break) -> bool:
     if row.deduction_id:
         return cases.filter(deduction_id=row.deduction_id).exists()
     return bool(row.refund_part_id) and cases.filter(refund_part_id=row.refund_part_id).exists()
-
-
-def _agreed(row: Break, resolution: str, by: Actor) -> bool:
-    return row.wanted == resolution and row.wanted_by != str(by)
 
 
 def _close(row: Break, resolution: str, because: str, *, by: Actor, at: datetime) -> None:

@@ -11,6 +11,7 @@ from django.db import transaction
 from billing.channels import Taken, bank
 from billing.models import Callback, Deduction, Payout, RefundPart
 from billing.refusals import BadSignature
+from billing.services.disputes import Withdrawal, take_back
 from billing.services.movements import MovementReport
 from billing.services.settle import Report, settle_all
 from billing.services.settle_parts import PARTS
@@ -19,7 +20,7 @@ from kernel import wire
 from kernel.actor import Actor
 from kernel.models import Realm
 from kernel.money import Money
-from kernel.refusal import Malformed, NotFound
+from kernel.refusal import Busy, Malformed, NotFound
 from kernel.sweeps import Sweep
 
 log = structlog.get_logger(__name__)
@@ -33,6 +34,8 @@ class BankNote(wire.Wire):
     txn: str
     amount: int
     currency: str
+    #: Why it took the debit back, where this says that it did; `txn` is then the movement that did.
+    taken_back: str = ""
 
 
 def receive(channel: str, raw: bytes, signature: str, *, real: datetime) -> bool:
@@ -42,6 +45,7 @@ def receive(channel: str, raw: bytes, signature: str, *, real: datetime) -> bool
 
     Raises:
         NotFound: there is no such channel, or it never heard of the number from us.
+        Busy: it has taken something back whose outcome, or that of a refund of it, we do not know yet.
         BadSignature: the channel did not sign these bytes.
         Malformed, Invalid: it did, and they still make no sense.
     """
@@ -62,15 +66,22 @@ def _receive(channel: str, raw: bytes, signature: str, now_in: Callable[[Realm],
     )
     if not fresh:
         return False
-    answer = Taken(note.txn, Money(note.amount, note.currency))
     by = Actor.channel(channel)
-    if isinstance(known, RefundPart):
+    _make_true(note, known, by=by, at=at)
+    return True
+
+
+def _make_true(note: BankNote, known: Deduction | RefundPart | Payout, *, by: Actor, at: datetime) -> None:
+    amount = Money(note.amount, note.currency)
+    answer = Taken(note.txn, amount)
+    if note.taken_back:
+        take_back(known.id, Withdrawal(note.txn, amount, note.taken_back), by=by, at=at)
+    elif isinstance(known, RefundPart):
         PARTS.settle_all([MovementReport(known.id, answer, "callback")], by=by, at=at)
     elif isinstance(known, Payout):
         PAYOUTS.settle_all([MovementReport(known.id, answer, "callback")], by=by, at=at)
     else:
         settle_all([Report(known.id, answer, "callback")], by=by, at=at)
-    return True
 
 
 def _named(channel: str, number: str) -> Deduction | RefundPart | Payout:
@@ -100,6 +111,9 @@ def deliver_callbacks(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     for item in due:
         try:
             _receive("sandbox", item.raw, item.signature, lambda _realm: at)
+        except Busy:
+            log.info("callback_waits", callback=item.id, realm=realm_id)
+            continue
         except Exception:
             log.exception("callback_not_taken_in", callback=item.id, realm=realm_id)
             continue

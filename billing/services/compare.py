@@ -56,6 +56,10 @@ WITH told AS (
             WHERE i.kind = 'debit' AND channel_txn = i.txn AND channel = %(channel)s AND realm_id = %(realm)s
             UNION ALL SELECT 2, id, state, channel_txn, amount_minor, currency FROM billing_refundpart
             WHERE i.kind = 'refund' AND channel_txn = i.txn AND channel = %(channel)s AND realm_id = %(realm)s
+            UNION ALL SELECT 1, id, 'succeeded', channel_txn, amount_minor, currency FROM billing_dispute
+            WHERE i.kind = 'return' AND channel_txn = i.txn AND channel = %(channel)s AND realm_id = %(realm)s
+            UNION ALL SELECT 2, id, 'sent', i.txn, i.amount, i.currency FROM billing_deduction
+            WHERE i.kind = 'return' AND id = i.key AND realm_id = %(realm)s AND channel = %(channel)s
         ) found ORDER BY way LIMIT 1) o ON i.damage = ''
 ), judged AS (
     SELECT *, CASE
@@ -207,7 +211,9 @@ def _as_csv(rows: Sequence[Entry | Damaged]) -> io.StringIO:
 def _break_of(statement: StatementFile, row: dict[str, Any], *, at: datetime) -> Break:
     """What the channel says of money that moved under a number of ours is still to be heard by the resolver."""
     ours: UUID | None = row["ours"]
-    refund = row["kind"] == "refund"
+    refund, back = row["kind"] == "refund", row["kind"] == "return"
+    if back and row["verdict"] != StatementLine.Verdict.MISSING_HERE:
+        ours = None  # a dispute, and no debit
     held = row["state"] == Deduction.State.SUCCEEDED and row["verdict"] != StatementLine.Verdict.DUPLICATE
     return Break(
         realm_id=statement.realm_id,
@@ -221,7 +227,7 @@ def _break_of(statement: StatementFile, row: dict[str, Any], *, at: datetime) ->
         theirs_currency=row["currency"],
         ours_minor=row["ours_minor"] if held else None,
         ours_currency=row["ours_currency"] if held else "",
-        refund=refund,
+        refund=refund or back,
         opened_at=at,
         heard_at=None if ours and row["status"] == "success" else at,
     )

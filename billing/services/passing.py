@@ -10,7 +10,7 @@ from typing import TypeAlias
 import structlog
 
 from accounts import deliver
-from billing.services import ask, ask_parts, callbacks, deduct, payouts, settlement, untold
+from billing.services import ask, ask_parts, callbacks, deduct, payouts, press_disputes, settlement, untold
 from kernel.prepared import Question
 from kernel.sweeps import Sweep
 from orders import services as orders
@@ -24,6 +24,7 @@ SWEEPS: tuple[Sweep, ...] = (
     ask_parts.DUE,
     ask_parts.PAYOUTS_DUE,
     callbacks.DUE,
+    press_disputes.DUE,
     settlement.DUE,
     payouts.DUE,
     orders.GOING_OVERDUE,
@@ -35,19 +36,24 @@ SWEEPS: tuple[Sweep, ...] = (
 #: After which of them, when they did something, another one may have something to do at once, whatever was due before.
 #: Of what is overdue people hear when its days were counted, or what stood in the way has ended.
 AFTER: Mapping[str, frozenset[str]] = {
-    "overdue_days": frozenset({"deduct", "ask", "ask_refunds", "callbacks", "overdue", "days"}),
-    "notices": frozenset({"deduct", "ask", "ask_refunds", "callbacks", *(sweep.name for sweep in untold.STAGES)}),
+    "overdue_days": frozenset({"deduct", "ask", "ask_refunds", "callbacks", "disputes", "overdue", "days"}),
+    "notices": frozenset(
+        {"deduct", "ask", "ask_refunds", "callbacks", "disputes", *(sweep.name for sweep in untold.STAGES)}
+    ),
 }
 #: Rings that are nobody's on a sandbox's clock, and why. A new ring stands here or above, or a test fails.
 IN_REAL_TIME = {
     "outages": "a channel is out by a colleague's word, in real time; a clock that is moved on looks once",
     "statements": "a channel's file comes in real time; a clock that is moved on is caught up by the next ring",
+    "books": "a day is closed long after its end; a clock that is moved on is caught up by the next ring",
     "webhooks": "a receiver lives in real time: what became due is sent to it once the clock stands",
     "webhooks_again": "the same, for receivers that did not answer the last time",
     "letters": "a mail to a merchant's staff, who live in real time",
     "exports": "a copy of somebody's data is a file, which is fetched and expires in real time",
     "erasures": "whoever asks to be forgotten may take it back for some days of real time",
     "answers": "how long a caller may repeat a request is real time",
+    "proposals": "a second colleague has days of real time to agree",
+    "figures": "what happened is counted for colleagues, who live in real time",
 }
 #: What is still due after it was done, because somebody else has it in hand, or nobody can do it, is looked at so often
 #: once more, from some time on with a pause in seconds between: a second of real time in all.

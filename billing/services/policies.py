@@ -18,7 +18,7 @@ from billing.models import RetryPolicy
 from billing.planning import Policy
 from billing.refusals import PolicyInvalid, PolicyMoved
 from kernel.actor import Actor
-from kernel.refusal import FieldError, NotFound
+from kernel.refusal import FieldError, NotFound, SecondNeeded
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,19}")
 REASON_MAX = 200
@@ -53,9 +53,12 @@ def publish_policy(
     read version `after` before writing this one says so.
 
     Raises:
+        SecondNeeded: no colleague publishes alone.
         PolicyInvalid: a field is not what a policy can say, or the day is past.
         PolicyMoved: another version was published meanwhile.
     """
+    if by.alone:
+        raise SecondNeeded
     judged = judge_policy(name, terms, effective_from, reason, at=at)
     last = RetryPolicy.objects.filter(name=name).aggregate(last=Max("version"))["last"] or 0
     if after is not None and after != last:

@@ -1,8 +1,9 @@
 """A merchant gives money back: written down with its numbers in one transaction, sent in none, settled in another."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -13,14 +14,14 @@ from billing import channels
 from billing.channels import Return
 from billing.models import Deduction, DeductionLine, Refund, RefundPart
 from billing.refusals import AmountInvalid, RefundNumberReused, RefundTooMuch
-from billing.rules import SEND_LEASE, parts_of
+from billing.rules import SEND_LEASE, TWO_PEOPLE_FROM_MINOR, parts_of
 from billing.services import tell
 from billing.services.movements import MovementReport
 from billing.services.settle_parts import PARTS, lock_lines, news_of
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
-from kernel.refusal import Busy
+from kernel.refusal import Busy, SecondNeeded
 from kernel.writes import update_all
 from ledger import rules as book
 from ledger import services as ledger
@@ -53,6 +54,24 @@ def refund_order(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tu
     refund, parts, fresh = _prepared(order_id, asked, by=by, at=at)
     _send(parts, by=by, at=at)
     return Refund.objects.get(pk=refund.id), fresh
+
+
+def begin_refund(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[Refund, Callable[[], None]]:
+    """The same by a colleague, written down; and what sends it, when the transaction around this has ended.
+
+    Raises:
+        SecondNeeded: it is so much that no colleague does it alone.
+        NotFound, OrderState …: as refund_order says.
+    """
+    if by.alone and needs_second(asked.amount_minor):
+        raise SecondNeeded
+    refund, parts, _fresh = _prepared(order_id, asked, by=by, at=at)
+    return refund, partial(_send, parts, by=by, at=at)
+
+
+def needs_second(amount_minor: int) -> bool:
+    """Whether so much is given back by two colleagues, never by one alone."""
+    return amount_minor >= TWO_PEOPLE_FROM_MINOR
 
 
 def _prepared(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[Refund, list[RefundPart], bool]:
@@ -117,9 +136,9 @@ def _kept(found: Refundable, lines: Sequence[DeductionLine]) -> Money:
     Raises:
         Busy: more was collected since the lines were locked.
     """
-    if sum(line.amount_minor for line in lines) != found.paid.minor:
+    if sum(line.amount_minor - line.reopened_minor for line in lines) != found.paid.minor:
         raise Busy(retry_after=1)
-    return Money(sum(line.amount_minor - line.refunded_minor for line in lines), found.order.currency)
+    return Money(sum(line.kept_minor for line in lines), found.order.currency)
 
 
 def _written(order: Order, asked: Asked, lowered: int, *, by: Actor, at: datetime) -> Refund:
@@ -142,7 +161,7 @@ def _written(order: Order, asked: Asked, lowered: int, *, by: Actor, at: datetim
 
 def _parts(refund: Refund, lines: Sequence[DeductionLine], back: Money, *, by: Actor, at: datetime) -> list[RefundPart]:
     """The newest deduction is given back first. Each part is sent from the moment this commits."""
-    shares = parts_of(back.minor, [line.amount_minor - line.refunded_minor for line in lines])
+    shares = parts_of(back.minor, [line.kept_minor for line in lines])
     used = [(line, share) for line, share in zip(lines, shares, strict=True) if share]
     for line, share in used:
         line.refunded_minor += share

@@ -61,7 +61,7 @@ def _undo(part: RefundPart, *, by: Actor, at: datetime) -> None:
     line.refunded_minor -= part.amount_minor
     line.save(update_fields=["refunded_minor"])
     order = Order.objects.locked(refund.order_id)
-    kept = sum(line.amount_minor - line.refunded_minor for line in lines) - part.amount_minor
+    kept = sum(line.kept_minor for line in lines) - part.amount_minor
     moves = reckoning.refund_failed_moves(
         part.amount, Money(kept, part.currency), book.refund_due(refund.person_id), order.terms
     )

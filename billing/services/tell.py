@@ -10,7 +10,7 @@ from django.conf import settings
 from accounts import inbox
 from accounts.inbox import Item
 from accounts.wording import Phrase, Value
-from billing.models import Deduction, DeductionLine, Instrument, Refund
+from billing.models import Deduction, DeductionLine, Dispute, Instrument, Refund
 from billing.planning import Kind
 from kernel.ids import public
 from kernel.money import Money
@@ -45,6 +45,15 @@ OTHERWISE: Mapping[str, Phrase] = {
     ),
     Kind.NOT_SENT: Phrase({"zh-hans": "请求未送达银行，未扣款", "en": "the request never reached the bank"}),
 }
+#: Why the bank took a debit back.
+BACK_AT_BANK: Mapping[str, Phrase] = {
+    "no_funds": REASONS["insufficient_funds"],
+    "account_closed": REASONS["account_closed"],
+    "not_authorised": Phrase(
+        {"zh-hans": "您向银行表示未授权这笔扣款", "en": "you told the bank you had not agreed to it"}
+    ),
+}
+BACK_OTHERWISE = Phrase({"zh-hans": "银行未说明更多原因", "en": "the bank gave no further reason"})
 #: Trouble that is nobody's of the person's: it stands in the inbox, and disturbs nobody.
 OURS = (Kind.TECHNICAL, Kind.NOT_SENT)
 
@@ -104,6 +113,32 @@ def refunded(refund: Refund, *, at: datetime) -> None:
         order_id=order.id,
     )
     inbox.write_notices([item], realm_id=refund.realm_id, at=at)
+
+
+def taken_back(dispute: Dispute, *, at: datetime) -> None:
+    """A debit was taken back by the bank: what it was for is owed again. One notice for each order of it."""
+    reason = BACK_AT_BANK.get(dispute.code, BACK_OTHERWISE)
+    rows = dispute.lines.select_related("order__merchant").order_by("id")
+    sums: dict[UUID, Money] = {}
+    of: dict[UUID, Order] = {}
+    for row in rows:
+        of[row.order_id] = row.order
+        sums[row.order_id] = sums.get(row.order_id, Money(0, dispute.currency)) + Money(
+            row.amount_minor, dispute.currency
+        )
+    items = [
+        Item(
+            person_id=dispute.person_id,
+            stage="debit_returned",
+            about=dispute.id,
+            episode=public("ord", key),
+            due_at=at,
+            values=values_of(of[key], amount, when=at) | {"reason": reason},
+            order_id=key,
+        )
+        for key, amount in sums.items()
+    ]
+    inbox.write_notices(items, realm_id=dispute.realm_id, at=at)
 
 
 def _how(refund: Refund) -> Phrase:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from django.db.models import Model
 
 from accounts.models import Delivery
-from billing.models import Break, Case, Deduction, Payout, RefundPart, Settlement
+from billing.models import Break, Case, Deduction, Dispute, Payout, RefundPart, Settlement
 from merchants.models import Merchant, WebhookDelivery
 from orders.models import Concern, Obligation, Order
 
@@ -16,6 +16,7 @@ from orders.models import Concern, Obligation, Order
 Limit: TypeAlias = timedelta | int
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_UNCLOSED = {"closed_at__isnull": "True"}
 
 
 def plainly(limit: Limit) -> str:
@@ -229,7 +230,7 @@ KINDS: Mapping[str, Kind] = {
             column="opened_at",
             whole=True,
             where="closed_at IS NULL",
-            look={"closed_at__isnull": "True"},
+            look=_UNCLOSED,
             of="kind",
         ),
     ),
@@ -239,14 +240,15 @@ KINDS: Mapping[str, Kind] = {
         stuck=3 * _DAY,
         because="the next day's file explains those at the end of a day; the others are office work",
         do="Judge each on its own page in the console: put it into suspense, or say that there is none.",
-        rows=Rows(
-            model=Break,
-            column="opened_at",
-            whole=True,
-            where="closed_at IS NULL",
-            look={"closed_at__isnull": "True"},
-            of="kind",
-        ),
+        rows=Rows(model=Break, column="opened_at", whole=True, where="closed_at IS NULL", look=_UNCLOSED, of="kind"),
+    ),
+    "disputes_open": Kind(
+        says="Debits that a channel took back, and that nobody has answered yet",
+        late=3 * _DAY,
+        stuck=6 * _DAY,
+        because="a channel hears us for seven days; then it is lost",
+        do="Answer it with evidence on its own page in the console, or give it up and say who bears it.",
+        rows=Rows(model=Dispute, column="opened_at", whole=True, where="state = 'open'", look={"state__exact": "open"}),
     ),
     "concerns_waiting": Kind(
         says="People who asked for help and wait for an answer of ours, by what it is about",

@@ -5,9 +5,10 @@ from typing import Any
 
 from django import template
 from django.template import Context
+from django.urls import reverse
 
 from kernel.admin_site import belongs
-from kernel.desk import DESKS, VERBS, Desk
+from kernel.desk import DESKS, MASKED, VERBS, WHOLE, Desk
 
 register = template.Library()
 
@@ -24,6 +25,20 @@ def verbs(context: Context, row: Any) -> list[tuple[str, Any]]:
     user = context["request"].user
     there = (v for v in VERBS if isinstance(row, v.model) and v.fits(row))
     return [(v.address(row), v.label) for v in there if belongs(user, v.groups)]
+
+
+@register.filter
+def whole(row: Any) -> str:
+    """Where all that belongs to the row is shown; empty where there is no such page."""
+    name = WHOLE.get(type(row))
+    return reverse(name, args=[row.public_id]) if name else ""
+
+
+@register.simple_tag(takes_context=True)
+def unmasked(context: Context, row: Any) -> str:
+    """Where this colleague may read what stands masked of the row; empty where they may not, or nothing does."""
+    name, groups = MASKED.get(type(row), ("", ()))
+    return reverse(name, args=[row.public_id]) if name and belongs(context["request"].user, groups) else ""
 
 
 @register.filter

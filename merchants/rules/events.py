@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 #: What happens, by what it is told of: `sequence` counts the events of one such subject. A deduction, an
-#: obligation and a refund are told among the events of their order.
+#: obligation, a refund and a dispute are told among the events of their order.
 TYPES: dict[str, str] = {
     "agreement.activated": "agr",
     "agreement.closing": "agr",
@@ -24,6 +24,9 @@ TYPES: dict[str, str] = {
     "obligation.written_off": "ord",
     "refund.succeeded": "ord",
     "refund.failed": "ord",
+    "dispute.opened": "ord",
+    "dispute.won": "ord",
+    "dispute.lost": "ord",
     "settlement.paid": "stl",
     "webhook_endpoint.disabled": "whe",
     "webhook_endpoint.ping": "whe",

@@ -135,6 +135,7 @@ class Obligation(Lifecycle):
                 name="obligations_owed",
                 condition=Q(state__in=["pending", "overdue", "written_off"]),
             ),
+            models.Index(fields=["realm", "bucket", "-id"], name="obligations_overdue", condition=Q(state="overdue")),
         ]
         triggers = guards.lifecycle("orders_obligationevent", frozen=["realm_id", "order_id", "person_id", "currency"])
 
@@ -169,6 +170,18 @@ class Obligation(Lifecycle):
     def start_anew(self) -> None:
         """A new date was agreed: it is not overdue any more, and its days are counted from there."""
         self.overdue_days, self.bucket, self.day_end_at = 0, "", None
+
+    @transition(field=state, source=State.PAID, target=State.OVERDUE)
+    def owe_again(self, amount: Money, *, day_end_at: datetime | None) -> None:
+        """A channel has taken back what was paid. Its days are counted anew, and nothing is tried by itself."""
+        self.paid_minor -= amount.minor
+        self.plan, self.overdue_days, self.bucket, self.day_end_at = [], 0, "", day_end_at
+
+    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=None)
+    def owe_more(self, amount: Money) -> None:
+        """A part that was paid of it was taken back; it stays due when it is."""
+        self.paid_minor -= amount.minor
+        self.wait_for_next()
 
     @transition(field=state, source=State.PENDING, target=None)
     def put_off(self, amount: Money, *, due_at: datetime, overdue_from: datetime) -> None:

@@ -113,6 +113,7 @@ class Order(Lifecycle):
                 name="orders_of_merchant_collected",
                 condition=Q(deducted_at__isnull=False),
             ),
+            models.Index(fields=["out_order_no"], name="orders_by_number"),
             models.Index(fields=["person", "-id"], name="orders_of_person"),
             models.Index(fields=["person", "state", "-id"], name="orders_of_person_by_state"),
             models.Index(fields=["person", "created_at"], name="orders_of_person_by_day"),
@@ -176,6 +177,11 @@ class Order(Lifecycle):
     @transition(field=state, source=State.COMPLETED, target=State.OVERDUE)
     def fall_overdue(self, *, at: datetime) -> None:
         self.overdue_at = at
+
+    @transition(field=state, source=[State.COMPLETED, State.DEDUCTED], target=State.OVERDUE)
+    def owe_again(self, *, at: datetime) -> None:
+        """A channel has taken back what it had collected."""
+        self.deducted_at, self.overdue_at = None, self.overdue_at or at
 
     @transition(field=state, source=State.OVERDUE, target=State.COMPLETED)
     def start_anew(self) -> None:

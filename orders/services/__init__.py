@@ -17,12 +17,13 @@ from orders.services.claims import (
 from orders.services.collect import Payment, receive
 from orders.services.concerns import ask_for_help, object_to, report_problem, reportable, say, withdraw_concern
 from orders.services.ease import ease, grant_ease, refuse_ease
-from orders.services.easepolicy import publish_ease_policy
+from orders.services.easepolicy import judge_ease, publish_ease_policy
 from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
 from orders.services.judge import decide_objection, decide_report
 from orders.services.lose import losable, write_off
 from orders.services.pause import pause_order, resume_order
 from orders.services.refund import Refundable, give_back, go_on_after_refund, lock_refundable, stop_for_refund
+from orders.services.reopen import TakenBack, bear, owe_again, reopenable
 from orders.services.start import (
     UNCONFIRMED,
     Opening,
@@ -32,6 +33,7 @@ from orders.services.start import (
     expire_unconfirmed,
     open_order,
 )
+from orders.services.waive import waivable, waive_fees
 
 __all__ = [
     "DAYS_ENDING",
@@ -43,8 +45,10 @@ __all__ = [
     "Payment",
     "Refundable",
     "Release",
+    "TakenBack",
     "Wish",
     "ask_for_help",
+    "bear",
     "cancel_order",
     "claim",
     "close_days",
@@ -58,6 +62,7 @@ __all__ = [
     "give_back",
     "go_on_after_refund",
     "grant_ease",
+    "judge_ease",
     "lock_due",
     "lock_obligation",
     "lock_owed",
@@ -71,17 +76,21 @@ __all__ = [
     "mark_paid",
     "object_to",
     "open_order",
+    "owe_again",
     "pause_order",
     "publish_ease_policy",
     "receive",
     "refuse_ease",
     "release",
+    "reopenable",
     "replan",
     "report_problem",
     "reportable",
     "resume_order",
     "say",
     "stop_for_refund",
+    "waivable",
+    "waive_fees",
     "withdraw_concern",
     "write_off",
 ]

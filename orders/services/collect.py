@@ -101,6 +101,6 @@ def _moves(row: Obligation, amount: Money, before: Money, clearing: Account) -> 
 
 
 def _principal_paid(order: Order, rows: Sequence[Obligation]) -> Money:
-    """What was paid so far of what was bought: what the merchant's fee is counted from."""
+    """What was paid so far of what was bought, and did not go back: what the merchant's fee is counted from."""
     principal = sum(row.paid_minor for row in rows if row.kind == Obligation.Kind.PRINCIPAL)
-    return Money(principal, order.currency)
+    return Money(principal - order.refunded_minor, order.currency)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
 from kernel.money import MOST_MINOR
-from kernel.refusal import Busy, FieldError, Invalid
+from kernel.refusal import Busy, FieldError, Invalid, SecondNeeded
 from orders import rules
 from orders.models import EasePolicy
 from orders.rules import Ease
@@ -23,12 +23,13 @@ def publish_ease_policy(terms: Ease, reason: str, *, after: int, by: Actor, at: 
     """These plans are offered from now on; those that were agreed stay. Whoever wrote it had read version `after`.
 
     Raises:
+        SecondNeeded: no colleague publishes alone.
         Invalid: no policy can say that, or no reason is given; `errors` says what is wrong.
         Busy: another version was published meanwhile.
     """
-    errors = _wrong(terms, reason)
-    if errors:
-        raise Invalid(errors=errors)
+    if by.alone:
+        raise SecondNeeded
+    judge_ease(terms, reason)
     last = EasePolicy.objects.aggregate(last=Max("version"))["last"] or 0
     if last != after:
         raise Busy
@@ -39,6 +40,17 @@ def publish_ease_policy(terms: Ease, reason: str, *, after: int, by: Actor, at: 
             )
     except IntegrityError:
         raise Busy from None
+
+
+def judge_ease(terms: Ease, reason: str) -> None:
+    """Whether these terms could be published.
+
+    Raises:
+        Invalid: they could not; `errors` says what is wrong.
+    """
+    errors = _wrong(terms, reason)
+    if errors:
+        raise Invalid(errors=errors)
 
 
 def _wrong(terms: Ease, reason: str) -> list[FieldError]:

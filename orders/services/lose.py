@@ -10,6 +10,7 @@ from credit import services as credit
 from credit.services import Delta
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
+from kernel.refusal import SecondNeeded
 from ledger import services as ledger
 from ledger.rules import Move
 from ledger.services import Fact
@@ -27,9 +28,12 @@ def write_off(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Order:
 
     Raises:
         NotFound: there is no such order.
+        SecondNeeded: no colleague gives a debt up alone.
         OrderState: nothing of it is overdue, or its clock stands still, so that the debt is in question.
         DeductionInFlight: money may be on its way.
     """
+    if by.alone:
+        raise SecondNeeded
     order = Order.objects.locked(order_id)
     every = list(order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk"))
     if all(row.state != Obligation.State.OVERDUE for row in every) and any(

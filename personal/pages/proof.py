@@ -216,7 +216,6 @@ def _public(request: HttpRequest, template: str, context: dict[str, Any]) -> Htt
 
 
 def _sealed_off(answer: HttpResponse) -> HttpResponse:
-    """No search engine keeps a proof, and no page it leads to learns where somebody came from."""
-    answer["X-Robots-Tag"] = "noindex"
+    """No page that a proof leads to learns where somebody came from."""
     answer["Referrer-Policy"] = "no-referrer"
     return answer

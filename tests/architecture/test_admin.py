@@ -14,8 +14,10 @@ from django.urls import reverse
 
 from accounts import services as accounts
 from accounts.models import LocalMessage, Person, User
+from billing.channels import bank_returns
 from billing.channels.base import Taken
 from billing.models import Callback, Deduction, Instrument
+from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.instruments import limit_instrument, open_wallet, top_up
 from billing.services.outage import begin_outage, end_outage
@@ -24,20 +26,29 @@ from billing.services.payouts import pay_out_due
 from billing.services.refund import Asked, refund_order
 from billing.services.settle import Report, settle_all
 from billing.services.settlement import settle_due
+from bnpl import urls
+from credit import limits
+from kernel import audit
 from kernel.actor import Actor
 from kernel.admin_site import COUNT_MAX, VIEWERS, BoundedPaginator, ReadOnlyAdmin
+from kernel.clock import live_now
 from kernel.forms import first_time, new_token
+from ledger import closing
 from merchants import services as merchants
+from office.queries.streams import STREAMS
+from office.services import proposals, tally
 from orders import services as orders
 from orders.models import Order
 from personal.models import Erasure
 from personal.services import copying, export, proof
 from portal.services import letters, team
+from tests.billing.bench import deduction_of, paid
 from tests.billing.statements import STRAY, taken_in, written
-from tests.conftest import BY, NOON, Shop, completed, someone, yuan
+from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
 from tests.visiting import signed_in, words
 
-HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal")
+assert urls.CONSOLE  # what takes two is registered there
+HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal", "office")
 MODELS = sorted((m for m in apps.get_models() if m._meta.app_label in HOUSE), key=lambda m: m._meta.label)
 SHOWN = sorted(admin.site._registry, key=lambda m: m._meta.label)  # noqa: SLF001  there is no public way to list it
 PHONE, NAME, NUMBER = "+8613812341234", "欧阳修远", "11010519491231002X"
@@ -79,9 +90,22 @@ def life(power_bank: Shop) -> Order:
     copying.make_exports(at=NOON, seconds=60)
     proof.issue_proof(person.id, ["band"], 7, by=BY, at=NOON)
     Erasure.objects.create(realm_id=person.realm_id, person=person, asked_at=NOON, due_at=NOON + timedelta(days=7))
+    be_disputed(make_shop("另一家"))
     be_paid(power_bank)
+    closing.close_days(power_bank.realm_id, at=NOON + timedelta(days=1))
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
+    audit.record("viewed.person", about="per_1", by=BY, at=NOON)
+    limits.change_limit(person.id, 100_000, "x", by=BY, at=NOON)
+    proposals.propose("change_limit", person.public_id, {"limit": ["1"]}, "x", by=BY, at=NOON)
+    tally.take_stock(real=NOON)
+    tally.count_batch(STREAMS["orders"], upto=live_now() + timedelta(seconds=1))
     return order
+
+
+def be_disputed(shop: Shop) -> None:
+    """Somebody else's bank takes back what it had paid."""
+    bank_returns.take_back(deduction_of(paid(shop)).number, "not_received", at=NOON)
+    deliver_callbacks(shop.realm_id, at=NOON)
 
 
 def be_paid(shop: Shop) -> None:
@@ -96,7 +120,7 @@ def be_paid(shop: Shop) -> None:
 
 @pytest.fixture
 def lin(db: None) -> User:
-    return accounts.create_staff("lin", "correct horse battery", roles=["viewer"], by=BY, at=NOON)
+    return accounts.create_staff("lin", "correct horse battery", roles=["viewer", "auditor"], by=BY, at=NOON)
 
 
 @pytest.fixture

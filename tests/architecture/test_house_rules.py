@@ -7,7 +7,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-APPS = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal", "bnpl")
+APPS = (
+    "kernel",
+    "ledger",
+    "accounts",
+    "merchants",
+    "credit",
+    "orders",
+    "billing",
+    "portal",
+    "personal",
+    "office",
+    "bnpl",
+)
 DOORS = {"api", "pages", "admin", "console", "tasks", "callbacks"}
 SIGNALS = {"post_save", "pre_save", "post_delete", "m2m_changed", "receiver"}
 DRAWERS = {"utils", "helpers", "util", "helper", "common", "misc"}

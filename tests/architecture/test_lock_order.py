@@ -40,9 +40,11 @@ from personal.services import copying, erase
 from personal.services import export as exports
 from personal.services.proof import issue_proof, revoke_proof
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
-from tests.messages import apart
+from tests.messages import apart, uuids
+from tests.office.seconds import two_agree
 
 ORDER = (
+    "office",
     "personal",
     "billing",
     "orders_concern",
@@ -54,7 +56,7 @@ ORDER = (
 )
 REST = len(ORDER)
 #: Named whole: a table of theirs stands before every table of the floors below.
-FLOORS = ("personal", "billing")
+FLOORS = ("office", "personal", "billing")
 LOCK = re.compile(r"FOR (?:NO KEY )?UPDATE(?: OF \"?(?P<of>\w+)\"?)?")
 WORD = r"(?:SET|WHERE|ON|OF|FOR|ORDER|JOIN|INNER|LEFT|LIMIT)\b"
 NAME, ALIAS = rf'"?(?P<table>(?!{WORD})\w+)"?', rf'\s+(?:AS\s+)?"?(?P<alias>(?!{WORD})\w+)'
@@ -79,15 +81,6 @@ def rank(table: str) -> int:
         if table == name or (name in FLOORS and table.startswith(f"{name}_")):
             return place
     return REST
-
-
-def uuids(values: Any) -> set[UUID]:
-    """Every key among a statement's parameters, however deep."""
-    if isinstance(values, UUID):
-        return {values}
-    if isinstance(values, list | tuple):
-        return set().union(*map(uuids, values))
-    return set()
 
 
 class Watch:
@@ -200,6 +193,7 @@ def live(power_bank: Shop, shop: Shop, parcel: Shop, behaviours: list[str]) -> N
     ask_for_help(power_bank)
     give_back(power_bank)
     leave(power_bank)
+    two_agree(power_bank)
     be_paid(power_bank)
     merchants.deliver_due(power_bank.realm_id, at=late, limit=20)
 

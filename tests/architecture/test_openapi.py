@@ -1,16 +1,14 @@
-"""The description is what the code says, and every refusal a door can give stands in it."""
+"""The description is what the code says (`make check`), and every refusal a door can give stands in it."""
 
 import ast
 import importlib
 import inspect
 import json
-from io import StringIO
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 
 from bnpl.api import V1
 from kernel.refusal import Refusal
@@ -46,12 +44,6 @@ def class_of(node: ast.expr, names: dict[str, Any]) -> type[Refusal] | None:
     elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         value = getattr(names.get(node.value.id), node.attr, None)
     return value if inspect.isclass(value) and issubclass(value, Refusal) else None
-
-
-def test_the_file_is_what_the_code_generates() -> None:
-    out = StringIO()
-    call_command("spectacular", format="openapi-json", validate=True, fail_on_warn=True, stdout=out)
-    assert json.loads(out.getvalue()) == DESCRIBED
 
 
 def test_every_address_of_the_api_is_described_and_nothing_else() -> None:

@@ -9,15 +9,24 @@ from django.db import models
 from kernel import ids
 
 FLOORS = {"kernel": 1, "merchants": 2, "accounts": 2, "ledger": 2, "credit": 3, "orders": 4, "billing": 5}
-FLOORS |= {"portal": 6, "personal": 7}
+FLOORS |= {"portal": 6, "personal": 7, "office": 8}
 MODELS = [model for model in apps.get_models() if model._meta.app_label in FLOORS]
 #: Whose a row is, by any of these.
 OWNERS = {"realm", "merchant", "person", "user", "subject", "scope"}
 #: Rows of the house itself, not of anybody in it.
 HOUSE = {"kernel.Realm", "kernel.LegalMove", "accounts.User", "accounts.LocalMessage"}
-HOUSE |= {"billing.Callback", "billing.Outage", "billing.RetryPolicy", "orders.EasePolicy"}
+HOUSE |= {
+    "kernel.AuditLine",
+    "kernel.AuditHead",
+    "office.Counted",
+    "office.Proposal",
+    "billing.Callback",
+    "billing.Outage",
+    "billing.RetryPolicy",
+    "orders.EasePolicy",
+}
 #: Theirs by the row they belong to alone. Before tables are spread over servers by person, these need its key too.
-SECOND_HAND = {"orders.Pause", "billing.ChannelReport", "billing.StatementLine"}
+SECOND_HAND = {"ledger.ClosedPart", "orders.Pause", "billing.ChannelReport", "billing.StatementLine"}
 
 
 def label(model: type[models.Model]) -> str:

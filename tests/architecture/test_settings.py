@@ -18,7 +18,19 @@ from bnpl.env import STAND_IN_KEY, Environment, celery_address, neighbour
 from bnpl.rings import Ring
 from kernel.sweeps import WORKS_FOR_SECONDS
 
-HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal", "bnpl")
+HOUSE = (
+    "kernel",
+    "ledger",
+    "accounts",
+    "merchants",
+    "credit",
+    "orders",
+    "billing",
+    "portal",
+    "personal",
+    "office",
+    "bnpl",
+)
 SETTINGS = Path(__file__).resolve().parent.parent.parent / "bnpl" / "settings.py"
 KEY = base64.b64encode(bytes(range(32))).decode()
 SOUND = {

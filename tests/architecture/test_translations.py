@@ -13,7 +13,19 @@ from django.utils.translation.template import templatize
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = "locale/zh_Hans/LC_MESSAGES/django.po"
 CATALOGUES = [*sorted(ROOT.glob(f"*/{PLACE}")), ROOT / PLACE]
-HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal", "bnpl")
+HOUSE = (
+    "kernel",
+    "ledger",
+    "accounts",
+    "merchants",
+    "credit",
+    "orders",
+    "billing",
+    "portal",
+    "personal",
+    "office",
+    "bnpl",
+)
 WORDS = ("gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "_", "pgettext")
 HOW_TO_MEND = "write it there, then: pybabel compile -d locale -D django"
 

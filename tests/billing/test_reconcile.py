@@ -17,11 +17,13 @@ from billing.services.breaks import settle_break
 from billing.services.deduct import deduct_due
 from billing.services.fetch import fetch_of
 from kernel.actor import Actor
+from kernel.refusal import SecondNeeded
 from ledger.models import Posting
 from tests.billing.bench import balances, deduction_of, give_back, paid, sweep
 from tests.billing.statements import DAY, NEXT_DAY, clones, found, of_bank, taken_in, written
 from tests.conftest import NOON, Shop, completed, someone, state_of, yuan
 from tests.crashes.doors import KILLED, run_and_die
+from tests.guards import CHECK, refused_by
 from tests.stillness import nothing_moves
 
 LINES = int(os.environ.get("STATEMENT_LINES", "600"))
@@ -149,12 +151,12 @@ def test_a_colleague_puts_a_difference_into_suspense_and_two_a_large_one(power_b
     small, large = breaks("missing_here")
     settle_break(small.id, "suspense", "银行多扣", by=LIN, at=NEXT_DAY)
     assert balances(power_bank)["suspense"] == 700
-    with nothing_moves("billing_break"):
-        assert settle_break(large.id, "suspense", "first", by=LIN, at=NEXT_DAY).closed_at is None
-        assert settle_break(large.id, "suspense", "again", by=LIN, at=NEXT_DAY).closed_at is None
-        assert settle_break(large.id, "nothing", "no", by=MEI, at=NEXT_DAY).closed_at is None
-    done = settle_break(large.id, "nothing", "agreed", by=LIN, at=NEXT_DAY)
-    assert (done.resolution, done.closed_because, done.closed_by) == ("nothing", "no · agreed", str(LIN))
+    with nothing_moves(), pytest.raises(SecondNeeded):
+        settle_break(large.id, "suspense", "first", by=LIN, at=NEXT_DAY)
+    with refused_by(CHECK, "a_large_break_is_closed_by_two"):
+        Break.objects.filter(pk=large.id).update(closed_at=NEXT_DAY, closed_by=str(LIN), resolution="nothing")
+    done = settle_break(large.id, "nothing", "agreed", by=MEI.agreed(LIN), at=NEXT_DAY)
+    assert (done.resolution, done.closed_because, done.closed_by) == ("nothing", "agreed", str(MEI.agreed(LIN)))
     assert balances(power_bank)["suspense"] == 700
 
 

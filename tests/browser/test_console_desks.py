@@ -1,6 +1,7 @@
 """The console's own pages in a real browser, wide and narrow: readable, within the screen, by keyboard."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -8,6 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 from accounts import services as accounts
 from billing.services.outage import begin_outage, end_outage
 from billing.services.policies import publish_policy
+from kernel.clock import live_now
+from office.queries.streams import STREAMS
+from office.services import tally
 from orders import services as orders
 from tests.browser.conftest import IN_ALL, SCREENSHOTS, Eye, Story
 from tests.conftest import BY, NOON
@@ -43,6 +47,9 @@ def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, 
     orders.pause_order(story.overdue.id, "hardship", by=BY, at=NOON)
     report = orders.report_problem(story.to_pay.id, "wrong_amount", "多收了两元\n请核对", by=BY, at=NOON)
     orders.say(report.id, "请问几点归还？", author="staff", by=BY, at=NOON)
+    for stream in STREAMS.values():
+        tally.count_batch(stream, upto=live_now() + timedelta(seconds=1))
+    tally.take_stock(real=live_now())
     eye = eye_with(look)
     page = eye.page
     eye.go("/ops/")
@@ -50,7 +57,10 @@ def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, 
     page.locator("[name=password]").fill("correct horse battery")
     page.locator("[type=submit]").click()
     looks(eye, "index")
+    world = f"realm={story.to_pay.realm_id}"
     for name, path in (
+        ("figures", "/ops/figures/?mode=test&since=2026-10-20&until=2026-12-20"),
+        ("whole", f"/ops/order/{story.overdue.public_id}"),
         ("order", f"/ops/orders/order/{story.to_pay.pk}/change/"),
         ("pause", f"/ops/do/{story.to_pay.public_id}/pause"),
         ("resume", f"/ops/do/{story.overdue.public_id}/resume"),
@@ -63,6 +73,9 @@ def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, 
         ("concern", f"/ops/help/{report.public_id}"),
         ("lower", f"/ops/do/{report.public_id}/lower"),
         ("ease", "/ops/ease/"),
+        ("book", f"/ops/book/?{world}&on=2026-11-20"),
+        ("account", f"/ops/book/account?{world}&code=clearing:sandbox&first=2026-11-01&last=2026-11-30"),
+        ("account-wrong", f"/ops/book/account?{world}&code=payable&first=2026-11-01&last=2026-10-30"),
     ):
         eye.go(path)
         if name != "order":  # the admin's own page; ours is a row of links on it

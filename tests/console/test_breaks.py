@@ -9,6 +9,7 @@ from tests.billing.bench import balances
 from tests.billing.statements import STRAY, taken_in, written
 from tests.conftest import Shop
 from tests.console.conftest import does, words_of
+from tests.office.seconds import ASKED, asked, decided
 from tests.stillness import nothing_moves
 
 
@@ -36,10 +37,11 @@ def test_a_large_one_needs_two_and_only_those_who_may(power_bank: Shop, at_desk:
     assert at_desk("support").get(path).status_code == 403
     finance = at_desk("finance")
     assert "须由另一位同事" in words_of(finance.get(path))
-    for _ in range(2):
-        does(finance, path, note="同一人")
-        assert Break.objects.get().closed_at is None
+    row = asked(finance, path, note="银行已更正")
+    with nothing_moves(*ASKED[2:]):
+        assert decided(finance, row).status_code == 422
     boss = at_desk("supervisor", language="en")
-    assert "A colleague wants: There is no difference." in words_of(boss.get(path))
-    does(boss, path, note="agreed")
-    assert Break.objects.get().resolution == "nothing"
+    assert "There is no difference" in words_of(boss.get("/ops/second/"))
+    decided(boss, row, because="agreed")
+    done = Break.objects.get()
+    assert (done.resolution, done.closed_because, "+" in done.closed_by) == ("nothing", "银行已更正", True)

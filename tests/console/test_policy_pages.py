@@ -1,7 +1,7 @@
 """Publishing a policy: filled in from the one in force, looked at, and only then done."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +12,13 @@ from billing.models import RetryPolicy
 from billing.services.deduct import deduct_due
 from billing.services.policies import publish_policy
 from kernel.actor import Actor
+from kernel.clock import live_now
+from office.models import Proposal
+from office.services import proposals
 from tests.billing.bench import owed_of
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.console.conftest import seen_on, words_of
+from tests.office.seconds import ASKED
 from tests.stillness import nothing_moves
 from tests.visiting import it_is
 
@@ -48,6 +52,7 @@ def preview(client: Client, path: str = PUBLISH, **fields: Any) -> Any:
 
 
 def publish(client: Client, path: str = PUBLISH, **fields: Any) -> Any:
+    """What was looked at is put before a second colleague."""
     return client.post(path, {**FORM, "step": "publish", "seen": seen_on(preview(client, path, **fields)), **fields})
 
 
@@ -72,17 +77,30 @@ def test_looking_shows_term_by_term_what_changes_and_publishes_nothing(risk: Cli
     assert "最多计算其中属于本策略的 1000 笔" in said or "1,000" in said
 
 
-def test_what_was_looked_at_is_published_by_name_and_reason(risk: Client) -> None:
-    answer = publish(risk)
-    assert answer["Location"] == "/ops/policies/"
+def agreed(at: datetime | None = None) -> None:
+    """A second colleague agrees to what was asked for last."""
+    row, second = Proposal.objects.latest("pk"), User.objects.get(username="supervisor").pk
+    proposals.approve(row.pk, "看过了", by=Actor.staff(second), at=at or live_now())
+
+
+@pytest.fixture(autouse=True)
+def boss(at_desk: Callable[..., Client]) -> Client:
+    return at_desk("supervisor")
+
+
+def test_what_was_looked_at_is_published_by_two_names_and_reason(risk: Client) -> None:
+    with nothing_moves(*ASKED):
+        assert publish(risk)["Location"] == "/ops/policies/"
+    agreed()
     made = RetryPolicy.objects.get(version=2)
     assert made.terms["retry_days"] == [1, 2, 3]
     assert made.terms["paydays"] == [10, 15]
     assert made.terms["technical_minutes"] == [10, 30, 120]
-    assert (made.reason, made.by) == ("下午人们才看手机", str(Actor.staff(User.objects.get(username="risk").pk)))
+    by = [Actor.staff(User.objects.get(username=name).pk) for name in ("risk", "supervisor")]
+    assert (made.reason, made.by) == ("下午人们才看手机", str(by[0].agreed(by[1])))
     listed = words_of(risk.get("/ops/policies/"))
     assert "生效中" in listed
-    assert "下午人们才看手机 risk" in listed
+    assert "下午人们才看手机 risk + supervisor" in listed
 
 
 def test_what_was_changed_after_the_look_is_looked_at_again(risk: Client) -> None:
@@ -136,6 +154,7 @@ def test_what_is_wrong_is_said_beside_its_field(risk: Client, field: str, value:
 
 def test_a_later_day_is_meant_in_the_consoles_own_zone(risk: Client) -> None:
     publish(risk, effective_from="2036-01-05T09:30")
+    agreed()
     assert RetryPolicy.objects.get(version=2).effective_from.isoformat() == "2036-01-05T01:30:00+00:00"
     assert "待生效" in words_of(risk.get("/ops/policies/"))
 
@@ -143,6 +162,7 @@ def test_a_later_day_is_meant_in_the_consoles_own_zone(risk: Client) -> None:
 def test_a_new_policy_gets_its_first_version_once(risk: Client) -> None:
     path = "/ops/policies/new"
     assert publish(risk, path, name="gentle").status_code == 302
+    agreed()
     assert RetryPolicy.objects.get(name="gentle").version == 1
     page = preview(risk, path, name="<b>Gentle</b>")
     assert page.status_code == 422
@@ -157,6 +177,7 @@ def test_what_a_colleague_writes_stays_text(risk: Client) -> None:
     bad = "<img src=x onerror=alert(1)>"
     assert bad.encode() not in preview(risk, retry_days=bad, reason=bad).content
     publish(risk, reason=bad)
+    agreed()
     for path in ("/ops/policies/", "/ops/billing/retrypolicy/"):
         assert bad.encode() not in risk.get(path).content
 

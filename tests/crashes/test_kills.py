@@ -11,6 +11,7 @@ from bnpl.invariants import violations
 from tests.conftest import Shop, make_shop
 from tests.crashes.doors import KILLED, run_and_die
 from tests.crashes.lives import STORIES, GetsPaid, GivesBack, Hands, Life, Lost, begin
+from tests.crashes.taken_back import IsTakenBack
 
 #: Of all points, every so manieth is tried; `make evidence` sets 1.
 STRIDE = int(os.environ.get("CRASH_STRIDE", "256"))
@@ -30,6 +31,7 @@ CASES = [(Life, behaviour) for behaviour in Behaviour]
 CASES += [(story, behaviour) for story in (Hands, Lost, GivesBack) for behaviour in AT_HAND]
 #: Being paid is short and much like giving back: a run between others tries two behaviours of it.
 CASES += [(GetsPaid, behaviour) for behaviour in (AT_HAND if STRIDE == 1 else AT_HAND[::3])]
+CASES.append((IsTakenBack, Behaviour.PAYS))
 _names = (f"K{n}" for n in itertools.count(1))
 #: Twice killed: every case when evidence is asked for, each sixth one otherwise.
 TWICE = CASES if PAIRS > 1 else CASES[::6]

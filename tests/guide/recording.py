@@ -2,15 +2,18 @@
 
 import json
 import re
+from hashlib import sha256
 from itertools import count
 from typing import Any
 
 from kernel.models import Realm
+from ledger.closing import close_days
 from merchants import services as merchants
 from tests.api import Api
 from tests.conftest import NOON, Shop
 from tests.merchants.receiver import Server
 
+HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 #: Told by real clocks and sockets: how long it took, and under which secret.
 SECRET, TOOK = re.compile(r"whsec_[A-Za-z0-9+/=_-]+"), re.compile(r'"latency_ms": ?\d+')
@@ -50,7 +53,7 @@ def play(shop: Shop, described: dict[str, Any], hooks: Server) -> dict[str, Any]
     agreement, person = _agreement(api, service)
     _orders(api, agreement)
     _sandbox(api, service, person)
-    _settlements(api)
+    _settlements(api, shop)
     _events(api, shop, endpoint)
     for path in ("services", "agreements", "sandbox/people"):
         api.get(path)
@@ -126,13 +129,18 @@ def _sandbox(api: Recorder, service: str, person: str) -> None:
     api.post(f"sandbox/orders/{late}/pay")
     api.patch(f"sandbox/people/{poor['id']}", {"behaviour": "hard_decline"})
     api.post(f"orders/{late}/refunds", {"amount": 700, "reason": "no longer wanted"})
+    api.post(f"sandbox/orders/{late}/take_back", {"code": "not_received"})
     api.post(f"sandbox/agreements/{agreement}/stop")
 
 
-def _settlements(api: Recorder) -> None:
+def _settlements(api: Recorder, shop: Shop) -> None:
     settlement = api.get("settlements").json()["data"][-1]["id"]
     api.get(f"settlements/{settlement}")
     api.get(f"settlements/{settlement}/lines")
+    realm = Realm.objects.get(pk=shop.realm_id)
+    assert realm.frozen_at
+    close_days(realm.id, at=realm.frozen_at)
+    api.get(f"settlements/{settlement}/proof", QUERY_STRING="limit=1")
 
 
 def _events(api: Recorder, shop: Shop, endpoint: str) -> None:
@@ -162,6 +170,7 @@ def _normal(kept: dict[str, Any]) -> dict[str, Any]:
     names: dict[str, str] = {}
     text = json.dumps(kept, ensure_ascii=False)
     text = ID.sub(lambda found: names.setdefault(found[0], f"0190b3d2c5a87c1d9e4f{len(names) + 1:012x}"), text)
+    text = HASH.sub(lambda found: sha256(names.setdefault(found[0], str(len(names))).encode()).hexdigest(), text)
     text = SECRET.sub("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", text)
     text = ADDRESS.sub("https://shop.example/hooks", TOOK.sub('"latency_ms": 42', text))
     return dict(json.loads(text))

@@ -24,6 +24,8 @@ from bnpl.stack.place import Place, choose
 from bnpl.stack.plan import Plan
 from bnpl.stack.processes import Program
 from bnpl.stack.supervisor import Supervisor
+from tests import stock
+from tests.services import services
 from tests.stack.test_stack import free_port
 
 START_PATIENCE = 60.0
@@ -74,11 +76,9 @@ class House:
     def start_servers(self) -> None:
         self.start_valkey()
         if self.postgres:
-            self.postgres.initialise()
+            stock.furnish(self.postgres, services.running)
             self.supervisor.launch(self.postgres.program())
             self.until(self.postgres.answers, "PostgreSQL does not answer.")
-            self.postgres.furnish()
-            self.manage("prepare", owner=True)
 
     def start_valkey(self) -> None:
         self.supervisor.launch(self.valkey.program())
@@ -108,9 +108,9 @@ class House:
         finally:
             connection.close()
 
-    def manage(self, *argv: str, owner: bool = False) -> None:
+    def manage(self, *argv: str) -> None:
         """A management command, which has to end well."""
-        self.supervisor.finish(self.supervisor.command(self.plan.manage(*argv, owner=owner)))
+        self.supervisor.finish(self.supervisor.command(self.plan.manage(*argv, owner=False)))
 
     def pid(self, name: str) -> int:
         process = self.supervisor.children[name].process

@@ -1,6 +1,7 @@
 """The same script on a frozen clock is the same log, to the byte, once ids are named by where they first appear."""
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +11,12 @@ from merchants.models import Event
 from tests.conftest import Shop, make_shop
 from tests.sandbox.life import BEHAVIOURS, Job, unnamed
 
+#: `make evidence-sandbox` lives all ninety days of it.
+LAST = os.environ.get("LAST_STEP", "P12D")
+
 
 def script(shop: Shop) -> Iterator[str]:
-    """Ninety days with everybody: who uses what, pays, tops up, is lowered, cancelled; what was seen on the way."""
+    """Weeks with everybody: who uses what, pays, tops up, is lowered, cancelled; what was seen on the way."""
     job = Job(shop)
     people = [job.person(behaviour) for behaviour in (*BEHAVIOURS, "no_funds", "pays")]
     orders = []
@@ -24,7 +28,7 @@ def script(shop: Shop) -> Iterator[str]:
     job.api.patch(f"sandbox/people/{people[1]['id']}", {"behaviour": "pays"})
     job.api.patch(f"sandbox/people/{people[3]['id']}", {"behaviour": "pays"})
     yield job.api.post(f"sandbox/orders/{orders[10]}/pay").content.decode().partition('"request_id"')[0]
-    yield json.dumps(job.advance("P55D"))
+    yield json.dumps(job.advance(LAST))
     yield from (json.dumps([job.look(order), job.events(order)], ensure_ascii=False) for order in orders)
     yield json.dumps(list(feed(shop)), default=str)
 

@@ -20,7 +20,7 @@ from tests.settlement.bench import arrived
 
 DAYS = 60
 #: About as many orders; `make evidence-settlement` asks for 300.
-ORDERS = int(os.environ.get("SETTLED_ORDERS", "30"))
+ORDERS = int(os.environ.get("SETTLED_ORDERS", "20"))
 #: While these accounts count the bank refuses, or loses its answer.
 REFUSES, LOSES, TAKES = (20, "0002"), (40, "0003"), (26, "7890")
 HUNDREDTHS, ADVANCED = 60, 100

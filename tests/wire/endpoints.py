@@ -65,6 +65,7 @@ class World:
             f"sandbox/orders/{self.open}/confirm": {},
             f"sandbox/orders/{self.open}/decline": {},
             f"sandbox/orders/{self.completed}/pay": {"amount": 200},
+            f"sandbox/orders/{self.completed}/take_back": {"code": "no_funds"},
             "sandbox/clock/advance": {"by": "PT1S"},
         }
 

@@ -12,7 +12,7 @@ from tests.wire.endpoints import world_of
 
 SEED = int(os.environ.get("HOSTILE_SEED", "20261121"))
 #: `make evidence-hostile` asks for fifty thousand.
-CASES = int(os.environ.get("HOSTILE_MUTATED", "1000"))
+CASES = int(os.environ.get("HOSTILE_MUTATED", "500"))
 #: Orders close and services change under the blows: now and then there are new ones.
 FRESH_EVERY = 2_500
 ODD: tuple[Any, ...] = (

@@ -3,23 +3,39 @@
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
-from bnpl.invariants import INVARIANTS, violations
+from bnpl.invariants import AUDIT, INVARIANTS, violations
+from ledger import closing
 
 
 class Command(BaseCommand):
     help = __doc__
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--seal",
+            action="append",
+            default=[],
+            metavar="LINE:SEAL",
+            help="a line of the audit and its seal, as a log line `audit` has them: finds an end that was put back",
+        )
+
+    def handle(self, *_args: Any, **options: Any) -> None:
         broken: dict[str, list[str]] = {}
-        for violation in violations():
+        seals = {int(line): seal for line, _, seal in (text.partition(":") for text in options["seal"])}
+        for violation in violations(seals):
             broken.setdefault(violation.name, []).append(violation.row)
-        for invariant in INVARIANTS:
+        for invariant in (*INVARIANTS, AUDIT):
             rows = broken.get(invariant.name, [])
             self.stdout.write(f"{'BROKEN' if rows else 'ok':7}{invariant.name}: {invariant.says}")
             for row in rows:
                 self.stdout.write(f"         {row}")
-        if broken:
+        days = [f"{day.realm_id} {day.covers_on}" for day in closing.broken_days()]
+        says = "Every closed day, hashed again, is what was sealed, and follows the one before."
+        self.stdout.write(f"{'BROKEN' if days else 'ok':7}closed_days_are_what_was_sealed: {says}")
+        for day in days:
+            self.stdout.write(f"         {day}")
+        if broken or days:
             sys.exit(1)
-        self.stdout.write(f"All {len(INVARIANTS)} invariants hold.")
+        self.stdout.write(f"All {len(INVARIANTS) + 2} invariants hold.")

@@ -9,7 +9,7 @@ from psycopg2 import sql
 
 ROLE = "bnpl_app"
 #: Apps of the house: their rows are never deleted, but where the model says `deletable`.
-HOUSE = {"kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal"}
+HOUSE = {"kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal", "office"}
 LIMITS = {"statement_timeout": "5s", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
 
 

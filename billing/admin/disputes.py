@@ -1,0 +1,49 @@
+"""What channels took back, in the console."""
+
+from django.contrib import admin
+
+from billing.models import Dispute, DisputeEvent, DisputeLine
+from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
+from kernel.templatetags.house import minor
+
+
+@admin.register(Dispute)
+class DisputeAdmin(ReadOnlyAdmin):
+    list_display = [
+        "public_id",
+        "state",
+        "code",
+        "bearer",
+        "amount_shown",
+        "channel",
+        "deduction",
+        "opened_at",
+        "answer_until",
+        "resolved_at",
+    ]
+    list_filter = ["state", "bearer", "realm__mode"]
+    list_select_related = ["deduction"]
+    search_fields = ["channel_txn__exact"]
+    found_by = {"ded": "deduction_id", "per": "person_id", "ord": "lines__order_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount_shown(self, row: Dispute) -> str:
+        return minor(row.amount_minor, row.currency)
+
+
+@admin.register(DisputeLine)
+class DisputeLineAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "dispute", "order", "merchant", "amount_shown"]
+    list_select_related = ["dispute", "order", "merchant"]
+    found_by = {"dsp": "dispute_id", "ord": "order_id", "mch": "merchant_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount_shown(self, row: DisputeLine) -> str:
+        return minor(row.amount_minor, row.dispute.currency)
+
+
+@admin.register(DisputeEvent)
+class DisputeEventAdmin(HistoryAdmin):
+    found_by = {"dsp": "subject_id"}

@@ -1,0 +1,179 @@
+"""What channels took back: said by hand where a channel does not call, answered with evidence, or given up."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from billing import rules
+from billing.channels import TRIBUNALS, bank_returns
+from billing.models import Deduction, Dispute
+from billing.refusals import NothingToTakeBack
+from billing.services import disputes
+from kernel.actor import Actor
+from kernel.desk import Verb, VerbForm, Words
+from kernel.money import Money
+from kernel.templatetags.house import money
+
+SANDBOX = "sandbox"
+JUDGES = ("finance", "supervisor")
+CODES = {
+    "no_funds": gettext_lazy("There was not enough money"),
+    "account_closed": gettext_lazy("The account is closed"),
+    "not_authorised": gettext_lazy("The person says they did not agree to it"),
+    "not_received": gettext_lazy("The person says nothing was delivered"),
+    "not_as_agreed": gettext_lazy("The person says it was not as agreed"),
+    "duplicate": gettext_lazy("It was taken twice"),
+}
+BEARERS: dict[str, Words] = {
+    Dispute.Bearer.PERSON: gettext_lazy("The person owes it again"),
+    Dispute.Bearer.MERCHANT: gettext_lazy("The merchant bears it"),
+    Dispute.Bearer.PLATFORM: gettext_lazy("We bear it"),
+}
+
+
+class TakenBackForm(VerbForm):
+    """By which movement of its own the channel took it back, and why."""
+
+    code = forms.ChoiceField(label=gettext_lazy("Why, in the channel's word"), choices=list(CODES.items()))
+    txn = forms.CharField(
+        label=gettext_lazy("The channel's number for taking it back"),
+        max_length=64,
+        required=False,
+        help_text=gettext_lazy("The sandbox bank gives one by itself."),
+    )
+
+    def clean(self) -> dict[str, Any] | None:
+        wish = super().clean()
+        if self.row.channel != SANDBOX and not (wish or {}).get("txn"):
+            self.add_error("txn", _("The channel's number is needed."))
+        return wish
+
+
+class EvidenceForm(VerbForm):
+    """What is said to the channel."""
+
+    evidence = forms.CharField(
+        label=gettext_lazy("What speaks against it"),
+        max_length=rules.EVIDENCE_MAX,
+        help_text=gettext_lazy("Is sent to the channel as it stands, and cannot be changed any more."),
+        widget=forms.Textarea(attrs={"rows": 6}),
+    )
+
+
+class BearerForm(VerbForm):
+    """Who bears it."""
+
+    bearer = forms.ChoiceField(label=gettext_lazy("Who bears it"), choices=list(BEARERS.items()))
+
+    def __init__(self, *args: Any, row: Any, **kwargs: Any) -> None:
+        super().__init__(*args, row=row, **kwargs)
+        self.fields["bearer"].initial = row.bearer
+
+
+def _left(row: Deduction) -> Money:
+    return Money(sum(line.kept_minor for line in row.lines.all()), row.currency)
+
+
+def _before_taken_back(row: Deduction, at: datetime) -> Words:
+    del at
+    left = _left(row)
+    if not left:
+        raise NothingToTakeBack
+    says = _("%(amount)s leave the channel's account in the book. Why it was taken back says who bears it.")
+    return says % {"amount": money(left)}
+
+
+def _taken_back(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    row = Deduction.objects.get(pk=key)
+    if row.channel == SANDBOX:
+        if bank_returns.take_back(row.number, wish["code"], at=at) is None:
+            raise NothingToTakeBack
+        return _("The sandbox bank has taken it back, and calls to say so.")
+    disputes.take_back(key, disputes.Withdrawal(wish["txn"], _left(row), wish["code"]), by=by, at=at)
+    return _("It is noted.")
+
+
+def _before_contest(row: Dispute, at: datetime) -> Words:
+    del at
+    if row.channel in TRIBUNALS:
+        return _("It is sent to the channel within a minute, which then decides.")
+    return _("Send it to the channel yourself: this one is not told by us. Say here what it decides.")
+
+
+def _contest(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    disputes.contest_dispute(key, wish["evidence"], by=by, at=at)
+    return _("The evidence is on its way.")
+
+
+def _before_accept(row: Dispute, at: datetime) -> Words:
+    del at
+    return _("%(amount)s are given up, and somebody bears it from now on.") % {"amount": money(row.amount)}
+
+
+def _accept(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    row = disputes.accept_dispute(key, wish["bearer"], wish["note"], by=by, at=at)
+    return BEARERS[row.bearer]
+
+
+def _before_ruling(row: Dispute, at: datetime) -> Words:
+    del at
+    return _("The channel has decided about %(amount)s; it does not tell us by itself.") % {"amount": money(row.amount)}
+
+
+def _won(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    disputes.rule_dispute(key, won=True, because=wish["note"], by=by, at=at)
+    return _("The money is with the channel again.")
+
+
+def _lost(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    row = disputes.rule_dispute(key, won=False, because=wish["note"], by=by, at=at)
+    return BEARERS[row.bearer]
+
+
+def _was_taken(row: Deduction) -> bool:
+    return bool(row.state == Deduction.State.SUCCEEDED and row.channel != "wallet")
+
+
+def _is_open(row: Dispute) -> bool:
+    return bool(row.state == Dispute.State.OPEN)
+
+
+def _is_decided_elsewhere(row: Dispute) -> bool:
+    return bool(row.state == Dispute.State.CONTESTED and row.channel not in TRIBUNALS)
+
+
+VERBS = [
+    Verb(
+        "taken_back",
+        Deduction,
+        gettext_lazy("The channel took it back"),
+        JUDGES,
+        _before_taken_back,
+        _taken_back,
+        form=TakenBackForm,
+        fits=_was_taken,
+    ),
+    Verb(
+        "contest",
+        Dispute,
+        gettext_lazy("Answer with evidence"),
+        JUDGES,
+        _before_contest,
+        _contest,
+        form=EvidenceForm,
+        fits=_is_open,
+    ),
+    Verb(
+        "accept", Dispute, gettext_lazy("Give it up"), JUDGES, _before_accept, _accept, form=BearerForm, fits=_is_open
+    ),
+    Verb(
+        "won", Dispute, gettext_lazy("The channel gave way"), JUDGES, _before_ruling, _won, fits=_is_decided_elsewhere
+    ),
+    Verb(
+        "lost", Dispute, gettext_lazy("The channel keeps it"), JUDGES, _before_ruling, _lost, fits=_is_decided_elsewhere
+    ),
+]

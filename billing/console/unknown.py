@@ -1,0 +1,91 @@
+"""A deduction of which no channel could say for days how it ended: colleagues say it, on evidence."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from billing.console.orders import always
+from billing.models import Deduction
+from billing.services import resolve
+from kernel.actor import Actor
+from kernel.desk import Verb, VerbForm, Words
+from kernel.templatetags.house import money, written
+
+TAKEN, NOT_TAKEN = "taken", "not_taken"
+
+
+class WordForm(VerbForm):
+    """How it ended, and how that is known."""
+
+    outcome = forms.ChoiceField(
+        label=gettext_lazy("How it ended"),
+        choices=[
+            ("", "–"),
+            (TAKEN, gettext_lazy("The channel took the money")),
+            (NOT_TAKEN, gettext_lazy("The channel took nothing, and never will under this number")),
+        ],
+    )
+    txn = forms.CharField(
+        label=gettext_lazy("The channel's transaction"),
+        max_length=resolve.TXN_MAX,
+        required=False,
+        help_text=gettext_lazy("Its number there, where the money was taken."),
+    )
+    evidence = forms.CharField(
+        label=gettext_lazy("Evidence"),
+        max_length=resolve.EVIDENCE_MAX,
+        help_text=gettext_lazy("Who said it, when, and where it can be read: a letter, a statement, a ticket."),
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().clean() or {}
+        if found.get("outcome") == TAKEN and not found.get("txn", "").strip():
+            self.add_error("txn", _("Money that was taken has a number at the channel."))
+        if found.get("outcome") == NOT_TAKEN and found.get("txn", "").strip():
+            self.add_error("txn", _("Where nothing was taken there is no transaction."))
+        return found
+
+
+def _is_unknown(row: Deduction) -> bool:
+    return bool(row.state == Deduction.State.UNKNOWN)
+
+
+def _before(row: Deduction, at: datetime) -> Words:
+    resolve.sayable(row, at=at)
+    says = _(
+        "Nobody knows since %(since)s whether %(amount)s was taken through %(channel)s. What you say counts as the"
+        " channel's word. If the channel says otherwise later, that is a case, and its money stands in suspense."
+    )
+    return says % {"since": written(row.sent_at), "amount": money(row.amount), "channel": row.channel}
+
+
+def _say(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    resolve.resolve_unknown(key, txn=wish["txn"], evidence=wish["evidence"], reason=wish["note"], by=by, at=at)
+    return _("It is known now how this ended.")
+
+
+def _books(row: Deduction) -> Q:
+    return Q(order_id__in=row.lines.values("order_id"))
+
+
+VERBS = [
+    Verb(
+        "resolve",
+        Deduction,
+        gettext_lazy("Say how it ended"),
+        ("finance", "supervisor"),
+        _before,
+        _say,
+        WordForm,
+        fits=_is_unknown,
+        books=_books,
+        second=always,
+        deciders=("finance", "supervisor"),
+    )
+]

@@ -1,0 +1,57 @@
+"""What of a debit a channel may take back: its lines, locked against refunds, and what their orders had kept."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from billing.models import Deduction, DeductionLine, Dispute, Refund
+from kernel.money import Money
+from kernel.refusal import Busy
+from orders import services as orders
+from orders.models import Obligation
+
+
+def lock_collected(row: Deduction) -> list[DeductionLine]:
+    """What was collected of all the orders this deduction was for, oldest first, locked against refunds."""
+    of_it = DeductionLine.objects.filter(deduction=row).values("order_id")
+    lines = DeductionLine.objects.filter(order_id__in=of_it, deduction__state="succeeded")
+    return list(lines.select_related("obligation").select_for_update(of=("self",), no_key=True).order_by("id"))
+
+
+def refuse_in_flight(order_ids: Sequence[UUID]) -> None:
+    """While a refund of an order has no outcome, nobody knows what is left to take back of it.
+
+    Raises:
+        Busy: there is one.
+    """
+    if Refund.objects.filter(order_id__in=order_ids, state=Refund.State.PENDING).exists():
+        raise Busy(retry_after=30)
+
+
+def lines_of(dispute: Dispute) -> list[tuple[DeductionLine, Money]]:
+    """The disputed lines and how much of each, locked with all that was collected of their orders."""
+    shares = dict(dispute.lines.values_list("taken_id", "amount_minor"))
+    lines = [line for line in lock_collected(dispute.deduction) if line.id in shares]
+    return [(line, Money(shares[line.id], dispute.currency)) for line in lines]
+
+
+def gone_of(dispute: Dispute, pairs: Sequence[tuple[DeductionLine, Money]]) -> list[orders.TakenBack]:
+    """What the orders are told is gone; the fee is counted from what each order had kept before."""
+    causes = dict(dispute.lines.values_list("taken_id", "id"))
+    every = DeductionLine.objects.filter(
+        order_id__in=[line.order_id for line, _ in pairs], deduction__state="succeeded"
+    ).select_related("obligation")
+    kept: dict[UUID, int] = {}
+    for line in every:
+        if line.obligation.kind == Obligation.Kind.PRINCIPAL:
+            kept[line.order_id] = kept.get(line.order_id, 0) + line.kept_minor
+    found = []
+    for line, amount in pairs:
+        kept[line.order_id] = kept.get(line.order_id, 0)
+        if line.obligation.kind == Obligation.Kind.PRINCIPAL:
+            kept[line.order_id] += amount.minor
+    for line, amount in pairs:
+        before = Money(kept[line.order_id], dispute.currency)
+        found.append(orders.TakenBack(line.obligation_id, amount, before, causes[line.id]))
+        if line.obligation.kind == Obligation.Kind.PRINCIPAL:
+            kept[line.order_id] -= amount.minor
+    return found

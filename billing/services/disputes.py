@@ -1,0 +1,256 @@
+"""A channel takes money back: it is noted at once, heard against where the channel hears, and borne by somebody."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from billing import rules
+from billing.models import Case, Deduction, DeductionLine, Dispute, DisputeLine
+from billing.refusals import DisputeClosed, EvidenceInvalid
+from billing.services import tell
+from billing.services.disputed_lines import gone_of, lines_of, lock_collected, refuse_in_flight
+from kernel.actor import Actor
+from kernel.ids import public
+from kernel.money import Money
+from kernel.refusal import Busy
+from kernel.writes import insert_all, update_all
+from ledger import rules as book
+from ledger import services as ledger
+from merchants.services import News, publish
+from orders import services as orders
+from orders.models import Order
+
+TAKEN_BACK, GIVEN_WAY = "taken_back", "dispute_won"
+#: Cases of money that a channel took back and that was not there: it stands in suspense.
+NEVER_TAKEN, WRONG_AMOUNT = "taken_back_untaken", "taken_back_wrong_amount"
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """What a channel says: by this movement of its own it took so much of a debit back, and why."""
+
+    txn: str
+    amount: Money
+    code: str
+
+
+@transaction.atomic
+def take_back(deduction_id: UUID, told: Withdrawal, *, by: Actor, at: datetime) -> Dispute | None:
+    """A channel has taken a debit back. Where its word is final somebody bears it at once. The same again is nothing.
+
+    Raises:
+        NotFound: there is no such deduction.
+        Busy: the deduction, or a refund or another debit of its orders, has no outcome yet; the channel says it again.
+    """
+    row = Deduction.objects.locked(deduction_id)
+    known = Dispute.objects.filter(channel=row.channel, channel_txn=told.txn).first()
+    if known is not None:
+        return known
+    if row.state in Deduction.LIVE:
+        raise Busy(retry_after=30)
+    if row.state != Deduction.State.SUCCEEDED:
+        _stray(row, told, NEVER_TAKEN, at=at)
+        return None
+    every = lock_collected(row)
+    Order.objects.lock_all({line.order_id for line in every})
+    refuse_in_flight([line.order_id for line in every])
+    lines = [line for line in every if line.deduction_id == row.id and line.kept_minor]
+    if told.amount != Money(sum(line.kept_minor for line in lines), row.currency):
+        _stray(row, told, WRONG_AMOUNT, at=at)
+        return None
+    dispute = _begun(row, told, at=at)
+    dispute.record("opened", by=by, at=at, code=told.code)
+    _hold(dispute, lines)
+    move = book.Move(book.DISPUTED, book.clearing(row.channel), told.amount)
+    ledger.post([ledger.Fact(dispute.id, TAKEN_BACK, [move])], realm_id=row.realm_id, at=at)
+    _publish(dispute, "dispute.opened", at=at)
+    if dispute.answer_until is None:
+        lose(dispute, dispute.bearer, by=by, at=at)
+    return dispute
+
+
+def _begun(row: Deduction, told: Withdrawal, *, at: datetime) -> Dispute:
+    bearer, heard = rules.TAKEN_BACK.get(told.code, rules.TAKEN_BACK_OTHERWISE)
+    answer_until = at + rules.ANSWER_WITHIN if heard else None
+    return Dispute(
+        realm_id=row.realm_id,
+        person_id=row.person_id,
+        deduction=row,
+        channel=row.channel,
+        channel_txn=told.txn,
+        code=told.code[:40],
+        currency=row.currency,
+        amount_minor=told.amount.minor,
+        bearer=bearer,
+        opened_at=at,
+        answer_until=answer_until,
+        act_at=answer_until,
+    )
+
+
+@transaction.atomic
+def contest_dispute(dispute_id: UUID, evidence: str, *, by: Actor, at: datetime) -> Dispute:
+    """We say this against it. It is sent to the channel by the next ring; nobody can take it back.
+
+    Raises:
+        NotFound: there is no such dispute.
+        DisputeClosed: it is over, or was answered already.
+        EvidenceInvalid: it says nothing, or too much.
+    """
+    dispute = Dispute.objects.locked(dispute_id)
+    if dispute.state != Dispute.State.OPEN:
+        raise DisputeClosed
+    if not evidence.strip() or len(evidence) > rules.EVIDENCE_MAX:
+        raise EvidenceInvalid
+    dispute.contest(evidence.strip(), at=at)
+    dispute.record("contested", by=by, at=at)
+    return dispute
+
+
+@transaction.atomic
+def accept_dispute(dispute_id: UUID, bearer: str, because: str, *, by: Actor, at: datetime) -> Dispute:
+    """A colleague gives it up before its time, and says who bears it.
+
+    Raises:
+        NotFound: there is no such dispute.
+        DisputeClosed: it is over, or the channel is deciding.
+        Busy: a refund or a debit of its orders has no outcome yet.
+    """
+    dispute = hold_dispute(dispute_id)
+    if dispute.state != Dispute.State.OPEN:
+        raise DisputeClosed
+    if bearer != dispute.bearer:
+        dispute.be_borne_by(bearer)
+        dispute.record("bearer_named", by=by, at=at, bearer=bearer, reason=because)
+    lose(dispute, bearer, by=by, at=at, because=because)
+    return dispute
+
+
+@transaction.atomic
+def rule_dispute(dispute_id: UUID, *, won: bool, because: str, by: Actor, at: datetime) -> Dispute:
+    """A colleague says what a channel decided that does not tell us by itself.
+
+    Raises:
+        NotFound: there is no such dispute.
+        DisputeClosed: nothing was said against it, or it is over.
+        Busy: a refund or a debit of its orders has no outcome yet.
+    """
+    dispute = hold_dispute(dispute_id)
+    if dispute.state != Dispute.State.CONTESTED:
+        raise DisputeClosed
+    if won:
+        win(dispute, by=by, at=at, because=because)
+    else:
+        lose(dispute, dispute.bearer, by=by, at=at, because=because)
+    return dispute
+
+
+def hold_dispute(dispute_id: UUID) -> Dispute:
+    """A dispute, locked after its deduction, as everywhere.
+
+    Raises:
+        NotFound: there is none.
+    """
+    named = Dispute.objects.filter(pk=dispute_id).values_list("deduction_id", flat=True).first()
+    if named is not None:
+        Deduction.objects.lock_all([named])
+    return Dispute.objects.locked(dispute_id)
+
+
+def win(dispute: Dispute, *, by: Actor, at: datetime, because: str = "") -> None:
+    """The channel gave way: what it took back is with it again, and nobody owes anything."""
+    lines = lines_of(dispute)
+    for line, amount in lines:
+        line.refunded_minor -= amount.minor
+    update_all([line for line, _ in lines], ["refunded_minor"])
+    dispute.win(at=at)
+    dispute.record("won", by=by, at=at, reason=because)
+    move = book.Move(book.clearing(dispute.channel), book.DISPUTED, dispute.amount)
+    ledger.post([ledger.Fact(dispute.id, GIVEN_WAY, [move])], realm_id=dispute.realm_id, at=at)
+    _publish(dispute, "dispute.won", at=at)
+
+
+def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str = "") -> None:
+    """The money is gone for good: owed again by the person, or borne by the merchant or by us.
+
+    A debt that was once given up is not opened again: what is gone of it is our loss.
+    """
+    pairs = lines_of(dispute)
+    owing = bearer == Dispute.Bearer.PERSON
+    if owing and not orders.reopenable([line.obligation_id for line, _ in pairs]):
+        bearer, owing = Dispute.Bearer.PLATFORM, False
+    gone = gone_of(dispute, pairs)
+    if owing:
+        for line, amount in pairs:
+            line.refunded_minor -= amount.minor
+            line.reopened_minor += amount.minor
+        update_all([line for line, _ in pairs], ["refunded_minor", "reopened_minor"])
+    dispute.lose(bearer, at=at)
+    dispute.record("lost", by=by, at=at, bearer=bearer, reason=because)
+    if owing:
+        orders.owe_again(gone, by=by, at=at)
+    else:
+        ours = bearer == Dispute.Bearer.PLATFORM
+        orders.bear(gone, ours=ours, by=by, at=at, dispute=dispute.public_id)
+    refuse_in_flight([line.order_id for line, _ in pairs])
+    _publish(dispute, "dispute.lost", at=at)
+    if owing:
+        tell.taken_back(dispute, at=at)
+
+
+def _hold(dispute: Dispute, lines: Sequence[DeductionLine]) -> None:
+    """What is gone of each line is no longer there to be refunded."""
+    insert_all(
+        [
+            DisputeLine(
+                dispute=dispute,
+                taken=line,
+                order_id=line.order_id,
+                merchant_id=line.merchant_id,
+                amount_minor=line.kept_minor,
+            )
+            for line in lines
+        ]
+    )
+    for line in lines:
+        line.refunded_minor += line.kept_minor
+    update_all(lines, ["refunded_minor"])
+
+
+def _stray(row: Deduction, told: Withdrawal, kind: str, *, at: datetime) -> None:
+    """Money is gone that our book does not have there: booked where it can be seen, once for each movement."""
+    if row.cases.filter(kind=kind, detail__txn=told.txn).exists():
+        return
+    detail = {"txn": told.txn, "amount": told.amount.minor, "code": told.code[:40]}
+    case = Case.objects.create(realm_id=row.realm_id, kind=kind, deduction=row, detail=detail, opened_at=at)
+    move = book.Move(book.SUSPENSE, book.clearing(row.channel), told.amount)
+    ledger.post([ledger.Fact(case.id, kind, [move])], realm_id=row.realm_id, at=at)
+
+
+def _publish(dispute: Dispute, event: str, *, at: datetime) -> None:
+    """Each merchant whose order it is about hears of their part of it, among the events of the order."""
+    rows = list(dispute.lines.select_related("taken__obligation").order_by("id"))
+    Order.objects.lock_all({row.order_id for row in rows})
+    news = [
+        News(
+            row.merchant_id,
+            event,
+            row.order_id,
+            {
+                "id": dispute.public_id,
+                "order": public("ord", row.order_id),
+                "deduction": public("ded", dispute.deduction_id),
+                "state": dispute.state,
+                "code": dispute.code,
+                "bearer": dispute.bearer,
+                "currency": dispute.currency,
+                "amount": row.amount_minor,
+                "answer_until": dispute.answer_until,
+            },
+        )
+        for row in rows
+    ]
+    publish(news, realm_id=dispute.realm_id, at=at)

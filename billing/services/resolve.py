@@ -1,0 +1,62 @@
+"""How something ended that no channel could say for days: two colleagues say it, on evidence they have seen."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+
+from billing import rules
+from billing.channels import Answer, Declined, Taken
+from billing.models import Deduction
+from billing.planning import Kind
+from billing.refusals import KnownAlready, TooEarlyToSay, TransactionUsed
+from billing.services.settle import Report, settle_all
+from kernel.actor import Actor
+from kernel.refusal import Invalid, SecondNeeded
+
+SOURCE, CODE = "colleagues", "not_taken"
+EVIDENCE_MAX, TXN_MAX = 500, 64
+
+
+@transaction.atomic
+def resolve_unknown(
+    deduction_id: UUID, *, txn: str, evidence: str, reason: str = "", by: Actor, at: datetime
+) -> Deduction:
+    """The money was taken under the channel's transaction `txn`; or, where that is empty, it never was.
+
+    It goes through the one resolver, as if the channel had said so. Should the channel say otherwise later, that is a
+    case, and its money stands in suspense: nothing is taken back silently.
+
+    Raises:
+        NotFound: there is no such deduction.
+        SecondNeeded: no colleague says it alone.
+        KnownAlready: its outcome is known.
+        TooEarlyToSay: it has not been unknown for so long that a person should look.
+        TransactionUsed: the channel's transaction is another deduction's.
+        Invalid: there is no evidence, or more than is kept.
+    """
+    if by.alone:
+        raise SecondNeeded
+    row = sayable(Deduction.objects.locked(deduction_id), at=at)
+    evidence, txn = evidence.strip(), txn.strip()
+    if not 0 < len(evidence) <= EVIDENCE_MAX or len(txn) > TXN_MAX or not (txn.isascii() and txn.isprintable()):
+        raise Invalid
+    if txn and Deduction.objects.filter(channel=row.channel, channel_txn=txn).exists():
+        raise TransactionUsed
+    row.record("said_by_colleagues", by=by, at=at, txn=txn, evidence=evidence, note=reason)
+    answer: Answer = Taken(txn, row.amount) if txn else Declined(CODE, Kind.TECHNICAL)
+    settle_all([Report(row.id, answer, SOURCE)], by=by, at=at)
+    return Deduction.objects.get(pk=row.id)
+
+
+def sayable(row: Deduction, *, at: datetime) -> Deduction:
+    """The deduction, where colleagues may say how it ended.
+
+    Raises:
+        KnownAlready, TooEarlyToSay: as resolve_unknown says.
+    """
+    if row.state != Deduction.State.UNKNOWN:
+        raise KnownAlready
+    if not rules.too_long(row.sent_at, at=at):
+        raise TooEarlyToSay
+    return row

@@ -1,0 +1,38 @@
+"""What must always be true of what merchants hear: name, sentence, a query that returns no rows."""
+
+OF_EVENTS = (
+    (
+        "events_have_no_gaps",
+        "The events of a subject are numbered from one without gaps.",
+        """
+        SELECT subject_id, count(*) AS n, max(sequence) AS last FROM merchants_event
+        GROUP BY subject_id HAVING count(*) <> max(sequence)
+        """,
+    ),
+    (
+        "events_are_of_this_cluster",
+        "No event says that a transaction wrote it which this cluster has not begun: the feed would hide it for years.",
+        """
+        SELECT id, xact FROM merchants_event WHERE xact >= pg_snapshot_xmax(pg_current_snapshot())
+                                               AND xact IS DISTINCT FROM pg_current_xact_id_if_assigned()
+        """,
+    ),
+    (
+        "what_was_delivered_was_answered_well",
+        "A delivered webhook has a try that was answered with 2xx.",
+        """
+        SELECT d.id, d.tries FROM merchants_webhookdelivery d WHERE d.state = 'delivered' AND NOT EXISTS (
+            SELECT 1 FROM merchants_webhookattempt a
+            WHERE a.delivery_id = d.id AND a.status BETWEEN 200 AND 299 AND a.error = '')
+        """,
+    ),
+    (
+        "events_go_to_their_own_merchant",
+        "An event is delivered to endpoints of its own merchant and realm only.",
+        """
+        SELECT d.id FROM merchants_webhookdelivery d JOIN merchants_event v ON v.id = d.event_id
+        JOIN merchants_webhookendpoint p ON p.id = d.endpoint_id JOIN merchants_merchant m ON m.id = p.merchant_id
+        WHERE v.merchant_id <> p.merchant_id OR d.realm_id <> ALL (ARRAY[v.realm_id, p.realm_id, m.realm_id])
+        """,
+    ),
+)

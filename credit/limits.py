@@ -1,0 +1,42 @@
+"""How much a person may owe at once, as two colleagues set it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from credit import rules
+from credit.models import LimitChange, Profile
+from kernel.actor import Actor
+from kernel.refusal import FieldError, Invalid, NotFound, SecondNeeded
+
+
+@transaction.atomic
+def change_limit(person_id: UUID, limit_minor: int, reason: str, *, by: Actor, at: datetime) -> LimitChange:
+    """From now on the person may owe so much at once. What they owe already stays, be it more.
+
+    Raises:
+        NotFound: the person has no profile, or has left for good.
+        SecondNeeded: no colleague sets a limit alone.
+        Invalid: it is less than nothing, more than anybody's, or what it is already.
+    """
+    if by.alone:
+        raise SecondNeeded
+    profile = Profile.objects.select_for_update(no_key=True).filter(pk=person_id, frozen_at__isnull=True).first()
+    if profile is None:
+        raise NotFound
+    if not 0 <= limit_minor <= rules.LIMIT_MOST_MINOR or limit_minor == profile.limit_minor:
+        words = format_lazy(_("Another limit than now, up to {most}."), most=rules.LIMIT_MOST_MINOR // 100)
+        raise Invalid(errors=[FieldError("/limit", words)])
+    change = LimitChange.objects.create(
+        person_id=person_id,
+        before_minor=profile.limit_minor,
+        limit_minor=limit_minor,
+        reason=reason,
+        by=str(by),
+        at=at,
+    )
+    Profile.objects.filter(pk=person_id).update(limit_minor=limit_minor)
+    return change

@@ -1,0 +1,54 @@
+"""Tables as files that a spreadsheet opens: as CSV, or as a workbook (Office Open XML) of one sheet."""
+
+import io
+import re
+import zipfile
+from collections.abc import Iterable, Sequence
+from xml.sax.saxutils import escape
+
+from kernel.csvfile import MARK, cell, csv_lines
+
+#: What XML cannot say.
+_UNSAYABLE = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_CELL_MAX = 32_767
+_HEAD = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
+_OFFICE = "http://schemas.openxmlformats.org"
+_KIND = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+_PARTS = {
+    "[Content_Types].xml": f'<Types xmlns="{_OFFICE}/package/2006/content-types">'
+    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+    f'<Override PartName="/xl/workbook.xml" ContentType="{_KIND}.sheet.main+xml"/>'
+    f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{_KIND}.worksheet+xml"/></Types>',
+    "_rels/.rels": f'<Relationships xmlns="{_OFFICE}/package/2006/relationships"><Relationship Id="r1"'
+    f' Type="{_OFFICE}/officeDocument/2006/relationships/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+    "xl/workbook.xml": f'<workbook xmlns="{_OFFICE}/spreadsheetml/2006/main"'
+    f' xmlns:r="{_OFFICE}/officeDocument/2006/relationships"><sheets><sheet name="1" sheetId="1" r:id="r1"/></sheets>'
+    "</workbook>",
+    "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_OFFICE}/package/2006/relationships"><Relationship Id="r1"'
+    f' Type="{_OFFICE}/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+}
+CSV, XLSX = "text/csv; charset=utf-8", f"{_KIND}.sheet"
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """A table in which a spreadsheet calculates nothing, with the mark by which Excel knows UTF-8."""
+    return MARK + "".join(csv_lines([cell(value) for value in row] for row in rows))
+
+
+def xlsx(rows: Iterable[Sequence[object]]) -> bytes:
+    """A workbook in which every cell is text: a spreadsheet reads no formula there, whatever it begins with."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as book:
+        for name, text in _PARTS.items():
+            book.writestr(name, _HEAD + text)
+        with book.open("xl/worksheets/sheet1.xml", "w") as sheet:
+            sheet.write(f'{_HEAD}<worksheet xmlns="{_OFFICE}/spreadsheetml/2006/main"><sheetData>'.encode())
+            for row in rows:
+                sheet.write(f"<row>{''.join(map(_text, row))}</row>".encode())
+            sheet.write(b"</sheetData></worksheet>")
+    return out.getvalue()
+
+
+def _text(value: object) -> str:
+    said = _UNSAYABLE.sub("\ufffd", "" if value is None else str(value))[:_CELL_MAX]
+    return f'<c t="inlineStr"><is><t xml:space="preserve">{escape(said)}</t></is></c>'

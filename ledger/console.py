@@ -1,0 +1,157 @@
+"""The book in the console: a day's trial balance, what came in, and one account line by line."""
+
+from datetime import date, datetime, time, timedelta
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django import forms
+from django.http import Http404, HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from kernel import ids
+from kernel.admin_site import VIEWERS
+from kernel.clock import now_in
+from kernel.desk import Colleague, Desk, Words, page
+from kernel.models import LIVE, Realm
+from ledger import closing, statement
+from ledger.models import ClosedDay
+from ledger.rules import CHART, CLEARING, ZONE, Owner, entry
+
+DESK = Desk("book", _("The book"), _("A day's trial balance, income by day, and each account line by line"), VIEWERS)
+#: Income is shown for the day and the thirteen before it.
+INCOME_SPAN, STATEMENT_DAYS_MAX = timedelta(days=13), 366
+NAMES: dict[str, Words] = {
+    "receivable": _("Owed by people"),
+    "pending": _("Owed to merchants once people have paid"),
+    "payable": _("Owed to merchants now"),
+    "reserve": _("Held back from merchants"),
+    "wallet": _("People's wallets"),
+    "refund_due": _("On its way back to people"),
+    "fees": _("Service fees"),
+    "late_fees": _("Late-fee income"),
+    "losses": _("Losses"),
+    "recoveries": _("Recoveries"),
+    "payouts": _("On its way to merchants"),
+    "suspense": _("Suspense"),
+    "disputed": _("Taken back by channels, not borne yet"),
+}
+AT_CHANNEL = _("Money at a channel")
+_PREFIXES = {Owner.MERCHANT: "mch", Owner.PERSON: "per"}
+
+
+class AccountForm(forms.Form):
+    """Which account, whose, from which day to which."""
+
+    code = forms.CharField(label=_("Account"), max_length=40)
+    owner = forms.CharField(label=_("Owner (mch_… or per_…)"), max_length=40, required=False)
+    realm = forms.IntegerField(label=_("World"), required=False)
+    first = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
+    last = forms.DateField(label=_("Until"), widget=forms.DateInput(attrs={"type": "date"}))
+
+    def clean_code(self) -> str:
+        code = str(self.cleaned_data["code"])
+        if code not in CHART and not (code.startswith(CLEARING) and len(code) > len(CLEARING)):
+            raise forms.ValidationError(_("The chart has no such account."))
+        return code
+
+    def clean(self) -> dict[str, Any]:
+        wish = super().clean() or {}
+        if "code" in wish:
+            wish["key"] = self._owner(entry(wish["code"]).owner, str(wish.get("owner", "")))
+        first, last = wish.get("first"), wish.get("last")
+        if first and last and not timedelta() <= last - first <= timedelta(days=STATEMENT_DAYS_MAX):
+            self.add_error("last", _("From one day to the same or a later one, a year at most."))
+        return wish
+
+    def _owner(self, kind: Owner, text: str) -> UUID | None:
+        if kind is Owner.NONE:
+            return None
+        key = ids.parse(_PREFIXES[kind], text.strip())
+        if key is None:
+            self.add_error("owner", _("This account has one for each: name whose, mch_… or per_…."))
+        return key
+
+
+@page(*VIEWERS)
+def book(colleague: Colleague) -> HttpResponse:
+    """A day of the book: every account before, what it moved, and after; and what came in lately."""
+    realm = _realm(colleague)
+    today = now_in(realm).astimezone(ZoneInfo(ZONE)).date()
+    on = _day(colleague, "on") or today
+    begins, ends = closing.span(on)
+    rows = statement.day_balance(realm.id, begins, ends)
+    closed = ClosedDay.objects.filter(realm=realm, covers_on=on).first()
+    return colleague.show(
+        "console/book.html",
+        DESK.label,
+        on=on,
+        realm=realm,
+        rows=[(row, name_of(row.code)) for row in rows],
+        totals=_totals(rows),
+        closed=closed,
+        earlier=on - timedelta(days=1),
+        later=on + timedelta(days=1),
+        income=[(row, name_of(row.code)) for row in statement.income(realm.id, begins - INCOME_SPAN, ends)],
+        form=AccountForm(initial={"first": on - timedelta(days=30), "last": on, "realm": realm.id}),
+    )
+
+
+@page(*VIEWERS)
+def account(colleague: Colleague) -> HttpResponse:
+    """One account for some days, line by line."""
+    realm = _realm(colleague)
+    form = AccountForm(colleague.request.GET)
+    if not form.is_valid():
+        return colleague.show("console/account.html", _("Account"), status=422, form=form, realm=realm)
+    wish = form.cleaned_data
+    begins, ends = closing.span(wish["first"])[0], closing.span(wish["last"])[1]
+    found = statement.account(realm.id, wish["code"], wish["key"], begins, ends)
+    return colleague.show(
+        "console/account.html",
+        _("Account"),
+        form=form,
+        realm=realm,
+        found=found,
+        code=wish["code"],
+        name=name_of(wish["code"]),
+        owner=wish["owner"],
+        most=statement.LINES_MAX,
+    )
+
+
+def name_of(code: str) -> Words:
+    """What an account is called on these pages."""
+    return NAMES.get(code, AT_CHANNEL)
+
+
+def _realm(colleague: Colleague) -> Realm:
+    """The world that is looked at: the live one if nobody says another.
+
+    Raises:
+        Http404: there is no such world.
+    """
+    text = colleague.request.GET.get("realm") or str(LIVE)
+    found = Realm.objects.filter(pk=int(text)).first() if text.isascii() and text.isdecimal() else None
+    if found is None:
+        raise Http404
+    return found
+
+
+def _day(colleague: Colleague, name: str) -> date | None:
+    """A day that was asked for, if it is one."""
+    try:
+        asked = date.fromisoformat(colleague.request.GET.get(name, ""))
+        datetime.combine(asked + timedelta(days=2), time(0))
+    except (ValueError, OverflowError):
+        return None
+    return asked if asked.year > 1970 else None  # noqa: PLR2004  before any book of ours
+
+
+def _totals(rows: list[statement.DayOf]) -> list[tuple[str, int, int]]:
+    """Debits and credits of the day in each currency: they are equal."""
+    sums: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        debits, credits_ = sums.get(row.currency, (0, 0))
+        sums[row.currency] = debits + row.debits, credits_ + row.credits
+    return [(currency, *both) for currency, both in sorted(sums.items())]

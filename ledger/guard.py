@@ -1,0 +1,38 @@
+"""What PostgreSQL does with a posting for a day that is closed: it stands on the first open one."""
+
+import pgtrigger
+
+#: The class of the advisory locks by which a day is shut: whoever books shares it, whoever shuts has it alone.
+SHUTTING = 7
+
+
+def closed_days_take_nothing() -> pgtrigger.Trigger:
+    return pgtrigger.Trigger(
+        name="closed_days_take_nothing",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Insert,
+        declare=[("shut", "timestamptz")],
+        func=f"""
+            PERFORM pg_advisory_xact_lock_shared({SHUTTING}, NEW.realm_id::int);
+            SELECT closed_until INTO shut FROM ledger_closing WHERE realm_id = NEW.realm_id;
+            IF NEW.at < shut THEN
+                NEW.at := shut;
+            END IF;
+            RETURN NEW;
+        """,
+    )
+
+
+def never_reopened() -> pgtrigger.Trigger:
+    return pgtrigger.Trigger(
+        name="never_reopened",
+        when=pgtrigger.Before,
+        operation=pgtrigger.Update,
+        func="""
+            IF NEW.closed_until < OLD.closed_until OR NEW.realm_id <> OLD.realm_id THEN
+                RAISE EXCEPTION 'a closed day of realm % may not be opened', OLD.realm_id
+                    USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'never_reopened';
+            END IF;
+            RETURN NEW;
+        """,
+    )

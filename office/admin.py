@@ -1,0 +1,38 @@
+from django.contrib import admin
+
+from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
+from kernel.templatetags.house import minor
+from office.models import Counted, Proposal, ProposalEvent, Tally
+
+
+@admin.register(Tally)
+class TallyAdmin(ReadOnlyAdmin):
+    list_display = ["day_on", "metric", "key", "number", "amount", "merchant", "service", "realm"]
+    list_filter = ["realm__mode"]
+    list_select_related = ["merchant", "service", "realm"]
+    search_fields = ["metric__exact"]
+    found_by = {"mch": "merchant_id", "svc": "service_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="amount", ordering="amount_minor")
+    def amount(self, row: Tally) -> str:
+        return minor(row.amount_minor, row.currency) if row.currency else ""
+
+
+@admin.register(Counted)
+class CountedAdmin(ReadOnlyAdmin):
+    list_display = ["stream", "counted_until", "last"]
+    ordering = ["stream"]
+
+
+@admin.register(Proposal)
+class ProposalAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "matter", "about", "state", "asked_by", "decided_by", "expires_at", "decided_at"]
+    list_filter = ["state"]
+    search_fields = ["about__exact", "matter__exact", "asked_by__exact", "decided_by__exact"]
+    ordering = ["-id"]
+
+
+@admin.register(ProposalEvent)
+class ProposalEventAdmin(HistoryAdmin):
+    found_by = {"prp": "subject_id"}

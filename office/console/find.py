@@ -1,0 +1,55 @@
+"""/ops/find: whatever a colleague has in hand, typed into one box; one hit is gone to at once."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from kernel.admin_site import VIEWERS
+from kernel.desk import WHOLE, Colleague, page
+from office.queries import find as finding
+from office.queries.find import FOUND_MAX, TEXT_MAX, Found
+
+#: What it was found by, and what kind of row it is.
+BY = {
+    "id": gettext_lazy("Public id"),
+    "number": gettext_lazy("Number at the channel"),
+    "phone": gettext_lazy("Phone"),
+    "out_order_no": gettext_lazy("The merchant's own number"),
+    "channel_txn": gettext_lazy("The channel's transaction"),
+    "name": gettext_lazy("Name of the merchant"),
+}
+
+
+@require_POST
+@page(*VIEWERS)
+def find(colleague: Colleague) -> HttpResponse:
+    """Everything it may mean, or the one thing it does. A phone is never written into an address or a log line."""
+    text = colleague.sent("q").strip()
+    rows = [found for found in finding.find(text) if _may_see(colleague, found)]
+    if finding.means_a_phone(text):
+        colleague.audit("found.phone", rows[0].row.public_id if rows else "", found=len(rows))
+    if len(rows) == 1:
+        return redirect(_address(rows[0]))
+    return colleague.show(
+        "office/find.html",
+        gettext_lazy("Find"),
+        asked=text[:TEXT_MAX],
+        rows=[(BY[found.by], found, _address(found)) for found in rows],
+        most=FOUND_MAX,
+    )
+
+
+def _may_see(colleague: Colleague, found: Found) -> bool:
+    shown = admin.site._registry.get(type(found.row))  # noqa: SLF001  there is no public way to ask
+    return shown is not None and bool(shown.has_view_permission(colleague.request, found.row))
+
+
+def _address(found: Found) -> Any:
+    if type(found.row) in WHOLE:
+        return reverse(WHOLE[type(found.row)], args=[found.row.public_id])
+    return reverse(f"admin:{found.label}_change", args=[found.row.pk])

@@ -1,0 +1,118 @@
+"""Figures of what is owed: how late money came, how old debts are, how they age, and what became of a month's."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from kernel.money import Money
+from kernel.templatetags.house import money
+from office import rules, tables
+from office.queries.figures import Look, Sum, Sums
+from office.tables import Cell, Panel, Row
+
+
+def recovery(sums: Sums, look: Look) -> Panel:
+    amounts = [
+        sum((sums.all("vintage", key) for key in sums.keys("vintage") if key.endswith(f":{days}")), Sum()).minor
+        for days in rules.WITHIN_DAYS
+    ]
+    every, so_far = sum(amounts), rules.running(amounts)
+    labels = [_within(days) for days in rules.WITHIN_DAYS]
+    shares = [rules.permille(part, every) or 0 for part in so_far]
+    return Panel(
+        "recovery",
+        gettext_lazy("Money by time since due"),
+        (gettext_lazy("Came within"), gettext_lazy("Amount"), gettext_lazy("So far"), gettext_lazy("Share so far")),
+        tuple(
+            Row(label, (tables.plain(one, look), tables.plain(together, look), Cell(rules.percent(together, every))))
+            for label, one, together in zip(labels, amounts, so_far, strict=True)
+        ),
+        says=gettext_lazy("Of everything collected on these days, how long after its due day it came."),
+        chart=rules.columns(labels, [shares], [[f"{s // 10}.{s % 10}%" for s in shares]], top="100%")
+        if every
+        else None,
+        series=(gettext_lazy("Share so far"),),
+    )
+
+
+def ageing(sums: Sums, days: Sequence[date], look: Look) -> Panel:
+    """As it stood on the last of the days on which it was looked at."""
+    seen = [day for day in days if any((day, "stock", bucket) in sums.by_day for bucket in rules.BUCKETS)]
+    last = seen[-1] if seen else None
+    ones = [sums.on(last, "stock", bucket) if last else Sum() for bucket in rules.BUCKETS]
+    shown = [[money(Money(one.minor, look.currency)) for one in ones]]
+    rows = tuple(
+        Row(_days(bucket), (Cell(f"{one.number}", "stock", bucket, last), Cell(text)))
+        for bucket, one, text in zip(rules.BUCKETS, ones, shown[0], strict=True)
+    )
+    return Panel(
+        "ageing",
+        gettext_lazy("What is overdue, by age"),
+        (gettext_lazy("Days since due"), gettext_lazy("Debts"), gettext_lazy("Amount")),
+        rows,
+        says=_("As it stood on %(day)s.") % {"day": last} if last else _("Nothing was overdue when it was looked at."),
+        chart=rules.columns([_days(b) for b in rules.BUCKETS], [[one.minor for one in ones]], shown) if last else None,
+        series=(gettext_lazy("Amount"),),
+    )
+
+
+def rolls(sums: Sums) -> Panel:
+    entered = [
+        (bucket, sum(sums.all("bucket", f"{way}:{bucket}").number for way in ("overdue", "aged")), aged.number)
+        for bucket in rules.BUCKETS
+        for aged in [sums.all("bucket", f"aged:{bucket}")]
+    ]
+    head = (
+        gettext_lazy("From"),
+        gettext_lazy("To"),
+        gettext_lazy("Came"),
+        gettext_lazy("Of"),
+        gettext_lazy("Roll rate"),
+    )
+    return Panel(
+        "rolls",
+        gettext_lazy("Roll rates"),
+        head,
+        tuple(
+            Row(
+                _days(a),
+                (
+                    Cell(_days(b)),
+                    Cell(f"{came}", "bucket" if came else "", f"aged:{b}"),
+                    Cell(f"{of}"),
+                    Cell(rules.percent(came, of)),
+                ),
+            )
+            for a, b, came, of in rules.rolls(entered)
+        ),
+        says=gettext_lazy("Of the debts that came into an age on these days, beside those that went on to the next."),
+    )
+
+
+def vintages(sums: Sums, look: Look) -> Panel:
+    months = sorted({key.partition(":")[0] for key in sums.keys("vintage")}, reverse=True)
+
+    def row(month: str) -> Row:
+        owed = sums.all("vintage", f"{month}:owed").minor
+        came = rules.running([sums.all("vintage", f"{month}:{days}").minor for days in rules.WITHIN_DAYS])
+        return Row(month, (tables.plain(owed, look), *(Cell(rules.percent(part, owed)) for part in came)))
+
+    return Panel(
+        "vintages",
+        gettext_lazy("Vintages"),
+        (gettext_lazy("Completed in"), gettext_lazy("Became owed"), *(_within(days) for days in rules.WITHIN_DAYS)),
+        tuple(row(month) for month in months),
+        says=gettext_lazy("Of what was completed in a month, the share that had come so long after it was due."),
+    )
+
+
+def _days(bucket: str) -> str:
+    return _("%(bucket)s days") % {"bucket": bucket}
+
+
+def _within(days: int) -> str:
+    if not days:
+        return _("the due day")
+    return _("ever") if days == rules.WITHIN_DAYS[-1] else _("%(days)d days") % {"days": days}

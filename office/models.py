@@ -1,0 +1,148 @@
+"""What the console counts ahead, so that a page of figures never reads the rows themselves; and what takes two."""
+
+from datetime import datetime
+
+from django.db import models
+from django.db.models import F, Q
+from django_fsm import transition
+
+from kernel import guards
+from kernel.lifecycle import Lifecycle, StateField
+from kernel.models import History, Realm
+from merchants.models import Merchant, Service
+
+
+class Tally(models.Model):
+    """How often something happened on one day, and what it came to: for one service, or without a merchant for all.
+
+    Days are those of the console's zone. What `metric` and `key` mean stands in office.queries.streams.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+", db_index=False)
+    merchant = models.ForeignKey(Merchant, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    service = models.ForeignKey(Service, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    day_on = models.DateField()
+    metric = models.CharField(max_length=12)
+    key = models.CharField(max_length=60)
+    currency = models.CharField(max_length=3, blank=True)
+    number = models.PositiveIntegerField()
+    amount_minor = models.BigIntegerField()
+
+    class Meta:
+        constraints = [
+            # In this order it is also the index by which a page finds its days.
+            models.UniqueConstraint(
+                fields=["realm", "merchant", "day_on", "metric", "key", "service", "currency"],
+                name="a_day_is_counted_once_for_each",
+                nulls_distinct=False,
+            ),
+            models.CheckConstraint(
+                name="a_tally_is_of_a_service_or_of_all",
+                condition=Q(merchant__isnull=True, service__isnull=True)
+                | Q(merchant__isnull=False, service__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day_on} {self.metric} {self.key} {self.number}"
+
+
+class Counted(models.Model):
+    """How far a stream of history was counted. Moved on in the transaction that counts, so nothing counts twice."""
+
+    stream = models.CharField(max_length=20, primary_key=True)
+    #: The last line that was looked at: keys are ordered by time.
+    last = models.UUIDField(null=True, blank=True)
+    #: Until when everything that was written is counted, in real time.
+    counted_until = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return self.stream
+
+
+class ProposalEvent(History):
+    """A line of a proposal's history."""
+
+    subject = models.ForeignKey("Proposal", models.PROTECT, related_name="history")
+
+
+class Proposal(Lifecycle):
+    """待复核: what one colleague asked for and another decides. What was asked never changes."""
+
+    prefix = "prp"
+    history_model = ProposalEvent
+    begins = ("open",)
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        APPROVED = "approved"
+        REFUSED = "refused"
+        EXPIRED = "expired"
+        WITHDRAWN = "withdrawn"
+
+    #: A kind in kernel.second.MATTERS, and what it is about: a public id or a name.
+    matter = models.CharField(max_length=40)
+    about = models.CharField(max_length=80)
+    #: What it is about as it stood when this was asked, and what was asked for.
+    before = models.JSONField()
+    wish = models.JSONField()
+    why = models.CharField(max_length=200)
+    state = StateField(default=State.OPEN, choices=State.choices, protected=True)
+    asked_by = models.CharField(max_length=80)
+    asked_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    decided_by = models.CharField(max_length=80, blank=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+    #: Why it was decided so, and what came of it.
+    because = models.CharField(max_length=200, blank=True)
+    outcome = models.CharField(max_length=500, blank=True)
+    #: When whoever asked has seen how it was decided.
+    seen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="nobody_decides_what_they_asked_for",
+                condition=Q(state="open", decided_by="", decided_at__isnull=True)
+                | Q(state__in=["approved", "refused"], decided_at__isnull=False)
+                & ~Q(decided_by="")
+                & ~Q(decided_by=F("asked_by"))
+                | Q(state="withdrawn", decided_at__isnull=False, decided_by=F("asked_by"))
+                | Q(state="expired", decided_at__isnull=False, decided_by__startswith="system:"),
+            ),
+            models.UniqueConstraint(
+                fields=["matter", "about"], name="one_proposal_at_a_time", condition=Q(state="open")
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["expires_at"], name="proposals_open", condition=Q(state="open")),
+            models.Index(
+                fields=["asked_by"], name="proposals_unseen", condition=~Q(state="open") & Q(seen_at__isnull=True)
+            ),
+        ]
+        triggers = guards.lifecycle(
+            "office_proposalevent",
+            frozen=["matter", "about", "before", "wish", "why", "asked_by", "asked_at", "expires_at"],
+        )
+
+    @transition(field=state, source=State.OPEN, target=State.APPROVED)
+    def approve(self, *, by: str, at: datetime, because: str, outcome: str) -> None:
+        self._decide(by, at, because)
+        self.outcome = outcome
+
+    @transition(field=state, source=State.OPEN, target=State.REFUSED)
+    def refuse(self, *, by: str, at: datetime, because: str) -> None:
+        self._decide(by, at, because)
+
+    @transition(field=state, source=State.OPEN, target=State.WITHDRAWN)
+    def withdraw(self, *, at: datetime, because: str) -> None:
+        self._decide(self.asked_by, at, because)
+
+    @transition(field=state, source=State.OPEN, target=State.EXPIRED)
+    def expire(self, *, by: str, at: datetime) -> None:
+        self._decide(by, at, "")
+
+    def _decide(self, by: str, at: datetime, because: str) -> None:
+        self.decided_by, self.decided_at, self.because = by, at, because

@@ -1,0 +1,1 @@
+"""What the colleagues ask: how things went, by day; and what stands behind a figure."""

@@ -1,0 +1,48 @@
+"""What may be wrong with asking a second colleague, or with being the second."""
+
+from django.utils.translation import gettext_lazy as _
+
+from kernel.refusal import Busy, Refusal
+
+
+class ProposalDecided(Refusal):
+    """Somebody was quicker."""
+
+    code, title = "proposal_decided", _("This was decided already.")
+
+
+class ProposalExpired(Refusal):
+    """Nobody agreed in time."""
+
+    code, title = "proposal_expired", _("Nobody agreed in time. It has to be asked for once more.")
+
+
+class ProposalOwn(Refusal):
+    """Two people, or nothing is done."""
+
+    code, status, title = (
+        "proposal_own",
+        403,
+        _("You asked for this yourself, or it is about you: somebody else decides."),
+    )
+
+
+class ProposalStale(Refusal):
+    """What it is about is not what it was."""
+
+    code, title = (
+        "proposal_stale",
+        _("What this is about has changed since it was asked for. Refuse it, and have it asked for once more."),
+    )
+
+
+class ProposalWaits(Busy):
+    """One at a time."""
+
+    code, title = "proposal_waits", _("The same was asked for already, and waits for a second colleague.")
+
+
+class ProposalNotOwn(Refusal):
+    """Only whoever asked takes it back."""
+
+    code, status, title = "proposal_not_own", 403, _("Only whoever asked for it takes it back.")

@@ -1,0 +1,1 @@
+"""What the console counts ahead and keeps."""

@@ -1,0 +1,172 @@
+"""One colleague asks, another decides. What was asked for is done in the transaction that says it was agreed to."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from kernel.actor import Actor
+from kernel.desk import Done, Words
+from kernel.models import snapshot
+from kernel.refusal import Invalid, Refusal
+from kernel.second import MATTERS, Plain
+from office.models import Proposal
+from office.refusals import (
+    ProposalDecided,
+    ProposalExpired,
+    ProposalNotOwn,
+    ProposalOwn,
+    ProposalStale,
+    ProposalWaits,
+)
+
+WAITS_FOR = timedelta(days=3)
+EXPIRER = Actor.system("expire")
+WHY_MAX, OUTCOME_MAX, BATCH = 200, 500, 100
+
+
+def propose(matter: str, about: str, wish: Plain, why: str, *, by: Actor, at: datetime) -> Proposal:
+    """Put something before a second colleague, as what it is about stands now. Nothing else changes.
+
+    Raises:
+        Invalid: no reason is given, or too much of one.
+        NotFound: what it is about is not there.
+        ProposalWaits: the same waits already.
+    """
+    if not 0 < len(why.strip()) <= WHY_MAX:
+        raise Invalid
+    row = Proposal(
+        matter=matter,
+        about=about,
+        before=MATTERS[matter].stands(about),
+        wish=wish,
+        why=why.strip(),
+        asked_by=str(by),
+        asked_at=at,
+        expires_at=at + WAITS_FOR,
+    )
+    try:
+        with transaction.atomic():
+            row.record("asked", by=by, at=at)
+    except IntegrityError as clash:
+        if "one_proposal_at_a_time" not in str(clash):
+            raise
+        raise ProposalWaits from None
+    return row
+
+
+def approve(proposal_id: UUID, because: str, *, by: Actor, at: datetime) -> Proposal:
+    """A second colleague agrees, and exactly what was asked for is done, by both of them.
+
+    Raises:
+        NotFound: there is no such proposal.
+        ProposalDecided, ProposalExpired: it waits no longer.
+        ProposalOwn: they asked for it themselves, or it is about them.
+        ProposalStale: what it is about is not what it was.
+        Refusal: it cannot be done now; it stays open.
+    """
+    row, then = _approved(proposal_id, because, by=by, at=at)
+    if then is not None:
+        then()
+    return row
+
+
+@transaction.atomic
+def _approved(
+    proposal_id: UUID, because: str, *, by: Actor, at: datetime
+) -> tuple[Proposal, Callable[[], object] | None]:
+    row = _open(proposal_id, by=by, at=at)
+    matter = MATTERS[row.matter]
+    if row.before != _plain(matter.stands(row.about)):
+        raise ProposalStale
+    done = matter.run(row.about, row.wish, row.why, Actor.named(row.asked_by).agreed(by), at)
+    says, then = (done.says, done.then) if isinstance(done, Done) else (done, None)
+    row.approve(by=str(by), at=at, because=because, outcome=_kept(says))
+    row.record("approved", by=by, at=at, because=because)
+    return row, then
+
+
+@transaction.atomic
+def refuse(proposal_id: UUID, because: str, *, by: Actor, at: datetime) -> Proposal:
+    """A second colleague does not agree.
+
+    Raises:
+        NotFound, ProposalDecided, ProposalExpired, ProposalOwn: as approve says.
+    """
+    row = _open(proposal_id, by=by, at=at)
+    row.refuse(by=str(by), at=at, because=because)
+    row.record("refused", by=by, at=at, because=because)
+    return row
+
+
+@transaction.atomic
+def withdraw(proposal_id: UUID, because: str, *, by: Actor, at: datetime) -> Proposal:
+    """Whoever asked takes it back.
+
+    Raises:
+        NotFound, ProposalDecided: as approve says.
+        ProposalNotOwn: somebody else asked.
+    """
+    row = Proposal.objects.locked(proposal_id)
+    if row.state != Proposal.State.OPEN:
+        raise ProposalDecided
+    if row.asked_by != str(by):
+        raise ProposalNotOwn
+    row.withdraw(at=at, because=because)
+    row.seen_at = at
+    row.record("withdrawn", by=by, at=at, because=because)
+    return row
+
+
+@transaction.atomic
+def expire_due(*, at: datetime) -> int:
+    """What nobody agreed to in time is over. Returns how many."""
+    due = Proposal.objects.filter(state=Proposal.State.OPEN, expires_at__lte=at).order_by("pk")
+    rows = list(due.select_for_update(skip_locked=True, no_key=True)[:BATCH])
+    for row in rows:
+        row.expire(by=str(EXPIRER), at=at)
+        row.record("expired", by=EXPIRER, at=at)
+    return len(rows)
+
+
+def see_decided(*, by: Actor, at: datetime) -> None:
+    """Whoever asked has seen how it was decided."""
+    mine = Proposal.objects.filter(asked_by=str(by), seen_at__isnull=True).exclude(state=Proposal.State.OPEN)
+    mine.update(seen_at=at)
+
+
+def hindrance(row: Proposal, *, by: Actor, at: datetime) -> Refusal | None:
+    """Why this colleague cannot agree to it now; nothing where they can."""
+    try:
+        _judge(row, by=by, at=at)
+        if row.before != _plain(MATTERS[row.matter].stands(row.about)):
+            raise ProposalStale
+    except Refusal as refusal:
+        return refusal
+    return None
+
+
+def _open(proposal_id: UUID, *, by: Actor, at: datetime) -> Proposal:
+    """The proposal, locked, while this colleague may decide it."""
+    row = Proposal.objects.locked(proposal_id)
+    _judge(row, by=by, at=at)
+    return row
+
+
+def _judge(row: Proposal, *, by: Actor, at: datetime) -> None:
+    if row.state != Proposal.State.OPEN:
+        raise ProposalDecided
+    if at >= row.expires_at:
+        raise ProposalExpired
+    if row.asked_by == str(by) or row.about == by.name:
+        raise ProposalOwn
+
+
+def _plain(stands: Plain) -> Plain:
+    """As it would stand in the database."""
+    return snapshot(**stands)
+
+
+def _kept(says: Words) -> str:
+    return str(says)[:OUTCOME_MAX]

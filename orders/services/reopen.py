@@ -1,0 +1,147 @@
+"""A channel takes back what it had collected: what was paid is owed again, or somebody else bears it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from credit import services as credit
+from credit.services import Delta
+from kernel.actor import Actor
+from kernel.lifecycle import record_all
+from kernel.money import Money
+from kernel.transactions import joined
+from ledger import services as ledger
+from ledger.rules import DISPUTED, LATE_FEES, LOSSES, Account, Move
+from ledger.services import Fact
+from orders import rules
+from orders.models import Obligation, Order
+from orders.refusals import DeductionInFlight
+from orders.services.tell import news_of, tell
+
+#: The posting of what is owed again, and of what somebody else bears.
+OWED_AGAIN, BORNE = "owed_again", "dispute_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class TakenBack:
+    """So much of what was paid for an obligation is gone; of its order `kept` had stayed before. `cause` did it."""
+
+    obligation_id: UUID
+    amount: Money
+    kept: Money
+    cause: UUID
+
+
+def reopenable(obligation_ids: Collection[UUID]) -> bool:
+    """Whether all of this can be owed again: nothing of it was ever given up as lost."""
+    rows = Obligation.objects.filter(pk__in=obligation_ids)
+    return not rows.filter(order__obligations__written_off_minor__gt=0).exists()
+
+
+@joined()
+def owe_again(gone: Sequence[TakenBack], *, by: Actor, at: datetime) -> None:
+    """What was paid of these obligations is owed again, at once, and their orders are overdue.
+
+    Nothing is planned for it: the person may pay at any time, and is not debited again by itself.
+
+    Raises:
+        DeductionInFlight: something of these orders is being collected.
+    """
+    orders, rows = _lock(gone)
+    if any(row.in_flight for row in rows.values()):
+        raise DeductionInFlight(retry_after=30)
+    part, whole = [], []
+    for one in gone:
+        row = rows[one.obligation_id]
+        if row.state == Obligation.State.PAID:
+            ages = row.kind == Obligation.Kind.PRINCIPAL
+            row.owe_again(one.amount, day_end_at=rules.next_midnight(at, row.person.zone) if ages else None)
+            whole.append(row)
+        else:
+            row.owe_more(one.amount)
+            part.append(row)
+    deltas = [Delta(rows[one.obligation_id].person_id, outstanding_minor=one.amount.minor) for one in gone]
+    fallen = [orders[key] for key in sorted({row.order_id for row in whole})]
+    fallen = [order for order in fallen if order.state != Order.State.OVERDUE]
+    credit.rejoin_orders([order.agreement_id for order in fallen if order.state == Order.State.DEDUCTED])
+    for order in fallen:
+        deltas.append(_broken(order))
+        order.owe_again(at=at)
+    _stand_still([*whole, *part], at=at)
+    for changed, kind in ((whole, "owed_again"), (part, "owed_more")):
+        record_all(changed, kind, by=by, at=at)
+    record_all(fallen, "owed_again", by=by, at=at)
+    credit.change_profiles(deltas, at=at)
+    facts = [Fact(one.cause, OWED_AGAIN, _again(rows[one.obligation_id], one), _order(rows, one)) for one in gone]
+    realm_id = next(iter(orders.values())).realm_id
+    ledger.post(facts, realm_id=realm_id, at=at)
+    tell([news_of(order, "order.overdue") for order in fallen], realm_id=realm_id, at=at)
+
+
+@joined()
+def bear(gone: Sequence[TakenBack], *, ours: bool, by: Actor, at: datetime, dispute: str) -> None:
+    """The person has their money back and owes nothing: the merchant bears it, or we do (`ours`)."""
+    orders, rows = _lock(gone)
+    back: dict[Order, int] = {}
+    for one in gone:
+        row = rows[one.obligation_id]
+        if row.kind == Obligation.Kind.PRINCIPAL:
+            back[row.order] = back.get(row.order, 0) + one.amount.minor
+    for order, minor in back.items():
+        order.give_back(Money(minor, order.currency))
+    told: list[dict[str, Any]] = [{"amount": minor, "dispute": dispute} for minor in back.values()]
+    record_all(list(back), "taken_back", by=by, at=at, data=told)
+    facts = [Fact(one.cause, BORNE, _borne(rows[one.obligation_id], one, ours=ours), _order(rows, one)) for one in gone]
+    ledger.post(facts, realm_id=next(iter(orders.values())).realm_id, at=at)
+
+
+def _lock(gone: Sequence[TakenBack]) -> tuple[dict[UUID, Order], dict[UUID, Obligation]]:
+    """The orders that these were paid for, locked, and after them their obligations."""
+    named = Obligation.objects.filter(pk__in=[one.obligation_id for one in gone]).values_list("order_id", flat=True)
+    orders = {order.id: order for order in Order.objects.locked_all(set(named))}
+    of_them = Obligation.objects.select_related("person").filter(order_id__in=orders)
+    rows = {row.id: row for row in of_them.select_for_update(of=("self",), no_key=True).order_by("pk")}
+    for row in rows.values():
+        row.order = orders[row.order_id]
+    return orders, rows
+
+
+def _order(rows: dict[UUID, Obligation], one: TakenBack) -> UUID:
+    return rows[one.obligation_id].order_id
+
+
+def _broken(order: Order) -> Delta:
+    """What it does to the person's record: a promise that counted as kept was not; one is broken once."""
+    again = order.state == Order.State.DEDUCTED
+    first = order.overdue_at is None
+    return Delta(
+        order.person_id,
+        overdue_orders=1,
+        kept_orders=-1 if again and first else 0,
+        breached_orders=1 if first else 0,
+        eased_orders=1 if again and order.eased_at else 0,
+        score_step="breached" if first else "",
+        order_id=order.id,
+    )
+
+
+def _stand_still(rows: Sequence[Obligation], *, at: datetime) -> None:
+    """Where a reason still holds an order's clock, what is owed of it again stands still too."""
+    for row in rows:
+        if row.paused_at is None and row.order.pauses.filter(ended_at__isnull=True).exists():
+            row.stand_still(at=at)
+
+
+def _again(row: Obligation, one: TakenBack) -> list[Move]:
+    if row.kind == Obligation.Kind.LATE_FEE:
+        return [Move(row.order.terms.person, DISPUTED, one.amount)]
+    return rules.owed_again_moves(one.amount, one.kept, row.order.terms)
+
+
+def _borne(row: Obligation, one: TakenBack, *, ours: bool) -> list[Move]:
+    bearer: Account = LATE_FEES if row.kind == Obligation.Kind.LATE_FEE else LOSSES
+    if ours or row.kind == Obligation.Kind.LATE_FEE:
+        return [Move(bearer, DISPUTED, one.amount)]
+    return rules.charged_moves(one.amount, one.kept, row.order.terms)

@@ -1,0 +1,62 @@
+"""Late fees are forgiven; what was bought stays owed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from credit import services as credit
+from kernel.actor import Actor
+from kernel.refusal import SecondNeeded
+from orders.models import Obligation, Order
+from orders.refusals import DeductionInFlight, OrderState
+from orders.services.age import waive_late_fees
+from orders.services.promise import keep_promise
+from orders.services.tell import news_of, tell
+
+
+@transaction.atomic
+def waive_fees(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Order:
+    """The late fees of the order that are owed now are forgiven. Where nothing else was owed, it is done.
+
+    A debt that stays overdue goes on accruing them, up to the cap of what they may come to in all.
+
+    Raises:
+        NotFound: there is no such order.
+        SecondNeeded: no colleague does it alone.
+        OrderState: no late fee is owed.
+        DeductionInFlight: money may be on its way.
+    """
+    if by.alone:
+        raise SecondNeeded
+    order = Order.objects.locked(order_id)
+    every = list(order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    waivable(every)
+    for row in every:
+        row.order = order
+    deltas = waive_late_fees(order, every, by=by, at=at)
+    order.record("fees_waived", by=by, at=at, note=reason)
+    if not any(row.owed for row in every):
+        deltas.append(keep_promise(order, at=at))
+        order.record("deducted", by=by, at=at)
+        tell([news_of(order, "order.deducted")], realm_id=order.realm_id, at=at)
+    credit.change_profiles(deltas, at=at)
+    if order.state == Order.State.DEDUCTED:
+        credit.leave_orders([order.agreement_id], by=by, at=at)
+    return order
+
+
+def waivable(every: Sequence[Obligation]) -> list[Obligation]:
+    """The late fees among an order's obligations that are owed.
+
+    Raises:
+        OrderState, DeductionInFlight: as waive_fees says.
+    """
+    if any(row.in_flight for row in every):
+        raise DeductionInFlight(retry_after=5)
+    fees = [row for row in every if row.kind == Obligation.Kind.LATE_FEE and row.state in Obligation.OWED and row.owed]
+    if not fees:
+        raise OrderState(_("No late fee is owed of this order."))
+    return fees

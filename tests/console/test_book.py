@@ -1,0 +1,83 @@
+"""The book in the console: a day adds up, an account is read line by line, and nonsense is said to be some."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.test import Client
+
+from ledger import closing, statement
+from tests.billing.bench import give_back, paid
+from tests.conftest import NOON, Shop
+from tests.console.conftest import words_of
+from tests.stillness import nothing_moves
+
+DAY = "2026-11-20"
+
+
+def test_a_day_of_the_book_adds_up_and_says_what_came_in(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
+    order = paid(power_bank)
+    give_back(order, "2")
+    closing.close_days(power_bank.realm_id, at=NOON + timedelta(days=1))
+    begins, ends = closing.span(NOON.date())
+    rows = statement.day_balance(power_bank.realm_id, begins, ends)
+    assert sum(row.debits for row in rows) == sum(row.credits for row in rows) > 0
+    assert {row.code: row.after for row in rows if row.after} == {"clearing:sandbox": 400, "payable": 398, "fees": 2}
+
+    page = at_desk("auditor").get(f"/ops/book/?on={DAY}&realm={power_bank.realm_id}")
+    text = words_of(page)
+    for said in ("clearing:sandbox", "¥4.00", "¥3.98", "已关账", "fees", "¥0.02"):
+        assert said in text, said
+    next_day = words_of(at_desk("auditor").get(f"/ops/book/?on=2026-11-21&realm={power_bank.realm_id}"))
+    assert "¥3.98" in next_day
+    assert "尚未关账" in next_day
+
+
+def test_a_merchants_and_a_persons_sub_ledger_end_in_what_they_hold(
+    power_bank: Shop, at_desk: Callable[..., Client]
+) -> None:
+    order = paid(power_bank)
+    give_back(order, "2")
+    viewer = at_desk("viewer", language="en")
+    span = f"realm={power_bank.realm_id}&first={DAY}&last={DAY}"
+    payable = viewer.get(f"/ops/book/account?code=payable&owner={power_bank.merchant.public_id}&{span}")
+    lines = payable.context["found"].lines
+    assert [line.after for line in lines] == [600, 596, 396, 398]
+    assert "CN¥3.98" in words_of(payable) or "¥3.98" in words_of(payable)
+    owed = viewer.get(f"/ops/book/account?code=receivable&owner={order.person.public_id}&{span}").context["found"]
+    assert [line.after for line in owed.lines] == [600, 0]
+    later = f"realm={power_bank.realm_id}&first=2026-11-21&last=2026-11-22"
+    after = viewer.get(f"/ops/book/account?code=fees&{later}").context["found"]
+    assert (after.before, after.lines) == ({"CNY": 2}, [])
+
+
+def test_what_makes_no_sense_is_said_beside_its_field(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
+    viewer = at_desk("viewer")
+    span = f"first={DAY}&last={DAY}"
+    with nothing_moves("django_session"):
+        for query in (
+            "",
+            f"code=gold&{span}",
+            f"code=payable&{span}",
+            f"code=payable&owner=per_{'0' * 32}&{span}",
+            f"code=fees&first={DAY}&last=2026-11-19",
+            f"code=fees&first=0001-01-01&last={DAY}",
+            f"code=clearing:&{span}",
+            "code=fees&first=%00&last=x",
+        ):
+            assert viewer.get(f"/ops/book/account?{query}").status_code == 422, query
+        for query in ("on=x", "on=9999-12-31", "on=0001-01-01", ""):
+            assert viewer.get(f"/ops/book/?{query}").status_code == 200, query
+        for realm in ("x", "999999", "-1", "²"):
+            assert viewer.get(f"/ops/book/?realm={realm}").status_code == 404, realm
+
+
+def test_a_day_asks_the_same_however_much_was_booked(
+    power_bank: Shop, at_desk: Callable[..., Client], django_assert_num_queries: Callable[..., object]
+) -> None:
+    viewer = at_desk("viewer")
+    address = f"/ops/book/?on={DAY}&realm={power_bank.realm_id}"
+    for _ in range(2):
+        paid(power_bank)
+        viewer.get(address)
+        with django_assert_num_queries(7):  # type: ignore[attr-defined]
+            viewer.get(address)

@@ -1,0 +1,88 @@
+"""A list of the console as a file: as it is filtered, with what it shows, and nothing a spreadsheet would calculate."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts import services as accounts
+from kernel.models import AuditLine
+from kernel.sheets import csv_text, xlsx
+from tests.conftest import BY, NOON, Shop, completed, someone, yuan
+
+BAD = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", 'a,b\n"c"', "<script>&", "\x00\x0b", "😀", None, 7]
+
+
+@pytest.fixture
+def desk(at_desk: Callable[..., Client]) -> Client:
+    return at_desk("finance", "auditor")
+
+
+def cells(book: bytes) -> list[list[str]]:
+    """What stands in a workbook."""
+    with zipfile.ZipFile(io.BytesIO(book)) as parts:
+        assert parts.testzip() is None
+        sheet = ET.fromstring(parts.read("xl/worksheets/sheet1.xml"))  # noqa: S314  we made it
+    name = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    assert not list(sheet.iter(f"{name}f"))
+    return [[cell.findtext(f"{name}is/{name}t") or "" for cell in row] for row in sheet.iter(f"{name}row")]
+
+
+def test_nothing_in_a_file_is_calculated() -> None:
+    assert cells(xlsx([BAD]))[0][0] == "=1+1"
+    assert cells(xlsx([BAD]))[0][8] == "\ufffd\ufffd"
+    line = csv_text([BAD])
+    assert line.startswith("\ufeff'=1+1,'+1,'-1,'@SUM(A1)")
+
+
+def test_a_list_as_it_is_filtered_is_a_file(power_bank: Shop, desk: Client) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("12.34"))
+    other = completed(power_bank, someone(power_bank), yuan("1"))
+    page = "/ops/orders/order/"
+    assert "_as=xlsx" in desk.get(page).content.decode()
+    text = desk.get(page, {"q": order.out_order_no, "_as": "csv"}).content.decode()
+    assert order.public_id in text
+    assert "¥12.34" in text
+    assert other.public_id not in text
+    found = cells(desk.get(page, {"state__exact": "completed", "_as": "xlsx"}).content)
+    assert {row[0] for row in found[1:]} == {order.public_id, other.public_id}
+    assert AuditLine.objects.filter(act="exported").count() == 2
+
+
+def test_what_is_masked_in_a_list_is_masked_in_its_file(power_bank: Shop, desk: Client) -> None:
+    person = accounts.register_person("+8613812341234", realm_id=power_bank.realm_id, by=BY, at=NOON)
+    accounts.verify_identity(person.id, "欧阳修远", "11010519491231002X", by=BY, at=NOON)
+    text = desk.get("/ops/accounts/person/", {"_as": "csv"}).content.decode()
+    assert "138****1234" in text
+    assert "13812341234" not in text
+    assert "修远" not in text
+
+
+def test_every_list_is_a_file_for_those_who_may_look(
+    power_bank: Shop, desk: Client, at_desk: Callable[..., Client]
+) -> None:
+    completed(power_bank, someone(power_bank), yuan("1"))
+    for model in admin.site._registry:  # noqa: SLF001  there is no public way to list it
+        page = f"/ops/{model._meta.app_label}/{model._meta.model_name}/"
+        assert desk.get(page, {"_as": "csv"})["Content-Type"].startswith("text/csv"), page
+    assert at_desk("viewer").get("/ops/kernel/auditline/", {"_as": "csv"}).status_code == 403
+    assert Client().get("/ops/orders/order/", {"_as": "csv"})["Location"].startswith("/ops/login/")
+
+
+def test_a_longer_file_asks_no_more(power_bank: Shop, desk: Client) -> None:
+    def asked() -> Any:
+        with CaptureQueriesContext(connection) as queries:
+            desk.get("/ops/orders/order/", {"_as": "csv"})
+        return len(queries)
+
+    few = asked()
+    for _ in range(2):
+        completed(power_bank, someone(power_bank), yuan("1"))
+    assert asked() == few

@@ -1,0 +1,41 @@
+"""A life in which a bank takes back what it had collected."""
+
+import contextlib
+from datetime import timedelta
+
+from billing.channels import bank, bank_returns
+from billing.channels.bank import Behaviour
+from billing.services import ask, pay
+from kernel.refusal import Refusal
+from orders.models import Order
+from tests.conftest import BY, NOON
+from tests.crashes.lives import SOON, Life
+
+
+class IsTakenBack(Life):
+    """What was paid by hand is taken back by the bank, and paid again by hand."""
+
+    def prepare(self) -> None:
+        self.owe(500)
+        bank.change_account(self.token, Behaviour.PAYS)
+        pay.pay_now(self.made[0].id, by=BY, at=NOON)
+        bank_returns.take_back(self.made[0].deduction_lines.get().deduction.number, "no_funds", at=NOON)
+
+    def first_run(self) -> None:
+        self.workers_come(SOON)
+        with contextlib.suppress(Refusal):
+            pay.pay_now(self.made[0].id, by=BY, at=NOON + timedelta(minutes=2))
+
+    def recovery(self) -> None:
+        self.first_run()
+        ask.ask_unknown(self.shop.realm_id, at=NOON + timedelta(minutes=4))
+
+    @property
+    def token(self) -> str:
+        return str(self.person.instruments.get(channel="sandbox").token)
+
+    def must_have_come_right(self) -> None:
+        """Taken twice, taken back once: the order is paid, and the bank has given up one of the two."""
+        order = Order.objects.get(pk=self.made[0].pk)
+        assert (order.state, self.taken) == ("deducted", 1000), f"{order.state} {self.taken}"
+        assert [money.minor for money in bank_returns.returns_of(self.token)] == [500]

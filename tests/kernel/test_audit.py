@@ -1,0 +1,126 @@
+"""The audit: lines in one order without gaps, and whatever a superuser does to them is found."""
+
+import random
+from datetime import timedelta
+from typing import Any
+
+from kernel import audit
+from kernel.actor import Actor
+from kernel.models import AuditHead, AuditLine
+from tests.conftest import NOON
+from tests.guards import NO_RIGHT, refused_by, run
+from tests.services import services
+from tests.threads import at_once
+
+LIN = Actor("staff", "usr_lin")
+
+
+def written(lines: int = 12) -> None:
+    for n in range(lines):
+        audit.record(
+            f"act{n % 3}",
+            about=f"ord_{n}",
+            why='客户来电："重新" 扣款',
+            place="203.0.113.9",
+            by=LIN,
+            at=NOON + timedelta(seconds=n, microseconds=n),
+            data={"b": n, "a": ["x", None, True], "é": {"z": 1, "y": "<script>"}},
+        )
+
+
+def test_lines_are_numbered_and_whole(db: None) -> None:
+    written()
+    assert list(AuditLine.objects.order_by("id").values_list("id", flat=True)) == list(range(1, 13))
+    assert list(audit.broken()) == []
+
+
+def test_the_application_may_add_lines_and_nothing_else(db: None) -> None:
+    written(1)
+    with refused_by(NO_RIGHT):
+        run("UPDATE kernel_auditline SET why = 'other'")
+    with refused_by(NO_RIGHT):
+        run("DELETE FROM kernel_auditline")
+
+
+def test_eight_clients_write_one_chain(transactional_db: None) -> None:
+    def client() -> None:
+        written(20)
+
+    at_once(*[client] * 8)
+    assert AuditLine.objects.count() == 160
+    assert list(audit.broken()) == []
+
+
+EDITS = [
+    "UPDATE kernel_auditline SET why = why || '.' WHERE id = {a}",
+    "UPDATE kernel_auditline SET by = 'staff:usr_mei' WHERE id = {a}",
+    "UPDATE kernel_auditline SET at = at + interval '1 microsecond' WHERE id = {a}",
+    "UPDATE kernel_auditline SET data = data || '{{\"b\": 99}}' WHERE id = {a}",
+    "UPDATE kernel_auditline SET mac = sha256(mac) WHERE id = {a}",
+    "DELETE FROM kernel_auditline WHERE id = {a}",
+    "DELETE FROM kernel_auditline WHERE id >= {a}",
+    (
+        "DELETE FROM kernel_auditline WHERE id >= {a}; UPDATE kernel_audithead SET last = {a} - 1,"
+        " mac = coalesce((SELECT mac FROM kernel_auditline WHERE id = {a} - 1), mac)"
+    ),
+    "DELETE FROM kernel_auditline WHERE id = 12; UPDATE kernel_audithead SET last = 11",
+    (
+        "UPDATE kernel_auditline SET id = -id WHERE id IN ({a}, {b}); UPDATE kernel_auditline"
+        " SET id = {a} + {b} + id WHERE id < 0"
+    ),
+    "UPDATE kernel_auditline x SET why = y.why || 'x' FROM kernel_auditline y WHERE x.id = {a} AND y.id = {b}",
+    "DELETE FROM kernel_audithead",
+    (
+        "DELETE FROM kernel_auditline WHERE id = {a}; UPDATE kernel_auditline SET id = id + 99 WHERE id > {a};"
+        " UPDATE kernel_auditline SET id = id - 100 WHERE id > 99;"
+        " UPDATE kernel_audithead SET last = last - 1"
+    ),
+    (
+        "INSERT INTO kernel_auditline (id, by, act, about, why, place, data, at, mac)"
+        " SELECT 13, by, act, about, why, place, data, at, mac FROM kernel_auditline WHERE id = {a}"
+    ),
+]
+
+
+def tampered(sql: str) -> list[str]:
+    """What is found after a superuser did this to a chain of twelve lines; the chain is mended again."""
+    with services.superuser() as above, above.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica; CREATE TEMP TABLE kept AS TABLE kernel_auditline;")
+        cursor.execute(
+            "CREATE TEMP TABLE kept_head AS TABLE kernel_audithead; ALTER TABLE kernel_auditline"
+            " DROP CONSTRAINT audit_lines_count_from_one"
+        )
+        cursor.execute(sql)
+        found = list(audit.broken())
+        cursor.execute(
+            "DELETE FROM kernel_auditline; INSERT INTO kernel_auditline TABLE kept; DELETE FROM"
+            " kernel_audithead; INSERT INTO kernel_audithead TABLE kept_head; ALTER TABLE kernel_auditline"
+            " ADD CONSTRAINT audit_lines_count_from_one CHECK (id > 0)"
+        )
+    return found
+
+
+def test_whatever_a_superuser_does_is_found(transactional_db: None) -> None:
+    written()
+    chance, missed = random.Random(7), []  # noqa: S311  a test's own dice
+    for number in range(42):
+        a, b = chance.sample(range(1, 13), 2)
+        sql = EDITS[number % len(EDITS)].format(a=a, b=b)
+        if not tampered(sql):
+            missed.append(sql)
+    assert missed == []
+    assert list(audit.broken()) == []
+
+
+def test_an_end_that_was_put_back_is_found_by_a_line_of_the_log(transactional_db: None) -> None:
+    written(5)
+    head: dict[str, Any] = AuditHead.objects.values().get()
+    known = {7: ""}
+    written(2)
+    known[7] = bytes(AuditLine.objects.get(pk=7).mac).hex()
+    assert list(audit.broken(known=known)) == []
+    with services.superuser() as above, above.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica; DELETE FROM kernel_auditline WHERE id > 5")
+        cursor.execute("UPDATE kernel_audithead SET last = 5, mac = %s", [bytes(head["mac"])])
+    assert list(audit.broken()) == []
+    assert list(audit.broken(known=known)) == ["line 7 is missing, which the log knows"]

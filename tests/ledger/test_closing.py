@@ -1,0 +1,143 @@
+"""A day of the book is closed: it takes nothing any more, and what it said can be proved for ever."""
+
+from datetime import datetime, timedelta
+from io import StringIO
+from uuid import uuid4
+
+import pytest
+from django.core.management import call_command
+from psycopg2 import extensions
+
+from kernel.models import Realm
+from ledger import closing, trees
+from ledger.models import ClosedDay, ClosedPart, Closing, Posting
+from ledger.rules import FEES, Move, clearing, payable
+from ledger.services import Fact, post
+from merchants.models import Merchant
+from tests.conftest import NOON, Shop, yuan
+from tests.guards import NO_RIGHT, RESTRICT, refused_by, run
+from tests.stillness import nothing_moves
+
+ONE_DAY = timedelta(days=1)
+#: An hour and a bit after the midnight in Shanghai that follows noon.
+CLOSED = NOON + timedelta(hours=13, minutes=1)
+
+
+def book(shop: Shop, minor: int = 100, *, at: datetime = NOON, merchant: Merchant | None = None) -> Posting:
+    owner = (merchant or shop.merchant).id
+    moves = [Move(clearing("sandbox"), payable(owner), yuan(str(minor))), Move(payable(owner), FEES, yuan("1"))]
+    return post([Fact(uuid4(), "collected", moves)], realm_id=shop.realm_id, at=at)[0]
+
+
+@pytest.mark.breaks_the_house
+def test_a_day_is_closed_an_hour_after_its_end_and_once(power_bank: Shop) -> None:
+    book(power_bank)
+    assert closing.close_days(power_bank.realm_id, at=CLOSED - timedelta(minutes=2)) == 0
+    assert not ClosedDay.objects.exists()
+    assert closing.close_days(power_bank.realm_id, at=CLOSED) == 1
+    with nothing_moves():
+        assert closing.close_days(power_bank.realm_id, at=CLOSED) == 0
+        assert closing.close_days(power_bank.realm_id, at=CLOSED + 9 * ONE_DAY) == 0, (
+            "no day without postings is closed"
+        )
+    day = ClosedDay.objects.get()
+    assert (day.covers_on.isoformat(), day.postings, day.previous) == ("2026-11-20", 2, "")
+
+
+@pytest.mark.breaks_the_house
+def test_what_comes_for_a_closed_day_stands_on_the_first_open_one(power_bank: Shop) -> None:
+    book(power_bank)
+    closing.close_days(power_bank.realm_id, at=CLOSED)
+    late = book(power_bank)
+    stands = Posting.objects.get(pk=late.pk).at
+    assert stands == Closing.objects.get().closed_until > NOON
+    assert all(closing.is_whole(day) for day in ClosedDay.objects.all())
+    assert book(power_bank, at=CLOSED).at == CLOSED
+    assert closing.close_days(power_bank.realm_id, at=CLOSED + ONE_DAY) == 1
+    first, second = ClosedDay.objects.order_by("covers_on")
+    assert (second.previous, second.postings) == (first.digest, 4)
+
+
+CHANGES = (
+    ("ledger_posting SET amount_minor = amount_minor + 1", "ledger_posting SET amount_minor = amount_minor - 1"),
+    ("ledger_posting SET kind = 'completed'", "ledger_posting SET kind = 'collected'"),
+    ("ledger_posting SET at = at + interval '1 s'", "ledger_posting SET at = at - interval '1 s'"),
+    ("ledger_posting SET at = at - interval '9 d'", "ledger_posting SET at = at + interval '9 d'"),
+    ("ledger_closedday SET digest = reverse(digest)", "ledger_closedday SET digest = reverse(digest)"),
+    ("ledger_closedday SET previous = 'x'", "ledger_closedday SET previous = ''"),
+    ("ledger_closedpart SET top = reverse(top)", "ledger_closedpart SET top = reverse(top)"),
+)
+
+
+@pytest.mark.breaks_the_house
+@pytest.mark.django_db(transaction=True)
+def test_whoever_owns_the_whole_server_and_changes_a_closed_day_is_found_out(
+    power_bank: Shop, superuser_connection: extensions.connection
+) -> None:
+    superuser_connection.autocommit = True
+    for minor in (100, 200, 300):
+        book(power_bank, minor)
+    closing.close_days(power_bank.realm_id, at=CLOSED)
+    with superuser_connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        for change, undo in CHANGES:
+            assert list(closing.broken_days()) == []
+            cursor.execute(f"UPDATE {change}")
+            assert [day.covers_on.isoformat() for day in closing.broken_days()] == ["2026-11-20"], change
+            with pytest.raises(SystemExit):
+                call_command("verify", stdout=StringIO())
+            cursor.execute(f"UPDATE {undo}")
+
+
+@pytest.mark.breaks_the_house
+def test_a_closed_day_is_not_opened_again(power_bank: Shop) -> None:
+    book(power_bank)
+    closing.close_days(power_bank.realm_id, at=CLOSED)
+    with nothing_moves(), refused_by(RESTRICT, "never_reopened"):
+        run("UPDATE ledger_closing SET closed_until = closed_until - interval '1 day'")
+    with nothing_moves(), refused_by(NO_RIGHT):
+        run("UPDATE ledger_closedday SET postings = 1")
+    with nothing_moves(), refused_by(NO_RIGHT):
+        run("DELETE FROM ledger_closing")
+
+
+@pytest.mark.breaks_the_house
+def test_every_posting_of_every_merchant_is_proved_and_none_of_an_open_day(power_bank: Shop, shop: Shop) -> None:
+    other = power_bank.live
+    rows = [book(power_bank, minor) for minor in range(100, 107)]
+    theirs = [book(power_bank, minor, merchant=other) for minor in range(100, 103)]
+    book(shop)
+    closing.close_days(power_bank.realm_id, at=CLOSED)
+    still_open = book(power_bank, at=CLOSED)
+    for owner, postings in ((power_bank.merchant.id, [*rows, still_open]), (other.id, theirs)):
+        found = closing.included(power_bank.realm_id, owner, [(row.id, row.at) for row in postings])
+        assert len(found) == len(postings) - (still_open in postings)
+        for one in found.values():
+            node = trees.leaf(one.line)
+            for step in one.steps:
+                node = trees.joined(step.node, node) if step.side == "left" else trees.joined(node, step.node)
+            assert node.hex() == one.day.top
+    assert {part.owner for part in ClosedPart.objects.filter(day__realm_id=power_bank.realm_id)} == {
+        power_bank.merchant.id,
+        other.id,
+    }
+    assert str(power_bank.merchant.id).replace("-", "") not in found.popitem()[1].line
+
+
+def test_every_way_up_a_tree_of_any_size_leads_to_its_top() -> None:
+    for size in range(1, 34):
+        nodes = [trees.leaf(str(number)) for number in range(size)]
+        for place in range(size):
+            node = nodes[place]
+            for step in trees.way(nodes, place):
+                node = trees.joined(step.node, node) if step.side == "left" else trees.joined(node, step.node)
+            assert node == trees.root(nodes)
+
+
+@pytest.mark.breaks_the_house
+def test_time_that_stands_still_closes_nothing(power_bank: Shop) -> None:
+    book(power_bank)
+    Realm.objects.filter(pk=power_bank.realm_id).update(frozen_at=CLOSED)
+    assert closing.close_books(real=CLOSED) == 0
+    Realm.objects.filter(pk=power_bank.realm_id).update(frozen_at=None)
+    assert closing.close_books(real=CLOSED) == 1

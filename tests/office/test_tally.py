@@ -1,0 +1,149 @@
+"""What happened is counted once, whoever rings and however often; and a number leads to exactly its rows."""
+
+from datetime import date, datetime, timedelta
+
+import pytest
+from django.db import connection
+
+from billing.services.deduct import deduct_due
+from kernel.clock import live_now
+from office import rules
+from office.models import Counted, Tally
+from office.queries import figures
+from office.queries.figures import Look, Sum
+from office.queries.streams import BY_METRIC, STREAMS
+from office.services import tally
+from orders import services as orders
+from orders.models import Order
+from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
+
+DAY = date(2026, 11, 20)
+
+
+def counted(*, limit: int = 5000) -> None:
+    """Everything that was written until now, as the job would some seconds later."""
+    later = live_now() + timedelta(seconds=1)
+    for stream in STREAMS.values():
+        while tally.count_batch(stream, upto=later, limit=limit) == limit:
+            pass
+
+
+def look(shop: Shop | None = None, **more: object) -> Look:
+    of = {"merchant": shop.merchant} if shop else {}
+    return Look(DAY, DAY + timedelta(days=9), "test", **of, **more)  # type: ignore[arg-type]
+
+
+def late(shop: Shop, amount: str = "30", *, at: datetime = NOON) -> Order:
+    """An order whose debt nobody could take, overdue."""
+    order = completed(shop, someone(shop, "no_funds"), yuan(amount), at=at)
+    deduct_due(shop.realm_id, at=at)
+    orders.mark_overdue(shop.realm_id, at=at + timedelta(hours=73), limit=100)
+    return order
+
+
+def test_a_life_is_counted_on_its_days(power_bank: Shop) -> None:
+    completed(power_bank, someone(power_bank), yuan("12.34"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    late(power_bank)
+    counted()
+    sums = figures.sums(look(power_bank))
+    assert sums.on(DAY, "order", "open") == Sum(2, 2 * 9900)
+    assert sums.on(DAY, "order", "completed") == Sum(2, 4234)
+    assert sums.on(DAY, "order", "deducted") == Sum(1, 1234)
+    assert sums.on(DAY + timedelta(days=3), "order", "overdue") == Sum(1, 3000)
+    assert sums.on(DAY, "book", "owed") == Sum(2, 4234)
+    assert sums.on(DAY, "book", "collected") == Sum(1, 1234)
+    assert sums.on(DAY, "book", "fees").minor == 7
+    assert sums.all("attempt", "1:succeeded") == Sum(1, 1234)
+    assert sums.all("attempt", "1:failed").number == 1
+    assert sums.all("failure", "insufficient_funds").number == 1
+    assert sums.all("decision", "order:approved").number == 2
+    assert sums.all("bucket", "overdue:1-30").number == 1
+    assert sums.all("vintage", "2026-11:0") == Sum(1, 1234)
+    assert sums.all("vintage", "2026-11:owed") == Sum(2, 4234)
+
+
+def test_counting_again_counts_nothing(power_bank: Shop) -> None:
+    late(power_bank)
+    counted()
+    before = list(Tally.objects.order_by("id").values())
+    counted()
+    assert list(Tally.objects.order_by("id").values()) == before
+
+
+def test_a_few_lines_at_a_time_come_to_the_same(power_bank: Shop, shop: Shop) -> None:
+    for one in (power_bank, shop):
+        ordered(one, opened(one, someone(one)))
+    late(power_bank)
+    counted(limit=2)
+    by_twos = figures.sums(look()).whole
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE office_tally SET number = 0, amount_minor = 0")
+    Counted.objects.update(last=None)
+    counted()
+    assert figures.sums(look()).whole == by_twos
+
+
+def test_everybody_is_the_sum_of_all(power_bank: Shop, shop: Shop) -> None:
+    late(power_bank)
+    late(power_bank, "5")
+    ordered(shop, opened(shop, someone(shop)))
+    counted()
+    every = figures.sums(look()).whole
+    apart = [figures.sums(look(one)).whole for one in (power_bank, shop)]
+    assert every == {key: apart[0].get(key, Sum()) + apart[1].get(key, Sum()) for key in {**apart[0], **apart[1]}}
+    of_service = figures.sums(look(power_bank, service=power_bank.service)).whole
+    assert of_service == apart[0]
+
+
+def test_a_number_leads_to_exactly_its_rows(power_bank: Shop) -> None:
+    late(power_bank)
+    completed(power_bank, someone(power_bank), yuan("1"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    counted()
+    sums = figures.sums(look(power_bank))
+    asked = 0
+    for (metric, key), one in sums.whole.items():
+        if metric in BY_METRIC:
+            rows = figures.behind(look(power_bank), metric, key, offset=0, limit=100)
+            assert (len(rows), sum(row.minor for row in rows)) == (one.number, one.minor), (metric, key)
+            asked += 1
+    assert asked > 12
+
+
+def test_what_is_written_just_now_waits_for_its_transaction(power_bank: Shop) -> None:
+    late(power_bank)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    assert tally.settled(live_now()) <= live_now() - rules.SETTLED_AFTER
+    tally.count_all(real=live_now() - timedelta(hours=1))
+    assert not Tally.objects.exclude(metric="stock").exists()
+
+
+def test_what_is_overdue_is_counted_as_it_stands(power_bank: Shop) -> None:
+    order = late(power_bank)
+    real = live_now()
+    assert tally.take_stock(real=real)
+    assert not tally.take_stock(real=real + timedelta(minutes=4))
+    row = Tally.objects.get(metric="stock", merchant=None)
+    assert (row.key, row.number, row.amount_minor) == ("1-30", 1, 3000)
+    orders.write_off(order.id, "x", by=BY, at=NOON + timedelta(hours=80))
+    assert tally.take_stock(real=real + timedelta(minutes=6))
+    row.refresh_from_db()
+    assert (row.number, row.amount_minor) == (0, 0)
+
+
+def test_freshness_is_that_of_the_slowest(power_bank: Shop) -> None:
+    assert figures.counted_until() is None
+    late(power_bank)
+    counted()
+    tally.take_stock(real=live_now())
+    Counted.objects.filter(pk="book").update(counted_until=NOON)
+    assert figures.counted_until() == NOON
+
+
+@pytest.mark.parametrize("stream", STREAMS.values(), ids=lambda stream: stream.name)
+def test_a_stream_looks_at_its_table_by_key(stream: object, db: None) -> None:
+    """However long the history is, a batch reads only its own lines."""
+    sql = STREAMS[getattr(stream, "name", "")].sql
+    assert "e.id > %(after)s AND e.id <= %(upto)s" in sql

@@ -1,0 +1,70 @@
+"""R2: a bank takes a debit back while its money is refunded, paid again or settled. Nothing is gone twice."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+
+from accounts.models import Person
+from billing.channels import bank_refunds, bank_returns
+from billing.models import DeductionLine, Dispute
+from billing.services.callbacks import deliver_callbacks
+from billing.services.deduct import deduct_due
+from billing.services.disputes import accept_dispute
+from billing.services.press_disputes import press_disputes
+from billing.services.settlement import settle_due
+from orders import services as orders
+from orders.models import Order
+from tests.billing.bench import deduction_of
+from tests.conftest import BY, NOON, Shop, opened, ordered
+from tests.races.ground import rounds
+from tests.races.test_refunds import giving_back
+from tests.settlement.bench import MIDNIGHT
+from tests.threads import at_once, refusals
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def collected(shop: Shop, agreement: object) -> Order:
+    order = ordered(shop, agreement, ceiling=1_000)  # type: ignore[arg-type]
+    orders.complete_order(order.id, orders.Final(total=500), by=BY, at=NOON)
+    deduct_due(shop.realm_id, at=NOON)
+    return order
+
+
+def test_what_is_taken_back_and_refunded_at_once_is_never_more_than_was_collected(
+    power_bank: Shop, ada: Person
+) -> None:
+    agreement, token = opened(power_bank, ada), ada.instruments.get().token
+    for _ in rounds("returned debit, refund, settlement"):
+        order = collected(power_bank, agreement)
+        bank_returns.take_back(deduction_of(order).number, "not_received", at=NOON)
+        outcomes = at_once(
+            giving_back(order, 200),
+            giving_back(order, 200),
+            partial(deliver_callbacks, power_bank.realm_id, at=NOON),
+            partial(deliver_callbacks, power_bank.realm_id, at=NOON),
+            partial(settle_due, power_bank.realm_id, at=MIDNIGHT),
+        )
+        assert set(refusals(outcomes)) <= {"refund_too_much", "busy"}
+        deliver_callbacks(power_bank.realm_id, at=NOON + timedelta(minutes=1))
+
+        assert Dispute.objects.filter(deduction=deduction_of(order)).count() == 1
+        assert DeductionLine.objects.get(order=order).refunded_minor == 500
+    assert bank_refunds.refunds_of(token) == [], "the bank had taken everything back before"
+
+
+def test_a_colleague_and_the_deadline_end_a_dispute_once(power_bank: Shop, ada: Person) -> None:
+    agreement, late = opened(power_bank, ada), NOON + timedelta(days=7)
+    for _ in rounds("a dispute's two ends"):
+        order = collected(power_bank, agreement)
+        bank_returns.take_back(deduction_of(order).number, "not_received", at=NOON)
+        deliver_callbacks(power_bank.realm_id, at=NOON)
+        dispute = Dispute.objects.get(deduction=deduction_of(order))
+        at_once(
+            partial(press_disputes, power_bank.realm_id, at=late),
+            partial(accept_dispute, dispute.id, "platform", "x", by=BY, at=late),
+            partial(press_disputes, power_bank.realm_id, at=late),
+        )
+        assert [line.kind for line in dispute.history.order_by("seq")][-1:] == ["lost"]
+        assert dispute.history.filter(kind="lost").count() == 1
