@@ -88,8 +88,8 @@ bench: .venv/.dev bench-recovery ## speed as ratios against what one writes firs
 	TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default -p benchmarks.plugin $(BENCHES:%=benchmarks/%.py) $(ARGS)
 
 .PHONY: bench-recovery
-bench-recovery: .venv/.dev # what the plan recovers and how often it asks, beside a retry a day, on made-up people: some minutes
-	$(PY) -m benchmarks.recovery
+bench-recovery: .venv/.dev # what the plan recovers and how often it asks, beside a retry a day, on made-up people: some minutes; RECOVERY="--seeds 3"
+	$(PY) -m benchmarks.recovery $(if $(QUICK),--seeds 1 --people 500) $(RECOVERY)
 
 .PHONY: bench-sandbox
 bench-sandbox: # ninety days of a hundred orders on a platform that is running (make up)

@@ -8,11 +8,10 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
-from pytest_django import DjangoDbBlocker
 
 from benchmarks import replay
 from benchmarks.book import Book
-from benchmarks.crowd import Crowd, gather
+from benchmarks.crowd import Crowd
 from benchmarks.naive_house import SECRET, Naive, serving
 from benchmarks.weather import SECONDS, Work, family, in_turn, measured, paces, resident, sized
 from tests.kills.house import House, house
@@ -27,12 +26,6 @@ AT_ONCE = 8
 _GOOD = (200, 201)
 #: So often it is tried to have a warm web.
 _TRIES = 10
-
-
-@pytest.fixture(scope="module")
-def crowd(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Crowd]:
-    with django_db_blocker.unblock():
-        yield gather(PEOPLE)
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,9 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
-from pytest_django import DjangoDbBlocker
 
 from benchmarks.book import Book
-from benchmarks.crowd import Crowd, gather, number_of
+from benchmarks.crowd import Crowd, number_of
 from benchmarks.naive_house import Naive, furnish
 from benchmarks.orders_http import postgres
 from benchmarks.weather import ROUNDS, Work, in_turn, measured, paces, sized
@@ -57,13 +56,6 @@ def channel(pause: float) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def crowd(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Crowd]:
-    """People of whom each owes once a round."""
-    with django_db_blocker.unblock():
-        yield gather(max(MANY, SLOW_MANY))
-
-
-@pytest.fixture(scope="module")
 def naive() -> Naive:
     return furnish(max(THEIRS, THEIRS_SLOW))
 
@@ -74,7 +66,7 @@ class Sweeping:
     numbers = count(1)
 
     def __init__(self, crowd: Crowd, many: int, pause: float) -> None:
-        self.crowd, self.many, self.pause = crowd, many, pause
+        self.crowd, self.many, self.pause = crowd, min(many, crowd.people), pause
         self.asked: list[float] = []
 
     def __call__(self) -> Work:
