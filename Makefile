@@ -85,7 +85,7 @@ evidence-browser: .venv/.dev # every page in every look; the pictures are kept i
 # Only ratios say anything: both sides are measured in turn. QUICK=1 for a look, ROUNDS and SECONDS_EACH for more.
 BENCHES := orders_http sweeping growth
 bench: .venv/.dev bench-recovery ## speed as ratios against what one writes first, goal by goal; and what the plan recovers: an hour
-	TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default -p benchmarks.plugin $(BENCHES:%=benchmarks/%.py) $(ARGS)
+	TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default $(BENCHES:%=benchmarks/%.py) $(ARGS)
 
 .PHONY: bench-recovery
 bench-recovery: .venv/.dev # what the plan recovers and how often it asks, beside a retry a day, on made-up people: some minutes; RECOVERY="--seeds 3"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 QUICK = os.environ.get("QUICK") == "1"
 ROUNDS = int(os.environ.get("ROUNDS") or (2 if QUICK else 5))
-SECONDS = float(os.environ.get("SECONDS_EACH") or (0.7 if QUICK else 4.0))
+SECONDS = float(os.environ.get("SECONDS_EACH") or (1.5 if QUICK else 4.0))
 _TICK = os.sysconf("SC_CLK_TCK")
 
 

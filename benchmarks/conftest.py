@@ -1,4 +1,4 @@
-"""What `make bench` adds to pytest: one crowd and one book for all parts; the book is kept when the last has ended."""
+"""What the parts of `make bench` share: one crowd and one book, which is kept when the last has ended."""
 
 from collections.abc import Iterator
 
