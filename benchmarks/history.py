@@ -69,7 +69,7 @@ ASKED = {
 
 
 @pytest.fixture(scope="module")
-def ada(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Person]:  # noqa: ARG001  pytest hands it in
+def ada(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Person]:
     """Somebody with a hundred thousand orders."""
     with django_db_blocker.unblock():
         bank = make_shop("来电充电宝")

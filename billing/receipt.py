@@ -37,7 +37,8 @@ class Receipt:
 
     @property
     def collected(self) -> Money:
-        return Money(sum(line.amount_minor for line in self.taken), self.order.currency)
+        """What was taken and not taken back by the bank to be paid once more."""
+        return Money(sum(line.amount_minor - line.reopened_minor for line in self.taken), self.order.currency)
 
     @property
     def late_fees(self) -> Money:
@@ -122,7 +123,7 @@ def _items(receipt: Receipt) -> Table:
 
 
 def _taken(receipt: Receipt) -> Table:
-    rows = [(_deduction(line.deduction), _sum(receipt.order, line.amount_minor)) for line in receipt.taken]
+    rows = [(_collected(line), _sum(receipt.order, line.amount_minor)) for line in receipt.taken]
     return Table([_("Time, source and number"), _("Amount")], rows, _WIDTHS, _FIGURES, _("Collected"))
 
 
@@ -152,6 +153,14 @@ def _item(line: dict[str, object]) -> str:
     count = f" × {line['count']}" if line.get("count") not in (None, 1) else ""
     about = f"\n{line['description']}" if line.get("description") else ""
     return f"{line['name']}{count}{about}"
+
+
+def _collected(line: DeductionLine) -> str:
+    told = _deduction(line.deduction)
+    if not line.reopened_minor:
+        return told
+    back = {"amount": money(Money(line.reopened_minor, line.deduction.currency))}
+    return "\n".join([told, _("%(amount)s was taken back by your bank") % back])
 
 
 def _deduction(deduction: Deduction) -> str:

@@ -160,7 +160,7 @@ class Environment:
             # Settings of a role count at sign-in only, not after SET ROLE: the limits must ride along here.
             options["options"] = f"-c role={role} {APP_TIMEOUTS}"
         return {
-            "ENGINE": "django.db.backends.postgresql",
+            "ENGINE": "kernel.postgres",  # django.db.backends.postgresql, with a cheaper look at its line
             "NAME": unquote(parts.path.lstrip("/")),
             "USER": unquote(parts.username or ""),
             "PASSWORD": unquote(parts.password or ""),

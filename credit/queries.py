@@ -7,7 +7,12 @@ from django.db.models import Q, QuerySet
 from accounts.models import Person
 from credit.models import Agreement, Decision, Profile, ScoreChange
 from credit.rules import Facts, Known
+from kernel.prepared import Reading
 from kernel.refusal import NotFound
+
+#: What is read with an agreement to assess its person.
+STANDING = ("service", "person", "person__profile")
+_STANDING = Reading(lambda key: Agreement.objects.select_related(*STANDING).filter(pk=key), ["uuid"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +45,15 @@ def standing_of(agreement_id: UUID) -> Standing:
     Raises:
         NotFound: there is no such agreement.
     """
-    agreement = Agreement.objects.select_related("service", "person", "person__profile").filter(pk=agreement_id).first()
-    if agreement is None:
+    found = _STANDING.rows(agreement_id)
+    if not found:
         raise NotFound
-    profile = getattr(agreement.person, "profile", None) if agreement.person_id else None
-    return Standing(agreement, profile)
+    return standing_under(found[0])
+
+
+def standing_under(agreement: Agreement) -> Standing:
+    """Of an agreement that was read with everything in `STANDING`."""
+    return Standing(agreement, getattr(agreement.person, "profile", None) if agreement.person_id else None)
 
 
 def agreement_of(merchant_id: UUID, agreement_id: UUID) -> Agreement:

@@ -14,11 +14,23 @@ from credit import rules
 from credit.models import Agreement, Decision, Profile, ScoreChange
 from credit.queries import Standing, standing_of
 from kernel.actor import Actor
+from kernel.prepared import Question
 from kernel.refusal import NotFound, Refusal
 from kernel.writes import insert_all
 from merchants import queries as merchant_queries
 from merchants import services as merchants
 from merchants.models import Service
+
+_HOLD = Question(
+    "UPDATE credit_profile SET held_minor = held_minor + $2, open_orders = open_orders + 1"
+    " WHERE person_id = $1 AND frozen_at IS NULL AND overdue_orders = 0 AND eased_orders = 0 AND open_orders < $3"
+    " AND limit_minor >= held_minor + outstanding_minor + $2 RETURNING 1",
+    ["uuid", "bigint", "int"],
+)
+_JOIN = Question(
+    "UPDATE credit_agreement SET live_orders = live_orders + 1 WHERE id = $1 AND state = 'active' RETURNING 1",
+    ["uuid"],
+)
 
 
 class ServicePaused(Refusal):
@@ -170,7 +182,7 @@ def decide(
     while holding and verdict.approved and not hold(agreement.person_id, asked_minor):
         facts = standing_of(agreement.id).facts(asked_minor)
         verdict = rules.assess(facts)
-    return Decision.objects.create(
+    decision = Decision(
         realm_id=agreement.realm_id,
         person_id=agreement.person_id,
         merchant_id=agreement.merchant_id,
@@ -183,12 +195,13 @@ def decide(
         reasons=[reason.value for reason in verdict.reasons],
         at=at,
     )
+    insert_all([decision])
+    return decision
 
 
 def join_order(agreement_id: UUID) -> bool:
     """One more order lives under the agreement; False if it takes no new ones any more."""
-    alive = Agreement.objects.filter(pk=agreement_id, state=Agreement.State.ACTIVE)
-    return alive.update(live_orders=F("live_orders") + 1) == 1
+    return bool(_JOIN.rows(agreement_id))
 
 
 def hold(person_id: UUID, amount_minor: int) -> bool:
@@ -196,15 +209,7 @@ def hold(person_id: UUID, amount_minor: int) -> bool:
 
     The test and the change are one statement, so a limit cannot be passed however many ask at once.
     """
-    free = Profile.objects.filter(
-        person_id=person_id,
-        frozen_at__isnull=True,
-        overdue_orders=0,
-        eased_orders=0,
-        open_orders__lt=rules.OPEN_ORDERS_MAX,
-        limit_minor__gte=F("held_minor") + F("outstanding_minor") + amount_minor,
-    )
-    return free.update(held_minor=F("held_minor") + amount_minor, open_orders=F("open_orders") + 1) == 1
+    return bool(_HOLD.rows(person_id, amount_minor, rules.OPEN_ORDERS_MAX))
 
 
 def leave_orders(agreement_ids: Iterable[UUID], *, by: Actor, at: datetime) -> None:

@@ -6,20 +6,34 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from kernel.models import IdempotencyKey
+from kernel.prepared import Question
 from kernel.refusal import Busy, Invalid, Refusal
 from kernel.sealed import seal, unseal
+from kernel.together import together, write
 
 MOST_LENGTH = 255
 #: How long an answer can be had again; the description of the API says so.
 KEPT = timedelta(days=7)
 #: The status of a key whose request has no answer yet, and how long that is believed.
 RUNNING, RUNNING_MAX = 102, timedelta(minutes=2)
+
+_HOLD = "SELECT set_config('bnpl.key_held', pg_try_advisory_xact_lock(%s)::text, true)"
+_KEPT = Question(
+    "SELECT current_setting('bnpl.key_held') = 'true', k.id, k.request_hash, k.status, k.content_type, k.body,"
+    " k.created_at < now() - $3"
+    " FROM (VALUES (1)) AS one LEFT JOIN kernel_idempotencykey k ON k.scope = $1 AND k.key = $2",
+    ["uuid", "text", "interval"],
+)
+_KEEP = (
+    "INSERT INTO kernel_idempotencykey (scope, key, route, request_hash, status, content_type, body)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s)"
+)
 
 
 class KeyReused(Refusal):
@@ -63,14 +77,12 @@ def once(request: Request, act: Callable[[], HttpResponse], refused: Callable[[R
         StillRunning: a twin holds it right now.
     """
     try:
-        with transaction.atomic():
-            _hold(request)
+        with transaction.atomic(), together():
             answer = _kept(request) or _keep(request, act())
     except Refusal as refusal:
         if refusal.passing or isinstance(refusal, KeyReused):
             raise
-        with transaction.atomic():
-            _hold(request)
+        with transaction.atomic(), together():
             answer = _kept(request) or _keep(request, refused(refusal))
     return answer
 
@@ -87,7 +99,6 @@ def once_outside(
         KeyReused, StillRunning: as `once`.
     """
     with transaction.atomic():
-        _hold(request)
         kept = _kept(request)
         if kept is not None:
             return kept
@@ -116,42 +127,43 @@ def _forget(request: Request) -> None:
     IdempotencyKey.objects.filter(scope=request.scope, key=request.key, status=RUNNING).delete()
 
 
-def _hold(request: Request) -> None:
-    """A lock on the key until the transaction ends; a twin is told at once instead of waiting."""
-    name = hashlib.sha256(request.scope.bytes + request.key.encode()).digest()[:8]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int.from_bytes(name, "big", signed=True)])
-        if not cursor.fetchone()[0]:
-            raise StillRunning(retry_after=1)
-
-
 def _kept(request: Request) -> HttpResponse | None:
-    kept = IdempotencyKey.objects.filter(scope=request.scope, key=request.key).first()
-    if kept is None:
+    """The answer of before, if there is one; and a lock on the key until the transaction ends.
+
+    A twin is told at once instead of waiting. The lock is taken in a statement of its own, before the look, so that the
+    look sees what whoever held it has left.
+    """
+    name = hashlib.sha256(request.scope.bytes + request.key.encode()).digest()[:8]
+    with together():
+        write(_HOLD, [int.from_bytes(name, "big", signed=True)])
+        [(held, found, digest, status, content_type, body, dead)] = _KEPT.rows(request.scope, request.key, RUNNING_MAX)
+    if not held:
+        raise StillRunning(retry_after=1)
+    if found is None:
         return None
-    if bytes(kept.request_hash) != request.digest:
+    if bytes(digest) != request.digest:
         raise KeyReused
-    if kept.status == RUNNING:
-        age = IdempotencyKey.objects.filter(pk=kept.pk, created_at__lt=Now() - RUNNING_MAX)
-        if not age.exists():
+    if status == RUNNING:
+        if not dead:
             raise StillRunning(retry_after=1)
-        kept.delete()
+        _forget(request)
         return None
-    answer = HttpResponse(_opened(request, bytes(kept.body)), status=kept.status, content_type=kept.content_type)
+    answer = HttpResponse(_opened(request, bytes(body)), status=status, content_type=content_type)
     answer["Idempotent-Replayed"] = "true"
     return answer
 
 
 def _keep(request: Request, answer: HttpResponse) -> HttpResponse:
-    IdempotencyKey.objects.create(
-        scope=request.scope,
-        key=request.key,
-        route=request.route.replace("\0", "")[:300],  # to read; the digest holds it whole
-        request_hash=request.digest,
-        status=answer.status_code,
-        content_type=answer["Content-Type"],
-        body=_sealed(request, answer.content),
+    kept = (
+        request.scope,
+        request.key,
+        request.route.replace("\0", "")[:300],  # to read; the digest holds it whole
+        request.digest,
+        answer.status_code,
+        answer["Content-Type"],
+        _sealed(request, answer.content),
     )
+    write(_KEEP, kept)
     return answer
 
 

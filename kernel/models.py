@@ -1,9 +1,11 @@
+from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.base import ModelState
 from django.db.models.functions import Now
 
 from kernel import guards, ids
@@ -77,6 +79,17 @@ class Identified(models.Model):
 
     def __str__(self) -> str:
         return self.public_id
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **how: Any) -> Self:
+        """A row as it was read, whole: filled in at once, where Django looks at each field and asks who listens."""
+        if how or len(values) != len(cls._meta.concrete_fields):
+            return super().from_db(db, field_names, values, **how)
+        row = cls.__new__(cls)
+        row._state = ModelState()
+        row._state.adding, row._state.db = False, db
+        row.__dict__.update(zip(field_names, values, strict=True))
+        return row
 
     @property
     def public_id(self) -> str:

@@ -1,6 +1,7 @@
 """Lists by keyset: a page costs the same wherever it stands, and what is new does not shift it."""
 
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast
@@ -21,14 +22,26 @@ def page(
     Raises:
         Invalid: the cursor is not one we gave.
     """
-    if cursor is not None:
-        last = ids.bare(cursor)
-        if last is None:
-            raise Invalid(errors=[FieldError("?cursor", "not a cursor of this list")])
+    if (last := place_of(cursor)) is not None:
         rows = rows.filter(pk__lt=last)
-    found = list(sorted_keys(rows, few=few)[: limit + 1])
-    more = len(found) > limit
-    return found[:limit], found[limit - 1].id.hex if more else None
+    return cut(list(sorted_keys(rows, few=few)[: limit + 1]), limit)
+
+
+def place_of(cursor: str | None) -> UUID | None:
+    """The last key of the page before; None on the first page.
+
+    Raises:
+        Invalid: the cursor is not one we gave.
+    """
+    last = ids.bare(cursor) if cursor is not None else None
+    if cursor is not None and last is None:
+        raise Invalid(errors=[FieldError("?cursor", "not a cursor of this list")])
+    return last
+
+
+def cut(found: list[_M], limit: int) -> tuple[list[_M], str | None]:
+    """A page of what was found, which is one more if there are more pages; and the cursor of the next."""
+    return found[:limit], found[limit - 1].id.hex if len(found) > limit else None
 
 
 def sorted_keys(rows: "QuerySet[_M, Any]", *, few: bool) -> "QuerySet[_M, Any]":

@@ -7,7 +7,6 @@ another connection; then, which questions this one knows is asked in the same tr
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
@@ -19,39 +18,70 @@ from django.db.models.query import get_related_populators
 from django.db.models.sql.compiler import SQLCompiler
 from django.db.transaction import TransactionManagementError
 
+from kernel.together import write
+
 _Row = TypeVar("_Row")
 
 
 class Question:
-    """SQL over `$1`, `$2` …, whose types are named."""
+    """SQL over `$1`, `$2` …, whose types are named.
+
+    Not `generic`: parsed once, and planned each time for its values. For what is best answered in another way for
+    somebody with millions of rows than for most: one plan for all would read and sort all of theirs for a page.
+    """
 
     #: All there are, by the names by which connections know them.
     by_name: Mapping[str, "Question"] = {}
 
-    def __init__(self, sql: str, types: Sequence[str]) -> None:
+    def __init__(self, sql: str, types: Sequence[str], *, generic: bool = True) -> None:
         self.sql = sql
         self._name = f"q_{hashlib.sha256(repr((sql, types)).encode()).hexdigest()[:24]}"
-        self._prepare = f"PREPARE {self._name}{_listed(types)} AS {sql}"
-        self._ask = "SET LOCAL plan_cache_mode = force_generic_plan; "
-        self._ask += f"EXECUTE {self._name}{_listed(['%s'] * len(types))}"
+        self.prepare = f"PREPARE {self._name}{_listed(types)} AS {sql}"
+        self._ask = f"SET LOCAL plan_cache_mode = force_{'generic' if generic else 'custom'}_plan; "
+        self._ask += f"EXECUTE {self._name}{_listed([f'%s::{kind}' for kind in types])}"
         self._whole = re.sub(r"\$(\d+)", lambda n: f"%(v{n[1]})s::{types[int(n[1]) - 1]}", sql.replace("%", "%%"))
         Question.by_name = {**Question.by_name, self._name: self}
 
     def rows(self, *values: Any) -> list[tuple[Any, ...]]:
-        """The answer for these values, in a transaction, which a question alone begins and ends."""
-        with nullcontext() if connection.in_atomic_block else transaction.atomic(), connection.cursor() as cursor:
-            known = _known(cursor)
-            if self._name not in known:
-                cursor.execute(self._prepare)
-                known.add(self._name)
+        """The answer for these values."""
+        with connection.cursor() as cursor:
+            if not self._is_known(cursor):
+                return self.rows_planned_anew(*values)
             cursor.execute(self._ask, list(values))
             return list(cursor.fetchall())
 
     def rows_planned_anew(self, *values: Any) -> list[tuple[Any, ...]]:
-        """The same in one statement, where no transaction is open that would keep a connection for us."""
+        """The same, and nobody remembers that it was asked."""
         with connection.cursor() as cursor:
             cursor.execute(self._whole, {f"v{place}": value for place, value in enumerate(values, 1)})
             return list(cursor.fetchall())
+
+    def send(self, *values: Any) -> None:
+        """The same for a statement that answers nothing, which may wait for others (kernel.together)."""
+        with connection.cursor() as cursor:
+            known = self._is_known(cursor)
+        if known:
+            write(self._ask, values)
+        else:
+            self._send_whole(values)
+
+    def _send_whole(self, values: Sequence[Any]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(self._whole, {f"v{place}": value for place, value in enumerate(values, 1)})
+
+    def _is_known(self, cursor: Any) -> bool:
+        """Whether whoever answers knows it, now that it was told; behind a pooler only inside a transaction.
+
+        Outside of one, the message is a transaction of its own, so what is said in it of planning ends with it.
+        """
+        line = _line(cursor)
+        if not (line.direct or connection.in_atomic_block):
+            return False
+        known = line.known if line.direct else _known(cursor, line)
+        if self._name not in known:
+            cursor.execute(self.prepare)
+            known.add(self._name)
+        return True
 
 
 @dataclass(slots=True)
@@ -73,18 +103,23 @@ def _listed(words: Sequence[str]) -> str:
     return f" ({', '.join(words)})" if words else ""
 
 
-def _known(cursor: Any) -> set[str]:
-    """The names that whoever answers knows. Behind a pooler it is asked in each transaction: Django's hooks are new."""
+def _known(cursor: Any, line: _Line) -> set[str]:
+    """The names that whoever answers behind a pooler knows: asked once in each transaction."""
+    if line.hooks is not connection.run_on_commit:  # Django's list is a new one in each
+        cursor.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE 'q\\_%%'", [])
+        line.known = {name for (name,) in cursor.fetchall()}
+        line.hooks = connection.run_on_commit
+    return line.known
+
+
+def _line(cursor: Any) -> _Line:
+    """The line in use; whether it is direct is asked once."""
     raw = connection.connection
     line = _lines.get(raw)
     if line is None:
         cursor.execute("SELECT pg_backend_pid()")
         line = _lines[raw] = _Line(direct=cursor.fetchone() == (raw.info.backend_pid,))  # a pooler makes its own up
-    if not line.direct and line.hooks is not connection.run_on_commit:
-        cursor.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE 'q\\_%%'", [])
-        line.known = {name for (name,) in cursor.fetchall()}
-        line.hooks = connection.run_on_commit
-    return line.known
+    return line
 
 
 class Given(Expression):
@@ -118,8 +153,10 @@ class Reading(Generic[_Row]):
     `build` is called once in the life of the process, and never with real values.
     """
 
-    def __init__(self, build: Callable[..., "models.QuerySet[Any, _Row]"], types: Sequence[str]) -> None:
-        self._build, self._types = build, types
+    def __init__(
+        self, build: Callable[..., "models.QuerySet[Any, _Row]"], types: Sequence[str], *, generic: bool = True
+    ) -> None:
+        self._build, self._types, self._generic = build, types, generic
         self._made: _Made[_Row] | None = None
 
     def rows(self, *values: Any) -> list[_Row]:
@@ -129,11 +166,9 @@ class Reading(Generic[_Row]):
             TransactionManagementError: it locks rows, and was asked outside a transaction.
         """
         made = self._made = self._made or self._compiled()
-        if connection.in_atomic_block:
-            return made.read(made.question.rows(*values))
-        if made.locks:
+        if made.locks and not connection.in_atomic_block:
             raise TransactionManagementError("rows are locked inside a transaction only")
-        return made.read(made.question.rows_planned_anew(*values))
+        return made.read(made.question.rows(*values))
 
     @transaction.atomic
     def _compiled(self) -> "_Made[_Row]":
@@ -144,7 +179,9 @@ class Reading(Generic[_Row]):
             spelled = sql % tuple(
                 f"${p.place}" if isinstance(p, Given) else cursor.mogrify("%s", [p]).decode() for p in params
             )
-        return _Made(Question(spelled, self._types), _reader(compiler), locks=query.select_for_update)
+        return _Made(
+            Question(spelled, self._types, generic=self._generic), _reader(compiler), locks=query.select_for_update
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +235,9 @@ def _converter(compiler: SQLCompiler) -> Callable[[Iterable[Sequence[Any]]], Ite
     return converted if converters else lambda rows: rows
 
 
+_SENT = re.compile(r"(?:SET LOCAL plan_cache_mode = force_\w+_plan; )?EXECUTE (q_\w+)(?: \((?:%s::[^,)]+(?:, )?)+\))?")
+
+
 def spelled_out(sql: str) -> str:
-    """The text behind `EXECUTE q_…`, for whoever reads statements as they are sent; any other as it is."""
-    found = re.search(r"EXECUTE (q_\w+)", sql)
-    return Question.by_name[found[1]].sql if found else sql
+    """The text behind each `EXECUTE q_…`, for whoever reads statements as they are sent; anything else as it is."""
+    return _SENT.sub(lambda found: Question.by_name[found[1]].sql, sql)

@@ -5,11 +5,14 @@ sweep that costs more than everything else it does.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.expressions import DatabaseDefault
+
+from kernel.prepared import Question
 
 #: Fields whose values the driver knows how to write without being told.
 _AS_THEY_ARE = frozenset(
@@ -22,43 +25,57 @@ def update_all(rows: Sequence[models.Model], names: Iterable[str]) -> None:
 
     The caller has locked the rows, in the order of their keys.
     """
-    names = list(names)
+    names = tuple(names)
     if not rows or not names:
         return
-    meta, quote = rows[0]._meta, connection.ops.quote_name
-    fields: list[Any] = [meta.pk, *(meta.get_field(name) for name in names)]
-    given = ", ".join(quote(f.column) for f in fields)
-    changes = ", ".join(f"{quote(f.column)} = v.{quote(f.column)}" for f in fields[1:])
-    key = quote(fields[0].column)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"UPDATE {quote(meta.db_table)} AS t SET {changes} FROM unnest({_arrays(fields)}) AS v ({given})"  # noqa: S608  our own names
-            f" WHERE t.{key} = v.{key}",
-            _values(rows, fields),
-        )
+    fields, statement = _update_of(type(rows[0]), names)
+    statement.send(*_values(rows, fields))
 
 
 def insert_all(rows: Sequence[models.Model]) -> None:
     """Write these new rows of one table, in their order, in one INSERT; what the database fills in is left to it."""
     if not rows:
         return
-    meta, quote = rows[0]._meta, connection.ops.quote_name
-    fields: list[Any] = [
-        f for f in meta.concrete_fields if not isinstance(getattr(rows[0], f.attname), DatabaseDefault)
-    ]
-    columns = ", ".join(quote(f.column) for f in fields)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {quote(meta.db_table)} ({columns}) SELECT * FROM unnest({_arrays(fields)})",  # noqa: S608  our own names
-            _values(rows, fields),
-        )
+    given = (f.attname for f in rows[0]._meta.concrete_fields)
+    names = tuple(name for name in given if not isinstance(getattr(rows[0], name), DatabaseDefault))
+    fields, statement = _insert_of(type(rows[0]), names)
+    statement.send(*_values(rows, fields))
     for row in rows:
         row._state.adding, row._state.db = False, connection.alias
 
 
-def _arrays(fields: Iterable[Any]) -> str:
-    """A parameter for each column; without its length, or a cast would cut what is too long instead of refusing it."""
-    return ", ".join(f"%s::{f.db_type(connection).partition('(')[0]}[]" for f in fields)
+@lru_cache(maxsize=500)
+def _update_of(model: type[models.Model], names: tuple[str, ...]) -> "tuple[list[Any], Question]":
+    """The key and these fields of a model, and the statement that writes them."""
+    meta, quote = model._meta, connection.ops.quote_name
+    fields: list[Any] = [meta.pk, *(meta.get_field(name) for name in names)]
+    given = ", ".join(quote(f.column) for f in fields)
+    changes = ", ".join(f"{quote(f.column)} = v.{quote(f.column)}" for f in fields[1:])
+    key, types = quote(fields[0].column), _types(fields)
+    return fields, Question(
+        f"UPDATE {quote(meta.db_table)} AS t SET {changes} FROM unnest({_places(types)}) AS v ({given})"  # noqa: S608  our own names
+        f" WHERE t.{key} = v.{key}",
+        types,
+    )
+
+
+@lru_cache(maxsize=500)
+def _insert_of(model: type[models.Model], names: tuple[str, ...]) -> "tuple[list[Any], Question]":
+    """These fields of a model, and the statement that makes rows of them."""
+    quote = connection.ops.quote_name
+    fields: list[Any] = [f for f in model._meta.concrete_fields if f.attname in names]
+    columns, types = ", ".join(quote(f.column) for f in fields), _types(fields)
+    into = quote(model._meta.db_table)
+    return fields, Question(f"INSERT INTO {into} ({columns}) SELECT * FROM unnest({_places(types)})", types)  # noqa: S608  our own names
+
+
+def _types(fields: Iterable[Any]) -> list[str]:
+    """Of a parameter for each column; without its length, or a cast would cut what is too long instead of refusing."""
+    return [f"{str(f.db_type(connection)).partition('(')[0]}[]" for f in fields]
+
+
+def _places(types: Sequence[str]) -> str:
+    return ", ".join(f"${place}" for place in range(1, len(types) + 1))
 
 
 def _values(rows: Sequence[models.Model], fields: Sequence[Any]) -> list[list[Any]]:

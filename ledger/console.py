@@ -18,7 +18,9 @@ from ledger import closing, statement
 from ledger.models import ClosedDay
 from ledger.rules import CHART, CLEARING, ZONE, Owner, entry
 
-DESK = Desk("book", _("The book"), _("A day's trial balance, income by day, and each account line by line"), VIEWERS)
+DESK = Desk(
+    "book", _("The book of accounts"), _("A day's trial balance, income by day, and each account line by line"), VIEWERS
+)
 #: Income is shown for the day and the thirteen before it.
 INCOME_SPAN, STATEMENT_DAYS_MAX = timedelta(days=13), 366
 NAMES: dict[str, Words] = {
@@ -46,8 +48,8 @@ class AccountForm(forms.Form):
     code = forms.CharField(label=_("Account"), max_length=40)
     owner = forms.CharField(label=_("Owner (mch_… or per_…)"), max_length=40, required=False)
     realm = forms.IntegerField(label=_("World"), required=False)
-    first = forms.DateField(label=_("From"), widget=forms.DateInput(attrs={"type": "date"}))
-    last = forms.DateField(label=_("Until"), widget=forms.DateInput(attrs={"type": "date"}))
+    first = forms.DateField(label=_("From"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
+    last = forms.DateField(label=_("Until"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
 
     def clean_code(self) -> str:
         code = str(self.cleaned_data["code"])

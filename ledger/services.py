@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
-
+from kernel.transactions import joined
 from kernel.writes import insert_all
 from ledger.models import Posting
 from ledger.rules import Move
@@ -22,7 +21,7 @@ class Fact:
     order: UUID | None = None
 
 
-@transaction.atomic
+@joined()
 def post(facts: Iterable[Fact], *, realm_id: int, at: datetime) -> list[Posting]:
     """Book what happened, in one statement; moves of nothing are left out.
 

@@ -5,10 +5,16 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
+from kernel.prepared import Reading
 from kernel.refusal import NotFound
 from merchants import rules
 from merchants.models import ApiKey, Event, Merchant, Service, WebhookDelivery, WebhookEndpoint
 from merchants.models.events import EventQuerySet
+
+_KEY = Reading(
+    lambda digest: ApiKey.objects.select_related("merchant__realm").filter(digest=digest, revoked_at__isnull=True),
+    ["bytea"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +27,8 @@ class Caller:
 
 def caller_of(secret: str) -> Caller | None:
     """The merchant a secret belongs to; None for one that is unknown or revoked, at once."""
-    key = (
-        ApiKey.objects.select_related("merchant__realm")
-        .filter(digest=rules.digest(secret), revoked_at__isnull=True)
-        .first()
-    )
-    return Caller(key, key.merchant) if key else None
+    found = _KEY.rows(rules.digest(secret))
+    return Caller(found[0], found[0].merchant) if found else None
 
 
 def service_of(merchant_id: UUID, service_id: UUID) -> Service:

@@ -1,15 +1,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from uuid import UUID
 
 from django.db.models import Count, F, Prefetch, QuerySet, Sum
 
 from kernel.money import Money, totals
+from kernel.prepared import Reading
 from kernel.refusal import NotFound
 from orders.models import Concern, EasePolicy, Obligation, Order, Pause
 from orders.rules import Ease, Offer, offers
 
+_OF_MERCHANT = Reading(lambda merchant, key: Order.objects.filter(merchant_id=merchant, pk=key), ["uuid", "uuid"])
+_IS_OF = Reading(
+    lambda merchant, key: Order.objects.filter(merchant_id=merchant, pk=key).values_list("pk"), ["uuid", "uuid"]
+)
+#: No key sorts after it.
+_LAST_KEY = UUID(int=2**128 - 1)
+_OWED = Reading(lambda keys: Obligation.objects.filter(order_id__any=keys).order_by("order_id", "sequence"), ["uuid[]"])
 _UNPAID = Sum(F("amount_minor") - F("paid_minor"))
 
 
@@ -45,6 +54,45 @@ def orders_of(merchant_id: UUID) -> QuerySet[Order]:
     """The merchant's orders with what is owed of them."""
     obligations = Prefetch("obligations", Obligation.objects.order_by("sequence"))
     return Order.objects.filter(merchant_id=merchant_id).prefetch_related(obligations)
+
+
+def sheet_for(merchant_id: UUID, order_id: UUID) -> Sheet:
+    """The merchant's own order, whole.
+
+    Raises:
+        NotFound: missing, or another merchant's.
+    """
+    found = _OF_MERCHANT.rows(merchant_id, order_id)
+    if not found:
+        raise NotFound
+    return sheets(found)[0]
+
+
+def sheets(orders: Sequence[Order]) -> list[Sheet]:
+    """What is owed of each."""
+    owed: dict[UUID, list[Obligation]] = {order.id: [] for order in orders}
+    for row in _OWED.rows(list(owed)) if owed else ():
+        owed[row.order_id].append(row)
+    return [Sheet(order, owed[order.id]) for order in orders]
+
+
+def newest_of(merchant_id: UUID, *, before: UUID | None, limit: int) -> list[Order]:
+    """The merchant's orders, newest first, those before a key."""
+    return _newest(limit).rows(merchant_id, before or _LAST_KEY)
+
+
+@cache
+def _newest(limit: int) -> Reading[Order]:
+    return Reading(
+        lambda merchant, before: Order.objects.filter(merchant_id=merchant, pk__lt=before).order_by("-pk")[:limit],
+        ["uuid", "uuid"],
+        generic=False,
+    )
+
+
+def is_of(merchant_id: UUID, order_id: UUID) -> bool:
+    """Whether it is the merchant's own order."""
+    return bool(_IS_OF.rows(merchant_id, order_id))
 
 
 def order_of(merchant_id: UUID, order_id: UUID) -> Order:

@@ -1,5 +1,6 @@
 """How an order looks from outside."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -110,8 +111,7 @@ class OrderOut(Wire):
     timeline: str
 
 
-def order_out(order: Order) -> OrderOut:
-    obligations = list(order.obligations.all())
+def order_out(order: Order, obligations: Sequence[Obligation]) -> OrderOut:
     created = order.state == Order.State.CREATED
     return OrderOut(
         id=order.public_id,
@@ -165,7 +165,7 @@ def _obligation_out(row: Obligation) -> ObligationOut:
     )
 
 
-def _collection_out(obligations: list[Obligation]) -> Collection:
+def _collection_out(obligations: Sequence[Obligation]) -> Collection:
     failures: list[dict[str, Any]] = [row.last_failure for row in obligations if row.last_failure]
     last = max(failures, key=lambda failure: str(failure["at"]), default=None)
     plans = [

@@ -74,6 +74,8 @@ HAPPENED = {
     "due_moved": _("The next deduction was moved"),
     "refund_asked": _("A refund was asked for"),
     "refunded": _("Money went back to the person"),
+    "owed_again": _("The channel took a debit back: the person owes it again"),
+    "taken_back": _("The channel took a debit back, and the person owes nothing"),
     "deducted": _("Everything is collected"),
 }
 PURPOSES = {

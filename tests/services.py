@@ -1,9 +1,10 @@
 """PostgreSQL and Valkey of the test run. Loaded by `-p tests.services` before pytest-django reads the settings.
 
 Unless DATABASE_URL or REDIS_URL name real servers, both are our own: a fresh cluster in a temporary folder, the same
-launcher and the same two roles as `make up`, only that nothing is flushed to the disk. A given DATABASE_URL must belong
-to a superuser of a server that may be played with: a database test_bnpl_<process> is made and dropped there. In a given
-REDIS_URL the database next to the named one is emptied after each test.
+launcher and the same two roles as `make up`, only that nothing is flushed to the disk, unless a benchmark asks for it
+by TESTS_DURABLE=1. A given DATABASE_URL must belong to a superuser of a server that may be played with: a database
+test_bnpl_<process> is made and dropped there. In a given REDIS_URL the database next to the named one is emptied after
+each test.
 
 Of `pytest -n`, each worker has servers of its own and the one that only hands out the work has none.
 """
@@ -60,7 +61,7 @@ class Services:
         for name in os.environ.get(OURS, "").split():
             os.environ.pop(name, None)
         given = os.environ.get("DATABASE_URL")
-        self.postgres = None if given else Postgres(place, durable=False)
+        self.postgres = None if given else Postgres(place, durable=os.environ.get("TESTS_DURABLE") == "1")
         self.valkey = None if os.environ.get("REDIS_URL") else Valkey(place, durable=False)
         self.children: list[Child] = []
         if self.postgres:

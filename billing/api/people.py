@@ -171,7 +171,8 @@ class PayInSandbox(MerchantView):
         asked = Payment.parse(request)
         mine = orders.order_of(self.merchant_id, self.named("ord", order))
         pay.pay_now(mine.id, amount_minor=asked.amount, by=self.actor, at=self.now())
-        return answer(order_out(orders.order_of(self.merchant_id, mine.id)))
+        sheet = orders.sheet_for(self.merchant_id, mine.id)
+        return answer(order_out(sheet.order, sheet.obligations))
 
 
 class TakeBackInSandbox(MerchantView):
@@ -194,7 +195,8 @@ class TakeBackInSandbox(MerchantView):
         asked = TakingBack.parse(request)
         mine = orders.order_of(self.merchant_id, self.named("ord", order))
         sandbox_returns.take_back_latest(mine.id, asked.code, at=self.now())
-        return answer(order_out(orders.order_of(self.merchant_id, mine.id)))
+        sheet = orders.sheet_for(self.merchant_id, mine.id)
+        return answer(order_out(sheet.order, sheet.obligations))
 
 
 def _script(asked: NewPerson | NewBehaviour, now: datetime) -> instruments.Script:

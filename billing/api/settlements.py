@@ -69,7 +69,7 @@ class ProofQuery(Wire):
 
 
 class SettlementProof(Wire):
-    """That lines of a settlement stand in closed days of the book; the guide has a script that checks it."""
+    """That lines of a settlement stand in closed days of the book: `docs/verify_settlement.py` checks it."""
 
     object: Literal["settlement_proof"]
     livemode: bool

@@ -42,4 +42,5 @@ class CollectOrder(MerchantView):
         Nothing.parse(request)
         mine = orders.order_of(self.merchant_id, self.named("ord", order))
         pay.collect_now(mine.id, by=self.actor, at=self.now())
-        return answer(order_out(orders.order_of(self.merchant_id, mine.id)))
+        sheet = orders.sheet_for(self.merchant_id, mine.id)
+        return answer(order_out(sheet.order, sheet.obligations))

@@ -1,10 +1,13 @@
 """Where money is met: the channels this instance can charge."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from itertools import groupby
+from typing import TypeAlias, TypeVar
 
 import structlog
 
@@ -70,14 +73,39 @@ def named(name: str) -> Line:
     return CHANNELS[name] if name in CHANNELS else PAYERS[name]
 
 
-def _in_time(
-    calls: Iterable[tuple[_T, str, str, Callable[[], Answer]]], within: timedelta
-) -> Iterator[tuple[_T, Answer]]:
+_Call: TypeAlias = tuple[_T, str, str, Callable[[], Answer]]
+
+
+def _in_time(calls: Iterable[_Call[_T]], within: timedelta) -> Iterator[tuple[_T, Answer]]:
+    """The answers. Who bears many calls at a time is asked side by side, while the others are asked in turn."""
     until = time.monotonic() + within.total_seconds()
-    for key, name, number, call in calls:
-        if time.monotonic() >= until:
-            return
-        yield key, _asked(call, name, number)
+    apart = {one: list(some) for one, some in groupby(sorted(calls, key=_one_by_one), key=_one_by_one)}
+    with ExitStack() as pools:
+        coming = _begun(apart.get(False, []), until, pools)
+        for key, name, number, call in apart.get(True, []):
+            if (answer := _asked_before(until, call, name, number)) is not None:
+                yield key, answer
+        for key, future in coming:
+            if (answer := future.result()) is not None:
+                yield key, answer
+
+
+def _one_by_one(call: _Call[_T]) -> bool:
+    return named(call[1]).at_once == 1
+
+
+def _begun(calls: Sequence[_Call[_T]], until: float, pools: ExitStack) -> list[tuple[_T, Future[Answer | None]]]:
+    """Calls under way, each channel's by as many hands as it bears."""
+    hands: dict[str, ThreadPoolExecutor] = {}
+    for _, name, _, _ in calls:
+        if name not in hands:
+            hands[name] = pools.enter_context(ThreadPoolExecutor(named(name).at_once, thread_name_prefix=name))
+    return [(key, hands[name].submit(_asked_before, until, call, name, number)) for key, name, number, call in calls]
+
+
+def _asked_before(until: float, call: Callable[[], Answer], name: str, number: str) -> Answer | None:
+    """The answer, if there is still time to ask."""
+    return None if time.monotonic() >= until else _asked(call, name, number)
 
 
 def query(name: str, number: str, *, at: datetime) -> Answer:

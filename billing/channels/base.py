@@ -102,6 +102,8 @@ class Line(Protocol):
     #: After this long "not found" may mean "never arrived", if it was said `asks_min` times.
     finality: timedelta
     asks_min: int
+    #: How many calls it takes at one time. One that works in our own database takes one.
+    at_once: int
 
     def query(self, number: str, *, at: datetime) -> Answer:
         """What became of the number."""

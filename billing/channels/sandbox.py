@@ -14,6 +14,7 @@ class SandboxChannel:
     name = "sandbox"
     finality = timedelta(seconds=30)
     asks_min = 2
+    at_once = 1
 
     def charge(self, charge: Charge) -> Answer:
         try:

@@ -23,6 +23,7 @@ class WalletChannel:
     name = "wallet"
     finality = timedelta()
     asks_min = 1
+    at_once = 1
 
     @transaction.atomic
     def charge(self, charge: Charge) -> Answer:

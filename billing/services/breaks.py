@@ -177,7 +177,8 @@ def _held(row: Break) -> _Ours | None:
 def _is_booked(row: Break, ours: _Ours | None) -> bool:
     """Whether our books hold by now exactly what the channel's line says."""
     if row.line is not None and row.line.kind == "return":
-        return Dispute.objects.filter(channel=row.channel, channel_txn=row.line.channel_txn).exists()
+        said = {"channel_txn": row.line.channel_txn, "amount_minor": row.theirs_minor, "currency": row.theirs_currency}
+        return Dispute.objects.filter(channel=row.channel, **said).exists()
     if ours is None or row.line is None or row.line.status != "success" or row.kind == Break.Kind.DUPLICATE:
         return False
     return ours.state == "succeeded" and (ours.channel_txn, ours.amount) == (row.line.channel_txn, row.theirs)

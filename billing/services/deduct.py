@@ -204,6 +204,7 @@ def _line(deduction: Deduction, want: Want) -> DeductionLine:
 DUE = Sweep(
     name="deduct",
     act=deduct_due,
+    batch=500,
     first="SELECT min(collect_at) FROM orders_obligation WHERE realm_id = %(realm)s AND collect_at IS NOT NULL",
     work=Obligation,
     column="collect_at",

@@ -8,20 +8,21 @@ from uuid import UUID
 
 import msgspec
 import structlog
-from django.db import connection
 
 from kernel.ids import uuid7
+from kernel.prepared import Question
 from kernel.writes import insert_all
 from merchants.models import WebhookDelivery
 from merchants.rules.events import wants
 
 # One statement, whoever listens: a merchant without endpoints pays for an empty look at their index, and no more.
-_TELL = """
+_TELL = Question(
+    """
 WITH told AS (
     INSERT INTO merchants_event (id, realm_id, merchant_id, type, subject_id, sequence, data, at, request_id)
-    SELECT v.id, %s, v.merchant, v.type, v.subject,
-           coalesce(told.last, 0) + row_number() OVER (PARTITION BY v.subject ORDER BY v.n), v.data, %s, %s
-    FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::uuid[], %s::jsonb[])
+    SELECT v.id, $1, v.merchant, v.type, v.subject,
+           coalesce(told.last, 0) + row_number() OVER (PARTITION BY v.subject ORDER BY v.n), v.data, $2, $3
+    FROM unnest($4, $5, $6, $7, $8)
          WITH ORDINALITY AS v (id, merchant, type, subject, data, n)
     LEFT JOIN LATERAL (
         SELECT max(sequence) AS last FROM merchants_event WHERE subject_id = v.subject) told ON true
@@ -30,7 +31,9 @@ WITH told AS (
 SELECT told.id, told.type, e.id, e.event_types FROM told
 JOIN merchants_webhookendpoint e ON e.merchant_id = told.merchant_id AND e.state = 'enabled'
 ORDER BY told.id, e.id
-"""
+""",
+    ["bigint", "timestamptz", "text", "uuid[]", "uuid[]", "text[]", "uuid[]", "jsonb[]"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +54,20 @@ def publish(news: Sequence[News], *, realm_id: int, at: datetime) -> None:
     if not news:
         return
     request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _TELL,
-            [
-                realm_id,
-                at,
-                request_id,
-                [uuid7() for _ in news],
-                [item.merchant_id for item in news],
-                [item.type for item in news],
-                [item.subject_id for item in news],
-                [msgspec.json.encode(item.data).decode() for item in news],
-            ],
-        )
-        heard = [(event, endpoint, name, filters) for event, name, endpoint, filters in cursor.fetchall()]
+    heard = _TELL.rows(
+        realm_id,
+        at,
+        request_id,
+        [uuid7() for _ in news],
+        [item.merchant_id for item in news],
+        [item.type for item in news],
+        [item.subject_id for item in news],
+        [msgspec.json.encode(item.data).decode() for item in news],
+    )
     insert_all(
         [
             WebhookDelivery(realm_id=realm_id, endpoint_id=endpoint, event_id=event, next_at=at, created_at=at)
-            for event, endpoint, name, filters in heard
+            for event, name, endpoint, filters in heard
             if wants(_listed(filters), name)
         ]
     )

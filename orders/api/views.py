@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from kernel.contract import Nothing, operation
-from kernel.paging import page
+from kernel.paging import cut, page, place_of
 from kernel.refusal import NotFound
 from kernel.wire import Wire
 from merchants import queries as merchants
@@ -47,13 +47,14 @@ class OrderView(MerchantView):
             NotFound: missing, or another merchant's.
         """
         key = self.named("ord", order)
-        if not Order.objects.filter(pk=key, merchant_id=self.merchant_id).exists():
+        if not queries.is_of(self.merchant_id, key):
             raise NotFound
         return key
 
     def shown(self, order_id: UUID, *, status: int = 200) -> HttpResponse:
         """The order as it stands now."""
-        return answer(order_out(queries.order_of(self.merchant_id, order_id)), status=status)
+        sheet = queries.sheet_for(self.merchant_id, order_id)
+        return answer(order_out(sheet.order, sheet.obligations), status=status)
 
 
 class Orders(OrderView):
@@ -62,15 +63,23 @@ class Orders(OrderView):
     @operation("list_orders", "List orders", gives=OrderList, query=OrderQuery, refuses=[NotAllowed])
     def get(self, request: Request) -> HttpResponse:
         asked = OrderQuery.parse_query(request)
-        rows = queries.orders_of(self.merchant_id)
-        if asked.out_order_no is not None:
-            rows = rows.filter(out_order_no=asked.out_order_no)
-        if asked.state is not None:
-            rows = rows.filter(state=asked.state)
-        if asked.agreement is not None:
-            rows = rows.filter(agreement_id=self.named("agr", asked.agreement))
-        found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit)
-        return answer(OrderList(data=[order_out(row) for row in found], next_cursor=cursor))
+        chosen = {
+            "out_order_no": asked.out_order_no,
+            "state": asked.state,
+            "agreement_id": None if asked.agreement is None else self.named("agr", asked.agreement),
+        }
+        wanted = {name: value for name, value in chosen.items() if value is not None}
+        if wanted:
+            rows = Order.objects.filter(merchant_id=self.merchant_id, **wanted)
+            found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit)
+        else:  # as programs ask again and again
+            newest = queries.newest_of(self.merchant_id, before=place_of(asked.cursor), limit=asked.limit + 1)
+            found, cursor = cut(newest, asked.limit)
+        return answer(
+            OrderList(
+                data=[order_out(sheet.order, sheet.obligations) for sheet in queries.sheets(found)], next_cursor=cursor
+            )
+        )
 
     @operation(
         "create_order",
@@ -108,7 +117,9 @@ class Orders(OrderView):
         opening = services.open_order(self.merchant_id, wish, by=self.actor, at=self.now())
         if opening.order is None:
             return self.refused(refusals.OrderRefused(reason=opening.coarse_reason))
-        return self.shown(opening.order.id, status=201 if opening.decision else 200)
+        if opening.decision is None:
+            return self.shown(opening.order.id)
+        return answer(order_out(opening.order, ()), status=201)
 
 
 class OneOrder(OrderView):

@@ -50,14 +50,16 @@ def receive(payments: Sequence[Payment], *, by: Actor, at: datetime) -> list[Ord
     by_id = {payment.obligation_id: payment for payment in payments}
     order_ids = {order_id for (order_id,) in _ORDERS_OF.rows(list(by_id))}
     orders = {order.id: order for order in Order.objects.locked_all(order_ids)}
-    siblings = _SIBLINGS.rows(list(orders))
+    siblings: dict[UUID, list[Obligation]] = {key: [] for key in orders}
+    for row in _SIBLINGS.rows(list(orders)):
+        siblings[row.order_id].append(row)
     facts, deltas = [], []
-    paid = [row for row in siblings if row.id in by_id]
+    paid = [row for rows in siblings.values() for row in rows if row.id in by_id]
     for row in paid:
         payment = by_id[row.id]
         order = row.order = orders[row.order_id]
         lost = row.state == Obligation.State.WRITTEN_OFF
-        moves = _moves(row, payment.amount, _principal_paid(order, siblings), payment.clearing)
+        moves = _moves(row, payment.amount, _principal_paid(order, siblings[order.id]), payment.clearing)
         _take(row, payment.amount)
         facts.append(Fact(payment.cause, "recovered" if lost else "collected", moves, order.id))
         deltas.append(Delta(order.person_id, outstanding_minor=0 if lost else -payment.amount.minor))
@@ -65,14 +67,14 @@ def receive(payments: Sequence[Payment], *, by: Actor, at: datetime) -> list[Ord
     record_all(finished, "paid", by=by, at=at)
     record_all([row for row in paid if row.owed], "part_paid", by=by, at=at)
     news = [news_of_obligation(row, "obligation.paid") for row in finished]
-    done = [o for o in orders.values() if not any(row.owed for row in siblings if row.order_id == o.id)]
+    done = [order for order in orders.values() if not any(row.owed for row in siblings[order.id])]
     for order in done:
         deltas.append(keep_promise(order, at=at))
         news.append(news_of(order, "order.deducted"))
     record_all(done, "deducted", by=by, at=at)
     credit.change_profiles(deltas, at=at)
     credit.leave_orders([order.agreement_id for order in done], by=by, at=at)
-    realm_id = siblings[0].realm_id
+    realm_id = paid[0].realm_id
     ledger.post(facts, realm_id=realm_id, at=at)
     tell(news, realm_id=realm_id, at=at)
     return list(orders.values())
@@ -100,5 +102,5 @@ def _moves(row: Obligation, amount: Money, before: Money, clearing: Account) -> 
 
 def _principal_paid(order: Order, rows: Sequence[Obligation]) -> Money:
     """What was paid so far of what was bought, and did not go back: what the merchant's fee is counted from."""
-    principal = (row for row in rows if row.order_id == order.id and row.kind == Obligation.Kind.PRINCIPAL)
-    return Money(sum(row.paid_minor for row in principal) - order.refunded_minor, order.currency)
+    principal = sum(row.paid_minor for row in rows if row.kind == Obligation.Kind.PRINCIPAL)
+    return Money(principal - order.refunded_minor, order.currency)

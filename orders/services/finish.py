@@ -8,13 +8,13 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import transaction
 
 from credit import services as credit
 from credit.services import Delta
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
+from kernel.transactions import joined
 from ledger import services as ledger
 from ledger.services import Fact
 from orders import rules
@@ -53,7 +53,7 @@ class Final:
         return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).digest()
 
 
-@transaction.atomic
+@joined()
 def complete_order(order_id: UUID, final: Final, *, by: Actor, at: datetime) -> Order:
     """The service has ended: the held ceiling becomes what the person owes, due at the agreed time.
 
@@ -94,7 +94,7 @@ def complete_order(order_id: UUID, final: Final, *, by: Actor, at: datetime) -> 
     return order
 
 
-@transaction.atomic
+@joined()
 def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Order:
     """The order is called off; after completion the merchant forgives what is owed. Twice with one reason is once.
 
@@ -130,7 +130,7 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
     return order
 
 
-@transaction.atomic
+@joined()
 def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datetime) -> Order:
     """After completion the merchant asks for less. The same total again changes nothing.
 
@@ -170,7 +170,7 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
     return order
 
 
-@transaction.atomic
+@joined()
 def mark_paid(order_id: UUID, paid_at: datetime, reference: str, *, by: Actor, at: datetime) -> Order:
     """The person paid the merchant some other way: nothing is owed through us any more. Twice is once.
 

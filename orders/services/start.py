@@ -3,20 +3,24 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from django.db import connection, transaction
+from django.db import transaction
+from django.db.models import Exists
 
 from credit import queries as standings
 from credit import services as credit
 from credit.models import Agreement, Decision
 from credit.rules import Reason, Verdict
 from kernel.actor import Actor
+from kernel.prepared import Reading
 from kernel.refusal import FieldError, NotFound
 from kernel.sweeps import Sweep
+from kernel.together import write
+from kernel.transactions import joined
 from merchants.models import Service
 from orders import rules
 from orders.models import Order
@@ -34,6 +38,17 @@ from orders.services.tell import news_of, tell
 
 #: What a merchant hears when the person said no.
 DECLINED = "declined by the person"
+
+
+#: Who would owe, with everything an assessment looks at, and whether the number names an order already.
+_BEFORE = Reading(
+    lambda agreement, merchant, number: (
+        Agreement.objects.select_related(*standings.STANDING)
+        .filter(pk=agreement)
+        .annotate(again=Exists(Order.objects.filter(merchant_id=merchant, out_order_no=number)))
+    ),
+    ["uuid", "uuid", "text"],
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +91,7 @@ class Opening:
         return Verdict(approved=False, reasons=tuple(Reason(reason) for reason in reasons)).coarse
 
 
-@transaction.atomic
+@joined()
 def open_order(merchant_id: UUID, wish: Wish, *, by: Actor, at: datetime) -> Opening:
     """A person is about to use the service: they are assessed and the ceiling is held.
 
@@ -88,12 +103,10 @@ def open_order(merchant_id: UUID, wish: Wish, *, by: Actor, at: datetime) -> Ope
         AgreementNotActive, AboveCeiling, WrongAmountField, CurrencyMismatch, TotalInvalid, TimesInvalid.
     """
     _queue_for_number(merchant_id, wish.out_order_no)
-    again = Order.objects.filter(merchant_id=merchant_id, out_order_no=wish.out_order_no).first()
-    if again is not None:
-        if bytes(again.asked_hash) != wish.digest:
-            raise OrderNumberReused
-        return Opening(again)
-    standing = standings.standing_of(wish.agreement_id)
+    found = _BEFORE.rows(wish.agreement_id, merchant_id, wish.out_order_no)
+    if not found or found[0].again:
+        return _again(merchant_id, wish)
+    standing = standings.standing_under(found[0])
     agreement = standing.agreement
     if agreement.merchant_id != merchant_id:
         raise NotFound
@@ -170,11 +183,20 @@ def expire_unconfirmed(realm_id: int, *, at: datetime, limit: int) -> int:
     return len(orders)
 
 
+def _again(merchant_id: UUID, wish: Wish) -> Opening:
+    """The number names an order already, or the agreement does not exist."""
+    again = Order.objects.filter(merchant_id=merchant_id, out_order_no=wish.out_order_no).first()
+    if again is None:
+        raise NotFound
+    if bytes(again.asked_hash) != wish.digest:
+        raise OrderNumberReused
+    return Opening(again)
+
+
 def _queue_for_number(merchant_id: UUID, out_order_no: str) -> None:
     """Twins with one number stand in line here, so that the second one sees what the first one made."""
     name = hashlib.sha256(merchant_id.bytes + out_order_no.encode()).digest()[:8]
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(name, "big", signed=True)])
+    write("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(name, "big", signed=True)])
 
 
 def _order_of(agreement: Agreement, wish: Wish, *, at: datetime) -> Order:
@@ -206,8 +228,8 @@ def _order_of(agreement: Agreement, wish: Wish, *, at: datetime) -> Order:
         ceiling_minor=ceiling,
         items=list(wish.items),
         discounts=list(wish.discounts),
-        starts_at=wish.starts_at,
-        ends_at=wish.ends_at,
+        starts_at=_utc(wish.starts_at),
+        ends_at=_utc(wish.ends_at),
         start_location=wish.start_location,
         end_location=wish.end_location,
         attach=wish.attach,
@@ -216,6 +238,11 @@ def _order_of(agreement: Agreement, wish: Wish, *, at: datetime) -> Order:
         opened_at=None if waits else at,
         expires_at=at + rules.CONFIRMATION if waits else None,
     )
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """As it will be read again."""
+    return moment and moment.astimezone(UTC)
 
 
 def _amounts(service: Service, wish: Wish) -> tuple[int | None, int]:

@@ -40,6 +40,7 @@ from personal.services import copying, erase
 from personal.services import export as exports
 from personal.services.proof import issue_proof, revoke_proof
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
+from tests.messages import apart, uuids
 from tests.office.seconds import two_agree
 
 ORDER = (
@@ -82,15 +83,6 @@ def rank(table: str) -> int:
     return REST
 
 
-def uuids(values: Any) -> set[UUID]:
-    """Every key among a statement's parameters, however deep."""
-    if isinstance(values, UUID):
-        return {values}
-    if isinstance(values, list | tuple):
-        return set().union(*map(uuids, values))
-    return set()
-
-
 class Watch:
     """What was locked first in each transaction, in order, and where that broke the rule."""
 
@@ -121,7 +113,8 @@ class Watch:
             self.seen.append(table)
 
     def __call__(self, execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
-        self.note(sql, params)
+        for statement, values in apart(sql, params):
+            self.note(statement, values)
         return execute(sql, params, many, context)
 
 

@@ -28,7 +28,7 @@ from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
 from tests.stillness import nothing_moves
 from tests.threads import at_once, refusals
 
-STAFF = Actor.staff(uuid7())
+STAFF = Actor.staff(uuid7()).agreed(Actor.staff(uuid7()))
 DAY = timedelta(days=1)
 TERMS_NOW = {"retry_days": [1, 2, 3, 5, 7, 10, 14, 21, 30], "paydays": [10, 15]}
 

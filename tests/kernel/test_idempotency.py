@@ -167,7 +167,7 @@ def test_a_twin_still_running_is_told_to_wait_and_nothing_is_kept_of_that(api: A
     other = connections.create_connection("default")
     try:
         with transaction.atomic():
-            idempotency._hold(held)  # noqa: SLF001  a request that has not answered yet
+            idempotency._kept(held)  # noqa: SLF001  a request that has not answered yet
             connections["default"], mine = other, connections["default"]
             with nothing_moves():
                 twin = api.post("services", UMBRELLA, **key("k"))

@@ -47,9 +47,13 @@ def test_its_rows_are_those_of_the_queryset_with_what_they_name(power_bank: Shop
 @pytest.mark.django_db(transaction=True)
 def test_outside_a_transaction_it_is_asked_in_one_statement_and_nothing_is_locked(power_bank: Shop) -> None:
     order = completed(power_bank, someone(power_bank), yuan("12.34"))
+    OF_KEYS.rows([])  # from now on this connection knows the question
     with CaptureQueriesContext(connection) as asked:
         assert OF_KEYS.rows([order.id]) == [order]
     assert len(asked) == 1
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW plan_cache_mode")
+        assert cursor.fetchone() == ("auto",)
     with pytest.raises(transaction.TransactionManagementError):
         DUE.rows(power_bank.realm_id, NOON)
 

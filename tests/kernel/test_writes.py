@@ -35,7 +35,7 @@ def test_each_row_gets_its_own_values_of_every_kind_in_one_statement(owed: list[
     ) as seen:
         update_all(owed, names)
 
-    assert len(seen) == 1
+    assert len([query for query in seen if not query["sql"].startswith("PREPARE")]) == 1
     for row, before in zip(owed, kept, strict=True):
         now = Obligation.objects.get(pk=row.pk)
         assert [getattr(now, name) for name in names] == [getattr(row, name) for name in names]

@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OTHERS = {"obligation", "obligations", "rows", "overdue", "kept", "new", "finished", "moving", "aged", "fees"}
 OTHERS |= {"[fee for fee, _ in group]", "[_obligation(order, due_at)]", "[row for row in paid if row.owed]"}
 OTHERS |= {"concern", "deductions", "lost", "gone", "refund", "part", "parts", "orphans"}
-OTHERS |= {"row", "settlement", "payout"}
+OTHERS |= {"row", "settlement", "payout", "dispute"}
 DATA = {"total": 1234, "amount": 200, "parts": 3, "every_days": 30, "reason": "outage"}
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 

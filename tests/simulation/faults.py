@@ -110,6 +110,7 @@ class FaultyChannel:
     name = "sandbox"
     finality = FINALITY
     asks_min = 2
+    at_once = 1
 
     def __init__(
         self, rng: random.Random, point: Callable[[str], None], storms: list[tuple[datetime, datetime]]

@@ -14,6 +14,7 @@ from billing.services.deduct import deduct_due
 from bnpl.celery import app
 from kernel.clock import live_now
 from kernel.models import IdempotencyKey
+from kernel.prepared import spelled_out
 from orders.models import Order
 from tests.api import Api, key, refused, wish_for
 from tests.conftest import Shop
@@ -58,7 +59,7 @@ def test_a_connection_that_breaks_in_the_middle_undoes_all_and_the_same_request_
     wish = wish_for(api.agreement(power_bank.service.public_id))
 
     def break_at_the_event(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:  # noqa: FBT001
-        if "INSERT INTO merchants_event" in sql:
+        if "INSERT INTO merchants_event" in spelled_out(sql):
             raise OperationalError("server closed the connection unexpectedly")
         return execute(sql, params, many, context)
 

@@ -1,0 +1,100 @@
+"""What was measured: a row for each goal, as a table, as JSON and as a picture."""
+
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.goals import BY_NAME, GOALS
+from benchmarks.pictures import bars, curve
+
+FOLDER = Path(__file__).parent / "results"
+Rounds = Mapping[str, Sequence[float]]
+
+
+@dataclass(slots=True)
+class Book:
+    """Filled by the parts as they are run. A goal that nothing was written for says so."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    rounds: dict[str, list[float]] = field(default_factory=dict)
+    #: What goes beside the goals: CPU of each program for a unit of work, and other plain figures.
+    notes: list[str] = field(default_factory=list)
+    pictures: dict[str, str] = field(default_factory=dict)
+
+    def ratio(self, name: str, ours: Sequence[float], theirs: Sequence[float], unit: str, sides: Rounds) -> None:
+        """The median of a goal's ratio, round by round: each round's two sides met the same weather."""
+        self.write(name, [mine / other for mine, other in zip(ours, theirs, strict=True)], unit, sides)
+
+    def write(self, name: str, figures: Sequence[float], unit: str = "", sides: Rounds | None = None) -> None:
+        self.values[name], self.rounds[name] = median(figures), list(figures)
+        goal = BY_NAME[name]
+        self.pictures[name] = bars(f"{name} ({goal.says})", sides or {"": figures}, unit or goal.unit)
+
+    def growth(self, name: str, unit: str, curves: Mapping[str, Mapping[int, float]]) -> None:
+        """How something grows with its table."""
+        self.pictures[name] = curve(name, unit, curves)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+        print(f"    {text}", flush=True)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [self._row(goal.name) for goal in GOALS]
+
+    def _row(self, name: str) -> dict[str, Any]:
+        goal, value = BY_NAME[name], self.values.get(name)
+        return {
+            "name": name,
+            "value": None if value is None else round(value, 3),
+            "unit": goal.unit,
+            "against": goal.against if value is not None else f"{goal.against}; not measured: {goal.unmeasured}",
+            "goal": goal.says,
+            "met": None if value is None else goal.met(value),
+            "rounds": [round(figure, 3) for figure in self.rounds.get(name, ())],
+        }
+
+    def keep(self) -> None:
+        """Print the table; write results/latest.json and a picture for each row."""
+        print(self.table())
+        FOLDER.mkdir(exist_ok=True)
+        whole = {"commit": commit(), "machine": machine(), "rows": self.rows()}
+        text = json.dumps(whole, ensure_ascii=False, indent=1)
+        (FOLDER / "latest.json").write_text(f"{text}\n", encoding="utf-8")
+        for name, picture in self.pictures.items():
+            (FOLDER / f"{file_of(name)}.svg").write_text(picture, encoding="utf-8")
+
+    def table(self) -> str:
+        lines = ["", "| goal | measured | aim | met | rounds |", "|---|---|---|---|---|"]
+        for row in self.rows():
+            value = "–" if row["value"] is None else f"{row['value']:g} {row['unit']}".strip()
+            met = {None: "not measured", True: "yes", False: "no"}[row["met"]]
+            lines.append(f"| {row['name']} | {value} | {row['goal']} | {met} | {len(row['rounds'])} |")
+        return "\n".join([*lines, "", *self.notes])
+
+
+def file_of(name: str) -> str:
+    return "-".join("".join(sign if sign.isalnum() else " " for sign in name.lower()).split())
+
+
+def commit() -> str:
+    told = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"],  # noqa: S607  as whoever runs it would
+        cwd=FOLDER.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return told.stdout.strip() or "unknown"
+
+
+def machine() -> str:
+    load = os.getloadavg()[0]
+    return (
+        f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, load {load:.1f} at the end"
+    )

@@ -1,0 +1,70 @@
+"""Plain SVG: bars for what was measured in turn, curves for what grows. Readable in light and dark."""
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import median
+from xml.sax.saxutils import escape
+
+_WIDTH, _LEFT, _ROW, _HEAD, _BAR = 640, 190, 34, 44, 330
+_COLOURS = ("#1a7f64", "#b4690e", "#3b66c4", "#9b3f8f")
+_STYLE = (
+    "text{font:13px system-ui,sans-serif;fill:#222}.s{font-size:12px;fill:#555}.p{fill:#fff}"
+    "@media(prefers-color-scheme:dark){text{fill:#eee}.s{fill:#bbb}.p{fill:#16181c}}"
+)
+
+
+def bars(title: str, sides: Mapping[str, Sequence[float]], unit: str) -> str:
+    """The median of each side as a bar, every round as a dot on it."""
+    most = max((max(rounds) for rounds in sides.values() if rounds), default=1.0) or 1.0
+    parts = []
+    for place, (name, rounds) in enumerate(sides.items()):
+        y, middle = _HEAD + place * _ROW, median(rounds)
+        colour = _COLOURS[place % len(_COLOURS)]
+        parts.append(_text(_LEFT - 10, y + 16, name, anchor="end"))
+        parts.append(f'<rect x="{_LEFT}" y="{y}" width="{_BAR * middle / most:.1f}" height="22" fill="{colour}"/>')
+        parts += [
+            f'<circle cx="{_LEFT + _BAR * one / most:.1f}" cy="{y + 11}" r="3" fill="none" stroke="#888"/>'
+            for one in rounds
+        ]
+        parts.append(_text(_LEFT + _BAR + 10, y + 16, f"{_figure(middle)} {unit}"))
+    return _drawn(title, _HEAD + len(sides) * _ROW + 8, parts)
+
+
+def curve(title: str, unit: str, curves: Mapping[str, Mapping[int, float]]) -> str:
+    """Figures against the size of the table, which grows tenfold from mark to mark."""
+    sizes = sorted({size for points in curves.values() for size in points})
+    most = max((value for points in curves.values() for value in points.values()), default=1.0) or 1.0
+    foot, height = _HEAD + 180, _HEAD + 220 + 18 * len(curves)
+    span = max(math.log10(sizes[-1] / sizes[0]), 0.01) if len(sizes) > 1 else 1.0
+
+    def at(size: int, value: float) -> tuple[float, float]:
+        return 80 + 460 * math.log10(size / sizes[0]) / span, foot - 160 * value / most
+
+    parts = [f'<path d="M80 {_HEAD + 10}V{foot}H560" fill="none" stroke="#888"/>']
+    parts += [_text(at(size, 0)[0], foot + 18, f"{size:,}", anchor="middle") for size in sizes]
+    parts.append(_text(72, foot - 156, _figure(most), anchor="end"))
+    for place, (name, points) in enumerate(curves.items()):
+        colour, spots = _COLOURS[place % len(_COLOURS)], [at(*point) for point in sorted(points.items())]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in spots]
+        last = points[max(points)] if points else 0.0
+        y = foot + 42 + 18 * place
+        parts.append(f'<rect x="80" y="{y - 10}" width="12" height="12" fill="{colour}"/>')
+        parts.append(_text(100, y, f"{name}: {_figure(last)} {unit} at the last"))
+    return _drawn(title, height, parts)
+
+
+def _drawn(title: str, height: int, parts: Sequence[str]) -> str:
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">'
+    plain = f'<rect class="p" width="{_WIDTH}" height="{height}"/>'
+    body = "\n".join([f"<title>{escape(title)}</title><style>{_STYLE}</style>", plain, _text(14, 24, title), *parts])
+    return f"{head}\n{body}\n</svg>\n"
+
+
+def _text(x: float, y: float, text: str, *, anchor: str = "start") -> str:
+    return f'<text x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{escape(text)}</text>'
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -1,0 +1,59 @@
+"""What a bench leaves behind: a row for each goal, and a picture that can be opened."""
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from benchmarks import book as books
+from benchmarks.book import Book, file_of
+from benchmarks.goals import BY_NAME, GOALS
+from benchmarks.pictures import curve
+from benchmarks.weather import Work, in_turn, paces
+
+NAME = "1 create over HTTP"
+
+
+def test_each_goal_has_a_row_whether_it_was_measured_or_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(books, "FOLDER", tmp_path)
+    book, pace = Book(), {"ours": [40.0, 90.0, 60.0], "theirs": [10.0, 20.0, 20.0]}
+    book.ratio(NAME, pace["ours"], pace["theirs"], "/s", pace)
+    book.growth("5 history, growth", "ms", {"time": {100: 1.0, 10_000: 1.2}})
+    book.keep()
+
+    kept = json.loads((tmp_path / "latest.json").read_text(encoding="utf-8"))
+    assert set(kept) == {"commit", "machine", "rows"}
+    assert [row["name"] for row in kept["rows"]] == [goal.name for goal in GOALS]
+    assert all(set(row) == {"name", "value", "unit", "against", "goal", "met", "rounds"} for row in kept["rows"])
+    rows = {row["name"]: row for row in kept["rows"]}
+    assert (rows[NAME]["value"], rows[NAME]["met"], rows[NAME]["rounds"]) == (4.0, True, [4.0, 4.5, 3.0])
+    other = rows["8 export"]
+    assert (other["value"], other["met"]) == (None, None)
+    assert "not measured" in other["against"]
+    for picture in (f"{file_of(NAME)}.svg", "5-history-growth.svg"):
+        assert ET.fromstring((tmp_path / picture).read_text(encoding="utf-8")).tag.endswith("svg")  # noqa: S314  ours
+
+
+def test_a_goal_is_met_at_its_bound_and_not_beyond() -> None:
+    assert BY_NAME[NAME].met(3.5)
+    assert not BY_NAME[NAME].met(3.49)
+    assert BY_NAME["5 history, time"].met(1.3)
+    assert not BY_NAME["5 history, time"].met(1.31)
+
+
+def test_sides_are_measured_in_turn_and_each_begins_once() -> None:
+    order: list[str] = []
+
+    def side(name: str) -> Work:
+        order.append(name)
+        return Work(10, 2.0, {"web": 1.0})
+
+    done = in_turn({name: (lambda name=name: side(name)) for name in "ab"}, rounds=2)  # type: ignore[misc]
+    assert order == ["a", "b", "b", "a"]
+    assert paces(done) == {"a": [5.0, 5.0], "b": [5.0, 5.0]}
+    assert done["a"][0].cpu_each() == 0.1
+
+
+def test_a_curve_of_one_size_can_be_drawn() -> None:
+    assert "<svg" in curve("one", "ms", {"time": {100: 0.0}})

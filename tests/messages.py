@@ -1,0 +1,28 @@
+"""What goes to the database in one message, taken apart."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from kernel.together import BETWEEN
+
+
+def apart(sql: str, params: Any) -> Iterator[tuple[str, Any]]:
+    """The statements of one message, each with its own parameters."""
+    if isinstance(params, dict):
+        yield sql, params
+        return
+    left = list(params or ())
+    for statement in sql.split(BETWEEN):
+        mine = statement.count("%s")
+        yield statement, left[:mine]
+        left = left[mine:]
+
+
+def uuids(values: Any) -> set[UUID]:
+    """Every key among a statement's parameters, however deep."""
+    if isinstance(values, UUID):
+        return {values}
+    if isinstance(values, list | tuple):
+        return set().union(*map(uuids, values))
+    return set()

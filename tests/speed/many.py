@@ -1,0 +1,75 @@
+"""Orders in any number, copied by SQL from two that were really made: enough for the planner to take them seriously.
+
+Two in a hundred are the merchant's and one of them the person's; the rest is that of five
+hundred other merchants and of some other people.
+
+They are put in past the triggers and have no history, so what must always be true is not asked of them: they are there
+to be searched. Lives that are whole are made by tests/simulation/generator.py.
+"""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from orders.models import Order
+from tests.services import services as servers
+
+MINE_EACH, HERS_EACH = 100, 100
+FILL = """
+CREATE TEMP TABLE plan ON COMMIT DROP AS
+  SELECT n, lpad(to_hex(n), 32, '0')::uuid AS id, n %% %(each)s = 0 AS hers, n %% %(apart)s = 3 AS due
+  FROM generate_series(1, %(orders)s) n;
+INSERT INTO orders_order ({order_columns}) SELECT {order_values} FROM plan p
+  JOIN orders_order t ON t.id = CASE WHEN p.due THEN %(owed)s::uuid ELSE %(paid)s::uuid END ORDER BY n;
+INSERT INTO orders_obligation ({debt_columns}) SELECT {debt_values} FROM plan p
+  JOIN orders_obligation t ON t.order_id = CASE WHEN p.due THEN %(owed)s::uuid ELSE %(paid)s::uuid END ORDER BY n;
+"""
+_PERSON = "CASE WHEN p.hers THEN t.person_id ELSE (%(others)s::uuid[])[1 + p.n / 20 %% %(many)s] END"
+_MERCHANT = (
+    "CASE WHEN p.n %% %(mine)s IN (0, 3) THEN t.merchant_id ELSE lpad(to_hex(p.n / 7 %% 500), 32, '0')::uuid END"
+)
+_ORDER = {
+    "id": "p.id",
+    "merchant_id": _MERCHANT,
+    "person_id": _PERSON,
+    "out_order_no": "'B' || p.n",
+    "created_at": "t.created_at - (%(orders)s - p.n) * interval '1 second'",
+}
+_DEBT = {"id": "p.id", "order_id": "p.id", "merchant_id": _MERCHANT, "person_id": _PERSON}
+
+
+def fill(orders: int, *, due: int, paid: Order, owed: Order, others: Sequence[UUID]) -> None:
+    """So many, of which `due` are owed by others, and due, as `owed` is; the rest is as `paid`."""
+    with servers.superuser() as superuser, superuser.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        columns = {}
+        for table in ("orders_order", "orders_obligation"):
+            cursor.execute("SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0", [table])
+            columns[table] = [name for (name,) in cursor.fetchall()]
+        superuser.autocommit = False
+        cursor.execute(
+            FILL.format(
+                order_columns=", ".join(columns["orders_order"]),
+                order_values=_values(columns["orders_order"], _ORDER),
+                debt_columns=", ".join(columns["orders_obligation"]),
+                debt_values=_values(columns["orders_obligation"], _DEBT),
+            ),
+            {
+                "each": HERS_EACH,
+                "mine": MINE_EACH,
+                "apart": max(orders // due, 1),
+                "orders": orders,
+                "owed": str(owed.id),
+                "paid": str(paid.id),
+                "others": list(map(str, others)),
+                "many": len(others),
+            },
+        )
+        superuser.commit()
+        superuser.autocommit = True
+        cursor.execute("VACUUM ANALYZE orders_order")
+        cursor.execute("VACUUM ANALYZE orders_obligation")
+
+
+def _values(columns: list[str], changed: dict[str, str]) -> str:
+    """What is copied, but for what is changed."""
+    return ", ".join(changed.get(name, f"t.{name}") for name in columns)

@@ -1,0 +1,92 @@
+"""A lost index fails here, not on a stopwatch: how the hot questions are answered among many orders."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+
+from accounts.models import Person
+from billing.services.deduct import deduct_due
+from orders import services
+from orders.models import Order
+from tests.api import Api
+from tests.conftest import BY, NOON, Shop, completed, fresh, ordered, someone, yuan
+from tests.speed.many import fill
+from tests.speed.plans import Plan, plans_of
+from tests.visiting import it_is, visiting
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.breaks_the_house]
+ORDERS, DUE = 20_000, 100
+#: No hot question touches more pages than this for a page of twenty, however many orders there are.
+PAGES_MAX = 200
+BIG = ("orders_order", "orders_obligation")
+
+
+def walked(plans: list[Plan]) -> list[str]:
+    """The questions that read a big table from end to end, or more than a page is worth."""
+    return [
+        f"{plan.scans} {plan.buffers} buffers: {plan.sql[:300]}"
+        for plan in plans
+        if plan.buffers > PAGES_MAX or any(kind == "Seq Scan" and table in BIG for kind, table in plan.scans)
+    ]
+
+
+def made(shop: Shop, person: Person) -> Order:
+    """A crowd of orders after two: the one that is owed."""
+    paid = completed(shop, person, yuan("12.34"))
+    deduct_due(shop.realm_id, at=NOON)
+    owed = ordered(shop, paid.agreement)
+    services.complete_order(owed.id, services.Final(total=500), by=BY, at=NOON)
+    others = [someone(shop).id for _ in range(10)]
+    fill(ORDERS, due=DUE, paid=fresh(paid.id), owed=fresh(owed.id), others=others)
+    return owed
+
+
+def test_hot_questions_are_answered_from_indexes_and_touch_few_pages(
+    power_bank: Shop, ada: Person, subtests: pytest.Subtests
+) -> None:
+    owed = made(power_bank, ada)
+    it_is(NOON, ada)
+    api, browser = Api(power_bank), visiting(ada)
+    agreement, number = owed.agreement.public_id, owed.out_order_no
+    deep = f"{ORDERS // 2:032x}"
+    asked: dict[str, tuple[Callable[[], object], set[str]]] = {
+        "a list": (lambda: api.get("orders"), {"orders_of_merchant"}),
+        "a list from deep": (lambda: api.get(f"orders?cursor={deep}"), {"orders_of_merchant"}),
+        "a list of a state": (
+            lambda: api.get("orders?state=deducted"),
+            {"orders_of_merchant", "orders_of_merchant_by_state"},
+        ),
+        "a number": (lambda: api.get(f"orders?out_order_no={number}"), {"an_order_number_is_used_once"}),
+        "one order": (lambda: api.get(f"orders/{owed.public_id}"), {"orders_order_pkey", "orders_of_merchant"}),
+        "the same number again": (
+            lambda: api.post("orders", {"agreement": agreement, "out_order_no": "B77", "title": "x", "ceiling": 1}),
+            {"an_order_number_is_used_once"},
+        ),
+        "the promise record": (lambda: browser.get("/orders/"), {"orders_of_person"}),
+        "the record from deep": (lambda: browser.get(f"/orders/?cursor={deep}"), {"orders_of_person"}),
+    }
+    for name, (act, indexes) in asked.items():
+        act()  # what is asked for the first time is prepared first
+        with subtests.test(name):
+            plans = plans_of(act)
+            assert plans
+            assert walked(plans) == []
+            assert indexes & set().union(*(plan.indexes for plan in plans)), plans
+
+
+def test_due_work_is_claimed_by_its_one_index(power_bank: Shop, ada: Person) -> None:
+    made(power_bank, ada)
+    at = NOON + timedelta(minutes=1)
+
+    def claim() -> None:
+        with transaction.atomic():
+            rows, seen = services.lock_due(power_bank.realm_id, at=at, limit=20)
+            assert seen == 20 <= len(rows)
+
+    claim()
+    plans = plans_of(claim)
+    assert walked(plans[:1]) == []
+    assert {name for name in plans[0].indexes if "obligation" in name} == {"obligations_due"}, plans[0]
+    assert not any("Sort" in kind for kind in plans[0].nodes), plans[0]
