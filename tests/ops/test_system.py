@@ -32,6 +32,7 @@ def nothing_remembered(db: None) -> Iterator[None]:
 
 def rung(name: str) -> None:
     """The beat rings, and a worker takes it."""
+    app.loader.import_default_modules()
     task = app.tasks[name]
     task.push_request(headers={"every": 0.001})
     try:
