@@ -8,7 +8,8 @@ from django.db import transaction
 from credit import rules
 from credit.models import Agreement, Decision, Profile, ScoreChange
 from credit.queries import Standing
-from credit.services import AgreementState, ServicePaused, decide
+from credit.refusals import AgreementState, ServicePaused
+from credit.services import decide
 from kernel.actor import Actor
 from kernel.refusal import NotFound
 from merchants import services as merchants

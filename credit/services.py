@@ -7,15 +7,15 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F
-from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person
 from credit import rules
 from credit.models import Agreement, Decision, Profile, ScoreChange
 from credit.queries import Standing, standing_of
+from credit.refusals import AgreementState, AlreadyOpened, ServicePaused
 from kernel.actor import Actor
 from kernel.prepared import Question
-from kernel.refusal import NotFound, Refusal
+from kernel.refusal import NotFound
 from kernel.writes import insert_all
 from merchants import queries as merchant_queries
 from merchants import services as merchants
@@ -31,24 +31,6 @@ _JOIN = Question(
     "UPDATE credit_agreement SET live_orders = live_orders + 1 WHERE id = $1 AND state = 'active' RETURNING 1",
     ["uuid"],
 )
-
-
-class ServicePaused(Refusal):
-    """The merchant takes no new people or orders for this service now."""
-
-    code, title = "service_paused", _("This service takes nothing new at the moment.")
-
-
-class AgreementState(Refusal):
-    """The agreement is not in a state in which this can happen."""
-
-    code, title = "agreement_state", _("The agreement does not allow this now.")
-
-
-class AlreadyOpened(Refusal):
-    """One person opens one service once."""
-
-    code, title = "agreement_exists", _("This person has opened this service already.")
 
 
 @dataclass(frozen=True, slots=True)

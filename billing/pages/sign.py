@@ -17,7 +17,7 @@ from billing.services import instruments
 from credit import queries as standings
 from credit import returns
 from credit.models import Agreement
-from credit.services import AgreementState, AlreadyOpened
+from credit.refusals import AgreementState, AlreadyOpened
 from kernel import ids
 from kernel.clock import live_now
 from kernel.money import Money

@@ -10,6 +10,7 @@ from accounts.models import Person
 from credit import queries, services
 from credit.api.views import AgreementOut, agreement_out
 from credit.models import Agreement
+from credit.refusals import AgreementState, AlreadyOpened
 from kernel import ids
 from kernel.contract import Nothing, operation
 from kernel.refusal import NotFound, Refusal
@@ -41,7 +42,7 @@ class SignInSandbox(MerchantView):
         "Sign an agreement as its person would on their page",
         takes=Signature,
         gives=AgreementOut,
-        refuses=[NotAllowed, WrongMode, services.AgreementState, services.AlreadyOpened, AgreementRefused],
+        refuses=[NotAllowed, WrongMode, AgreementState, AlreadyOpened, AgreementRefused],
         writes=True,
         examples=[("Ada signs", {"person": "per_…"})],
     )

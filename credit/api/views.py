@@ -10,6 +10,7 @@ from rest_framework.request import Request
 
 from credit import queries, services
 from credit.models import Agreement
+from credit.refusals import ServicePaused
 from credit.returns import secret_of
 from credit.rules import assess
 from kernel.contract import Nothing, operation
@@ -104,7 +105,7 @@ class Agreements(MerchantView):
         takes=NewAgreement,
         gives=AgreementOut,
         status=201,
-        refuses=[NotAllowed, services.ServicePaused],
+        refuses=[NotAllowed, ServicePaused],
         writes=True,
         examples=[
             (

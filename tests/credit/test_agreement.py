@@ -9,6 +9,7 @@ from accounts.models import Person
 from billing.services.deduct import deduct_due
 from credit import services as credit
 from credit.models import Agreement
+from credit.refusals import AgreementState, AlreadyOpened, ServicePaused
 from kernel.refusal import NotFound
 from merchants import services as merchants
 from merchants.models import Event
@@ -46,14 +47,14 @@ def test_signed_again_by_the_same_person_it_is_the_same_signature(power_bank: Sh
 
 def test_somebody_else_cannot_sign_it_after_that(power_bank: Shop, ada: Person) -> None:
     agreement, other = opened(power_bank, ada), someone(power_bank)
-    with nothing_moves(), pytest.raises(credit.AgreementState):
+    with nothing_moves(), pytest.raises(AgreementState):
         credit.sign_agreement(agreement.id, other.id, by=BY, at=NOON)
 
 
 def test_a_person_opens_a_service_once_by_our_word_and_by_the_databases(power_bank: Shop, ada: Person) -> None:
     opened(power_bank, ada)
     second = asked(power_bank)
-    with nothing_moves(), pytest.raises(credit.AlreadyOpened):
+    with nothing_moves(), pytest.raises(AlreadyOpened):
         credit.sign_agreement(second.id, ada.id, by=BY, at=NOON)
     with nothing_moves(), refused_by(UNIQUE, "a_person_opens_a_service_once"):
         sql = "UPDATE credit_agreement SET state = 'active', version = 2, person_id = %s WHERE id = %s"
@@ -78,7 +79,7 @@ def someone_of(shop: Shop) -> Person:
 
 def test_a_paused_service_asks_nobody_new(power_bank: Shop) -> None:
     merchants.change_service(power_bank.merchant.id, power_bank.service.id, {"state": "paused"}, by=BY, at=NOON)
-    with nothing_moves(), pytest.raises(credit.ServicePaused):
+    with nothing_moves(), pytest.raises(ServicePaused):
         asked(power_bank)
 
 

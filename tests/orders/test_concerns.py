@@ -10,6 +10,7 @@ from billing.services.deduct import deduct_due
 from credit import review
 from credit import services as credit
 from credit.models import Decision
+from credit.refusals import AgreementState
 from kernel.actor import Actor
 from kernel.refusal import Invalid, NotFound
 from orders import rules
@@ -248,7 +249,7 @@ def test_a_service_that_is_being_stopped_is_opened_again(power_bank: Shop) -> No
     assert state_of(order) == "open"
     other = opened(power_bank, someone(power_bank))
     credit.stop_agreement(other.id, by=BY, at=NOON)
-    with nothing_moves(), pytest.raises(credit.AgreementState):
+    with nothing_moves(), pytest.raises(AgreementState):
         review.reopen_agreement(other.id, by=BY, at=NOON)
 
 

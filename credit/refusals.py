@@ -1,0 +1,23 @@
+"""Why a service is not opened or closed now."""
+
+from django.utils.translation import gettext_lazy as _
+
+from kernel.refusal import Refusal
+
+
+class ServicePaused(Refusal):
+    """The merchant takes no new people or orders for this service now."""
+
+    code, title = "service_paused", _("This service takes nothing new at the moment.")
+
+
+class AgreementState(Refusal):
+    """The agreement is not in a state in which this can happen."""
+
+    code, title = "agreement_state", _("The agreement does not allow this now.")
+
+
+class AlreadyOpened(Refusal):
+    """One person opens one service once."""
+
+    code, title = "agreement_exists", _("This person has opened this service already.")
