@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from billing.channels import bank
+from billing.channels import bank, bank_returns
+from billing.models import Dispute
+from billing.services import disputes
 from billing.services.ask import ask_unknown
+from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.payouts import pay_out_due
+from billing.services.press_disputes import press_disputes
 from billing.services.refund import Asked, refund_order
 from billing.services.settlement import settle_due
 from credit import services as credit
@@ -17,6 +21,8 @@ from merchants import services as merchants
 from merchants.models import Event
 from merchants.rules.events import ALL, PING, TYPES, is_filter, kinds, wants
 from orders import services as orders
+from tests.billing.bench import deduction_of
+from tests.billing.bench import paid as collected
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,6 +84,12 @@ def test_every_type_of_the_list_is_published_by_somebodys_life_and_no_other(powe
     wish = orders.Wish(agreement_id=confirmed.agreement_id, out_order_no="w", title="x", currency="CNY", amount=1)
     orders.open_order(shop.merchant.id, wish, by=BY, at=NOON)
     orders.expire_unconfirmed(shop.realm_id, at=NOON + timedelta(days=31), limit=9)
+    for evidence in (bank_returns.CONVINCING, "x"):
+        bank_returns.take_back(deduction_of(collected(shop)).number, "not_received", at=NOON)
+        deliver_callbacks(shop.realm_id, at=NOON)
+        disputes.contest_dispute(Dispute.objects.latest("id").id, evidence, by=BY, at=NOON)
+    for days in (0, 1):
+        press_disputes(shop.realm_id, at=NOON + timedelta(days=days))
 
     told = set(Event.objects.values_list("type", flat=True))
     assert told <= set(TYPES)

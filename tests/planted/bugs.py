@@ -135,9 +135,9 @@ OUTCOMES = [
     bug(
         "unknown is taken for failed",
         "billing/channels/__init__.py",
-        "        yield key, _asked(call, name, number)",
-        "        answer = _asked(call, name, number)\n"
-        '        yield key, Declined(answer.code, "technical") if isinstance(answer, Lost) else answer',
+        "    return None if time.monotonic() >= until else _asked(call, name, number)\n",
+        "    answer = None if time.monotonic() >= until else _asked(call, name, number)\n"
+        '    return Declined(answer.code, "technical") if isinstance(answer, Lost) else answer\n',
         "tests/billing/test_settle.py",
     ),
     bug(
