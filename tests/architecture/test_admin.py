@@ -155,11 +155,8 @@ def listed_and_read_only(model: type[Model], console: Client) -> None:
     assert 'name="_save"' not in page.content.decode()
     before = model._default_manager.count()
     assert console.post(address(model, "change", row.pk), {"name": "x"}).status_code == 403
-    assert console.get(address(model, "add")).status_code == 403
     assert console.post(address(model, "delete", row.pk), {"post": "yes"}).status_code == 403
-    action = {"action": "delete_selected", "_selected_action": [str(row.pk)], "post": "yes"}
-    console.post(address(model, "changelist"), action)  # there are no actions, so this is a list like any other
-    assert model._default_manager.count() == before
+    assert model._default_manager.count() == before  # what else nobody may, the matrix says
 
 
 @pytest.mark.parametrize("model", SHOWN, ids=lambda model: model._meta.label)

@@ -53,6 +53,8 @@ EVERY_LOOK = [
 #: Each way is walked in one of them, the next way in the next; the other width and scheme are glanced at on every page
 #: of it. `make evidence-browser` walks each in all.
 IN_ALL = os.environ.get("BROWSER_LOOKS") == "all"
+#: Whether what is seen is kept to be looked at, in tmp/screenshots: half of a look's time.
+PICTURES = IN_ALL or bool(os.environ.get("BROWSER_PICTURES"))
 _looks = cycle(EVERY_LOOK)
 
 
@@ -60,6 +62,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.browser)
+
+
+def pictured(page: Page, name: str) -> None:
+    """The whole page as it is, to be looked at, if pictures are kept."""
+    if PICTURES:
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
 @dataclass
@@ -80,9 +89,8 @@ class Eye:
         self.page.goto(self.home + path)
 
     def sees(self, name: str, *, expected: int = 0) -> None:
-        """Judge what is on the screen now, and keep a picture of it. An `expected` status is no fault."""
+        """Judge what is on the screen now. An `expected` status is no fault."""
         width, language, scheme = self.look
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self._measures(name, *self.look)
         found = Axe().run(self.page)
         assert found.violations_count == 0, f"{name}: {found.generate_report()}"
@@ -98,8 +106,8 @@ class Eye:
         self.page.emulate_media(color_scheme="dark" if dark else "light")
 
     def _measures(self, name: str, width: int, language: str, scheme: str) -> None:
-        """A picture of the screen as it is, which holds the page, with nothing on it too small for a finger."""
-        self.page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{language}-{scheme}.png", full_page=True)
+        """The screen as it is holds the page, and nothing on it is too small for a finger."""
+        pictured(self.page, f"{name}-{width}-{language}-{scheme}")
         too_wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert too_wide <= 0, f"{name} is {too_wide} px wider than a screen of {width}"
         small = self.page.evaluate(TOO_SMALL)

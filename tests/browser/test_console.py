@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from accounts import services as accounts
-from tests.browser.conftest import SCREENSHOTS, Eye, Story
+from tests.browser.conftest import Eye, Story, pictured
 from tests.conftest import BY, NOON
 
 
@@ -21,8 +21,7 @@ def test_a_colleague_looks_around(eye_with: Callable[..., Eye], story: Story) ->
         ("people", "/ops/accounts/person/"),
     ):
         eye.go(path)
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        eye.page.screenshot(path=SCREENSHOTS / f"50-console-{name}.png", full_page=True)
+        pictured(eye.page, f"50-console-{name}")
         assert eye.wrong == [], path
     eye.page.locator("#searchbar").fill(story.ada.public_id)
     eye.page.keyboard.press("Enter")

@@ -15,7 +15,7 @@ from kernel.clock import live_now
 from office.queries.streams import STREAMS
 from office.services import proposals, tally
 from orders import services as orders
-from tests.browser.conftest import IN_ALL, SCREENSHOTS, Eye, Story
+from tests.browser.conftest import IN_ALL, Eye, Story, pictured
 from tests.conftest import BY, NOON
 
 WIDTHS = [(1280, "zh-CN", "light"), (375, "en", "dark")] if IN_ALL else [(375, "en", "dark")]
@@ -31,8 +31,7 @@ assert CONSOLE  # what takes two is registered there
 
 def looks(eye: Eye, name: str) -> None:
     width, language, scheme = eye.look
-    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    eye.page.screenshot(path=SCREENSHOTS / f"51-{name}-{width}-{language}-{scheme}.png", full_page=True)
+    pictured(eye.page, f"51-{name}-{width}-{language}-{scheme}")
     found = Axe().run(eye.page, context=".console, .desks")
     assert found.violations_count == 0, f"{name}: {found.generate_report()}"
     too_wide = eye.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")

@@ -10,7 +10,7 @@ from orders import pages
 from orders import services as orders
 from orders.models import Order
 from tests.billing.bench import give_back
-from tests.browser.conftest import Eye, Story, sign_in
+from tests.browser.conftest import Eye, Story, pictured, sign_in
 from tests.conftest import BY, NOON, opened, ordered, someone, yuan
 
 A_PAGE = 3
@@ -22,7 +22,7 @@ def printed(eye: Eye, name: str) -> None:
     assert eye.page.locator("header.bar nav, .foot, .unprinted").evaluate_all(
         "all => all.every(e => !e.checkVisibility())"
     )
-    eye.page.screenshot(path=f"tmp/screenshots/{name}-print.png", full_page=True)
+    pictured(eye.page, f"{name}-print")
     eye.page.emulate_media(media="screen")
 
 
