@@ -45,7 +45,10 @@ _PREFIXES = {Owner.MERCHANT: "mch", Owner.PERSON: "per"}
 class AccountForm(forms.Form):
     """Which account, whose, from which day to which."""
 
-    code = forms.CharField(label=_("Account"), max_length=40)
+    #: What is offered while one types; what stands at a channel has the channel's name behind a colon.
+    accounts = tuple(NAMES.items())
+
+    code = forms.CharField(label=_("Account"), max_length=40, widget=forms.TextInput(attrs={"list": "accounts"}))
     owner = forms.CharField(label=_("Owner (mch_… or per_…)"), max_length=40, required=False)
     realm = forms.IntegerField(label=_("World"), required=False)
     first = forms.DateField(label=_("From"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
@@ -89,7 +92,7 @@ def book(colleague: Colleague) -> HttpResponse:
         DESK.label,
         on=on,
         realm=realm,
-        rows=[(row, name_of(row.code)) for row in rows],
+        rows=[(row, name_of(row.code), entry(row.code).owner is Owner.NONE) for row in rows],
         totals=_totals(rows),
         closed=closed,
         earlier=on - timedelta(days=1),

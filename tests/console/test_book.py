@@ -27,6 +27,10 @@ def test_a_day_of_the_book_adds_up_and_says_what_came_in(power_bank: Shop, at_de
     text = words_of(page)
     for said in ("clearing:sandbox", "¥4.00", "¥3.98", "已关账", "fees", "¥0.02"):
         assert said in text, said
+    shown = page.content.decode()
+    assert f"?code=fees&amp;first={DAY}&amp;last={DAY}&amp;realm={power_bank.realm_id}" in shown
+    assert "?code=payable&" not in shown, "each merchant has one"
+    assert '<option value="suspense">' in shown
     next_day = words_of(at_desk("auditor").get(f"/ops/book/?on=2026-11-21&realm={power_bank.realm_id}"))
     assert "¥3.98" in next_day
     assert "尚未关账" in next_day

@@ -28,7 +28,7 @@ BACK_SECONDS = 10.0
 #: The person's own limit of open orders.
 ORDERS_EACH = 20
 #: What was promised of those who are let in, and of people's pages meanwhile: a second, when the machine is ours.
-ACCEPTED_P99 = float(os.environ.get("OVERLOAD_P99", "4"))
+ACCEPTED_P99 = float(os.environ.get("OVERLOAD_P99", "10"))
 PAGE_P99 = 3 * ACCEPTED_P99
 
 

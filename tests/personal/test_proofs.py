@@ -110,7 +110,7 @@ def test_whatever_was_changed_in_it_is_not_ours(proof: Proof) -> None:
     other = "B" if body[40] == "A" else "A"
     forged = [
         f"{head}.{body[:40]}{other}{body[41:]}.{signature}",
-        f"{head}.{body}.{signature[:-2]}AA",
+        f"{head}.{body}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}",
         f"{head}.{body}.",
         f"{head}.{body}.{signature}=",
         f"{statement}.{signature}",
