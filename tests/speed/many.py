@@ -21,7 +21,7 @@ CREATE TEMP TABLE plan ON COMMIT DROP AS
   SELECT n, lpad(to_hex(n), 32, '0')::uuid AS id, n %% %(each)s = 0 AS hers, n %% %(apart)s = 3 AS due
   FROM generate_series(1, %(orders)s) n;
 INSERT INTO merchants_merchant ({shop_columns}) SELECT {shop_values} FROM generate_series(0, 499) n
-  JOIN merchants_merchant t ON t.id = %(shop)s;
+  JOIN merchants_merchant t ON t.id = %(shop)s ON CONFLICT DO NOTHING;
 INSERT INTO orders_order ({order_columns}) SELECT {order_values} FROM plan p
   JOIN orders_order t ON t.id = CASE WHEN p.due THEN %(owed)s::uuid ELSE %(paid)s::uuid END ORDER BY n;
 INSERT INTO orders_obligation ({debt_columns}) SELECT {debt_values} FROM plan p
