@@ -1,7 +1,7 @@
 """The pattern that crowds are made after: one person, and of each service one order still open and one completed."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from accounts import rules as numbers
 from accounts import services as accounts
@@ -18,6 +18,8 @@ from orders.models import Order
 
 BY = Actor.system("generator")
 NAME = "模拟用户"
+#: A thousand are born on each day from this one on.
+FIRST_BORN = date(1960, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,10 @@ def phone_of(number: int) -> str:
 
 
 def id_number_of(number: int) -> str:
-    """A number that checks out and stands on no card."""
-    return numbers.fictional_id_number(number.to_bytes(8, "big"), 0)
+    """A number that checks out and stands on no card: each has another, up to ten million."""
+    day, place = divmod(number, 1000)
+    digits = f"110000{FIRST_BORN + timedelta(days=day):%Y%m%d}{place:03}"
+    return digits + numbers.check_character(digits)
 
 
 def token_of(citizen: int, place: int) -> str:
