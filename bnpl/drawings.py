@@ -125,7 +125,7 @@ POSTINGS = (
     ),
     (
         "a channel took back what was not there",
-        "taken_back_untaken, taken_back_wrong_amount",
+        "taken_back_untaken, taken_back_wrong_amount, taken_back_same_number",
         "suspense → clearing, with a case",
     ),
     ("it went back into a wallet", "wallet_refunded", "clearing:wallet → wallet"),

@@ -12,7 +12,7 @@ from billing import rules
 from billing.channels import Taken
 from billing.models import Break, Case, Deduction, Dispute, RefundPart, StatementFile
 from billing.refusals import BreakClosed, BreakInFlight, NothingToPost
-from billing.services.disputes import NEVER_TAKEN, WRONG_AMOUNT, Withdrawal, take_back
+from billing.services.disputes import NEVER_TAKEN, SAME_NUMBER, WRONG_AMOUNT, Withdrawal, take_back
 from billing.services.movements import MovementReport
 from billing.services.settle import Report, settle_all
 from billing.services.settle_parts import PARTS
@@ -32,6 +32,7 @@ IN_SUSPENSE = (
     "refunded_twice",
     "refunded_after_failure",
     NEVER_TAKEN,
+    SAME_NUMBER,
     WRONG_AMOUNT,
 )
 _Ours = Deduction | RefundPart

@@ -15,7 +15,7 @@ from billing.services.disputed_lines import gone_of, lines_of, lock_collected, r
 from kernel.actor import Actor
 from kernel.ids import public
 from kernel.money import Money
-from kernel.refusal import Busy
+from kernel.refusal import Busy, Invalid
 from kernel.writes import insert_all, update_all
 from ledger import rules as book
 from ledger import services as ledger
@@ -26,6 +26,8 @@ from orders.models import Order
 TAKEN_BACK, GIVEN_WAY = "taken_back", "dispute_won"
 #: Cases of money that a channel took back and that was not there: it stands in suspense.
 NEVER_TAKEN, WRONG_AMOUNT = "taken_back_untaken", "taken_back_wrong_amount"
+#: Its movement's number is that of another debit's return.
+SAME_NUMBER = "taken_back_same_number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,21 @@ def take_back(deduction_id: UUID, told: Withdrawal, *, by: Actor, at: datetime) 
     """A channel has taken a debit back. Where its word is final somebody bears it at once. The same again is nothing.
 
     Raises:
+        Invalid: the movement has no number, or moved nothing.
         NotFound: there is no such deduction.
         Busy: the deduction, or a refund or another debit of its orders, has no outcome yet; the channel says it again.
     """
+    if not told.txn or told.amount.minor <= 0:
+        raise Invalid("A movement has a number, and an amount above nothing.")
     row = Deduction.objects.locked(deduction_id)
     known = Dispute.objects.filter(channel=row.channel, channel_txn=told.txn).first()
-    if known is not None:
+    if known is not None and known.deduction_id == row.id:
         return known
     if row.state in Deduction.LIVE:
         raise Busy(retry_after=30)
+    if known is not None:
+        _stray(row, told, SAME_NUMBER, at=at)
+        return None
     if row.state != Deduction.State.SUCCEEDED:
         _stray(row, told, NEVER_TAKEN, at=at)
         return None

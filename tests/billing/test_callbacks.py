@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from billing.channels import bank
-from billing.models import Callback, Case
+from billing.models import Callback, Case, Dispute, RefundPart
 from billing.services import callbacks
 from billing.services.callbacks import receive
 from billing.services.deduct import deduct_due
@@ -17,9 +17,9 @@ from kernel.models import Realm
 from kernel.refusal import NotFound
 from orders.models import Order
 from tests.api import refused
-from tests.billing.bench import balances, deduction_of, taken_from
+from tests.billing.bench import balances, deduction_of, give_back, paid, taken_from
 from tests.conftest import NOON, Shop, completed, someone, state_of, yuan
-from tests.stillness import nothing_moves
+from tests.stillness import contents, nothing_moves
 
 
 @pytest.fixture
@@ -126,6 +126,38 @@ def test_signed_garbage_is_refused_in_the_one_shape(order: Order, raw: bytes, st
 def test_signed_news_that_cannot_be_is_refused_and_settles_nothing(order: Order, other: dict[str, object]) -> None:
     with nothing_moves():
         assert 400 <= knock(json.dumps(note(order, **other)).encode()).status_code < 500
+
+
+@pytest.mark.parametrize(
+    ("other", "status", "found"),
+    [
+        ({"amount": 0}, 422, None),
+        ({"amount": -600}, 422, None),
+        ({"amount": 2**63}, 422, None),
+        ({"txn": ""}, 422, None),
+        ({"txn": "t" * 65}, 400, None),
+        ({"currency": "XXX"}, 204, "taken_back_wrong_amount"),
+        ({"taken_back": "x" * 60_000}, 204, "x" * 40),
+        ({"taken_back": "钱🔋\u202e退"}, 204, "钱🔋\u202e退"),
+        ({"number": "of a refund"}, 404, None),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+@pytest.mark.breaks_the_house  # the bank never took that back
+def test_a_signed_word_that_it_was_taken_back_is_noted_or_refused_whatever_it_says(
+    power_bank: Shop, other: dict[str, Any], status: int, found: str | None
+) -> None:
+    order = paid(power_bank)
+    give_back(order, "2")
+    body = {"taken_back": "no_funds", "txn": "b-1", "amount": 400} | other
+    if "number" in other:
+        body["number"] = RefundPart.objects.get().number
+    before = contents()
+    assert knock(json.dumps(note(order, **body)).encode()).status_code == status
+    assert (contents() == before) is (found is None)
+    assert [*Case.objects.values_list("kind", flat=True), *Dispute.objects.values_list("code", flat=True)] == (
+        [found] if found else []
+    )
 
 
 @pytest.mark.breaks_the_house  # the bank never took that much

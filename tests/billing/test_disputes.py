@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import Notice
 from billing.channels import bank, bank_returns
-from billing.models import Break, Case, DeductionLine, Dispute, StatementLine
+from billing.models import Break, DeductionLine, Dispute, StatementLine
 from billing.refusals import DisputeClosed, EvidenceInvalid, RefundTooMuch
 from billing.services.ask_parts import ask_parts
 from billing.services.breaks import settle_break
@@ -252,24 +252,6 @@ def test_a_return_waits_for_the_outcome_of_a_refund_and_takes_what_is_left(power
     assert (Dispute.objects.get().state, Dispute.objects.get().amount) == ("lost", yuan("6"))
     assert DeductionLine.objects.get().refunded_minor == 0
     assert fresh(order.id).state == "overdue"
-
-
-def test_money_that_our_book_does_not_have_there_stands_in_suspense(power_bank: Shop) -> None:
-    order = paid(power_bank)
-    word = Withdrawal("x-1", yuan("7"), "no_funds")
-    assert take_back(deduction_of(order).id, word, by=BY, at=NOON) is None
-    with nothing_moves():
-        take_back(deduction_of(order).id, word, by=BY, at=NOON)
-    assert Case.objects.get().kind == "taken_back_wrong_amount"
-    assert balances(power_bank)["suspense"] == -700
-    assert fresh(order.id).state == "deducted"
-
-
-def test_a_debit_that_took_nothing_cannot_be_taken_back(power_bank: Shop) -> None:
-    order = completed(power_bank, someone(power_bank, "no_funds"), yuan("6"))
-    deduct_due(power_bank.realm_id, at=NOON)
-    take_back(deduction_of(order).id, Withdrawal("x-1", yuan("6"), "no_funds"), by=BY, at=NOON)
-    assert Case.objects.get().kind == "taken_back_untaken"
 
 
 def test_a_statement_has_what_the_bank_took_back_and_makes_it_true_where_no_callback_came(power_bank: Shop) -> None:

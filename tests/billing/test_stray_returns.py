@@ -1,0 +1,41 @@
+"""A channel takes back what cannot be: the money is gone there all the same, so it stands where it can be seen."""
+
+import pytest
+
+from billing.models import Case
+from billing.services.deduct import deduct_due
+from billing.services.disputes import Withdrawal, take_back
+from tests.billing.bench import balances, deduction_of, paid
+from tests.conftest import BY, NOON, Shop, completed, fresh, someone, yuan
+from tests.stillness import nothing_moves
+
+
+def test_money_that_our_book_does_not_have_there_stands_in_suspense(power_bank: Shop) -> None:
+    order = paid(power_bank)
+    word = Withdrawal("x-1", yuan("7"), "no_funds")
+    assert take_back(deduction_of(order).id, word, by=BY, at=NOON) is None
+    with nothing_moves():
+        take_back(deduction_of(order).id, word, by=BY, at=NOON)
+    assert Case.objects.get().kind == "taken_back_wrong_amount"
+    assert balances(power_bank)["suspense"] == -700
+    assert fresh(order.id).state == "deducted"
+
+
+@pytest.mark.breaks_the_house  # the bank knows nothing of these returns
+def test_one_movement_is_not_two_debits_return_and_the_second_is_not_swallowed(power_bank: Shop) -> None:
+    mine, others = paid(power_bank), paid(power_bank)
+    word = Withdrawal("x-1", yuan("6"), "no_funds")
+    assert take_back(deduction_of(mine).id, word, by=BY, at=NOON)
+    assert take_back(deduction_of(others).id, word, by=BY, at=NOON) is None
+    with nothing_moves():
+        assert take_back(deduction_of(mine).id, word, by=BY, at=NOON)
+        assert take_back(deduction_of(others).id, word, by=BY, at=NOON) is None
+    assert Case.objects.get().kind == "taken_back_same_number"
+    assert (fresh(others.id).state, balances(power_bank)["suspense"]) == ("deducted", -600)
+
+
+def test_a_debit_that_took_nothing_cannot_be_taken_back(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank, "no_funds"), yuan("6"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    take_back(deduction_of(order).id, Withdrawal("x-1", yuan("6"), "no_funds"), by=BY, at=NOON)
+    assert Case.objects.get().kind == "taken_back_untaken"
