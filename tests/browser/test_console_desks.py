@@ -41,8 +41,8 @@ def looks(eye: Eye, name: str) -> None:
     eye.wrong.clear()
 
 
-@pytest.mark.parametrize("look", WIDTHS, ids=lambda look: "-".join(map(str, look)))
-def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, look: tuple[int, str, str]) -> None:
+def work_waits(story: Story) -> dict[str, str]:
+    """Something lies on every desk; by its name, where."""
     accounts.create_staff("lin", "correct horse battery", roles=["supervisor"], by=BY, at=NOON)
     begin_outage("sandbox", "银行夜间维护，预计两小时", by=BY, at=NOON)
     end_outage("sandbox", "维护结束", by=BY, at=NOON)
@@ -58,43 +58,38 @@ def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, 
     about, wish = story.ada.public_id, {"limit": ["88.00"]}
     limit = proposals.propose("change_limit", about, wish, "近三个月收入下降，本人来电", by=mei, at=live_now())
     lost = proposals.propose("write_off", story.overdue.public_id, {}, "查无此人", by=mei, at=live_now())
-    eye = eye_with(look)
-    page = eye.page
-    eye.go("/ops/")
-    page.locator("[name=username]").fill("lin")
-    page.locator("[name=password]").fill("correct horse battery")
-    page.locator("[type=submit]").click()
-    looks(eye, "index")
     world = f"realm={story.to_pay.realm_id}"
-    for name, path in (
-        ("figures", "/ops/figures/?mode=test&since=2026-10-20&until=2026-12-20"),
-        ("whole", f"/ops/order/{story.overdue.public_id}"),
-        ("order", f"/ops/orders/order/{story.to_pay.pk}/change/"),
-        ("pause", f"/ops/do/{story.to_pay.public_id}/pause"),
-        ("resume", f"/ops/do/{story.overdue.public_id}/resume"),
-        ("refused", f"/ops/do/{story.to_pay.public_id}/resume"),
-        ("refund", f"/ops/do/{story.to_pay.public_id}/refund"),
-        ("cancel", f"/ops/do/{story.to_pay.public_id}/cancel"),
-        ("second", "/ops/second/"),
-        ("proposal", f"/ops/second/{limit.public_id}"),
-        ("proposal-refused", f"/ops/second/{lost.public_id}"),
-        ("reveal", f"/ops/reveal/{story.ada.public_id}"),
-        ("system", "/ops/system/"),
-        ("policies", "/ops/policies/"),
-        ("channels", "/ops/channels/"),
-        ("outage", "/ops/channels/sandbox/out"),
-        ("words", "/ops/words/"),
-        ("help", "/ops/help/"),
-        ("concern", f"/ops/help/{report.public_id}"),
-        ("lower", f"/ops/do/{report.public_id}/lower"),
-        ("ease", "/ops/ease/"),
-        ("book", f"/ops/book/?{world}&on=2026-11-20"),
-        ("account", f"/ops/book/account?{world}&code=clearing:sandbox&first=2026-11-01&last=2026-11-30"),
-        ("account-wrong", f"/ops/book/account?{world}&code=payable&first=2026-11-01&last=2026-10-30"),
-    ):
-        eye.go(path)
-        if name != "order":  # the admin's own page; ours is a row of links on it
-            looks(eye, name)
+    return {
+        "figures": "/ops/figures/?mode=test&since=2026-10-20&until=2026-12-20",
+        "whole": f"/ops/order/{story.overdue.public_id}",
+        "order": f"/ops/orders/order/{story.to_pay.pk}/change/",
+        "pause": f"/ops/do/{story.to_pay.public_id}/pause",
+        "resume": f"/ops/do/{story.overdue.public_id}/resume",
+        "refused": f"/ops/do/{story.to_pay.public_id}/resume",
+        "refund": f"/ops/do/{story.to_pay.public_id}/refund",
+        "cancel": f"/ops/do/{story.to_pay.public_id}/cancel",
+        "second": "/ops/second/",
+        "proposal": f"/ops/second/{limit.public_id}",
+        "proposal-refused": f"/ops/second/{lost.public_id}",
+        "reveal": f"/ops/reveal/{story.ada.public_id}",
+        "system": "/ops/system/",
+        "policies": "/ops/policies/",
+        "channels": "/ops/channels/",
+        "outage": "/ops/channels/sandbox/out",
+        "words": "/ops/words/",
+        "help": "/ops/help/",
+        "concern": f"/ops/help/{report.public_id}",
+        "lower": f"/ops/do/{report.public_id}/lower",
+        "ease": "/ops/ease/",
+        "book": f"/ops/book/?{world}&on=2026-11-20",
+        "account": f"/ops/book/account?{world}&code=clearing:sandbox&first=2026-11-01&last=2026-11-30",
+        "account-wrong": f"/ops/book/account?{world}&code=payable&first=2026-11-01&last=2026-10-30",
+    }
+
+
+def publishes_a_policy(eye: Eye) -> None:
+    """Wrong at first, then seen, then asked for."""
+    page = eye.page
     eye.go("/ops/policies/standard/publish")
     looks(eye, "policy")
     page.locator("[name=retry_hour]").fill("24")
@@ -107,6 +102,23 @@ def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, 
     page.locator("[name=step][value=publish]").focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/ops/policies/")
+
+
+@pytest.mark.parametrize("look", WIDTHS, ids=lambda look: "-".join(map(str, look)))
+def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, look: tuple[int, str, str]) -> None:
+    desks = work_waits(story)
+    eye = eye_with(look)
+    page = eye.page
+    eye.go("/ops/")
+    page.locator("[name=username]").fill("lin")
+    page.locator("[name=password]").fill("correct horse battery")
+    page.locator("[type=submit]").click()
+    looks(eye, "index")
+    for name, path in desks.items():
+        eye.go(path)
+        if name != "order":  # the admin's own page; ours is a row of links on it
+            looks(eye, name)
+    publishes_a_policy(eye)
     eye.go("/ops/words/debit_failed/zh-hans")
     page.locator("[name=step][value=preview]").click()
     looks(eye, "words-seen")

@@ -44,6 +44,27 @@ def test_a_day_is_closed_an_hour_after_its_end_and_once(power_bank: Shop) -> Non
     assert (day.covers_on.isoformat(), day.postings, day.previous) == ("2026-11-20", 2, "")
 
 
+@pytest.mark.parametrize(
+    ("at", "day"),
+    [
+        ("2026-12-31T15:59:59.999999Z", "2026-12-31"),
+        ("2026-12-31T16:00:00Z", "2027-01-01"),
+        ("2027-02-28T16:00:00Z", "2027-03-01"),
+        ("2028-02-28T16:00:00Z", "2028-02-29"),
+        ("2028-02-29T15:59:59.999999Z", "2028-02-29"),
+        ("2028-02-29T16:00:00Z", "2028-03-01"),
+    ],
+)
+@pytest.mark.breaks_the_house
+def test_a_day_ends_at_midnight_in_shanghai_where_months_and_years_do(power_bank: Shop, at: str, day: str) -> None:
+    moment = datetime.fromisoformat(at)
+    book(power_bank, at=moment)
+    assert closing.close_days(power_bank.realm_id, at=moment + timedelta(hours=25)) == 1
+    found = ClosedDay.objects.get()
+    assert (found.covers_on.isoformat(), closing.is_whole(found)) == (day, True)
+    assert found.covers_from <= moment < found.covers_until
+
+
 @pytest.mark.breaks_the_house
 def test_what_comes_for_a_closed_day_stands_on_the_first_open_one(power_bank: Shop) -> None:
     book(power_bank)

@@ -21,6 +21,7 @@ from merchants import services as merchants
 from merchants.models import Event
 from merchants.rules.events import ALL, PING, TYPES, is_filter, kinds, wants
 from orders import services as orders
+from orders.models import Order
 from tests.billing.bench import deduction_of
 from tests.billing.bench import paid as collected
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
@@ -49,6 +50,25 @@ def test_what_the_services_name_stands_in_the_list() -> None:
     assert set(TYPES) - named_in_the_code() <= {"webhook_endpoint.disabled", "webhook_endpoint.ping"}  # named there
 
 
+def given_back_and_paid_out(shop: Shop, paid: Order) -> None:
+    """One refund arrives and one does not; a day of the merchant is settled and sent."""
+    for behaviour in (bank.Behaviour.PAYS, bank.Behaviour.HARD_DECLINE):
+        bank.change_account(paid.person.instruments.get().token, behaviour)
+        refund_order(paid.id, Asked(amount_minor=100, reason="x"), by=BY, at=NOON)
+    settle_due(shop.realm_id, at=LATER)
+    pay_out_due(shop.realm_id, at=LATER)
+
+
+def taken_back_and_answered(shop: Shop) -> None:
+    """The bank takes two debits back; what is said against one of them convinces it."""
+    for evidence in (bank_returns.CONVINCING, "x"):
+        bank_returns.take_back(deduction_of(collected(shop)).number, "not_received", at=NOON)
+        deliver_callbacks(shop.realm_id, at=NOON)
+        disputes.contest_dispute(Dispute.objects.latest("id").id, evidence, by=BY, at=NOON)
+    for days in (0, 1):
+        press_disputes(shop.realm_id, at=NOON + timedelta(days=days))
+
+
 @pytest.mark.django_db(transaction=True)
 def test_every_type_of_the_list_is_published_by_somebodys_life_and_no_other(power_bank: Shop, shop: Shop) -> None:
     hook, _ = merchants.add_endpoint(
@@ -65,11 +85,7 @@ def test_every_type_of_the_list_is_published_by_somebodys_life_and_no_other(powe
     owing = completed(power_bank, someone(power_bank, "no_funds"), yuan("7"))
     deduct_due(power_bank.realm_id, at=NOON)
     ask_unknown(power_bank.realm_id, at=NOON)
-    for behaviour in (bank.Behaviour.PAYS, bank.Behaviour.HARD_DECLINE):
-        bank.change_account(paid.person.instruments.get().token, behaviour)
-        refund_order(paid.id, Asked(amount_minor=100, reason="x"), by=BY, at=NOON)
-    settle_due(power_bank.realm_id, at=LATER)
-    pay_out_due(power_bank.realm_id, at=LATER)
+    given_back_and_paid_out(power_bank, paid)
     struggling = completed(power_bank, someone(power_bank), yuan("9"))
     plan = orders.Offer(3, 30)
     orders.ease(struggling.person_id, None, plan, expected=[yuan("9")], by=BY, at=NOON)
@@ -84,12 +100,7 @@ def test_every_type_of_the_list_is_published_by_somebodys_life_and_no_other(powe
     wish = orders.Wish(agreement_id=confirmed.agreement_id, out_order_no="w", title="x", currency="CNY", amount=1)
     orders.open_order(shop.merchant.id, wish, by=BY, at=NOON)
     orders.expire_unconfirmed(shop.realm_id, at=NOON + timedelta(days=31), limit=9)
-    for evidence in (bank_returns.CONVINCING, "x"):
-        bank_returns.take_back(deduction_of(collected(shop)).number, "not_received", at=NOON)
-        deliver_callbacks(shop.realm_id, at=NOON)
-        disputes.contest_dispute(Dispute.objects.latest("id").id, evidence, by=BY, at=NOON)
-    for days in (0, 1):
-        press_disputes(shop.realm_id, at=NOON + timedelta(days=days))
+    taken_back_and_answered(shop)
 
     told = set(Event.objects.values_list("type", flat=True))
     assert told <= set(TYPES)
