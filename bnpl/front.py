@@ -100,14 +100,17 @@ class Front:
             if not done.done():  # whoever asked may have hung up
                 done.set_result(answer)
 
-        def work() -> None:
-            loop.call_soon_threadsafe(settle, called(self.app, environ))
-
-        def turn_away() -> None:
-            loop.call_soon_threadsafe(settle, None)
-
-        answer = await done if lane.enter(work, turn_away) else None
-        if answer is None:
+        place = lane.enter(
+            lambda: then(loop, settle, called(self.app, environ)),
+            lambda: then(loop, settle, None),
+        )
+        if place:
+            enough = loop.call_later(lane.size.patience, lambda: lane.leave(place) and settle(None))
+            try:
+                answer = await done
+            finally:
+                enough.cancel()
+        if not place or answer is None:
             raise Overloaded(retry_after=RETRY_AFTER_SECONDS)
         return answer
 
@@ -119,6 +122,11 @@ class Front:
                 log.warning("turned_away", lane=lane.name, requests=now[start] - before[start], queued=lane.queued)
         if self.loop is not None:
             self.loop.call_later(TELL_EVERY_SECONDS, self.tell, now)
+
+
+def then(loop: asyncio.AbstractEventLoop, settle: Callable[[Answer | None], None], answer: Answer | None) -> None:
+    """A thread hands its answer to the loop the caller waits in."""
+    loop.call_soon_threadsafe(settle, answer)
 
 
 async def read(scope: Any, protocol: Any) -> bytes:

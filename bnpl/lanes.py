@@ -2,8 +2,8 @@
 
 A lane has a few threads, so that a flood in one leaves the others theirs, and a queue with an end. Whoever would wait
 in it for longer than is useful, by how long work took lately, is told so at once; and whoever has waited for longer,
-before anything was begun. While every thread has been busy for a while hardly any wait is useful: so under any load
-those who are let in are answered soon, and the rest at once.
+before anything was begun, even while every thread is stuck. While every thread has been busy for a while hardly any
+wait is useful: so under any load those who are let in are answered soon, and the rest at once.
 """
 
 import threading
@@ -31,6 +31,14 @@ class Size:
     standing_patience: float
 
 
+@dataclass(slots=True, eq=False)
+class Place:
+    """Somebody's place in the queue, which ends with its turn or by leaving."""
+
+    came: float
+    waits: bool = True
+
+
 @dataclass
 class Lane:
     """One kind of caller's way in. Its figures are moved under its lock alone."""
@@ -50,10 +58,10 @@ class Lane:
         self.lock = threading.Lock()
         self.threads = ThreadPoolExecutor(self.size.at_once, thread_name_prefix=self.name)
 
-    def enter(self, work: Callable[[], None], turned_away: Callable[[], None]) -> bool:
+    def enter(self, work: Callable[[], None], turned_away: Callable[[], None]) -> Place | None:
         """Have `work` done by one of the lane's threads, or `turned_away` when it has waited for too long.
 
-        False, and neither, when the queue is at its end already.
+        None, and neither, when the queue is at its end already.
         """
         with self.lock:
             ahead = self.inside + self.queued - self.size.at_once
@@ -62,16 +70,28 @@ class Lane:
                 self.calm_at = now
             if ahead >= self.size.waiting or ahead * self.pace / self.size.at_once > self.patience():
                 self.shed, self.shed_at = self.shed + 1, now
-                return False
+                return None
             self.queued += 1
-        self.threads.submit(self._turn, work, turned_away, now)
-        return True
+        place = Place(now)
+        self.threads.submit(self._turn, work, turned_away, place)
+        return place
 
-    def _turn(self, work: Callable[[], None], turned_away: Callable[[], None], came: float) -> None:
+    def leave(self, place: Place) -> bool:
+        """Give a place up, as nobody's turn has come for too long. False when its turn has come."""
         with self.lock:
-            now = time.monotonic()
+            if left := place.waits:
+                place.waits = False
+                self.queued -= 1
+                self.shed, self.shed_at = self.shed + 1, time.monotonic()
+        return left
+
+    def _turn(self, work: Callable[[], None], turned_away: Callable[[], None], place: Place) -> None:
+        with self.lock:
+            if not place.waits:
+                return
+            now, place.waits = time.monotonic(), False
             self.queued -= 1
-            late = now - came > self.patience()
+            late = now - place.came > self.patience()
             if late:
                 self.shed, self.shed_at = self.shed + 1, now
             self.inside += not late

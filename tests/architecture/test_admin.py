@@ -42,13 +42,13 @@ from orders.models import Order
 from personal.models import Erasure
 from personal.services import copying, export, proof
 from portal.services import letters, team
+from tests.architecture import HOUSE
 from tests.billing.bench import deduction_of, paid
 from tests.billing.statements import STRAY, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
 from tests.visiting import signed_in, words
 
 assert urls.CONSOLE  # what takes two is registered there
-HOUSE = ("kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal", "office")
 MODELS = sorted((m for m in apps.get_models() if m._meta.app_label in HOUSE), key=lambda m: m._meta.label)
 SHOWN = sorted(admin.site._registry, key=lambda m: m._meta.label)  # noqa: SLF001  there is no public way to list it
 PHONE, NAME, NUMBER = "+8613812341234", "欧阳修远", "11010519491231002X"

@@ -17,20 +17,8 @@ from bnpl.celery import SCHEDULE, app
 from bnpl.env import STAND_IN_KEY, Environment, celery_address, neighbour
 from bnpl.rings import Ring
 from kernel.sweeps import WORKS_FOR_SECONDS
+from tests.architecture import HOUSE
 
-HOUSE = (
-    "kernel",
-    "ledger",
-    "accounts",
-    "merchants",
-    "credit",
-    "orders",
-    "billing",
-    "portal",
-    "personal",
-    "office",
-    "bnpl",
-)
 SETTINGS = Path(__file__).resolve().parent.parent.parent / "bnpl" / "settings.py"
 KEY = base64.b64encode(bytes(range(32))).decode()
 SOUND = {

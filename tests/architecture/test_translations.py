@@ -10,22 +10,11 @@ from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 from django.utils.translation.template import templatize
 
+from tests.architecture import HOUSE
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = "locale/zh_Hans/LC_MESSAGES/django.po"
 CATALOGUES = [*sorted(ROOT.glob(f"*/{PLACE}")), ROOT / PLACE]
-HOUSE = (
-    "kernel",
-    "ledger",
-    "accounts",
-    "merchants",
-    "credit",
-    "orders",
-    "billing",
-    "portal",
-    "personal",
-    "office",
-    "bnpl",
-)
 WORDS = ("gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "_", "pgettext")
 HOW_TO_MEND = "write it there, then: pybabel compile -d locale -D django"
 

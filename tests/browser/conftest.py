@@ -91,6 +91,7 @@ class Eye:
     def sees(self, name: str, *, expected: int = 0) -> None:
         """Judge what is on the screen now. An `expected` status is no fault."""
         width, language, scheme = self.look
+        self.page.wait_for_load_state()  # a click returns as soon as its answer begins
         self._measures(name, *self.look)
         found = Axe().run(self.page)
         assert found.violations_count == 0, f"{name}: {found.generate_report()}"

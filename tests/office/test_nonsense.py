@@ -10,25 +10,12 @@ from kernel.forms import new_token
 from office.services import proposals
 from orders.models import Order
 from tests.conftest import NOON, Shop, completed, someone, yuan
+from tests.nonsense import NONSENSE
 from tests.office.seconds import ASKED, now
 from tests.office.test_proposals import named
 from tests.stillness import nothing_moves
 
-NONSENSE = (
-    "\0",
-    "充电宝🔋\u202e\u200b",
-    "x" * 20_000,
-    "9" * 40,
-    "-1",
-    "٣.٥",
-    "9999-12-31",
-    "0001-01-01",
-    "' OR 1=1 --",
-    "%_\\",
-    "<script>alert(1)</script>",
-    "prp_" + "f" * 32,
-    "per_" + "f" * 32,
-)
+ODD = (*NONSENSE, *("9999-12-31", "0001-01-01", "prp_" + "f" * 32))
 FIELDS = (
     "q",
     "on",
@@ -68,14 +55,14 @@ def order(power_bank: Shop) -> Order:
     return completed(power_bank, someone(power_bank), yuan("8"), due_at=NOON + timedelta(days=3))
 
 
-@pytest.mark.parametrize("value", NONSENSE, ids=lambda value: ascii(value)[:30])
+@pytest.mark.parametrize("value", ODD, ids=lambda value: ascii(value)[:30])
 def test_nonsense_breaks_no_desk(value: str, order: Order, at_desk: Callable[..., Client]) -> None:
     boss = at_desk("supervisor")
     asked = proposals.propose("write_off", order.public_id, {}, "x", by=named("supervisor"), at=NOON)
     given = dict.fromkeys(FIELDS, value)
     part = value.replace("\0", "%00").replace("\\", "%5C").replace("%_", "%25_")[:2_000]
     with nothing_moves("django_session"):
-        for page in LISTS[NONSENSE.index(value) % 3 :: 3]:  # each is asked for four of them
+        for page in LISTS[ODD.index(value) % 3 :: 3]:  # each is asked for four of them
             answer = boss.get(f"/ops/{page}", given)
             assert answer.status_code in (200, 404, 422), (page, answer.status_code)
             assert b"<script>alert" not in b"".join(answer), page

@@ -5,6 +5,7 @@ from django.test import Client
 
 from kernel.forms import new_token
 from portal.rules import PAGES
+from tests.nonsense import NONSENSE
 from tests.portal.conftest import Company
 from tests.portal.world import world_of
 from tests.stillness import nothing_moves
@@ -12,20 +13,6 @@ from tests.stillness import nothing_moves
 ASKED = ("q", "cursor", "state", "service", "since", "until", "least", "most", "type", "next")
 SENT = ("title", "name", "url", "description", "event_types", "scopes", "role", "email", "phone", "reason", "reference")
 SENT += ("total", "amount", "ceiling", "currency", "mode", "days", "to", "behaviour", "service", "agreement", "since")
-NONSENSE = (
-    "\0",
-    "充电宝🔋\u202e\u200b",
-    "x" * 20_000,
-    "9" * 40,
-    "-1",
-    "٣.٥",
-    "0001-01-01T00:00",
-    "9999-12-31T23:59",
-    "' OR 1=1 --",
-    "%_\\",
-    "<script>alert(1)</script>",
-    "per_" + "f" * 32,
-)
 
 
 @pytest.mark.parametrize("value", NONSENSE, ids=ascii)

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bnpl import front, lanes
+from bnpl import front
 from bnpl.front import MOST_READ, Answer, Front
-from bnpl.lanes import Lane, Size
 from tests.api import PROBLEM
 from tests.threads import awaited
 
@@ -184,90 +183,6 @@ def test_a_long_answer_waits_in_a_file_and_its_thread_is_free() -> None:
     assert closed.is_set()
     with answer.body as file:
         assert file.read() == b"x" * 65_536 * 40
-
-
-class Slow:
-    """An application that answers when it is let."""
-
-    def __init__(self) -> None:
-        self.open, self.begun = threading.Event(), 0
-
-    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
-        if environ["PATH_INFO"].startswith("/v1/"):
-            self.begun += 1
-            assert self.open.wait(10)
-        start("200 OK", [])
-        return [b""]
-
-
-def test_a_full_lane_turns_away_at_once_and_leaves_the_others_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
-    size = Size(at_once=2, waiting=3, patience=30, standing_patience=30)
-    monkeypatch.setitem(front.SIZES, "/v1/", ("api", size))
-    app = Slow()
-
-    async def flood() -> tuple[list[Answer], list[Answer], list[Answer]]:
-        house = Front(app)
-        crowd = [asyncio.create_task(house.answer(Scope(), Protocol())) for _ in range(20)]
-        await asyncio.sleep(0.2)
-        early = [task.result() for task in crowd if task.done()]
-        people = [await house.answer(Scope(path="/orders/"), Protocol()) for _ in range(3)]
-        probes = [await house.answer(Scope(path="/healthz"), Protocol())]
-        app.open.set()
-        return early, await asyncio.gather(*crowd), [*people, *probes]
-
-    early, everybody, others = awaited(flood())
-    assert 15 <= len(early) <= 17  # two at work, three waiting; some entered while the first two were taken up
-    for answer in early:
-        refused(answer, 503, "overloaded")
-        assert dict(answer.headers)["Retry-After"] == "1"
-    assert sorted(answer.status for answer in everybody) == [200] * (20 - len(early)) + [503] * len(early)
-    assert app.begun == 20 - len(early)
-    assert [answer.status for answer in others] == [200] * 4
-
-
-def test_what_has_waited_for_too_long_is_turned_away_unbegun_and_sooner_when_the_queue_stands(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    done: list[str] = []
-    lane = Lane("test", Size(at_once=1, waiting=10, patience=0.3, standing_patience=0.0))
-    gate = threading.Event()
-    assert lane.enter(lambda: done.append(str(gate.wait(5))), lambda: None)
-    time.sleep(0.05)
-    assert lane.enter(lambda: done.append("late"), lambda: done.append("turned away"))
-    time.sleep(0.35)
-    assert lane.enter(lambda: done.append("in time"), lambda: done.append("turned away too soon"))
-    gate.set()
-    lane.threads.shutdown()
-    assert done == ["True", "turned away", "in time"]
-
-    monkeypatch.setattr(lanes, "BURST_SECONDS", 0.0)
-    lane = Lane("test", Size(at_once=1, waiting=10, patience=30, standing_patience=0.2))
-    done, gate = [], threading.Event()
-    assert lane.enter(lambda: done.append(str(gate.wait(5))), lambda: None)
-    time.sleep(0.05)
-    for _ in range(2):
-        assert lane.enter(lambda: done.append("begun"), lambda: done.append("turned away"))
-    time.sleep(0.3)
-    gate.set()
-    lane.threads.shutdown()
-    assert done == ["True", "turned away", "turned away"]
-    assert lane.shed == 2
-
-
-def test_whoever_would_wait_too_long_by_how_long_work_took_lately_is_told_so_at_once() -> None:
-    lane = Lane("test", Size(at_once=1, waiting=100, patience=0.5, standing_patience=0.5))
-    for _ in range(5):
-        assert lane.enter(lambda: time.sleep(0.02), lambda: None)
-        time.sleep(0.04)
-    assert 0.005 < lane.pace < 0.2
-    lane.pace, gate = 0.2, threading.Event()
-    assert lane.enter(lambda: gate.wait(5) and None, lambda: None)
-    time.sleep(0.05)
-    entered = [lane.enter(lambda: None, lambda: None) for _ in range(6)]
-    assert entered == [True, True, True, False, False, False]
-    gate.set()
-    lane.threads.shutdown()
-    assert lane.shed == 3
 
 
 def test_a_flood_is_told_of_in_a_line_a_second() -> None:

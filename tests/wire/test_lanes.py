@@ -1,0 +1,122 @@
+"""Lanes: who is let in, who waits, and who is turned away how soon."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bnpl import front, lanes
+from bnpl.front import Answer, Front
+from bnpl.lanes import Lane, Size
+from tests.threads import awaited
+from tests.wire.test_front import Protocol, Scope, refused
+
+
+class Slow:
+    """An application that answers when it is let."""
+
+    def __init__(self) -> None:
+        self.open, self.begun = threading.Event(), 0
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+        if environ["PATH_INFO"].startswith("/v1/"):
+            self.begun += 1
+            assert self.open.wait(10)
+        start("200 OK", [])
+        return [b""]
+
+
+def test_a_full_lane_turns_away_at_once_and_leaves_the_others_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = Size(at_once=2, waiting=3, patience=30, standing_patience=30)
+    monkeypatch.setitem(front.SIZES, "/v1/", ("api", size))
+    app = Slow()
+
+    async def flood() -> tuple[list[Answer], list[Answer], list[Answer]]:
+        house = Front(app)
+        crowd = [asyncio.create_task(house.answer(Scope(), Protocol())) for _ in range(20)]
+        await asyncio.sleep(0.2)
+        early = [task.result() for task in crowd if task.done()]
+        people = [await house.answer(Scope(path="/orders/"), Protocol()) for _ in range(3)]
+        probes = [await house.answer(Scope(path="/healthz"), Protocol())]
+        app.open.set()
+        return early, await asyncio.gather(*crowd), [*people, *probes]
+
+    early, everybody, others = awaited(flood())
+    assert 15 <= len(early) <= 17  # two at work, three waiting; some entered while the first two were taken up
+    for answer in early:
+        refused(answer, 503, "overloaded")
+        assert dict(answer.headers)["Retry-After"] == "1"
+    assert sorted(answer.status for answer in everybody) == [200] * (20 - len(early)) + [503] * len(early)
+    assert app.begun == 20 - len(early)
+    assert [answer.status for answer in others] == [200] * 4
+
+
+def test_while_every_thread_is_stuck_those_who_wait_are_turned_away_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(front.SIZES, "/v1/", ("api", Size(at_once=2, waiting=9, patience=0.3, standing_patience=0.3)))
+    app = Slow()
+
+    async def stand_still() -> tuple[list[Answer], Lane, list[Answer]]:
+        house = Front(app)
+        lane = house.lanes["/v1/"]
+        crowd = [asyncio.create_task(house.answer(Scope(), Protocol())) for _ in range(6)]
+        gone, stuck = await asyncio.wait(crowd, timeout=2)
+        assert (lane.queued, lane.inside) == (0, 2)
+        app.open.set()
+        later = await house.answer(Scope(), Protocol())
+        return [task.result() for task in gone], lane, [later, *await asyncio.gather(*stuck)]
+
+    turned_away, lane, done = awaited(stand_still())
+    for answer in turned_away:
+        refused(answer, 503, "overloaded")
+    assert (len(turned_away), lane.shed) == (4, 4)
+    assert [answer.status for answer in done] == [200, 200, 200]
+    assert app.begun == 3
+    assert (lane.queued, lane.inside) == (0, 0)
+
+
+def test_what_has_waited_for_too_long_is_turned_away_unbegun_and_sooner_when_the_queue_stands(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+    lane = Lane("test", Size(at_once=1, waiting=10, patience=0.3, standing_patience=0.0))
+    gate = threading.Event()
+    assert lane.enter(lambda: done.append(str(gate.wait(5))), lambda: None)
+    time.sleep(0.05)
+    assert lane.enter(lambda: done.append("late"), lambda: done.append("turned away"))
+    time.sleep(0.35)
+    assert lane.enter(lambda: done.append("in time"), lambda: done.append("turned away too soon"))
+    gate.set()
+    lane.threads.shutdown()
+    assert done == ["True", "turned away", "in time"]
+
+    monkeypatch.setattr(lanes, "BURST_SECONDS", 0.0)
+    lane = Lane("test", Size(at_once=1, waiting=10, patience=30, standing_patience=0.2))
+    done, gate = [], threading.Event()
+    assert lane.enter(lambda: done.append(str(gate.wait(5))), lambda: None)
+    time.sleep(0.05)
+    for _ in range(2):
+        assert lane.enter(lambda: done.append("begun"), lambda: done.append("turned away"))
+    time.sleep(0.3)
+    gate.set()
+    lane.threads.shutdown()
+    assert done == ["True", "turned away", "turned away"]
+    assert lane.shed == 2
+
+
+def test_whoever_would_wait_too_long_by_how_long_work_took_lately_is_told_so_at_once() -> None:
+    lane = Lane("test", Size(at_once=1, waiting=100, patience=0.5, standing_patience=0.5))
+    for _ in range(5):
+        assert lane.enter(lambda: time.sleep(0.02), lambda: None)
+        time.sleep(0.04)
+    assert 0.005 < lane.pace < 0.2
+    lane.pace, gate = 0.2, threading.Event()
+    assert lane.enter(lambda: gate.wait(5) and None, lambda: None)
+    time.sleep(0.05)
+    entered = [lane.enter(lambda: None, lambda: None) for _ in range(6)]
+    assert [bool(place) for place in entered] == [True, True, True, False, False, False]
+    gate.set()
+    lane.threads.shutdown()
+    assert lane.shed == 3
