@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import structlog
 from django.template import loader
 
-from bnpl.lanes import Lane, Size
+from bnpl.lanes import Lane, Place, Size
 from kernel.ids import uuid7
 from kernel.problems import Internal, problem_bytes
 from kernel.refusal import Malformed, Overloaded, Refusal, TooLarge, TooSlow
@@ -100,12 +100,15 @@ class Front:
             if not done.done():  # whoever asked may have hung up
                 done.set_result(answer)
 
+        def leave(place: Place) -> None:
+            lane.leave(place, lambda: settle(None))
+
         place = lane.enter(
             lambda: then(loop, settle, called(self.app, environ)),
             lambda: then(loop, settle, None),
         )
         if place:
-            enough = loop.call_later(lane.size.patience, lambda: lane.leave(place) and settle(None))
+            enough = loop.call_later(lane.size.patience, leave, place)
             try:
                 answer = await done
             finally:

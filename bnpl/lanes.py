@@ -76,14 +76,15 @@ class Lane:
         self.threads.submit(self._turn, work, turned_away, place)
         return place
 
-    def leave(self, place: Place) -> bool:
-        """Give a place up, as nobody's turn has come for too long. False when its turn has come."""
+    def leave(self, place: Place, turned_away: Callable[[], None]) -> None:
+        """Give a place up, as nobody's turn has come for too long. Nothing happens when its turn has come."""
         with self.lock:
-            if left := place.waits:
-                place.waits = False
+            left, place.waits = place.waits, False
+            if left:
                 self.queued -= 1
                 self.shed, self.shed_at = self.shed + 1, time.monotonic()
-        return left
+        if left:
+            turned_away()
 
     def _turn(self, work: Callable[[], None], turned_away: Callable[[], None], place: Place) -> None:
         with self.lock:
