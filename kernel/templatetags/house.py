@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 from babel.dates import format_date, format_skeleton, format_time, format_timedelta
-from babel.numbers import format_currency, format_percent
+from babel.numbers import format_currency, format_percent, get_currency_name
 from django import template
 from django.conf import settings
 from django.templatetags.static import static
@@ -54,6 +54,12 @@ def money(amount: Money) -> str:
 def minor(amount: int | None, currency: str) -> str:
     """The same for a column of minor units; nothing for one that is empty."""
     return "" if amount is None else money(Money(amount, currency))
+
+
+@register.filter
+def currency(code: str) -> str:
+    """CNY → 人民币, as people call it."""
+    return str(get_currency_name(code, locale=_locale()))
 
 
 @register.filter

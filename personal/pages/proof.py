@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -212,7 +213,9 @@ def _in_order(known: Mapping[str, Any]) -> list[str]:
 
 
 def _public(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    return _sealed_off(render(request, template, context))
+    """A page for whoever it may be: its times are those of the place where this house stands."""
+    with timezone.override(settings.CONSOLE_ZONE):
+        return _sealed_off(render(request, template, context))
 
 
 def _sealed_off(answer: HttpResponse) -> HttpResponse:
