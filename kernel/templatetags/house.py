@@ -100,6 +100,16 @@ def day(value: datetime) -> SafeString:
     )
 
 
+def dated(iso: str) -> str:
+    """2026-11 → 2026年11月, 2026-11-20 → 2026年11月20日: a month or a day as a statement has it."""
+    year, number, *rest = (int(part) for part in iso.split("-"))
+    return (
+        str(format_date(date(year, number, *rest), "medium", locale=_locale()))
+        if rest
+        else _month(year, number, _locale())
+    )
+
+
 @register.filter
 def appointment(value: datetime) -> str:
     """11月21日周六 10:00: a moment that somebody chooses or has chosen, in plain text."""

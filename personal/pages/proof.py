@@ -20,7 +20,7 @@ from kernel.clock import live_now
 from kernel.forms import first_time, new_token
 from kernel.paper import Facts, Paper, Size, Text, pdf_of
 from kernel.refusal import Refusal
-from kernel.templatetags.house import moment
+from kernel.templatetags.house import dated, moment
 from personal import queries, rules, signing
 from personal.drawing import drawn
 from personal.models import Proof
@@ -169,9 +169,9 @@ _NAMES = {
 }
 _SAID: dict[str, Callable[[Any], str]] = {
     "band": lambda value: _BANDS[value](),
-    "member_since": str,
+    "member_since": dated,
     "promises_kept": lambda value: ngettext("%(n)d order", "%(n)d orders", value) % {"n": value},
-    "kept_since": str,
+    "kept_since": dated,
     "nothing_overdue": lambda _value: _("nothing"),
     "verified": lambda _value: _("real name confirmed"),
     "name": str,
