@@ -1,6 +1,5 @@
 """What a person pays from, on its page: added, put in order, limited, removed; and refused with a reason."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -27,7 +26,6 @@ from billing.services.instruments import (
 from billing.services.pay import pay_now
 from credit import services as credit
 from kernel.models import LIVE
-from merchants import services as merchants
 from orders.models import Obligation
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, state_of, yuan
 from tests.stillness import nothing_moves
@@ -139,32 +137,6 @@ def test_limits_are_set_shown_and_lifted(ada: Person, browser: Client) -> None:
     browser.post(path, {"most": "", "daily": " "})
     assert "未设限额" in words(browser.get(PAGE))
     assert InstrumentChange.objects.filter(verb="limited").count() == 2
-
-
-def test_limits_are_in_what_the_person_may_owe(power_bank: Shop, ada: Person, browser: Client) -> None:
-    """An amount that was typed is one of the currency beside it; a wallet holds one and no other."""
-    opened(power_bank, ada)
-    page = words(browser.get(PAGE))
-    assert "单笔最多（人民币）" in page
-    assert "币种" not in page
-
-    terms = {"name": "東京のロッカー", "currency": "JPY", "mode": "dynamic", "ceiling_minor": 5000}
-    abroad = merchants.offer_service(power_bank.merchant.id, terms, by=BY, at=NOON)
-    opened(replace(power_bank, service=abroad), ada)
-    wallet = open_wallet(ada, at=NOON).person.instruments.get(channel="wallet")
-    mine, path = ada.instruments.get(channel="sandbox"), PAGE + "{}/limit"
-    assert words(browser.get(PAGE)).count("币种 人民币 日元") == 1
-    with nothing_moves():  # a yen has no parts
-        answer = browser.post(path.format(mine.public_id), {"most": "20.50", "currency": "JPY"})
-    assert (answer.status_code, "币种 日元 人民币" in words(answer)) == (422, True)
-    browser.post(path.format(mine.public_id), {"most": "3000", "currency": "JPY"})
-    browser.post(path.format(wallet.public_id), {"most": "30", "currency": "JPY"})
-    page = browser.get(PAGE)
-    assert "单笔最多 ¥30.00" in words(page)
-    assert "单笔最多 JP¥3,000" in words(page)
-    assert 'value="3000"' in page.content.decode()
-    browser.post(path.format(mine.public_id), {"most": "3000", "currency": "XXX"})
-    assert not InstrumentChange.objects.filter(instrument=mine, data__currency="XXX").exists()
 
 
 def test_one_is_removed_and_what_was_planned_from_it_comes_from_the_next(power_bank: Shop) -> None:
