@@ -121,7 +121,7 @@ _MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *polic
 second.MATTERS.update({matter.name: matter for matter in _MATTERS})
 second.ASKS[:] = [proposal_desk.ask]
 CONSOLE: list[URLPattern] = [
-    path("work/", admin.site.admin_view(console.work), name="work"),
+    path("work/", console.work, name="work"),
     path("system/", console.whole, name="system"),
     path("order/<str:order>", whole_desk.order, name="order_desk"),
     path("find", find_desk.find, name="find"),
