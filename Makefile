@@ -83,7 +83,7 @@ evidence-browser: .venv/.dev # every page in every look; the pictures are kept i
 	BROWSER_LOOKS=all $(PY) -m pytest tests/browser -q $(ARGS)
 
 # Only ratios say anything: both sides are measured in turn. QUICK=1 for a look, ROUNDS and SECONDS_EACH for more.
-BENCHES := orders_http sweeping growth
+BENCHES := orders_http sweeping lives webhooks settling statements growth wal
 bench: .venv/.dev bench-recovery ## speed as ratios against what one writes first, goal by goal; and what the plan recovers: an hour
 	TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default $(BENCHES:%=benchmarks/%.py) $(ARGS)
 
