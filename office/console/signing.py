@@ -36,7 +36,7 @@ _FORM = require_http_methods(["GET", "HEAD", "POST"])
 class NameAndPassword(AdminAuthenticationForm):
     """The admin's own form; who guesses is stopped as at every other door."""
 
-    error_messages: ClassVar[dict[str, Any]] = {
+    error_messages: ClassVar[dict[str, Any]] = {  # type: ignore[misc]  # Django reads it off the class
         **AdminAuthenticationForm.error_messages,
         "invalid_login": gettext_lazy("Name and password do not fit together."),
     }
