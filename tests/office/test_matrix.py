@@ -119,6 +119,7 @@ DEEDS: dict[str, tuple[str, set[str]]] = {
     "judge_again": ("objection", {RISK, SUPERVISOR}),
     "change_roles": ("colleague", {SUPERVISOR}),
     "forget_second": ("", {SUPERVISOR}),
+    "forget_colleague": ("", {SUPERVISOR}),
     "change_limit": ("person", {RISK, SUPERVISOR}),
     "move_cutoff": ("merchant", MONEY),
     "hold_reserve": ("merchant", MONEY),
@@ -137,6 +138,7 @@ DECIDES = {
     "nothing": MONEY,
     "change_limit": {RISK, SUPERVISOR},
     "change_roles": {SUPERVISOR},
+    "forget_colleague": {SUPERVISOR},
     "retry_policy": {RISK, SUPERVISOR},
     "ease_policy": {SUPERVISOR},
 }
