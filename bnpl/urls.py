@@ -40,9 +40,12 @@ from bnpl import console
 from credit import console as limit_desk
 from kernel import desk, second
 from ledger import console as book_desk
+from merchants.models import Merchant
 from office.console import deeds as deed_desk
 from office.console import figures as figure_desk
 from office.console import find as find_desk
+from office.console import joining as join_desk
+from office.console import merchants as merchant_desk
 from office.console import order as whole_desk
 from office.console import proposals as proposal_desk
 from office.console import reveal as reveal_desk
@@ -97,6 +100,7 @@ desk.DESKS[:] = [
     console.SYSTEM,
     proposal_desk.DESK,
     help_desk.DESK,
+    merchant_desk.DESK,
     book_desk.DESK,
     ease_desk.DESK,
     policy_desk.DESK,
@@ -104,6 +108,7 @@ desk.DESKS[:] = [
     template_desk.DESK,
 ]
 desk.WHOLE[Order] = "order_desk"
+desk.WHOLE[Merchant] = "merchant_desk"
 desk.MASKED[Person] = "reveal", reveal_desk.REVEALERS
 desk.VERBS[:] = [
     *order_desk.VERBS,
@@ -112,6 +117,7 @@ desk.VERBS[:] = [
     *help_desk.VERBS,
     *template_desk.VERBS,
     *limit_desk.VERBS,
+    *join_desk.VERBS,
     *payout_desk.VERBS,
     *break_desk.VERBS,
     *dispute_desk.VERBS,
@@ -130,6 +136,10 @@ CONSOLE: list[URLPattern] = [
     path("figures/<str:name>.csv", figure_desk.table, name="figure_table"),
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),
+    path("merchants/", merchant_desk.merchants, name="merchants"),
+    path("merchants/new", merchant_desk.take, name="take_application"),
+    path("merchants/<str:merchant>", merchant_desk.merchant, name="merchant_desk"),
+    path("merchants/<str:merchant>/statement", merchant_desk.statement, name="merchant_statement"),
     path("book/", book_desk.book, name="book"),
     path("book/account", book_desk.account, name="book_account"),
     path("ease/", ease_desk.publish, name="ease_policy"),

@@ -97,6 +97,7 @@ def life(power_bank: Shop) -> Order:
     audit.record("viewed.person", about="per_1", by=BY, at=NOON)
     limits.change_limit(person.id, 100_000, "x", by=BY, at=NOON)
     proposals.propose("change_limit", person.public_id, {"limit": ["1"]}, "x", by=BY, at=NOON)
+    merchants.note_check(power_bank.live.id, "website", passed=True, evidence="x", by=BY, at=NOON)
     tally.take_stock(real=NOON)
     tally.count_batch(STREAMS["orders"], upto=live_now() + timedelta(seconds=1))
     return order
