@@ -38,11 +38,12 @@ from billing.pages import standing as standing_pages
 from billing.pages import wallet as wallet_pages
 from bnpl import console
 from credit import console as limit_desk
-from kernel import desk, second
+from kernel import admin_site, desk, second
 from ledger import console as book_desk
 from merchants.models import Merchant
 from office.console import deeds as deed_desk
 from office.console import figures as figure_desk
+from office.console import files as file_desk
 from office.console import find as find_desk
 from office.console import joining as join_desk
 from office.console import merchants as merchant_desk
@@ -104,6 +105,7 @@ desk.DESKS[:] = [
     book_desk.DESK,
     ease_desk.DESK,
     policy_desk.DESK,
+    file_desk.DESK,
     outage_desk.DESK,
     template_desk.DESK,
 ]
@@ -126,6 +128,7 @@ desk.VERBS[:] = [
 _MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *policy_desk.MATTERS, *ease_desk.MATTERS]
 second.MATTERS.update({matter.name: matter for matter in _MATTERS})
 second.ASKS[:] = [proposal_desk.ask]
+admin_site.LONGER[:] = ["ask_file"]
 CONSOLE: list[URLPattern] = [
     path("work/", admin.site.admin_view(console.work), name="work"),
     path("system/", console.whole, name="system"),
@@ -152,6 +155,9 @@ CONSOLE: list[URLPattern] = [
     path("words/", template_desk.templates, name="templates"),
     path("words/<str:key>/<str:language>", template_desk.template, name="template"),
     path("reveal/<str:person>", reveal_desk.reveal, name="reveal"),
+    path("files/", file_desk.mine, name="files"),
+    path("files/new", file_desk.ask, name="ask_file"),
+    path("files/<str:listing>", file_desk.fetch, name="fetch_file"),
     path("second/", proposal_desk.queue, name="proposals"),
     path("second/<str:proposal>", proposal_desk.one, name="proposal"),
     path("second/<str:proposal>/decide", proposal_desk.decide, name="decide"),

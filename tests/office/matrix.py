@@ -24,7 +24,8 @@ TABLES = {
     "merchants.ApiKey", "merchants.WebhookAttempt", "merchants.Event", "merchants.Merchant",
     "merchants.MerchantCheck", "merchants.MerchantEvent",
     "merchants.Change", "merchants.Service", "merchants.WebhookDelivery", "merchants.WebhookEndpoint",
-    "office.Counted", "office.Proposal", "office.ProposalEvent", "office.Tally", "orders.Concern",
+    "office.Counted", "office.Listing", "office.ListingPiece",
+    "office.Proposal", "office.ProposalEvent", "office.Tally", "orders.Concern",
     "orders.ConcernEvent", "orders.EasePolicy", "orders.Message", "orders.Obligation", "orders.ObligationEvent",
     "orders.Order", "orders.OrderEvent", "orders.Pause", "orders.Plan", "personal.Erasure", "personal.Export",
     "personal.ExportPiece", "personal.Proof", "portal.Invitation", "portal.Letter", "portal.Member",
@@ -46,6 +47,8 @@ PAGES: dict[str, tuple[dict[str, str], set[str]]] = {
     "take_application": ({}, {SUPPORT, RISK, SUPERVISOR}),
     "merchant_desk": ({"merchant": "{merchant}"}, ALL),
     "merchant_statement": ({"merchant": "{merchant}"}, ALL),
+    "files": ({}, ALL),
+    "ask_file": ({"?": "table=orders.order&as=csv&look="}, ALL),
     "ease_policy": ({}, {SUPERVISOR}),
     "policies": ({}, ALL),
     "new_policy": ({}, {SUPERVISOR, RISK}),
@@ -59,6 +62,8 @@ PAGES: dict[str, tuple[dict[str, str], set[str]]] = {
     "proposals": ({}, ALL),
     "proposal": ({"proposal": "{proposal}"}, ALL),
 }
+#: What a page of one's own is: tests/office/test_files.py says who opens it.
+OWN = {"fetch_file"}
 #: Pages that only take what is sent to them: who may, the others being turned away.
 SENT: dict[str, tuple[dict[str, str], set[str]]] = {
     "find": ({}, ALL),

@@ -29,7 +29,7 @@ from tests.billing.bench import deduction_of, paid
 from tests.billing.statements import STRAY, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.console.conftest import staff
-from tests.office.matrix import ALL, DECIDES, DEEDS, PAGES, SENT, TABLES, TABLES_OF
+from tests.office.matrix import ALL, DECIDES, DEEDS, OWN, PAGES, SENT, TABLES, TABLES_OF
 from tests.office.newcomers import merchant_at
 from tests.stillness import nothing_moves
 from tests.visiting import it_is
@@ -92,7 +92,7 @@ def addressed(name: str, way: Mapping[str, str], rows: Mapping[str, str]) -> str
 def test_nothing_is_missing_here() -> None:
     shown = {model._meta.label for model in admin.site._registry}  # noqa: SLF001  there is no public way to list it
     assert shown == TABLES
-    assert {page.name for page in CONSOLE} == {*PAGES, *SENT, "verb"}
+    assert {page.name for page in CONSOLE} == {*PAGES, *SENT, *OWN, "verb"}
     assert {verb.name for verb in VERBS} == set(DEEDS)
     assert set(MATTERS) == set(DECIDES)
 
