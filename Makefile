@@ -102,6 +102,10 @@ bench-sandbox: # ninety days of a hundred orders on a platform that is running (
 bench-history: .venv/.dev # the promise record of somebody with a hundred thousand orders of a million
 	$(PY) -m pytest -n0 -q -s benchmarks/history.py $(ARGS)
 
+.PHONY: bench-lists
+bench-lists: .venv/.dev # the console's lists at a million orders; LISTED_ORDERS and ROUNDS for fewer
+	$(PY) -m pytest -n0 -q -s benchmarks/lists.py $(ARGS)
+
 .PHONY: bench-statements
 bench-statements: .venv/.dev # a channel's statement of a million lines: seconds and memory; STATEMENT_LINES for fewer
 	$(PY) -m pytest benchmarks/statements.py -q -s $(ARGS)

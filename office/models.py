@@ -178,10 +178,8 @@ class Listing(Identified):
     expected = models.PositiveIntegerField(null=True, blank=True)
     rows = models.PositiveIntegerField(default=0)
     pieces = models.PositiveIntegerField(default=0)
-    #: What was written so far, as archives count it.
-    crc = models.BigIntegerField(default=0)
-    size = models.BigIntegerField(default=0)
-    packed = models.BigIntegerField(default=0)
+    #: What was written so far, as archives count it: `{crc, size, packed}`.
+    written = models.JSONField(default=dict, blank=True)
     #: There was more than such a file can hold.
     cut = models.BooleanField(default=False)
     made_at = models.DateTimeField(null=True, blank=True)
@@ -225,6 +223,11 @@ class Listing(Identified):
         return self.expires_at is not None and self.emptied_at is None and at < self.expires_at
 
     @property
+    def size(self) -> int:
+        """How many bytes the list itself comes to."""
+        return int(self.written.get("size", 0))
+
+    @property
     def name(self) -> str:
         """What it is called when it is fetched."""
         return f"{self.table.partition('.')[2]}-{self.asked_at:%Y-%m-%d}.{self.kind}"
@@ -237,6 +240,7 @@ class ListingPiece(models.Model):
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     listing = models.ForeignKey(Listing, models.PROTECT, related_name="contents", db_index=False)
+    user = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
     number = models.PositiveIntegerField()
     sealed = models.BinaryField()
 

@@ -176,9 +176,9 @@ def _add(listing: Listing, clear: bytes) -> None:
     if not clear:
         return
     squeezed = squeeze(clear)
-    listing.crc = zlib.crc32(clear, listing.crc)
-    listing.size, listing.packed = listing.size + len(clear), listing.packed + len(squeezed)
-    piece = ListingPiece(listing=listing, number=listing.pieces)
+    grown = Packed(SHEET, **listing.written).grown(clear, squeezed)
+    listing.written = {"crc": grown.crc, "size": grown.size, "packed": grown.packed}
+    piece = ListingPiece(listing=listing, user_id=listing.user_id, number=listing.pieces)
     piece.take(squeezed)
     piece.save(force_insert=True)
     listing.pieces += 1
@@ -200,7 +200,7 @@ def fetch_file(user: User, listing_id: UUID, *, at: datetime) -> tuple[Listing, 
     source_of(listing)
     if listing.kind == Listing.Kind.CSV:
         return listing, (zlib.decompress(piece, -zlib.MAX_WBITS) for piece in _closed(listing)), listing.size
-    sheet = Packed(SHEET, listing.rows, listing.crc, listing.size, listing.packed)
+    sheet = Packed(SHEET, **listing.written)
     parts = [Packed(name).grown(text, squeeze(text)) for name, text in PARTS.items()]
     files = [(part, [squeeze(text)]) for part, text in zip(parts, PARTS.values(), strict=True)]
     body = archive([*files, (sheet, _pieces(listing))], made_at=listing.made_at or at)
