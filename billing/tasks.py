@@ -11,6 +11,7 @@ from billing.services import (
     outage,
     payouts,
     press_disputes,
+    send_again,
     settlement,
     untold,
 )
@@ -27,9 +28,10 @@ def deduct_due() -> None:
 
 @shared_task
 def ask_unknown() -> None:
-    """Ask about outcomes nobody knows."""
+    """Ask about outcomes nobody knows, and send again what could not be given back."""
     ask.DUE.ring()
     ask_parts.DUE.ring()
+    send_again.DUE.ring()
     ask_parts.PAYOUTS_DUE.ring()
 
 

@@ -118,6 +118,14 @@ KINDS: Mapping[str, Kind] = {
         do=_SWEPT + " Never send one again: the same job asks the channel about it.",
         rows=Rows(model=RefundPart, column="ask_at"),
     ),
+    "refunds_to_send": Kind(
+        says="Money that could not be given back, and it is time to send it again",
+        late=30 * _SECOND,
+        stuck=5 * _MINUTE,
+        because="rung every two seconds together with the asks",
+        do=_SWEPT + " It is sent again under its own number, four times within two days; then it is a case.",
+        rows=Rows(model=RefundPart, column="again_at"),
+    ),
     "settlements_due": Kind(
         says="Merchants whose day has ended, and is not yet settled",
         late=10 * _MINUTE,
