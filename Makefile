@@ -41,7 +41,7 @@ check: .venv/.dev ## formatting, lint, layers, types, migrations, API descriptio
 	  $(PY) manage.py check --deploy --fail-level WARNING
 
 # Each piece starts servers of its own, so that `make -j2 evidence` runs two at a time.
-EVIDENCE := crashes machine races planted kills simulation hostile overload sandbox browser settlement
+EVIDENCE := crashes machine races planted kills simulation hostile overload sandbox browser settlement backup
 .PHONY: $(EVIDENCE:%=evidence-%)
 evidence: $(EVIDENCE:%=evidence-%) ## the long proof, hours of it; a piece alone: make evidence-crashes
 
@@ -78,6 +78,9 @@ evidence-sandbox: .venv/.dev # a clock's mover killed at a hundred points of its
 
 evidence-settlement: .venv/.dev # sixty days of three hundred orders and ten thousand lines of a statement, to the cent
 	SETTLED_ORDERS=300 STATEMENT_LINES=10000 $(PY) -m pytest tests/settlement tests/billing/test_reconcile.py -q -s $(ARGS)
+
+evidence-backup: .venv/.dev # a bad UPDATE of the book, and a copy of the moment before that says what it was
+	BACKUP_ORDERS=1000 $(PY) -m pytest -n0 tests/backup/drill.py -q -s $(ARGS)
 
 evidence-browser: .venv/.dev # every page in every look; the pictures are kept in tmp/screenshots
 	BROWSER_LOOKS=all $(PY) -m pytest tests/browser -q $(ARGS)

@@ -8,6 +8,7 @@ from billing.services import (
     callbacks,
     deduct,
     fetch,
+    invoice,
     outage,
     payouts,
     press_disputes,
@@ -74,8 +75,9 @@ def deliver_sandbox_callbacks() -> None:
 
 @shared_task
 def settle_due() -> None:
-    """Cut off merchants' accounts whose day has ended, and pay out what is to be paid."""
+    """Cut off merchants' accounts whose day has ended, invoice their months, and pay out what is to be paid."""
     settlement.DUE.ring()
+    invoice.DUE.ring()
     payouts.DUE.ring()
 
 

@@ -10,7 +10,18 @@ from typing import TypeAlias
 import structlog
 
 from accounts import deliver
-from billing.services import ask, ask_parts, callbacks, deduct, payouts, press_disputes, send_again, settlement, untold
+from billing.services import (
+    ask,
+    ask_parts,
+    callbacks,
+    deduct,
+    invoice,
+    payouts,
+    press_disputes,
+    send_again,
+    settlement,
+    untold,
+)
 from kernel.prepared import Question
 from kernel.sweeps import Sweep
 from orders import services as orders
@@ -27,6 +38,7 @@ SWEEPS: tuple[Sweep, ...] = (
     callbacks.DUE,
     press_disputes.DUE,
     settlement.DUE,
+    invoice.DUE,
     payouts.DUE,
     orders.GOING_OVERDUE,
     orders.DAYS_ENDING,

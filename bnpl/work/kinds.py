@@ -134,6 +134,14 @@ KINDS: Mapping[str, Kind] = {
         do=_SWEPT + " merchant_not_settled there names one that cannot be. Missed days are settled in order.",
         rows=Rows(model=Merchant, column="settles_at"),
     ),
+    "invoices_due": Kind(
+        says="Merchants whose month has ended, and is not yet invoiced",
+        late=2 * _HOUR,
+        stuck=_DAY,
+        because="rung every ten seconds, once the month's last day is settled",
+        do=_SWEPT + " A month waits for its last settlement: see settlements_due first.",
+        rows=Rows(model=Merchant, column="invoices_at"),
+    ),
     "payouts_due": Kind(
         says="Settlements that should have been sent to their merchant",
         late=10 * _MINUTE,

@@ -32,6 +32,8 @@ class Merchant(Identified):
     reserve_days = models.PositiveSmallIntegerField(default=0)
     #: The next cut-off.
     settles_at = models.DateTimeField()
+    #: The next end of a month, whose fees are invoiced then.
+    invoices_at = models.DateTimeField()
     #: Every posting of its account with a smaller key is in a settlement.
     settled_below = models.UUIDField(null=True, editable=False)
 
@@ -45,7 +47,10 @@ class Merchant(Identified):
                 condition=Q(reserve_bps=0) | Q(reserve_days__gte=1, reserve_days__lte=RESERVE_DAYS_MAX),
             ),
         ]
-        indexes = [models.Index(fields=["realm", "settles_at", "id"], name="merchants_to_settle")]
+        indexes = [
+            models.Index(fields=["realm", "settles_at", "id"], name="merchants_to_settle"),
+            models.Index(fields=["realm", "invoices_at", "id"], name="merchants_to_invoice"),
+        ]
 
     @property
     def mode(self) -> str:

@@ -15,7 +15,7 @@ from kernel.models import LIVE, Realm
 from kernel.refusal import FieldError, Invalid, NotFound, Refusal
 from merchants import rules
 from merchants.models import ApiKey, Merchant, Service
-from merchants.rules.cutoff import CUTOFF_ZONE, next_cutoff
+from merchants.rules.cutoff import CUTOFF_ZONE, next_cutoff, next_month
 from merchants.services.record import note
 
 #: A key's last use is known to the hour.
@@ -37,7 +37,8 @@ class UnknownPolicy(Invalid):
 @transaction.atomic
 def join_merchant(name: str, *, contact: str = "", by: Actor, at: datetime) -> tuple[Merchant, Merchant]:
     """A business joins: it gets a sandbox with a clock of its own, and a live twin that has no key yet."""
-    terms = {"name": name, "contact": contact, "created_at": at, "settles_at": next_cutoff(at, CUTOFF_ZONE, 0)}
+    ends = {"settles_at": next_cutoff(at, CUTOFF_ZONE, 0), "invoices_at": next_month(at, CUTOFF_ZONE, 0)}
+    terms = {"name": name, "contact": contact, "created_at": at, **ends}
     live = Merchant.objects.create(realm_id=LIVE, **terms)
     realm = Realm.objects.create(mode="test")
     sandbox = Merchant.objects.create(realm=realm, twin=live, **terms)
