@@ -41,7 +41,7 @@ check: .venv/.dev ## formatting, lint, layers, types, migrations, API descriptio
 	  $(PY) manage.py check --deploy --fail-level WARNING
 
 # Each piece starts servers of its own, so that `make -j2 evidence` runs two at a time.
-EVIDENCE := crashes machine races planted kills simulation hostile overload sandbox browser settlement audit
+EVIDENCE := crashes machine races planted kills simulation hostile overload sandbox browser settlement audit backup
 .PHONY: $(EVIDENCE:%=evidence-%)
 evidence: $(EVIDENCE:%=evidence-%) ## the long proof, hours of it; a piece alone: make evidence-crashes
 
@@ -81,6 +81,8 @@ evidence-settlement: .venv/.dev # sixty days of three hundred orders and ten tho
 
 evidence-audit: .venv/.dev # two hundred things done by a superuser to a hundred thousand lines of eight clients
 	LOG_LEVEL=WARNING AUDIT_LINES=100000 AUDIT_TAMPERINGS=200 $(PY) -m pytest -n0 tests/kernel/test_audit.py -q -s $(ARGS)
+evidence-backup: .venv/.dev # a bad UPDATE of the book, and a copy of the moment before that says what it was
+	BACKUP_ORDERS=1000 $(PY) -m pytest -n0 tests/backup/drill.py -q -s $(ARGS)
 
 evidence-browser: .venv/.dev # every page in every look; the pictures are kept in tmp/screenshots
 	BROWSER_LOOKS=all $(PY) -m pytest tests/browser -q $(ARGS)
