@@ -76,6 +76,14 @@ KINDS: Mapping[str, Kind] = {
         steps=(_SWEPT, _("Never send one again: the same job asks the channel about it.")),
         rows=Rows(model=RefundPart, column="ask_at"),
     ),
+    "refunds_to_send": Kind(
+        says=_("Money that could not be given back, and it is time to send it again"),
+        late=30 * _SECOND,
+        stuck=5 * _MINUTE,
+        because=_("rung every two seconds together with the asks about deductions"),
+        steps=(_SWEPT, _("It is sent again under its own number, four times within two days; then it is a case.")),
+        rows=Rows(model=RefundPart, column="again_at"),
+    ),
     "settlements_due": Kind(
         says=_("Merchants whose day has ended, and is not yet settled"),
         late=10 * _MINUTE,
@@ -83,6 +91,14 @@ KINDS: Mapping[str, Kind] = {
         because=_("rung every ten seconds; most days end at one midnight, and a large one takes minutes"),
         steps=(_SWEPT, _("merchant_not_settled there names one that cannot be. Missed days are settled in order.")),
         rows=Rows(model=Merchant, column="settles_at"),
+    ),
+    "invoices_due": Kind(
+        says=_("Merchants whose month has ended, and is not yet invoiced"),
+        late=2 * _HOUR,
+        stuck=_DAY,
+        because=_("rung every ten seconds, once the month's last day is settled"),
+        steps=(_SWEPT, _("A month waits for its last settlement: see settlements_due first.")),
+        rows=Rows(model=Merchant, column="invoices_at"),
     ),
     "payouts_due": Kind(
         says=_("Settlements that should have been sent to their merchant"),

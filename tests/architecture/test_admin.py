@@ -20,6 +20,7 @@ from billing.models import Callback, Deduction, Instrument
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.instruments import limit_instrument, open_wallet, top_up
+from billing.services.invoice import invoice_due
 from billing.services.outage import begin_outage, end_outage
 from billing.services.payout_accounts import Account, agree_payout_account, ask_payout_account
 from billing.services.payouts import pay_out_due
@@ -36,7 +37,7 @@ from kernel.forms import first_time, new_token
 from ledger import closing
 from merchants import services as merchants
 from office.queries.streams import STREAMS
-from office.services import proposals, tally
+from office.services import files, proposals, tally
 from orders import services as orders
 from orders.models import Order
 from personal.models import Erasure
@@ -97,6 +98,16 @@ def life(power_bank: Shop) -> Order:
     audit.record("viewed.person", about="per_1", by=BY, at=NOON)
     limits.change_limit(person.id, 100_000, "x", by=BY, at=NOON)
     proposals.propose("change_limit", person.public_id, {"limit": ["1"]}, "x", by=BY, at=NOON)
+    merchants.note_check(power_bank.live.id, "website", passed=True, evidence="x", by=BY, at=NOON)
+    files.ask_file(
+        accounts.create_staff("lister", "correct horse battery", roles=VIEWERS[:1], by=BY, at=NOON),
+        "orders.order",
+        "",
+        "csv",
+        language="en",
+        at=NOON,
+    )
+    files.make_files(at=NOON, seconds=60)
     tally.take_stock(real=NOON)
     tally.count_batch(STREAMS["orders"], upto=live_now() + timedelta(seconds=1))
     return order
@@ -116,6 +127,8 @@ def be_paid(shop: Shop) -> None:
     for days in (2, 3):
         settle_due(shop.realm_id, at=NOON + timedelta(days=days))
         pay_out_due(shop.realm_id, at=NOON + timedelta(days=days))
+    settle_due(shop.realm_id, at=NOON + timedelta(days=20))
+    invoice_due(shop.realm_id, at=NOON + timedelta(days=20))
 
 
 @pytest.fixture
