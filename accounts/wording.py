@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from babel import Locale
 from babel.dates import format_datetime
 from babel.numbers import format_currency
 
@@ -56,7 +57,7 @@ MONEY, ORDERS, SECURITY = "money", "orders", "security"
 _OF_MONEY = ("debit_", "due_", "refund_", "limit_", COLLECTION)
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _TIMES = {"zh-hans": "M月d日 HH:mm", "en": "d MMM, HH:mm"}
-_LOCALES = {"zh-hans": "zh_Hans", "en": "en"}
+_LOCALES = {"zh-hans": Locale("zh", script="Hans"), "en": Locale("en")}
 #: How a text on a phone says who sends it, and where it leads; a page knows both.
 _SIGNATURE = re.compile(r"^【[^】]*】\s*")
 _LINK = re.compile(r"https?://[^\s/]+/(?:orders/(?:ord_[0-9a-f]{32})?|help/con_[0-9a-f]{32}|settings/|credit/)")

@@ -30,6 +30,8 @@ ASK_WAITS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), 
 WONDER_AFTER = timedelta(days=3)
 #: How long a charge may take before whoever finds it asks instead.
 SEND_LEASE = timedelta(seconds=60)
+#: How long after it moved nothing a refund's part is sent again, under its number, once for each. Then it is given up.
+SEND_AGAIN = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
 #: How often in a day a merchant may ask to collect one order.
 COLLECTS_A_DAY = 5
 #: How many obligations one debit of a person may be for.
@@ -82,6 +84,11 @@ def next_ask(asks: int, *, at: datetime) -> datetime:
 def never_sent(asks: int, asks_min: int, sent_at: datetime, finality: timedelta, *, at: datetime) -> bool:
     """Whether "not found" may be believed: asked often enough, and past the channel's finality window."""
     return asks >= asks_min and at >= sent_at + finality
+
+
+def sent_again_at(sends: int, *, at: datetime) -> datetime | None:
+    """When what was sent so often in vain is sent again; nothing if that was often enough."""
+    return at + SEND_AGAIN[max(sends - 1, 0)] if sends <= len(SEND_AGAIN) else None
 
 
 def too_long(sent_at: datetime | None, *, at: datetime) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from billing.models import Payout, PayoutAccount, Settlement, SettlementLine
+from billing.models import Invoice, Payout, PayoutAccount, Settlement, SettlementLine
 from kernel.refusal import NotFound
 from orders.models import Order
 
@@ -71,6 +71,23 @@ def payout_of(settlement: Settlement) -> Payout | None:
 def carried_into(settlement: Settlement) -> Settlement | None:
     """The later settlement that its net came along into, if it did."""
     return Settlement.objects.filter(lines__earlier=settlement).first()
+
+
+def invoices_of(merchant_id: UUID) -> "QuerySet[Invoice]":
+    """The merchant's invoices, newest first."""
+    return Invoice.objects.filter(merchant_id=merchant_id).select_related("merchant")
+
+
+def invoice_of(merchant_id: UUID, invoice_id: UUID) -> Invoice:
+    """The merchant's own invoice.
+
+    Raises:
+        NotFound: missing, or another merchant's.
+    """
+    found = invoices_of(merchant_id).filter(pk=invoice_id).first()
+    if found is None:
+        raise NotFound
+    return found
 
 
 def account_of(merchant_id: UUID, account_id: UUID) -> PayoutAccount:

@@ -8,9 +8,11 @@ from billing.services import (
     callbacks,
     deduct,
     fetch,
+    invoice,
     outage,
     payouts,
     press_disputes,
+    send_again,
     settlement,
     untold,
 )
@@ -27,9 +29,10 @@ def deduct_due() -> None:
 
 @shared_task
 def ask_unknown() -> None:
-    """Ask about outcomes nobody knows."""
+    """Ask about outcomes nobody knows, and send again what could not be given back."""
     ask.DUE.ring()
     ask_parts.DUE.ring()
+    send_again.DUE.ring()
     ask_parts.PAYOUTS_DUE.ring()
 
 
@@ -72,8 +75,9 @@ def deliver_sandbox_callbacks() -> None:
 
 @shared_task
 def settle_due() -> None:
-    """Cut off merchants' accounts whose day has ended, and pay out what is to be paid."""
+    """Cut off merchants' accounts whose day has ended, invoice their months, and pay out what is to be paid."""
     settlement.DUE.ring()
+    invoice.DUE.ring()
     payouts.DUE.ring()
 
 

@@ -49,7 +49,7 @@ AT_CHANNELS = (
         SELECT l.id, l.refunded_minor, coalesce(p.minor, 0) AS parts, d.state FROM billing_deductionline l
         JOIN billing_deduction d ON d.id = l.deduction_id
         LEFT JOIN (SELECT taken_id, sum(amount_minor) AS minor FROM billing_refundpart
-                   WHERE state IN ('prepared', 'sent', 'unknown', 'succeeded') GROUP BY 1) p ON p.taken_id = l.id
+                   WHERE state NOT IN ('failed', 'not_sent') GROUP BY 1) p ON p.taken_id = l.id
         LEFT JOIN (SELECT taken_id, coalesce(sum(x.amount_minor) FILTER (
                        WHERE NOT (s.state = 'lost' AND s.bearer = 'person')), 0) AS gone,
                        coalesce(sum(x.amount_minor) FILTER (WHERE s.state = 'lost' AND s.bearer = 'person'), 0) AS again
@@ -67,7 +67,7 @@ AT_CHANNELS = (
         SELECT r.id, r.state, r.amount_minor, r.lowered_minor, p.* FROM billing_refund r
         LEFT JOIN LATERAL (
             SELECT coalesce(sum(amount_minor), 0) AS parts,
-                   coalesce(bool_or(state IN ('prepared', 'sent', 'unknown')), false) AS open
+                   coalesce(bool_or(state IN ('prepared', 'sent', 'unknown', 'waiting')), false) AS open
             FROM billing_refundpart WHERE refund_id = r.id) p ON true
         WHERE r.amount_minor <> r.lowered_minor + p.parts OR (r.state = 'pending') <> p.open
         """,
@@ -94,7 +94,7 @@ AT_CHANNELS = (
                   WHERE debit_account = 'refund_due') sides GROUP BY 1, 2) book
         FULL JOIN (SELECT r.person_id, p.currency, sum(p.amount_minor) AS minor FROM billing_refundpart p
                    JOIN billing_refund r ON r.id = p.refund_id
-                   WHERE p.state IN ('prepared', 'sent', 'unknown') GROUP BY 1, 2) owed
+                   WHERE p.state IN ('prepared', 'sent', 'unknown', 'waiting') GROUP BY 1, 2) owed
              ON owed.person_id = book.person_id AND owed.currency = book.currency
         WHERE coalesce(book.minor, 0) <> coalesce(owed.minor, 0)
         """,
@@ -112,6 +112,15 @@ AT_CHANNELS = (
         """,
     ),
     (
+        "what_is_given_up_is_a_case",
+        "A refund's part that was sent again and given up is a case, until another refund of its order arrived.",
+        """
+        SELECT p.id, p.state, p.sends FROM billing_refundpart p
+        WHERE p.sends > 1 AND p.state IN ('failed', 'not_sent')
+          AND NOT EXISTS (SELECT 1 FROM billing_case c WHERE c.refund_part_id = p.id AND c.kind = 'refund_given_up')
+        """,
+    ),
+    (
         "the_bank_agrees_on_refunds",
         "What the sandbox bank gave back is a success here, open, or a case; what succeeded here it gave back.",
         """
@@ -122,7 +131,7 @@ AT_CHANNELS = (
         WHERE (b.number IS NULL AND p.state = 'succeeded')
            OR (b.number IS NOT NULL AND p.state = 'succeeded'
                AND (b.txn, b.amount_minor) <> (p.channel_txn, p.amount_minor))
-           OR (b.number IS NOT NULL AND p.state NOT IN ('sent', 'unknown', 'succeeded')
+           OR (b.number IS NOT NULL AND p.state NOT IN ('sent', 'unknown', 'waiting', 'succeeded')
                AND NOT EXISTS (SELECT 1 FROM billing_case c WHERE c.refund_part_id = p.id))
         """,
     ),

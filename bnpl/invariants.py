@@ -9,6 +9,7 @@ from bnpl.book_invariants import OF_THE_BOOK
 from bnpl.channel_invariants import AT_CHANNELS
 from bnpl.event_invariants import OF_EVENTS
 from bnpl.figure_invariants import BY_TWO, COUNTED, WHOLE_AUDIT
+from bnpl.invoice_invariants import OF_INVOICES
 from bnpl.life_invariants import OF_LIVES
 from bnpl.personal_invariants import OF_PEOPLE
 from bnpl.settlement_invariants import AT_SETTLEMENT
@@ -227,7 +228,7 @@ INVARIANTS = [
                       AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
         """,
     ),
-    *(Invariant(*one) for one in (*AT_CHANNELS, *OF_EVENTS, *AT_SETTLEMENT, *OF_PEOPLE)),
+    *(Invariant(*one) for one in (*AT_CHANNELS, *OF_EVENTS, *AT_SETTLEMENT, *OF_INVOICES, *OF_PEOPLE)),
     *(Invariant(*one) for one in (*OF_THE_BOOK, *COUNTED, *BY_TWO, *OF_LIVES)),
 ]
 AUDIT = Invariant(*WHOLE_AUDIT)

@@ -48,8 +48,10 @@ from office.console import find as find_desk
 from office.console import joining as join_desk
 from office.console import merchants as merchant_desk
 from office.console import order as whole_desk
+from office.console import own as own_desk
 from office.console import proposals as proposal_desk
 from office.console import reveal as reveal_desk
+from office.console import signing as console_door
 from orders import pages as record_pages
 from orders.models import Order
 
@@ -108,6 +110,7 @@ desk.DESKS[:] = [
     file_desk.DESK,
     outage_desk.DESK,
     template_desk.DESK,
+    own_desk.DESK,
 ]
 desk.WHOLE[Order] = "order_desk"
 desk.WHOLE[Merchant] = "merchant_desk"
@@ -130,7 +133,7 @@ second.MATTERS.update({matter.name: matter for matter in _MATTERS})
 second.ASKS[:] = [proposal_desk.ask]
 admin_site.LONGER[:] = ["ask_file"]
 CONSOLE: list[URLPattern] = [
-    path("work/", admin.site.admin_view(console.work), name="work"),
+    path("work/", console.work, name="work"),
     path("system/", console.whole, name="system"),
     path("order/<str:order>", whole_desk.order, name="order_desk"),
     path("find", find_desk.find, name="find"),
@@ -163,6 +166,17 @@ CONSOLE: list[URLPattern] = [
     path("second/<str:proposal>/decide", proposal_desk.decide, name="decide"),
     path("do/<str:row>/<str:name>", deed_desk.verb, name="verb"),
 ]
+#: How a colleague comes in, and what guards that.
+OWN: list[URLPattern] = [
+    path("login/", console_door.SignIn.as_view(), name="console_sign_in"),
+    path("login/second-step", console_door.second_step, name="console_second_step"),
+    path("own/", own_desk.overview, name="own_second"),
+    path("own/app", own_desk.add_app, name="own_app"),
+    path("own/passkey", own_desk.add_passkey, name="own_passkey"),
+    path("own/codes", own_desk.codes, name="own_codes"),
+    path("own/confirm", own_desk.confirm, name="own_confirm"),
+    path("own/factors/<int:key>/remove", own_desk.remove, name="own_remove"),
+]
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("bnpl.api")),
@@ -170,7 +184,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("portal.urls")),
     path("", include("personal.urls")),
     *PAGES,
-    path("ops/", include(CONSOLE)),
+    path("ops/", include([*CONSOLE, *OWN])),
     path("ops/", admin.site.urls),
 ]
 

@@ -110,6 +110,8 @@ PAGES: dict[str, Access] = {
     "settlement": _LOOK,
     "export_settlement": Access(see=MONEY),
     "print_settlement": Access(see=MONEY),
+    "invoices": _LOOK,
+    "print_invoice": Access(see=MONEY),
     "ask_payout_account": _form(MONEY, MONEY, afresh=True),
     "agree_payout_account": _form(OWNER, OWNER, grave=True, afresh=True),
     "refuse_payout_account": _form(MONEY, MONEY),

@@ -1,6 +1,7 @@
 from django.contrib import admin
 
 from billing.admin.disputes import DisputeAdmin, DisputeEventAdmin, DisputeLineAdmin
+from billing.admin.invoices import InvoiceAdmin, InvoiceLineAdmin
 from billing.admin.statements import BreakAdmin, StatementFileAdmin, StatementLineAdmin
 from billing.models import (
     Callback,
@@ -35,6 +36,8 @@ __all__ = [
     "DisputeAdmin",
     "DisputeEventAdmin",
     "DisputeLineAdmin",
+    "InvoiceAdmin",
+    "InvoiceLineAdmin",
     "StatementFileAdmin",
     "StatementLineAdmin",
 ]

@@ -9,6 +9,7 @@ from billing.models.collecting import (
 from billing.models.dispute import Dispute, DisputeEvent, DisputeLine
 from billing.models.evidence import Callback, Case, ChannelReport
 from billing.models.instruments import Instrument, InstrumentChange
+from billing.models.invoice import Invoice, InvoiceLine
 from billing.models.outage import Outage
 from billing.models.payout import Payout, PayoutAccount, PayoutAccountEvent, PayoutEvent
 from billing.models.refunding import Refund, RefundEvent, RefundPart, RefundPartEvent
@@ -28,6 +29,8 @@ __all__ = [
     "DisputeLine",
     "Instrument",
     "InstrumentChange",
+    "Invoice",
+    "InvoiceLine",
     "Outage",
     "Payout",
     "PayoutAccount",

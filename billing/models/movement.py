@@ -1,6 +1,7 @@
 """What every movement of money out has in common: one number, one outcome, asked about until it is known."""
 
 from datetime import datetime
+from typing import ClassVar
 
 from django.db import models
 from django_fsm import transition
@@ -24,7 +25,7 @@ class Movement(Lifecycle):
 
     begins = ("prepared",)
     State = MovementState
-    OPEN = (State.PREPARED, State.SENT, State.UNKNOWN)
+    OPEN: ClassVar[tuple[str, ...]] = (State.PREPARED, State.SENT, State.UNKNOWN)
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
     channel = models.CharField(max_length=20)

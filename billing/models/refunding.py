@@ -1,6 +1,7 @@
 """Money on its way back: what a merchant asked to refund, and each movement that gives a part of it back."""
 
 from datetime import datetime
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -8,7 +9,7 @@ from django_fsm import transition
 
 from accounts.models import Person
 from billing.models.collecting import DeductionLine
-from billing.models.movement import Movement
+from billing.models.movement import Movement, MovementState
 from kernel import guards
 from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Realm
@@ -107,10 +108,19 @@ class RefundPart(Movement):
 
     prefix = "rfp"
     history_model = RefundPartEvent
+    #: Nothing moved, and it is sent again under its number.
+    WAITING: ClassVar = "waiting"
+    OPEN = (*Movement.OPEN, WAITING)
 
     refund = models.ForeignKey(Refund, models.PROTECT, related_name="parts")
+    state = StateField(
+        default=MovementState.PREPARED, choices=[*MovementState.choices, (WAITING, "Waiting")], protected=True
+    )
     #: What was taken then: the deduction whose transaction is refunded, and for which obligation.
     taken = models.ForeignKey(DeductionLine, models.PROTECT, related_name="refund_parts")
+    #: How often it was sent, always under its one number; and when it is sent again, while it waits for that.
+    sends = models.PositiveSmallIntegerField(default=0)
+    again_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["id"]
@@ -129,8 +139,15 @@ class RefundPart(Movement):
                 name="only_an_open_part_is_asked_about",
                 condition=Q(state__in=["sent", "unknown"]) | Q(ask_at__isnull=True),
             ),
+            models.CheckConstraint(
+                name="only_a_waiting_part_is_sent_again",
+                condition=Q(state="waiting", again_at__isnull=False) | (~Q(state="waiting") & Q(again_at__isnull=True)),
+            ),
         ]
         indexes = [
+            models.Index(
+                fields=["realm", "again_at", "id"], name="refund_parts_to_send", condition=Q(again_at__isnull=False)
+            ),
             models.Index(
                 fields=["realm", "ask_at", "id"], name="refund_parts_to_ask", condition=Q(ask_at__isnull=False)
             ),
@@ -142,3 +159,21 @@ class RefundPart(Movement):
             "billing_refundpartevent",
             frozen=["realm_id", "refund_id", "taken_id", "channel", "currency", "amount_minor"],
         )
+
+    @transition(field="state", source=[MovementState.PREPARED, WAITING], target=MovementState.SENT)
+    def send(self, *, at: datetime, ask_at: datetime) -> None:
+        self.sent_at, self.ask_at, self.again_at = at, ask_at, None
+        self.asks, self.sends = 0, self.sends + 1
+
+    @transition(field="state", source=[MovementState.SENT, MovementState.UNKNOWN], target=WAITING)
+    def put_off(self, *, again_at: datetime) -> None:
+        """Nothing moved, for no reason that lasts: it is sent again under its number, which moves money once."""
+        self.again_at, self.ask_at = again_at, None
+
+    @transition(
+        field="state",
+        source=[MovementState.SENT, MovementState.UNKNOWN, WAITING],
+        target=MovementState.SUCCEEDED,
+    )
+    def succeed(self, channel_txn: str, *, at: datetime) -> None:
+        self.channel_txn, self.resolved_at, self.ask_at, self.again_at = channel_txn, at, None, None

@@ -25,14 +25,15 @@ def ask_unknown(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     return len(rows)
 
 
-def heard(row: Deduction | RefundPart | Payout, *, at: datetime) -> channels.Answer:
+def heard(row: Deduction | RefundPart | Payout, *, at: datetime, gives_up: bool = True) -> channels.Answer:
     """What the channel says of it. A number that may be believed never to have arrived is closed before it is given up.
 
-    A request that was held up on its way for minutes would otherwise still be charged, beside the next attempt.
+    A request that was held up on its way for minutes would otherwise still be charged, beside the next attempt. Where
+    the next attempt is the same number again (`gives_up` is False) it stays open: it moves money once.
     """
     channel, answer = channels.named(row.channel), channels.query(row.channel, row.number, at=at)
     patient = rules.never_sent(row.asks, channel.asks_min, row.sent_at or at, channel.finality, at=at)
-    if isinstance(answer, channels.Absent) and patient:
+    if isinstance(answer, channels.Absent) and patient and gives_up:
         return channels.close(row.channel, row.number, at=at)
     return answer
 

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from billing.models import Payout, RefundPart
+from billing.rules import sent_again_at
 from billing.services.ask import ASKER, heard, take_turn
 from billing.services.movements import MovementReport
 from billing.services.settle_parts import PARTS
@@ -13,7 +14,11 @@ from kernel.sweeps import Sweep
 def ask_parts(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """Ask the channels about refunds' parts whose time has come. Returns how many were asked about."""
     rows = take_turn(RefundPart, realm_id, at=at, limit=limit)
-    PARTS.settle_all([MovementReport(row.id, heard(row, at=at), "query") for row in rows], by=ASKER, at=at)
+    reports = []
+    for row in rows:
+        last = sent_again_at(row.sends, at=at) is None
+        reports.append(MovementReport(row.id, heard(row, at=at, gives_up=last), "query"))
+    PARTS.settle_all(reports, by=ASKER, at=at)
     return len(rows)
 
 

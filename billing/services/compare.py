@@ -66,14 +66,14 @@ WITH told AS (
         WHEN damage <> '' THEN 'damaged'
         WHEN status = 'pending' THEN 'in_flight'
         WHEN status = 'failed' AND state = 'succeeded' THEN 'status'
-        WHEN status = 'failed' AND state IN ('prepared', 'sent', 'unknown') THEN 'in_flight'
+        WHEN status = 'failed' AND state IN ('prepared', 'sent', 'unknown', 'waiting') THEN 'in_flight'
         WHEN status = 'failed' THEN 'nothing'
         WHEN again OR (state = 'succeeded' AND channel_txn <> txn) THEN 'duplicate'
         WHEN ours IS NULL THEN 'missing_here'
         WHEN ours_currency <> currency THEN 'currency'
         WHEN ours_minor <> amount THEN 'amount'
         WHEN state = 'succeeded' THEN 'matched'
-        WHEN state IN ('prepared', 'sent', 'unknown') THEN 'missing_here'
+        WHEN state IN ('prepared', 'sent', 'unknown', 'waiting') THEN 'missing_here'
         ELSE 'status' END AS verdict
     FROM told
 ), kept AS (

@@ -41,6 +41,12 @@ class CaseNames:
     after_failure: str
 
 
+def never_again(row: RefundPart | Payout, answer: Answer, *, by: Actor, at: datetime) -> bool:
+    """What is paid to merchants is not sent again: it comes along into their next settlement."""
+    del row, answer, by, at
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resolver(Generic[_M]):
     """The one way by which outcomes of one kind of movement become true."""
@@ -53,6 +59,8 @@ class Resolver(Generic[_M]):
     arrived: Callable[..., None]
     #: The same: nothing moved and nothing will.
     undone: Callable[..., None]
+    #: `(row, answer, by=, at=)`: nothing moved yet and it is sent again later; whether that is so.
+    put_off: Callable[..., bool] = never_again
 
     def settle_all(self, reports: Sequence[MovementReport], *, by: Actor, at: datetime) -> None:
         """Make true what the channels said, each by itself.
@@ -73,7 +81,7 @@ class Resolver(Generic[_M]):
     def _settle(self, report: MovementReport, *, by: Actor, at: datetime) -> None:
         row, answer = self.model.objects.locked(report.key), report.answer
         self._keep(row, report, at=at)
-        if row.state not in (row.State.SENT, row.State.UNKNOWN):
+        if row.state not in row.OPEN:
             self._contradicts(row, answer, at=at)
         elif isinstance(answer, Taken) and answer.amount == row.amount:
             row.succeed(answer.txn, at=at)
@@ -82,6 +90,8 @@ class Resolver(Generic[_M]):
         elif isinstance(answer, Taken):
             found = {"txn": answer.txn, "amount": answer.amount.minor}
             self._open_case(row, self.cases.wrong_amount, found, at=at)
+        elif row.state not in (row.State.SENT, row.State.UNKNOWN) or self.put_off(row, answer, by=by, at=at):
+            return  # nothing moved, and it has its time to be sent again
         elif isinstance(answer, Declined):
             row.fail(answer.code, answer.kind, at=at)
             row.record("failed", by=by, at=at, code=answer.code)

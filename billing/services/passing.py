@@ -10,7 +10,18 @@ from typing import TypeAlias
 import structlog
 
 from accounts import deliver
-from billing.services import ask, ask_parts, callbacks, deduct, payouts, press_disputes, settlement, untold
+from billing.services import (
+    ask,
+    ask_parts,
+    callbacks,
+    deduct,
+    invoice,
+    payouts,
+    press_disputes,
+    send_again,
+    settlement,
+    untold,
+)
 from kernel.prepared import Question
 from kernel.sweeps import Sweep
 from orders import services as orders
@@ -22,10 +33,12 @@ SWEEPS: tuple[Sweep, ...] = (
     deduct.DUE,
     ask.DUE,
     ask_parts.DUE,
+    send_again.DUE,
     ask_parts.PAYOUTS_DUE,
     callbacks.DUE,
     press_disputes.DUE,
     settlement.DUE,
+    invoice.DUE,
     payouts.DUE,
     orders.GOING_OVERDUE,
     orders.DAYS_ENDING,
@@ -36,9 +49,19 @@ SWEEPS: tuple[Sweep, ...] = (
 #: After which of them, when they did something, another one may have something to do at once, whatever was due before.
 #: Of what is overdue people hear when its days were counted, or what stood in the way has ended.
 AFTER: Mapping[str, frozenset[str]] = {
-    "overdue_days": frozenset({"deduct", "ask", "ask_refunds", "callbacks", "disputes", "overdue", "days"}),
+    "overdue_days": frozenset(
+        {"deduct", "ask", "ask_refunds", "refunds_again", "callbacks", "disputes", "overdue", "days"}
+    ),
     "notices": frozenset(
-        {"deduct", "ask", "ask_refunds", "callbacks", "disputes", *(sweep.name for sweep in untold.STAGES)}
+        {
+            "deduct",
+            "ask",
+            "ask_refunds",
+            "refunds_again",
+            "callbacks",
+            "disputes",
+            *(sweep.name for sweep in untold.STAGES),
+        }
     ),
 }
 #: Rings that are nobody's on a sandbox's clock, and why. A new ring stands here or above, or a test fails.

@@ -52,7 +52,7 @@ def refund_order(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tu
         RefundNumberReused: the number stands for another refund.
     """
     refund, parts, fresh = _prepared(order_id, asked, by=by, at=at)
-    _send(parts, by=by, at=at)
+    send_parts(parts, by=by, at=at)
     return Refund.objects.get(pk=refund.id), fresh
 
 
@@ -66,7 +66,7 @@ def begin_refund(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tu
     if by.alone and needs_second(asked.amount_minor):
         raise SecondNeeded
     refund, parts, _fresh = _prepared(order_id, asked, by=by, at=at)
-    return refund, partial(_send, parts, by=by, at=at)
+    return refund, partial(send_parts, parts, by=by, at=at)
 
 
 def needs_second(amount_minor: int) -> bool:
@@ -185,7 +185,7 @@ def _parts(refund: Refund, lines: Sequence[DeductionLine], back: Money, *, by: A
     return parts
 
 
-def _send(parts: Sequence[RefundPart], *, by: Actor, at: datetime) -> None:
+def send_parts(parts: Sequence[RefundPart], *, by: Actor, at: datetime) -> None:
     """Ask the channels, and settle what they answer. What is not sent in half its lease is not sent at all."""
     returns = ((part.id, part.channel, _return(part, part.taken.deduction, at=at)) for part in parts)
     answers = channels.give_back_all(returns, within=SEND_LEASE / 2)

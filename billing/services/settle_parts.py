@@ -3,7 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from billing.models import DeductionLine, Refund, RefundPart
+from billing import channels, rules
+from billing.channels import Absent, Answer, Declined
+from billing.models import Case, DeductionLine, Refund, RefundPart
+from billing.planning import Kind
 from billing.services import tell
 from billing.services.movements import CaseNames, Resolver
 from kernel.actor import Actor
@@ -15,6 +18,9 @@ from merchants.services import News, publish
 from orders import rules as reckoning
 from orders import services as orders
 from orders.models import Obligation, Order
+
+#: A part that was sent as often as it may be, and went nowhere.
+GIVEN_UP = "refund_given_up"
 
 
 def lock_lines(order_id: UUID) -> list[DeductionLine]:
@@ -50,11 +56,38 @@ def _arrived(part: RefundPart, *, by: Actor, at: datetime) -> None:
     orders.give_back(refund.order_id, part.amount, by=by, at=at, refund=refund.public_id)
     moves = reckoning.returned_moves(part.amount, book.refund_due(refund.person_id), book.clearing(part.channel))
     ledger.post([ledger.Fact(part.id, "refunded", moves, refund.order_id)], realm_id=part.realm_id, at=at)
+    given_up = Case.objects.filter(kind=GIVEN_UP, closed_at=None, refund_part__refund__order_id=refund.order_id)
+    given_up.update(closed_at=at)
     _end(refund, by=by, at=at)
 
 
+def _put_off(part: RefundPart, answer: Answer, *, by: Actor, at: datetime) -> bool:
+    """Sent again later, under its number: after any trouble that may pass, or where it never arrived."""
+    again_at = rules.sent_again_at(part.sends, at=at)
+    if again_at is None or not _may_pass(part, answer, at=at):
+        return False
+    part.put_off(again_at=again_at)
+    code = answer.code if isinstance(answer, Declined) else "not_found_at_channel"
+    part.record("put_off", by=by, at=at, code=code, again_at=again_at)
+    return True
+
+
+def _may_pass(part: RefundPart, answer: Answer, *, at: datetime) -> bool:
+    if isinstance(answer, Declined):
+        return answer.kind != Kind.HARD
+    channel = channels.named(part.channel)
+    arrived = not rules.never_sent(part.asks, channel.asks_min, part.sent_at or at, channel.finality, at=at)
+    return isinstance(answer, Absent) and not arrived
+
+
 def _undo(part: RefundPart, *, by: Actor, at: datetime) -> None:
-    """Nothing went back by this part: the merchant has it again, less its fee."""
+    """Nothing went back by this part: the merchant has it again, less its fee.
+
+    What was sent again and again in vain is a case until the order's next refund arrives: somebody waits for money.
+    """
+    if part.sends > 1:
+        found = {"code": part.failure_code, "sends": part.sends, "amount": part.amount_minor}
+        Case.objects.create(realm_id=part.realm_id, kind=GIVEN_UP, refund_part=part, detail=found, opened_at=at)
     refund = Refund.objects.locked(part.refund_id)
     lines = lock_lines(refund.order_id)
     line = next(line for line in lines if line.id == part.taken_id)
@@ -95,4 +128,5 @@ PARTS = Resolver(
     ),
     arrived=_arrived,
     undone=_undo,
+    put_off=_put_off,
 )

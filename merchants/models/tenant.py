@@ -60,6 +60,8 @@ class Merchant(Lifecycle):
     reserve_days = models.PositiveSmallIntegerField(default=0)
     #: The next cut-off.
     settles_at = models.DateTimeField()
+    #: The next end of a month, whose fees are invoiced then.
+    invoices_at = models.DateTimeField()
     #: Every posting of its account with a smaller key is in a settlement.
     settled_below = models.UUIDField(null=True, editable=False)
 
@@ -81,6 +83,7 @@ class Merchant(Lifecycle):
         indexes = [
             models.Index(fields=["realm", "settles_at", "id"], name="merchants_to_settle"),
             models.Index(fields=["state", "id"], name="merchants_not_active", condition=~Q(state="active")),
+            models.Index(fields=["realm", "invoices_at", "id"], name="merchants_to_invoice"),
         ]
         triggers = guards.lifecycle("merchants_merchantevent", frozen=["realm_id", "created_at"])
 

@@ -17,7 +17,7 @@ from merchants import queries
 from merchants.models import Merchant, MerchantCheck, Service
 from merchants.refusals import ChecksMissing, MerchantState, NothingOffered
 from merchants.rules import CHECKS
-from merchants.rules.cutoff import CUTOFF_ZONE, next_cutoff
+from merchants.rules.cutoff import CUTOFF_ZONE, next_cutoff, next_month
 from merchants.rules.joining import missing
 from merchants.services.record import note
 
@@ -47,7 +47,8 @@ def apply_to_join(asked: Application, *, by: Actor, at: datetime) -> tuple[Merch
 
 @transaction.atomic
 def _pair(asked: Application, state: str, kind: str, *, by: Actor, at: datetime) -> tuple[Merchant, Merchant]:
-    terms = {**asdict(asked), "created_at": at, "settles_at": next_cutoff(at, CUTOFF_ZONE, 0)}
+    ends = {"settles_at": next_cutoff(at, CUTOFF_ZONE, 0), "invoices_at": next_month(at, CUTOFF_ZONE, 0)}
+    terms = {**asdict(asked), "created_at": at, **ends}
     live = Merchant(realm_id=LIVE, state=state, **terms)
     live.record(kind, by=by, at=at)
     sandbox = Merchant(realm=Realm.objects.create(mode="test"), twin=live, **terms)

@@ -20,6 +20,7 @@ from billing.models import Callback, Deduction, Instrument
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.instruments import limit_instrument, open_wallet, top_up
+from billing.services.invoice import invoice_due
 from billing.services.outage import begin_outage, end_outage
 from billing.services.payout_accounts import Account, agree_payout_account, ask_payout_account
 from billing.services.payouts import pay_out_due
@@ -126,6 +127,8 @@ def be_paid(shop: Shop) -> None:
     for days in (2, 3):
         settle_due(shop.realm_id, at=NOON + timedelta(days=days))
         pay_out_due(shop.realm_id, at=NOON + timedelta(days=days))
+    settle_due(shop.realm_id, at=NOON + timedelta(days=20))
+    invoice_due(shop.realm_id, at=NOON + timedelta(days=20))
 
 
 @pytest.fixture

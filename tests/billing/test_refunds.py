@@ -6,8 +6,9 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from accounts.models import Notice
-from billing.channels import Taken, bank, bank_refunds
+from billing.channels import Declined, Taken, bank, bank_refunds
 from billing.models import Case, DeductionLine, Refund, RefundPart
+from billing.planning import Kind
 from billing.refusals import RefundNumberReused, RefundTooMuch
 from billing.services.ask_parts import ask_parts
 from billing.services.callbacks import deliver_sandbox_callbacks
@@ -131,27 +132,6 @@ def test_an_answer_that_is_lost_is_asked_for_and_nothing_is_refunded_twice(power
         assert ask_parts(power_bank.realm_id, at=NOON + ONE_DAY) == 0
 
 
-def test_a_refund_that_never_arrived_is_closed_before_it_is_given_up(power_bank: Shop) -> None:
-    order = paid(power_bank, behaviour="timeout_then_not_paid")
-    before = balances(power_bank)
-    refund = give_back(order, "2")
-    at = NOON
-    for _ in range(4):
-        at += timedelta(minutes=10)
-        ask_parts(power_bank.realm_id, at=at)
-
-    part = RefundPart.objects.get()
-    assert (part.state, part.failure_code) == ("not_sent", "not_found_at_channel")
-    refund = Refund.objects.get(pk=refund.pk)
-    assert (refund.state, refund.returned_minor, told(order)) == ("failed", 0, ["refund.failed"])
-    assert balances(power_bank) == before
-    assert Notice.objects.filter(stage="refund_failed").count() == 1
-    late = bank_refunds.refund(part.number, part.taken.deduction.channel_txn or "", yuan("2"), at=at)
-    assert not isinstance(late, Taken), "a held-up request moves nothing any more"
-    assert give_back(order, "6", at=at).state == "succeeded"
-    assert back_at(order) == [600]
-
-
 def test_a_closed_account_cannot_be_refunded_and_the_merchant_has_the_money_again(power_bank: Shop) -> None:
     order = paid(power_bank, behaviour="hard_decline")
     before = balances(power_bank)
@@ -163,10 +143,10 @@ def test_a_closed_account_cannot_be_refunded_and_the_merchant_has_the_money_agai
 def test_fees_stay_exact_when_one_of_several_refunds_fails(power_bank: Shop) -> None:
     order = paid(power_bank, "9.99", behaviour="timeout_then_not_paid")
     give_back(order, "1.33")  # never arrives
+    part = RefundPart.objects.get()
     for amount in ("2.17", "0.50"):
         give_back(order, amount)
-    for minutes in (1, 10, 60, 600):
-        ask_parts(power_bank.realm_id, at=NOON + timedelta(minutes=minutes))
+    PARTS.settle_all([MovementReport(part.id, Declined("closed", Kind.HARD), "query")], by=BY, at=NOON)
     assert balances(power_bank)["fees"] == Money(999 - 217 - 50).bps(power_bank.service.fee_bps).minor
 
 

@@ -82,6 +82,7 @@ def work_waits(story: Story) -> dict[str, str]:
         "proposal-refused": f"/ops/second/{lost.public_id}",
         "reveal": f"/ops/reveal/{story.ada.public_id}",
         "system": "/ops/system/",
+        "work": "/ops/work/",
         "policies": "/ops/policies/",
         "channels": "/ops/channels/",
         "outage": "/ops/channels/sandbox/out",

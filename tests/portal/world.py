@@ -5,8 +5,9 @@ from datetime import timedelta
 
 from django.urls import reverse
 
-from billing.models import Settlement
+from billing.models import Invoice, Settlement
 from billing.services.deduct import deduct_due
+from billing.services.invoice import invoice_due
 from billing.services.payout_accounts import Account, ask_payout_account
 from billing.services.settlement import settle_due
 from kernel.clock import live_now
@@ -31,6 +32,7 @@ PREFIXES = {
     "invitation": "inv",
     "member": "mem",
     "settlement": "stl",
+    "invoice": "ivc",
     "account": "pac",
 }
 
@@ -91,4 +93,7 @@ def _played(shop: Shop) -> dict[str, str]:
     deduct_due(shop.realm_id, at=NOON)
     settle_due(shop.realm_id, at=NOON + timedelta(days=1))
     settlement = Settlement.objects.get(merchant=shop.merchant).public_id
-    return {"settlement": settlement, "order": order.public_id, "person": person.public_id, "event": event.public_id}
+    for act in (settle_due, invoice_due):
+        act(shop.realm_id, at=NOON + timedelta(days=20))
+    found = {"settlement": settlement, "invoice": Invoice.objects.get(merchant=shop.merchant).public_id}
+    return found | {"order": order.public_id, "person": person.public_id, "event": event.public_id}

@@ -12,6 +12,7 @@ from billing.services.ask_parts import ask_parts
 from billing.services.deduct import deduct_due
 from billing.services.pay import pay_now
 from billing.services.refund import Asked, refund_order
+from billing.services.send_again import send_again
 from orders import services as orders
 from orders.models import Order
 from tests.conftest import BY, NOON, Shop, fresh, opened, ordered
@@ -98,3 +99,22 @@ def test_two_askers_about_one_part_find_one_answer(power_bank: Shop, ada: Person
 
         assert fresh(order.id).refunded_minor == 200
         assert told(order, "refund.succeeded") == 1
+
+
+def test_two_senders_of_a_part_that_waits_send_it_once_more(power_bank: Shop, ada: Person) -> None:
+    agreement, token = opened(power_bank, ada), ada.instruments.get().token
+    for turn in rounds("a part that waits, two senders"):
+        order = ordered(power_bank, agreement, ceiling=1_000)
+        orders.complete_order(order.id, orders.Final(total=500), by=BY, at=NOON)
+        deduct_due(power_bank.realm_id, at=NOON)
+        bank.change_account(token, bank.Behaviour.TIMEOUT_THEN_NOT_PAID)
+        giving_back(order, 200)()
+        for minutes in (1, 2, 9):
+            ask_parts(power_bank.realm_id, at=NOON + timedelta(minutes=minutes))
+        later = NOON + timedelta(hours=1)
+        hands = [partial(send_again, power_bank.realm_id, at=later) for _ in range(3)]
+        at_once(*hands, partial(ask_parts, power_bank.realm_id, at=later))
+        bank.change_account(token, bank.Behaviour.PAYS)
+
+        assert (fresh(order.id).refunded_minor, told(order, "refund.succeeded")) == (200, 1)
+        assert went_back(ada) == 200 * turn

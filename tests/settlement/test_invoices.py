@@ -1,0 +1,93 @@
+"""A merchant's month on one paper: every fee once, numbers without gaps, and nothing that was written changes."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import ProgrammingError, transaction
+
+from billing.models import Invoice, InvoiceLine, Settlement
+from billing.services.invoice import invoice_due
+from billing.services.passing import Passing
+from billing.services.settlement import settle_due
+from merchants.models import Merchant
+from merchants.rules.cutoff import next_month
+from tests.billing.bench import balances, give_back, paid
+from tests.conftest import NOON, Shop, make_shop
+from tests.settlement.bench import day_ends
+from tests.stillness import nothing_moves
+
+#: The end of November in Shanghai, and of December.
+NOVEMBER, DECEMBER = datetime(2026, 11, 30, 16, tzinfo=UTC), datetime(2026, 12, 31, 16, tzinfo=UTC)
+ONE_DAY = timedelta(days=1)
+pytestmark = pytest.mark.django_db
+
+
+def numbers() -> list[tuple[int, int]]:
+    return list(Invoice.objects.order_by("seq").values_list("seq", "amount_minor"))
+
+
+def test_the_fees_of_a_month_are_on_one_invoice_line_by_line(power_bank: Shop) -> None:
+    order = paid(power_bank, "50")
+    day_ends(power_bank, NOON + ONE_DAY)
+    give_back(order, "25", at=NOON + 2 * ONE_DAY)
+    for at in (NOON + 3 * ONE_DAY, NOVEMBER):
+        day_ends(power_bank, at)
+    with nothing_moves():
+        assert invoice_due(power_bank.realm_id, at=NOVEMBER - timedelta(seconds=1)) == 0
+    assert invoice_due(power_bank.realm_id, at=NOVEMBER) == 1
+
+    invoice = Invoice.objects.get()
+    assert (invoice.number, invoice.amount_minor, invoice.period_until) == ("INV-000001", 15, NOVEMBER)
+    assert balances(power_bank)["fees"] == 15, "what the book says that we earned"
+    lines = list(invoice.lines.order_by("id").values_list("charged_minor", "returned_minor"))
+    assert lines == [(30, 0), (0, 15)]
+    assert Merchant.objects.get(pk=power_bank.merchant.pk).invoices_at == DECEMBER
+    with nothing_moves():
+        assert invoice_due(power_bank.realm_id, at=NOVEMBER) == 0
+
+
+def test_a_month_waits_for_its_last_settlement(power_bank: Shop) -> None:
+    paid(power_bank, "50")
+    with nothing_moves():
+        assert invoice_due(power_bank.realm_id, at=NOVEMBER + ONE_DAY) == 0
+    settle_due(power_bank.realm_id, at=NOVEMBER + ONE_DAY)
+    invoice_due(power_bank.realm_id, at=NOVEMBER + ONE_DAY)
+    assert numbers() == [(1, 30)]
+
+
+def test_a_month_without_fees_has_no_invoice_and_takes_no_number(power_bank: Shop) -> None:
+    Passing(power_bank.realm_id, lambda to: to).live(NOON, DECEMBER + ONE_DAY, until=float("inf"))
+    assert numbers() == []
+    paid(power_bank, "50")
+    Passing(power_bank.realm_id, lambda to: to).live(DECEMBER + ONE_DAY, DECEMBER + 40 * ONE_DAY, until=float("inf"))
+    assert numbers() == [(1, 30)]
+
+
+def test_each_realm_has_its_own_row_of_numbers(power_bank: Shop) -> None:
+    other = make_shop("另一家")
+    for shop in (power_bank, other, power_bank):
+        paid(shop, "50")
+    for shop in (power_bank, other):
+        settle_due(shop.realm_id, at=NOVEMBER)
+        invoice_due(shop.realm_id, at=NOVEMBER)
+    assert list(Invoice.objects.order_by("id").values_list("realm_id", "seq")) == [
+        (power_bank.realm_id, 1),
+        (other.realm_id, 1),
+    ]
+
+
+def test_postgres_lets_no_settlement_be_invoiced_twice_and_no_invoice_change(power_bank: Shop) -> None:
+    paid(power_bank, "50")
+    day_ends(power_bank, NOVEMBER)
+    invoice_due(power_bank.realm_id, at=NOVEMBER)
+    line = InvoiceLine.objects.get()
+    with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
+        Invoice.objects.update(amount_minor=1)
+    assert line.id == line.settlement_id == Settlement.objects.get().id
+
+
+def test_a_month_ends_at_the_merchants_own_cut_off() -> None:
+    assert next_month(NOON, "Asia/Shanghai", 0) == NOVEMBER
+    assert next_month(NOVEMBER, "Asia/Shanghai", 0) == DECEMBER
+    assert next_month(NOVEMBER, "Asia/Shanghai", 6) == NOVEMBER + timedelta(hours=6)
+    assert next_month(DECEMBER + 29 * ONE_DAY, "Asia/Shanghai", 0) == DECEMBER + 31 * ONE_DAY
