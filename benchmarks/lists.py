@@ -7,11 +7,12 @@ What is measured is the whole of Django's answer, without a network.
 import os
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from statistics import quantiles
 
 import pytest
 from django.contrib import admin
-from django.db import OperationalError, transaction
+from django.http import HttpRequest
 from django.template import Template
 from django.test import Client
 from pytest_django import DjangoDbBlocker
@@ -54,8 +55,8 @@ def pages(owed: Order) -> Iterator[str]:
             yield f"{page}?state__exact={state}"
         yield f"{page}?realm__mode__exact=live"
         yield f"{page}?realm__mode__exact=test"
-        for number, _column in enumerate(shown.get_sortable_by(None) or (), 1):  # type: ignore[arg-type]
-            yield f"{page}?o={number}"
+        columns = list(shown.list_display)
+        yield from (f"{page}?o={columns.index(name) + 1}" for name in shown.get_sortable_by(HttpRequest()))
         for found in (owed.public_id, owed.out_order_no, owed.person.public_id, owed.merchant.public_id, "nothing"):
             yield f"{page}?q={found}"
     yield from ("/ops/", "/ops/work/", "/ops/figures/", "/ops/merchants/", f"/ops/order/{owed.public_id}")
@@ -63,8 +64,10 @@ def pages(owed: Order) -> Iterator[str]:
 
 
 def measure(browser: Client, page: str) -> tuple[float, float]:
-    """Half of the answers, and nineteen of twenty, within so many ms."""
-    assert browser.get(page).status_code == 200, page
+    """Half of the answers, and nineteen of twenty, within so many ms. What the database gives up is never answered."""
+    browser.get(page)  # what is made once for a process is made now
+    if browser.get(page).status_code != HTTPStatus.OK:
+        return float("inf"), float("inf")
     took = []
     for _ in range(ROUNDS):
         begun = time.perf_counter()
@@ -74,18 +77,14 @@ def measure(browser: Client, page: str) -> tuple[float, float]:
     return cuts[9], cuts[18]
 
 
-def test_the_lists_of_a_million_orders(owed: Order, monkeypatch: pytest.MonkeyPatch, db: None) -> None:
+def test_the_lists_of_a_million_orders(owed: Order, monkeypatch: pytest.MonkeyPatch) -> None:
     # As a server renders: the tests' own rendering keeps a copy of every part's context.
     monkeypatch.setattr(Template, "_render", lambda template, context: template.nodelist.render(context))
     browser = signed_in(accounts.create_staff("lin", "correct horse battery", roles=["supervisor"], by=BY, at=NOON))
     slow = []
     print(f"\n{ORDERS} orders\n| page | p50 ms | p95 ms |\n|---|---|---|")
     for page in pages(owed):
-        try:
-            with transaction.atomic():
-                half, most = measure(browser, page)
-        except OperationalError:
-            half, most = float("inf"), float("inf")
+        half, most = measure(browser, page)
         print(f"| {page} | {half:.0f} | {most:.0f} |", flush=True)
         slow += [page] if most > MOST_MS else []
     assert slow == []

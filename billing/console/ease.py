@@ -71,6 +71,7 @@ def publish(colleague: Colleague) -> HttpResponse:
         run=partial(_ask, colleague),
         moves=_moves,
         template="console/ease.html",
+        look=gettext_lazy("See what it would change"),
         versions=versions,
         source=source,
         names=names_of(row.by for row in versions),

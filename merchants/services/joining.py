@@ -19,7 +19,7 @@ from merchants.refusals import ChecksMissing, MerchantState, NothingOffered
 from merchants.rules import CHECKS
 from merchants.rules.cutoff import CUTOFF_ZONE, next_cutoff, next_month
 from merchants.rules.joining import missing
-from merchants.services.record import note
+from merchants.services import record
 
 State = Merchant.State
 
@@ -40,21 +40,23 @@ def join_merchant(name: str, *, contact: str = "", by: Actor, at: datetime) -> t
     return _pair(Application(name=name, contact=contact), State.ACTIVE, "joined", by=by, at=at)
 
 
-def apply_to_join(asked: Application, *, by: Actor, at: datetime) -> tuple[Merchant, Merchant]:
+def apply_to_join(asked: Application, reason: str = "", *, by: Actor, at: datetime) -> tuple[Merchant, Merchant]:
     """A business wants to join. Its sandbox works from now on; nothing live begins before it is let in."""
-    return _pair(asked, State.APPLIED, "applied", by=by, at=at)
+    return _pair(asked, State.APPLIED, "applied", by=by, at=at, note=reason)
 
 
 @transaction.atomic
-def _pair(asked: Application, state: str, kind: str, *, by: Actor, at: datetime) -> tuple[Merchant, Merchant]:
+def _pair(
+    asked: Application, state: str, kind: str, *, by: Actor, at: datetime, note: str = ""
+) -> tuple[Merchant, Merchant]:
     ends = {"settles_at": next_cutoff(at, CUTOFF_ZONE, 0), "invoices_at": next_month(at, CUTOFF_ZONE, 0)}
     terms = {**asdict(asked), "created_at": at, **ends}
     live = Merchant(realm_id=LIVE, state=state, **terms)
-    live.record(kind, by=by, at=at)
+    live.record(kind, by=by, at=at, note=note)
     sandbox = Merchant(realm=Realm.objects.create(mode="test"), twin=live, **terms)
     sandbox.record("joined", by=by, at=at)
     for merchant in (live, sandbox):
-        note(merchant.id, "joined", merchant.id, by=by, at=at, name=asked.name)
+        record.note(merchant.id, "joined", merchant.id, by=by, at=at, name=asked.name)
     return sandbox, live
 
 

@@ -213,7 +213,7 @@ VERBS = [
         fits=_in(State.CHECKED), back=_back, second=_always, deciders=LOOKERS,
     ),
     Verb(
-        "refuse_merchant", Merchant, gettext_lazy("Refuse"), LOOKERS,
+        "refuse_merchant", Merchant, gettext_lazy("Refuse the application"), LOOKERS,
         _says(gettext_lazy("%(name)s is not let in. Its sandbox stays.")), _refuse,
         fits=_in(State.APPLIED, State.CHECKED, State.APPROVED), back=_back,
     ),

@@ -110,7 +110,9 @@ def _before_taking() -> Words:
 
 def _take(colleague: Colleague, wish: dict[str, Any]) -> Done:
     said = {name: wish[name] for name in ("name", "legal_name", "registration", "website", "contact")}
-    live, done = joining.take_application(Application(**said), wish["email"], by=colleague.actor, at=colleague.at)
+    live, done = joining.take_application(
+        Application(**said), wish["email"], wish["note"], by=colleague.actor, at=colleague.at
+    )
     return Done(_("%(name)s has applied: %(id)s.") % {"name": live.name, "id": live.public_id}, done.then)
 
 

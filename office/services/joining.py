@@ -22,13 +22,13 @@ from portal.services.sending import send_invitation
 
 
 @transaction.atomic
-def take_application(asked: Application, email: str, *, by: Actor, at: datetime) -> tuple[Merchant, Done]:
+def take_application(asked: Application, email: str, reason: str, *, by: Actor, at: datetime) -> tuple[Merchant, Done]:
     """A business applies. Its sandbox works at once; whoever is to own its console is invited when that is written.
 
     Raises:
         Invalid: the mail address is none.
     """
-    _sandbox, live = merchants.apply_to_join(asked, by=by, at=at)
+    _sandbox, live = merchants.apply_to_join(asked, reason, by=by, at=at)
     return live, invite_owner(live, email, "", by=by, at=at)
 
 
