@@ -51,7 +51,7 @@ TABLES = {
     "billing.StatementLine", "billing.Wallet", "billing.WalletEntry", "credit.Agreement", "credit.AgreementEvent",
     "credit.Decision", "credit.LimitChange", "credit.Profile", "credit.ScoreChange", "kernel.AuditHead",
     "kernel.AuditLine", "kernel.IdempotencyKey", "kernel.LegalMove", "kernel.Realm", "ledger.Posting",
-    "ledger.Closing", "ledger.ClosedDay", "ledger.ClosedPart",
+    "ledger.Closing", "ledger.ClosedBalance", "ledger.ClosedDay", "ledger.ClosedPart",
     "merchants.ApiKey", "merchants.WebhookAttempt", "merchants.Event", "merchants.Merchant",
     "merchants.Change", "merchants.Service", "merchants.WebhookDelivery", "merchants.WebhookEndpoint",
     "office.Counted", "office.Proposal", "office.ProposalEvent", "office.Tally", "orders.Concern",
