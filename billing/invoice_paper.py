@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from billing.models import Invoice
+from billing.models import Invoice, InvoiceLine
 from kernel.forms import plain
 from kernel.money import Money
 from kernel.paper import Facts, Paper, Table, Text, Totals
@@ -20,15 +20,10 @@ def invoice_paper(invoice: Invoice) -> Paper:
     def shown(minor: int) -> str:
         return plain(Money(minor, invoice.currency))
 
-    rows = [
-        (
-            _moment(line.settlement.period_until),
-            line.settlement.public_id,
-            shown(line.charged_minor),
-            shown(-line.returned_minor) if line.returned_minor else "–",
-        )
-        for line in lines
-    ]
+    def row(line: InvoiceLine) -> tuple[str, ...]:
+        returned = shown(-line.returned_minor) if line.returned_minor else "–"
+        return _moment(line.settlement.period_until), line.settlement.public_id, shown(line.charged_minor), returned
+
     sums = [
         (_("Fees"), sum(line.charged_minor for line in lines)),
         (_("Returned with refunds"), -sum(line.returned_minor for line in lines)),
@@ -53,7 +48,9 @@ def invoice_paper(invoice: Invoice) -> Paper:
             ),
             Totals([(name, money(Money(minor, invoice.currency))) for name, minor in sums]),
             Text(f"{paid}\n{tax}"),
-            Table(head, rows, widths=[3, 6, 2, 2], figures={2, 3}, title=_("What it is made of")),
+            Table(
+                head, [row(line) for line in lines], widths=[3, 6, 2, 2], figures={2, 3}, title=_("What it is made of")
+            ),
         ],
     )
 

@@ -10,7 +10,7 @@ from billing.models import Payout, PayoutAccount, Settlement
 from billing.rules import SEND_LEASE
 from billing.services.movements import MovementReport
 from billing.services.settle_payouts import PAYOUTS
-from billing.services.settlement import PAID_OUT
+from billing.services.unsettled import PAID_OUT
 from kernel.actor import Actor
 from kernel.sweeps import Sweep
 from ledger import rules as book

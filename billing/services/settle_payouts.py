@@ -7,7 +7,7 @@ import msgspec
 
 from billing.models import Payout, Settlement
 from billing.services.movements import CaseNames, Resolver
-from billing.services.settlement import ARRIVED, CAME_BACK
+from billing.services.unsettled import ARRIVED, CAME_BACK
 from billing.wire import settlement_out
 from kernel.actor import Actor
 from ledger import rules as book

@@ -7,18 +7,17 @@ the other; and each line has the key of its posting, so none can be settled twic
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from billing import rules
 from billing.models import Settlement, SettlementLine
+from billing.services.unsettled import FIRST_MOMENT, HELD, RELEASED, ask_of
 from kernel.actor import Actor
 from kernel.money import Money
-from kernel.prepared import Question
 from kernel.sweeps import Sweep
 from kernel.writes import insert_all
 from ledger import rules as book
@@ -31,20 +30,6 @@ log = structlog.get_logger(__name__)
 SETTLER = Actor.system("settle")
 #: Lines are written so many at a time: one statement stays well below its time limit.
 LINES_AT_ONCE = 20_000
-#: What moves the balance out and back; a settlement is about the rest.
-PAID_OUT, ARRIVED, CAME_BACK = "paid_out", "payout_arrived", "payout_failed"
-HELD, RELEASED = "reserve_held", "reserve_released"
-#: What of a merchant's account is in no settlement yet, as they feel it. Older postings than `below` all are.
-UNSETTLED = f"""
-SELECT p.* FROM (
-    SELECT id, order_id, kind, currency, at, debit_account AS other, amount_minor AS signed FROM ledger_posting
-    WHERE credit_owner = %(merchant)s AND credit_account = 'payable' AND id >= %(below)s
-    UNION ALL
-    SELECT id, order_id, kind, currency, at, credit_account, -amount_minor FROM ledger_posting
-    WHERE debit_owner = %(merchant)s AND debit_account = 'payable' AND id >= %(below)s) p
-WHERE p.kind NOT IN ('{PAID_OUT}', '{CAME_BACK}')
-  AND NOT EXISTS (SELECT 1 FROM billing_settlementline l WHERE l.id = p.id)
-"""  # noqa: S608  our own names
 _TAKE = """
 WITH taken AS (
     INSERT INTO billing_settlementline (id, merchant_id, settlement_id, kind, posting_id, order_id, amount_minor, at)
@@ -57,21 +42,6 @@ WITH taken AS (
     RETURNING kind, amount_minor)
 SELECT kind, count(*), sum(amount_minor)::bigint FROM taken GROUP BY kind
 """
-
-
-#: Since when anything has waited for a cut-off of a merchant's: a line, a reserve that is over, money that came back.
-_FIRST_MOMENT = Question(
-    f"""SELECT least(
-    (SELECT min(u.at) FROM ({UNSETTLED % {"merchant": "$1", "below": "$2"}}) u),
-    (SELECT min(held_until) - interval '1 microsecond' FROM billing_settlement s
-     WHERE merchant_id = $1 AND held_minor > 0 AND NOT EXISTS (
-         SELECT 1 FROM ledger_posting p WHERE p.cause_id = s.id AND p.kind = '{RELEASED}')),
-    (SELECT m.created_at FROM merchants_merchant m WHERE m.id = $1 AND EXISTS (
-         SELECT 1 FROM billing_settlement s WHERE s.merchant_id = $1 AND s.net_minor > 0 AND s.state = 'failed'
-         AND NOT EXISTS (SELECT 1 FROM billing_settlementline l WHERE l.earlier_id = s.id))))""",  # noqa: S608  our own names
-    ["uuid", "uuid"],
-    generic=False,
-)
 
 
 def settle_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
@@ -105,7 +75,7 @@ def settle_next(merchant_id: UUID, *, at: datetime) -> bool:
     if merchant is None:
         return False
     cut = merchant.settles_at
-    ((first,),) = _FIRST_MOMENT.rows(merchant.id, merchant.settled_below or UUID(int=0))
+    ((first,),) = FIRST_MOMENT.rows(merchant.id, merchant.settled_below or UUID(int=0))
     if first is not None and first < cut:
         for currency in _currencies(merchant, cut):
             _settle(merchant, currency, cut, at=at)
@@ -120,7 +90,7 @@ def settle_next(merchant_id: UUID, *, at: datetime) -> bool:
 
 def _currencies(merchant: Merchant, cut: datetime) -> list[str]:
     """In which currencies there is something to settle. A debt alone makes no settlement: it waits for one."""
-    found = _rows(merchant, "SELECT DISTINCT u.currency FROM ({}) u WHERE u.at < %(cut)s", cut=cut)
+    found = ask_of(merchant, "SELECT DISTINCT u.currency FROM ({}) u WHERE u.at < %(cut)s", cut=cut)
     back = {row.currency for row in _uncarried(merchant) if row.net_minor > 0}
     over = _holding(merchant).filter(held_until__lte=cut).values_list("currency", flat=True)
     return sorted({currency for (currency,) in found} | back | set(over))
@@ -160,11 +130,6 @@ _COLUMNS = {
 }
 
 
-def unsettled(merchant: Merchant, *, most: int) -> int:
-    """How many lines wait for a cut-off, counted no further than `most`."""
-    return int(_rows(merchant, "SELECT count(*) FROM ({} LIMIT %(most)s) u", most=most)[0][0])
-
-
 @dataclass(slots=True)
 class _Sums:
     """What the lines so far come to, by kind, and how many they are."""
@@ -183,7 +148,7 @@ class _Sums:
 
 def _taken(settlement: Settlement) -> dict[str, tuple[int, int]]:
     """The next lines from the book, written in one statement."""
-    rows = _rows(
+    rows = ask_of(
         settlement.merchant,
         _TAKE,
         settlement=settlement.id,
@@ -278,21 +243,11 @@ def _holding(merchant: Merchant) -> "QuerySet[Settlement]":
 def _all_settled_below(merchant: Merchant) -> UUID:
     """From where on to look the next time. A posting that is not committed yet was given its key within a day."""
     before = merchant.settled_below or UUID(int=0)
-    ends = [key for (key,) in _rows(merchant, "SELECT u.id FROM ({}) u ORDER BY u.id LIMIT 1")]
+    ends = [key for (key,) in ask_of(merchant, "SELECT u.id FROM ({}) u ORDER BY u.id LIMIT 1")]
     owner = Q(credit_owner=merchant.id, credit_account="payable") | Q(debit_owner=merchant.id, debit_account="payable")
     newest = Posting.objects.filter(owner, id__gte=before).order_by("-id").values_list("id", flat=True)
     ends += [rules.day_before(latest) for latest in newest[:1]]
     return max(before, min(ends, default=before))
-
-
-def _rows(merchant: Merchant, question: str, **more: Any) -> list[tuple[Any, ...]]:
-    """What is asked about the merchant's unsettled lines, which stand in it as `{}`."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            question.format(UNSETTLED),
-            {"merchant": merchant.id, "below": merchant.settled_below or UUID(int=0), **more},
-        )
-        return list(cursor.fetchall())
 
 
 DUE = Sweep(

@@ -8,7 +8,8 @@ from django.db import transaction
 from django.db.models import Q
 
 from billing.models import Settlement
-from billing.services.settlement import settle_next, unsettled
+from billing.services.settlement import settle_next
+from billing.services.unsettled import unsettled
 from kernel.ids import uuid7
 from ledger.models import Posting
 from merchants.models import Merchant

@@ -47,7 +47,7 @@ def test_one_hit_is_gone_to(order: Order, desk: Client) -> None:
         "+86 138 1234 1234": f"/ops/accounts/person/{order.person.pk}/change/",
         f"{taken.channel_txn}": f"/ops/billing/deduction/{taken.pk}/change/",
         taken.number: f"/ops/billing/deduction/{taken.pk}/change/",
-        order.merchant.public_id: f"/ops/merchants/merchant/{order.merchant.pk}/change/",
+        order.merchant.public_id: f"/ops/merchants/{order.merchant.public_id}",
     }
     for text, path in whole.items():
         assert looked(desk, text).headers.get("Location") == path, text

@@ -42,7 +42,7 @@ def test_everything_that_belongs_to_an_order_is_on_its_page(power_bank: Shop, de
         "已扣款",
         "¥12.34",
         "沙箱银行卡",
-        "receivable",
+        "应收用户款",
         "asked_minor",
         "debit_succeeded",
         "order.completed",

@@ -1,0 +1,52 @@
+"""What of a merchant's account is in no settlement yet, asked of the book."""
+
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from kernel.prepared import Question
+from merchants.models import Merchant
+
+#: What moves the balance out and back; a settlement is about the rest.
+PAID_OUT, ARRIVED, CAME_BACK = "paid_out", "payout_arrived", "payout_failed"
+HELD, RELEASED = "reserve_held", "reserve_released"
+#: What of a merchant's account is in no settlement yet, as they feel it. Older postings than `below` all are.
+UNSETTLED = f"""
+SELECT p.* FROM (
+    SELECT id, order_id, kind, currency, at, debit_account AS other, amount_minor AS signed FROM ledger_posting
+    WHERE credit_owner = %(merchant)s AND credit_account = 'payable' AND id >= %(below)s
+    UNION ALL
+    SELECT id, order_id, kind, currency, at, credit_account, -amount_minor FROM ledger_posting
+    WHERE debit_owner = %(merchant)s AND debit_account = 'payable' AND id >= %(below)s) p
+WHERE p.kind NOT IN ('{PAID_OUT}', '{CAME_BACK}')
+  AND NOT EXISTS (SELECT 1 FROM billing_settlementline l WHERE l.id = p.id)
+"""  # noqa: S608  our own names
+#: Since when anything has waited for a cut-off of a merchant's: a line, a reserve that is over, money that came back.
+FIRST_MOMENT = Question(
+    f"""SELECT least(
+    (SELECT min(u.at) FROM ({UNSETTLED % {"merchant": "$1", "below": "$2"}}) u),
+    (SELECT min(held_until) - interval '1 microsecond' FROM billing_settlement s
+     WHERE merchant_id = $1 AND held_minor > 0 AND NOT EXISTS (
+         SELECT 1 FROM ledger_posting p WHERE p.cause_id = s.id AND p.kind = '{RELEASED}')),
+    (SELECT m.created_at FROM merchants_merchant m WHERE m.id = $1 AND EXISTS (
+         SELECT 1 FROM billing_settlement s WHERE s.merchant_id = $1 AND s.net_minor > 0 AND s.state = 'failed'
+         AND NOT EXISTS (SELECT 1 FROM billing_settlementline l WHERE l.earlier_id = s.id))))""",  # noqa: S608  our own names
+    ["uuid", "uuid"],
+    generic=False,
+)
+
+
+def ask_of(merchant: Merchant, question: str, **more: Any) -> list[tuple[Any, ...]]:
+    """What is asked about the merchant's unsettled lines, which stand in it as `{}`."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            question.format(UNSETTLED),
+            {"merchant": merchant.id, "below": merchant.settled_below or UUID(int=0), **more},
+        )
+        return list(cursor.fetchall())
+
+
+def unsettled(merchant: Merchant, *, most: int) -> int:
+    """How many lines wait for a cut-off, counted no further than `most`."""
+    return int(ask_of(merchant, "SELECT count(*) FROM ({} LIMIT %(most)s) u", most=most)[0][0])
