@@ -52,14 +52,18 @@ def path(row: object, verb: str) -> str:
 
 def test_every_matter_is_one_of_those_that_take_two() -> None:
     assert set(MATTERS) == {
+        "approve_merchant",
         "change_limit",
         "change_roles",
         "ease_policy",
         "forget_colleague",
+        "limit_merchant",
         "nothing",
         "refund",
         "resolve",
+        "resume_merchant",
         "retry_policy",
+        "set_fee",
         "suspense",
         "waive_fees",
         "write_off",
