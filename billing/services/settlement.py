@@ -160,11 +160,6 @@ _COLUMNS = {
 }
 
 
-def unsettled(merchant: Merchant, *, most: int) -> int:
-    """How many lines wait for a cut-off, counted no further than `most`."""
-    return int(_rows(merchant, "SELECT count(*) FROM ({} LIMIT %(most)s) u", most=most)[0][0])
-
-
 @dataclass(slots=True)
 class _Sums:
     """What the lines so far come to, by kind, and how many they are."""

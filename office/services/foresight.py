@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from billing.models import Settlement
-from billing.services.settlement import settle_next, unsettled
+from billing.services.settlement import UNSETTLED, settle_next
 from kernel.ids import uuid7
 from ledger.models import Posting
 from merchants.models import Merchant
@@ -41,7 +42,7 @@ def statement_of(merchant_id: UUID, *, at: datetime) -> list[Settlement]:
         TooManyLines: more than a page can wait for.
     """
     merchant = Merchant.objects.get(pk=merchant_id)
-    if unsettled(merchant, most=LINES_MAX + 1) > LINES_MAX:
+    if _unsettled(merchant) > LINES_MAX:
         raise TooManyLines
     edge = uuid7()
     try:
@@ -50,3 +51,15 @@ def statement_of(merchant_id: UUID, *, at: datetime) -> list[Settlement]:
         return list(Settlement.objects.filter(merchant_id=merchant_id, pk__gt=edge).order_by("currency"))
     finally:
         transaction.set_rollback(True)
+
+
+def _unsettled(merchant: Merchant) -> int:
+    """How many lines wait for a cut-off, counted no further than is of interest."""
+    known: dict[str, Any] = {
+        "merchant": merchant.id,
+        "below": merchant.settled_below or UUID(int=0),
+        "most": LINES_MAX + 1,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({UNSETTLED} LIMIT %(most)s) u", known)  # noqa: S608  our own words
+        return int(cursor.fetchone()[0])
