@@ -16,6 +16,34 @@ OF_THE_BOOK = (
         """,
     ),
     (
+        "balances_of_closed_days_are_what_was_booked",
+        "What stood on an account after a closed day is what stood there before it and what the day's postings moved.",
+        """
+        WITH kept AS (
+            SELECT d.realm_id, d.covers_on, b.code, b.currency, b.stands_minor,
+                   b.stands_minor - lag(b.stands_minor, 1, 0::bigint) OVER (
+                       PARTITION BY d.realm_id, b.code, b.currency ORDER BY d.covers_on) AS moved
+            FROM ledger_closedbalance b JOIN ledger_closedday d ON d.id = b.day_id),
+        booked AS (
+            SELECT d.realm_id, d.covers_on, s.code, s.currency, sum(s.minor) AS moved FROM ledger_closedday d JOIN (
+                SELECT realm_id, at, debit_account AS code, currency, amount_minor AS minor FROM ledger_posting
+                UNION ALL SELECT realm_id, at, credit_account, currency, -amount_minor FROM ledger_posting) s
+                ON s.realm_id = d.realm_id AND s.at >= d.covers_from AND s.at < d.covers_until
+            GROUP BY 1, 2, 3, 4)
+        SELECT coalesce(k.realm_id, b.realm_id) AS realm, coalesce(k.covers_on, b.covers_on) AS day,
+               coalesce(k.code, b.code) AS code, k.stands_minor::text, k.moved::text, b.moved::text AS booked
+        FROM kept k FULL JOIN booked b ON (b.realm_id, b.covers_on, b.code, b.currency)
+                                        = (k.realm_id, k.covers_on, k.code, k.currency)
+        WHERE k.code IS NULL OR k.moved <> coalesce(b.moved, 0)
+        UNION ALL
+        SELECT realm_id, covers_on, 'accounts missing', n::text, before::text, NULL FROM (
+            SELECT d.realm_id, d.covers_on, count(b.id) AS n, lag(count(b.id)) OVER (
+                PARTITION BY d.realm_id ORDER BY d.covers_on) AS before
+            FROM ledger_closedday d LEFT JOIN ledger_closedbalance b ON b.day_id = d.id GROUP BY 1, 2) c
+        WHERE n < before
+        """,
+    ),
+    (
         "closed_days_are_a_chain",
         "Each closed day names the digest of the one before it, and its parts add up to it.",
         """

@@ -2,7 +2,7 @@ from django.contrib import admin
 
 from kernel.admin_site import ReadOnlyAdmin
 from kernel.templatetags.house import minor
-from ledger.models import ClosedDay, ClosedPart, Closing, Posting
+from ledger.models import ClosedBalance, ClosedDay, ClosedPart, Closing, Posting
 
 
 @admin.register(Posting)
@@ -41,3 +41,15 @@ class ClosedPartAdmin(ReadOnlyAdmin):
     list_select_related = ["day"]
     found_by = {"mch": "owner", "day": "day_id"}
     ordering = ["-id"]
+
+
+@admin.register(ClosedBalance)
+class ClosedBalanceAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "day", "code", "stands"]
+    list_select_related = ["day"]
+    found_by = {"day": "day_id"}
+    ordering = ["-id"]
+
+    @admin.display(description="debits less credits", ordering="stands_minor")
+    def stands(self, row: ClosedBalance) -> str:
+        return minor(row.stands_minor, row.currency)

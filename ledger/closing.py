@@ -19,7 +19,7 @@ from kernel.sweeps import running_realms
 from kernel.writes import insert_all
 from ledger import trees
 from ledger.guard import SHUTTING
-from ledger.models import ClosedDay, ClosedPart, Closing
+from ledger.models import ClosedBalance, ClosedDay, ClosedPart, Closing
 from ledger.rules import ZONE
 
 #: A day is closed so long after its end; whoever books on it later finds it shut, and books on the next one.
@@ -47,6 +47,15 @@ _OF_OWNER = f"""
 SELECT p.id, {LINE} FROM ledger_posting p
 WHERE p.realm_id = %(realm)s AND p.at >= %(from)s AND p.at < %(until)s AND {PART} = %(owner)s ORDER BY p.id
 """  # noqa: S608  our own names
+_BALANCES = """
+SELECT code, currency, sum(minor)::bigint FROM (
+    SELECT b.code, b.currency, b.stands_minor AS minor FROM ledger_closedbalance b WHERE b.day_id = %(before)s
+    UNION ALL SELECT debit_account, currency, amount_minor FROM ledger_posting
+    WHERE realm_id = %(realm)s AND at >= %(from)s AND at < %(until)s
+    UNION ALL SELECT credit_account, currency, -amount_minor FROM ledger_posting
+    WHERE realm_id = %(realm)s AND at >= %(from)s AND at < %(until)s) sides
+GROUP BY code, currency ORDER BY code, currency
+"""
 _SHUT = """
 INSERT INTO ledger_closing (realm_id, closed_until) VALUES (%s, %s)
 ON CONFLICT (realm_id) DO UPDATE SET closed_until = greatest(ledger_closing.closed_until, excluded.closed_until)
@@ -158,6 +167,13 @@ def _seal_next(realm_id: int, *, at: datetime) -> bool:
         previous=_digest(earlier),
         digest=digest,
         closed_at=at,
+    )
+    stands = _ask(_BALANCES, realm_id, begins, ends, before=earlier.id if earlier else None)
+    insert_all(
+        [
+            ClosedBalance(day=closed, code=code, currency=currency, stands_minor=minor)
+            for code, currency, minor in stands
+        ]
     )
     insert_all(
         [

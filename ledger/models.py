@@ -115,6 +115,28 @@ class ClosedDay(Identified):
         triggers = guards.append_only()
 
 
+class ClosedBalance(Identified):
+    """What stood on an account, over all its owners, when a closed day had ended: debits less credits.
+
+    An account that was ever booked on has one for every closed day since, so a day is read from the one before it.
+    """
+
+    prefix = "dbl"
+    append_only: ClassVar[bool] = True
+
+    day = models.ForeignKey(ClosedDay, models.PROTECT, related_name="balances")
+    code = models.CharField(max_length=40)
+    currency = models.CharField(max_length=3)
+    stands_minor = models.BigIntegerField()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["day", "code", "currency"], name="an_account_ends_a_day_once"),
+        ]
+        triggers = guards.append_only()
+
+
 class ClosedPart(Identified):
     """What of a closed day is one merchant's, or the house's: the top of the tree over those postings."""
 

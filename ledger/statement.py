@@ -9,17 +9,26 @@ from django.db import connection
 
 from ledger.rules import ZONE, Kind, entry
 
-_SIDES = """
-SELECT debit_account AS code, debit_owner AS owner, currency, at, amount_minor AS debit, 0 AS credit
-FROM ledger_posting WHERE realm_id = %(realm)s AND at < %(until)s
-UNION ALL SELECT credit_account, credit_owner, currency, at, 0, amount_minor
-FROM ledger_posting WHERE realm_id = %(realm)s AND at < %(until)s
+#: Each account's balance when the last closed day before a moment had ended, and since when the postings go on from it.
+_CLOSED = """
+WITH closed AS (
+    SELECT id, covers_until FROM ledger_closedday WHERE realm_id = %(realm)s AND covers_until <= %(from)s
+    ORDER BY covers_on DESC LIMIT 1),
+since AS (SELECT coalesce((SELECT covers_until FROM closed), '-infinity'::timestamptz) AS at)
 """
 _DAY = f"""
+{_CLOSED}
 SELECT code, currency, coalesce(sum(debit - credit) FILTER (WHERE at < %(from)s), 0)::bigint,
        coalesce(sum(debit) FILTER (WHERE at >= %(from)s), 0)::bigint,
        coalesce(sum(credit) FILTER (WHERE at >= %(from)s), 0)::bigint
-FROM ({_SIDES}) sides GROUP BY code, currency ORDER BY code, currency
+FROM (
+    SELECT b.code, b.currency, '-infinity'::timestamptz AS at, b.stands_minor AS debit, 0 AS credit
+    FROM ledger_closedbalance b JOIN closed ON closed.id = b.day_id
+    UNION ALL SELECT debit_account, currency, at, amount_minor, 0 FROM ledger_posting
+    WHERE realm_id = %(realm)s AND at >= (SELECT at FROM since) AND at < %(until)s
+    UNION ALL SELECT credit_account, currency, at, 0, amount_minor FROM ledger_posting
+    WHERE realm_id = %(realm)s AND at >= (SELECT at FROM since) AND at < %(until)s) sides
+GROUP BY code, currency ORDER BY code, currency
 """  # noqa: S608  our own names
 _INCOME = """
 SELECT (at AT TIME ZONE %(zone)s)::date AS day, code, currency, sum(minor)::bigint FROM (
@@ -29,14 +38,19 @@ SELECT (at AT TIME ZONE %(zone)s)::date AS day, code, currency, sum(minor)::bigi
     WHERE realm_id = %(realm)s AND at >= %(from)s AND at < %(until)s AND debit_account = ANY (%(codes)s)) sides
 GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2, 3
 """
-_BEFORE = """
+_BEFORE = f"""
+{_CLOSED}
 SELECT currency, sum(minor)::bigint FROM (
-    SELECT currency, at, amount_minor AS minor FROM ledger_posting WHERE realm_id = %(realm)s
+    SELECT b.currency, b.stands_minor AS minor FROM ledger_closedbalance b JOIN closed ON closed.id = b.day_id
+    WHERE b.code = %(code)s AND %(owner)s::uuid IS NULL
+    UNION ALL SELECT currency, amount_minor FROM ledger_posting WHERE realm_id = %(realm)s
     AND debit_account = %(code)s AND debit_owner IS NOT DISTINCT FROM %(owner)s::uuid AND at < %(from)s
-    UNION ALL SELECT currency, at, -amount_minor FROM ledger_posting WHERE realm_id = %(realm)s
-    AND credit_account = %(code)s AND credit_owner IS NOT DISTINCT FROM %(owner)s::uuid AND at < %(from)s) sides
+    AND (%(owner)s::uuid IS NOT NULL OR at >= (SELECT at FROM since))
+    UNION ALL SELECT currency, -amount_minor FROM ledger_posting WHERE realm_id = %(realm)s
+    AND credit_account = %(code)s AND credit_owner IS NOT DISTINCT FROM %(owner)s::uuid AND at < %(from)s
+    AND (%(owner)s::uuid IS NOT NULL OR at >= (SELECT at FROM since))) sides
 GROUP BY 1 ORDER BY 1
-"""
+"""  # noqa: S608  our own names
 _LINES = """
 SELECT at, kind, other, order_id, currency, debit, credit FROM (
     SELECT id, at, kind, credit_account AS other, order_id, currency, amount_minor AS debit, 0::bigint AS credit
@@ -103,7 +117,7 @@ def normal(code: str) -> int:
 
 
 def day_balance(realm_id: int, begins: datetime, ends: datetime) -> list[DayOf]:
-    """Every account's day: debits and credits are equal in each currency."""
+    """Every account's day, from the closed day before it: debits and credits are equal in each currency."""
     rows = _ask(_DAY, realm=realm_id, **{"from": begins, "until": ends})
     return [
         DayOf(code, currency, before * normal(code), debits, credits_, (before + debits - credits_) * normal(code))

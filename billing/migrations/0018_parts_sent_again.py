@@ -30,9 +30,14 @@ class Migration(migrations.Migration):
             field=models.PositiveSmallIntegerField(default=0),
         ),
         migrations.AlterField(
+            model_name='payout',
+            name='state',
+            field=models.CharField(choices=[('prepared', 'Prepared'), ('sent', 'Sent'), ('unknown', 'Unknown'), ('waiting', 'Waiting'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('not_sent', 'Not Sent')], default='prepared', max_length=50),
+        ),
+        migrations.AlterField(
             model_name='refundpart',
             name='state',
-            field=models.CharField(choices=[('prepared', 'Prepared'), ('sent', 'Sent'), ('unknown', 'Unknown'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('not_sent', 'Not Sent'), ('waiting', 'Waiting')], default='prepared', max_length=50),
+            field=models.CharField(choices=[('prepared', 'Prepared'), ('sent', 'Sent'), ('unknown', 'Unknown'), ('waiting', 'Waiting'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('not_sent', 'Not Sent')], default='prepared', max_length=50),
         ),
         migrations.AddIndex(
             model_name='refundpart',

@@ -1,7 +1,6 @@
 """What every movement of money out has in common: one number, one outcome, asked about until it is known."""
 
 from datetime import datetime
-from typing import ClassVar
 
 from django.db import models
 from django_fsm import transition
@@ -15,6 +14,8 @@ class MovementState(models.TextChoices):
     PREPARED = "prepared"
     SENT = "sent"
     UNKNOWN = "unknown"
+    #: Nothing moved, and it is sent again under its number: a refund's part. A payout comes along with the next one.
+    WAITING = "waiting"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     NOT_SENT = "not_sent"
@@ -25,7 +26,7 @@ class Movement(Lifecycle):
 
     begins = ("prepared",)
     State = MovementState
-    OPEN: ClassVar[tuple[str, ...]] = (State.PREPARED, State.SENT, State.UNKNOWN)
+    OPEN = (State.PREPARED, State.SENT, State.UNKNOWN, State.WAITING)
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
     channel = models.CharField(max_length=20)

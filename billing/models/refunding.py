@@ -1,7 +1,6 @@
 """Money on its way back: what a merchant asked to refund, and each movement that gives a part of it back."""
 
 from datetime import datetime
-from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -108,14 +107,8 @@ class RefundPart(Movement):
 
     prefix = "rfp"
     history_model = RefundPartEvent
-    #: Nothing moved, and it is sent again under its number.
-    WAITING: ClassVar = "waiting"
-    OPEN = (*Movement.OPEN, WAITING)
 
     refund = models.ForeignKey(Refund, models.PROTECT, related_name="parts")
-    state = StateField(
-        default=MovementState.PREPARED, choices=[*MovementState.choices, (WAITING, "Waiting")], protected=True
-    )
     #: What was taken then: the deduction whose transaction is refunded, and for which obligation.
     taken = models.ForeignKey(DeductionLine, models.PROTECT, related_name="refund_parts")
     #: How often it was sent, always under its one number; and when it is sent again, while it waits for that.
@@ -160,19 +153,19 @@ class RefundPart(Movement):
             frozen=["realm_id", "refund_id", "taken_id", "channel", "currency", "amount_minor"],
         )
 
-    @transition(field="state", source=[MovementState.PREPARED, WAITING], target=MovementState.SENT)
+    @transition(field="state", source=[MovementState.PREPARED, MovementState.WAITING], target=MovementState.SENT)
     def send(self, *, at: datetime, ask_at: datetime) -> None:
         self.sent_at, self.ask_at, self.again_at = at, ask_at, None
         self.asks, self.sends = 0, self.sends + 1
 
-    @transition(field="state", source=[MovementState.SENT, MovementState.UNKNOWN], target=WAITING)
+    @transition(field="state", source=[MovementState.SENT, MovementState.UNKNOWN], target=MovementState.WAITING)
     def put_off(self, *, again_at: datetime) -> None:
         """Nothing moved, for no reason that lasts: it is sent again under its number, which moves money once."""
         self.again_at, self.ask_at = again_at, None
 
     @transition(
         field="state",
-        source=[MovementState.SENT, MovementState.UNKNOWN, WAITING],
+        source=[MovementState.SENT, MovementState.UNKNOWN, MovementState.WAITING],
         target=MovementState.SUCCEEDED,
     )
     def succeed(self, channel_txn: str, *, at: datetime) -> None:

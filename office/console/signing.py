@@ -1,6 +1,6 @@
 """/ops/login/: a colleague signs in by name and password, and by the second factor of whoever has one."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from allauth.account.adapter import get_adapter
@@ -16,6 +16,7 @@ from django.contrib.auth.views import LoginView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -34,6 +35,15 @@ _FORM = require_http_methods(["GET", "HEAD", "POST"])
 
 class NameAndPassword(AdminAuthenticationForm):
     """The admin's own form; who guesses is stopped as at every other door."""
+
+    error_messages: ClassVar[dict[str, Any]] = {  # type: ignore[misc]  # Django reads it off the class
+        **AdminAuthenticationForm.error_messages,
+        "invalid_login": gettext_lazy("Name and password do not fit together."),
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].label = _("User name")
 
     def clean(self) -> dict[str, Any]:
         name, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")

@@ -13,11 +13,13 @@ from allauth.mfa.base.internal.flows import post_authentication
 from allauth.usersessions.internal.flows.sessions import end_other_sessions
 from allauth.usersessions.models import UserSession
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -78,10 +80,11 @@ def own(view: Callable[Concatenate[HttpRequest, User, _P], HttpResponse]) -> Cal
             return redirect("merchant_sign_in")
         if not queries.businesses_of(request.user.id):
             raise Http404
-        try:
-            return view(request, request.user, *args, **kwargs)
-        except NotFound:
-            raise Http404 from None
+        with timezone.override(settings.CONSOLE_ZONE):
+            try:
+                return view(request, request.user, *args, **kwargs)
+            except NotFound:
+                raise Http404 from None
 
     return opened
 

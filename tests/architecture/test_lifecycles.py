@@ -63,7 +63,7 @@ def test_a_state_is_moved_by_transitions_only_and_every_one_of_them_is_a_choice(
 @pytest.mark.django_db
 @pytest.mark.parametrize("table", sorted(LIVES))
 def test_every_state_that_is_named_can_be_reached_or_is_kept_for_later(table: str) -> None:
-    later = {"orders_obligation": {"written_off"}}
+    later = {"orders_obligation": {"written_off"}, "billing_payout": {"waiting"}}  # a payout is carried on instead
     reached = set(LegalMove.objects.filter(lifecycle=table).values_list("target", flat=True))
     states = {str(value) for value, _label in state_field(LIVES[table]).choices or ()}
     assert states - reached <= later.get(table, set())

@@ -26,7 +26,14 @@ HOUSE |= {
     "orders.EasePolicy",
 }
 #: Theirs by the row they belong to alone. Before tables are spread over servers by person, these need its key too.
-SECOND_HAND = {"ledger.ClosedPart", "orders.Pause", "billing.ChannelReport", "billing.StatementLine"}
+SECOND_HAND = {
+    "ledger.ClosedPart",
+    "ledger.ClosedBalance",
+    "billing.InvoiceLine",
+    "orders.Pause",
+    "billing.ChannelReport",
+    "billing.StatementLine",
+}
 
 
 def label(model: type[models.Model]) -> str:

@@ -7,7 +7,9 @@ import pytest
 
 from billing.models import Settlement
 from billing.services.deduct import deduct_due
+from billing.services.invoice import invoice_due
 from billing.services.payout_accounts import Account, ask_payout_account
+from billing.services.settlement import settle_due
 from kernel.models import Realm
 from merchants.models import Event
 from orders import services as orders
@@ -59,6 +61,8 @@ def test_every_page_reads_well(
 ) -> None:
     shop, _owner = firm
     day_ends(shop, NOON + timedelta(days=1))
+    for act in (settle_due, invoice_due):
+        act(shop.realm_id, at=NOON + timedelta(days=20))
     account = Account(holder="来电科技有限公司", bank="招商银行上海分行", number="6222021234567890")
     ask_payout_account(shop.merchant.id, account, by=BY, at=NOON)
     eye, base = eye_with(look), f"/merchant/{shop.merchant.public_id}/"
@@ -69,7 +73,7 @@ def test_every_page_reads_well(
     eye.sees("51-merchant-overview")
     order = Event.objects.filter(type="order.overdue").get()
     for n, page in enumerate(
-        ("orders/", "services/", "keys/", "webhooks/", "events/", "sandbox/", "settlements/", "team/")
+        ("orders/", "services/", "keys/", "webhooks/", "events/", "sandbox/", "settlements/", "team/", "invoices/")
     ):
         eye.go(base + page)
         eye.sees(f"52-merchant-{n}-{page.strip('/')}")

@@ -14,7 +14,7 @@ from accounts.models import Person
 from billing.channels import bank, bank_payouts, bank_refunds
 from billing.channels.bank import Behaviour
 from billing.models import Refund, SettlementLine
-from billing.services import ask, ask_parts, callbacks, deduct, pay, payouts, plan, remind, settlement
+from billing.services import ask, ask_parts, callbacks, deduct, pay, payouts, plan, remind, send_again, settlement
 from billing.services.payout_accounts import Account, agree_payout_account, ask_payout_account
 from credit.models import Agreement
 from kernel.actor import Actor
@@ -125,6 +125,7 @@ class Life:
         deduct.deduct_due(realm.id, at=at)
         ask.ask_unknown(realm.id, at=at)
         ask_parts.ask_parts(realm.id, at=at)
+        send_again.send_again(realm.id, at=at)
         callbacks.deliver_sandbox_callbacks(Realm(id=realm.id, mode="test", frozen_at=at), real=at)
         orders.mark_overdue(realm.id, at=at, limit=100)
         orders.close_days(realm.id, at=at, limit=100)

@@ -6,13 +6,17 @@ from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from psycopg2 import extensions
 
+from bnpl.invariants import violations
 from kernel.models import Realm
 from ledger import closing, trees
-from ledger.models import ClosedDay, ClosedPart, Closing, Posting
+from ledger.models import ClosedBalance, ClosedDay, ClosedPart, Closing, Posting
 from ledger.rules import FEES, Move, clearing, payable
 from ledger.services import Fact, post
+from ledger.statement import account, day_balance
 from merchants.models import Merchant
 from tests.conftest import NOON, Shop, yuan
 from tests.guards import NO_RIGHT, RESTRICT, refused_by, run
@@ -162,3 +166,39 @@ def test_time_that_stands_still_closes_nothing(power_bank: Shop) -> None:
     assert closing.close_books(real=CLOSED) == 0
     Realm.objects.filter(pk=power_bank.realm_id).update(frozen_at=None)
     assert closing.close_books(real=CLOSED) == 1
+
+
+@pytest.mark.breaks_the_house
+def test_a_day_is_read_from_what_stood_when_the_last_closed_day_had_ended(power_bank: Shop) -> None:
+    realm, days = power_bank.realm_id, [NOON + number * ONE_DAY for number in range(5)]
+    for at in (days[0], days[1], days[3]):
+        book(power_bank, at=at)
+    spans = [(closing.midnight(at), closing.midnight(at) + ONE_DAY) for at in days]
+    before = [day_balance(realm, *span) for span in spans], account(realm, "fees", None, *spans[4]).before
+    closing.close_days(realm, at=days[2] + ONE_DAY)
+
+    assert ClosedBalance.objects.count() == 2 * 3, "three accounts for each of two days"
+    assert ([day_balance(realm, *span) for span in spans], account(realm, "fees", None, *spans[4]).before) == before
+    with CaptureQueriesContext(connection) as asked:
+        day_balance(realm, *spans[4])
+    assert len(asked) == 1
+    assert [row.name for row in violations() if "balances" in row.name] == []
+
+
+@pytest.mark.breaks_the_house
+def test_verify_notices_a_balance_that_was_changed_and_one_that_was_taken_away(
+    power_bank: Shop, superuser_connection: extensions.connection
+) -> None:
+    for days in range(3):
+        book(power_bank, at=NOON + days * ONE_DAY)
+    closing.close_days(power_bank.realm_id, at=CLOSED + 2 * ONE_DAY)
+    second = str(ClosedDay.objects.order_by("covers_on")[1].pk)
+    for words in (
+        "UPDATE ledger_closedbalance SET stands_minor = stands_minor + 1 WHERE day_id = %s AND code = 'fees'",
+        "DELETE FROM ledger_closedbalance WHERE day_id = %s AND code = 'fees'",
+    ):
+        with superuser_connection.cursor() as cursor:
+            cursor.execute("SET session_replication_role = replica")
+            cursor.execute(words, [second])
+            cursor.execute("SET session_replication_role = origin")
+        assert {row.name for row in violations()} >= {"balances_of_closed_days_are_what_was_booked"}, words

@@ -21,7 +21,7 @@ TABLES = {
     "billing.StatementLine", "billing.Wallet", "billing.WalletEntry", "credit.Agreement", "credit.AgreementEvent",
     "credit.Decision", "credit.LimitChange", "credit.Profile", "credit.ScoreChange", "kernel.AuditHead",
     "kernel.AuditLine", "kernel.IdempotencyKey", "kernel.LegalMove", "kernel.Realm", "ledger.Posting",
-    "ledger.Closing", "ledger.ClosedDay", "ledger.ClosedPart",
+    "ledger.Closing", "ledger.ClosedBalance", "ledger.ClosedDay", "ledger.ClosedPart",
     "merchants.ApiKey", "merchants.WebhookAttempt", "merchants.Event", "merchants.Merchant",
     "merchants.MerchantCheck", "merchants.MerchantEvent",
     "merchants.Change", "merchants.Service", "merchants.WebhookDelivery", "merchants.WebhookEndpoint",

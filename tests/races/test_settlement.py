@@ -6,9 +6,10 @@ from functools import partial
 import pytest
 
 from accounts.models import Person
-from billing.models import Payout, Settlement, SettlementLine
+from billing.models import Invoice, Payout, Settlement, SettlementLine
 from billing.services.ask_parts import ask_payouts
 from billing.services.deduct import deduct_due
+from billing.services.invoice import invoice_due
 from billing.services.payout_accounts import Account, agree_payout_account, ask_payout_account
 from billing.services.payouts import pay_out_due
 from billing.services.settlement import settle_due
@@ -71,3 +72,18 @@ def test_two_askers_and_an_account_that_is_agreed_to_twice(power_bank: Shop, ada
         at_once(*[partial(ask_payouts, power_bank.realm_id, at=at + timedelta(minutes=1))] * 3)
         assert Payout.objects.latest("id").state == "succeeded"
     assert len(arrived(power_bank)) == Settlement.objects.filter(state="paid").count()
+
+
+def test_a_month_invoiced_by_three_at_once_has_one_invoice_and_the_next_number(power_bank: Shop, ada: Person) -> None:
+    ends = MIDNIGHT + 10 * ONE_DAY  # of November, in Shanghai
+    for turn in rounds("invoice, invoice, settle"):
+        sold(power_bank, ada)
+        at = ends + (turn - 1) * 31 * ONE_DAY
+        hands = [partial(invoice_due, power_bank.realm_id, at=at)] * 3
+        at_once(*hands, partial(settle_due, power_bank.realm_id, at=at))
+        for act in (settle_due, invoice_due):
+            act(power_bank.realm_id, at=at)
+
+        assert list(Invoice.objects.order_by("id").values_list("seq", "amount_minor")) == [
+            (number, 6) for number in range(1, turn + 1)
+        ]
