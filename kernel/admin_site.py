@@ -13,7 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.core.paginator import Paginator
-from django.db.models import BinaryField, Model, QuerySet, UniqueConstraint, prefetch_related_objects
+from django.db.models import BinaryField, CharField, Model, QuerySet, UniqueConstraint, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -170,8 +170,15 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return self.get_fields(request, obj)
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """What is short enough to be counted is sorted by any column."""
+        listed: Any = super().get_changelist_instance(request)
+        if listed.result_count < COUNT_MAX:
+            listed.sortable_by = listed.list_display
+        return listed
+
     def get_sortable_by(self, request: HttpRequest) -> list[str]:  # type: ignore[override]
-        """Columns by which an index puts the rows in order: no others, for a long table would be sorted for each look.
+        """Columns by which an index puts the rows of a long list in order: by others it would be sorted for each look.
 
         An index of some of the rows does it for a list that is filtered by the same column.
         """
@@ -184,10 +191,12 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
         meta = self.model._meta
         if column in {"pk", meta.pk.name if meta.pk else ""}:
             return {"all"}
+        field = next((one for one in meta.concrete_fields if one.name == column), None)
+        if field is None or field.is_relation or isinstance(field, CharField):
+            return set()  # in the order of another table, or of an alphabet
         rules = [*meta.indexes, *(rule for rule in meta.constraints if isinstance(rule, UniqueConstraint))]
         led = [rule for rule in rules if rule.fields and rule.fields[0].lstrip("-") == column]
-        field = next((one for one in meta.concrete_fields if one.name == column), None)
-        whole = any(rule.condition is None for rule in led) or (field is not None and (field.unique or field.db_index))
+        whole = field.unique or field.db_index or any(rule.condition is None for rule in led)
         return {"all"} if whole else {column} if led else set()
 
     def get_search_results(

@@ -214,3 +214,13 @@ def test_the_page_asks_the_same_however_many_there_are(many: list[Order], lin: C
             asked_for(lin)
             files.make_files(at=live_now(), seconds=60)
     assert counts[0] == counts[1]
+
+
+def test_a_list_that_is_too_long_to_be_counted_is_not_sorted_by_what_no_index_orders(
+    many: list[Order], lin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "?o=" in lin.get(PAGE).content.decode()
+    monkeypatch.setattr(admin_site, "COUNT_MAX", len(many))
+    assert "?o=" not in lin.get(PAGE).content.decode()
+    assert "o=2" in lin.get(PAGE, {"q": many[0].public_id}).content.decode()
+    assert lin.get("/ops/kernel/realm/").content.decode().count("?o=") > 0
