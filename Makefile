@@ -41,7 +41,7 @@ check: .venv/.dev ## formatting, lint, layers, types, migrations, API descriptio
 	  $(PY) manage.py check --deploy --fail-level WARNING
 
 # Each piece starts servers of its own, so that `make -j2 evidence` runs two at a time.
-EVIDENCE := crashes machine races planted kills simulation hostile overload sandbox browser settlement backup
+EVIDENCE := crashes machine races planted kills simulation hostile overload sandbox browser settlement audit backup
 .PHONY: $(EVIDENCE:%=evidence-%)
 evidence: $(EVIDENCE:%=evidence-%) ## the long proof, hours of it; a piece alone: make evidence-crashes
 
@@ -79,6 +79,8 @@ evidence-sandbox: .venv/.dev # a clock's mover killed at a hundred points of its
 evidence-settlement: .venv/.dev # sixty days of three hundred orders and ten thousand lines of a statement, to the cent
 	SETTLED_ORDERS=300 STATEMENT_LINES=10000 $(PY) -m pytest tests/settlement tests/billing/test_reconcile.py -q -s $(ARGS)
 
+evidence-audit: .venv/.dev # two hundred things done by a superuser to a hundred thousand lines of eight clients
+	LOG_LEVEL=WARNING AUDIT_LINES=100000 AUDIT_TAMPERINGS=200 $(PY) -m pytest -n0 tests/kernel/test_audit.py -q -s $(ARGS)
 evidence-backup: .venv/.dev # a bad UPDATE of the book, and a copy of the moment before that says what it was
 	BACKUP_ORDERS=1000 $(PY) -m pytest -n0 tests/backup/drill.py -q -s $(ARGS)
 
@@ -86,7 +88,7 @@ evidence-browser: .venv/.dev # every page in every look; the pictures are kept i
 	BROWSER_LOOKS=all $(PY) -m pytest tests/browser -q $(ARGS)
 
 # Only ratios say anything: both sides are measured in turn. QUICK=1 for a look, ROUNDS and SECONDS_EACH for more.
-BENCHES := orders_http sweeping growth
+BENCHES := orders_http sweeping lives webhooks settling statements growth wal
 bench: .venv/.dev bench-recovery ## speed as ratios against what one writes first, goal by goal; and what the plan recovers: an hour
 	TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default $(BENCHES:%=benchmarks/%.py) $(ARGS)
 
@@ -101,6 +103,10 @@ bench-sandbox: # ninety days of a hundred orders on a platform that is running (
 .PHONY: bench-history
 bench-history: .venv/.dev # the promise record of somebody with a hundred thousand orders of a million
 	$(PY) -m pytest -n0 -q -s benchmarks/history.py $(ARGS)
+
+.PHONY: bench-lists
+bench-lists: .venv/.dev # the console's lists at a million orders; LISTED_ORDERS and ROUNDS for fewer
+	$(PY) -m pytest -n0 -q -s benchmarks/lists.py $(ARGS)
 
 .PHONY: bench-statements
 bench-statements: .venv/.dev # a channel's statement of a million lines: seconds and memory; STATEMENT_LINES for fewer

@@ -93,6 +93,21 @@ def _holds_second(person: Person) -> bool:
     return person.user is not None and second_factor.has_one(person.user)
 
 
+def _colleague_holds_second(user: User) -> bool:
+    return user.is_staff and second_factor.has_one(user)
+
+
+def _before_colleague(user: User, at: datetime) -> Words:
+    del at
+    says = _("The app, the passkeys and the codes of %(name)s count no more: the password alone signs in.")
+    return says % {"name": str(user)}
+
+
+def _forget_colleague(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    second_factor.remove_all(key, by=by, at=at, note=wish["note"])
+    return _("The second step is off.")
+
+
 def _before_forget(person: Person, at: datetime) -> Words:
     del person, at
     return _(
@@ -173,6 +188,17 @@ VERBS = [
         _before_forget,
         _forget,
         fits=_holds_second,
+    ),
+    Verb(
+        "forget_colleague",
+        User,
+        gettext_lazy("Switch the second step off"),
+        ("supervisor",),
+        _before_colleague,
+        _forget_colleague,
+        fits=_colleague_holds_second,
+        second=_always,
+        stands=_stands,
     ),
 ]
 

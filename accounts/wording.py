@@ -8,6 +8,7 @@ from datetime import datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from babel import Locale
 from babel.dates import format_datetime
 from babel.numbers import format_currency
 
@@ -27,8 +28,10 @@ VALUE_LENGTH_MAX, SUBJECT_MAX, BODY_MAX = 80, 100, 500
 HELP = ("help_received", "help_answered", "help_decided", "plan_granted")
 #: What was done to an account, so that a stranger's hand on it does not stay hidden.
 ACCOUNT = ("signed_in", "phone_changed", "mail_changed", "second_factor", "copy_asked", "erasure_asked")
+#: What colleagues changed of what a person may owe.
+STANDING = ("limit_changed",)
 #: What is true for ever once it is told: no later fact makes it pointless.
-FACTS = ("debit_succeeded", "debit_returned", "refund_succeeded", "refund_failed", *HELP, *ACCOUNT)
+FACTS = ("debit_succeeded", "debit_returned", "refund_succeeded", "refund_failed", *HELP, *ACCOUNT, *STANDING)
 #: What a person may do without outside the inbox. Everything else is demanded: by the rules for automatic debits, by
 #: those for demands, or because it is an answer they asked for or a stranger's hand on their account.
 OPTIONAL = ("due_in_3_days", "debit_succeeded", "refund_succeeded", "help_answered", "signed_in")
@@ -47,16 +50,17 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     **_OVERDUE,
     **{stage: _ALWAYS | {"reason"} for stage in HELP},
     **{stage: frozenset({"what", "when", "link"}) for stage in ACCOUNT},
+    **{stage: frozenset({"amount", "before", "when", "link"}) for stage in STANDING},
 }
 #: What notices are about: the shelves of an inbox.
 MONEY, ORDERS, SECURITY = "money", "orders", "security"
-_OF_MONEY = ("debit_", "due_", "refund_", COLLECTION)
+_OF_MONEY = ("debit_", "due_", "refund_", "limit_", COLLECTION)
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 _TIMES = {"zh-hans": "M月d日 HH:mm", "en": "d MMM, HH:mm"}
-_LOCALES = {"zh-hans": "zh_Hans", "en": "en"}
+_LOCALES = {"zh-hans": Locale("zh", script="Hans"), "en": Locale("en")}
 #: How a text on a phone says who sends it, and where it leads; a page knows both.
 _SIGNATURE = re.compile(r"^【[^】]*】\s*")
-_LINK = re.compile(r"https?://[^\s/]+/(?:orders/(?:ord_[0-9a-f]{32})?|help/con_[0-9a-f]{32}|settings/)")
+_LINK = re.compile(r"https?://[^\s/]+/(?:orders/(?:ord_[0-9a-f]{32})?|help/con_[0-9a-f]{32}|settings/|credit/)")
 _JOINER = "\N{ZERO WIDTH JOINER}"  # it holds an emoji family together; every other invisible character goes
 
 

@@ -60,8 +60,10 @@ class Book:
         }
 
     def keep(self) -> None:
-        """Print the table; write results/latest.json and a picture for each row."""
+        """Print the table; write results/latest.json and a picture for each row, unless this was one part alone."""
         print(self.table())
+        if os.environ.get("KEEP") == "0":
+            return
         FOLDER.mkdir(exist_ok=True)
         whole = {"commit": commit(), "machine": machine(), "rows": self.rows()}
         text = json.dumps(whole, ensure_ascii=False, indent=1)

@@ -7,8 +7,10 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from billing.models import Deduction, Instrument
+from credit.models import Agreement
 from kernel.money import Money
 from kernel.prepared import Question
+from kernel.refusal import NotFound
 from orders.models import Obligation, Order
 
 #: Longer than any day of anybody's, the one with the hour twice among them.
@@ -40,6 +42,24 @@ def instruments_shown(person_id: UUID) -> list[Instrument]:
     """What the person has named to pay from, the first to try first; what the bank has closed comes last."""
     rows = Instrument.objects.filter(person_id=person_id).exclude(state=Instrument.State.REMOVED)
     return sorted(rows, key=lambda row: (row.state != Instrument.State.ACTIVE, row.priority, row.id))
+
+
+def instrument_shown(person_id: UUID, instrument_id: UUID) -> Instrument:
+    """One of those.
+
+    Raises:
+        NotFound: they have no such instrument.
+    """
+    row = next((row for row in instruments_shown(person_id) if row.id == instrument_id), None)
+    if row is None:
+        raise NotFound
+    return row
+
+
+def currencies_of(person_id: UUID) -> list[str]:
+    """The currencies of the services the person has opened: what they may come to owe in."""
+    signed = Agreement.objects.filter(person_id=person_id, activated_at__isnull=False)
+    return sorted(set(signed.values_list("service__currency", flat=True)))
 
 
 def closed_to(person_id: UUID) -> list[Instrument]:

@@ -51,6 +51,7 @@ SCHEDULE = {
     "erasures": every(60.0, "personal.tasks.erase_people"),
     "answers": every(600.0, "kernel.tasks.forget_answers"),
     "figures": every(30.0, "office.tasks.count_up"),
+    "files": every(5.0, "office.tasks.make_files"),
     "proposals": every(60.0, "office.tasks.expire_proposals"),
 }
 

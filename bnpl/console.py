@@ -4,19 +4,19 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.http import HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from bnpl import system
-from bnpl.work.figures import Figure, State, under_way
-from kernel.admin_site import VIEWERS, belongs
-from kernel.clock import live_now
+from bnpl.work.figures import COUNT_MAX, Figure, State, under_way
+from bnpl.work.kind import Limit, rounded
+from kernel.admin_site import VIEWERS
 from kernel.desk import Colleague, Desk, page
 from kernel.models import LIVE
+from kernel.templatetags.house import span
 
 DESK = Desk("work", _("Work under way"), _("What waits, since when, and what is late or stuck."), VIEWERS)
 SYSTEM = Desk("system", _("System"), _("Jobs, channels, version: how the house does"), VIEWERS)
@@ -25,19 +25,21 @@ DECLARERS = ("collections", "risk", "supervisor")
 
 
 @require_safe
-def work(request: HttpRequest) -> HttpResponse:
+@page(*VIEWERS)
+def work(colleague: Colleague) -> HttpResponse:
     """For everybody who may look at the rows themselves."""
-    if not belongs(request.user, VIEWERS):
-        raise PermissionDenied
-    now = live_now()
-    figures = under_way(real=now)
-    shown = {
-        "title": DESK.label,
-        "rows": [(figure, rows_behind(figure, now)) for figure in figures],
-        "stuck": sum(figure.state == State.STUCK for figure in figures),
-        "now": now,
-    }
-    return render(request, "ops/work.html", {**admin.site.each_context(request), **shown})
+    figures = under_way(real=colleague.at)
+    return colleague.show(
+        "ops/work.html",
+        DESK.label,
+        rows=[
+            (figure, rows_behind(figure, colleague.at), [_said(limit) for limit in figure.kind.limits])
+            for figure in figures
+        ],
+        stuck=sum(figure.state == State.STUCK for figure in figures),
+        most=COUNT_MAX,
+        now=colleague.at,
+    )
 
 
 @require_safe
@@ -57,6 +59,13 @@ def whole(colleague: Colleague) -> HttpResponse:
         may=colleague.may(DECLARERS),
         now=colleague.at,
     )
+
+
+def _said(limit: Limit) -> str:
+    """A limit, or an age, in the colleague's language."""
+    if isinstance(limit, int):
+        return str(limit)
+    return span(rounded(limit)) if limit else gettext("at once")
 
 
 def rows_behind(figure: Figure, now: datetime) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from django.apps import apps
 from django.utils import translation
 
-from bnpl.work.kinds import KINDS, plainly
+from bnpl.work.kind import plainly
+from bnpl.work.kinds import KINDS
 from kernel.lifecycle import Lifecycle
 from kernel.refusal import Refusal
 from ledger.rules import CHART, CLEARING, CLEARING_ENTRY

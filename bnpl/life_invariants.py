@@ -1,6 +1,7 @@
 """What must always be true of every life with a history: name, sentence, a query that returns no rows."""
 
 LIVES = (
+    "merchants_merchant",
     "credit_agreement",
     "orders_order",
     "orders_obligation",

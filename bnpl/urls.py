@@ -38,14 +38,20 @@ from billing.pages import standing as standing_pages
 from billing.pages import wallet as wallet_pages
 from bnpl import console
 from credit import console as limit_desk
-from kernel import desk, second
+from kernel import admin_site, desk, second
 from ledger import console as book_desk
+from merchants.models import Merchant
 from office.console import deeds as deed_desk
 from office.console import figures as figure_desk
+from office.console import files as file_desk
 from office.console import find as find_desk
+from office.console import joining as join_desk
+from office.console import merchants as merchant_desk
 from office.console import order as whole_desk
+from office.console import own as own_desk
 from office.console import proposals as proposal_desk
 from office.console import reveal as reveal_desk
+from office.console import signing as console_door
 from orders import pages as record_pages
 from orders.models import Order
 
@@ -97,13 +103,17 @@ desk.DESKS[:] = [
     console.SYSTEM,
     proposal_desk.DESK,
     help_desk.DESK,
+    merchant_desk.DESK,
     book_desk.DESK,
     ease_desk.DESK,
     policy_desk.DESK,
+    file_desk.DESK,
     outage_desk.DESK,
     template_desk.DESK,
+    own_desk.DESK,
 ]
 desk.WHOLE[Order] = "order_desk"
+desk.WHOLE[Merchant] = "merchant_desk"
 desk.MASKED[Person] = "reveal", reveal_desk.REVEALERS
 desk.VERBS[:] = [
     *order_desk.VERBS,
@@ -112,6 +122,7 @@ desk.VERBS[:] = [
     *help_desk.VERBS,
     *template_desk.VERBS,
     *limit_desk.VERBS,
+    *join_desk.VERBS,
     *payout_desk.VERBS,
     *break_desk.VERBS,
     *dispute_desk.VERBS,
@@ -120,8 +131,9 @@ desk.VERBS[:] = [
 _MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *policy_desk.MATTERS, *ease_desk.MATTERS]
 second.MATTERS.update({matter.name: matter for matter in _MATTERS})
 second.ASKS[:] = [proposal_desk.ask]
+admin_site.LONGER[:] = ["ask_file"]
 CONSOLE: list[URLPattern] = [
-    path("work/", admin.site.admin_view(console.work), name="work"),
+    path("work/", console.work, name="work"),
     path("system/", console.whole, name="system"),
     path("order/<str:order>", whole_desk.order, name="order_desk"),
     path("find", find_desk.find, name="find"),
@@ -130,6 +142,10 @@ CONSOLE: list[URLPattern] = [
     path("figures/<str:name>.csv", figure_desk.table, name="figure_table"),
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),
+    path("merchants/", merchant_desk.merchants, name="merchants"),
+    path("merchants/new", merchant_desk.take, name="take_application"),
+    path("merchants/<str:merchant>", merchant_desk.merchant, name="merchant_desk"),
+    path("merchants/<str:merchant>/statement", merchant_desk.statement, name="merchant_statement"),
     path("book/", book_desk.book, name="book"),
     path("book/account", book_desk.account, name="book_account"),
     path("ease/", ease_desk.publish, name="ease_policy"),
@@ -142,10 +158,24 @@ CONSOLE: list[URLPattern] = [
     path("words/", template_desk.templates, name="templates"),
     path("words/<str:key>/<str:language>", template_desk.template, name="template"),
     path("reveal/<str:person>", reveal_desk.reveal, name="reveal"),
+    path("files/", file_desk.mine, name="files"),
+    path("files/new", file_desk.ask, name="ask_file"),
+    path("files/<str:listing>", file_desk.fetch, name="fetch_file"),
     path("second/", proposal_desk.queue, name="proposals"),
     path("second/<str:proposal>", proposal_desk.one, name="proposal"),
     path("second/<str:proposal>/decide", proposal_desk.decide, name="decide"),
     path("do/<str:row>/<str:name>", deed_desk.verb, name="verb"),
+]
+#: How a colleague comes in, and what guards that.
+OWN: list[URLPattern] = [
+    path("login/", console_door.SignIn.as_view(), name="console_sign_in"),
+    path("login/second-step", console_door.second_step, name="console_second_step"),
+    path("own/", own_desk.overview, name="own_second"),
+    path("own/app", own_desk.add_app, name="own_app"),
+    path("own/passkey", own_desk.add_passkey, name="own_passkey"),
+    path("own/codes", own_desk.codes, name="own_codes"),
+    path("own/confirm", own_desk.confirm, name="own_confirm"),
+    path("own/factors/<int:key>/remove", own_desk.remove, name="own_remove"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -154,7 +184,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("portal.urls")),
     path("", include("personal.urls")),
     *PAGES,
-    path("ops/", include(CONSOLE)),
+    path("ops/", include([*CONSOLE, *OWN])),
     path("ops/", admin.site.urls),
 ]
 

@@ -3,19 +3,23 @@
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from accounts import inbox
+from accounts.wording import Value
 from credit import rules
 from credit.models import LimitChange, Profile
 from kernel.actor import Actor
+from kernel.money import Money
 from kernel.refusal import FieldError, Invalid, NotFound, SecondNeeded
 
 
 @transaction.atomic
 def change_limit(person_id: UUID, limit_minor: int, reason: str, *, by: Actor, at: datetime) -> LimitChange:
-    """From now on the person may owe so much at once. What they owe already stays, be it more.
+    """From now on the person may owe so much at once, and is told so. What they owe already stays, be it more.
 
     Raises:
         NotFound: the person has no profile, or has left for good.
@@ -39,4 +43,8 @@ def change_limit(person_id: UUID, limit_minor: int, reason: str, *, by: Actor, a
         at=at,
     )
     Profile.objects.filter(pk=person_id).update(limit_minor=limit_minor)
+    limit, before = (Money(minor, profile.currency) for minor in (limit_minor, profile.limit_minor))
+    values: dict[str, Value] = {"amount": limit, "before": before, "when": at, "link": f"{settings.BASE_URL}/credit/"}
+    item = inbox.Item(person_id=person_id, stage="limit_changed", about=change.id, due_at=at, values=values)
+    inbox.write_notices([item], realm_id=profile.realm_id, at=at)
     return change

@@ -11,7 +11,7 @@ from kernel.prepared import Reading
 from kernel.refusal import NotFound
 
 #: What is read with an agreement to assess its person.
-STANDING = ("service", "person", "person__profile")
+STANDING = ("service", "merchant", "person", "person__profile")
 _STANDING = Reading(lambda key: Agreement.objects.select_related(*STANDING).filter(pk=key), ["uuid"])
 
 

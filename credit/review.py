@@ -14,6 +14,7 @@ from kernel.actor import Actor
 from kernel.refusal import NotFound
 from merchants import services as merchants
 from merchants.models import Service
+from merchants.refusals import MerchantNotActive
 
 
 @transaction.atomic
@@ -48,12 +49,15 @@ def reopen_agreement(agreement_id: UUID, *, by: Actor, at: datetime) -> Agreemen
         NotFound: there is no such agreement.
         AgreementState: it has ended, or was never opened.
         ServicePaused: the merchant takes nothing new.
+        MerchantNotActive: nothing new begins with this merchant.
     """
     agreement = Agreement.objects.locked(agreement_id)
     if agreement.state == Agreement.State.ACTIVE:
         return agreement
     if agreement.state != Agreement.State.CLOSING:
         raise AgreementState
+    if not agreement.merchant.takes_orders:
+        raise MerchantNotActive
     if agreement.service.state != Service.State.ACTIVE:
         raise ServicePaused
     agreement.reopen()

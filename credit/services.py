@@ -20,6 +20,7 @@ from kernel.writes import insert_all
 from merchants import queries as merchant_queries
 from merchants import services as merchants
 from merchants.models import Service
+from merchants.refusals import MerchantNotActive
 
 _HOLD = Question(
     "UPDATE credit_profile SET held_minor = held_minor + $2, open_orders = open_orders + 1"
@@ -66,8 +67,11 @@ def request_agreement(
     Raises:
         NotFound: no such service of this merchant.
         ServicePaused: it takes nobody new.
+        MerchantNotActive: nothing new begins with this merchant.
     """
     service = merchant_queries.service_of(merchant_id, service_id)
+    if not service.merchant.takes_orders:
+        raise MerchantNotActive
     if service.state != Service.State.ACTIVE:
         raise ServicePaused
     agreement = Agreement(

@@ -218,6 +218,8 @@ def deed(
     preview: Callable[[], Words],
     run: Callable[[dict[str, Any]], "Words | Done"],
     moves: Callable[[dict[str, Any]], Sequence[Any]] | None = None,
+    template: str = "console/deed.html",
+    **beside: Any,
 ) -> HttpResponse:
     """A page for one thing to do: what would happen, why it is done, and the button. A second click does nothing.
 
@@ -232,14 +234,14 @@ def deed(
             show_errors(form, refusal)
         else:
             return redirect(back)
-    shown = {"about": about, "label": label, "back": back, "form": form}
+    shown = {"about": about, "label": label, "back": back, "form": form, **beside}
     try:
         shown["says"] = preview()
     except Refusal as refusal:
         shown["refused"] = refusal.detail
     else:
         shown |= _book(form, moves, looks=looks) if moves is not None else {}
-    return colleague.show("console/deed.html", label, status=422 if form.errors else 200, **shown)
+    return colleague.show(template, label, status=422 if form.errors else 200, **shown)
 
 
 def _book(form: VerbForm, moves: Callable[[dict[str, Any]], Sequence[Any]], *, looks: bool) -> dict[str, Any]:

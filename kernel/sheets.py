@@ -27,6 +27,13 @@ _PARTS = {
     "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_OFFICE}/package/2006/relationships"><Relationship Id="r1"'
     f' Type="{_OFFICE}/officeDocument/2006/relationships/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
 }
+#: What a workbook of one sheet is made of beside the sheet itself, and how that begins and ends.
+PARTS = {name: (_HEAD + text).encode() for name, text in _PARTS.items()}
+SHEET = "xl/worksheets/sheet1.xml"
+SHEET_BEGINS = f'{_HEAD}<worksheet xmlns="{_OFFICE}/spreadsheetml/2006/main"><sheetData>'.encode()
+SHEET_ENDS = b"</sheetData></worksheet>"
+#: A spreadsheet knows no more lines than these.
+SHEET_LINES_MAX = 1_048_576
 CSV, XLSX = "text/csv; charset=utf-8", f"{_KIND}.sheet"
 
 
@@ -39,14 +46,19 @@ def xlsx(rows: Iterable[Sequence[object]]) -> bytes:
     """A workbook in which every cell is text: a spreadsheet reads no formula there, whatever it begins with."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as book:
-        for name, text in _PARTS.items():
-            book.writestr(name, _HEAD + text)
-        with book.open("xl/worksheets/sheet1.xml", "w") as sheet:
-            sheet.write(f'{_HEAD}<worksheet xmlns="{_OFFICE}/spreadsheetml/2006/main"><sheetData>'.encode())
+        for name, text in PARTS.items():
+            book.writestr(name, text)
+        with book.open(SHEET, "w") as sheet:
+            sheet.write(SHEET_BEGINS)
             for row in rows:
-                sheet.write(f"<row>{''.join(map(_text, row))}</row>".encode())
-            sheet.write(b"</sheetData></worksheet>")
+                sheet.write(sheet_row(row))
+            sheet.write(SHEET_ENDS)
     return out.getvalue()
+
+
+def sheet_row(row: Sequence[object]) -> bytes:
+    """One line of a workbook's sheet."""
+    return f"<row>{''.join(map(_text, row))}</row>".encode()
 
 
 def _text(value: object) -> str:

@@ -12,33 +12,18 @@ from django.utils.translation import gettext_lazy as _
 from kernel import ids
 from kernel.admin_site import VIEWERS
 from kernel.clock import now_in
-from kernel.desk import Colleague, Desk, Words, page
+from kernel.desk import Colleague, Desk, page
 from kernel.models import LIVE, Realm
 from ledger import closing, statement
 from ledger.models import ClosedDay
 from ledger.rules import CHART, CLEARING, ZONE, Owner, entry
+from ledger.wording import NAMES, name_of
 
 DESK = Desk(
     "book", _("The book of accounts"), _("A day's trial balance, income by day, and each account line by line"), VIEWERS
 )
 #: Income is shown for the day and the thirteen before it.
 INCOME_SPAN, STATEMENT_DAYS_MAX = timedelta(days=13), 366
-NAMES: dict[str, Words] = {
-    "receivable": _("Owed by people"),
-    "pending": _("Owed to merchants once people have paid"),
-    "payable": _("Owed to merchants now"),
-    "reserve": _("Held back from merchants"),
-    "wallet": _("People's wallets"),
-    "refund_due": _("On its way back to people"),
-    "fees": _("Service fees"),
-    "late_fees": _("Late-fee income"),
-    "losses": _("Losses"),
-    "recoveries": _("Recoveries"),
-    "payouts": _("On its way to merchants"),
-    "suspense": _("Suspense"),
-    "disputed": _("Taken back by channels, not borne yet"),
-}
-AT_CHANNEL = _("Money at a channel")
 _PREFIXES = {Owner.MERCHANT: "mch", Owner.PERSON: "per"}
 
 
@@ -123,11 +108,6 @@ def account(colleague: Colleague) -> HttpResponse:
         owner=wish["owner"],
         most=statement.LINES_MAX,
     )
-
-
-def name_of(code: str) -> Words:
-    """What an account is called on these pages."""
-    return NAMES.get(code, AT_CHANNEL)
 
 
 def _realm(colleague: Colleague) -> Realm:

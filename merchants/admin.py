@@ -1,13 +1,15 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from kernel.admin_site import ReadOnlyAdmin
+from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 from merchants.models import (
     ApiKey,
     Change,
     Event,
     Merchant,
+    MerchantCheck,
+    MerchantEvent,
     Service,
     WebhookAttempt,
     WebhookDelivery,
@@ -17,10 +19,24 @@ from merchants.models import (
 
 @admin.register(Merchant)
 class MerchantAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "name", "mode", "contact", "created_at"]
-    list_filter = ["realm__mode"]
+    list_display = ["public_id", "name", "mode", "state", "contact", "created_at"]
+    list_filter = ["realm__mode", "state"]
     list_select_related = ["realm"]
     search_fields = ["name"]
+    ordering = ["-id"]
+
+
+@admin.register(MerchantEvent)
+class MerchantEventAdmin(HistoryAdmin):
+    found_by = {"mch": "subject_id"}
+
+
+@admin.register(MerchantCheck)
+class MerchantCheckAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "merchant__name", "name", "passed", "evidence", "by", "at"]
+    list_filter = ["passed"]
+    list_select_related = ["merchant"]
+    found_by = {"mch": "merchant_id"}
     ordering = ["-id"]
 
 

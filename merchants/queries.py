@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from kernel.prepared import Reading
 from kernel.refusal import NotFound
 from merchants import rules
-from merchants.models import ApiKey, Event, Merchant, Service, WebhookDelivery, WebhookEndpoint
+from merchants.models import ApiKey, Event, Merchant, MerchantCheck, Service, WebhookDelivery, WebhookEndpoint
 from merchants.models.events import EventQuerySet
 
 _KEY = Reading(
@@ -46,6 +46,12 @@ def service_of(merchant_id: UUID, service_id: UUID) -> Service:
 def services_of(merchant_id: UUID) -> QuerySet[Service]:
     """What the merchant offers."""
     return Service.objects.filter(merchant_id=merchant_id)
+
+
+def checks_of(merchant_id: UUID) -> dict[str, bool]:
+    """The last word on each thing that was looked into."""
+    rows = MerchantCheck.objects.filter(merchant_id=merchant_id).order_by("id")
+    return dict(rows.values_list("name", "passed"))
 
 
 def events_about(merchant_id: UUID, subject_id: UUID) -> QuerySet[Event]:

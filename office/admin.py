@@ -2,7 +2,7 @@ from django.contrib import admin
 
 from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
-from office.models import Counted, Proposal, ProposalEvent, Tally
+from office.models import Counted, Listing, ListingPiece, Proposal, ProposalEvent, Tally
 
 
 @admin.register(Tally)
@@ -36,3 +36,32 @@ class ProposalAdmin(ReadOnlyAdmin):
 @admin.register(ProposalEvent)
 class ProposalEventAdmin(HistoryAdmin):
     found_by = {"prp": "subject_id"}
+
+
+@admin.register(Listing)
+class ListingAdmin(ReadOnlyAdmin):
+    list_display = [
+        "public_id",
+        "user",
+        "table",
+        "kind",
+        "asked_at",
+        "rows",
+        "tries",
+        "made_at",
+        "failed_at",
+        "expires_at",
+    ]
+    list_filter = ["kind"]
+    list_select_related = ["user"]
+    search_fields = ["table__exact"]
+    found_by = {"usr": "user_id"}
+    ordering = ["-id"]
+
+
+@admin.register(ListingPiece)
+class ListingPieceAdmin(ReadOnlyAdmin):
+    list_display = ["listing", "number"]
+    list_select_related = ["listing"]
+    found_by = {"lst": "listing_id"}
+    ordering = ["-id"]

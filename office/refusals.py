@@ -46,3 +46,27 @@ class ProposalNotOwn(Refusal):
     """Only whoever asked takes it back."""
 
     code, status, title = "proposal_not_own", 403, _("Only whoever asked for it takes it back.")
+
+
+class NoPayoutAccount(Refusal):
+    """Nobody would know where its money goes."""
+
+    code, title = "payout_account_missing", _("No payout account was agreed to yet.")
+
+
+class TooManyLines(Refusal):
+    """It would take longer than a page may."""
+
+    code, title = "too_many_lines", _("There are too many lines to add them up beforehand. Wait for the cut-off.")
+
+
+class FileWaits(Busy):
+    """One after the other."""
+
+    code, title = "file_waits", _("Another file of yours is being made. Wait until it is ready.")
+
+
+class FileOver(Refusal):
+    """It was thrown away, or never came to be."""
+
+    code, status, title = "file_over", 410, _("This file is not there any more. Ask for it once more.")

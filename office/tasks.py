@@ -3,7 +3,8 @@
 from celery import shared_task
 
 from kernel.clock import live_now
-from office.services import proposals, tally
+from kernel.sweeps import WORKS_FOR_SECONDS
+from office.services import files, proposals, tally
 
 
 @shared_task
@@ -16,3 +17,10 @@ def count_up() -> None:
 def expire_proposals() -> None:
     """End what no second colleague agreed to in time."""
     proposals.expire_due(at=live_now())
+
+
+@shared_task
+def make_files() -> None:
+    """Go on with the long lists that colleagues asked for, and throw away the files that have expired."""
+    files.empty_files(at=live_now())
+    files.make_files(at=live_now(), seconds=WORKS_FOR_SECONDS)

@@ -28,6 +28,11 @@ STATES = {
     "unknown": _("Outcome unknown"),
     "closed": _("Settled"),
     "paying": _("On its way"),
+    "applied": _("Applied"),
+    "checked": _("Checked"),
+    "approved": _("Approved"),
+    "suspended": _("Suspended"),
+    "refused": _("Refused"),
 }
 #: How a state looks: the badge's class.
 LOOKS = {

@@ -19,7 +19,7 @@ WORDS = [
     ),
     (
         "plan_granted",
-        ("分期安排已生效", "【先享后付】「{what}」的分期安排已生效：{reason}。总额不变，按期付款期间不产生滞纳金。各期日期：{link}"),
+        ("分期安排已生效", "【先享后付】「{what}」的分期安排已生效：{reason}。总额不变，按期付款期间不产生逾期费。各期日期：{link}"),
         (
             "Your plan counts from now on",
             "Your plan for {what} counts from now on: {reason}. The sum stays the same, and no late fee is added while"

@@ -18,7 +18,8 @@ from django.views.decorators.http import require_http_methods
 from accounts import devices, notices, passkeys, proofs, refusals, rules, second_factor, services
 from accounts.models import User
 from accounts.pages.reach import Code
-from accounts.pages.second import TOO_MANY, afresh, judged
+from accounts.pages.second import afresh
+from accounts.second_step import TOO_MANY, judged
 from accounts.visitor import Visitor, for_person, way_back
 from kernel import clock
 from kernel.desk import show_errors

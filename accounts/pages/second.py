@@ -1,18 +1,16 @@
 """/settings/second-factor: an app, passkeys and codes for emergencies; and the second step of a sign-in."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Concatenate, ParamSpec
+from typing import Concatenate, ParamSpec
 from urllib.parse import urlencode
 
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.stagekit import get_pending_stage
 from allauth.core import ratelimit
-from allauth.mfa.base.forms import AuthenticateForm
 from allauth.mfa.base.internal.flows import post_authentication
 from allauth.mfa.stages import AuthenticateStage
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -23,6 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import passkeys, second_factor
 from accounts.models import User
+from accounts.second_step import TOO_MANY, judged
 from accounts.visitor import Visitor, for_person
 from kernel import clock
 from kernel.refusal import Refusal
@@ -31,7 +30,6 @@ _P = ParamSpec("_P")
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 #: Where codes wait in the session, which is sealed, until they were seen: for as long as this.
 _CODES, _CODES_SECONDS = "codes_shown", 600
-TOO_MANY = gettext_lazy("Too many tries. Wait a few minutes, and try again.")
 
 
 class AppCode(forms.Form):
@@ -39,16 +37,6 @@ class AppCode(forms.Form):
 
     code = forms.CharField(
         label=gettext_lazy("Code of your app"),
-        max_length=20,
-        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
-    )
-
-
-class SecondCode(AuthenticateForm):  # type: ignore[misc]  # allauth is not typed
-    """The digits of the app, or one of the codes for emergencies."""
-
-    code = forms.CharField(
-        label=gettext_lazy("Code of your app, or one for emergencies"),
         max_length=20,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
@@ -169,22 +157,6 @@ def second_step(request: HttpRequest) -> HttpResponse:
         return answer
     context = {"form": form, "held": held, "wrong": wrong, "options": held.passkeys and passkeys.request(user)}
     return render(request, "account/second_step.html", context, status=422 if form.errors or wrong else 200)
-
-
-def judged(request: HttpRequest, user: User, held: second_factor.Held) -> tuple[Any, Any, str]:
-    """What was sent to prove a second factor: the form, the factor that it proved, and what to say if none."""
-    form = SecondCode(user=user, data=request.POST if "code" in request.POST else None)
-    if held.app is None:
-        form.fields["code"].label = _("One of your codes for emergencies")
-    if request.method != "POST":
-        return form, None, ""
-    if form.is_bound:
-        return form, form.authenticator if form.is_valid() else None, ""
-    try:
-        shown = passkeys.shown(user, str(request.POST.get("credential", "")))
-    except ValidationError:
-        return form, None, str(TOO_MANY)
-    return form, shown, "" if shown else _("This passkey is not known here. Try once more.")
 
 
 def _on(visitor: Visitor, codes: Sequence[str]) -> HttpResponse:

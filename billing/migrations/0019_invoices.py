@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('billing', '0018_parts_sent_again'),
         ('kernel', '0004_audit'),
-        ('merchants', '0005_invoices'),
+        ('merchants', '0007_invoices'),
     ]
 
     operations = [

@@ -55,10 +55,12 @@ class Way:
     refusal: Refusal | None
     most: str
     daily: str
+    #: What its limits may be in, the first as they are.
+    currencies: list[str]
 
     def wrong(self, text: str) -> bool:
         """Whether this limit is what was not understood."""
-        return isinstance(self.refusal, LimitInvalid) and bool(text.strip()) and not minor_of(text, CURRENCY)
+        return isinstance(self.refusal, LimitInvalid) and bool(text.strip()) and not minor_of(text, self.currencies[0])
 
     @property
     def most_wrong(self) -> bool:
@@ -127,7 +129,9 @@ def limit(visitor: Visitor, instrument: str) -> HttpResponse:
     if visitor.request.method != "POST":
         return redirect("instruments")
     try:
-        most, daily = (_limit(visitor.sent(name)) for name in ("most", "daily"))
+        row = purse.instrument_shown(visitor.person.id, key)
+        currency = _currencies(row, purse.currencies_of(visitor.person.id), visitor.sent("currency"))[0]
+        most, daily = (_limit(visitor.sent(name), currency) for name in ("most", "daily"))
         services.limit_instrument(visitor.person.id, key, most, daily, by=visitor.actor, at=visitor.at)
     except NotFound:
         raise
@@ -167,7 +171,19 @@ def _script(visitor: Visitor) -> Script:
     return Script(behaviour, until=until, balance_minor=LITTLE if behaviour is Behaviour.PARTIAL_BALANCE else None)
 
 
-def _limit(text: str) -> Money | None:
+def _currencies(row: Instrument, known: list[str], chosen: str = "") -> list[str]:
+    """What the limits of this instrument may be in: what was just chosen first, else what they are in now.
+
+    A wallet holds one currency. Elsewhere it is whatever the person may owe in.
+    """
+    if row.channel == services.WALLET:
+        return [row.limits_currency]
+    set_in = [row.limits_currency] if row.limits else []
+    found = list(dict.fromkeys([*set_in, *known])) or [CURRENCY]
+    return sorted(found, key=lambda currency: currency != chosen)
+
+
+def _limit(text: str, currency: str) -> Money | None:
     """The limit as it was typed; nothing typed is none.
 
     Raises:
@@ -175,10 +191,10 @@ def _limit(text: str) -> Money | None:
     """
     if not text.strip():
         return None
-    amount = minor_of(text, CURRENCY)
+    amount = minor_of(text, currency)
     if amount is None:
         raise LimitInvalid
-    return Money(amount, CURRENCY)
+    return Money(amount, currency)
 
 
 def _way_on(visitor: Visitor) -> str:
@@ -192,6 +208,7 @@ def _shown(visitor: Visitor, *, refused: UUID | None = None, refusal: Refusal | 
     rows = purse.instruments_shown(visitor.person.id)
     usable = sum(row.state == Instrument.State.ACTIVE for row in rows)
     planned = purse.planned_from(rows, queries.debts_of(visitor.person.id))
+    known = purse.currencies_of(visitor.person.id)
     ways = [
         Way(
             row,
@@ -199,8 +216,9 @@ def _shown(visitor: Visitor, *, refused: UUID | None = None, refusal: Refusal | 
             last=place == usable - 1,
             planned_at=planned.get(row.id),
             refusal=refusal if row.id == refused else None,
-            most=visitor.sent("most") if row.id == refused else _typed(row.most_minor),
-            daily=visitor.sent("daily") if row.id == refused else _typed(row.daily_minor),
+            most=visitor.sent("most") if row.id == refused else _typed(row.most_minor, row.limits_currency),
+            daily=visitor.sent("daily") if row.id == refused else _typed(row.daily_minor, row.limits_currency),
+            currencies=_currencies(row, known, visitor.sent("currency") if row.id == refused else ""),
         )
         for place, row in enumerate(rows)
     ]
@@ -215,10 +233,9 @@ def _shown(visitor: Visitor, *, refused: UUID | None = None, refusal: Refusal | 
         name=visitor.sent("name"),
         not_added=refusal if refused is None else None,
         way_on=_way_on(visitor),
-        currency=CURRENCY,
         token=new_token(),
     )
 
 
-def _typed(minor: int | None) -> str:
-    return "" if minor is None else plain(Money(minor, CURRENCY))
+def _typed(minor: int | None, currency: str) -> str:
+    return "" if minor is None else plain(Money(minor, currency))

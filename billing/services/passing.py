@@ -72,6 +72,7 @@ IN_REAL_TIME = {
     "webhooks": "a receiver lives in real time: what became due is sent to it once the clock stands",
     "webhooks_again": "the same, for receivers that did not answer the last time",
     "letters": "a mail to a merchant's staff, who live in real time",
+    "files": "a long list of the console is a file, which is fetched and expires in real time",
     "exports": "a copy of somebody's data is a file, which is fetched and expires in real time",
     "erasures": "whoever asks to be forgotten may take it back for some days of real time",
     "answers": "how long a caller may repeat a request is real time",

@@ -18,6 +18,7 @@ from billing import rules
 from billing.models import Settlement, SettlementLine
 from kernel.actor import Actor
 from kernel.money import Money
+from kernel.prepared import Question
 from kernel.sweeps import Sweep
 from kernel.writes import insert_all
 from ledger import rules as book
@@ -58,6 +59,21 @@ SELECT kind, count(*), sum(amount_minor)::bigint FROM taken GROUP BY kind
 """
 
 
+#: Since when anything has waited for a cut-off of a merchant's: a line, a reserve that is over, money that came back.
+_FIRST_MOMENT = Question(
+    f"""SELECT least(
+    (SELECT min(u.at) FROM ({UNSETTLED % {"merchant": "$1", "below": "$2"}}) u),
+    (SELECT min(held_until) - interval '1 microsecond' FROM billing_settlement s
+     WHERE merchant_id = $1 AND held_minor > 0 AND NOT EXISTS (
+         SELECT 1 FROM ledger_posting p WHERE p.cause_id = s.id AND p.kind = '{RELEASED}')),
+    (SELECT m.created_at FROM merchants_merchant m WHERE m.id = $1 AND EXISTS (
+         SELECT 1 FROM billing_settlement s WHERE s.merchant_id = $1 AND s.net_minor > 0 AND s.state = 'failed'
+         AND NOT EXISTS (SELECT 1 FROM billing_settlementline l WHERE l.earlier_id = s.id))))""",  # noqa: S608  our own names
+    ["uuid", "uuid"],
+    generic=False,
+)
+
+
 def settle_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """Cut off the accounts whose time has come, missed days in their order. Returns how many merchants were seen to.
 
@@ -80,7 +96,7 @@ def settle_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
 
 @transaction.atomic
 def settle_next(merchant_id: UUID, *, at: datetime) -> bool:
-    """See to the merchant's next cut-off, if it has come and nobody else is at it. Whether it was so.
+    """See to the merchant's next cut-off, if it has come and nobody else is at it. Whether another one has come.
 
     Days on which there is nothing to settle are passed over in one step.
     """
@@ -89,7 +105,7 @@ def settle_next(merchant_id: UUID, *, at: datetime) -> bool:
     if merchant is None:
         return False
     cut = merchant.settles_at
-    first = _first_moment(merchant)
+    ((first,),) = _FIRST_MOMENT.rows(merchant.id, merchant.settled_below or UUID(int=0))
     if first is not None and first < cut:
         for currency in _currencies(merchant, cut):
             _settle(merchant, currency, cut, at=at)
@@ -99,19 +115,7 @@ def settle_next(merchant_id: UUID, *, at: datetime) -> bool:
         empty_until = at if first is None else min(first, at)
         merchant.settles_at = next_cutoff(max(cut, empty_until), merchant.cutoff_zone, merchant.cutoff_hour)
     merchant.save(update_fields=["settles_at", "settled_below"])
-    return True
-
-
-def _first_moment(merchant: Merchant) -> datetime | None:
-    """Since when anything has waited for a cut-off of theirs: a line, a reserve that is over, money that came back."""
-    (booked,) = _rows(merchant, "SELECT min(u.at) FROM ({}) u")[0]
-    moments = [booked] if booked is not None else []
-    held = _holding(merchant).order_by("held_until").values_list("held_until", flat=True).first()
-    if held is not None:
-        moments.append(held - timedelta(microseconds=1))
-    if any(row.net_minor > 0 for row in _uncarried(merchant)):
-        moments.append(merchant.created_at)
-    return min(moments, default=None)
+    return merchant.settles_at <= at
 
 
 def _currencies(merchant: Merchant, cut: datetime) -> list[str]:
@@ -154,6 +158,11 @@ _COLUMNS = {
     SettlementLine.Kind.RESERVE: "reserve_minor",
     SettlementLine.Kind.CARRIED: "carried_minor",
 }
+
+
+def unsettled(merchant: Merchant, *, most: int) -> int:
+    """How many lines wait for a cut-off, counted no further than `most`."""
+    return int(_rows(merchant, "SELECT count(*) FROM ({} LIMIT %(most)s) u", most=most)[0][0])
 
 
 @dataclass(slots=True)

@@ -11,7 +11,8 @@ from kombu.transport.redis import Channel
 
 from bnpl import heartbeat
 from bnpl.celery import WEBHOOKS, app
-from bnpl.work.kinds import KINDS, Kind, Limit, Rows, plainly
+from bnpl.work.kind import Kind, Limit, Rows, plainly, rounded
+from bnpl.work.kinds import KINDS
 
 #: Counted up to here in each mode; the figure then reads "or more".
 COUNT_MAX = 100_000
@@ -50,6 +51,11 @@ class Figure:
         if self.items is None:
             return ""
         return f"{self.items} or more" if self.items >= COUNT_MAX else str(self.items)
+
+    @property
+    def waited(self) -> timedelta:
+        """Since when the oldest waits, in whole units."""
+        return rounded(self.oldest or timedelta())
 
     @property
     def age(self) -> str:

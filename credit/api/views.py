@@ -20,6 +20,7 @@ from kernel.paging import LIMIT_MAX, page
 from kernel.refusal import FieldError, Invalid, NotFound
 from kernel.wire import Wire
 from merchants.access import MerchantView, NotAllowed, answer
+from merchants.refusals import MerchantNotActive
 from merchants.rules import Scope
 
 
@@ -105,7 +106,7 @@ class Agreements(MerchantView):
         takes=NewAgreement,
         gives=AgreementOut,
         status=201,
-        refuses=[NotAllowed, ServicePaused],
+        refuses=[NotAllowed, ServicePaused, MerchantNotActive],
         writes=True,
         examples=[
             (

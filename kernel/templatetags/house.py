@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 from babel.dates import format_date, format_skeleton, format_time, format_timedelta
-from babel.numbers import format_currency, format_percent
+from babel.numbers import format_currency, format_percent, get_currency_name
 from django import template
 from django.conf import settings
 from django.templatetags.static import static
@@ -57,6 +57,12 @@ def minor(amount: int | None, currency: str) -> str:
 
 
 @register.filter
+def currency(code: str) -> str:
+    """CNY → 人民币, as people call it."""
+    return str(get_currency_name(code, locale=_locale()))
+
+
+@register.filter
 def moment(value: datetime | str | None) -> SafeString | str:
     """2026年11月20日 12:00, with the exact time for machines. Plans keep their times as ISO text."""
     if not value:
@@ -91,6 +97,16 @@ def day(value: datetime) -> SafeString:
     local = timezone.localtime(value)
     return format_html(
         '<time datetime="{}">{}</time>', value.isoformat(), format_date(local, "medium", locale=_locale())
+    )
+
+
+def dated(iso: str) -> str:
+    """2026-11 → 2026年11月, 2026-11-20 → 2026年11月20日: a month or a day as a statement has it."""
+    year, number, *rest = (int(part) for part in iso.split("-"))
+    return (
+        str(format_date(date(year, number, *rest), "medium", locale=_locale()))
+        if rest
+        else _month(year, number, _locale())
     )
 
 

@@ -121,7 +121,7 @@ class Services(MerchantView):
         return answer(self._out(service), status=201)
 
     def _out(self, service: Service) -> ServiceOut:
-        return service_out(service, livemode=self.caller.merchant.mode == "live")
+        return service_out(service, livemode=self.caller.merchant.mode == "live", at=self.now())
 
 
 class OneService(MerchantView):
@@ -132,7 +132,7 @@ class OneService(MerchantView):
     @operation("get_service", "Get a service", gives=ServiceOut, refuses=[NotAllowed])
     def get(self, _request: Request, service: str) -> HttpResponse:
         found = queries.service_of(self.merchant_id, self.named("svc", service))
-        return answer(service_out(found, livemode=self.caller.merchant.mode == "live"))
+        return answer(service_out(found, livemode=self.caller.merchant.mode == "live", at=self.now()))
 
     @operation(
         "change_service",
@@ -145,10 +145,10 @@ class OneService(MerchantView):
     def patch(self, request: Request, service: str) -> HttpResponse:
         key, asked = self.named("svc", service), ServiceChange.parse(request)
         changed = services.change_service(self.merchant_id, key, _terms(asked), by=self.actor, at=self.now())
-        return answer(service_out(changed, livemode=self.caller.merchant.mode == "live"))
+        return answer(service_out(changed, livemode=self.caller.merchant.mode == "live", at=self.now()))
 
 
-def service_out(service: Service, *, livemode: bool) -> ServiceOut:
+def service_out(service: Service, *, livemode: bool, at: datetime) -> ServiceOut:
     return ServiceOut(
         id=service.public_id,
         object="service",
@@ -162,7 +162,7 @@ def service_out(service: Service, *, livemode: bool) -> ServiceOut:
         confirmation=service.confirmation,
         score_gate=service.score_min,
         funding=service.funding,
-        fee_bps=service.fee_bps,
+        fee_bps=service.fee_at(at),
         grace_hours=int(service.grace.total_seconds() // 3600),
         retry_policy=service.retry_policy,
         late_fee_daily_bps=service.late_fee_daily_bps,

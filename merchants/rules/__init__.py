@@ -1,5 +1,6 @@
-"""What a merchant's affairs go by: keys and scopes, events, webhooks and the addresses they may go to. Pure."""
+"""What a merchant's affairs go by: joining, keys and scopes, events, webhooks and where they may go. Pure."""
 
+from merchants.rules.joining import CHECKS
 from merchants.rules.keys import ALL_SCOPES, LIVE_KEYS_MAX, Scope, digest, hint, new_secret
 
-__all__ = ["ALL_SCOPES", "LIVE_KEYS_MAX", "Scope", "digest", "hint", "new_secret"]
+__all__ = ["ALL_SCOPES", "CHECKS", "LIVE_KEYS_MAX", "Scope", "digest", "hint", "new_secret"]

@@ -13,6 +13,18 @@ from merchants.services.endpoints import (
     rotate_secret,
 )
 from merchants.services.events import News, publish
+from merchants.services.joining import (
+    Application,
+    apply_to_join,
+    approve_merchant,
+    join_merchant,
+    limit_orders,
+    note_check,
+    open_merchant,
+    refuse_merchant,
+    resume_merchant,
+    suspend_merchant,
+)
 from merchants.services.ping import Ping, ping_endpoint
 from merchants.services.redeliver import NobodyListens, redeliver_event, redeliver_failed
 from merchants.services.tenant import (
@@ -20,13 +32,14 @@ from merchants.services.tenant import (
     UnknownPolicy,
     change_service,
     issue_key,
-    join_merchant,
     offer_service,
     revoke_key,
 )
+from merchants.services.terms import set_fee
 
 __all__ = [
     "AddressNotFound",
+    "Application",
     "EndpointDisabled",
     "ForbiddenAddress",
     "News",
@@ -37,17 +50,26 @@ __all__ = [
     "UnknownEventType",
     "UnknownPolicy",
     "add_endpoint",
+    "apply_to_join",
+    "approve_merchant",
     "change_endpoint",
     "change_service",
     "deliver_due",
     "issue_key",
     "join_merchant",
+    "limit_orders",
+    "note_check",
     "offer_service",
+    "open_merchant",
     "ping_endpoint",
     "publish",
     "redeliver_event",
     "redeliver_failed",
+    "refuse_merchant",
     "remove_endpoint",
+    "resume_merchant",
     "revoke_key",
     "rotate_secret",
+    "set_fee",
+    "suspend_merchant",
 ]

@@ -1,4 +1,4 @@
-"""A merchant joins, offers services and holds keys."""
+"""A merchant offers services and holds keys."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,11 +11,12 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
-from kernel.models import LIVE, Realm
+from kernel.models import LIVE
 from kernel.refusal import FieldError, Invalid, NotFound, Refusal
 from merchants import rules
 from merchants.models import ApiKey, Merchant, Service
-from merchants.rules.cutoff import CUTOFF_ZONE, next_cutoff, next_month
+from merchants.refusals import MerchantNotActive
+from merchants.rules.joining import STANDARD_FEE_BPS
 from merchants.services.record import note
 
 #: A key's last use is known to the hour.
@@ -35,19 +36,6 @@ class UnknownPolicy(Invalid):
 
 
 @transaction.atomic
-def join_merchant(name: str, *, contact: str = "", by: Actor, at: datetime) -> tuple[Merchant, Merchant]:
-    """A business joins: it gets a sandbox with a clock of its own, and a live twin that has no key yet."""
-    ends = {"settles_at": next_cutoff(at, CUTOFF_ZONE, 0), "invoices_at": next_month(at, CUTOFF_ZONE, 0)}
-    terms = {"name": name, "contact": contact, "created_at": at, **ends}
-    live = Merchant.objects.create(realm_id=LIVE, **terms)
-    realm = Realm.objects.create(mode="test")
-    sandbox = Merchant.objects.create(realm=realm, twin=live, **terms)
-    for merchant in (live, sandbox):
-        note(merchant.id, "joined", merchant.id, by=by, at=at, name=name)
-    return sandbox, live
-
-
-@transaction.atomic
 def issue_key(
     merchant_id: UUID, *, scopes: Sequence[str] = rules.ALL_SCOPES, name: str = "", by: Actor, at: datetime
 ) -> tuple[ApiKey, str]:
@@ -55,8 +43,11 @@ def issue_key(
 
     Raises:
         TooManyKeys: two are live.
+        MerchantNotActive: they were not let in.
     """
     merchant = Merchant.objects.select_for_update(of=("self",), no_key=True).select_related("realm").get(pk=merchant_id)
+    if not merchant.joined:
+        raise MerchantNotActive
     if merchant.api_keys.filter(revoked_at__isnull=True).count() >= rules.LIVE_KEYS_MAX:
         raise TooManyKeys
     secret = rules.new_secret(merchant.mode)
@@ -102,7 +93,11 @@ def offer_service(merchant_id: UUID, terms: dict[str, Any], *, by: Actor, at: da
 
     Raises:
         UnknownPolicy: it is to be collected by a policy that there is not.
+        Invalid: a merchant sets its own fee, where money is real.
     """
+    own = by.kind in {"merchant", "member"} and terms.get("fee_bps", STANDARD_FEE_BPS) != STANDARD_FEE_BPS
+    if own and Merchant.objects.filter(pk=merchant_id, realm_id=LIVE).exists():
+        raise Invalid(errors=[FieldError("/fee_bps", _("The platform sets the fee in live mode: leave it out."))])
     with _a_known_policy():
         service = Service.objects.create(merchant_id=merchant_id, created_at=at, **terms)
     note(merchant_id, "service_offered", service.id, by=by, at=at, **terms)

@@ -1,4 +1,4 @@
-"""When a merchant's day ends, and how much of what comes in is held back."""
+"""When a merchant's day ends, how much of what comes in is held back, and what the platform takes."""
 
 from datetime import datetime
 from uuid import UUID
@@ -8,9 +8,10 @@ from django.db import transaction
 
 from kernel.actor import Actor
 from kernel.money import BPS
-from kernel.refusal import FieldError, Invalid, NotFound
-from merchants.models import Merchant
+from kernel.refusal import FieldError, Invalid, NotFound, SecondNeeded
+from merchants.models import Merchant, Service
 from merchants.rules.cutoff import RESERVE_DAYS_MAX, next_cutoff
+from merchants.rules.joining import FEE_AHEAD_MAX
 from merchants.services.record import note
 
 _LAST_HOUR = 23
@@ -54,6 +55,43 @@ def hold_reserve(merchant_id: UUID, *, bps: int, days: int, reason: str = "", by
     merchant.save(update_fields=["reserve_bps", "reserve_days"])
     note(merchant_id, "reserve_changed", merchant_id, by=by, at=at, bps=bps, days=days, reason=reason)
     return merchant
+
+
+@transaction.atomic
+def set_fee(service_id: UUID, bps: int, since: datetime, *, reason: str = "", by: Actor, at: datetime) -> Service:
+    """Two colleagues set what the platform takes of orders opened from a moment on; those opened before keep theirs.
+
+    Another fee that was to come is no longer to come.
+
+    Raises:
+        NotFound: there is no such service.
+        SecondNeeded: nobody sets a fee alone.
+        Invalid: it takes everything, or begins in the past or too far ahead.
+    """
+    if by.alone:
+        raise SecondNeeded
+    if not 0 <= bps < BPS:
+        raise Invalid(errors=[FieldError("/bps", "less than the whole")])
+    if not at <= since <= at + FEE_AHEAD_MAX:
+        raise Invalid(errors=[FieldError("/since", "from now on, and within a year")])
+    service = Service.objects.select_for_update(of=("self",), no_key=True).filter(pk=service_id).first()
+    if service is None:
+        raise NotFound
+    service.fee_bps = service.fee_at(at)
+    service.next_fee_bps, service.next_fee_from = bps, since
+    service.save(update_fields=["fee_bps", "next_fee_bps", "next_fee_from"])
+    note(
+        service.merchant_id,
+        "fee_set",
+        service_id,
+        by=by,
+        at=at,
+        before=service.fee_bps,
+        bps=bps,
+        since=since,
+        reason=reason,
+    )
+    return service
 
 
 def _locked(merchant_id: UUID) -> Merchant:

@@ -5,7 +5,10 @@ from django.template import Context
 
 from kernel.actor import Actor
 from kernel.admin_site import belongs
+from kernel.desk import Words
 from kernel.second import MATTERS
+from ledger.rules import CLEARING
+from ledger.wording import name_of
 from office.queries import proposals
 
 register = template.Library()
@@ -17,3 +20,10 @@ def second(context: Context) -> tuple[int, int]:
     user = context["request"].user
     mine = {name for name, matter in MATTERS.items() if belongs(user, matter.deciders)}
     return proposals.news(Actor.staff(user.pk), mine)
+
+
+@register.filter
+def account(code: str) -> Words:
+    """What an account of the book is called, and which channel's it is where it is one's."""
+    channel = code.removeprefix(CLEARING) if code.startswith(CLEARING) else ""
+    return f"{name_of(code)} ({channel})" if channel else name_of(code)

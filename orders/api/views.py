@@ -12,6 +12,7 @@ from kernel.refusal import NotFound
 from kernel.wire import Wire
 from merchants import queries as merchants
 from merchants.access import MerchantView, NotAllowed, WrongMode, answer
+from merchants.refusals import MerchantNotActive
 from merchants.rules import Scope
 from orders import queries, refusals, services
 from orders.api.shapes import (
@@ -26,6 +27,9 @@ from orders.api.shapes import (
 )
 from orders.models import Order
 from orders.wire import OrderOut, order_out
+
+#: Nothing new is begun under the agreement, or with the merchant.
+_STOPPED = [refusals.AgreementNotActive, MerchantNotActive]
 
 
 class OrderList(Wire):
@@ -92,7 +96,7 @@ class Orders(OrderView):
             NotAllowed,
             refusals.OrderRefused,
             refusals.OrderNumberReused,
-            refusals.AgreementNotActive,
+            *_STOPPED,
             refusals.AboveCeiling,
             refusals.WrongAmountField,
             refusals.CurrencyMismatch,
@@ -260,7 +264,7 @@ class ConfirmInSandbox(OrderView):
         "Confirm an order as its person would on their page",
         takes=Nothing,
         gives=OrderOut,
-        refuses=[NotAllowed, WrongMode, refusals.OrderState, refusals.OrderRefused, refusals.AgreementNotActive],
+        refuses=[NotAllowed, WrongMode, refusals.OrderState, refusals.OrderRefused, *_STOPPED],
         writes=True,
     )
     def post(self, request: Request, order: str) -> HttpResponse:

@@ -17,7 +17,7 @@ from orders.services.claims import (
 from orders.services.collect import Payment, receive
 from orders.services.concerns import ask_for_help, object_to, report_problem, reportable, say, withdraw_concern
 from orders.services.ease import ease, grant_ease, refuse_ease
-from orders.services.easepolicy import judge_ease, publish_ease_policy
+from orders.services.easepolicy import foresee_ease, judge_ease, publish_ease_policy
 from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
 from orders.services.judge import decide_objection, decide_report
 from orders.services.lose import losable, write_off
@@ -59,6 +59,7 @@ __all__ = [
     "decline_order",
     "ease",
     "expire_unconfirmed",
+    "foresee_ease",
     "give_back",
     "go_on_after_refund",
     "grant_ease",

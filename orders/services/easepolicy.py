@@ -1,8 +1,10 @@
-"""Which plans are granted at once is data: a colleague publishes a version, and it counts from then on."""
+"""Which plans are granted at once is data: colleagues publish a version, and it counts from then on."""
 
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
@@ -10,13 +12,29 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
-from kernel.money import MOST_MINOR
+from kernel.models import LIVE
+from kernel.money import MOST_MINOR, Money
 from kernel.refusal import Busy, FieldError, Invalid, SecondNeeded
-from orders import rules
-from orders.models import EasePolicy
+from orders import queries, rules
+from orders.models import EasePolicy, Obligation
 from orders.rules import Ease
 
 REASON_MAX = 200
+#: So many debts are looked at, the newest first, to say what other terms would change.
+SAMPLE_MAX = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Eased:
+    """Of so many people who owe something, how many could choose a plan now, and how many under other terms."""
+
+    people: int
+    now: int
+    then: int
+    #: Who could choose none before, who can choose none any more, and who is offered others than before.
+    gain: int
+    lose: int
+    others: int
 
 
 def publish_ease_policy(terms: Ease, reason: str, *, after: int, by: Actor, at: datetime) -> EasePolicy:
@@ -40,6 +58,33 @@ def publish_ease_policy(terms: Ease, reason: str, *, after: int, by: Actor, at: 
             )
     except IntegrityError:
         raise Busy from None
+
+
+def foresee_ease(terms: Ease, *, at: datetime) -> Eased:
+    """What these terms would offer to people of the live world who owe something, beside what is offered now.
+
+    When each was granted one last is not asked.
+    """
+    sums: dict[UUID, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    owed = Obligation.objects.filter(realm_id=LIVE, state__in=Obligation.OWED, order__eased_at__isnull=True)
+    rows = owed.order_by("-id").values_list("person_id", "currency", "amount_minor", "paid_minor")[:SAMPLE_MAX]
+    for person_id, currency, amount, paid in rows:
+        sums[person_id][currency] += amount - paid
+    before = queries.ease_policy(at)
+    pairs = [
+        tuple(
+            rules.offers(ease, [Money(minor, currency) for currency, minor in each.items()]) for ease in (before, terms)
+        )
+        for each in sums.values()
+    ]
+    return Eased(
+        people=len(pairs),
+        now=sum(bool(now) for now, _then in pairs),
+        then=sum(bool(then) for _now, then in pairs),
+        gain=sum(not now and bool(then) for now, then in pairs),
+        lose=sum(bool(now) and not then for now, then in pairs),
+        others=sum(bool(now) and bool(then) and now != then for now, then in pairs),
+    )
 
 
 def judge_ease(terms: Ease, reason: str) -> None:

@@ -22,6 +22,7 @@ from kernel.sweeps import Sweep
 from kernel.together import write
 from kernel.transactions import joined
 from merchants.models import Service
+from merchants.refusals import MerchantNotActive
 from orders import rules
 from orders.models import Order
 from orders.refusals import (
@@ -100,6 +101,7 @@ def open_order(merchant_id: UUID, wish: Wish, *, by: Actor, at: datetime) -> Ope
     Raises:
         NotFound: no such agreement of this merchant.
         OrderNumberReused: the number names an order with other parameters.
+        MerchantNotActive: they are suspended, or not let in yet.
         AgreementNotActive, AboveCeiling, WrongAmountField, CurrencyMismatch, TotalInvalid, TimesInvalid.
     """
     _queue_for_number(merchant_id, wish.out_order_no)
@@ -110,6 +112,8 @@ def open_order(merchant_id: UUID, wish: Wish, *, by: Actor, at: datetime) -> Ope
     agreement = standing.agreement
     if agreement.merchant_id != merchant_id:
         raise NotFound
+    if not agreement.merchant.takes_orders:
+        raise MerchantNotActive
     if agreement.state != Agreement.State.ACTIVE or agreement.service.state != Service.State.ACTIVE:
         raise AgreementNotActive
     order = _order_of(agreement, wish, at=at)
@@ -132,6 +136,7 @@ def confirm_order(order_id: UUID, *, by: Actor, at: datetime) -> Opening:
         NotFound: there is no such order.
         OrderState: it waits for nobody any more.
         AgreementNotActive: the person has stopped the service meanwhile.
+        MerchantNotActive: the merchant was suspended meanwhile.
     """
     order = Order.objects.locked(order_id)
     if order.state == Order.State.OPEN and order.opened_at is not None and order.version > 1:
@@ -139,6 +144,8 @@ def confirm_order(order_id: UUID, *, by: Actor, at: datetime) -> Opening:
     if order.state != Order.State.CREATED or (order.expires_at and order.expires_at <= at):
         raise OrderState(f"The order is {order.state}.")
     standing = standings.standing_of(order.agreement_id)
+    if not standing.agreement.merchant.takes_orders:
+        raise MerchantNotActive
     if standing.agreement.state != Agreement.State.ACTIVE:
         raise AgreementNotActive
     order.confirm(at=at)
@@ -205,7 +212,7 @@ def _order_of(agreement: Agreement, wish: Wish, *, at: datetime) -> Order:
         raise CurrencyMismatch(f"The service is offered in {service.currency}.")
     if wish.starts_at and wish.ends_at and wish.ends_at < wish.starts_at:
         raise TimesInvalid("ends_at is before starts_at.")
-    amount, ceiling = _amounts(service, wish)
+    amount, ceiling = _amounts(service, wish, agreement.merchant.order_most_minor)
     waits = service.confirmation
     return Order(
         realm_id=agreement.realm_id,
@@ -218,7 +225,7 @@ def _order_of(agreement: Agreement, wish: Wish, *, at: datetime) -> Order:
         state=Order.State.CREATED if waits else Order.State.OPEN,
         mode=service.mode,
         funding=service.funding,
-        fee_bps=service.fee_bps,
+        fee_bps=service.fee_at(at),
         grace=service.grace,
         late_fee_daily_bps=service.late_fee_daily_bps,
         late_fee_cap_bps=service.late_fee_cap_bps,
@@ -245,7 +252,7 @@ def _utc(moment: datetime | None) -> datetime | None:
     return moment and moment.astimezone(UTC)
 
 
-def _amounts(service: Service, wish: Wish) -> tuple[int | None, int]:
+def _amounts(service: Service, wish: Wish, most: int | None) -> tuple[int | None, int]:
     """The amount ordered (fixed only) and the ceiling."""
     fixed = service.mode == Service.Mode.FIXED
     if fixed and (wish.amount is None or wish.ceiling is not None):
@@ -257,10 +264,11 @@ def _amounts(service: Service, wish: Wish) -> tuple[int | None, int]:
             "A dynamic service takes ceiling.", errors=[FieldError("/amount", "not for this service")]
         )
     ceiling = wish.amount if fixed else wish.ceiling
+    highest = service.ceiling_minor if most is None else min(service.ceiling_minor, most)
     if ceiling is None:
-        ceiling = service.ceiling_minor
-    if ceiling > service.ceiling_minor:
-        raise AboveCeiling(f"The service's ceiling is {service.ceiling_minor}.")
+        ceiling = highest
+    if ceiling > highest:
+        raise AboveCeiling(f"The service's ceiling is {highest}.")
     if fixed and wish.items:
         lines = [rules.Line(i["name"], i["amount"]) for i in wish.items]
         less = [rules.Line(i["name"], i["amount"]) for i in wish.discounts]

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -19,7 +20,7 @@ from kernel.clock import live_now
 from kernel.forms import first_time, new_token
 from kernel.paper import Facts, Paper, Size, Text, pdf_of
 from kernel.refusal import Refusal
-from kernel.templatetags.house import moment
+from kernel.templatetags.house import dated, moment
 from personal import queries, rules, signing
 from personal.drawing import drawn
 from personal.models import Proof
@@ -168,9 +169,9 @@ _NAMES = {
 }
 _SAID: dict[str, Callable[[Any], str]] = {
     "band": lambda value: _BANDS[value](),
-    "member_since": str,
+    "member_since": dated,
     "promises_kept": lambda value: ngettext("%(n)d order", "%(n)d orders", value) % {"n": value},
-    "kept_since": str,
+    "kept_since": dated,
     "nothing_overdue": lambda _value: _("nothing"),
     "verified": lambda _value: _("real name confirmed"),
     "name": str,
@@ -212,7 +213,9 @@ def _in_order(known: Mapping[str, Any]) -> list[str]:
 
 
 def _public(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    return _sealed_off(render(request, template, context))
+    """A page for whoever it may be: its times are those of the place where this house stands."""
+    with timezone.override(settings.CONSOLE_ZONE):
+        return _sealed_off(render(request, template, context))
 
 
 def _sealed_off(answer: HttpResponse) -> HttpResponse:

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
 from allauth.core import ratelimit
-from allauth.mfa.base.forms import ReauthenticateForm
+from allauth.mfa.base.internal.flows import post_authentication
 from allauth.usersessions.internal.flows.sessions import end_other_sessions
 from allauth.usersessions.models import UserSession
 from django import forms
@@ -24,16 +24,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import second_factor
+from accounts import passkeys, second_factor
 from accounts import services as accounts
 from accounts.models import User
+from accounts.second_step import judged
 from accounts.visitor import way_back
 from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.desk import show_errors
-from kernel.refusal import Refusal
+from kernel.refusal import NotFound, Refusal
 from portal import queries
 
+_P = ParamSpec("_P")
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 _CURRENT = forms.PasswordInput(attrs={"autocomplete": "current-password"})
 
@@ -66,19 +68,27 @@ class NewPassword(forms.Form):
     )
 
 
-def own(view: Callable[[HttpRequest, User], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+def own(view: Callable[Concatenate[HttpRequest, User, _P], HttpResponse]) -> Callable[..., HttpResponse]:
     """A page of whoever works for a merchant; nobody else has it."""
 
     @never_cache
     @wraps(view)
-    def opened(request: HttpRequest) -> HttpResponse:
+    def opened(request: HttpRequest, /, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
         if not isinstance(request.user, User):
             return redirect("merchant_sign_in")
         if not queries.businesses_of(request.user.id):
             raise Http404
-        return view(request, request.user)
+        try:
+            return view(request, request.user, *args, **kwargs)
+        except NotFound:
+            raise Http404 from None
 
     return opened
+
+
+def first_confirms(back: str) -> HttpResponse:
+    """Whoever left their screen open long ago shows again who they are, and then goes on there."""
+    return redirect(f"{reverse('merchant_confirm')}?{urlencode({'next': back})}")
 
 
 @require_safe
@@ -89,8 +99,7 @@ def security(request: HttpRequest, user: User) -> HttpResponse:
     rows = [(row, row.session_key == here) for row in sorted(sessions, key=lambda s: s.last_seen_at, reverse=True)]
     shown: dict[str, Any] = {
         "sessions": rows,
-        "second": second_factor.has_one(user),
-        "left": second_factor.of(user).codes_left,
+        "held": second_factor.of(user),
     }
     return render(request, "portal/security.html", {"user": user, **shown})
 
@@ -101,7 +110,7 @@ def enrol(request: HttpRequest, user: User) -> HttpResponse:
     """An app is taught the secret, and proves it by a code. A screen that was left open is not enough for it."""
     back = way_back(request, request.GET.get("next"), otherwise="merchant_security")
     if not second_factor.fresh_in(request, user, at=live_now()):
-        return redirect(f"{reverse('merchant_confirm')}?{urlencode({'next': request.get_full_path()})}")
+        return first_confirms(request.get_full_path())
     form = Enrolment(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if not ratelimit.consume(request, action="reauthenticate", user=user):
@@ -123,7 +132,7 @@ def renew_codes(request: HttpRequest, user: User) -> HttpResponse:
     if not second_factor.has_one(user):
         raise Http404
     if not second_factor.fresh_in(request, user, at=live_now()):
-        return redirect(f"{reverse('merchant_confirm')}?next={reverse('merchant_security')}")
+        return first_confirms(reverse("merchant_security"))
     shown: dict[str, Any] = {
         "codes": second_factor.renew_codes(user.id, by=Actor.member(user.id), at=live_now()),
         "back": reverse("merchant_security"),
@@ -138,14 +147,15 @@ def confirm(request: HttpRequest, user: User) -> HttpResponse:
     """Before a secret is made or shown: the second factor once more, or the password of who has none."""
     if not second_factor.has_one(user) and not user.has_usable_password():
         return redirect(f"{reverse('confirm')}?{urlencode({'next': request.GET.get('next', '')})}")
-    form: Any = ReauthenticateForm(user=user, data=request.POST or None) if second_factor.has_one(user) else None
-    form = form or Confirmation(request.POST or None)
-    if "code" in form.fields:
-        form.fields["code"].label = _("Code of your app, or one for emergencies")
-        form.fields["code"].widget.attrs = {"autocomplete": "one-time-code", "autofocus": True}
-    if request.method == "POST" and form.is_valid() and _proved(request, user, form):
+    held = second_factor.of(user)
+    form, proof, wrong = judged(request, user, held) if held.on else (_confirmed(request, user), None, "")
+    if proof is not None:
+        post_authentication(request, proof, reauthenticated=True)
+    if proof is not None or (not held.on and form.is_valid()):
         return redirect(way_back(request, request.GET.get("next"), otherwise="merchant_security"))
-    return render(request, "portal/confirm.html", {"form": form}, status=422 if form.errors else 200)
+    shown: dict[str, Any] = {"held": held, "wrong": wrong, "options": held.passkeys and passkeys.request(user)}
+    status = 422 if form.errors or wrong else 200
+    return render(request, "portal/confirm.html", {"form": form, **shown}, status=status)
 
 
 @_FORM
@@ -188,15 +198,15 @@ def _kept_signed_in(request: HttpRequest, user: User) -> HttpResponse:
     return redirect("merchant_security")
 
 
-def _proved(request: HttpRequest, user: User, form: Any) -> bool:
-    if isinstance(form, ReauthenticateForm):
-        form.save()
-        return True
-    if _knows(request, user, form.cleaned_data["password"]):
-        reauthenticate_by_password(request)
-        return True
-    form.add_error("password", _("This is not your password, or there were too many tries."))
-    return False
+def _confirmed(request: HttpRequest, user: User) -> Confirmation:
+    """The password of who has no second factor, judged if it was sent."""
+    form = Confirmation(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        if _knows(request, user, form.cleaned_data["password"]):
+            reauthenticate_by_password(request)
+        else:
+            form.add_error("password", _("This is not your password, or there were too many tries."))
+    return form
 
 
 def _knows(request: HttpRequest, user: User, word: str) -> bool:

@@ -6,7 +6,7 @@ from uuid import UUID
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import record_authentication
 from allauth.core import ratelimit
-from allauth.mfa.base.forms import AuthenticateForm
+from allauth.mfa.base.internal.flows import post_authentication
 from allauth.usersessions.models import UserSession
 from django import forms
 from django.conf import settings
@@ -20,8 +20,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import second_factor
+from accounts import passkeys, second_factor
 from accounts.models import User
+from accounts.second_step import judged
 from accounts.visitor import way_back
 from kernel.actor import Actor
 from kernel.clock import live_now
@@ -104,19 +105,19 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 @_FORM
 @never_cache
 def sign_in_code(request: HttpRequest) -> HttpResponse:
-    """The six digits, or a code for emergencies."""
+    """A passkey, the six digits, or a code for emergencies."""
     pending = request.session.get(_PENDING) or {}
     user = User.objects.filter(pk=UUID(pending["user"]), is_active=True).first() if pending else None
     if user is None or live_now().timestamp() - pending.get("since", 0) > _PENDING_SECONDS:
         return redirect("merchant_sign_in")
-    form = AuthenticateForm(user=user, data=request.POST or None)
-    form.fields["code"].label = _("Code of your app, or one for emergencies")
-    form.fields["code"].widget.attrs = {"autocomplete": "one-time-code", "autofocus": True}
-    if request.method == "POST" and form.is_valid():
+    held = second_factor.of(user)
+    form, proof, wrong = judged(request, user, held)
+    if proof is not None:
         _enter(request, user)
-        form.save()
+        post_authentication(request, proof)
         return redirect(way_back(request, pending.get("next"), otherwise="merchant_door"))
-    return _sheet(request, "portal/sign_in_code.html", form)
+    shown: dict[str, Any] = {"held": held, "wrong": wrong, "options": held.passkeys and passkeys.request(user)}
+    return _sheet(request, "portal/sign_in_code.html", form, status=422 if wrong else 0, **shown)
 
 
 @require_POST

@@ -2,27 +2,23 @@
 
 from typing import Any
 
-import structlog
 from django import forms
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
-from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts import notices
-from accounts import rules as numbers
 from kernel.refusal import NotFound
 from portal import queries, wording
 from portal.forms import ask
-from portal.models import Invitation, Member
+from portal.models import Member
 from portal.services import team as verbs
+from portal.services.sending import send_invitation
 from portal.staff import Staff, page
 
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
-log = structlog.get_logger(__name__)
 
 
 class RoleForm(forms.Form):
@@ -63,7 +59,8 @@ def invite(staff: Staff) -> HttpResponse:
     def run(given: dict[str, Any]) -> HttpResponse:
         made, token = verbs.invite(staff.business.live.id, **given, by=staff.actor, at=staff.real)
         link = settings.BASE_URL + reverse("merchant_invitation", args=[token])
-        sent = _send(staff, made, given["phone"], link)
+        name, language = staff.business.live.name, staff.member.user.language
+        sent = send_invitation(made, name, link, phone=given["phone"], language=language)
         shown: dict[str, Any] = {
             "secret": link,
             "title": _("The invitation"),
@@ -128,21 +125,3 @@ def _member(staff: Staff, member: str) -> Member:
     if found is None:
         raise NotFound
     return found
-
-
-def _send(staff: Staff, made: Invitation, phone: str, link: str) -> bool:
-    """The invitation on its way, when all is written down. Whether it went out; if not, the link is there to copy."""
-    shop = {"name": staff.business.live.name, "url": link}
-    with translation.override(staff.member.user.language):
-        subject = _("You are invited to %(name)s") % shop
-        body = _("You are invited to the merchant console of %(name)s. This link is good once, for seven days: %(url)s")
-        body = body % shop
-    try:
-        if made.email:
-            notices.send_mail(made.email, subject, body)
-        if number := numbers.phone_in_e164(phone) if phone else None:
-            notices.send_text(number, body)
-    except Exception:
-        log.exception("invitation_not_sent", invitation=made.public_id)
-        return False
-    return True

@@ -37,7 +37,7 @@ from kernel.forms import first_time, new_token
 from ledger import closing
 from merchants import services as merchants
 from office.queries.streams import STREAMS
-from office.services import proposals, tally
+from office.services import files, proposals, tally
 from orders import services as orders
 from orders.models import Order
 from personal.models import Erasure
@@ -98,6 +98,16 @@ def life(power_bank: Shop) -> Order:
     audit.record("viewed.person", about="per_1", by=BY, at=NOON)
     limits.change_limit(person.id, 100_000, "x", by=BY, at=NOON)
     proposals.propose("change_limit", person.public_id, {"limit": ["1"]}, "x", by=BY, at=NOON)
+    merchants.note_check(power_bank.live.id, "website", passed=True, evidence="x", by=BY, at=NOON)
+    files.ask_file(
+        accounts.create_staff("lister", "correct horse battery", roles=VIEWERS[:1], by=BY, at=NOON),
+        "orders.order",
+        "",
+        "csv",
+        language="en",
+        at=NOON,
+    )
+    files.make_files(at=NOON, seconds=60)
     tally.take_stock(real=NOON)
     tally.count_batch(STREAMS["orders"], upto=live_now() + timedelta(seconds=1))
     return order

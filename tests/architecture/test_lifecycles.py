@@ -9,6 +9,7 @@ from kernel.models import LegalMove
 
 #: Where a new row may begin. The transitions cannot say it.
 BEGINNINGS = {
+    "merchants_merchant": {"applied", "active"},
     "orders_order": {"created", "open"},
     "orders_obligation": {"pending", "overdue"},  # a late fee is overdue from its first day
     "billing_deduction": {"prepared"},

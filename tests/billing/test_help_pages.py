@@ -48,7 +48,7 @@ def report(browser: Client, order: Order, text: str = "没借到", **fields: str
 
 def test_a_problem_is_reported_talked_about_and_taken_back(order: Order, browser: Client) -> None:
     page = words(browser.get(report_of(order)))
-    assert "立即暂停计时：不扣款、不加滞纳金、不计逾期。" in page
+    assert "立即暂停计时：不扣款、不加逾期费、不计逾期。" in page
     answer = report(browser, order, f"没借到 {BAD}")
     concern = Concern.objects.get()
     assert answer["Location"] == f"/help/{concern.public_id}"

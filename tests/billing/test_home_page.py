@@ -37,7 +37,7 @@ def test_what_is_owed_when_and_what_is_taken_next(power_bank: Shop) -> None:
     it_is(NOON, poor)
     completed(power_bank, poor, yuan("12.34"), due_at=NOON + timedelta(days=2))
     said = home(poor)
-    for part in ("¥12.34", "接下来的扣款", "2026年11月22日 12:00", "银行卡"):
+    for part in ("¥12.34", "即将扣款", "应付日 2026年11月22日", "11月22日周日 12:00", "银行卡"):
         assert part in said
     assert "已逾期" not in said
 

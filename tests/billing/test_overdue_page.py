@@ -66,7 +66,9 @@ def test_where_there_is_no_fee_none_is_spoken_of(db: None) -> None:
     page = shown(order)
     assert "已逾期，超过应付日 3 天" in page
     assert "此服务不收逾期费。" in page
+    assert "现在付清，本订单就不再计为逾期" in page
     assert "上限" not in page
+    assert "逾期费不再增加" not in page
 
 
 def test_once_only_the_fee_is_left_it_grows_no_further(db: None) -> None:

@@ -54,7 +54,7 @@ def test_an_order_tells_what_was_used_what_it_costs_and_what_comes_next(power_ba
     it_is(NOON, person)
     browser = visiting(person)
     open_page = words(browser.get(page_of(order)))
-    for shown in ("进行中", "最高金额 ¥99.00", "开始地点 人民广场站", "订单已开立", "对订单有疑问？ 来电充电宝"):
+    for shown in ("进行中", "最高金额 ¥99.00", "开始地点 人民广场站", "订单已创建", "对订单有疑问？ 来电充电宝"):
         assert shown in open_page, shown
     assert "立即支付" not in open_page
 
@@ -69,7 +69,7 @@ def test_an_order_tells_what_was_used_what_it_costs_and_what_comes_next(power_ba
             "接下来 2026年11月21日 10:00",
             "之后还计划了 9 次",
             "余额不足",
-            "自动扣款 · 沙箱银行卡 · 2026年11月20日 12:00",
+            "2026年11月20日 12:00 · 自动扣款 · 沙箱银行卡",
         ),
         "服务结束，实际金额 ¥12.34",
     ):

@@ -127,8 +127,11 @@ def test_a_refusal_has_reasons_and_a_way_on(power_bank: Shop, ada: Person) -> No
         "此服务要求信用分达到 900，您目前为 720",
         "您有逾期未付的订单",
         "返回 来电充电宝",
+        "查看评估依据并提出异议",
     ):
         assert shown in page, shown
+    decision = Decision.objects.get(agreement=agreement)
+    assert "提出异议" in words(browser.get(f"/credit/{decision.public_id}"))
     assert state_of(agreement) == "pending"
     assert Decision.objects.filter(agreement=agreement, approved=False).count() == 1
     Profile.objects.filter(person=ada).update(overdue_orders=0)

@@ -7,16 +7,19 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from accounts import services as accounts
+from accounts.models import User
 from billing.services.outage import begin_outage, end_outage
 from billing.services.policies import publish_policy
 from bnpl.urls import CONSOLE
 from kernel.actor import Actor
 from kernel.clock import live_now
+from merchants import services as merchants
 from office.queries.streams import STREAMS
-from office.services import proposals, tally
+from office.services import files, proposals, tally
 from orders import services as orders
 from tests.browser.conftest import IN_ALL, Eye, Story, pictured
 from tests.conftest import BY, NOON
+from tests.office.newcomers import merchant_at
 
 WIDTHS = [(1280, "zh-CN", "light"), (375, "en", "dark")] if IN_ALL else [(375, "en", "dark")]
 #: What a finger must hit on these pages is 44 px high.
@@ -59,6 +62,12 @@ def work_waits(story: Story) -> dict[str, str]:
     limit = proposals.propose("change_limit", about, wish, "近三个月收入下降，本人来电", by=mei, at=live_now())
     lost = proposals.propose("write_off", story.overdue.public_id, {}, "查无此人", by=mei, at=live_now())
     world = f"realm={story.to_pay.realm_id}"
+    newcomer, shop = merchant_at("checked", "晨光自行车租赁"), story.to_pay.merchant
+    merchants.set_fee(story.to_pay.service_id, 80, NOON + timedelta(days=9), by=BY, at=NOON)
+    boss = User.objects.get(username="lin")
+    files.ask_file(boss, "orders.order", "", "csv", language="en", at=NOON)
+    files.make_files(at=live_now(), seconds=9)
+    files.ask_file(boss, "orders.order", "", "xlsx", language="en", at=NOON)
     return {
         "figures": "/ops/figures/?mode=test&since=2026-10-20&until=2026-12-20",
         "whole": f"/ops/order/{story.overdue.public_id}",
@@ -73,10 +82,20 @@ def work_waits(story: Story) -> dict[str, str]:
         "proposal-refused": f"/ops/second/{lost.public_id}",
         "reveal": f"/ops/reveal/{story.ada.public_id}",
         "system": "/ops/system/",
+        "work": "/ops/work/",
         "policies": "/ops/policies/",
         "channels": "/ops/channels/",
         "outage": "/ops/channels/sandbox/out",
         "words": "/ops/words/",
+        "merchants": "/ops/merchants/",
+        "application": "/ops/merchants/new",
+        "newcomer": f"/ops/merchants/{newcomer.public_id}",
+        "merchant": f"/ops/merchants/{shop.public_id}",
+        "check": f"/ops/do/{newcomer.public_id}/note_check",
+        "fee": f"/ops/do/{story.to_pay.service.public_id}/set_fee",
+        "statement": f"/ops/merchants/{shop.public_id}/statement",
+        "files": "/ops/files/",
+        "file": "/ops/files/new?table=orders.order&as=csv&look=",
         "help": "/ops/help/",
         "concern": f"/ops/help/{report.public_id}",
         "lower": f"/ops/do/{report.public_id}/lower",

@@ -88,6 +88,8 @@ def test_every_page_reads_well(
     sends(eye)
     eye.go("/merchant/security/")
     eye.sees("55-merchant-account")
+    eye.go("/merchant/security/passkey")
+    eye.sees("56-merchant-passkey")
 
 
 def sets_up_an_app(eye: Eye) -> str:

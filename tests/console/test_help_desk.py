@@ -133,6 +133,10 @@ def test_two_supervisors_publish_which_plans_are_granted_at_once(order: Order, b
     assert (made.terms["parts"], made.reason) == ([2, 3], "试行")
     offers = queries.easing_of(order.person_id, None, at=live_now()).offers
     assert offers == [orders.Offer(2, 7), orders.Offer(3, 7)]
+    page = boss.get("/ops/ease/?version=1")
+    assert f'value="{EasePolicy.objects.get(version=1).terms["days_max"]}"' in page.content.decode()
+    assert "以此为底稿" in words_of(page)
+    assert "重新发布" in words_of(boss.get("/ops/ease/"))
     with nothing_moves(), pytest.raises(Busy):
         orders.publish_ease_policy(Ease((2,), (7,), 30, 1, 0), "x", after=1, by=BY, at=NOON)
 

@@ -33,7 +33,7 @@ def test_a_person_stops_new_orders_with_one_under_way(power_bank: Shop, ada: Per
         assert browser.post(f"/services/{agreement.public_id}/stop")["Location"] == "/services/"
     assert state_of(agreement) == "closing"
     page = words(browser.get("/services/"))
-    assert "已停用：来电充电宝 不再开立新订单" in page
+    assert "已停用：来电充电宝 不再创建新订单" in page
     assert "还有 1 笔订单进行中" in page
     assert agreement.history.get(kind="closing").by == f"person:{ada.public_id}"
 

@@ -29,118 +29,10 @@ from tests.billing.bench import deduction_of, paid
 from tests.billing.statements import STRAY, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.console.conftest import staff
+from tests.office.matrix import ALL, DECIDES, DEEDS, OWN, PAGES, SENT, TABLES, TABLES_OF
+from tests.office.newcomers import merchant_at
 from tests.stillness import nothing_moves
 from tests.visiting import it_is
-
-ALL = set(VIEWERS)
-VIEWER, SUPPORT, COLLECTIONS, RISK, FINANCE, SUPERVISOR, AUDITOR = VIEWERS
-#: Of all tables, those that not everybody reads.
-TABLES_OF = {"kernel.AuditLine": {AUDITOR, SUPERVISOR}, "kernel.AuditHead": {AUDITOR, SUPERVISOR}}
-#: Every table there is, so that a new one is thought about.
-# fmt: off
-TABLES = {
-    "accounts.AccountEvent", "accounts.Delivery", "accounts.LocalMessage", "accounts.Notice",
-    "accounts.NoticeTemplate", "accounts.Person", "accounts.User", "auth.Group", "billing.Break",
-    "billing.Callback", "billing.Case", "billing.ChannelReport", "billing.Deduction", "billing.DeductionEvent",
-    "billing.DeductionLine", "billing.Dispute", "billing.DisputeEvent", "billing.DisputeLine",
-    "billing.Instrument", "billing.InstrumentChange", "billing.Invoice", "billing.InvoiceLine", "billing.Outage",
-    "billing.Payout",
-    "billing.PayoutAccount", "billing.PayoutAccountEvent", "billing.PayoutEvent", "billing.Refund",
-    "billing.RefundEvent", "billing.RefundPart", "billing.RefundPartEvent", "billing.RetryPolicy",
-    "billing.Settlement", "billing.SettlementEvent", "billing.SettlementLine", "billing.StatementFile",
-    "billing.StatementLine", "billing.Wallet", "billing.WalletEntry", "credit.Agreement", "credit.AgreementEvent",
-    "credit.Decision", "credit.LimitChange", "credit.Profile", "credit.ScoreChange", "kernel.AuditHead",
-    "kernel.AuditLine", "kernel.IdempotencyKey", "kernel.LegalMove", "kernel.Realm", "ledger.Posting",
-    "ledger.Closing", "ledger.ClosedBalance", "ledger.ClosedDay", "ledger.ClosedPart",
-    "merchants.ApiKey", "merchants.WebhookAttempt", "merchants.Event", "merchants.Merchant",
-    "merchants.Change", "merchants.Service", "merchants.WebhookDelivery", "merchants.WebhookEndpoint",
-    "office.Counted", "office.Proposal", "office.ProposalEvent", "office.Tally", "orders.Concern",
-    "orders.ConcernEvent", "orders.EasePolicy", "orders.Message", "orders.Obligation", "orders.ObligationEvent",
-    "orders.Order", "orders.OrderEvent", "orders.Pause", "orders.Plan", "personal.Erasure", "personal.Export",
-    "personal.ExportPiece", "personal.Proof", "portal.Invitation", "portal.Letter", "portal.Member",
-}
-# fmt: on
-#: Every page of the console by its name, with what stands in its address, and who opens it.
-PAGES: dict[str, tuple[dict[str, str], set[str]]] = {
-    "work": ({}, ALL),
-    "system": ({}, ALL),
-    "book": ({}, ALL),
-    "book_account": ({"?": "code=fees&first=2026-11-20&last=2026-11-21"}, ALL),
-    "order_desk": ({"order": "{order}"}, ALL),
-    "figures": ({}, ALL),
-    "figure_rows": ({"?": "metric=order&key=opened"}, ALL),
-    "figure_table": ({"name": "orders"}, ALL),
-    "help_desk": ({}, ALL),
-    "concern_desk": ({"concern": "{problem}"}, ALL),
-    "ease_policy": ({}, {SUPERVISOR}),
-    "policies": ({}, ALL),
-    "new_policy": ({}, {SUPERVISOR, RISK}),
-    "publish_policy": ({"name": "standard"}, {SUPERVISOR, RISK}),
-    "outages": ({}, ALL),
-    "begin_outage": ({"channel": "sandbox"}, {COLLECTIONS, RISK, SUPERVISOR}),
-    "end_outage": ({"channel": "sandbox"}, {COLLECTIONS, RISK, SUPERVISOR}),
-    "templates": ({}, {SUPERVISOR, SUPPORT}),
-    "template": ({"key": "debit_failed", "language": "zh-hans"}, {SUPERVISOR, SUPPORT}),
-    "reveal": ({"person": "{person}"}, {SUPPORT, COLLECTIONS, RISK, SUPERVISOR}),
-    "proposals": ({}, ALL),
-    "proposal": ({"proposal": "{proposal}"}, ALL),
-}
-#: Pages that only take what is sent to them: who may, the others being turned away.
-SENT: dict[str, tuple[dict[str, str], set[str]]] = {
-    "find": ({}, ALL),
-    "decide": ({"proposal": "{proposal}"}, {SUPERVISOR}),
-}
-CLOCK, HELP, MONEY = {COLLECTIONS, SUPPORT, SUPERVISOR}, {SUPPORT, SUPERVISOR}, {FINANCE, SUPERVISOR}
-#: Every verb, on which of the rows below (none where that takes a channel or an account that no sandbox has), and who
-#: does it or asks for it.
-DEEDS: dict[str, tuple[str, set[str]]] = {
-    "pause": ("order", CLOCK),
-    "resume": ("order", CLOCK),
-    "collect": ("order", {COLLECTIONS, SUPERVISOR}),
-    "write_off": ("order", {COLLECTIONS, SUPERVISOR}),
-    "move_date": ("order", CLOCK),
-    "waive_fees": ("order", CLOCK),
-    "lower_total": ("order", HELP),
-    "cancel": ("order", HELP),
-    "mark_paid": ("order", HELP | MONEY),
-    "refund": ("order", HELP | MONEY),
-    "resolve": ("unknown", MONEY),
-    "taken_back": ("taken", MONEY),
-    "contest": ("dispute", MONEY),
-    "accept": ("dispute", MONEY),
-    "won": ("", MONEY),
-    "lost": ("", MONEY),
-    "answer": ("problem", CLOCK),
-    "close": ("problem", CLOCK),
-    "lower": ("problem", HELP),
-    "call_off": ("problem", HELP),
-    "grant": ("hardship", {COLLECTIONS, SUPERVISOR}),
-    "refuse": ("hardship", {COLLECTIONS, SUPERVISOR}),
-    "uphold": ("objection", {RISK, SUPERVISOR}),
-    "judge_again": ("objection", {RISK, SUPERVISOR}),
-    "change_roles": ("colleague", {SUPERVISOR}),
-    "forget_second": ("", {SUPERVISOR}),
-    "change_limit": ("person", {RISK, SUPERVISOR}),
-    "move_cutoff": ("merchant", MONEY),
-    "hold_reserve": ("merchant", MONEY),
-    "agree_account": ("account", MONEY),
-    "refuse_account": ("account", MONEY),
-    "suspense": ("break", MONEY),
-    "nothing": ("break", MONEY),
-}
-#: Who may agree, as the second of two.
-DECIDES = {
-    "write_off": {SUPERVISOR},
-    "waive_fees": {SUPERVISOR},
-    "refund": MONEY,
-    "resolve": MONEY,
-    "suspense": MONEY,
-    "nothing": MONEY,
-    "change_limit": {RISK, SUPERVISOR},
-    "change_roles": {SUPERVISOR},
-    "retry_policy": {RISK, SUPERVISOR},
-    "ease_policy": {SUPERVISOR},
-}
 
 
 @pytest.fixture
@@ -174,6 +66,9 @@ def rows(power_bank: Shop) -> Mapping[str, str]:
         "hardship": hardship,
         "objection": objection,
         "merchant": power_bank.merchant,
+        **{name: merchant_at(name) for name in ("newcomer", "checked", "approved", "suspended")},
+        "live": power_bank.live,
+        "service": power_bank.service,
         "account": PayoutAccount.objects.get(),
         "break": Break.objects.get(),
         "proposal": Proposal.objects.get(),
@@ -197,7 +92,7 @@ def addressed(name: str, way: Mapping[str, str], rows: Mapping[str, str]) -> str
 def test_nothing_is_missing_here() -> None:
     shown = {model._meta.label for model in admin.site._registry}  # noqa: SLF001  there is no public way to list it
     assert shown == TABLES
-    assert {page.name for page in CONSOLE} == {*PAGES, *SENT, "verb"}
+    assert {page.name for page in CONSOLE} == {*PAGES, *SENT, *OWN, "verb"}
     assert {verb.name for verb in VERBS} == set(DEEDS)
     assert set(MATTERS) == set(DECIDES)
 

@@ -62,7 +62,7 @@ def test_one_asks_another_agrees_and_it_is_done_by_both(order: Order, lin: Clien
     page = words_of(lin.get(path_of(order)))
     assert "须两人同意" in page
     assert "账本将如何变动" in page
-    assert "pending" in page
+    assert "待结商户款" in page
     with nothing_moves(*ASKED):
         row = asked(lin, path_of(order), note="查无此人 <b>")
     assert (row.matter, row.about, row.why) == ("write_off", order.public_id, "查无此人 <b>")

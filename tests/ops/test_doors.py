@@ -160,16 +160,20 @@ def test_the_page_says_what_is_stuck_and_what_to_do(lin: Client, power_bank: Sho
     assert "Nothing is stuck." in words(lin.get("/ops/work/"))
     completed(power_bank, someone(power_bank), yuan("1"), at=NOON)
     said = words(lin.get("/ops/work/"))
-    assert "2 stuck." in said  # due, and by now past its grace
+    assert "2 are stuck" in said  # due, and by now past its grace
     assert KINDS["obligations_due"].says in said
     assert KINDS["obligations_due"].do in said
     assert KINDS["cases_open"].do not in said  # none is open
+    chinese = words(lin.get("/ops/work/", headers={"accept-language": "zh-CN"}))
+    for told in ("2 项卡住", "已到期、尚未发起扣款", "先看 worker、队列和 broker", "30秒钟 · 5分钟", "卡住"):
+        assert told in chinese, told
+    assert "Due, and" not in chinese
 
 
 def links(console: Client) -> dict[tuple[str, str], str]:
     """Where the page leads from each number, by work and mode."""
     rows = console.get("/ops/work/").context["rows"]
-    return {(figure.work, figure.mode): link for figure, link in rows if link}
+    return {(figure.work, figure.mode): link for figure, link, _limits in rows if link}
 
 
 def test_every_number_leads_to_its_rows(lin: Client, power_bank: Shop) -> None:

@@ -1,6 +1,7 @@
 """Whoever finds paying hard chooses a plan: parts with dates of their own, exact, without fees while it is kept."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -19,7 +20,8 @@ from orders import queries, rules
 from orders import services as orders
 from orders.models import Concern, Obligation, Order, Plan
 from orders.refusals import CannotEase, ConcernOpen, DebtChanged, NothingToEase, PlanAgreed
-from orders.rules import Offer
+from orders.rules import Ease, Offer
+from orders.services import easepolicy
 from tests.billing.bench import taken_from
 from tests.conftest import BY, NOON, Shop, completed, fresh, make_shop, ordered, someone, state_of, yuan
 from tests.stillness import nothing_moves
@@ -234,3 +236,18 @@ def test_of_two_plans_and_a_deduction_at_once_each_minor_unit_is_taken_once(powe
     assert sum((money.minor for money in taken_from(order.person)), 0) == 1000
     assert state_of(order) == "deducted"
     assert fresh(order.id).total == Money(1000)
+
+
+def test_what_other_terms_would_change_is_told_beforehand(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(easepolicy, "LIVE", power_bank.realm_id)
+    for total in ("5", "99", "60"):
+        completed(power_bank, someone(power_bank), yuan(total))
+    now = queries.ease_policy(NOON)
+    with nothing_moves():
+        same = orders.foresee_ease(now, at=NOON)
+        least = max(now.parts) * 10_000
+        none = orders.foresee_ease(replace(now, part_min_minor=least), at=NOON)
+        more = orders.foresee_ease(Ease((2,), (1,), 30, 1, 0), at=NOON)
+    assert (same.people, same.gain, same.lose, same.others, same.then) == (3, 0, 0, 0, same.now)
+    assert (none.then, none.lose) == (0, same.now)
+    assert (more.then, more.gain) == (3, 3 - same.now)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
@@ -93,6 +94,8 @@ def test_anybody_sees_whether_it_counts(proof: Proof, ada: Person) -> None:
     page = stranger.get(address)
     assert "证明有效" in words(page)
     assert "虚构的人" in words(page)
+    local = proof.expires_at.astimezone(ZoneInfo(settings.CONSOLE_ZONE))
+    assert f"有效期至 {local:%Y}年{local.month}月{local.day}日 {local:%H:%M}" in words(page)
     assert (page["X-Robots-Tag"], page["Referrer-Policy"]) == ("noindex", "no-referrer")
     as_json = stranger.get(address, headers={"accept": "application/json"}).json()
     assert (as_json["state"], set(as_json["says"]["facts"])) == ("valid", set(ALL))

@@ -11,7 +11,7 @@ SET CONSTRAINTS ALL IMMEDIATE
 class Migration(migrations.Migration):
     """A merchant's month ends, too; the months that were are invoiced one after the other."""
 
-    dependencies = [("merchants", "0004_settlements")]
+    dependencies = [("merchants", "0006_merchants_moves")]
     operations = [
         migrations.AddField("merchant", "invoices_at", models.DateTimeField(null=True)),
         migrations.RunSQL(BEFORE, migrations.RunSQL.noop),

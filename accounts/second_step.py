@@ -1,0 +1,41 @@
+"""A second factor is shown in a form: the digits of the app, a code for emergencies, or a passkey's answer."""
+
+from typing import Any
+
+from allauth.mfa.base.forms import AuthenticateForm
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts import passkeys, second_factor
+from accounts.models import User
+
+TOO_MANY = gettext_lazy("Too many tries. Wait a few minutes, and try again.")
+
+
+class SecondCode(AuthenticateForm):  # type: ignore[misc]  # allauth is not typed
+    """The digits of the app, or one of the codes for emergencies."""
+
+    code = forms.CharField(
+        label=gettext_lazy("Code of your app, or one for emergencies"),
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+
+
+def judged(request: HttpRequest, user: User, held: second_factor.Held) -> tuple[Any, Any, str]:
+    """What was sent to prove a second factor: the form, the factor that it proved, and what to say if none."""
+    form = SecondCode(user=user, data=request.POST if "code" in request.POST else None)
+    if held.app is None:
+        form.fields["code"].label = _("One of your codes for emergencies")
+    if request.method != "POST":
+        return form, None, ""
+    if form.is_bound:
+        return form, form.authenticator if form.is_valid() else None, ""
+    try:
+        shown = passkeys.shown(user, str(request.POST.get("credential", "")))
+    except ValidationError:
+        return form, None, str(TOO_MANY)
+    return form, shown, "" if shown else _("This passkey is not known here. Try once more.")

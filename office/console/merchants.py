@@ -1,0 +1,159 @@
+"""/ops/merchants/: who is on the way in, taking one in, and a merchant as a whole with what may be done to it."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django import forms
+from django.http import Http404, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from kernel import ids
+from kernel.admin_site import VIEWERS
+from kernel.clock import now_in
+from kernel.desk import Colleague, Desk, Done, VerbForm, Words, deed, names_of, page
+from kernel.refusal import Refusal
+from merchants.models import Merchant
+from merchants.services import Application
+from office.queries import merchants as found
+from office.queries.merchants import SHOWN_MAX, MerchantStory
+from office.services import joining
+from office.services.foresight import statement_of
+
+#: Who takes applications.
+TAKERS = ("support", "risk", "supervisor")
+DESK = Desk("merchants", gettext_lazy("Merchants"), gettext_lazy("Who is on the way in, and who is there"), VIEWERS)
+CHECKS: dict[str, Words] = {
+    "registration": gettext_lazy("Register of companies"),
+    "licence": gettext_lazy("Licences of its trade"),
+    "sanctions": gettext_lazy("Lists of sanctions, of the business and its owners"),
+    "website": gettext_lazy("Website, prices and terms"),
+    "contact": gettext_lazy("Contact, called back"),
+}
+HAPPENED: dict[str, Words] = {
+    "joined": gettext_lazy("joined"),
+    "applied": gettext_lazy("applied"),
+    "checked": gettext_lazy("every check came out well"),
+    "check_failed": gettext_lazy("a check no longer came out well"),
+    "approved": gettext_lazy("approved by two"),
+    "refused": gettext_lazy("refused"),
+    "opened": gettext_lazy("opened: it is live"),
+    "suspended": gettext_lazy("suspended"),
+    "resumed": gettext_lazy("no longer suspended"),
+    "limited": gettext_lazy("most of one order changed"),
+}
+#: The way in, as it is drawn.
+WAY = ("applied", "checked", "approved", "active")
+
+
+class ApplicationForm(VerbForm):
+    """What a business says of itself."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"), max_length=80, help_text=gettext_lazy("As people know it; they read it everywhere.")
+    )
+    legal_name = forms.CharField(label=gettext_lazy("Name in the register"), max_length=120)
+    registration = forms.CharField(label=gettext_lazy("Number in the register"), max_length=40)
+    website = forms.URLField(
+        label=gettext_lazy("Website"), max_length=200, required=False, assume_scheme="https", widget=forms.TextInput
+    )
+    contact = forms.CharField(
+        label=gettext_lazy("Contact for people"),
+        max_length=200,
+        required=False,
+        help_text=gettext_lazy("Stands on each order's page."),
+    )
+    email = forms.EmailField(
+        label=gettext_lazy("Mail address of its owner"),
+        max_length=254,
+        help_text=gettext_lazy("They are invited to the merchant's console."),
+    )
+
+
+@require_safe
+@page(*VIEWERS)
+def merchants(colleague: Colleague) -> HttpResponse:
+    """The way in first, then whoever was let in last."""
+    return colleague.show(
+        "office/merchants.html",
+        DESK.label,
+        waiting=found.waiting(),
+        newest=found.newest(),
+        may_take=colleague.may(TAKERS),
+        most=SHOWN_MAX,
+    )
+
+
+@page(*TAKERS)
+def take(colleague: Colleague) -> HttpResponse:
+    """A business applies."""
+    return deed(
+        colleague,
+        gettext_lazy("Take an application"),
+        about=str(DESK.label),
+        back=reverse("merchants"),
+        form=ApplicationForm(colleague.given, row=None),
+        preview=_before_taking,
+        run=partial(_take, colleague),
+    )
+
+
+def _before_taking() -> Words:
+    return _(
+        "It gets a sandbox at once, and its owner a mail with a link. Nothing live begins before every check came out"
+        " well, two colleagues agreed, and it was opened."
+    )
+
+
+def _take(colleague: Colleague, wish: dict[str, Any]) -> Done:
+    said = {name: wish[name] for name in ("name", "legal_name", "registration", "website", "contact")}
+    live, done = joining.take_application(Application(**said), wish["email"], by=colleague.actor, at=colleague.at)
+    return Done(_("%(name)s has applied: %(id)s.") % {"name": live.name, "id": live.public_id}, done.then)
+
+
+@require_safe
+@page(*VIEWERS)
+def merchant(colleague: Colleague, merchant: str) -> HttpResponse:
+    """All that belongs to one."""
+    story, _at = _story(colleague, merchant)
+    here = story.merchant
+    reached = WAY.index("active" if here.joined else here.state) if here.state != Merchant.State.REFUSED else -1
+    return colleague.show(
+        "office/merchant.html",
+        here.name,
+        story=story,
+        merchant=here,
+        way=[(state, number < reached, number == reached) for number, state in enumerate(WAY)],
+        checks=[(CHECKS[name], row) for name, row in story.checks],
+        history=[(line, HAPPENED.get(line.kind, line.kind)) for line in story.history],
+        names=names_of({line.by for line in story.history} | {row.by for _name, row in story.checks if row}),
+        most=SHOWN_MAX,
+    )
+
+
+@require_safe
+@page(*VIEWERS)
+def statement(colleague: Colleague, merchant: str) -> HttpResponse:
+    """What its statement would say if its day ended now. Nothing of it is kept."""
+    story, at = _story(colleague, merchant)
+    shown: dict[str, Any] = {}
+    try:
+        shown["rows"] = statement_of(story.merchant.id, at=at)
+    except Refusal as refusal:
+        shown["refused"] = refusal.detail
+    return colleague.show(
+        "office/statement.html", gettext_lazy("Statement, beforehand"), merchant=story.merchant, at=at, **shown
+    )
+
+
+def _story(colleague: Colleague, merchant: str) -> tuple[MerchantStory, datetime]:
+    key = ids.parse(Merchant.prefix, merchant)
+    row = Merchant.objects.select_related("realm").filter(pk=key).first() if key else None
+    at = now_in(row.realm) if row else colleague.at
+    story = found.story_of(row.id, at=at) if row else None
+    if story is None:
+        raise Http404
+    return story, at

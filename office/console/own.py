@@ -1,0 +1,182 @@
+"""/ops/own/: a colleague's own second factor. What guards an account changes only after showing once more who it is."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+from urllib.parse import urlencode
+
+from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.login import record_authentication
+from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
+from allauth.core import ratelimit
+from allauth.mfa.base.internal.flows import post_authentication
+from django import forms
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts import passkeys, second_factor
+from accounts.models import User
+from accounts.second_step import TOO_MANY, judged
+from accounts.visitor import way_back
+from kernel.admin_site import VIEWERS
+from kernel.desk import Colleague, Desk, page
+from kernel.refusal import NotFound, Refusal
+
+DESK = Desk("own_second", gettext_lazy("Your second step"), gettext_lazy("Passkeys, an app, codes"), VIEWERS)
+_P = ParamSpec("_P")
+_FORM = require_http_methods(["GET", "HEAD", "POST"])
+
+
+class Password(forms.Form):
+    """Who is it really, who sits there?"""
+
+    password = forms.CharField(
+        label=gettext_lazy("Password"),
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+class AppCode(forms.Form):
+    """What the app shows now."""
+
+    code = forms.CharField(
+        label=gettext_lazy("Code of your app"),
+        max_length=20,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+
+
+def afresh(view: Callable[Concatenate[Colleague, User, _P], HttpResponse]) -> Callable[..., HttpResponse]:
+    """A page for whoever has just shown who they are: a screen that was left open is not enough."""
+
+    @wraps(view)
+    def opened(colleague: Colleague, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
+        user = _user(colleague)
+        if not second_factor.fresh_in(colleague.request, user, at=colleague.at):
+            back = reverse("own_second") if colleague.posts else colleague.request.get_full_path()
+            return redirect(f"{reverse('own_confirm')}?{urlencode({'next': back})}")
+        try:
+            return view(colleague, user, *args, **kwargs)
+        except NotFound:
+            raise Http404 from None
+
+    return page(*VIEWERS)(opened)
+
+
+@require_safe
+@page(*VIEWERS)
+def overview(colleague: Colleague) -> HttpResponse:
+    """What there is of it."""
+    return colleague.show("office/own.html", DESK.label, held=second_factor.of(_user(colleague)))
+
+
+@_FORM
+@afresh
+def add_app(colleague: Colleague, user: User) -> HttpResponse:
+    """An app is taught the secret, and proves it by a code."""
+    form = AppCode(colleague.given)
+    if colleague.posts and form.is_valid():
+        if not ratelimit.consume(colleague.request, action="reauthenticate", user=user):
+            form.add_error(None, TOO_MANY)
+        elif codes := second_factor.app_answers(
+            colleague.request, user, form.cleaned_data["code"], by=colleague.actor, at=colleague.at
+        ):
+            return _codes(colleague, codes)
+        else:
+            form.add_error("code", _("This is not the code your app shows now."))
+    secret = second_factor.waiting_secret(colleague.request)
+    shown = {"form": form, "secret": secret, "drawn": second_factor.drawn(user, secret)}
+    return colleague.show("office/own_app.html", _("Add an app"), status=422 if form.errors else 200, **shown)
+
+
+@_FORM
+@afresh
+def add_passkey(colleague: Colleague, user: User) -> HttpResponse:
+    """A browser makes a passkey, and its answer is judged."""
+    wrong = ""
+    if colleague.posts:
+        credential, name = passkeys.created(colleague.sent("credential")), colleague.sent("name") or _("Passkey")
+        if credential is not None:
+            try:
+                codes = second_factor.take_passkey(user.pk, name, credential, by=colleague.actor, at=colleague.at)
+            except Refusal as refusal:
+                wrong = str(refusal.detail)
+            else:
+                record_authentication(colleague.request, user, method="mfa", type="webauthn", reauthenticated=True)
+                colleague.tell(_("The passkey counts from now on."))
+                return _codes(colleague, codes) if codes else redirect("own_second")
+        wrong = wrong or _("That did not work. Nothing was added; try once more.")
+    shown = {"wrong": wrong, "options": passkeys.creation(user)}
+    return colleague.show("office/own_passkey.html", _("Add a passkey"), status=422 if wrong else 200, **shown)
+
+
+@require_POST
+@afresh
+def codes(colleague: Colleague, user: User) -> HttpResponse:
+    """Other codes for emergencies; those before them are worth nothing."""
+    return _codes(colleague, second_factor.renew_codes(user.pk, by=colleague.actor, at=colleague.at))
+
+
+@require_POST
+@afresh
+def remove(colleague: Colleague, user: User, key: int) -> HttpResponse:
+    """An app or a passkey counts no more."""
+    second_factor.remove(user.pk, key, by=colleague.actor, at=colleague.at)
+    colleague.tell(_("It was removed."))
+    return redirect("own_second")
+
+
+@_FORM
+@sensitive_post_parameters("password")
+@page(*VIEWERS)
+def confirm(colleague: Colleague) -> HttpResponse:
+    """The second factor once more, or the password of who has none."""
+    request, user = colleague.request, _user(colleague)
+    held = second_factor.of(user)
+    form, proof, wrong = judged(request, user, held) if held.on else (_password(colleague, user), None, "")
+    if proof is not None:
+        post_authentication(request, proof, reauthenticated=True)
+    if proof is not None or (not held.on and form.is_valid()):
+        return redirect(way_back(request, request.GET.get("next"), otherwise="own_second"))
+    shown: dict[str, Any] = {"form": form, "held": held, "wrong": wrong}
+    shown["options"] = held.passkeys and passkeys.request(user)
+    return colleague.show(
+        "office/own_confirm.html", _("Is it you?"), status=422 if form.errors or wrong else 200, **shown
+    )
+
+
+def _password(colleague: Colleague, user: User) -> Password:
+    """Judged, if it was sent; allauth counts the tries that fail."""
+    form = Password(colleague.given)
+    if not (colleague.posts and form.is_valid()):
+        return form
+    try:
+        allowed = ratelimit.consume(colleague.request, action="reauthenticate", user=user)
+        word = form.cleaned_data["password"]
+        found = (
+            get_adapter().authenticate(colleague.request, username=user.username, password=word) if allowed else None
+        )
+    except forms.ValidationError:
+        found = None
+    if found is not None and found.pk == user.pk:
+        reauthenticate_by_password(colleague.request)
+    else:
+        form.add_error("password", _("This is not your password, or there were too many tries."))
+    return form
+
+
+def _codes(colleague: Colleague, made: Any) -> HttpResponse:
+    return colleague.show("office/own_codes.html", _("Codes for emergencies"), codes=made)
+
+
+def _user(colleague: Colleague) -> User:
+    if not isinstance(colleague.user, User):
+        raise Http404
+    return colleague.user

@@ -1,0 +1,96 @@
+"""/ops/login/: a colleague signs in by name and password, and by the second factor of whoever has one."""
+
+from typing import Any
+from uuid import UUID
+
+from allauth.account.adapter import get_adapter
+from allauth.account.internal.flows.login import record_authentication
+from allauth.core import ratelimit
+from allauth.mfa.base.internal.flows import post_authentication
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth import login as open_session
+from django.contrib.auth.views import LoginView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from accounts import passkeys, second_factor
+from accounts.models import User
+from accounts.second_step import TOO_MANY, judged
+from accounts.visitor import way_back
+from kernel import audit
+from kernel.actor import Actor
+from kernel.clock import live_now
+from kernel.rates import address_of
+
+_PENDING, _PENDING_SECONDS = "console_pending", 300
+_FORM = require_http_methods(["GET", "HEAD", "POST"])
+
+
+class NameAndPassword(AdminAuthenticationForm):
+    """The admin's own form; who guesses is stopped as at every other door."""
+
+    def clean(self) -> dict[str, Any]:
+        name, password = self.cleaned_data.get("username"), self.cleaned_data.get("password")
+        if not (name and password and self.request):
+            return self.cleaned_data
+        if not ratelimit.consume(self.request, action="login"):
+            raise forms.ValidationError(TOO_MANY)
+        found = get_adapter().authenticate(self.request, username=name, password=password)
+        if not isinstance(found, User):
+            raise self.get_invalid_login_error()
+        self.confirm_login_allowed(found)
+        self.user_cache = found
+        return self.cleaned_data
+
+
+class SignIn(LoginView):
+    """Name and password; whoever has a second factor is asked for it next, and is not in before."""
+
+    template_name = "admin/login.html"
+    authentication_form = NameAndPassword
+    next_page = "admin:index"
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        frame = {**admin.site.each_context(self.request), "title": _("Sign in"), "subtitle": None}
+        return super().get_context_data(**frame, app_path=self.request.get_full_path(), **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        user, target = form.get_user(), self.get_success_url()
+        if not second_factor.has_one(user):
+            _enter(self.request, user)
+            return redirect(target)
+        self.request.session[_PENDING] = {"user": str(user.pk), "since": live_now().timestamp(), "next": target}
+        return redirect("console_second_step")
+
+
+@_FORM
+@never_cache
+def second_step(request: HttpRequest) -> HttpResponse:
+    """A passkey, the digits of an app, or a code for emergencies."""
+    pending = request.session.get(_PENDING) or {}
+    user = User.objects.filter(pk=UUID(pending["user"]), is_active=True).first() if pending else None
+    if user is None or live_now().timestamp() - pending["since"] > _PENDING_SECONDS:
+        return redirect("admin:login")
+    held = second_factor.of(user)
+    form, proof, wrong = judged(request, user, held)
+    if proof is not None:
+        _enter(request, user)
+        post_authentication(request, proof, reauthenticated=True)
+        return redirect(way_back(request, pending["next"], otherwise="admin:index"))
+    shown: dict[str, Any] = {"held": held, "wrong": wrong, "options": held.passkeys and passkeys.request(user)}
+    shown |= {"form": form, "title": _("Second step"), **admin.site.each_context(request)}
+    return render(request, "office/second_step.html", shown, status=422 if form.errors or wrong else 200)
+
+
+def _enter(request: HttpRequest, user: User) -> None:
+    """They are in, which stands in the audit; for a few minutes nothing asks again who they are."""
+    open_session(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    request.session.pop(_PENDING, None)
+    record_authentication(request, user, method="password", username=user.username, reauthenticated=True)
+    audit.record("signed_in", place=address_of(request), by=Actor.staff(user.pk), at=live_now())
