@@ -13,7 +13,7 @@ from merchants.models import Merchant
 
 
 class Invoice(Identified):
-    """服务费账单: a merchant's fees of a month in one currency. Never changed; numbered in a row without gaps."""
+    """手续费账单: a merchant's fees of a month in one currency. Never changed; numbered in a row without gaps."""
 
     prefix = "ivc"
     append_only: ClassVar[bool] = True

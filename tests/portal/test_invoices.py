@@ -39,4 +39,4 @@ def test_its_pages_show_it_and_its_paper_is_the_same_bytes(firm: Company) -> Non
     (table,) = [block for block in paper.blocks if isinstance(block, Table)]
     (totals,) = [block for block in paper.blocks if isinstance(block, Totals)]
     assert [row[2:] for row in table.rows] == [("0.30", "–")]
-    assert totals.rows[-1] == ("本月服务费", "¥0.30")
+    assert totals.rows[-1] == ("本月手续费", "¥0.30")
