@@ -201,6 +201,7 @@ LEFT_OUT: Mapping[str, str] = {
     "billing.Break": "where a channel's file and the book differ; the movement itself stands in deductions and refunds",
     "billing.SettlementLine": "what a merchant was paid",
     "office.Listing": "a list that a colleague asked for; people have no console",
+    "office.ListingPiece": "the same",
     "merchants.Change": "what a merchant's own staff changed about its services and keys",
 }
 #: Columns that are never copied: what would let somebody in, or take money.

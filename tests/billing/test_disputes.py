@@ -15,6 +15,7 @@ from billing.services.deduct import deduct_due
 from billing.services.disputes import Withdrawal, accept_dispute, contest_dispute, take_back
 from billing.services.pay import pay_now
 from billing.services.press_disputes import press_disputes
+from billing.services.send_again import send_again
 from credit import services as credit
 from credit.models import Agreement, Profile
 from merchants.models import Event
@@ -245,9 +246,10 @@ def test_a_return_waits_for_the_outcome_of_a_refund_and_takes_what_is_left(power
     assert bank_returns.take_back(deduction_of(order).number, "no_funds", at=NOON) == yuan("6")
     with nothing_moves():
         deliver_callbacks(power_bank.realm_id, at=NOON)
-    for minutes in (1, 2, 10):
+    for minutes in (1, 2, 10, 20, 21):  # never heard of; sent again, which the bank refuses: nothing is left to give back
         ask_parts(power_bank.realm_id, at=NOON + timedelta(minutes=minutes))
-    deliver_callbacks(power_bank.realm_id, at=NOON + timedelta(minutes=11))
+        send_again(power_bank.realm_id, at=NOON + timedelta(minutes=minutes))
+    deliver_callbacks(power_bank.realm_id, at=NOON + timedelta(minutes=22))
 
     assert (Dispute.objects.get().state, Dispute.objects.get().amount) == ("lost", yuan("6"))
     assert DeductionLine.objects.get().refunded_minor == 0

@@ -37,7 +37,7 @@ STILL_SECONDS, STILL_IN_HAND_SECONDS = 2.0, 8.0
 TOKEN = "person__instruments__token"
 TAKEN = """
 SELECT token, array_agg(amount_minor ORDER BY number) FROM sandbox_bank.debit
-WHERE code = '' AND token LIKE %s GROUP BY token
+WHERE code = '' AND NOT payout AND token LIKE %s GROUP BY token
 """
 
 
