@@ -246,7 +246,13 @@ def test_a_return_waits_for_the_outcome_of_a_refund_and_takes_what_is_left(power
     assert bank_returns.take_back(deduction_of(order).number, "no_funds", at=NOON) == yuan("6")
     with nothing_moves():
         deliver_callbacks(power_bank.realm_id, at=NOON)
-    for minutes in (1, 2, 10, 20, 21):  # never heard of; sent again, which the bank refuses: nothing is left to give back
+    for minutes in (
+        1,
+        2,
+        10,
+        20,
+        21,
+    ):  # never heard of; sent again, which the bank refuses: nothing is left to give back
         ask_parts(power_bank.realm_id, at=NOON + timedelta(minutes=minutes))
         send_again(power_bank.realm_id, at=NOON + timedelta(minutes=minutes))
     deliver_callbacks(power_bank.realm_id, at=NOON + timedelta(minutes=22))

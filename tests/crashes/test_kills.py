@@ -14,7 +14,7 @@ from tests.crashes.lives import STORIES, GetsPaid, GivesBack, Hands, Life, Lost,
 from tests.crashes.taken_back import IsTakenBack
 
 #: Of all points, every so manieth is tried; `make evidence` sets 1.
-STRIDE = int(os.environ.get("CRASH_STRIDE", "384"))
+STRIDE = int(os.environ.get("CRASH_STRIDE", "512"))
 #: Pairs of a kill and a kill in its recovery, for each story and behaviour; `make evidence` asks for more.
 PAIRS = int(os.environ.get("CRASH_PAIRS", "1"))
 

@@ -14,7 +14,7 @@ from tests.hostile.test_schema import SEED, Worlds
 from tests.kills.house import tally
 
 #: `make evidence-hostile` asks for thirty thousand.
-CASES = int(os.environ.get("HOSTILE_GENERATED", "400"))
+CASES = int(os.environ.get("HOSTILE_GENERATED", "250"))
 #: Each change is tried at so many operations that take a body.
 OPERATIONS = 13
 DEFAULTS = settings(

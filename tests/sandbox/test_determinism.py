@@ -12,7 +12,7 @@ from tests.conftest import Shop, make_shop
 from tests.sandbox.life import BEHAVIOURS, Job, unnamed
 
 #: `make evidence-sandbox` lives all ninety days of it.
-LAST = os.environ.get("LAST_STEP", "P12D")
+LAST = os.environ.get("LAST_STEP", "P5D")
 
 
 def script(shop: Shop) -> Iterator[str]:

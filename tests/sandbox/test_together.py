@@ -24,7 +24,7 @@ from tests.simulation.crashes import Crash, Doors
 from tests.threads import PATIENCE_SECONDS, Halt, at_once, halted
 
 #: From one kill to the next, in statements and commits; `make evidence` asks for more of them.
-STRIDE = int(os.environ.get("CLOCK_KILL_STRIDE", "290"))
+STRIDE = int(os.environ.get("CLOCK_KILL_STRIDE", "583"))
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
