@@ -21,7 +21,7 @@ from tests.conftest import Shop
 from tests.crashes.doors import KILLED, run_and_die
 
 #: Of all points every so manieth, as in test_kills; requests are short, so there are more of them here.
-STRIDE = max(int(os.environ.get("CRASH_STRIDE", "512")) // 16, 1)
+STRIDE = max(int(os.environ.get("CRASH_STRIDE", "512")) // 24, 1)
 COLLECT_STRIDE = STRIDE * 4
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
