@@ -11,6 +11,7 @@ from credit.models import Agreement
 from kernel import ids
 from kernel.money import Money
 from kernel.paging import page, sorted_keys
+from kernel.prepared import Reading
 from orders.models import Obligation, Order
 
 #: How a person's orders are sorted.
@@ -27,6 +28,16 @@ WAITING_MAX = 20
 #: How many of a person's orders one search goes through; a link goes on from there.
 SEARCHED = 2000
 _UNPAID = Sum(F("amount_minor") - F("paid_minor"))
+#: What a person owes, by currency.
+_OWED = Reading(
+    lambda person_id: (
+        Obligation.objects.filter(person_id=person_id, state__in=Obligation.PAYABLE)
+        .order_by("currency")
+        .values_list("currency")
+        .annotate(unpaid=_UNPAID)
+    ),
+    ["uuid"],
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +114,7 @@ def first_of(person_id: UUID) -> datetime | None:
 
 def owed_by(person_id: UUID) -> list[Money]:
     """What the person owes altogether, in each currency."""
-    rows = Obligation.objects.filter(person_id=person_id, state__in=Obligation.PAYABLE).order_by("currency")
-    return [Money(unpaid, currency) for currency, unpaid in rows.values_list("currency").annotate(unpaid=_UNPAID)]
+    return [Money(unpaid, currency) for currency, unpaid in _OWED.rows(person_id)]
 
 
 def waiting_for(person_id: UUID, *, at: datetime) -> list[Order]:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
 
+from babel import Locale
 from babel.dates import format_date, format_skeleton, format_time, format_timedelta
 from babel.numbers import format_currency, format_percent, get_currency_name
 from django import template
@@ -27,8 +28,14 @@ _UNITS: tuple[tuple[Literal["day", "hour", "minute", "second"], int], ...] = (
 )
 
 
-def _locale() -> str:
-    return to_locale(get_language() or "en")
+def _locale() -> Locale:
+    return _locale_of(get_language() or "en")
+
+
+@lru_cache(maxsize=20)
+def _locale_of(language: str) -> Locale:
+    """Parsed once: that takes as long as writing an amount."""
+    return Locale.parse(to_locale(language))
 
 
 @register.simple_tag
@@ -87,7 +94,7 @@ def month(value: datetime) -> str:
 
 
 @lru_cache(maxsize=1000)
-def _month(year: int, number: int, locale: str) -> str:
+def _month(year: int, number: int, locale: Locale) -> str:
     return str(format_skeleton("yMMMM", date(year, number, 1), locale=locale))
 
 
