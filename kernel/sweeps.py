@@ -2,9 +2,10 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 import structlog
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, Model, OuterRef, QuerySet, Value
@@ -13,6 +14,7 @@ from django.db.models.functions import Coalesce
 from kernel.clock import live_now, now_in
 from kernel.models import Realm
 
+_Key = TypeVar("_Key")
 log = structlog.get_logger(__name__)
 #: How long one ring goes on beginning batches. What is left is still due at the next ring; meanwhile the worker has its
 #: hands free for the other jobs, and no task comes near its time limit.
@@ -44,6 +46,25 @@ class Sweep:
 
     def at_once(self, realm_id: int, at: datetime, limit: int) -> int:
         return self.act(realm_id, at=at, limit=limit)
+
+
+def each(keys: Iterable[_Key], act: Callable[[_Key], object], *, told: str) -> int:
+    """Let `act` see to each; trouble with one is `told` in the log and keeps no other waiting. How many there were.
+
+    Raises:
+        Exception: the last of those that went wrong; they are still due.
+    """
+    count, failures = 0, list[Exception]()
+    for key in keys:
+        count += 1
+        try:
+            act(key)
+        except Exception as exc:
+            log.exception(told, key=str(key))
+            failures.append(exc)
+    if failures:
+        raise failures[-1]
+    return count
 
 
 def running_realms() -> "QuerySet[Realm]":

@@ -7,6 +7,7 @@ Nothing is asked for by an invoice. The fees were taken when the settlements wer
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import F, Max, QuerySet
 
 from billing.models import Invoice, InvoiceLine
-from kernel.sweeps import Sweep
+from kernel.sweeps import Sweep, each
 from kernel.writes import insert_all
 from merchants.models import Merchant
 from merchants.rules.cutoff import next_month
@@ -49,13 +50,18 @@ def invoice_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """Write the invoices of months that have ended. Returns how many merchants were seen to.
 
     A month waits until its last cut-off was settled.
+
+    Raises:
+        Exception: the last of those that could not be invoiced; they are still due.
     """
     due = _due(Merchant.objects.filter(realm_id=realm_id), at).order_by("invoices_at", "id")
     found = list(due.values_list("id", flat=True)[:limit])
-    for merchant_id in found:
-        while invoice_month(merchant_id, at=at):
-            pass
-    return len(found)
+    return each(found, partial(_invoice_all, at=at), told="merchant_not_invoiced")
+
+
+def _invoice_all(merchant_id: UUID, *, at: datetime) -> None:
+    while invoice_month(merchant_id, at=at):
+        pass
 
 
 @transaction.atomic

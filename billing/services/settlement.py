@@ -7,9 +7,9 @@ the other; and each line has the key of its posting, so none can be settled twic
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
-import structlog
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
@@ -18,7 +18,7 @@ from billing.models import Settlement, SettlementLine
 from billing.services.unsettled import FIRST_MOMENT, HELD, RELEASED, ask_of
 from kernel.actor import Actor
 from kernel.money import Money
-from kernel.sweeps import Sweep
+from kernel.sweeps import Sweep, each
 from kernel.writes import insert_all
 from ledger import rules as book
 from ledger import services as ledger
@@ -26,7 +26,6 @@ from ledger.models import Posting
 from merchants.models import Merchant
 from merchants.rules.cutoff import next_cutoff
 
-log = structlog.get_logger(__name__)
 SETTLER = Actor.system("settle")
 #: Lines are written so many at a time: one statement stays well below its time limit.
 LINES_AT_ONCE = 20_000
@@ -51,17 +50,13 @@ def settle_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
         Exception: the last of those who could not be settled; they are still due.
     """
     due = Merchant.objects.filter(realm_id=realm_id, settles_at__lte=at).order_by("settles_at", "id")
-    found, failures = list(due.values_list("id", flat=True)[:limit]), list[Exception]()
-    for merchant_id in found:
-        try:
-            while settle_next(merchant_id, at=at):
-                pass
-        except Exception as exc:
-            log.exception("merchant_not_settled", merchant=str(merchant_id))
-            failures.append(exc)
-    if failures:
-        raise failures[-1]
-    return len(found)
+    found = list(due.values_list("id", flat=True)[:limit])
+    return each(found, partial(_settle_all, at=at), told="merchant_not_settled")
+
+
+def _settle_all(merchant_id: UUID, *, at: datetime) -> None:
+    while settle_next(merchant_id, at=at):
+        pass
 
 
 @transaction.atomic

@@ -97,7 +97,10 @@ KINDS: Mapping[str, Kind] = {
         late=2 * _HOUR,
         stuck=_DAY,
         because=_("rung every ten seconds, once the month's last day is settled"),
-        steps=(_SWEPT, _("A month waits for its last settlement: see settlements_due first.")),
+        steps=(
+            _SWEPT,
+            _("merchant_not_invoiced there names one that cannot be. A month waits for its last settlement."),
+        ),
         rows=Rows(model=Merchant, column="invoices_at"),
     ),
     "payouts_due": Kind(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -191,6 +191,26 @@ def test_what_no_workbook_can_hold_is_cut_off_and_says_so(many: list[Order], lin
     files.make_files(at=live_now(), seconds=60)
     assert len(cells(fetched(lin, row))) == 1 + 3
     assert "已截断" in words_of(lin.get("/ops/files/"))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_counted_leaves_the_rest_of_the_step_its_time(
+    many: list[Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "COUNTS_FOR_MS", 200)
+    count = files._count  # noqa: SLF001  what is looked at
+
+    def limit() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW statement_timeout")
+            return str(cursor.fetchone()[0])
+
+    before = limit()
+    with transaction.atomic():
+        assert count(Order.objects.all()) == len(many)
+        assert limit() == before
+        assert count(Order.objects.extra(where=["pg_sleep(1) IS NOT NULL"])) is None
+        assert (limit(), Order.objects.count()) == (before, len(many))
 
 
 def test_a_file_is_thrown_away_after_its_time(many: list[Order], lin: Client) -> None:

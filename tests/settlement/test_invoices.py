@@ -6,9 +6,11 @@ import pytest
 from django.db import ProgrammingError, transaction
 
 from billing.models import Invoice, InvoiceLine, Settlement
+from billing.services import invoice
 from billing.services.invoice import invoice_due
 from billing.services.passing import Passing
 from billing.services.settlement import settle_due
+from kernel.models import LIVE
 from merchants.models import Merchant
 from merchants.rules.cutoff import next_month
 from tests.billing.bench import balances, give_back, paid
@@ -63,6 +65,27 @@ def test_a_month_without_fees_has_no_invoice_and_takes_no_number(power_bank: Sho
     assert numbers() == [(1, 30)]
 
 
+def test_a_merchant_that_cannot_be_invoiced_keeps_no_other_waiting(
+    power_bank: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = [power_bank.live, make_shop("雨伞🌂").live, make_shop("自行车").live]
+    Merchant.objects.filter(realm_id=LIVE).update(settles_at=NOVEMBER + ONE_DAY, invoices_at=NOVEMBER)
+    charged = invoice._charged  # noqa: SLF001  where it would go wrong
+
+    def broken(merchant: Merchant, until: datetime) -> list[invoice.Fees]:
+        if merchant.id == others[0].id:
+            raise RuntimeError("its lines cannot be read")
+        return charged(merchant, until)
+
+    monkeypatch.setattr(invoice, "_charged", broken)
+    with pytest.raises(RuntimeError):
+        invoice_due(LIVE, at=NOVEMBER)
+    ends = [Merchant.objects.get(pk=merchant.pk).invoices_at for merchant in others]
+    assert ends == [NOVEMBER, DECEMBER, DECEMBER]
+    monkeypatch.undo()
+    assert invoice_due(LIVE, at=NOVEMBER) == 1
+
+
 def test_each_realm_has_its_own_row_of_numbers(power_bank: Shop) -> None:
     other = make_shop("另一家")
     for shop in (power_bank, other, power_bank):
@@ -91,3 +114,9 @@ def test_a_month_ends_at_the_merchants_own_cut_off() -> None:
     assert next_month(NOVEMBER, "Asia/Shanghai", 0) == DECEMBER
     assert next_month(NOVEMBER, "Asia/Shanghai", 6) == NOVEMBER + timedelta(hours=6)
     assert next_month(DECEMBER + 29 * ONE_DAY, "Asia/Shanghai", 0) == DECEMBER + 31 * ONE_DAY
+    second = timedelta(seconds=1)
+    february = datetime(2028, 2, 29, 16, tzinfo=UTC)  # the last day of a leap year's
+    assert next_month(february - second, "Asia/Shanghai", 0) == february
+    assert next_month(february, "Asia/Shanghai", 0) == datetime(2028, 3, 31, 16, tzinfo=UTC)
+    spring = datetime(2027, 3, 31, 22, tzinfo=UTC)  # Berlin moved its clocks three days before
+    assert next_month(datetime(2027, 3, 1, tzinfo=UTC), "Europe/Berlin", 0) == spring
