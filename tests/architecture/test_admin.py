@@ -73,24 +73,15 @@ def life(power_bank: Shop) -> Order:
     report = orders.report_problem(order.id, "other", "x", by=BY, at=NOON)
     orders.withdraw_concern(report.id, by=BY, at=NOON)
     deduct_due(power_bank.realm_id, at=NOON)
-    deduction = Deduction.objects.get()
-    again = Report(deduction.id, Taken("another", deduction.amount), "callback")
-    settle_all([again], by=BY, at=NOON + timedelta(hours=1))
+    be_told_of_twice(Deduction.objects.get())
     refund_order(order.id, Asked(amount_minor=100, reason="x"), by=BY, at=NOON)
     begin_outage("sandbox", "maintenance", by=BY, at=NOON)
     end_outage("sandbox", "over", by=BY, at=NOON)
     Callback.objects.create(channel="sandbox", notify_id="n1", raw=b'{"number": "1"}', at=NOON)
     first_time(person.id, new_token(), "pay")
-    hook, _secret = merchants.add_endpoint(power_bank.merchant.id, "http://127.0.0.1:9/", by=BY, at=NOON)
-    merchants.ping_endpoint(power_bank.merchant.id, hook.id, by=BY, at=NOON)
-    team.found_team(power_bank.live.id, "owner@example.com", "correct horse battery", by=BY, at=NOON)
-    team.invite(power_bank.live.id, "viewer", phone=PHONE, by=BY, at=NOON)
-    letters.ask_new_password("owner@example.com", at=NOON)
+    work_for(power_bank)
     taken_in(power_bank, written([STRAY]))
-    export.ask_export(person.id, by=BY, at=NOON)
-    copying.make_exports(at=NOON, seconds=60)
-    proof.issue_proof(person.id, ["band"], 7, by=BY, at=NOON)
-    Erasure.objects.create(realm_id=person.realm_id, person=person, asked_at=NOON, due_at=NOON + timedelta(days=7))
+    take_along(person)
     be_disputed(make_shop("另一家"))
     be_paid(power_bank)
     closing.close_days(power_bank.realm_id, at=NOON + timedelta(days=1))
@@ -99,18 +90,40 @@ def life(power_bank: Shop) -> Order:
     limits.change_limit(person.id, 100_000, "x", by=BY, at=NOON)
     proposals.propose("change_limit", person.public_id, {"limit": ["1"]}, "x", by=BY, at=NOON)
     merchants.note_check(power_bank.live.id, "website", passed=True, evidence="x", by=BY, at=NOON)
-    files.ask_file(
-        accounts.create_staff("lister", "correct horse battery", roles=VIEWERS[:1], by=BY, at=NOON),
-        "orders.order",
-        "",
-        "csv",
-        language="en",
-        at=NOON,
-    )
-    files.make_files(at=NOON, seconds=60)
+    be_listed()
     tally.take_stock(real=NOON)
     tally.count_batch(STREAMS["orders"], upto=live_now() + timedelta(seconds=1))
     return order
+
+
+def be_told_of_twice(deduction: Deduction) -> None:
+    """Another transaction is said to be the same debit."""
+    again = Report(deduction.id, Taken("another", deduction.amount), "callback")
+    settle_all([again], by=BY, at=NOON + timedelta(hours=1))
+
+
+def work_for(power_bank: Shop) -> None:
+    """A merchant's staff, their letters, and an address that hears of things."""
+    hook, _secret = merchants.add_endpoint(power_bank.merchant.id, "http://127.0.0.1:9/", by=BY, at=NOON)
+    merchants.ping_endpoint(power_bank.merchant.id, hook.id, by=BY, at=NOON)
+    team.found_team(power_bank.live.id, "owner@example.com", "correct horse battery", by=BY, at=NOON)
+    team.invite(power_bank.live.id, "viewer", phone=PHONE, by=BY, at=NOON)
+    letters.ask_new_password("owner@example.com", at=NOON)
+
+
+def take_along(person: Person) -> None:
+    """A copy of one's data, a proof, and a wish to be forgotten."""
+    export.ask_export(person.id, by=BY, at=NOON)
+    copying.make_exports(at=NOON, seconds=60)
+    proof.issue_proof(person.id, ["band"], 7, by=BY, at=NOON)
+    Erasure.objects.create(realm_id=person.realm_id, person=person, asked_at=NOON, due_at=NOON + timedelta(days=7))
+
+
+def be_listed() -> None:
+    """A colleague has a list made into a file."""
+    lister = accounts.create_staff("lister", "correct horse battery", roles=VIEWERS[:1], by=BY, at=NOON)
+    files.ask_file(lister, "orders.order", "", "csv", language="en", at=NOON)
+    files.make_files(at=NOON, seconds=60)
 
 
 def be_disputed(shop: Shop) -> None:

@@ -17,6 +17,7 @@ from merchants import services as merchants
 from office.queries.streams import STREAMS
 from office.services import files, proposals, tally
 from orders import services as orders
+from orders.models import Order
 from tests.browser.conftest import IN_ALL, Eye, Story, pictured
 from tests.conftest import BY, NOON
 from tests.office.newcomers import merchant_at
@@ -44,6 +45,27 @@ def looks(eye: Eye, name: str) -> None:
     eye.wrong.clear()
 
 
+def merchants_wait(order: Order) -> dict[str, str]:
+    """One is looked into, another's fee changes, and files are made; by its name, where."""
+    newcomer, shop = merchant_at("checked", "晨光自行车租赁"), order.merchant
+    merchants.set_fee(order.service_id, 80, NOON + timedelta(days=9), by=BY, at=NOON)
+    boss = User.objects.get(username="lin")
+    files.ask_file(boss, "orders.order", "", "csv", language="en", at=NOON)
+    files.make_files(at=live_now(), seconds=9)
+    files.ask_file(boss, "orders.order", "", "xlsx", language="en", at=NOON)
+    return {
+        "merchants": "/ops/merchants/",
+        "application": "/ops/merchants/new",
+        "newcomer": f"/ops/merchants/{newcomer.public_id}",
+        "merchant": f"/ops/merchants/{shop.public_id}",
+        "check": f"/ops/do/{newcomer.public_id}/note_check",
+        "fee": f"/ops/do/{order.service.public_id}/set_fee",
+        "statement": f"/ops/merchants/{shop.public_id}/statement",
+        "files": "/ops/files/",
+        "file": "/ops/files/new?table=orders.order&as=csv&look=",
+    }
+
+
 def work_waits(story: Story) -> dict[str, str]:
     """Something lies on every desk; by its name, where."""
     accounts.create_staff("lin", "correct horse battery", roles=["supervisor"], by=BY, at=NOON)
@@ -62,13 +84,7 @@ def work_waits(story: Story) -> dict[str, str]:
     limit = proposals.propose("change_limit", about, wish, "近三个月收入下降，本人来电", by=mei, at=live_now())
     lost = proposals.propose("write_off", story.overdue.public_id, {}, "查无此人", by=mei, at=live_now())
     world = f"realm={story.to_pay.realm_id}"
-    newcomer, shop = merchant_at("checked", "晨光自行车租赁"), story.to_pay.merchant
-    merchants.set_fee(story.to_pay.service_id, 80, NOON + timedelta(days=9), by=BY, at=NOON)
-    boss = User.objects.get(username="lin")
-    files.ask_file(boss, "orders.order", "", "csv", language="en", at=NOON)
-    files.make_files(at=live_now(), seconds=9)
-    files.ask_file(boss, "orders.order", "", "xlsx", language="en", at=NOON)
-    return {
+    return merchants_wait(story.to_pay) | {
         "figures": "/ops/figures/?mode=test&since=2026-10-20&until=2026-12-20",
         "whole": f"/ops/order/{story.overdue.public_id}",
         "order": f"/ops/orders/order/{story.to_pay.pk}/change/",
@@ -87,15 +103,6 @@ def work_waits(story: Story) -> dict[str, str]:
         "channels": "/ops/channels/",
         "outage": "/ops/channels/sandbox/out",
         "words": "/ops/words/",
-        "merchants": "/ops/merchants/",
-        "application": "/ops/merchants/new",
-        "newcomer": f"/ops/merchants/{newcomer.public_id}",
-        "merchant": f"/ops/merchants/{shop.public_id}",
-        "check": f"/ops/do/{newcomer.public_id}/note_check",
-        "fee": f"/ops/do/{story.to_pay.service.public_id}/set_fee",
-        "statement": f"/ops/merchants/{shop.public_id}/statement",
-        "files": "/ops/files/",
-        "file": "/ops/files/new?table=orders.order&as=csv&look=",
         "help": "/ops/help/",
         "concern": f"/ops/help/{report.public_id}",
         "lower": f"/ops/do/{report.public_id}/lower",
