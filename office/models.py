@@ -1,16 +1,15 @@
 """What the console counts ahead, so that a page of figures never reads the rows themselves; what takes two; files."""
 
 from datetime import datetime
-from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
 from django_fsm import transition
 
 from accounts.models import LockableQuerySet, User
-from kernel import guards, ids, sealed
+from kernel import behind, guards
 from kernel.lifecycle import Lifecycle, StateField
-from kernel.models import History, Identified, Realm
+from kernel.models import History, Realm
 from merchants.models import Merchant, Service
 
 
@@ -150,11 +149,8 @@ class Proposal(Lifecycle):
         self.decided_by, self.decided_at, self.because = by, at, because
 
 
-class Listing(Identified):
-    """A list of the console that is too long to be sent at once, made into a file. The row is the job.
-
-    It lives in real time, as files do. `next_at` says when to go on with it.
-    """
+class Listing(behind.MadeBehind):
+    """A list of the console that is too long to be sent at once, made into a file."""
 
     prefix = "lst"
 
@@ -168,25 +164,13 @@ class Listing(Identified):
     look = models.TextField(blank=True)
     kind = models.CharField(max_length=4, choices=Kind.choices)
     language = models.CharField(max_length=10)
-    asked_at = models.DateTimeField()
-    #: When somebody may work on it; while somebody does, when others may take them for lost.
-    next_at = models.DateTimeField(null=True, blank=True)
-    #: How often it was taken up since it last came a step further.
-    tries = models.PositiveSmallIntegerField(default=0)
     #: The key of the last row that was written, and how many there were to write when it was begun, if that is known.
     after = models.CharField(max_length=40, blank=True)
     expected = models.PositiveIntegerField(null=True, blank=True)
-    rows = models.PositiveIntegerField(default=0)
-    pieces = models.PositiveIntegerField(default=0)
     #: What was written so far, as archives count it: `{crc, size, packed}`.
     written = models.JSONField(default=dict, blank=True)
     #: There was more than such a file can hold.
     cut = models.BooleanField(default=False)
-    made_at = models.DateTimeField(null=True, blank=True)
-    failed_at = models.DateTimeField(null=True, blank=True)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    #: When its contents were thrown away.
-    emptied_at = models.DateTimeField(null=True, blank=True)
 
     objects = LockableQuerySet["Listing"].as_manager()
 
@@ -196,31 +180,14 @@ class Listing(Identified):
             models.UniqueConstraint(
                 fields=["user"], name="one_file_is_made_at_a_time", condition=Q(next_at__isnull=False)
             ),
-            models.CheckConstraint(
-                name="a_file_that_is_over_is_not_worked_on",
-                condition=Q(next_at__isnull=False, made_at__isnull=True, failed_at__isnull=True)
-                | Q(next_at__isnull=True, made_at__isnull=False, failed_at__isnull=True)
-                | Q(next_at__isnull=True, made_at__isnull=True, failed_at__isnull=False),
-            ),
-            models.CheckConstraint(
-                name="exactly_a_file_that_is_made_expires",
-                condition=Q(made_at__isnull=True, expires_at__isnull=True)
-                | Q(made_at__isnull=False, expires_at__gt=F("made_at")),
-            ),
+            behind.worked_on_until_over("a_file_that_is_over_is_not_worked_on"),
+            behind.expires_if_made("exactly_a_file_that_is_made_expires"),
         ]
         indexes = [
             models.Index(fields=["user", "-id"], name="files_of_colleague"),
-            models.Index(fields=["next_at"], name="files_due", condition=Q(next_at__isnull=False)),
-            models.Index(
-                fields=["expires_at"],
-                name="files_to_empty",
-                condition=Q(expires_at__isnull=False, emptied_at__isnull=True),
-            ),
+            behind.due("files_due"),
+            behind.to_empty("files_to_empty"),
         ]
-
-    def ready(self, at: datetime) -> bool:
-        """Whether it can be fetched."""
-        return self.expires_at is not None and self.emptied_at is None and at < self.expires_at
 
     @property
     def size(self) -> int:
@@ -233,16 +200,11 @@ class Listing(Identified):
         return f"{self.table.partition('.')[2]}-{self.asked_at:%Y-%m-%d}.{self.kind}"
 
 
-class ListingPiece(models.Model):
-    """A piece of such a file, packed and sealed. Thrown away when the file expires."""
+class ListingPiece(behind.Piece):
+    """A piece of such a file."""
 
-    deletable: ClassVar[bool] = True
-
-    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     listing = models.ForeignKey(Listing, models.PROTECT, related_name="contents", db_index=False)
     user = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
-    number = models.PositiveIntegerField()
-    sealed = models.BinaryField()
 
     class Meta:
         constraints = [
@@ -251,13 +213,3 @@ class ListingPiece(models.Model):
 
     def __str__(self) -> str:
         return f"{self.listing_id} {self.number}"
-
-    def take(self, packed: bytes) -> None:
-        self.sealed = sealed.seal_bytes(packed, place=self._place)
-
-    def reveal(self) -> bytes:
-        return sealed.unseal_bytes(self.sealed, place=self._place)
-
-    @property
-    def _place(self) -> str:
-        return f"office.listingpiece.sealed:{self.id}"

@@ -4,41 +4,28 @@ All of it lives in real time, in sandboxes too: files, keys and those who check 
 """
 
 from datetime import datetime
-from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import LockableQuerySet, Person
-from kernel import ids, sealed
+from kernel import behind, sealed
 from kernel.models import Identified, Realm
 from personal.rules import Packed
 
 
-class Export(Identified):
-    """A copy of everything that is kept of one person. The row is the job: `next_at` says when to go on with it."""
+class Export(behind.MadeBehind):
+    """A copy of everything that is kept of one person."""
 
     prefix = "exp"
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+", db_index=False)
     person = models.ForeignKey(Person, models.PROTECT, related_name="exports", db_index=False)
-    asked_at = models.DateTimeField()
-    #: When somebody may work on it; while somebody does, when others may take them for lost.
-    next_at = models.DateTimeField(null=True, blank=True)
-    #: How often it was taken up since it last came a step further.
-    tries = models.PositiveSmallIntegerField(default=0)
     #: Which group of tables is being copied, and the key of the last row of it that was.
     step = models.PositiveSmallIntegerField(default=0)
     after = models.CharField(max_length=36, blank=True)
-    rows = models.PositiveIntegerField(default=0)
-    pieces = models.PositiveIntegerField(default=0)
     #: What the archive holds so far: `{name: {rows, crc, size, packed}}`.
     files = models.JSONField(default=dict, blank=True)
-    made_at = models.DateTimeField(null=True, blank=True)
-    failed_at = models.DateTimeField(null=True, blank=True)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    #: When its contents were thrown away.
-    emptied_at = models.DateTimeField(null=True, blank=True)
 
     objects = LockableQuerySet["Export"].as_manager()
 
@@ -48,36 +35,14 @@ class Export(Identified):
             models.UniqueConstraint(
                 fields=["person"], name="one_copy_is_made_at_a_time", condition=Q(next_at__isnull=False)
             ),
-            models.CheckConstraint(
-                name="what_is_over_is_not_worked_on",
-                condition=Q(next_at__isnull=False, made_at__isnull=True, failed_at__isnull=True)
-                | Q(next_at__isnull=True, made_at__isnull=False, failed_at__isnull=True)
-                | Q(next_at__isnull=True, made_at__isnull=True, failed_at__isnull=False),
-            ),
-            models.CheckConstraint(
-                name="exactly_what_is_made_expires",
-                condition=Q(made_at__isnull=True, expires_at__isnull=True)
-                | Q(made_at__isnull=False, expires_at__gt=F("made_at")),
-            ),
+            behind.worked_on_until_over("what_is_over_is_not_worked_on"),
+            behind.expires_if_made("exactly_what_is_made_expires"),
         ]
         indexes = [
             models.Index(fields=["person", "-id"], name="exports_of_person"),
-            models.Index(fields=["next_at"], name="exports_due", condition=Q(next_at__isnull=False)),
-            models.Index(
-                fields=["expires_at"],
-                name="exports_to_empty",
-                condition=Q(expires_at__isnull=False, emptied_at__isnull=True),
-            ),
+            behind.due("exports_due"),
+            behind.to_empty("exports_to_empty"),
         ]
-
-    def ready(self, at: datetime) -> bool:
-        """Whether it can be fetched."""
-        return (
-            self.made_at is not None
-            and self.emptied_at is None
-            and self.expires_at is not None
-            and at < self.expires_at
-        )
 
     @property
     def packed(self) -> list[Packed]:
@@ -85,17 +50,12 @@ class Export(Identified):
         return [Packed(name, **about) for name, about in self.files.items()]
 
 
-class ExportPiece(models.Model):
-    """A piece of one file of a copy, packed and sealed. Thrown away when the copy expires."""
+class ExportPiece(behind.Piece):
+    """A piece of one file of a copy."""
 
-    deletable: ClassVar[bool] = True
-
-    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     export = models.ForeignKey(Export, models.PROTECT, related_name="contents", db_index=False)
     person = models.ForeignKey(Person, models.PROTECT, related_name="+", db_index=False)
     file = models.CharField(max_length=40)
-    number = models.PositiveIntegerField()
-    sealed = models.BinaryField()
 
     class Meta:
         constraints = [
@@ -104,16 +64,6 @@ class ExportPiece(models.Model):
 
     def __str__(self) -> str:
         return f"{self.file} {self.number}"
-
-    def take(self, packed: bytes) -> None:
-        self.sealed = sealed.seal_bytes(packed, place=self._place)
-
-    def reveal(self) -> bytes:
-        return sealed.unseal_bytes(self.sealed, place=self._place)
-
-    @property
-    def _place(self) -> str:
-        return f"personal.exportpiece.sealed:{self.id}"
 
 
 class Erasure(Identified):

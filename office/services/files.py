@@ -1,19 +1,17 @@
-"""A list that is too long to be sent at once is made into a file in the background, a step at a time.
+"""A list that is too long to be sent at once is made into a file in the background, a step at a time (kernel.behind).
 
-A step writes some rows and says how far it came, in one transaction: a worker may die anywhere, and the next one goes
-on from there. Rows come by their keys, the newest first, so the last one is found as fast as the first; and nothing is
-held but those of one step. What whoever asked may not see any more when it is made is not written.
+Rows come by their keys, the newest first, so the last one is found as fast as the first; and nothing is held but those
+of one step. What whoever asked may not see any more when it is made is not written.
 """
 
-import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-import structlog
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
@@ -23,6 +21,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils import translation
 
 from accounts.models import User
+from kernel import behind
 from kernel.admin_site import ReadOnlyAdmin
 from kernel.csvfile import MARK, cell, csv_lines
 from kernel.refusal import NotFound
@@ -31,12 +30,9 @@ from office.models import Listing, ListingPiece
 from office.refusals import FileOver, FileWaits
 from personal.rules import Packed, archive, archive_size, squeeze
 
-log = structlog.get_logger(__name__)
-#: How long a worker is believed to be at it without a sign of life; how often it is taken up in vain.
-LEASE, TRIES_MAX = timedelta(seconds=60), 5
 #: How long a file can be fetched.
 KEPT = timedelta(days=3)
-ROWS_A_STEP, PIECES_AT_ONCE = 2_000, 20
+ROWS_A_STEP = 2_000
 LINES_MAX = {"csv": 5_000_000, "xlsx": SHEET_LINES_MAX - 1}
 #: How long the rows are counted before it is begun without knowing how many there are.
 COUNTS_FOR_MS = 2_000
@@ -91,44 +87,18 @@ def source_of(listing: Listing) -> Source:
 
 def make_files(*, at: datetime, seconds: float) -> int:
     """Work on what is asked for, the longest waiting first, for about so long. How many steps were done."""
-    until, steps = time.monotonic() + seconds, 0
-    while time.monotonic() < until and (listing := _taken(at=at)):
-        try:
-            source, going = source_of(listing), True
-            while going and time.monotonic() < until:
-                going = _step(listing.id, source, lease=listing.next_at, at=at)
-                steps += 1
-            if going:
-                Listing.objects.filter(pk=listing.pk, next_at=listing.next_at).update(next_at=at)
-        except PermissionDenied:
-            Listing.objects.filter(pk=listing.pk, next_at=listing.next_at).update(next_at=None, failed_at=at)
-            _empty(listing)
-        except Exception:
-            log.exception("file_failed", file=listing.public_id, tries=listing.tries)
-    return steps
+    return behind.make(Listing, partial(_begun_as, at=at), at=at, seconds=seconds)
 
 
-@transaction.atomic
-def _taken(*, at: datetime) -> Listing | None:
-    """One that is due, which is this worker's from now on; what was tried too often is given up."""
-    due = Listing.objects.select_related("user").filter(next_at__lte=at).order_by("next_at", "id")
-    for listing in due.select_for_update(skip_locked=True, no_key=True, of=("self",))[:10]:
-        listing.tries, listing.next_at = listing.tries + 1, at + LEASE
-        if listing.tries <= TRIES_MAX:
-            listing.save(update_fields=["tries", "next_at"])
-            return listing
-        listing.next_at, listing.failed_at = None, at
-        listing.save(update_fields=["tries", "next_at", "failed_at"])
-        _empty(listing)
-    return None
+def _begun_as(listing: Listing, *, at: datetime) -> Callable[[Listing], None]:
+    """What a step of it is, as long as whoever asked may look."""
+    try:
+        return partial(_step, source=source_of(listing), at=at)
+    except PermissionDenied:
+        raise behind.HopelessError from None
 
 
-@transaction.atomic
-def _step(listing_id: UUID, source: Source, *, lease: datetime | None, at: datetime) -> bool:
-    """Write what comes next; False when it is whole, or somebody else's meanwhile."""
-    listing = Listing.objects.locked(listing_id)
-    if listing.next_at != lease or lease is None:
-        return False
+def _step(listing: Listing, *, source: Source, at: datetime) -> None:
     if not listing.pieces:
         listing.expected = _count(source.rows)
         _add(listing, _begun(listing.kind, source.head))
@@ -143,9 +113,6 @@ def _step(listing_id: UUID, source: Source, *, lease: datetime | None, at: datet
         listing.after = str(found[-1].pk)
     if len(found) < ROWS_A_STEP:
         _finish(listing, at=at)
-    listing.tries = 0
-    listing.save()
-    return listing.made_at is None
 
 
 def _count(rows: "QuerySet[Any]") -> int | None:
@@ -174,7 +141,7 @@ def _line(kind: str, values: list[object]) -> bytes:
 def _finish(listing: Listing, *, at: datetime) -> None:
     if listing.kind == Listing.Kind.XLSX:
         _add(listing, SHEET_ENDS)
-    listing.next_at, listing.made_at, listing.expires_at = None, at, at + KEPT
+    listing.finish(kept=KEPT, at=at)
 
 
 def _add(listing: Listing, clear: bytes) -> None:
@@ -209,34 +176,15 @@ def fetch_file(user: User, listing_id: UUID, *, at: datetime) -> tuple[Listing, 
     sheet = Packed(SHEET, **listing.written)
     parts = [Packed(name).grown(text, squeeze(text)) for name, text in PARTS.items()]
     files = [(part, [squeeze(text)]) for part, text in zip(parts, PARTS.values(), strict=True)]
-    body = archive([*files, (sheet, _pieces(listing))], made_at=listing.made_at or at)
+    body = archive([*files, (sheet, listing.read())], made_at=listing.made_at or at)
     return listing, body, archive_size([*parts, sheet])
 
 
 def _closed(listing: Listing) -> Iterator[bytes]:
     """Each piece as a stream of its own."""
-    return (piece + b"\x03\x00" for piece in _pieces(listing))
+    return (piece + b"\x03\x00" for piece in listing.read())
 
 
-def _pieces(listing: Listing) -> Iterator[bytes]:
-    rows, after = ListingPiece.objects.filter(listing=listing).order_by("number"), -1
-    while found := list(rows.filter(number__gt=after)[:PIECES_AT_ONCE]):
-        yield from (piece.reveal() for piece in found)
-        after = found[-1].number
-
-
-@transaction.atomic
 def empty_files(*, at: datetime, limit: int = 20) -> int:
     """Throw away what has expired. Returns how many files that were."""
-    over = Listing.objects.filter(expires_at__lte=at, emptied_at__isnull=True).order_by("expires_at")
-    rows = list(over.select_for_update(skip_locked=True, no_key=True)[:limit])
-    for listing in rows:
-        listing.emptied_at = at
-        listing.save(update_fields=["emptied_at"])
-        _empty(listing)
-    return len(rows)
-
-
-def _empty(listing: Listing) -> None:
-    """Its contents are gone."""
-    ListingPiece.objects.filter(listing=listing).delete()
+    return behind.throw_away(Listing, at=at, limit=limit)

@@ -1,82 +1,39 @@
-"""A copy of a person's data is made in the background, a step at a time.
+"""A copy of a person's data is made in the background, a step at a time (kernel.behind).
 
-A step copies some rows and says how far it came, in one transaction: a worker may die anywhere, and the next one goes
-on from there. Nothing is held but the rows of one step, however much a person has done.
+A step copies some rows. Nothing is held but those, however much a person has done.
 """
 
-import time
 from collections.abc import Iterable
-from datetime import datetime, timedelta
-from uuid import UUID
+from datetime import datetime
+from functools import partial
 
 import msgspec
-import structlog
-from django.db import transaction
 from django.db.models import Model
 from django.utils import timezone, translation
 
 from accounts.models import DEFAULT_LANGUAGE, Person
+from kernel import behind
 from kernel.paper import pdf_of
 from personal import rules
 from personal.models import Export, ExportPiece
 from personal.rules import Packed
-from personal.services.export import empty
 from personal.summary import README, paper_of
 from personal.tables import TABLES, Part, Table, Whose, files_of, plain
 
-log = structlog.get_logger(__name__)
-#: How long a worker is believed to be at it without a sign of life.
-LEASE = timedelta(seconds=60)
-#: How often it is taken up without coming a step further, before it is given up.
-TRIES_MAX = 5
 ROWS_A_STEP = 200
 FILES = tuple(dict.fromkeys(f"{name}.json" for name in files_of(TABLES)))
 
 
 def make_exports(*, at: datetime, seconds: float) -> int:
     """Work on what is asked for, the longest waiting first, for about so long. How many steps were done."""
-    until, steps = time.monotonic() + seconds, 0
-    while time.monotonic() < until and (export := _taken(at=at)):
-        try:
-            going = True
-            while going and time.monotonic() < until:
-                going = _step(export.id, lease=export.next_at, at=at)
-                steps += 1
-            if going:
-                Export.objects.filter(pk=export.pk, next_at=export.next_at).update(next_at=at)
-        except Exception:
-            log.exception("export_failed", export=export.public_id, tries=export.tries)
-    return steps
+    return behind.make(Export, lambda _export: partial(_step, at=at), at=at, seconds=seconds)
 
 
-@transaction.atomic
-def _taken(*, at: datetime) -> Export | None:
-    """One that is due, which is this worker's from now on; what was tried too often is given up."""
-    due = Export.objects.filter(next_at__lte=at).order_by("next_at", "id")
-    for export in due.select_for_update(skip_locked=True, no_key=True)[:ROWS_A_STEP]:
-        export.tries, export.next_at = export.tries + 1, at + LEASE
-        if export.tries <= TRIES_MAX:
-            export.save(update_fields=["tries", "next_at"])
-            return export
-        export.next_at, export.failed_at = None, at
-        export.save(update_fields=["tries", "next_at", "failed_at"])
-        empty(export)
-    return None
-
-
-@transaction.atomic
-def _step(export_id: UUID, *, lease: datetime | None, at: datetime) -> bool:
-    """Copy what comes next; False when it is whole, or somebody else's meanwhile."""
-    export = Export.objects.locked(export_id)
-    if export.next_at != lease or lease is None:
-        return False
+def _step(export: Export, *, at: datetime) -> None:
     if export.step < len(TABLES):
         _copy(export, TABLES[export.step])
     else:
         _finish(export, at=at)
-    export.tries = 0
-    export.save()
-    return export.made_at is None
 
 
 def _copy(export: Export, table: Table) -> None:
@@ -130,7 +87,7 @@ def _finish(export: Export, *, at: datetime) -> None:
     _add(export, "index.json", msgspec.json.format(msgspec.json.encode(index)) + b"\n")
     _add(export, "README.txt", README.encode())
     _add(export, "summary.pdf", _summary(export.person, counts, at=at))
-    export.next_at, export.made_at, export.expires_at = None, at, at + rules.EXPORT_KEPT
+    export.finish(kept=rules.EXPORT_KEPT, at=at)
 
 
 def _summary(person: Person, counts: dict[str, int], *, at: datetime) -> bytes:

@@ -10,12 +10,12 @@ from django.utils.translation import gettext_lazy as _
 from accounts import reach
 from accounts.models import AccountEvent, Person
 from accounts.wording import Phrase
+from kernel import behind
 from kernel.actor import Actor
 from kernel.refusal import NotFound, Refusal
 from personal import rules
-from personal.models import Export, ExportPiece
+from personal.models import Export
 
-PIECES_AT_ONCE = 20
 #: How it is told for how long.
 KEPT = {"zh-hans": "备好后 {days} 天内可下载", "en": "it can be fetched for {days} days"}
 
@@ -56,26 +56,12 @@ def fetch_export(person_id: UUID, export_id: UUID, *, by: Actor, at: datetime) -
         raise ExportOver
     AccountEvent.objects.create(person_id=person_id, kind="export_fetched", by=str(by), at=at)
     made = export.made_at or at
-    return export, rules.archive(((file, _pieces(export, file.name)) for file in export.packed), made_at=made)
-
-
-def _pieces(export: Export, name: str) -> Iterator[bytes]:
-    rows, after = ExportPiece.objects.filter(export=export, file=name).order_by("number"), -1
-    while found := list(rows.filter(number__gt=after)[:PIECES_AT_ONCE]):
-        yield from (piece.reveal() for piece in found)
-        after = found[-1].number
+    return export, rules.archive(((file, export.read(file=file.name)) for file in export.packed), made_at=made)
 
 
 def empty_exports(*, at: datetime, limit: int = 20) -> int:
     """Throw away what has expired. Returns how many copies that were."""
-    with transaction.atomic():
-        over = Export.objects.filter(expires_at__lte=at, emptied_at__isnull=True).order_by("expires_at")
-        rows = list(over.select_for_update(skip_locked=True, no_key=True)[:limit])
-        for export in rows:
-            export.emptied_at = at
-            export.save(update_fields=["emptied_at"])
-            empty(export)
-    return len(rows)
+    return behind.throw_away(Export, at=at, limit=limit)
 
 
 def drop_exports(person_id: UUID, *, at: datetime) -> None:
@@ -85,9 +71,4 @@ def drop_exports(person_id: UUID, *, at: datetime) -> None:
             export.next_at, export.failed_at = None, at
         export.emptied_at = at
         export.save(update_fields=["next_at", "failed_at", "emptied_at"])
-        empty(export)
-
-
-def empty(export: Export) -> None:
-    """Its contents are gone."""
-    ExportPiece.objects.filter(export=export).delete()
+        export.empty()

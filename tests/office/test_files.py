@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from kernel import admin_site
+from kernel import admin_site, behind
 from kernel.clock import live_now
 from kernel.models import AuditLine
 from office import tasks
@@ -152,11 +152,11 @@ def test_a_worker_that_dies_is_followed_by_another_that_goes_on(
     row, now = asked_for(lin), live_now()
     real, steps = files._step, []  # noqa: SLF001
 
-    def dies(*args: Any, **kwargs: Any) -> bool:
+    def dies(*args: Any, **kwargs: Any) -> None:
         steps.append(1)
         if len(steps) == 2:
             raise RuntimeError("killed")
-        return real(*args, **kwargs)
+        real(*args, **kwargs)
 
     monkeypatch.setattr(files, "_step", dies)
     files.make_files(at=now, seconds=60)
@@ -177,7 +177,7 @@ def test_what_fails_again_and_again_is_given_up_and_emptied(many: list[Order], l
             raise RuntimeError("no")
 
     monkeypatch.setattr(files, "_add", fails)
-    for number in range(files.TRIES_MAX + 1):
+    for number in range(behind.TRIES_MAX + 1):
         files.make_files(at=now + number * timedelta(minutes=2), seconds=60)
     row = Listing.objects.get()
     assert row.failed_at is not None
