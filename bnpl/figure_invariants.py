@@ -57,11 +57,13 @@ BY_TWO = (
     ),
     (
         "a_limit_is_what_it_was_last_set_to",
-        "Where colleagues set a person's limit, the profile says what they set it to last.",
+        "Where colleagues set a person's limit in a currency, it is what they set it to last.",
         """
-        SELECT p.person_id, p.limit_minor, l.limit_minor AS set_to FROM credit_profile p
-        JOIN LATERAL (SELECT limit_minor FROM credit_limitchange c WHERE c.person_id = p.person_id
-                      ORDER BY id DESC LIMIT 1) l ON true
+        SELECT p.person_id, p.currency, p.limit_minor, l.limit_minor AS set_to FROM (
+            SELECT person_id, currency, limit_minor FROM credit_profile
+            UNION ALL SELECT person_id, currency, limit_minor FROM credit_currencylimit) p
+        JOIN LATERAL (SELECT limit_minor FROM credit_limitchange c
+                      WHERE c.person_id = p.person_id AND c.currency = p.currency ORDER BY id DESC LIMIT 1) l ON true
         WHERE p.limit_minor <> l.limit_minor
         """,
     ),

@@ -57,20 +57,36 @@ INVARIANTS = [
     ),
     Invariant(
         "profile_is_what_orders_say",
-        "A profile's held, outstanding and counts equal what the person's orders and obligations say.",
+        "A profile's held and outstanding in its currency, and its counts, equal what the person's orders say.",
         """
         SELECT p.person_id, p.held_minor, p.outstanding_minor, p.open_orders, p.overdue_orders, p.eased_orders, o.*, d.*
         FROM credit_profile p
         LEFT JOIN LATERAL (
-            SELECT coalesce(sum(ceiling_minor) FILTER (WHERE state = 'open'), 0) AS held,
+            SELECT coalesce(sum(ceiling_minor) FILTER (WHERE state = 'open' AND currency = p.currency), 0) AS held,
                    count(*) FILTER (WHERE state = 'open') AS open, count(*) FILTER (WHERE state = 'overdue') AS overdue,
                    count(*) FILTER (WHERE eased_at IS NOT NULL AND state IN ('completed', 'overdue')) AS eased
             FROM orders_order WHERE person_id = p.person_id) o ON true
         LEFT JOIN LATERAL (
             SELECT coalesce(sum(amount_minor - paid_minor), 0) AS owed FROM orders_obligation
-            WHERE person_id = p.person_id AND state IN ('pending', 'overdue')) d ON true
+            WHERE person_id = p.person_id AND currency = p.currency AND state IN ('pending', 'overdue')) d ON true
         WHERE (p.held_minor, p.outstanding_minor, p.open_orders, p.overdue_orders, p.eased_orders)
               IS DISTINCT FROM (o.held, d.owed, o.open::int, o.overdue::int, o.eased::int)
+        """,
+    ),
+    Invariant(
+        "other_currencies_are_what_orders_say",
+        "What is held and owed of a currency other than a person's own stands in its limit, and is what orders say.",
+        """
+        SELECT person_id, currency, sum(held) AS held, sum(owed) AS owed FROM (
+            SELECT o.person_id, o.currency, o.ceiling_minor AS held, 0 AS owed FROM orders_order o
+            JOIN credit_profile p ON p.person_id = o.person_id AND p.currency <> o.currency WHERE o.state = 'open'
+            UNION ALL
+            SELECT d.person_id, d.currency, 0, d.amount_minor - d.paid_minor FROM orders_obligation d
+            JOIN credit_profile p ON p.person_id = d.person_id AND p.currency <> d.currency
+            WHERE d.state IN ('pending', 'overdue')
+            UNION ALL
+            SELECT person_id, currency, -held_minor, -outstanding_minor FROM credit_currencylimit) used
+        GROUP BY 1, 2 HAVING sum(held) <> 0 OR sum(owed) <> 0
         """,
     ),
     Invariant(

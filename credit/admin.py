@@ -1,6 +1,6 @@
 from django.contrib import admin
 
-from credit.models import Agreement, AgreementEvent, Decision, LimitChange, Profile, ScoreChange
+from credit.models import Agreement, AgreementEvent, CurrencyLimit, Decision, LimitChange, Profile, ScoreChange
 from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 
@@ -24,6 +24,14 @@ class ProfileAdmin(ReadOnlyAdmin):
     @admin.display(description="outstanding", ordering="outstanding_minor")
     def outstanding(self, row: Profile) -> str:
         return minor(row.outstanding_minor, row.currency)
+
+
+@admin.register(CurrencyLimit)
+class CurrencyLimitAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "person", "currency", "limit_minor", "held_minor", "outstanding_minor", "created_at"]
+    list_select_related = ["person"]
+    found_by = {"per": "person_id"}
+    ordering = ["-id"]
 
 
 @admin.register(Agreement)
@@ -61,7 +69,7 @@ class ScoreChangeAdmin(ReadOnlyAdmin):
 
 @admin.register(LimitChange)
 class LimitChangeAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "person", "before_minor", "limit_minor", "reason", "by", "at"]
+    list_display = ["public_id", "person", "currency", "before_minor", "limit_minor", "reason", "by", "at"]
     list_select_related = ["person"]
     search_fields = ["by__exact"]
     found_by = {"per": "person_id"}

@@ -11,18 +11,24 @@ from django.utils.translation import gettext_lazy as _
 from accounts import inbox
 from accounts.wording import Value
 from credit import rules
-from credit.models import LimitChange, Profile
+from credit.models import LimitChange, Limited, Profile
+from credit.queries import currency_limits_of
 from kernel.actor import Actor
+from kernel.forms import plain
 from kernel.money import Money
 from kernel.refusal import FieldError, Invalid, NotFound, SecondNeeded
 
 
 @transaction.atomic
-def change_limit(person_id: UUID, limit_minor: int, reason: str, *, by: Actor, at: datetime) -> LimitChange:
+def change_limit(
+    person_id: UUID, limit_minor: int, reason: str, *, currency: str = "", by: Actor, at: datetime
+) -> LimitChange:
     """From now on the person may owe so much at once, and is told so. What they owe already stays, be it more.
 
+    Without a `currency` it is their own one that is meant.
+
     Raises:
-        NotFound: the person has no profile, or has left for good.
+        NotFound: the person has no profile or no limit in this currency, or has left for good.
         SecondNeeded: no colleague sets a limit alone.
         Invalid: it is less than nothing, more than anybody's, or what it is already.
     """
@@ -31,20 +37,37 @@ def change_limit(person_id: UUID, limit_minor: int, reason: str, *, by: Actor, a
     profile = Profile.objects.select_for_update(no_key=True).filter(pk=person_id, frozen_at__isnull=True).first()
     if profile is None:
         raise NotFound
-    if not 0 <= limit_minor <= rules.LIMIT_MOST_MINOR or limit_minor == profile.limit_minor:
-        words = format_lazy(_("Another limit than now, up to {most}."), most=rules.LIMIT_MOST_MINOR // 100)
+    limited = limited_in(profile, currency)
+    most = rules.in_currency(rules.LIMIT_MOST_MINOR, limited.currency)
+    if not 0 <= limit_minor <= most or limit_minor == limited.limit_minor:
+        words = format_lazy(_("Another limit than now, up to {most}."), most=plain(Money(most, limited.currency)))
         raise Invalid(errors=[FieldError("/limit", words)])
     change = LimitChange.objects.create(
         person_id=person_id,
-        before_minor=profile.limit_minor,
+        currency=limited.currency,
+        before_minor=limited.limit_minor,
         limit_minor=limit_minor,
         reason=reason,
         by=str(by),
         at=at,
     )
-    Profile.objects.filter(pk=person_id).update(limit_minor=limit_minor)
-    limit, before = (Money(minor, profile.currency) for minor in (limit_minor, profile.limit_minor))
+    type(limited)._default_manager.filter(pk=limited.pk).update(limit_minor=limit_minor)
+    limit, before = (Money(minor, limited.currency) for minor in (limit_minor, limited.limit_minor))
     values: dict[str, Value] = {"amount": limit, "before": before, "when": at, "link": f"{settings.BASE_URL}/credit/"}
     item = inbox.Item(person_id=person_id, stage="limit_changed", about=change.id, due_at=at, values=values)
     inbox.write_notices([item], realm_id=profile.realm_id, at=at)
     return change
+
+
+def limited_in(profile: Profile, currency: str) -> Limited:
+    """What the person may owe of a currency: their own where none is named.
+
+    Raises:
+        NotFound: they have never opened anything in it.
+    """
+    if currency in ("", profile.currency):
+        return profile
+    found = currency_limits_of(profile.person_id).filter(currency=currency).first()
+    if found is None:
+        raise NotFound
+    return found

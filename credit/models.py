@@ -13,6 +13,7 @@ from credit import rules
 from kernel import guards
 from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Identified, Realm
+from kernel.money import MOST_MINOR
 from merchants.models import Merchant, Service
 
 _LIMIT_KEPT = """
@@ -22,37 +23,20 @@ _LIMIT_KEPT = """
     END IF;
     RETURN NEW;
 """
+_NOT_NEGATIVE = Q(held_minor__gte=0, outstanding_minor__gte=0, limit_minor__gte=0)
 
 
-class Profile(models.Model):
-    """信用档案: a person's score, limit, and how much of it is held by open orders or owed."""
+class Limited(models.Model):
+    """How much of one currency may be owed at once, and how much of that is held by open orders or owed."""
 
-    person = models.OneToOneField(Person, models.PROTECT, primary_key=True, related_name="profile")
-    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
     currency = models.CharField(max_length=3, default="CNY")
-    score = models.PositiveSmallIntegerField(default=rules.SCORE_FIRST)
     limit_minor = models.BigIntegerField()
     held_minor = models.BigIntegerField(default=0)
     outstanding_minor = models.BigIntegerField(default=0)
-    open_orders = models.PositiveIntegerField(default=0)
-    overdue_orders = models.PositiveIntegerField(default=0)
-    kept_orders = models.PositiveIntegerField(default=0)
-    breached_orders = models.PositiveIntegerField(default=0)
-    #: Orders that are being paid by a hardship plan: until they are, there are no new ones.
-    eased_orders = models.PositiveIntegerField(default=0)
-    frozen_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(
-                name="what_is_used_is_not_negative",
-                condition=Q(held_minor__gte=0, outstanding_minor__gte=0, limit_minor__gte=0),
-            ),
-            models.CheckConstraint(
-                name="a_score_has_bounds", condition=Q(score__range=(rules.SCORE_LOWEST, rules.SCORE_HIGHEST))
-            ),
-        ]
+        abstract = True
         triggers = [
             pgtrigger.Trigger(
                 name="a_hold_stays_within_the_limit",
@@ -62,9 +46,6 @@ class Profile(models.Model):
             )
         ]
 
-    def __str__(self) -> str:
-        return f"{self.person_id} {self.score}"
-
     @property
     def used_minor(self) -> int:
         return self.held_minor + self.outstanding_minor
@@ -73,9 +54,52 @@ class Profile(models.Model):
     def available_minor(self) -> int:
         return max(0, self.limit_minor - self.used_minor)
 
+
+class Profile(Limited):
+    """信用档案: a person's score and record, and their limit in the currency of the first service they opened."""
+
+    person = models.OneToOneField(Person, models.PROTECT, primary_key=True, related_name="profile")
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    score = models.PositiveSmallIntegerField(default=rules.SCORE_FIRST)
+    open_orders = models.PositiveIntegerField(default=0)
+    overdue_orders = models.PositiveIntegerField(default=0)
+    kept_orders = models.PositiveIntegerField(default=0)
+    breached_orders = models.PositiveIntegerField(default=0)
+    #: Orders that are being paid by a hardship plan: until they are, there are no new ones.
+    eased_orders = models.PositiveIntegerField(default=0)
+    frozen_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta(Limited.Meta):
+        constraints = [
+            models.CheckConstraint(name="what_is_used_is_not_negative", condition=_NOT_NEGATIVE),
+            models.CheckConstraint(
+                name="a_score_has_bounds", condition=Q(score__range=(rules.SCORE_LOWEST, rules.SCORE_HIGHEST))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} {self.score}"
+
     @property
     def band(self) -> str:
         return rules.band_of(self.score)
+
+
+class CurrencyLimit(Identified, Limited):
+    """What the person may owe of a currency other than their profile's. Their counts and score are the profile's."""
+
+    prefix = "cul"
+
+    person = models.ForeignKey(Person, models.PROTECT, related_name="currency_limits")
+
+    class Meta(Limited.Meta):
+        constraints = [
+            models.CheckConstraint(name="what_is_used_of_a_currency_is_not_negative", condition=_NOT_NEGATIVE),
+            models.UniqueConstraint(fields=["person", "currency"], name="a_currency_has_one_limit_for_a_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} {self.currency}"
 
 
 class AgreementEvent(History):
@@ -212,6 +236,7 @@ class LimitChange(Identified):
     append_only: ClassVar[bool] = True
 
     person = models.ForeignKey(Person, models.PROTECT, related_name="limit_changes")
+    currency = models.CharField(max_length=3, default="CNY")
     before_minor = models.BigIntegerField()
     limit_minor = models.BigIntegerField()
     reason = models.CharField(max_length=200)
@@ -222,7 +247,9 @@ class LimitChange(Identified):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                name="a_limit_has_bounds", condition=Q(limit_minor__range=(0, rules.LIMIT_MOST_MINOR))
+                name="a_limit_has_bounds",
+                condition=Q(limit_minor__range=(0, rules.LIMIT_MOST_MINOR))
+                | Q(limit_minor__range=(0, MOST_MINOR)) & ~Q(currency="CNY"),
             )
         ]
         triggers = guards.append_only()

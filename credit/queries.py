@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from accounts.models import Person
-from credit.models import Agreement, Decision, Profile, ScoreChange
+from credit.models import Agreement, CurrencyLimit, Decision, Limited, Profile, ScoreChange
 from credit.rules import Facts, Known
 from kernel.prepared import Reading
 from kernel.refusal import NotFound
@@ -22,21 +22,32 @@ class Standing:
     agreement: Agreement
     profile: Profile | None
 
+    @property
+    def abroad(self) -> bool:
+        """Whether the service is in another currency than the person's own."""
+        return self.profile is not None and self.profile.currency != self.agreement.service.currency
+
     def facts(self, asked_minor: int) -> Facts:
-        """What an assessment of this much more would look at."""
+        """What an assessment of this much more, in the service's currency, would look at."""
         person, profile = self.agreement.person, self.profile
+        limited = self._limited() if self.abroad else profile
         return Facts(
             verified=person is not None and person.verified_at is not None,
             score=profile.score if profile else 0,
             score_min=self.agreement.service.score_min,
-            limit_minor=profile.limit_minor if profile else 0,
-            used_minor=profile.used_minor if profile else 0,
+            limit_minor=limited.limit_minor if limited else 0,
+            used_minor=limited.used_minor if limited else 0,
             asked_minor=asked_minor,
             overdue_orders=profile.overdue_orders if profile else 0,
             open_orders=profile.open_orders if profile else 0,
             frozen=profile is not None and profile.frozen_at is not None,
             eased_orders=profile.eased_orders if profile else 0,
         )
+
+    def _limited(self) -> Limited | None:
+        return CurrencyLimit.objects.filter(
+            person=self.agreement.person, currency=self.agreement.service.currency
+        ).first()
 
 
 def standing_of(agreement_id: UUID) -> Standing:
@@ -103,6 +114,11 @@ def last_decision(agreement_id: UUID, person_id: UUID, *, out_order_no: str = ""
 def profile_of(person_id: UUID) -> Profile | None:
     """The person's profile; none before they opened their first service."""
     return Profile.objects.filter(pk=person_id).first()
+
+
+def currency_limits_of(person_id: UUID) -> QuerySet[CurrencyLimit]:
+    """What the person may owe of currencies other than their profile's, by their codes."""
+    return CurrencyLimit.objects.filter(person_id=person_id).order_by("currency")
 
 
 def score_changes_of(person_id: UUID) -> QuerySet[ScoreChange]:

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from fractions import Fraction
+
+from kernel.money import EXPONENTS
 
 #: Which rules judged: written beside every decision.
 POLICY = "2026-11"
@@ -13,6 +16,31 @@ OPEN_ORDERS_MAX = 20
 BANDS = ((350, "D", 0), (550, "C", 100_000), (600, "B", 500_000), (700, "A", 1_000_000), (800, "S", 2_000_000))
 #: No colleagues set a limit higher.
 LIMIT_MOST_MINOR = 10_000_000
+#: What the bands' yuan come to in whole units of other currencies: coarse, the same for everybody, and no rate: by it a
+#: limit is chosen once, and nothing is ever exchanged or summed.
+YUAN_IN: Mapping[str, Fraction] = {
+    code: Fraction(units)
+    for units, codes in {
+        "1/20": "BHD KWD OMR",
+        "1/10": "GBP",
+        "1/8": "CHF EUR",
+        "1/7": "USD",
+        "1/5": "AUD CAD NZD SGD",
+        "1/2": "AED BRL MYR PLN SAR",
+        "1": "CNY DKK HKD MOP NOK SEK",
+        "2": "MXN ZAR",
+        "4": "THB TRY TWD",
+        "5": "PHP",
+        "10": "INR RUB",
+        "20": "JPY",
+        "40": "PKR",
+        "60": "KZT",
+        "200": "KRW",
+        "2000": "IDR",
+        "3000": "VND",
+    }.items()
+    for code in codes.split()
+}
 #: After so many days without a broken promise, or known to us, a dimension is full.
 DAYS_FULL = 365
 SCORE_STEP = {"kept": 2, "breached": -40, "cleared": 10}
@@ -83,9 +111,15 @@ def band_of(score: int) -> str:
     return next(name for floor, name, _ in reversed(BANDS) if score >= floor)
 
 
-def limit_of(score: int) -> int:
-    """How much may be owed at once at this score (minor units)."""
-    return next(limit for floor, _, limit in reversed(BANDS) if score >= floor)
+def limit_of(score: int, currency: str = "CNY") -> int:
+    """How much of a currency may be owed at once at this score (minor units); nothing of one that is not offered."""
+    return in_currency(next(limit for floor, _, limit in reversed(BANDS) if score >= floor), currency)
+
+
+def in_currency(fen: int, currency: str) -> int:
+    """The limit of so many hundredths of a yuan, in another currency's minor units and rounded down."""
+    places = EXPONENTS.get(currency, 2)
+    return int(fen * YUAN_IN.get(currency, Fraction()) * Fraction(10) ** (places - 2))
 
 
 def score_after(score: int, step: str) -> int:

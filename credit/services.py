@@ -1,6 +1,6 @@
 """Who may owe: services are opened and closed, promises assessed, limits held and freed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from uuid import UUID
@@ -10,10 +10,12 @@ from django.db.models import F
 
 from accounts.models import Person
 from credit import rules
-from credit.models import Agreement, Decision, Profile, ScoreChange
+from credit.models import Agreement, Decision, Profile
 from credit.queries import Standing, standing_of
 from credit.refusals import AgreementState, AlreadyOpened, ServicePaused
+from credit.used import hold, open_limit
 from kernel.actor import Actor
+from kernel.money import Money
 from kernel.prepared import Question
 from kernel.refusal import NotFound
 from kernel.writes import insert_all
@@ -22,12 +24,6 @@ from merchants import services as merchants
 from merchants.models import Service
 from merchants.refusals import MerchantNotActive
 
-_HOLD = Question(
-    "UPDATE credit_profile SET held_minor = held_minor + $2, open_orders = open_orders + 1"
-    " WHERE person_id = $1 AND frozen_at IS NULL AND overdue_orders = 0 AND eased_orders = 0 AND open_orders < $3"
-    " AND limit_minor >= held_minor + outstanding_minor + $2 RETURNING 1",
-    ["uuid", "bigint", "int"],
-)
 _JOIN = Question(
     "UPDATE credit_agreement SET live_orders = live_orders + 1 WHERE id = $1 AND state = 'active' RETURNING 1",
     ["uuid"],
@@ -40,22 +36,6 @@ class Signing:
 
     agreement: Agreement
     decision: Decision
-
-
-@dataclass(slots=True)
-class Delta:
-    """What changes in one person's profile because of what happened to orders."""
-
-    person_id: UUID
-    held_minor: int = 0
-    outstanding_minor: int = 0
-    open_orders: int = 0
-    overdue_orders: int = 0
-    kept_orders: int = 0
-    breached_orders: int = 0
-    eased_orders: int = 0
-    score_step: str = ""
-    order_id: UUID | None = None
 
 
 @transaction.atomic
@@ -87,14 +67,15 @@ def request_agreement(
 
 
 @transaction.atomic
-def open_profile(person: Person, *, score: int = rules.SCORE_FIRST, at: datetime) -> Profile:
-    """The person's credit profile, made at the first opening."""
+def open_profile(person: Person, *, currency: str = "CNY", score: int = rules.SCORE_FIRST, at: datetime) -> Profile:
+    """The person's credit profile, made at the first opening in the currency of what is opened."""
     profile, _made = Profile.objects.get_or_create(
         person=person,
         defaults={
             "realm_id": person.realm_id,
             "score": score,
-            "limit_minor": rules.limit_of(score),
+            "currency": currency,
+            "limit_minor": rules.limit_of(score, currency),
             "created_at": at,
         },
     )
@@ -114,7 +95,8 @@ def sign_agreement(agreement_id: UUID, person_id: UUID, *, by: Actor, at: dateti
     if person is None:
         raise NotFound
     # Two agreements of one person for one service must not both see that there is none: the profile row is the queue.
-    open_profile(person, at=at)
+    currency = Service.objects.filter(agreements=agreement_id).values_list("currency", flat=True).first() or "CNY"
+    open_profile(person, currency=currency, at=at)
     profile = Profile.objects.select_for_update(no_key=True).get(pk=person_id)
     agreement = Agreement.objects.locked(agreement_id)
     if agreement.realm_id != person.realm_id:
@@ -127,7 +109,10 @@ def sign_agreement(agreement_id: UUID, person_id: UUID, *, by: Actor, at: dateti
     if opened.filter(state__in=[Agreement.State.ACTIVE, Agreement.State.CLOSING]).exists():
         raise AlreadyOpened
     agreement.person = person
-    decision = decide(Standing(agreement, profile), 0, occasion=Decision.Occasion.OPENING, at=at)
+    standing = Standing(agreement, profile)
+    if standing.abroad:
+        open_limit(profile, currency, at=at)
+    decision = decide(standing, 0, occasion=Decision.Occasion.OPENING, at=at)
     if decision.approved:
         agreement.activate(person_id, at=at)
         agreement.record("activated", by=by, at=at, decision=decision.id)
@@ -165,7 +150,8 @@ def decide(
         raise AgreementState
     facts = standing.facts(asked_minor)
     verdict = rules.assess(facts)
-    while holding and verdict.approved and not hold(agreement.person_id, asked_minor):
+    asked = Money(asked_minor, agreement.service.currency)
+    while holding and verdict.approved and not hold(agreement.person_id, asked, abroad=standing.abroad):
         facts = standing_of(agreement.id).facts(asked_minor)
         verdict = rules.assess(facts)
     decision = Decision(
@@ -188,14 +174,6 @@ def decide(
 def join_order(agreement_id: UUID) -> bool:
     """One more order lives under the agreement; False if it takes no new ones any more."""
     return bool(_JOIN.rows(agreement_id))
-
-
-def hold(person_id: UUID, amount_minor: int) -> bool:
-    """Set this much of the limit aside for an order; False, and nothing changed, if the profile no longer allows it.
-
-    The test and the change are one statement, so a limit cannot be passed however many ask at once.
-    """
-    return bool(_HOLD.rows(person_id, amount_minor, rules.OPEN_ORDERS_MAX))
 
 
 def leave_orders(agreement_ids: Iterable[UUID], *, by: Actor, at: datetime) -> None:
@@ -224,57 +202,6 @@ def rejoin_orders(agreement_ids: Iterable[UUID]) -> None:
     """Orders that had come to their end are owed again. Whether the agreement has ended meanwhile does not matter."""
     for agreement_id in sorted(agreement_ids):
         Agreement.objects.filter(pk=agreement_id).update(live_orders=F("live_orders") + 1)
-
-
-def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:
-    """Carry what happened to orders into the profiles of their people, in one statement, rows locked by key."""
-    counts = ("open_orders", "overdue_orders", "kept_orders", "breached_orders", "eased_orders")
-    columns = ("held_minor", "outstanding_minor", *counts)
-    sums: dict[UUID, list[int]] = {}
-    for delta in deltas:
-        row = sums.setdefault(delta.person_id, [0] * (len(columns) + 1))
-        for i, name in enumerate(columns):
-            row[i] += getattr(delta, name)
-        row[-1] += rules.SCORE_STEP.get(delta.score_step, 0)
-    people = sorted(sums)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            WITH rows AS (
-                SELECT p.person_id, v.* FROM unnest(
-                    %s::uuid[], %s::bigint[], %s::bigint[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[],
-                    %s::int[]
-                ) AS v(id, held, owed, open, overdue, kept, breached, eased, score)
-                JOIN credit_profile p ON p.person_id = v.id ORDER BY p.person_id FOR NO KEY UPDATE OF p)
-            UPDATE credit_profile p SET
-                held_minor = held_minor + rows.held, outstanding_minor = outstanding_minor + rows.owed,
-                open_orders = open_orders + rows.open, overdue_orders = overdue_orders + rows.overdue,
-                kept_orders = kept_orders + rows.kept, breached_orders = breached_orders + rows.breached,
-                eased_orders = eased_orders + rows.eased,
-                score = greatest(%s, least(%s, p.score + rows.score))
-            FROM rows WHERE p.person_id = rows.person_id RETURNING p.person_id, p.score
-            """,
-            [
-                people,
-                *([sums[p][i] for p in people] for i in range(len(columns) + 1)),
-                rules.SCORE_LOWEST,
-                rules.SCORE_HIGHEST,
-            ],
-        )
-        scores = dict(cursor.fetchall())
-    insert_all([_step(delta, scores[delta.person_id], at=at) for delta in deltas if delta.score_step])
-
-
-def _step(delta: Delta, score: int, *, at: datetime) -> ScoreChange:
-    """What raised or lowered the score, beside what it came to."""
-    return ScoreChange(
-        person_id=delta.person_id,
-        reason=delta.score_step,
-        order_id=delta.order_id,
-        score=score,
-        delta=rules.SCORE_STEP[delta.score_step],
-        at=at,
-    )
 
 
 def _terminate(agreement: Agreement, *, by: Actor, at: datetime) -> None:

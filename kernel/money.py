@@ -7,6 +7,12 @@ from typing import Self
 
 #: Decimal places of the minor unit (ISO 4217); two where not named.
 EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0, "BHD": 3, "KWD": 3, "OMR": 3}
+_OFFERED = (
+    "AED AUD BHD BRL CAD CHF CNY DKK EUR GBP HKD IDR INR JPY KRW KWD KZT MOP MXN MYR NOK NZD OMR PHP PKR PLN RUB SAR"
+    " SEK SGD THB TRY TWD USD VND ZAR"
+)
+#: What services may be offered in. For each of them there is a limit (credit.rules.YUAN_IN).
+OFFERED = frozenset(_OFFERED.split())
 #: What one amount may reach (minor units): far below the 2^63 of a bigint column, so that sums stay inside it.
 MOST_MINOR = 10**12
 BPS = 10_000

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import Person
 from credit.models import Profile
+from credit.queries import currency_limits_of
 from kernel.paper import Facts, Paper, Table, Text
 from kernel.templatetags.house import minor, moment
 from orders.models import Order
@@ -27,6 +28,17 @@ Passwords, keys for signing in and tokens by which money is taken are not in it;
 """
 
 
+def _credit(person: Person) -> list[tuple[str, str]]:
+    profile = Profile.objects.filter(person=person).first()
+    if profile is None:
+        return []
+    said = [(_("Your score"), str(profile.score))]
+    for row in (profile, *currency_limits_of(person.id)):
+        said.append((_("Your limit"), minor(row.limit_minor, row.currency)))
+        said.append((_("Owed"), minor(row.outstanding_minor, row.currency)))
+    return said
+
+
 def paper_of(person: Person, counts: Mapping[str, int], *, at: datetime) -> Paper:
     """Who somebody is to us, their latest orders, and what the files hold; in the language and zone switched on."""
     who = [
@@ -35,13 +47,7 @@ def paper_of(person: Person, counts: Mapping[str, int], *, at: datetime) -> Pape
         (_("Our number for you"), person.public_id),
         (_("With us since"), _at(person.created_at)),
     ]
-    profile = Profile.objects.filter(person=person).first()
-    if profile is not None:
-        who += [
-            (_("Your score"), str(profile.score)),
-            (_("Your limit"), minor(profile.limit_minor, profile.currency)),
-            (_("Owed"), minor(profile.outstanding_minor, profile.currency)),
-        ]
+    who += _credit(person)
     latest = Order.objects.filter(person=person).select_related("merchant").order_by("-id")[:ORDERS_MAX]
     orders = [
         (_at(order.created_at), order.merchant.name, order.title, minor(order.total_minor, order.currency) or "—")

@@ -34,7 +34,7 @@ from billing.models import (
     Wallet,
     WalletEntry,
 )
-from credit.models import Agreement, AgreementEvent, Decision, LimitChange, Profile, ScoreChange
+from credit.models import Agreement, AgreementEvent, CurrencyLimit, Decision, LimitChange, Profile, ScoreChange
 from kernel import ids
 from ledger.models import Posting
 from merchants.models import Event
@@ -114,6 +114,7 @@ TABLES: tuple[Table, ...] = (
     Table("letters", Letter, _by_user),
     Table("notices", Notice, _by_person, (Part("notice_deliveries", Delivery, "notice_id"),)),
     Table("credit", Profile, _by_person),
+    Table("limits_in_other_currencies", CurrencyLimit, _by_person),
     Table(
         "agreements",
         Agreement,

@@ -42,6 +42,7 @@ def standing(visitor: Visitor) -> HttpResponse:
     return visitor.show(
         "credit/standing.html",
         profile=profile,
+        limits=[profile, *queries.currency_limits_of(person.id)],
         lowest=rules.SCORE_LOWEST,
         highest=rules.SCORE_HIGHEST,
         steps=rules.SCORE_STEP,

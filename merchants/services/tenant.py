@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
 from kernel.models import LIVE
+from kernel.money import OFFERED
 from kernel.refusal import FieldError, Invalid, NotFound, Refusal
 from merchants import rules
 from merchants.models import ApiKey, Merchant, Service
@@ -93,8 +94,10 @@ def offer_service(merchant_id: UUID, terms: dict[str, Any], *, by: Actor, at: da
 
     Raises:
         UnknownPolicy: it is to be collected by a policy that there is not.
-        Invalid: a merchant sets its own fee, where money is real.
+        Invalid: a merchant sets its own fee, where money is real; nobody here has a limit in its currency.
     """
+    if terms.get("currency", "CNY") not in OFFERED:
+        raise Invalid(errors=[FieldError("/currency", _("Nothing is offered in this currency here."))])
     own = by.kind in {"merchant", "member"} and terms.get("fee_bps", STANDARD_FEE_BPS) != STANDARD_FEE_BPS
     if own and Merchant.objects.filter(pk=merchant_id, realm_id=LIVE).exists():
         raise Invalid(errors=[FieldError("/fee_bps", _("The platform sets the fee in live mode: leave it out."))])

@@ -9,8 +9,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 
-from credit import services as credit
-from credit.services import Delta
+from credit.used import Delta, change_profiles
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import BPS, Money
@@ -21,6 +20,7 @@ from ledger import services as ledger
 from ledger.services import Fact
 from orders import rules
 from orders.models import Obligation, Order
+from orders.services.promise import change_for
 from orders.services.tell import news_of, tell
 
 OVERDUE, DAY_END = Actor.system("overdue"), Actor.system("day_end")
@@ -101,7 +101,7 @@ def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
         order.fall_overdue(at=at)
     record_all(fallen, "overdue", by=OVERDUE, at=at)
     if deltas:
-        credit.change_profiles(deltas, at=at)
+        change_profiles(deltas, at=at)
         tell((news_of(order, "order.overdue") for order in fallen), realm_id=realm_id, at=at)
     return len(rows)
 
@@ -109,8 +109,8 @@ def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
 def _breach(order: Order) -> Delta:
     """What falling overdue does to its person: a promise is broken once, however often new dates are agreed after."""
     if order.overdue_at is not None:
-        return Delta(order.person_id, overdue_orders=1)
-    return Delta(order.person_id, overdue_orders=1, breached_orders=1, score_step="breached", order_id=order.id)
+        return change_for(order, overdue_orders=1)
+    return change_for(order, overdue_orders=1, breached_orders=1, score_step="breached", order_id=order.id)
 
 
 def close_days(realm_id: int, *, at: datetime, limit: int) -> int:
@@ -221,8 +221,8 @@ def _accrue(
         )
         for line, (fee, amount) in zip(lines, group, strict=True):
             facts.append(Fact(line.id, "late_fee", rules.accrual_moves(amount, fee.order.terms), fee.order_id))
-    deltas = [Delta(fee.person_id, outstanding_minor=amount.minor) for fee, amount in (*new, *more)]
-    credit.change_profiles(deltas, at=at)
+    deltas = [Delta(fee.person_id, fee.currency, outstanding_minor=amount.minor) for fee, amount in (*new, *more)]
+    change_profiles(deltas, at=at)
     ledger.post(facts, realm_id=new[0][0].realm_id if new else more[0][0].realm_id, at=at)
 
 
@@ -255,7 +255,7 @@ def waive_late_fees(order: Order, rows: Sequence[Obligation], *, by: Actor, at: 
         for line, fee in zip(lines, owed, strict=True)
     ]
     ledger.post(facts, realm_id=order.realm_id, at=at)
-    return [Delta(order.person_id, outstanding_minor=-fee.minor) for fee in owed]
+    return [change_for(order, outstanding_minor=-fee.minor) for fee in owed]
 
 
 GOING_OVERDUE = Sweep(

@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from credit import services as credit
-from credit.services import Delta
+from credit.used import change_profiles
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
@@ -17,7 +17,7 @@ from ledger.rules import Account, Move
 from ledger.services import Fact
 from orders import rules
 from orders.models import Obligation, Order
-from orders.services.promise import keep_promise
+from orders.services.promise import change_for, keep_promise
 from orders.services.tell import news_of, news_of_obligation, tell
 
 _ORDERS_OF = Reading(lambda keys: Obligation.objects.filter(pk__any=keys).values_list("order_id"), ["uuid[]"])
@@ -62,7 +62,7 @@ def receive(payments: Sequence[Payment], *, by: Actor, at: datetime) -> list[Ord
         moves = _moves(row, payment.amount, _principal_paid(order, siblings[order.id]), payment.clearing)
         _take(row, payment.amount)
         facts.append(Fact(payment.cause, "recovered" if lost else "collected", moves, order.id))
-        deltas.append(Delta(order.person_id, outstanding_minor=0 if lost else -payment.amount.minor))
+        deltas.append(change_for(order, outstanding_minor=0 if lost else -payment.amount.minor))
     finished = [row for row in paid if not row.owed]
     record_all(finished, "paid", by=by, at=at)
     record_all([row for row in paid if row.owed], "part_paid", by=by, at=at)
@@ -72,7 +72,7 @@ def receive(payments: Sequence[Payment], *, by: Actor, at: datetime) -> list[Ord
         deltas.append(keep_promise(order, at=at))
         news.append(news_of(order, "order.deducted"))
     record_all(done, "deducted", by=by, at=at)
-    credit.change_profiles(deltas, at=at)
+    change_profiles(deltas, at=at)
     credit.leave_orders([order.agreement_id for order in done], by=by, at=at)
     realm_id = paid[0].realm_id
     ledger.post(facts, realm_id=realm_id, at=at)

@@ -11,8 +11,7 @@ from django.db import transaction
 
 from accounts.models import Person
 from accounts.wording import Phrase
-from credit import services as credit
-from credit.services import Delta
+from credit.used import change_profiles
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money, totals
@@ -23,6 +22,7 @@ from orders.refusals import CannotEase, ConcernOpen, DebtChanged, NothingToEase
 from orders.rules import Offer
 from orders.services.claims import keep_plans
 from orders.services.concerns import close_concern, judge_text, lock_open, tell_person
+from orders.services.promise import change_for
 from orders.services.tell import news_of, tell
 
 #: How a plan that was granted by itself is told.
@@ -160,8 +160,8 @@ def _agree(
     keep_plans(made, Plan.Why.EASED, at=at)
     orders = sorted({row.order for row in rows}, key=lambda order: order.id)
     deltas = [
-        Delta(
-            order.person_id,
+        change_for(
+            order,
             overdue_orders=-1 if order.state == Order.State.OVERDUE else 0,
             eased_orders=0 if order.eased_at else 1,
         )
@@ -172,7 +172,7 @@ def _agree(
         if order.state == Order.State.OVERDUE:
             order.start_anew()
     record_all(orders, "eased", by=by, at=at, data=[_told(order, offer, concern) for order in orders])
-    credit.change_profiles(deltas, at=at)
+    change_profiles(deltas, at=at)
     news = [news_of(order, "order.rescheduled", due_at=_last_due(made, order)) for order in orders]
     tell(news, realm_id=person.realm_id, at=at)
     return {"parts": offer.parts, "every_days": offer.every_days, "due": _due(made)}

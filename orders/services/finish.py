@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from credit import services as credit
-from credit.services import Delta
+from credit.used import Delta, change_profiles
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
@@ -32,7 +32,7 @@ from orders.refusals import (
 )
 from orders.services.age import waive_late_fees
 from orders.services.pause import hold_reported
-from orders.services.promise import keep_promise
+from orders.services.promise import change_for, keep_promise
 from orders.services.tell import news_of, news_of_obligation, tell
 
 
@@ -78,7 +78,7 @@ def complete_order(order_id: UUID, final: Final, *, by: Actor, at: datetime) -> 
         changes["end_location"] = final.end_location
     order.complete(total, at=at, **changes)
     order.record("completed", by=by, at=at, total=total.minor)
-    deltas = [Delta(order.person_id, held_minor=-order.ceiling_minor, outstanding_minor=total.minor, open_orders=-1)]
+    deltas = [change_for(order, held_minor=-order.ceiling_minor, outstanding_minor=total.minor, open_orders=-1)]
     news = [news_of(order, "order.completed", due_at=due_at)]
     if total:
         record_all([_obligation(order, due_at)], "owed", by=by, at=at)
@@ -112,7 +112,7 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
         raise OrderState(f"The order is {before}.")
     every = _untouched(order)
     obligations = _principal(every)
-    delta = Delta(order.person_id)
+    delta = change_for(order)
     if before == Order.State.OPEN:
         delta.held_minor, delta.open_orders = -order.ceiling_minor, -1
     for obligation in obligations:
@@ -156,7 +156,7 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
     order.lower(Money(total, order.currency))
     line = order.record("modified", by=by, at=at, total=total, reason=reason)
     _shrink(obligations, before.minor - total, by=by, at=at)
-    deltas = [Delta(order.person_id, outstanding_minor=total - before.minor)]
+    deltas = [change_for(order, outstanding_minor=total - before.minor)]
     deltas += waive_late_fees(order, [] if total else every, by=by, at=at)
     news = [news_of(order, "order.modified", reason=reason)]
     if not any(obligation.owed for obligation in every):
@@ -196,7 +196,7 @@ def mark_paid(order_id: UUID, paid_at: datetime, reference: str, *, by: Actor, a
     for obligation in obligations:
         obligation.finish()
     record_all(obligations, "paid_elsewhere", by=by, at=at)
-    deltas = [Delta(order.person_id, outstanding_minor=-owed), *waive_late_fees(order, every, by=by, at=at)]
+    deltas = [change_for(order, outstanding_minor=-owed), *waive_late_fees(order, every, by=by, at=at)]
     deltas.append(keep_promise(order, at=at))
     order.record("paid_elsewhere", by=by, at=at, reference=reference, paid_at=paid_at)
     _settle_credit(order, deltas, by=by, at=at)
@@ -295,6 +295,6 @@ def _shrink(obligations: list[Obligation], less: int, *, by: Actor, at: datetime
 
 def _settle_credit(order: Order, deltas: Sequence[Delta], *, by: Actor, at: datetime) -> None:
     """Carry it into the profile, and let the agreement go if this was its last order."""
-    credit.change_profiles(deltas, at=at)
+    change_profiles(deltas, at=at)
     if order.state in (Order.State.DEDUCTED, Order.State.CANCELLED):
         credit.leave_orders([order.agreement_id], by=by, at=at)

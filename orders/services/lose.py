@@ -6,8 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from credit import services as credit
-from credit.services import Delta
+from credit.used import change_profiles
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.refusal import SecondNeeded
@@ -17,6 +16,7 @@ from ledger.services import Fact
 from orders import rules
 from orders.models import Obligation, Order
 from orders.refusals import DeductionInFlight, OrderState
+from orders.services.promise import change_for
 from orders.services.tell import news_of_obligation, tell
 
 
@@ -47,7 +47,7 @@ def write_off(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Order:
     lines = record_all(rows, "written_off", by=by, at=at, data=[{"reason": reason}] * len(rows))
     order.record("written_off", by=by, at=at, note=reason)
     lost = sum(row.written_off_minor for row in rows)
-    credit.change_profiles([Delta(order.person_id, outstanding_minor=-lost)], at=at)
+    change_profiles([change_for(order, outstanding_minor=-lost)], at=at)
     facts = [Fact(line.id, "written_off", _moves(order, row), order.id) for line, row in zip(lines, rows, strict=True)]
     ledger.post(facts, realm_id=order.realm_id, at=at)
     news = [news_of_obligation(row, "obligation.written_off") for row in rows]

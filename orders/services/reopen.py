@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from credit import services as credit
-from credit.services import Delta
+from credit.used import Delta, change_profiles
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
@@ -18,6 +18,7 @@ from ledger.services import Fact
 from orders import rules
 from orders.models import Obligation, Order
 from orders.refusals import DeductionInFlight
+from orders.services.promise import change_for
 from orders.services.tell import news_of, tell
 
 #: The posting of what is owed again, and of what somebody else bears.
@@ -62,7 +63,10 @@ def owe_again(gone: Sequence[TakenBack], *, by: Actor, at: datetime) -> None:
         else:
             row.owe_more(one.amount)
             part.append(row)
-    deltas = [Delta(rows[one.obligation_id].person_id, outstanding_minor=one.amount.minor) for one in gone]
+    deltas = [
+        Delta(rows[one.obligation_id].person_id, one.amount.currency, outstanding_minor=one.amount.minor)
+        for one in gone
+    ]
     fallen = [orders[key] for key in sorted({row.order_id for row in whole})]
     fallen = [order for order in fallen if order.state != Order.State.OVERDUE]
     credit.rejoin_orders([order.agreement_id for order in fallen if order.state == Order.State.DEDUCTED])
@@ -73,7 +77,7 @@ def owe_again(gone: Sequence[TakenBack], *, by: Actor, at: datetime) -> None:
     for changed, kind in ((whole, "owed_again"), (part, "owed_more")):
         record_all(changed, kind, by=by, at=at)
     record_all(fallen, "owed_again", by=by, at=at)
-    credit.change_profiles(deltas, at=at)
+    change_profiles(deltas, at=at)
     facts = [Fact(one.cause, OWED_AGAIN, _again(rows[one.obligation_id], one), _order(rows, one)) for one in gone]
     realm_id = next(iter(orders.values())).realm_id
     ledger.post(facts, realm_id=realm_id, at=at)
@@ -116,8 +120,8 @@ def _broken(order: Order) -> Delta:
     """What it does to the person's record: a promise that counted as kept was not; one is broken once."""
     again = order.state == Order.State.DEDUCTED
     first = order.overdue_at is None
-    return Delta(
-        order.person_id,
+    return change_for(
+        order,
         overdue_orders=1,
         kept_orders=-1 if again and first else 0,
         breached_orders=1 if first else 0,

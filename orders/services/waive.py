@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from credit import services as credit
+from credit.used import change_profiles
 from kernel.actor import Actor
 from kernel.refusal import SecondNeeded
 from orders.models import Obligation, Order
@@ -42,7 +43,7 @@ def waive_fees(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Order
         deltas.append(keep_promise(order, at=at))
         order.record("deducted", by=by, at=at)
         tell([news_of(order, "order.deducted")], realm_id=order.realm_id, at=at)
-    credit.change_profiles(deltas, at=at)
+    change_profiles(deltas, at=at)
     if order.state == Order.State.DEDUCTED:
         credit.leave_orders([order.agreement_id], by=by, at=at)
     return order

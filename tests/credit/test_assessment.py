@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from accounts import services as accounts
 from accounts.models import Person
-from credit import rules
+from credit import rules, used
 from credit import services as credit
 from credit.models import Decision, Profile
 from credit.rules import Facts, Reason, Verdict, assess
+from kernel.money import Money
 from orders import services as orders
 from tests.api import Api, refused
 from tests.conftest import BY, NOON, Shop, make_shop, opened, ordered, someone
@@ -128,7 +129,7 @@ def test_a_limit_lowered_under_what_is_used_still_lets_go_of_it_and_grants_no_mo
     order = ordered(power_bank, opened(power_bank, ada))
     Profile.objects.filter(pk=ada.id).update(limit_minor=1)
 
-    assert not credit.hold(ada.id, 1)
+    assert not used.hold(ada.id, Money(1))
     orders.complete_order(order.id, orders.Final(total=order.ceiling_minor - 1), by=BY, at=NOON)
 
     profile = Profile.objects.get(pk=ada.id)

@@ -14,7 +14,7 @@ TABLES = {
     "billing.Callback", "billing.Case", "billing.ChannelReport", "billing.Deduction", "billing.DeductionEvent",
     "billing.DeductionLine", "billing.Dispute", "billing.DisputeEvent", "billing.DisputeLine",
     "billing.Instrument", "billing.InstrumentChange", "billing.Invoice", "billing.InvoiceLine", "billing.Outage",
-    "billing.Payout",
+    "billing.Payout", "credit.CurrencyLimit",
     "billing.PayoutAccount", "billing.PayoutAccountEvent", "billing.PayoutEvent", "billing.Refund",
     "billing.RefundEvent", "billing.RefundPart", "billing.RefundPartEvent", "billing.RetryPolicy",
     "billing.Settlement", "billing.SettlementEvent", "billing.SettlementLine", "billing.StatementFile",

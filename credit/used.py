@@ -1,0 +1,136 @@
+"""How much of their limits people use: held by orders under way, owed, free again; and what is counted of them.
+
+A person's own currency stands in their profile, and every other one in a row of its own. Whoever changes one of those
+rows has the profile locked: it is the queue.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from credit import rules
+from credit.models import CurrencyLimit, Profile, ScoreChange
+from kernel.money import Money
+from kernel.prepared import Question
+from kernel.writes import insert_all
+
+_HOLD = Question(
+    "UPDATE credit_profile SET held_minor = held_minor + $2, open_orders = open_orders + 1"
+    " WHERE person_id = $1 AND frozen_at IS NULL AND overdue_orders = 0 AND eased_orders = 0 AND open_orders < $3"
+    " AND limit_minor >= held_minor + outstanding_minor + $2 AND currency = $4 RETURNING 1",
+    ["uuid", "bigint", "int", "text"],
+)
+_HOLD_ABROAD = Question(
+    "WITH p AS (SELECT person_id FROM credit_profile WHERE person_id = $1 AND frozen_at IS NULL AND overdue_orders = 0"
+    " AND eased_orders = 0 AND open_orders < $3 FOR NO KEY UPDATE),"
+    " held AS (UPDATE credit_currencylimit c SET held_minor = held_minor + $2 FROM p WHERE c.person_id = p.person_id"
+    " AND c.currency = $4 AND limit_minor >= held_minor + outstanding_minor + $2 RETURNING c.person_id)"
+    " UPDATE credit_profile p SET open_orders = p.open_orders + 1 FROM held WHERE p.person_id = held.person_id"
+    " RETURNING 1",
+    ["uuid", "bigint", "int", "text"],
+)
+#: Profiles are locked by key; what is of their own currency goes into them, the rest into the rows of the others.
+_CHANGE = """
+WITH locked AS MATERIALIZED (
+    SELECT person_id, currency FROM credit_profile WHERE person_id = ANY(%s) ORDER BY person_id FOR NO KEY UPDATE),
+money AS (
+    SELECT l.person_id, v.currency, v.held, v.owed, v.currency = l.currency AS own
+    FROM locked l JOIN unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bigint[]) AS v(id, currency, held, owed)
+         ON v.id = l.person_id),
+abroad AS (
+    UPDATE credit_currencylimit c SET held_minor = held_minor + m.held, outstanding_minor = outstanding_minor + m.owed
+    FROM money m WHERE c.person_id = m.person_id AND c.currency = m.currency AND NOT m.own RETURNING 1)
+UPDATE credit_profile p SET
+    held_minor = held_minor + coalesce(m.held, 0), outstanding_minor = outstanding_minor + coalesce(m.owed, 0),
+    open_orders = open_orders + n.open, overdue_orders = overdue_orders + n.overdue,
+    kept_orders = kept_orders + n.kept, breached_orders = breached_orders + n.breached,
+    eased_orders = eased_orders + n.eased, score = greatest(%s, least(%s, p.score + n.score))
+FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[])
+     AS n(id, open, overdue, kept, breached, eased, score)
+LEFT JOIN money m ON m.person_id = n.id AND m.own
+WHERE p.person_id = n.id RETURNING p.person_id, p.score
+"""
+_COUNTS = ("open_orders", "overdue_orders", "kept_orders", "breached_orders", "eased_orders")
+
+
+@dataclass(slots=True)
+class Delta:
+    """What changes for one person because of what happened to orders; the amounts are of one currency."""
+
+    person_id: UUID
+    currency: str
+    held_minor: int = 0
+    outstanding_minor: int = 0
+    open_orders: int = 0
+    overdue_orders: int = 0
+    kept_orders: int = 0
+    breached_orders: int = 0
+    eased_orders: int = 0
+    score_step: str = ""
+    order_id: UUID | None = None
+
+
+def hold(person_id: UUID, amount: Money, *, abroad: bool = False) -> bool:
+    """Set this much of the limit aside for an order; False, and nothing changed, if it is not allowed any longer.
+
+    The test and the change are one statement, so a limit cannot be passed however many ask at once. `abroad`: the
+    amount is not in the profile's own currency.
+    """
+    question = _HOLD_ABROAD if abroad else _HOLD
+    return bool(question.rows(person_id, amount.minor, rules.OPEN_ORDERS_MAX, amount.currency))
+
+
+def open_limit(profile: Profile, currency: str, *, at: datetime) -> CurrencyLimit:
+    """What somebody, whose locked profile this is, may owe of another currency: as much as their score gives them."""
+    limit, _made = CurrencyLimit.objects.get_or_create(
+        person_id=profile.person_id,
+        currency=currency,
+        defaults={"limit_minor": rules.limit_of(profile.score, currency), "created_at": at},
+    )
+    return limit
+
+
+def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:
+    """Carry what happened to orders into the profiles and limits of their people, in one statement."""
+    money: dict[tuple[UUID, str], list[int]] = defaultdict(lambda: [0, 0])
+    counts: dict[UUID, list[int]] = defaultdict(lambda: [0] * (len(_COUNTS) + 1))
+    for delta in deltas:
+        sums, row = money[delta.person_id, delta.currency], counts[delta.person_id]
+        sums[0] += delta.held_minor
+        sums[1] += delta.outstanding_minor
+        for place, name in enumerate(_COUNTS):
+            row[place] += getattr(delta, name)
+        row[-1] += rules.SCORE_STEP.get(delta.score_step, 0)
+    people, used = sorted(counts), sorted(money)
+    values: list[Any] = [
+        people,
+        [key for key, _ in used],
+        [code for _, code in used],
+        *_columns(money[key] for key in used),
+    ]
+    values += [rules.SCORE_LOWEST, rules.SCORE_HIGHEST, people, *_columns(counts[key] for key in people)]
+    with connection.cursor() as cursor:
+        cursor.execute(_CHANGE, values)
+        scores = dict(cursor.fetchall())
+    insert_all([_step(delta, scores[delta.person_id], at=at) for delta in deltas if delta.score_step])
+
+
+def _columns(rows: Iterable[list[int]]) -> list[list[int]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _step(delta: Delta, score: int, *, at: datetime) -> ScoreChange:
+    """What raised or lowered the score, beside what it came to."""
+    return ScoreChange(
+        person_id=delta.person_id,
+        reason=delta.score_step,
+        order_id=delta.order_id,
+        score=score,
+        delta=rules.SCORE_STEP[delta.score_step],
+        at=at,
+    )

@@ -1,0 +1,148 @@
+"""What is owed in one currency never counts against the limit of another: each has its own."""
+
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+from types import SimpleNamespace
+
+import pytest
+from django.apps import apps
+from django.db import connection
+
+from accounts import services as accounts
+from accounts.models import Person
+from billing.services import instruments
+from bnpl.invariants import violations
+from credit import limits, rules
+from credit.models import CurrencyLimit, Profile
+from kernel.money import MOST_MINOR, OFFERED
+from kernel.refusal import Invalid, NotFound
+from merchants import services as merchants
+from orders import services as orders
+from tests.api import Api
+from tests.conftest import BY, NOON, Shop, opened, ordered
+from tests.stillness import nothing_moves
+from tests.threads import at_once
+from tests.visiting import it_is, visiting, words
+
+YEN = {"name": "東京のロッカー", "currency": "JPY", "mode": "dynamic", "ceiling_minor": 60_000}
+
+
+def abroad(shop: Shop, **terms: object) -> Shop:
+    """The same merchant's service in yen."""
+    return replace(shop, service=merchants.offer_service(shop.merchant.id, YEN | terms, by=BY, at=NOON))
+
+
+def used_of(person: Person) -> dict[str, tuple[int, int, int]]:
+    """Limit, held and owed, by currency."""
+    rows = [Profile.objects.get(pk=person.id), *CurrencyLimit.objects.filter(person=person)]
+    return {row.currency: (row.limit_minor, row.held_minor, row.outstanding_minor) for row in rows}
+
+
+def limit_of(person: Person, currency: str) -> int:
+    return rules.limit_of(Profile.objects.get(pk=person.id).score, currency)
+
+
+def test_each_currency_has_a_limit_of_its_own(power_bank: Shop, ada: Person) -> None:
+    locker = abroad(power_bank)
+    home, away = ordered(power_bank, opened(power_bank, ada)), ordered(locker, opened(locker, ada), currency="JPY")
+    yuan, yen = limit_of(ada, "CNY"), limit_of(ada, "JPY")
+    assert used_of(ada) == {"CNY": (yuan, 9_900, 0), "JPY": (yen, 60_000, 0)}
+    assert Profile.objects.get(pk=ada.id).open_orders == 2
+
+    orders.complete_order(away.id, orders.Final(total=1_234), by=BY, at=NOON)
+    assert used_of(ada) == {"CNY": (yuan, 9_900, 0), "JPY": (yen, 0, 1_234)}
+    assert list(violations()) == []
+    for order in (home, away):
+        orders.cancel_order(order.id, "x", by=BY, at=NOON)
+    assert used_of(ada) == {"CNY": (yuan, 0, 0), "JPY": (yen, 0, 0)}
+    assert list(violations()) == []
+
+
+def test_what_is_too_much_in_one_currency_is_refused_whatever_is_left_in_another(power_bank: Shop, ada: Person) -> None:
+    locker = abroad(power_bank, ceiling_minor=limit_of_first("JPY"))
+    agreement = opened(locker, ada)
+    ordered(locker, agreement, currency="JPY")
+    wish = {"title": "ロッカー", "currency": "JPY", "out_order_no": "second", "agreement": agreement.public_id}
+    with nothing_moves("credit_decision"):
+        refused = Api(power_bank).post("orders", wish)
+    assert (refused.status_code, refused.json()["reason"]) == (402, "amount_too_high")
+    assert ordered(power_bank, opened(power_bank, ada)).state == "open"
+    assert list(violations()) == []
+
+
+def limit_of_first(currency: str) -> int:
+    return rules.limit_of(instruments.SANDBOX_SCORE, currency)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_at_once_do_not_pass_a_limit_of_another_currency(power_bank: Shop, ada: Person) -> None:
+    locker = abroad(power_bank, ceiling_minor=limit_of_first("JPY") // 3)
+    opened(power_bank, ada)
+    agreement = opened(locker, ada)
+    wishes = [
+        orders.Wish(agreement_id=agreement.id, out_order_no=f"J{n}", title="ロッカー", currency="JPY") for n in range(6)
+    ]
+    outcomes = at_once(*[partial(orders.open_order, locker.merchant.id, wish, by=BY, at=NOON) for wish in wishes])
+    assert sum(outcome.order is not None for outcome in outcomes) == 3
+    assert used_of(ada)["JPY"] == (limit_of_first("JPY"), 3 * locker.service.ceiling_minor, 0)
+    assert Profile.objects.get(pk=ada.id).open_orders == 3
+
+
+def test_the_first_service_opened_says_which_currency_is_a_persons_own(power_bank: Shop) -> None:
+    person = accounts.make_sandbox_person("花子", realm_id=power_bank.realm_id, by=BY, at=NOON)
+    locker = abroad(power_bank)
+    opened(locker, person)
+    assert used_of(person) == {"JPY": (limit_of(person, "JPY"), 0, 0)}
+    opened(power_bank, person)
+    assert used_of(person) == {"JPY": (limit_of(person, "JPY"), 0, 0), "CNY": (limit_of(person, "CNY"), 0, 0)}
+
+
+def test_the_page_shows_each_limit_and_two_colleagues_set_each(power_bank: Shop, ada: Person) -> None:
+    it_is(NOON, ada)
+    opened(power_bank, ada)
+    page = words(visiting(ada).get("/credit/"))
+    assert (page.count("可用"), "每种货币各有额度" in page) == (1, False)
+    opened(abroad(power_bank), ada)
+    limits.change_limit(ada.id, 77_000, "x", currency="JPY", by=BY, at=NOON)
+    page = words(visiting(ada).get("/credit/"))
+    assert "JP¥77,000" in page
+    assert "每种货币各有额度" in page
+    assert list(violations()) == []
+    with nothing_moves(), pytest.raises(NotFound):
+        limits.change_limit(ada.id, 1, "x", currency="EUR", by=BY, at=NOON)
+    with nothing_moves(), pytest.raises(Invalid):
+        limits.change_limit(ada.id, 77_000, "x", currency="JPY", by=BY, at=NOON)
+
+
+@pytest.mark.parametrize("currency", ["XXX", "ABC"])
+def test_nothing_is_offered_in_a_currency_without_limits(power_bank: Shop, currency: str) -> None:
+    with nothing_moves():
+        answer = Api(power_bank).post("services", {"name": "x", "mode": "fixed", "ceiling": 1, "currency": currency})
+    assert answer.status_code == 422, answer.content
+    assert answer.json()["errors"][0]["pointer"] == "/currency"
+
+
+def test_every_currency_offered_has_a_limit_that_grows_with_the_score() -> None:
+    assert set(rules.YUAN_IN) == OFFERED
+    for currency in OFFERED:
+        steps = [rules.limit_of(floor, currency) for floor, _, _ in rules.BANDS]
+        assert steps == sorted(set(steps)), currency
+        assert rules.in_currency(rules.LIMIT_MOST_MINOR, currency) <= MOST_MINOR
+    assert [rules.limit_of(650, code) for code in ("USD", "JPY", "KWD", "XXX")] == [71_428, 100_000, 250_000, 0]
+
+
+def test_what_had_counted_as_another_currency_moves_to_a_limit_of_its_own(power_bank: Shop, ada: Person) -> None:
+    """As it was written before each currency had a limit: yen and yuan in one sum."""
+    locker = abroad(power_bank)
+    ordered(power_bank, opened(power_bank, ada))
+    away = ordered(locker, opened(locker, ada), currency="JPY")
+    orders.complete_order(away.id, orders.Final(total=1_234), by=BY, at=NOON)
+    ordered(locker, away.agreement, currency="JPY")
+    right = used_of(ada)
+    CurrencyLimit.objects.update(currency="AAA", held_minor=0, outstanding_minor=0)
+    Profile.objects.filter(pk=ada.id).update(held_minor=69_900, outstanding_minor=1_234)
+
+    import_module("credit.migrations.0007_money_by_currency").part(apps, SimpleNamespace(connection=connection))
+    assert {code: used for code, used in used_of(ada).items() if code != "AAA"} == right
+    assert list(violations()) == []
