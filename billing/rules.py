@@ -1,6 +1,6 @@
 """How outcomes nobody knows are asked about. Pure; the plan of attempts stands in `billing.planning`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -10,20 +10,7 @@ from kernel.money import BPS, Money
 
 #: A difference from a channel's statement of so much is settled by two colleagues, never by one alone.
 TWO_PEOPLE_FROM_MINOR = 100_000
-#: What a channel takes back is answered within so many days, and its decision asked for once a day.
-ANSWER_WITHIN = timedelta(days=7)
 EVIDENCE_MAX = 2000
-#: Why a channel takes a debit back: who bears it if nobody says otherwise, and whether it hears us first. An unknown
-#: word may be contested, and is the merchant's to bear.
-TAKEN_BACK: Mapping[str, tuple[str, bool]] = {
-    "no_funds": ("person", False),
-    "account_closed": ("person", False),
-    "not_authorised": ("person", True),
-    "not_received": ("merchant", True),
-    "not_as_agreed": ("merchant", True),
-    "duplicate": ("merchant", True),
-}
-TAKEN_BACK_OTHERWISE = ("merchant", True)
 #: How long after sending, and after each further ask, an unknown outcome is asked about.
 ASK_WAITS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
 #: After this long without knowing, a person is to look, beside the asking.

@@ -1,10 +1,11 @@
-"""How a refund and a settlement look from outside."""
+"""How a refund, a settlement and a dispute look from outside."""
 
 from datetime import datetime
 from typing import Literal
 
+from billing.disputed import Part
 from billing.inclusion import ProvedLine
-from billing.models import Refund, RefundPart, Settlement
+from billing.models import DisputeAnswer, Refund, RefundPart, Settlement
 from billing.statements import Line
 from kernel.ids import public
 from kernel.models import LIVE
@@ -198,3 +199,69 @@ def closed_day_out(day: ClosedDay) -> ClosedDayOut:
 
 def _step_out(step: Step) -> ProofStepOut:
     return ProofStepOut(side="left" if step.side == "left" else "right", hash=step.node.hex())
+
+
+class DisputedOut(Wire):
+    """An order of yours, and how much of its money the channel took back."""
+
+    order: str
+    amount: int
+
+
+class EvidenceOut(Wire):
+    """What you said against it."""
+
+    statement: str
+    communication: str
+    carrier: str
+    tracking_number: str
+    at: datetime
+
+
+class DisputeOut(Wire):
+    """Money that a channel took back, as far as it is about your orders: why, who bears it, until when you answer."""
+
+    id: str
+    object: Literal["dispute"]
+    livemode: bool
+    state: str
+    code: str
+    bearer: str
+    deduction: str
+    currency: str
+    amount: int
+    orders: list[DisputedOut]
+    evidence: EvidenceOut | None
+    opened_at: datetime
+    answer_until: datetime | None
+    resolved_at: datetime | None
+
+
+def dispute_out(part: Part) -> DisputeOut:
+    row = part.dispute
+    return DisputeOut(
+        id=row.public_id,
+        object="dispute",
+        livemode=row.realm_id == LIVE,
+        state=row.state,
+        code=row.code,
+        bearer=row.bearer,
+        deduction=public("ded", row.deduction_id),
+        currency=row.currency,
+        amount=part.amount.minor,
+        orders=[DisputedOut(order=public("ord", line.order_id), amount=line.amount_minor) for line in part.lines],
+        evidence=_evidence_out(part.answer) if part.answer else None,
+        opened_at=row.opened_at,
+        answer_until=row.answer_until,
+        resolved_at=row.resolved_at,
+    )
+
+
+def _evidence_out(row: DisputeAnswer) -> EvidenceOut:
+    return EvidenceOut(
+        statement=row.statement,
+        communication=row.communication,
+        carrier=row.carrier,
+        tracking_number=row.tracking_number,
+        at=row.at,
+    )

@@ -9,7 +9,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from billing import callbacks
-from billing.api import clock, people, refunds, settlements
+from billing.api import clock, disputes, people, refunds, settlements
 from billing.api import views as billing
 from bnpl import guide
 from credit.api import sandbox as signing
@@ -64,6 +64,9 @@ V1: list[tuple[str, type]] = [
     ("orders/<str:order>/collect", billing.CollectOrder),
     ("orders/<str:order>/refunds", refunds.OrderRefunds),
     ("orders/<str:order>/events", orders.OrderEvents),
+    ("disputes", disputes.Disputes),
+    ("disputes/<str:dispute>", disputes.OneDispute),
+    ("disputes/<str:dispute>/evidence", disputes.DisputeEvidence),
     ("settlements", settlements.Settlements),
     ("settlements/<str:settlement>", settlements.OneSettlement),
     ("settlements/<str:settlement>/lines", settlements.SettlementLines),

@@ -22,6 +22,7 @@ TAGS = {
     "agreements": "协议: a person has opened a service.",
     "eligibility": "评估: may this person order so much now?",
     "orders": "订单: one use of a service, until the money is in.",
+    "disputes": "拒付: what channels took back, and what you say against it.",
     "settlements": "结算: what was paid out and why.",
     "events": "事件: what happened, for ever replayable.",
     "webhook_endpoints": "Webhook: where events go.",
@@ -153,6 +154,7 @@ def recorded() -> dict[str, Any]:
 PARAMETERS = {
     "service": "A service's id, `svc_…`.",
     "agreement": "An agreement's id, `agr_…`.",
+    "dispute": "A dispute's id, `dsp_…`.",
     "settlement": "A settlement's id, `stl_…`.",
     "order": "An order's id, `ord_…`.",
     "event": "An event's id, `evt_…`.",

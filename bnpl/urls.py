@@ -13,6 +13,7 @@ from django.views.generic import RedirectView
 
 from accounts import console as template_desk
 from accounts.models import Person
+from billing.console import bearers as bearer_desk
 from billing.console import breaks as break_desk
 from billing.console import changes as change_desk
 from billing.console import disputes as dispute_desk
@@ -106,6 +107,7 @@ desk.DESKS[:] = [
     merchant_desk.DESK,
     book_desk.DESK,
     ease_desk.DESK,
+    bearer_desk.DESK,
     policy_desk.DESK,
     file_desk.DESK,
     outage_desk.DESK,
@@ -128,7 +130,8 @@ desk.VERBS[:] = [
     *dispute_desk.VERBS,
 ]
 #: What no colleague does alone, and how a second one is asked.
-_MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *policy_desk.MATTERS, *ease_desk.MATTERS]
+_POLICIES = [*policy_desk.MATTERS, *ease_desk.MATTERS, *bearer_desk.MATTERS]
+_MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *_POLICIES]
 second.MATTERS.update({matter.name: matter for matter in _MATTERS})
 second.ASKS[:] = [proposal_desk.ask]
 admin_site.LONGER[:] = ["ask_file"]
@@ -149,6 +152,7 @@ CONSOLE: list[URLPattern] = [
     path("book/", book_desk.book, name="book"),
     path("book/account", book_desk.account, name="book_account"),
     path("ease/", ease_desk.publish, name="ease_policy"),
+    path("bearers/", bearer_desk.publish, name="dispute_policy"),
     path("policies/", policy_desk.policies, name="policies"),
     path("policies/new", policy_desk.new_policy, name="new_policy"),
     path("policies/<str:name>/publish", policy_desk.publish, name="publish_policy"),

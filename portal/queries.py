@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from accounts.models import User
+from billing import disputed
 from billing.models import Deduction, DeductionLine
 from kernel import ids
 from kernel.money import Money
@@ -192,11 +193,12 @@ class Trouble:
     failing: Sequence[WebhookEndpoint]
     disabled: Sequence[WebhookEndpoint]
     unknown: int
+    disputes: int
     too_many_keys: bool
 
 
 def trouble_of(merchant_id: UUID, *, at: datetime) -> Trouble:
-    """Endpoints that fail or were switched off, deductions whose outcome nobody knows, and a rotation not finished."""
+    """Endpoints that fail or are off, deductions of no known outcome, disputes to answer, a rotation not finished."""
     endpoints = list(merchants.endpoints_of(merchant_id))
     lost = DeductionLine.objects.filter(
         order__merchant_id=merchant_id, live=True, deduction__state=Deduction.State.UNKNOWN
@@ -205,6 +207,7 @@ def trouble_of(merchant_id: UUID, *, at: datetime) -> Trouble:
         failing=[row for row in endpoints if row.state == WebhookEndpoint.State.ENABLED and row.failures],
         disabled=[row for row in endpoints if row.disabled_because and row.disabled_because != "by_merchant"],
         unknown=lost.count(),
+        disputes=disputed.unanswered_of(merchant_id, at=at),
         too_many_keys=ApiKey.objects.filter(merchant_id=merchant_id, revoked_at__isnull=True).count() > 1,
     )
 

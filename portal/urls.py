@@ -3,6 +3,7 @@
 from django.urls import URLPattern, path
 
 from portal.pages import (
+    disputes,
     forgotten,
     home,
     hooks,
@@ -50,6 +51,9 @@ _BY_ADDRESS = {
     "orders/<str:order>/answer": order.answer,
     "orders/<str:order>/refund": refund.refund,
     "orders/<str:order>/confirm": sandbox.confirm_as_person,
+    "disputes/": disputes.disputes,
+    "disputes/<str:dispute>": disputes.dispute,
+    "disputes/<str:dispute>/answer": disputes.answer,
     "services/": services.services,
     "services/new": services.add_service,
     "services/<str:service>": services.change_service,

@@ -188,6 +188,7 @@ VERBS = {
     "order_refunded": _("Money of an order was given back"),
     "order_collect_asked": _("An order was collected at once"),
     "report_answered": _("A reported problem was answered"),
+    "dispute_answered": _("Money taken back by a channel was answered with evidence"),
 }
 #: What a line of a settlement is.
 LINES = {
@@ -197,4 +198,24 @@ LINES = {
     "adjustment": _("Adjustment"),
     "reserve": _("Reserve"),
     "carried": _("Carried over"),
+}
+#: How a dispute stands, why the channel took the money back, and who bears it.
+DISPUTES = {
+    "open": _("Waits for an answer"),
+    "contested": _("The channel decides"),
+    "won": _("The channel gave way"),
+    "lost": _("The money is gone"),
+}
+TAKEN_BACK = {
+    "no_funds": _("The account had not enough money after all"),
+    "account_closed": _("The account was closed"),
+    "not_authorised": _("The person says they did not agree to it"),
+    "not_received": _("The person says nothing was delivered"),
+    "not_as_agreed": _("The person says it was not as agreed"),
+    "duplicate": _("It was taken twice"),
+}
+BEARERS = {
+    "person": _("The person owes it again"),
+    "merchant": _("You bear it"),
+    "platform": _("We bear it"),
 }

@@ -2,7 +2,7 @@
 
 from django.contrib import admin
 
-from billing.models import Dispute, DisputeEvent, DisputeLine
+from billing.models import Dispute, DisputeAnswer, DisputeEvent, DisputeLine, DisputePolicy
 from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 
@@ -42,6 +42,20 @@ class DisputeLineAdmin(ReadOnlyAdmin):
     @admin.display(description="amount", ordering="amount_minor")
     def amount_shown(self, row: DisputeLine) -> str:
         return minor(row.amount_minor, row.dispute.currency)
+
+
+@admin.register(DisputeAnswer)
+class DisputeAnswerAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "dispute", "merchant", "statement", "tracking_number", "by", "at"]
+    list_select_related = ["dispute", "merchant"]
+    found_by = {"dsp": "dispute_id", "mch": "merchant_id"}
+    ordering = ["-id"]
+
+
+@admin.register(DisputePolicy)
+class DisputePolicyAdmin(ReadOnlyAdmin):
+    list_display = ["version", "effective_from", "terms", "reason", "by", "at"]
+    ordering = ["-version"]
 
 
 @admin.register(DisputeEvent)

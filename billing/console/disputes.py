@@ -12,7 +12,7 @@ from billing import rules
 from billing.channels import TRIBUNALS, bank_returns
 from billing.models import Deduction, Dispute
 from billing.refusals import NothingToTakeBack
-from billing.services import disputes
+from billing.services import answers, disputes
 from kernel.actor import Actor
 from kernel.desk import Verb, VerbForm, Words
 from kernel.money import Money
@@ -98,14 +98,19 @@ def _taken_back(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Wor
 
 
 def _before_contest(row: Dispute, at: datetime) -> Words:
+    """What becomes of it, and what goes along: the merchants' answers, word for word."""
     del at
     if row.channel in TRIBUNALS:
-        return _("It is sent to the channel within a minute, which then decides.")
-    return _("Send it to the channel yourself: this one is not told by us. Say here what it decides.")
+        follows = _("It is sent to the channel within a minute, which then decides.")
+    else:
+        follows = _("Send it to the channel yourself: this one is not told by us. Say here what it decides.")
+    said = answers.said_of(row)
+    along = _("What merchants said goes along: %(said)s") % {"said": said} if said else ""
+    return f"{follows} {along}".strip()
 
 
 def _contest(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
-    disputes.contest_dispute(key, wish["evidence"], by=by, at=at)
+    answers.contest_dispute(key, wish["evidence"], by=by, at=at)
     return _("The evidence is on its way.")
 
 

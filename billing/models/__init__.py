@@ -6,7 +6,7 @@ from billing.models.collecting import (
     Wallet,
     WalletEntry,
 )
-from billing.models.dispute import Dispute, DisputeEvent, DisputeLine
+from billing.models.dispute import Dispute, DisputeAnswer, DisputeEvent, DisputeLine, DisputePolicy
 from billing.models.evidence import Callback, Case, ChannelReport
 from billing.models.instruments import Instrument, InstrumentChange
 from billing.models.invoice import Invoice, InvoiceLine
@@ -25,8 +25,10 @@ __all__ = [
     "DeductionEvent",
     "DeductionLine",
     "Dispute",
+    "DisputeAnswer",
     "DisputeEvent",
     "DisputeLine",
+    "DisputePolicy",
     "Instrument",
     "InstrumentChange",
     "Invoice",

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django_fsm import transition
 
 from accounts.models import Person
@@ -13,8 +14,15 @@ from kernel import guards
 from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Identified, Realm
 from kernel.money import Money
+from kernel.versions import PolicyVersion
 from merchants.models import Merchant
 from orders.models import Order
+
+
+class DisputePolicy(PolicyVersion):
+    """Who bears what channels take back, by their reason: `billing.bearing.Terms`, field by field."""
+
+    prefix = "dpl"
 
 
 class DisputeEvent(History):
@@ -134,5 +142,31 @@ class DisputeLine(Identified):
         constraints = [
             models.UniqueConstraint(fields=["dispute", "taken"], name="a_dispute_names_a_line_once"),
             models.CheckConstraint(name="a_disputed_line_is_about_something", condition=Q(amount_minor__gt=0)),
+        ]
+        triggers = guards.append_only()
+
+
+class DisputeAnswer(Identified):
+    """What one of the merchants said against it, once. Append-only."""
+
+    prefix = "dsa"
+    append_only: ClassVar[bool] = True
+
+    dispute = models.ForeignKey(Dispute, models.PROTECT, related_name="answers")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    statement = models.CharField(max_length=1000)
+    #: What was written to the person about it.
+    communication = models.CharField(max_length=600, blank=True)
+    carrier = models.CharField(max_length=40, blank=True)
+    tracking_number = models.CharField(max_length=40, blank=True)
+    by = models.CharField(max_length=80)
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["dispute", "merchant"], name="a_merchant_answers_a_dispute_once"),
+            models.CheckConstraint(name="an_answer_says_something", condition=~Q(statement="")),
         ]
         triggers = guards.append_only()

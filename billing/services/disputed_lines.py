@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from billing.models import Deduction, DeductionLine, Dispute, Refund
+from kernel.ids import public
 from kernel.money import Money
 from kernel.refusal import Busy
 from orders import services as orders
-from orders.models import Obligation
+from orders.models import Obligation, Order
 
 
 def lock_collected(row: Deduction) -> list[DeductionLine]:
@@ -25,6 +26,13 @@ def refuse_in_flight(order_ids: Sequence[UUID]) -> None:
     """
     if Refund.objects.filter(order_id__in=order_ids, state=Refund.State.PENDING).exists():
         raise Busy(retry_after=30)
+
+
+def service_of(lines: Sequence[DeductionLine]) -> str | None:
+    """The one service whose orders these lines are for; none if they are of several."""
+    orders = Order.objects.filter(pk__in={line.order_id for line in lines})
+    services = set(orders.values_list("service_id", flat=True))
+    return public("svc", services.pop()) if len(services) == 1 else None
 
 
 def lines_of(dispute: Dispute) -> list[tuple[DeductionLine, Money]]:

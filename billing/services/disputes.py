@@ -7,15 +7,16 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing import rules
-from billing.models import Case, Deduction, DeductionLine, Dispute, DisputeLine
-from billing.refusals import DisputeClosed, EvidenceInvalid
+from billing.bearing import Terms, read_terms
+from billing.models import Case, Deduction, DeductionLine, Dispute, DisputeLine, DisputePolicy
+from billing.refusals import DisputeClosed
 from billing.services import tell
-from billing.services.disputed_lines import gone_of, lines_of, lock_collected, refuse_in_flight
+from billing.services.disputed_lines import gone_of, lines_of, lock_collected, refuse_in_flight, service_of
 from kernel.actor import Actor
 from kernel.ids import public
 from kernel.money import Money
 from kernel.refusal import Busy, Invalid
+from kernel.versions import in_force
 from kernel.writes import insert_all, update_all
 from ledger import rules as book
 from ledger import services as ledger
@@ -69,20 +70,21 @@ def take_back(deduction_id: UUID, told: Withdrawal, *, by: Actor, at: datetime) 
     if told.amount != Money(sum(line.kept_minor for line in lines), row.currency):
         _stray(row, told, WRONG_AMOUNT, at=at)
         return None
-    dispute = _begun(row, told, at=at)
-    dispute.record("opened", by=by, at=at, code=told.code)
+    policy = in_force(DisputePolicy, at=at)
+    dispute = _begun(row, told, read_terms(policy.terms), service_of(lines), at=at)
+    dispute.record("opened", by=by, at=at, code=told.code, policy=policy.version)
     _hold(dispute, lines)
     move = book.Move(book.DISPUTED, book.clearing(row.channel), told.amount)
     ledger.post([ledger.Fact(dispute.id, TAKEN_BACK, [move])], realm_id=row.realm_id, at=at)
-    _publish(dispute, "dispute.opened", at=at)
+    publish_dispute(dispute, "dispute.opened", at=at)
     if dispute.answer_until is None:
         lose(dispute, dispute.bearer, by=by, at=at)
     return dispute
 
 
-def _begun(row: Deduction, told: Withdrawal, *, at: datetime) -> Dispute:
-    bearer, heard = rules.TAKEN_BACK.get(told.code, rules.TAKEN_BACK_OTHERWISE)
-    answer_until = at + rules.ANSWER_WITHIN if heard else None
+def _begun(row: Deduction, told: Withdrawal, terms: Terms, service: str | None, *, at: datetime) -> Dispute:
+    bearing = terms.of(told.code, service)
+    answer_until = at + terms.answer_within if bearing.heard else None
     return Dispute(
         realm_id=row.realm_id,
         person_id=row.person_id,
@@ -92,30 +94,11 @@ def _begun(row: Deduction, told: Withdrawal, *, at: datetime) -> Dispute:
         code=told.code[:40],
         currency=row.currency,
         amount_minor=told.amount.minor,
-        bearer=bearer,
+        bearer=bearing.bearer,
         opened_at=at,
         answer_until=answer_until,
         act_at=answer_until,
     )
-
-
-@transaction.atomic
-def contest_dispute(dispute_id: UUID, evidence: str, *, by: Actor, at: datetime) -> Dispute:
-    """We say this against it. It is sent to the channel by the next ring; nobody can take it back.
-
-    Raises:
-        NotFound: there is no such dispute.
-        DisputeClosed: it is over, or was answered already.
-        EvidenceInvalid: it says nothing, or too much.
-    """
-    dispute = Dispute.objects.locked(dispute_id)
-    if dispute.state != Dispute.State.OPEN:
-        raise DisputeClosed
-    if not evidence.strip() or len(evidence) > rules.EVIDENCE_MAX:
-        raise EvidenceInvalid
-    dispute.contest(evidence.strip(), at=at)
-    dispute.record("contested", by=by, at=at)
-    return dispute
 
 
 @transaction.atomic
@@ -178,7 +161,7 @@ def win(dispute: Dispute, *, by: Actor, at: datetime, because: str = "") -> None
     dispute.record("won", by=by, at=at, reason=because)
     move = book.Move(book.clearing(dispute.channel), book.DISPUTED, dispute.amount)
     ledger.post([ledger.Fact(dispute.id, GIVEN_WAY, [move])], realm_id=dispute.realm_id, at=at)
-    _publish(dispute, "dispute.won", at=at)
+    publish_dispute(dispute, "dispute.won", at=at)
 
 
 def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str = "") -> None:
@@ -204,7 +187,7 @@ def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str
         ours = bearer == Dispute.Bearer.PLATFORM
         orders.bear(gone, ours=ours, by=by, at=at, dispute=dispute.public_id)
     refuse_in_flight([line.order_id for line, _ in pairs])
-    _publish(dispute, "dispute.lost", at=at)
+    publish_dispute(dispute, "dispute.lost", at=at)
     if owing:
         tell.taken_back(dispute, at=at)
 
@@ -238,7 +221,7 @@ def _stray(row: Deduction, told: Withdrawal, kind: str, *, at: datetime) -> None
     ledger.post([ledger.Fact(case.id, kind, [move])], realm_id=row.realm_id, at=at)
 
 
-def _publish(dispute: Dispute, event: str, *, at: datetime) -> None:
+def publish_dispute(dispute: Dispute, event: str, *, at: datetime) -> None:
     """Each merchant whose order it is about hears of their part of it, among the events of the order."""
     rows = list(dispute.lines.select_related("taken__obligation").order_by("id"))
     Order.objects.lock_all({row.order_id for row in rows})

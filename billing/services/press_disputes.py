@@ -9,7 +9,7 @@ from django.db import transaction
 from billing import channels
 from billing.channels import Ruling
 from billing.models import Dispute
-from billing.services import disputes
+from billing.services import answers, disputes
 from kernel.actor import Actor
 from kernel.refusal import Busy
 from kernel.sweeps import Sweep
@@ -42,7 +42,7 @@ def _take_turn(realm_id: int, *, at: datetime, limit: int) -> list[Dispute]:
 
 def _press(row: Dispute, *, at: datetime) -> None:
     if row.state == Dispute.State.OPEN:
-        _settle(row.id, Ruling.LOST, because="unanswered", at=at)
+        _end_of_hearing(row.id, at=at)
     elif row.channel not in channels.TRIBUNALS:
         Dispute.objects.filter(pk=row.id, state=row.state).update(
             act_at=None
@@ -51,19 +51,27 @@ def _press(row: Dispute, *, at: datetime) -> None:
         if channels.contest(row.channel, row.channel_txn, row.evidence, at=at):
             Dispute.objects.filter(pk=row.id, state=row.state).update(said_at=at, act_at=at + ASK_EVERY)
     else:
-        _settle(row.id, channels.ruling(row.channel, row.channel_txn, at=at), because="ruled", at=at)
+        _settle(row.id, channels.ruling(row.channel, row.channel_txn, at=at), at=at)
 
 
 @transaction.atomic
-def _settle(dispute_id: UUID, ruling: Ruling, *, because: str, at: datetime) -> None:
+def _end_of_hearing(dispute_id: UUID, *, at: datetime) -> None:
+    """The deadline has passed: what some merchants said is sent; where nobody said anything it is lost."""
+    dispute = disputes.hold_dispute(dispute_id)
+    if dispute.state == Dispute.State.OPEN and not answers.contest_answered(dispute, by=PRESSER, at=at):
+        disputes.lose(dispute, dispute.bearer, by=PRESSER, at=at, because="unanswered")
+
+
+@transaction.atomic
+def _settle(dispute_id: UUID, ruling: Ruling, *, at: datetime) -> None:
     """What became of it is true, unless somebody was quicker."""
     dispute = disputes.hold_dispute(dispute_id)
-    if dispute.state not in Dispute.LIVE or (because == "unanswered" and dispute.state != Dispute.State.OPEN):
+    if dispute.state != Dispute.State.CONTESTED:
         return
     if ruling is Ruling.WON:
         disputes.win(dispute, by=PRESSER, at=at)
     elif ruling is Ruling.LOST:
-        disputes.lose(dispute, dispute.bearer, by=PRESSER, at=at, because=because)
+        disputes.lose(dispute, dispute.bearer, by=PRESSER, at=at, because="ruled")
     else:
         Dispute.objects.filter(pk=dispute_id).update(act_at=at + ASK_EVERY)
 

@@ -25,6 +25,7 @@ TYPES: dict[str, str] = {
     "refund.succeeded": "ord",
     "refund.failed": "ord",
     "dispute.opened": "ord",
+    "dispute.contested": "ord",
     "dispute.won": "ord",
     "dispute.lost": "ord",
     "settlement.paid": "stl",

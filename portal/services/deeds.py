@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from billing.services.answers import Evidence, answer_dispute
 from kernel.actor import Actor
 from merchants.services.record import note
 from orders.models import Order
@@ -29,3 +30,14 @@ def act_on_order(
 def note_deed(merchant_id: UUID, verb: str, subject_id: UUID, *, by: Actor, at: datetime, **data: str) -> None:
     """Something was done that has its own transactions, because the outside was asked in between."""
     note(merchant_id, verb, subject_id, by=by, at=at, **data)
+
+
+@transaction.atomic
+def say_against(merchant_id: UUID, dispute_id: UUID, told: Evidence, *, by: Actor, at: datetime) -> None:
+    """Evidence against what a channel took back, and who sent it among the merchant's changes: both or neither.
+
+    Raises:
+        Refusal: whatever answer_dispute refuses.
+    """
+    answer_dispute(dispute_id, merchant_id, told, by=by, at=at)
+    note(merchant_id, "dispute_answered", dispute_id, by=by, at=at)

@@ -22,6 +22,7 @@ HOUSE |= {
     "office.Proposal",
     "billing.Callback",
     "billing.Outage",
+    "billing.DisputePolicy",
     "billing.RetryPolicy",
     "orders.EasePolicy",
 }

@@ -8,11 +8,12 @@ from accounts.models import Notice
 from billing.channels import bank, bank_returns
 from billing.models import Break, DeductionLine, Dispute, StatementLine
 from billing.refusals import DisputeClosed, EvidenceInvalid, RefundTooMuch
+from billing.services.answers import contest_dispute
 from billing.services.ask_parts import ask_parts
 from billing.services.breaks import settle_break
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
-from billing.services.disputes import Withdrawal, accept_dispute, contest_dispute, take_back
+from billing.services.disputes import Withdrawal, accept_dispute, take_back
 from billing.services.pay import pay_now
 from billing.services.press_disputes import press_disputes
 from billing.services.send_again import send_again

@@ -130,6 +130,10 @@ def _sandbox(api: Recorder, service: str, person: str) -> None:
     api.patch(f"sandbox/people/{poor['id']}", {"behaviour": "hard_decline"})
     api.post(f"orders/{late}/refunds", {"amount": 700, "reason": "no longer wanted"})
     api.post(f"sandbox/orders/{late}/take_back", {"code": "not_received"})
+    dispute = api.get("disputes").json()["data"][0]["id"]
+    api.get(f"disputes/{dispute}")
+    said = {"statement": "用户本人借出并归还，使用记录见附号。", "tracking_number": "PB-2001"}
+    api.post(f"disputes/{dispute}/evidence", said)
     api.post(f"sandbox/agreements/{agreement}/stop")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from billing.channels import bank, bank_returns
 from billing.models import Dispute
-from billing.services import disputes
+from billing.services.answers import contest_dispute
 from billing.services.ask import ask_unknown
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
@@ -64,7 +64,7 @@ def taken_back_and_answered(shop: Shop) -> None:
     for evidence in (bank_returns.CONVINCING, "x"):
         bank_returns.take_back(deduction_of(collected(shop)).number, "not_received", at=NOON)
         deliver_callbacks(shop.realm_id, at=NOON)
-        disputes.contest_dispute(Dispute.objects.latest("id").id, evidence, by=BY, at=NOON)
+        contest_dispute(Dispute.objects.latest("id").id, evidence, by=BY, at=NOON)
     for days in (0, 1):
         press_disputes(shop.realm_id, at=NOON + timedelta(days=days))
 

@@ -12,7 +12,8 @@ TABLES = {
     "accounts.AccountEvent", "accounts.Delivery", "accounts.LocalMessage", "accounts.Notice",
     "accounts.NoticeTemplate", "accounts.Person", "accounts.User", "auth.Group", "billing.Break",
     "billing.Callback", "billing.Case", "billing.ChannelReport", "billing.Deduction", "billing.DeductionEvent",
-    "billing.DeductionLine", "billing.Dispute", "billing.DisputeEvent", "billing.DisputeLine",
+    "billing.DeductionLine", "billing.Dispute", "billing.DisputeAnswer", "billing.DisputeEvent", "billing.DisputeLine",
+    "billing.DisputePolicy",
     "billing.Instrument", "billing.InstrumentChange", "billing.Invoice", "billing.InvoiceLine", "billing.Outage",
     "billing.Payout", "credit.CurrencyLimit",
     "billing.PayoutAccount", "billing.PayoutAccountEvent", "billing.PayoutEvent", "billing.Refund",
@@ -51,6 +52,7 @@ PAGES: dict[str, tuple[dict[str, str], set[str]]] = {
     "files": ({}, ALL),
     "ask_file": ({"?": "table=orders.order&as=csv&look="}, ALL),
     "ease_policy": ({}, {SUPERVISOR}),
+    "dispute_policy": ({}, {SUPERVISOR, RISK}),
     "policies": ({}, ALL),
     "new_policy": ({}, {SUPERVISOR, RISK}),
     "publish_policy": ({"name": "standard"}, {SUPERVISOR, RISK}),
@@ -136,4 +138,5 @@ DECIDES = {
     "set_fee": MONEY,
     "retry_policy": {RISK, SUPERVISOR},
     "ease_policy": {SUPERVISOR},
+    "dispute_policy": {RISK, SUPERVISOR},
 }

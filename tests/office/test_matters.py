@@ -55,6 +55,7 @@ def test_every_matter_is_one_of_those_that_take_two() -> None:
         "approve_merchant",
         "change_limit",
         "change_roles",
+        "dispute_policy",
         "ease_policy",
         "forget_colleague",
         "limit_merchant",

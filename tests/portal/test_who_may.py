@@ -14,7 +14,16 @@ from tests.visiting import signed_in
 
 #: In live mode this world has none of these: whoever may look sees that they are missing.
 NOT_LIVE = {"order", "event", "confirm_as_person"} | {name for name in PAGES if name.endswith("_order")}
-NOT_LIVE |= {"mark_order_paid", "answer_report", "settlement", "export_settlement", "print_settlement", "print_invoice"}
+NOT_LIVE |= {
+    "dispute",
+    "answer_dispute",
+    "mark_order_paid",
+    "answer_report",
+    "settlement",
+    "export_settlement",
+    "print_settlement",
+    "print_invoice",
+}
 NOT_LIVE -= {"export_orders"}
 POSTS_ONLY = {"set_clock", "advance_clock"}
 

@@ -5,7 +5,9 @@ from datetime import timedelta
 
 from django.urls import reverse
 
-from billing.models import Invoice, Settlement
+from billing.channels import bank_returns
+from billing.models import Deduction, Dispute, Invoice, Settlement
+from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.invoice import invoice_due
 from billing.services.payout_accounts import Account, ask_payout_account
@@ -24,6 +26,7 @@ HOOK = "http://127.0.0.1:9/hook"
 NONE = "0" * 32
 PREFIXES = {
     "order": "ord",
+    "dispute": "dsp",
     "service": "svc",
     "key": "key",
     "endpoint": "whe",
@@ -95,5 +98,12 @@ def _played(shop: Shop) -> dict[str, str]:
     settlement = Settlement.objects.get(merchant=shop.merchant).public_id
     for act in (settle_due, invoice_due):
         act(shop.realm_id, at=NOON + timedelta(days=20))
-    found = {"settlement": settlement, "invoice": Invoice.objects.get(merchant=shop.merchant).public_id}
+    assert bank_returns.take_back(Deduction.objects.get(person=person).number, "not_received", at=NOON)
+    deliver_callbacks(shop.realm_id, at=NOON)
+    disputed = Dispute.objects.get(person=person).public_id
+    found = {
+        "dispute": disputed,
+        "settlement": settlement,
+        "invoice": Invoice.objects.get(merchant=shop.merchant).public_id,
+    }
     return found | {"order": order.public_id, "person": person.public_id, "event": event.public_id}

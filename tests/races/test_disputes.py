@@ -8,6 +8,7 @@ import pytest
 from accounts.models import Person
 from billing.channels import bank_refunds, bank_returns
 from billing.models import DeductionLine, Dispute
+from billing.services.answers import Evidence, answer_dispute, contest_dispute
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.disputes import accept_dispute
@@ -68,3 +69,23 @@ def test_a_colleague_and_the_deadline_end_a_dispute_once(power_bank: Shop, ada: 
         )
         assert [line.kind for line in dispute.history.order_by("seq")][-1:] == ["lost"]
         assert dispute.history.filter(kind="lost").count() == 1
+
+
+def test_a_merchant_a_colleague_and_the_deadline_say_one_thing_to_the_channel(power_bank: Shop, ada: Person) -> None:
+    agreement, late = opened(power_bank, ada), NOON + timedelta(days=7)
+    soon, merchant = late - timedelta(seconds=1), power_bank.merchant.id
+    for _ in rounds("a dispute's answers"):
+        order = collected(power_bank, agreement)
+        bank_returns.take_back(deduction_of(order).number, "not_received", at=NOON)
+        deliver_callbacks(power_bank.realm_id, at=NOON)
+        row = Dispute.objects.get(deduction=deduction_of(order))
+        outcomes = at_once(
+            partial(answer_dispute, row.id, merchant, Evidence(statement="a"), by=BY, at=soon),
+            partial(answer_dispute, row.id, merchant, Evidence(statement="b"), by=BY, at=soon),
+            partial(contest_dispute, row.id, "c", by=BY, at=soon),
+            partial(press_disputes, power_bank.realm_id, at=late),
+        )
+        assert len(refusals(outcomes)) >= 2
+        assert [line.kind for line in row.history.order_by("seq")][-1] in {"contested", "lost"}
+        assert row.history.filter(kind__in=["contested", "lost"]).count() == 1
+        assert row.answers.count() <= 1

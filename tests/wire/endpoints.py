@@ -29,6 +29,7 @@ class World:
     event: str
     endpoint: str
     settlement: str
+    dispute: str
 
     def bodies(self) -> dict[str, dict[str, Any]]:
         """A valid body for each address that is posted to."""
@@ -54,6 +55,12 @@ class World:
             f"orders/{self.completed}/mark_paid": {"paid_at": "2026-11-20T08:00:00Z", "reference": "till-17"},
             f"orders/{self.completed}/collect": {},
             f"orders/{self.completed}/refunds": {"amount": 100, "reason": "线坏了", "out_refund_no": "R-1"},
+            f"disputes/{self.dispute}/evidence": {
+                "statement": "本人签收",
+                "communication": "11 月 20 日已电话确认",
+                "carrier": "顺丰速运",
+                "tracking_number": "SF-1020304050607",
+            },
             f"events/{self.event}/redeliver": {"endpoint": self.endpoint},
             "webhook_endpoints": {"url": HOOK, "event_types": ["order.*"], "description": "收银"},
             f"webhook_endpoints/{self.endpoint}/rotate_secret": {"overlap_hours": 1},
@@ -84,6 +91,7 @@ def world_of(shop: Shop) -> World:
     api.post(f"orders/{paid}/complete", {"total": 500})
     api.post(f"orders/{paid}/collect")
     settle_due(shop.realm_id, at=live_now() + timedelta(days=1))
+    assert api.post(f"sandbox/orders/{paid}/take_back", {"code": "not_received"}).status_code == 200
     return World(
         shop=shop,
         api=api,
@@ -96,4 +104,5 @@ def world_of(shop: Shop) -> World:
         event=api.get(f"orders/{done['id']}/events").json()["data"][0]["id"],
         endpoint=endpoint,
         settlement=api.get("settlements").json()["data"][0]["id"],
+        dispute=api.get("disputes").json()["data"][0]["id"],
     )

@@ -60,6 +60,9 @@ TABLE = {
     "list_order_refunds": Case(READ, about="completed"),
     "refund_order": Case(WRITE, {"amount": 1, "reason": "x"}, "completed"),
     "list_order_events": Case(READ, about="open"),
+    "list_disputes": Case(READ),
+    "get_dispute": Case(READ, about="dispute"),
+    "answer_dispute": Case(WRITE, {"statement": "x"}, "dispute"),
     "list_settlements": Case(Scope.SETTLEMENTS_READ),
     "get_settlement": Case(Scope.SETTLEMENTS_READ, about="settlement"),
     "list_settlement_lines": Case(Scope.SETTLEMENTS_READ, about="settlement"),
@@ -91,7 +94,7 @@ TABLE = {
     "advance_clock": Case(PLAY, {"by": "PT1S"}),
 }
 PREFIX = {"person": "per", "service": "svc", "agreement": "agr", "pending": "agr", "open": "ord", "completed": "ord"}
-PREFIX |= {"event": "evt", "endpoint": "whe", "settlement": "stl"}
+PREFIX |= {"event": "evt", "endpoint": "whe", "settlement": "stl", "dispute": "dsp"}
 
 
 def operations() -> Iterator[tuple[str, str, str]]:
@@ -237,9 +240,17 @@ def test_a_live_key_is_shown_none_of_the_sandboxs_tools(world: World) -> None:
 
 
 def test_a_list_holds_ones_own_only_and_no_cursor_or_filter_reaches_further(world: World, other: World) -> None:
-    theirs = {other.service, other.agreement, other.pending, other.open, other.completed, other.settlement}
+    theirs = {
+        other.dispute,
+        other.service,
+        other.agreement,
+        other.pending,
+        other.open,
+        other.completed,
+        other.settlement,
+    }
     newest = (uuid7().int + (1 << 100)).to_bytes(16, "big").hex()
-    for path in ("services", "agreements", "orders", "settlements"):
+    for path in ("services", "agreements", "orders", "disputes", "settlements"):
         for query in ("", f"?cursor={newest}", "?limit=100"):
             shown = world.api.get(path + query).json()["data"]
             assert shown
@@ -248,6 +259,8 @@ def test_a_list_holds_ones_own_only_and_no_cursor_or_filter_reaches_further(worl
         number = other.api.get(f"orders/{other.open}").json()["out_order_no"]
         assert world.api.get(f"orders?out_order_no={number}").json()["data"] == []
         assert world.api.get(f"orders?agreement={other.agreement}").json()["data"] == []
+        disputed = other.api.get(f"disputes/{other.dispute}").json()["orders"][0]["order"]
+        assert world.api.get(f"disputes?order={disputed}").json()["data"] == []
         person = other.api.get(f"agreements/{other.agreement}").json()["person_ref"]
         assert world.api.get(f"agreements?person_ref={person}").json()["data"] == []
 

@@ -1,0 +1,147 @@
+"""A page at which colleagues publish another version of a policy, and the matter that a second one agrees to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from kernel.actor import Actor
+from kernel.desk import Colleague, VerbForm, Words, deed, names_of
+from kernel.refusal import Refusal
+from kernel.second import Matter, Plain, ask_second
+from kernel.versions import PolicyVersion, newest, publish_version
+
+SHOWN_MAX = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """One policy: who publishes it, the form it is written with, and what can be said of its terms."""
+
+    #: What the matter, and the page, are called.
+    name: str
+    label: Words
+    matter: Words
+    model: type[PolicyVersion]
+    publishers: tuple[str, ...]
+    form: type[VerbForm]
+    #: The form's fields for given terms; and the terms that its fields make.
+    fields: Callable[[Plain], Plain]
+    terms: Callable[[Plain], Plain]
+    #: Whether they could be published for this reason. Refuses what could not.
+    judge: Callable[[Plain, str], None]
+    #: What they would change now.
+    foresee: Callable[[Plain, datetime], Words]
+
+    @property
+    def address(self) -> str:
+        return reverse(f"admin:{self.model._meta.app_label}_{self.model._meta.model_name}_changelist")
+
+
+def publish_page(policy: Policy, colleague: Colleague) -> HttpResponse:
+    """Another version, written from the one in force or from an older one to go back to, counts from now on."""
+    versions = list(policy.model._default_manager.order_by("-version")[:SHOWN_MAX])
+    last, wanted = versions[0], colleague.request.GET.get("version", "")
+    source = next((row for row in versions if str(row.version) == wanted), last)
+    form = policy.form(colleague.given, row=last, initial=policy.fields(source.terms))
+    return deed(
+        colleague,
+        gettext_lazy("Publish a version"),
+        about=str(policy.label),
+        back=policy.address,
+        form=form,
+        preview=partial(_before, policy, last, form, colleague.at),
+        run=partial(_ask, policy, colleague),
+        moves=partial(_moves, policy),
+        template="console/versions.html",
+        look=gettext_lazy("See what it would change"),
+        page=policy.name,
+        versions=[(row, list(_named(policy, row.terms).items())) for row in versions],
+        source=source,
+        names=names_of(row.by for row in versions),
+    )
+
+
+def matter_of_policy(policy: Policy) -> Matter:
+    """What a second colleague agrees to."""
+    return Matter(
+        name=policy.name,
+        label=policy.matter,
+        deciders=policy.publishers,
+        stands=partial(_stands, policy),
+        wanted=partial(_wanted, policy),
+        says=partial(_says, policy),
+        run=partial(_run, policy),
+        address=partial(_address, policy),
+        names=_labels(policy) | {"version": gettext_lazy("Version")},
+    )
+
+
+def _labels(policy: Policy) -> dict[str, Words]:
+    return {name: field.label or name for name, field in policy.form.base_fields.items() if name != "note"}
+
+
+def _named(policy: Policy, terms: Plain) -> dict[Words, Any]:
+    """What a version says, each of its fields by its label."""
+    said, labels = policy.fields(terms), _labels(policy)
+    return {label: said[name] for name, label in labels.items() if said.get(name) not in ("", None)}
+
+
+def _before(policy: Policy, last: PolicyVersion, form: VerbForm, at: datetime) -> Words:
+    """What is in force; and once other terms are written, what they would change."""
+    says = _("Version %(version)d is in force. What is published counts from then on, and changes nothing that was.")
+    said = says % {"version": last.version}
+    if not (form.is_bound and form.is_valid()):
+        return said
+    try:
+        _moves(policy, form.cleaned_data)
+    except Refusal:
+        return said
+    return f"{said} {policy.foresee(policy.terms(form.cleaned_data), at)}"
+
+
+def _moves(policy: Policy, wish: Plain) -> list[Any]:
+    """Nothing moves in the book, if it could be published at all."""
+    policy.judge(policy.terms(wish), wish["note"])
+    return []
+
+
+def _ask(policy: Policy, colleague: Colleague, wish: Plain) -> Words:
+    """Nobody publishes alone. What could not be published is not asked for either."""
+    terms = policy.terms(wish)
+    policy.judge(terms, wish["note"])
+    return ask_second(colleague, policy.name, policy.name, terms, wish["note"])
+
+
+def _stands(policy: Policy, about: str) -> Plain:
+    del about
+    last = newest(policy.model)
+    return {"version": last.version, **policy.fields(last.terms)}
+
+
+def _wanted(policy: Policy, about: str, wish: Plain) -> Plain:
+    del about
+    return policy.fields(wish)
+
+
+def _says(policy: Policy, about: str, wish: Plain, at: datetime) -> Words:
+    del about
+    return policy.foresee(wish, at)
+
+
+def _run(policy: Policy, about: str, wish: Plain, why: str, by: Actor, at: datetime) -> Words:  # noqa: PLR0917
+    del about
+    policy.judge(wish, why)
+    made = publish_version(policy.model, wish, why, after=newest(policy.model).version, by=by, at=at)
+    return _("Version %(version)d counts from now on.") % {"version": made.version}
+
+
+def _address(policy: Policy, about: str) -> str:
+    del about
+    return policy.address
