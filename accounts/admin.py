@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from accounts import rules
 from accounts.models import AccountEvent, Delivery, LocalMessage, Notice, NoticeTemplate, Person, User
-from kernel.admin_site import ReadOnlyAdmin
+from kernel.admin_site import ByMode, ReadOnlyAdmin
 
 # What comes with the libraries could be changed here, and an authenticator's row holds its secret.
 for _foreign in (EmailAddress, EmailConfirmation, Authenticator, UserSession, Group):
@@ -49,7 +49,7 @@ class UserAdmin(ReadOnlyAdmin):
 class PersonAdmin(ReadOnlyAdmin):
     personal = True
     list_display = ["public_id", "name_masked", "phone_masked", "realm", "zone", "verified_at", "created_at"]
-    list_filter = ["realm__mode"]
+    list_filter = [ByMode]
     list_select_related = ["realm", "user"]
     search_fields = ["ref__exact"]
     found_by = {"usr": "user_id"}
@@ -94,7 +94,7 @@ class NoticeTemplateAdmin(ReadOnlyAdmin):
 @admin.register(Notice)
 class NoticeAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "stage", "person", "subject", "due_at", "at"]
-    list_filter = ["language", "realm__mode"]
+    list_filter = ["language", ByMode]
     list_select_related = ["person"]
     search_fields = ["stage__exact"]
     found_by = {"per": "person_id", "ord": "order_id", "obl": "about", "ded": "about"}
@@ -106,7 +106,7 @@ class DeliveryAdmin(ReadOnlyAdmin):
     """What was sent, when, to whom and how; where to is read off the person, masked, on their own page."""
 
     list_display = ["public_id", "notice", "person", "channel", "state", "reason", "tries", "next_at", "sent_at"]
-    list_filter = ["channel", "state", "collection", "realm__mode"]
+    list_filter = ["channel", "state", "collection", ByMode]
     list_select_related = ["notice", "person"]
     found_by = {"per": "person_id", "ntc": "notice_id"}
     ordering = ["-id"]

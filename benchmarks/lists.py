@@ -53,8 +53,8 @@ def pages(owed: Order) -> Iterator[str]:
         yield f"{page}?p=100"
         for state, _name in model._meta.get_field("state").choices or ():
             yield f"{page}?state__exact={state}"
-        yield f"{page}?realm__mode__exact=live"
-        yield f"{page}?realm__mode__exact=test"
+        yield f"{page}?realm__mode=live"
+        yield f"{page}?realm__mode=test"
         columns = list(shown.list_display)
         yield from (f"{page}?o={columns.index(name) + 1}" for name in shown.get_sortable_by(HttpRequest()))
         for found in (owed.public_id, owed.out_order_no, owed.person.public_id, owed.merchant.public_id, "nothing"):

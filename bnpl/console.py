@@ -80,7 +80,7 @@ def rows_behind(figure: Figure, now: datetime) -> str:
     if figure.mode == "live":
         look["realm__exact"] = str(LIVE)
     else:
-        look["realm__mode__exact"] = figure.mode
+        look["realm__mode"] = figure.mode
     if rows.whole or figure.mode != "live":
         look.setdefault(f"{rows.column}__isnull", "False")
     else:

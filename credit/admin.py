@@ -1,7 +1,7 @@
 from django.contrib import admin
 
 from credit.models import Agreement, AgreementEvent, CurrencyLimit, Decision, LimitChange, Profile, ScoreChange
-from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
+from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 
 
@@ -37,7 +37,7 @@ class CurrencyLimitAdmin(ReadOnlyAdmin):
 @admin.register(Agreement)
 class AgreementAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "state", "merchant__name", "service__name", "person", "live_orders", "created_at"]
-    list_filter = ["state", "realm__mode"]
+    list_filter = ["state", ByMode]
     list_select_related = ["merchant", "service", "person"]
     search_fields = ["person_ref__exact"]
     found_by = {"per": "person_id", "mch": "merchant_id", "svc": "service_id"}
@@ -52,7 +52,7 @@ class AgreementEventAdmin(HistoryAdmin):
 @admin.register(Decision)
 class DecisionAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "occasion", "approved", "reasons", "person", "merchant__name", "out_order_no", "at"]
-    list_filter = ["occasion", "approved", "realm__mode"]
+    list_filter = ["occasion", "approved", ByMode]
     list_select_related = ["person", "merchant"]
     search_fields = ["out_order_no__exact"]
     found_by = {"per": "person_id", "mch": "merchant_id", "agr": "agreement_id"}

@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from django.contrib.admin import ModelAdmin, ShowFacets
+from django.contrib.admin import ModelAdmin, ShowFacets, SimpleListFilter
 from django.contrib.admin.utils import label_for_field, lookup_field
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
@@ -18,10 +18,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
 
 from kernel import audit, ids
 from kernel.actor import Actor
 from kernel.clock import live_now
+from kernel.models import LIVE
 from kernel.rates import address_of
 from kernel.sheets import CSV, XLSX, csv_text, xlsx
 
@@ -70,6 +72,23 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at r
     def count(self) -> int:
         rows = self.object_list
         return rows.order_by()[:COUNT_MAX].count() if isinstance(rows, QuerySet) else len(rows)
+
+
+class ByMode(SimpleListFilter):
+    """Rows of live life, or of sandboxes: asked of a row's own realm, of which one is live, so an index answers."""
+
+    title = _("mode")
+    parameter_name = "realm__mode"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        del request, model_admin
+        return [("live", _("live")), ("test", _("sandbox"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        del request
+        if (mode := self.value()) is None:
+            return queryset
+        return queryset.filter(**{"live": {"realm": LIVE}, "test": {"realm__gt": LIVE}}.get(mode, {"pk__in": []}))
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run time

@@ -1,6 +1,6 @@
 from django.contrib import admin
 
-from kernel.admin_site import ReadOnlyAdmin
+from kernel.admin_site import ByMode, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 from ledger.models import ClosedBalance, ClosedDay, ClosedPart, Closing, Posting
 
@@ -8,7 +8,7 @@ from ledger.models import ClosedBalance, ClosedDay, ClosedPart, Closing, Posting
 @admin.register(Posting)
 class PostingAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "kind", "debit_account", "credit_account", "amount", "order_id", "at"]
-    list_filter = ["realm__mode"]
+    list_filter = [ByMode]
     search_fields = ["kind__exact"]
     found_by = {"ord": "order_id", "per": "debit_owner", "mch": "credit_owner"}
     ordering = ["-id"]
@@ -21,7 +21,7 @@ class PostingAdmin(ReadOnlyAdmin):
 @admin.register(Closing)
 class ClosingAdmin(ReadOnlyAdmin):
     list_display = ["realm", "closed_until"]
-    list_filter = ["realm__mode"]
+    list_filter = [ByMode]
     list_select_related = ["realm"]
     ordering = ["-pk"]
 
@@ -29,7 +29,7 @@ class ClosingAdmin(ReadOnlyAdmin):
 @admin.register(ClosedDay)
 class ClosedDayAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "realm", "covers_on", "postings", "digest", "previous", "closed_at"]
-    list_filter = ["realm__mode"]
+    list_filter = [ByMode]
     list_select_related = ["realm"]
     search_fields = ["digest__exact"]
     ordering = ["-id"]

@@ -1,7 +1,7 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
+from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 from merchants.models import (
     ApiKey,
@@ -20,7 +20,7 @@ from merchants.models import (
 @admin.register(Merchant)
 class MerchantAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "name", "mode", "state", "contact", "created_at"]
-    list_filter = ["realm__mode", "state"]
+    list_filter = [ByMode, "state"]
     list_select_related = ["realm"]
     search_fields = ["name"]
     ordering = ["-id"]
@@ -92,7 +92,7 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "event__type", "endpoint__url", "state", "tries", "reason", "next_at", "created_at"]
-    list_filter = ["state", "realm__mode"]
+    list_filter = ["state", ByMode]
     list_select_related = ["event", "endpoint"]
     found_by = {"whe": "endpoint_id", "evt": "event_id", "mch": "endpoint__merchant_id"}
     ordering = ["-id"]

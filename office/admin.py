@@ -1,6 +1,6 @@
 from django.contrib import admin
 
-from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
+from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 from office.models import Counted, Listing, ListingPiece, Proposal, ProposalEvent, Tally
 
@@ -8,7 +8,7 @@ from office.models import Counted, Listing, ListingPiece, Proposal, ProposalEven
 @admin.register(Tally)
 class TallyAdmin(ReadOnlyAdmin):
     list_display = ["day_on", "metric", "key", "number", "amount", "merchant", "service", "realm"]
-    list_filter = ["realm__mode"]
+    list_filter = [ByMode]
     list_select_related = ["merchant", "service", "realm"]
     search_fields = ["metric__exact"]
     found_by = {"mch": "merchant_id", "svc": "service_id"}

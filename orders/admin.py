@@ -2,7 +2,7 @@ from typing import ClassVar
 
 from django.contrib import admin
 
-from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
+from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 from orders.models import (
     Concern,
@@ -21,7 +21,7 @@ from orders.models import (
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "state", "total", "ceiling", "merchant__name", "out_order_no", "created_at", "person"]
-    list_filter = ["state", "mode", "funding", "realm__mode"]
+    list_filter = ["state", "mode", "funding", ByMode]
     list_select_related = ["merchant", "person"]
     search_fields = ["out_order_no__exact"]
     found_by = {"per": "person_id", "mch": "merchant_id", "agr": "agreement_id", "svc": "service_id"}
@@ -44,7 +44,7 @@ class OrderEventAdmin(HistoryAdmin):
 @admin.register(Obligation)
 class ObligationAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "state", "order", "person", "amount", "paid", "due_at", "collect_at", "attempts"]
-    list_filter = ["state", "realm__mode"]
+    list_filter = ["state", ByMode]
     list_select_related = ["order", "person"]
     search_fields = ["order__out_order_no__exact"]
     found_by = {"ord": "order_id", "per": "person_id", "mch": "merchant_id", "ded": "in_flight"}
@@ -83,7 +83,7 @@ class ObligationEventAdmin(HistoryAdmin):
 @admin.register(Concern)
 class ConcernAdmin(ReadOnlyAdmin):
     list_display = ("public_id", "kind", "state", "outcome", "waits_for", "heard_at", "order", "person", "opened_at")
-    list_filter = ("kind", "state", "waits_for", "realm__mode")
+    list_filter = ("kind", "state", "waits_for", ByMode)
     list_select_related = ("order", "person")
     found_by: ClassVar[dict[str, str]] = {
         "per": "person_id",

@@ -28,7 +28,7 @@ from billing.models import (
     Wallet,
     WalletEntry,
 )
-from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
+from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 
 __all__ = [
@@ -46,7 +46,7 @@ __all__ = [
 @admin.register(Instrument)
 class InstrumentAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "person", "channel", "label", "priority", "state", "dead_because", "created_at"]
-    list_filter = ["state", "realm__mode"]
+    list_filter = ["state", ByMode]
     list_select_related = ["person"]
     found_by = {"per": "person_id"}
     hidden = frozenset({"token", "name"})
@@ -79,7 +79,7 @@ class OutageAdmin(ReadOnlyAdmin):
 @admin.register(Deduction)
 class DeductionAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "state", "purpose", "person", "channel", "amount", "failure_code", "prepared_at"]
-    list_filter = ["state", "purpose", "realm__mode"]
+    list_filter = ["state", "purpose", ByMode]
     list_select_related = ["person"]
     search_fields = ["channel_txn__exact"]
     found_by = {"per": "person_id", "ins": "instrument_id", "ord": "lines__order_id", "obl": "lines__obligation_id"}
@@ -132,7 +132,7 @@ class CallbackAdmin(ReadOnlyAdmin):
 @admin.register(Case)
 class CaseAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "kind", "deduction", "refund_part", "opened_at", "closed_at"]
-    list_filter = ["realm__mode"]
+    list_filter = [ByMode]
     list_select_related = ["deduction", "refund_part"]
     found_by = {"ded": "deduction_id", "rfp": "refund_part_id"}
     ordering = ["-id"]
@@ -162,7 +162,7 @@ class WalletEntryAdmin(ReadOnlyAdmin):
 @admin.register(Refund)
 class RefundAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "state", "order", "merchant__name", "amount", "returned", "created_at", "resolved_at"]
-    list_filter = ["state", "realm__mode"]
+    list_filter = ["state", ByMode]
     list_select_related = ["order", "merchant"]
     search_fields = ["out_refund_no__exact"]
     found_by = {"ord": "order_id", "per": "person_id", "mch": "merchant_id"}
@@ -185,7 +185,7 @@ class RefundEventAdmin(HistoryAdmin):
 @admin.register(RefundPart)
 class RefundPartAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "state", "refund", "channel", "amount", "failure_code", "prepared_at"]
-    list_filter = ["state", "realm__mode"]
+    list_filter = ["state", ByMode]
     list_select_related = ["refund"]
     search_fields = ["channel_txn__exact"]
     found_by = {"rfd": "refund_id", "ded": "taken__deduction_id"}
@@ -214,7 +214,7 @@ class SettlementAdmin(ReadOnlyAdmin):
         "net",
         "paid_at",
     ]
-    list_filter = ["state", "realm__mode"]
+    list_filter = ["state", ByMode]
     list_select_related = ["merchant"]
     found_by = {"mch": "merchant_id", "sln": "lines", "pyo": "payout", "ord": "lines__order_id"}
     ordering = ["-id"]
@@ -257,7 +257,7 @@ class SettlementLineAdmin(ReadOnlyAdmin):
 @admin.register(Payout)
 class PayoutAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "state", "merchant__name", "settlement", "amount", "failure_code", "sent_at"]
-    list_filter = ["state", "realm__mode"]
+    list_filter = ["state", ByMode]
     list_select_related = ["merchant", "settlement"]
     search_fields = ["channel_txn__exact"]
     found_by = {"mch": "merchant_id", "stl": "settlement_id", "pac": "account_id"}
@@ -285,7 +285,7 @@ class PayoutAccountAdmin(ReadOnlyAdmin):
         "asked_at",
         "effective_at",
     ]
-    list_filter = ["state", "realm__mode"]
+    list_filter = ["state", ByMode]
     list_select_related = ["merchant"]
     found_by = {"mch": "merchant_id"}
     ordering = ["-id"]

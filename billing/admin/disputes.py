@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from billing.models import Dispute, DisputeAnswer, DisputeEvent, DisputeLine, DisputePolicy
-from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
+from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 
 
@@ -21,7 +21,7 @@ class DisputeAdmin(ReadOnlyAdmin):
         "answer_until",
         "resolved_at",
     ]
-    list_filter = ["state", "bearer", "realm__mode"]
+    list_filter = ["state", "bearer", ByMode]
     list_select_related = ["deduction"]
     search_fields = ["channel_txn__exact"]
     found_by = {"ded": "deduction_id", "per": "person_id", "ord": "lines__order_id"}

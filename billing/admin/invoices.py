@@ -3,14 +3,14 @@
 from django.contrib import admin
 
 from billing.models import Invoice, InvoiceLine
-from kernel.admin_site import ReadOnlyAdmin
+from kernel.admin_site import ByMode, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 
 
 @admin.register(Invoice)
 class InvoiceAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "number", "merchant__name", "period_until", "amount", "issued_at"]
-    list_filter = ["realm__mode"]
+    list_filter = [ByMode]
     list_select_related = ["merchant"]
     search_fields = ["seq__exact"]
     found_by = {"mch": "merchant_id", "stl": "lines__settlement_id"}

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from billing.models import Break, StatementFile, StatementLine
-from kernel.admin_site import ReadOnlyAdmin
+from kernel.admin_site import ByMode, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 
 
@@ -20,7 +20,7 @@ class StatementFileAdmin(ReadOnlyAdmin):
         "imported_at",
         "read_at",
     ]
-    list_filter = ["realm__mode"]
+    list_filter = [ByMode]
     search_fields = ["digest__exact"]
     ordering = ["-id"]
 
@@ -53,7 +53,7 @@ class StatementLineAdmin(ReadOnlyAdmin):
 @admin.register(Break)
 class BreakAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "kind", "channel", "theirs", "ours", "opened_at", "resolution", "closed_at"]
-    list_filter = ["kind", "resolution", "realm__mode"]
+    list_filter = ["kind", "resolution", ByMode]
     search_fields = ["line__channel_txn__exact"]
     found_by = {"ded": "deduction_id", "rfp": "refund_part_id", "stm": "statement_id"}
     ordering = ["-id"]

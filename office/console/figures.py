@@ -200,7 +200,7 @@ def _behind(one: Cell, look: Look) -> str:
 def _stock(bucket: str, look: Look) -> str:
     """The debts of an age as they stand now."""
     chosen = {"state__exact": "overdue", "kind__exact": "principal", "bucket__exact": bucket}
-    chosen |= {"realm__exact": f"{LIVE}"} if look.mode == "live" else {"realm__mode__exact": look.mode}
+    chosen |= {"realm__exact": f"{LIVE}"} if look.mode == "live" else {"realm__mode": look.mode}
     chosen |= {"merchant__exact": f"{look.merchant.pk}"} if look.merchant else {}
     return f"{reverse('admin:orders_obligation_changelist')}?{urlencode(chosen)}"
 

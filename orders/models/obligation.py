@@ -136,6 +136,7 @@ class Obligation(Lifecycle):
                 condition=Q(state__in=["pending", "overdue", "written_off"]),
             ),
             models.Index(fields=["realm", "bucket", "-id"], name="obligations_overdue", condition=Q(state="overdue")),
+            models.Index(fields=["-id"], name="obligations_waived", condition=Q(state="waived")),
         ]
         triggers = guards.lifecycle("orders_obligationevent", frozen=["realm_id", "order_id", "person_id", "currency"])
 
