@@ -56,7 +56,7 @@ def pages(owed: Order) -> Iterator[str]:
         yield f"{page}?realm__mode=live"
         yield f"{page}?realm__mode=test"
         columns = list(shown.list_display)
-        yield from (f"{page}?o={columns.index(name) + 1}" for name in shown.get_sortable_by(HttpRequest()))
+        yield from (f"{page}?o={columns.index(name)}" for name in shown.get_sortable_by(HttpRequest()))
         for found in (owed.public_id, owed.out_order_no, owed.person.public_id, owed.merchant.public_id, "nothing"):
             yield f"{page}?q={found}"
     yield from ("/ops/", "/ops/work/", "/ops/figures/", "/ops/merchants/", f"/ops/order/{owed.public_id}")

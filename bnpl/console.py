@@ -89,5 +89,5 @@ def rows_behind(figure: Figure, now: datetime) -> str:
         look[f"{rows.of}__exact"] = figure.of
     columns = list(admin.site.get_model_admin(rows.model).list_display)
     if rows.column in columns:
-        look["o"] = str(columns.index(rows.column) + 1)
+        look["o"] = str(columns.index(rows.column))
     return reverse(f"admin:{rows.model._meta.label_lower.replace('.', '_')}_changelist") + "?" + urlencode(look)

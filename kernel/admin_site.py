@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from django.contrib.admin import ModelAdmin, ShowFacets, SimpleListFilter
 from django.contrib.admin.utils import label_for_field, lookup_field
+from django.contrib.admin.views.main import ORDER_VAR
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
@@ -190,11 +191,26 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
         return self.get_fields(request, obj)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """What is short enough to be counted is sorted by any column."""
-        listed: Any = super().get_changelist_instance(request)
+        """What is short enough to be counted is sorted by any column. A long one is not, whoever types it."""
+        if self._sorted_by(request.GET.get(ORDER_VAR, "")) - set(self.get_sortable_by(request)):
+            as_typed: Any = request.GET
+            unsorted: Any = as_typed.copy()
+            del unsorted[ORDER_VAR]
+            request.GET = unsorted
+            listed: Any = super().get_changelist_instance(request)
+            if listed.result_count >= COUNT_MAX:
+                return listed
+            request.GET = as_typed
+        listed = super().get_changelist_instance(request)
         if listed.result_count < COUNT_MAX:
             listed.sortable_by = listed.list_display
         return listed
+
+    def _sorted_by(self, typed: str) -> set[str]:
+        """The columns that an address names by their places: `2.-3`."""
+        places = [word.removeprefix("-") for word in typed.split(".")]
+        found = [int(word) for word in places if word.isascii() and word.isdigit() and len(word) <= len("999")]
+        return {self.shown[place] for place in found if 0 <= place < len(self.shown)}
 
     def get_sortable_by(self, request: HttpRequest) -> list[str]:  # type: ignore[override]
         """Columns by which an index puts the rows of a long list in order: by others it would be sorted for each look.
