@@ -9,6 +9,7 @@ import pytest
 from billing.channels.bank import Behaviour
 from bnpl.invariants import violations
 from tests.conftest import Shop, make_shop
+from tests.crashes.books import IsInvoiced, IsReconciled
 from tests.crashes.doors import KILLED, run_and_die
 from tests.crashes.lives import STORIES, GetsPaid, GivesBack, Hands, Life, Lost, begin
 from tests.crashes.taken_back import IsTakenBack
@@ -31,7 +32,7 @@ CASES = [(Life, behaviour) for behaviour in Behaviour]
 CASES += [(story, behaviour) for story in (Hands, Lost, GivesBack) for behaviour in AT_HAND]
 #: Being paid is short and much like giving back: a run between others tries two behaviours of it.
 CASES += [(GetsPaid, behaviour) for behaviour in (AT_HAND if STRIDE == 1 else AT_HAND[::3])]
-CASES.append((IsTakenBack, Behaviour.PAYS))
+CASES += [(story, Behaviour.PAYS) for story in (IsTakenBack, IsReconciled, IsInvoiced)]
 _names = (f"K{n}" for n in itertools.count(1))
 #: Twice killed: every case when evidence is asked for, each sixth one otherwise.
 TWICE = CASES if PAIRS > 1 else CASES[::6]
@@ -56,7 +57,7 @@ def test_killed_anywhere_it_comes_right(
     story: type[Life], behaviour: Behaviour, capfd: pytest.CaptureFixture[str]
 ) -> None:
     kills, shop = 0, a_shop()
-    offset = (CASES.index((story, behaviour)) * 7) % STRIDE
+    offset = (CASES.index((story, behaviour)) * 7) % min(STRIDE, 40)  # the shortest story passes forty doors
     for point in itertools.count(1 + offset, STRIDE):
         life = begin(story, shop, behaviour, next(_names))
         code, passed = run_and_die(life.first_run, point)

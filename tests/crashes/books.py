@@ -1,0 +1,83 @@
+"""Lives in which books are compared and papers written: a channel's statement is taken in, a month is invoiced."""
+
+from datetime import timedelta
+from unittest import mock
+
+from billing.channels.bank import Behaviour
+from billing.models import Break, Deduction, Invoice, InvoiceLine, Settlement, StatementFile, StatementLine
+from billing.services import deduct, invoice, reconcile, settlement
+from orders import services as orders
+from orders.models import Order
+from tests.billing.statements import NEXT_DAY, of_bank, taken_in
+from tests.conftest import BY, NOON, completed, make_shop, opened, ordered, someone, yuan
+from tests.crashes.lives import Life
+from tests.settlement.bench import MIDNIGHT
+
+MONTH_LATER = MIDNIGHT + timedelta(days=40)
+
+
+class IsReconciled(Life):
+    """Three people of a shop were debited, two of them without an answer; then the bank's file of the day comes."""
+
+    PEOPLE = (Behaviour.PAYS, Behaviour.TIMEOUT_THEN_PAID, Behaviour.TIMEOUT_THEN_NOT_PAID)
+
+    def prepare(self) -> None:
+        self.shop = make_shop(f"店 {self.number}")
+        self.made = [completed(self.shop, someone(self.shop, kind), yuan("5")) for kind in self.PEOPLE]
+        deduct.deduct_due(self.shop.realm_id, at=NOON)
+        self.file = of_bank(self.shop)
+
+    def first_run(self) -> None:
+        """A line at a time, so that there are many points between two of them."""
+        with mock.patch.object(reconcile, "AT_ONCE", 1):
+            taken_in(self.shop, self.file)
+
+    def recovery(self) -> None:
+        self.file.seek(0)
+        taken_in(self.shop, self.file, at=NEXT_DAY + timedelta(hours=1))
+
+    def must_have_come_right(self) -> None:
+        """Each line is there once; who was debited without an answer has paid; who was not is still asked about."""
+        statement = StatementFile.objects.get(realm_id=self.shop.realm_id)
+        lines = StatementLine.objects.filter(statement=statement).values_list("place", flat=True)
+        assert sorted(lines) == [2, 3], "after the head"
+        assert statement.read_at is not None
+        states = [
+            order.state for order in Order.objects.filter(pk__in=[order.pk for order in self.made]).order_by("id")
+        ]
+        assert states == ["deducted", "deducted", "completed"], states
+        doubtful = Deduction.objects.get(realm_id=self.shop.realm_id, state="unknown")
+        assert doubtful.ask_at is not None
+        breaks = Break.objects.filter(statement=statement)
+        assert breaks.count() == breaks.values("kind", "deduction", "line").distinct().count()
+
+
+class IsInvoiced(Life):
+    """A merchant has sold something on two days; their month ends."""
+
+    def prepare(self) -> None:
+        self.shop = make_shop(f"店 {self.number}")
+        agreement = opened(self.shop, someone(self.shop))
+        for days in range(2):
+            at = NOON + timedelta(days=days)
+            orders.complete_order(ordered(self.shop, agreement, at=at).id, orders.Final(total=9_000), by=BY, at=at)
+            deduct.deduct_due(self.shop.realm_id, at=at)
+            settlement.settle_due(self.shop.realm_id, at=MIDNIGHT + timedelta(days=days))
+
+    def first_run(self) -> None:
+        settlement.settle_due(self.shop.realm_id, at=MONTH_LATER)
+        invoice.invoice_due(self.shop.realm_id, at=MONTH_LATER)
+
+    def recovery(self) -> None:
+        self.first_run()
+
+    def must_have_come_right(self) -> None:
+        """Each settlement's fees are on one invoice, and the numbers have no hole."""
+        made = list(Invoice.objects.filter(merchant=self.shop.merchant).order_by("seq"))
+        settled = set(Settlement.objects.filter(merchant=self.shop.merchant).values_list("id", flat=True))
+        assert set(InvoiceLine.objects.filter(invoice__in=made).values_list("id", flat=True)) == settled
+        assert len(settled) == 2
+        assert [row.seq for row in made] == list(range(1, len(made) + 1))
+        self.shop.merchant.refresh_from_db(fields=["invoices_at"])
+        assert self.shop.merchant.invoices_at is not None
+        assert self.shop.merchant.invoices_at > MONTH_LATER
