@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts import rules
-from accounts.models import AccountEvent, Delivery, LocalMessage, Notice, NoticeTemplate, Person, User
+from accounts.models import AccountEvent, Contact, Delivery, LocalMessage, Notice, NoticeTemplate, Person, User
 from kernel.admin_site import ByMode, ReadOnlyAdmin
 
 # What comes with the libraries could be changed here, and an authenticator's row holds its secret.
@@ -109,4 +109,14 @@ class DeliveryAdmin(ReadOnlyAdmin):
     list_filter = ["channel", "state", "collection", ByMode]
     list_select_related = ["notice", "person"]
     found_by = {"per": "person_id", "ntc": "notice_id"}
+    ordering = ["-id"]
+
+
+@admin.register(Contact)
+class ContactAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "person", "way", "outcome", "promised_on", "by", "at"]
+    list_filter = ["way", "outcome", ByMode]
+    list_select_related = ["person"]
+    found_by = {"per": "person_id", "ord": "order_id"}
+    personal = True
     ordering = ["-id"]

@@ -10,14 +10,13 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import TypeAlias
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 import structlog
 from django.conf import settings
 from django.db import transaction
 from django.utils.module_loading import import_string
 
-from accounts import notices, wording
+from accounts import contacts, notices, wording
 from accounts.models import Delivery, Notice, Person
 from kernel.models import LIVE
 from kernel.prepared import Reading
@@ -194,7 +193,7 @@ def _within_bounds(rows: Sequence[Delivery], *, at: datetime) -> list[Delivery]:
     asked = {row.person_id for row in rows if row.collection}
     people = Person.objects.filter(pk__in=asked).select_for_update(skip_locked=True, no_key=True).order_by("pk")
     zones = dict(people.values_list("id", "zone"))
-    today = _asked_today(zones, at=at)
+    today = contacts.asked_today(zones, at=at)
     going = []
     for row in rows:
         if not row.collection:
@@ -207,17 +206,6 @@ def _within_bounds(rows: Sequence[Delivery], *, at: datetime) -> list[Delivery]:
             else:
                 row.next_at = wording.next_morning(at, zones[row.person_id])
     return going
-
-
-def _asked_today(zones: Mapping[UUID, str], *, at: datetime) -> dict[UUID, set[UUID]]:
-    """The overdue notices that went to each person on their own day, or were handed to a sender on it."""
-    found: dict[UUID, set[UUID]] = {key: set() for key in zones}
-    rows = Delivery.objects.filter(person_id__in=zones, collection=True, tried_at__gt=at - timedelta(hours=26))
-    for person_id, notice_id, tried_at in rows.values_list("person_id", "notice_id", "tried_at"):
-        zone = ZoneInfo(zones[person_id])
-        if tried_at and tried_at.astimezone(zone).date() == at.astimezone(zone).date():
-            found[person_id].add(notice_id)
-    return found
 
 
 QUEUED = Sweep(

@@ -10,7 +10,7 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import BinaryField
 
-from accounts.models import DEFAULT_LANGUAGE, AccountEvent, Delivery, Notice, Person, User
+from accounts.models import DEFAULT_LANGUAGE, AccountEvent, Contact, Delivery, Notice, Person, User
 from kernel.actor import Actor
 
 
@@ -28,6 +28,7 @@ def forget_person(person_id: UUID, *, by: Actor, at: datetime) -> Person:
     person.verified_at, person.ref = None, person.public_id
     person.save()
     Notice.objects.filter(person=person).exclude(subject="", body="").update(subject="", body="")
+    Contact.objects.filter(person=person).exclude(note="").update(note="")
     waiting = Delivery.objects.filter(person=person, state=Delivery.State.QUEUED)
     waiting.update(state=Delivery.State.SKIPPED, reason="left", next_at=None)
     if person.user_id:

@@ -106,3 +106,15 @@ class LastSupervisor(Refusal):
     """Somebody must be there to agree."""
 
     code, title = "last_supervisor", _("The last supervisor stays: make somebody else one first.")
+
+
+class OutsideHours(Refusal):
+    """They are left in peace then."""
+
+    code, title = "outside_hours", _("At this hour, by their own clock, this person is not asked for money.")
+
+
+class AskedEnough(Refusal):
+    """Our notices and colleagues together."""
+
+    code, title = "asked_enough", _("This person was asked for money three times today. Not before tomorrow.")

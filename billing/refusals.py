@@ -235,3 +235,21 @@ class NothingToTakeBack(Refusal):
     """It went back to the person already."""
 
     code, title = "nothing_to_take_back", _("Nothing of this debit is left that could be taken back.")
+
+
+class CaseClosed(Refusal):
+    """Somebody, or the channel, was quicker."""
+
+    code, title = "case_closed", _("This case is closed already.")
+
+
+class CaseUnfit(Refusal):
+    """Its money cannot go there, or something else is to be done first."""
+
+    code, title = "case_unfit", _("A case of this kind does not end so.")
+
+
+class NoWallet(Refusal):
+    """There is nothing of the person's that it could stand in."""
+
+    code, title = "no_wallet", _("The person has no stored value in this currency.")

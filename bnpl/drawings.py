@@ -150,4 +150,9 @@ POSTINGS = (
         "taken_after_failure, taken_twice, wrong_amount",
         "clearing → suspense, with a case",
     ),
+    (
+        "colleagues closed a case",
+        "case_closed",
+        "what suspense holds for it goes to clearing, wallet, payable or losses; or clearing → wallet, payable",
+    ),
 )

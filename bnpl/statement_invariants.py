@@ -25,6 +25,21 @@ FROM_STATEMENTS = (
         """,
     ),
     (
+        "a_judged_case_is_booked_as_it_says",
+        "What suspense held for a case has left it exactly when colleagues placed it, by its whole amount.",
+        """
+        SELECT coalesce(c.id, p.cause_id) AS id, c.kind, c.resolution, c.held, p.amount_minor FROM (
+            SELECT k.*, h.amount_minor AS held FROM billing_case k
+            LEFT JOIN ledger_posting h ON h.cause_id = k.id AND h.kind = k.kind) c
+        FULL JOIN (SELECT * FROM ledger_posting WHERE kind = 'case_closed') p ON p.cause_id = c.id
+        WHERE c.id IS NULL
+           OR (c.held IS NOT NULL AND c.resolution IN ('returned', 'wallet', 'merchant', 'platform')
+               AND p.amount_minor IS DISTINCT FROM c.held)
+           OR (p.cause_id IS NOT NULL AND (c.resolution IN ('', 'stands', 'said')
+               OR p.amount_minor <> c.at_stake_minor))
+        """,
+    ),
+    (
         "what_the_statement_booked_is_booked",
         "A break that the resolver closed is about something that succeeded under that very transaction.",
         """

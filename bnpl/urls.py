@@ -15,6 +15,7 @@ from accounts import console as template_desk
 from accounts.models import Person
 from billing.console import bearers as bearer_desk
 from billing.console import breaks as break_desk
+from billing.console import cases as case_desk
 from billing.console import changes as change_desk
 from billing.console import disputes as dispute_desk
 from billing.console import ease as ease_desk
@@ -24,6 +25,7 @@ from billing.console import outages as outage_desk
 from billing.console import payouts as payout_desk
 from billing.console import policies as policy_desk
 from billing.console import unknown as unknown_desk
+from billing.models import Case
 from billing.pages import confirm as confirm_pages
 from billing.pages import ease as ease_pages
 from billing.pages import help as help_pages
@@ -46,13 +48,17 @@ from office.console import deeds as deed_desk
 from office.console import figures as figure_desk
 from office.console import files as file_desk
 from office.console import find as find_desk
+from office.console import hands as hand_desk
+from office.console import hooks as hook_desk
 from office.console import joining as join_desk
 from office.console import merchants as merchant_desk
 from office.console import order as whole_desk
 from office.console import own as own_desk
 from office.console import proposals as proposal_desk
+from office.console import queues as queue_desk
 from office.console import reveal as reveal_desk
 from office.console import signing as console_door
+from office.console import worklist as collection_desk
 from orders import pages as record_pages
 from orders.models import Order
 
@@ -99,6 +105,8 @@ PAGES: list[URLPattern] = [
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
 desk.DESKS[:] = [
+    queue_desk.DESK,
+    collection_desk.DESK,
     figure_desk.DESK,
     console.DESK,
     console.SYSTEM,
@@ -114,6 +122,7 @@ desk.DESKS[:] = [
     template_desk.DESK,
     own_desk.DESK,
 ]
+desk.WHOLE[Case] = "case_desk"
 desk.WHOLE[Order] = "order_desk"
 desk.WHOLE[Merchant] = "merchant_desk"
 desk.MASKED[Person] = "reveal", reveal_desk.REVEALERS
@@ -125,8 +134,10 @@ desk.VERBS[:] = [
     *template_desk.VERBS,
     *limit_desk.VERBS,
     *join_desk.VERBS,
+    *hook_desk.VERBS,
     *payout_desk.VERBS,
     *break_desk.VERBS,
+    *case_desk.VERBS,
     *dispute_desk.VERBS,
 ]
 #: What no colleague does alone, and how a second one is asked.
@@ -143,8 +154,15 @@ CONSOLE: list[URLPattern] = [
     path("figures/", figure_desk.overview, name="figures"),
     path("figures/rows", figure_desk.rows, name="figure_rows"),
     path("figures/<str:name>.csv", figure_desk.table, name="figure_table"),
+    path("queues/", queue_desk.overview, name="queues"),
+    path("queues/<str:queue>", queue_desk.one_queue, name="queue"),
+    path("queues/<str:queue>/assign", queue_desk.assign, name="queue_assign"),
+    path("queues/<str:queue>/<str:about>", hand_desk.item, name="queue_item"),
+    path("collections/", collection_desk.work, name="worklist"),
+    path("collections/<str:person>", collection_desk.debtor, name="debtor"),
     path("help/", help_desk.queue, name="help_desk"),
     path("help/<str:concern>", help_desk.concern, name="concern_desk"),
+    path("case/<str:case>", case_desk.case, name="case_desk"),
     path("merchants/", merchant_desk.merchants, name="merchants"),
     path("merchants/new", merchant_desk.take, name="take_application"),
     path("merchants/<str:merchant>", merchant_desk.merchant, name="merchant_desk"),

@@ -2,7 +2,7 @@ from django.contrib import admin
 
 from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
-from office.models import Counted, Listing, ListingPiece, Proposal, ProposalEvent, Tally
+from office.models import Counted, Handling, HandlingNote, Listing, ListingPiece, Proposal, ProposalEvent, Tally
 
 
 @admin.register(Tally)
@@ -64,4 +64,21 @@ class ListingPieceAdmin(ReadOnlyAdmin):
     list_display = ["listing", "number"]
     list_select_related = ["listing"]
     found_by = {"lst": "listing_id"}
+    ordering = ["-id"]
+
+
+@admin.register(Handling)
+class HandlingAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "queue", "about", "user", "due_at", "changed_at"]
+    list_select_related = ["user"]
+    search_fields = ["queue__exact"]
+    found_by = {"usr": "user_id", **dict.fromkeys(("ded", "cas", "brk", "dsp", "con", "whe"), "about")}
+    ordering = ["-id"]
+
+
+@admin.register(HandlingNote)
+class HandlingNoteAdmin(ReadOnlyAdmin):
+    list_display = ["public_id", "handling", "act", "user", "due_at", "by", "at"]
+    list_select_related = ["handling", "user"]
+    found_by = {"hnd": "handling_id", "usr": "user_id"}
     ordering = ["-id"]

@@ -1,15 +1,17 @@
-"""What the console counts ahead, so that a page of figures never reads the rows themselves; what takes two; files."""
+"""What the console counts ahead, so that no page of figures reads the rows; what takes two; files; who has what."""
 
 from datetime import datetime
+from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 from django_fsm import transition
 
 from accounts.models import LockableQuerySet, User
 from kernel import behind, guards
 from kernel.lifecycle import Lifecycle, StateField
-from kernel.models import History, Realm
+from kernel.models import History, Identified, Realm
 from merchants.models import Merchant, Service
 
 
@@ -213,3 +215,62 @@ class ListingPiece(behind.Piece):
 
     def __str__(self) -> str:
         return f"{self.listing_id} {self.number}"
+
+
+class Handling(Identified):
+    """经办: who of us sees to something that waits in a queue, and until when. Whether it waits, it says itself."""
+
+    prefix = "hnd"
+
+    #: A name in office.queues.QUEUES, and the key of what it is about.
+    queue = models.CharField(max_length=10)
+    about = models.UUIDField()
+    user = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    #: Another time than its queue gives it.
+    due_at = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField()
+
+    objects = LockableQuerySet["Handling"].as_manager()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["queue", "about"], name="what_waits_is_in_one_pair_of_hands"),
+        ]
+        indexes = [
+            models.Index(fields=["user", "queue"], name="handlings_of_colleague", condition=Q(user__isnull=False)),
+        ]
+
+
+class HandlingNote(Identified):
+    """What was done about who sees to it, or noted on the way. Append-only."""
+
+    prefix = "hnn"
+    append_only: ClassVar[bool] = True
+
+    class Act(models.TextChoices):
+        TAKEN = "taken"
+        HANDED = "handed"
+        PUT_BACK = "put_back"
+        DUE = "due"
+        NOTE = "note"
+
+    handling = models.ForeignKey(Handling, models.PROTECT, related_name="notes")
+    act = models.CharField(max_length=8, choices=Act.choices)
+    #: Whose it is from then on, and until when.
+    user = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    due_at = models.DateTimeField(null=True, blank=True)
+    text = models.CharField(max_length=1000, blank=True)
+    by = models.CharField(max_length=80)
+    at = models.DateTimeField()
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                name="a_note_says_something",
+                condition=~Q(act__in=["note", "handed"]) | Q(act="handed", user__isnull=False) | ~Q(text=""),
+            ),
+        ]
+        triggers = guards.append_only()

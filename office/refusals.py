@@ -1,7 +1,13 @@
-"""What may be wrong with asking a second colleague, or with being the second."""
+"""What may be wrong with asking a second colleague, with being the second, and with seeing to what waits."""
 
+from collections.abc import Sequence
+from typing import Self
+
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from kernel.refusal import Busy, Refusal
 
 
@@ -70,3 +76,44 @@ class FileOver(Refusal):
     """It was thrown away, or never came to be."""
 
     code, status, title = "file_over", 410, _("This file is not there any more. Ask for it once more.")
+
+
+class NothingWaits(Refusal):
+    """It was decided meanwhile, or withdrawn."""
+
+    code, title = "nothing_waits", _("This is done already, or waits for somebody else.")
+
+
+class HandledBy(Busy):
+    """Somebody was quicker; who it is, is said."""
+
+    code, title = "handled_by", _("Nobody has it any more.")
+
+    @classmethod
+    def by(cls, user: User | None) -> Self:
+        """Whose it is."""
+        return cls(format_lazy(_("{name} has it."), name=str(user))) if user else cls()
+
+
+class UnfitColleague(Refusal):
+    """It would lie with somebody who may not decide it."""
+
+    code, title = "unfit_colleague", _("This colleague may not decide such things.")
+
+
+class NothingOverdue(Refusal):
+    """Nobody is asked for what is not late."""
+
+    code, title = "nothing_overdue", _("Nothing of this is overdue.")
+
+
+class MayNotBeAsked(Refusal):
+    """Something is to be decided first."""
+
+    code, title = "may_not_be_asked", _("This may not be asked for now.")
+
+    @classmethod
+    def because(cls, reasons: Sequence[str | Promise]) -> Self:
+        """Why."""
+        listed = format_lazy("; ".join(["{}"] * len(reasons)), *reasons)
+        return cls(format_lazy(_("This may not be asked for now: {reasons}."), reasons=listed))

@@ -15,7 +15,7 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.db.models import BinaryField, Model, Q, QuerySet
 
-from accounts.models import AccountEvent, Delivery, Notice, Person, User
+from accounts.models import AccountEvent, Contact, Delivery, Notice, Person, User
 from billing.models import (
     Case,
     ChannelReport,
@@ -114,6 +114,7 @@ TABLES: tuple[Table, ...] = (
     Table("teams", Member, _by_user),
     Table("letters", Letter, _by_user),
     Table("notices", Notice, _by_person, (Part("notice_deliveries", Delivery, "notice_id"),)),
+    Table("contacts", Contact, _by_person),
     Table("credit", Profile, _by_person),
     Table("limits_in_other_currencies", CurrencyLimit, _by_person),
     Table(
@@ -206,6 +207,8 @@ LEFT_OUT: Mapping[str, str] = {
     "account.EmailConfirmation": "keys that prove an address, good for minutes",
     "billing.Break": "where a channel's file and the book differ; the movement itself stands in deductions and refunds",
     "billing.SettlementLine": "what a merchant was paid",
+    "office.Handling": "who of our colleagues sees to what waits; people have no console",
+    "office.HandlingNote": "the same",
     "office.Listing": "a list that a colleague asked for; people have no console",
     "office.ListingPiece": "the same",
     "merchants.Change": "what a merchant's own staff changed about its services and keys",

@@ -1,3 +1,4 @@
+from accounts.models.contacts import Contact
 from accounts.models.notices import Delivery, Notice, NoticeTemplate
 from accounts.models.people import (
     DEFAULT_LANGUAGE,
@@ -17,6 +18,7 @@ __all__ = [
     "DEFAULT_ZONE",
     "REF_LENGTH_MAX",
     "AccountEvent",
+    "Contact",
     "Delivery",
     "LocalMessage",
     "LockableQuerySet",

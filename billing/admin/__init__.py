@@ -2,10 +2,9 @@ from django.contrib import admin
 
 from billing.admin.disputes import DisputeAdmin, DisputeEventAdmin, DisputeLineAdmin
 from billing.admin.invoices import InvoiceAdmin, InvoiceLineAdmin
-from billing.admin.statements import BreakAdmin, StatementFileAdmin, StatementLineAdmin
+from billing.admin.statements import BreakAdmin, CaseAdmin, StatementFileAdmin, StatementLineAdmin
 from billing.models import (
     Callback,
-    Case,
     ChannelReport,
     Deduction,
     DeductionEvent,
@@ -33,6 +32,7 @@ from kernel.templatetags.house import minor
 
 __all__ = [
     "BreakAdmin",
+    "CaseAdmin",
     "DisputeAdmin",
     "DisputeEventAdmin",
     "DisputeLineAdmin",
@@ -127,15 +127,6 @@ class CallbackAdmin(ReadOnlyAdmin):
     @admin.display(description="raw")
     def as_it_came(self, row: Callback) -> str:
         return bytes(row.raw).decode("utf-8", "replace")
-
-
-@admin.register(Case)
-class CaseAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "kind", "deduction", "refund_part", "opened_at", "closed_at"]
-    list_filter = [ByMode]
-    list_select_related = ["deduction", "refund_part"]
-    found_by = {"ded": "deduction_id", "rfp": "refund_part_id"}
-    ordering = ["-id"]
 
 
 @admin.register(Wallet)

@@ -1,8 +1,8 @@
-"""Channels' statement files in the console: what they say, and where they part from what we have."""
+"""Channels' statement files in the console: what they say, where they part from what we have, and what is a case."""
 
 from django.contrib import admin
 
-from billing.models import Break, StatementFile, StatementLine
+from billing.models import Break, Case, StatementFile, StatementLine
 from kernel.admin_site import ByMode, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 
@@ -65,3 +65,22 @@ class BreakAdmin(ReadOnlyAdmin):
     @admin.display(description="ours", ordering="ours_minor")
     def ours(self, row: Break) -> str:
         return "" if row.ours_minor is None else minor(row.ours_minor, row.ours_currency)
+
+
+@admin.register(Case)
+class CaseAdmin(ReadOnlyAdmin):
+    list_display = [
+        "public_id",
+        "kind",
+        "deduction",
+        "refund_part",
+        "payout",
+        "opened_at",
+        "closed_at",
+        "resolution",
+        "closed_by",
+    ]
+    list_filter = [ByMode, "resolution"]
+    list_select_related = ["deduction", "refund_part", "payout"]
+    found_by = {"ded": "deduction_id", "rfp": "refund_part_id", "pyo": "payout_id"}
+    ordering = ["-id"]

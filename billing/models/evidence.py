@@ -6,9 +6,11 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from accounts.models import LockableQuerySet
 from billing.models.collecting import Deduction
 from billing.models.payout import Payout
 from billing.models.refunding import RefundPart
+from billing.rules import TWO_PEOPLE_FROM_MINOR
 from kernel import guards
 from kernel.models import Identified, Realm
 
@@ -68,6 +70,20 @@ class Case(Identified):
 
     prefix = "cas"
 
+    class Resolution(models.TextChoices):
+        #: The channel has put it right: its money is where it was before.
+        RETURNED = "returned"
+        #: It is the person's, and stands in their stored value.
+        WALLET = "wallet"
+        #: It is the merchant's, to have or to bear.
+        MERCHANT = "merchant"
+        #: We bear it.
+        PLATFORM = "platform"
+        #: Our book was right, and nothing moves.
+        STANDS = "stands"
+        #: How it ended is said by colleagues.
+        SAID = "said"
+
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
     kind = models.CharField(max_length=30)
     deduction = models.ForeignKey(Deduction, models.PROTECT, null=True, blank=True, related_name="cases")
@@ -76,9 +92,34 @@ class Case(Identified):
     detail = models.JSONField(default=dict)
     opened_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
+    #: How colleagues closed it, why, and what it was about; empty of one that closed itself.
+    resolution = models.CharField(max_length=8, choices=Resolution.choices, blank=True)
+    closed_because = models.CharField(max_length=200, blank=True)
+    closed_by = models.CharField(max_length=80, blank=True)
+    at_stake_minor = models.BigIntegerField(null=True, blank=True)
+
+    objects = LockableQuerySet["Case"].as_manager()
 
     class Meta:
         ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                name="a_judged_case_has_its_reason",
+                condition=Q(resolution="", closed_by="", at_stake_minor__isnull=True)
+                | Q(closed_at__isnull=False, at_stake_minor__isnull=False) & ~Q(resolution="") & ~Q(closed_by=""),
+            ),
+            models.CheckConstraint(
+                name="a_large_case_is_closed_by_two",
+                condition=~Q(closed_by__startswith="staff:")
+                | Q(closed_by__contains="+")
+                | Q(at_stake_minor__lt=TWO_PEOPLE_FROM_MINOR) & ~Q(resolution="said"),
+            ),
+        ]
         indexes = [
             models.Index(fields=["realm", "opened_at"], name="cases_open", condition=Q(closed_at__isnull=True)),
         ]
+
+    @property
+    def about(self) -> Deduction | RefundPart | Payout | None:
+        """The movement of money that it is about."""
+        return self.deduction or self.refund_part or self.payout

@@ -38,15 +38,25 @@ def resolve_unknown(
     if by.alone:
         raise SecondNeeded
     row = sayable(Deduction.objects.locked(deduction_id), at=at)
-    evidence, txn = evidence.strip(), txn.strip()
-    if not 0 < len(evidence) <= EVIDENCE_MAX or len(txn) > TXN_MAX or not (txn.isascii() and txn.isprintable()):
-        raise Invalid
+    evidence, txn = word_of(evidence, txn)
     if txn and Deduction.objects.filter(channel=row.channel, channel_txn=txn).exists():
         raise TransactionUsed
     row.record("said_by_colleagues", by=by, at=at, txn=txn, evidence=evidence, note=reason)
     answer: Answer = Taken(txn, row.amount) if txn else Declined(CODE, Kind.TECHNICAL)
     settle_all([Report(row.id, answer, SOURCE)], by=by, at=at)
     return Deduction.objects.get(pk=row.id)
+
+
+def word_of(evidence: str, txn: str) -> tuple[str, str]:
+    """What colleagues have seen, and the channel's transaction, as they are kept.
+
+    Raises:
+        Invalid: there is no evidence, or more than is kept; or that is no transaction.
+    """
+    evidence, txn = evidence.strip(), txn.strip()
+    if not 0 < len(evidence) <= EVIDENCE_MAX or len(txn) > TXN_MAX or not (txn.isascii() and txn.isprintable()):
+        raise Invalid
+    return evidence, txn
 
 
 def sayable(row: Deduction, *, at: datetime) -> Deduction:

@@ -28,6 +28,8 @@ from orders.models import Order
 
 #: Of a case: nobody could say for days how a deduction ended.
 TOO_LONG = "unknown_too_long"
+#: Of cases whose money stands in suspense, once for each transaction of the channel.
+WRONG_AMOUNT, AFTER_FAILURE, TWICE = PLACED = ("wrong_amount", "taken_after_failure", "taken_twice")
 OUTCOMES = {Taken: "taken", Declined: "declined", Lost: "lost", Absent: "absent", Closed: "closed"}
 
 
@@ -93,7 +95,7 @@ def _settle(reports: Sequence[Report], *, by: Actor, at: datetime) -> None:
         if isinstance(answer, Taken) and answer.amount == row.amount:
             right.append(row)
         elif isinstance(answer, Taken):
-            _to_suspense(row, answer, "wrong_amount", at=at)
+            _to_suspense(row, answer, WRONG_AMOUNT, at=at)
     _succeed(right, heard, by=by, at=at)
     _fail([row for row in open_rows if isinstance(heard[row.id].answer, Declined)], heard, by=by, at=at)
     doubtful = [row for row in open_rows if isinstance(heard[row.id].answer, Lost | Absent | Closed)]
@@ -217,7 +219,7 @@ def _contradicts(row: Deduction, answer: Answer, *, at: datetime) -> None:
             _open_case(row, "declined_after_success", {"code": getattr(answer, "code", "closed")}, at=at)
         return
     if not (succeeded and answer.txn == row.channel_txn):
-        _to_suspense(row, answer, "taken_twice" if succeeded else "taken_after_failure", at=at)
+        _to_suspense(row, answer, TWICE if succeeded else AFTER_FAILURE, at=at)
 
 
 def _to_suspense(row: Deduction, answer: Taken, kind: str, *, at: datetime) -> None:
@@ -225,7 +227,7 @@ def _to_suspense(row: Deduction, answer: Taken, kind: str, *, at: datetime) -> N
 
     Where another amount was taken than was asked for, the deduction stays unknown until a person has decided.
     """
-    if row.cases.filter(kind=kind, detail__txn=answer.txn).exists():
+    if row.cases.filter(kind__in=PLACED, detail__txn=answer.txn).exists():
         return
     case = _open_case(row, kind, {"txn": answer.txn, "amount": answer.amount.minor}, at=at)
     move = book.Move(book.clearing(row.channel), book.SUSPENSE, answer.amount)

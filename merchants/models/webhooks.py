@@ -65,7 +65,12 @@ class WebhookEndpoint(Identified):
 
     class Meta:
         ordering = ["id"]
-        indexes = [models.Index(fields=["realm"], name="endpoints_of_realm", condition=~Q(state="removed"))]
+        indexes = [
+            models.Index(fields=["realm"], name="endpoints_of_realm", condition=~Q(state="removed")),
+            models.Index(
+                fields=["realm", "failing_from"], name="endpoints_failing", condition=Q(failing_from__isnull=False)
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="a_disabled_endpoint_says_why",

@@ -49,6 +49,7 @@ from tests.architecture import HOUSE
 from tests.billing.bench import deduction_of, paid
 from tests.billing.statements import STRAY, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
+from tests.office.waiting import be_seen_to
 from tests.visiting import signed_in, words
 
 assert urls.CONSOLE  # what takes two is registered there
@@ -94,6 +95,7 @@ def life(power_bank: Shop) -> Order:
     proposals.propose("change_limit", person.public_id, {"limit": ["1"]}, "x", by=BY, at=NOON)
     merchants.note_check(power_bank.live.id, "website", passed=True, evidence="x", by=BY, at=NOON)
     be_listed()
+    be_seen_to(power_bank)
     tally.take_stock(real=NOON)
     tally.count_batch(STREAMS["orders"], upto=live_now() + timedelta(seconds=1))
     return order

@@ -9,7 +9,7 @@ TABLES_OF = {"kernel.AuditLine": {AUDITOR, SUPERVISOR}, "kernel.AuditHead": {AUD
 #: Every table there is, so that a new one is thought about.
 # fmt: off
 TABLES = {
-    "accounts.AccountEvent", "accounts.Delivery", "accounts.LocalMessage", "accounts.Notice",
+    "accounts.AccountEvent", "accounts.Contact", "accounts.Delivery", "accounts.LocalMessage", "accounts.Notice",
     "accounts.NoticeTemplate", "accounts.Person", "accounts.User", "auth.Group", "billing.Break",
     "billing.Callback", "billing.Case", "billing.ChannelReport", "billing.Deduction", "billing.DeductionEvent",
     "billing.DeductionLine", "billing.Dispute", "billing.DisputeAnswer", "billing.DisputeEvent", "billing.DisputeLine",
@@ -26,13 +26,26 @@ TABLES = {
     "merchants.ApiKey", "merchants.WebhookAttempt", "merchants.Event", "merchants.Merchant",
     "merchants.MerchantCheck", "merchants.MerchantEvent",
     "merchants.Change", "merchants.Service", "merchants.WebhookDelivery", "merchants.WebhookEndpoint",
-    "office.Counted", "office.Listing", "office.ListingPiece",
+    "office.Counted", "office.Handling", "office.HandlingNote", "office.Listing", "office.ListingPiece",
     "office.Proposal", "office.ProposalEvent", "office.Tally", "orders.Concern",
     "orders.ConcernEvent", "orders.EasePolicy", "orders.Message", "orders.Obligation", "orders.ObligationEvent",
     "orders.Order", "orders.OrderEvent", "orders.Pause", "orders.Plan", "personal.Erasure", "personal.Export",
     "personal.ExportPiece", "personal.Proof", "portal.Invitation", "portal.Letter", "portal.Member",
 }
 # fmt: on
+#: Whoever decides anything that waits in a queue.
+WORKERS = ALL - {VIEWER, AUDITOR}
+#: Each queue, and whose it is: whoever decides what is in it.
+QUEUES_OF = {
+    "unknown": {FINANCE, SUPERVISOR},
+    "case": {FINANCE, SUPERVISOR},
+    "break": {FINANCE, SUPERVISOR},
+    "dispute": {FINANCE, SUPERVISOR},
+    "problem": {SUPPORT, COLLECTIONS, SUPERVISOR},
+    "hardship": {COLLECTIONS, SUPERVISOR},
+    "objection": {RISK, SUPERVISOR},
+    "webhook": {SUPPORT, SUPERVISOR},
+}
 #: Every page of the console by its name, with what stands in its address, and who opens it.
 PAGES: dict[str, tuple[dict[str, str], set[str]]] = {
     "work": ({}, ALL),
@@ -45,6 +58,12 @@ PAGES: dict[str, tuple[dict[str, str], set[str]]] = {
     "figure_table": ({"name": "orders"}, ALL),
     "help_desk": ({}, ALL),
     "concern_desk": ({"concern": "{problem}"}, ALL),
+    "queues": ({}, WORKERS),
+    "queue": ({"queue": "problem"}, {SUPPORT, COLLECTIONS, SUPERVISOR}),
+    "queue_item": ({"queue": "case", "about": "{case}"}, {FINANCE, SUPERVISOR}),
+    "worklist": ({}, {COLLECTIONS, SUPERVISOR}),
+    "debtor": ({"person": "{late}"}, {COLLECTIONS, SUPERVISOR}),
+    "case_desk": ({"case": "{case}"}, ALL),
     "merchants": ({}, ALL),
     "take_application": ({}, {SUPPORT, RISK, SUPERVISOR}),
     "merchant_desk": ({"merchant": "{merchant}"}, ALL),
@@ -71,6 +90,7 @@ OWN = {"fetch_file"}
 SENT: dict[str, tuple[dict[str, str], set[str]]] = {
     "find": ({}, ALL),
     "decide": ({"proposal": "{proposal}"}, {SUPERVISOR}),
+    "queue_assign": ({"queue": "objection"}, {RISK, SUPERVISOR}),
 }
 CLOCK, HELP, MONEY = {COLLECTIONS, SUPPORT, SUPERVISOR}, {SUPPORT, SUPERVISOR}, {FINANCE, SUPERVISOR}
 LOOK = {RISK, SUPERVISOR}
@@ -120,6 +140,11 @@ DEEDS: dict[str, tuple[str, set[str]]] = {
     "refuse_account": ("account", MONEY),
     "suspense": ("break", MONEY),
     "nothing": ("break", MONEY),
+    "close_case": ("case", MONEY),
+    "say_movement": ("", MONEY),
+    "send_again": ("endpoint", HELP),
+    "switch_on": ("", HELP),
+    "leave_off": ("", HELP),
 }
 #: Who may agree, as the second of two.
 DECIDES = {
@@ -129,6 +154,8 @@ DECIDES = {
     "resolve": MONEY,
     "suspense": MONEY,
     "nothing": MONEY,
+    "close_case": MONEY,
+    "say_movement": MONEY,
     "change_limit": {RISK, SUPERVISOR},
     "change_roles": {SUPERVISOR},
     "forget_colleague": {SUPERVISOR},

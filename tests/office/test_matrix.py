@@ -13,23 +13,26 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import Client, RequestFactory
 
 from billing.channels import bank_returns
-from billing.models import Break, PayoutAccount
+from billing.models import Break, Case, PayoutAccount
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
+from billing.services.disputes import Withdrawal, take_back
 from billing.services.payout_accounts import Account, ask_payout_account
 from bnpl.urls import CONSOLE
 from credit import limits
 from kernel.admin_site import VIEWERS
 from kernel.desk import VERBS
 from kernel.second import MATTERS
+from merchants import services as merchants
 from office.models import Proposal
+from office.queues import QUEUES
 from office.services import proposals
 from orders import services as orders
 from tests.billing.bench import deduction_of, paid
 from tests.billing.statements import STRAY, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.console.conftest import staff
-from tests.office.matrix import ALL, DECIDES, DEEDS, OWN, PAGES, SENT, TABLES, TABLES_OF
+from tests.office.matrix import ALL, DECIDES, DEEDS, OWN, PAGES, QUEUES_OF, SENT, TABLES, TABLES_OF
 from tests.office.newcomers import merchant_at
 from tests.stillness import nothing_moves
 from tests.visiting import it_is
@@ -40,8 +43,10 @@ def rows(power_bank: Shop) -> Mapping[str, str]:
     """One row of each kind that something can be done to."""
     owing = completed(power_bank, someone(power_bank, "no_funds"), yuan("8"), due_at=NOON + timedelta(days=3))
     it_is(NOON, owing.person)
+    late = completed(power_bank, someone(power_bank, "no_funds"), yuan("9"), at=NOON - timedelta(days=10))
     lost = completed(power_bank, someone(power_bank, "timeout_then_not_paid"), yuan("6"))
     deduct_due(power_bank.realm_id, at=NOON)
+    orders.mark_overdue(power_bank.realm_id, at=NOON, limit=9)
     poor = completed(power_bank, someone(power_bank), yuan("7"), due_at=NOON + timedelta(days=3))
     limits.change_limit(poor.person_id, 0, "x", by=BY, at=NOON)
     wish = orders.Wish(agreement_id=poor.agreement_id, out_order_no="no", title="x", currency="CNY")
@@ -56,6 +61,8 @@ def rows(power_bank: Shop) -> Mapping[str, str]:
     taken, disputed = (deduction_of(paid(power_bank)) for _ in range(2))
     bank_returns.take_back(disputed.number, "not_received", at=NOON)
     deliver_callbacks(power_bank.realm_id, at=NOON)
+    take_back(taken.id, Withdrawal("x-1", yuan("7"), "no_funds"), by=BY, at=NOON)
+    endpoint, _secret = merchants.add_endpoint(power_bank.merchant.id, "http://127.0.0.1:9/", by=BY, at=NOON)
     found: dict[str, Any] = {
         "taken": taken,
         "dispute": disputed.disputes.get(),
@@ -71,6 +78,9 @@ def rows(power_bank: Shop) -> Mapping[str, str]:
         "service": power_bank.service,
         "account": PayoutAccount.objects.get(),
         "break": Break.objects.get(),
+        "case": Case.objects.get(),
+        "late": late.person,
+        "endpoint": endpoint,
         "proposal": Proposal.objects.get(),
         "colleague": staff("viewer", name="wang"),
     }
@@ -164,6 +174,16 @@ def test_every_verb_is_done_by_whom_it_is_for(rows: Mapping[str, str], desks: Ma
 
 def test_every_decision_is_made_by_whom_it_is_for() -> None:
     assert {name: set(matter.deciders) for name, matter in MATTERS.items()} == DECIDES
+
+
+def test_every_queue_is_of_those_who_decide_what_is_in_it(desks: Mapping[str, Client]) -> None:
+    assert {name: set(queue.groups) for name, queue in QUEUES.items()} == QUEUES_OF
+    wrong = []
+    for name, roles in QUEUES_OF.items():
+        for role, client in desks.items():
+            status = client.get(f"/ops/queues/{name}").status_code
+            wrong += [(name, role, status)] if status != (200 if role in roles else 403) else []
+    assert wrong == []
 
 
 def test_strangers_sign_in_and_the_roleless_are_turned_away(rows: Mapping[str, str]) -> None:

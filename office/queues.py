@@ -1,0 +1,228 @@
+"""The queues: of which things somebody has to see to something, whose business they are, and where they are decided.
+
+What waits is asked of the things themselves. One that is decided is in no queue any more, whoever had it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from billing.case_words import told_of
+from billing.channels import TRIBUNALS
+from billing.models import Break, Case, Deduction, Dispute
+from billing.rules import ASK_WAITS
+from kernel.desk import Words
+from kernel.models import Identified
+from kernel.templatetags.house import minor
+from merchants.models import WebhookEndpoint
+from orders.models import Concern
+
+_DAY = timedelta(days=1)
+MONEY, HELP = ("finance", "supervisor"), ("support", "supervisor")
+PLANS, JUDGES = ("collections", "supervisor"), ("risk", "supervisor")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """One queue: `waits` says which rows of its table are in it, `since` by which column they have waited."""
+
+    name: str
+    label: Words
+    says: Words
+    #: Whoever may decide what is in it; nobody else sees it, and to nobody else is it handed.
+    groups: tuple[str, ...]
+    model: type[Identified]
+    waits: Q
+    since: str
+    #: When it should be done, if nobody says otherwise.
+    within: timedelta
+    #: The column that tells its things apart, what its values are `called`, and what a row is about in a few words.
+    kind: str
+    what: Callable[[Any], Words]
+    #: The page where it is decided.
+    address: Callable[[Any], str]
+    called: Callable[[str], Words] = str
+    beside: tuple[str, ...] = ("realm",)
+
+
+def _row_page(row: Identified) -> str:
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def _concern_page(row: Identified) -> str:
+    return reverse("concern_desk", args=[row.public_id])
+
+
+def _case_page(row: Identified) -> str:
+    return reverse("case_desk", args=[row.public_id])
+
+
+def _deduction(row: Deduction) -> Words:
+    return f"{minor(row.amount_minor, row.currency)} · {row.channel}"
+
+
+def _case(row: Case) -> Words:
+    about = row.about
+    what = str(told_of(row.kind).what)
+    return f"{what} · {minor(about.amount_minor, about.currency)}" if about else what
+
+
+def _break(row: Break) -> Words:
+    theirs, ours = (minor(one.minor, one.currency) if one else "–" for one in (row.theirs, row.ours))
+    return f"{row.kind} · {theirs} / {ours}"
+
+
+def _dispute(row: Dispute) -> Words:
+    return f"{row.code} · {minor(row.amount_minor, row.currency)}"
+
+
+def _concern(row: Concern) -> Words:
+    about = row.order.title if row.order else ""
+    who = row.merchant.name if row.merchant else ""
+    return " · ".join(filter(None, (_category(row.category), about, who))) or row.person.public_id
+
+
+def _category(name: str) -> str:
+    """What is wrong, as its person chose it."""
+    return render_to_string("orders/category.html", {"category": name}).strip() if name else ""
+
+
+def _case_kind(name: str) -> Words:
+    return told_of(name).what
+
+
+def _endpoint(row: WebhookEndpoint) -> Words:
+    return f"{row.merchant.name} · {row.url}"
+
+
+def _concerns(kind: str) -> Q:
+    return Q(kind=kind, state=Concern.State.OPEN, waits_for=Concern.Turn.STAFF)
+
+
+_OF_PEOPLE = ("realm", "order", "merchant", "person")
+_FAILING = WebhookEndpoint.State.ENABLED, WebhookEndpoint.State.DISABLED
+QUEUES: dict[str, Queue] = {
+    queue.name: queue
+    for queue in (
+        Queue(
+            name="unknown",
+            label=_("Unknown deductions"),
+            says=_("The channel was asked for an hour and cannot say how they ended"),
+            groups=MONEY,
+            model=Deduction,
+            waits=Q(state=Deduction.State.UNKNOWN, ask_at__isnull=False, asks__gte=len(ASK_WAITS) - 1),
+            since="sent_at",
+            within=3 * _DAY,
+            kind="channel",
+            what=_deduction,
+            address=_row_page,
+        ),
+        Queue(
+            name="case",
+            label=_("Cases"),
+            says=_("A channel contradicts itself or our book; money may stand in suspense"),
+            groups=MONEY,
+            model=Case,
+            # Of a deduction that nobody knows the end of, the deduction itself waits.
+            waits=Q(closed_at__isnull=True) & ~Q(kind="unknown_too_long", deduction__state=Deduction.State.UNKNOWN),
+            since="opened_at",
+            within=3 * _DAY,
+            kind="kind",
+            called=_case_kind,
+            what=_case,
+            address=_case_page,
+            beside=("realm", "deduction", "refund_part", "payout"),
+        ),
+        Queue(
+            name="break",
+            label=_("Differences from statements"),
+            says=_("A channel's file and our book part"),
+            groups=MONEY,
+            model=Break,
+            waits=Q(closed_at__isnull=True),
+            since="opened_at",
+            within=3 * _DAY,
+            kind="kind",
+            what=_break,
+            address=_row_page,
+        ),
+        Queue(
+            name="dispute",
+            label=_("Disputes"),
+            says=_("A channel took a debit back, and waits for our answer or ours for its"),
+            groups=MONEY,
+            model=Dispute,
+            waits=Q(state=Dispute.State.OPEN) | Q(state=Dispute.State.CONTESTED) & ~Q(channel__in=list(TRIBUNALS)),
+            since="opened_at",
+            within=5 * _DAY,
+            kind="code",
+            what=_dispute,
+            address=_row_page,
+        ),
+        Queue(
+            name="problem",
+            label=_("Problems reported"),
+            says=_("People who wait for our answer about an order"),
+            groups=("support", "collections", "supervisor"),
+            model=Concern,
+            waits=_concerns(Concern.Kind.PROBLEM),
+            since="heard_at",
+            within=_DAY,
+            kind="category",
+            called=_category,
+            what=_concern,
+            address=_concern_page,
+            beside=_OF_PEOPLE,
+        ),
+        Queue(
+            name="hardship",
+            label=_("Hardship"),
+            says=_("People who cannot pay as agreed, and ask for a plan"),
+            groups=PLANS,
+            model=Concern,
+            waits=_concerns(Concern.Kind.HARDSHIP),
+            since="heard_at",
+            within=_DAY,
+            kind="category",
+            called=_category,
+            what=_concern,
+            address=_concern_page,
+            beside=_OF_PEOPLE,
+        ),
+        Queue(
+            name="objection",
+            label=_("Objections"),
+            says=_("People who want a decision looked at again"),
+            groups=JUDGES,
+            model=Concern,
+            waits=_concerns(Concern.Kind.OBJECTION),
+            since="heard_at",
+            within=2 * _DAY,
+            kind="category",
+            called=_category,
+            what=_concern,
+            address=_concern_page,
+            beside=_OF_PEOPLE,
+        ),
+        Queue(
+            name="webhook",
+            label=_("Failed webhooks"),
+            says=_("Merchants whose endpoint has answered nothing but failures"),
+            groups=HELP,
+            model=WebhookEndpoint,
+            waits=Q(failing_from__isnull=False, state__in=_FAILING) & ~Q(disabled_because="by_merchant"),
+            since="failing_from",
+            within=2 * _DAY,
+            kind="state",
+            what=_endpoint,
+            address=_row_page,
+            beside=("realm", "merchant"),
+        ),
+    )
+}
