@@ -50,9 +50,11 @@ FIELDS += (
     "roles",
 )
 FIELDS += ("name", "legal_name", "registration", "website", "contact", "email", "table", "as", "look", "cursor", "o")
-FIELDS += ("username", "password", "credential", "next")
+FIELDS += ("username", "password", "credential", "next", "whose", "kind", "bucket", "after", "to", "holder", "row")
+FIELDS += ("way", "outcome", "promised_on", "minutes", "order", "resolution", "days")
 LISTS = ("figures/", "book/", "book/account", "system/", "second/", "channels/", "policies/", "help/", "words/")
 LISTS += ("merchants/", "merchants/new", "files/", "files/new", "own/", "own/confirm")
+LISTS += ("queues/", "queues/problem", "collections/")
 #: More than a form may weigh.
 HUGE = 10_000_000
 
@@ -82,6 +84,10 @@ def test_nonsense_breaks_no_desk(value: str, order: Order, at_desk: Callable[...
             f"merchants/{part}",
             f"merchants/{part}/statement",
             f"files/{part}",
+            f"queues/{part}",
+            f"queues/problem/{part}",
+            f"collections/{part}",
+            f"case/{part}",
             f"own/factors/{part}/remove",
         ):
             for answer in (boss.get(f"/ops/{path}"), boss.post(f"/ops/{path}", given)):
