@@ -108,6 +108,10 @@ bench-history: .venv/.dev # the promise record of somebody with a hundred thousa
 bench-lists: .venv/.dev # the console's lists at a million orders; LISTED_ORDERS and ROUNDS for fewer
 	$(PY) -m pytest -n0 -q -s benchmarks/lists.py $(ARGS)
 
+.PHONY: bench-worklist
+bench-worklist: .venv/.dev # the collections worklist and the queues at a million orders, fifty thousand of them overdue
+	$(PY) -m pytest -n0 -q -s benchmarks/worklist.py $(ARGS)
+
 .PHONY: bench-statements
 bench-statements: .venv/.dev # a channel's statement of a million lines: seconds and memory; STATEMENT_LINES for fewer
 	$(PY) -m pytest benchmarks/statements.py -q -s $(ARGS)
