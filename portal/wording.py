@@ -106,6 +106,7 @@ FAILURES = {
     "account_unknown": _("The bank does not know the account; it is not tried again"),
     "no_instrument": _("There was nothing to take the money from"),
     "above_limits": _("It is more than the person's own limits let through"),
+    "wrong_amount": _("The channel took another amount than was asked for; it was put right"),
     "not_taken": _("The channel took nothing, as was found out later"),
     "not_sent": _("The request never reached the channel"),
     "hard": _("The channel refused for good"),

@@ -252,7 +252,7 @@ def _end_movement(case: Case, *, took_place: bool, by: Actor, at: datetime) -> N
         return
     row.record("case_closed", by=by, at=at, case=case.public_id)
     txn = str(case.detail.get("txn", ""))
-    _settle(row, Taken(txn, row.amount) if took_place else Declined(CODE, _kind_of(row)), by=by, at=at)
+    _settle(row, Taken(txn, row.amount) if took_place else Declined(WRONG_AMOUNT, _kind_of(row)), by=by, at=at)
 
 
 def _kind_of(row: Deduction | RefundPart | Payout) -> Kind:

@@ -34,6 +34,9 @@ REASONS: Mapping[str, Phrase] = {
     "insufficient_funds": Phrase({"zh-hans": "余额不足", "en": "there was not enough money"}),
     "account_closed": Phrase({"zh-hans": "账户已注销", "en": "the account is closed"}),
     "account_unknown": Phrase({"zh-hans": "银行查无此账户", "en": "the bank does not know the account"}),
+    "wrong_amount": Phrase(
+        {"zh-hans": "银行扣款金额有误，已更正", "en": "the bank took another amount, which was put right"}
+    ),
     "no_instrument": Phrase({"zh-hans": "没有可用的扣款方式", "en": "there was nothing to take the money from"}),
     "above_limits": Phrase({"zh-hans": "超出您设置的扣款限额", "en": "it is more than the limits you set"}),
 }

@@ -29,6 +29,7 @@ from tests.billing.bench import balances, deduction_of, give_back, owed_of, paid
 from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, state_of, yuan
 from tests.settlement.bench import MIDNIGHT, day_ends
 from tests.stillness import nothing_moves
+from tests.visiting import visiting, words
 
 MEI, BOSS = (Actor.staff(uuid4()) for _ in range(2))
 LATER = NOON + timedelta(days=4)
@@ -98,6 +99,7 @@ def test_what_was_taken_twice_goes_back_to_the_channel_or_to_the_person(power_ba
     open_wallet(order.person, at=NOON)
     closed(second, "wallet")
     assert Wallet.objects.get(pk=order.person_id).balance_minor == 700
+    assert "平台更正入账" in words(visiting(order.person).get("/wallet/"))
     assert "suspense" not in balances(power_bank)
     with nothing_moves("billing_channelreport"):
         heard(deduction_of(order), Taken("t-2", yuan("6")), Taken("t-3", yuan("7")))
@@ -113,6 +115,7 @@ def test_another_amount_than_was_asked_for_frees_the_debt_when_it_is_judged(powe
     assert owed_of(order).in_flight is not None
     closed(case, end)
     assert (deduction_of(order).state, owed_of(order).in_flight) == ("failed", None)
+    assert deduction_of(order).failure_code == "wrong_amount"
     assert owed_of(order).paid_minor == 0
     assert "suspense" not in balances(power_bank)
     assert Wallet.objects.get(pk=order.person_id).balance_minor == (900 if end == "wallet" else 0)
