@@ -153,6 +153,6 @@ POSTINGS = (
     (
         "colleagues closed a case",
         "case_closed",
-        "what suspense holds for it goes to clearing, wallet, payable or losses; or clearing → wallet, payable",
+        "suspense ⇄ clearing, wallet, payable or losses; or clearing → wallet, payable; a refund's fee comes along",
     ),
 )

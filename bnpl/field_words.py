@@ -49,8 +49,7 @@ FIELDS = {
     "gross": "What came in for you, before fees.",
     "fees": "Our fees, below zero; above it where more was returned with refunds than charged.",
     "refunds": "What you gave back, below zero; what could not be given back is in it again.",
-    "adjustments": "Orders that were lowered, cancelled or paid elsewhere after you had been credited with them; and what "
-    "was put right of a refund or payout that a bank had spoken of otherwise.",
+    "adjustments": "Orders lowered, cancelled or paid elsewhere after you were credited; payouts put right.",
     "reserve": "Held back, below zero; released, above it.",
     "carried": "From settlements before: a debt, below zero; or what could not be paid out.",
     "net": "What is paid out: all of these together. Below zero nothing is, and the next one carries it.",

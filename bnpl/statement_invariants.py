@@ -31,7 +31,7 @@ FROM_STATEMENTS = (
         SELECT coalesce(c.id, p.cause_id) AS id, c.kind, c.resolution, c.held, p.amount_minor FROM (
             SELECT k.*, h.amount_minor AS held FROM billing_case k
             LEFT JOIN ledger_posting h ON h.cause_id = k.id AND h.kind = k.kind) c
-        FULL JOIN (SELECT * FROM ledger_posting WHERE kind = 'case_closed') p ON p.cause_id = c.id
+        FULL JOIN (SELECT * FROM ledger_posting WHERE kind = 'case_closed' AND line = 0) p ON p.cause_id = c.id
         WHERE c.id IS NULL
            OR (c.held IS NOT NULL AND c.resolution IN ('returned', 'wallet', 'merchant', 'platform')
                AND p.amount_minor IS DISTINCT FROM c.held)

@@ -15,7 +15,7 @@ from billing.refusals import CaseClosed, CaseUnfit, NoWallet, TransactionUsed
 from billing.services.movements import MovementReport
 from billing.services.resolve import CODE, SOURCE, word_of
 from billing.services.settle import AFTER_FAILURE, TOO_LONG, TWICE, WRONG_AMOUNT, Report, settle_all
-from billing.services.settle_parts import GIVEN_UP, PARTS
+from billing.services.settle_parts import GIVEN_UP, PARTS, lock_lines
 from billing.services.settle_payouts import PAYOUTS
 from kernel.actor import Actor
 from kernel.money import Money
@@ -23,6 +23,7 @@ from kernel.refusal import Busy, NotFound, SecondNeeded
 from ledger import rules as book
 from ledger import services as ledger
 from ledger.models import Posting
+from orders import rules as reckoning
 
 CLOSED = "case_closed"
 RETURNED, WALLET, MERCHANT = Case.Resolution.RETURNED, Case.Resolution.WALLET, Case.Resolution.MERCHANT
@@ -101,7 +102,9 @@ def moves_of(case: Case, resolution: str) -> list[book.Move]:
     if posted is None:  # the book says that it left; it never did
         return [] if to == clearing else [book.Move(clearing, to, amount)]
     came_in = posted.credit_account == book.SUSPENSE.code
-    return [book.Move(book.SUSPENSE, to, amount) if came_in else book.Move(to, book.SUSPENSE, amount)]
+    if came_in:
+        return [book.Move(book.SUSPENSE, to, amount)]
+    return [book.Move(to, book.SUSPENSE, amount), *_fee_returned(case, resolution, amount)]
 
 
 @transaction.atomic
@@ -216,6 +219,15 @@ def _account(case: Case, resolution: str) -> book.Account | None:
     if resolution == MERCHANT and not isinstance(row, Deduction):
         return book.payable(row.refund.merchant_id if isinstance(row, RefundPart) else row.merchant_id)
     return book.LOSSES if resolution == PLATFORM else None
+
+
+def _fee_returned(case: Case, resolution: str, amount: Money) -> list[book.Move]:
+    """A merchant who bears a refund has the fee for it again, as for every refund."""
+    part = case.refund_part
+    if resolution != MERCHANT or part is None or part.currency != amount.currency:
+        return []
+    kept = Money(sum(line.kept_minor for line in lock_lines(part.refund.order_id)), amount.currency)
+    return reckoning.refund_moves(min(amount, kept), kept, book.SUSPENSE, part.refund.order.terms)[1:]
 
 
 def _person_of(row: Deduction | RefundPart) -> UUID:

@@ -6,11 +6,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, DateTimeField, ExpressionWrapper, F, Min, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import (
+    Count,
+    DateTimeField,
+    Exists,
+    ExpressionWrapper,
+    F,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
 from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from kernel import ids
+from kernel.admin_site import belongs
 from kernel.models import LIVE, Identified
 from kernel.refusal import FieldError, Invalid
 from office.models import Handling
@@ -134,6 +147,17 @@ def kinds_of(queue: Queue, look: Look) -> Sequence[str]:
     """What its things can be told apart by."""
     found = waiting(queue, look.mode).values_list(queue.kind, flat=True)
     return [kind for kind in found.distinct().order_by(queue.kind)[:100] if kind]
+
+
+def yours(user: User) -> int:
+    """How much of what waits in their queues a colleague has in hand: asked of what waits, which stays few."""
+    return sum(_in_hand(queue, user).count() for queue in QUEUES.values() if belongs(user, queue.groups))
+
+
+def _in_hand(queue: Queue, user: User) -> "QuerySet[Any]":
+    mine = Handling.objects.filter(queue=queue.name, about=OuterRef("pk"), user=user)
+    rows: QuerySet[Any] = queue.model._default_manager.filter(queue.waits, Exists(mine))
+    return rows.order_by()[:COUNT_MAX]
 
 
 def handling_of(queue: Queue, key: UUID) -> Handling | None:

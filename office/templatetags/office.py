@@ -34,6 +34,12 @@ def account(code: str) -> Words:
 
 
 @register.simple_tag(takes_context=True)
+def yours(context: Context) -> int:
+    """How much of what waits this colleague has in hand."""
+    return queues.yours(context["request"].user)
+
+
+@register.simple_tag(takes_context=True)
 def handled(context: Context, row: Any) -> tuple[str, Words] | None:
     """Where it is said who sees to the row, and who does: while it waits in a queue of this colleague's."""
     queue = queues.queue_of(row)

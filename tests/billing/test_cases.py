@@ -170,9 +170,11 @@ def test_a_refund_that_went_after_all_is_the_merchants(power_bank: Shop) -> None
     answers = (Declined("account_closed", Kind.HARD), Taken("x-1", yuan("2")))
     case = part_of(power_bank, order, *answers)
     assert case.kind == "refunded_after_failure"
-    owed = balances(power_bank)["payable"]
+    owed, fees = (balances(power_bank)[code] for code in ("payable", "fees"))
     closed(case, "merchant")
-    assert (balances(power_bank)["payable"], "suspense" in balances(power_bank)) == (owed - 200, False)
+    assert "suspense" not in balances(power_bank)
+    back = fees - balances(power_bank)["fees"]
+    assert (back > 0, balances(power_bank)["payable"]) == (True, owed - 200 + back), "its fee comes along"
 
 
 @pytest.mark.parametrize(("end", "state"), [("returned", "failed"), ("stands", "succeeded")])

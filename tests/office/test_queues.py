@@ -144,7 +144,10 @@ def test_many_are_handed_over_at_once_and_who_was_quicker_is_named(
         rows[0].id: "collections",
         rows[2].id: "support",
     }
-    mine = words_of(signed_in(colleague("support")).get("/ops/queues/problem?mode=test&whose=mine"))
+    support = signed_in(colleague("support"))
+    assert "您有 1 件待办" in support.get("/ops/").content.decode()
+    assert "件待办" not in boss.get("/ops/").content.decode()
+    mine = words_of(support.get("/ops/queues/problem?mode=test&whose=mine"))
     assert ("共 2 件待办：我的 1 件" in mine, "无人认领 0 件" in mine) == (True, True)
 
 
