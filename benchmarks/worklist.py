@@ -12,7 +12,7 @@ from django.template import Template
 from pytest_django import DjangoDbBlocker
 
 from accounts import services as accounts
-from benchmarks.lists import MOST_MS, measure
+from benchmarks.lists import measure
 from billing.services.deduct import deduct_due
 from orders import services
 from tests.conftest import BY, NOON, completed, fresh, make_shop, ordered, someone, yuan
@@ -22,6 +22,8 @@ from tests.visiting import signed_in
 
 ORDERS = int(os.environ.get("LISTED_ORDERS", "1000000"))
 PEOPLE = ORDERS // 25
+#: Nineteen of twenty answers. The first page adds up every open debt.
+MOST_MS = 500
 #: Three in five are late by less than a month, one in ten by more than three.
 _LATE = """
 INSERT INTO accounts_person (id, realm_id, ref, zone, silenced, wake_hour, rest_hour, created_at)

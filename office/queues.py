@@ -101,11 +101,27 @@ def _endpoint(row: WebhookEndpoint) -> Words:
     return f"{row.merchant.name} · {row.url}"
 
 
-def _concerns(kind: str) -> Q:
-    return Q(kind=kind, state=Concern.State.OPEN, waits_for=Concern.Turn.STAFF)
+def _of_people(
+    kind: Concern.Kind, label: Words, says: Words, groups: tuple[str, ...], *, within: timedelta = _DAY
+) -> Queue:
+    """What people asked help with and wait for our answer about."""
+    return Queue(
+        name=kind.value,
+        label=label,
+        says=says,
+        groups=groups,
+        model=Concern,
+        waits=Q(kind=kind, state=Concern.State.OPEN, waits_for=Concern.Turn.STAFF),
+        since="heard_at",
+        within=within,
+        kind="category",
+        called=_category,
+        what=_concern,
+        address=_concern_page,
+        beside=("realm", "order", "merchant", "person"),
+    )
 
 
-_OF_PEOPLE = ("realm", "order", "merchant", "person")
 _FAILING = WebhookEndpoint.State.ENABLED, WebhookEndpoint.State.DISABLED
 QUEUES: dict[str, Queue] = {
     queue.name: queue
@@ -165,50 +181,24 @@ QUEUES: dict[str, Queue] = {
             what=_dispute,
             address=_row_page,
         ),
-        Queue(
-            name="problem",
-            label=_("Problems reported"),
-            says=_("People who wait for our answer about an order"),
-            groups=("support", "collections", "supervisor"),
-            model=Concern,
-            waits=_concerns(Concern.Kind.PROBLEM),
-            since="heard_at",
-            within=_DAY,
-            kind="category",
-            called=_category,
-            what=_concern,
-            address=_concern_page,
-            beside=_OF_PEOPLE,
+        _of_people(
+            Concern.Kind.PROBLEM,
+            _("Problems reported"),
+            _("People who wait for our answer about an order"),
+            ("support", "collections", "supervisor"),
         ),
-        Queue(
-            name="hardship",
-            label=_("Hardship"),
-            says=_("People who cannot pay as agreed, and ask for a plan"),
-            groups=PLANS,
-            model=Concern,
-            waits=_concerns(Concern.Kind.HARDSHIP),
-            since="heard_at",
-            within=_DAY,
-            kind="category",
-            called=_category,
-            what=_concern,
-            address=_concern_page,
-            beside=_OF_PEOPLE,
+        _of_people(
+            Concern.Kind.HARDSHIP,
+            _("Hardship"),
+            _("People who cannot pay as agreed, and ask for a plan"),
+            PLANS,
         ),
-        Queue(
-            name="objection",
-            label=_("Objections"),
-            says=_("People who want a decision looked at again"),
-            groups=JUDGES,
-            model=Concern,
-            waits=_concerns(Concern.Kind.OBJECTION),
-            since="heard_at",
+        _of_people(
+            Concern.Kind.OBJECTION,
+            _("Objections"),
+            _("People who want a decision looked at again"),
+            JUDGES,
             within=2 * _DAY,
-            kind="category",
-            called=_category,
-            what=_concern,
-            address=_concern_page,
-            beside=_OF_PEOPLE,
         ),
         Queue(
             name="webhook",
