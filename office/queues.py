@@ -42,6 +42,8 @@ class Queue:
     since: str
     #: When it should be done, if nobody says otherwise.
     within: timedelta
+    #: The column that says when it is too late, where something outside sets that: it is to be done a day before.
+    ends: str = ""
     #: The column that tells its things apart, what its values are `called`, and what a row is about in a few words.
     kind: str
     what: Callable[[Any], Words]
@@ -177,6 +179,7 @@ QUEUES: dict[str, Queue] = {
             waits=Q(state=Dispute.State.OPEN) | Q(state=Dispute.State.CONTESTED) & ~Q(channel__in=list(TRIBUNALS)),
             since="opened_at",
             within=5 * _DAY,
+            ends="answer_until",
             kind="code",
             what=_dispute,
             address=_row_page,

@@ -32,6 +32,8 @@ from office.queues import QUEUES, Queue
 #: Counted up to here; the page then says "or more".
 COUNT_MAX = 10_000
 ROWS_A_PAGE = 50
+#: What somebody outside waits for is done so long before they wait no longer.
+BEFORE = timedelta(days=1)
 #: Whose things are shown.
 MINE, NOBODYS, LATE = "mine", "nobody", "late"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -188,7 +190,11 @@ def _with_times(queue: Queue, rows: "QuerySet[Any]", at: datetime) -> "QuerySet[
 def _late(queue: Queue, at: datetime) -> Q:
     """Past the time somebody set, or else past the queue's own."""
     due = ExpressionWrapper(F("there") - Value(queue.within), output_field=DateTimeField())
-    return Q(promised__lte=at) | Q(promised__isnull=True, waits_since__lte=due)
+    by_itself = Q(waits_since__lte=due)
+    if queue.ends:
+        last = ExpressionWrapper(F("there") + Value(BEFORE), output_field=DateTimeField())
+        by_itself |= Q(**{f"{queue.ends}__lte": last})
+    return Q(promised__lte=at) | Q(promised__isnull=True) & by_itself
 
 
 def _told(queue: Queue, rows: Iterable[Any], at: datetime) -> list[Waiting]:
@@ -201,7 +207,8 @@ def _told(queue: Queue, rows: Iterable[Any], at: datetime) -> list[Waiting]:
 def _one(queue: Queue, row: Any, hand: Handling | None, at: datetime) -> Waiting:
     promised = hand.due_at if hand else None
     since = row.waits_since or at
-    due_at = promised or since + queue.within
+    ends = getattr(row, queue.ends) if queue.ends else None
+    due_at = promised or min(since + queue.within, ends - BEFORE if ends else datetime.max.replace(tzinfo=UTC))
     return Waiting(row, since, due_at, due_at <= (at if promised else row.there), hand.user if hand else None)
 
 

@@ -10,9 +10,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from billing.models import Dispute
 from billing.services.breaks import settle_break
 from kernel.clock import live_now
-from kernel.models import AuditLine
+from kernel.models import AuditLine, Realm
 from kernel.refusal import Invalid, NotFound
 from office.models import Handling, HandlingNote
 from office.queries import queues
@@ -122,6 +123,19 @@ def test_another_time_is_set_and_what_is_past_it_is_said(power_bank: Shop, at_de
     assert queues.standing(PROBLEMS, Look(look.user, at, "test")).late == 1
     late = words_of(boss.get("/ops/queues/problem?mode=test&whose=late"))
     assert "已逾期" in late
+
+
+def test_what_a_channel_waits_for_is_due_a_day_before_it_waits_no_longer(power_bank: Shop) -> None:
+    row = one_of_each(power_bank)["dispute"]
+    queue = QUEUES["dispute"]
+    for days, due in ((7, queue.within), (3, timedelta(days=2))):
+        Dispute.objects.filter(pk=row.pk).update(answer_until=NOON + timedelta(days=days))
+        found = queues.one(queue, row.pk, live_now())
+        assert found is not None
+        assert found.due_at == NOON + due
+        for at, late in ((NOON + due - timedelta(seconds=1), 0), (NOON + due, 1)):
+            Realm.objects.filter(pk=power_bank.realm_id).update(frozen_at=at)
+            assert queues.standing(queue, Look(colleague("finance"), live_now(), "test")).late == late
 
 
 def test_many_are_handed_over_at_once_and_who_was_quicker_is_named(
