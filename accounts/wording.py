@@ -26,12 +26,14 @@ VALUE_LENGTH_MAX, SUBJECT_MAX, BODY_MAX = 80, 100, 500
 
 #: What is said to somebody who asked for help: it is said once, and stays true.
 HELP = ("help_received", "help_answered", "help_decided", "plan_granted")
+#: How a return goes that its merchant did not take.
+RETURNS = ("return_refused", "return_denied", "return_ended")
 #: What was done to an account, so that a stranger's hand on it does not stay hidden.
 ACCOUNT = ("signed_in", "phone_changed", "mail_changed", "second_factor", "copy_asked", "erasure_asked")
 #: What colleagues changed of what a person may owe.
 STANDING = ("limit_changed",)
 #: What is true for ever once it is told: no later fact makes it pointless.
-FACTS = ("debit_succeeded", "debit_returned", "refund_succeeded", "refund_failed", *HELP, *ACCOUNT, *STANDING)
+FACTS = ("debit_succeeded", "debit_returned", "refund_succeeded", "refund_failed", *RETURNS, *HELP, *ACCOUNT, *STANDING)
 #: What a person may do without outside the inbox. Everything else is demanded: by the rules for automatic debits, by
 #: those for demands, or because it is an answer they asked for or a stranger's hand on their account.
 OPTIONAL = ("due_in_3_days", "debit_succeeded", "refund_succeeded", "help_answered", "signed_in")
@@ -48,7 +50,7 @@ PLACEHOLDERS: Mapping[str, frozenset[str]] = {
     "refund_succeeded": _ALWAYS | {"how"},
     "refund_failed": _ALWAYS | {"how"},
     **_OVERDUE,
-    **{stage: _ALWAYS | {"reason"} for stage in HELP},
+    **{stage: _ALWAYS | {"reason"} for stage in (*HELP, *RETURNS)},
     **{stage: frozenset({"what", "when", "link"}) for stage in ACCOUNT},
     **{stage: frozenset({"amount", "before", "when", "link"}) for stage in STANDING},
 }

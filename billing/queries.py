@@ -235,12 +235,14 @@ def late_of(sheet: Sheet) -> Late | None:
     if order.state != Order.State.OVERDUE or order.overdue_at is None:
         return None
     bought = [row for row in sheet.obligations if row.kind == Obligation.Kind.PRINCIPAL]
-    fees = [row for row in sheet.obligations if row not in bought and row.state != Obligation.State.WAIVED]
+    charged = [row for row in sheet.obligations if row.kind == Obligation.Kind.LATE_FEE]
+    fees = [row for row in charged if row.state != Obligation.State.WAIVED]
+    late = [row for row in sheet.obligations if row.owed and row not in charged] or bought
     unpaid = Money(sum(row.owed.minor for row in bought if row.state == Obligation.State.OVERDUE), order.currency)
     return Late(
-        due_at=min(row.due_at for row in bought),
+        due_at=min(row.due_at for row in late),
         since=order.overdue_at,
-        days=max(row.overdue_days for row in bought),
+        days=max(row.overdue_days for row in late),
         fee=Money(sum(row.amount_minor for row in fees), order.currency),
         unpaid=unpaid,
         daily=unpaid.bps(order.late_fee_daily_bps),

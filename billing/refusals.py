@@ -253,3 +253,21 @@ class NoWallet(Refusal):
     """There is nothing of the person's that it could stand in."""
 
     code, title = "no_wallet", _("The person has no stored value in this currency.")
+
+
+class ReturnOpen(Refusal):
+    """Goods of this order are on their way back already."""
+
+    code, title = "return_open", _("A return of this order is under way: confirm or refuse it first.")
+
+
+class ReturnClosed(Refusal):
+    """It is decided, or too late to say that."""
+
+    code, title = "return_closed", _("This return is decided already, or it is too late for that.")
+
+
+class NotReturnable(Refusal):
+    """Nothing of it is left to send back, or its time has passed."""
+
+    code, title = "not_returnable", _("Nothing of this order can be sent back any more.")

@@ -15,6 +15,7 @@ from billing.services import (
     send_again,
     settlement,
     untold,
+    watch_returns,
 )
 from kernel.clock import live_now
 from kernel.sweeps import running_realms
@@ -79,6 +80,12 @@ def settle_due() -> None:
     settlement.DUE.ring()
     invoice.DUE.ring()
     payouts.DUE.ring()
+
+
+@shared_task
+def watch_returns_due() -> None:
+    """Remind merchants of returns they have not answered, and take their silence for a yes."""
+    watch_returns.DUE.ring()
 
 
 @shared_task

@@ -38,6 +38,7 @@ class RefundOut(Wire):
     amount: int
     lowered: int
     returned: int
+    advanced: bool
     reason: str
     parts: list[RefundPartOut]
     created_at: datetime
@@ -56,6 +57,7 @@ def refund_out(refund: Refund) -> RefundOut:
         amount=refund.amount_minor,
         lowered=refund.lowered_minor,
         returned=refund.returned_minor,
+        advanced=refund.advanced,
         reason=refund.reason,
         parts=[_part_out(part) for part in refund.parts.all()],
         created_at=refund.created_at,

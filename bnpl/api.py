@@ -9,7 +9,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from billing import callbacks
-from billing.api import clock, disputes, people, refunds, settlements
+from billing.api import clock, disputes, people, refunds, returns, settlements
 from billing.api import views as billing
 from bnpl import guide
 from credit.api import sandbox as signing
@@ -63,10 +63,15 @@ V1: list[tuple[str, type]] = [
     ("orders/<str:order>/mark_paid", orders.MarkPaid),
     ("orders/<str:order>/collect", billing.CollectOrder),
     ("orders/<str:order>/refunds", refunds.OrderRefunds),
+    ("orders/<str:order>/returns", returns.OrderReturns),
     ("orders/<str:order>/events", orders.OrderEvents),
     ("disputes", disputes.Disputes),
     ("disputes/<str:dispute>", disputes.OneDispute),
     ("disputes/<str:dispute>/evidence", disputes.DisputeEvidence),
+    ("returns", returns.Returns),
+    ("returns/<str:returned>", returns.OneReturn),
+    ("returns/<str:returned>/confirm", returns.ConfirmReturn),
+    ("returns/<str:returned>/refuse", returns.RefuseReturn),
     ("settlements", settlements.Settlements),
     ("settlements/<str:settlement>", settlements.OneSettlement),
     ("settlements/<str:settlement>/lines", settlements.SettlementLines),
@@ -87,6 +92,7 @@ V1: list[tuple[str, type]] = [
     ("sandbox/orders/<str:order>/confirm", orders.ConfirmInSandbox),
     ("sandbox/orders/<str:order>/decline", orders.DeclineInSandbox),
     ("sandbox/orders/<str:order>/pay", people.PayInSandbox),
+    ("sandbox/orders/<str:order>/return", returns.ReturnInSandbox),
     ("sandbox/orders/<str:order>/take_back", people.TakeBackInSandbox),
     ("sandbox/clock", clock.Clock),
     ("sandbox/clock/advance", clock.AdvanceClock),

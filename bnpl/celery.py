@@ -39,6 +39,7 @@ SCHEDULE = {
     "outages": every(10.0, "billing.tasks.keep_outages"),
     "callbacks": every(2.0, "billing.tasks.deliver_sandbox_callbacks"),
     "disputes": every(60.0, "billing.tasks.press_disputes_due"),
+    "returns": every(60.0, "billing.tasks.watch_returns_due"),
     "remind": every(60.0, "billing.tasks.remind_due"),
     "statements": every(600.0, "billing.tasks.fetch_statements"),
     "books": every(600.0, "ledger.tasks.close_books"),

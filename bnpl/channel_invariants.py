@@ -1,6 +1,7 @@
 """What must always be true of money at channels and on its way back: name, sentence, a query that returns no rows."""
 
 from bnpl.dispute_invariants import OF_DISPUTES
+from bnpl.return_invariants import OF_RETURNS
 from bnpl.statement_invariants import FROM_STATEMENTS
 
 AT_CHANNELS = (
@@ -136,5 +137,6 @@ AT_CHANNELS = (
         """,
     ),
     *OF_DISPUTES,
+    *OF_RETURNS,
     *FROM_STATEMENTS,
 )

@@ -124,6 +124,10 @@ POSTINGS = (
         "dispute_lost",
         "payable → disputed, fees → payable; or losses → disputed; a late fee: late_fees → disputed",
     ),
+    ("collected money goes back ahead of a return", "refund_asked", "advances → refund_due"),
+    ("the merchant has the goods again", "return_confirmed", "payable → advances; fees → payable, in proportion"),
+    ("the return did not stand: the person owes it", "return_denied", "receivable → advances"),
+    ("we bear a return", "return_borne", "losses → advances"),
     (
         "a channel took back what was not there",
         "taken_back_untaken, taken_back_wrong_amount, taken_back_same_number",

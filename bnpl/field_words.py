@@ -43,6 +43,14 @@ FIELDS = {
     "carrier": "Who brought the parcel.",
     "tracking_number": "The carrier's number of it.",
     "EvidenceOut.at": "When you said it.",
+    # what people send back
+    "ReturnOut.amount": "How much of the order is sent back, in minor units.",
+    "ReturnOut.refund": "The refund that we made ahead of it; null if we did not.",
+    "ReturnOut.reason": "Why the person sends it back.",
+    "because": "Why you did not take it; empty if you did, or have not answered.",
+    "ReturnOut.opened_at": "When the parcel was said to be on its way.",
+    "ReturnOut.answer_until": "Until when you answer; silence is a yes.",
+    "advanced": "We gave it back ahead of a return; you bear it when you confirm that.",
     # settlements
     "period_start": "Where it begins: at the cut-off of the settlement before it, or when you joined.",
     "period_end": "Its cut-off. What was booked at this moment or later is in the next one.",

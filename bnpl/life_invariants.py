@@ -10,6 +10,7 @@ LIVES = (
     "billing_dispute",
     "billing_refund",
     "billing_refundpart",
+    "billing_return",
     "billing_settlement",
     "billing_payoutaccount",
     "billing_payout",

@@ -24,6 +24,7 @@ from billing.console import orders as order_desk
 from billing.console import outages as outage_desk
 from billing.console import payouts as payout_desk
 from billing.console import policies as policy_desk
+from billing.console import returns as return_desk
 from billing.console import unknown as unknown_desk
 from billing.models import Case
 from billing.pages import confirm as confirm_pages
@@ -36,6 +37,7 @@ from billing.pages import order as order_pages
 from billing.pages import pay as pay_pages
 from billing.pages import pay_all as debt_pages
 from billing.pages import receipt as receipt_pages
+from billing.pages import returns as return_pages
 from billing.pages import sign as sign_pages
 from billing.pages import standing as standing_pages
 from billing.pages import wallet as wallet_pages
@@ -72,6 +74,8 @@ PAGES: list[URLPattern] = [
     path("orders/<str:order>/paid", pay_pages.paid, name="paid"),
     path("orders/<str:order>/receipt", receipt_pages.receipt, name="receipt"),
     path("orders/<str:order>/receipt.pdf", receipt_pages.receipt_pdf, name="receipt_pdf"),
+    path("orders/<str:order>/return", return_pages.send_back, name="send_back"),
+    path("orders/<str:order>/return/keep", return_pages.keep, name="keep"),
     path("orders/<str:order>/move", order_pages.move, name="move"),
     path("pay-all/", debt_pages.pay_all, name="pay_all"),
     path("pay-all/paid", debt_pages.paid_all, name="paid_all"),
@@ -116,6 +120,7 @@ desk.DESKS[:] = [
     book_desk.DESK,
     ease_desk.DESK,
     bearer_desk.DESK,
+    return_desk.DESK,
     policy_desk.DESK,
     file_desk.DESK,
     outage_desk.DESK,
@@ -139,9 +144,10 @@ desk.VERBS[:] = [
     *break_desk.VERBS,
     *case_desk.VERBS,
     *dispute_desk.VERBS,
+    *return_desk.VERBS,
 ]
 #: What no colleague does alone, and how a second one is asked.
-_POLICIES = [*policy_desk.MATTERS, *ease_desk.MATTERS, *bearer_desk.MATTERS]
+_POLICIES = [*policy_desk.MATTERS, *ease_desk.MATTERS, *bearer_desk.MATTERS, *return_desk.MATTERS]
 _MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *_POLICIES]
 second.MATTERS.update({matter.name: matter for matter in _MATTERS})
 second.ASKS[:] = [proposal_desk.ask]
@@ -170,6 +176,7 @@ CONSOLE: list[URLPattern] = [
     path("book/", book_desk.book, name="book"),
     path("book/account", book_desk.account, name="book_account"),
     path("ease/", ease_desk.publish, name="ease_policy"),
+    path("returns/", return_desk.publish, name="return_policy"),
     path("bearers/", bearer_desk.publish, name="dispute_policy"),
     path("policies/", policy_desk.policies, name="policies"),
     path("policies/new", policy_desk.new_policy, name="new_policy"),

@@ -176,6 +176,11 @@ def join_order(agreement_id: UUID) -> bool:
     return bool(_JOIN.rows(agreement_id))
 
 
+def lock_profile(person_id: UUID) -> Profile | None:
+    """The person's profile as it stays until the transaction ends; none of somebody who has left for good."""
+    return Profile.objects.select_for_update(no_key=True).filter(pk=person_id, frozen_at__isnull=True).first()
+
+
 def leave_orders(agreement_ids: Iterable[UUID], *, by: Actor, at: datetime) -> None:
     """Orders under these agreements have come to their end; a closing one whose last that was ends too."""
     counts: dict[UUID, int] = {}

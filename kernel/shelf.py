@@ -88,9 +88,10 @@ def _labels(policy: Policy) -> dict[str, Words]:
 
 
 def _named(policy: Policy, terms: Plain) -> dict[Words, Any]:
-    """What a version says, each of its fields by its label."""
-    said, labels = policy.fields(terms), _labels(policy)
-    return {label: said[name] for name, label in labels.items() if said.get(name) not in ("", None)}
+    """What a version says, each of its fields by its label, in the words of the form."""
+    said, labels, fields = policy.fields(terms), _labels(policy), policy.form.base_fields
+    words = {name: dict(getattr(fields[name], "choices", ())).get(said[name], said[name]) for name in labels}
+    return {label: words[name] for name, label in labels.items() if words[name] not in ("", None)}
 
 
 def _before(policy: Policy, last: PolicyVersion, form: VerbForm, at: datetime) -> Words:

@@ -43,6 +43,7 @@ CHART = {
     "payouts": Entry(Kind.LIABILITY, Owner.NONE, "sent to merchants, not yet confirmed"),
     "suspense": Entry(Kind.LIABILITY, Owner.NONE, "money whose meaning is not yet clear"),
     "disputed": Entry(Kind.ASSET, Owner.NONE, "taken back by a channel, and not yet borne by anybody"),
+    "advances": Entry(Kind.ASSET, Owner.NONE, "given back to people ahead of a return, and not yet borne by anybody"),
 }
 #: In which zone the days of the book begin and end.
 ZONE = "Asia/Shanghai"
@@ -116,3 +117,4 @@ RECOVERIES = Account("recoveries")
 PAYOUTS = Account("payouts")
 SUSPENSE = Account("suspense")
 DISPUTED = Account("disputed")
+ADVANCES = Account("advances")

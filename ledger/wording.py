@@ -18,6 +18,7 @@ NAMES: dict[str, Words] = {
     "payouts": _("On its way to merchants"),
     "suspense": _("Suspense"),
     "disputed": _("Taken back by channels, not borne yet"),
+    "advances": _("Given back ahead of returns, not borne yet"),
 }
 AT_CHANNEL = _("Money at a channel")
 

@@ -32,6 +32,8 @@ from billing.models import (
     RefundEvent,
     RefundPart,
     RefundPartEvent,
+    Return,
+    ReturnEvent,
     Wallet,
     WalletEntry,
 )
@@ -177,6 +179,7 @@ TABLES: tuple[Table, ...] = (
             _told("told_to_merchants"),
         ),
     ),
+    Table("returns", Return, _by_person, (Part("return_history", ReturnEvent, "subject_id"),)),
     Table(
         "disputes",
         Dispute,

@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from accounts.models import User
-from billing import disputed
+from billing import disputed, sent_back
 from billing.models import Deduction, DeductionLine
 from kernel import ids
 from kernel.money import Money
@@ -194,11 +194,12 @@ class Trouble:
     disabled: Sequence[WebhookEndpoint]
     unknown: int
     disputes: int
+    returns: int
     too_many_keys: bool
 
 
 def trouble_of(merchant_id: UUID, *, at: datetime) -> Trouble:
-    """Endpoints that fail or are off, deductions of no known outcome, disputes to answer, a rotation not finished."""
+    """Endpoints that fail or are off, lost outcomes, disputes and returns to answer, a rotation not finished."""
     endpoints = list(merchants.endpoints_of(merchant_id))
     lost = DeductionLine.objects.filter(
         order__merchant_id=merchant_id, live=True, deduction__state=Deduction.State.UNKNOWN
@@ -208,6 +209,7 @@ def trouble_of(merchant_id: UUID, *, at: datetime) -> Trouble:
         disabled=[row for row in endpoints if row.disabled_because and row.disabled_because != "by_merchant"],
         unknown=lost.count(),
         disputes=disputed.unanswered_of(merchant_id, at=at),
+        returns=sent_back.unanswered_of(merchant_id),
         too_many_keys=ApiKey.objects.filter(merchant_id=merchant_id, revoked_at__isnull=True).count() > 1,
     )
 

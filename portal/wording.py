@@ -78,7 +78,12 @@ HAPPENED = {
     "fees_waived": _("Late fees were forgiven"),
     "due_moved": _("The next deduction was moved"),
     "refund_asked": _("A refund was asked for"),
+    "refund_advanced": _("We paid the person back ahead of a return"),
     "refunded": _("Money went back to the person"),
+    "return_opened": _("The person sent it back"),
+    "return_borne": _("The return was confirmed, and you bear what went back"),
+    "return_denied": _("The return did not stand: the person owes it to us again"),
+    "return_lost": _("The return was looked into, and we bear it"),
     "owed_again": _("The channel took a debit back: the person owes it again"),
     "taken_back": _("The channel took a debit back, and the person owes nothing"),
     "deducted": _("Everything is collected"),
@@ -189,6 +194,8 @@ VERBS = {
     "order_refunded": _("Money of an order was given back"),
     "order_collect_asked": _("An order was collected at once"),
     "report_answered": _("A reported problem was answered"),
+    "return_confirmed": _("A return was confirmed"),
+    "return_refused": _("A return was refused"),
     "dispute_answered": _("Money taken back by a channel was answered with evidence"),
 }
 #: What a line of a settlement is.
@@ -219,4 +226,14 @@ BEARERS = {
     "person": _("The person owes it again"),
     "merchant": _("You bear it"),
     "platform": _("We bear it"),
+}
+#: How a return stands.
+RETURNS = {
+    "open": _("On its way to you"),
+    "advanced": _("On its way to you; we have paid the person already"),
+    "refused": _("Refused; our staff decide"),
+    "confirmed": _("Confirmed"),
+    "denied": _("Does not stand"),
+    "borne": _("We bear it"),
+    "withdrawn": _("The person kept it"),
 }

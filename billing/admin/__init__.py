@@ -1,8 +1,6 @@
 from django.contrib import admin
 
-from billing.admin.disputes import DisputeAdmin, DisputeEventAdmin, DisputeLineAdmin
-from billing.admin.invoices import InvoiceAdmin, InvoiceLineAdmin
-from billing.admin.statements import BreakAdmin, CaseAdmin, StatementFileAdmin, StatementLineAdmin
+from billing.admin import disputes, invoices, returns, statements
 from billing.models import (
     Callback,
     ChannelReport,
@@ -30,17 +28,7 @@ from billing.models import (
 from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 
-__all__ = [
-    "BreakAdmin",
-    "CaseAdmin",
-    "DisputeAdmin",
-    "DisputeEventAdmin",
-    "DisputeLineAdmin",
-    "InvoiceAdmin",
-    "InvoiceLineAdmin",
-    "StatementFileAdmin",
-    "StatementLineAdmin",
-]
+__all__ = ["disputes", "invoices", "returns", "statements"]
 
 
 @admin.register(Instrument)

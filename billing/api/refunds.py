@@ -7,7 +7,7 @@ from msgspec import Meta
 from rest_framework.request import Request
 
 from billing import queries
-from billing.refusals import RefundNumberReused, RefundTooMuch
+from billing.refusals import RefundNumberReused, RefundTooMuch, ReturnOpen
 from billing.services.refund import Asked, refund_order
 from billing.wire import RefundOut, refund_out
 from kernel.contract import operation
@@ -72,6 +72,7 @@ class OrderRefunds(MerchantView):
             refusals.DeductionInFlight,
             RefundTooMuch,
             RefundNumberReused,
+            ReturnOpen,
         ],
         writes=True,
         examples=[("A part of it", {"amount": 200, "reason": "the cable was broken", "out_refund_no": "R-1001"})],

@@ -13,6 +13,7 @@ from billing.models.invoice import Invoice, InvoiceLine
 from billing.models.outage import Outage
 from billing.models.payout import Payout, PayoutAccount, PayoutAccountEvent, PayoutEvent
 from billing.models.refunding import Refund, RefundEvent, RefundPart, RefundPartEvent
+from billing.models.returning import Return, ReturnEvent, ReturnPolicy
 from billing.models.settlement import Settlement, SettlementEvent, SettlementLine
 from billing.models.statements import Break, StatementFile, StatementLine
 
@@ -43,6 +44,9 @@ __all__ = [
     "RefundPart",
     "RefundPartEvent",
     "RetryPolicy",
+    "Return",
+    "ReturnEvent",
+    "ReturnPolicy",
     "Settlement",
     "SettlementEvent",
     "SettlementLine",

@@ -47,6 +47,8 @@ class Refund(Lifecycle):
     reason = models.CharField(max_length=100)
     #: The merchant's own number of it, if they gave one.
     out_refund_no = models.CharField(max_length=32, null=True, blank=True)
+    #: We give it back ahead of a return; the merchant bears it when they have the goods again.
+    advanced = models.BooleanField(default=False)
     state = StateField(default=State.PENDING, choices=State.choices, protected=True)
     created_at = models.DateTimeField()
     resolved_at = models.DateTimeField(null=True, blank=True)
@@ -76,7 +78,16 @@ class Refund(Lifecycle):
         indexes = [models.Index(fields=["merchant", "-id"], name="refunds_of_merchant")]
         triggers = guards.lifecycle(
             "billing_refundevent",
-            frozen=["realm_id", "merchant_id", "person_id", "order_id", "currency", "amount_minor", "out_refund_no"],
+            frozen=[
+                "realm_id",
+                "merchant_id",
+                "person_id",
+                "order_id",
+                "currency",
+                "amount_minor",
+                "out_refund_no",
+                "advanced",
+            ],
         )
 
     @property

@@ -39,7 +39,7 @@ def home(visitor: Visitor) -> HttpResponse:
     return visitor.show(
         "billing/home.html",
         owed=_sums(debts),
-        debts=[row for row in debts if row.kind == Obligation.Kind.PRINCIPAL][:SHOWN],
+        debts=[row for row in debts if row.kind != Obligation.Kind.LATE_FEE][:SHOWN],
         more=max(0, len({row.order_id for row in debts}) - SHOWN),
         late=_sums(late),
         late_orders=len({row.order_id for row in late}),

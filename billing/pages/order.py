@@ -15,6 +15,7 @@ from billing import purse, queries
 from billing.outlook import outlook_of
 from billing.receipt import has_receipt
 from billing.services.plan import move_next
+from billing.services.returns import returnable
 from kernel import ids
 from kernel.forms import first_time, new_token, plain
 from kernel.refusal import NotFound, Refusal
@@ -85,6 +86,7 @@ def _help(sheet: Sheet, *, at: datetime) -> dict[str, Any]:
     return {
         "open": orders.open_report(sheet.order.id),
         "reportable": reportable(sheet.order, at=at),
+        "returnable": returnable(sheet.order, at=at),
         "easeable": owed and not sheet.in_flight and sheet.order.eased_at is None,
         "plan": owed and sheet.order.eased_at is not None,
     }
@@ -98,6 +100,7 @@ def _story(order: Order) -> dict[str, Any]:
         "attempts": attempts,
         "receipt": has_receipt(order, attempts),
         "refunds": list(queries.refunds_of(order.id)),
+        "returns": list(order.returns.order_by("-id")),
     }
 
 

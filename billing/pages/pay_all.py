@@ -37,19 +37,20 @@ class Debt:
 
     @property
     def bought(self) -> Money:
-        return self._owed(Obligation.Kind.PRINCIPAL)
+        return self._owed(fees=False)
 
     @property
     def fee(self) -> Money:
-        return self._owed(Obligation.Kind.LATE_FEE)
+        return self._owed(fees=True)
 
     @property
     def first(self) -> Obligation:
         """The part that was due first."""
         return self.parts[0]
 
-    def _owed(self, kind: str) -> Money:
-        return Money(sum(row.owed.minor for row in self.parts if row.kind == kind), self.order.currency)
+    def _owed(self, *, fees: bool) -> Money:
+        owed = (row.owed.minor for row in self.parts if (row.kind == Obligation.Kind.LATE_FEE) == fees)
+        return Money(sum(owed), self.order.currency)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -143,7 +144,7 @@ def _shown(visitor: Visitor, chosen: set[UUID] | None, *, refusal: Refusal | Non
         under_way=_by_order(row for row in debts if row.in_flight),
         still=_by_order(row for row in debts if row.paused_at and not row.in_flight),
         sums=totals(row.owed for row in wanted),
-        bought=totals(row.owed for row in wanted if row.kind == Obligation.Kind.PRINCIPAL),
+        bought=totals(row.owed for row in wanted if row.kind != Obligation.Kind.LATE_FEE),
         fees=totals(row.owed for row in wanted if row.kind == Obligation.Kind.LATE_FEE),
         instruments=queries.instruments_of([person_id]).get(person_id, []),
         balance=queries.balance_of(person_id),

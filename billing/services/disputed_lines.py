@@ -48,7 +48,8 @@ def gone_of(dispute: Dispute, pairs: Sequence[tuple[DeductionLine, Money]]) -> l
     every = DeductionLine.objects.filter(
         order_id__in=[line.order_id for line, _ in pairs], deduction__state="succeeded"
     ).select_related("obligation")
-    kept: dict[UUID, int] = {}
+    ahead = Order.objects.filter(pk__in={line.order_id for line, _ in pairs}, advanced_minor__gt=0)
+    kept: dict[UUID, int] = dict(ahead.values_list("id", "advanced_minor"))
     for line in every:
         if line.obligation.kind == Obligation.Kind.PRINCIPAL:
             kept[line.order_id] = kept.get(line.order_id, 0) + line.kept_minor

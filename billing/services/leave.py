@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from billing.models import Instrument, InstrumentChange
+from billing.models import Instrument, InstrumentChange, Return
 from billing.models.instruments import GONE
 from kernel.actor import Actor
 from kernel.writes import update_all
@@ -17,6 +17,12 @@ NAMELESS = "***"
 def lock_instruments(person_id: UUID) -> list[Instrument]:
     """No deduction begins from any of them until the transaction ends."""
     return list(Instrument.objects.select_for_update().filter(person_id=person_id).order_by("pk"))
+
+
+def forget_parcels(person_id: UUID) -> int:
+    """By which parcels something was sent back, and why in the person's own words. How many those were."""
+    gone = {"carrier": NAMELESS, "tracking_number": NAMELESS, "reason": NAMELESS}
+    return Return.objects.filter(person_id=person_id).update(**gone)
 
 
 @transaction.atomic

@@ -21,6 +21,7 @@ from billing.services import (
     send_again,
     settlement,
     untold,
+    watch_returns,
 )
 from kernel.prepared import Question
 from kernel.sweeps import Sweep
@@ -37,6 +38,7 @@ SWEEPS: tuple[Sweep, ...] = (
     ask_parts.PAYOUTS_DUE,
     callbacks.DUE,
     press_disputes.DUE,
+    watch_returns.DUE,
     settlement.DUE,
     invoice.DUE,
     payouts.DUE,

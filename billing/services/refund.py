@@ -11,9 +11,8 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from billing import channels
-from billing.channels import Return
-from billing.models import Deduction, DeductionLine, Refund, RefundPart
-from billing.refusals import AmountInvalid, RefundNumberReused, RefundTooMuch
+from billing.models import Deduction, DeductionLine, Refund, RefundPart, Return
+from billing.refusals import AmountInvalid, RefundNumberReused, RefundTooMuch, ReturnOpen
 from billing.rules import SEND_LEASE, TWO_PEOPLE_FROM_MINOR, parts_of
 from billing.services import tell
 from billing.services.movements import MovementReport
@@ -39,6 +38,8 @@ class Asked:
     amount_minor: int
     reason: str
     out_refund_no: str | None = None
+    #: Ahead of a return: by us, and not yet by the merchant.
+    advanced: bool = False
 
 
 def refund_order(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[Refund, bool]:
@@ -50,6 +51,7 @@ def refund_order(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tu
         NotFound, OrderState, PaidElsewhere, WrittenOff, DeductionInFlight: as orders.lock_refundable says.
         AmountInvalid, RefundTooMuch: it is nothing, or more than there is to give back.
         RefundNumberReused: the number stands for another refund.
+        ReturnOpen: goods are on their way back; that they came is confirmed instead.
     """
     refund, parts, fresh = _prepared(order_id, asked, by=by, at=at)
     send_parts(parts, by=by, at=at)
@@ -77,14 +79,20 @@ def needs_second(amount_minor: int) -> bool:
 def _prepared(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[Refund, list[RefundPart], bool]:
     try:
         with transaction.atomic():
-            return _prepare(order_id, asked, by=by, at=at)
+            return prepare_refund(order_id, asked, by=by, at=at)
     except IntegrityError as exc:
         if "a_refund_number_is_used_once" not in str(exc):
             raise
         raise RefundNumberReused from None  # by a refund of another order, at this very moment
 
 
-def _prepare(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[Refund, list[RefundPart], bool]:
+def prepare_refund(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[Refund, list[RefundPart], bool]:
+    """Written down, inside a transaction: what is sent from the moment that commits, and whether it is a new refund.
+
+    Raises:
+        NotFound, OrderState, AmountInvalid, RefundTooMuch, RefundNumberReused …: as refund_order says.
+        ReturnOpen: goods are on their way back; whoever has them again confirms that instead.
+    """
     if asked.amount_minor <= 0:
         raise AmountInvalid("Nothing would be given back.")
     lines = lock_lines(order_id)
@@ -95,6 +103,8 @@ def _prepare(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[
     known = _known(order_id, asked)
     if known is not None:
         return known, [], False
+    if not asked.advanced and Return.objects.filter(order_id=order_id, state__in=Return.LIVE).exists():
+        raise ReturnOpen
     kept = _kept(found, lines)
     if asked.amount_minor > found.owed.minor + kept.minor:
         raise RefundTooMuch(format_lazy(_("At most {most} can be given back."), most=str(found.owed + kept)))
@@ -110,8 +120,7 @@ def _prepare(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[
         tell.refunded(refund, at=at)
         return refund, [], True
     parts = _parts(refund, lines, back, by=by, at=at)
-    due = book.refund_due(refund.person_id)
-    moves = reckoning.refund_moves(back, kept, due, found.order.terms)
+    moves = _moves(found.order, refund, back, kept)
     ledger.post([ledger.Fact(refund.id, "refund_asked", moves, order_id)], realm_id=refund.realm_id, at=at)
     orders.stop_for_refund(order_id, by=by, at=at)
     return refund, parts, True
@@ -141,6 +150,14 @@ def _kept(found: Refundable, lines: Sequence[DeductionLine]) -> Money:
     return Money(sum(line.kept_minor for line in lines), found.order.currency)
 
 
+def _moves(order: Order, refund: Refund, back: Money, kept: Money) -> list[book.Move]:
+    """Ahead of a return we give it back; else the merchant does, and their fee is that of what they keep."""
+    due = book.refund_due(refund.person_id)
+    if refund.advanced:
+        return [book.Move(book.ADVANCES, due, back)]
+    return reckoning.refund_moves(back, kept + Money(order.advanced_minor, kept.currency), due, order.terms)
+
+
 def _written(order: Order, asked: Asked, lowered: int, *, by: Actor, at: datetime) -> Refund:
     refund = Refund(
         realm_id=order.realm_id,
@@ -152,10 +169,12 @@ def _written(order: Order, asked: Asked, lowered: int, *, by: Actor, at: datetim
         lowered_minor=lowered,
         reason=asked.reason,
         out_refund_no=asked.out_refund_no,
+        advanced=asked.advanced,
         created_at=at,
     )
     refund.record("asked", by=by, at=at)
-    order.record("refund_asked", by=by, at=at, refund=refund.public_id, amount=asked.amount_minor, reason=asked.reason)
+    kind = "refund_advanced" if asked.advanced else "refund_asked"
+    order.record(kind, by=by, at=at, refund=refund.public_id, amount=asked.amount_minor, reason=asked.reason)
     return refund
 
 
@@ -192,5 +211,5 @@ def send_parts(parts: Sequence[RefundPart], *, by: Actor, at: datetime) -> None:
     PARTS.settle_all([MovementReport(key, answer, "sync") for key, answer in answers], by=by, at=at)
 
 
-def _return(part: RefundPart, taken: Deduction, *, at: datetime) -> Return:
-    return Return(part.number, taken.channel_txn or "", taken.instrument.token, part.amount, at)
+def _return(part: RefundPart, taken: Deduction, *, at: datetime) -> channels.Return:
+    return channels.Return(part.number, taken.channel_txn or "", taken.instrument.token, part.amount, at)

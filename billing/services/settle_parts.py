@@ -43,6 +43,7 @@ def news_of(refund: Refund) -> News:
         "amount": refund.amount_minor,
         "lowered": refund.lowered_minor,
         "returned": refund.returned_minor,
+        "advanced": refund.advanced,
     }
     event = "refund.succeeded" if refund.state == Refund.State.SUCCEEDED else "refund.failed"
     return News(refund.merchant_id, event, refund.order_id, data)
@@ -53,7 +54,8 @@ def _arrived(part: RefundPart, *, by: Actor, at: datetime) -> None:
     refund = Refund.objects.locked(part.refund_id)
     refund.come_back(part.amount)
     refund.record("part_returned", by=by, at=at, part=part.public_id, amount=part.amount_minor)
-    orders.give_back(refund.order_id, part.amount, by=by, at=at, refund=refund.public_id)
+    ahead = refund.advanced
+    orders.give_back(refund.order_id, part.amount, advanced=ahead, by=by, at=at, refund=refund.public_id)
     moves = reckoning.returned_moves(part.amount, book.refund_due(refund.person_id), book.clearing(part.channel))
     ledger.post([ledger.Fact(part.id, "refunded", moves, refund.order_id)], realm_id=part.realm_id, at=at)
     given_up = Case.objects.filter(kind=GIVEN_UP, closed_at=None, refund_part__refund__order_id=refund.order_id)
@@ -94,10 +96,12 @@ def _undo(part: RefundPart, *, by: Actor, at: datetime) -> None:
     line.refunded_minor -= part.amount_minor
     line.save(update_fields=["refunded_minor"])
     order = Order.objects.locked(refund.order_id)
-    kept = sum(line.kept_minor for line in lines) - part.amount_minor
-    moves = reckoning.refund_failed_moves(
-        part.amount, Money(kept, part.currency), book.refund_due(refund.person_id), order.terms
-    )
+    kept = sum(line.kept_minor for line in lines) - part.amount_minor + order.advanced_minor
+    due = book.refund_due(refund.person_id)
+    if refund.advanced:
+        moves = [book.Move(due, book.ADVANCES, part.amount)]
+    else:
+        moves = reckoning.refund_failed_moves(part.amount, Money(kept, part.currency), due, order.terms)
     ledger.post([ledger.Fact(part.id, "refund_failed", moves, order.id)], realm_id=part.realm_id, at=at)
     _end(refund, by=by, at=at)
 

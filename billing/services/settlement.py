@@ -34,7 +34,7 @@ WITH taken AS (
     INSERT INTO billing_settlementline (id, merchant_id, settlement_id, kind, posting_id, order_id, amount_minor, at)
     SELECT u.id, %(merchant)s, %(settlement)s, CASE
         WHEN u.other = 'fees' THEN 'fee'
-        WHEN u.kind IN ('refund_asked', 'refund_failed') THEN 'refund'
+        WHEN u.kind IN ('refund_asked', 'refund_failed', 'return_confirmed') THEN 'refund'
         WHEN u.kind IN ('completed', 'collected', 'recovered') THEN 'gross'
         ELSE 'adjustment' END, u.id, u.order_id, u.signed, u.at
     FROM ({}) u WHERE u.currency = %(currency)s AND u.at < %(cut)s ORDER BY u.id LIMIT %(most)s

@@ -10,7 +10,7 @@ from django.conf import settings
 from accounts import inbox
 from accounts.inbox import Item
 from accounts.wording import Phrase, Value
-from billing.models import Deduction, DeductionLine, Dispute, Instrument, Refund
+from billing.models import Deduction, DeductionLine, Dispute, Instrument, Refund, Return
 from billing.planning import Kind
 from kernel.ids import public
 from kernel.money import Money
@@ -142,6 +142,29 @@ def taken_back(dispute: Dispute, *, at: datetime) -> None:
         for key, amount in sums.items()
     ]
     inbox.write_notices(items, realm_id=dispute.realm_id, at=at)
+
+
+def return_refused(row: Return, *, at: datetime) -> None:
+    """The merchant does not take the goods back: colleagues look into it, and nothing is asked of the person yet."""
+    _of_return(row, "return_refused", row.amount, row.because, at=at)
+
+
+def return_denied(row: Return, amount: Money, because: str, *, owes: bool, at: datetime) -> None:
+    """Colleagues found that nothing came back: what had gone back is owed again, or the debt goes on as it was."""
+    _of_return(row, "return_denied" if owes else "return_ended", amount, because, at=at)
+
+
+def _of_return(row: Return, stage: str, amount: Money, reason: str, *, at: datetime) -> None:
+    order = Order.objects.select_related("merchant").get(pk=row.order_id)
+    item = Item(
+        person_id=row.person_id,
+        stage=stage,
+        about=row.id,
+        due_at=at,
+        values=values_of(order, amount, when=at) | {"reason": reason},
+        order_id=order.id,
+    )
+    inbox.write_notices([item], realm_id=row.realm_id, at=at)
 
 
 def _how(refund: Refund) -> Phrase:

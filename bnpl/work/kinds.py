@@ -9,7 +9,7 @@ from datetime import timedelta
 from django.utils.translation import gettext_noop as _
 
 from accounts.models import Delivery
-from billing.models import Break, Case, Deduction, Dispute, Payout, RefundPart, Settlement
+from billing.models import Break, Case, Deduction, Dispute, Payout, RefundPart, Return, Settlement
 from bnpl.work.kind import Kind, Rows
 from merchants.models import Merchant, WebhookDelivery
 from orders.models import Concern, Obligation, Order
@@ -230,9 +230,19 @@ KINDS: Mapping[str, Kind] = {
         says=_("Debits that a channel took back, and that nobody has answered yet"),
         late=3 * _DAY,
         stuck=6 * _DAY,
-        because=_("a channel hears us for seven days; then it is lost"),
+        because=_("a channel hears us for some days, by the policy; then it is lost. Its merchant may answer too"),
         steps=(_("Answer it with evidence on its own page in the console, or give it up and say who bears it."),),
         rows=Rows(model=Dispute, column="opened_at", whole=True, where="state = 'open'", look={"state__exact": "open"}),
+    ),
+    "returns_refused": Kind(
+        says=_("Returns that their merchants refused, and that colleagues decide"),
+        late=_DAY,
+        stuck=3 * _DAY,
+        because=_("office work: until it is decided what was given back ahead is borne by nobody"),
+        steps=(_("Say on its own page in the console who bears it: the merchant, the person, or we."),),
+        rows=Rows(
+            model=Return, column="opened_at", whole=True, where="state = 'refused'", look={"state__exact": "refused"}
+        ),
     ),
     "concerns_waiting": Kind(
         says=_("People who asked for help and wait for an answer of ours, by what it is about"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 #: What happens, by what it is told of: `sequence` counts the events of one such subject. A deduction, an
-#: obligation, a refund and a dispute are told among the events of their order.
+#: obligation, a refund, a return and a dispute are told among the events of their order.
 TYPES: dict[str, str] = {
     "agreement.activated": "agr",
     "agreement.closing": "agr",
@@ -28,6 +28,14 @@ TYPES: dict[str, str] = {
     "dispute.contested": "ord",
     "dispute.won": "ord",
     "dispute.lost": "ord",
+    "return.opened": "ord",
+    "return.advanced": "ord",
+    "return.unanswered": "ord",
+    "return.confirmed": "ord",
+    "return.refused": "ord",
+    "return.denied": "ord",
+    "return.borne": "ord",
+    "return.withdrawn": "ord",
     "settlement.paid": "stl",
     "webhook_endpoint.disabled": "whe",
     "webhook_endpoint.ping": "whe",

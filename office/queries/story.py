@@ -8,7 +8,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from accounts.models import Notice
-from billing.models import Case, ChannelReport, DeductionLine, Refund
+from billing.models import Case, ChannelReport, DeductionLine, Refund, Return
 from credit.models import Decision
 from kernel.models import LegalMove
 from ledger.models import Posting
@@ -45,6 +45,7 @@ class Story:
     cases: Sequence[Case]
     pauses: Sequence[Pause]
     refunds: Sequence[Refund]
+    returns: Sequence[Return]
 
 
 def story_of(order_id: UUID) -> Story | None:
@@ -76,6 +77,7 @@ def story_of(order_id: UUID) -> Story | None:
         concerns=list(order.concerns.order_by("id")[:SHOWN_MAX]),
         cases=list(Case.objects.filter(deduction__in=deductions).order_by("id")[:SHOWN_MAX]),
         pauses=list(order.pauses.order_by("id")[:SHOWN_MAX]),
+        returns=list(order.returns.order_by("id")[:SHOWN_MAX]),
         refunds=list(order.refunds.order_by("id")[:SHOWN_MAX]),
     )
 

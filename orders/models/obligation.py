@@ -38,6 +38,8 @@ class Obligation(Lifecycle):
     class Kind(models.TextChoices):
         PRINCIPAL = "principal"
         LATE_FEE = "late_fee"
+        #: What was given back ahead of a return that the merchant did not take: owed to us.
+        ADVANCE = "advance"
 
     #: What stands in the book as owed; and what its person may still pay, a debt the book has given up among it.
     OWED = (State.PENDING, State.OVERDUE)

@@ -62,6 +62,8 @@ class Order(Lifecycle):
     total_minor = models.BigIntegerField(null=True, blank=True)
     #: What has come back to the person of what was collected.
     refunded_minor = models.BigIntegerField(default=0)
+    #: What of that the merchant does not bear: it was given back ahead of a return.
+    advanced_minor = models.BigIntegerField(default=0)
     items = models.JSONField(default=list, blank=True)
     discounts = models.JSONField(default=list, blank=True)
     starts_at = models.DateTimeField(null=True, blank=True)
@@ -98,6 +100,10 @@ class Order(Lifecycle):
             models.CheckConstraint(
                 name="no_more_is_refunded_than_the_total",
                 condition=Q(refunded_minor=0) | Q(refunded_minor__gt=0, refunded_minor__lte=F("total_minor")),
+            ),
+            models.CheckConstraint(
+                name="what_was_advanced_went_back",
+                condition=Q(advanced_minor__gte=0, advanced_minor__lte=F("refunded_minor")),
             ),
             models.CheckConstraint(
                 name="a_completed_order_has_a_total",
@@ -200,5 +206,11 @@ class Order(Lifecycle):
         self.total_minor = total.minor
 
     @transition(field=state, source=[State.COMPLETED, State.OVERDUE, State.DEDUCTED], target=None)
-    def give_back(self, amount: Money) -> None:
+    def give_back(self, amount: Money, *, advanced: bool = False) -> None:
         self.refunded_minor += amount.minor
+        self.advanced_minor += amount.minor if advanced else 0
+
+    @transition(field=state, source=[State.COMPLETED, State.OVERDUE, State.DEDUCTED], target=None)
+    def bear(self, amount: Money) -> None:
+        """The merchant bears what was given back ahead of them."""
+        self.advanced_minor -= amount.minor

@@ -1,6 +1,7 @@
 """Verbs of orders, by what they are about: opening, finishing, and what collection reports back."""
 
 from orders.rules import Offer
+from orders.services.advance import bear_return, lose_advance, owe_advance
 from orders.services.age import DAYS_ENDING, GOING_OVERDUE, close_days, mark_overdue
 from orders.services.claims import (
     Release,
@@ -49,6 +50,7 @@ __all__ = [
     "Wish",
     "ask_for_help",
     "bear",
+    "bear_return",
     "cancel_order",
     "claim",
     "close_days",
@@ -72,11 +74,13 @@ __all__ = [
     "lock_refundable",
     "lock_unplanned_of",
     "losable",
+    "lose_advance",
     "lower_total",
     "mark_overdue",
     "mark_paid",
     "object_to",
     "open_order",
+    "owe_advance",
     "owe_again",
     "pause_order",
     "publish_ease_policy",

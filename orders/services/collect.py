@@ -91,16 +91,16 @@ def _take(row: Obligation, amount: Money) -> None:
 
 
 def _moves(row: Obligation, amount: Money, before: Money, clearing: Account) -> list[Move]:
-    """What the book says of it: a late fee is ours; of what was bought the merchant has the rest after the fee."""
-    late_fee, terms = row.kind == Obligation.Kind.LATE_FEE, row.order.terms
+    """What the book says of it: late fees and advances are ours; of what was bought the merchant has the rest."""
+    ours, terms = row.kind != Obligation.Kind.PRINCIPAL, row.order.terms
     if row.state == Obligation.State.WRITTEN_OFF:
-        return rules.recovery_moves(amount, before, clearing, terms, ours=late_fee or terms.advance)
-    if late_fee:
+        return rules.recovery_moves(amount, before, clearing, terms, ours=ours or terms.advance)
+    if ours:
         return [Move(clearing, terms.person, amount)]
     return rules.collection_moves(amount, before, clearing, terms)
 
 
 def _principal_paid(order: Order, rows: Sequence[Obligation]) -> Money:
-    """What was paid so far of what was bought, and did not go back: what the merchant's fee is counted from."""
+    """What was paid so far of what was bought, and the merchant kept: what their fee is counted from."""
     principal = sum(row.paid_minor for row in rows if row.kind == Obligation.Kind.PRINCIPAL)
-    return Money(principal - order.refunded_minor, order.currency)
+    return Money(principal - order.refunded_minor + order.advanced_minor, order.currency)

@@ -72,5 +72,5 @@ def losable(order: Order, every: Sequence[Obligation]) -> list[Obligation]:
 
 
 def _moves(order: Order, row: Obligation) -> list[Move]:
-    ours = row.kind == Obligation.Kind.LATE_FEE or order.terms.advance
+    ours = row.kind != Obligation.Kind.PRINCIPAL or order.terms.advance
     return rules.write_off_moves(row.owed, order.terms, ours=ours)

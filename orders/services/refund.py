@@ -51,10 +51,10 @@ def lock_refundable(order_id: UUID) -> Refundable:
 
 
 @joined()
-def give_back(order_id: UUID, amount: Money, *, by: Actor, at: datetime, refund: str) -> Order:
-    """So much of the order has come back to its person."""
+def give_back(order_id: UUID, amount: Money, *, advanced: bool, by: Actor, at: datetime, refund: str) -> Order:
+    """So much of the order has come back to its person, borne by the merchant or `advanced` by us."""
     order = Order.objects.locked(order_id)
-    order.give_back(amount)
+    order.give_back(amount, advanced=advanced)
     order.record("refunded", by=by, at=at, amount=amount.minor, refund=refund)
     return order
 

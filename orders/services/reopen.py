@@ -69,15 +69,16 @@ def owe_again(gone: Sequence[TakenBack], *, by: Actor, at: datetime) -> None:
     ]
     fallen = [orders[key] for key in sorted({row.order_id for row in whole})]
     fallen = [order for order in fallen if order.state != Order.State.OVERDUE]
-    credit.rejoin_orders([order.agreement_id for order in fallen if order.state == Order.State.DEDUCTED])
+    again = [order.agreement_id for order in fallen if order.state == Order.State.DEDUCTED]
     for order in fallen:
-        deltas.append(_broken(order))
+        deltas.append(broken(order))
         order.owe_again(at=at)
     _stand_still([*whole, *part], at=at)
     for changed, kind in ((whole, "owed_again"), (part, "owed_more")):
         record_all(changed, kind, by=by, at=at)
     record_all(fallen, "owed_again", by=by, at=at)
     change_profiles(deltas, at=at)
+    credit.rejoin_orders(again)
     facts = [Fact(one.cause, OWED_AGAIN, _again(rows[one.obligation_id], one), _order(rows, one)) for one in gone]
     realm_id = next(iter(orders.values())).realm_id
     ledger.post(facts, realm_id=realm_id, at=at)
@@ -116,7 +117,7 @@ def _order(rows: dict[UUID, Obligation], one: TakenBack) -> UUID:
     return rows[one.obligation_id].order_id
 
 
-def _broken(order: Order) -> Delta:
+def broken(order: Order) -> Delta:
     """What it does to the person's record: a promise that counted as kept was not; one is broken once."""
     again = order.state == Order.State.DEDUCTED
     first = order.overdue_at is None
@@ -139,13 +140,13 @@ def _stand_still(rows: Sequence[Obligation], *, at: datetime) -> None:
 
 
 def _again(row: Obligation, one: TakenBack) -> list[Move]:
-    if row.kind == Obligation.Kind.LATE_FEE:
+    if row.kind != Obligation.Kind.PRINCIPAL:
         return [Move(row.order.terms.person, DISPUTED, one.amount)]
     return rules.owed_again_moves(one.amount, one.kept, row.order.terms)
 
 
 def _borne(row: Obligation, one: TakenBack, *, ours: bool) -> list[Move]:
     bearer: Account = LATE_FEES if row.kind == Obligation.Kind.LATE_FEE else LOSSES
-    if ours or row.kind == Obligation.Kind.LATE_FEE:
+    if ours or row.kind != Obligation.Kind.PRINCIPAL:
         return [Move(bearer, DISPUTED, one.amount)]
     return rules.charged_moves(one.amount, one.kept, row.order.terms)

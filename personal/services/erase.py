@@ -14,7 +14,7 @@ from accounts import reach
 from accounts.leaving import forget_person
 from accounts.models import AccountEvent, Person
 from accounts.wording import Phrase
-from billing.services.leave import forget_instruments, lock_instruments
+from billing.services.leave import forget_instruments, forget_parcels, lock_instruments
 from credit.leaving import end_credit, lock_credit
 from kernel.actor import Actor
 from kernel.refusal import Refusal
@@ -100,6 +100,7 @@ def erase(erasure_id: UUID, *, at: datetime) -> bool:
     there = person.realm.now(at)
     forget_instruments(person.id, by=by, at=there)
     end_credit(person.id, by=by, at=there)
+    forget_parcels(person.id)
     forget_words(person.id)
     drop_exports(person.id, at=at)
     _revoke_proofs(person.id, at=at)

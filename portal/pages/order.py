@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing import disputed
+from billing import disputed, sent_back
 from billing import queries as billing
 from billing.services import pay
 from kernel.forms import plain
@@ -56,6 +56,7 @@ def order(staff: Staff, order: str) -> HttpResponse:
         coming=billing.coming_of(sheet.obligations, usable),
         attempts=billing.attempts_at(found.id),
         refunds=billing.refunds_of(found.id),
+        returns=sent_back.returns_of(staff.merchant.id, order_id=found.id).order_by("-pk"),
         taken_back=disputed.disputes_of(staff.merchant.id, order_id=found.id).order_by("-pk"),
         history=found.history.order_by("seq"),
         reports=owed.reports_of(found.id),

@@ -26,6 +26,7 @@ from billing.services.outage import begin_outage, end_outage
 from billing.services.payout_accounts import Account, agree_payout_account, ask_payout_account
 from billing.services.payouts import pay_out_due
 from billing.services.refund import Asked, refund_order
+from billing.services.returns import Parcel, open_return
 from billing.services.settle import Report, settle_all
 from billing.services.settlement import settle_due
 from bnpl import urls
@@ -135,6 +136,7 @@ def be_disputed(shop: Shop) -> None:
     """Somebody else's bank takes back what it had paid."""
     bank_returns.take_back(deduction_of(paid(shop)).number, "not_received", at=NOON)
     deliver_callbacks(shop.realm_id, at=NOON)
+    open_return(paid(shop).id, Parcel(carrier="x", tracking_number="1", reason="x"), by=BY, at=NOON)
     answer_dispute(Dispute.objects.get().id, shop.merchant.id, Evidence(statement="x"), by=BY, at=NOON)
 
 

@@ -13,6 +13,7 @@ BEGINNINGS = {
     "orders_order": {"created", "open"},
     "orders_obligation": {"pending", "overdue"},  # a late fee is overdue from its first day
     "billing_deduction": {"prepared"},
+    "billing_return": {"open", "advanced"},
     "credit_agreement": {"pending"},
 }
 LIVES = {life._meta.db_table: life for life in apps.get_models() if issubclass(life, Lifecycle)}

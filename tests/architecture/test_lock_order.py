@@ -39,6 +39,7 @@ from orders import services as orders
 from personal.services import copying, erase
 from personal.services import export as exports
 from personal.services.proof import issue_proof, revoke_proof
+from tests.billing.returning import send_back
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
 from tests.messages import apart, uuids
 from tests.office.seconds import two_agree
@@ -218,6 +219,7 @@ def leave(shop: Shop) -> None:
 
 def give_back(shop: Shop) -> None:
     """A part paid, a part owed: given back at once, with an answer that is lost, and with one that says no."""
+    send_back(shop)
     order = completed(shop, someone(shop), yuan("8"), due_at=NOON + timedelta(days=30))
     pay_now(order.id, amount_minor=600, by=BY, at=NOON)
     for behaviour, amount in (

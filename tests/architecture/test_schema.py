@@ -24,6 +24,7 @@ HOUSE |= {
     "billing.Outage",
     "billing.DisputePolicy",
     "billing.RetryPolicy",
+    "billing.ReturnPolicy",
     "orders.EasePolicy",
 }
 #: Theirs by the row they belong to alone. Before tables are spread over servers by person, these need its key too.

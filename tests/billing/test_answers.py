@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from billing.channels import bank_returns
-from billing.models import Dispute
+from billing.models import Dispute, DisputeLine
 from billing.refusals import DisputeClosed
 from billing.services.answers import Evidence, answer_dispute, contest_dispute
 from billing.services.callbacks import deliver_callbacks
@@ -110,3 +110,45 @@ def test_what_a_colleague_said_stands_and_the_merchant_is_too_late(shop: Shop) -
     with nothing_moves(), pytest.raises(DisputeClosed):
         answer_dispute(row.id, shop.merchant.id, Evidence(statement="x"), by=BY, at=NOON)
     assert Dispute.objects.get().evidence == "平台的说明"
+
+
+@pytest.fixture
+def shared(shop: Shop, power_bank: Shop) -> Dispute:
+    """One debit for orders of two merchants, as in the live world: made here of two, for a sandbox has one merchant."""
+    _order, row = disputed(shop)
+    other = paid(power_bank, "6")
+    DisputeLine.objects.create(
+        dispute=row,
+        taken=other.deduction_lines.get(),
+        order=other,
+        merchant=power_bank.merchant,
+        amount_minor=600,
+    )
+    return row
+
+
+@pytest.mark.breaks_the_house
+def test_of_several_merchants_each_sees_their_own_part_and_all_are_waited_for(
+    shared: Dispute, shop: Shop, power_bank: Shop
+) -> None:
+    for one, amount in ((shop, 4990), (power_bank, 600)):
+        shown = Api(one).get(f"disputes/{shared.public_id}").json()
+        assert (shown["amount"], [line["amount"] for line in shown["orders"]]) == (amount, [amount])
+    answer_dispute(shared.id, shop.merchant.id, Evidence(statement="本人签收"), by=BY, at=NOON)
+    assert Dispute.objects.get().state == "open"
+    assert Api(power_bank).get(f"disputes/{shared.public_id}").json()["evidence"] is None
+    answer_dispute(shared.id, power_bank.merchant.id, Evidence(statement="已归还"), by=BY, at=NOON)
+    row = Dispute.objects.get()
+    assert row.state == "contested"
+    assert [line for line in row.evidence.splitlines() if "statement" in line] == [
+        "statement: 本人签收",
+        "statement: 已归还",
+    ]
+
+
+@pytest.mark.breaks_the_house
+def test_at_the_deadline_what_some_said_goes_without_the_others(shared: Dispute, shop: Shop) -> None:
+    answer_dispute(shared.id, shop.merchant.id, Evidence(statement="本人签收"), by=BY, at=NOON)
+    press_disputes(shop.realm_id, at=NOON + 7 * ONE_DAY)
+    row = Dispute.objects.get()
+    assert (row.state, row.evidence.count("statement")) == ("contested", 1)

@@ -107,6 +107,8 @@ def work_waits(story: Story) -> dict[str, str]:
         "concern": f"/ops/help/{report.public_id}",
         "lower": f"/ops/do/{report.public_id}/lower",
         "ease": "/ops/ease/",
+        "bearers": "/ops/bearers/",
+        "ahead": "/ops/returns/",
         "book": f"/ops/book/?{world}&on=2026-11-20",
         "account": f"/ops/book/account?{world}&code=clearing:sandbox&first=2026-11-01&last=2026-11-30",
         "account-wrong": f"/ops/book/account?{world}&code=payable&first=2026-11-01&last=2026-10-30",

@@ -12,6 +12,7 @@ from tests.conftest import Shop, make_shop
 from tests.crashes.books import IsInvoiced, IsReconciled
 from tests.crashes.doors import KILLED, run_and_die
 from tests.crashes.lives import STORIES, GetsPaid, GivesBack, Hands, Life, Lost, begin
+from tests.crashes.sent_back import IsSentBack
 from tests.crashes.taken_back import IsTakenBack
 
 #: Of all points, every so manieth is tried; `make evidence` sets 1.
@@ -32,6 +33,7 @@ CASES = [(Life, behaviour) for behaviour in Behaviour]
 CASES += [(story, behaviour) for story in (Hands, Lost, GivesBack) for behaviour in AT_HAND]
 #: Being paid is short and much like giving back: a run between others tries two behaviours of it.
 CASES += [(GetsPaid, behaviour) for behaviour in (AT_HAND if STRIDE == 1 else AT_HAND[::3])]
+CASES += [(IsSentBack, behaviour) for behaviour in (AT_HAND if STRIDE == 1 else AT_HAND[::2])]
 CASES += [(story, Behaviour.PAYS) for story in (IsTakenBack, IsReconciled, IsInvoiced)]
 _names = (f"K{n}" for n in itertools.count(1))
 #: Twice killed: every case when evidence is asked for, each sixth one otherwise.

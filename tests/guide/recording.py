@@ -130,11 +130,27 @@ def _sandbox(api: Recorder, service: str, person: str) -> None:
     api.patch(f"sandbox/people/{poor['id']}", {"behaviour": "hard_decline"})
     api.post(f"orders/{late}/refunds", {"amount": 700, "reason": "no longer wanted"})
     api.post(f"sandbox/orders/{late}/take_back", {"code": "not_received"})
+    _returns(api, service)
     dispute = api.get("disputes").json()["data"][0]["id"]
     api.get(f"disputes/{dispute}")
     said = {"statement": "用户本人借出并归还，使用记录见附号。", "tracking_number": "PB-2001"}
     api.post(f"disputes/{dispute}/evidence", said)
     api.post(f"sandbox/agreements/{agreement}/stop")
+
+
+def _returns(api: Recorder, service: str) -> None:
+    agreement = api.agreement(service, api.person(name="小林"))
+    made = []
+    for number, way in enumerate(("orders/{}/returns", "sandbox/orders/{}/return")):
+        order = api.order(agreement, out_order_no=f"SHOP-{number}", title="保温杯")["id"]
+        api.post(f"orders/{order}/complete", {"total": 900})
+        api.post(f"orders/{order}/collect")
+        parcel = {"carrier": "顺丰速运", "tracking_number": f"SF{number}", "reason": "尺码不合适"}
+        made += [api.post(way.format(order), parcel).json()["id"] for _ in range(2)]
+    api.get("returns")
+    api.get(f"returns/{made[0]}")
+    api.post(f"returns/{made[0]}/confirm")
+    api.post(f"returns/{made[-1]}/refuse", {"reason": "包裹是空的，有开箱录像"})
 
 
 def _settlements(api: Recorder, shop: Shop) -> None:

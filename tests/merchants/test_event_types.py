@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from billing.channels import bank, bank_returns
-from billing.models import Dispute
+from billing.models import Dispute, Return
 from billing.services.answers import contest_dispute
 from billing.services.ask import ask_unknown
 from billing.services.callbacks import deliver_callbacks
@@ -15,7 +15,10 @@ from billing.services.deduct import deduct_due
 from billing.services.payouts import pay_out_due
 from billing.services.press_disputes import press_disputes
 from billing.services.refund import Asked, refund_order
+from billing.services.return_ends import bear_return, deny_return, refuse_return
+from billing.services.returns import Parcel, open_return, withdraw_return
 from billing.services.settlement import settle_due
+from billing.services.watch_returns import watch_returns
 from credit import services as credit
 from merchants import services as merchants
 from merchants.models import Event
@@ -69,6 +72,20 @@ def taken_back_and_answered(shop: Shop) -> None:
         press_disputes(shop.realm_id, at=NOON + timedelta(days=days))
 
 
+def sent_back(shop: Shop) -> None:
+    """Five parcels and five ends: kept after all, silence, and a no that the merchant, the person or we bear."""
+    parcel = Parcel(carrier="x", tracking_number="1", reason="x")
+    kept, *others = (collected(shop) for _ in range(4))
+    open_return(completed(shop, someone(shop, "no_funds"), yuan("5")).id, parcel, by=BY, at=NOON)
+    withdraw_return(Return.objects.latest("id").id, by=BY, at=NOON)
+    rows = [open_return(order.id, parcel, by=BY, at=NOON)[0] for order in (kept, *others)]
+    for row, end in zip(rows, (deny_return, bear_return), strict=False):
+        refuse_return(row.id, "x", by=BY, at=NOON)
+        end(row.id, "x", by=BY, at=NOON)
+    for days in (7, 10):
+        watch_returns(shop.realm_id, at=NOON + timedelta(days=days))
+
+
 @pytest.mark.django_db(transaction=True)
 def test_every_type_of_the_list_is_published_by_somebodys_life_and_no_other(power_bank: Shop, shop: Shop) -> None:
     hook, _ = merchants.add_endpoint(
@@ -101,6 +118,7 @@ def test_every_type_of_the_list_is_published_by_somebodys_life_and_no_other(powe
     orders.open_order(shop.merchant.id, wish, by=BY, at=NOON)
     orders.expire_unconfirmed(shop.realm_id, at=NOON + timedelta(days=31), limit=9)
     taken_back_and_answered(shop)
+    sent_back(shop)
 
     told = set(Event.objects.values_list("type", flat=True))
     assert told <= set(TYPES)

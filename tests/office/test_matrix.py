@@ -18,6 +18,8 @@ from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.disputes import Withdrawal, take_back
 from billing.services.payout_accounts import Account, ask_payout_account
+from billing.services.return_ends import refuse_return
+from billing.services.returns import Parcel, open_return
 from bnpl.urls import CONSOLE
 from credit import limits
 from kernel.admin_site import VIEWERS
@@ -63,7 +65,11 @@ def rows(power_bank: Shop) -> Mapping[str, str]:
     deliver_callbacks(power_bank.realm_id, at=NOON)
     take_back(taken.id, Withdrawal("x-1", yuan("7"), "no_funds"), by=BY, at=NOON)
     endpoint, _secret = merchants.add_endpoint(power_bank.merchant.id, "http://127.0.0.1:9/", by=BY, at=NOON)
+    parcel = Parcel(carrier="x", tracking_number="1", reason="x")
+    returned, _fresh = open_return(paid(power_bank).id, parcel, by=BY, at=NOON)
+    refuse_return(returned.id, "x", by=BY, at=NOON)
     found: dict[str, Any] = {
+        "returned": returned,
         "taken": taken,
         "dispute": disputed.disputes.get(),
         "order": owing,

@@ -65,6 +65,7 @@ def test_every_matter_is_one_of_those_that_take_two() -> None:
         "resolve",
         "resume_merchant",
         "retry_policy",
+        "return_policy",
         "say_movement",
         "set_fee",
         "suspense",

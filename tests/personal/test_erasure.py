@@ -8,10 +8,11 @@ from django.db.models import BinaryField
 
 from accounts import services as accounts
 from accounts.models import Notice, Person, User
-from billing.models import Instrument
+from billing.models import Instrument, Return
 from billing.services.deduct import deduct_due
 from billing.services.people import people_of, scripts_of
 from billing.services.refund import Asked, refund_order
+from billing.services.return_ends import confirm_return
 from bnpl.invariants import violations
 from credit.models import Agreement, Profile
 from orders.models import Message, Order
@@ -20,6 +21,7 @@ from personal import rules
 from personal.models import Erasure, ExportPiece
 from personal.services import copying, erase
 from personal.services import export as exports
+from tests.billing.returning import sent_back
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, yuan
 from tests.guards import NO_RIGHT, RESTRICT, refused_by, run
 from tests.personal.conftest import fresh
@@ -169,3 +171,17 @@ def test_of_a_row_whose_words_may_go_every_other_column_is_kept(model: type[Noti
     guard = next(trigger for trigger in model._meta.triggers if trigger.name == "append_only")  # type: ignore[attr-defined]
     columns = {field.column for field in model._meta.concrete_fields} - set(model.erasable)
     assert set(guard.operation.operations[0].columns) == columns
+
+
+def test_a_return_that_is_not_decided_keeps_somebody_here_and_its_parcel_is_forgotten_with_them(
+    over: Order, ada: Person
+) -> None:
+    row = sent_back(over, 100, number="SF-OF-ADA")
+    assert "您有退货尚未处理完毕" in words(fresh(ada).get(PAGE))
+    with nothing_moves("django_session"), pytest.raises(erase.CannotLeaveYet):
+        erase.ask_erasure(ada.id, by=BY, at=NOW)
+    confirm_return(row.id, by=BY, at=NOON)
+    gone(ada)
+    row = Return.objects.get()
+    assert (row.carrier, row.tracking_number, row.reason, row.amount_minor) == ("***", "***", "***", 100)
+    assert list(violations()) == []

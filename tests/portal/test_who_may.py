@@ -15,6 +15,8 @@ from tests.visiting import signed_in
 #: In live mode this world has none of these: whoever may look sees that they are missing.
 NOT_LIVE = {"order", "event", "confirm_as_person"} | {name for name in PAGES if name.endswith("_order")}
 NOT_LIVE |= {
+    "confirm_return",
+    "refuse_return",
     "dispute",
     "answer_dispute",
     "mark_order_paid",

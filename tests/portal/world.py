@@ -11,6 +11,7 @@ from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.invoice import invoice_due
 from billing.services.payout_accounts import Account, ask_payout_account
+from billing.services.returns import Parcel, open_return
 from billing.services.settlement import settle_due
 from kernel.clock import live_now
 from kernel.models import Realm
@@ -27,6 +28,7 @@ NONE = "0" * 32
 PREFIXES = {
     "order": "ord",
     "dispute": "dsp",
+    "returned": "ret",
     "service": "svc",
     "key": "key",
     "endpoint": "whe",
@@ -101,7 +103,11 @@ def _played(shop: Shop) -> dict[str, str]:
     assert bank_returns.take_back(Deduction.objects.get(person=person).number, "not_received", at=NOON)
     deliver_callbacks(shop.realm_id, at=NOON)
     disputed = Dispute.objects.get(person=person).public_id
+    sent = ordered(shop, opened(shop, someone(shop)))
+    orders.complete_order(sent.id, orders.Final(total=600), by=BY, at=NOON)
+    returned, _fresh = open_return(sent.id, Parcel(carrier="x", tracking_number="1", reason="x"), by=BY, at=NOON)
     found = {
+        "returned": returned.public_id,
         "dispute": disputed,
         "settlement": settlement,
         "invoice": Invoice.objects.get(merchant=shop.merchant).public_id,

@@ -30,6 +30,7 @@ class World:
     endpoint: str
     settlement: str
     dispute: str
+    returned: str
 
     def bodies(self) -> dict[str, dict[str, Any]]:
         """A valid body for each address that is posted to."""
@@ -55,6 +56,15 @@ class World:
             f"orders/{self.completed}/mark_paid": {"paid_at": "2026-11-20T08:00:00Z", "reference": "till-17"},
             f"orders/{self.completed}/collect": {},
             f"orders/{self.completed}/refunds": {"amount": 100, "reason": "线坏了", "out_refund_no": "R-1"},
+            f"orders/{self.completed}/returns": {
+                "carrier": "顺丰速运",
+                "tracking_number": "SF-1020304050607",
+                "reason": "尺码不合适",
+                "amount": 100,
+            },
+            f"sandbox/orders/{self.completed}/return": {"carrier": "x", "tracking_number": "2", "reason": "x"},
+            f"returns/{self.returned}/confirm": {},
+            f"returns/{self.returned}/refuse": {"reason": "包裹是空的"},
             f"disputes/{self.dispute}/evidence": {
                 "statement": "本人签收",
                 "communication": "11 月 20 日已电话确认",
@@ -90,6 +100,11 @@ def world_of(shop: Shop) -> World:
     paid = api.order(agreement, ceiling=1_000)["id"]
     api.post(f"orders/{paid}/complete", {"total": 500})
     api.post(f"orders/{paid}/collect")
+    kept = api.order(agreement, ceiling=1_000)["id"]
+    api.post(f"orders/{kept}/complete", {"total": 400})
+    api.post(f"orders/{kept}/collect")
+    parcel = {"carrier": "x", "tracking_number": "1", "reason": "x"}
+    assert api.post(f"orders/{kept}/returns", parcel).status_code == 201
     settle_due(shop.realm_id, at=live_now() + timedelta(days=1))
     assert api.post(f"sandbox/orders/{paid}/take_back", {"code": "not_received"}).status_code == 200
     return World(
@@ -104,5 +119,6 @@ def world_of(shop: Shop) -> World:
         event=api.get(f"orders/{done['id']}/events").json()["data"][0]["id"],
         endpoint=endpoint,
         settlement=api.get("settlements").json()["data"][0]["id"],
+        returned=api.get("returns").json()["data"][0]["id"],
         dispute=api.get("disputes").json()["data"][0]["id"],
     )

@@ -38,6 +38,7 @@ class Case:
 
 
 READ, WRITE, PLAY, HOOKS = Scope.ORDERS_READ, Scope.ORDERS_WRITE, Scope.SANDBOX, Scope.WEBHOOKS_WRITE
+PARCEL = {"carrier": "x", "tracking_number": "1", "reason": "x"}
 ORDER = {"out_order_no": "M-1", "title": "x"}
 TABLE = {
     "list_services": Case(Scope.SERVICES_READ),
@@ -63,6 +64,12 @@ TABLE = {
     "list_disputes": Case(READ),
     "get_dispute": Case(READ, about="dispute"),
     "answer_dispute": Case(WRITE, {"statement": "x"}, "dispute"),
+    "return_order": Case(WRITE, PARCEL, "completed"),
+    "list_returns": Case(READ),
+    "get_return": Case(READ, about="returned"),
+    "confirm_return": Case(WRITE, {}, "returned"),
+    "refuse_return": Case(WRITE, {"reason": "x"}, "returned"),
+    "sandbox_return_order": Case(PLAY, PARCEL, "completed"),
     "list_settlements": Case(Scope.SETTLEMENTS_READ),
     "get_settlement": Case(Scope.SETTLEMENTS_READ, about="settlement"),
     "list_settlement_lines": Case(Scope.SETTLEMENTS_READ, about="settlement"),
@@ -94,7 +101,7 @@ TABLE = {
     "advance_clock": Case(PLAY, {"by": "PT1S"}),
 }
 PREFIX = {"person": "per", "service": "svc", "agreement": "agr", "pending": "agr", "open": "ord", "completed": "ord"}
-PREFIX |= {"event": "evt", "endpoint": "whe", "settlement": "stl", "dispute": "dsp"}
+PREFIX |= {"event": "evt", "endpoint": "whe", "settlement": "stl", "dispute": "dsp", "returned": "ret"}
 
 
 def operations() -> Iterator[tuple[str, str, str]]:
@@ -242,6 +249,7 @@ def test_a_live_key_is_shown_none_of_the_sandboxs_tools(world: World) -> None:
 def test_a_list_holds_ones_own_only_and_no_cursor_or_filter_reaches_further(world: World, other: World) -> None:
     theirs = {
         other.dispute,
+        other.returned,
         other.service,
         other.agreement,
         other.pending,
@@ -250,7 +258,7 @@ def test_a_list_holds_ones_own_only_and_no_cursor_or_filter_reaches_further(worl
         other.settlement,
     }
     newest = (uuid7().int + (1 << 100)).to_bytes(16, "big").hex()
-    for path in ("services", "agreements", "orders", "disputes", "settlements"):
+    for path in ("services", "agreements", "orders", "disputes", "returns", "settlements"):
         for query in ("", f"?cursor={newest}", "?limit=100"):
             shown = world.api.get(path + query).json()["data"]
             assert shown

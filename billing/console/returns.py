@@ -1,0 +1,141 @@
+"""Returns that their merchants refused: colleagues say who bears them. And the policy of who has money back ahead."""
+
+from dataclasses import asdict
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from billing.models import Return, ReturnPolicy
+from billing.services.return_ends import bear_return, confirm_return, deny_return
+from billing.services.return_policy import foresee_trust, judge_return_terms
+from kernel.actor import Actor
+from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, page
+from kernel.second import Plain
+from kernel.shelf import Policy, matter_of_policy, publish_page
+from kernel.templatetags.house import money
+
+DECIDERS = ("support", "supervisor")
+PUBLISHERS = ("supervisor", "risk")
+DESK = Desk(
+    "return_policy",
+    gettext_lazy("Money back ahead of returns"),
+    gettext_lazy("Who has it, how much, and how long a merchant may take to answer"),
+    PUBLISHERS,
+)
+
+
+def _before(says: Words, row: Return, at: datetime) -> Words:
+    """What the merchant said, and what would follow."""
+    del at
+    said = _("The merchant says: %(because)s.") % {"because": row.because}
+    return f"{said} {str(says) % {'amount': money(row.amount)}}"
+
+
+def _confirm(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    del wish
+    confirm_return(key, by=by, at=at)
+    return _("The merchant bears it.")
+
+
+def _deny(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    deny_return(key, wish["note"], by=by, at=at)
+    return _("The return does not stand, and the person is told so.")
+
+
+def _bear(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    bear_return(key, wish["note"], by=by, at=at)
+    return _("We bear it.")
+
+
+def _is_refused(row: Return) -> bool:
+    return bool(row.state == Return.State.REFUSED)
+
+
+def _is_ahead(row: Return) -> bool:
+    return _is_refused(row) and row.advance_id is not None
+
+
+VERBS = [
+    Verb(
+        "return_came",
+        Return,
+        gettext_lazy("The merchant bears it"),
+        DECIDERS,
+        partial(_before, gettext_lazy("%(amount)s are charged to them, as if they had confirmed it.")),
+        _confirm,
+        fits=_is_refused,
+    ),
+    Verb(
+        "return_denied",
+        Return,
+        gettext_lazy("The return does not stand"),
+        DECIDERS,
+        partial(
+            _before,
+            gettext_lazy("What went back ahead of %(amount)s the person owes again; else the debt goes on as it was."),
+        ),
+        _deny,
+        fits=_is_refused,
+    ),
+    Verb(
+        "return_borne",
+        Return,
+        gettext_lazy("We bear the return"),
+        DECIDERS,
+        partial(_before, gettext_lazy("What went back ahead of %(amount)s is our loss; nobody owes anything.")),
+        _bear,
+        fits=_is_ahead,
+    ),
+]
+
+
+class ReturnTermsForm(VerbForm):
+    """The terms, as they are in force, to be changed."""
+
+    score_min = forms.IntegerField(label=gettext_lazy("Promise score at least"))
+    ceiling_minor = forms.IntegerField(
+        label=gettext_lazy("At most for one return"), help_text=gettext_lazy("In the smallest unit of the currency.")
+    )
+    open_max = forms.IntegerField(label=gettext_lazy("So many undecided at a time of one person"))
+    within_days = forms.IntegerField(label=gettext_lazy("Days after its end an order may be sent back"))
+    answer_days = forms.IntegerField(label=gettext_lazy("Days a merchant has to answer"))
+    remind_days = forms.IntegerField(label=gettext_lazy("Days before their end on which they are reminded"))
+
+
+def _same(terms: Plain) -> Plain:
+    return {name: terms[name] for name in ReturnTermsForm.base_fields if name != "note"}
+
+
+def _foreseen(terms: Plain, at: datetime) -> Words:
+    says = _(
+        "Of %(looked_at)d returns of the last 90 days %(ahead)d had their money back ahead; by score and amount"
+        " %(would)d would have."
+    )
+    return says % asdict(foresee_trust(terms, at=at))
+
+
+POLICY = Policy(
+    name="return_policy",
+    label=DESK.label,
+    matter=gettext_lazy("Publish who has money back ahead of returns"),
+    model=ReturnPolicy,
+    publishers=PUBLISHERS,
+    form=ReturnTermsForm,
+    fields=_same,
+    terms=_same,
+    judge=judge_return_terms,
+    foresee=_foreseen,
+)
+MATTERS = [matter_of_policy(POLICY)]
+
+
+@page(*PUBLISHERS)
+def publish(colleague: Colleague) -> HttpResponse:
+    """Another version counts for what is sent back from then on."""
+    return publish_page(POLICY, colleague)

@@ -1,0 +1,169 @@
+"""What becomes of a return: the merchant confirms it or says nothing, or refuses it, and then colleagues decide."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from billing.models import DeductionLine, Refund, RefundPart, Return
+from billing.refusals import ReturnClosed
+from billing.services import tell
+from billing.services.refund import Asked, prepare_refund, send_parts
+from billing.services.returns import FOR_A_RETURN, publish_return
+from billing.services.settle_parts import lock_lines
+from kernel.actor import Actor
+from kernel.money import Money
+from kernel.refusal import Busy, FieldError, Invalid
+from orders import services as orders
+from orders.models import Order, Pause
+
+BECAUSE_MAX = 200
+
+
+def confirm_return(return_id: UUID, *, by: Actor, at: datetime) -> Return:
+    """The goods are there: the merchant bears what was given back ahead, and the rest goes back now. Twice is once.
+
+    Raises:
+        NotFound: there is no such return.
+        ReturnClosed: it ended otherwise.
+        Busy: what was given back ahead has no outcome yet, or a deduction of the order has none.
+        WrittenOff: the debt was given up, so that nothing can be taken off it.
+    """
+    row, parts = _confirmed(return_id, by=by, at=at)
+    send_parts(parts, by=by, at=at)
+    return row
+
+
+@transaction.atomic
+def refuse_return(return_id: UUID, because: str, *, by: Actor, at: datetime) -> Return:
+    """The merchant does not take it, and says why; colleagues decide. The same again is nothing.
+
+    Raises:
+        NotFound: there is no such return.
+        Invalid: nothing or too much was said.
+        ReturnClosed: it is decided, refused for another reason, or their silence has counted as a yes.
+    """
+    said = because.strip()
+    if not 0 < len(said) <= BECAUSE_MAX:
+        raise Invalid(errors=[FieldError("/reason", format_lazy(_("1 to {most} characters."), most=BECAUSE_MAX))])
+    row = Return.objects.locked(return_id)
+    if row.state == Return.State.REFUSED and row.because == said:
+        return row
+    if row.state not in Return.WAITING or at >= row.answer_until:
+        raise ReturnClosed
+    give_to_staff(row, said, by=by, at=at)
+    return row
+
+
+@transaction.atomic
+def deny_return(return_id: UUID, because: str, *, by: Actor, at: datetime) -> Return:
+    """Colleagues find that nothing came back: the person owes us again what was given back ahead.
+
+    Raises:
+        NotFound: there is no such return.
+        ReturnClosed: the merchant has not refused it, or it is decided.
+        Busy: what was given back ahead has no outcome yet, or the order is being collected.
+    """
+    row, _lines = _held(return_id)
+    _need_refused(row)
+    back = _given(row)
+    row.deny(at=at)
+    row.record("denied", by=by, at=at, reason=because)
+    if back:
+        orders.owe_advance(row.order_id, back, cause=row.id, by=by, at=at)
+    else:
+        orders.resume_order(row.order_id, Pause.Reason.RETURN, by=by, at=at)
+    _end(row, "return.denied", at=at)
+    tell.return_denied(row, back or row.amount, because, owes=bool(back), at=at)
+    return row
+
+
+@transaction.atomic
+def bear_return(return_id: UUID, because: str, *, by: Actor, at: datetime) -> Return:
+    """Colleagues find that neither is to blame: we bear what was given back ahead.
+
+    Raises:
+        NotFound: there is no such return.
+        ReturnClosed: the merchant has not refused it, it is decided, or nothing was given back ahead of it.
+        Busy: what was given back ahead has no outcome yet.
+    """
+    row, _lines = _held(return_id)
+    _need_refused(row)
+    back = _given(row)
+    if row.advance is None:
+        raise ReturnClosed
+    row.be_borne(at=at)
+    row.record("borne", by=by, at=at, reason=because)
+    if back:
+        orders.lose_advance(row.order_id, back, cause=row.id, by=by, at=at)
+    _end(row, "return.borne", at=at)
+    return row
+
+
+@transaction.atomic
+def _confirmed(return_id: UUID, *, by: Actor, at: datetime) -> tuple[Return, list[RefundPart]]:
+    row, lines = _held(return_id)
+    if row.state == Return.State.CONFIRMED:
+        return row, []
+    if row.state not in Return.LIVE:
+        raise ReturnClosed
+    back = _given(row)
+    row.confirm(at=at)
+    row.record("confirmed", by=by, at=at)
+    order = Order.objects.locked(row.order_id)
+    orders.resume_order(row.order_id, Pause.Reason.RETURN, by=by, at=at)
+    if back:
+        kept = Money(sum(line.kept_minor for line in lines) + order.advanced_minor, row.currency)
+        orders.bear_return(row.order_id, back, kept, cause=row.id, by=by, at=at)
+    rest = min(row.amount - back, order.total - order.refunded)
+    parts: list[RefundPart] = []
+    if rest and order.state in (Order.State.COMPLETED, Order.State.OVERDUE, Order.State.DEDUCTED):
+        asked = Asked(amount_minor=rest.minor, reason=FOR_A_RETURN)
+        _refund, parts, _fresh = prepare_refund(row.order_id, asked, by=by, at=at)
+    _end(row, "return.confirmed", at=at)
+    return row, parts
+
+
+def _held(return_id: UUID) -> tuple[Return, list[DeductionLine]]:
+    """A return and what was collected of its order, locked in that order.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = Return.objects.locked(return_id)
+    return row, lock_lines(row.order_id)
+
+
+def _need_refused(row: Return) -> None:
+    if row.state != Return.State.REFUSED:
+        raise ReturnClosed
+
+
+def _given(row: Return) -> Money:
+    """What really went back ahead of it.
+
+    Raises:
+        Busy: nobody knows yet.
+    """
+    if row.advance_id is None:
+        return Money(0, row.currency)
+    refund = Refund.objects.get(pk=row.advance_id)
+    if refund.state == Refund.State.PENDING:
+        raise Busy(retry_after=60)
+    return Money(refund.returned_minor, row.currency)
+
+
+def give_to_staff(row: Return, because: str, *, by: Actor, at: datetime) -> None:
+    """A locked return that nobody answered with a yes: colleagues decide it."""
+    row.refuse(because)
+    row.record("refused", by=by, at=at, reason=because)
+    _end(row, "return.refused", at=at)
+    tell.return_refused(row, at=at)
+
+
+def _end(row: Return, event: str, *, at: datetime) -> None:
+    """Tell the merchant, whose order is held while its events are numbered."""
+    Order.objects.lock_all([row.order_id])
+    publish_return(row, event, at=at)
