@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.case_words import told_of
 from billing.channels import TRIBUNALS
-from billing.models import Break, Case, Deduction, Dispute
+from billing.models import Break, Case, Deduction, Dispute, Return
 from billing.rules import ASK_WAITS
 from kernel.desk import Words
 from kernel.models import Identified
@@ -82,6 +82,10 @@ def _break(row: Break) -> Words:
 
 def _dispute(row: Dispute) -> Words:
     return f"{row.code} · {minor(row.amount_minor, row.currency)}"
+
+
+def _return(row: Return) -> Words:
+    return f"{minor(row.amount_minor, row.currency)} · {row.because}"
 
 
 def _concern(row: Concern) -> Words:
@@ -182,6 +186,19 @@ QUEUES: dict[str, Queue] = {
             ends="answer_until",
             kind="code",
             what=_dispute,
+            address=_row_page,
+        ),
+        Queue(
+            name="return",
+            label=_("Returns refused"),
+            says=_("Their merchants do not take them, and nobody bears yet what went back ahead"),
+            groups=HELP,
+            model=Return,
+            waits=Q(state=Return.State.REFUSED),
+            since="opened_at",
+            within=_DAY,
+            kind="state",
+            what=_return,
             address=_row_page,
         ),
         _of_people(

@@ -42,6 +42,7 @@ QUEUES_OF = {
     "case": {FINANCE, SUPERVISOR},
     "break": {FINANCE, SUPERVISOR},
     "dispute": {FINANCE, SUPERVISOR},
+    "return": {SUPPORT, SUPERVISOR},
     "problem": {SUPPORT, COLLECTIONS, SUPERVISOR},
     "hardship": {COLLECTIONS, SUPERVISOR},
     "objection": {RISK, SUPERVISOR},

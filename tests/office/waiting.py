@@ -15,6 +15,7 @@ from billing.services.ask import ask_unknown
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.disputes import Withdrawal, take_back
+from billing.services.return_ends import refuse_return
 from credit import limits
 from kernel.models import Identified
 from merchants import services as merchants
@@ -24,6 +25,7 @@ from office.services import handling
 from orders import services as orders
 from orders.models import Order
 from tests.billing.bench import deduction_of, paid
+from tests.billing.returning import sent_back
 from tests.billing.statements import STRAY, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.console.conftest import staff
@@ -72,6 +74,7 @@ def one_of_each(shop: Shop) -> dict[str, Identified]:
     found["hardship"] = orders.ask_for_help(poor.person_id, None, orders.Offer(2, 7), "x", by=BY, at=NOON)
     statement = taken_in(shop, written([STRAY]))
     found["break"] = statement.breaks.get()
+    found["return"] = refuse_return(sent_back(paid(shop)).id, "空包裹", by=BY, at=NOON)
     disputed = deduction_of(paid(shop))
     bank_returns.take_back(disputed.number, "not_received", at=NOON)
     deliver_callbacks(shop.realm_id, at=NOON)
