@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from credit.rules import in_currency
 from kernel.money import MOST_MINOR, Money
 
 
@@ -13,7 +14,8 @@ class Terms:
 
     #: From this promise score up, and to whoever owes nothing overdue.
     score_min: int
-    #: At most so much for one return, in the smallest unit, and for so many returns of one person at a time.
+    #: At most so many hundredths of a yuan for one return (of other currencies what a limit of that would be), and for so
+    #: many returns of one person at a time.
     ceiling_minor: int
     open_max: int
     #: So many days after an order ended it may be sent back.
@@ -36,7 +38,7 @@ class Terms:
     def trusts(self, score: int, *, overdue: bool, undecided: int, amount: Money) -> bool:
         """Whether so much is given back at once to somebody who stands like that."""
         known = score >= self.score_min and not overdue
-        return known and undecided < self.open_max and amount.minor <= self.ceiling_minor
+        return known and undecided < self.open_max and amount.minor <= in_currency(self.ceiling_minor, amount.currency)
 
 
 #: The lowest and the highest that each term can be.

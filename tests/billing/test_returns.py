@@ -8,11 +8,13 @@ from accounts.models import Notice
 from billing.channels import bank, bank_refunds
 from billing.models import Refund, ReturnPolicy
 from billing.refusals import NotReturnable, ReturnClosed, ReturnOpen
+from billing.returns import Terms
 from billing.services.ask_parts import ask_parts
 from billing.services.deduct import deduct_due
 from billing.services.return_ends import bear_return, confirm_return, deny_return, refuse_return
 from billing.services.returns import open_return, withdraw_return
 from billing.services.send_again import send_again
+from kernel.money import Money
 from kernel.refusal import Busy
 from kernel.versions import publish_version
 from merchants import services as merchants
@@ -105,6 +107,16 @@ def test_whoever_is_not_trusted_so_far_waits_for_the_merchant(power_bank: Shop, 
     refund = Refund.objects.get()
     assert (refund.advanced, refund.state) == (False, "succeeded")
     assert balances(power_bank) == {}
+
+
+@pytest.mark.parametrize(
+    ("most", "more"),
+    [(Money(50_000), Money(50_001)), (Money(10_000, "JPY"), Money(10_001, "JPY")), (Money(0, "XXX"), Money(1, "XXX"))],
+    ids=str,
+)
+def test_a_ceiling_in_yuan_is_one_in_every_currency(most: Money, more: Money) -> None:
+    terms = Terms(score_min=650, ceiling_minor=50_000, open_max=2, within_days=30, answer_days=10, remind_days=3)
+    assert [terms.trusts(650, overdue=False, undecided=0, amount=amount) for amount in (most, more)] == [True, False]
 
 
 def test_so_many_at_a_time_and_no_more(power_bank: Shop) -> None:
