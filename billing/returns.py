@@ -14,8 +14,8 @@ class Terms:
 
     #: From this promise score up, and to whoever owes nothing overdue.
     score_min: int
-    #: At most so many hundredths of a yuan for one return (of other currencies what a limit of that would be), and for so
-    #: many returns of one person at a time.
+    #: At most so many hundredths of a yuan for one return (of another currency what a limit of that would be), and for
+    #: so many returns of one person at a time.
     ceiling_minor: int
     open_max: int
     #: So many days after an order ended it may be sent back.
