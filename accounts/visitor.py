@@ -23,9 +23,12 @@ from accounts.models import Person, User
 from kernel import ids
 from kernel.actor import Actor
 from kernel.clock import now_in
+from kernel.prepared import Reading
 from kernel.refusal import NotFound, Refusal
 
 _P = ParamSpec("_P")
+#: The person who signs in as a user.
+_OF_USER = Reading(lambda key: Person.objects.select_related("realm", "user").filter(user_id=key), ["uuid"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +97,10 @@ def for_person(view: Callable[Concatenate[Visitor, _P], HttpResponse]) -> Callab
     def page(request: HttpRequest, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
         if not request.user.is_authenticated:
             return _signs_in_first(request)
-        person = Person.objects.select_related("realm", "user").filter(user_id=request.user.pk).first()
-        if person is None:
+        found = _OF_USER.rows(request.user.pk)
+        if not found:
             raise PermissionDenied  # a colleague has no orders of their own
+        person = found[0]
         visitor = Visitor(request, person, now_in(person.realm))
         with timezone.override(person.zone):
             try:

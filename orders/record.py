@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 
 from credit.models import Agreement
 from kernel import ids
@@ -36,6 +36,10 @@ _OWED = Reading(
         .values_list("currency")
         .annotate(unpaid=_UNPAID)
     ),
+    ["uuid"],
+)
+_FIRST = Reading(
+    lambda person_id: Order.objects.filter(person_id=person_id).order_by("created_at").values_list("created_at")[:1],
     ["uuid"],
 )
 
@@ -108,8 +112,7 @@ def _named(rows: "QuerySet[Order, Any]", person_id: UUID, text: str) -> "QuerySe
 
 def first_of(person_id: UUID) -> datetime | None:
     """When the person's first order was made."""
-    first: datetime | None = Order.objects.filter(person_id=person_id).aggregate(first=Min("created_at"))["first"]
-    return first
+    return next((first for (first,) in _FIRST.rows(person_id)), None)
 
 
 def owed_by(person_id: UUID) -> list[Money]:
