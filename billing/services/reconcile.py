@@ -1,6 +1,7 @@
 """A channel's statement file is taken in: once for its content, and in pieces, taken up again where one was killed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
 from itertools import islice
@@ -11,14 +12,25 @@ from django.db import connection, transaction
 
 from billing.channels.layouts import Layout
 from billing.channels.statements import Damaged, Entry, Statement
-from billing.models import StatementFile
+from billing.models import StatementFile, StatementLine
 from billing.services import compare
-from billing.services.breaks import hear_breaks
+from billing.services.breaks import breaks_of, hear_breaks
 from kernel.actor import Actor
 
 #: So many lines are read, compared and kept in one transaction.
 AT_ONCE = 10_000
 PIECE_BYTES = 1 << 20
+#: So many damaged lines are named before a file is taken in.
+DAMAGED_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Rehearsal:
+    """What taking a file in would come to: the file as it would stand, its breaks by kind, damaged lines and why."""
+
+    statement: StatementFile
+    breaks: dict[str, tuple[int, int]]
+    damaged: list[tuple[int, str]]
 
 
 def import_statement(
@@ -31,20 +43,46 @@ def import_statement(
     Raises:
         UnreadableError: it is no statement in this layout.
     """
-    digest = _digest(file)
-    begin, end = layout.window(day)
-    known = {"covers_on": day, "covers_from": begin, "covers_until": end, "name": name[:120]}
-    statement, _ = StatementFile.objects.get_or_create(
-        realm_id=realm_id,
-        channel=channel,
-        digest=digest,
-        defaults=known | {"imported_by": str(by), "imported_at": at},
-    )
+    statement = _known(channel, file, realm_id=realm_id, day=day, layout=layout, name=name, by=by, at=at)
     if statement.read_at is None:
         _read(statement, file, layout, by=by, at=at)
     while hear_breaks(realm_id, by=by, at=at):
         pass
     return StatementFile.objects.get(pk=statement.pk)
+
+
+@transaction.atomic
+def rehearse_statement(
+    channel: str, file: BinaryIO, *, realm_id: int, day: date, layout: Layout, name: str, by: Actor, at: datetime
+) -> Rehearsal:
+    """What importing it would find. Nothing of it is kept, and nothing becomes true.
+
+    Raises:
+        UnreadableError: it is no statement in this layout.
+    """
+    statement = _known(channel, file, realm_id=realm_id, day=day, layout=layout, name=name, by=by, at=at)
+    if statement.read_at is None:
+        _read(statement, file, layout, by=by, at=at)
+    statement = StatementFile.objects.get(pk=statement.pk)
+    damaged = statement.entries.filter(verdict=StatementLine.Verdict.DAMAGED).order_by("place")
+    found = Rehearsal(statement, breaks_of(statement), list(damaged.values_list("place", "damage")[:DAMAGED_SHOWN]))
+    transaction.set_rollback(True)
+    return found
+
+
+def _known(
+    channel: str, file: BinaryIO, *, realm_id: int, day: date, layout: Layout, name: str, by: Actor, at: datetime
+) -> StatementFile:
+    """The file's own row: the same content is the same file, whatever it is called."""
+    begin, end = layout.window(day)
+    known = {"covers_on": day, "covers_from": begin, "covers_until": end, "name": name[:120]}
+    statement, _ = StatementFile.objects.get_or_create(
+        realm_id=realm_id,
+        channel=channel,
+        digest=_digest(file),
+        defaults=known | {"imported_by": str(by), "imported_at": at},
+    )
+    return statement
 
 
 def _digest(file: BinaryIO) -> str:

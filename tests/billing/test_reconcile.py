@@ -247,6 +247,11 @@ def test_an_operator_imports_a_file_in_the_channels_own_layout(
         f"单号,流水,金额,时间\n{made.number},{made.channel_txn},6.00,2026-11-20 12:00:01\n坏行\n", "gb18030"
     )
     asked = ["sandbox", str(file), "--day", "2026-11-20", "--realm", str(power_bank.realm_id)]
+    with nothing_moves():
+        call_command("import_statement", *asked, "--layout", str(layout), "--dry-run")
+    told = capsys.readouterr().out
+    assert "line 3: columns" in told
+    assert "Nothing was kept: 2 lines, 1 damaged" in told
     call_command("import_statement", *asked, "--layout", str(layout))
     assert "2 lines, 1 damaged" in capsys.readouterr().out
     assert set(StatementLine.objects.values_list("verdict", flat=True)) == {"matched", "damaged"}

@@ -132,6 +132,7 @@ def test_looking_asks_as_many_questions_however_much_there_is(
     agreement, browser = opened(power_bank, ada), visiting(ada)
     ordered(power_bank, agreement, title="电")
     it_is(NOON, ada)
+    browser.get("/orders/", asked)  # what a connection learns once it learns now
     counts = []
     for more in (0, 8):
         for _ in range(more):

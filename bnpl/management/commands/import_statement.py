@@ -10,8 +10,9 @@ from django.core.management.base import BaseCommand, CommandError
 
 from billing.channels import CHANNELS
 from billing.channels.layouts import PLAIN, Layout, UnreadableError
+from billing.models import StatementFile
 from billing.services.breaks import breaks_of
-from billing.services.reconcile import import_statement
+from billing.services.reconcile import Rehearsal, import_statement, rehearse_statement
 from kernel.actor import Actor
 from kernel.clock import now_in
 from kernel.models import LIVE, Realm
@@ -28,6 +29,7 @@ class Command(BaseCommand):
         )
         parser.add_argument("--layout", type=Path, help="how the channel writes its files, in TOML")
         parser.add_argument("--realm", type=int, default=LIVE)
+        parser.add_argument("--dry-run", action="store_true", help="say what would be found, and keep nothing of it")
 
     def handle(self, *_args: Any, **given: Any) -> None:
         realm = Realm.objects.filter(pk=given["realm"]).first()
@@ -36,22 +38,26 @@ class Command(BaseCommand):
         path: Path = given["file"]
         try:
             layout = Layout.of(given["layout"].read_text(encoding="utf-8")) if given["layout"] else PLAIN
+            known = {"realm_id": realm.id, "day": given["day"], "layout": layout, "name": path.name}
+            known |= {"by": Actor.system("reconcile"), "at": now_in(realm)}
             with path.open("rb") as file:
-                done = import_statement(
-                    given["channel"],
-                    file,
-                    realm_id=realm.id,
-                    day=given["day"],
-                    layout=layout,
-                    name=path.name,
-                    by=Actor.system("reconcile"),
-                    at=now_in(realm),
-                )
+                if given["dry_run"]:
+                    self._rehearsed(rehearse_statement(given["channel"], file, **known))
+                else:
+                    done = import_statement(given["channel"], file, **known)
+                    self._told(done.public_id, done, breaks_of(done))
         except (OSError, UnreadableError) as exc:
             raise CommandError(str(exc)) from exc
-        self.stdout.write(f"{done.public_id}: {done.lines} lines, {done.damaged} damaged.")
-        for kind, (whole, open_ones) in breaks_of(done).items():
+
+    def _rehearsed(self, found: Rehearsal) -> None:
+        for place, damage in found.damaged:
+            self.stdout.write(f"  line {place}: {damage}")
+        self._told("Nothing was kept", found.statement, found.breaks)
+
+    def _told(self, what: str, statement: StatementFile, breaks: dict[str, tuple[int, int]]) -> None:
+        self.stdout.write(f"{what}: {statement.lines} lines, {statement.damaged} damaged.")
+        for kind, (whole, open_ones) in breaks.items():
             self.stdout.write(f"  {kind:14}{whole:>8}, of them open {open_ones}")
-        if done.trouble:
-            self.stdout.write(f"  {done.trouble}")
+        if statement.trouble:
+            self.stdout.write(f"  {statement.trouble}")
             sys.exit(1)
