@@ -24,6 +24,7 @@ from ledger import rules as book
 from ledger import services as ledger
 from ledger.models import Posting
 from orders import rules as reckoning
+from orders import services as orders
 
 CLOSED = "case_closed"
 RETURNED, WALLET, MERCHANT = Case.Resolution.RETURNED, Case.Resolution.WALLET, Case.Resolution.MERCHANT
@@ -129,6 +130,8 @@ def close_case(case_id: UUID, resolution: str, because: str, *, by: Actor, at: d
     ledger.post([ledger.Fact(case.id, CLOSED, moves, _order_of(case, resolution))], realm_id=case.realm_id, at=at)
     if resolution == WALLET:
         _put_into_wallet(case, stake, at=at)
+    if resolution == MERCHANT and case.refund_part is not None:
+        _count_as_refunded(case, case.refund_part, stake, by=by, at=at)
     if case.kind in OPEN_UNTIL_JUDGED:
         _end_movement(case, took_place=resolution == STANDS, by=by, at=at)
     _close(case, resolution, because, stake, by=by, at=at)
@@ -255,6 +258,16 @@ def _put_into_wallet(case: Case, amount: Money, *, at: datetime) -> None:
     WalletEntry.objects.create(
         person_id=wallet.person_id, number=f"case {case.id.hex}", amount_minor=amount.minor, at=at
     )
+
+
+def _count_as_refunded(case: Case, part: RefundPart, amount: Money, *, by: Actor, at: datetime) -> None:
+    """What went back after all, and the merchant bears, is nothing that could be given back once more."""
+    for line in (line for line in lock_lines(part.refund.order_id) if line.id == part.taken_id and line.kept_minor):
+        counted = min(amount, Money(line.kept_minor, amount.currency))
+        line.refunded_minor += counted.minor
+        line.save(update_fields=["refunded_minor"])
+        case.detail |= {"refunded": counted.minor}
+        orders.give_back(part.refund.order_id, counted, advanced=False, by=by, at=at, refund=part.refund.public_id)
 
 
 def _end_movement(case: Case, *, took_place: bool, by: Actor, at: datetime) -> None:

@@ -6,15 +6,16 @@ from uuid import uuid4
 
 import pytest
 
-from billing.channels import Absent, Answer, Declined, Lost, Taken
+from billing.channels import Absent, Answer, Declined, Lost, Taken, bank
 from billing.models import Case, Deduction, Payout, Refund, RefundPart, Wallet
 from billing.planning import Kind
-from billing.refusals import CaseClosed, CaseUnfit, NoWallet, TransactionUsed
+from billing.refusals import CaseClosed, CaseUnfit, NoWallet, RefundTooMuch, TransactionUsed
 from billing.services import cases
 from billing.services.deduct import deduct_due
 from billing.services.disputes import Withdrawal, take_back
 from billing.services.instruments import open_wallet
 from billing.services.movements import MovementReport
+from billing.services.refund import Asked, refund_order
 from billing.services.settle import Report, settle_all
 from billing.services.settle_parts import PARTS
 from billing.services.settle_payouts import PAYOUTS
@@ -25,8 +26,8 @@ from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import Invalid, NotFound, SecondNeeded
 from orders.models import Order
-from tests.billing.bench import balances, deduction_of, give_back, owed_of, paid
-from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, state_of, yuan
+from tests.billing.bench import balances, deduction_of, give_back, owed_of, paid, token_of
+from tests.conftest import BY, NOON, Shop, completed, fresh, make_shop, someone, state_of, yuan
 from tests.settlement.bench import MIDNIGHT, day_ends
 from tests.stillness import nothing_moves
 from tests.visiting import visiting, words
@@ -175,6 +176,14 @@ def test_a_refund_that_went_after_all_is_the_merchants(power_bank: Shop) -> None
     assert "suspense" not in balances(power_bank)
     back = fees - balances(power_bank)["fees"]
     assert (back > 0, balances(power_bank)["payable"]) == (True, owed - 200 + back), "its fee comes along"
+    left = order.total.minor - 200
+    assert fresh(order.id).refunded_minor == 200
+    with nothing_moves(), pytest.raises(RefundTooMuch):
+        refund_order(order.id, Asked(amount_minor=left + 1, reason="x"), by=BY, at=NOON)
+    bank.change_account(token_of(order), bank.Behaviour.PAYS)
+    refund_order(order.id, Asked(amount_minor=left, reason="x"), by=BY, at=NOON)
+    assert fresh(order.id).refunded_minor == order.total.minor
+    assert {wrong.name for wrong in violations()} <= OF_THE_BANK
 
 
 @pytest.mark.parametrize(("end", "state"), [("returned", "failed"), ("stands", "succeeded")])
