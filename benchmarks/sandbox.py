@@ -1,7 +1,7 @@
 """How long ninety days of a hundred orders take in a sandbox, over HTTP, on a platform that is running (`make up`).
 
-Once everybody pays. Twice each of the ten behaviours of scripted people has a tenth of the orders: all of them due at one
-moment, and each at a moment of its own within two months, which is the most that there can be to do.
+Once everybody pays. Twice each of the ten behaviours of scripted people has a tenth of the orders: all of them due at
+one moment, and each at a moment of its own within two months, which is the most that there can be to do.
 """
 
 import argparse
