@@ -28,7 +28,7 @@ from kernel.refusal import NotFound, Refusal
 
 _P = ParamSpec("_P")
 #: The person who signs in as a user.
-_OF_USER = Reading(lambda key: Person.objects.select_related("realm", "user").filter(user_id=key), ["uuid"])
+OF_USER = Reading(lambda key: Person.objects.select_related("realm", "user").filter(user_id=key), ["uuid"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def for_person(view: Callable[Concatenate[Visitor, _P], HttpResponse]) -> Callab
     def page(request: HttpRequest, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
         if not request.user.is_authenticated:
             return _signs_in_first(request)
-        found = _OF_USER.rows(request.user.pk)
+        found = OF_USER.rows(request.user.pk)
         if not found:
             raise PermissionDenied  # a colleague has no orders of their own
         person = found[0]

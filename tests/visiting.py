@@ -9,7 +9,9 @@ from django.conf import settings
 from django.http import HttpResponse
 from django.test import Client
 
+from accounts import inbox
 from accounts.models import Person, User
+from accounts.visitor import OF_USER
 from kernel.models import Realm
 
 _TAGS, _SPACES = re.compile(r"<[^>]+>"), re.compile(r"\s+")
@@ -17,8 +19,10 @@ _TOKEN = re.compile(r'name="token" value="([0-9a-f]{24})"')
 
 
 def visiting(person: Person, language: str = "zh-CN") -> Client:
-    """The person's own browser, signed in."""
+    """The person's own browser, signed in. What a connection learns once for every page it has learnt."""
     assert person.user is not None
+    OF_USER.rows(person.user.pk)
+    inbox.unread_by(person.pk)
     return signed_in(person.user, language)
 
 
