@@ -29,7 +29,8 @@ _INBOX, _SMS, _MAIL = Delivery.Channel.INBOX, Delivery.Channel.SMS, Delivery.Cha
 UNREAD_MAX = 100
 _UNREAD = Q(channel=_INBOX, state=Delivery.State.SENT, read_at__isnull=True)
 _UNREAD_BY = Reading(
-    lambda person_id: Delivery.objects.filter(_UNREAD, person_id=person_id).values_list("pk")[:UNREAD_MAX], ["uuid"]
+    lambda person_id: Delivery.objects.filter(_UNREAD, person_id=person_id).order_by().values_list("pk")[:UNREAD_MAX],
+    ["uuid"],
 )
 #: Two writers of the same stage meet here; the second waits, and then writes nothing.
 _INSERT = """
