@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from accounts import inbox
 from accounts.wording import Value
 from credit import rules
-from credit.models import LimitChange, Limited, Profile
-from credit.queries import currency_limits_of
+from credit.models import LimitChange, Profile
+from credit.queries import limited_in
 from kernel.actor import Actor
 from kernel.forms import plain
 from kernel.money import Money
@@ -37,7 +37,9 @@ def change_limit(
     profile = Profile.objects.select_for_update(no_key=True).filter(pk=person_id, frozen_at__isnull=True).first()
     if profile is None:
         raise NotFound
-    limited = limited_in(profile, currency)
+    limited = limited_in(profile, currency or profile.currency)
+    if limited is None:
+        raise NotFound
     most = rules.in_currency(rules.LIMIT_MOST_MINOR, limited.currency)
     if not 0 <= limit_minor <= most or limit_minor == limited.limit_minor:
         words = format_lazy(_("Another limit than now, up to {most}."), most=plain(Money(most, limited.currency)))
@@ -57,17 +59,3 @@ def change_limit(
     item = inbox.Item(person_id=person_id, stage="limit_changed", about=change.id, due_at=at, values=values)
     inbox.write_notices([item], realm_id=profile.realm_id, at=at)
     return change
-
-
-def limited_in(profile: Profile, currency: str) -> Limited:
-    """What the person may owe of a currency: their own where none is named.
-
-    Raises:
-        NotFound: they have never opened anything in it.
-    """
-    if currency in ("", profile.currency):
-        return profile
-    found = currency_limits_of(profile.person_id).filter(currency=currency).first()
-    if found is None:
-        raise NotFound
-    return found

@@ -30,7 +30,7 @@ class Standing:
     def facts(self, asked_minor: int) -> Facts:
         """What an assessment of this much more, in the service's currency, would look at."""
         person, profile = self.agreement.person, self.profile
-        limited = self._limited() if self.abroad else profile
+        limited = profile and limited_in(profile, self.agreement.service.currency)
         return Facts(
             verified=person is not None and person.verified_at is not None,
             score=profile.score if profile else 0,
@@ -43,11 +43,6 @@ class Standing:
             frozen=profile is not None and profile.frozen_at is not None,
             eased_orders=profile.eased_orders if profile else 0,
         )
-
-    def _limited(self) -> Limited | None:
-        return CurrencyLimit.objects.filter(
-            person=self.agreement.person, currency=self.agreement.service.currency
-        ).first()
 
 
 def standing_of(agreement_id: UUID) -> Standing:
@@ -114,6 +109,15 @@ def last_decision(agreement_id: UUID, person_id: UUID, *, out_order_no: str = ""
 def profile_of(person_id: UUID) -> Profile | None:
     """The person's profile; none before they opened their first service."""
     return Profile.objects.filter(pk=person_id).first()
+
+
+def limited_in(profile: Profile, currency: str) -> Limited | None:
+    """What the person may owe of a currency; nothing of one in which they have never opened anything."""
+    return (
+        profile
+        if currency == profile.currency
+        else currency_limits_of(profile.person_id).filter(currency=currency).first()
+    )
 
 
 def currency_limits_of(person_id: UUID) -> QuerySet[CurrencyLimit]:

@@ -9,6 +9,7 @@ from django.db.models import Count, F, Prefetch, QuerySet, Sum
 from kernel.money import Money, totals
 from kernel.prepared import Reading
 from kernel.refusal import NotFound
+from kernel.versions import in_force
 from orders.models import Concern, EasePolicy, Obligation, Order, Pause
 from orders.rules import Ease, Offer, offers
 
@@ -140,7 +141,7 @@ def free_of(rows: Sequence[Obligation]) -> list[Obligation]:
 
 def ease_policy(at: datetime) -> Ease:
     """Which plans are granted at once at this moment."""
-    terms = EasePolicy.objects.filter(effective_from__lte=at).order_by("-version").values_list("terms", flat=True)[0]
+    terms = in_force(EasePolicy, at=at).terms
     return Ease(**terms | {"parts": tuple(terms["parts"]), "every_days": tuple(terms["every_days"])})
 
 

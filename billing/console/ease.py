@@ -2,26 +2,21 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from functools import partial
-from typing import Any
 
 from django import forms
 from django.http import HttpResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from msgspec import convert, to_builtins
+from msgspec import convert
 
-from kernel.actor import Actor
-from kernel.desk import Colleague, Desk, VerbForm, Words, deed, names_of, page
-from kernel.refusal import Refusal
-from kernel.second import Matter, Plain, ask_second
+from kernel.desk import Colleague, Desk, VerbForm, Words, page
+from kernel.second import Plain
+from kernel.shelf import Policy, matter_of_policy, publish_page
 from orders import services as orders
 from orders.models import EasePolicy
 from orders.rules import Ease
 
 PUBLISHERS = ("supervisor",)
-SHOWN_MAX = 20
 DESK = Desk(
     "ease_policy", gettext_lazy("Plans granted at once"), gettext_lazy("Who finds paying hard chooses from these"),
     PUBLISHERS,
@@ -50,49 +45,21 @@ class EaseForm(VerbForm):
         return _numbers(self.cleaned_data["every_days"])
 
 
-@page(*PUBLISHERS)
-def publish(colleague: Colleague) -> HttpResponse:
-    """Another version, written from the one in force or from an older one to go back to, counts from now on.
-
-    Plans that were agreed stay as they are.
-    """
-    versions = list(EasePolicy.objects.order_by("-version")[:SHOWN_MAX])
-    last, wanted = versions[0], colleague.request.GET.get("version", "")
-    source = next((row for row in versions if str(row.version) == wanted), last)
-    several = {name: " ".join(map(str, source.terms[name])) for name in ("parts", "every_days")}
-    form = EaseForm(colleague.given, row=last, initial=source.terms | several)
-    return deed(
-        colleague,
-        gettext_lazy("Publish a version"),
-        about=str(DESK.label),
-        back=reverse("admin:orders_easepolicy_changelist"),
-        form=form,
-        preview=partial(_before, last, form, colleague.at),
-        run=partial(_ask, colleague),
-        moves=_moves,
-        template="console/ease.html",
-        look=gettext_lazy("See what it would change"),
-        versions=versions,
-        source=source,
-        names=names_of(row.by for row in versions),
-    )
+def _fields(terms: Plain) -> Plain:
+    several = {name: " ".join(map(str, terms[name])) for name in ("parts", "every_days")}
+    return {name: terms[name] for name in EaseForm.base_fields if name != "note"} | several
 
 
-def _before(last: EasePolicy, form: EaseForm, at: datetime) -> Words:
-    """What is in force; and once other terms are written, what they would change."""
-    says = _("Version %(version)d is in force. What is published counts from then on; plans that were agreed stay.")
-    said = says % {"version": last.version}
-    if not (form.is_bound and form.is_valid()):
-        return said
-    try:
-        _moves(form.cleaned_data)
-    except Refusal:
-        return said
-    return f"{said} {_foreseen(_ease(form.cleaned_data), at)}"
+def _terms(wish: Plain) -> Plain:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in wish.items() if name != "note"}
 
 
-def _foreseen(terms: Ease, at: datetime) -> Words:
-    seen = orders.foresee_ease(terms, at=at)
+def _judge(terms: Plain, why: str) -> None:
+    orders.judge_ease(convert(terms, Ease), why)
+
+
+def _foreseen(terms: Plain, at: datetime) -> Words:
+    seen = orders.foresee_ease(convert(terms, Ease), at=at)
     says = _(
         "Of %(people)d people who owe something now, %(now)d can choose a plan and %(then)d could then: %(gain)d more,"
         " %(lose)d no longer, and %(others)d would be offered others."
@@ -100,69 +67,25 @@ def _foreseen(terms: Ease, at: datetime) -> Words:
     return says % asdict(seen)
 
 
-def _moves(wish: dict[str, Any]) -> list[Any]:
-    """Nothing moves in the book, if it could be published at all."""
-    orders.judge_ease(_ease(wish), wish["note"])
-    return []
+POLICY = Policy(
+    name="ease_policy",
+    label=DESK.label,
+    matter=gettext_lazy("Publish plans granted at once"),
+    model=EasePolicy,
+    publishers=PUBLISHERS,
+    form=EaseForm,
+    fields=_fields,
+    terms=_terms,
+    judge=_judge,
+    foresee=_foreseen,
+)
+MATTERS = [matter_of_policy(POLICY)]
 
 
-def _ease(wish: dict[str, Any]) -> Ease:
-    return Ease(**{name: value for name, value in wish.items() if name != "note"})
-
-
-def _ask(colleague: Colleague, wish: dict[str, Any]) -> Words:
-    """Nobody publishes alone. What could not be published is not asked for either."""
-    orders.judge_ease(_ease(wish), wish["note"])
-    plain = to_builtins(_ease(wish))
-    return ask_second(colleague, MATTER, "ease", plain, wish["note"])
-
-
-def _last() -> EasePolicy:
-    return EasePolicy.objects.order_by("-version")[0]
-
-
-def _stands(about: str) -> Plain:
-    del about
-    last = _last()
-    return {"version": last.version, **last.terms}
-
-
-def _wanted(about: str, wish: Plain) -> Plain:
-    del about
-    return wish
-
-
-def _says(about: str, wish: Plain, at: datetime) -> Words:
-    del about
-    return _foreseen(convert(wish, Ease), at)
-
-
-def _run(about: str, wish: Plain, why: str, by: Actor, at: datetime) -> Words:
-    del about
-    made = orders.publish_ease_policy(convert(wish, Ease), why, after=_last().version, by=by, at=at)
-    return _("Version %(version)d counts from now on.") % {"version": made.version}
-
-
-def _address(about: str) -> str:
-    del about
-    return reverse("admin:orders_easepolicy_changelist")
-
-
-MATTER = "ease_policy"
-MATTERS = [
-    Matter(
-        name=MATTER,
-        label=gettext_lazy("Publish plans granted at once"),
-        deciders=PUBLISHERS,
-        stands=_stands,
-        wanted=_wanted,
-        says=_says,
-        run=_run,
-        address=_address,
-        names={name: field.label or name for name, field in EaseForm.base_fields.items()}
-        | {"version": gettext_lazy("Version")},
-    )
-]
+@page(*PUBLISHERS)
+def publish(colleague: Colleague) -> HttpResponse:
+    """Another version counts for what is agreed from then on."""
+    return publish_page(POLICY, colleague)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

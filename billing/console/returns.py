@@ -100,7 +100,8 @@ class ReturnTermsForm(VerbForm):
 
     score_min = forms.IntegerField(label=gettext_lazy("Promise score at least"))
     ceiling_minor = forms.IntegerField(
-        label=gettext_lazy("At most for one return"), help_text=gettext_lazy("In the smallest unit of the currency.")
+        label=gettext_lazy("At most for one return"),
+        help_text=gettext_lazy("In hundredths of a yuan; in another currency what a limit of that would be."),
     )
     open_max = forms.IntegerField(label=gettext_lazy("So many undecided at a time of one person"))
     within_days = forms.IntegerField(label=gettext_lazy("Days after its end an order may be sent back"))

@@ -11,6 +11,7 @@ from credit.models import Decision
 from kernel import guards
 from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Identified, Realm
+from kernel.versions import PolicyVersion
 from merchants.models import Merchant
 from orders.models.order import Order
 
@@ -157,20 +158,7 @@ class Message(Identified):
         )
 
 
-class EasePolicy(Identified):
-    """Which plans are granted at once to whoever says that paying is hard. A version, in force until the next one."""
+class EasePolicy(PolicyVersion):
+    """Which plans are granted at once to whoever says that paying is hard: `orders.rules.Ease`, field by field."""
 
     prefix = "epl"
-    append_only: ClassVar[bool] = True
-
-    version = models.PositiveIntegerField(unique=True)
-    effective_from = models.DateTimeField()
-    #: orders.rules.Ease, field by field.
-    terms = models.JSONField()
-    reason = models.CharField(max_length=200)
-    by = models.CharField(max_length=80)
-    at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["-version"]
-        triggers = guards.append_only()

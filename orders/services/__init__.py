@@ -18,7 +18,7 @@ from orders.services.claims import (
 from orders.services.collect import Payment, receive
 from orders.services.concerns import ask_for_help, object_to, report_problem, reportable, say, withdraw_concern
 from orders.services.ease import ease, grant_ease, refuse_ease
-from orders.services.easepolicy import foresee_ease, judge_ease, publish_ease_policy
+from orders.services.easepolicy import foresee_ease, judge_ease
 from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
 from orders.services.judge import decide_objection, decide_report
 from orders.services.lose import losable, write_off
@@ -83,7 +83,6 @@ __all__ = [
     "owe_advance",
     "owe_again",
     "pause_order",
-    "publish_ease_policy",
     "receive",
     "refuse_ease",
     "release",

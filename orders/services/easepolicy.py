@@ -1,25 +1,22 @@
-"""Which plans are granted at once is data: colleagues publish a version, and it counts from then on."""
+"""Which plans are granted at once is a policy: what other terms would change, and whether they may count."""
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
-from django.db.models import Max
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from kernel.actor import Actor
 from kernel.models import LIVE
 from kernel.money import MOST_MINOR, Money
-from kernel.refusal import Busy, FieldError, Invalid, SecondNeeded
+from kernel.refusal import FieldError, Invalid
+from kernel.versions import REASON_MAX
 from orders import queries, rules
-from orders.models import EasePolicy, Obligation
+from orders.models import Obligation
 from orders.rules import Ease
 
-REASON_MAX = 200
 #: So many debts are looked at, the newest first, to say what other terms would change.
 SAMPLE_MAX = 5_000
 
@@ -35,29 +32,6 @@ class Eased:
     gain: int
     lose: int
     others: int
-
-
-def publish_ease_policy(terms: Ease, reason: str, *, after: int, by: Actor, at: datetime) -> EasePolicy:
-    """These plans are offered from now on; those that were agreed stay. Whoever wrote it had read version `after`.
-
-    Raises:
-        SecondNeeded: no colleague publishes alone.
-        Invalid: no policy can say that, or no reason is given; `errors` says what is wrong.
-        Busy: another version was published meanwhile.
-    """
-    if by.alone:
-        raise SecondNeeded
-    judge_ease(terms, reason)
-    last = EasePolicy.objects.aggregate(last=Max("version"))["last"] or 0
-    if last != after:
-        raise Busy
-    try:
-        with transaction.atomic():
-            return EasePolicy.objects.create(
-                version=last + 1, effective_from=at, terms=asdict(terms), reason=reason.strip(), by=str(by), at=at
-            )
-    except IntegrityError:
-        raise Busy from None
 
 
 def foresee_ease(terms: Ease, *, at: datetime) -> Eased:

@@ -8,10 +8,10 @@ from django.test import Client
 from kernel.clock import live_now
 from kernel.desk import VERBS
 from kernel.refusal import Busy
+from kernel.versions import publish_version
 from orders import queries
 from orders import services as orders
 from orders.models import Concern, EasePolicy, Order
-from orders.rules import Ease
 from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, state_of, yuan
 from tests.console.conftest import does, staff, words_of
 from tests.office.seconds import asked, decided
@@ -138,7 +138,7 @@ def test_two_supervisors_publish_which_plans_are_granted_at_once(order: Order, b
     assert "以此为底稿" in words_of(page)
     assert "重新发布" in words_of(boss.get("/ops/ease/"))
     with nothing_moves(), pytest.raises(Busy):
-        orders.publish_ease_policy(Ease((2,), (7,), 30, 1, 0), "x", after=1, by=BY, at=NOON)
+        publish_version(EasePolicy, made.terms, "x", after=1, by=BY, at=NOON)
 
 
 def test_nobody_else_publishes_one(at_desk: Callable[..., Client]) -> None:

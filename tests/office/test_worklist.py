@@ -194,6 +194,9 @@ def test_the_log_is_never_changed_and_its_words_go_with_the_person(power_bank: S
     Contact.objects.filter(pk=row.pk).update(note="")
 
 
+GOOD = {"way": "call", "outcome": "promised", "promised_on": "2026-11-25", "minutes": "5", "note": "周三还🙂<b>"}
+
+
 def test_a_contact_is_noted_at_the_persons_page_and_refused_there(
     power_bank: Shop, at_desk: Callable[..., Client]
 ) -> None:
@@ -204,7 +207,6 @@ def test_a_contact_is_noted_at_the_persons_page_and_refused_there(
         assert word in page
     assert order.person.user is not None
     assert (order.person.user.reveal_phone() or "-") not in page
-    good = {"way": "call", "outcome": "promised", "promised_on": "2026-11-25", "minutes": "5", "note": "周三还🙂<b>"}
     with nothing_moves("kernel_idempotencykey"):
         for wrong in (
             {"way": "fax"},
@@ -214,29 +216,36 @@ def test_a_contact_is_noted_at_the_persons_page_and_refused_there(
             {"note": ""},
             {"order": "x"},
         ):
-            assert does(desk, path, **(good | wrong)).status_code == 422, wrong
-    assert does(desk, path, **good).status_code == 302
+            assert does(desk, path, **(GOOD | wrong)).status_code == 422, wrong
+    assert does(desk, path, **GOOD).status_code == 302
     made = Contact.objects.get()
     assert (made.outcome, made.promised_on, made.at) == ("promised", date(2026, 11, 25), NOON - timedelta(minutes=5))
     page = words_of(desk.get(path))
     assert "承诺还款" in page
     assert "周三还🙂<b>" in page
     assert AuditLine.objects.filter(act="debtor.done", about=order.person.public_id).count() == 1
+    assert desk.get("/ops/collections/per_0").status_code == 404
+    assert desk.get(f"/ops/collections/{paid(power_bank).person.public_id}").status_code == 404
+
+
+def test_what_stands_still_and_whoever_sleeps_is_left_in_peace_at_their_page(
+    power_bank: Shop, at_desk: Callable[..., Client]
+) -> None:
+    order = late_order(power_bank)
+    desk, path = at_desk("collections"), f"/ops/collections/{order.person.public_id}"
     orders.pause_order(order.id, "hardship", by=BY, at=NOON)
     assert "计时已暂停" in words_of(desk.get(path))
     with nothing_moves("kernel_idempotencykey"):
         token = {"token": "0" * 24}
-        assert desk.post(path, good | token).status_code == 422
+        assert desk.post(path, GOOD | token).status_code == 422
     orders.resume_order(order.id, "hardship", by=BY, at=NOON)
     Realm.objects.filter(pk=power_bank.realm_id).update(frozen_at=NOON + timedelta(hours=10, minutes=5))
     assert "一小时之内" in words_of(desk.get(path))
     with nothing_moves("kernel_idempotencykey"):
-        assert does(desk, path, **(good | {"minutes": "4"})).status_code == 422
-    assert does(desk, path, **(good | {"minutes": "6"})).status_code == 302
+        assert does(desk, path, **(GOOD | {"minutes": "4"})).status_code == 422
+    assert does(desk, path, **(GOOD | {"minutes": "6"})).status_code == 302
     Realm.objects.filter(pk=power_bank.realm_id).update(frozen_at=NOON + timedelta(hours=11, minutes=1))
     assert "按对方当地时间" in words_of(desk.get(path))
-    assert desk.get("/ops/collections/per_0").status_code == 404
-    assert desk.get(f"/ops/collections/{paid(power_bank).person.public_id}").status_code == 404
 
 
 def test_the_list_is_paged_by_key_and_asks_as_often_however_long_it_is(
