@@ -71,9 +71,12 @@ class Life:
         self.merchant_calls()
         self.workers_come(IN_THE_END)
 
+    @property
+    def wish(self) -> dict[str, object]:
+        return {"agreement": self.agreement.public_id, "out_order_no": self.number, "title": "充电宝"}
+
     def merchant_calls(self) -> None:
-        wish = {"agreement": self.agreement.public_id, "out_order_no": self.number, "title": "充电宝"}
-        order = self.post("orders", wish, f"open-{self.number}")
+        order = self.post("orders", self.wish, f"open-{self.number}")
         self.post(f"orders/{order['id']}/complete", {"total": AMOUNT}, f"complete-{self.number}")
 
     def workers_come(self, until: datetime) -> None:

@@ -9,6 +9,7 @@ import pytest
 from billing.channels.bank import Behaviour
 from bnpl.invariants import violations
 from tests.conftest import Shop, make_shop
+from tests.crashes.abroad import IsAbroad
 from tests.crashes.books import IsInvoiced, IsReconciled
 from tests.crashes.doors import KILLED, run_and_die
 from tests.crashes.lives import STORIES, GetsPaid, GivesBack, Hands, Life, Lost, begin
@@ -34,6 +35,7 @@ CASES += [(story, behaviour) for story in (Hands, Lost, GivesBack) for behaviour
 #: Being paid is short and much like giving back: a run between others tries two behaviours of it.
 CASES += [(GetsPaid, behaviour) for behaviour in (AT_HAND if STRIDE == 1 else AT_HAND[::3])]
 CASES += [(IsSentBack, behaviour) for behaviour in (AT_HAND if STRIDE == 1 else AT_HAND[::2])]
+CASES += [(IsAbroad, behaviour) for behaviour in (AT_HAND if STRIDE == 1 else (Behaviour.NO_FUNDS,))]
 CASES += [(story, Behaviour.PAYS) for story in (IsTakenBack, IsReconciled, IsInvoiced)]
 _names = (f"K{n}" for n in itertools.count(1))
 #: Twice killed: every case when evidence is asked for, each sixth one otherwise.
