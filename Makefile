@@ -25,11 +25,12 @@ test: .venv/.dev ## run every test; ARGS="-k word" for some of them
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder "$${browser[@]}" $(ARGS)
 
 check: export BNPL_POSTURE = test
-check: .venv/.dev ## formatting, lint, layers, types, migrations, API description, production settings
+check: .venv/.dev ## formatting, lint, layers, house rules, types, migrations, API description, production settings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(PY) -m pytest -q tests/architecture/test_house_rules.py
 	$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(PY) manage.py draw --check
 	$(PY) manage.py spectacular --validate --fail-on-warn --format openapi-json | diff -u docs/openapi.json - \
