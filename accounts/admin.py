@@ -12,8 +12,11 @@ from django.http import HttpRequest
 
 from accounts import rules
 from accounts.models import AccountEvent, Contact, Delivery, LocalMessage, Notice, NoticeTemplate, Person, User
+from accounts.wording import PLACEHOLDERS
 from kernel.admin_site import ByMode, ReadOnlyAdmin
+from kernel.naming import name_codes
 
+name_codes(PLACEHOLDERS)
 # What comes with the libraries could be changed here, and an authenticator's row holds its secret.
 for _foreign in (EmailAddress, EmailConfirmation, Authenticator, UserSession, Group):
     if admin.site.is_registered(_foreign):

@@ -8,6 +8,7 @@ from functools import partial
 from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
+from django.utils.translation import gettext_lazy as _
 from django.views import defaults
 from django.views.generic import RedirectView
 
@@ -44,6 +45,7 @@ from billing.pages import wallet as wallet_pages
 from bnpl import console
 from credit import console as limit_desk
 from kernel import admin_site, desk, second
+from kernel.listing import WHOLE
 from ledger import console as book_desk
 from merchants.models import Merchant
 from office.console import deeds as deed_desk
@@ -62,7 +64,7 @@ from office.console import reveal as reveal_desk
 from office.console import signing as console_door
 from office.console import worklist as collection_desk
 from orders import pages as record_pages
-from orders.models import Order
+from orders.models import Concern, Order
 
 #: What people see. A merchant sends them to /sign/… and /confirm/…; these two addresses are part of the API's promise.
 PAGES: list[URLPattern] = [
@@ -108,28 +110,19 @@ PAGES: list[URLPattern] = [
 ]
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
-desk.DESKS[:] = [
-    queue_desk.DESK,
-    collection_desk.DESK,
-    figure_desk.DESK,
-    console.DESK,
-    console.SYSTEM,
-    proposal_desk.DESK,
-    help_desk.DESK,
-    merchant_desk.DESK,
-    book_desk.DESK,
-    ease_desk.DESK,
-    bearer_desk.DESK,
-    return_desk.DESK,
-    policy_desk.DESK,
-    file_desk.DESK,
-    outage_desk.DESK,
-    template_desk.DESK,
-    own_desk.DESK,
+desk.SHELVES[:] = [
+    (_("Work"), (queue_desk.DESK, collection_desk.DESK, help_desk.DESK, proposal_desk.DESK, merchant_desk.DESK)),
+    (_("Overview"), (figure_desk.DESK, book_desk.DESK, console.DESK, console.SYSTEM, file_desk.DESK)),
+    (
+        _("Rules"),
+        (policy_desk.DESK, ease_desk.DESK, return_desk.DESK, bearer_desk.DESK, template_desk.DESK, outage_desk.DESK),
+    ),
+    (_("Yours"), (own_desk.DESK,)),
 ]
-desk.WHOLE[Case] = "case_desk"
-desk.WHOLE[Order] = "order_desk"
-desk.WHOLE[Merchant] = "merchant_desk"
+WHOLE[Case] = "case_desk"
+WHOLE[Concern] = "concern_desk"
+WHOLE[Order] = "order_desk"
+WHOLE[Merchant] = "merchant_desk"
 desk.MASKED[Person] = "reveal", reveal_desk.REVEALERS
 desk.VERBS[:] = [
     *order_desk.VERBS,

@@ -2,13 +2,14 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from kernel.admin_site import AUDITORS, ReadOnlyAdmin, belongs
 from kernel.models import AuditHead, AuditLine, IdempotencyKey, LegalMove, Realm
 
-admin.site.site_header = "先享后付 · 运营"
-admin.site.site_title = "先享后付"
-admin.site.index_title = "运营后台"
+admin.site.site_header = _("Use now, pay later · operations")
+admin.site.site_title = _("Use now, pay later")
+admin.site.index_title = _("Console")
 admin.site.enable_nav_sidebar = False
 
 

@@ -7,24 +7,28 @@ from itertools import chain
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib.admin import ModelAdmin, ShowFacets, SimpleListFilter
 from django.contrib.admin.utils import label_for_field, lookup_field
 from django.contrib.admin.views.main import ORDER_VAR
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
-from django.core.paginator import Paginator
 from django.db.models import BinaryField, CharField, Model, QuerySet, UniqueConstraint, prefetch_related_objects
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
-from django.utils.functional import cached_property
+from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from kernel import audit, ids
 from kernel.actor import Actor
 from kernel.clock import live_now
+from kernel.listing import COUNT_MAX, BoundedPaginator, Listed
 from kernel.models import LIVE
+from kernel.naming import name_all, spoken
 from kernel.rates import address_of
 from kernel.sheets import CSV, XLSX, csv_text, xlsx
 
@@ -32,8 +36,6 @@ from kernel.sheets import CSV, XLSX, csv_text, xlsx
 VIEWERS = ("viewer", "support", "collections", "risk", "finance", "supervisor", "auditor")
 #: Who may read what colleagues looked at and did.
 AUDITORS = ("auditor", "supervisor")
-#: Lists are counted up to here; "10000" then reads as "at least that many".
-COUNT_MAX = 10_000
 
 
 #: A file of a list has so many lines at most, and is of one of these kinds.
@@ -54,6 +56,12 @@ def shown_in(shown: "ReadOnlyAdmin", name: str, row: Model) -> object:
     return value.isoformat() if isinstance(value, datetime) else value
 
 
+def _here(answer: HttpResponse) -> HttpResponse:
+    """Written out in the time of the console's colleagues."""
+    with timezone.override(settings.CONSOLE_ZONE):
+        return answer.render() if isinstance(answer, SimpleTemplateResponse) else answer
+
+
 def belongs(user: object, groups: Collection[str]) -> bool:
     """Whether this is a colleague in one of the groups; a superuser is in all of them."""
     if not isinstance(user, PermissionsMixin) or not isinstance(user, AbstractBaseUser):
@@ -64,15 +72,6 @@ def belongs(user: object, groups: Collection[str]) -> bool:
         return True
     prefetch_related_objects([user], "groups")  # asked for every model of the index, read once
     return any(group.name in groups for group in user.groups.all())
-
-
-class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
-    """Counts no further than anybody turns pages: a table of a hundred million rows must not be walked for a number."""
-
-    @cached_property
-    def count(self) -> int:
-        rows = self.object_list
-        return rows.order_by()[:COUNT_MAX].count() if isinstance(rows, QuerySet) else len(rows)
 
 
 class ByMode(SimpleListFilter):
@@ -110,6 +109,10 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
     #: A public id typed into the search finds by this column: `{"per": "person_id"}`; its own prefix needs no entry.
     found_by: ClassVar[dict[str, str]] = {}
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        name_all(self, [*self.shown, *self._public, *self.also])
+
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         del request, obj
         return False
@@ -132,7 +135,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        answer = super().change_view(request, object_id, form_url, extra_context)
+        answer = _here(super().change_view(request, object_id, form_url, extra_context))
         if self.personal and answer.status_code == HTTPStatus.OK:
             row = self.model._default_manager.get(pk=object_id)
             self._told(request, f"viewed.{self.model._meta.model_name}", str(getattr(row, "public_id", row.pk)))
@@ -142,9 +145,19 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
         given = request.GET.copy()
         kind = given.pop("_as", [""])[0]
         if kind not in FILES or not self.has_view_permission(request):
-            return super().changelist_view(request, extra_context)
+            title = capfirst(str(self.model._meta.verbose_name_plural))
+            return _here(super().changelist_view(request, {"title": title, **(extra_context or {})}))
         request.GET = given  # type: ignore[assignment]  # the same, without what no column is called
         return self._file(request, kind)
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """The columns of a list; a state stands there as a badge, and a code in words."""
+        del request
+        return [spoken(self, name) for name in self.shown]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Listed]:
+        del request, kwargs
+        return Listed
 
     def _told(self, request: HttpRequest, act: str, about: str, **data: Any) -> None:
         """Write down that a colleague looked."""

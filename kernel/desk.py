@@ -160,10 +160,8 @@ class Verb:
 
 
 #: What the index and the rows' pages show. The roof fills them in.
-DESKS: list[Desk] = []
+SHELVES: list[tuple[Words, tuple[Desk, ...]]] = []
 VERBS: list[Verb] = []
-#: Of which rows there is a page that shows all that belongs to them, and what its address is called.
-WHOLE: dict[type[Identified], str] = {}
 #: Of which rows something stands masked, what the page is called that shows it, and who may open that.
 MASKED: dict[type[Identified], tuple[str, tuple[str, ...]]] = {}
 

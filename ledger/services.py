@@ -8,6 +8,7 @@ from uuid import UUID
 from kernel.transactions import joined
 from kernel.writes import insert_all
 from ledger.models import Posting
+from ledger.postings import KINDS
 from ledger.rules import Move
 
 
@@ -26,8 +27,12 @@ def post(facts: Iterable[Fact], *, realm_id: int, at: datetime) -> list[Posting]
     """Book what happened, in one statement; moves of nothing are left out.
 
     Raises:
+        ValueError: a fact is of a kind that the chart of accounts does not know.
         IntegrityError: a fact is already booked; the transaction must end, for it was about to be done twice.
     """
+    facts = list(facts)
+    if unknown := {fact.kind for fact in facts} - KINDS:
+        raise ValueError(f"no such kind of posting: {sorted(unknown)}")
     postings = [
         Posting(
             realm_id=realm_id,

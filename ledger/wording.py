@@ -3,6 +3,8 @@
 from django.utils.translation import gettext_lazy as _
 
 from kernel.desk import Words
+from kernel.naming import name_codes
+from ledger.postings import KINDS
 
 NAMES: dict[str, Words] = {
     "receivable": _("Owed by people"),
@@ -20,6 +22,7 @@ NAMES: dict[str, Words] = {
     "disputed": _("Taken back by channels, not borne yet"),
     "advances": _("Given back ahead of returns, not borne yet"),
 }
+name_codes(KINDS)
 AT_CHANNEL = _("Money at a channel")
 
 

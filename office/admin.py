@@ -2,7 +2,10 @@ from django.contrib import admin
 
 from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
+from office import wording
 from office.models import Counted, Handling, HandlingNote, Listing, ListingPiece, Proposal, ProposalEvent, Tally
+
+wording.name_them()
 
 
 @admin.register(Tally)

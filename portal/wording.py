@@ -34,30 +34,6 @@ STATES = {
     "suspended": _("Suspended"),
     "refused": _("Refused"),
 }
-#: How a state looks: the badge's class.
-LOOKS = {
-    "created": "go",
-    "open": "go",
-    "completed": "warn",
-    "overdue": "bad",
-    "deducted": "good",
-    "active": "good",
-    "paused": "warn",
-    "paid": "good",
-    "pending": "warn",
-    "written_off": "bad",
-    "enabled": "good",
-    "disabled": "bad",
-    "delivered": "good",
-    "given_up": "bad",
-    "succeeded": "good",
-    "failed": "bad",
-    "not_sent": "bad",
-    "unknown": "warn",
-    "paying": "go",
-    "prepared": "go",
-    "sent": "go",
-}
 HAPPENED = {
     "requested": _("The order was sent to the person to confirm"),
     "opened": _("The order was opened, and its ceiling held"),

@@ -13,8 +13,9 @@ from billing.channels import CHANNELS
 from billing.models import Outage
 from billing.refusals import ChannelNotOut, ChannelOut
 from billing.services import outage
-from kernel.admin_site import COUNT_MAX, VIEWERS
+from kernel.admin_site import VIEWERS
 from kernel.desk import Colleague, Desk, VerbForm, Words, deed, names_of, page
+from kernel.listing import COUNT_MAX
 
 DECLARERS = ("collections", "risk", "supervisor")
 PAST_SHOWN = 20

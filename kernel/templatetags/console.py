@@ -7,16 +7,27 @@ from django import template
 from django.template import Context
 from django.urls import reverse
 
+from kernel import naming
 from kernel.admin_site import belongs
-from kernel.desk import DESKS, MASKED, VERBS, WHOLE, Desk
+from kernel.desk import MASKED, SHELVES, VERBS, Desk, Words
+from kernel.listing import WHOLE
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def desks(context: Context) -> list[Desk]:
-    """The pages at which this colleague may do something."""
-    return [desk for desk in DESKS if belongs(context["request"].user, desk.groups)]
+def shelves(context: Context) -> list[tuple[Words, list[tuple[Desk, str, bool]]]]:
+    """The pages at which this colleague may do something, by what they are for: each with its address, and whether
+    this page is it or a part of it.
+    """
+    request = context["request"]
+    user = request.user
+    here = "" if request.resolver_match.namespaces else request.path  # a table's address may begin as a page's does
+    found = []
+    for label, several in SHELVES:
+        may = [(desk, reverse(desk.address)) for desk in several if belongs(user, desk.groups)]
+        found.append((label, [(desk, address, here.startswith(address)) for desk, address in may]))
+    return [shelf for shelf in found if shelf[1]]
 
 
 @register.simple_tag(takes_context=True)
@@ -39,6 +50,12 @@ def unmasked(context: Context, row: Any) -> str:
     """Where this colleague may read what stands masked of the row; empty where they may not, or nothing does."""
     name, groups = MASKED.get(type(row), ("", ()))
     return reverse(name, args=[row.public_id]) if name and belongs(context["request"].user, groups) else ""
+
+
+@register.filter
+def in_words(code: str) -> str:
+    """A code that a table holds, in words."""
+    return naming.value(code)
 
 
 @register.filter

@@ -25,10 +25,10 @@ from office.queries import figures
 from office.queries.figures import Look, Sums
 from office.queries.streams import BY_METRIC
 from office.tables import Cell, Panel
+from office.worlds import MODES, mode_of
 
 DESK = Desk("figures", gettext_lazy("Figures"), gettext_lazy("How things went, by day, and how they stand"), VIEWERS)
 ROWS_A_PAGE, PAGES_MAX = 50, 200
-MODES = (("live", gettext_lazy("Live")), ("test", gettext_lazy("Sandboxes")))
 _DAY = {"type": "date"}
 
 
@@ -55,7 +55,7 @@ class LookForm(forms.Form):
         asked = given.get("currency", "")
         known = asked if len(asked) == len("CNY") and asked.isascii() and asked.isupper() else "CNY"
         self.offer_currencies({"CNY", known})
-        self._find(given.get("merchant", "").strip(), "test" if given.get("mode") == "test" else "live")
+        self._find(given.get("merchant", "").strip(), mode_of(given))
 
     def _find(self, text: str, mode: str) -> None:
         """The merchants that are meant, and the services of one, before the service is looked at."""
@@ -163,7 +163,11 @@ def rows(colleague: Colleague) -> HttpResponse:
 
 def _asked(colleague: Colleague) -> tuple[LookForm, Look]:
     today = _today(colleague)
-    begin = {"since": today - timedelta(days=rules.DAYS_SHOWN - 1), "until": today, "mode": "live"}
+    begin = {
+        "since": today - timedelta(days=rules.DAYS_SHOWN - 1),
+        "until": today,
+        "mode": mode_of(colleague.request.GET),
+    }
     form = LookForm({name: f"{day}" for name, day in begin.items()} | colleague.request.GET.dict(), today=today)
     form.is_valid()
     return form, form.look

@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from kernel.admin_site import VIEWERS
-from kernel.desk import WHOLE, Colleague, page
+from kernel.desk import Colleague, page
+from kernel.listing import WHOLE
 from office.queries import find as finding
 from office.queries.find import FOUND_MAX, TEXT_MAX, Found
 

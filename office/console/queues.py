@@ -17,11 +17,11 @@ from accounts.models import User
 from kernel import ids
 from kernel.desk import Colleague, Desk, Words, page, show_errors
 from kernel.refusal import Invalid, Refusal
-from office.console.figures import MODES
 from office.queries import queues
 from office.queries.queues import LATE, MINE, NOBODYS, Look
 from office.queues import QUEUES, Queue
 from office.services import handling
+from office.worlds import MODES, mode_of
 
 #: Whoever decides anything that waits.
 WORKERS = tuple(sorted({group for queue in QUEUES.values() for group in queue.groups}))
@@ -146,7 +146,7 @@ def queue_called(colleague: Colleague, name: str) -> Queue:
 
 def _look(colleague: Colleague) -> Look:
     given = colleague.request.GET
-    mode = "test" if given.get("mode") == "test" else "live"
+    mode = mode_of(given)
     whose, kind = given.get("whose", ""), given.get("kind", "")[:60]
     return Look(user_of(colleague), colleague.at, mode, whose if whose in WHOSE else "", "" if "\x00" in kind else kind)
 

@@ -19,12 +19,12 @@ from accounts.refusals import OutsideHours
 from kernel import ids
 from kernel.desk import Colleague, Desk, VerbForm, Words, deed, names_of, page
 from kernel.templatetags.house import written
-from office.console.figures import MODES
 from office.queries import worklist
 from office.queries.worklist import Debtor, Late
 from office.refusals import MayNotBeAsked, NothingOverdue
 from office.rules import BUCKETS
 from office.services import contacting
+from office.worlds import MODES, mode_of
 
 COLLECTORS = ("collections", "supervisor")
 DESK = Desk("worklist", gettext_lazy("Collections"), gettext_lazy("Who is late, and whom to ask first"), COLLECTORS)
@@ -85,7 +85,7 @@ class ContactForm(VerbForm):
 def work(colleague: Colleague) -> HttpResponse:
     """Those who broke a promise first, then those whose oldest debt is of one age, the oldest first."""
     given = colleague.request.GET
-    mode = "test" if given.get("mode") == "test" else "live"
+    mode = mode_of(given)
     bucket = next((name for name in BUCKETS if name == given.get("bucket")), BUCKETS[0])
     after = ids.bare(given["after"]) if "after" in given else None
     if "after" in given and after is None:

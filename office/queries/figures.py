@@ -14,7 +14,7 @@ from kernel import ids
 from kernel.models import LIVE
 from merchants.models import Merchant, Service
 from office import rules
-from office.models import Counted
+from office.models import Counted, Tally
 from office.queries.streams import BY_METRIC
 
 #: Months of orders whose money is followed.
@@ -167,6 +167,12 @@ def behind(look: Look, metric: str, key: str, *, offset: int, limit: int) -> lis
             Behind(key, at, ids.public(kind, about), kind, about, minor, money)
             for key, at, kind, about, minor, money in cursor.fetchall()
         ]
+
+
+def has_lived(mode: str) -> bool:
+    """Whether anything was counted there: live, or in the sandboxes."""
+    rows = Tally.objects.filter(realm_id=LIVE) if mode == "live" else Tally.objects.filter(realm_id__gt=LIVE)
+    return rows.exists()
 
 
 def counted_until() -> datetime | None:

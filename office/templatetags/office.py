@@ -1,5 +1,6 @@
 """What the console's pages say of what waits for whoever looks, and of who sees to it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import template
@@ -7,13 +8,18 @@ from django.template import Context
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from billing import case_words
 from kernel.actor import Actor
 from kernel.admin_site import belongs
+from kernel.clock import live_now
 from kernel.desk import Words
 from kernel.second import MATTERS
 from ledger.rules import CLEARING
 from ledger.wording import name_of
+from office import wording
 from office.queries import proposals, queues
+from office.queues import QUEUES
+from office.worlds import mode_of
 
 register = template.Library()
 
@@ -33,10 +39,35 @@ def account(code: str) -> Words:
     return f"{name_of(code)} ({channel})" if channel else name_of(code)
 
 
+@register.filter
+def case_in_words(kind: str) -> Words:
+    """What has happened, of a kind of case."""
+    return case_words.told_of(kind).what
+
+
+@register.filter
+def told(data: Mapping[str, Any], currency: str) -> list[tuple[str, str]]:
+    return list(wording.told_of(data, currency))
+
+
+@register.filter
+def judged(inputs: Mapping[str, Any], currency: str) -> list[tuple[str, Any]]:
+    return list(wording.judged_by(inputs, currency))
+
+
 @register.simple_tag(takes_context=True)
 def yours(context: Context) -> int:
     """How much of what waits this colleague has in hand."""
     return queues.yours(context["request"].user)
+
+
+@register.simple_tag(takes_context=True)
+def waiting(context: Context) -> tuple[str, list[queues.Standing]]:
+    """In which world the queues of this colleague are looked at, and how much waits in each that is not empty."""
+    user, mode = context["request"].user, mode_of({})
+    look = queues.Look(user, live_now(), mode)
+    found = [queues.standing(queue, look) for queue in QUEUES.values() if belongs(user, queue.groups)]
+    return mode, [one for one in found if one.count]
 
 
 @register.simple_tag(takes_context=True)

@@ -4,9 +4,9 @@ from typing import Any
 
 from django import template
 from django.template import Context
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from kernel import naming
 from portal import wording
 
 register = template.Library()
@@ -21,8 +21,7 @@ def at(context: Context, page: str, *args: str) -> str:
 @register.filter
 def badge(state: str) -> SafeString:
     """A state, in words and colour."""
-    look = wording.LOOKS.get(state, "")
-    return format_html('<span class="badge {}">{}</span>', look, wording.STATES.get(state, state))
+    return naming.badge(state, wording.STATES.get(state, state))
 
 
 @register.filter

@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_python
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
 from django.utils.translation.template import templatize
 
+from kernel.naming import NAMED
 from tests.architecture import HOUSE
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -39,14 +41,14 @@ def sources() -> Iterator[tuple[str, str]]:
 
 
 def known() -> dict[str, str]:
-    """Every sentence the catalogues translate."""
+    """Every sentence the catalogues translate, but for names, which stand in contexts of their own."""
     found: dict[str, str] = {}
     for path in CATALOGUES:
         with path.open("rb") as file:
             for message in read_po(file, locale="zh_Hans"):
                 key = message.id if isinstance(message.id, str) else message.id[0]
                 text = message.string if isinstance(message.string, str) else "".join(message.string)
-                if key and text and not message.fuzzy:
+                if key and text and not message.fuzzy and not message.context:
                     found[key] = text
     return found
 
@@ -59,12 +61,12 @@ def test_every_sentence_has_its_chinese() -> None:
 
 def test_a_sentence_means_the_same_in_every_catalogue() -> None:
     """Of two the first would count everywhere: words of two meanings are said in two ways."""
-    found: dict[str, set[str]] = {}
+    found: dict[tuple[str | None, str], set[str]] = {}
     for path in CATALOGUES:
         with path.open("rb") as file:
             for message in read_po(file, locale="zh_Hans"):
-                found.setdefault(str(message.id), set()).add(str(message.string))
-    assert {key: texts for key, texts in found.items() if key and len(texts) > 1} == {}
+                found.setdefault((message.context, str(message.id)), set()).add(str(message.string))
+    assert {key: texts for key, texts in found.items() if key[1] and len(texts) > 1} == {}
 
 
 def test_nothing_is_translated_that_nobody_says() -> None:
@@ -80,7 +82,20 @@ def test_the_compiled_catalogue_is_what_its_source_says(path: Path) -> None:
     fresh.seek(0)
     with path.with_suffix(".mo").open("rb") as file:
         compiled, wanted = read_mo(file), read_mo(fresh)
-    assert [(m.id, m.string) for m in compiled if m.id] == [(m.id, m.string) for m in wanted if m.id], HOW_TO_MEND
+    assert texts_of(compiled) == texts_of(wanted), HOW_TO_MEND
+
+
+def texts_of(catalogue: Catalog) -> dict[tuple[str | None, str], object]:
+    return {(message.context, str(message.id)): message.string for message in catalogue if message.id}
+
+
+def test_every_name_at_the_console_has_its_chinese() -> None:
+    names: set[tuple[str, str]] = set()
+    for path in CATALOGUES:
+        with path.open("rb") as file:
+            found = [m for m in read_po(file, locale="zh_Hans") if m.context and m.string]
+        names |= {(str(message.context), str(message.id)) for message in found}
+    assert names == NAMED
 
 
 def test_a_translation_fills_in_the_same_words() -> None:

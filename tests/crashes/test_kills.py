@@ -82,12 +82,13 @@ def test_killed_anywhere_it_comes_right(
 def test_killed_again_while_recovering_it_comes_right(
     story: type[Life], behaviour: Behaviour, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    shop = a_shop()
-    golden = begin(story, shop, behaviour, next(_names))
-    code, points = run_and_die(golden.first_run)
-    assert code == 0, capfd.readouterr().err
-    golden.recovery()
-    golden.must_have_come_right()
+    shop, points = a_shop(), list[str]()
+    for _warm in range(2):  # a process that has run before passes fewer doors: some things are asked once
+        golden = begin(story, shop, behaviour, next(_names))
+        code, points = run_and_die(golden.first_run)
+        assert code == 0, capfd.readouterr().err
+        golden.recovery()
+        golden.must_have_come_right()
     kills = 0
     for n in range(PAIRS):
         life = begin(story, shop, behaviour, next(_names))

@@ -34,7 +34,7 @@ def test_a_case_is_closed_from_its_own_page(power_bank: Shop, at_desk: Callable[
         assert does(finance, path, resolution="wallet", note="x").status_code == 422
         assert does(finance, path, resolution="", note="x").status_code == 422
         look = {"resolution": "platform", "note": "x", "step": "look", "token": "0" * 24}
-        assert "case_closed" in words_of(finance.post(path, look))
+        assert "案件结案" in words_of(finance.post(path, look))
     assert does(finance, path, resolution="platform", note="银行不再答复<b>").status_code == 302
     done = Case.objects.get()
     assert (done.resolution, done.closed_because, balances(power_bank)["losses"]) == (
@@ -58,7 +58,7 @@ def test_a_large_case_takes_two_who_may(at_desk: Callable[..., Client]) -> None:
         assert decided(finance, row).status_code == 422
     page = words_of(boss.get(f"/ops/second/{row.public_id}"))
     assert "Close the case" in page
-    assert "case_closed" in page
+    assert "Case Closed" in page
     decided(boss, row, because="agreed")
     done = Case.objects.get()
     assert (done.resolution, "+" in done.closed_by, "suspense" in balances(shop)) == ("returned", True, False)

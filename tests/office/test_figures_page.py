@@ -12,7 +12,9 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.services.deduct import deduct_due
 from kernel.clock import live_now
+from kernel.models import LIVE
 from merchants.models import Merchant
+from office.models import Tally
 from office.services import tally
 from tests.conftest import NOON, Shop, completed, make_shop, someone, yuan
 from tests.console.conftest import words_of
@@ -52,9 +54,12 @@ def test_the_figures_are_those_that_were_counted(busy: Shop, finance: Client) ->
     assert b"style=" not in page.content.partition(b"<main")[2]
 
 
-def test_live_is_what_is_shown_unless_asked_otherwise(busy: Shop, finance: Client) -> None:
-    text = words_of(finance.get(PAGE, {"since": "2026-11-18", "until": "2026-11-30"}))
-    assert "¥12.34" not in text
+def test_live_is_what_is_shown_unless_asked_otherwise_as_soon_as_anything_was_live(busy: Shop, finance: Client) -> None:
+    days = {"since": "2026-11-18", "until": "2026-11-30"}
+    assert "¥12.34" in words_of(finance.get(PAGE, days))
+    assert "¥12.34" not in words_of(finance.get(PAGE, days | {"mode": "live"}))
+    Tally.objects.create(realm_id=LIVE, day_on="2026-11-19", metric="order", key="open", number=1, amount_minor=5)
+    assert "¥12.34" not in words_of(finance.get(PAGE, days))
 
 
 def test_every_number_leads_to_its_rows(busy: Shop, finance: Client) -> None:

@@ -43,13 +43,13 @@ def test_everything_that_belongs_to_an_order_is_on_its_page(power_bank: Shop, de
         "¥12.34",
         "沙箱银行卡",
         "应收用户款",
-        "asked_minor",
-        "debit_succeeded",
+        "申请金额",
+        "扣款成功",
         "order.completed",
         "http://127.0.0.1:9/",
         refund.public_id,
         report.public_id,
-        "hardship",
+        "还款困难",
         f"{order.deduction_lines.get().deduction.channel_txn}",
     ):
         assert wanted in text, wanted

@@ -1,0 +1,31 @@
+"""A list of the console: how far it counts, and where each of its rows leads."""
+
+from typing import Any
+
+from django.contrib.admin.views.main import ChangeList
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.functional import cached_property
+
+#: Lists are counted up to here; "10000" then reads as "at least that many".
+COUNT_MAX = 10_000
+#: Of which rows there is a page that shows all that belongs to them, and what its address is called. The roof fills it.
+WHOLE: dict[type, str] = {}
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
+    """Counts no further than anybody turns pages: a table of a hundred million rows must not be walked for a number."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = self.object_list
+        return rows.order_by()[:COUNT_MAX].count() if isinstance(rows, QuerySet) else len(rows)
+
+
+class Listed(ChangeList):
+    """A list whose rows lead to the page that shows all of them, where there is one."""
+
+    def url_for_result(self, result: Any) -> str:
+        name = WHOLE.get(type(result))
+        return reverse(name, args=[result.public_id]) if name else super().url_for_result(result)
