@@ -154,6 +154,8 @@ class Verb:
     stands: Callable[[Any], dict[str, Any]] | None = None
     #: Locks what it locks first, where that is not the row itself.
     hold: Callable[[Any], Any] | None = None
+    #: Whether the row's page offers it. Where it does not, its own page says why not.
+    offered: Callable[[Any], bool] = bool
 
     def address(self, row: Any) -> str:
         return reverse("verb", args=[row.public_id, self.name])

@@ -18,6 +18,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import pgettext, pgettext_lazy
 
 PART, TABLE, COLUMN, VALUE = "part", "table", "column", "value"
+#: What moved in the book, and what a channel said: the same code is something else elsewhere.
+POSTED, HEARD = "posted", "heard"
 #: Every name that was given, with its context.
 NAMED: set[tuple[str, str]] = set()
 #: How a state looks, whatever its row is of. What stands in none of these is quiet.
@@ -45,9 +47,9 @@ def name_all(shown: "ModelAdmin[Any]", columns: list[str]) -> None:
             put(pgettext_lazy(context, key))
 
 
-def name_codes(codes: Iterable[str]) -> None:
+def name_codes(codes: Iterable[str], context: str = VALUE) -> None:
     """Let these codes, which no column offers as choices, be said in words as its values are."""
-    NAMED.update((VALUE, _readable(code)) for code in codes)
+    NAMED.update((context, _readable(code)) for code in codes)
 
 
 def name_parts(names: Iterable[str]) -> None:
@@ -55,10 +57,10 @@ def name_parts(names: Iterable[str]) -> None:
     NAMED.update((COLUMN, name.replace("_", " ")) for name in names)
 
 
-def value(code: str) -> str:
+def value(code: str, context: str = VALUE) -> str:
     """A code in words; one that was never named stays as it is."""
     key = _readable(code)
-    return pgettext(VALUE, key) if (VALUE, key) in NAMED else code
+    return pgettext(context, key) if (context, key) in NAMED else code
 
 
 def column(name: str) -> str:
@@ -76,7 +78,7 @@ def spoken(shown: "ModelAdmin[Any]", name: str) -> str:
 
     def said(row: Any) -> str:
         code = getattr(row, name)
-        return badge(code, row.get_state_display()) if name == "state" else value(code)
+        return badge(code, row.get_state_display()) if name == "state" else value(code, getattr(shown, "speaks", VALUE))
 
     said.short_description = field.verbose_name  # type: ignore[attr-defined]
     said.admin_order_field = name  # type: ignore[attr-defined]

@@ -1,12 +1,14 @@
 from django.contrib import admin
 
 from kernel.admin_site import ByMode, ReadOnlyAdmin
+from kernel.naming import POSTED
 from kernel.templatetags.house import minor
 from ledger.models import ClosedBalance, ClosedDay, ClosedPart, Closing, Posting
 
 
 @admin.register(Posting)
 class PostingAdmin(ReadOnlyAdmin):
+    speaks = POSTED
     list_display = ["public_id", "kind", "debit_account", "credit_account", "amount", "order_id", "at"]
     list_filter = [ByMode]
     search_fields = ["kind__exact"]

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from kernel.desk import Words
-from kernel.naming import name_codes
+from kernel.naming import POSTED, name_codes
 from ledger.postings import KINDS
 
 NAMES: dict[str, Words] = {
@@ -22,7 +22,7 @@ NAMES: dict[str, Words] = {
     "disputed": _("Taken back by channels, not borne yet"),
     "advances": _("Given back ahead of returns, not borne yet"),
 }
-name_codes(KINDS)
+name_codes(KINDS, POSTED)
 AT_CHANNEL = _("Money at a channel")
 
 

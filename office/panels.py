@@ -12,6 +12,7 @@ from kernel.templatetags.house import money
 from office import debts, rules, tables
 from office.queries.figures import Look, Sums
 from office.tables import Cell, Panel, Row
+from portal.wording import FAILURES
 
 ORDER_KEYS = {
     "open": gettext_lazy("New orders"),
@@ -169,6 +170,9 @@ def failures(sums: Sums) -> Panel:
         gettext_lazy("Why deductions failed"),
         (gettext_lazy("Reason"), gettext_lazy("How often"), gettext_lazy("Of all failures")),
         tuple(
-            Row(key, (tables.count(one, "failure", key), Cell(rules.percent(one.number, every)))) for key, one in rows
+            Row(
+                str(FAILURES.get(key, key)), (tables.count(one, "failure", key), Cell(rules.percent(one.number, every)))
+            )
+            for key, one in rows
         ),
     )

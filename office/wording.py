@@ -9,12 +9,12 @@ from credit.models import Decision
 from credit.rules import Facts
 from kernel import ids
 from kernel.money import Money
-from kernel.naming import column, name_codes, name_parts, value
+from kernel.naming import HEARD, column, name_codes, name_parts, value
 from kernel.templatetags.house import money
 from orders.models import Concern
 
 #: What a channel's word came to, and by which way it was heard.
-HEARD = ("taken", "declined", "lost", "absent", "closed", "sync", "query", "callback", "statement", "colleagues")
+SAID = ("taken", "declined", "lost", "absent", "closed", "sync", "query", "callback", "statement", "colleagues")
 #: Parts that name a row, and what its public id begins with.
 ROWS = {"decision": Decision.prefix, "concern": Concern.prefix}
 _MINOR, _CODES = {"total", "amount"}, {"reason", "outcome", "bearer", "category", "source", "mode"}
@@ -25,7 +25,8 @@ HOLDS = ("problem_reported", "return_under_way", "refund_in_flight", "channel_ou
 
 def name_them() -> None:
     """Let them be said in words."""
-    name_codes((*HEARD, *HOLDS, "live", "test"))
+    name_codes(SAID, HEARD)
+    name_codes((*HOLDS, "live", "test"))
     name_parts(["reference", "parts", "every_days", "txn"])
     name_parts(field.name.removesuffix("_minor") for field in fields(Facts))
 

@@ -26,6 +26,7 @@ from billing.models import (
     WalletEntry,
 )
 from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
+from kernel.naming import HEARD
 from kernel.templatetags.house import minor
 
 __all__ = ["disputes", "invoices", "returns", "statements"]
@@ -98,6 +99,7 @@ class DeductionLineAdmin(ReadOnlyAdmin):
 
 @admin.register(ChannelReport)
 class ChannelReportAdmin(ReadOnlyAdmin):
+    speaks = HEARD
     list_display = ["public_id", "deduction", "refund_part", "source", "outcome", "code", "channel_txn", "at"]
     list_select_related = ["deduction", "refund_part"]
     search_fields = ["channel_txn__exact"]

@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing.console.orders import CLOCK, always, of_order
+from billing.console.orders import CLOCK, always, is_owed, of_order
 from billing.models import Refund
 from billing.rules import TWO_PEOPLE_FROM_MINOR
 from billing.services import dates, refund
@@ -23,7 +23,7 @@ from kernel.money import Money
 from kernel.refusal import Refusal
 from kernel.templatetags.house import appointment, money, written
 from orders import services as orders
-from orders.models import Order
+from orders.models import Obligation, Order
 from orders.queries import Sheet
 from orders.refusals import OrderState
 
@@ -186,8 +186,22 @@ def _short(note: str) -> str:
     return note.strip()[:REASON_MAX]
 
 
+def _bears_fees(order: Order) -> bool:
+    """Whether a late fee of it is owed."""
+    fees = order.obligations.filter(kind=Obligation.Kind.LATE_FEE)
+    return fees.filter(state__in=[Obligation.State.PENDING, Obligation.State.OVERDUE]).exists()
+
+
+def _may_end(order: Order) -> bool:
+    return order.state in {Order.State.CREATED, Order.State.OPEN, Order.State.COMPLETED}
+
+
+def _was_used(order: Order) -> bool:
+    return is_owed(order) or order.state == Order.State.DEDUCTED
+
+
 VERBS = [
-    Verb("move_date", Order, gettext_lazy("Move the date"), CLOCK, _before_day, _move, DayForm),
+    Verb("move_date", Order, gettext_lazy("Move the date"), CLOCK, _before_day, _move, DayForm, offered=is_owed),
     Verb(
         "waive_fees",
         Order,
@@ -195,12 +209,42 @@ VERBS = [
         CLOCK,
         _before_waive,
         _waive,
+        offered=_bears_fees,
         books=of_order,
         second=always,
     ),
-    Verb("lower_total", Order, gettext_lazy("Lower the total"), HELP, _before_lower, _lower, TotalForm, books=of_order),
-    Verb("cancel", Order, gettext_lazy("Call the order off"), HELP, _before_cancel, _cancel, books=of_order),
-    Verb("mark_paid", Order, gettext_lazy("Mark as paid"), MONEY, _before_paid, _paid, PaidForm, books=of_order),
+    Verb(
+        "lower_total",
+        Order,
+        gettext_lazy("Lower the total"),
+        HELP,
+        _before_lower,
+        _lower,
+        TotalForm,
+        books=of_order,
+        offered=is_owed,
+    ),
+    Verb(
+        "cancel",
+        Order,
+        gettext_lazy("Call the order off"),
+        HELP,
+        _before_cancel,
+        _cancel,
+        books=of_order,
+        offered=_may_end,
+    ),
+    Verb(
+        "mark_paid",
+        Order,
+        gettext_lazy("Mark as paid"),
+        MONEY,
+        _before_paid,
+        _paid,
+        PaidForm,
+        books=of_order,
+        offered=is_owed,
+    ),
     Verb(
         "refund",
         Order,
@@ -209,6 +253,7 @@ VERBS = [
         _before_refund,
         _refund,
         AmountForm,
+        offered=_was_used,
         books=of_order,
         second=_is_much,
         hold=_hold_lines,

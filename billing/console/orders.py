@@ -143,11 +143,33 @@ def always(row: Any, wish: Any) -> bool:
     return True
 
 
+def is_owed(order: Order) -> bool:
+    """Whether something may be owed of it, by its state."""
+    return bool(order.state in {Order.State.COMPLETED, Order.State.OVERDUE})
+
+
+def _is_overdue(order: Order) -> bool:
+    return bool(order.state == Order.State.OVERDUE)
+
+
+def _stands_still(order: Order) -> bool:
+    return any(reason in REASONS for reason in _holding(order))
+
+
 CLOCK, COLLECT = ("collections", "support", "supervisor"), ("collections", "supervisor")
 VERBS = [
-    Verb("pause", Order, gettext_lazy("Stop the clock"), CLOCK, _before_pause, _pause, PauseForm),
-    Verb("resume", Order, gettext_lazy("Let the clock go on"), CLOCK, _before_resume, _resume, ResumeForm),
-    Verb("collect", Order, gettext_lazy("Collect now"), COLLECT, _before_collect, _collect),
+    Verb("pause", Order, gettext_lazy("Stop the clock"), CLOCK, _before_pause, _pause, PauseForm, offered=is_owed),
+    Verb(
+        "resume",
+        Order,
+        gettext_lazy("Let the clock go on"),
+        CLOCK,
+        _before_resume,
+        _resume,
+        ResumeForm,
+        offered=_stands_still,
+    ),
+    Verb("collect", Order, gettext_lazy("Collect now"), COLLECT, _before_collect, _collect, offered=is_owed),
     Verb(
         "write_off",
         Order,
@@ -155,6 +177,7 @@ VERBS = [
         COLLECT,
         _before_write_off,
         _write_off,
+        offered=_is_overdue,
         books=of_order,
         second=always,
     ),

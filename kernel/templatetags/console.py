@@ -34,7 +34,7 @@ def shelves(context: Context) -> list[tuple[Words, list[tuple[Desk, str, bool]]]
 def verbs(context: Context, row: Any) -> list[tuple[str, Any]]:
     """What this colleague may do to the row: each verb's address and label."""
     user = context["request"].user
-    there = (v for v in VERBS if isinstance(row, v.model) and v.fits(row))
+    there = (v for v in VERBS if isinstance(row, v.model) and v.fits(row) and v.offered(row))
     return [(v.address(row), v.label) for v in there if belongs(user, v.groups)]
 
 
@@ -53,9 +53,9 @@ def unmasked(context: Context, row: Any) -> str:
 
 
 @register.filter
-def in_words(code: str) -> str:
+def in_words(code: str, context: str = naming.VALUE) -> str:
     """A code that a table holds, in words."""
-    return naming.value(code)
+    return naming.value(code, context)
 
 
 @register.filter

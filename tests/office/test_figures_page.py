@@ -49,7 +49,7 @@ def test_the_figures_are_those_that_were_counted(busy: Shop, finance: Client) ->
     text = words_of(page)
     assert "2026-11-20 2 ¥198.00 2 ¥42.34 1 ¥12.34 – –" in text
     assert "¥12.34" in text
-    assert "insufficient_funds" in text
+    assert "余额不足" in text
     assert b"<rect" in page.content
     assert b"style=" not in page.content.partition(b"<main")[2]
 
@@ -58,7 +58,7 @@ def test_live_is_what_is_shown_unless_asked_otherwise_as_soon_as_anything_was_li
     days = {"since": "2026-11-18", "until": "2026-11-30"}
     assert "¥12.34" in words_of(finance.get(PAGE, days))
     assert "¥12.34" not in words_of(finance.get(PAGE, days | {"mode": "live"}))
-    Tally.objects.create(realm_id=LIVE, day_on="2026-11-19", metric="order", key="open", number=1, amount_minor=5)
+    Tally.objects.create(realm_id=LIVE, day_on="2026-11-19", metric="order", key="open", number=0, amount_minor=0)
     assert "¥12.34" not in words_of(finance.get(PAGE, days))
 
 

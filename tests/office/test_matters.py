@@ -246,7 +246,7 @@ def test_an_order_is_called_off_after_a_look_at_the_book(power_bank: Shop, suppo
     it_is(NOON, order.person)
     with nothing_moves("django_session"):
         page = words_of(support.get(path(order, "cancel")))
-    assert "已取消" in page
+    assert "订单取消" in page
     before = Posting.objects.count()
     does(support, path(order, "cancel"), note="商户要求")
     assert (state_of(order), Posting.objects.count() > before) == ("cancelled", True)
