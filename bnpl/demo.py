@@ -8,6 +8,7 @@ from typing import Any
 
 from accounts import services as accounts
 from accounts.models import Person, User
+from billing.channels import bank_returns
 from billing.channels.bank import Behaviour
 from billing.services import ask, callbacks, deduct, instruments, pay
 from billing.services.instruments import Script
@@ -107,9 +108,9 @@ def play(now: datetime) -> Demo:
         owner, password = f"owner-{live.id.hex[-6:]}@example.com", secrets.token_urlsafe(15)
         team.found_team(live.id, owner, password, by=BY, at=now)
         demo.stalls[name] = Stall(sandbox, live, services[0], secret, owner, password)
-    for scene in (_ada, _bo, _chen, _duan, _fang, _gu, _he, _jia):
+    for scene in (_ada, _bo, _chen, _duan, _fang, _gu, _he, _jia, _kang):
         demo.people.append(scene(demo))
-    for role in accounts.ROLES:
+    for role in (*accounts.ROLES, "supervisor"):  # what takes two takes two of them
         username = role if not User.objects.filter(username=role).exists() else f"{role}-{secrets.token_hex(3)}"
         password = secrets.token_urlsafe(15)
         accounts.create_staff(username, password, roles=[role], by=BY, at=now)
@@ -188,6 +189,18 @@ def _jia(demo: Demo) -> Person:
     _ordered(demo, POWER_BANK, opened, "共享充电宝", demo.ago(hours=1))
     credit.stop_agreement(opened.id, by=Actor.person(jia.id), at=demo.ago(minutes=30))
     return jia
+
+
+def _kang(demo: Demo) -> Person:
+    """康宁 has told her bank that one parcel never came, and us that another came broken: both wait for colleagues."""
+    kang, opened = _person(demo, SHOP, "康宁", Script(Behaviour.PAYS))
+    lost = _used(demo, SHOP, opened, "台历", total=3900, at=demo.ago(days=6), amount=3900)
+    bank_returns.take_back(lost.deduction_lines.get().deduction.number, "not_received", at=demo.ago(days=2))
+    callbacks.deliver_sandbox_callbacks(opened.realm, real=demo.now)
+    broken = _used(demo, SHOP, opened, "陶瓷花瓶", total=8800, at=demo.ago(hours=9), amount=8800)
+    by = Actor.person(kang.id)
+    orders.report_problem(broken.id, "not_as_agreed", "收到时花瓶口已经碎了。", by=by, at=demo.ago(hours=3))
+    return kang
 
 
 def _person(demo: Demo, shop: str, name: str, script: Script) -> tuple[Person, Agreement]:

@@ -19,9 +19,11 @@ from billing.models import Break, Case, Deduction, Dispute, Return
 from billing.rules import ASK_WAITS
 from kernel.desk import Words
 from kernel.models import Identified
+from kernel.naming import value
 from kernel.templatetags.house import minor
 from merchants.models import WebhookEndpoint
 from orders.models import Concern
+from portal.wording import TAKEN_BACK
 
 _DAY = timedelta(days=1)
 MONEY, HELP = ("finance", "supervisor"), ("support", "supervisor")
@@ -77,11 +79,11 @@ def _case(row: Case) -> Words:
 
 def _break(row: Break) -> Words:
     theirs, ours = (minor(one.minor, one.currency) if one else "–" for one in (row.theirs, row.ours))
-    return f"{row.kind} · {theirs} / {ours}"
+    return f"{row.get_kind_display()} · {theirs} / {ours}"
 
 
 def _dispute(row: Dispute) -> Words:
-    return f"{row.code} · {minor(row.amount_minor, row.currency)}"
+    return f"{_dispute_code(row.code)} · {minor(row.amount_minor, row.currency)}"
 
 
 def _return(row: Return) -> Words:
@@ -97,6 +99,11 @@ def _concern(row: Concern) -> Words:
 def _category(name: str) -> str:
     """What is wrong, as its person chose it."""
     return render_to_string("orders/category.html", {"category": name}).strip() if name else ""
+
+
+def _dispute_code(code: str) -> Words:
+    """Why the channel took it back."""
+    return TAKEN_BACK.get(code, code)
 
 
 def _case_kind(name: str) -> Words:
@@ -171,6 +178,7 @@ QUEUES: dict[str, Queue] = {
             since="opened_at",
             within=3 * _DAY,
             kind="kind",
+            called=value,
             what=_break,
             address=_row_page,
         ),
@@ -185,6 +193,7 @@ QUEUES: dict[str, Queue] = {
             within=5 * _DAY,
             ends="answer_until",
             kind="code",
+            called=_dispute_code,
             what=_dispute,
             address=_row_page,
         ),
