@@ -1,7 +1,7 @@
 """What people are told of their money: in plain words, beside the fact. Notices are written, never sent, here."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +9,7 @@ from django.conf import settings
 
 from accounts import inbox
 from accounts.inbox import Item
+from accounts.models import Notice
 from accounts.wording import Phrase, Value
 from billing.models import Deduction, DeductionLine, Dispute, Instrument, Refund, Return
 from billing.planning import Kind
@@ -59,6 +60,7 @@ BACK_AT_BANK: Mapping[str, Phrase] = {
 BACK_OTHERWISE = Phrase({"zh-hans": "银行未说明更多原因", "en": "the bank gave no further reason"})
 #: Trouble that is nobody's of the person's: it stands in the inbox, and disturbs nobody.
 OURS = (Kind.TECHNICAL, Kind.NOT_SENT)
+_A_DAY = timedelta(days=1)
 
 
 def succeeded(lines: Sequence[DeductionLine], *, at: datetime) -> None:
@@ -75,7 +77,7 @@ def failed(lines: Sequence[DeductionLine], plans: Mapping[UUID, Sequence[Mapping
             when = datetime.fromisoformat(coming[0]["at"])
             known = nexts.get(line.deduction_id)
             nexts[line.deduction_id] = min(when, known) if isinstance(known, datetime) else when
-    _tell_of(lines, "debit_failed", nexts, at=at)
+    _tell_of(lines, "debit_failed", nexts, known=_told_today(lines, at=at), at=at)
 
 
 def stuck(rows: Sequence[Obligation], why: str, *, at: datetime) -> None:
@@ -186,7 +188,27 @@ def values_of(order: Order, amount: Money, *, when: datetime) -> dict[str, Value
     }
 
 
-def _tell_of(lines: Sequence[DeductionLine], stage: str, nexts: Mapping[UUID, Value], *, at: datetime) -> None:
+def _told_today(lines: Sequence[DeductionLine], *, at: datetime) -> set[UUID]:
+    """Of the orders that were asked for at once, those of which a failure was told in the last day.
+
+    However often a merchant tries, a person's phone rings once a day about it; the rest stands in the inbox.
+    """
+    asked = {line.order_id for line in lines if line.deduction.purpose == Deduction.Purpose.COLLECT}
+    if not asked:
+        return set()
+    people = {line.deduction.person_id for line in lines}
+    told = Notice.objects.filter(person_id__in=people, order_id__in=asked, stage="debit_failed", at__gt=at - _A_DAY)
+    return {key for key in told.values_list("order_id", flat=True) if key}
+
+
+def _tell_of(
+    lines: Sequence[DeductionLine],
+    stage: str,
+    nexts: Mapping[UUID, Value],
+    *,
+    known: Collection[UUID] = (),
+    at: datetime,
+) -> None:
     by_deduction: dict[UUID, list[DeductionLine]] = {}
     for line in lines:
         by_deduction.setdefault(line.deduction_id, []).append(line)
@@ -195,13 +217,21 @@ def _tell_of(lines: Sequence[DeductionLine], stage: str, nexts: Mapping[UUID, Va
     used = {line.deduction.instrument_id for line in lines}
     labels = dict(Instrument.objects.filter(pk__in=used).values_list("id", "label"))
     items = [
-        _item(group, stage, labels[group[0].deduction.instrument_id], nexts.get(key), at=at)
+        _item(group, stage, labels[group[0].deduction.instrument_id], nexts.get(key), known=known, at=at)
         for key, group in by_deduction.items()
     ]
     inbox.write_notices(items, realm_id=lines[0].deduction.realm_id, at=at)
 
 
-def _item(lines: Sequence[DeductionLine], stage: str, label: str, again: Value | None, *, at: datetime) -> Item:
+def _item(
+    lines: Sequence[DeductionLine],
+    stage: str,
+    label: str,
+    again: Value | None,
+    *,
+    known: Collection[UUID],
+    at: datetime,
+) -> Item:
     deduction, orders = lines[0].deduction, {line.order_id: line.order for line in lines}
     first = lines[0].order
     values = values_of(first, deduction.amount, when=at) | {
@@ -221,7 +251,7 @@ def _item(lines: Sequence[DeductionLine], stage: str, label: str, again: Value |
         due_at=at,
         values=values,
         order_id=first.id if len(orders) == 1 else None,
-        quiet=_nobodys_fault(deduction),
+        quiet=_nobodys_fault(deduction) or not orders.keys() - set(known),
     )
 
 
