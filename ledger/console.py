@@ -7,12 +7,13 @@ from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import Http404, HttpResponse
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from kernel import ids
 from kernel.admin_site import VIEWERS
 from kernel.clock import now_in
-from kernel.desk import Colleague, Desk, page
+from kernel.desk import Colleague, Desk, Words, page
 from kernel.models import LIVE, Realm
 from ledger import closing, statement
 from ledger.models import ClosedDay
@@ -22,6 +23,8 @@ from ledger.wording import NAMES, name_of
 DESK = Desk(
     "book", _("The book of accounts"), _("A day's trial balance, income by day, and each account line by line"), VIEWERS
 )
+#: So many worlds are offered; any other is reached by its number.
+WORLDS_SHOWN = 30
 #: Income is shown for the day and the thirteen before it.
 INCOME_SPAN, STATEMENT_DAYS_MAX = timedelta(days=13), 366
 _PREFIXES = {Owner.MERCHANT: "mch", Owner.PERSON: "per"}
@@ -77,6 +80,8 @@ def book(colleague: Colleague) -> HttpResponse:
         DESK.label,
         on=on,
         realm=realm,
+        world=_called(realm),
+        worlds=[(one.pk, _called(one)) for one in Realm.objects.order_by("pk")[:WORLDS_SHOWN]],
         rows=[(row, name_of(row.code), entry(row.code).owner is Owner.NONE) for row in rows],
         totals=_totals(rows),
         closed=closed,
@@ -108,6 +113,10 @@ def account(colleague: Colleague) -> HttpResponse:
         owner=wish["owner"],
         most=statement.LINES_MAX,
     )
+
+
+def _called(realm: Realm) -> Words:
+    return _("Live") if realm.pk == LIVE else format_lazy(_("Sandbox {number}"), number=realm.pk)
 
 
 def _realm(colleague: Colleague) -> Realm:

@@ -83,5 +83,5 @@ def test_a_day_asks_the_same_however_much_was_booked(
     for _ in range(2):
         paid(power_bank)
         viewer.get(address)
-        with django_assert_num_queries(7):  # type: ignore[attr-defined]
+        with django_assert_num_queries(8):  # type: ignore[attr-defined]
             viewer.get(address)
