@@ -14,13 +14,14 @@ from kernel.refusal import SecondNeeded
 from orders.models import Obligation, Order
 from orders.refusals import DeductionInFlight, OrderState
 from orders.services.age import waive_late_fees
-from orders.services.promise import keep_promise
-from orders.services.tell import news_of, tell
+from orders.services.promise import note_less_owed
+from orders.services.tell import tell
 
 
 @transaction.atomic
 def waive_fees(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Order:
-    """The late fees of the order that are owed now are forgiven. Where nothing else was owed, it is done.
+    """The late fees of the order that are owed now are forgiven. Where nothing else was owed, it is done;
+    where nothing else was late, it is not overdue any more.
 
     A debt that stays overdue goes on accruing them, up to the cap of what they may come to in all.
 
@@ -39,11 +40,9 @@ def waive_fees(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Order
         row.order = order
     deltas = waive_late_fees(order, every, by=by, at=at)
     order.record("fees_waived", by=by, at=at, note=reason)
-    if not any(row.owed for row in every):
-        deltas.append(keep_promise(order, at=at))
-        order.record("deducted", by=by, at=at)
-        tell([news_of(order, "order.deducted")], realm_id=order.realm_id, at=at)
-    change_profiles(deltas, at=at)
+    changes, news = note_less_owed(order, every, by=by, at=at)
+    change_profiles([*deltas, *changes], at=at)
+    tell(news, realm_id=order.realm_id, at=at)
     if order.state == Order.State.DEDUCTED:
         credit.leave_orders([order.agreement_id], by=by, at=at)
     return order
