@@ -75,7 +75,8 @@ def fitting(usable: Iterable[Instrument], amount: Money) -> list[Instrument]:
 def taken_today(usable: Iterable[Instrument], zones: Mapping[UUID, str], *, at: datetime) -> dict[UUID, int]:
     """What went today, or is on its way, from each of these that has a limit a day (minor units).
 
-    A day is one of its person's, and what they paid by themselves is among it. Nobody limited, nothing asked.
+    A day is one of its person's, and what they paid by themselves is among it; what went in another currency than the
+    limit's is not. Nobody limited, nothing asked.
     """
     limited = {row.id: row for row in usable if row.daily_minor is not None}
     if not limited:
@@ -86,9 +87,10 @@ def taken_today(usable: Iterable[Instrument], zones: Mapping[UUID, str], *, at: 
         prepared_at__gt=at - A_DAY_AT_MOST,
     )
     found: dict[UUID, int] = {}
-    for key, person_id, minor, then in rows.values_list("instrument_id", "person_id", "amount_minor", "prepared_at"):
+    told = rows.values_list("instrument_id", "person_id", "amount_minor", "currency", "prepared_at")
+    for key, person_id, minor, currency, then in told:
         zone = ZoneInfo(zones[person_id])
-        if then.astimezone(zone).date() == at.astimezone(zone).date():
+        if currency == limited[key].limits.currency and then.astimezone(zone).date() == at.astimezone(zone).date():
             found[key] = found.get(key, 0) + minor
     return found
 

@@ -108,6 +108,11 @@ INVARIANTS = [
         """,
     ),
     Invariant(
+        "what_is_forgiven_was_not_paid",
+        "Nothing was paid of what was waived: of what was paid in part, that part stays, and is paid.",
+        "SELECT id, amount_minor, paid_minor FROM orders_obligation WHERE state = 'waived' AND paid_minor > 0",
+    ),
+    Invariant(
         "paid_is_what_was_taken",
         "What is paid of an obligation equals what deductions took for it and channels left, unless paid elsewhere.",
         """

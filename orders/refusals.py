@@ -162,6 +162,15 @@ class PlanAgreed(Refusal):
     code, title = "plan_agreed", _("The person pays by a plan that was agreed; nothing is collected before its dates.")
 
 
+class PaidByHand(Refusal):
+    """A channel took it back, or a return did not stand: nobody but the person has it debited again."""
+
+    code, title = (
+        "paid_by_hand",
+        _("A bank took this back, or a return did not stand: only the person themselves can have it debited."),
+    )
+
+
 class NotObjectionable(Refusal):
     """Only a refusal can be objected to, and only once."""
 

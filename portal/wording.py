@@ -62,6 +62,7 @@ HAPPENED = {
     "return_lost": _("The return was looked into, and we bear it"),
     "owed_again": _("The channel took a debit back: the person owes it again"),
     "taken_back": _("The channel took a debit back, and the person owes nothing"),
+    "caught_up": _("What was late is paid; the rest is due by its plan"),
     "deducted": _("Everything is collected"),
 }
 PURPOSES = {

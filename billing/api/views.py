@@ -31,6 +31,8 @@ class CollectOrder(MerchantView):
             refusals.OrderState,
             refusals.DeductionInFlight,
             refusals.WrittenOff,
+            refusals.PaidByHand,
+            refusals.PlanAgreed,
             NoInstrument,
             AboveLimits,
             OrderPaused,

@@ -105,7 +105,7 @@ def prepare_for_order(
     """Claim what one order owes, or a part of it, for somebody who wants it paid now.
 
     Raises:
-        NotFound, OrderState, DeductionInFlight: as orders.lock_owed says.
+        NotFound, OrderState, DeductionInFlight, WrittenOff, PaidByHand: as orders.lock_owed says.
         NoInstrument: there is nothing to take it from.
         AboveLimits: the person's limits do not let others take it from anything they have today.
         AmountInvalid: more than is owed, or nothing.

@@ -1,14 +1,15 @@
 """A channel takes money back: it is noted at once, heard against where the channel hears, and borne by somebody."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from billing.bearing import Terms, read_terms
-from billing.models import Case, Deduction, DeductionLine, Dispute, DisputeLine, DisputePolicy
+from billing.models import Case, Deduction, DeductionLine, Dispute, DisputeLine, DisputePolicy, Return
 from billing.refusals import DisputeClosed
 from billing.services import tell
 from billing.services.disputed_lines import gone_of, lines_of, lock_collected, refuse_in_flight, service_of
@@ -22,7 +23,7 @@ from ledger import rules as book
 from ledger import services as ledger
 from merchants.services import News, publish
 from orders import services as orders
-from orders.models import Order
+from orders.models import Order, Pause
 
 TAKEN_BACK, GIVEN_WAY = "taken_back", "dispute_won"
 #: Cases of money that a channel took back and that was not there: it stands in suspense.
@@ -183,6 +184,7 @@ def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str
     dispute.record("lost", by=by, at=at, bearer=bearer, reason=because)
     if owing:
         orders.owe_again(gone, by=by, at=at)
+        _stand_still_for_returns({line.order_id for line, _ in pairs}, by=by, at=at)
     else:
         ours = bearer == Dispute.Bearer.PLATFORM
         orders.bear(gone, ours=ours, by=by, at=at, dispute=dispute.public_id)
@@ -190,6 +192,14 @@ def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str
     publish_dispute(dispute, "dispute.lost", at=at)
     if owing:
         tell.taken_back(dispute, at=at)
+
+
+def _stand_still_for_returns(order_ids: Collection[UUID], *, by: Actor, at: datetime) -> None:
+    """Where goods are on their way back and nothing went ahead of them, what is owed again waits for their end too."""
+    waiting = Return.objects.filter(order_id__in=order_ids, state__in=Return.LIVE)
+    nothing_ahead = Q(advance__isnull=True) | Q(advance__returned_minor=0)
+    for order_id in sorted(set(waiting.filter(nothing_ahead).values_list("order_id", flat=True))):
+        orders.pause_order(order_id, Pause.Reason.RETURN, by=by, at=at)
 
 
 def _hold(dispute: Dispute, lines: Sequence[DeductionLine]) -> None:

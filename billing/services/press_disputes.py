@@ -12,7 +12,7 @@ from billing.models import Dispute
 from billing.services import answers, disputes
 from kernel.actor import Actor
 from kernel.refusal import Busy
-from kernel.sweeps import Sweep
+from kernel.sweeps import Sweep, each
 
 PRESSER = Actor.system("disputes")
 log = structlog.get_logger(__name__)
@@ -21,14 +21,13 @@ WAIT, ASK_EVERY = timedelta(minutes=1), timedelta(days=1)
 
 
 def press_disputes(realm_id: int, *, at: datetime, limit: int = 100) -> int:
-    """See to the disputes that are due. Returns how many."""
-    rows = _take_turn(realm_id, at=at, limit=limit)
-    for row in rows:
-        try:
-            _press(row, at=at)
-        except Busy:
-            log.info("dispute_waits", dispute=row.public_id)
-    return len(rows)
+    """See to the disputes that are due, each by itself. Returns how many.
+
+    Raises:
+        Exception: the last of those that went wrong; they are due again soon, behind the others.
+    """
+    rows = {row.public_id: row for row in _take_turn(realm_id, at=at, limit=limit)}
+    return each(rows, lambda key: _press_or_wait(rows[key], at=at), told="dispute_not_pressed")
 
 
 @transaction.atomic
@@ -38,6 +37,13 @@ def _take_turn(realm_id: int, *, at: datetime, limit: int) -> list[Dispute]:
     rows = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
     Dispute.objects.filter(pk__in=[row.id for row in rows]).update(act_at=at + WAIT)
     return rows
+
+
+def _press_or_wait(row: Dispute, *, at: datetime) -> None:
+    try:
+        _press(row, at=at)
+    except Busy:
+        log.info("dispute_waits", dispute=row.public_id)
 
 
 def _press(row: Dispute, *, at: datetime) -> None:

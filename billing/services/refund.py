@@ -111,8 +111,7 @@ def prepare_refund(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> 
     lowered = min(asked.amount_minor, found.owed.minor)
     back = Money(asked.amount_minor - lowered, kept.currency)
     refund = _written(found.order, asked, lowered, by=by, at=at)
-    if lowered:
-        orders.lower_total(order_id, found.order.total.minor - lowered, asked.reason, by=by, at=at)
+    _take_off(found, asked, lowered, kept, by=by, at=at)
     if not back:
         refund.succeed(at=at)
         refund.record("succeeded", by=by, at=at)
@@ -124,6 +123,15 @@ def prepare_refund(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> 
     ledger.post([ledger.Fact(refund.id, "refund_asked", moves, order_id)], realm_id=refund.realm_id, at=at)
     orders.stop_for_refund(order_id, by=by, at=at)
     return refund, parts, True
+
+
+def _take_off(found: Refundable, asked: Asked, lowered: int, kept: Money, *, by: Actor, at: datetime) -> None:
+    """So much is no longer owed; and no late fee is either, where the merchant keeps nothing of the order."""
+    order, everything = found.order, found.owed.minor + kept.minor
+    if lowered:
+        orders.lower_total(order.id, order.total.minor - lowered, asked.reason, by=by, at=at)
+    if asked.amount_minor == everything and not (asked.advanced or order.advanced_minor):
+        orders.forgive_refunded(order.id, by=by, at=at)
 
 
 def _known(order_id: UUID, asked: Asked) -> Refund | None:

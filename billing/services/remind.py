@@ -35,19 +35,15 @@ DAYS, DAYS_MAX = (1, 3, 7, 15, 30), 120
 _OVERDUE = Question(
     """
 SELECT o.id, s.day FROM orders_obligation o
-JOIN orders_order d ON d.id = o.order_id
-JOIN accounts_person p ON p.id = o.person_id
 CROSS JOIN LATERAL (
-    SELECT max(day) AS day FROM unnest($3::int[]) day
-    WHERE day <= greatest(1, 1 + o.overdue_days - greatest(0,
-        (d.overdue_at AT TIME ZONE p.zone)::date - (o.due_at AT TIME ZONE p.zone)::date))) s
-WHERE o.realm_id = $1 AND o.day_end_at IS NOT NULL AND o.day_end_error = '' AND o.overdue_days < $4
-  AND o.state = 'overdue' AND o.kind = 'principal' AND o.in_flight IS NULL AND d.overdue_at <= $2
+    SELECT max(day) AS day FROM unnest($2::int[]) day WHERE day <= greatest(1, 1 + o.overdue_days - o.grace_days)) s
+WHERE o.realm_id = $1 AND o.day_end_at IS NOT NULL AND o.day_end_error = '' AND o.overdue_days < $3
+  AND o.state = 'overdue' AND o.kind <> 'late_fee' AND o.in_flight IS NULL
   AND NOT EXISTS (SELECT 1 FROM accounts_notice n
-                  WHERE n.about = o.id AND n.stage = $5 || s.day AND n.due_at = o.due_at)
-ORDER BY o.day_end_at, o.id LIMIT $6
+                  WHERE n.about = o.id AND n.stage = $4 || s.day AND n.due_at = o.due_at)
+ORDER BY o.day_end_at, o.id LIMIT $5
 """,
-    ["bigint", "timestamptz", "int[]", "int", "text", "int"],
+    ["bigint", "int[]", "int", "text", "int"],
 )
 
 
@@ -150,7 +146,7 @@ def remind_of_due(realm_id: int, stage: str, before: timedelta, until: timedelta
 @transaction.atomic
 def remind_of_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     """What has been overdue for so many days that its person is to hear of it."""
-    days = dict(_OVERDUE.rows(realm_id, at, list(DAYS), DAYS_MAX, COLLECTION, limit))
+    days = dict(_OVERDUE.rows(realm_id, list(DAYS), DAYS_MAX, COLLECTION, limit))
     if not days:
         return 0
     rows = _WITH_MERCHANTS.rows(list(days))

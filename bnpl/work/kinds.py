@@ -148,8 +148,8 @@ KINDS: Mapping[str, Kind] = {
         rows=Rows(
             model=Obligation,
             column="day_end_at",
-            where="day_end_error = '' AND in_flight IS NULL AND kind = 'principal'",
-            look={"day_end_error__exact": "", "in_flight__isnull": "True", "kind__exact": "principal"},
+            where="day_end_error = '' AND in_flight IS NULL AND kind <> 'late_fee'",
+            look={"day_end_error__exact": "", "in_flight__isnull": "True", "kind__in": "principal,advance"},
         ),
     ),
     "day_ends_failed": Kind(

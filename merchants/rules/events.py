@@ -17,6 +17,7 @@ TYPES: dict[str, str] = {
     "order.deducted": "ord",
     "order.overdue": "ord",
     "order.rescheduled": "ord",
+    "order.caught_up": "ord",
     "deduction.succeeded": "ord",
     "deduction.failed": "ord",
     "obligation.paid": "ord",

@@ -1,6 +1,7 @@
 from orders.models.concern import Concern, ConcernEvent, EasePolicy, Message
-from orders.models.obligation import Obligation, ObligationEvent, Pause, Plan
+from orders.models.obligation import Obligation, ObligationEvent
 from orders.models.order import Order, OrderEvent
+from orders.models.schedule import Pause, Plan
 
 __all__ = [
     "Concern",

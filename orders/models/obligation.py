@@ -1,15 +1,13 @@
 from datetime import datetime
-from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
 from django_fsm import transition
 
 from accounts.models import Person
 from kernel import guards
 from kernel.lifecycle import Lifecycle, StateField
-from kernel.models import History, Identified, Realm
+from kernel.models import History, Realm
 from kernel.money import Money
 from merchants.models import Merchant
 from orders.models.order import Order
@@ -44,6 +42,8 @@ class Obligation(Lifecycle):
     #: What stands in the book as owed; and what its person may still pay, a debt the book has given up among it.
     OWED = (State.PENDING, State.OVERDUE)
     PAYABLE = (*OWED, State.WRITTEN_OFF)
+    #: What days are counted on: late fees are of a debt, and have no days of their own.
+    AGEING = (Kind.PRINCIPAL, Kind.ADVANCE)
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
     order = models.ForeignKey(Order, models.PROTECT, related_name="obligations")
@@ -67,6 +67,8 @@ class Obligation(Lifecycle):
     attempts = models.PositiveSmallIntegerField(default=0)
     #: The attempts to come, `[{at, instrument, reason}]`, and the last failure, `{code, class, at}`.
     plan = models.JSONField(default=list, blank=True)
+    #: Only its person's own hand pays it: a channel took it back, or a return did not stand. A plan ends that.
+    by_hand = models.BooleanField(default=False)
     #: When the person moved the next attempt; they may once.
     moved_at = models.DateTimeField(null=True, blank=True)
     last_failure = models.JSONField(null=True, blank=True)
@@ -76,6 +78,8 @@ class Obligation(Lifecycle):
     #: The next end of a day of the person's that is to be counted; days on which the clock stood still never are.
     day_end_at = models.DateTimeField(null=True, blank=True)
     overdue_days = models.PositiveIntegerField(default=0)
+    #: How many of them had passed when it fell overdue: its days of grace.
+    grace_days = models.PositiveIntegerField(default=0)
     bucket = models.CharField(max_length=5, blank=True)
     #: Late fee so far in 1/10,000 minor units, so that no day's share is lost to rounding.
     fee_units = models.BigIntegerField(default=0)
@@ -107,6 +111,10 @@ class Obligation(Lifecycle):
                 name="what_stands_still_is_not_due",
                 condition=Q(paused_at__isnull=True)
                 | Q(collect_at__isnull=True, overdue_from__isnull=True, day_end_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="what_is_paid_by_hand_is_not_planned",
+                condition=Q(by_hand=False) | Q(collect_at__isnull=True, plan=[]),
             ),
             models.CheckConstraint(
                 name="in_flight_means_not_due", condition=Q(in_flight__isnull=True) | Q(collect_at__isnull=True)
@@ -168,29 +176,37 @@ class Obligation(Lifecycle):
     @transition(field=state, source=State.PENDING, target=State.OVERDUE)
     def fall_overdue(self, *, days: int, bucket: str, day_end_at: datetime | None) -> None:
         self.overdue_from, self.overdue_days, self.bucket, self.day_end_at = None, days, bucket, day_end_at
+        self.grace_days = days
 
     @transition(field=state, source=State.OVERDUE, target=State.PENDING)
     def start_anew(self) -> None:
         """A new date was agreed: it is not overdue any more, and its days are counted from there."""
-        self.overdue_days, self.bucket, self.day_end_at = 0, "", None
+        self.overdue_days, self.grace_days, self.bucket, self.day_end_at = 0, 0, "", None
 
     @transition(field=state, source=State.PAID, target=State.OVERDUE)
     def owe_again(self, amount: Money, *, day_end_at: datetime | None) -> None:
         """A channel has taken back what was paid. Its days are counted anew, and nothing is tried by itself."""
         self.paid_minor -= amount.minor
-        self.plan, self.overdue_days, self.bucket, self.day_end_at = [], 0, "", day_end_at
+        self.plan, self.by_hand = [], True
+        self.overdue_days, self.grace_days, self.bucket, self.day_end_at = 0, 0, "", day_end_at
 
     @transition(field=state, source=[State.PENDING, State.OVERDUE], target=None)
     def owe_more(self, amount: Money) -> None:
-        """A part that was paid of it was taken back; it stays due when it is."""
+        """Another part that was paid of it was taken back, of what only its person's own hand pays."""
         self.paid_minor -= amount.minor
-        self.wait_for_next()
+
+    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=None)
+    def part_with(self, amount: Money) -> None:
+        """A part that was paid of it was taken back, and is owed beside it: as much is left of it to pay as before."""
+        self.paid_minor -= amount.minor
+        self.amount_minor -= amount.minor
 
     @transition(field=state, source=State.PENDING, target=None)
     def put_off(self, amount: Money, *, due_at: datetime, overdue_from: datetime) -> None:
         """So much of it is due later; it is collected then, and the person may move that date once."""
         self.amount_minor, self.due_at, self.overdue_from = amount.minor, due_at, overdue_from
         self.moved_at = self.last_failure = None
+        self.by_hand = False
         self.plan = [{"at": due_at.isoformat(), "instrument": None, "reason": "due"}]
         self.wait_for_next()
 
@@ -213,7 +229,7 @@ class Obligation(Lifecycle):
         self.plan = [p | {"at": (datetime.fromisoformat(p["at"]) + stood).isoformat()} for p in self.plan]
         self.overdue_from = at + self.overdue_left if self.overdue_left is not None else None
         self.paused_at = self.overdue_left = None
-        ages = self.state == self.State.OVERDUE and self.kind == self.Kind.PRINCIPAL
+        ages = self.state == self.State.OVERDUE and self.kind in self.AGEING
         self.day_end_at = day_end_at if ages else None
         self.wait_for_next()
 
@@ -234,64 +250,3 @@ class Obligation(Lifecycle):
     def write_off(self) -> None:
         self.written_off_minor = self.amount_minor - self.paid_minor
         self._rest()
-
-
-class Plan(Identified):
-    """The attempts to come, as they were planned at one time and why. The latest one counts. Append-only.
-
-    The first is not among them: what has just become due is collected when it is due.
-    """
-
-    prefix = "pln"
-    append_only: ClassVar[bool] = True
-
-    class Why(models.TextChoices):
-        FAILED = "failed"
-        PUT_OFF = "put_off"
-        MOVED = "moved"
-        RESUMED = "resumed"
-        OTHER_INSTRUMENT = "other_instrument"
-        NO_INSTRUMENT = "no_instrument"
-        EASED = "eased"
-
-    obligation = models.ForeignKey(Obligation, models.PROTECT, related_name="plans")
-    person = models.ForeignKey(Person, models.PROTECT, related_name="+")
-    why = models.CharField(max_length=16, choices=Why.choices)
-    attempts = models.JSONField(default=list, blank=True)
-    at = models.DateTimeField()
-    recorded_at = models.DateTimeField(db_default=Now())
-
-    class Meta:
-        ordering = ["obligation_id", "id"]
-        triggers = guards.append_only()
-
-
-class Pause(Identified):
-    """Why an order's clock stands still, from when, and until when. Each reason holds it by itself."""
-
-    prefix = "pau"
-
-    class Reason(models.TextChoices):
-        PROBLEM = "problem_reported"
-        RETURN = "return_under_way"
-        REFUND = "refund_in_flight"
-        HARDSHIP = "hardship"
-        OUTAGE = "channel_outage"
-
-    order = models.ForeignKey(Order, models.PROTECT, related_name="pauses")
-    reason = models.CharField(max_length=20, choices=Reason.choices)
-    began_at = models.DateTimeField()
-    began_by = models.CharField(max_length=80)
-    ended_at = models.DateTimeField(null=True, blank=True)
-    ended_by = models.CharField(max_length=80, blank=True)
-
-    class Meta:
-        ordering = ["-id"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["order", "reason"], name="a_reason_holds_once", condition=Q(ended_at__isnull=True)
-            ),
-            models.CheckConstraint(
-                name="a_pause_ends_after_it_began", condition=Q(ended_at__isnull=True) | Q(ended_at__gte=F("began_at"))
-            ),
-        ]

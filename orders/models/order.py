@@ -191,7 +191,7 @@ class Order(Lifecycle):
 
     @transition(field=state, source=State.OVERDUE, target=State.COMPLETED)
     def start_anew(self) -> None:
-        """New dates were agreed: nothing of it is overdue any more, though its promise was broken."""
+        """New dates were agreed, or what was late is paid: nothing of it is overdue any more, though it was."""
 
     @transition(
         field=state,

@@ -34,7 +34,7 @@ from orders.services.start import (
     expire_unconfirmed,
     open_order,
 )
-from orders.services.waive import waivable, waive_fees
+from orders.services.waive import forgive_refunded, waivable, waive_fees
 
 __all__ = [
     "DAYS_ENDING",
@@ -62,6 +62,7 @@ __all__ = [
     "ease",
     "expire_unconfirmed",
     "foresee_ease",
+    "forgive_refunded",
     "give_back",
     "go_on_after_refund",
     "grant_ease",

@@ -54,6 +54,8 @@ def owe_advance(order_id: UUID, amount: Money, *, cause: UUID, by: Actor, at: da
         amount_minor=amount.minor,
         state=Obligation.State.OVERDUE,
         due_at=at,
+        by_hand=True,
+        day_end_at=rules.next_midnight(at, order.person.zone),
     )
     if order.pauses.filter(ended_at__isnull=True).exists():
         obligation.stand_still(at=at)

@@ -44,7 +44,7 @@ def _late(limit: int) -> Reading[tuple[UUID]]:
 def _ended(limit: int) -> Reading[tuple[UUID, UUID]]:
     """Overdue obligations whose day has ended and may be counted, each with its order."""
     held = Obligation.objects.filter(order=OuterRef("order"), in_flight__isnull=False)
-    due = Obligation.objects.filter(~Exists(held), day_end_error="", kind=Obligation.Kind.PRINCIPAL)
+    due = Obligation.objects.filter(~Exists(held), day_end_error="", kind__in=Obligation.AGEING)
     return Reading(
         lambda realm, at: (
             due.filter(realm_id=realm, day_end_at__lte=at)
@@ -88,9 +88,9 @@ def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     orders = {order.id: order for order in locked.order_by("pk")}
     rows = _LATE_OF.rows(realm_id, at, list(orders)) if orders else []
     for row in rows:
-        zone = row.zone
-        days = rules.days_between(row.due_at, at, zone)
-        ages = row.kind == Obligation.Kind.PRINCIPAL
+        zone, began = row.zone, (row.overdue_from or at) - orders[row.order_id].grace
+        days = rules.days_between(began, at, zone)  # not from its due day: the clock may have stood still since
+        ages = row.kind in Obligation.AGEING
         ends = rules.next_midnight(at, zone) if ages else None
         row.fall_overdue(days=days, bucket=rules.bucket_of(days), day_end_at=ends)
     record_all(rows, "overdue", by=OVERDUE, at=at, data=[{"bucket": row.bucket} for row in rows])
@@ -143,7 +143,7 @@ def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> None:
     """Every day of these obligations that has ended by now, in the order in which the days ended."""
     orders = {order.id: order for order in _BILLED.rows(list(set(order_ids.values())))}
     every = _OF_ORDERS.rows(list(orders))
-    fees: dict[UUID, Obligation] = {}
+    fees: dict[tuple[UUID, bool], Obligation] = {}
     last: dict[UUID, int] = {}
     charged: dict[UUID, int] = {}
     for row in every:
@@ -151,7 +151,7 @@ def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> None:
         charged[row.order_id] = charged.get(row.order_id, 0) + row.fee_units
         last[row.order_id] = max(row.sequence, last.get(row.order_id, 0))
         if row.kind == Obligation.Kind.LATE_FEE and row.state == Obligation.State.OVERDUE and row.owed:
-            fees[row.order_id] = row
+            fees[row.order_id, row.by_hand] = row
     held = {row.order_id for row in every if row.in_flight}
     rows = [row for row in every if row.id in order_ids and row.order_id not in held]
     zones = {row.person_id: row.zone for row in every}
@@ -173,6 +173,8 @@ def _close_day(
 ) -> dict[Obligation, Money]:
     """One day: counted, its bucket, its late fees, which are returned. A change of bucket is a line of history.
 
+    What was given back ahead of a return costs no fee: it is on what was bought.
+
     The cap is an order's, however many parts of it are overdue: `charged` is what all of them have come to so far.
     """
     aged, accrued = [], {}
@@ -180,7 +182,8 @@ def _close_day(
         order, days, before, was = row.order, row.overdue_days + 1, row.fee_units, row.bucket
         others = charged[row.order_id] - before
         cap = rules.cap_left(order.total.bps(order.late_fee_cap_bps).minor, others)
-        units, whole = rules.fee_after(before, row.owed.minor, order.late_fee_daily_bps, cap_minor=cap)
+        costs = row.owed.minor if row.kind == Obligation.Kind.PRINCIPAL else 0
+        units, whole = rules.fee_after(before, costs, order.late_fee_daily_bps, cap_minor=cap)
         charged[row.order_id] = others + units
         row.age(days=days, bucket=rules.bucket_of(days), fee_units=units)
         row.day_end_at = rules.next_midnight(at, zones[row.person_id])
@@ -193,21 +196,24 @@ def _close_day(
 
 
 def _accrue(
-    accrued: dict[Obligation, Money], fees: dict[UUID, Obligation], last: dict[UUID, int], *, at: datetime
+    accrued: dict[Obligation, Money], fees: dict[tuple[UUID, bool], Obligation], last: dict[UUID, int], *, at: datetime
 ) -> None:
-    """The day's late fees are owed beside the debts they are for, collected with them, and booked as income."""
+    """The day's late fees are owed beside the debts they are for, collected with them, and booked as income.
+
+    Of one order that is one obligation, and another for the debts that are left to their person's own hand.
+    """
     if not accrued:
         return
     new, more = [], []
-    sums: dict[UUID, tuple[Obligation, Money]] = {}
+    sums: dict[tuple[UUID, bool], tuple[Obligation, Money]] = {}
     for row, amount in accrued.items():
-        first, so_far = sums.get(row.order_id, (row, Money(0, amount.currency)))
-        sums[row.order_id] = first, so_far + amount
-    for row, amount in sums.values():
-        fee = fees.get(row.order_id)
+        first, so_far = sums.get((row.order_id, row.by_hand), (row, Money(0, amount.currency)))
+        sums[row.order_id, row.by_hand] = first, so_far + amount
+    for beside, (row, amount) in sums.items():
+        fee = fees.get(beside)
         if fee is None:
             last[row.order_id] += 1
-            fee = fees[row.order_id] = _fee(row, amount, sequence=last[row.order_id])
+            fee = fees[beside] = _fee(row, amount, sequence=last[row.order_id])
             new.append((fee, amount))
         else:
             fee.accrue(amount)
@@ -240,15 +246,23 @@ def _fee(row: Obligation, amount: Money, *, sequence: int) -> Obligation:
         amount_minor=amount.minor,
         state=Obligation.State.OVERDUE,
         due_at=row.due_at,
+        by_hand=row.by_hand,
     )
 
 
 def waive_late_fees(order: Order, rows: Sequence[Obligation], *, by: Actor, at: datetime) -> list[Delta]:
-    """The late fees among an order's locked obligations are forgiven; what that changes for the person."""
-    fees = [row for row in rows if row.kind == Obligation.Kind.LATE_FEE and row.owed]
+    """The late fees among an order's locked obligations are forgiven; what that changes for the person.
+
+    Of one that was paid in part that part stays: it comes to no more, and is paid.
+    """
+    fees = [row for row in rows if row.kind == Obligation.Kind.LATE_FEE and row.state in Obligation.OWED]
     owed = [row.owed for row in fees]
     for row in fees:
-        row.waive()
+        if row.paid_minor:
+            row.lower(row.paid)
+            row.finish()
+        else:
+            row.waive()
     lines = record_all(fees, "waived", by=by, at=at)
     facts = [
         Fact(line.id, "late_fee_waived", rules.fee_waiver_moves(fee, order.terms), order.id)
@@ -270,7 +284,7 @@ DAYS_ENDING = Sweep(
     name="days",
     act=close_days,
     first="SELECT min(day_end_at) FROM orders_obligation o WHERE realm_id = %(realm)s AND day_end_at IS NOT NULL"
-    " AND day_end_error = '' AND kind = 'principal' AND NOT EXISTS"
+    " AND day_end_error = '' AND kind <> 'late_fee' AND NOT EXISTS"
     " (SELECT 1 FROM orders_obligation held WHERE held.order_id = o.order_id AND held.in_flight IS NOT NULL)",
     work=Obligation,
     column="day_end_at",

@@ -15,7 +15,7 @@ from kernel.refusal import NotFound
 from kernel.transactions import joined
 from kernel.writes import insert_all, update_all
 from orders.models import Obligation, Order, Plan
-from orders.refusals import DeductionInFlight, OrderState, WrittenOff
+from orders.refusals import DeductionInFlight, OrderState, PaidByHand, WrittenOff
 
 #: The class of the advisory locks that name a person whose dues are being claimed.
 TURN = 1
@@ -67,12 +67,14 @@ def lock_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Obligatio
 def lock_owed(order_id: UUID, *, lost: bool) -> tuple[Order, list[Obligation]]:
     """What is owed of one order, locked with it, for somebody who wants to pay or collect now.
 
-    A debt given up as `lost` is among it for its person, who may pay it, and for nobody who asks for it.
+    A debt given up as `lost`, and one that is left to its person's own hand, are among it for them, who may pay them,
+    and for nobody who asks for it.
 
     Raises:
         NotFound: there is no such order.
         OrderState: nothing is owed of it.
         WrittenOff: it was given up as lost.
+        PaidByHand: it is left to its person's own hand.
         DeductionInFlight: it is being collected already.
     """
     order = Order.objects.locked(order_id)
@@ -85,7 +87,10 @@ def lock_owed(order_id: UUID, *, lost: bool) -> tuple[Order, list[Obligation]]:
     owed = [obligation for obligation in obligations if obligation.state in payable]
     if not owed:
         raise WrittenOff
-    return order, owed
+    asked = owed if lost else [obligation for obligation in owed if not obligation.by_hand]
+    if not asked:
+        raise PaidByHand
+    return order, asked
 
 
 def lock_owed_by(person_id: UUID, order_ids: Collection[UUID] | None = None) -> list[Obligation]:
@@ -101,10 +106,9 @@ def lock_owed_by(person_id: UUID, order_ids: Collection[UUID] | None = None) -> 
 
 
 def lock_unplanned_of(person_id: UUID) -> list[Obligation]:
-    """What a person owes that nothing is planned for, oldest first, locked."""
-    owed = Obligation.objects.filter(
-        person_id=person_id, state__in=Obligation.OWED, plan=[], in_flight__isnull=True, paused_at__isnull=True
-    )
+    """What a person owes that nothing is planned for and is not left to their own hand, oldest first, locked."""
+    owed = Obligation.objects.filter(person_id=person_id, state__in=Obligation.OWED, plan=[], by_hand=False)
+    owed = owed.filter(in_flight__isnull=True, paused_at__isnull=True)
     return list(owed.select_for_update(of=("self",), no_key=True).select_related("person").order_by("pk"))
 
 

@@ -17,7 +17,7 @@ from ledger.rules import Account, Move
 from ledger.services import Fact
 from orders import rules
 from orders.models import Obligation, Order
-from orders.services.promise import change_for, keep_promise
+from orders.services.promise import change_for, less_owed
 from orders.services.tell import news_of, news_of_obligation, tell
 
 _ORDERS_OF = Reading(lambda keys: Obligation.objects.filter(pk__any=keys).values_list("order_id"), ["uuid[]"])
@@ -44,6 +44,8 @@ class Payment:
 def receive(payments: Sequence[Payment], *, by: Actor, at: datetime) -> list[Order]:
     """Money has arrived for these obligations of one realm: it is booked, and orders paid in full are done.
 
+    An order of which everything late is paid is not overdue any more, though parts of it are due later.
+
     The caller has made sure that each payment is reported once (its deduction's state moves once).
     Returns the orders, each as it stands now.
     """
@@ -67,11 +69,14 @@ def receive(payments: Sequence[Payment], *, by: Actor, at: datetime) -> list[Ord
     record_all(finished, "paid", by=by, at=at)
     record_all([row for row in paid if row.owed], "part_paid", by=by, at=at)
     news = [news_of_obligation(row, "obligation.paid") for row in finished]
-    done = [order for order in orders.values() if not any(row.owed for row in siblings[order.id])]
-    for order in done:
-        deltas.append(keep_promise(order, at=at))
-        news.append(news_of(order, "order.deducted"))
+    ends = {order: less_owed(order, siblings[order.id], at=at) for order in orders.values()}
+    deltas += [delta for delta in ends.values() if delta is not None]
+    done = [order for order in ends if order.state == Order.State.DEDUCTED]
+    caught = [order for order, delta in ends.items() if delta is not None and order not in done]
     record_all(done, "deducted", by=by, at=at)
+    record_all(caught, "caught_up", by=by, at=at)
+    news += [news_of(order, "order.deducted") for order in done]
+    news += [news_of(order, "order.caught_up") for order in caught]
     change_profiles(deltas, at=at)
     credit.leave_orders([order.agreement_id for order in done], by=by, at=at)
     realm_id = paid[0].realm_id

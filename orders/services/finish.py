@@ -32,7 +32,7 @@ from orders.refusals import (
 )
 from orders.services.age import waive_late_fees
 from orders.services.pause import hold_reported
-from orders.services.promise import change_for, keep_promise
+from orders.services.promise import change_for, keep_promise, note_less_owed
 from orders.services.tell import news_of, news_of_obligation, tell
 
 
@@ -159,14 +159,11 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
     deltas = [change_for(order, outstanding_minor=total - before.minor)]
     deltas += waive_late_fees(order, [] if total else every, by=by, at=at)
     news = [news_of(order, "order.modified", reason=reason)]
-    if not any(obligation.owed for obligation in every):
-        deltas.append(keep_promise(order, at=at))
-        order.record("deducted", by=by, at=at)
-        news.append(news_of(order, "order.deducted"))
-    _settle_credit(order, deltas, by=by, at=at)
+    changes, ends = note_less_owed(order, every, by=by, at=at)
+    _settle_credit(order, [*deltas, *changes], by=by, at=at)
     moves = rules.reduction_moves(before, order.total, order.terms)
     ledger.post([Fact(line.id, "modified", moves, order.id)], realm_id=order.realm_id, at=at)
-    tell(news, realm_id=order.realm_id, at=at)
+    tell([*news, *ends], realm_id=order.realm_id, at=at)
     return order
 
 

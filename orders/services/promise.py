@@ -1,10 +1,16 @@
-"""A promise kept: what the end of an owed order means for its person."""
+"""A promise kept, or caught up with: what it means for its person that less is owed of an order."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from credit.used import Delta
-from orders.models import Order
+from kernel.actor import Actor
+from merchants.services import News
+from orders.models import Obligation, Order
+from orders.services.tell import news_of
+
+_LATE = (Obligation.State.OVERDUE, Obligation.State.WRITTEN_OFF)
 
 
 def change_for(order: Order, **changes: Any) -> Delta:
@@ -24,3 +30,28 @@ def keep_promise(order: Order, *, at: datetime) -> Delta:
         score_step="cleared" if breached else "kept",
         order_id=order.id,
     )
+
+
+def less_owed(order: Order, rows: Sequence[Obligation], *, at: datetime) -> Delta | None:
+    """Less is owed of an order's obligations: it is done where nothing is, overdue no more where nothing left is late.
+
+    Returns what that changes for its person; None where it stays as it was.
+    """
+    if not any(row.owed for row in rows):
+        return keep_promise(order, at=at)
+    if order.state != Order.State.OVERDUE or any(row.state in _LATE for row in rows):
+        return None
+    order.start_anew()
+    return change_for(order, overdue_orders=-1)
+
+
+def note_less_owed(
+    order: Order, rows: Sequence[Obligation], *, by: Actor, at: datetime
+) -> tuple[list[Delta], list[News]]:
+    """The same, with its line of the order's history, and what its merchant hears of it."""
+    delta = less_owed(order, rows, at=at)
+    if delta is None:
+        return [], []
+    done = order.state == Order.State.DEDUCTED
+    order.record("deducted" if done else "caught_up", by=by, at=at)
+    return [delta], [news_of(order, "order.deducted" if done else "order.caught_up")]

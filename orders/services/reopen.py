@@ -1,6 +1,6 @@
 """A channel takes back what it had collected: what was paid is owed again, or somebody else bears it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -45,7 +45,8 @@ def reopenable(obligation_ids: Collection[UUID]) -> bool:
 def owe_again(gone: Sequence[TakenBack], *, by: Actor, at: datetime) -> None:
     """What was paid of these obligations is owed again, at once, and their orders are overdue.
 
-    Nothing is planned for it: the person may pay at any time, and is not debited again by itself.
+    Nothing is planned for it: the person may pay at any time, and is not debited again by itself. So a part that was
+    paid of what is still owed stands beside that, due when it is, while the rest keeps its plan.
 
     Raises:
         DeductionInFlight: something of these orders is being collected.
@@ -53,16 +54,22 @@ def owe_again(gone: Sequence[TakenBack], *, by: Actor, at: datetime) -> None:
     orders, rows = _lock(gone)
     if any(row.in_flight for row in rows.values()):
         raise DeductionInFlight(retry_after=30)
-    part, whole = [], []
+    part, whole, beside = [], [], []
+    last = _last_numbers(rows.values())
     for one in gone:
         row = rows[one.obligation_id]
         if row.state == Obligation.State.PAID:
-            ages = row.kind == Obligation.Kind.PRINCIPAL
+            ages = row.kind in Obligation.AGEING
             row.owe_again(one.amount, day_end_at=rules.next_midnight(at, row.person.zone) if ages else None)
             whole.append(row)
-        else:
+        elif row.by_hand:
             row.owe_more(one.amount)
             part.append(row)
+        else:
+            last[row.order_id] += 1
+            row.part_with(one.amount)
+            part.append(row)
+            beside.append(_beside(row, one.amount, last[row.order_id]))
     deltas = [
         Delta(rows[one.obligation_id].person_id, one.amount.currency, outstanding_minor=one.amount.minor)
         for one in gone
@@ -73,8 +80,8 @@ def owe_again(gone: Sequence[TakenBack], *, by: Actor, at: datetime) -> None:
     for order in fallen:
         deltas.append(broken(order))
         order.owe_again(at=at)
-    _stand_still([*whole, *part], at=at)
-    for changed, kind in ((whole, "owed_again"), (part, "owed_more")):
+    _stand_still([*whole, *part, *beside], at=at)
+    for changed, kind in ((whole, "owed_again"), (part, "owed_more"), (beside, "owed_again")):
         record_all(changed, kind, by=by, at=at)
     record_all(fallen, "owed_again", by=by, at=at)
     change_profiles(deltas, at=at)
@@ -111,6 +118,38 @@ def _lock(gone: Sequence[TakenBack]) -> tuple[dict[UUID, Order], dict[UUID, Obli
     for row in rows.values():
         row.order = orders[row.order_id]
     return orders, rows
+
+
+def _last_numbers(rows: Iterable[Obligation]) -> dict[UUID, int]:
+    """The last number that each order has given to one of its obligations."""
+    last: dict[UUID, int] = {}
+    for row in rows:
+        last[row.order_id] = max(row.sequence, last.get(row.order_id, 0))
+    return last
+
+
+def _beside(row: Obligation, amount: Money, sequence: int) -> Obligation:
+    """So much of the same debt, as old and as late as it, for its person's own hand."""
+    return Obligation(
+        realm_id=row.realm_id,
+        order=row.order,
+        merchant_id=row.merchant_id,
+        person_id=row.person_id,
+        sequence=sequence,
+        kind=row.kind,
+        currency=row.currency,
+        amount_minor=amount.minor,
+        state=row.state,
+        due_at=row.due_at,
+        overdue_from=row.overdue_from,
+        by_hand=True,
+        paused_at=row.paused_at,
+        overdue_left=row.overdue_left,
+        day_end_at=row.day_end_at,
+        overdue_days=row.overdue_days,
+        grace_days=row.grace_days,
+        bucket=row.bucket,
+    )
 
 
 def _order(rows: dict[UUID, Obligation], one: TakenBack) -> UUID:

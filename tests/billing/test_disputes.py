@@ -194,17 +194,6 @@ def test_one_debit_for_two_orders_is_taken_back_for_both(power_bank: Shop) -> No
     assert Notice.objects.filter(stage="debit_returned").count() == 2
 
 
-def test_a_part_that_was_paid_of_a_debt_is_owed_with_the_rest_when_that_is_due(power_bank: Shop) -> None:
-    order = completed(power_bank, someone(power_bank), yuan("6"), due_at=NOON + ONE_DAY)
-    pay_now(order.id, amount_minor=200, by=BY, at=NOON)
-    bank_takes_back(power_bank, order, "no_funds")
-
-    assert (fresh(order.id).state, owed_of(order).owed) == ("completed", yuan("6"))
-    deduct_due(power_bank.realm_id, at=NOON + ONE_DAY)
-    assert fresh(order.id).state == "deducted"
-    assert balances(power_bank)["clearing:sandbox"] == 600
-
-
 def test_an_order_is_owed_again_also_when_its_agreement_has_ended(power_bank: Shop) -> None:
     order = paid(power_bank)
     credit.stop_agreement(order.agreement_id, by=BY, at=NOON)

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from accounts.models import Notice, Person
+from billing import purse
 from billing.channels.bank import Behaviour
 from billing.models import Deduction, Instrument
 from billing.planning import Kind, Limits, Policy, Situation, Source, after_failure, followed
@@ -12,7 +13,9 @@ from billing.refusals import AboveLimits, LimitInvalid
 from billing.services.deduct import deduct_due
 from billing.services.instruments import Script, add_bank_account, limit_instrument, put_instrument
 from billing.services.pay import collect_now, pay_now
+from credit import services as credit
 from kernel.money import Money
+from merchants import services as merchants
 from orders import services as orders
 from orders.models import Obligation, Order, Plan
 from tests.api import Api
@@ -203,3 +206,22 @@ def test_somebody_without_limits_is_asked_about_as_before(power_bank: Shop) -> N
     (order,) = owing(power_bank, person, "6")
     deduct_due(power_bank.realm_id, at=NOON)
     assert (state_of(order), taken_from(person)) == ("deducted", [yuan("6")])
+
+
+def test_a_days_limit_counts_its_own_currency_alone(power_bank: Shop, ada: Person) -> None:
+    limited(ada, daily="100")
+    order = completed(power_bank, ada, yuan("6"))
+    yen = {"name": "jpy", "mode": "dynamic", "ceiling_minor": 20_000, "currency": "JPY"}
+    service = merchants.offer_service(power_bank.merchant.id, yen, by=BY, at=NOON)
+    asked = credit.request_agreement(power_bank.merchant.id, service.id, "u-9", by=BY, at=NOON)
+    agreement = credit.sign_agreement(asked.id, ada.id, by=BY, at=NOON).agreement
+    abroad = ordered(power_bank, agreement, currency="JPY")
+    orders.complete_order(abroad.id, orders.Final(total=15_000), by=BY, at=NOON)
+    pay_now(abroad.id, by=BY, at=NOON)
+    assert state_of(abroad) == "deducted"
+
+    (account,), zones = ada.instruments.filter(channel="sandbox"), {ada.id: "Asia/Shanghai"}
+    assert purse.taken_today([account], zones, at=NOON) == {}
+    deduct_due(power_bank.realm_id, at=NOON)
+    assert state_of(order) == "deducted"
+    assert purse.taken_today([account], zones, at=NOON) == {account.id: 600}

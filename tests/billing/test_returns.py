@@ -5,11 +5,12 @@ from datetime import timedelta
 import pytest
 
 from accounts.models import Notice
-from billing.channels import bank, bank_refunds
-from billing.models import Refund, ReturnPolicy
+from billing.channels import bank, bank_refunds, bank_returns
+from billing.models import Refund, Return, ReturnPolicy
 from billing.refusals import NotReturnable, ReturnClosed, ReturnOpen
 from billing.returns import Terms
 from billing.services.ask_parts import ask_parts
+from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.return_ends import bear_return, confirm_return, deny_return, refuse_return
 from billing.services.returns import open_return, withdraw_return
@@ -19,10 +20,10 @@ from kernel.refusal import Busy
 from kernel.versions import publish_version
 from merchants import services as merchants
 from orders import services as orders
-from orders.models import Pause
-from tests.billing.bench import balances, give_back, owed_of, paid, token_of
+from orders.models import Order, Pause
+from tests.billing.bench import balances, deduction_of, give_back, owed_of, paid, token_of
 from tests.billing.returning import EVERYTHING, ONE_DAY, now, sent_back, told
-from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, yuan
+from tests.conftest import BY, NOON, Shop, completed, fresh, make_shop, opened, ordered, someone, yuan
 from tests.stillness import nothing_moves
 
 
@@ -176,3 +177,50 @@ def test_saying_so_and_keeping_it_puts_a_debt_off_three_times_and_no_more(power_
         withdraw_return(sent_back(order, number=f"SF{number}").id, by=BY, at=NOON)
     with nothing_moves(), pytest.raises(NotReturnable):
         sent_back(order, number="SF9")
+
+
+def of_somebody_untrusted(shop: Shop) -> tuple[Order, Return]:
+    """A paid order, and its goods on their way back with nothing ahead of them."""
+    terms = ReturnPolicy.objects.get().terms | {"score_min": 950}
+    publish_version(ReturnPolicy, terms, "x", after=1, by=BY, at=NOON)
+    order = paid(shop, "60")
+    row = sent_back(order)
+    assert row.state == "open"
+    return order, row
+
+
+def bounces(shop: Shop, order: Order) -> None:
+    assert bank_returns.take_back(deduction_of(order).number, "no_funds", at=NOON)
+    assert deliver_callbacks(shop.realm_id, at=NOON) == 1
+    assert fresh(order.id).state == "overdue"
+
+
+def days_pass(shop: Shop) -> None:
+    for day in range(1, 7):
+        orders.mark_overdue(shop.realm_id, at=NOON + day * ONE_DAY, limit=100)
+        orders.close_days(shop.realm_id, at=NOON + day * ONE_DAY, limit=100)
+
+
+def test_what_bounces_while_goods_are_on_their_way_back_stands_still_too(db: None) -> None:
+    shop = make_shop("飞鸽", late_fee_daily_bps=50, late_fee_cap_bps=2000, ceiling_minor=50_000)
+    order, row = of_somebody_untrusted(shop)
+    bounces(shop, order)
+    days_pass(shop)
+    (debt,) = order.obligations.all()
+    assert (debt.overdue_days, debt.day_end_at) == (0, None)
+
+    confirm_return(row.id, by=BY, at=NOON + 7 * ONE_DAY)
+    assert fresh(order.id).state == "deducted"
+
+
+@pytest.mark.parametrize("end", ["denied", "withdrawn"])
+def test_it_goes_on_when_the_goods_do_not_come(power_bank: Shop, end: str) -> None:
+    order, row = of_somebody_untrusted(power_bank)
+    bounces(power_bank, order)
+    if end == "denied":
+        refuse_return(row.id, "空盒", by=BY, at=NOON)
+        deny_return(row.id, "空盒", by=BY, at=NOON)
+    else:
+        withdraw_return(row.id, by=BY, at=NOON)
+    days_pass(power_bank)
+    assert order.obligations.get().overdue_days == 6

@@ -12,6 +12,7 @@ from billing.services.answers import contest_dispute
 from billing.services.ask import ask_unknown
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
+from billing.services.pay import pay_now
 from billing.services.payouts import pay_out_due
 from billing.services.press_disputes import press_disputes
 from billing.services.refund import Asked, refund_order
@@ -86,6 +87,12 @@ def sent_back(shop: Shop) -> None:
         watch_returns(shop.realm_id, at=NOON + timedelta(days=days))
 
 
+def caught_up(shop: Shop, order: Order) -> None:
+    """The first part of a plan is late, and then paid."""
+    orders.mark_overdue(shop.realm_id, at=NOON + timedelta(days=34), limit=9)
+    pay_now(order.id, amount_minor=300, by=BY, at=NOON + timedelta(days=34))
+
+
 @pytest.mark.django_db(transaction=True)
 def test_every_type_of_the_list_is_published_by_somebodys_life_and_no_other(power_bank: Shop, shop: Shop) -> None:
     hook, _ = merchants.add_endpoint(
@@ -119,6 +126,7 @@ def test_every_type_of_the_list_is_published_by_somebodys_life_and_no_other(powe
     orders.expire_unconfirmed(shop.realm_id, at=NOON + timedelta(days=31), limit=9)
     taken_back_and_answered(shop)
     sent_back(shop)
+    caught_up(power_bank, struggling)
 
     told = set(Event.objects.values_list("type", flat=True))
     assert told <= set(TYPES)

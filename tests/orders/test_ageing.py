@@ -167,6 +167,18 @@ def test_an_order_that_is_paused_does_not_fall_overdue_and_has_its_whole_grace_a
     assert orders.mark_overdue(power_bank.realm_id, at=over, limit=10) == 1
 
 
+def test_days_on_which_the_clock_stood_still_before_it_fell_overdue_are_no_days_overdue(power_bank: Shop) -> None:
+    still, moved = (completed(power_bank, someone(power_bank, "no_funds"), yuan("5")) for _ in range(2))
+    deduct_due(power_bank.realm_id, at=NOON)
+    orders.pause_order(still.id, "problem_reported", by=BY, at=NOON + timedelta(hours=1))
+    orders.mark_overdue(power_bank.realm_id, at=NOON + 3 * A_DAY, limit=10)
+    orders.resume_order(still.id, "problem_reported", by=BY, at=NOON + timedelta(days=40, hours=1))
+    orders.mark_overdue(power_bank.realm_id, at=NOON + 43 * A_DAY, limit=10)
+
+    for row in (principal(moved), principal(still)):
+        assert (row.state, row.overdue_days, row.grace_days, row.bucket) == ("overdue", 3, 3, "1-30")
+
+
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=60), st.integers(0, 9999), st.integers(0, 10**9))
 def test_the_sum_of_the_days_is_the_whole_rounded_once(unpaid: list[int], bps: int, cap: int) -> None:
     units = whole = posted = 0
