@@ -157,6 +157,6 @@ POSTINGS = (
     (
         "colleagues closed a case",
         "case_closed",
-        "suspense ⇄ clearing, wallet, payable or losses; or clearing → wallet, payable; a refund's fee comes along",
+        "suspense ⇄ clearing, wallet, payable, advances, losses; clearing → wallet, payable; a refund's fee too",
     ),
 )

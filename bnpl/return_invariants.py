@@ -1,10 +1,14 @@
 """What must always be true of what people send back: name, sentence, a query that returns no rows."""
 
-#: What went back, or is on its way back, ahead of each return.
-_AHEAD = """SELECT t.id, t.realm_id, t.order_id, t.state, t.currency, f.state AS refund, coalesce((
+#: What went back, or is on its way back, ahead of each return; and what went after all, as colleagues judged.
+_AHEAD = """SELECT t.id, t.realm_id, t.order_id, t.state, t.currency, f.state AS refund, after_all + coalesce((
     SELECT sum(p.amount_minor) FROM billing_refundpart p
-    WHERE p.refund_id = f.id AND p.state NOT IN ('failed', 'not_sent')), 0) AS minor, f.returned_minor AS arrived
-FROM billing_return t JOIN billing_refund f ON f.id = t.advance_id"""
+    WHERE p.refund_id = f.id AND p.state NOT IN ('failed', 'not_sent')), 0) AS minor,
+    f.returned_minor + after_all AS arrived
+FROM billing_return t JOIN billing_refund f ON f.id = t.advance_id CROSS JOIN LATERAL (
+    SELECT coalesce(sum((c.detail ->> 'refunded')::bigint), 0) AS after_all FROM billing_case c
+    JOIN billing_refundpart p ON p.id = c.refund_part_id
+    WHERE p.refund_id = f.id AND c.resolution = 'ahead') judged"""
 OF_RETURNS = (
     (
         "advances_are_what_is_undecided",

@@ -77,6 +77,8 @@ class Case(Identified):
         WALLET = "wallet"
         #: It is the merchant's, to have or to bear.
         MERCHANT = "merchant"
+        #: It went ahead of a return, where it is said who bears it.
+        AHEAD = "ahead"
         #: We bear it.
         PLATFORM = "platform"
         #: Our book was right, and nothing moves.

@@ -15,6 +15,7 @@ from billing.models import Deduction, DeductionLine, Refund, RefundPart, Return
 from billing.refusals import AmountInvalid, RefundNumberReused, RefundTooMuch, ReturnOpen
 from billing.rules import SEND_LEASE, TWO_PEOPLE_FROM_MINOR, parts_of
 from billing.services import tell
+from billing.services.after_all import refuse_unjudged
 from billing.services.movements import MovementReport
 from billing.services.settle_parts import PARTS, lock_lines, news_of
 from kernel.actor import Actor
@@ -92,6 +93,7 @@ def prepare_refund(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> 
     Raises:
         NotFound, OrderState, AmountInvalid, RefundTooMuch, RefundNumberReused …: as refund_order says.
         ReturnOpen: goods are on their way back; whoever has them again confirms that instead.
+        Busy: money of it that went back after all is still to be judged.
     """
     if asked.amount_minor <= 0:
         raise AmountInvalid("Nothing would be given back.")
@@ -119,6 +121,7 @@ def prepare_refund(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> 
         publish([news_of(refund)], realm_id=refund.realm_id, at=at)
         tell.refunded(refund, at=at)
         return refund, [], True
+    refuse_unjudged(order_id)
     parts = _parts(refund, lines, back, by=by, at=at)
     moves = _moves(found.order, refund, back, kept)
     ledger.post([ledger.Fact(refund.id, "refund_asked", moves, order_id)], realm_id=refund.realm_id, at=at)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from billing.models import DeductionLine, Refund, RefundPart, Return
 from billing.refusals import ReturnClosed
 from billing.services import tell
+from billing.services.after_all import counted_ahead, refuse_unjudged
 from billing.services.refund import Asked, prepare_refund, send_parts
 from billing.services.returns import FOR_A_RETURN, publish_return
 from billing.services.settle_parts import lock_lines
@@ -145,14 +146,15 @@ def _given(row: Return) -> Money:
     """What really went back ahead of it.
 
     Raises:
-        Busy: nobody knows yet.
+        Busy: nobody knows yet, or it went after all and that is still to be judged.
     """
     if row.advance_id is None:
         return Money(0, row.currency)
     refund = Refund.objects.get(pk=row.advance_id)
     if refund.state == Refund.State.PENDING:
         raise Busy(retry_after=60)
-    return Money(refund.returned_minor, row.currency)
+    refuse_unjudged(row.order_id)
+    return Money(refund.returned_minor + counted_ahead(refund), row.currency)
 
 
 def give_to_staff(row: Return, because: str, *, by: Actor, at: datetime) -> None:

@@ -21,6 +21,8 @@ from orders.models import Obligation, Order
 
 #: A part that was sent as often as it may be, and went nowhere.
 GIVEN_UP = "refund_given_up"
+#: One that went although the channel had said that it did not.
+AFTER_ALL = "refunded_after_failure"
 
 
 def lock_lines(order_id: UUID) -> list[DeductionLine]:
@@ -128,7 +130,7 @@ PARTS = Resolver(
         wrong_amount="refund_of_wrong_amount",
         declined_after="declined_after_refund",
         twice="refunded_twice",
-        after_failure="refunded_after_failure",
+        after_failure=AFTER_ALL,
     ),
     arrived=_arrived,
     undone=_undo,
