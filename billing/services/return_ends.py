@@ -87,19 +87,19 @@ def bear_return(return_id: UUID, because: str, *, by: Actor, at: datetime) -> Re
 
     Raises:
         NotFound: there is no such return.
-        ReturnClosed: the merchant has not refused it, it is decided, or nothing was given back ahead of it.
+        ReturnClosed: the merchant has not refused it, it is decided, or nothing went back ahead of it.
         Busy: what was given back ahead has no outcome yet.
     """
     row, _lines = _held(return_id)
     _need_refused(row)
     back = _given(row)
-    if row.advance is None:
+    if not back:
         raise ReturnClosed
     row.be_borne(at=at)
     row.record("borne", by=by, at=at, reason=because)
-    if back:
-        orders.lose_advance(row.order_id, back, cause=row.id, by=by, at=at)
+    orders.lose_advance(row.order_id, back, cause=row.id, by=by, at=at)
     _end(row, "return.borne", at=at)
+    tell.return_borne(row, back, because, at=at)
     return row
 
 
@@ -125,6 +125,11 @@ def _confirmed(return_id: UUID, *, by: Actor, at: datetime) -> tuple[Return, lis
         _refund, parts, _fresh = prepare_refund(row.order_id, asked, by=by, at=at)
     _end(row, "return.confirmed", at=at)
     return row, parts
+
+
+def went_ahead(row: Return) -> bool:
+    """Whether something really went back ahead of it, which we can bear."""
+    return row.advance is not None and bool(_arrived(row, row.advance))
 
 
 def _held(return_id: UUID) -> tuple[Return, list[DeductionLine]]:
@@ -154,6 +159,10 @@ def _given(row: Return) -> Money:
     if refund.state == Refund.State.PENDING:
         raise Busy(retry_after=60)
     refuse_unjudged(row.order_id)
+    return _arrived(row, refund)
+
+
+def _arrived(row: Return, refund: Refund) -> Money:
     return Money(refund.returned_minor + counted_ahead(refund), row.currency)
 
 
