@@ -12,6 +12,7 @@ from billing.models import Case, Deduction, DeductionLine, Dispute, DisputeLine,
 from billing.refusals import DisputeClosed
 from billing.services import tell
 from billing.services.disputed_lines import gone_of, lines_of, lock_collected, refuse_in_flight, service_of
+from credit.queries import has_left
 from kernel.actor import Actor
 from kernel.ids import public
 from kernel.money import Money
@@ -167,11 +168,12 @@ def win(dispute: Dispute, *, by: Actor, at: datetime, because: str = "") -> None
 def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str = "") -> None:
     """The money is gone for good: owed again by the person, or borne by the merchant or by us.
 
-    A debt that was once given up is not opened again: what is gone of it is our loss.
+    A debt that was once given up is not opened again, nor one of somebody who has left: what is gone of it is our loss.
     """
     pairs = lines_of(dispute)
     owing = bearer == Dispute.Bearer.PERSON
-    if owing and not orders.reopenable([line.obligation_id for line, _ in pairs]):
+    nobody = owing and has_left(dispute.person_id)
+    if nobody or (owing and not orders.reopenable([line.obligation_id for line, _ in pairs])):
         bearer, owing = Dispute.Bearer.PLATFORM, False
     gone = gone_of(dispute, pairs)
     if owing:
