@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -88,12 +87,13 @@ def hold(person_id: UUID, amount: Money, *, abroad: bool = False) -> bool:
 
 def open_limit(profile: Profile, currency: str, *, at: datetime) -> CurrencyLimit:
     """What somebody, whose locked profile this is, may owe of another currency, from now on a limit of its own."""
-    limit, _made = CurrencyLimit.objects.get_or_create(
+    limit = CurrencyLimit.objects.filter(person_id=profile.person_id, currency=currency).first()
+    return limit or CurrencyLimit.objects.create(
         person_id=profile.person_id,
         currency=currency,
-        defaults={"limit_minor": partial(_first_limit, profile, currency), "created_at": at},
+        limit_minor=_first_limit(profile, currency),
+        created_at=at,
     )
-    return limit
 
 
 def _first_limit(profile: Profile, currency: str) -> int:

@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.models import Case, DeductionLine, Refund, RefundPart, Return
-from billing.services.settle_parts import AFTER_ALL, lock_lines
+from billing.services.settle_parts import AFTER_ALL, kept_of, lock_lines
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import Busy
@@ -45,25 +45,27 @@ def ends(part: RefundPart, amount: Money) -> tuple[str, ...]:
 
 def moves(part: RefundPart, resolution: str, amount: Money) -> list[book.Move]:
     """The merchant bears what they still keep of it, or it is an advance of ours; what is more is our loss."""
-    lines, order = lock_lines(part.refund.order_id), part.refund.order
+    lines, order = lock_lines(part.refund.order_id, again=True), part.refund.order
     counted = _counted(part, _line_of(part, lines), amount)
     if resolution == AHEAD:
         found = [book.Move(book.ADVANCES, book.SUSPENSE, counted)]
     else:
-        kept = Money(sum(line.kept_minor for line in lines) + order.advanced_minor, amount.currency)
-        found = reckoning.refund_moves(counted, kept, book.SUSPENSE, order.terms)
+        found = reckoning.refund_moves(counted, kept_of(lines, order), book.SUSPENSE, order.terms)
     return [*found, book.Move(book.LOSSES, book.SUSPENSE, amount - counted)] if amount > counted else found
 
 
 def count(case: Case, part: RefundPart, resolution: str, amount: Money, *, by: Actor, at: datetime) -> None:
     """It is nothing that could be given back once more, and the case says how much that is."""
-    line = _line_of(part, lock_lines(part.refund.order_id))
+    line = _line_of(part, lock_lines(part.refund.order_id, again=True))
     counted = _counted(part, line, amount)
     line.refunded_minor += counted.minor
     line.save(update_fields=["refunded_minor"])
     case.detail |= {"refunded": counted.minor}
-    ahead, refund = resolution == AHEAD, part.refund.public_id
-    orders.give_back(part.refund.order_id, counted, advanced=ahead, by=by, at=at, refund=refund)
+    refund = part.refund
+    if line.again:
+        orders.bear_again(refund.order_id, counted, by=by, at=at, refund=refund.public_id)
+    ahead, again = resolution == AHEAD, line.again
+    orders.give_back(refund.order_id, counted, advanced=ahead, again=again, by=by, at=at, refund=refund.public_id)
 
 
 def _line_of(part: RefundPart, lines: list[DeductionLine]) -> DeductionLine:

@@ -10,12 +10,13 @@ from billing.refusals import RefundTooMuch
 from billing.services.ask_parts import ask_parts
 from billing.services.callbacks import deliver_callbacks
 from billing.services.disputes import accept_dispute
-from billing.services.return_ends import confirm_return, refuse_return
+from billing.services.pay import pay_now
+from billing.services.return_ends import confirm_return, deny_return, refuse_return
 from billing.services.watch_returns import watch_returns
 from kernel.refusal import Busy
 from kernel.versions import publish_version
 from orders import services as orders
-from orders.models import Pause
+from orders.models import Order, Pause
 from orders.refusals import WrittenOff
 from tests.billing.bench import balances, deduction_of, give_back, paid, token_of
 from tests.billing.returning import ONE_DAY, now, sent_back
@@ -97,3 +98,45 @@ def test_more_than_there_is_stays_refused(power_bank: Shop) -> None:
     order = paid(power_bank)
     with nothing_moves(), pytest.raises(RefundTooMuch):
         sent_back(order, 601)
+
+
+def denied_and_paid(shop: Shop, amount: str, returned: int) -> Order:
+    order = paid(shop, amount)
+    row = sent_back(order, returned)
+    refuse_return(row.id, "x", by=BY, at=NOON)
+    deny_return(row.id, "x", by=BY, at=NOON)
+    pay_now(order.id, by=BY, at=NOON)
+    assert fresh(order.id).state == "deducted"
+    return order
+
+
+def test_what_was_paid_again_after_a_denied_return_the_merchant_may_give_back_and_bears(power_bank: Shop) -> None:
+    order = denied_and_paid(power_bank, "9.99", 333)
+    give_back(order, "6.66")
+    assert (fresh(order.id).refunded_minor, fresh(order.id).advanced_minor) == (999, 333)
+    give_back(order, "1.11")
+    left = balances(power_bank)
+    assert left["payable"] + left["fees"] == left["clearing:sandbox"] == 222
+    assert (fresh(order.id).refunded_minor, fresh(order.id).advanced_minor) == (999, 222)
+    give_back(order, "2.22")
+    assert balances(power_bank) == {}
+    with nothing_moves(), pytest.raises(RefundTooMuch):
+        give_back(order, "0.01")
+
+
+def test_what_cannot_be_given_back_of_it_the_merchant_does_not_bear(power_bank: Shop) -> None:
+    order = denied_and_paid(power_bank, "6", 600)
+    before = balances(power_bank)
+    bank.change_account(token_of(order), bank.Behaviour.HARD_DECLINE)
+    assert give_back(order, "6").state == "failed"
+    assert (balances(power_bank), fresh(order.id).advanced_minor) == (before, 600)
+
+
+def test_a_second_return_goes_ahead_only_of_what_was_bought(power_bank: Shop) -> None:
+    order = denied_and_paid(power_bank, "9", 300)
+    row = sent_back(order, number="SF2")
+    assert row.amount == yuan("6")
+    confirm_return(row.id, by=BY, at=NOON)
+    assert (fresh(order.id).refunded_minor, fresh(order.id).advanced_minor) == (900, 300)
+    give_back(order, "3")
+    assert balances(power_bank) == {}
