@@ -145,7 +145,7 @@ def breaks_of(statement: StatementFile) -> dict[str, tuple[int, int]]:
 
 def needs_second(row: Break) -> bool:
     """Whether it is so large that one colleague alone does not settle it."""
-    return max(row.theirs_minor or 0, row.ours_minor or 0) >= rules.TWO_PEOPLE_FROM_MINOR
+    return any(rules.takes_two(side) for side in (row.theirs, row.ours) if side)
 
 
 def suspense_moves(row: Break, ours: _Ours | None) -> list[book.Move]:

@@ -82,7 +82,7 @@ def at_stake(case: Case) -> Money:
 
 def needs_second(case: Case) -> bool:
     """Whether it is so large that one colleague alone does not close it."""
-    return at_stake(case).minor >= rules.TWO_PEOPLE_FROM_MINOR
+    return rules.takes_two(at_stake(case))
 
 
 def moves_of(case: Case, resolution: str) -> list[book.Move]:
@@ -202,7 +202,7 @@ def _open(case_id: UUID) -> Case:
 
 def _close(case: Case, resolution: str, because: str, stake: Money, *, by: Actor, at: datetime) -> None:
     case.resolution, case.closed_because, case.closed_by = resolution, because[:200], str(by)
-    case.at_stake_minor, case.closed_at = stake.minor, at
+    case.at_stake_minor, case.at_stake_currency, case.closed_at = stake.minor, stake.currency, at
     case.save()
 
 

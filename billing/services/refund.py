@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from billing import channels
 from billing.models import Deduction, DeductionLine, Refund, RefundPart, Return
 from billing.refusals import AmountInvalid, RefundNumberReused, RefundTooMuch, ReturnOpen
-from billing.rules import SEND_LEASE, TWO_PEOPLE_FROM_MINOR, parts_of
+from billing.rules import SEND_LEASE, parts_of, takes_two
 from billing.services import tell
 from billing.services.after_all import refuse_unjudged
 from billing.services.movements import MovementReport
@@ -66,15 +66,11 @@ def begin_refund(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tu
         SecondNeeded: it is so much that no colleague does it alone.
         NotFound, OrderState …: as refund_order says.
     """
-    if by.alone and needs_second(asked.amount_minor):
+    order = Order.objects.filter(pk=order_id).first()
+    if by.alone and order is not None and takes_two(Money(asked.amount_minor, order.currency)):
         raise SecondNeeded
     refund, parts, _fresh = _prepared(order_id, asked, by=by, at=at)
     return refund, partial(send_parts, parts, by=by, at=at)
-
-
-def needs_second(amount_minor: int) -> bool:
-    """Whether so much is given back by two colleagues, never by one alone."""
-    return amount_minor >= TWO_PEOPLE_FROM_MINOR
 
 
 def _prepared(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[Refund, list[RefundPart], bool]:
