@@ -12,7 +12,7 @@ from billing import rules
 from billing.channels import Taken
 from billing.models import Break, Case, Deduction, Dispute, RefundPart, StatementFile
 from billing.refusals import BreakClosed, BreakInFlight, NothingToPost
-from billing.services.disputes import NEVER_TAKEN, SAME_NUMBER, WRONG_AMOUNT, Withdrawal, take_back
+from billing.services.disputes import NEVER_TAKEN, SAME_NUMBER, UNSAID, WRONG_AMOUNT, Withdrawal, take_back
 from billing.services.movements import MovementReport
 from billing.services.settle import Report, settle_all
 from billing.services.settle_parts import PARTS
@@ -78,7 +78,7 @@ def _took_back(row: Break, *, by: Actor, at: datetime) -> bool:
     if row.deduction_id is None or row.line is None or row.theirs is None:
         return True
     try:
-        take_back(row.deduction_id, Withdrawal(row.line.channel_txn, row.theirs, SOURCE), by=by, at=at)
+        take_back(row.deduction_id, Withdrawal(row.line.channel_txn, row.theirs, UNSAID), by=by, at=at)
     except Busy:
         return False
     except Exception:

@@ -30,6 +30,8 @@ TAKEN_BACK, GIVEN_WAY = "taken_back", "dispute_won"
 NEVER_TAKEN, WRONG_AMOUNT = "taken_back_untaken", "taken_back_wrong_amount"
 #: Its movement's number is that of another debit's return.
 SAME_NUMBER = "taken_back_same_number"
+#: The word of a return that a statement tells, where no reason stands.
+UNSAID = "statement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,7 @@ def take_back(deduction_id: UUID, told: Withdrawal, *, by: Actor, at: datetime) 
     row = Deduction.objects.locked(deduction_id)
     known = Dispute.objects.filter(channel=row.channel, channel_txn=told.txn).first()
     if known is not None and known.deduction_id == row.id:
-        return known
+        return _say_why(known, told, by=by, at=at)
     if row.state in Deduction.LIVE:
         raise Busy(retry_after=30)
     if known is not None:
@@ -79,6 +81,25 @@ def take_back(deduction_id: UUID, told: Withdrawal, *, by: Actor, at: datetime) 
     ledger.post([ledger.Fact(dispute.id, TAKEN_BACK, [move])], realm_id=row.realm_id, at=at)
     publish_dispute(dispute, "dispute.opened", at=at)
     if dispute.answer_until is None:
+        lose(dispute, dispute.bearer, by=by, at=at)
+    return dispute
+
+
+def _say_why(known: Dispute, told: Withdrawal, *, by: Actor, at: datetime) -> Dispute:
+    """A statement said that, and not why. The channel's own word comes later, and says who bears what is undecided."""
+    if told.code == UNSAID or known.code != UNSAID:
+        return known
+    dispute, policy = Dispute.objects.locked(known.id), in_force(DisputePolicy, at=known.opened_at)
+    if dispute.state != Dispute.State.OPEN:
+        return dispute
+    lines = [line for line, _ in lines_of(dispute)]
+    bearing = read_terms(policy.terms).of(told.code, service_of(lines))
+    dispute.code = told.code[:40]
+    dispute.be_borne_by(bearing.bearer)
+    dispute.record("reason_heard", by=by, at=at, code=told.code, bearer=bearing.bearer, policy=policy.version)
+    if bearing.heard:
+        publish_dispute(dispute, "dispute.opened", at=at)
+    else:
         lose(dispute, dispute.bearer, by=by, at=at)
     return dispute
 

@@ -2,13 +2,16 @@
 
 import pytest
 
+from billing.channels import bank_returns
 from billing.models import Break, Case, Dispute, RefundPart
 from billing.services.ask_parts import ask_parts
 from billing.services.breaks import hear_breaks
+from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.disputes import Withdrawal, take_back
+from merchants.models import Event
 from tests.billing.bench import balances, deduction_of, give_back, paid
-from tests.billing.statements import NEXT_DAY, STRAY, taken_in, written
+from tests.billing.statements import NEXT_DAY, STRAY, of_bank, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, fresh, someone, yuan
 from tests.stillness import nothing_moves
 
@@ -66,3 +69,14 @@ def test_a_return_that_waits_for_a_refund_keeps_no_import_and_nothing_behind_it_
     assert not Break.objects.filter(heard_at=None).exists()
     assert Dispute.objects.filter(deduction=deduction_of(order)).count() == 1
     assert Case.objects.get().kind == "taken_back_wrong_amount", "the second, of what was gone by then"
+
+
+def test_a_reason_that_is_heard_after_the_statement_says_who_bears_it_while_that_is_open(shop: Shop) -> None:
+    order = paid(shop)
+    assert bank_returns.take_back(deduction_of(order).number, "not_authorised", at=NOON)
+    taken_in(shop, of_bank(shop))
+    assert Dispute.objects.get().bearer == "merchant"
+    deliver_callbacks(shop.realm_id, at=NEXT_DAY)
+    dispute = Dispute.objects.get()
+    assert (dispute.code, dispute.state, dispute.bearer) == ("not_authorised", "open", "person")
+    assert Event.objects.filter(subject_id=order.id, type="dispute.opened").count() == 2
