@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from billing.planning import Kind
+from credit.rules import in_currency
 from kernel.money import BPS, Money
 
-#: A difference from a channel's statement of so much is settled by two colleagues, never by one alone.
+#: From so many hundredths of a yuan on two colleagues decide, never one alone; of another currency from what a limit of
+#: that would be.
 TWO_PEOPLE_FROM_MINOR = 100_000
 EVIDENCE_MAX = 2000
 #: How long after sending, and after each further ask, an unknown outcome is asked about.
@@ -61,6 +63,16 @@ class Costs:
     @property
     def most(self) -> Money:
         return self.example.bps(self.cap_bps)
+
+
+def two_people_from(currency: str) -> int:
+    """From how much of a currency on two colleagues decide (minor units)."""
+    return in_currency(TWO_PEOPLE_FROM_MINOR, currency)
+
+
+def takes_two(amount: Money) -> bool:
+    """Whether so much is never decided by one colleague alone."""
+    return amount.minor >= two_people_from(amount.currency)
 
 
 def next_ask(asks: int, *, at: datetime) -> datetime:

@@ -28,10 +28,12 @@ AT_CHANNELS = (
         SELECT o.id AS order_id, NULL::uuid AS refund_id, o.refunded_minor AS said, coalesce(p.back, 0) AS back
         FROM orders_order o LEFT JOIN (
             SELECT r.order_id, sum(p.back) AS back FROM (
-                SELECT refund_id, amount_minor AS back FROM billing_refundpart WHERE state = 'succeeded'
-                UNION ALL SELECT p.refund_id, (c.detail ->> 'refunded')::bigint FROM billing_case c
-                JOIN billing_refundpart p ON p.id = c.refund_part_id WHERE c.resolution = 'merchant') p
-            JOIN billing_refund r ON r.id = p.refund_id GROUP BY 1) p ON p.order_id = o.id
+                SELECT refund_id, amount_minor AS back, taken_id FROM billing_refundpart WHERE state = 'succeeded'
+                UNION ALL SELECT p.refund_id, (c.detail ->> 'refunded')::bigint, p.taken_id FROM billing_case c
+                JOIN billing_refundpart p ON p.id = c.refund_part_id WHERE c.resolution IN ('merchant', 'ahead')) p
+            JOIN billing_refund r ON r.id = p.refund_id JOIN billing_deductionline t ON t.id = p.taken_id
+            JOIN orders_obligation b ON b.id = t.obligation_id AND b.kind = 'principal' GROUP BY 1) p
+            ON p.order_id = o.id
         LEFT JOIN (
             SELECT l.order_id, sum(l.amount_minor) AS gone FROM billing_disputeline l
             JOIN billing_dispute d ON d.id = l.dispute_id AND d.state = 'lost' AND d.bearer <> 'person'
@@ -56,7 +58,8 @@ AT_CHANNELS = (
                        SELECT taken_id, amount_minor AS minor FROM billing_refundpart
                        WHERE state NOT IN ('failed', 'not_sent')
                        UNION ALL SELECT p.taken_id, (c.detail ->> 'refunded')::bigint FROM billing_case c
-                       JOIN billing_refundpart p ON p.id = c.refund_part_id WHERE c.resolution = 'merchant') parts
+                       JOIN billing_refundpart p ON p.id = c.refund_part_id
+                       WHERE c.resolution IN ('merchant', 'ahead')) parts
                    GROUP BY 1) p ON p.taken_id = l.id
         LEFT JOIN (SELECT taken_id, coalesce(sum(x.amount_minor) FILTER (
                        WHERE NOT (s.state = 'lost' AND s.bearer = 'person')), 0) AS gone,

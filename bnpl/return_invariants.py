@@ -1,10 +1,14 @@
 """What must always be true of what people send back: name, sentence, a query that returns no rows."""
 
-#: What went back, or is on its way back, ahead of each return.
-_AHEAD = """SELECT t.id, t.realm_id, t.order_id, t.state, t.currency, f.state AS refund, coalesce((
+#: What went back, or is on its way back, ahead of each return; and what went after all, as colleagues judged.
+_AHEAD = """SELECT t.id, t.realm_id, t.order_id, t.state, t.currency, f.state AS refund, after_all + coalesce((
     SELECT sum(p.amount_minor) FROM billing_refundpart p
-    WHERE p.refund_id = f.id AND p.state NOT IN ('failed', 'not_sent')), 0) AS minor, f.returned_minor AS arrived
-FROM billing_return t JOIN billing_refund f ON f.id = t.advance_id"""
+    WHERE p.refund_id = f.id AND p.state NOT IN ('failed', 'not_sent')), 0) AS minor,
+    f.returned_minor + after_all AS arrived
+FROM billing_return t JOIN billing_refund f ON f.id = t.advance_id CROSS JOIN LATERAL (
+    SELECT coalesce(sum((c.detail ->> 'refunded')::bigint), 0) AS after_all FROM billing_case c
+    JOIN billing_refundpart p ON p.id = c.refund_part_id
+    WHERE p.refund_id = f.id AND c.resolution = 'ahead') judged"""
 OF_RETURNS = (
     (
         "advances_are_what_is_undecided",
@@ -40,12 +44,20 @@ OF_RETURNS = (
     ),
     (
         "an_order_says_what_was_advanced",
-        "What an order says its merchant does not bear is what arrived ahead of returns that were not confirmed.",
+        "What an order's merchant does not bear arrived ahead of returns not confirmed, less what they gave back.",
         f"""
         SELECT o.id, o.advanced_minor, coalesce(a.minor, 0) AS ahead FROM orders_order o
         LEFT JOIN (SELECT order_id, sum(arrived) AS minor FROM ({_AHEAD}) x WHERE state <> 'confirmed' GROUP BY 1) a
              ON a.order_id = o.id
-        WHERE o.advanced_minor <> coalesce(a.minor, 0)
+        LEFT JOIN (
+            SELECT t.order_id, sum(p.minor) AS minor FROM (
+                SELECT taken_id, amount_minor AS minor FROM billing_refundpart WHERE state NOT IN ('failed', 'not_sent')
+                UNION ALL SELECT p.taken_id, (c.detail ->> 'refunded')::bigint FROM billing_case c
+                JOIN billing_refundpart p ON p.id = c.refund_part_id WHERE c.resolution = 'merchant') p
+            JOIN billing_deductionline t ON t.id = p.taken_id
+            JOIN orders_obligation b ON b.id = t.obligation_id AND b.kind = 'advance' GROUP BY 1) g
+             ON g.order_id = o.id
+        WHERE o.advanced_minor <> coalesce(a.minor, 0) - coalesce(g.minor, 0)
         """,  # noqa: S608  our own names
     ),
     (

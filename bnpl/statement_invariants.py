@@ -31,9 +31,13 @@ FROM_STATEMENTS = (
         SELECT coalesce(c.id, p.cause_id) AS id, c.kind, c.resolution, c.held, p.amount_minor FROM (
             SELECT k.*, h.amount_minor AS held FROM billing_case k
             LEFT JOIN ledger_posting h ON h.cause_id = k.id AND h.kind = k.kind) c
-        FULL JOIN (SELECT * FROM ledger_posting WHERE kind = 'case_closed' AND line = 0) p ON p.cause_id = c.id
+        FULL JOIN (
+            SELECT cause_id, coalesce(
+                sum(amount_minor) FILTER (WHERE 'suspense' IN (debit_account, credit_account)),
+                sum(amount_minor) FILTER (WHERE line = 0)) AS amount_minor
+            FROM ledger_posting WHERE kind = 'case_closed' GROUP BY 1) p ON p.cause_id = c.id
         WHERE c.id IS NULL
-           OR (c.held IS NOT NULL AND c.resolution IN ('returned', 'wallet', 'merchant', 'platform')
+           OR (c.held IS NOT NULL AND c.resolution IN ('returned', 'wallet', 'merchant', 'ahead', 'platform')
                AND p.amount_minor IS DISTINCT FROM c.held)
            OR (p.cause_id IS NOT NULL AND (c.resolution IN ('', 'stands', 'said')
                OR p.amount_minor <> c.at_stake_minor))

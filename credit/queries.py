@@ -15,6 +15,11 @@ STANDING = ("service", "merchant", "person", "person__profile")
 _STANDING = Reading(lambda key: Agreement.objects.select_related(*STANDING).filter(pk=key), ["uuid"])
 
 
+def has_left(person_id: UUID) -> bool:
+    """Whether somebody is gone for good, so that nothing can be asked of them any more."""
+    return Profile.objects.filter(pk=person_id, frozen_at__isnull=False).exists()
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
     """An agreement and its person's profile as they stand now, read together."""

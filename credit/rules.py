@@ -122,6 +122,14 @@ def in_currency(fen: int, currency: str) -> int:
     return int(fen * YUAN_IN.get(currency, Fraction()) * Fraction(10) ** (places - 2))
 
 
+def carried(minor: int, currency: str, into: str) -> int:
+    """A limit of so much in one currency, said in another's minor units by the same table and rounded down."""
+    if currency not in YUAN_IN:
+        return 0
+    places = EXPONENTS.get(into, 2) - EXPONENTS.get(currency, 2)
+    return int(minor * YUAN_IN.get(into, Fraction()) / YUAN_IN[currency] * Fraction(10) ** places)
+
+
 def score_after(score: int, step: str) -> int:
     """The score after one promise was kept, breached or cleared, within its bounds."""
     return max(SCORE_LOWEST, min(SCORE_HIGHEST, score + SCORE_STEP[step]))

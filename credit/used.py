@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connection
 
 from credit import rules
-from credit.models import CurrencyLimit, Profile, ScoreChange
+from credit.models import CurrencyLimit, LimitChange, Profile, ScoreChange
 from kernel.money import Money
 from kernel.prepared import Question
 from kernel.writes import insert_all
@@ -86,13 +86,21 @@ def hold(person_id: UUID, amount: Money, *, abroad: bool = False) -> bool:
 
 
 def open_limit(profile: Profile, currency: str, *, at: datetime) -> CurrencyLimit:
-    """What somebody, whose locked profile this is, may owe of another currency: as much as their score gives them."""
-    limit, _made = CurrencyLimit.objects.get_or_create(
+    """What somebody, whose locked profile this is, may owe of another currency, from now on a limit of its own."""
+    limit = CurrencyLimit.objects.filter(person_id=profile.person_id, currency=currency).first()
+    return limit or CurrencyLimit.objects.create(
         person_id=profile.person_id,
         currency=currency,
-        defaults={"limit_minor": rules.limit_of(profile.score, currency), "created_at": at},
+        limit_minor=_first_limit(profile, currency),
+        created_at=at,
     )
-    return limit
+
+
+def _first_limit(profile: Profile, currency: str) -> int:
+    """As much as their score gives them, and no more than what colleagues left them in another currency comes to."""
+    set_by_hand = LimitChange.objects.filter(person_id=profile.person_id).order_by("currency", "-id")
+    left = [rules.carried(row.limit_minor, row.currency, currency) for row in set_by_hand.distinct("currency")]
+    return min([rules.limit_of(profile.score, currency), *left])
 
 
 def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:

@@ -78,7 +78,7 @@ POSTINGS = (
     (
         "colleagues closed a case",
         "case_closed",
-        "suspense ⇄ clearing, wallet, payable or losses; or clearing → wallet, payable; a refund's fee comes along",
+        "suspense ⇄ clearing, wallet, payable, advances, losses; clearing → wallet, payable; a refund's fee too",
     ),
 )
 KINDS = frozenset(kind for _event, kinds, _moves in POSTINGS for kind in kinds.split(", "))

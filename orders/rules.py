@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from credit.rules import in_currency
 from kernel.money import BPS, Money
 from ledger.rules import DISPUTED, FEES, LATE_FEES, LOSSES, RECOVERIES, Account, Move
 
@@ -221,6 +222,11 @@ class Offer:
     every_days: int
 
 
+def _are_parts(owed: Money, parts: int, ease: Ease) -> bool:
+    """Whether so many parts of it each come to something."""
+    return owed.minor // parts >= in_currency(ease.part_min_minor, owed.currency)
+
+
 def offers(ease: Ease, sums: Sequence[Money]) -> list[Offer]:
     """What is granted at once to somebody who owes these sums, the plan that is soonest over first."""
     if not sums:
@@ -229,7 +235,7 @@ def offers(ease: Ease, sums: Sequence[Money]) -> list[Offer]:
         Offer(parts, days)
         for parts in ease.parts
         for days in ease.every_days
-        if parts * days <= ease.days_max and all(sum_.minor // parts >= ease.part_min_minor for sum_ in sums)
+        if parts * days <= ease.days_max and all(_are_parts(sum_, parts, ease) for sum_ in sums)
     ]
     return sorted(found, key=lambda offer: (offer.parts * offer.every_days, offer.parts))
 

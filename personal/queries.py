@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import QuerySet
 
 from accounts.models import Person
-from billing.models import Case, Deduction, Refund, Return, Wallet
+from billing.models import Case, Deduction, Dispute, Refund, Return, Wallet
 from credit.models import Profile, ScoreChange
 from kernel.refusal import NotFound
 from orders.models import Concern, Obligation, Order
@@ -29,6 +29,7 @@ def hindrances(person: Person) -> list[str]:
         "under_way": Deduction.objects.filter(person=person, state__in=Deduction.LIVE),
         "refunds": Refund.objects.filter(person=person, state=Refund.State.PENDING),
         "returns": Return.objects.filter(person=person, state__in=Return.LIVE),
+        "disputes": Dispute.objects.filter(person=person, state__in=Dispute.LIVE),
         "concerns": Concern.objects.filter(person=person, state=Concern.State.OPEN),
         "cases": case.filter(deduction__person=person) | case.filter(refund_part__refund__person=person),
         "wallet": Wallet.objects.filter(person=person, balance_minor__gt=0),

@@ -11,7 +11,7 @@ EXPORT_KEPT, EXPORT_APART = timedelta(days=7), timedelta(days=1)
 #: How long a request to be forgotten can be taken back.
 ERASURE_WAITS = timedelta(days=7)
 #: What must be over before somebody can leave, in the order in which it is said.
-HINDRANCES = ("orders", "owed", "under_way", "refunds", "returns", "concerns", "cases", "wallet", "team")
+HINDRANCES = ("orders", "owed", "under_way", "refunds", "returns", "disputes", "concerns", "cases", "wallet", "team")
 
 PROOF_DAYS = (7, 30, 90)
 #: What a proof may say, in the order in which it does; the name is the only one that says who.

@@ -22,7 +22,15 @@ from merchants.rules import Scope
 from orders import queries as orders
 from orders import refusals
 
-_REFUSES = [NotAllowed, NotReturnable, refusals.PaidElsewhere, AmountInvalid, RefundTooMuch, ReturnOpen]
+_REFUSES = [
+    NotAllowed,
+    NotReturnable,
+    refusals.PaidElsewhere,
+    refusals.WrittenOff,
+    AmountInvalid,
+    RefundTooMuch,
+    ReturnOpen,
+]
 _PARCEL = {"carrier": "顺丰速运", "tracking_number": "SF1020304050607", "reason": "尺码不合适"}
 
 
@@ -131,7 +139,7 @@ class ConfirmReturn(ReturnView):
         "The goods are with you again: you bear what went back to the person, and have your fee for it back",
         takes=Nothing,
         gives=ReturnOut,
-        refuses=[NotAllowed, ReturnClosed, refusals.WrittenOff, refusals.DeductionInFlight, Busy],
+        refuses=[NotAllowed, ReturnClosed, RefundTooMuch, refusals.DeductionInFlight, Busy],
         writes=True,
     )
     def post(self, request: Request, returned: str) -> HttpResponse:

@@ -40,6 +40,7 @@ ENDS: dict[str, Words] = {
     Case.Resolution.RETURNED: gettext_lazy("The channel has put it right: its money is where it was before"),
     Case.Resolution.WALLET: gettext_lazy("It is the person's: into their stored value"),
     Case.Resolution.MERCHANT: gettext_lazy("It is the merchant's: into their next settlement"),
+    Case.Resolution.AHEAD: gettext_lazy("It went ahead of the return: who bears it is said there"),
     Case.Resolution.PLATFORM: gettext_lazy("We bear it"),
     Case.Resolution.STANDS: gettext_lazy("Our book is right as it is"),
     Case.Resolution.SAID: gettext_lazy("Colleagues said how it ended"),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from billing.console.orders import CLOCK, always, is_owed, of_order
 from billing.models import Refund
-from billing.rules import TWO_PEOPLE_FROM_MINOR
+from billing.rules import takes_two, two_people_from
 from billing.services import dates, refund
 from billing.services.plan import NothingPlanned
 from billing.services.settle_parts import lock_lines
@@ -158,7 +158,7 @@ def _before_refund(order: Order, at: datetime) -> Words:
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE, Order.State.DEDUCTED):
         raise OrderState(_("Nothing of this order can be given back."))
     says = _("First less is owed; what was collected already goes back the way it came. From %(most)s on it takes two.")
-    return says % {"most": money(Money(TWO_PEOPLE_FROM_MINOR, order.currency))}
+    return says % {"most": money(Money(two_people_from(order.currency), order.currency))}
 
 
 def _refund(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Done:
@@ -172,8 +172,7 @@ def _refunded(made: Refund) -> Words:
 
 
 def _is_much(order: Order, wish: Mapping[str, Any]) -> bool:
-    del order
-    return refund.needs_second(wish.get("amount", 0))
+    return takes_two(Money(wish.get("amount", 0), order.currency))
 
 
 def _hold_lines(order: Order) -> Order:

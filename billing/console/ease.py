@@ -34,7 +34,8 @@ class EaseForm(VerbForm):
     )
     days_max = forms.IntegerField(label=gettext_lazy("Last part at most so many days from now"))
     part_min_minor = forms.IntegerField(
-        label=gettext_lazy("Each part at least"), help_text=gettext_lazy("In the smallest unit of the currency.")
+        label=gettext_lazy("Each part at least"),
+        help_text=gettext_lazy("In hundredths of a yuan; in another currency what a limit of that would be."),
     )
     apart_days = forms.IntegerField(label=gettext_lazy("Days between two plans of one person"))
 

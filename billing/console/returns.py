@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from billing.models import Return, ReturnPolicy
-from billing.services.return_ends import bear_return, confirm_return, deny_return
+from billing.services.return_ends import bear_return, confirm_return, deny_return, went_ahead
 from billing.services.return_policy import foresee_trust, judge_return_terms
 from kernel.actor import Actor
 from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, page
@@ -58,7 +58,7 @@ def _is_refused(row: Return) -> bool:
 
 
 def _is_ahead(row: Return) -> bool:
-    return _is_refused(row) and row.advance_id is not None
+    return _is_refused(row) and went_ahead(row)
 
 
 VERBS = [

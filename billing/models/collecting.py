@@ -189,6 +189,11 @@ class DeductionLine(models.Model):
         """What of it did not go back."""
         return self.amount_minor - self.refunded_minor - self.reopened_minor
 
+    @property
+    def again(self) -> bool:
+        """Whether it was paid once more, after a return that did not stand."""
+        return bool(self.obligation.kind == Obligation.Kind.ADVANCE)
+
 
 class Wallet(models.Model):
     """A person's stored value. The book proves it; this row is what a debit is checked against."""

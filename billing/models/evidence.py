@@ -7,10 +7,10 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts.models import LockableQuerySet
+from billing.models.alone import small
 from billing.models.collecting import Deduction
 from billing.models.payout import Payout
 from billing.models.refunding import RefundPart
-from billing.rules import TWO_PEOPLE_FROM_MINOR
 from kernel import guards
 from kernel.models import Identified, Realm
 
@@ -77,6 +77,8 @@ class Case(Identified):
         WALLET = "wallet"
         #: It is the merchant's, to have or to bear.
         MERCHANT = "merchant"
+        #: It went ahead of a return, where it is said who bears it.
+        AHEAD = "ahead"
         #: We bear it.
         PLATFORM = "platform"
         #: Our book was right, and nothing moves.
@@ -97,6 +99,7 @@ class Case(Identified):
     closed_because = models.CharField(max_length=200, blank=True)
     closed_by = models.CharField(max_length=80, blank=True)
     at_stake_minor = models.BigIntegerField(null=True, blank=True)
+    at_stake_currency = models.CharField(max_length=3, blank=True)
 
     objects = LockableQuerySet["Case"].as_manager()
 
@@ -112,7 +115,7 @@ class Case(Identified):
                 name="a_large_case_is_closed_by_two",
                 condition=~Q(closed_by__startswith="staff:")
                 | Q(closed_by__contains="+")
-                | Q(at_stake_minor__lt=TWO_PEOPLE_FROM_MINOR) & ~Q(resolution="said"),
+                | small("at_stake_minor", "at_stake_currency") & ~Q(resolution="said"),
             ),
         ]
         indexes = [

@@ -5,9 +5,9 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
+from billing.models.alone import small
 from billing.models.collecting import Deduction
 from billing.models.refunding import RefundPart
-from billing.rules import TWO_PEOPLE_FROM_MINOR
 from kernel import guards
 from kernel.models import Identified, Realm
 from kernel.money import Money
@@ -182,7 +182,7 @@ class Break(Identified):
                 name="a_large_break_is_closed_by_two",
                 condition=~Q(closed_by__startswith="staff:")
                 | Q(closed_by__contains="+")
-                | Q(theirs_minor__lt=TWO_PEOPLE_FROM_MINOR, ours_minor__lt=TWO_PEOPLE_FROM_MINOR),
+                | small("theirs_minor", "theirs_currency") & small("ours_minor", "ours_currency"),
             ),
         ]
         indexes = [

@@ -12,7 +12,7 @@ from billing import rules
 from billing.channels import Taken
 from billing.models import Break, Case, Deduction, Dispute, RefundPart, StatementFile
 from billing.refusals import BreakClosed, BreakInFlight, NothingToPost
-from billing.services.disputes import NEVER_TAKEN, SAME_NUMBER, WRONG_AMOUNT, Withdrawal, take_back
+from billing.services.disputes import NEVER_TAKEN, SAME_NUMBER, UNSAID, WRONG_AMOUNT, Withdrawal, take_back
 from billing.services.movements import MovementReport
 from billing.services.settle import Report, settle_all
 from billing.services.settle_parts import PARTS
@@ -38,29 +38,35 @@ IN_SUSPENSE = (
 _Ours = Deduction | RefundPart
 
 
-def hear_breaks(realm_id: int, *, by: Actor, at: datetime, limit: int = 100) -> int:
-    """Hand what only the channel knows to the resolver, as if it had called back. Returns how much that was.
+def hear_breaks(realm_id: int, *, by: Actor, at: datetime, limit: int = 100) -> None:
+    """Hand what only the channel knows to the resolver, as if it had called back.
 
-    What cannot be settled so is logged and stays open for a colleague.
+    What cannot be settled so is logged and stays open for a colleague. A return of which the order is just now being
+    refunded or collected waits for the next statement, and with it all that the channel says of the same number later.
     """
-    waiting = Break.objects.filter(realm_id=realm_id, heard_at__isnull=True).order_by("id")
-    rows = list(waiting.select_related("line", "deduction", "refund_part")[:limit])
+    waits: set[UUID] = set()
+    while heard := _turn(realm_id, waits, limit):
+        try:
+            debits = [row for row in heard if row.deduction_id and not _is_return(row)]
+            settle_all([Report(*_word(row)) for row in debits], by=by, at=at)
+        except Exception:
+            log.exception("statement_not_settled", realm=realm_id)
+        try:
+            PARTS.settle_all([MovementReport(*_word(row)) for row in heard if row.refund_part_id], by=by, at=at)
+        except Exception:
+            log.exception("statement_not_settled", realm=realm_id)
+        left = [row for row in heard if _is_return(row) and not _took_back(row, by=by, at=at)]
+        waits |= {row.deduction_id for row in left if row.deduction_id}
+        _note_heard([row.id for row in heard if row not in left], by=by, at=at)
+
+
+def _turn(realm_id: int, waits: set[UUID], limit: int) -> list[Break]:
+    """The next to be heard: of one number one thing at a time, in the order in which the channel says it."""
+    waiting = Break.objects.filter(realm_id=realm_id, heard_at__isnull=True).exclude(deduction_id__in=waits)
     turn: dict[UUID, Break] = {}
-    for row in rows:  # of one number one thing at a time, in the order in which the channel says it
+    for row in waiting.select_related("line", "deduction", "refund_part").order_by("id")[:limit]:
         turn.setdefault(row.deduction_id or row.refund_part_id or row.id, row)
-    heard = list(turn.values())
-    try:
-        debits = [row for row in heard if row.deduction_id and not _is_return(row)]
-        settle_all([Report(*_word(row)) for row in debits], by=by, at=at)
-    except Exception:
-        log.exception("statement_not_settled", realm=realm_id)
-    try:
-        PARTS.settle_all([MovementReport(*_word(row)) for row in heard if row.refund_part_id], by=by, at=at)
-    except Exception:
-        log.exception("statement_not_settled", realm=realm_id)
-    waits = {row.id for row in heard if _is_return(row) and not _took_back(row, by=by, at=at)}
-    _note_heard([row.id for row in heard if row.id not in waits], by=by, at=at)
-    return len(rows) - len(waits)
+    return list(turn.values())
 
 
 def _is_return(row: Break) -> bool:
@@ -72,7 +78,7 @@ def _took_back(row: Break, *, by: Actor, at: datetime) -> bool:
     if row.deduction_id is None or row.line is None or row.theirs is None:
         return True
     try:
-        take_back(row.deduction_id, Withdrawal(row.line.channel_txn, row.theirs, SOURCE), by=by, at=at)
+        take_back(row.deduction_id, Withdrawal(row.line.channel_txn, row.theirs, UNSAID), by=by, at=at)
     except Busy:
         return False
     except Exception:
@@ -139,7 +145,7 @@ def breaks_of(statement: StatementFile) -> dict[str, tuple[int, int]]:
 
 def needs_second(row: Break) -> bool:
     """Whether it is so large that one colleague alone does not settle it."""
-    return max(row.theirs_minor or 0, row.ours_minor or 0) >= rules.TWO_PEOPLE_FROM_MINOR
+    return any(rules.takes_two(side) for side in (row.theirs, row.ours) if side)
 
 
 def suspense_moves(row: Break, ours: _Ours | None) -> list[book.Move]:

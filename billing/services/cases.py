@@ -12,10 +12,11 @@ from billing.channels import Answer, Declined, Taken
 from billing.models import Case, Deduction, Payout, RefundPart, Wallet, WalletEntry
 from billing.planning import Kind
 from billing.refusals import CaseClosed, CaseUnfit, NoWallet, TransactionUsed
+from billing.services import after_all
 from billing.services.movements import MovementReport
 from billing.services.resolve import CODE, SOURCE, word_of
 from billing.services.settle import AFTER_FAILURE, TOO_LONG, TWICE, WRONG_AMOUNT, Report, settle_all
-from billing.services.settle_parts import GIVEN_UP, PARTS, lock_lines
+from billing.services.settle_parts import AFTER_ALL, GIVEN_UP, PARTS, lock_lines
 from billing.services.settle_payouts import PAYOUTS
 from kernel.actor import Actor
 from kernel.money import Money
@@ -23,8 +24,6 @@ from kernel.refusal import Busy, NotFound, SecondNeeded
 from ledger import rules as book
 from ledger import services as ledger
 from ledger.models import Posting
-from orders import rules as reckoning
-from orders import services as orders
 
 CLOSED = "case_closed"
 RETURNED, WALLET, MERCHANT = Case.Resolution.RETURNED, Case.Resolution.WALLET, Case.Resolution.MERCHANT
@@ -37,7 +36,6 @@ ENDS: Mapping[str, tuple[str, ...]] = {
     WRONG_AMOUNT: (RETURNED, WALLET),
     "declined_after_success": (STANDS,),
     "refunded_twice": _BORNE,
-    "refunded_after_failure": (MERCHANT, *_BORNE),
     "refund_of_wrong_amount": (RETURNED, STANDS),
     "declined_after_refund": (STANDS, WALLET),
     GIVEN_UP: (STANDS,),
@@ -58,6 +56,8 @@ def ends_of(case: Case) -> tuple[str, ...]:
     """How it may end. How something ended that nobody knows is said at another deed, as long as nobody does."""
     if case.kind == TOO_LONG:
         return () if _is_open(case) else (STANDS,)
+    if case.kind == AFTER_ALL and case.refund_part is not None:
+        return after_all.ends(case.refund_part, at_stake(case))
     if case.kind in OPEN_UNTIL_JUDGED and held(case) is None and not _is_open(case):
         return (STANDS,)
     return ENDS.get(case.kind, (STANDS,))
@@ -82,7 +82,7 @@ def at_stake(case: Case) -> Money:
 
 def needs_second(case: Case) -> bool:
     """Whether it is so large that one colleague alone does not close it."""
-    return at_stake(case).minor >= rules.TWO_PEOPLE_FROM_MINOR
+    return rules.takes_two(at_stake(case))
 
 
 def moves_of(case: Case, resolution: str) -> list[book.Move]:
@@ -97,6 +97,8 @@ def moves_of(case: Case, resolution: str) -> list[book.Move]:
     posted, amount, clearing = held(case), at_stake(case), book.clearing(_movement(case).channel)
     if resolution == WALLET:
         _wallet_for(case, amount)
+    if case.refund_part is not None and resolution in after_all.COUNTED:
+        return after_all.moves(case.refund_part, resolution, amount)
     to = _account(case, resolution)
     if to is None:
         return []
@@ -105,7 +107,7 @@ def moves_of(case: Case, resolution: str) -> list[book.Move]:
     came_in = posted.credit_account == book.SUSPENSE.code
     if came_in:
         return [book.Move(book.SUSPENSE, to, amount)]
-    return [book.Move(to, book.SUSPENSE, amount), *_fee_returned(case, resolution, amount)]
+    return [book.Move(to, book.SUSPENSE, amount)]
 
 
 @transaction.atomic
@@ -123,6 +125,8 @@ def close_case(case_id: UUID, resolution: str, because: str, *, by: Actor, at: d
         Busy: its movement is being sent once more.
     """
     case = _open(case_id)
+    if case.refund_part is not None:
+        lock_lines(case.refund_part.refund.order_id)  # what is left to be given back, and a return's end, stay so
     moves = moves_of(case, resolution)
     if by.alone and needs_second(case):
         raise SecondNeeded
@@ -130,8 +134,8 @@ def close_case(case_id: UUID, resolution: str, because: str, *, by: Actor, at: d
     ledger.post([ledger.Fact(case.id, CLOSED, moves, _order_of(case, resolution))], realm_id=case.realm_id, at=at)
     if resolution == WALLET:
         _put_into_wallet(case, stake, at=at)
-    if resolution == MERCHANT and case.refund_part is not None:
-        _count_as_refunded(case, case.refund_part, stake, by=by, at=at)
+    if case.refund_part is not None and resolution in after_all.COUNTED:
+        after_all.count(case, case.refund_part, resolution, stake, by=by, at=at)
     if case.kind in OPEN_UNTIL_JUDGED:
         _end_movement(case, took_place=resolution == STANDS, by=by, at=at)
     _close(case, resolution, because, stake, by=by, at=at)
@@ -198,7 +202,7 @@ def _open(case_id: UUID) -> Case:
 
 def _close(case: Case, resolution: str, because: str, stake: Money, *, by: Actor, at: datetime) -> None:
     case.resolution, case.closed_because, case.closed_by = resolution, because[:200], str(by)
-    case.at_stake_minor, case.closed_at = stake.minor, at
+    case.at_stake_minor, case.at_stake_currency, case.closed_at = stake.minor, stake.currency, at
     case.save()
 
 
@@ -219,18 +223,9 @@ def _account(case: Case, resolution: str) -> book.Account | None:
         return book.clearing(row.channel)
     if resolution == WALLET and not isinstance(row, Payout):
         return book.wallet(_person_of(row))
-    if resolution == MERCHANT and not isinstance(row, Deduction):
-        return book.payable(row.refund.merchant_id if isinstance(row, RefundPart) else row.merchant_id)
+    if resolution == MERCHANT and isinstance(row, Payout):
+        return book.payable(row.merchant_id)
     return book.LOSSES if resolution == PLATFORM else None
-
-
-def _fee_returned(case: Case, resolution: str, amount: Money) -> list[book.Move]:
-    """A merchant who bears a refund has the fee for it again, as for every refund."""
-    part = case.refund_part
-    if resolution != MERCHANT or part is None or part.currency != amount.currency:
-        return []
-    kept = Money(sum(line.kept_minor for line in lock_lines(part.refund.order_id)), amount.currency)
-    return reckoning.refund_moves(min(amount, kept), kept, book.SUSPENSE, part.refund.order.terms)[1:]
 
 
 def _person_of(row: Deduction | RefundPart) -> UUID:
@@ -239,7 +234,7 @@ def _person_of(row: Deduction | RefundPart) -> UUID:
 
 def _order_of(case: Case, resolution: str) -> UUID | None:
     """Beside which of its orders a merchant reads it."""
-    return case.refund_part.refund.order_id if resolution == MERCHANT and case.refund_part else None
+    return case.refund_part.refund.order_id if resolution in after_all.COUNTED and case.refund_part else None
 
 
 def _wallet_for(case: Case, amount: Money) -> Wallet:
@@ -258,16 +253,6 @@ def _put_into_wallet(case: Case, amount: Money, *, at: datetime) -> None:
     WalletEntry.objects.create(
         person_id=wallet.person_id, number=f"case {case.id.hex}", amount_minor=amount.minor, at=at
     )
-
-
-def _count_as_refunded(case: Case, part: RefundPart, amount: Money, *, by: Actor, at: datetime) -> None:
-    """What went back after all, and the merchant bears, is nothing that could be given back once more."""
-    for line in (line for line in lock_lines(part.refund.order_id) if line.id == part.taken_id and line.kept_minor):
-        counted = min(amount, Money(line.kept_minor, amount.currency))
-        line.refunded_minor += counted.minor
-        line.save(update_fields=["refunded_minor"])
-        case.detail |= {"refunded": counted.minor}
-        orders.give_back(part.refund.order_id, counted, advanced=False, by=by, at=at, refund=part.refund.public_id)
 
 
 def _end_movement(case: Case, *, took_place: bool, by: Actor, at: datetime) -> None:

@@ -13,6 +13,7 @@ from billing.models import Case, Deduction, DeductionLine, Dispute, DisputeLine,
 from billing.refusals import DisputeClosed
 from billing.services import tell
 from billing.services.disputed_lines import gone_of, lines_of, lock_collected, refuse_in_flight, service_of
+from credit.queries import has_left
 from kernel.actor import Actor
 from kernel.ids import public
 from kernel.money import Money
@@ -30,6 +31,8 @@ TAKEN_BACK, GIVEN_WAY = "taken_back", "dispute_won"
 NEVER_TAKEN, WRONG_AMOUNT = "taken_back_untaken", "taken_back_wrong_amount"
 #: Its movement's number is that of another debit's return.
 SAME_NUMBER = "taken_back_same_number"
+#: The word of a return that a statement tells, where no reason stands.
+UNSAID = "statement"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def take_back(deduction_id: UUID, told: Withdrawal, *, by: Actor, at: datetime) 
     row = Deduction.objects.locked(deduction_id)
     known = Dispute.objects.filter(channel=row.channel, channel_txn=told.txn).first()
     if known is not None and known.deduction_id == row.id:
-        return known
+        return _say_why(known, told, by=by, at=at)
     if row.state in Deduction.LIVE:
         raise Busy(retry_after=30)
     if known is not None:
@@ -79,6 +82,25 @@ def take_back(deduction_id: UUID, told: Withdrawal, *, by: Actor, at: datetime) 
     ledger.post([ledger.Fact(dispute.id, TAKEN_BACK, [move])], realm_id=row.realm_id, at=at)
     publish_dispute(dispute, "dispute.opened", at=at)
     if dispute.answer_until is None:
+        lose(dispute, dispute.bearer, by=by, at=at)
+    return dispute
+
+
+def _say_why(known: Dispute, told: Withdrawal, *, by: Actor, at: datetime) -> Dispute:
+    """A statement said that, and not why. The channel's own word comes later, and says who bears what is undecided."""
+    if told.code == UNSAID or known.code != UNSAID:
+        return known
+    dispute, policy = Dispute.objects.locked(known.id), in_force(DisputePolicy, at=known.opened_at)
+    if dispute.state != Dispute.State.OPEN:
+        return dispute
+    lines = [line for line, _ in lines_of(dispute)]
+    bearing = read_terms(policy.terms).of(told.code, service_of(lines))
+    dispute.code = told.code[:40]
+    dispute.be_borne_by(bearing.bearer)
+    dispute.record("reason_heard", by=by, at=at, code=told.code, bearer=bearing.bearer, policy=policy.version)
+    if bearing.heard:
+        publish_dispute(dispute, "dispute.opened", at=at)
+    else:
         lose(dispute, dispute.bearer, by=by, at=at)
     return dispute
 
@@ -168,11 +190,12 @@ def win(dispute: Dispute, *, by: Actor, at: datetime, because: str = "") -> None
 def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str = "") -> None:
     """The money is gone for good: owed again by the person, or borne by the merchant or by us.
 
-    A debt that was once given up is not opened again: what is gone of it is our loss.
+    A debt that was once given up is not opened again, nor one of somebody who has left: what is gone of it is our loss.
     """
     pairs = lines_of(dispute)
     owing = bearer == Dispute.Bearer.PERSON
-    if owing and not orders.reopenable([line.obligation_id for line, _ in pairs]):
+    nobody = owing and has_left(dispute.person_id)
+    if nobody or (owing and not orders.reopenable([line.obligation_id for line, _ in pairs])):
         bearer, owing = Dispute.Bearer.PLATFORM, False
     gone = gone_of(dispute, pairs)
     if owing:

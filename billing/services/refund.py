@@ -13,10 +13,11 @@ from django.utils.translation import gettext_lazy as _
 from billing import channels
 from billing.models import Deduction, DeductionLine, Refund, RefundPart, Return
 from billing.refusals import AmountInvalid, RefundNumberReused, RefundTooMuch, ReturnOpen
-from billing.rules import SEND_LEASE, TWO_PEOPLE_FROM_MINOR, parts_of
+from billing.rules import SEND_LEASE, parts_of, takes_two
 from billing.services import tell
+from billing.services.after_all import refuse_unjudged
 from billing.services.movements import MovementReport
-from billing.services.settle_parts import PARTS, lock_lines, news_of
+from billing.services.settle_parts import PARTS, kept_of, lock_lines, news_of
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
@@ -65,15 +66,11 @@ def begin_refund(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tu
         SecondNeeded: it is so much that no colleague does it alone.
         NotFound, OrderState …: as refund_order says.
     """
-    if by.alone and needs_second(asked.amount_minor):
+    order = Order.objects.filter(pk=order_id).first()
+    if by.alone and order is not None and takes_two(Money(asked.amount_minor, order.currency)):
         raise SecondNeeded
     refund, parts, _fresh = _prepared(order_id, asked, by=by, at=at)
     return refund, partial(send_parts, parts, by=by, at=at)
-
-
-def needs_second(amount_minor: int) -> bool:
-    """Whether so much is given back by two colleagues, never by one alone."""
-    return amount_minor >= TWO_PEOPLE_FROM_MINOR
 
 
 def _prepared(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[Refund, list[RefundPart], bool]:
@@ -92,10 +89,11 @@ def prepare_refund(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> 
     Raises:
         NotFound, OrderState, AmountInvalid, RefundTooMuch, RefundNumberReused …: as refund_order says.
         ReturnOpen: goods are on their way back; whoever has them again confirms that instead.
+        Busy: money of it that went back after all is still to be judged.
     """
     if asked.amount_minor <= 0:
         raise AmountInvalid("Nothing would be given back.")
-    lines = lock_lines(order_id)
+    lines = lock_lines(order_id, again=not asked.advanced)
     known = _known(order_id, asked)
     if known is not None:
         return known, [], False
@@ -105,11 +103,7 @@ def prepare_refund(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> 
         return known, [], False
     if not asked.advanced and Return.objects.filter(order_id=order_id, state__in=Return.LIVE).exists():
         raise ReturnOpen
-    kept = _kept(found, lines)
-    if asked.amount_minor > found.owed.minor + kept.minor:
-        raise RefundTooMuch(format_lazy(_("At most {most} can be given back."), most=str(found.owed + kept)))
-    lowered = min(asked.amount_minor, found.owed.minor)
-    back = Money(asked.amount_minor - lowered, kept.currency)
+    kept, lowered, back = _shared(found, lines, asked)
     refund = _written(found.order, asked, lowered, by=by, at=at)
     _take_off(found, asked, lowered, kept, by=by, at=at)
     if not back:
@@ -118,6 +112,7 @@ def prepare_refund(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> 
         publish([news_of(refund)], realm_id=refund.realm_id, at=at)
         tell.refunded(refund, at=at)
         return refund, [], True
+    refuse_unjudged(order_id)
     parts = _parts(refund, lines, back, by=by, at=at)
     moves = _moves(found.order, refund, back, kept)
     ledger.post([ledger.Fact(refund.id, "refund_asked", moves, order_id)], realm_id=refund.realm_id, at=at)
@@ -147,15 +142,27 @@ def _known(order_id: UUID, asked: Asked) -> Refund | None:
     return known
 
 
-def _kept(found: Refundable, lines: Sequence[DeductionLine]) -> Money:
-    """What was collected and did not go back.
+def _shared(found: Refundable, lines: Sequence[DeductionLine], asked: Asked) -> tuple[Money, int, Money]:
+    """What the merchant keeps so far, how much of this is owed no more, and how much of it goes back.
+
+    Beyond what was paid for what was bought, what was paid once more for a return that did not stand: that was ours,
+    and its merchant bears from now on what we had given back.
 
     Raises:
         Busy: more was collected since the lines were locked.
+        RefundTooMuch: there is not so much.
     """
-    if sum(line.amount_minor - line.reopened_minor for line in lines) != found.paid.minor:
+    order, bought = found.order, [line for line in lines if not line.again]
+    if sum(line.amount_minor - line.reopened_minor for line in bought) != found.paid.minor:
         raise Busy(retry_after=1)
-    return Money(sum(line.kept_minor for line in lines), found.order.currency)
+    first, there = (Money(sum(line.kept_minor for line in some), order.currency) for some in (bought, lines))
+    if asked.amount_minor > found.owed.minor + there.minor:
+        raise RefundTooMuch(format_lazy(_("At most {most} can be given back."), most=str(found.owed + there)))
+    lowered = min(asked.amount_minor, found.owed.minor)
+    back, kept = Money(asked.amount_minor - lowered, order.currency), kept_of(lines, order)
+    if back > first:
+        order.bear(back - first)
+    return kept, lowered, back
 
 
 def _moves(order: Order, refund: Refund, back: Money, kept: Money) -> list[book.Move]:
@@ -163,7 +170,7 @@ def _moves(order: Order, refund: Refund, back: Money, kept: Money) -> list[book.
     due = book.refund_due(refund.person_id)
     if refund.advanced:
         return [book.Move(book.ADVANCES, due, back)]
-    return reckoning.refund_moves(back, kept + Money(order.advanced_minor, kept.currency), due, order.terms)
+    return reckoning.refund_moves(back, kept, due, order.terms)
 
 
 def _written(order: Order, asked: Asked, lowered: int, *, by: Actor, at: datetime) -> Refund:

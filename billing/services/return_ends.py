@@ -8,16 +8,18 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import DeductionLine, Refund, RefundPart, Return
-from billing.refusals import ReturnClosed
+from billing.refusals import RefundTooMuch, ReturnClosed
 from billing.services import tell
+from billing.services.after_all import counted_ahead, refuse_unjudged
 from billing.services.refund import Asked, prepare_refund, send_parts
-from billing.services.returns import FOR_A_RETURN, publish_return
-from billing.services.settle_parts import lock_lines
+from billing.services.returns import BILLED, FOR_A_RETURN, is_moved, publish_return
+from billing.services.settle_parts import kept_of, lock_lines
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import Busy, FieldError, Invalid
 from orders import services as orders
 from orders.models import Order, Pause
+from orders.refusals import PaidElsewhere, WrittenOff
 
 BECAUSE_MAX = 200
 
@@ -28,8 +30,8 @@ def confirm_return(return_id: UUID, *, by: Actor, at: datetime) -> Return:
     Raises:
         NotFound: there is no such return.
         ReturnClosed: it ended otherwise.
-        Busy: what was given back ahead has no outcome yet, or a deduction of the order has none.
-        WrittenOff: the debt was given up, so that nothing can be taken off it.
+        Busy: what was given back ahead, another refund, a dispute or a deduction of the order has no outcome yet.
+        RefundTooMuch: there is not so much left to be given back.
     """
     row, parts = _confirmed(return_id, by=by, at=at)
     send_parts(parts, by=by, at=at)
@@ -86,19 +88,19 @@ def bear_return(return_id: UUID, because: str, *, by: Actor, at: datetime) -> Re
 
     Raises:
         NotFound: there is no such return.
-        ReturnClosed: the merchant has not refused it, it is decided, or nothing was given back ahead of it.
+        ReturnClosed: the merchant has not refused it, it is decided, or nothing went back ahead of it.
         Busy: what was given back ahead has no outcome yet.
     """
     row, _lines = _held(return_id)
     _need_refused(row)
     back = _given(row)
-    if row.advance is None:
+    if not back:
         raise ReturnClosed
     row.be_borne(at=at)
     row.record("borne", by=by, at=at, reason=because)
-    if back:
-        orders.lose_advance(row.order_id, back, cause=row.id, by=by, at=at)
+    orders.lose_advance(row.order_id, back, cause=row.id, by=by, at=at)
     _end(row, "return.borne", at=at)
+    tell.return_borne(row, back, because, at=at)
     return row
 
 
@@ -115,15 +117,38 @@ def _confirmed(return_id: UUID, *, by: Actor, at: datetime) -> tuple[Return, lis
     order = Order.objects.locked(row.order_id)
     orders.resume_order(row.order_id, Pause.Reason.RETURN, by=by, at=at)
     if back:
-        kept = Money(sum(line.kept_minor for line in lines) + order.advanced_minor, row.currency)
-        orders.bear_return(row.order_id, back, kept, cause=row.id, by=by, at=at)
-    rest = min(row.amount - back, order.total - order.refunded)
-    parts: list[RefundPart] = []
-    if rest and order.state in (Order.State.COMPLETED, Order.State.OVERDUE, Order.State.DEDUCTED):
-        asked = Asked(amount_minor=rest.minor, reason=FOR_A_RETURN)
-        _refund, parts, _fresh = prepare_refund(row.order_id, asked, by=by, at=at)
+        orders.bear_return(row.order_id, back, kept_of(lines, order), cause=row.id, by=by, at=at)
+    parts = _rest_of(row, order, back, by=by, at=at)
     _end(row, "return.confirmed", at=at)
     return row, parts
+
+
+def _rest_of(row: Return, order: Order, back: Money, *, by: Actor, at: datetime) -> list[RefundPart]:
+    """What had not gone ahead goes back now; through us nothing of what was paid elsewhere or given up as lost.
+
+    Raises:
+        Busy: another refund, or what a channel took back, must end before there is so much to give back.
+    """
+    rest = min(row.amount - back, order.total - order.refunded)
+    if not rest or order.state not in BILLED:
+        return []
+    asked = Asked(amount_minor=rest.minor, reason=FOR_A_RETURN)
+    try:
+        with transaction.atomic():
+            _refund, parts, _fresh = prepare_refund(row.order_id, asked, by=by, at=at)
+    except (PaidElsewhere, WrittenOff) as refusal:
+        row.record("not_refunded", by=by, at=at, because=refusal.code)
+        return []
+    except RefundTooMuch:
+        if is_moved(order):
+            raise Busy(retry_after=3600) from None
+        raise
+    return parts
+
+
+def went_ahead(row: Return) -> bool:
+    """Whether something really went back ahead of it, which we can bear."""
+    return row.advance is not None and bool(_arrived(row, row.advance))
 
 
 def _held(return_id: UUID) -> tuple[Return, list[DeductionLine]]:
@@ -145,14 +170,19 @@ def _given(row: Return) -> Money:
     """What really went back ahead of it.
 
     Raises:
-        Busy: nobody knows yet.
+        Busy: nobody knows yet, or it went after all and that is still to be judged.
     """
     if row.advance_id is None:
         return Money(0, row.currency)
     refund = Refund.objects.get(pk=row.advance_id)
     if refund.state == Refund.State.PENDING:
         raise Busy(retry_after=60)
-    return Money(refund.returned_minor, row.currency)
+    refuse_unjudged(row.order_id)
+    return _arrived(row, refund)
+
+
+def _arrived(row: Return, refund: Refund) -> Money:
+    return Money(refund.returned_minor + counted_ahead(refund), row.currency)
 
 
 def give_to_staff(row: Return, because: str, *, by: Actor, at: datetime) -> None:

@@ -23,8 +23,8 @@ from kernel.versions import in_force
 from merchants.models import Merchant, Service
 from merchants.services import News, publish
 from orders import services as orders
-from orders.models import Order, Pause
-from orders.refusals import PaidElsewhere
+from orders.models import Obligation, Order, Pause
+from orders.refusals import PaidElsewhere, WrittenOff
 
 #: So many parcels of one order, those that were kept after all among them: saying so puts nothing off for ever.
 RETURNS_MAX = 3
@@ -33,7 +33,7 @@ FOR_A_RETURN = "退货 / return"
 _LENGTHS = {"carrier": 40, "tracking_number": 40, "reason": 100}
 _NUMBER = re.compile(r"[0-9A-Za-z-]+")
 #: In which states there is something of an order to send back.
-_BILLED = (Order.State.COMPLETED, Order.State.OVERDUE, Order.State.DEDUCTED)
+BILLED = (Order.State.COMPLETED, Order.State.OVERDUE, Order.State.DEDUCTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +56,7 @@ def open_return(order_id: UUID, parcel: Parcel, *, by: Actor, at: datetime) -> t
         Invalid: a word is missing.
         NotReturnable: nothing of it is left to send back, or its time has passed.
         PaidElsewhere: the money never came through us.
+        WrittenOff: its debt was given up as lost.
         AmountInvalid, RefundTooMuch: it is nothing, or more than is left of the order.
         ReturnOpen: another parcel of this order is on its way.
     """
@@ -150,12 +151,14 @@ def _judged(parcel: Parcel) -> Parcel:
 
 def _amount(order: Order, asked: int | None, terms: Terms, *, at: datetime) -> Money:
     """How much of the order is sent back."""
-    if order.state not in _BILLED or order.completed_at is None or at > order.completed_at + terms.within:
+    if order.state not in BILLED or order.completed_at is None or at > order.completed_at + terms.within:
         raise NotReturnable
     if order.returns.filter(state__in=Return.LIVE).exists():
         raise ReturnOpen
     if order.history.filter(kind="paid_elsewhere").exists():
         raise PaidElsewhere
+    if order.obligations.filter(state=Obligation.State.WRITTEN_OFF).exists():
+        raise WrittenOff
     left = order.total - order.refunded
     if not left or order.returns.count() >= RETURNS_MAX:
         raise NotReturnable
@@ -176,9 +179,7 @@ def _is_trusted(order: Order, amount: Money, kept_minor: int, terms: Terms) -> b
         return False
     if order.merchant.state == Merchant.State.SUSPENDED:
         return False
-    if order.refunds.filter(state=Refund.State.PENDING).exists():
-        return False
-    if Dispute.objects.filter(lines__order_id=order.id, state__in=Dispute.LIVE).exists():
+    if is_moved(order):
         return False
     orders.lock_refundable(order.id)
     profile = credit.lock_profile(order.person_id)
@@ -187,6 +188,13 @@ def _is_trusted(order: Order, amount: Money, kept_minor: int, terms: Terms) -> b
     undecided = Return.objects.filter(person_id=order.person_id, state__in=Return.LIVE, advance__isnull=False).count()
     overdue = bool(profile.overdue_orders)
     return terms.trusts(profile.score, overdue=overdue, undecided=undecided, amount=amount)
+
+
+def is_moved(order: Order) -> bool:
+    """Whether its money is on its way back already, or a channel has it and that is undecided."""
+    if order.refunds.filter(state=Refund.State.PENDING).exists():
+        return True
+    return Dispute.objects.filter(lines__order_id=order.id, state__in=Dispute.LIVE).exists()
 
 
 def returnable(order: Order, *, at: datetime) -> bool:

@@ -1,5 +1,6 @@
 """What it means that money went back to a person, or did not; how that is found out stands in `movements`."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -21,15 +22,27 @@ from orders.models import Obligation, Order
 
 #: A part that was sent as often as it may be, and went nowhere.
 GIVEN_UP = "refund_given_up"
+#: One that went although the channel had said that it did not.
+AFTER_ALL = "refunded_after_failure"
 
 
-def lock_lines(order_id: UUID) -> list[DeductionLine]:
-    """What was collected of what an order sold, newest first, locked: who gives any of it back holds all of it."""
-    rows = DeductionLine.objects.filter(
-        order_id=order_id, deduction__state="succeeded", obligation__kind=Obligation.Kind.PRINCIPAL
-    )
-    locked = rows.select_for_update(of=("self",), no_key=True).select_related("deduction__instrument").order_by("id")
-    return list(locked)[::-1]
+def lock_lines(order_id: UUID, *, again: bool = False) -> list[DeductionLine]:
+    """What was collected of what an order sold, newest first, locked: who gives any of it back holds all of it.
+
+    With `again` also, behind it, what was paid once more after a return that did not stand.
+    """
+    kinds = (Obligation.Kind.PRINCIPAL, Obligation.Kind.ADVANCE)
+    rows = DeductionLine.objects.filter(order_id=order_id, deduction__state="succeeded", obligation__kind__in=kinds)
+    rows = rows.select_for_update(of=("self",), no_key=True).select_related("deduction__instrument", "obligation")
+    newest = list(rows.order_by("id"))[::-1]
+    bought = [line for line in newest if not line.again]
+    return [*bought, *(line for line in newest if line.again)] if again else bought
+
+
+def kept_of(lines: Sequence[DeductionLine], order: Order) -> Money:
+    """What the merchant keeps of these lines of a locked order: what we gave back at our own risk they still have."""
+    kept = sum(line.kept_minor for line in lines if not line.again)
+    return Money(kept + order.advanced_minor, order.currency)
 
 
 def news_of(refund: Refund) -> News:
@@ -54,8 +67,8 @@ def _arrived(part: RefundPart, *, by: Actor, at: datetime) -> None:
     refund = Refund.objects.locked(part.refund_id)
     refund.come_back(part.amount)
     refund.record("part_returned", by=by, at=at, part=part.public_id, amount=part.amount_minor)
-    ahead = refund.advanced
-    orders.give_back(refund.order_id, part.amount, advanced=ahead, by=by, at=at, refund=refund.public_id)
+    ahead, again = refund.advanced, part.taken.again
+    orders.give_back(refund.order_id, part.amount, advanced=ahead, again=again, by=by, at=at, refund=refund.public_id)
     moves = reckoning.returned_moves(part.amount, book.refund_due(refund.person_id), book.clearing(part.channel))
     ledger.post([ledger.Fact(part.id, "refunded", moves, refund.order_id)], realm_id=part.realm_id, at=at)
     given_up = Case.objects.filter(kind=GIVEN_UP, closed_at=None, refund_part__refund__order_id=refund.order_id)
@@ -91,17 +104,19 @@ def _undo(part: RefundPart, *, by: Actor, at: datetime) -> None:
         found = {"code": part.failure_code, "sends": part.sends, "amount": part.amount_minor}
         Case.objects.create(realm_id=part.realm_id, kind=GIVEN_UP, refund_part=part, detail=found, opened_at=at)
     refund = Refund.objects.locked(part.refund_id)
-    lines = lock_lines(refund.order_id)
+    lines = lock_lines(refund.order_id, again=True)
     line = next(line for line in lines if line.id == part.taken_id)
     line.refunded_minor -= part.amount_minor
     line.save(update_fields=["refunded_minor"])
     order = Order.objects.locked(refund.order_id)
-    kept = sum(line.kept_minor for line in lines) - part.amount_minor + order.advanced_minor
+    if line.again:
+        order = orders.bear_no_more(refund.order_id, part.amount, by=by, at=at, refund=refund.public_id)
+    kept = kept_of(lines, order) - part.amount
     due = book.refund_due(refund.person_id)
     if refund.advanced:
         moves = [book.Move(due, book.ADVANCES, part.amount)]
     else:
-        moves = reckoning.refund_failed_moves(part.amount, Money(kept, part.currency), due, order.terms)
+        moves = reckoning.refund_failed_moves(part.amount, kept, due, order.terms)
     ledger.post([ledger.Fact(part.id, "refund_failed", moves, order.id)], realm_id=part.realm_id, at=at)
     _end(refund, by=by, at=at)
 
@@ -128,7 +143,7 @@ PARTS = Resolver(
         wrong_amount="refund_of_wrong_amount",
         declined_after="declined_after_refund",
         twice="refunded_twice",
-        after_failure="refunded_after_failure",
+        after_failure=AFTER_ALL,
     ),
     arrived=_arrived,
     undone=_undo,

@@ -156,6 +156,11 @@ def return_denied(row: Return, amount: Money, because: str, *, owes: bool, at: d
     _of_return(row, "return_denied" if owes else "return_ended", amount, because, at=at)
 
 
+def return_borne(row: Return, amount: Money, because: str, *, at: datetime) -> None:
+    """Colleagues found that neither is to blame: what went back stays with the person."""
+    _of_return(row, "return_borne", amount, because, at=at)
+
+
 def _of_return(row: Return, stage: str, amount: Money, reason: str, *, at: datetime) -> None:
     order = Order.objects.select_related("merchant").get(pk=row.order_id)
     item = Item(

@@ -214,3 +214,8 @@ class Order(Lifecycle):
     def bear(self, amount: Money) -> None:
         """The merchant bears what was given back ahead of them."""
         self.advanced_minor -= amount.minor
+
+    @transition(field=state, source=[State.COMPLETED, State.OVERDUE, State.DEDUCTED], target=None)
+    def bear_no_more(self, amount: Money) -> None:
+        """What the merchant was to bear could not be given back."""
+        self.advanced_minor += amount.minor

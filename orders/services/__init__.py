@@ -23,7 +23,15 @@ from orders.services.finish import Final, cancel_order, complete_order, lower_to
 from orders.services.judge import decide_objection, decide_report
 from orders.services.lose import losable, write_off
 from orders.services.pause import pause_order, resume_order
-from orders.services.refund import Refundable, give_back, go_on_after_refund, lock_refundable, stop_for_refund
+from orders.services.refund import (
+    Refundable,
+    bear_again,
+    bear_no_more,
+    give_back,
+    go_on_after_refund,
+    lock_refundable,
+    stop_for_refund,
+)
 from orders.services.reopen import TakenBack, bear, owe_again, reopenable
 from orders.services.start import (
     UNCONFIRMED,
@@ -50,6 +58,8 @@ __all__ = [
     "Wish",
     "ask_for_help",
     "bear",
+    "bear_again",
+    "bear_no_more",
     "bear_return",
     "cancel_order",
     "claim",

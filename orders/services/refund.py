@@ -51,11 +51,35 @@ def lock_refundable(order_id: UUID) -> Refundable:
 
 
 @joined()
-def give_back(order_id: UUID, amount: Money, *, advanced: bool, by: Actor, at: datetime, refund: str) -> Order:
-    """So much of the order has come back to its person, borne by the merchant or `advanced` by us."""
+def give_back(
+    order_id: UUID, amount: Money, *, advanced: bool, again: bool, by: Actor, at: datetime, refund: str
+) -> Order:
+    """So much of the order has come back to its person, borne by the merchant or `advanced` by us.
+
+    What came back `again`, once paid a second time, was counted when it went ahead of a return.
+    """
     order = Order.objects.locked(order_id)
-    order.give_back(amount, advanced=advanced)
+    if not again:
+        order.give_back(amount, advanced=advanced)
     order.record("refunded", by=by, at=at, amount=amount.minor, refund=refund)
+    return order
+
+
+@joined()
+def bear_again(order_id: UUID, amount: Money, *, by: Actor, at: datetime, refund: str) -> Order:
+    """The merchant bears after all what we gave back ahead of a return that did not stand."""
+    order = Order.objects.locked(order_id)
+    order.bear(amount)
+    order.record("refund_borne", by=by, at=at, amount=amount.minor, refund=refund)
+    return order
+
+
+@joined()
+def bear_no_more(order_id: UUID, amount: Money, *, by: Actor, at: datetime, refund: str) -> Order:
+    """What the merchant was to bear so could not be given back."""
+    order = Order.objects.locked(order_id)
+    order.bear_no_more(amount)
+    order.record("refund_failed", by=by, at=at, amount=amount.minor, refund=refund)
     return order
 
 

@@ -23,7 +23,7 @@ from merchants.models import Event
 from orders import services as orders
 from orders.models import Order
 from tests.billing.bench import balances, deduction_of, give_back, owed_of, paid, token_of
-from tests.billing.statements import STRAY, of_bank, taken_in, written
+from tests.billing.statements import NEXT_DAY, STRAY, of_bank, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, fresh, someone, yuan
 from tests.settlement.bench import MIDNIGHT, day_ends, nets
 from tests.stillness import nothing_moves
@@ -264,8 +264,12 @@ def test_a_statement_has_what_the_bank_took_back_and_makes_it_true_where_no_call
     assert (Break.objects.get().resolution, Dispute.objects.count()) == ("booked", 2)
     dispute = Dispute.objects.get(deduction=deduction_of(unheard))
     assert (dispute.code, dispute.state) == ("statement", "open"), "a statement does not say why"
-    deliver_callbacks(power_bank.realm_id, at=NOON)
-    assert Dispute.objects.count() == 2
+    deliver_callbacks(power_bank.realm_id, at=NEXT_DAY)
+    dispute = Dispute.objects.get(pk=dispute.pk)
+    assert (dispute.code, dispute.state, dispute.bearer) == ("no_funds", "lost", "person"), "the callback does"
+    assert (fresh(unheard.id).state, Dispute.objects.count()) == ("overdue", 2)
+    with nothing_moves():
+        take_back(dispute.deduction_id, Withdrawal(dispute.channel_txn, yuan("7"), "duplicate"), by=BY, at=NEXT_DAY)
 
 
 def test_a_statement_that_took_back_another_amount_opens_a_break(power_bank: Shop) -> None:

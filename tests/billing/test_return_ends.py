@@ -3,8 +3,8 @@
 import pytest
 
 from accounts.models import Notice
-from billing.channels import bank_returns
-from billing.models import Settlement
+from billing.channels import bank, bank_returns
+from billing.models import Refund, Settlement
 from billing.refusals import NotReturnable, RefundTooMuch, ReturnClosed
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
@@ -16,7 +16,7 @@ from credit.models import Profile
 from kernel.refusal import Invalid
 from orders import services as orders
 from orders.models import Pause
-from tests.billing.bench import balances, deduction_of, give_back, owed_of, paid
+from tests.billing.bench import balances, deduction_of, give_back, owed_of, paid, token_of
 from tests.billing.returning import EVERYTHING, ONE_DAY, now, sent_back, told
 from tests.conftest import BY, NOON, Shop, completed, fresh, someone, yuan
 from tests.settlement.bench import MIDNIGHT, day_ends
@@ -66,8 +66,6 @@ def test_what_is_refused_and_denied_the_person_owes_by_hand_and_the_merchant_kee
     pay_now(order.id, by=BY, at=NOON + ONE_DAY)
     assert fresh(order.id).state == "deducted"
     assert balances(power_bank) == before
-    with nothing_moves(), pytest.raises(RefundTooMuch):
-        give_back(order, "0.01")
     assert told(order) == ["opened", "advanced", "refused", "denied"]
 
 
@@ -108,6 +106,26 @@ def test_we_bear_it_or_the_merchant_does_after_all(power_bank: Shop) -> None:
     assert not Pause.objects.filter(ended_at=None).exists()
     assert Notice.objects.filter(stage="return_ended").count() == 1
     assert owed_of(unpaid).owed == yuan("6")
+
+
+def test_what_failed_to_go_ahead_is_nothing_to_bear_and_goes_when_the_merchant_bears_it(power_bank: Shop) -> None:
+    order = paid(power_bank, behaviour="hard_decline")
+    row = sent_back(order)
+    assert (Refund.objects.get().state, row.state) == ("failed", "advanced")
+    refuse_return(row.id, "x", by=BY, at=NOON)
+    with nothing_moves(), pytest.raises(ReturnClosed):
+        bear_return(row.id, "neither is to blame", by=BY, at=NOON)
+    bank.change_account(token_of(order), bank.Behaviour.PAYS)
+    confirm_return(row.id, by=BY, at=NOON)
+    assert (now(row).state, fresh(order.id).refunded_minor, balances(power_bank)) == ("confirmed", 600, {})
+
+
+def test_the_person_reads_why_we_bear_it(power_bank: Shop) -> None:
+    row = sent_back(paid(power_bank))
+    refuse_return(row.id, "x", by=BY, at=NOON)
+    bear_return(row.id, "运输途中受损", by=BY, at=NOON)
+    said = Notice.objects.get(stage="return_borne")
+    assert ("6.00" in said.body, "运输途中受损" in said.body) == (True, True)
 
 
 def test_a_channel_takes_the_rest_back_while_a_return_is_undecided_and_the_fee_stays_exact(power_bank: Shop) -> None:

@@ -2,10 +2,16 @@
 
 import pytest
 
-from billing.models import Case
+from billing.channels import bank_returns
+from billing.models import Break, Case, Dispute, RefundPart
+from billing.services.ask_parts import ask_parts
+from billing.services.breaks import hear_breaks
+from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.disputes import Withdrawal, take_back
-from tests.billing.bench import balances, deduction_of, paid
+from merchants.models import Event
+from tests.billing.bench import balances, deduction_of, give_back, paid
+from tests.billing.statements import NEXT_DAY, STRAY, of_bank, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, fresh, someone, yuan
 from tests.stillness import nothing_moves
 
@@ -39,3 +45,38 @@ def test_a_debit_that_took_nothing_cannot_be_taken_back(power_bank: Shop) -> Non
     deduct_due(power_bank.realm_id, at=NOON)
     take_back(deduction_of(order).id, Withdrawal("x-1", yuan("6"), "no_funds"), by=BY, at=NOON)
     assert Case.objects.get().kind == "taken_back_untaken"
+
+
+@pytest.mark.breaks_the_house  # the bank knows nothing of these returns
+def test_a_return_that_waits_for_a_refund_keeps_no_import_and_nothing_behind_it_waiting(power_bank: Shop) -> None:
+    order, behind = paid(power_bank, behaviour="timeout_then_paid"), paid(power_bank, "7")
+    give_back(order, "1")
+    line = STRAY | {"kind": "return", "number": deduction_of(order).number}
+    lines = [
+        line | {"transaction": "rt1", "amount": 500},
+        line | {"transaction": "rt2", "amount": 300},
+        line | {"transaction": "rt3", "number": deduction_of(behind).number, "amount": 700},
+    ]
+    taken_in(power_bank, written(lines))
+    hear_breaks(power_bank.realm_id, by=BY, at=NEXT_DAY, limit=1)
+    waits = Break.objects.filter(heard_at=None).values_list("theirs_minor", flat=True).order_by("id")
+    assert list(waits) == [500, 300]
+    assert Dispute.objects.get().deduction_id == deduction_of(behind).id
+
+    ask_parts(power_bank.realm_id, at=NEXT_DAY)
+    assert RefundPart.objects.get().state == "succeeded"
+    hear_breaks(power_bank.realm_id, by=BY, at=NEXT_DAY)
+    assert not Break.objects.filter(heard_at=None).exists()
+    assert Dispute.objects.filter(deduction=deduction_of(order)).count() == 1
+    assert Case.objects.get().kind == "taken_back_wrong_amount", "the second, of what was gone by then"
+
+
+def test_a_reason_that_is_heard_after_the_statement_says_who_bears_it_while_that_is_open(shop: Shop) -> None:
+    order = paid(shop)
+    assert bank_returns.take_back(deduction_of(order).number, "not_authorised", at=NOON)
+    taken_in(shop, of_bank(shop))
+    assert Dispute.objects.get().bearer == "merchant"
+    deliver_callbacks(shop.realm_id, at=NEXT_DAY)
+    dispute = Dispute.objects.get()
+    assert (dispute.code, dispute.state, dispute.bearer) == ("not_authorised", "open", "person")
+    assert Event.objects.filter(subject_id=order.id, type="dispute.opened").count() == 2

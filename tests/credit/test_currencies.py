@@ -16,6 +16,7 @@ from billing.services import instruments
 from billing.services.deduct import deduct_due
 from bnpl.invariants import violations
 from credit import limits, rules
+from credit import services as credit
 from credit.models import CurrencyLimit, Profile
 from kernel.money import MOST_MINOR, OFFERED
 from kernel.refusal import Invalid, NotFound
@@ -152,6 +153,18 @@ def test_the_page_shows_each_limit_and_two_colleagues_set_each(power_bank: Shop,
         limits.change_limit(ada.id, 1, "x", currency="EUR", by=BY, at=NOON)
     with nothing_moves(), pytest.raises(Invalid):
         limits.change_limit(ada.id, 77_000, "x", currency="JPY", by=BY, at=NOON)
+
+
+@pytest.mark.parametrize(("left", "yen"), [(0, 0), (1_000, 200), (9_999_900, 200_000)])
+def test_a_limit_opened_later_is_no_way_around_what_colleagues_set(power_bank: Shop, left: int, yen: int) -> None:
+    person = someone(power_bank)
+    opened(power_bank, person)
+    limits.change_limit(person.id, left, "x", by=BY, at=NOON)
+    assert CurrencyLimit.objects.count() == 0
+    agreement = credit.request_agreement(power_bank.merchant.id, abroad(power_bank).service.id, "u-9", by=BY, at=NOON)
+    signed = credit.sign_agreement(agreement.id, person.id, by=BY, at=NOON)
+    assert CurrencyLimit.objects.get().limit_minor == yen
+    assert signed.decision.approved == bool(left)
 
 
 @pytest.mark.parametrize("currency", ["XXX", "ABC", "cny", "CNY\n", "💴", "人民币", "C" * 10_000_000])

@@ -10,17 +10,20 @@ from accounts import services as accounts
 from accounts.models import Notice, Person, User
 from billing.models import Instrument, Return
 from billing.services.deduct import deduct_due
+from billing.services.disputes import Withdrawal, accept_dispute, take_back
 from billing.services.people import people_of, scripts_of
 from billing.services.refund import Asked, refund_order
 from billing.services.return_ends import confirm_return
 from bnpl.invariants import violations
 from credit.models import Agreement, Profile
-from orders.models import Message, Order
+from kernel.money import Money
+from orders.models import Message, Obligation, Order
 from orders.queries import orders_of
 from personal import rules
 from personal.models import Erasure, ExportPiece
 from personal.services import copying, erase
 from personal.services import export as exports
+from tests.billing.bench import deduction_of
 from tests.billing.returning import sent_back
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, yuan
 from tests.guards import NO_RIGHT, RESTRICT, refused_by, run
@@ -44,6 +47,11 @@ def gone(person: Person) -> Person:
     erase.ask_erasure(person.id, by=BY, at=NOW)
     assert erase.erase_due(at=THEN) == 1
     return Person.objects.get(pk=person.pk)
+
+
+def kept_of(order: Order) -> Money:
+    """What was taken with this order's money, and is still here."""
+    return Money(sum(line.kept_minor for line in deduction_of(order).lines.all()))
 
 
 def test_what_is_owed_open_or_in_the_wallet_is_said_and_nothing_moves(
@@ -185,3 +193,25 @@ def test_a_return_that_is_not_decided_keeps_somebody_here_and_its_parcel_is_forg
     row = Return.objects.get()
     assert (row.carrier, row.tracking_number, row.reason, row.amount_minor) == ("***", "***", "***", 100)
     assert list(violations()) == []
+
+
+@pytest.mark.breaks_the_house  # the bank knows nothing of this return
+def test_what_a_bank_took_back_keeps_somebody_here_until_it_is_decided(over: Order, ada: Person) -> None:
+    dispute = take_back(deduction_of(over).id, Withdrawal("x-1", kept_of(over), "not_authorised"), by=BY, at=NOON)
+    assert "银行撤回了您的一笔付款" in words(fresh(ada).get(PAGE))
+    with nothing_moves("django_session"), pytest.raises(erase.CannotLeaveYet):
+        erase.ask_erasure(ada.id, by=BY, at=NOW)
+    assert dispute is not None
+    accept_dispute(dispute.id, "merchant", "x", by=BY, at=NOON)
+    gone(ada)
+    assert Erasure.objects.get().erased_at == THEN
+
+
+@pytest.mark.breaks_the_house  # the bank knows nothing of this return
+def test_nothing_is_owed_again_by_somebody_who_has_left(over: Order, ada: Person) -> None:
+    gone(ada)
+    dispute = take_back(deduction_of(over).id, Withdrawal("x-1", kept_of(over), "no_funds"), by=BY, at=NOON)
+    assert dispute is not None
+    assert (dispute.state, dispute.bearer) == ("lost", "platform")
+    assert not Obligation.objects.filter(person=ada, state__in=Obligation.PAYABLE).exists()
+    assert {wrong.name for wrong in violations()} <= {"the_bank_agrees", "the_bank_agrees_on_disputes"}
