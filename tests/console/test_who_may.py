@@ -7,6 +7,7 @@ from django.test import Client
 
 from accounts import services as accounts
 from kernel.admin_site import VIEWERS
+from orders import services as orders
 from orders.models import Order
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.console.conftest import staff
@@ -43,6 +44,7 @@ def addressed(page: str, order: Order) -> str:
 def test_what_a_colleague_may_do_is_shown_and_nothing_else(
     role: str, order: Order, at_desk: Callable[..., Client]
 ) -> None:
+    orders.pause_order(order.id, "hardship", by=BY, at=NOON)  # else nothing is to be resumed
     client = at_desk(role)
     index = client.get("/ops/").content.decode()
     assert {page for page in LINKS if f'href="/ops/{page}"' in index} == {p for p in LINKS if role in LINKS[p]}
