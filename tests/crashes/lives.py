@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -104,7 +105,11 @@ class Life:
 
     def post(self, path: str, body: Any, key: str, *, also: tuple[int, ...] = ()) -> Any:
         headers = {"HTTP_AUTHORIZATION": f"Bearer {self.shop.secret}", "HTTP_IDEMPOTENCY_KEY": key}
-        answer = Client().post(f"/v1/{path}", json.dumps(body), content_type="application/json", **headers)
+        for _patience in range(100):
+            answer = Client().post(f"/v1/{path}", json.dumps(body), content_type="application/json", **headers)
+            if answer.status_code != 409 or answer.json()["code"] != "request_in_progress":
+                break
+            time.sleep(0.05)  # the database has not seen yet that who held the key is dead; a caller asks again
         assert answer.status_code in {200, 201, *also}, answer.content
         return answer.json()
 
