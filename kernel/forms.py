@@ -2,9 +2,12 @@
 
 import re
 import secrets
+from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from kernel.models import IdempotencyKey
 from kernel.money import EXPONENTS, Money
@@ -26,6 +29,17 @@ def minor_of(text: str, currency: str) -> int | None:
 def plain(amount: Money) -> str:
     """The other way round: what a form's field is filled with."""
     return str(amount).removesuffix(f" {amount.currency}")
+
+
+class YuanField(forms.Field):
+    """An amount as people write it, `500` or `12.34`, in yuan; what comes of it are minor units."""
+
+    def to_python(self, value: Any) -> Any:
+        text = str(value or "").strip()
+        minor = minor_of(text, "CNY")
+        if text and minor is None:
+            raise forms.ValidationError(_("An amount in yuan, such as 500 or 12.34."))
+        return minor
 
 
 def new_token() -> str:

@@ -97,7 +97,7 @@ def _named(policy: Policy, terms: Plain) -> dict[Words, Any]:
 def _before(policy: Policy, last: PolicyVersion, form: VerbForm, at: datetime) -> Words:
     """What is in force; and once other terms are written, what they would change."""
     says = _("Version %(version)d is in force. What is published counts from then on, and changes nothing that was.")
-    said = says % {"version": last.version}
+    said = f"{says % {'version': last.version}} {_('It takes two: a second colleague has to agree before it is done.')}"
     if not (form.is_bound and form.is_valid()):
         return said
     try:

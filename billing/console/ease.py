@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy
 from msgspec import convert
 
 from kernel.desk import Colleague, Desk, VerbForm, Words, page
+from kernel.forms import YuanField, plain
+from kernel.money import Money
 from kernel.second import Plain
 from kernel.shelf import Policy, matter_of_policy, publish_page
 from orders import services as orders
@@ -33,9 +35,9 @@ class EaseForm(VerbForm):
         label=gettext_lazy("How many days apart"), help_text=gettext_lazy("Several, with blanks between.")
     )
     days_max = forms.IntegerField(label=gettext_lazy("Last part at most so many days from now"))
-    part_min_minor = forms.IntegerField(
+    part_min_minor = YuanField(
         label=gettext_lazy("Each part at least"),
-        help_text=gettext_lazy("In hundredths of a yuan; in another currency what a limit of that would be."),
+        help_text=gettext_lazy("In yuan; in another currency what a limit of that would be."),
     )
     apart_days = forms.IntegerField(label=gettext_lazy("Days between two plans of one person"))
 
@@ -48,6 +50,7 @@ class EaseForm(VerbForm):
 
 def _fields(terms: Plain) -> Plain:
     several = {name: " ".join(map(str, terms[name])) for name in ("parts", "every_days")}
+    several["part_min_minor"] = plain(Money(terms["part_min_minor"]))
     return {name: terms[name] for name in EaseForm.base_fields if name != "note"} | several
 
 

@@ -16,6 +16,8 @@ from billing.services.return_ends import bear_return, confirm_return, deny_retur
 from billing.services.return_policy import foresee_trust, judge_return_terms
 from kernel.actor import Actor
 from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, page
+from kernel.forms import YuanField, plain
+from kernel.money import Money
 from kernel.second import Plain
 from kernel.shelf import Policy, matter_of_policy, publish_page
 from kernel.templatetags.house import money
@@ -99,9 +101,9 @@ class ReturnTermsForm(VerbForm):
     """The terms, as they are in force, to be changed."""
 
     score_min = forms.IntegerField(label=gettext_lazy("Promise score at least"))
-    ceiling_minor = forms.IntegerField(
+    ceiling_minor = YuanField(
         label=gettext_lazy("At most for one return"),
-        help_text=gettext_lazy("In hundredths of a yuan; in another currency what a limit of that would be."),
+        help_text=gettext_lazy("In yuan; in another currency what a limit of that would be."),
     )
     open_max = forms.IntegerField(label=gettext_lazy("So many undecided at a time of one person"))
     within_days = forms.IntegerField(label=gettext_lazy("Days after its end an order may be sent back"))
@@ -109,8 +111,12 @@ class ReturnTermsForm(VerbForm):
     remind_days = forms.IntegerField(label=gettext_lazy("Days before their end on which they are reminded"))
 
 
-def _same(terms: Plain) -> Plain:
-    return {name: terms[name] for name in ReturnTermsForm.base_fields if name != "note"}
+def _terms(wish: Plain) -> Plain:
+    return {name: wish[name] for name in ReturnTermsForm.base_fields if name != "note"}
+
+
+def _fields(terms: Plain) -> Plain:
+    return _terms(terms) | {"ceiling_minor": plain(Money(terms["ceiling_minor"]))}
 
 
 def _foreseen(terms: Plain, at: datetime) -> Words:
@@ -128,8 +134,8 @@ POLICY = Policy(
     model=ReturnPolicy,
     publishers=PUBLISHERS,
     form=ReturnTermsForm,
-    fields=_same,
-    terms=_same,
+    fields=_fields,
+    terms=_terms,
     judge=judge_return_terms,
     foresee=_foreseen,
 )

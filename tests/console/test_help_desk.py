@@ -122,7 +122,7 @@ def test_every_verb_of_help_fits_one_kind_or_all() -> None:
 
 def test_two_supervisors_publish_which_plans_are_granted_at_once(order: Order, boss: Client) -> None:
     assert "当前为第 1 版" in words_of(boss.get("/ops/ease/"))
-    terms = {"parts": "3 2", "every_days": "7", "days_max": 30, "part_min_minor": 100, "apart_days": 0, "note": "试行"}
+    terms = {"parts": "3 2", "every_days": "7", "days_max": 30, "part_min_minor": "1", "apart_days": 0, "note": "试行"}
     for wrong in ({"parts": "x"}, {"parts": "1"}, {"every_days": ""}, {"days_max": "9999"}, {"note": " "}):
         with nothing_moves(*LOOKED):
             assert does(boss, "/ops/ease/", **(terms | wrong)).status_code == 422, wrong

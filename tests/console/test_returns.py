@@ -17,7 +17,7 @@ from tests.stillness import nothing_moves
 from tests.visiting import it_is
 
 PAGE = "/ops/returns/"
-FORM = {"score_min": "600", "ceiling_minor": "100000", "open_max": "3", "within_days": "15", "answer_days": "7"}
+FORM = {"score_min": "600", "ceiling_minor": "1000.00", "open_max": "3", "within_days": "15", "answer_days": "7"}
 FORM |= {"remind_days": "2", "note": "试行放宽"}
 
 
