@@ -222,7 +222,7 @@ class Offer:
 
 
 def offers(ease: Ease, sums: Sequence[Money]) -> list[Offer]:
-    """What is granted at once to somebody who owes these sums: the fewest parts first, and the soonest over of those."""
+    """What is granted at once to somebody who owes these sums: the fewest parts first."""
     if not sums:
         return []
     return sorted(
