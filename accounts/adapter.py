@@ -1,6 +1,6 @@
 """The door through which django-allauth reaches us: phones in our sealed columns, codes by our sender, our clock."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.fields import PhoneField
@@ -24,6 +24,11 @@ SECONDS_A_MINUTE = 60
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is not typed
     """People sign up and in by phone and code. Whether a number is known shows on that phone only, on no page."""
+
+    error_messages: ClassVar[dict[str, Any]] = {
+        **DefaultAccountAdapter.error_messages,
+        "incorrect_code": gettext_lazy("This is not the code we sent, or it is too old."),
+    }
 
     def phone_form_field(self, **kwargs: Any) -> Any:
         """A number as people write it; `clean_phone` is what judges it."""

@@ -118,3 +118,9 @@ class AskedEnough(Refusal):
     """Our notices and colleagues together."""
 
     code, title = "asked_enough", _("This person was asked for money three times today. Not before tomorrow.")
+
+
+class LinkOver(Refusal):
+    """A made-up person's sign-in link that was used, is too old, or was never ours."""
+
+    code, status, title = "link_over", 410, _("It was used already, or it is too old. Ask for a new one.")

@@ -4,7 +4,7 @@ from allauth.account import views
 from django.conf import settings as configured
 from django.urls import URLPattern, path
 
-from accounts.pages import confirm, inbox, reach, second, settings, signing
+from accounts.pages import confirm, inbox, reach, sandbox, second, settings, signing
 
 SIGNING_IN: list[URLPattern] = [
     path("account/login/", views.login, name="account_login"),
@@ -14,6 +14,7 @@ SIGNING_IN: list[URLPattern] = [
     path("account/second-step/", second.second_step, name="mfa_authenticate"),
     path("account/logout/", views.logout, name="account_logout"),
     path("account/inactive/", views.account_inactive, name="account_inactive"),
+    path("sandbox/sign-in/<str:token>", sandbox.sign_in, name="sandbox_sign_in"),
     path("language", signing.language, name="set_language"),
 ]
 OWN: list[URLPattern] = [

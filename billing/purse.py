@@ -6,7 +6,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from billing.models import Deduction, Instrument
+from billing.models import Deduction, Instrument, Wallet
+from billing.refusals import WalletTooLow
 from credit.models import Agreement
 from kernel.money import Money
 from kernel.prepared import Question
@@ -93,6 +94,20 @@ def taken_today(usable: Iterable[Instrument], zones: Mapping[UUID, str], *, at: 
         if currency == limited[key].limits.currency and then.astimezone(zone).date() == at.astimezone(zone).date():
             found[key] = found.get(key, 0) + minor
     return found
+
+
+def check_wallet(person_id: UUID, instrument_id: UUID, sums: Iterable[Money]) -> None:
+    """A person who pays from their wallet has so much in it.
+
+    Raises:
+        WalletTooLow: they have not. What is never asked for does not stand in their record as a payment that failed.
+    """
+    wallet = Wallet.objects.filter(
+        pk=person_id, person__instruments=instrument_id, person__instruments__channel="wallet"
+    )
+    for held in wallet:
+        if any(amount.minor > held.balance_minor for amount in sums if amount.currency == held.currency):
+            raise WalletTooLow
 
 
 def planned_from(rows: Sequence[Instrument], debts: Iterable[Obligation]) -> dict[UUID, datetime]:

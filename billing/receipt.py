@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from billing import queries
 from billing.models import Deduction, DeductionLine, Refund, RefundPart
+from billing.services.returns import FOR_A_RETURN
 from kernel.money import Money
 from kernel.paper import Block, Facts, Paper, Size, Table, Text, Totals
 from kernel.refusal import NotFound
@@ -186,7 +187,8 @@ def _refund(refund: Refund) -> str:
         state = _("Not all of it went back")
     else:
         state = _("Refunded")
-    lines = [f"{written(refund.created_at)} · {state}", refund.reason, refund.public_id]
+    reason = _("Goods sent back") if refund.reason == FOR_A_RETURN else refund.reason
+    lines = [f"{written(refund.created_at)} · {state}", reason, refund.public_id]
     if refund.lowered_minor:
         off = money(Money(refund.lowered_minor, refund.currency))
         lines.append(_("%(amount)s you no longer owe") % {"amount": off})

@@ -11,6 +11,12 @@ class NoInstrument(Refusal):
     code, title = "no_instrument", _("There is no usable payment instrument.")
 
 
+class WalletTooLow(Refusal):
+    """The wallet does not hold what its person wants to pay from it; asked, it would only say no."""
+
+    code, status, title = "wallet_too_low", 422, _("Your wallet does not hold that much.")
+
+
 class AboveLimits(Refusal):
     """The person's own limits do not let this be taken from anything they have, or not today."""
 

@@ -9,7 +9,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from billing import callbacks
-from billing.api import clock, disputes, people, refunds, returns, settlements
+from billing.api import clock, disputes, people, refunds, returns, settlements, sign_in
 from billing.api import views as billing
 from bnpl import guide
 from credit.api import sandbox as signing
@@ -44,8 +44,9 @@ class Docs(SpectacularSwaggerSplitView):
 
 @csrf_exempt
 def missing(request: HttpRequest, **_kwargs: str) -> HttpResponse:
-    """Any other address under /v1/."""
-    return problem(NotFound("There is no such address."), request)
+    """Any other address under /v1."""
+    slash = " No address of the API ends with a slash." if request.path.endswith("/") else ""
+    return problem(NotFound(f"There is no such address.{slash}"), request)
 
 
 V1: list[tuple[str, type]] = [
@@ -87,6 +88,7 @@ V1: list[tuple[str, type]] = [
     ("webhook_endpoints/<str:endpoint>/redeliver", webhooks.RedeliverFailed),
     ("sandbox/people", people.People),
     ("sandbox/people/<str:person>", people.OnePerson),
+    ("sandbox/people/<str:person>/sign_in", sign_in.SignInAsPerson),
     ("sandbox/agreements/<str:agreement>/sign", signing.SignInSandbox),
     ("sandbox/agreements/<str:agreement>/stop", signing.StopInSandbox),
     ("sandbox/orders/<str:order>/confirm", orders.ConfirmInSandbox),
@@ -107,4 +109,5 @@ urlpatterns: list[URLPattern] = [
     path("channels/<str:channel>/callback", callbacks.receive),
     path("v1/<path:rest>", missing),
     path("v1/", missing),
+    path("v1", missing),
 ]

@@ -207,7 +207,8 @@ def _person(demo: Demo, shop: str, name: str, script: Script) -> tuple[Person, A
     """Somebody with a scripted bank account who has opened the shop's service."""
     stall, at = demo.stalls[shop], demo.ago(days=20)
     person = instruments.script_person(name, script, realm_id=stall.sandbox.realm_id, by=BY, at=at)
-    asked = credit.request_agreement(stall.sandbox.id, stall.service.id, person.ref, by=BY, at=at)
+    ref = f"customer-{len(demo.people) + 1}"  # how the shop itself knows them
+    asked = credit.request_agreement(stall.sandbox.id, stall.service.id, ref, by=BY, at=at)
     signing = credit.sign_agreement(asked.id, person.id, by=Actor.person(person.id), at=at)
     return person, signing.agreement
 

@@ -215,4 +215,8 @@ FIELDS = {
     "pointer": "A JSON pointer into the body; `?name` for a query parameter.",
     "request_id": "The `Request-Id`.",
     "Problem.reason": "A coarse word, for refused assessments; null otherwise.",
+    # signing in as a sandbox person
+    "WhereTo.to": "A page of ours: its whole address, as in `sign_url`, or its path. The first page by default.",
+    "SignInOut.url": "Open it in a browser. Good once.",
+    "SignInOut.expires_at": "Until when it opens, in real time.",
 }

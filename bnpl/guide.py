@@ -42,6 +42,8 @@ CHAPTERS = (
 )
 FOLDER = Path(settings.BASE_DIR) / "docs" / "guide"
 LANGUAGES = {"zh-hans": "zh", "en": "en"}
+#: Where the chapters say the platform is; their pages say where it is in truth.
+HERE = "http://127.0.0.1:8000"
 #: What a code block is called on its page.
 LABELS = {"sh": "Shell", "python": "Python", "json": "JSON", "http": "HTTP", "text": "Text"}
 _NO_ANCHOR = re.compile(r"[^\w\- ]")
@@ -134,7 +136,7 @@ def _anchored(tokens: Sequence[Token]) -> list[tuple[str, str, str]]:
 
 
 class Pages(RendererHTML):
-    """Markdown as this house's pages: code with its language's name, tables that scroll, links between chapters."""
+    """Markdown as this house's pages: code names its language and this platform, tables scroll, chapters are linked."""
 
     def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         del options, env
@@ -142,7 +144,7 @@ class Pages(RendererHTML):
         return format_html(
             '<figure class="code"><figcaption>{0}</figcaption><pre tabindex="0"><code>{1}</code></pre></figure>\n',
             LABELS[name],
-            tokens[idx].content,
+            tokens[idx].content.replace(HERE, settings.BASE_URL),
         )
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:

@@ -76,6 +76,7 @@ def play(narrator: Narrator) -> Iterator[str]:
     api = narrator
     api.expect(200, "GET", "/readyz")
     api.say("the platform is ready")
+    time_passes(api)
     service = next(s for s in api.expect(200, "GET", "/v1/services")["data"] if s["mode"] == "dynamic")
     api.say(f"the merchant offers {service['name']}: at most {yuan(service['ceiling'])}, paid afterwards")
     person = api.expect(201, "POST", "/v1/sandbox/people", {"name": "林一", "behaviour": "timeout_then_paid"})
@@ -86,6 +87,15 @@ def play(narrator: Narrator) -> Iterator[str]:
     api.say(f"{person['name']} has opened the service: {agreement['state']}")
     yield from _first_order(api, agreement["id"])
     yield from _second_order(api, agreement["id"])
+
+
+def time_passes(api: Narrator) -> None:
+    """Workers do nothing on a clock that stands still: whoever froze it is told at once, and not after a long wait."""
+    if api.expect(200, "GET", "/v1/sandbox/clock")["mode"] == "frozen":
+        raise StoryBroke(
+            "the clock of this sandbox is frozen, so nothing happens by itself."
+            ' Let it run: PUT /v1/sandbox/clock {"mode": "running"}'
+        )
 
 
 def _first_order(api: Narrator, agreement: str) -> Iterator[str]:

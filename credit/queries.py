@@ -105,6 +105,12 @@ def agreement_before(person: Person, agreement_id: UUID) -> Agreement:
     return agreement
 
 
+def asked_for(agreement_id: UUID) -> Agreement | None:
+    """What whoever holds this link is asked for, before they say who they are; None once it is somebody's."""
+    waiting = Agreement.objects.select_related("service", "merchant", "realm")
+    return waiting.filter(pk=agreement_id, person__isnull=True, state=Agreement.State.PENDING).first()
+
+
 def last_decision(agreement_id: UUID, person_id: UUID, *, out_order_no: str = "") -> Decision | None:
     """The latest assessment of this person under this agreement: of its opening, or of one order."""
     rows = Decision.objects.filter(agreement_id=agreement_id, person_id=person_id, out_order_no=out_order_no)

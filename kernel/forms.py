@@ -73,6 +73,11 @@ def _kept(scope: UUID, token: str) -> QuerySet[IdempotencyKey]:
     return IdempotencyKey.objects.filter(scope=scope, key=f"form {known_token(token)}")
 
 
+def was_sent(scope: UUID, token: str) -> bool:
+    """Whether it was sent before; asking is not sending."""
+    return _kept(scope, token).exists()
+
+
 def first_time(scope: UUID, token: str, route: str) -> bool:
     """Whether this form is sent for the first time; the second click of two meets the first one's mark.
 

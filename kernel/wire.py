@@ -18,6 +18,7 @@ YEARS = range(1900, 3000)
 #: Possessive, and happy without its end: an unfinished string is read once, not once from each quote in it.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _NESTING = re.compile(rb"[\[{]|[\]}]")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$?(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
@@ -48,7 +49,11 @@ class Wire(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             _check_text(name)
             _check_text(values[0])
             given[name] = values[0]
-        return cls.of(given, strict=False)
+        try:
+            return cls.of(given, strict=False)
+        except Invalid as wrong:
+            errors = [FieldError(f"?{error.pointer.removeprefix('/')}", error.detail) for error in wrong.errors]
+            raise Invalid(errors=errors) from None
 
     @classmethod
     def of(cls, data: Mapping[str, Any], *, strict: bool = True) -> Self:
@@ -147,4 +152,6 @@ def _check_text(text: str) -> None:
 def _field_error(message: str) -> FieldError:
     found = _WHERE.match(message)
     what, path = (found["what"], found["path"] or "") if found else (message, "")
+    unknown = _UNKNOWN.fullmatch(what)
+    path = f"{path}.{unknown[1]}" if unknown else path
     return FieldError(re.sub(r"\[(\d+)\]|\[\.\.\.\]|\.", lambda m: f"/{m[1] or ''}", path), what)

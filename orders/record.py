@@ -63,6 +63,14 @@ class Found:
     unfinished: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """What somebody is using: how much of it there is, and the newest of it."""
+
+    orders: list[Order]
+    count: int
+
+
 def look_through(person_id: UUID, look: Look, *, cursor: str | None, limit: int) -> Found:
     """The person's orders that are like this, newest first. Words are looked for in a stretch of orders at a time.
 
@@ -126,6 +134,8 @@ def waiting_for(person_id: UUID, *, at: datetime) -> list[Order]:
     return list(rows.select_related("merchant").order_by("-pk")[:WAITING_MAX])
 
 
-def in_use(person_id: UUID) -> int:
-    """How many services the person is using now."""
-    return Order.objects.filter(person_id=person_id, state=Order.State.OPEN).count()
+def in_use(person_id: UUID, limit: int) -> InUse:
+    """What the person is using now, the newest first."""
+    rows = Order.objects.filter(person_id=person_id, state=Order.State.OPEN)
+    shown = list(rows.select_related("merchant").order_by("-pk")[:limit])
+    return InUse(shown, rows.count() if len(shown) == limit else len(shown))

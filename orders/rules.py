@@ -228,16 +228,15 @@ def _are_parts(owed: Money, parts: int, ease: Ease) -> bool:
 
 
 def offers(ease: Ease, sums: Sequence[Money]) -> list[Offer]:
-    """What is granted at once to somebody who owes these sums, the plan that is soonest over first."""
+    """What is granted at once to somebody who owes these sums: the fewest parts first."""
     if not sums:
         return []
-    found = [
+    return sorted(
         Offer(parts, days)
         for parts in ease.parts
         for days in ease.every_days
         if parts * days <= ease.days_max and all(_are_parts(sum_, parts, ease) for sum_ in sums)
-    ]
-    return sorted(found, key=lambda offer: (offer.parts * offer.every_days, offer.parts))
+    )
 
 
 def split_evenly(minor: int, parts: int) -> list[int]:

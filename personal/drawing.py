@@ -24,7 +24,7 @@ def drawn(text: str, *, title: str) -> SafeString:
                 runs.append(f"M{x} {y}h{width}v1h-{width}z")
             x += width
     return format_html(
-        '<svg class="code" viewBox="0 0 {0} {0}" role="img" aria-label="{1}" shape-rendering="crispEdges">'
+        '<svg class="scan" viewBox="0 0 {0} {0}" role="img" aria-label="{1}" shape-rendering="crispEdges">'
         '<path fill="#fff" d="M0 0h{0}v{0}H0z"/><path fill="#000" d="{2}"/></svg>',
         len(rows),
         title,

@@ -1,6 +1,6 @@
 """What a merchant's staff ask: who may look, orders, figures, and what needs a look first."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,14 +11,14 @@ from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
-from accounts.models import User
 from billing import disputed, sent_back
 from billing.models import Deduction, DeductionLine
+from credit.models import Agreement
 from kernel import ids
 from kernel.money import Money
 from kernel.refusal import NotFound
 from merchants import queries as merchants
-from merchants.models import ApiKey, Change, Event, Merchant, WebhookEndpoint
+from merchants.models import ApiKey, Event, Merchant, WebhookEndpoint
 from orders.models import Obligation, Order
 from portal.models import Invitation, Member
 from portal.rules import EXPORT_MAX
@@ -88,11 +88,6 @@ def invitation_by(digest: bytes) -> Invitation | None:
     return Invitation.objects.select_related("merchant").filter(digest=digest).first()
 
 
-def changes_of(business: Business) -> QuerySet[Change]:
-    """Who changed what, in this mode and of the business as a whole."""
-    return Change.objects.filter(merchant_id__in={business.merchant.id, business.live.id})
-
-
 @dataclass(frozen=True, slots=True)
 class Search:
     """What orders are looked for by."""
@@ -107,8 +102,8 @@ class Search:
 
 
 def orders_found(merchant_id: UUID, search: Search) -> QuerySet[Order]:
-    """The merchant's orders that are like this. A number or an id finds one order; other text is a part of a title."""
-    rows = Order.objects.filter(merchant_id=merchant_id).select_related("service")
+    """The merchant's orders that are like this. A number or an id finds what it names: an order, or a person's."""
+    rows = Order.objects.filter(merchant_id=merchant_id).select_related("service", "agreement")
     if search.state:
         rows = rows.filter(state=search.state)
     if search.service_id:
@@ -133,12 +128,18 @@ def _named(rows: "QuerySet[Order, Any]", merchant_id: UUID, text: str) -> "Query
     by_number = Order.objects.filter(merchant_id=merchant_id, out_order_no=text)
     if by_number.exists():
         return rows.filter(out_order_no=text)
+    theirs = Agreement.objects.filter(merchant_id=merchant_id)
+    person = ids.parse("per", text)
+    theirs = theirs.filter(person_id=person) if person else theirs.filter(person_ref=text)
+    if keys := list(theirs.values_list("pk", flat=True)):
+        return rows.filter(agreement_id__in=keys)
     return rows.filter(title__icontains=text)
 
 
 def exported(rows: "QuerySet[Order, Any]") -> Iterator[Order]:
     """Orders for a file, newest first, batch by batch, and no more than fit."""
-    last, left, rows = None, EXPORT_MAX, rows.only(*_EXPORTED)
+    rows = rows.select_related(None).select_related("service").only(*_EXPORTED)
+    last, left = None, EXPORT_MAX
     while left > 0:
         batch = list((rows if last is None else rows.filter(pk__lt=last)).order_by("-pk")[: min(_BATCH, left)])
         yield from batch
@@ -276,13 +277,6 @@ def accounts_of(merchant: Merchant) -> list[Account]:
         cursor.execute(_BOOK, {"realm": merchant.realm_id, "owner": merchant.id})
         rows = cursor.fetchall()
     return [Account(currency, *(Money(int(minor), currency) for minor in sums)) for currency, *sums in rows]
-
-
-def names_of(bys: Iterable[str]) -> dict[str, str]:
-    """The sign-in names of the members among those who did something."""
-    keys = {by: ids.parse("usr", by.partition(":")[2]) for by in bys if by.startswith("member:")}
-    found = {user.pk: str(user) for user in User.objects.filter(pk__in=filter(None, keys.values()))}
-    return {by: found[key] for by, key in keys.items() if key in found}
 
 
 def key_of(merchant_id: UUID, key_id: UUID) -> ApiKey:

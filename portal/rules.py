@@ -105,6 +105,7 @@ PAGES: dict[str, Access] = {
     "add_person": _PLAY,
     "change_person": _PLAY,
     "sign_as_person": _PLAY,
+    "open_as_person": _PLAY,
     "order_as_person": _PLAY,
     "confirm_as_person": _PLAY,
     "team": _LOOK,

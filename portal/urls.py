@@ -81,6 +81,7 @@ _BY_ADDRESS = {
     "sandbox/people/new": sandbox.add_person,
     "sandbox/people/<str:person>": sandbox.change_person,
     "sandbox/people/<str:person>/sign": sandbox.sign_as_person,
+    "sandbox/people/<str:person>/open": sandbox.open_as_person,
     "sandbox/people/<str:person>/order": sandbox.order_as_person,
     "team/": team.team,
     "team/invite": team.invite,

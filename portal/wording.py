@@ -153,6 +153,7 @@ VERBS = {
     "clock_set": _("The sandbox's clock was set"),
     "clock_moved_on": _("The sandbox's clock was moved on"),
     "person_scripted": _("A sandbox person was changed"),
+    "person_opened": _("A link to sign in as a sandbox person was made"),
     "person_made": _("A sandbox person was made"),
     "cutoff_moved": _("The end of the day was moved"),
     "reserve_changed": _("The reserve was changed"),
@@ -213,4 +214,21 @@ RETURNS = {
     "denied": _("Does not stand"),
     "borne": _("We bear it"),
     "withdrawn": _("The person kept it"),
+}
+#: What business a service is.
+INDUSTRIES = {
+    "general": _("Something else"),
+    "power_bank": _("Power banks"),
+    "umbrella": _("Umbrellas"),
+    "bike": _("Bikes"),
+    "car": _("Cars"),
+    "parking": _("Parking"),
+    "charging": _("Charging"),
+    "online_shop": _("Online shop"),
+    "vending": _("Vending machines"),
+    "parcel_post": _("Parcels"),
+    "stay": _("Hotels and rooms"),
+    "rental": _("Rental of things"),
+    "tickets": _("Tickets"),
+    "home_service": _("Services at home"),
 }

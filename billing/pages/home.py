@@ -9,6 +9,7 @@ from accounts.visitor import Visitor, for_person
 from billing import purse, queries
 from billing.models import Instrument
 from billing.queries import Coming
+from credit.queries import profile_of
 from kernel.money import Money
 from orders import queries as orders
 from orders import record
@@ -36,6 +37,7 @@ def home(visitor: Visitor) -> HttpResponse:
     late = [row for row in debts if row.state == Obligation.State.OVERDUE]
     coming = _next(debts, usable)
     concerns = list(orders.concerns_of(person.id).filter(state="open")[:SHOWN])
+    standing, using = profile_of(person.id), record.in_use(person.id, SHOWN)
     return visitor.show(
         "billing/home.html",
         owed=_sums(debts),
@@ -45,9 +47,15 @@ def home(visitor: Visitor) -> HttpResponse:
         late_orders=len({row.order_id for row in late}),
         unknown=sum(row.in_flight is not None for row in debts),
         closed=purse.closed_to(person.id),
-        nothing_to_pay_from=bool(debts) and not usable,
+        nothing_to_pay_from=not usable and any(row.paused_at is None for row in debts),
+        can_pay=bool(usable),
+        first_way=next(iter(usable), None),
+        eased=_sums([row for row in debts if row.order.eased_at]),
+        standing=standing,
+        new=standing is None or not (using.count or record.first_of(person.id)),
         waiting=record.waiting_for(person.id, at=visitor.at),
-        in_use=record.in_use(person.id),
+        using=using.orders,
+        in_use=using.count,
         coming=coming[:SHOWN],
         later=max(0, len(coming) - SHOWN),
         concerns=concerns,

@@ -18,6 +18,7 @@ from billing.services.plan import move_next
 from billing.services.returns import returnable
 from kernel import ids
 from kernel.forms import first_time, new_token, plain
+from kernel.money import Money
 from kernel.refusal import NotFound, Refusal
 from kernel.templatetags.house import appointment
 from orders import queries as orders
@@ -99,7 +100,8 @@ def _story(order: Order) -> dict[str, Any]:
         "history": order.history.order_by("-seq"),
         "attempts": attempts,
         "receipt": has_receipt(order, attempts),
-        "refunds": list(queries.refunds_of(order.id)),
+        "refunds": (refunds := list(queries.refunds_of(order.id))),
+        "given_back": Money(sum(row.returned_minor for row in refunds), order.currency),
         "returns": list(order.returns.order_by("-id")),
     }
 

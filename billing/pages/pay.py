@@ -11,13 +11,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.visitor import Visitor, for_person
-from billing import queries
+from billing import purse, queries
 from billing.models import Deduction, Instrument
 from billing.pages.order import mine, show_order
 from billing.refusals import AmountInvalid, NoInstrument
 from billing.services.pay import pay_now
 from kernel import ids
 from kernel.forms import first_time, keep_outcome, minor_of, outcome_of
+from kernel.money import Money
 from kernel.refusal import NotFound, Refusal
 from orders.queries import Sheet
 
@@ -73,6 +74,7 @@ def _asked(visitor: Visitor, sheet: Sheet) -> dict[str, Any]:
 
     Raises:
         AmountInvalid, NoInstrument: the form says neither plainly.
+        WalletTooLow: their wallet does not hold it.
     """
     amount = minor_of(visitor.sent("amount"), sheet.order.currency)
     if not amount:
@@ -80,4 +82,5 @@ def _asked(visitor: Visitor, sheet: Sheet) -> dict[str, Any]:
     instrument = ids.parse(Instrument.prefix, visitor.sent("instrument"))
     if instrument is None:
         raise NoInstrument
+    purse.check_wallet(visitor.person.id, instrument, [Money(amount, sheet.order.currency)])
     return {"amount_minor": amount, "instrument_id": instrument}

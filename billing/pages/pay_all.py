@@ -119,6 +119,7 @@ def _asked(visitor: Visitor) -> tuple[UUID, list[Money]]:
 
     Raises:
         NoInstrument, AmountChanged: the form does not say it.
+        WalletTooLow: their wallet does not hold it.
     """
     instrument_id = ids.parse(Instrument.prefix, visitor.sent("instrument"))
     if instrument_id is None:
@@ -126,7 +127,9 @@ def _asked(visitor: Visitor) -> tuple[UUID, list[Money]]:
     sums = [_SUM.fullmatch(text) for text in visitor.request.POST.getlist("sum")]
     if not all(sums):
         raise AmountChanged
-    return instrument_id, [Money(int(found[1]), found[2]) for found in sums if found]
+    expected = [Money(int(found[1]), found[2]) for found in sums if found]
+    purse.check_wallet(visitor.person.id, instrument_id, expected)
+    return instrument_id, expected
 
 
 def _shown(visitor: Visitor, chosen: set[UUID] | None, *, refusal: Refusal | None = None) -> HttpResponse:

@@ -17,6 +17,18 @@ from kernel.refusal import NotFound, Refusal
 from orders import queries as orders
 from orders.queries import Sheet
 
+#: Whom people send parcels by; another one may be typed.
+CARRIERS = (
+    "顺丰速运",
+    "京东快递",
+    "中国邮政 EMS",
+    "中通快递",
+    "圆通速递",
+    "申通快递",
+    "韵达快递",
+    "极兔速递",
+    "德邦快递",
+)
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -87,6 +99,7 @@ def _asked(visitor: Visitor, sheet: Sheet, *, refusal: Refusal | None = None) ->
         order=sheet.order,
         possible=returns.returnable(sheet.order, at=visitor.at),
         left=left,
+        carriers=CARRIERS,
         within=terms.within_days,
         answer_days=terms.answer_days,
         token=new_token(),

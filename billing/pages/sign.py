@@ -1,8 +1,10 @@
 """Opening a service: who asks, what for, and the person's yes."""
 
+from collections.abc import Callable
+from functools import wraps
 from uuid import UUID
 
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
@@ -29,11 +31,30 @@ GONE = 410
 EXAMPLE_MINOR = 100_00
 
 
+def introduced(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Whoever comes from a merchant and has to sign in first is told there who asks, and what for."""
+
+    @wraps(view)
+    def page(request: HttpRequest, agreement: str) -> HttpResponse:
+        key = ids.parse(Agreement.prefix, agreement)
+        asked = standings.asked_for(key) if key and not request.user.is_authenticated else None
+        if asked:
+            names = {"merchant": asked.merchant.name, "service": asked.service.name, "test": asked.realm.mode == "test"}
+            request.session["asked"] = {"path": request.path, **names}
+        return view(request, agreement)
+
+    return page
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
+@introduced
 @for_person
 def sign(visitor: Visitor, agreement: str) -> HttpResponse:
     """The merchant's terms in plain words, and the button that agrees to them."""
-    found = _asked(visitor, agreement)
+    try:
+        found = _asked(visitor, agreement)
+    except NotFound:
+        return _elsewhere(visitor, agreement)
     if visitor.request.method == "POST":
         return _signed(visitor, found)
     if found.state == Agreement.State.PENDING:
@@ -93,6 +114,18 @@ def back(visitor: Visitor, agreement: str) -> HttpResponse:
     return HttpResponseRedirect(address)
 
 
+def _elsewhere(visitor: Visitor, agreement: str) -> HttpResponse:
+    """A sandbox's link, opened by somebody real: that it is one is no secret.
+
+    Raises:
+        NotFound: it is nothing of the kind.
+    """
+    asked = standings.asked_for(visitor.named(Agreement.prefix, agreement))
+    if visitor.sandbox or asked is None or asked.realm.mode != "test":
+        raise NotFound
+    return visitor.show("billing/sign_elsewhere.html", status=404)
+
+
 def _asked(visitor: Visitor, agreement: str) -> Agreement:
     return standings.agreement_before(visitor.person, visitor.named("agr", agreement))
 
@@ -131,7 +164,7 @@ def costs_of(service: Service) -> rules.Costs:
 
 
 def _signed(visitor: Visitor, agreement: Agreement) -> HttpResponse:
-    """The yes. A second click finds the first one; whoever has opened a service has a wallet to pay from."""
+    """The yes. A second click finds the first one; who had nothing to pay from has a wallet then."""
     try:
         chosen = _instrument(visitor)
         instruments.sign_paying_from(agreement.id, visitor.person, chosen, by=visitor.actor, at=visitor.at)

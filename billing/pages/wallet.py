@@ -72,7 +72,7 @@ def _shown(visitor: Visitor, *, refusal: Refusal | None = None, status: int = 20
     return visitor.show(
         "billing/wallet.html",
         status=status,
-        balance=balance or Money(0, CURRENCY),
+        balance=balance,
         owed=totals(row.owed for row in queries.debts_of(visitor.person.id)),
         entries=[(entry, paid.get(entry.id)) for entry in entries],
         currency=balance.currency if balance else CURRENCY,

@@ -185,12 +185,15 @@ def open_wallet(person: Person, *, at: datetime) -> Wallet:
 def sign_paying_from(
     agreement_id: UUID, person: Person, instrument_id: UUID | None, *, by: Actor, at: datetime
 ) -> credit.Signing:
-    """The person opens a service and has a wallet; what they chose to pay from is tried first: all of it, or nothing.
+    """The person opens a service; what they chose to pay from is tried first: all of it, or nothing.
+
+    Who has nothing to pay from has a wallet from then on, as their page says before they agree.
 
     Raises:
         NotFound, AgreementState, AlreadyOpened: as credit.sign_agreement says.
     """
-    open_wallet(person, at=at)
+    if not person.instruments.filter(state=Instrument.State.ACTIVE).exists():
+        open_wallet(person, at=at)
     if instrument_id is not None:  # locked before what signing locks, as everywhere
         _of(_locked(person.id), instrument_id)
         orders.lock_planned_of(person.id)

@@ -1,6 +1,8 @@
 """Money, times and shares as people read them: in the page's language, and in the time zone that is switched on."""
 
 import math
+import re
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -13,13 +15,16 @@ from django import template
 from django.conf import settings
 from django.templatetags.static import static
 from django.utils import timezone
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import escape, format_html, urlize
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, to_locale
 
 from kernel.money import BPS, EXPONENTS, Money
 
 register = template.Library()
+#: A telephone number in a sentence, and a number of ours.
+_PHONE = re.compile(r"(?<![\w@./-])\+?\d[\d -]{5,17}\d(?![\w@./-])")
+_NUMBER = re.compile(r"\b[a-z]{3}_[0-9a-f]{32}\b")
 _UNITS: tuple[tuple[Literal["day", "hour", "minute", "second"], int], ...] = (
     ("day", 86_400),
     ("hour", 3600),
@@ -52,9 +57,9 @@ def asset(path: str) -> str:
 
 @register.filter
 def money(amount: Money) -> str:
-    """`Money(1234, "CNY")` → ¥12.34"""
+    """`Money(1234, "CNY")` → ¥12.34; what is below zero has the sign of a minus, not a hyphen."""
     major = Decimal(amount.minor).scaleb(-EXPONENTS.get(amount.currency, 2))
-    return str(format_currency(major, amount.currency, locale=_locale()))
+    return str(format_currency(major, amount.currency, locale=_locale())).replace("-", "−")
 
 
 @register.filter
@@ -96,6 +101,37 @@ def month(value: datetime) -> str:
 @lru_cache(maxsize=1000)
 def _month(year: int, number: int, locale: Locale) -> str:
     return str(format_skeleton("yMMMM", date(year, number, 1), locale=locale))
+
+
+@register.filter
+def contact(text: str) -> SafeString:
+    """What a merchant says it is reached by: addresses and telephone numbers in it can be followed."""
+    return _marked(_PHONE, text, _called, rest=_linked)
+
+
+@register.filter
+def numbered(text: str) -> SafeString:
+    """A text in which our own numbers (`ord_…`) stand small, each on one line."""
+    return _marked(_NUMBER, text, lambda found: format_html('<code class="number">{}</code>', found), rest=escape)
+
+
+def _marked(
+    what: re.Pattern[str], text: object, mark: Callable[[str], str], *, rest: Callable[[str], str]
+) -> SafeString:
+    """The text with each find marked so, and what lies between shown by `rest`, which escapes it."""
+    whole, parts, end = str(text), [], 0
+    for found in what.finditer(whole):
+        parts += [rest(whole[end : found.start()]), mark(found[0])]
+        end = found.end()
+    return mark_safe("".join([*parts, rest(whole[end:])]))  # noqa: S308  each part was escaped
+
+
+def _called(number: str) -> str:
+    return format_html('<a href="tel:{}">{}</a>', re.sub(r"[^+0-9]", "", number), number)
+
+
+def _linked(text: str) -> str:
+    return str(urlize(text, autoescape=True))
 
 
 @register.filter

@@ -6,7 +6,8 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from kernel.paging import page as page_of
-from portal import queries
+from merchants.rules.cutoff import next_cutoff
+from portal import log, queries
 from portal.staff import Staff, page
 
 CHANGES_A_PAGE = 50
@@ -22,6 +23,8 @@ def home(staff: Staff) -> HttpResponse:
         today=queries.today_of(staff.merchant.id, since=local.replace(hour=0, minute=0, second=0, microsecond=0)),
         trouble=queries.trouble_of(staff.merchant.id, at=staff.at),
         start=start,
+        accounts=queries.accounts_of(staff.merchant),
+        next_payout=next_cutoff(staff.at, staff.merchant.cutoff_zone, staff.merchant.cutoff_hour),
         newest=queries.orders_found(staff.merchant.id, queries.Search()).order_by("-pk")[:5],
         base_url=settings.BASE_URL,
     )
@@ -32,7 +35,7 @@ def home(staff: Staff) -> HttpResponse:
 def changes(staff: Staff) -> HttpResponse:
     """Who changed what, newest first."""
     cursor = staff.request.GET.get("cursor") or None
-    rows, further = page_of(queries.changes_of(staff.business), cursor=cursor, limit=CHANGES_A_PAGE)
-    names = queries.names_of(row.by for row in rows)
-    shown = [(row, names.get(row.by, row.by)) for row in rows]
+    rows, further = page_of(log.changes_of(staff.business), cursor=cursor, limit=CHANGES_A_PAGE)
+    names, subjects = log.names_of(row.by for row in rows), log.subjects_of(rows)
+    shown = [(row, names.get(row.by, row.by), subjects.get(row.subject_id, "")) for row in rows]
     return staff.show("portal/changes.html", rows=shown, further=further, first=cursor is None)

@@ -14,6 +14,7 @@ from billing import disputed, sent_back
 from billing import queries as billing
 from billing.services import pay
 from kernel.forms import plain
+from kernel.ids import public
 from kernel.money import Money
 from merchants import queries as merchants
 from orders import queries as owed
@@ -52,6 +53,7 @@ def order(staff: Staff, order: str) -> HttpResponse:
     return staff.show(
         "portal/order.html",
         order=found,
+        person=public("per", found.person_id),
         sheet=sheet,
         coming=billing.coming_of(sheet.obligations, usable),
         attempts=billing.attempts_at(found.id),

@@ -33,7 +33,7 @@ class SearchForm(forms.Form):
     """What orders are looked for by. Nothing in it is needed."""
 
     q = forms.CharField(
-        label=gettext_lazy("Number, id or title"),
+        label=gettext_lazy("Number, id, title, or your number of the person"),
         max_length=100,
         required=False,
         widget=forms.TextInput(attrs={"type": "search"}),

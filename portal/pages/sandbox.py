@@ -16,6 +16,7 @@ from accounts.models import Person
 from billing.channels.bank import Behaviour
 from billing.services import clock, instruments, people
 from billing.services.instruments import Script
+from billing.services.sandbox_door import make_link
 from credit import queries as agreements
 from credit import services as credit
 from credit.models import Agreement
@@ -199,6 +200,23 @@ def sign_as_person(staff: Staff, person: str) -> HttpResponse:
 
     title, about = _("Sign an agreement"), found.reveal_name()
     return ask(staff, form, run, title=title, button=title, back=staff.url("sandbox"), about=about)
+
+
+@_FORM
+@page("open_as_person")
+def open_as_person(staff: Staff, person: str) -> HttpResponse:
+    """A link to the pages as they see them; it is for another browser, for in this one it would sign the staff out."""
+    found = _person(staff, person)
+
+    def run(_given: dict[str, Any]) -> HttpResponse:
+        link = make_link(staff.merchant.realm_id, found.id, by=staff.actor, at=staff.at, real=staff.real)
+        return staff.show("portal/person_link.html", person=found, link=link)
+
+    title, lead = _("Open as this person"), _("A link signs a browser in as them. It is good once, for five minutes.")
+    form, back = forms.Form(staff.given), staff.url("sandbox")
+    return ask(
+        staff, form, run, title=title, button=_("Make the link"), back=back, lead=lead, about=found.reveal_name()
+    )
 
 
 @_FORM

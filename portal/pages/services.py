@@ -1,6 +1,5 @@
 """What the merchant offers, and on which terms."""
 
-import re
 from typing import Any
 
 from django import forms
@@ -10,16 +9,17 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from kernel.forms import plain
-from kernel.money import Money
+from kernel.money import OFFERED, Money
+from kernel.templatetags.house import currency as currency_name
 from merchants import queries as merchants
 from merchants import services as tenant
 from merchants.models import Service
+from portal import wording
 from portal.forms import AmountField, ask
 from portal.staff import Staff, page
 
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 SCORE_HIGHEST = 950
-_CURRENCY = re.compile(r"[A-Z]{3}")
 
 
 class Terms(forms.Form):
@@ -30,7 +30,7 @@ class Terms(forms.Form):
 
     def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        ceiling = _("Most one order may come to") + f" ({currency})"
+        ceiling = _("Most one order may come to, in %(currency)s") % {"currency": currency_name(currency)}
         self.fields["ceiling"] = AmountField(label=ceiling, currency=currency)
         self.fields["score_min"] = forms.IntegerField(
             label=_("Lowest score"),
@@ -54,6 +54,11 @@ class Terms(forms.Form):
         return given
 
 
+def _currencies() -> list[tuple[str, str]]:
+    """What services may be offered in, that of most of them first."""
+    return [(code, f"{currency_name(code)} {code}") for code in sorted(OFFERED, key=lambda code: (code != "CNY", code))]
+
+
 class NewService(Terms):
     """What is fixed for good as well."""
 
@@ -64,8 +69,10 @@ class NewService(Terms):
             (Service.Mode.FIXED, gettext_lazy("When it is ordered")),
         ],
     )
-    industry = forms.CharField(label=gettext_lazy("Industry"), max_length=40, initial="general")
-    currency = forms.RegexField(_CURRENCY, label=gettext_lazy("Currency"), max_length=3, initial="CNY")
+    industry = forms.ChoiceField(
+        label=gettext_lazy("Industry"), choices=[*wording.INDUSTRIES.items()], initial="general"
+    )
+    currency = forms.ChoiceField(label=gettext_lazy("Currency"), choices=_currencies, initial="CNY")
     field_order = ("name", "description", "mode", "industry", "currency", "ceiling", "score_min", "confirmation")
 
 
@@ -89,7 +96,7 @@ def services(staff: Staff) -> HttpResponse:
 @page("add_service")
 def add_service(staff: Staff) -> HttpResponse:
     currency = str(staff.request.POST.get("currency", "CNY"))
-    form = NewService(staff.given, currency=currency if _CURRENCY.fullmatch(currency) else "CNY")
+    form = NewService(staff.given, currency=currency if currency in OFFERED else "CNY")
 
     def run(_given: dict[str, Any]) -> HttpResponse:
         tenant.offer_service(staff.merchant.id, form.terms, by=staff.actor, at=staff.at)

@@ -22,13 +22,24 @@ from kernel.forms import plain
 from kernel.money import Money
 from kernel.paging import page as page_of
 from kernel.paper import pdf_of
-from portal import queries
+from portal import log, queries
 from portal.forms import ask
 from portal.staff import Staff, page
 
 SETTLEMENTS_A_PAGE, LINES_A_PAGE = 20, 50
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
-_HEAD = ("booked_at", "kind", "out_order_no", "order", "title", "amount", "currency", "posting", "settlement")
+_HEAD = (
+    "booked_at",
+    "kind",
+    "out_order_no",
+    "order",
+    "title",
+    "amount",
+    "currency",
+    "posting",
+    "settlement",
+    "carried_from",
+)
 
 
 class NewAccount(forms.Form):
@@ -61,7 +72,7 @@ def settlements(staff: Staff) -> HttpResponse:
         account_in_force=statements.account_in_force(mine, at=staff.at),
         coming=statements.account_to_come(mine, at=staff.at),
         asked=asked,
-        asked_by=queries.names_of([asked.asked_by]).get(asked.asked_by, asked.asked_by) if asked else "",
+        asked_by=log.names_of([asked.asked_by]).get(asked.asked_by, asked.asked_by) if asked else "",
         own=asked is not None and asked.asked_by == str(staff.actor),
         cutoff=f"{staff.merchant.cutoff_hour:02}:00",
     )
@@ -115,6 +126,7 @@ def _cells(found: Settlement) -> Iterator[list[str]]:
         amount = plain(Money(row.amount_minor, found.currency))  # a number of ours: it may begin with a minus
         origin = [
             f"pst_{row.posting_id.hex}" if row.posting_id else "",
+            found.public_id,
             f"stl_{row.earlier_id.hex}" if row.earlier_id else "",
         ]
         yield [moment, row.kind, *map(cell, about), amount, found.currency, *origin]

@@ -9,6 +9,8 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_python
 from babel.messages.mofile import read_mo, write_mo
 from babel.messages.pofile import read_po
+from django.utils import translation
+from django.utils.translation import gettext
 from django.utils.translation.template import templatize
 
 from kernel.naming import NAMED
@@ -103,3 +105,14 @@ def test_a_translation_fills_in_the_same_words() -> None:
         return {part.split(")")[0] for part in text.split("%(")[1:]}
 
     assert not [key for key, text in known().items() if slots(text) - slots(key)]
+
+
+def test_no_librarys_words_stand_before_ours() -> None:
+    """Of two apps that say the same, the first installed counts: what a library says as well goes into `locale/`."""
+    shown: dict[str, str] = {}
+    with translation.override("zh-hans"):
+        for path in CATALOGUES:
+            with path.open("rb") as file:
+                plain = [m for m in read_po(file, locale="zh_Hans") if isinstance(m.id, str) and m.id and not m.context]
+            shown |= {m.id: gettext(m.id) for m in plain if gettext(m.id) != m.string}
+    assert shown == {}

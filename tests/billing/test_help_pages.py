@@ -119,7 +119,7 @@ def choose(browser: Client, offer: str, **fields: str) -> HttpResponse:
 
 def test_a_plan_is_chosen_and_counts_at_once(order: Order, browser: Client) -> None:
     page = browser.get(f"/hardship/?order={order.public_id}")
-    assert "3 × ¥10.00 每 14 天一期 2026年12月4日 · 2026年12月18日 · 2027年1月1日" in words(page)
+    assert "3 期 每 14 天一期 2026年12月4日 ¥10.00 · 2026年12月18日 ¥10.00 · 2027年1月1日 ¥10.00" in words(page)
     answer = choose(browser, "3x14", order=order.public_id)
     assert "分期已生效" in words(browser.get(answer["Location"]))
     assert "3 期，每 14 天一期" in words(browser.get(answer["Location"]))

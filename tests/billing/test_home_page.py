@@ -29,7 +29,7 @@ def test_nothing_owed_is_said_kindly(power_bank: Shop, ada: Person) -> None:
     assert "没有待付款项" in home(ada)
     assert "You owe nothing" in home(ada, "en")
     ordered(power_bank, opened(power_bank, ada))
-    assert "您正在使用 1 项服务" in home(ada)
+    assert "正在使用 1 项服务 充电宝 最高 ¥99.00 来电充电宝 · 2026年11月20日 12:00" in home(ada)
 
 
 def test_what_is_owed_when_and_what_is_taken_next(power_bank: Shop) -> None:

@@ -186,9 +186,11 @@ def test_what_is_paid_is_not_paid_again(power_bank: Shop) -> None:
 def test_a_person_tops_up_once_a_form_and_pays_from_the_wallet(power_bank: Shop) -> None:
     order, browser = owing(power_bank, "no_funds")
     person = order.person
+    assert "您还没有钱包" in words(browser.get("/wallet/"))
+    assert not hasattr(Person.objects.get(pk=person.pk), "wallet")
+    assert browser.post("/instruments/wallet", {"next": "/wallet/"})["Location"] == "/wallet/"
     empty = browser.get("/wallet/")
     assert "余额 ¥0.00 待支付金额 ¥12.34 · 立即支付" in words(empty)
-    assert not hasattr(Person.objects.get(pk=person.pk), "wallet")
     form = {"amount": "20", "token": token_on(empty)}
     for _click in range(2):
         assert browser.post("/wallet/top-up", form)["Location"] == "/wallet/"
@@ -202,7 +204,7 @@ def test_a_person_tops_up_once_a_form_and_pays_from_the_wallet(power_bank: Shop)
     assert fresh(order.id).state == "deducted"
     page = words(browser.get("/wallet/"))
     assert "余额 ¥7.66 全部扣款方式" in page
-    assert "充电宝 · 来电充电宝 -¥12.34" in page
+    assert "充电宝 · 来电充电宝 −¥12.34" in page
 
 
 @pytest.mark.parametrize(
@@ -216,6 +218,7 @@ def test_a_person_tops_up_once_a_form_and_pays_from_the_wallet(power_bank: Shop)
     ],
 )
 def test_a_top_up_that_is_none_is_refused_in_words(ada: Person, fields: dict[str, str], status: int) -> None:
+    open_wallet(ada, at=NOON)
     browser = visiting(ada)
     answer = browser.post("/wallet/top-up", {"token": token_on(browser.get("/wallet/")), **fields})
     assert answer.status_code == status
@@ -225,6 +228,7 @@ def test_a_top_up_that_is_none_is_refused_in_words(ada: Person, fields: dict[str
 
 def test_the_sandbox_bank_is_not_there_for_living_people_in_production(settings: Settings, db: None) -> None:
     person = accounts.register_person("+8613812341234", realm_id=LIVE, by=BY, at=NOON)
+    open_wallet(person, at=NOON)
     browser = visiting(person)
     assert "从沙箱银行充值" in words(browser.get("/wallet/"))
     settings.LOCAL_MESSAGES = False
@@ -256,3 +260,18 @@ def test_a_late_fee_stands_apart_from_what_was_used(db: None) -> None:
     page = words(visiting(person).get(page_of(order)))
     for shown in ("已逾期", "待支付金额 ¥98.34", "合计 ¥98.00", "逾期费 ¥0.34"):
         assert shown in page, shown
+
+
+def test_more_than_the_wallet_holds_is_refused_where_it_is_typed(power_bank: Shop) -> None:
+    order, browser = owing(power_bank, "no_funds")
+    open_wallet(order.person, at=NOON)
+    browser.post("/wallet/top-up", {"amount": "5", "token": token_on(browser.get("/wallet/"))})
+    wallet = order.person.instruments.get(channel="wallet").public_id
+    form = {"amount": "12.34", "instrument": wallet, "token": token_on(browser.get(page_of(order)))}
+    answer = browser.post(f"{page_of(order)}/pay", form)
+    assert answer.status_code == 422
+    assert "钱包余额不足。 当前余额 ¥5.00" in words(answer)
+    page = browser.get("/pay-all/")
+    answer = browser.post("/pay-all/", {"instrument": wallet, "sum": "1234 CNY", "token": token_on(page)})
+    assert "钱包余额不足。 当前余额 ¥5.00" in words(answer)
+    assert not Deduction.objects.exists()

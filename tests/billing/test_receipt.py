@@ -62,7 +62,7 @@ def test_a_receipt_adds_up_and_names_where_each_part_came_from(used: Order) -> N
         *("收据 <b>充电宝</b>", "商户 来电充电宝", "商户订单号 X-1", used.public_id, "截至 2026年11月20日 12:00"),
         *("时长 × 3 每小时 <i> ¥10.00", "调度费 ¥5.00", "会员立减 −¥1.66", "后续减免 −¥1.34", "合计 ¥12.00"),
         *("已扣款 ¥5.10", "待支付金额 ¥6.90", f"2026年11月20日 12:00 · 钱包余额 {made[0].public_id}"),
-        *(f"交易流水号：{made[1].channel_txn} ¥2.10", "如需发票，请联系商户开具"),
+        *(f"交易流水号： {made[1].channel_txn} ¥2.10", "如需发票，请联系商户开具"),
     ):
         assert shown in page, shown
     assert page.count("ded_") == 2  # what took nothing is no part of a receipt

@@ -108,5 +108,6 @@ def test_a_service_is_opened_from_what_was_chosen(eye_with: Callable[..., Eye], 
     eye.sees("66-opened")
     assert story.ada.instruments.earliest("priority") == mine
     eye.go("/wallet/")
+    send(eye, "/instruments/wallet")
     send(eye, "/wallet/top-up", amount="88.80")
     sees_all_ways(eye, "67-wallet")

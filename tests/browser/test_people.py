@@ -63,6 +63,8 @@ def test_a_person_short_of_money_puts_things_right(eye: Eye, story: Story) -> No
     eye.sees("08-payment-failed")
 
     eye.go("/wallet/")
+    eye.sees("09-no-wallet")
+    send(eye, "/instruments/wallet")
     eye.sees("09-wallet-empty")
     send(eye, "/wallet/top-up", amount="5,5")
     eye.sees("10-top-up-refused", expected=422)
@@ -105,7 +107,6 @@ def test_a_person_opens_a_service_and_stops_one(eye: Eye, story: Story) -> None:
     eye.sees("21-opened")
     assert eye.page.locator('a[href$="/back"]').is_visible()
     eye.go(f"/sign/{story.too_high.public_id}")
-    choose(eye, story.ada.instruments.earliest("priority").public_id)
     send(eye, story.too_high.public_id)
     eye.sees("22-not-opened")
     eye.go("/services/")

@@ -34,7 +34,7 @@ def test_a_proof_is_made_shown_checked_and_revoked_and_its_person_leaves(eye: Ey
     sign_in(eye, bo)
     eye.sees("proofs")
     eye.page.locator("main form button").click()
-    eye.page.wait_for_selector("svg.code")
+    eye.page.wait_for_selector("svg.scan")
     eye.sees("proof")
     eye.page.locator("main .buttons a").first.click()
     eye.sees("proof-checked")

@@ -30,10 +30,10 @@ def test_a_person_sends_something_back_and_the_merchant_answers(
     for name, text in (("carrier", "顺丰速运"), ("tracking", "SF1020304050607"), ("reason", "尺码不合适")):
         eye.page.locator(f"#{name}").fill(text)
     eye.page.locator("#amount").fill("100")
-    eye.page.get_by_role("button", name="已寄出").click()
+    eye.page.get_by_role("button", name="提交退货").click()
     eye.sees("R1-too-much", expected=422)
     eye.page.locator("#amount").fill("30")
-    eye.page.get_by_role("button", name="已寄出").click()
+    eye.page.get_by_role("button", name="提交退货").click()
     eye.page.wait_for_selector("text=款项正在退回给您")
     sees(eye, "R2-on-its-way")
     answers(eye_with(DESK_EN), shop, Return.objects.get())

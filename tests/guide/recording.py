@@ -17,6 +17,7 @@ HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 #: Told by real clocks and sockets: how long it took, and under which secret.
 SECRET, TOOK = re.compile(r"whsec_[A-Za-z0-9+/=_-]+"), re.compile(r'"latency_ms": ?\d+')
+LINK = re.compile(r'/sandbox/sign-in/[^"]*", "expires_at": "[^"]*')
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/hooks")
 
 
@@ -112,6 +113,7 @@ def _orders(api: Recorder, agreement: str) -> None:
 
 def _sandbox(api: Recorder, service: str, person: str) -> None:
     api.get(f"sandbox/people/{person}")
+    api.post(f"sandbox/people/{person}/sign_in", {"to": "/orders/"})
     poor = api.person("no_funds", name="小博")
     agreement = api.agreement(service, poor)
     late = api.order(agreement, out_order_no="PB-2001")["id"]
@@ -191,6 +193,7 @@ def _normal(kept: dict[str, Any]) -> dict[str, Any]:
     text = json.dumps(kept, ensure_ascii=False)
     text = ID.sub(lambda found: names.setdefault(found[0], f"0190b3d2c5a87c1d9e4f{len(names) + 1:012x}"), text)
     text = HASH.sub(lambda found: sha256(names.setdefault(found[0], str(len(names))).encode()).hexdigest(), text)
+    text = LINK.sub('/sandbox/sign-in/eyJw…:h7Xk…?next=/orders/", "expires_at": "2026-11-20T04:05:00Z', text)
     text = SECRET.sub("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", text)
     text = ADDRESS.sub("https://shop.example/hooks", TOOK.sub('"latency_ms": 42', text))
     return dict(json.loads(text))

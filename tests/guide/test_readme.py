@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
-from tests.conftest import make_shop
+from billing.services.clock import Mode, set_clock
+from bnpl import story
+from kernel.clock import live_now
+from tests.conftest import BY, make_shop
 from tests.guide.test_snippets import FENCE, SHELL, run
 
 README = Path(__file__).resolve().parents[2] / "README.md"
@@ -31,3 +34,11 @@ def test_the_first_order_of_the_readme_is_paid(live_server: LiveServer, tmp_path
 
     assert printed[:3] == told
     assert '"type": "order.opened",' in [line.strip() for line in printed]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_story_on_a_clock_that_stands_still_says_so_at_once(live_server: LiveServer) -> None:
+    shop = make_shop("来电充电宝")
+    set_clock(shop.realm_id, mode=Mode.FROZEN, now=None, by=BY, real=live_now())
+    with pytest.raises(story.StoryBroke, match=r"frozen.*running"):
+        story.time_passes(story.Narrator(live_server.url, shop.secret, lambda _line: None))

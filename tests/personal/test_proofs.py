@@ -152,7 +152,7 @@ def test_others_can_neither_see_nor_revoke_it(proof: Proof, power_bank: Shop) ->
 def test_its_person_shows_it_saves_it_and_takes_it_back(proof: Proof, ada: Person) -> None:
     client = visiting(ada)
     page = client.get(f"{PAGE}{proof.public_id}")
-    assert '<svg class="code"' in page.content.decode()
+    assert '<svg class="scan"' in page.content.decode()
     saved = client.get(f"{PAGE}{proof.public_id}/json").json()
     assert saved["statement"] == proof.reveal_statement()
     assert saved["check"] == f"{settings.BASE_URL}/proof/{proof.reveal_statement()}"

@@ -144,7 +144,14 @@ def test_a_whole_life_is_played_in_the_sandbox(firm: Company) -> None:
 def test_an_order_that_waits_is_confirmed_as_its_person(firm: Company) -> None:
     client, base = firm.browser("developer"), firm.at("test")
     it_is_noon(firm)
-    terms = {"name": "云店", "mode": "fixed", "industry": "shop", "currency": "CNY", "score_min": "0", "ceiling": "500"}
+    terms = {
+        "name": "云店",
+        "mode": "fixed",
+        "industry": "online_shop",
+        "currency": "CNY",
+        "score_min": "0",
+        "ceiling": "500",
+    }
     sends(client, f"{base}services/new", **terms, confirmation="on")
     person = someone(firm.shop)
     theirs = f"{base}sandbox/people/{person.public_id}"

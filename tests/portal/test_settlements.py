@@ -49,7 +49,7 @@ def test_a_settlement_shows_what_it_is_made_of(firm: Company, settled: Settlemen
     with CaptureQueriesContext(connection) as asked:
         answer = client.get(f"{firm.at('test')}settlements/{settled.public_id}")
     shown = words(answer)
-    for text in ("¥12.00", "-¥0.08", "¥11.92", "雨雨雨"):
+    for text in ("¥12.00", "−¥0.08", "¥11.92", "雨雨雨"):
         assert text in shown, text
     assert len(asked) < 20
     assert answer.content.count(b"/orders/ord_") == 4

@@ -13,7 +13,6 @@ from tests.conftest import make_shop
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
-README_FIELD = """field() { python3 -c "import json,sys; print(json.load(sys.stdin)$1)"; }\n"""
 #: A line that says what it prints, behind a comment.
 SAYS = re.compile(r"field '[^']*'\s+#\s*(\S+)$", re.MULTILINE)
 SHELL = shutil.which("bash") or "bash"
@@ -29,11 +28,10 @@ def test_the_recipes_do_what_they_say(live_server: LiveServer) -> None:
     assert len(loud) >= 6
     quiet = re.sub(r"^advance (\S+?);? ", r"advance \1 >/dev/null; ", "\n".join(recipes), flags=re.MULTILINE)
     quiet = re.sub(r"^advance (\S+)$", r"advance \1 >/dev/null", quiet, flags=re.MULTILINE)
-    script = "\n".join(["set -eu", README_FIELD, *tools, quiet])
+    script = "\n".join(["set -eu", *tools, 'test "$CAME" = True', quiet])
     env = {**os.environ, "KEY": shop.secret, "SERVICE": shop.service.public_id}
     ran = subprocess.run([SHELL, "-c", script], capture_output=True, text=True, env=env, timeout=120, check=False)  # noqa: S603  our own words
 
     assert ran.returncode == 0, ran.stderr
     printed = re.findall(r"(?:^|\})(\w+)$", ran.stdout, re.MULTILINE)
     assert printed == loud
-    assert '"done":true' in ran.stdout + ran.stderr

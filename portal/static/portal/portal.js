@@ -10,3 +10,6 @@ document.addEventListener("click", async (event) => {
     getSelection().selectAllChildren(source); // where the clipboard is closed to pages: selected, to copy by hand
   }
 });
+// On a phone the menu is wider than the screen: where one is stands in sight.
+const here = document.querySelector(".side [aria-current]");
+if (here) here.closest("ul").scrollLeft = here.offsetLeft - innerWidth / 3;
