@@ -57,6 +57,7 @@ def test_what_was_written_off_meanwhile_is_confirmed_by_silence_and_can_be_sent_
     row = sent_back(order)
     assert bank_returns.take_back(deduction_of(order).number, "no_funds", at=NOON)
     deliver_callbacks(power_bank.realm_id, at=NOON)
+    orders.resume_order(order.id, "return_under_way", by=BY, at=NOON)  # else nobody gives it up
     orders.write_off(order.id, "x", by=BY, at=NOON)
     before = balances(power_bank)
     silence(power_bank, 7, 10)

@@ -92,6 +92,7 @@ TABLE = {
     "sandbox_list_people": Case(PLAY),
     "sandbox_get_person": Case(PLAY, about="person"),
     "sandbox_change_person": Case(PLAY, {"behaviour": "pays"}, "person"),
+    "sandbox_sign_in": Case(PLAY, {}, "person"),
     "sandbox_stop_agreement": Case(PLAY, {}, "agreement"),
     "sandbox_decline_order": Case(PLAY, {}, "open", good=(200, 409)),
     "sandbox_pay_order": Case(PLAY, {}, "completed"),
