@@ -73,7 +73,9 @@ def _read(token: str, *, real: datetime) -> tuple[Person, str]:
         named = SIGNER.unsign_object(token)
     except signing.BadSignature:
         raise LinkOver from None
-    rows = Person.objects.select_related("user").exclude(realm_id=LIVE).filter(user__is_active=True, user__is_staff=False)
+    rows = (
+        Person.objects.select_related("user").exclude(realm_id=LIVE).filter(user__is_active=True, user__is_staff=False)
+    )
     person = rows.filter(pk=UUID(named["person"])).first()
     if person is None or real.timestamp() > named["until"]:
         raise LinkOver

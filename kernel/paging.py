@@ -24,7 +24,10 @@ def page(
     """
     if (last := place_of(cursor)) is not None:
         rows = rows.filter(pk__lt=last)
-    return cut(list(sorted_keys(rows, few=few)[: limit + 1]), limit)
+    if few:  # only keys are sorted, and what is shown is read of those that are
+        keys = list(sorted_keys(rows.order_by(), few=True).values_list("pk", flat=True)[: limit + 1])
+        rows = rows.filter(pk__in=keys)
+    return cut(list(rows.order_by("-pk")[: limit + 1]), limit)
 
 
 def place_of(cursor: str | None) -> UUID | None:
