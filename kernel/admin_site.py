@@ -14,7 +14,7 @@ from django.contrib.admin.views.main import ORDER_VAR
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
-from django.db.models import BinaryField, CharField, Model, QuerySet, UniqueConstraint, prefetch_related_objects
+from django.db.models import BinaryField, CharField, Model, QuerySet, UniqueConstraint
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import SimpleTemplateResponse
@@ -62,6 +62,9 @@ def _here(answer: HttpResponse) -> HttpResponse:
         return answer.render() if isinstance(answer, SimpleTemplateResponse) else answer
 
 
+_GROUPS = "_names_of_groups"
+
+
 def belongs(user: object, groups: Collection[str]) -> bool:
     """Whether this is a colleague in one of the groups; a superuser is in all of them."""
     if not isinstance(user, PermissionsMixin) or not isinstance(user, AbstractBaseUser):
@@ -70,8 +73,10 @@ def belongs(user: object, groups: Collection[str]) -> bool:
         return False
     if user.is_superuser:
         return True
-    prefetch_related_objects([user], "groups")  # asked for every model of the index, read once
-    return any(group.name in groups for group in user.groups.all())
+    known: frozenset[str] | None = user.__dict__.get(_GROUPS)
+    if known is None:  # asked for every model of the index, read once
+        known = user.__dict__[_GROUPS] = frozenset(group.name for group in user.groups.all())
+    return not known.isdisjoint(groups)
 
 
 class ByMode(SimpleListFilter):
