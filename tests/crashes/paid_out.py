@@ -38,7 +38,7 @@ class GetsPaid(Life):
         self.day_ends(MIDNIGHT)
 
     def recovery(self) -> None:
-        for later in (0, 61, 400, 4_000, 90_000, 90_400, 180_000, 180_400):
+        for later in (0, 61, 400, 4_000, 90_000, 90_400, 180_000, 180_400, 270_000, 270_400):
             self.day_ends(MIDNIGHT + timedelta(seconds=later))
 
     def day_ends(self, at: datetime) -> None:
