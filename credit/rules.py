@@ -118,8 +118,7 @@ def limit_of(score: int, currency: str = "CNY") -> int:
 
 def in_currency(fen: int, currency: str) -> int:
     """The limit of so many hundredths of a yuan, in another currency's minor units and rounded down."""
-    places = EXPONENTS.get(currency, 2)
-    return int(fen * YUAN_IN.get(currency, Fraction()) * Fraction(10) ** (places - 2))
+    return carried(fen, "CNY", currency)
 
 
 def carried(minor: int, currency: str, into: str) -> int:

@@ -117,6 +117,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         name_all(self, [*self.shown, *self._public, *self.also])
+        self._spoken = [spoken(self, name) for name in self.shown]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         del request, obj
@@ -158,7 +159,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """The columns of a list; a state stands there as a badge, and a code in words."""
         del request
-        return [spoken(self, name) for name in self.shown]
+        return self._spoken
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Listed]:
         del request, kwargs

@@ -191,6 +191,9 @@ def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str
     """The money is gone for good: owed again by the person, or borne by the merchant or by us.
 
     A debt that was once given up is not opened again, nor one of somebody who has left: what is gone of it is our loss.
+
+    Raises:
+        Busy: money of its orders is under way, or the person left for good at this moment.
     """
     pairs = lines_of(dispute)
     owing = bearer == Dispute.Bearer.PERSON
@@ -207,6 +210,8 @@ def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str
     dispute.record("lost", by=by, at=at, bearer=bearer, reason=because)
     if owing:
         orders.owe_again(gone, by=by, at=at)
+        if has_left(dispute.person_id):  # now that their profile is held: they left since it was looked at
+            raise Busy(retry_after=60)
         _stand_still_for_returns({line.order_id for line, _ in pairs}, by=by, at=at)
     else:
         ours = bearer == Dispute.Bearer.PLATFORM

@@ -23,7 +23,7 @@ from kernel.money import BPS, EXPONENTS, Money
 
 register = template.Library()
 #: A telephone number in a sentence, and a number of ours.
-_PHONE = re.compile(r"(?<![\w@./-])\+?\d[\d -]{5,17}\d(?![\w@./-])")
+_PHONE = re.compile(r"(?<![\w@./-])\+?\d[\d -]{5,17}\d(?![\w@./-])", re.ASCII)
 _NUMBER = re.compile(r"\b[a-z]{3}_[0-9a-f]{32}\b")
 _UNITS: tuple[tuple[Literal["day", "hour", "minute", "second"], int], ...] = (
     ("day", 86_400),
@@ -131,7 +131,7 @@ def _called(number: str) -> str:
 
 
 def _linked(text: str) -> str:
-    return str(urlize(text, autoescape=True))
+    return str(urlize(text, nofollow=True, autoescape=True))
 
 
 @register.filter

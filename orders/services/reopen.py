@@ -1,6 +1,6 @@
 """A channel takes back what it had collected: what was paid is owed again, or somebody else bears it."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -54,22 +54,7 @@ def owe_again(gone: Sequence[TakenBack], *, by: Actor, at: datetime) -> None:
     orders, rows = _lock(gone)
     if any(row.in_flight for row in rows.values()):
         raise DeductionInFlight(retry_after=30)
-    part, whole, beside = [], [], []
-    last = _last_numbers(rows.values())
-    for one in gone:
-        row = rows[one.obligation_id]
-        if row.state == Obligation.State.PAID:
-            ages = row.kind in Obligation.AGEING
-            row.owe_again(one.amount, day_end_at=rules.next_midnight(at, row.person.zone) if ages else None)
-            whole.append(row)
-        elif row.by_hand:
-            row.owe_more(one.amount)
-            part.append(row)
-        else:
-            last[row.order_id] += 1
-            row.part_with(one.amount)
-            part.append(row)
-            beside.append(_beside(row, one.amount, last[row.order_id]))
+    whole, part, beside = _reopened(gone, rows, at=at)
     deltas = [
         Delta(rows[one.obligation_id].person_id, one.amount.currency, outstanding_minor=one.amount.minor)
         for one in gone
@@ -118,6 +103,29 @@ def _lock(gone: Sequence[TakenBack]) -> tuple[dict[UUID, Order], dict[UUID, Obli
     for row in rows.values():
         row.order = orders[row.order_id]
     return orders, rows
+
+
+def _reopened(
+    gone: Sequence[TakenBack], rows: Mapping[UUID, Obligation], *, at: datetime
+) -> tuple[list[Obligation], list[Obligation], list[Obligation]]:
+    """What had been paid and is owed again; what is owed still, and more or less of it; and what stands beside it."""
+    whole, part, beside = [], [], []
+    last = _last_numbers(rows.values())
+    for one in gone:
+        row = rows[one.obligation_id]
+        if row.state == Obligation.State.PAID:
+            ages = row.kind in Obligation.AGEING
+            row.owe_again(one.amount, day_end_at=rules.next_midnight(at, row.person.zone) if ages else None)
+            whole.append(row)
+        elif row.by_hand:
+            row.owe_more(one.amount)
+            part.append(row)
+        else:
+            last[row.order_id] += 1
+            row.part_with(one.amount)
+            part.append(row)
+            beside.append(_beside(row, one.amount, last[row.order_id]))
+    return whole, part, beside
 
 
 def _last_numbers(rows: Iterable[Obligation]) -> dict[UUID, int]:

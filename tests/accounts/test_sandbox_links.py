@@ -1,9 +1,11 @@
 """A developer looks at the pages as a made-up person; nobody is ever signed in as a real one."""
 
 from datetime import timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
+from django.contrib.auth import SESSION_KEY
 from django.test import Client
 
 from accounts import sandbox_links
@@ -17,6 +19,9 @@ from kernel.models import LIVE
 from merchants.models import Change
 from tests.api import Api, refused
 from tests.conftest import BY, NOON, Shop, make_shop, someone
+from tests.nonsense import NONSENSE
+from tests.races.ground import rounds
+from tests.threads import at_once
 from tests.visiting import visiting, words
 
 pytestmark = pytest.mark.django_db
@@ -80,6 +85,30 @@ def test_a_link_never_leads_off_our_pages(power_bank: Shop) -> None:
         assert problem["errors"][0]["pointer"] == "/to"
     made = api.post(f"sandbox/people/{person}/sign_in").json()
     assert Client().post(f"{path_of(made['url'])}?next=//evil.example")["Location"] == "/home/"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_browsers_that_open_a_link_at_once_one_is_signed_in(power_bank: Shop) -> None:
+    person = someone(power_bank)
+    for _ in rounds("one link, two browsers"):
+        path = path_of(sandbox_links.link_for(person, real=live_now()).url)
+        browsers = [Client() for _ in range(2)]
+        answers = at_once(*(partial(browser.post, path) for browser in browsers))
+        assert sorted(answer.status_code for answer in answers) == [302, 410]
+        assert sum(SESSION_KEY in browser.session for browser in browsers) == 1
+
+
+@pytest.mark.parametrize(
+    "to", [*NONSENSE, "/home/\r\nSet-Cookie: a=b", "/主页/🔋", "/" + "x" * 10_000_000], ids=lambda to: f"{to[:12]!r}"
+)
+def test_wherever_it_should_lead_it_is_refused_or_leads_to_a_page_of_ours(power_bank: Shop, to: str) -> None:
+    api = Api(power_bank)
+    answer = api.post(f"sandbox/people/{api.person()['id']}/sign_in", {"to": to})
+    assert answer.status_code in {201, 413, 422}, answer.status_code
+    if answer.status_code == 201:
+        came = Client().post(path_of(answer.json()["url"]))
+        assert (came.status_code, came["Location"][:1], "\n" in came["Location"]) == (302, "/", False)
+        assert "a" not in came.cookies
 
 
 def test_a_sandbox_link_says_what_it_is_to_somebody_real(power_bank: Shop, real_person: Person) -> None:

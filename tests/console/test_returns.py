@@ -64,7 +64,9 @@ def test_two_publish_who_is_trusted_and_what_has_begun_keeps_its_days(
     made = ReturnPolicy.objects.get(version=2)
     assert (made.terms["answer_days"], made.reason, "+" in made.by) == (7, "试行放宽", True)
     assert (now(before).answer_until - before.opened_at).days == 10
-    for wrong in ({"score_min": "349"}, {"remind_days": "7"}, {"answer_days": "x"}, {"open_max": "-1"}, {"note": " "}):
+    amounts = [{"ceiling_minor": text} for text in ("", "-5", "1e3", "１２", "12.345", "500元", "💴", "9" * 40)]
+    terms = ({"score_min": "349"}, {"remind_days": "7"}, {"answer_days": "x"}, {"open_max": "-1"}, {"note": " "})
+    for wrong in (*terms, *amounts):
         with nothing_moves(*ASKED[2:]):
             assert does(boss, PAGE, **(FORM | wrong)).status_code == 422, wrong
     assert 'value="650"' in boss.get(f"{PAGE}?version=1").content.decode()

@@ -179,6 +179,21 @@ def test_days_on_which_the_clock_stood_still_before_it_fell_overdue_are_no_days_
         assert (row.state, row.overdue_days, row.grace_days, row.bucket) == ("overdue", 3, 3, "1-30")
 
 
+@pytest.mark.parametrize("year", [2027, 2028])
+def test_days_of_grace_are_as_many_over_the_end_of_february(power_bank: Shop, year: int) -> None:
+    """Half an hour before midnight in Shanghai on the 27th; the clock stands still over the 28th, and the 29th if any."""
+    due = datetime(year, 2, 27, 15, 30, tzinfo=UTC)
+    order = completed(power_bank, someone(power_bank, "no_funds"), yuan("5"), at=due)
+    deduct_due(power_bank.realm_id, at=due)
+    orders.pause_order(order.id, "problem_reported", by=BY, at=due + timedelta(minutes=20))
+    goes_on = datetime(year, 3, 1, 15, 50, tzinfo=UTC)
+    orders.resume_order(order.id, "problem_reported", by=BY, at=goes_on)
+    assert orders.mark_overdue(power_bank.realm_id, at=goes_on + 3 * A_DAY - timedelta(minutes=21), limit=10) == 0
+    assert orders.mark_overdue(power_bank.realm_id, at=goes_on + 3 * A_DAY - timedelta(minutes=20), limit=10) == 1
+    row = principal(order)
+    assert (row.overdue_days, row.grace_days, row.bucket) == (3, 3, "1-30")
+
+
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=60), st.integers(0, 9999), st.integers(0, 10**9))
 def test_the_sum_of_the_days_is_the_whole_rounded_once(unpaid: list[int], bps: int, cap: int) -> None:
     units = whole = posted = 0
