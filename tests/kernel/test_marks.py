@@ -1,4 +1,4 @@
-"""What merchants write about themselves becomes links on our pages, and nothing else: it is their text, not their HTML."""
+"""What merchants write about themselves becomes links on our pages: their text does, and never any HTML of theirs."""
 
 import pytest
 

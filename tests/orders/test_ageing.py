@@ -181,7 +181,7 @@ def test_days_on_which_the_clock_stood_still_before_it_fell_overdue_are_no_days_
 
 @pytest.mark.parametrize("year", [2027, 2028])
 def test_days_of_grace_are_as_many_over_the_end_of_february(power_bank: Shop, year: int) -> None:
-    """Half an hour before midnight in Shanghai on the 27th; the clock stands still over the 28th, and the 29th if any."""
+    """Half an hour before midnight in Shanghai on the 27th; the clock stands still until the first of March."""
     due = datetime(year, 2, 27, 15, 30, tzinfo=UTC)
     order = completed(power_bank, someone(power_bank, "no_funds"), yuan("5"), at=due)
     deduct_due(power_bank.realm_id, at=due)
