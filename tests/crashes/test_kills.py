@@ -100,7 +100,7 @@ def test_killed_again_while_recovering_it_comes_right(
         kills += died == code == KILLED
         life.recovery()
         life.must_have_come_right()
-    assert kills >= PAIRS // 2
+    assert kills >= PAIRS // 3  # the second one is spared where what is left of the life has fewer doors
     assert list(violations()) == []
     tally("double", story, behaviour, kills)
 
