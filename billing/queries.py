@@ -1,6 +1,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -23,6 +23,7 @@ from billing.models import (
 from billing.planning import Policy, Tried, awake, may_move
 from kernel.money import Money
 from kernel.prepared import Reading
+from kernel.versions import marked
 from orders.models import Obligation, Order, Pause
 from orders.queries import Sheet
 
@@ -100,16 +101,7 @@ class PolicyShelf:
     versions: Sequence[RetryPolicy]
 
     def marked(self) -> Iterator[tuple[RetryPolicy, str]]:
-        """Each with how it stands: `now`, `coming`, `past`, or `never` if a newer one overtook it."""
-        overtaken = datetime.max.replace(tzinfo=UTC)
-        for row in self.versions:
-            if row == self.now:
-                yield row, "now"
-            elif row.effective_from >= overtaken:
-                yield row, "never"
-            else:
-                yield row, "coming" if row.version > self.now.version else "past"
-            overtaken = min(overtaken, row.effective_from)
+        return marked(self.versions, self.now)
 
 
 def instruments_of(person_ids: Iterable[UUID]) -> dict[UUID, list[Instrument]]:

@@ -45,6 +45,7 @@ SCHEDULE = {
     "books": every(600.0, "ledger.tasks.close_books"),
     "notices": every(2.0, "accounts.tasks.deliver_notices"),
     "expire": every(60.0, "orders.tasks.expire_unconfirmed"),
+    "limits": every(60.0, "credit.tasks.review_limits"),
     "webhooks": every(1.0, "merchants.tasks.deliver_webhooks", queue=WEBHOOKS),
     "webhooks_again": every(1.0, "merchants.tasks.retry_webhooks", queue=WEBHOOKS),
     "letters": every(10.0, "portal.tasks.send_letters"),

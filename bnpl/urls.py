@@ -115,7 +115,15 @@ desk.SHELVES[:] = [
     (_("Overview"), (figure_desk.DESK, book_desk.DESK, console.DESK, console.SYSTEM, file_desk.DESK)),
     (
         _("Rules"),
-        (policy_desk.DESK, ease_desk.DESK, return_desk.DESK, bearer_desk.DESK, template_desk.DESK, outage_desk.DESK),
+        (
+            policy_desk.DESK,
+            limit_desk.DESK,
+            ease_desk.DESK,
+            return_desk.DESK,
+            bearer_desk.DESK,
+            template_desk.DESK,
+            outage_desk.DESK,
+        ),
     ),
     (_("Yours"), (own_desk.DESK,)),
 ]
@@ -140,7 +148,8 @@ desk.VERBS[:] = [
     *return_desk.VERBS,
 ]
 #: What no colleague does alone, and how a second one is asked.
-_POLICIES = [*policy_desk.MATTERS, *ease_desk.MATTERS, *bearer_desk.MATTERS, *return_desk.MATTERS]
+_SHELVED = (policy_desk, limit_desk, ease_desk, bearer_desk, return_desk)
+_POLICIES = [matter for shelved in _SHELVED for matter in shelved.MATTERS]
 _MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *_POLICIES]
 second.MATTERS.update({matter.name: matter for matter in _MATTERS})
 second.ASKS[:] = [proposal_desk.ask]
@@ -168,6 +177,7 @@ CONSOLE: list[URLPattern] = [
     path("merchants/<str:merchant>/statement", merchant_desk.statement, name="merchant_statement"),
     path("book/", book_desk.book, name="book"),
     path("book/account", book_desk.account, name="book_account"),
+    path("limits/", limit_desk.publish, name="limit_policy"),
     path("ease/", ease_desk.publish, name="ease_policy"),
     path("returns/", return_desk.publish, name="return_policy"),
     path("bearers/", bearer_desk.publish, name="dispute_policy"),

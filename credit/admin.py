@@ -1,6 +1,15 @@
 from django.contrib import admin
 
-from credit.models import Agreement, AgreementEvent, CurrencyLimit, Decision, LimitChange, Profile, ScoreChange
+from credit.models import (
+    Agreement,
+    AgreementEvent,
+    CurrencyLimit,
+    Decision,
+    LimitChange,
+    LimitPolicy,
+    Profile,
+    ScoreChange,
+)
 from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
 
@@ -69,8 +78,14 @@ class ScoreChangeAdmin(ReadOnlyAdmin):
 
 @admin.register(LimitChange)
 class LimitChangeAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "person", "currency", "before_minor", "limit_minor", "reason", "by", "at"]
+    list_display = ["public_id", "person", "currency", "before_minor", "limit_minor", "pinned", "reason", "by", "at"]
     list_select_related = ["person"]
     search_fields = ["by__exact"]
     found_by = {"per": "person_id"}
     ordering = ["-id"]
+
+
+@admin.register(LimitPolicy)
+class LimitPolicyAdmin(ReadOnlyAdmin):
+    list_display = ["version", "effective_from", "terms", "reason", "by", "at"]
+    ordering = ["-version"]

@@ -1,23 +1,38 @@
-"""What colleagues do about a person's limit."""
+"""What colleagues do about a person's limit, and the policy by which everybody's follow from their scores."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.http import HttpResponse
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from msgspec import convert
 
 from accounts.models import Person
-from credit import limits
-from credit.models import Limited, Profile
+from credit import limits, rules
+from credit.models import Limited, LimitPolicy, Profile
+from credit.policy import foresee_limits, judge_limits
 from credit.queries import currency_limits_of
 from kernel.actor import Actor
-from kernel.desk import Verb, VerbForm, Words
-from kernel.forms import minor_of, plain
+from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, page
+from kernel.forms import YuanField, minor_of, plain
 from kernel.money import Money
 from kernel.refusal import NotFound
+from kernel.second import Plain
+from kernel.shelf import Policy, matter_of_policy, publish_page
 from kernel.templatetags.house import minor
+
+PUBLISHERS = ("supervisor", "risk")
+DESK = Desk(
+    "limit_policy",
+    gettext_lazy("Limits by score"),
+    gettext_lazy("How much each band may owe at once, and when that is looked at again"),
+    PUBLISHERS,
+)
 
 
 def _profile(person: Person) -> Profile:
@@ -37,6 +52,12 @@ class LimitForm(VerbForm):
 
     currency = forms.ChoiceField(label=gettext_lazy("Currency"), required=False)
     limit = forms.CharField(label=gettext_lazy("New limit"), max_length=13)
+    pinned = forms.BooleanField(
+        label=gettext_lazy("It stays, whatever the score"),
+        required=False,
+        initial=True,
+        help_text=gettext_lazy("Otherwise it follows the score from the next review on."),
+    )
 
     def __init__(self, *args: Any, row: Any, **kwargs: Any) -> None:
         super().__init__(*args, row=row, **kwargs)
@@ -85,7 +106,9 @@ def _before(person: Person, at: datetime) -> Words:
 
 def _change(person_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     currency = wish.get("currency") or ""
-    made = limits.change_limit(person_id, wish["limit"], wish["note"], currency=currency, by=by, at=at)
+    made = limits.change_limit(
+        person_id, wish["limit"], wish["note"], currency=currency, pinned=wish["pinned"], by=by, at=at
+    )
     return _("From now on %(limit)s may be owed at once.") % {"limit": minor(made.limit_minor, made.currency)}
 
 
@@ -109,3 +132,68 @@ VERBS = [
         stands=_stands,
     )
 ]
+
+
+def _band(floor: int, name: str) -> YuanField:
+    return YuanField(label=format_lazy(gettext_lazy("Band {name}, from a score of {floor}"), name=name, floor=floor))
+
+
+class LimitsForm(VerbForm):
+    """The terms, as they are in force, to be changed."""
+
+    D, C, B, A, S = (_band(floor, name) for floor, name, _limit in rules.BANDS)
+    open_orders_max = forms.IntegerField(label=gettext_lazy("Orders under way at once, at most"))
+    review_days = forms.IntegerField(
+        label=gettext_lazy("Days between two reviews"),
+        help_text=gettext_lazy("Then a limit goes where its person's score is, unless colleagues want it to stay."),
+    )
+    raises = forms.BooleanField(
+        label=gettext_lazy("Reviews raise limits, too"),
+        required=False,
+        help_text=gettext_lazy("Never while something is overdue or is being paid by a plan."),
+    )
+
+
+def _fields(terms: Plain) -> Plain:
+    said = {name: plain(Money(minor)) for name, minor in terms["limits"].items()}
+    return said | {name: terms[name] for name in ("open_orders_max", "review_days", "raises")}
+
+
+def _terms(wish: Plain) -> Plain:
+    limits_of = {name: wish[name] for _floor, name, _limit in rules.BANDS}
+    return {"limits": limits_of} | {name: wish[name] for name in ("open_orders_max", "review_days", "raises")}
+
+
+def _judge(terms: Plain, why: str) -> None:
+    judge_limits(convert(terms, rules.Grades), why)
+
+
+def _foreseen(terms: Plain, at: datetime) -> Words:
+    seen = foresee_limits(convert(terms, rules.Grades), at=at)
+    says = _(
+        "Of the last %(decisions)d orders asked for, %(refused)d that were approved would have been refused and"
+        " %(approved)d that were refused would have been approved. Of %(people)d people looked at, %(higher)d would"
+        " have a higher limit at their next review and %(lower)d a lower one; %(beyond)d of them use more already."
+    )
+    return says % asdict(seen)
+
+
+POLICY = Policy(
+    name="limit_policy",
+    label=DESK.label,
+    matter=gettext_lazy("Publish limits by score"),
+    model=LimitPolicy,
+    publishers=PUBLISHERS,
+    form=LimitsForm,
+    fields=_fields,
+    terms=_terms,
+    judge=_judge,
+    foresee=_foreseen,
+)
+MATTERS = [matter_of_policy(POLICY)]
+
+
+@page(*PUBLISHERS)
+def publish(colleague: Colleague) -> HttpResponse:
+    """Another version counts for what is decided from then on, and for limits as they are looked at."""
+    return publish_page(POLICY, colleague)

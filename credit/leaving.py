@@ -19,7 +19,7 @@ def lock_credit(person_id: UUID) -> None:
 def end_credit(person_id: UUID, *, by: Actor, at: datetime) -> None:
     """Every service is stopped, and the profile frozen for good. What it says about promises stays with it."""
     lock_credit(person_id)
-    Profile.objects.filter(pk=person_id, frozen_at__isnull=True).update(frozen_at=at)
+    Profile.objects.filter(pk=person_id, frozen_at__isnull=True).update(frozen_at=at, review_at=None)
     live = Agreement.objects.filter(person_id=person_id).exclude(state=Agreement.State.TERMINATED).order_by("pk")
     for key in live.values_list("pk", flat=True):
         stop_agreement(key, by=by, at=at)

@@ -21,11 +21,19 @@ from kernel.refusal import FieldError, Invalid, NotFound, SecondNeeded
 
 @transaction.atomic
 def change_limit(
-    person_id: UUID, limit_minor: int, reason: str, *, currency: str = "", by: Actor, at: datetime
+    person_id: UUID,
+    limit_minor: int,
+    reason: str,
+    *,
+    currency: str = "",
+    pinned: bool = True,
+    by: Actor,
+    at: datetime,
 ) -> LimitChange:
     """From now on the person may owe so much at once, and is told so. What they owe already stays, be it more.
 
-    Without a `currency` it is their own one that is meant.
+    Without a `currency` it is their own one that is meant. Unless it is `pinned` it follows their score from the next
+    review on.
 
     Raises:
         NotFound: the person has no profile or no limit in this currency, or has left for good.
@@ -49,13 +57,21 @@ def change_limit(
         currency=limited.currency,
         before_minor=limited.limit_minor,
         limit_minor=limit_minor,
+        pinned=pinned,
         reason=reason,
         by=str(by),
         at=at,
     )
     type(limited)._default_manager.filter(pk=limited.pk).update(limit_minor=limit_minor)
-    limit, before = (Money(minor, limited.currency) for minor in (limit_minor, limited.limit_minor))
-    values: dict[str, Value] = {"amount": limit, "before": before, "when": at, "link": f"{settings.BASE_URL}/credit/"}
-    item = inbox.Item(person_id=person_id, stage="limit_changed", about=change.id, due_at=at, values=values)
-    inbox.write_notices([item], realm_id=profile.realm_id, at=at)
+    inbox.write_notices([told(change)], realm_id=profile.realm_id, at=at)
     return change
+
+
+def told(change: LimitChange) -> inbox.Item:
+    """What the person hears of it."""
+    limit, before = (Money(minor, change.currency) for minor in (change.limit_minor, change.before_minor))
+    link = f"{settings.BASE_URL}/credit/"
+    values: dict[str, Value] = {"amount": limit, "before": before, "when": change.at, "link": link}
+    return inbox.Item(
+        person_id=change.person_id, stage="limit_changed", about=change.id, due_at=change.at, values=values
+    )

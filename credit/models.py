@@ -14,6 +14,7 @@ from kernel import guards
 from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Identified, Realm
 from kernel.money import MOST_MINOR
+from kernel.versions import PolicyVersion
 from merchants.models import Merchant, Service
 
 _LIMIT_KEPT = """
@@ -23,6 +24,8 @@ _LIMIT_KEPT = """
     END IF;
     RETURN NEW;
 """
+#: Who moves a limit that follows its person's score.
+REVIEW = "system:review"
 _NOT_NEGATIVE = Q(held_minor__gte=0, outstanding_minor__gte=0, limit_minor__gte=0)
 
 
@@ -68,8 +71,13 @@ class Profile(Limited):
     #: Orders that are being paid by a hardship plan: until they are, there are no new ones.
     eased_orders = models.PositiveIntegerField(default=0)
     frozen_at = models.DateTimeField(null=True, blank=True)
+    #: When the limits are looked at next; never again for somebody who has left for good.
+    review_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(Limited.Meta):
+        indexes = [
+            models.Index(fields=["realm", "review_at"], name="limits_to_review", condition=Q(review_at__isnull=False)),
+        ]
         constraints = [
             models.CheckConstraint(name="what_is_used_is_not_negative", condition=_NOT_NEGATIVE),
             models.CheckConstraint(
@@ -229,8 +237,14 @@ class ScoreChange(Identified):
         triggers = guards.append_only()
 
 
+class LimitPolicy(PolicyVersion):
+    """How much each band may owe at once, and when that is looked at again: `credit.rules.Grades`, field by field."""
+
+    prefix = "lmp"
+
+
 class LimitChange(Identified):
-    """What colleagues set a person's limit to, and why. Append-only; the last one is what stands in the profile."""
+    """What a person's limit was set to, by whom and why. Append-only; the last one is what stands in the profile."""
 
     prefix = "lmc"
     append_only: ClassVar[bool] = True
@@ -239,6 +253,8 @@ class LimitChange(Identified):
     currency = models.CharField(max_length=3, default="CNY")
     before_minor = models.BigIntegerField()
     limit_minor = models.BigIntegerField()
+    #: Colleagues want it to stay: no review by the score moves it.
+    pinned = models.BooleanField(default=True)
     reason = models.CharField(max_length=200)
     by = models.CharField(max_length=80)
     at = models.DateTimeField()
@@ -253,3 +269,8 @@ class LimitChange(Identified):
             )
         ]
         triggers = guards.append_only()
+
+    @property
+    def by_score(self) -> bool:
+        """A review moved it, and no colleague."""
+        return self.by == REVIEW

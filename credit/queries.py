@@ -1,18 +1,28 @@
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
+from msgspec import convert
 
 from accounts.models import Person
-from credit.models import Agreement, CurrencyLimit, Decision, Limited, Profile, ScoreChange
-from credit.rules import Facts, Known
+from credit import rules
+from credit.models import Agreement, CurrencyLimit, Decision, LimitChange, Limited, LimitPolicy, Profile, ScoreChange
+from credit.rules import Facts, Grades, Known
 from kernel.prepared import Reading
 from kernel.refusal import NotFound
+from kernel.versions import in_force, said_at
 
-#: What is read with an agreement to assess its person.
-STANDING = ("service", "merchant", "person", "person__profile")
-_STANDING = Reading(lambda key: Agreement.objects.select_related(*STANDING).filter(pk=key), ["uuid"])
+
+def with_standing(at: Any) -> QuerySet[Agreement]:
+    """Agreements with everything that an assessment of their people at this moment looks at."""
+    rows = Agreement.objects.select_related("service", "merchant", "person", "person__profile")
+    return rows.annotate(limit_policy=said_at(LimitPolicy, at))
+
+
+_STANDING = Reading(lambda key, at: with_standing(at).filter(pk=key), ["uuid", "timestamptz"])
 
 
 def has_left(person_id: UUID) -> bool:
@@ -26,6 +36,14 @@ class Standing:
 
     agreement: Agreement
     profile: Profile | None
+    #: What the policy of limits says, and which version of it.
+    grades: Grades
+    version: int
+
+    @property
+    def policy(self) -> str:
+        """Which rules judge: written beside every decision."""
+        return f"{rules.POLICY}.{self.version}"
 
     @property
     def abroad(self) -> bool:
@@ -47,24 +65,49 @@ class Standing:
             open_orders=profile.open_orders if profile else 0,
             frozen=profile is not None and profile.frozen_at is not None,
             eased_orders=profile.eased_orders if profile else 0,
+            open_orders_max=self.grades.open_orders_max,
         )
 
 
-def standing_of(agreement_id: UUID) -> Standing:
-    """The agreement with its service, person and profile, in one query.
+def standing_of(agreement_id: UUID, *, at: datetime) -> Standing:
+    """The agreement with its service, person and profile, and the policy of limits of this moment, in one query.
 
     Raises:
         NotFound: there is no such agreement.
     """
-    found = _STANDING.rows(agreement_id)
+    found = _STANDING.rows(agreement_id, at)
     if not found:
         raise NotFound
     return standing_under(found[0])
 
 
 def standing_under(agreement: Agreement) -> Standing:
-    """Of an agreement that was read with everything in `STANDING`."""
-    return Standing(agreement, getattr(agreement.person, "profile", None) if agreement.person_id else None)
+    """Of an agreement that was read `with_standing`."""
+    said = agreement.limit_policy  # type: ignore[attr-defined]
+    profile = getattr(agreement.person, "profile", None) if agreement.person_id else None
+    return Standing(agreement, profile, convert(said["terms"], Grades), said["version"])
+
+
+def standing_now(agreement: Agreement, profile: Profile, *, at: datetime) -> Standing:
+    """Of an agreement and a profile that are held already."""
+    row = in_force(LimitPolicy, at=at)
+    return Standing(agreement, profile, convert(row.terms, Grades), row.version)
+
+
+def grades_at(at: datetime) -> Grades:
+    """What the policy of limits says at this moment."""
+    return convert(in_force(LimitPolicy, at=at).terms, Grades)
+
+
+def limit_changes_of(person_id: UUID) -> QuerySet[LimitChange]:
+    """What the person's limits were set to, newest first."""
+    return LimitChange.objects.filter(person_id=person_id).order_by("-id")
+
+
+def last_changes(person_ids: Iterable[UUID]) -> dict[tuple[UUID, str], LimitChange]:
+    """What these people's limits were set to last, by person and currency."""
+    rows = LimitChange.objects.filter(person_id__in=list(person_ids)).order_by("person_id", "currency", "-id")
+    return {(row.person_id, row.currency): row for row in rows.distinct("person_id", "currency")}
 
 
 def agreement_of(merchant_id: UUID, agreement_id: UUID) -> Agreement:

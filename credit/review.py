@@ -7,7 +7,7 @@ from django.db import transaction
 
 from credit import rules
 from credit.models import Agreement, Decision, Profile, ScoreChange
-from credit.queries import Standing
+from credit.queries import standing_now
 from credit.refusals import AgreementState, ServicePaused
 from credit.services import decide
 from kernel.actor import Actor
@@ -36,7 +36,9 @@ def decide_again(decision_id: UUID, *, points: int = 0, at: datetime) -> Decisio
         _give_back(profile, points, at=at)
     asked = int(old.inputs["asked_minor"])
     occasion = Decision.Occasion.REVIEW
-    return decide(Standing(agreement, profile), asked, occasion=occasion, out_order_no=old.out_order_no, at=at)
+    return decide(
+        standing_now(agreement, profile, at=at), asked, occasion=occasion, out_order_no=old.out_order_no, at=at
+    )
 
 
 @transaction.atomic

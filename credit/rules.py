@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 
@@ -12,7 +13,8 @@ POLICY = "2026-11"
 SCORE_LOWEST, SCORE_HIGHEST, SCORE_FIRST = 350, 950, 650
 #: A person may have this many orders of all merchants going at once.
 OPEN_ORDERS_MAX = 20
-#: From this score up, this much may be owed at once (minor units): the five bands.
+#: From this score up a person is in this band, and as the first policy has it this much may be owed at once (minor
+#: units). The floors are the published scale of the score; the amounts are what a version of the policy says.
 BANDS = ((350, "D", 0), (550, "C", 100_000), (600, "B", 500_000), (700, "A", 1_000_000), (800, "S", 2_000_000))
 #: No colleagues set a limit higher.
 LIMIT_MOST_MINOR = 10_000_000
@@ -64,6 +66,26 @@ COARSE = {Reason.LIMIT: "amount_too_high", Reason.TOO_MANY_OPEN: "too_many_order
 
 
 @dataclass(frozen=True, slots=True)
+class Grades:
+    """What a version of the policy of limits says: how much each band may owe at once, and when that is looked at."""
+
+    #: By band, in hundredths of a yuan.
+    limits: Mapping[str, int] = field(default_factory=lambda: {name: limit for _, name, limit in BANDS})
+    open_orders_max: int = OPEN_ORDERS_MAX
+    #: Every so many days a limit follows its person's score; whether upwards, too.
+    review_days: int = 30
+    raises: bool = True
+
+    def limit_of(self, score: int, currency: str = "CNY") -> int:
+        """How much of a currency may be owed at once at this score (minor units); nothing of one not offered."""
+        return in_currency(self.limits[band_of(score)], currency)
+
+    def review_after(self, at: datetime) -> datetime:
+        """When a limit that was set or looked at now is looked at next."""
+        return at + timedelta(days=self.review_days)
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything an assessment looks at; kept with the decision."""
 
@@ -77,6 +99,7 @@ class Facts:
     open_orders: int
     frozen: bool = False
     eased_orders: int = 0
+    open_orders_max: int = OPEN_ORDERS_MAX
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +123,7 @@ def assess(facts: Facts) -> Verdict:
         (facts.eased_orders > 0, Reason.PLAN),
         (facts.limit_minor == 0, Reason.NO_CREDIT),
         (facts.score < facts.score_min, Reason.SCORE),
-        (facts.open_orders >= OPEN_ORDERS_MAX, Reason.TOO_MANY_OPEN),
+        (facts.open_orders >= facts.open_orders_max, Reason.TOO_MANY_OPEN),
         (facts.limit_minor > 0 and facts.used_minor + facts.asked_minor > facts.limit_minor, Reason.LIMIT),
     )
     reasons = tuple(reason for holds, reason in against if holds)
@@ -112,8 +135,13 @@ def band_of(score: int) -> str:
 
 
 def limit_of(score: int, currency: str = "CNY") -> int:
-    """How much of a currency may be owed at once at this score (minor units); nothing of one that is not offered."""
-    return in_currency(next(limit for floor, _, limit in reversed(BANDS) if score >= floor), currency)
+    """The same by the policy's first version."""
+    return Grades().limit_of(score, currency)
+
+
+def reviewed(now_minor: int, wanted_minor: int, *, may_rise: bool) -> int:
+    """What a limit comes to when it is looked at: down with the score always, up where nothing speaks against it."""
+    return wanted_minor if may_rise else min(now_minor, wanted_minor)
 
 
 def in_currency(fen: int, currency: str) -> int:

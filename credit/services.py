@@ -11,7 +11,7 @@ from django.db.models import F
 from accounts.models import Person
 from credit import rules
 from credit.models import Agreement, Decision, Profile
-from credit.queries import Standing, standing_of
+from credit.queries import Standing, grades_at, standing_now, standing_of
 from credit.refusals import AgreementState, AlreadyOpened, ServicePaused
 from credit.used import hold, open_limit
 from kernel.actor import Actor
@@ -69,14 +69,16 @@ def request_agreement(
 @transaction.atomic
 def open_profile(person: Person, *, currency: str = "CNY", score: int = rules.SCORE_FIRST, at: datetime) -> Profile:
     """The person's credit profile, made at the first opening in the currency of what is opened."""
+    grades = grades_at(at)
     profile, _made = Profile.objects.get_or_create(
         person=person,
         defaults={
             "realm_id": person.realm_id,
             "score": score,
             "currency": currency,
-            "limit_minor": rules.limit_of(score, currency),
+            "limit_minor": grades.limit_of(score, currency),
             "created_at": at,
+            "review_at": grades.review_after(at),
         },
     )
     return profile
@@ -109,9 +111,9 @@ def sign_agreement(agreement_id: UUID, person_id: UUID, *, by: Actor, at: dateti
     if opened.filter(state__in=[Agreement.State.ACTIVE, Agreement.State.CLOSING]).exists():
         raise AlreadyOpened
     agreement.person = person
-    standing = Standing(agreement, profile)
+    standing = standing_now(agreement, profile, at=at)
     if standing.abroad:
-        open_limit(profile, currency, at=at)
+        open_limit(profile, currency, standing.grades, at=at)
     decision = decide(standing, 0, occasion=Decision.Occasion.OPENING, at=at)
     if decision.approved:
         agreement.activate(person_id, at=at)
@@ -151,8 +153,8 @@ def decide(
     facts = standing.facts(asked_minor)
     verdict = rules.assess(facts)
     asked = Money(asked_minor, agreement.service.currency)
-    while holding and verdict.approved and not hold(agreement.person_id, asked, abroad=standing.abroad):
-        facts = standing_of(agreement.id).facts(asked_minor)
+    while holding and verdict.approved and not hold(agreement.person_id, asked, facts, abroad=standing.abroad):
+        facts = standing_of(agreement.id, at=at).facts(asked_minor)
         verdict = rules.assess(facts)
     decision = Decision(
         realm_id=agreement.realm_id,
@@ -161,7 +163,7 @@ def decide(
         agreement=agreement,
         occasion=occasion,
         out_order_no=out_order_no,
-        policy=rules.POLICY,
+        policy=standing.policy,
         inputs=asdict(facts),
         approved=verdict.approved,
         reasons=[reason.value for reason in verdict.reasons],

@@ -14,7 +14,8 @@ from uuid import UUID
 from django.db import connection
 
 from credit import rules
-from credit.models import CurrencyLimit, LimitChange, Profile, ScoreChange
+from credit.models import CurrencyLimit, Profile, ScoreChange
+from credit.queries import last_changes
 from kernel.money import Money
 from kernel.prepared import Question
 from kernel.writes import insert_all
@@ -75,32 +76,32 @@ class Delta:
     order_id: UUID | None = None
 
 
-def hold(person_id: UUID, amount: Money, *, abroad: bool = False) -> bool:
+def hold(person_id: UUID, amount: Money, facts: rules.Facts, *, abroad: bool = False) -> bool:
     """Set this much of the limit aside for an order; False, and nothing changed, if it is not allowed any longer.
 
-    The test and the change are one statement, so a limit cannot be passed however many ask at once. `abroad`: the
-    amount is not in the profile's own currency.
+    The test and the change are one statement, so a limit cannot be passed however many ask at once; `facts` are what
+    was seen before. `abroad`: the amount is not in the profile's own currency.
     """
     question = _HOLD_ABROAD if abroad else _HOLD
-    return bool(question.rows(person_id, amount.minor, rules.OPEN_ORDERS_MAX, amount.currency))
+    return bool(question.rows(person_id, amount.minor, facts.open_orders_max, amount.currency))
 
 
-def open_limit(profile: Profile, currency: str, *, at: datetime) -> CurrencyLimit:
+def open_limit(profile: Profile, currency: str, grades: rules.Grades, *, at: datetime) -> CurrencyLimit:
     """What somebody, whose locked profile this is, may owe of another currency, from now on a limit of its own."""
     limit = CurrencyLimit.objects.filter(person_id=profile.person_id, currency=currency).first()
     return limit or CurrencyLimit.objects.create(
         person_id=profile.person_id,
         currency=currency,
-        limit_minor=_first_limit(profile, currency),
+        limit_minor=_first_limit(profile, currency, grades),
         created_at=at,
     )
 
 
-def _first_limit(profile: Profile, currency: str) -> int:
+def _first_limit(profile: Profile, currency: str, grades: rules.Grades) -> int:
     """As much as their score gives them, and no more than what colleagues left them in another currency comes to."""
-    set_by_hand = LimitChange.objects.filter(person_id=profile.person_id).order_by("currency", "-id")
-    left = [rules.carried(row.limit_minor, row.currency, currency) for row in set_by_hand.distinct("currency")]
-    return min([rules.limit_of(profile.score, currency), *left])
+    kept = [row for row in last_changes([profile.person_id]).values() if row.pinned]
+    left = [rules.carried(row.limit_minor, row.currency, currency) for row in kept]
+    return min([grades.limit_of(profile.score, currency), *left])
 
 
 def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:

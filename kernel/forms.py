@@ -6,8 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from kernel.models import IdempotencyKey
 from kernel.money import EXPONENTS, Money
@@ -40,6 +43,15 @@ class YuanField(forms.Field):
         if text and minor is None:
             raise forms.ValidationError(_("An amount in yuan, such as 500 or 12.34."))
         return minor
+
+
+class SinceField(forms.DateTimeField):
+    """From when on something counts, by the console's time; at once if nothing is said."""
+
+    def __init__(self, **said: Any) -> None:
+        words = format_lazy(gettext_lazy("Time of {zone}; at once if empty."), zone=settings.CONSOLE_ZONE)
+        given = {"label": gettext_lazy("Counts from"), "help_text": words, "required": False, **said}
+        super().__init__(widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"), **given)
 
 
 def new_token() -> str:

@@ -13,11 +13,14 @@ from django.utils.translation import gettext_lazy
 
 from kernel.actor import Actor
 from kernel.desk import Colleague, VerbForm, Words, deed, names_of
-from kernel.refusal import Refusal
+from kernel.forms import SinceField
+from kernel.refusal import FieldError, Invalid, Refusal
 from kernel.second import Matter, Plain, ask_second
-from kernel.versions import PolicyVersion, newest, publish_version
+from kernel.versions import PolicyVersion, in_force, marked, newest, publish_version
 
 SHOWN_MAX = 20
+#: From when on the terms count: asked beside them, and no term itself.
+SINCE = "effective_from"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,24 +48,26 @@ class Policy:
 
 
 def publish_page(policy: Policy, colleague: Colleague) -> HttpResponse:
-    """Another version, written from the one in force or from an older one to go back to, counts from now on."""
+    """Another version, written from the newest one or from an older one to go back to, counts from its day on."""
     versions = list(policy.model._default_manager.order_by("-version")[:SHOWN_MAX])
-    last, wanted = versions[0], colleague.request.GET.get("version", "")
-    source = next((row for row in versions if str(row.version) == wanted), last)
-    form = policy.form(colleague.given, row=last, initial=policy.fields(source.terms))
+    now, wanted = in_force(policy.model, at=colleague.at), colleague.request.GET.get("version", "")
+    source = next((row for row in versions if str(row.version) == wanted), versions[0])
+    form = policy.form(colleague.given, row=versions[0], initial=policy.fields(source.terms))
+    form.fields[SINCE] = SinceField()
+    form.order_fields([name for name in form.fields if name not in {SINCE, "note"}])
     return deed(
         colleague,
         gettext_lazy("Publish a version"),
         about=str(policy.label),
         back=policy.address,
         form=form,
-        preview=partial(_before, policy, last, form, colleague.at),
+        preview=partial(_before, policy, now, form, colleague.at),
         run=partial(_ask, policy, colleague),
-        moves=partial(_moves, policy),
+        moves=partial(_moves, policy, colleague.at),
         template="console/versions.html",
         look=gettext_lazy("See what it would change"),
         page=policy.name,
-        versions=[(row, list(_named(policy, row.terms).items())) for row in versions],
+        versions=[(row, stands, list(_named(policy, row.terms).items())) for row, stands in marked(versions, now)],
         source=source,
         names=names_of(row.by for row in versions),
     )
@@ -79,7 +84,7 @@ def matter_of_policy(policy: Policy) -> Matter:
         says=partial(_says, policy),
         run=partial(_run, policy),
         address=partial(_address, policy),
-        names=_labels(policy) | {"version": gettext_lazy("Version")},
+        names=_labels(policy) | {"version": gettext_lazy("Version"), SINCE: gettext_lazy("Counts from")},
     )
 
 
@@ -94,30 +99,36 @@ def _named(policy: Policy, terms: Plain) -> dict[Words, Any]:
     return {label: words[name] for name, label in labels.items() if words[name] not in ("", None)}
 
 
-def _before(policy: Policy, last: PolicyVersion, form: VerbForm, at: datetime) -> Words:
+def _before(policy: Policy, now: PolicyVersion, form: VerbForm, at: datetime) -> Words:
     """What is in force; and once other terms are written, what they would change."""
-    says = _("Version %(version)d is in force. What is published counts from then on, and changes nothing that was.")
-    said = f"{says % {'version': last.version}} {_('It takes two: a second colleague has to agree before it is done.')}"
+    says = _("Version %(version)d is in force. What is published counts from its day on, and changes nothing that was.")
+    said = f"{says % {'version': now.version}} {_('It takes two: a second colleague has to agree before it is done.')}"
     if not (form.is_bound and form.is_valid()):
         return said
     try:
-        _moves(policy, form.cleaned_data)
+        _moves(policy, at, form.cleaned_data)
     except Refusal:
         return said
-    return f"{said} {policy.foresee(policy.terms(form.cleaned_data), at)}"
+    return f"{said} {policy.foresee(_terms(policy, form.cleaned_data), at)}"
 
 
-def _moves(policy: Policy, wish: Plain) -> list[Any]:
+def _terms(policy: Policy, wish: Plain) -> Plain:
+    return policy.terms({name: value for name, value in wish.items() if name != SINCE})
+
+
+def _moves(policy: Policy, at: datetime, wish: Plain) -> list[Any]:
     """Nothing moves in the book, if it could be published at all."""
-    policy.judge(policy.terms(wish), wish["note"])
+    if wish[SINCE] and wish[SINCE] < at:
+        raise Invalid(errors=[FieldError(f"/{SINCE}", _("This time is past."))])
+    policy.judge(_terms(policy, wish), wish["note"])
     return []
 
 
 def _ask(policy: Policy, colleague: Colleague, wish: Plain) -> Words:
     """Nobody publishes alone. What could not be published is not asked for either."""
-    terms = policy.terms(wish)
-    policy.judge(terms, wish["note"])
-    return ask_second(colleague, policy.name, policy.name, terms, wish["note"])
+    _moves(policy, colleague.at, wish)
+    day = {SINCE: wish[SINCE].isoformat()} if wish[SINCE] else {}
+    return ask_second(colleague, policy.name, policy.name, _terms(policy, wish) | day, wish["note"])
 
 
 def _stands(policy: Policy, about: str) -> Plain:
@@ -128,19 +139,27 @@ def _stands(policy: Policy, about: str) -> Plain:
 
 def _wanted(policy: Policy, about: str, wish: Plain) -> Plain:
     del about
-    return policy.fields(wish)
+    return policy.fields(_without_day(wish)) | ({SINCE: wish[SINCE]} if SINCE in wish else {})
 
 
 def _says(policy: Policy, about: str, wish: Plain, at: datetime) -> Words:
     del about
-    return policy.foresee(wish, at)
+    return policy.foresee(_without_day(wish), at)
 
 
 def _run(policy: Policy, about: str, wish: Plain, why: str, by: Actor, at: datetime) -> Words:  # noqa: PLR0917
     del about
-    policy.judge(wish, why)
-    made = publish_version(policy.model, wish, why, after=newest(policy.model).version, by=by, at=at)
+    terms, after = _without_day(wish), newest(policy.model).version
+    policy.judge(terms, why)
+    since = datetime.fromisoformat(wish[SINCE]) if SINCE in wish else None
+    made = publish_version(policy.model, terms, why, after=after, since=since, by=by, at=at)
+    if made.effective_from > at:
+        return _("Version %(version)d is published, and counts from its day on.") % {"version": made.version}
     return _("Version %(version)d counts from now on.") % {"version": made.version}
+
+
+def _without_day(wish: Plain) -> Plain:
+    return {name: value for name, value in wish.items() if name != SINCE}
 
 
 def _address(policy: Policy, about: str) -> str:

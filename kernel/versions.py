@@ -1,11 +1,12 @@
 """Policies are data: colleagues publish a version, and it counts from then on. None is ever changed."""
 
-from collections.abc import Mapping
-from datetime import datetime
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from django.db import IntegrityError, models, transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Q, Subquery
+from django.db.models.functions import JSONObject
 
 from kernel import guards
 from kernel.actor import Actor
@@ -33,7 +34,15 @@ class PolicyVersion(Identified):
         triggers = guards.append_only()
 
 
+class Dated(Protocol):
+    """A version of something, and from when on it counts."""
+
+    version: int
+    effective_from: datetime
+
+
 _V = TypeVar("_V", bound=PolicyVersion)
+_D = TypeVar("_D", bound=Dated)
 
 
 def in_force(model: type[_V], *, at: datetime) -> _V:
@@ -42,14 +51,42 @@ def in_force(model: type[_V], *, at: datetime) -> _V:
     return counting.order_by("-version")[0]
 
 
+def said_at(model: type[PolicyVersion], at: Any) -> Subquery:
+    """The version and terms that count at a moment, for whoever reads something else in the same breath."""
+    counting = model._default_manager.filter(Q(effective_from__lte=at) | Q(version=1)).order_by("-version")
+    return Subquery(counting.values(said=JSONObject(version="version", terms="terms"))[:1])
+
+
 def newest(model: type[_V]) -> _V:
     return model._default_manager.order_by("-version")[0]
 
 
+def marked(versions: Iterable[_D], now: _D) -> Iterator[tuple[_D, str]]:
+    """Each, the newest first, with how it stands: `now`, `coming`, `past`, or `never` if a newer one overtook it."""
+    overtaken = datetime.max.replace(tzinfo=UTC)
+    for row in versions:
+        if row == now:
+            yield row, "now"
+        elif row.effective_from >= overtaken:
+            yield row, "never"
+        else:
+            yield row, "coming" if row.version > now.version else "past"
+        overtaken = min(overtaken, row.effective_from)
+
+
 def publish_version(
-    model: type[_V], terms: Mapping[str, Any], reason: str, *, after: int, by: Actor, at: datetime
+    model: type[_V],
+    terms: Mapping[str, Any],
+    reason: str,
+    *,
+    after: int,
+    since: datetime | None = None,
+    by: Actor,
+    at: datetime,
 ) -> _V:
-    """These terms count from now on. Whoever wrote them had read version `after`. They were judged before.
+    """These terms count from `since` on, or at once. Whoever wrote them had read version `after`.
+
+    A day that has passed until a second colleague agreed is at once, too: what was judged before stays as it was.
 
     Raises:
         SecondNeeded: no colleague publishes alone.
@@ -63,7 +100,12 @@ def publish_version(
     try:
         with transaction.atomic():
             return model._default_manager.create(
-                version=last + 1, effective_from=at, terms=dict(terms), reason=reason.strip(), by=str(by), at=at
+                version=last + 1,
+                effective_from=max(at, since or at),
+                terms=dict(terms),
+                reason=reason.strip(),
+                by=str(by),
+                at=at,
             )
     except IntegrityError:
         raise Busy from None

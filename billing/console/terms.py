@@ -12,6 +12,7 @@ from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext_lazy as _
 
 from billing.services.policies import MANY, ONE, REASON_MAX, countries
+from kernel.forms import SinceField
 
 #: What each term is called and what it means, in the order in which they are shown.
 TERMS = {
@@ -55,14 +56,11 @@ class Numbers(forms.CharField):
 class PolicyForm(forms.Form):
     """A version of a policy. What its terms may be the service says; here they are only read."""
 
-    effective_from = forms.DateTimeField(
-        label=_("Counts from"),
-        required=False,
+    effective_from = SinceField(
         help_text=format_lazy(
             _("Time of {zone}; at once if empty. Plans that were made already stay as they are."),
             zone=settings.CONSOLE_ZONE,
         ),
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
     reason = forms.CharField(
         label=_("Reason"),

@@ -1,5 +1,6 @@
 """Where a person stands: score and limit, what moved them, every decision with its reasons, and objecting to one."""
 
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib import messages
@@ -10,15 +11,16 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.visitor import Visitor, for_person
 from credit import queries, rules
-from credit.models import Decision
+from credit.models import Decision, Profile
 from kernel.forms import first_time, new_token
+from kernel.money import Money
 from kernel.paging import page
 from kernel.refusal import NotFound, Refusal
 from orders import rules as asking
 from orders import services
 from orders.models import Order
 
-CHANGES_A_PAGE, DECISIONS_A_PAGE = 10, 10
+CHANGES_A_PAGE, DECISIONS_A_PAGE, LIMITS_SHOWN = 10, 10, 5
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -45,6 +47,8 @@ def standing(visitor: Visitor) -> HttpResponse:
         limits=[profile, *queries.currency_limits_of(person.id)],
         lowest=rules.SCORE_LOWEST,
         highest=rules.SCORE_HIGHEST,
+        bands=_bands(profile, visitor.at) if profile.frozen_at is None else [],
+        moved_limits=queries.limit_changes_of(person.id)[:LIMITS_SHOWN],
         steps=rules.SCORE_STEP,
         dimensions=rules.dimensions(facts),
         facts=facts,
@@ -54,6 +58,15 @@ def standing(visitor: Visitor) -> HttpResponse:
         earlier=earlier,
         first=not asked.get("changes") and not asked.get("decisions"),
     )
+
+
+def _bands(profile: Profile, at: datetime) -> list[tuple[int, Money, bool]]:
+    """From which score up how much may be owed at once in the person's own currency, and which band is theirs."""
+    grades = queries.grades_at(at)
+    return [
+        (floor, Money(grades.limit_of(floor, profile.currency), profile.currency), name == profile.band)
+        for floor, name, _limit in rules.BANDS
+    ]
 
 
 @_FORM

@@ -23,6 +23,7 @@ from billing.services import (
     untold,
     watch_returns,
 )
+from credit import reviewing
 from kernel.prepared import Question
 from kernel.sweeps import Sweep
 from orders import services as orders
@@ -45,6 +46,7 @@ SWEEPS: tuple[Sweep, ...] = (
     orders.GOING_OVERDUE,
     orders.DAYS_ENDING,
     orders.UNCONFIRMED,
+    reviewing.DUE,
     *untold.STAGES,
     deliver.QUEUED,
 )
@@ -62,6 +64,7 @@ AFTER: Mapping[str, frozenset[str]] = {
             "refunds_again",
             "callbacks",
             "disputes",
+            "limits",
             *(sweep.name for sweep in untold.STAGES),
         }
     ),

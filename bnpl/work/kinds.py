@@ -11,6 +11,8 @@ from django.utils.translation import gettext_noop as _
 from accounts.models import Delivery
 from billing.models import Break, Case, Deduction, Dispute, Payout, RefundPart, Return, Settlement
 from bnpl.work.kind import Kind, Rows
+from bnpl.work.processes import PROCESSES
+from credit.models import Profile
 from merchants.models import Merchant, WebhookDelivery
 from orders.models import Concern, Obligation, Order
 
@@ -176,6 +178,14 @@ KINDS: Mapping[str, Kind] = {
         steps=(_SWEPT,),
         rows=Rows(model=Order, column="expires_at"),
     ),
+    "limits_to_review": Kind(
+        says=_("Limits whose day to be looked at has come"),
+        late=_HOUR,
+        stuck=_DAY,
+        because=_("rung every minute; a limit that follows its score a day late hurts nobody"),
+        steps=(_SWEPT,),
+        rows=Rows(model=Profile, column="review_at"),
+    ),
     "notices_due": Kind(
         says=_("Notices that should have gone out"),
         late=2 * _MINUTE,
@@ -259,39 +269,5 @@ KINDS: Mapping[str, Kind] = {
             of="kind",
         ),
     ),
-    "broker": Kind(
-        says=_("The broker answers"),
-        because=_("without it nobody rings and nothing is swept"),
-        steps=(_("Start Valkey. It may come back empty: what is due stands in the database."),),
-    ),
-    "worker": Kind(
-        says=_("A worker takes tasks; since its last pulse"),
-        late=6 * _SECOND,
-        stuck=10 * _SECOND,
-        because=_("it beats every two seconds: three missed are a hint, and after ten its pulse is gone"),
-        steps=(
-            _("Start a worker. One that runs and does not beat hangs, or has lost its broker: kill it, at any moment."),
-        ),
-    ),
-    "queue": Kind(
-        says=_("Rings that nobody has taken yet"),
-        late=20,
-        stuck=200,
-        because=_("five rings come in a second: twenty wait behind long tasks, two hundred for somebody to take them"),
-        steps=(
-            _(
-                "Start more workers, or the courier where none runs. It may be emptied at any time "
-                "(FLUSHALL): the next rings find the same rows due."
-            ),
-        ),
-    ),
-    "unacked": Kind(
-        says=_("Tasks being worked on"),
-        late=120 * _SECOND,
-        stuck=10 * _MINUTE,
-        because=_(
-            "no task may run longer than 120 s; after 300 s a dead worker's are handed out again, by a living one"
-        ),
-        steps=(_("See worker. A worker must be there to hand them out again; they may also be lost without harm."),),
-    ),
+    **PROCESSES,
 }

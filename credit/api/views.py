@@ -176,7 +176,7 @@ class Eligibility(MerchantView):
     )
     def post(self, request: Request) -> HttpResponse:
         asked = EligibilityAsk.parse(request)
-        standing = queries.standing_of(self.named("agr", asked.agreement))
+        standing = queries.standing_of(self.named("agr", asked.agreement), at=self.now())
         if standing.agreement.merchant_id != self.merchant_id:
             raise NotFound
         verdict = assess(standing.facts(asked.amount))

@@ -43,12 +43,12 @@ DECLINED = "declined by the person"
 
 #: Who would owe, with everything an assessment looks at, and whether the number names an order already.
 _BEFORE = Reading(
-    lambda agreement, merchant, number: (
-        Agreement.objects.select_related(*standings.STANDING)
+    lambda agreement, merchant, number, at: (
+        standings.with_standing(at)
         .filter(pk=agreement)
         .annotate(again=Exists(Order.objects.filter(merchant_id=merchant, out_order_no=number)))
     ),
-    ["uuid", "uuid", "text"],
+    ["uuid", "uuid", "text", "timestamptz"],
 )
 
 
@@ -105,7 +105,7 @@ def open_order(merchant_id: UUID, wish: Wish, *, by: Actor, at: datetime) -> Ope
         AgreementNotActive, AboveCeiling, WrongAmountField, CurrencyMismatch, TotalInvalid, TimesInvalid.
     """
     _queue_for_number(merchant_id, wish.out_order_no)
-    found = _BEFORE.rows(wish.agreement_id, merchant_id, wish.out_order_no)
+    found = _BEFORE.rows(wish.agreement_id, merchant_id, wish.out_order_no, at)
     if not found or found[0].again:
         return _again(merchant_id, wish)
     standing = standings.standing_under(found[0])
@@ -143,7 +143,7 @@ def confirm_order(order_id: UUID, *, by: Actor, at: datetime) -> Opening:
         return Opening(order)
     if order.state != Order.State.CREATED or (order.expires_at and order.expires_at <= at):
         raise OrderState(f"The order is {order.state}.")
-    standing = standings.standing_of(order.agreement_id)
+    standing = standings.standing_of(order.agreement_id, at=at)
     if not standing.agreement.merchant.takes_orders:
         raise MerchantNotActive
     if standing.agreement.state != Agreement.State.ACTIVE:

@@ -26,6 +26,7 @@ HOUSE |= {
     "billing.RetryPolicy",
     "billing.ReturnPolicy",
     "orders.EasePolicy",
+    "credit.LimitPolicy",
 }
 #: Theirs by the row they belong to alone. Before tables are spread over servers by person, these need its key too.
 SECOND_HAND = {

@@ -129,7 +129,7 @@ def test_a_limit_lowered_under_what_is_used_still_lets_go_of_it_and_grants_no_mo
     order = ordered(power_bank, opened(power_bank, ada))
     Profile.objects.filter(pk=ada.id).update(limit_minor=1)
 
-    assert not used.hold(ada.id, Money(1))
+    assert not used.hold(ada.id, Money(1), FINE)
     orders.complete_order(order.id, orders.Final(total=order.ceiling_minor - 1), by=BY, at=NOON)
 
     profile = Profile.objects.get(pk=ada.id)

@@ -60,6 +60,7 @@ def test_every_matter_is_one_of_those_that_take_two() -> None:
         "ease_policy",
         "forget_colleague",
         "limit_merchant",
+        "limit_policy",
         "nothing",
         "refund",
         "resolve",

@@ -1,0 +1,207 @@
+"""Limits follow the score every so many days, as the policy in force says; what colleagues want to stay stays."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from accounts.models import Notice, Person
+from billing.channels.bank import Behaviour
+from billing.services.deduct import deduct_due
+from billing.services.instruments import Script, script_person
+from credit import limits, reviewing
+from credit.leaving import end_credit
+from credit.models import CurrencyLimit, LimitChange, LimitPolicy, Profile
+from credit.queries import grades_at
+from credit.rules import Grades, limit_of
+from kernel.actor import Actor
+from kernel.versions import publish_version
+from merchants import services as merchants
+from orders import queries
+from orders import services as orders
+from orders.rules import Offer
+from tests.api import Api
+from tests.conftest import BY, NOON, Shop, completed, make_shop, opened, someone, yuan
+from tests.stillness import nothing_moves
+from tests.threads import at_once
+
+TWO = Actor("staff", "usr_" + "a" * 32 + "+usr_" + "b" * 32)
+MONTH = timedelta(days=30)
+TERMS = {
+    "limits": {"D": 0, "C": 50_000, "B": 400_000, "A": 1_200_000, "S": 3_000_000},
+    "open_orders_max": 2,
+    "review_days": 7,
+    "raises": True,
+}
+
+
+def scored(person: Person, score: int, **fields: object) -> None:
+    Profile.objects.filter(pk=person.id).update(score=score, **fields)
+
+
+def limit(person: Person) -> int:
+    return Profile.objects.get(pk=person.id).limit_minor
+
+
+def review(shop: Shop, at: object = NOON + MONTH) -> int:
+    return reviewing.review_limits(shop.realm_id, at=at, limit=100)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def eve(power_bank: Shop) -> Person:
+    person = someone(power_bank)
+    opened(power_bank, person)
+    scored(person, 650)
+    Profile.objects.filter(pk=person.id).update(limit_minor=limit_of(650))
+    return person
+
+
+def test_a_limit_rises_and_falls_with_its_persons_score_and_they_are_told(power_bank: Shop, eve: Person) -> None:
+    with nothing_moves():
+        assert review(power_bank, NOON + MONTH - timedelta(seconds=1)) == 0
+    scored(eve, 702)
+    assert review(power_bank) == 1
+    assert limit(eve) == 1_000_000
+    change = LimitChange.objects.get()
+    assert (change.before_minor, change.limit_minor, change.pinned, change.by_score) == (
+        500_000,
+        1_000_000,
+        False,
+        True,
+    )
+    notice = Notice.objects.get(stage="limit_changed", person=eve)
+    assert "10,000.00" in notice.subject
+    scored(eve, 599)
+    assert review(power_bank, NOON + 2 * MONTH) == 1
+    assert limit(eve) == 100_000
+    assert Notice.objects.filter(stage="limit_changed", person=eve).count() == 2
+
+
+def test_nothing_is_written_but_the_next_day_where_the_score_is_in_the_same_band(power_bank: Shop, eve: Person) -> None:
+    scored(eve, 699)
+    assert review(power_bank) == 1
+    assert not LimitChange.objects.exists()
+    assert Profile.objects.get(pk=eve.id).review_at == NOON + 2 * MONTH
+    assert review(power_bank) == 0
+
+
+def test_a_missed_month_is_one_review(power_bank: Shop, eve: Person) -> None:
+    scored(eve, 702)
+    late = NOON + 5 * MONTH
+    assert review(power_bank, late) == 1
+    assert Profile.objects.get(pk=eve.id).review_at == late + MONTH
+    assert LimitChange.objects.count() == 1
+
+
+def test_whoever_owes_late_is_raised_nothing_and_may_fall(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank, "no_funds"), yuan("10"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    orders.mark_overdue(power_bank.realm_id, at=NOON + timedelta(days=4), limit=9)
+    scored(order.person, 800)
+    before = limit(order.person)
+    assert review(power_bank) == 1
+    assert limit(order.person) == before
+    scored(order.person, 560)
+    review(power_bank, NOON + 2 * MONTH)
+    assert limit(order.person) == 100_000
+
+
+def test_whoever_pays_by_a_plan_is_raised_nothing(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("10"))
+    sums, by = queries.easing_of(order.person_id, order.id, at=NOON).sums, Actor.person(order.person_id)
+    orders.ease(order.person_id, order.id, Offer(3, 30), expected=sums, by=by, at=NOON)
+    scored(order.person, 800)
+    before = limit(order.person)
+    assert review(power_bank) == 1
+    assert limit(order.person) == before
+
+
+def test_what_colleagues_set_stays_unless_they_let_it_go(power_bank: Shop, eve: Person) -> None:
+    scored(eve, 702)
+    limits.change_limit(eve.id, 300_000, "x", by=TWO, at=NOON)
+    review(power_bank)
+    assert limit(eve) == 300_000
+    limits.change_limit(eve.id, 310_000, "x", pinned=False, by=TWO, at=NOON + MONTH)
+    review(power_bank, NOON + 2 * MONTH)
+    assert limit(eve) == 1_000_000
+
+
+def test_what_is_used_beyond_a_lower_limit_stays_owed_and_nothing_new_is_approved(
+    power_bank: Shop, eve: Person
+) -> None:
+    api = Api(power_bank)
+    agreement = eve.agreements.get().public_id
+    wish = {"agreement": agreement, "title": "租借", "currency": "CNY", "ceiling": 9_900}
+    assert api.post("orders", {**wish, "out_order_no": "before"}).status_code == 201
+    scored(eve, 500)
+    review(power_bank)
+    profile = Profile.objects.get(pk=eve.id)
+    assert (profile.limit_minor, profile.held_minor) == (0, 9_900)
+    refused = api.post("orders", {**wish, "out_order_no": "after"})
+    assert refused.json()["code"] == "order_refused"
+    assert api.get("orders?out_order_no=before").json()["data"][0]["state"] == "open"
+
+
+def test_a_limit_in_another_currency_follows_too(power_bank: Shop, eve: Person) -> None:
+    abroad = merchants.offer_service(
+        power_bank.merchant.id,
+        {"name": "Locker", "mode": "dynamic", "ceiling_minor": 1_000, "currency": "JPY"},
+        by=BY,
+        at=NOON,
+    )
+    opened(replace(power_bank, service=abroad), eve)
+    before = CurrencyLimit.objects.get(person=eve).limit_minor
+    assert before == limit_of(650, "JPY")
+    scored(eve, 702)
+    review(power_bank)
+    assert CurrencyLimit.objects.get(person=eve).limit_minor == limit_of(702, "JPY")
+    assert {change.currency for change in LimitChange.objects.all()} == {"CNY", "JPY"}
+
+
+def test_whoever_has_left_is_not_looked_at_again(power_bank: Shop, eve: Person) -> None:
+    end_credit(eve.id, by=BY, at=NOON)
+    assert Profile.objects.get(pk=eve.id).review_at is None
+    assert review(power_bank, NOON + 9 * MONTH) == 0
+
+
+def test_another_realm_is_left_alone(power_bank: Shop, eve: Person) -> None:
+    elsewhere = make_shop("别处")
+    scored(eve, 702)
+    assert review(elsewhere) == 0
+    assert limit(eve) == 500_000
+
+
+def test_a_version_counts_for_reviews_and_decisions_from_its_day_on(power_bank: Shop, eve: Person) -> None:
+    day = NOON + timedelta(days=3)
+    publish_version(LimitPolicy, TERMS, "x", after=1, since=day, by=TWO, at=NOON)
+    assert grades_at(day - timedelta(seconds=1)) == Grades()
+    assert grades_at(day).limits["B"] == 400_000
+    before, later = (
+        script_person("小明", Script(Behaviour.PAYS), realm_id=power_bank.realm_id, by=BY, at=moment)
+        for moment in (NOON, day)
+    )
+    opened(power_bank, later, at=day)
+    assert (limit(before), limit(later)) == (1_000_000, 1_200_000)
+    assert Profile.objects.get(pk=later.id).review_at == day + timedelta(days=7)
+    review(power_bank)
+    assert limit(eve) == 400_000
+    assert [decision.policy for decision in later.decisions.all()] == ["2026-11.2"]
+    assert {decision.inputs["open_orders_max"] for decision in later.decisions.all()} == {2}
+
+
+def test_a_policy_that_raises_nothing_only_lowers(power_bank: Shop, eve: Person) -> None:
+    publish_version(LimitPolicy, {**TERMS, "raises": False}, "x", after=1, by=TWO, at=NOON)
+    scored(eve, 750)
+    review(power_bank)
+    assert limit(eve) == 500_000
+    scored(eve, 650)
+    review(power_bank, NOON + 2 * MONTH)
+    assert limit(eve) == 400_000
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_reviews_at_once_are_one(power_bank: Shop, eve: Person) -> None:
+    scored(eve, 702)
+    counts = at_once(*[lambda: review(power_bank)] * 2)
+    assert sorted(counts) in ([0, 1], [1, 0])
+    assert LimitChange.objects.count() == 1
