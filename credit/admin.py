@@ -18,6 +18,7 @@ from kernel.templatetags.house import minor
 class ProfileAdmin(ReadOnlyAdmin):
     list_display = ["person", "score", "band", "limit", "held", "outstanding", "open_orders", "overdue_orders"]
     list_select_related = ["person"]
+    list_filter = [ByMode]
     found_by = {"per": "pk"}
     also = ("band",)
     ordering = ["-pk"]

@@ -54,7 +54,7 @@ def publish_page(policy: Policy, colleague: Colleague) -> HttpResponse:
     source = next((row for row in versions if str(row.version) == wanted), versions[0])
     form = policy.form(colleague.given, row=versions[0], initial=policy.fields(source.terms))
     form.fields[SINCE] = SinceField()
-    form.order_fields([name for name in form.fields if name not in {SINCE, "note"}])
+    form.order_fields([*(name for name in form.fields if name not in {SINCE, "note"}), SINCE, "note"])
     return deed(
         colleague,
         gettext_lazy("Publish a version"),
@@ -96,6 +96,9 @@ def _named(policy: Policy, terms: Plain) -> dict[Words, Any]:
     """What a version says, each of its fields by its label, in the words of the form."""
     said, labels, fields = policy.fields(terms), _labels(policy), policy.form.base_fields
     words = {name: dict(getattr(fields[name], "choices", ())).get(said[name], said[name]) for name in labels}
+    words = {
+        name: {True: _("yes"), False: _("no")}[word] if type(word) is bool else word for name, word in words.items()
+    }
     return {label: words[name] for name, label in labels.items() if words[name] not in ("", None)}
 
 

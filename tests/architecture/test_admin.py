@@ -31,6 +31,7 @@ from billing.services.settle import Report, settle_all
 from billing.services.settlement import settle_due
 from bnpl import urls
 from credit import limits
+from credit.rules import Grades
 from credit.used import open_limit
 from kernel import audit
 from kernel.actor import Actor
@@ -93,7 +94,7 @@ def life(power_bank: Shop) -> Order:
     LocalMessage.objects.create(kind="sms", to=PHONE, text="123456 is your code")
     audit.record("viewed.person", about="per_1", by=BY, at=NOON)
     limits.change_limit(person.id, 100_000, "x", by=BY, at=NOON)
-    open_limit(person.profile, "JPY", at=NOON)
+    open_limit(person.profile, "JPY", Grades(), at=NOON)
     proposals.propose("change_limit", person.public_id, {"limit": ["1"]}, "x", by=BY, at=NOON)
     merchants.note_check(power_bank.live.id, "website", passed=True, evidence="x", by=BY, at=NOON)
     be_listed()
