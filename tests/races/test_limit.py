@@ -1,11 +1,14 @@
-"""R1: a limit is never passed, however many ask at once."""
+"""R1: a limit is never passed, however many ask at once, and whoever moves it."""
 
+from datetime import timedelta
 from functools import partial
 from itertools import count
 
 import pytest
 
-from credit.models import Decision, Profile
+from credit import limits, reviewing
+from credit.models import REVIEW, Decision, LimitChange, Profile
+from kernel.actor import Actor
 from merchants.models import Event
 from orders import services as orders
 from orders.models import Order
@@ -60,3 +63,30 @@ def test_the_limit_of_twenty_open_orders_holds_at_once_too(power_bank: Shop) -> 
 
     assert sum(outcome.order is not None for outcome in outcomes) == 20
     assert Profile.objects.get(pk=person.id).open_orders == 20
+
+
+def test_a_limit_that_is_reviewed_set_and_used_at_once_is_what_was_set_last(power_bank: Shop) -> None:
+    numbers = count()
+    two = Actor("staff", "usr_" + "a" * 32 + "+usr_" + "b" * 32)
+    later = NOON + timedelta(days=30)
+    for _ in rounds("a limit reviewed, set and used"):
+        person = someone(power_bank)
+        agreement = opened(power_bank, person)
+        Profile.objects.filter(pk=person.id).update(score=600, limit_minor=1_000_000)
+        wish = orders.Wish(
+            agreement_id=agreement.id, out_order_no=f"V-{next(numbers)}", title="x", currency="CNY", ceiling=9_900
+        )
+        _, change, opening, _ = at_once(
+            lambda: reviewing.review_limits(power_bank.realm_id, at=later, limit=10),
+            partial(limits.change_limit, person.id, 20_000, "x", by=two, at=later),
+            partial(orders.open_order, power_bank.merchant.id, wish, by=BY, at=later),
+            lambda: reviewing.review_limits(power_bank.realm_id, at=later, limit=10),
+        )
+        profile = Profile.objects.get(pk=person.id)
+        assert change == LimitChange.objects.filter(person=person).latest("id"), "what colleagues set no review moves"
+        assert (profile.limit_minor, profile.held_minor) == (20_000, 9_900)
+        assert opening.decision.inputs["limit_minor"] in {20_000, 500_000, 1_000_000}
+        reviewed = LimitChange.objects.filter(person=person, by=REVIEW).count()
+        reviewing.review_limits(power_bank.realm_id, at=later, limit=10)  # whose day it still was when it was set
+        assert reviewed <= 1
+        assert Profile.objects.get(pk=person.id).limit_minor == 20_000
