@@ -274,7 +274,7 @@ def entries_of(person_id: UUID) -> QuerySet[WalletEntry]:
 
 def orders_paid_by(entries: Sequence[WalletEntry]) -> dict[UUID, DeductionLine]:
     """What each payment out of a wallet was for, by the entry's id. An entry's number is its deduction's."""
-    numbers = {UUID(hex=entry.number): entry.id for entry in entries if entry.amount_minor < 0}
+    numbers = {UUID(hex=entry.number): entry.id for entry in entries if entry.kind == WalletEntry.PAID}
     lines = DeductionLine.objects.filter(deduction_id__in=numbers).select_related("order__merchant")
     return {numbers[line.deduction_id]: line for line in lines}
 

@@ -10,7 +10,7 @@ from accounts import services as accounts
 from accounts.models import Person, User
 from billing.channels import bank_returns
 from billing.channels.bank import Behaviour
-from billing.services import ask, callbacks, deduct, instruments, pay
+from billing.services import ask, callbacks, deduct, instruments, pay, wallets
 from billing.services.instruments import Script
 from credit import services as credit
 from credit.models import Agreement
@@ -164,7 +164,7 @@ def _gu(demo: Demo) -> Person:
     """顾言 keeps a little in the wallet and has paid a part of what is owed from it."""
     gu, opened = _person(demo, SHOP, "顾言", Script(Behaviour.NO_FUNDS))
     instruments.open_wallet(gu, at=demo.ago(days=2))
-    instruments.top_up(gu.id, Money(5000), f"demo-{gu.id.hex}", at=demo.ago(days=2))
+    wallets.top_up(gu.id, Money(5000), f"demo-{gu.id.hex}", at=demo.ago(days=2))
     order = _used(demo, SHOP, opened, "保温杯", total=9900, at=demo.ago(days=1), amount=9900)
     wallet = gu.instruments.get(channel="wallet")
     pay.pay_now(order.id, amount_minor=3000, instrument_id=wallet.id, by=Actor.person(gu.id), at=demo.ago(hours=6))

@@ -106,6 +106,7 @@ PAGES: list[URLPattern] = [
     path("credit/<str:decision>", standing_pages.decision, name="decision"),
     path("wallet/", wallet_pages.wallet, name="wallet"),
     path("wallet/top-up", wallet_pages.top_up, name="top_up"),
+    path("wallet/take-out", wallet_pages.take_out, name="take_out"),
     path("favicon.ico", RedirectView.as_view(url=f"{settings.STATIC_URL}favicon.svg")),  # asked for by the console
 ]
 

@@ -27,6 +27,7 @@ POSTINGS = (
     ),
     ("paid elsewhere", "paid_elsewhere", "on_collection: pending → receivable; advance: payable → receivable"),
     ("a wallet was topped up", "topped_up", "clearing:sandbox → wallet"),
+    ("money was taken out of a wallet", "taken_out", "wallet → clearing:sandbox"),
     ("a wallet paid", "wallet_debited", "wallet → clearing:wallet, which the deduction's success empties again"),
     ("collected money is refunded", "refund_asked", "payable → refund_due; fees → payable, in proportion"),
     ("a channel gave it back", "refunded", "refund_due → clearing"),

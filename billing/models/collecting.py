@@ -210,11 +210,17 @@ class Wallet(models.Model):
         return f"{self.person_id} {self.balance_minor}"
 
 
+#: How long a number of ours at a channel is.
+_NUMBER = 32
+
+
 class WalletEntry(Identified):
     """One movement of stored value under its own number: the same number moves nothing twice. Append-only."""
 
     prefix = "wal"
     append_only: ClassVar[bool] = True
+    #: What a movement was: by hand from or to the person's bank, put right by colleagues, or a channel's number.
+    TOPPED_UP, TAKEN_OUT, PUT_RIGHT, PAID, CAME_BACK = "topped_up", "taken_out", "put_right", "paid", "came_back"
 
     person = models.ForeignKey(Person, models.PROTECT, related_name="wallet_entries")
     number = models.CharField(max_length=64, unique=True)
@@ -225,3 +231,11 @@ class WalletEntry(Identified):
     class Meta:
         ordering = ["id"]
         triggers = guards.append_only()
+
+    @property
+    def kind(self) -> str:
+        """By its number: one of a channel's is bare, a hand's has its word before it."""
+        word = self.number.partition(" ")[0]
+        hands = {"top-up": self.TOPPED_UP, "out": self.TAKEN_OUT, "case": self.PUT_RIGHT}
+        own = self.PAID if self.amount_minor < 0 else self.CAME_BACK if len(word) == _NUMBER else self.TOPPED_UP
+        return hands.get(word, own)

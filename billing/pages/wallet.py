@@ -1,4 +1,4 @@
-"""A person's stored value: what is in it, what came in and went out, and topping it up."""
+"""A person's stored value: what is in it, what came in and went out, topping it up and taking it out."""
 
 from django.conf import settings
 from django.contrib import messages
@@ -11,8 +11,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.visitor import Visitor, for_person
 from billing import queries
 from billing.refusals import AmountInvalid
-from billing.services import instruments
-from kernel.forms import known_token, minor_of, new_token
+from billing.services import instruments, wallets
+from kernel.forms import known_token, minor_of, new_token, plain
 from kernel.money import Money, totals
 from kernel.paging import page
 from kernel.refusal import NotFound, Refusal
@@ -31,6 +31,13 @@ class TopUpInvalid(AmountInvalid):
     title = gettext_lazy("Enter an amount between 0.01 and 50,000, such as 20 or 12.50.")
 
 
+class TakeOutInvalid(AmountInvalid):
+    """Not an amount."""
+
+    code = "take_out_invalid"
+    title = gettext_lazy("Enter an amount up to your balance, such as 20 or 12.50.")
+
+
 @require_safe
 @for_person
 def wallet(visitor: Visitor) -> HttpResponse:
@@ -41,22 +48,45 @@ def wallet(visitor: Visitor) -> HttpResponse:
 @for_person
 def top_up(visitor: Visitor) -> HttpResponse:
     """Money from the sandbox bank: for made-up people anywhere, for everybody on a developer's machine."""
+    return _moved(visitor, "top-up")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_person
+def take_out(visitor: Visitor) -> HttpResponse:
+    """Money back to the sandbox bank, as much of it as the person likes."""
+    return _moved(visitor, "out")
+
+
+def _moved(visitor: Visitor, way: str) -> HttpResponse:
+    """A form sent twice moves once."""
     if not sandbox_bank(visitor):
         raise NotFound
     if visitor.request.method != "POST":
         return redirect("wallet")
+    person, act = visitor.person, _topped_up if way == "top-up" else _taken_out
     try:
-        amount = minor_of(visitor.sent("amount"), CURRENCY) or 0
-        if not 0 < amount <= TOP_UP_MAX:
-            raise TopUpInvalid
-        reference = f"top-up {visitor.person.id.hex} {known_token(visitor.sent('token'))}"
-        instruments.open_wallet(visitor.person, at=visitor.at)
-        entry = instruments.top_up(visitor.person.id, Money(amount, CURRENCY), reference, at=visitor.at)
+        reference = f"{way} {person.id.hex} {known_token(visitor.sent('token'))}"
+        said = act(visitor, minor_of(visitor.sent("amount"), CURRENCY) or 0, reference)
     except Refusal as refusal:
-        return _shown(visitor, refusal=refusal, status=refusal.status)
-    came = money(Money(entry.amount_minor, CURRENCY))
-    messages.success(visitor.request, _("%(amount)s has arrived in your wallet.") % {"amount": came})
+        return _shown(visitor, refusal=refusal, way=way, status=refusal.status)
+    messages.success(visitor.request, said)
     return redirect("wallet")
+
+
+def _topped_up(visitor: Visitor, minor: int, reference: str) -> str:
+    if not 0 < minor <= TOP_UP_MAX:
+        raise TopUpInvalid
+    instruments.open_wallet(visitor.person, at=visitor.at)
+    wallets.top_up(visitor.person.id, Money(minor, CURRENCY), reference, at=visitor.at)
+    return _("%(amount)s has arrived in your wallet.") % {"amount": money(Money(minor, CURRENCY))}
+
+
+def _taken_out(visitor: Visitor, minor: int, reference: str) -> str:
+    if minor <= 0 or queries.balance_of(visitor.person.id) is None:
+        raise TakeOutInvalid
+    wallets.take_out(visitor.person.id, Money(minor, CURRENCY), reference, at=visitor.at)
+    return _("%(amount)s has gone to your bank.") % {"amount": money(Money(minor, CURRENCY))}
 
 
 def sandbox_bank(visitor: Visitor) -> bool:
@@ -64,7 +94,7 @@ def sandbox_bank(visitor: Visitor) -> bool:
     return bool(settings.LOCAL_MESSAGES) or visitor.sandbox
 
 
-def _shown(visitor: Visitor, *, refusal: Refusal | None = None, status: int = 200) -> HttpResponse:
+def _shown(visitor: Visitor, *, refusal: Refusal | None = None, way: str = "", status: int = 200) -> HttpResponse:
     cursor = visitor.request.GET.get("cursor") or None
     entries, further = page(queries.entries_of(visitor.person.id), cursor=cursor, limit=ENTRIES_A_PAGE)
     paid = queries.orders_paid_by(entries)
@@ -76,9 +106,11 @@ def _shown(visitor: Visitor, *, refusal: Refusal | None = None, status: int = 20
         owed=totals(row.owed for row in queries.debts_of(visitor.person.id)),
         entries=[(entry, paid.get(entry.id)) for entry in entries],
         currency=balance.currency if balance else CURRENCY,
+        whole=plain(balance) if balance else "",
         further=further,
         sandbox_bank=sandbox_bank(visitor),
         token=new_token(),
         refusal=refusal,
+        way=way,
         typed=visitor.sent("amount"),
     )

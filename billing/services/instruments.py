@@ -7,20 +7,19 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import Max
 
 from accounts import services as accounts
 from accounts.models import Person
 from billing import purse
 from billing.channels import bank
 from billing.channels.bank import Behaviour
-from billing.models import Deduction, Instrument, InstrumentChange, Wallet, WalletEntry
+from billing.models import Deduction, Instrument, InstrumentChange, Wallet
 from billing.refusals import (
     InstrumentInUse,
     InstrumentNeeded,
     LimitInvalid,
     NameInvalid,
-    ReferenceReused,
     TooManyInstruments,
     WalletStays,
 )
@@ -30,8 +29,6 @@ from kernel.actor import Actor
 from kernel.ids import uuid7
 from kernel.money import Money
 from kernel.refusal import NotFound
-from ledger import rules as book
-from ledger import services as ledger
 from orders import services as orders
 
 #: What a scripted person starts with: band A, so that an ordinary order is not refused.
@@ -201,26 +198,6 @@ def sign_paying_from(
     if instrument_id is not None and signing.decision.approved:
         put_instrument(person.id, instrument_id, 0, by=by, at=at)
     return signing
-
-
-@transaction.atomic
-def top_up(person_id: UUID, amount: Money, reference: str, *, at: datetime) -> WalletEntry:
-    """Money came in for the wallet under the bank's `reference`; the same reference counts once.
-
-    Raises:
-        ReferenceReused: it stands for another amount or person.
-    """
-    wallet = Wallet.objects.select_for_update(no_key=True).get(pk=person_id)
-    entry, made = WalletEntry.objects.get_or_create(
-        number=reference, defaults={"person_id": person_id, "amount_minor": amount.minor, "at": at}
-    )
-    if (entry.person_id, entry.amount_minor) != (person_id, amount.minor):
-        raise ReferenceReused
-    if made:
-        Wallet.objects.filter(pk=person_id).update(balance_minor=F("balance_minor") + amount.minor)
-        move = book.Move(book.clearing("sandbox"), book.wallet(person_id), amount)
-        ledger.post([ledger.Fact(entry.id, "topped_up", [move])], realm_id=wallet.realm_id, at=at)
-    return entry
 
 
 @transaction.atomic

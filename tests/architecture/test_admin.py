@@ -20,7 +20,7 @@ from billing.models import Callback, Deduction, Dispute, Instrument
 from billing.services.answers import Evidence, answer_dispute
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
-from billing.services.instruments import limit_instrument, open_wallet, top_up
+from billing.services.instruments import limit_instrument, open_wallet
 from billing.services.invoice import invoice_due
 from billing.services.outage import begin_outage, end_outage
 from billing.services.payout_accounts import Account, agree_payout_account, ask_payout_account
@@ -29,6 +29,7 @@ from billing.services.refund import Asked, refund_order
 from billing.services.returns import Parcel, open_return
 from billing.services.settle import Report, settle_all
 from billing.services.settlement import settle_due
+from billing.services.wallets import top_up
 from bnpl import urls
 from credit import limits
 from credit.rules import Grades

@@ -23,7 +23,6 @@ from billing.services.instruments import (
     put_instrument,
     remove_instrument,
     sign_paying_from,
-    top_up,
 )
 from billing.services.pay import collect_now, pay_all, pay_now
 from billing.services.payout_accounts import Account, agree_payout_account, ask_payout_account
@@ -31,6 +30,7 @@ from billing.services.payouts import pay_out_due
 from billing.services.plan import move_next
 from billing.services.refund import Asked, refund_order
 from billing.services.settlement import settle_due
+from billing.services.wallets import top_up
 from credit import services as credit
 from kernel.actor import Actor
 from kernel.prepared import spelled_out

@@ -7,8 +7,9 @@ from billing.models import ChannelReport, Deduction
 from billing.services import pay
 from billing.services.ask import ask_unknown
 from billing.services.deduct import SWEEP, charge, deduct_due, prepare_due
-from billing.services.instruments import open_wallet, top_up
+from billing.services.instruments import open_wallet
 from billing.services.settle import Report, settle_all
+from billing.services.wallets import top_up
 from orders.models import Order
 from tests.billing.bench import deduction_of, taken_from
 from tests.conftest import BY, NOON, Shop, completed, someone, state_of, yuan

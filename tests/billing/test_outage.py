@@ -14,9 +14,10 @@ from billing.models import Deduction, Instrument, Outage
 from billing.refusals import ChannelNotOut, ChannelOut, OrderPaused
 from billing.services import outage
 from billing.services.deduct import deduct_due, prepare_due
-from billing.services.instruments import open_wallet, top_up
+from billing.services.instruments import open_wallet
 from billing.services.outage import BATCH, begin_outage, end_outage, keep_outages
 from billing.services.pay import collect_now, pay_now
+from billing.services.wallets import top_up
 from kernel.models import Realm
 from kernel.refusal import Invalid, NotFound
 from orders import services as orders

@@ -5,8 +5,9 @@ from datetime import timedelta
 import pytest
 
 from billing.services.deduct import deduct_due
-from billing.services.instruments import open_wallet, top_up
+from billing.services.instruments import open_wallet
 from billing.services.pay import pay_now
+from billing.services.wallets import top_up
 from orders import services as orders
 from orders.models import Order, Pause
 from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan

@@ -207,6 +207,27 @@ def test_a_person_tops_up_once_a_form_and_pays_from_the_wallet(power_bank: Shop)
     assert "充电宝 · 来电充电宝 −¥12.34" in page
 
 
+def test_a_person_takes_out_what_is_in_their_wallet_once_a_form(ada: Person) -> None:
+    open_wallet(ada, at=NOON)
+    browser = visiting(ada)
+    assert "提现" not in words(browser.get("/wallet/"))
+    browser.post("/wallet/top-up", {"amount": "20", "token": token_on(browser.get("/wallet/"))})
+    page = browser.get("/wallet/")
+    assert 'name="amount" inputmode="decimal" autocomplete="off" required value="20.00"' in page.content.decode()
+    form = {"amount": "12.5", "token": token_on(page)}
+    for _click in range(2):
+        assert browser.post("/wallet/take-out", form)["Location"] == "/wallet/"
+    page = words(browser.get("/wallet/"))
+    assert "¥12.50 已提现到您的银行" in page
+    assert "余额 ¥7.50" in page
+    assert "提现 −¥12.50" in page
+    for amount in ("0", "-1", "x", "", "7.51", "1.001"):
+        answer = browser.post("/wallet/take-out", {"amount": amount, "token": token_on(browser.get("/wallet/"))})
+        assert answer.status_code == 422, amount
+        assert 'id="not-out"' in answer.content.decode()
+    assert WalletEntry.objects.count() == 2
+
+
 @pytest.mark.parametrize(
     ("fields", "status"),
     [
@@ -233,7 +254,8 @@ def test_the_sandbox_bank_is_not_there_for_living_people_in_production(settings:
     assert "从沙箱银行充值" in words(browser.get("/wallet/"))
     settings.LOCAL_MESSAGES = False
     assert "从沙箱银行充值" not in words(browser.get("/wallet/"))
-    assert browser.post("/wallet/top-up", {"amount": "5", "token": "0" * 24}).status_code == 404
+    for way in ("top-up", "take-out"):
+        assert browser.post(f"/wallet/{way}", {"amount": "5", "token": "0" * 24}).status_code == 404
     assert not WalletEntry.objects.exists()
 
 

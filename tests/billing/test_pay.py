@@ -11,8 +11,9 @@ from billing.channels import bank
 from billing.models import Deduction, Wallet
 from billing.refusals import AmountChanged, AmountInvalid, NoInstrument, TooOften
 from billing.services.deduct import deduct_due
-from billing.services.instruments import add_instrument, open_wallet, top_up
+from billing.services.instruments import add_instrument, open_wallet
 from billing.services.pay import collect_now, pay_all, pay_now
+from billing.services.wallets import top_up
 from kernel.models import LIVE
 from kernel.refusal import NotFound
 from merchants import services as merchants

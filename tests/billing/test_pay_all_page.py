@@ -14,8 +14,9 @@ from billing.channels import bank
 from billing.models import Deduction
 from billing.services.ask import ask_unknown
 from billing.services.deduct import deduct_due
-from billing.services.instruments import open_wallet, top_up
+from billing.services.instruments import open_wallet
 from billing.services.pay import pay_now
+from billing.services.wallets import top_up
 from credit.models import Agreement
 from orders import services as orders
 from orders.models import Order

@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.models import Deduction
 from billing.services.deduct import deduct_due
-from billing.services.instruments import open_wallet, top_up
+from billing.services.instruments import open_wallet
 from billing.services.pay import pay_now
+from billing.services.wallets import top_up
 from orders import services as orders
 from orders.models import Order
 from tests.billing.bench import give_back, paid

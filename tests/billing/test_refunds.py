@@ -13,10 +13,11 @@ from billing.refusals import RefundNumberReused, RefundTooMuch
 from billing.services.ask_parts import ask_parts
 from billing.services.callbacks import deliver_sandbox_callbacks
 from billing.services.deduct import deduct_due
-from billing.services.instruments import open_wallet, top_up
+from billing.services.instruments import open_wallet
 from billing.services.movements import MovementReport
 from billing.services.pay import pay_now
 from billing.services.settle_parts import PARTS
+from billing.services.wallets import top_up
 from kernel.money import Money
 from merchants.models import Event
 from orders import services as orders

@@ -5,15 +5,18 @@ import pytest
 from accounts.models import Person
 from billing.channels import CHANNELS, Absent, Charge, Declined, Taken
 from billing.models import Instrument, Wallet, WalletEntry
+from billing.refusals import ReferenceReused, WalletTooLow
 from billing.services.deduct import deduct_due
-from billing.services.instruments import open_wallet, top_up
+from billing.services.instruments import open_wallet
 from billing.services.pay import pay_now
+from billing.services.wallets import take_out, top_up
 from ledger import rules as book
 from ledger.queries import balance
 from tests.billing.bench import balances, owed_of, taken_from
 from tests.conftest import BY, NOON, Shop, completed, state_of, yuan
 from tests.guards import CHECK, UNIQUE, refused_by
 from tests.stillness import nothing_moves
+from tests.threads import at_once
 
 
 @pytest.fixture
@@ -94,3 +97,44 @@ def test_the_sweep_takes_from_the_wallet_when_the_card_is_dead(power_bank: Shop,
     Instrument.objects.filter(channel="sandbox").update(state="dead")
     deduct_due(power_bank.realm_id, at=NOON)
     assert (state_of(order), owed_of(order).paid_minor) == ("deducted", 1_000)
+
+
+def test_what_is_in_a_wallet_goes_back_to_its_persons_bank_once_a_reference(wallet: Wallet) -> None:
+    entry = take_out(wallet.person_id, yuan("4"), "out 1", at=NOON)
+    with nothing_moves():
+        assert take_out(wallet.person_id, yuan("4"), "out 1", at=NOON) == entry
+        with pytest.raises(ReferenceReused):
+            take_out(wallet.person_id, yuan("5"), "out 1", at=NOON)
+        with pytest.raises(WalletTooLow):
+            take_out(wallet.person_id, yuan("6.01"), "out 2", at=NOON)
+    wallet.refresh_from_db()
+    assert (wallet.balance_minor, in_book(wallet), entry.amount_minor, entry.kind) == (600, 600, -400, "taken_out")
+    take_out(wallet.person_id, yuan("6"), "out 2", at=NOON)
+    assert in_book(wallet) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_taking_out_and_paying_at_once_is_one_of_both(wallet: Wallet) -> None:
+    def pays() -> object:
+        return charge(wallet, "n-1", "6")
+
+    def leaves() -> object:
+        return take_out(wallet.person_id, yuan("6"), "out 1", at=NOON)
+
+    paid, left = at_once(pays, leaves)
+    assert isinstance(paid, Taken) == isinstance(left, WalletTooLow)
+    wallet.refresh_from_db()
+    assert wallet.balance_minor == in_book(wallet) == 400
+
+
+def test_each_movement_is_called_what_it_was(wallet: Wallet) -> None:
+    key = wallet.person_id.hex
+    kinds = {
+        ("top-up x y", 1): "topped_up",
+        ("bank-1", 1): "topped_up",
+        ("out x y", -1): "taken_out",
+        (f"case {key}", 1): "put_right",
+        (key, -1): "paid",
+        (key, 1): "came_back",
+    }
+    assert {(number, minor): WalletEntry(number=number, amount_minor=minor).kind for number, minor in kinds} == kinds

@@ -11,8 +11,9 @@ from pytest_django.live_server_helper import LiveServer
 from accounts.deliver import deliver_due
 from accounts.models import Person
 from billing.services.deduct import deduct_due
-from billing.services.instruments import open_wallet, top_up
+from billing.services.instruments import open_wallet
 from billing.services.remind import remind_due
+from billing.services.wallets import top_up
 from credit.models import Agreement
 from orders import services as orders
 from orders.models import Order

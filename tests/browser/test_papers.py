@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from billing.services.instruments import open_wallet, top_up
+from billing.services.instruments import open_wallet
 from billing.services.pay import pay_now
+from billing.services.wallets import top_up
 from orders import pages
 from orders import services as orders
 from orders.models import Order

@@ -9,7 +9,8 @@ from accounts.models import Person as RealPerson
 from billing.channels import bank
 from billing.channels.bank import Behaviour
 from billing.models import Deduction, Instrument
-from billing.services.instruments import Script, add_instrument, open_wallet, script_person, top_up
+from billing.services.instruments import Script, add_instrument, open_wallet, script_person
+from billing.services.wallets import top_up
 from credit import services as credit
 from kernel.models import Realm
 from kernel.money import Money

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.services.deduct import deduct_due
-from billing.services.instruments import open_wallet, top_up
+from billing.services.instruments import open_wallet
 from billing.services.pay import pay_now
+from billing.services.wallets import top_up
 from kernel.money import Money
 from ledger import rules as book
 from ledger.queries import balance

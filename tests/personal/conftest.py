@@ -9,8 +9,9 @@ from django.test import Client
 
 from accounts.models import Person
 from billing.services.deduct import deduct_due
-from billing.services.instruments import limit_instrument, open_wallet, top_up
+from billing.services.instruments import limit_instrument, open_wallet
 from billing.services.refund import Asked, refund_order
+from billing.services.wallets import top_up
 from orders import services as orders
 from orders.models import Order
 from tests.conftest import BY, NOON, Shop, completed, yuan

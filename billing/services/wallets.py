@@ -1,0 +1,52 @@
+"""A person's stored value: what comes in from their bank, and what goes back there."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+
+from billing.models import Wallet, WalletEntry
+from billing.refusals import ReferenceReused, WalletTooLow
+from kernel.money import Money
+from ledger import rules as book
+from ledger import services as ledger
+
+
+@transaction.atomic
+def top_up(person_id: UUID, amount: Money, reference: str, *, at: datetime) -> WalletEntry:
+    """Money came in for the wallet under the bank's `reference`; the same reference counts once.
+
+    Raises:
+        ReferenceReused: it stands for another amount or person.
+    """
+    move = book.Move(book.clearing("sandbox"), book.wallet(person_id), amount)
+    return _moved(person_id, amount.minor, reference, "topped_up", move, at=at)
+
+
+@transaction.atomic
+def take_out(person_id: UUID, amount: Money, reference: str, *, at: datetime) -> WalletEntry:
+    """Money goes from the wallet to its person's bank under our `reference`; the same reference counts once.
+
+    Raises:
+        WalletTooLow: there is not so much in it.
+        ReferenceReused: it stands for another amount or person.
+    """
+    move = book.Move(book.wallet(person_id), book.clearing("sandbox"), amount)
+    return _moved(person_id, -amount.minor, reference, "taken_out", move, at=at)
+
+
+def _moved(person_id: UUID, minor: int, reference: str, kind: str, move: book.Move, *, at: datetime) -> WalletEntry:
+    wallet = Wallet.objects.select_for_update(no_key=True).get(pk=person_id)
+    known = WalletEntry.objects.filter(number=reference).exists()
+    if not known and wallet.balance_minor + minor < 0:
+        raise WalletTooLow
+    entry, made = WalletEntry.objects.get_or_create(
+        number=reference, defaults={"person_id": person_id, "amount_minor": minor, "at": at}
+    )
+    if (entry.person_id, entry.amount_minor) != (person_id, minor):
+        raise ReferenceReused
+    if made:
+        Wallet.objects.filter(pk=person_id).update(balance_minor=F("balance_minor") + minor)
+        ledger.post([ledger.Fact(entry.id, kind, [move])], realm_id=wallet.realm_id, at=at)
+    return entry
