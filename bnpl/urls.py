@@ -21,6 +21,7 @@ from billing.console import changes as change_desk
 from billing.console import disputes as dispute_desk
 from billing.console import ease as ease_desk
 from billing.console import help as help_desk
+from billing.console import late as late_desk
 from billing.console import orders as order_desk
 from billing.console import outages as outage_desk
 from billing.console import payouts as payout_desk
@@ -119,6 +120,7 @@ desk.SHELVES[:] = [
         (
             policy_desk.DESK,
             limit_desk.DESK,
+            late_desk.DESK,
             ease_desk.DESK,
             return_desk.DESK,
             bearer_desk.DESK,
@@ -149,7 +151,7 @@ desk.VERBS[:] = [
     *return_desk.VERBS,
 ]
 #: What no colleague does alone, and how a second one is asked.
-_SHELVED = (policy_desk, limit_desk, ease_desk, bearer_desk, return_desk)
+_SHELVED = (policy_desk, limit_desk, late_desk, ease_desk, bearer_desk, return_desk)
 _POLICIES = [matter for shelved in _SHELVED for matter in shelved.MATTERS]
 _MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *_POLICIES]
 second.MATTERS.update({matter.name: matter for matter in _MATTERS})
@@ -179,6 +181,7 @@ CONSOLE: list[URLPattern] = [
     path("book/", book_desk.book, name="book"),
     path("book/account", book_desk.account, name="book_account"),
     path("limits/", limit_desk.publish, name="limit_policy"),
+    path("late/", late_desk.publish, name="late_policy"),
     path("ease/", ease_desk.publish, name="ease_policy"),
     path("returns/", return_desk.publish, name="return_policy"),
     path("bearers/", bearer_desk.publish, name="dispute_policy"),

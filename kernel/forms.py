@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kernel.models import IdempotencyKey
-from kernel.money import EXPONENTS, Money
+from kernel.money import BPS, EXPONENTS, Money
 from kernel.refusal import Invalid
 
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?")
@@ -52,6 +52,22 @@ class SinceField(forms.DateTimeField):
         words = format_lazy(gettext_lazy("Time of {zone}; at once if empty."), zone=settings.CONSOLE_ZONE)
         given = {"label": gettext_lazy("Counts from"), "help_text": words, "required": False, **said}
         super().__init__(widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"), **given)
+
+
+class PercentField(forms.Field):
+    """A share of the whole as people write it, `10` or `0.05`, in percent; what comes of it are hundredths of one."""
+
+    def to_python(self, value: Any) -> Any:
+        text = str(value or "").strip()
+        bps = minor_of(text, "CNY")  # two places, as a share has
+        if text and (bps is None or bps > BPS):
+            raise forms.ValidationError(_("A share in percent, such as 10 or 0.05."))
+        return bps
+
+
+def percent(bps: int) -> str:
+    """The other way round: 5 → 0.05, 1000 → 10"""
+    return plain(Money(bps)).rstrip("0").removesuffix(".")
 
 
 def new_token() -> str:

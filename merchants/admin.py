@@ -7,6 +7,7 @@ from merchants.models import (
     ApiKey,
     Change,
     Event,
+    LatePolicy,
     Merchant,
     MerchantCheck,
     MerchantEvent,
@@ -52,6 +53,12 @@ class ServiceAdmin(ReadOnlyAdmin):
     @admin.display(description="ceiling", ordering="ceiling_minor")
     def ceiling(self, row: Service) -> str:
         return minor(row.ceiling_minor, row.currency)
+
+
+@admin.register(LatePolicy)
+class LatePolicyAdmin(ReadOnlyAdmin):
+    list_display = ["version", "effective_from", "terms", "reason", "by", "at"]
+    ordering = ["-version"]
 
 
 @admin.register(ApiKey)

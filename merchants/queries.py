@@ -1,14 +1,25 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, Subquery
 
-from kernel.prepared import Reading
+from kernel.prepared import Given, Reading
 from kernel.refusal import NotFound
+from kernel.versions import in_force
 from merchants import rules
-from merchants.models import ApiKey, Event, Merchant, MerchantCheck, Service, WebhookDelivery, WebhookEndpoint
+from merchants.models import (
+    ApiKey,
+    Event,
+    LatePolicy,
+    Merchant,
+    MerchantCheck,
+    Service,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from merchants.models.events import EventQuerySet
 
 _KEY = Reading(
@@ -46,6 +57,22 @@ def service_of(merchant_id: UUID, service_id: UUID) -> Service:
 def services_of(merchant_id: UUID) -> QuerySet[Service]:
     """What the merchant offers."""
     return Service.objects.filter(merchant_id=merchant_id)
+
+
+def late_bounds(at: datetime) -> rules.LateBounds:
+    """What services may say of debts that are late, at this moment."""
+    return rules.LateBounds.read(in_force(LatePolicy, at=at).terms)
+
+
+def late_bounds_then(at: Given) -> Subquery:
+    """The same as plain terms, read with something else at a moment that is given later."""
+    counting = LatePolicy.objects.filter(Q(effective_from__lte=at) | Q(version=1))
+    return Subquery(counting.order_by("-version").values("terms")[:1])
+
+
+def late_columns(service: Service, plain: Mapping[str, Any]) -> dict[str, Any]:
+    """How an order of it begins under a policy's terms: of what both say the kinder, part by part."""
+    return rules.LateBounds.read(plain).kinder(service.late_terms).columns
 
 
 def checks_of(merchant_id: UUID) -> dict[str, bool]:

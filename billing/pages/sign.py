@@ -25,6 +25,8 @@ from kernel.clock import live_now
 from kernel.money import Money
 from kernel.refusal import NotFound, Refusal
 from merchants.models import Service
+from merchants.queries import late_bounds
+from merchants.rules import LateTerms
 
 GONE = 410
 #: What costs are shown on: a hundred, or an order of the highest amount there may be.
@@ -133,6 +135,7 @@ def _asked(visitor: Visitor, agreement: str) -> Agreement:
 def _terms(
     visitor: Visitor, agreement: Agreement, *, refusal: Refusal | None = None, status: int = 200
 ) -> HttpResponse:
+    late = late_bounds(visitor.at).kinder(agreement.service.late_terms)
     return visitor.show(
         "billing/sign.html",
         status=status,
@@ -142,7 +145,8 @@ def _terms(
         instruments=queries.instruments_of([visitor.person.id]).get(visitor.person.id, []),
         balance=queries.balance_of(visitor.person.id),
         closed=purse.closed_to(visitor.person.id),
-        costs=costs_of(agreement.service),
+        late=late,
+        costs=costs_of(agreement.service, late),
         host=returns.host_of(agreement),
         chosen=visitor.sent("instrument"),
         refusal=refusal,
@@ -157,10 +161,10 @@ def _opened(visitor: Visitor, agreement: Agreement) -> bool:
     return theirs.filter(state__in=[Agreement.State.ACTIVE, Agreement.State.CLOSING]).exists()
 
 
-def costs_of(service: Service) -> rules.Costs:
-    """What the service costs its person, on an example within its ceiling."""
+def costs_of(service: Service, late: LateTerms) -> rules.Costs:
+    """What an order of the service would cost its person, on an example within its ceiling."""
     example = Money(min(service.ceiling_minor, EXAMPLE_MINOR), service.currency)
-    return rules.Costs(example, service.late_fee_daily_bps, service.late_fee_cap_bps)
+    return rules.Costs(example, late.late_fee_daily_bps, late.late_fee_cap_bps)
 
 
 def _signed(visitor: Visitor, agreement: Agreement) -> HttpResponse:

@@ -15,10 +15,11 @@ from merchants import queries, services
 from merchants.access import MerchantView, NotAllowed, answer
 from merchants.models import Service
 from merchants.rules import Scope
+from merchants.rules.late import GRACE_HOURS_MAX
 
 Amount = Annotated[int, Meta(ge=1, le=MOST_MINOR, description="Minor units: 1234 is ¥12.34.")]
 Bps = Annotated[int, Meta(ge=0, lt=10_000, description="Hundredths of a percent.")]
-Hours = Annotated[int, Meta(ge=0, le=24 * 90)]
+Hours = Annotated[int, Meta(ge=0, le=GRACE_HOURS_MAX)]
 Score = Annotated[int, Meta(ge=0, le=950)]
 Name = Annotated[str, Meta(min_length=1, max_length=40)]
 PolicyName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,19}$(?!\n)", description="A retry policy there is.")]
@@ -38,7 +39,7 @@ class NewService(Wire):
     score_gate: Score = 0
     funding: Literal["on_collection", "advance"] = "on_collection"
     fee_bps: Bps = 60
-    grace_hours: Hours = 72
+    grace_hours: Hours | UnsetType = UNSET
     retry_policy: PolicyName = "standard"
     late_fee_daily_bps: Bps = 0
     late_fee_cap_bps: Bps = 0

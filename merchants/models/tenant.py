@@ -13,6 +13,7 @@ from kernel.models import History, Identified, Realm
 from kernel.money import BPS, MOST_MINOR
 from merchants import rules
 from merchants.rules.cutoff import CUTOFF_ZONE, RESERVE_DAYS_MAX
+from merchants.rules.late import STANDARD_GRACE, LateTerms
 
 
 class MerchantEvent(History):
@@ -183,7 +184,8 @@ class Service(Identified):
     #: Another fee for orders opened from that moment on, as two colleagues agreed; none where nothing is to change.
     next_fee_bps = models.PositiveSmallIntegerField(null=True, blank=True)
     next_fee_from = models.DateTimeField(null=True, blank=True)
-    grace = models.DurationField(default=timedelta(hours=72))
+    #: What is late and what that costs as the service asks for it. Its orders have what is kinder: this, or the policy.
+    grace = models.DurationField(default=STANDARD_GRACE)
     retry_policy = models.CharField(max_length=20, default="standard")
     late_fee_daily_bps = models.PositiveSmallIntegerField(default=0)
     late_fee_cap_bps = models.PositiveSmallIntegerField(default=0)
@@ -210,6 +212,11 @@ class Service(Identified):
     def realm(self) -> Realm:
         """By whose clock its terms count."""
         return self.merchant.realm
+
+    @property
+    def late_terms(self) -> LateTerms:
+        """As it asks for them."""
+        return LateTerms(self.grace, self.late_fee_daily_bps, self.late_fee_cap_bps)
 
     def fee_at(self, at: datetime) -> int:
         """What of an order opened at this moment is the platform's, in hundredths of a percent."""

@@ -1,6 +1,7 @@
-"""What a merchant's affairs go by: joining, keys and scopes, events, webhooks and where they may go. Pure."""
+"""What a merchant's affairs go by: joining, keys, late terms, events, webhooks and where they may go. Pure."""
 
 from merchants.rules.joining import CHECKS
 from merchants.rules.keys import ALL_SCOPES, LIVE_KEYS_MAX, Scope, digest, hint, new_secret
+from merchants.rules.late import LateBounds, LateTerms
 
-__all__ = ["ALL_SCOPES", "CHECKS", "LIVE_KEYS_MAX", "Scope", "digest", "hint", "new_secret"]
+__all__ = ["ALL_SCOPES", "CHECKS", "LIVE_KEYS_MAX", "LateBounds", "LateTerms", "Scope", "digest", "hint", "new_secret"]

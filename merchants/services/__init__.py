@@ -25,6 +25,7 @@ from merchants.services.joining import (
     resume_merchant,
     suspend_merchant,
 )
+from merchants.services.late import judge_late_terms
 from merchants.services.ping import Ping, ping_endpoint
 from merchants.services.redeliver import NobodyListens, redeliver_event, redeliver_failed
 from merchants.services.tenant import (
@@ -57,6 +58,7 @@ __all__ = [
     "deliver_due",
     "issue_key",
     "join_merchant",
+    "judge_late_terms",
     "limit_orders",
     "note_check",
     "offer_service",

@@ -18,6 +18,7 @@ from merchants import rules
 from merchants.models import ApiKey, Merchant, Service
 from merchants.refusals import MerchantNotActive
 from merchants.rules.joining import STANDARD_FEE_BPS
+from merchants.services.late import within_policy
 from merchants.services.record import note
 
 #: A key's last use is known to the hour.
@@ -94,13 +95,15 @@ def offer_service(merchant_id: UUID, terms: dict[str, Any], *, by: Actor, at: da
 
     Raises:
         UnknownPolicy: it is to be collected by a policy that there is not.
-        Invalid: a merchant sets its own fee, where money is real; nobody here has a limit in its currency.
+        Invalid: a merchant sets its own fee, where money is real; nobody here has a limit in its currency; whoever is
+            late would be worse off than the platform permits.
     """
     if terms.get("currency", "CNY") not in OFFERED:
         raise Invalid(errors=[FieldError("/currency", _("Nothing is offered in this currency here."))])
     own = by.kind in {"merchant", "member"} and terms.get("fee_bps", STANDARD_FEE_BPS) != STANDARD_FEE_BPS
     if own and Merchant.objects.filter(pk=merchant_id, realm_id=LIVE).exists():
         raise Invalid(errors=[FieldError("/fee_bps", _("The platform sets the fee in live mode: leave it out."))])
+    terms = within_policy(terms, at=at)
     with _a_known_policy():
         service = Service.objects.create(merchant_id=merchant_id, created_at=at, **terms)
     note(merchant_id, "service_offered", service.id, by=by, at=at, **terms)
@@ -113,11 +116,12 @@ def change_service(merchant_id: UUID, service_id: UUID, terms: dict[str, Any], *
 
     Raises:
         NotFound: missing, or another merchant's.
-        UnknownPolicy: as offering it says.
+        UnknownPolicy, Invalid: as offering it says. What stays as it was is not looked at again.
     """
     service = Service.objects.select_for_update(no_key=True).filter(merchant_id=merchant_id, pk=service_id).first()
     if service is None:
         raise NotFound
+    terms = within_policy(terms, before=service, at=at)
     for name, value in terms.items():
         setattr(service, name, value)
     with _a_known_policy():

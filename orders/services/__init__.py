@@ -21,6 +21,7 @@ from orders.services.ease import ease, grant_ease, refuse_ease
 from orders.services.easepolicy import foresee_ease, judge_ease
 from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
 from orders.services.judge import decide_objection, decide_report
+from orders.services.latepolicy import foresee_late_terms
 from orders.services.lose import losable, write_off
 from orders.services.pause import pause_order, resume_order
 from orders.services.refund import (
@@ -72,6 +73,7 @@ __all__ = [
     "ease",
     "expire_unconfirmed",
     "foresee_ease",
+    "foresee_late_terms",
     "forgive_refunded",
     "give_back",
     "go_on_after_refund",

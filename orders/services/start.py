@@ -1,7 +1,7 @@
 """An order begins: asked for by the merchant, assessed, held, and where the service wants it confirmed."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -22,6 +22,7 @@ from kernel.sweeps import Sweep
 from kernel.together import write
 from kernel.transactions import joined
 from merchants.models import Service
+from merchants.queries import late_bounds_then, late_columns
 from merchants.refusals import MerchantNotActive
 from orders import rules
 from orders.models import Order
@@ -41,12 +42,13 @@ from orders.services.tell import news_of, tell
 DECLINED = "declined by the person"
 
 
-#: Who would owe, with everything an assessment looks at, and whether the number names an order already.
+#: Who would owe, with everything an assessment looks at; whether the number names an order already; late terms then.
 _BEFORE = Reading(
     lambda agreement, merchant, number, at: (
         standings.with_standing(at)
         .filter(pk=agreement)
         .annotate(again=Exists(Order.objects.filter(merchant_id=merchant, out_order_no=number)))
+        .annotate(late=late_bounds_then(at))
     ),
     ["uuid", "uuid", "text", "timestamptz"],
 )
@@ -116,7 +118,7 @@ def open_order(merchant_id: UUID, wish: Wish, *, by: Actor, at: datetime) -> Ope
         raise MerchantNotActive
     if agreement.state != Agreement.State.ACTIVE or agreement.service.state != Service.State.ACTIVE:
         raise AgreementNotActive
-    order = _order_of(agreement, wish, at=at)
+    order = _order_of(agreement, wish, found[0].late, at=at)
     decision = _decided(standing, order, at=at)
     if not decision.approved:
         return Opening(None, decision)
@@ -206,7 +208,7 @@ def _queue_for_number(merchant_id: UUID, out_order_no: str) -> None:
     write("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(name, "big", signed=True)])
 
 
-def _order_of(agreement: Agreement, wish: Wish, *, at: datetime) -> Order:
+def _order_of(agreement: Agreement, wish: Wish, late: Mapping[str, Any], *, at: datetime) -> Order:
     service = agreement.service
     if wish.currency != service.currency:
         raise CurrencyMismatch(f"The service is offered in {service.currency}.")
@@ -226,9 +228,7 @@ def _order_of(agreement: Agreement, wish: Wish, *, at: datetime) -> Order:
         mode=service.mode,
         funding=service.funding,
         fee_bps=service.fee_at(at),
-        grace=service.grace,
-        late_fee_daily_bps=service.late_fee_daily_bps,
-        late_fee_cap_bps=service.late_fee_cap_bps,
+        **late_columns(service, late),
         title=wish.title,
         currency=wish.currency,
         amount_minor=amount,

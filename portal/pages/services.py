@@ -89,7 +89,10 @@ class ChangedService(Terms):
 @require_safe
 @page("services")
 def services(staff: Staff) -> HttpResponse:
-    return staff.show("portal/services.html", rows=merchants.services_of(staff.merchant.id).order_by("-pk"))
+    """Each with what counts for its orders from now on when they are late: what it says, or the platform's policy."""
+    bounds = merchants.late_bounds(staff.at)
+    found = merchants.services_of(staff.merchant.id).order_by("-pk")
+    return staff.show("portal/services.html", rows=[(row, bounds.kinder(row.late_terms)) for row in found])
 
 
 @_FORM

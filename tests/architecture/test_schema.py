@@ -25,6 +25,7 @@ HOUSE |= {
     "billing.DisputePolicy",
     "billing.RetryPolicy",
     "billing.ReturnPolicy",
+    "merchants.LatePolicy",
     "orders.EasePolicy",
     "credit.LimitPolicy",
 }

@@ -1,5 +1,7 @@
 """Opening a service on its page: the terms, the real-name step, yes or no, and the way back to the merchant."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 
@@ -13,6 +15,7 @@ from credit.returns import way_back
 from kernel.models import LIVE
 from merchants import services as merchants
 from tests.conftest import BY, NOON, Shop, someone
+from tests.late import permit
 from tests.visiting import it_is, visiting, words
 
 SHOP = "https://shop.example/done?cart=7&state=evil#top"
@@ -64,6 +67,19 @@ def test_late_fees_are_named_where_there_are_some(power_bank: Shop, ada: Person)
         "例如 ¥99.00 未付：逾期 30 天为 ¥1.48，无论多久不超过 ¥9.90。",
     ):
         assert shown in page, shown
+
+
+def test_what_would_really_be_charged_is_named_where_the_house_permits_less(power_bank: Shop, ada: Person) -> None:
+    terms = {"grace": timedelta(), "late_fee_daily_bps": 100, "late_fee_cap_bps": 2000}
+    merchants.change_service(power_bank.merchant.id, power_bank.service.id, terms, by=BY, at=NOON)
+    path = f"/sign/{asked(power_bank).public_id}"
+    permit(NOON - timedelta(days=400), grace_hours_least=120, daily_bps_most=5, cap_bps_most=1000)
+    page = words(visiting(ada).get(path))
+    for shown in ("应付时间后 5天", "每日按未付金额的 0.05% 计收，合计最高 10%", "逾期期间的年化成本 18.25%"):
+        assert shown in page, shown
+    permit(NOON - timedelta(days=400), daily_bps_most=0)
+    page = words(visiting(ada).get(path))
+    assert "没有需要计算的费用" in page
 
 
 def test_a_person_opens_the_service_and_goes_back(power_bank: Shop, ada: Person) -> None:

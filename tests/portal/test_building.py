@@ -9,11 +9,13 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Person
 from kernel.models import Realm
+from merchants import services as merchants
 from merchants.models import ApiKey, Change, Service, WebhookDelivery, WebhookEndpoint
 from merchants.queries import caller_of
 from orders.models import Order
 from tests.api import Api
-from tests.conftest import NOON, completed, someone, state_of, yuan
+from tests.conftest import BY, NOON, completed, someone, state_of, yuan
+from tests.late import permit
 from tests.portal.conftest import Company
 from tests.portal.world import HOOK
 from tests.visiting import token_on, words
@@ -40,6 +42,20 @@ def test_a_service_is_added_changed_and_paused(firm: Company) -> None:
     assert answer.status_code == 302
     made.refresh_from_db()
     assert (made.name, made.ceiling_minor, made.state, made.confirmation) == ("大伞", 3900, "paused", False)
+
+
+def test_where_the_platform_permits_less_than_a_service_asks_for_its_row_says_so(firm: Company) -> None:
+    client, page = firm.browser("viewer"), f"{firm.at('test')}services/"
+    shop, terms = firm.shop, {"grace": timedelta(), "late_fee_daily_bps": 100, "late_fee_cap_bps": 2000}
+    assert "3天后逾期。 无逾期费。" in words(client.get(page))
+    merchants.change_service(shop.merchant.id, shop.service.id, terms, by=BY, at=NOON)
+    plain = words(client.get(page))
+    assert "到期未付即逾期。 逾期费每日 1%，合计最高 20%。" in plain
+    assert "按平台规则" not in plain
+    permit(NOON - timedelta(days=400), grace_hours_least=24, daily_bps_most=5)
+    bounded = words(client.get(page))
+    assert "1天后逾期。 逾期费每日 0.05%，合计最高 20%。 此处按平台规则执行。服务自身设定：" in bounded
+    assert "到期未付即逾期。 逾期费每日 1%，合计最高 20%。" in bounded
 
 
 def test_a_key_is_made_exchanged_and_revoked(firm: Company) -> None:

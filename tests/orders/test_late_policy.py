@@ -1,0 +1,162 @@
+"""Under which late terms an order begins, and what another policy would have changed of that."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from billing.services.deduct import deduct_due
+from kernel.money import Money
+from merchants import services as merchants
+from merchants.rules import LateBounds
+from orders import services as orders
+from orders.models import Order
+from orders.services import latepolicy
+from tests.conftest import BY, NOON, Shop, fresh, make_shop, opened, ordered, someone
+from tests.late import FIRST, permit
+from tests.stillness import nothing_moves
+
+A_DAY = timedelta(days=1)
+#: Overdue at once; a percent a day, a fifth at most.
+HARSH: dict[str, Any] = {"grace": timedelta(), "late_fee_daily_bps": 100, "late_fee_cap_bps": 2000}
+
+
+@pytest.fixture
+def harsh(db: None, monkeypatch: pytest.MonkeyPatch) -> Shop:
+    shop = make_shop("严格", ceiling_minor=20_000, **HARSH)
+    monkeypatch.setattr(latepolicy, "LIVE", shop.realm_id)
+    return shop
+
+
+def terms_of(order: Order) -> tuple[timedelta, int, int]:
+    return order.grace, order.late_fee_daily_bps, order.late_fee_cap_bps
+
+
+def late(shop: Shop, minor: int, *, days: int) -> Order:
+    """It ended at noon, could not be collected, and so many days have passed since."""
+    order = ordered(shop, opened(shop, someone(shop, "no_funds")), currency=shop.service.currency)
+    orders.complete_order(order.id, orders.Final(total=minor), by=BY, at=NOON)
+    deduct_due(shop.realm_id, at=NOON)
+    for hours in range(0, days * 24 + 1, 6):
+        orders.mark_overdue(shop.realm_id, at=NOON + timedelta(hours=hours), limit=99)
+        orders.close_days(shop.realm_id, at=NOON + timedelta(hours=hours), limit=99)
+    return order
+
+
+def fee_of(order: Order) -> int:
+    return sum(order.obligations.filter(kind="late_fee").values_list("amount_minor", flat=True))
+
+
+def test_an_order_begins_under_what_is_kinder_and_what_is_open_stays_as_it_began(harsh: Shop) -> None:
+    person = someone(harsh)
+    agreement = opened(harsh, person)
+    before = ordered(harsh, agreement, ceiling=600)
+    permit(NOON, grace_hours_least=96, daily_bps_most=50, cap_bps_most=3000)
+    permit(NOON + A_DAY, grace_hours_least=24, daily_bps_most=0)
+    eve = ordered(harsh, agreement, ceiling=600, at=NOON - timedelta(seconds=1))
+    during = ordered(harsh, agreement, ceiling=600, at=NOON)
+    after = ordered(harsh, agreement, ceiling=600, at=NOON + A_DAY)
+    assert terms_of(before) == terms_of(eve) == (timedelta(), 100, 2000)
+    assert terms_of(during) == (timedelta(hours=96), 50, 2000)
+    assert terms_of(after) == (timedelta(hours=24), 0, 2000)
+    assert terms_of(fresh(before.id)) == (timedelta(), 100, 2000)
+    done = orders.complete_order(during.id, orders.Final(total=600), by=BY, at=NOON + A_DAY)
+    assert done.obligations.get().overdue_from == NOON + A_DAY + timedelta(hours=96)
+
+
+def test_an_older_version_comes_back(harsh: Shop) -> None:
+    permit(NOON, daily_bps_most=0)
+    permit(NOON, **FIRST)
+    assert terms_of(ordered(harsh, opened(harsh, someone(harsh)))) == (timedelta(), 100, 2000)
+
+
+def test_what_waits_for_its_person_keeps_the_terms_it_was_asked_under(db: None) -> None:
+    shop = make_shop("小店", mode="fixed", confirmation=True, **HARSH)
+    agreement = opened(shop, someone(shop))
+    wish = orders.Wish(agreement_id=agreement.id, out_order_no="1", title="x", currency="CNY", amount=100)
+    waiting = orders.open_order(shop.merchant.id, wish, by=BY, at=NOON).order
+    assert waiting is not None
+    permit(NOON, daily_bps_most=0)
+    confirmed = orders.confirm_order(waiting.id, by=BY, at=NOON).order
+    assert confirmed is not None
+    assert terms_of(confirmed) == (timedelta(), 100, 2000)
+
+
+def test_the_policy_is_read_with_what_is_read_anyway(harsh: Shop) -> None:
+    agreement = opened(harsh, someone(harsh))
+    ordered(harsh, agreement, ceiling=600)
+    permit(NOON, daily_bps_most=7)
+    with CaptureQueriesContext(connection) as sent:
+        order = ordered(harsh, agreement, ceiling=600)
+    assert order.late_fee_daily_bps == 7
+    asked = [query["sql"] for query in sent.captured_queries if "latepolicy" in query["sql"].lower()]
+    assert not asked, "it has no statement of its own"
+
+
+@pytest.mark.parametrize(
+    ("days", "bounds", "less"),
+    [
+        (7, FIRST, 0),
+        (7, {"daily_bps_most": 50}, 350),  # half of a yuan a day, at seven midnights
+        (7, {"grace_hours_least": 48}, 200),  # two of them were grace
+        (7, {"grace_hours_least": 49, "daily_bps_most": 50}, 450),
+        (7, {"cap_bps_most": 300}, 400),
+        (7, {"cap_bps_most": 700}, 0),
+        (7, {"grace_hours_least": 24 * 90}, 700),
+        (7, {"daily_bps_most": 0}, 700),
+        (7, {"cap_bps_most": 0}, 700),
+        (30, {"daily_bps_most": 50}, 500),  # the cap had stopped it after twenty
+        (30, {"daily_bps_most": 10, "cap_bps_most": 200}, 1800),
+        (30, {"grace_hours_least": 240}, 0),
+        (45, {"daily_bps_most": 50}, 0),  # by then half of it comes to the cap too
+    ],
+)
+def test_what_would_not_have_been_due_is_what_a_twin_under_the_new_terms_was_spared(
+    harsh: Shop, days: int, bounds: dict[str, int], less: int
+) -> None:
+    order = late(harsh, 10_000, days=days)
+    asked = LateBounds.read(FIRST | bounds)
+    with nothing_moves():
+        seen = orders.foresee_late_terms(asked, at=NOON)
+    changed = asked.kinder(harsh.service.late_terms) != harsh.service.late_terms
+    assert (seen.services, seen.asking, seen.orders, seen.kinder) == (1, int(changed), 1, int(changed))
+    assert list(seen.fees) == ([(Money(fee_of(order)), Money(less))] if changed else [])
+
+    permit(NOON, **bounds)
+    assert fee_of(order) - fee_of(late(harsh, 10_000, days=days)) == less
+
+
+def test_sums_are_those_of_plain_arithmetic_in_each_currency(harsh: Shop) -> None:
+    yen = {"name": "箱", "currency": "JPY", "mode": "dynamic", "ceiling_minor": 60_000}
+    abroad = replace(harsh, service=merchants.offer_service(harsh.merchant.id, yen | HARSH, by=BY, at=NOON))
+    kind = replace(harsh, service=merchants.offer_service(harsh.merchant.id, yen | {"name": "伞"}, by=BY, at=NOON))
+    amounts = {harsh: (1, 99, 101, 12_345), abroad: (3_333, 59_999), kind: (500,)}
+    for shop, each in amounts.items():
+        for minor in each:
+            late(shop, minor, days=9)
+    seen = orders.foresee_late_terms(LateBounds(48, 30, 100), at=NOON)
+    assert (seen.services, seen.asking, seen.orders, seen.kinder) == (3, 2, 7, 6)
+    for (fee, less), minors in zip(seen.fees, (amounts[harsh], amounts[abroad]), strict=True):
+        was = [minor * 100 * 9 // 10_000 for minor in minors]
+        would = [min(minor * 30 * 7 // 10_000, (minor * 100 + 5_000) // 10_000) for minor in minors]
+        assert (fee.minor, less.minor) == (sum(was), sum(was) - sum(would))
+    assert [fee.currency for fee, _less in seen.fees] == ["CNY", "JPY"]
+
+
+def test_only_what_is_live_and_lately_opened_is_looked_at_and_never_too_much_of_it(
+    harsh: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late(make_shop("别处", ceiling_minor=20_000, **HARSH), 10_000, days=4)
+    for minor in (10_000, 20_000):
+        late(harsh, minor, days=4)
+    none = LateBounds(0, 0, 0)
+    assert orders.foresee_late_terms(none, at=NOON).fees == [(Money(1_200), Money(1_200))]
+    assert orders.foresee_late_terms(none, at=NOON + timedelta(days=30)).orders == 2
+    old = orders.foresee_late_terms(none, at=NOON + timedelta(days=30, seconds=1))
+    assert (old.services, old.asking, old.orders, old.kinder, list(old.fees)) == (1, 1, 0, 0, [])
+    monkeypatch.setattr(latepolicy, "SAMPLE_MAX", 1)
+    seen = orders.foresee_late_terms(none, at=NOON)
+    assert (seen.orders, list(seen.fees)) == (1, [(Money(800), Money(800))])
