@@ -32,7 +32,7 @@ FIELDS = {
     "late_fee_daily_bps": "Late fee a day, in hundredths of a percent of what is owed; 0 is none. Policy bounds it.",
     "late_fee_cap_bps": "The most late fees may come to, in hundredths of a percent of the amount.",
     "ServiceOut.late_fee_daily_bps": "Late fee a day, as you set it. New orders have the policy's where that is less.",
-    "ServiceOut.late_fee_cap_bps": "The most of late fees, as you set it. New orders have the policy's where that is less.",
+    "ServiceOut.late_fee_cap_bps": "The most of late fees, as you set it. New orders have the policy's if less.",
     # disputes
     "orders": "The orders of yours it is about.",
     "bearer": "Who bears it if it is lost, and when it is: `person`, `merchant` or `platform`.",

@@ -106,6 +106,7 @@ def work_waits(story: Story) -> dict[str, str]:
         "help": "/ops/help/",
         "concern": f"/ops/help/{report.public_id}",
         "lower": f"/ops/do/{report.public_id}/lower",
+        "late": "/ops/late/",
         "ease": "/ops/ease/",
         "bearers": "/ops/bearers/",
         "ahead": "/ops/returns/",
@@ -147,6 +148,12 @@ def test_a_supervisor_at_every_desk(eye_with: Callable[..., Eye], story: Story, 
         if name != "order":  # the admin's own page; ours is a row of links on it
             looks(eye, name)
     publishes_a_policy(eye)
+    eye.go("/ops/late/")
+    page.locator("[name=grace_hours_least]").fill("48")
+    page.locator("[name=daily_bps_most]").fill("0.05")
+    page.locator("[name=note]").fill("法定上限自本月起为每日万分之五")
+    page.locator("[name=step][value=look]").click()
+    looks(eye, "late-seen")
     eye.go("/ops/words/debit_failed/zh-hans")
     page.locator("[name=step][value=preview]").click()
     looks(eye, "words-seen")

@@ -17,6 +17,7 @@ from portal.models import Member
 from portal.services import team
 from tests.browser.conftest import IN_ALL, Eye, offer
 from tests.conftest import BY, NOON, Shop, completed, make_shop, opened, ordered, someone, yuan
+from tests.late import permit
 from tests.portal.conftest import PASSWORD, digits
 from tests.settlement.bench import day_ends
 
@@ -65,6 +66,9 @@ def test_every_page_reads_well(
         act(shop.realm_id, at=NOON + timedelta(days=20))
     account = Account(holder="来电科技有限公司", bank="招商银行上海分行", number="6222021234567890")
     ask_payout_account(shop.merchant.id, account, by=BY, at=NOON)
+    harsh = {"grace": timedelta(), "late_fee_daily_bps": 100, "late_fee_cap_bps": 2000}
+    offer(shop.merchant, "相机租赁", mode="dynamic", ceiling_minor=500_00, **harsh)
+    permit(grace_hours_least=48, daily_bps_most=5, cap_bps_most=1000)
     eye, base = eye_with(look), f"/merchant/{shop.merchant.public_id}/"
     eye.go("/merchant/sign-in/")
     eye.sees("50-merchant-sign-in")
