@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet, Subquery
+from django.db.models import QuerySet
 
-from kernel.prepared import Given, Reading
+from kernel.prepared import Reading
 from kernel.refusal import NotFound
 from kernel.versions import in_force
 from merchants import rules
@@ -62,12 +62,6 @@ def services_of(merchant_id: UUID) -> QuerySet[Service]:
 def late_bounds(at: datetime) -> rules.LateBounds:
     """What services may say of debts that are late, at this moment."""
     return rules.LateBounds.read(in_force(LatePolicy, at=at).terms)
-
-
-def late_bounds_then(at: Given) -> Subquery:
-    """The same as plain terms, read with something else at a moment that is given later."""
-    counting = LatePolicy.objects.filter(Q(effective_from__lte=at) | Q(version=1))
-    return Subquery(counting.order_by("-version").values("terms")[:1])
 
 
 def late_columns(service: Service, plain: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,8 +21,9 @@ from kernel.refusal import FieldError, NotFound
 from kernel.sweeps import Sweep
 from kernel.together import write
 from kernel.transactions import joined
-from merchants.models import Service
-from merchants.queries import late_bounds_then, late_columns
+from kernel.versions import said_at
+from merchants.models import LatePolicy, Service
+from merchants.queries import late_columns
 from merchants.refusals import MerchantNotActive
 from orders import rules
 from orders.models import Order
@@ -41,14 +42,13 @@ from orders.services.tell import news_of, tell
 #: What a merchant hears when the person said no.
 DECLINED = "declined by the person"
 
-
 #: Who would owe, with everything an assessment looks at; whether the number names an order already; late terms then.
 _BEFORE = Reading(
     lambda agreement, merchant, number, at: (
         standings.with_standing(at)
         .filter(pk=agreement)
         .annotate(again=Exists(Order.objects.filter(merchant_id=merchant, out_order_no=number)))
-        .annotate(late=late_bounds_then(at))
+        .annotate(late=said_at(LatePolicy, at))
     ),
     ["uuid", "uuid", "text", "timestamptz"],
 )
@@ -118,7 +118,7 @@ def open_order(merchant_id: UUID, wish: Wish, *, by: Actor, at: datetime) -> Ope
         raise MerchantNotActive
     if agreement.state != Agreement.State.ACTIVE or agreement.service.state != Service.State.ACTIVE:
         raise AgreementNotActive
-    order = _order_of(agreement, wish, found[0].late, at=at)
+    order = _order_of(agreement, wish, found[0].late["terms"], at=at)
     decision = _decided(standing, order, at=at)
     if not decision.approved:
         return Opening(None, decision)
