@@ -111,7 +111,7 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
     if before not in (Order.State.CREATED, Order.State.OPEN, Order.State.COMPLETED, Order.State.OVERDUE):
         raise OrderState(f"The order is {before}.")
     every = _untouched(order)
-    obligations = _principal(every)
+    obligations = _still_owed(every)
     delta = change_for(order)
     if before == Order.State.OPEN:
         delta.held_minor, delta.open_orders = -order.ceiling_minor, -1
@@ -135,8 +135,7 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
     """After completion the merchant asks for less. The same total again changes nothing.
 
     Raises:
-        NotFound: there is no such order.
-        OrderState: it is not completed or overdue.
+        NotFound, OrderState: there is no such order; it is not completed or overdue.
         TotalRaised: it would be more than now.
         AlreadyCollected, WrittenOff: less than was taken already; it was given up as lost.
         DeductionInFlight: money may be on its way.
@@ -174,9 +173,8 @@ def mark_paid(order_id: UUID, paid_at: datetime, reference: str, *, by: Actor, a
     Raises:
         NotFound: there is no such order.
         OrderState: it is not completed or overdue.
-        AlreadyCollected: we took money for it.
+        AlreadyCollected, WrittenOff: we took money for it; it was given up as lost.
         DeductionInFlight: money may be on its way.
-        WrittenOff: it was given up as lost.
         TimesInvalid: paid in the future.
     """
     order = Order.objects.locked(order_id)
@@ -188,7 +186,7 @@ def mark_paid(order_id: UUID, paid_at: datetime, reference: str, *, by: Actor, a
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
         raise AlreadyCollected if order.state == Order.State.DEDUCTED else OrderState(f"The order is {order.state}.")
     every = _untouched(order)
-    obligations = _principal(every)
+    obligations = _still_owed(every)
     owed = sum(obligation.owed.minor for obligation in obligations)
     for obligation in obligations:
         obligation.finish()
@@ -265,6 +263,11 @@ def _untouched(order: Order) -> list[Obligation]:
 def _principal(rows: list[Obligation]) -> list[Obligation]:
     """What was bought, without the late fees beside it."""
     return [row for row in rows if row.kind == Obligation.Kind.PRINCIPAL]
+
+
+def _still_owed(rows: list[Obligation]) -> list[Obligation]:
+    """Of that, what has not ended yet: a part of a plan is waived where the total came down by all of it."""
+    return [row for row in _principal(rows) if row.state in Obligation.OWED]
 
 
 def _waive(obligations: list[Obligation], *, by: Actor, at: datetime) -> None:

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.channels import bank
+from billing.channels.bank import Behaviour
 from billing.services.deduct import deduct_due
 from billing.services.pay import collect_now, pay_all, pay_now
+from billing.services.refund import Asked, refund_order
 from credit.models import Profile
 from credit.rules import Reason
 from kernel.actor import Actor
@@ -251,3 +254,33 @@ def test_what_other_terms_would_change_is_told_beforehand(power_bank: Shop, monk
     assert (same.people, same.gain, same.lose, same.others, same.then) == (3, 0, 0, 0, same.now)
     assert (none.then, none.lose) == (0, same.now)
     assert (more.then, more.gain) == (3, 3 - same.now)
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "paid elsewhere", "less still", "nothing", "paid", "refunded", "late"])
+def test_a_plan_whose_last_part_fell_away_ends_in_every_way_there_is(power_bank: Shop, ends: str) -> None:
+    """The merchant asks for less than the other parts come to, so that the last one is waived; and then ..."""
+    order = completed(power_bank, someone(power_bank), yuan("9"))
+    eased(order)
+    orders.lower_total(order.id, 600, "x", by=BY, at=NOON)
+    assert sorted(state for _minor, _due, state in parts_of(order)) == ["pending", "pending", "waived"]
+    if ends == "cancelled":
+        orders.cancel_order(order.id, "x", by=BY, at=NOON)
+    elif ends == "paid elsewhere":
+        orders.mark_paid(order.id, NOON, "till", by=BY, at=NOON)
+    elif ends in {"less still", "nothing"}:
+        orders.lower_total(order.id, 200 if ends == "less still" else 0, "y", by=BY, at=NOON)
+    elif ends == "paid":
+        pay_now(order.id, amount_minor=600, by=BY, at=NOON)
+    elif ends == "refunded":
+        refund_order(order.id, Asked(amount_minor=250, reason="x"), by=BY, at=NOON)
+    else:
+        bank.change_account(order.person.instruments.get(channel="sandbox").token, Behaviour.NO_FUNDS)
+        deduct_due(power_bank.realm_id, at=NOON + 30 * DAY)
+        orders.mark_overdue(power_bank.realm_id, at=NOON + 40 * DAY, limit=9)
+        orders.write_off(order.id, "x", by=STAFF, at=NOON + 41 * DAY)
+    deduct_due(power_bank.realm_id, at=NOON + 90 * DAY)
+    came_to = {"cancelled": "cancelled", "late": "overdue"}.get(ends, "deducted")
+    left = {"less still": 200, "paid": 600, "refunded": 350}.get(ends, 0)
+    assert (state_of(order), sum(money.minor for money in taken_from(order.person))) == (came_to, left)
+    owed = {"late": 300}.get(ends, 0)  # what is not due yet; the other part is a loss
+    assert Profile.objects.get(pk=order.person_id).outstanding_minor == owed
