@@ -109,11 +109,15 @@ def around_link(body: str) -> tuple[str, str]:
     return parts[0], parts[1] if len(parts) > 1 else ""
 
 
+def _visible(c: str) -> str:
+    if c == _JOINER or not unicodedata.category(c).startswith("C"):
+        return c
+    return " " if c.isspace() else ""
+
+
 def plain(text: str) -> str:
     """One line of visible text: no control characters, nothing that turns the direction of what follows, no end."""
-    seen = "".join(
-        c if c == _JOINER or not unicodedata.category(c).startswith("C") else " " if c.isspace() else "" for c in text
-    )
+    seen = text if text.isprintable() else "".join(map(_visible, text))
     line = " ".join(seen.split())
     return line if len(line) <= VALUE_LENGTH_MAX else line[: VALUE_LENGTH_MAX - 1] + "…"
 

@@ -72,7 +72,7 @@ def receive(payments: Sequence[Payment], *, by: Actor, at: datetime) -> list[Ord
     ends = {order: less_owed(order, siblings[order.id], at=at) for order in orders.values()}
     deltas += [delta for delta in ends.values() if delta is not None]
     done = [order for order in ends if order.state == Order.State.DEDUCTED]
-    caught = [order for order, delta in ends.items() if delta is not None and order not in done]
+    caught = [order for order, delta in ends.items() if delta is not None and order.state != Order.State.DEDUCTED]
     record_all(done, "deducted", by=by, at=at)
     record_all(caught, "caught_up", by=by, at=at)
     news += [news_of(order, "order.deducted") for order in done]
