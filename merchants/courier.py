@@ -8,7 +8,6 @@ Everything together, from the first question to the last byte, takes at most ten
 import os
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,12 +26,14 @@ from urllib3.util.ssl_ import create_urllib3_context
 from kernel.transactions import in_transaction
 from merchants.rules.addresses import Policy, Target, target_of
 from merchants.rules.webhooks import Outcome, excerpt
+from merchants.watchman import Line, Watchman
 
 log = structlog.get_logger(__name__)
 BUDGET_SECONDS = 10.0
 ANSWER_MAX = 64 * 1024
 _CHUNK = 8 * 1024
 _ADDRESSES_MAX = 4
+_watchman = Watchman()
 
 
 class InsideTransactionError(RuntimeError):
@@ -73,22 +74,12 @@ class Deadline:
 
     @contextmanager
     def over(self, line: socket.socket) -> Iterator[None]:
-        """A timeout of a socket begins anew with every byte; this one does not."""
-        twin = socket.socket(fileno=os.dup(line.fileno()))
-        timer = threading.Timer(self.left, self._cut, (twin,))
-        timer.daemon = True
-        timer.start()
-        try:
+        """Whatever is sent over the line or comes back on it does so until then."""
+        with socket.socket(fileno=os.dup(line.fileno())) as twin, _watchman.over(Line(self.until, twin, self._cut)):
             yield
-        finally:
-            timer.cancel()
-            timer.join()
-            twin.close()
 
-    def _cut(self, line: socket.socket) -> None:
+    def _cut(self) -> None:
         self.cut = True
-        with suppress(OSError):
-            line.shutdown(socket.SHUT_RDWR)
 
 
 def policy() -> Policy:

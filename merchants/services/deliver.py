@@ -19,6 +19,7 @@ from django.db import connection, transaction
 
 from kernel.actor import Actor
 from kernel.clock import live_now
+from kernel.prepared import Reading
 from kernel.transactions import in_transaction
 from kernel.writes import insert_all, update_all
 from merchants import courier
@@ -41,6 +42,18 @@ BY = Actor.system("webhooks")
 _OVERDUE_SECONDS = courier.BUDGET_SECONDS + 5
 MOVING = ["state", "reason", "next_at", "leased_until", "ended_at"]
 
+_TAKEN = Reading(
+    lambda keys: (
+        WebhookDelivery.objects.filter(pk__any=keys).select_related("event", "endpoint").order_by("next_at", "id")
+    ),
+    ["uuid[]"],
+)
+_ENDPOINTS = Reading(
+    lambda keys: WebhookEndpoint.objects.select_for_update(no_key=True).filter(pk__any=keys).order_by("pk"), ["uuid[]"]
+)
+_DELIVERIES = Reading(
+    lambda keys: WebhookDelivery.objects.select_for_update(no_key=True).filter(pk__any=keys).order_by("pk"), ["uuid[]"]
+)
 _TAKE_UP = """
 UPDATE merchants_webhookdelivery AS w SET tries = w.tries + 1, leased_until = now() + %(lease)s
 FROM (
@@ -182,9 +195,8 @@ def take_up(
     with connection.cursor() as cursor:
         cursor.execute(_TAKE_UP, asked)
         due = dict(cursor.fetchall())
-    rows = WebhookDelivery.objects.filter(pk__in=due).select_related("event", "endpoint").order_by("next_at", "id")
     going, over = [], []
-    for row in rows:
+    for row in _TAKEN.rows(list(due)):
         if row.endpoint.state != WebhookEndpoint.State.ENABLED:
             row.give_up(f"endpoint_{row.endpoint.state}", at=due[row.id])
             over.append(row)
@@ -226,13 +238,9 @@ def settle(outcomes: Sequence[tuple[Taken, rules.Outcome]]) -> None:
     """Write down what came back: each try is kept; what failed comes again later, or is given up and says why."""
     if not outcomes:
         return
-    keys = {taken.endpoint_id for taken, _ in outcomes}
-    locked = WebhookEndpoint.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=keys).order_by("pk")
-    endpoints = {endpoint.id: endpoint for endpoint in locked}
-    before = {endpoint.id: heard_of(endpoint) for endpoint in locked}
-    wanted = {taken.delivery_id for taken, _ in outcomes}
-    found = WebhookDelivery.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=wanted).order_by("pk")
-    rows = {row.id: row for row in found}
+    endpoints = {row.id: row for row in _ENDPOINTS.rows(list({taken.endpoint_id for taken, _ in outcomes}))}
+    before = {endpoint.id: heard_of(endpoint) for endpoint in endpoints.values()}
+    rows = {row.id: row for row in _DELIVERIES.rows([taken.delivery_id for taken, _ in outcomes])}
     insert_all([attempt_of(rows[taken.delivery_id], taken, outcome) for taken, outcome in outcomes])
     for taken, outcome in outcomes:
         _end(rows[taken.delivery_id], endpoints[taken.endpoint_id], taken, outcome)
