@@ -28,7 +28,7 @@ from billing.console import payouts as payout_desk
 from billing.console import policies as policy_desk
 from billing.console import returns as return_desk
 from billing.console import unknown as unknown_desk
-from billing.models import Case
+from billing.models import Case, Dispute
 from billing.pages import confirm as confirm_pages
 from billing.pages import ease as ease_pages
 from billing.pages import help as help_pages
@@ -50,6 +50,7 @@ from kernel.listing import WHOLE
 from ledger import console as book_desk
 from merchants.models import Merchant
 from office.console import deeds as deed_desk
+from office.console import dispute as whole_dispute
 from office.console import figures as figure_desk
 from office.console import files as file_desk
 from office.console import find as find_desk
@@ -59,6 +60,7 @@ from office.console import joining as join_desk
 from office.console import merchants as merchant_desk
 from office.console import order as whole_desk
 from office.console import own as own_desk
+from office.console import person as whole_person
 from office.console import proposals as proposal_desk
 from office.console import queues as queue_desk
 from office.console import reveal as reveal_desk
@@ -132,8 +134,10 @@ desk.SHELVES[:] = [
 ]
 WHOLE[Case] = "case_desk"
 WHOLE[Concern] = "concern_desk"
+WHOLE[Dispute] = "dispute_desk"
 WHOLE[Order] = "order_desk"
 WHOLE[Merchant] = "merchant_desk"
+WHOLE[Person] = "person_desk"
 desk.MASKED[Person] = "reveal", reveal_desk.REVEALERS
 desk.VERBS[:] = [
     *order_desk.VERBS,
@@ -161,6 +165,8 @@ CONSOLE: list[URLPattern] = [
     path("work/", console.work, name="work"),
     path("system/", console.whole, name="system"),
     path("order/<str:order>", whole_desk.order, name="order_desk"),
+    path("person/<str:person>", whole_person.person, name="person_desk"),
+    path("dispute/<str:dispute>", whole_dispute.dispute, name="dispute_desk"),
     path("find", find_desk.find, name="find"),
     path("figures/", figure_desk.overview, name="figures"),
     path("figures/rows", figure_desk.rows, name="figure_rows"),

@@ -28,7 +28,7 @@ from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.listing import COUNT_MAX, BoundedPaginator, Listed
 from kernel.models import LIVE
-from kernel.naming import name_all, spoken
+from kernel.naming import happened, name_all, spoken
 from kernel.rates import address_of
 from kernel.sheets import CSV, XLSX, csv_text, xlsx
 
@@ -290,4 +290,9 @@ class HistoryAdmin(ReadOnlyAdmin):
     list_display = ["subject", "seq", "kind", "source", "target", "by", "at"]
     list_select_related = ["subject"]
     search_fields = ["by__exact"]
+    also = ("happened",)
     ordering = ["-id"]
+
+    def happened(self, line: Any) -> object:
+        """What its kind says, in words."""
+        return happened(line)

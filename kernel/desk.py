@@ -60,6 +60,11 @@ class Colleague:
     def may(self, groups: tuple[str, ...]) -> bool:
         return belongs(self.user, groups)
 
+    def reads(self, model: type[Any]) -> bool:
+        """Whether they may look at the rows of this table."""
+        shown = admin.site._registry.get(model)  # noqa: SLF001  there is no public way to ask
+        return shown is not None and bool(shown.has_view_permission(self.request))
+
     def demand(self, groups: tuple[str, ...]) -> None:
         """Go no further unless they are in one of these groups.
 

@@ -23,9 +23,16 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at r
         return rows.order_by()[:COUNT_MAX].count() if isinstance(rows, QuerySet) else len(rows)
 
 
+def page_of(row: Any) -> str:
+    """Where all that belongs to the row is shown; of one that has no such page, its own."""
+    name = WHOLE.get(type(row))
+    if name is not None:
+        return reverse(name, args=[row.public_id])
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
 class Listed(ChangeList):
     """A list whose rows lead to the page that shows all of them, where there is one."""
 
     def url_for_result(self, result: Any) -> str:
-        name = WHOLE.get(type(result))
-        return reverse(name, args=[result.public_id]) if name else super().url_for_result(result)
+        return page_of(result) if type(result) in WHOLE else super().url_for_result(result)

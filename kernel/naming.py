@@ -5,7 +5,7 @@ contexts of its own, for `at` is a column here and something else in a sentence.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from operator import attrgetter
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.admin import ModelAdmin
 from django.db.models import Field
+from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import pgettext, pgettext_lazy
@@ -32,7 +33,9 @@ _LOOKS = {
     | {"checked", "closing", "queued"},
     "go": {"open", "created", "prepared", "paying"},
 }
-_SPOKEN = {"state", "kind", "stage", "outcome", "source"}
+_SPOKEN = {"state", "kind", "stage", "outcome", "source", "target"}
+#: What the lines of a life's history say has happened: of each table of such lines, by their kind. The office fills it.
+HAPPENED: dict[type, Mapping[str, str | Promise]] = {}
 _PLURALS = {"person": "people", "counted": "counted streams"}
 
 
@@ -63,6 +66,12 @@ def value(code: str, context: str = VALUE) -> str:
     return pgettext(context, key) if (context, key) in NAMED else code
 
 
+def happened(line: Any) -> str | Promise:
+    """What a line of history says has happened; one of a kind that nobody put into words stays as it is."""
+    kind: str = line.kind
+    return HAPPENED.get(type(line), {}).get(kind, kind)
+
+
 def column(name: str) -> str:
     """What a column is called, or a part of a row's data that bears a column's name."""
     key = name.replace("_", " ")
@@ -76,8 +85,10 @@ def spoken(shown: "ModelAdmin[Any]", name: str) -> str:
     if field is None or name not in _SPOKEN or (field.choices and name != "state"):
         return name
 
-    def said(row: Any) -> str:
+    def said(row: Any) -> str | Promise:
         code = getattr(row, name)
+        if name == "kind" and type(row) in HAPPENED:
+            return happened(row)
         return badge(code, row.get_state_display()) if name == "state" else value(code, getattr(shown, "speaks", VALUE))
 
     said.short_description = field.verbose_name  # type: ignore[attr-defined]

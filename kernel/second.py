@@ -11,12 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from django.http import QueryDict
-from django.urls import reverse
 
 from kernel import ids
 from kernel.actor import Actor
 from kernel.desk import Colleague, Done, Verb, VerbForm, Words
 from kernel.lifecycle import Lifecycle
+from kernel.listing import page_of
 from kernel.refusal import Busy, Invalid, NotFound
 from kernel.transactions import in_transaction
 
@@ -159,4 +159,4 @@ def back_of(verb: Verb, row: Any) -> str:
     """The page of what a verb is done to."""
     if verb.back is not None:
         return verb.back(row)
-    return reverse(f"admin:{verb.model._meta.app_label}_{verb.model._meta.model_name}_change", args=[row.pk])
+    return page_of(row)

@@ -2,10 +2,11 @@ from django.contrib import admin
 
 from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
 from kernel.templatetags.house import minor
-from office import wording
+from office import happened, wording
 from office.models import Counted, Handling, HandlingNote, Listing, ListingPiece, Proposal, ProposalEvent, Tally
 
 wording.name_them()
+happened.name_them()
 
 
 @admin.register(Tally)

@@ -12,6 +12,7 @@ from kernel.templatetags.house import money
 from office import debts, rules, tables
 from office.queries.figures import Look, Sums
 from office.tables import Cell, Panel, Row
+from office.wording import REASONS
 from portal.wording import FAILURES
 
 ORDER_KEYS = {
@@ -125,7 +126,10 @@ def refusals(sums: Sums) -> Panel:
         gettext_lazy("Why people were refused"),
         (gettext_lazy("Reason"), gettext_lazy("How often"), gettext_lazy("Of all refusals")),
         tuple(
-            Row(key, (tables.count(sums.all("refusal", key), "refusal", key), Cell(rules.percent(count, refused))))
+            Row(
+                str(REASONS.get(key, key)),
+                (tables.count(sums.all("refusal", key), "refusal", key), Cell(rules.percent(count, refused))),
+            )
             for key, count in sorted(zip(keys, counts, strict=True), key=lambda pair: -pair[1])
         ),
         says=gettext_lazy("A refusal may have several reasons."),

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.db.models import Q
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from billing.case_words import told_of
@@ -18,6 +17,7 @@ from billing.channels import TRIBUNALS
 from billing.models import Break, Case, Deduction, Dispute, Return
 from billing.rules import ASK_WAITS
 from kernel.desk import Words
+from kernel.listing import page_of
 from kernel.models import Identified
 from kernel.naming import value
 from kernel.templatetags.house import minor
@@ -53,18 +53,6 @@ class Queue:
     address: Callable[[Any], str]
     called: Callable[[str], Words] = str
     beside: tuple[str, ...] = ("realm",)
-
-
-def _row_page(row: Identified) -> str:
-    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
-
-
-def _concern_page(row: Identified) -> str:
-    return reverse("concern_desk", args=[row.public_id])
-
-
-def _case_page(row: Identified) -> str:
-    return reverse("case_desk", args=[row.public_id])
 
 
 def _deduction(row: Deduction) -> Words:
@@ -130,7 +118,7 @@ def _of_people(
         kind="category",
         called=_category,
         what=_concern,
-        address=_concern_page,
+        address=page_of,
         beside=("realm", "order", "merchant", "person"),
     )
 
@@ -150,7 +138,7 @@ QUEUES: dict[str, Queue] = {
             within=3 * _DAY,
             kind="channel",
             what=_deduction,
-            address=_row_page,
+            address=page_of,
         ),
         Queue(
             name="case",
@@ -165,7 +153,7 @@ QUEUES: dict[str, Queue] = {
             kind="kind",
             called=_case_kind,
             what=_case,
-            address=_case_page,
+            address=page_of,
             beside=("realm", "deduction", "refund_part", "payout"),
         ),
         Queue(
@@ -180,7 +168,7 @@ QUEUES: dict[str, Queue] = {
             kind="kind",
             called=value,
             what=_break,
-            address=_row_page,
+            address=page_of,
         ),
         Queue(
             name="dispute",
@@ -195,7 +183,7 @@ QUEUES: dict[str, Queue] = {
             kind="code",
             called=_dispute_code,
             what=_dispute,
-            address=_row_page,
+            address=page_of,
         ),
         Queue(
             name="return",
@@ -208,7 +196,7 @@ QUEUES: dict[str, Queue] = {
             within=_DAY,
             kind="state",
             what=_return,
-            address=_row_page,
+            address=page_of,
         ),
         _of_people(
             Concern.Kind.PROBLEM,
@@ -240,7 +228,7 @@ QUEUES: dict[str, Queue] = {
             within=2 * _DAY,
             kind="state",
             what=_endpoint,
-            address=_row_page,
+            address=page_of,
             beside=("realm", "merchant"),
         ),
     )

@@ -5,9 +5,12 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
+from django.utils.translation import gettext_lazy as _
+
 from credit.models import Decision
-from credit.rules import Facts
+from credit.rules import Facts, Reason
 from kernel import ids
+from kernel.desk import Words
 from kernel.money import Money
 from kernel.naming import HEARD, column, name_codes, name_parts, value
 from kernel.templatetags.house import money
@@ -18,6 +21,41 @@ SAID = ("taken", "declined", "lost", "absent", "closed", "sync", "query", "callb
 #: Parts that name a row, and what its public id begins with.
 ROWS = {"decision": Decision.prefix, "concern": Concern.prefix}
 _MINOR, _CODES = {"total", "amount"}, {"reason", "outcome", "bearer", "category", "source", "mode"}
+
+#: Why somebody was refused, and what moved a score.
+REASONS: dict[str, Words] = {
+    Reason.NOT_VERIFIED: _("Their real name is not confirmed"),
+    Reason.OVERDUE: _("Something of theirs is overdue"),
+    Reason.SCORE: _("The service asks for a higher score"),
+    Reason.LIMIT: _("It is more than is left of their limit"),
+    Reason.TOO_MANY_OPEN: _("Too many orders are under way"),
+    Reason.NO_CREDIT: _("With such a score there is no limit"),
+    Reason.FROZEN: _("Their credit is frozen"),
+    Reason.PLAN: _("They are paying by a plan"),
+}
+SCORE_MOVES: dict[str, Words] = {
+    "kept": _("A promise was kept"),
+    "breached": _("An order became overdue"),
+    "cleared": _("What was overdue is paid"),
+    "corrected": _("Corrected after an objection"),
+}
+#: Why a copy of a notice did not go out.
+UNSENT: dict[str, Words] = {
+    "no_phone": _("no phone"),
+    "no_address": _("no mail address"),
+    "silenced": _("they do without it"),
+    "never_settled": _("the sender never said how it went"),
+    "paid": _("it was paid meanwhile"),
+    "settled": _("it was paid meanwhile"),
+    "waived": _("it was forgiven meanwhile"),
+    "written_off": _("it was given up as lost meanwhile"),
+    "gone": _("what it was about is gone"),
+    "paused": _("the clock stood still"),
+    "under_way": _("money was under way"),
+    "too_late": _("it was too late for it"),
+    "moved": _("the day was moved"),
+    "overtaken": _("something newer was said"),
+}
 
 #: Why a clock stands still.
 HOLDS = ("problem_reported", "return_under_way", "refund_in_flight", "channel_outage")

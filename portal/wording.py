@@ -199,6 +199,7 @@ TAKEN_BACK = {
     "not_received": _("The person says nothing was delivered"),
     "not_as_agreed": _("The person says it was not as agreed"),
     "duplicate": _("It was taken twice"),
+    "statement": _("The channel's statement says so, and not why"),
 }
 BEARERS = {
     "person": _("The person owes it again"),

@@ -6,6 +6,7 @@ from typing import Any
 from django import template
 from django.template import Context
 from django.urls import reverse
+from django.utils.safestring import SafeString
 
 from kernel import naming
 from kernel.admin_site import belongs
@@ -56,6 +57,18 @@ def unmasked(context: Context, row: Any) -> str:
 def in_words(code: str, context: str = naming.VALUE) -> str:
     """A code that a table holds, in words."""
     return naming.value(code, context)
+
+
+@register.filter
+def happened(line: Any) -> Words:
+    """What a line of history says has happened."""
+    return naming.happened(line)
+
+
+@register.filter
+def stated(row: Any) -> SafeString:
+    """The state of a row, as a badge, in the words of its own life."""
+    return naming.badge(row.state, row.get_state_display())
 
 
 @register.filter

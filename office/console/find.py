@@ -1,19 +1,15 @@
 """/ops/find: whatever a colleague has in hand, typed into one box; one hit is gone to at once."""
 
-from typing import Any
-
-from django.contrib import admin
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from kernel.admin_site import VIEWERS
 from kernel.desk import Colleague, page
-from kernel.listing import WHOLE
+from kernel.listing import page_of
 from office.queries import find as finding
-from office.queries.find import FOUND_MAX, TEXT_MAX, Found
+from office.queries.find import FOUND_MAX, TEXT_MAX
 
 #: What it was found by, and what kind of row it is.
 BY = {
@@ -31,26 +27,15 @@ BY = {
 def find(colleague: Colleague) -> HttpResponse:
     """Everything it may mean, or the one thing it does. A phone is never written into an address or a log line."""
     text = colleague.sent("q").strip()
-    rows = [found for found in finding.find(text) if _may_see(colleague, found)]
+    rows = [found for found in finding.find(text) if colleague.reads(type(found.row))]
     if finding.means_a_phone(text):
         colleague.audit("found.phone", rows[0].row.public_id if rows else "", found=len(rows))
     if len(rows) == 1:
-        return redirect(_address(rows[0]))
+        return redirect(page_of(rows[0].row))
     return colleague.show(
         "office/find.html",
         gettext_lazy("Find"),
         asked=text[:TEXT_MAX],
-        rows=[(BY[found.by], found, _address(found)) for found in rows],
+        rows=[(BY[found.by], found, page_of(found.row)) for found in rows],
         most=FOUND_MAX,
     )
-
-
-def _may_see(colleague: Colleague, found: Found) -> bool:
-    shown = admin.site._registry.get(type(found.row))  # noqa: SLF001  there is no public way to ask
-    return shown is not None and bool(shown.has_view_permission(colleague.request, found.row))
-
-
-def _address(found: Found) -> Any:
-    if type(found.row) in WHOLE:
-        return reverse(WHOLE[type(found.row)], args=[found.row.public_id])
-    return reverse(f"admin:{found.label}_change", args=[found.row.pk])

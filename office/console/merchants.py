@@ -33,18 +33,6 @@ CHECKS: dict[str, Words] = {
     "website": gettext_lazy("Website, prices and terms"),
     "contact": gettext_lazy("Contact, called back"),
 }
-HAPPENED: dict[str, Words] = {
-    "joined": gettext_lazy("joined"),
-    "applied": gettext_lazy("applied"),
-    "checked": gettext_lazy("every check came out well"),
-    "check_failed": gettext_lazy("a check no longer came out well"),
-    "approved": gettext_lazy("approved by two"),
-    "refused": gettext_lazy("refused"),
-    "opened": gettext_lazy("opened: it is live"),
-    "suspended": gettext_lazy("suspended"),
-    "resumed": gettext_lazy("no longer suspended"),
-    "limited": gettext_lazy("most of one order changed"),
-}
 #: The way in, as it is drawn.
 WAY = ("applied", "checked", "approved", "active")
 
@@ -130,7 +118,6 @@ def merchant(colleague: Colleague, merchant: str) -> HttpResponse:
         merchant=here,
         way=[(state, number < reached, number == reached) for number, state in enumerate(WAY)],
         checks=[(CHECKS[name], row) for name, row in story.checks],
-        history=[(line, HAPPENED.get(line.kind, line.kind)) for line in story.history],
         names=names_of({line.by for line in story.history} | {row.by for _name, row in story.checks if row}),
         most=SHOWN_MAX,
     )

@@ -34,10 +34,6 @@ class Found:
     def kind(self) -> str:
         return str(self.row._meta.model_name)
 
-    @property
-    def label(self) -> str:
-        return f"{self.row._meta.app_label}_{self.row._meta.model_name}"
-
 
 def find(text: str) -> list[Found]:
     """Everything that this may mean. A public id means one thing, and nothing else is asked then."""

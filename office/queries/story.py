@@ -10,7 +10,8 @@ from django.db.models import Q
 from accounts.models import Notice
 from billing.models import Case, ChannelReport, DeductionLine, Refund, Return
 from credit.models import Decision
-from kernel.models import LegalMove
+from kernel.lifecycle import Lifecycle
+from kernel.models import History, LegalMove
 from ledger.models import Posting
 from merchants.models import Event
 from orders.models import Concern, Obligation, Order, OrderEvent, Pause
@@ -21,10 +22,10 @@ SHOWN_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A state of an order's life: one it was in, the one it is in, or one it may come to."""
+    """A state of a life: one it was in, the one it is in, or one it may come to."""
 
     state: str
-    line: OrderEvent | None
+    line: History | None
     now: bool = False
 
 
@@ -62,7 +63,7 @@ def story_of(order_id: UUID) -> Story | None:
     deductions = [line.deduction_id for line in lines]
     return Story(
         order=order,
-        life=_life(order, history),
+        life=life_of(order, history),
         history=history,
         obligations=obligations,
         attempts=_with_reports(lines, deductions),
@@ -82,12 +83,12 @@ def story_of(order_id: UUID) -> Story | None:
     )
 
 
-def _life(order: Order, history: Sequence[OrderEvent]) -> tuple[Step, ...]:
+def life_of(row: Lifecycle, history: Sequence[History]) -> tuple[Step, ...]:
     """The states it went through, and those it may come to next."""
     moves = [line for line in history if line.source != line.target]
     last = len(moves) - 1
     been = [Step(line.target, line, now=place == last) for place, line in enumerate(moves)]
-    ahead = LegalMove.objects.filter(lifecycle="orders_order", source=order.state).order_by("id")
+    ahead = LegalMove.objects.filter(lifecycle=row._meta.db_table, source=row.state).order_by("id")
     return (*been, *(Step(move.target, None) for move in ahead))
 
 

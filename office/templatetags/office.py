@@ -51,6 +51,13 @@ def told(data: Mapping[str, Any], currency: str) -> list[tuple[str, str]]:
 
 
 @register.filter
+def meant(code: str, about: str) -> Words:
+    """What a code means to a colleague, by the list it is in: `{{ row.reason|meant:"SCORE_MOVES" }}`."""
+    words: Mapping[str, Words] = getattr(wording, about)
+    return words.get(code, code)
+
+
+@register.filter
 def judged(inputs: Mapping[str, Any], currency: str) -> list[tuple[str, Any]]:
     return list(wording.judged_by(inputs, currency))
 

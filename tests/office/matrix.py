@@ -56,6 +56,8 @@ PAGES: dict[str, tuple[dict[str, str], set[str]]] = {
     "book": ({}, ALL),
     "book_account": ({"?": "code=fees&first=2026-11-20&last=2026-11-21"}, ALL),
     "order_desk": ({"order": "{order}"}, ALL),
+    "person_desk": ({"person": "{person}"}, ALL),
+    "dispute_desk": ({"dispute": "{dispute}"}, ALL),
     "figures": ({}, ALL),
     "figure_rows": ({"?": "metric=order&key=opened"}, ALL),
     "figure_table": ({"name": "orders"}, ALL),

@@ -42,9 +42,9 @@ def test_one_hit_is_gone_to(order: Order, desk: Client) -> None:
     whole = {
         order.public_id: f"/ops/order/{order.public_id}",
         f"  {order.out_order_no} ": f"/ops/order/{order.public_id}",
-        order.person.public_id: f"/ops/accounts/person/{order.person.pk}/change/",
-        "13812341234": f"/ops/accounts/person/{order.person.pk}/change/",
-        "+86 138 1234 1234": f"/ops/accounts/person/{order.person.pk}/change/",
+        order.person.public_id: f"/ops/person/{order.person.public_id}",
+        "13812341234": f"/ops/person/{order.person.public_id}",
+        "+86 138 1234 1234": f"/ops/person/{order.person.public_id}",
         f"{taken.channel_txn}": f"/ops/billing/deduction/{taken.pk}/change/",
         taken.number: f"/ops/billing/deduction/{taken.pk}/change/",
         order.merchant.public_id: f"/ops/merchants/{order.merchant.public_id}",
