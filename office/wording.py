@@ -15,6 +15,7 @@ from kernel.money import Money
 from kernel.naming import HEARD, column, name_codes, name_parts, value
 from kernel.templatetags.house import money
 from orders.models import Concern
+from portal.wording import FAILURES, TAKEN_BACK
 
 #: What a channel's word came to, and by which way it was heard.
 SAID = ("taken", "declined", "lost", "absent", "closed", "sync", "query", "callback", "statement", "colleagues")
@@ -88,4 +89,6 @@ def _shown(name: str, held: Any, currency: str) -> str:
         return money(Money(held, currency))
     if name in ROWS:
         return ids.public(ROWS[name], UUID(str(held)))
+    if name == "code":
+        return str(FAILURES.get(str(held)) or TAKEN_BACK.get(str(held), held))
     return value(str(held)) if name in _CODES else str(held)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from billing import rules
 from billing.channels import TRIBUNALS, bank_returns
+from billing.dispute_words import BEARERS
 from billing.models import Deduction, Dispute
 from billing.refusals import NothingToTakeBack
 from billing.services import answers, disputes
@@ -27,11 +28,6 @@ CODES = {
     "not_received": gettext_lazy("The person says nothing was delivered"),
     "not_as_agreed": gettext_lazy("The person says it was not as agreed"),
     "duplicate": gettext_lazy("It was taken twice"),
-}
-BEARERS: dict[str, Words] = {
-    Dispute.Bearer.PERSON: gettext_lazy("The person owes it again"),
-    Dispute.Bearer.MERCHANT: gettext_lazy("The merchant bears it"),
-    Dispute.Bearer.PLATFORM: gettext_lazy("We bear it"),
 }
 
 

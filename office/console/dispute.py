@@ -6,7 +6,7 @@ from django.views.decorators.http import require_safe
 
 from billing.case_words import told_of
 from billing.channels import TRIBUNALS
-from billing.console.disputes import BEARERS
+from billing.dispute_words import BEARERS
 from billing.models import Dispute
 from kernel import ids
 from kernel.admin_site import VIEWERS

@@ -24,7 +24,7 @@ def ada_with_app() -> Person:
 def test_a_lost_second_factor_is_switched_off_with_a_reason(at_desk: Callable[..., Client]) -> None:
     ada, boss = ada_with_app(), at_desk("supervisor")
     path = f"/ops/do/{ada.public_id}/forget_second"
-    assert path in boss.get(f"/ops/accounts/person/{ada.pk}/change/").content.decode()
+    assert path in boss.get(f"/ops/person/{ada.public_id}").content.decode()
     assert "短信验证码即可登录" in words_of(boss.get(path))
     with nothing_moves("kernel_idempotencykey", "django_session"):
         assert does(boss, path, note="").status_code == 422

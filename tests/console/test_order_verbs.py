@@ -49,7 +49,7 @@ def last_line(order: Order) -> dict[str, Any]:
 def test_a_clock_is_stopped_and_goes_on_again(order: Order, boss: Client) -> None:
     assert "欠款 ¥12.34" in words_of(boss.get(at(order, "pause")))
     answer = does(boss, at(order, "pause"), reason="hardship", note="来电说失业了")
-    assert answer["Location"] == f"/ops/orders/order/{order.pk}/change/"
+    assert answer["Location"] == f"/ops/order/{order.public_id}"
     assert last_line(order) == {"kind": "paused", "by": by_the_boss(), "reason": "hardship", "note": "来电说失业了"}
     assert deduct_due(order.realm_id, at=NOON) == 0
 
