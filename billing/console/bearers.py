@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from billing.bearing import OTHERWISE, WORDS, Bearing, OfService, Terms, plain_terms, read_terms
-from billing.console.disputes import BEARERS, CODES
+from billing.console.disputes import CODES
+from billing.dispute_words import BEARERS
 from billing.models import DisputePolicy
 from billing.services.dispute_policy import foresee_bearers, judge_dispute_terms
 from kernel.desk import Colleague, Desk, VerbForm, Words, page

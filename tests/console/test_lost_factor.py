@@ -28,7 +28,7 @@ def test_a_lost_second_factor_is_switched_off_with_a_reason(at_desk: Callable[..
     assert "短信验证码即可登录" in words_of(boss.get(path))
     with nothing_moves("kernel_idempotencykey", "django_session"):
         assert does(boss, path, note="").status_code == 422
-    assert does(boss, path, note="视频核实了身份证")["Location"] == f"/ops/accounts/person/{ada.pk}/change/"
+    assert does(boss, path, note="视频核实了身份证")["Location"] == f"/ops/person/{ada.public_id}"
     assert not Authenticator.objects.exists()
     event = AccountEvent.objects.filter(kind="second_factor").latest("id")
     assert event.data == {"done": "all_removed", "note": "视频核实了身份证"}

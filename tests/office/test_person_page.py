@@ -1,0 +1,150 @@
+"""A person as a whole: everything that answers whoever phones, for whom it is, in a number of questions that stays."""
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from accounts import services as accounts
+from accounts.admin import ContactAdmin
+from accounts.models import Contact, Notice, Person
+from billing.models import Case, Dispute, Refund, Return
+from billing.services.deduct import deduct_due
+from credit import limits
+from credit.models import ScoreChange
+from kernel import ids
+from kernel.models import AuditLine
+from orders import services as orders
+from orders.models import Concern, Order
+from personal.services import erase
+from tests.billing.bench import deduction_of
+from tests.conftest import BY, NOON, Shop, completed, someone, yuan
+from tests.console.conftest import words_of
+from tests.office.lives import lived
+from tests.office.test_tally import late
+from tests.stillness import nothing_moves
+from tests.visiting import it_is
+
+
+def whole(person: Person) -> str:
+    return f"/ops/person/{person.public_id}"
+
+
+def test_everything_that_answers_them_is_on_one_page(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
+    person = lived(power_bank, 1)
+    page = at_desk("support").get(whole(person))
+    text = words_of(page)
+    for wanted in (
+        *(person.name_masked, person.phone_masked, "已实名认证", "Asia/Shanghai", "沙箱", "简体中文"),
+        *("¥9,000.00", "1 笔订单逾期", "信用分", "逾期"),
+        *("说月底还<b>", "电话", "核实收入后", "等我们处理", "用户称未收到商品或服务", "退货", "已退"),
+        *("渠道收回的金额与剩余不符", "沙箱银行卡", "银行卡 0", "来电", "守约一次", "订单逾期", "扣款成功", "通过"),
+    ):
+        assert wanted in text, wanted
+    body = page.content.decode()
+    for row in (
+        *Order.objects.filter(person=person),
+        *Concern.objects.all(),
+        *Case.objects.all(),
+        *Dispute.objects.all(),
+    ):
+        assert row.public_id in body, row
+    for row in (*Refund.objects.all(), *Return.objects.all(), *Notice.objects.filter(person=person)[:20]):
+        assert f"{row.pk}/change/" in body, row
+    assert "<b>" not in body
+
+
+def test_it_asks_as_much_of_twenty_as_of_one(power_bank: Shop, shop: Shop, at_desk: Callable[..., Client]) -> None:
+    """But for one count of each list that is longer than is shown."""
+    few, many, desk = lived(power_bank, 1), lived(power_bank, 20), at_desk("supervisor")
+
+    def asked(person: Person) -> tuple[int, str]:
+        with CaptureQueriesContext(connection) as queries:
+            page = desk.get(whole(person))
+        assert page.status_code == 200
+        return len(queries), words_of(page)
+
+    desk.get(whole(few))
+    (once, short), (often, long) = asked(few), asked(many)
+    counted = re.findall(r"另有 (\d+) 条。", long)
+    assert "另有" not in short
+    assert often - once == len(counted)
+    assert str(Order.objects.filter(person=many).count() - 20) in counted
+    assert str(ScoreChange.objects.filter(person=many).count() - 10) in counted
+    assert once <= 40
+
+
+def test_what_comes_next_of_each_debt_is_said_plainly(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
+    """Planned, stopped, under way, or nobody knows."""
+    desk, soon = at_desk("viewer"), NOON + timedelta(days=3)
+    planned = completed(power_bank, someone(power_bank), yuan("8"), due_at=soon)
+    assert "到期日" in words_of(desk.get(whole(planned.person)))
+    orders.report_problem(planned.id, "other", "x", by=BY, at=NOON)
+    assert "计时已暂停 订单问题" in words_of(desk.get(whole(planned.person)))
+    lost = completed(power_bank, someone(power_bank, "timeout_then_not_paid"), yuan("6"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    text = words_of(desk.get(whole(lost.person)))
+    for wanted in ("结果未知", "正在向渠道查询结果", "结果明确之前请勿再次发起", "¥6.00"):
+        assert wanted in text, wanted
+    assert str(deduction_of(lost).pk) in desk.get(whole(lost.person)).content.decode()
+    assert "请勿再次发起" not in words_of(desk.get(whole(planned.person)))
+
+
+def test_each_role_sees_what_it_may_do(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
+    person = late(power_bank).person
+    may = {"更改额度": ("risk", "supervisor"), "查看个人信息": ("support", "collections", "risk", "supervisor")}
+    may |= {"登记联系": ("collections", "supervisor"), "谁查看过此人": ("auditor", "supervisor")}
+    for role in ("viewer", "support", "collections", "risk", "finance", "supervisor", "auditor"):
+        text = words_of(at_desk(role).get(whole(person)))
+        assert {label: label in text for label in may} == {label: role in roles for label, roles in may.items()}, role
+
+
+def test_a_part_that_a_role_may_not_read_is_left_out(
+    power_bank: Shop, at_desk: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, desk = lived(power_bank, 1), at_desk("support")
+    assert "说月底还" in words_of(desk.get(whole(person)))
+    assert isinstance(admin.site._registry[Contact], ContactAdmin)  # noqa: SLF001  there is no public way to ask
+    monkeypatch.setattr(ContactAdmin, "has_view_permission", lambda *_args, **_named: False)
+    page = desk.get(whole(person))
+    assert "说月底还" not in words_of(page)
+    assert "accounts/contact" not in page.content.decode().partition("<main")[2]
+
+
+def test_who_looked_is_written_down_and_nothing_else_moves(ada: Person, at_desk: Callable[..., Client]) -> None:
+    desk = at_desk("support")
+    with nothing_moves("kernel_auditline", "kernel_audithead", "django_session"):
+        assert desk.get(whole(ada)).status_code == 200
+    line = AuditLine.objects.latest("id")
+    assert (line.act, line.about) == ("viewed.person", ada.public_id)
+    assert desk.post(whole(ada)).status_code == 405
+
+
+def test_somebody_new_and_somebody_who_leaves(power_bank: Shop, ada: Person, at_desk: Callable[..., Client]) -> None:
+    desk = at_desk("support", language="en")
+    stranger = accounts.make_sandbox_person("新人", realm_id=power_bank.realm_id, by=BY, at=NOON)
+    assert "They have opened no service" in words_of(desk.get(whole(stranger)))
+    completed(power_bank, ada, yuan("3"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    erase.ask_erasure(ada.id, by=BY, at=NOON)
+    assert "Asked to be forgotten" in words_of(desk.get(whole(ada)))
+
+
+def test_a_limit_of_another_is_no_part_of_it(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
+    one, other = (completed(power_bank, someone(power_bank), yuan("8")).person for _ in range(2))
+    limits.change_limit(other.id, 123_400, "另一个人", by=BY, at=NOON)
+    it_is(NOON, one)
+    text = words_of(at_desk("viewer").get(whole(one)))
+    assert "另一个人" not in text
+    assert "1,234.00" not in text
+
+
+@pytest.mark.parametrize("name", ["per_" + "0" * 32, "ord_" + "0" * 32, "nonsense", f"{ids.uuid7()}"])
+def test_who_is_not_there_is_not_there(name: str, at_desk: Callable[..., Client]) -> None:
+    assert at_desk("viewer").get(f"/ops/person/{name}").status_code == 404
+    assert Client().get(f"/ops/person/{name}")["Location"].startswith("/ops/login/")
