@@ -19,7 +19,7 @@ from personal.models import Erasure
 from personal.queries import erasure_of
 
 #: Of each kind no more are shown than this; the lists of the console have them all.
-SHOWN_MAX, MOVES_MAX = 20, 10
+SHOWN_MAX, LESS_MAX = 20, 10
 _M = TypeVar("_M", bound=Model)
 _T = TypeVar("_T")
 #: Whether whoever looks may read a table.
@@ -67,7 +67,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class PersonStory:
-    """A person, how they stand, and what happened with them of late: the newest first, but for what they owe."""
+    """A person, how they stand, and what happened with them of late.
+
+    The newest stands first; of debts the oldest, and what is undecided before what is over.
+    """
 
     person: Person
     erasure: Erasure | None
@@ -109,6 +112,10 @@ def story_of(person_id: UUID, reads: Reads) -> PersonStory | None:
     def theirs(rows: "QuerySet[_M]", most: int = SHOWN_MAX) -> Few[_M]:
         return few(rows, most) if reads(rows.model) else Few()
 
+    def matters(rows: "QuerySet[_M]", ended: str) -> Few[_M]:
+        """What is undecided stands before whatever is over."""
+        return theirs(rows.order_by(F(ended).desc(nulls_first=True), "-id"), LESS_MAX)
+
     under_way = theirs(_under_way(person_id))
     debts = theirs(_debts(person_id))
     profile = Profile.objects.filter(pk=person_id).first() if reads(Profile) else None
@@ -119,19 +126,19 @@ def story_of(person_id: UUID, reads: Reads) -> PersonStory | None:
         standing=_standing(person_id, profile),
         debts=Few(_told(debts.rows, under_way.rows), debts.more),
         under_way=under_way,
-        score_moves=theirs(score_changes_of(person_id), MOVES_MAX),
-        limit_moves=theirs(LimitChange.objects.filter(person_id=person_id).order_by("-id"), MOVES_MAX),
-        decisions=theirs(decisions_of(person_id), MOVES_MAX),
+        score_moves=theirs(score_changes_of(person_id), LESS_MAX),
+        limit_moves=theirs(LimitChange.objects.filter(person_id=person_id).order_by("-id"), LESS_MAX),
+        decisions=theirs(decisions_of(person_id), LESS_MAX),
         orders=theirs(Order.objects.select_related("merchant").filter(person_id=person_id).order_by("-id")),
         services=theirs(services_opened_by(person_id)),
         instruments=theirs(Instrument.objects.filter(person_id=person_id).order_by("priority", "id")),
         wallet=Wallet.objects.filter(pk=person_id).first() if reads(Wallet) else None,
-        disputes=theirs(Dispute.objects.filter(person_id=person_id).order_by("-id")),
-        refunds=theirs(Refund.objects.select_related("order").filter(person_id=person_id).order_by("-id")),
+        disputes=matters(Dispute.objects.filter(person_id=person_id), "resolved_at"),
+        refunds=matters(Refund.objects.select_related("order").filter(person_id=person_id), "resolved_at"),
         # By their orders: those have an index, and of returns only the undecided have one by their person.
-        returns=theirs(Return.objects.select_related("order").filter(order__person_id=person_id).order_by("-id")),
-        concerns=theirs(concerns_of(person_id)),
-        cases=theirs(_cases(person_id)),
+        returns=matters(Return.objects.select_related("order").filter(order__person_id=person_id), "resolved_at"),
+        concerns=matters(concerns_of(person_id), "closed_at"),
+        cases=matters(_cases(person_id), "closed_at"),
         notices=theirs(Notice.objects.filter(person_id=person_id).prefetch_related("deliveries").order_by("-id")),
         contacts=theirs(Contact.objects.filter(person_id=person_id).order_by("-at", "-id")),
     )
@@ -176,4 +183,4 @@ def _standing(person_id: UUID, profile: Profile | None) -> list[Standing]:
 def _cases(person_id: UUID) -> "QuerySet[Case]":
     """About a deduction from them, or a refund to them."""
     about = Q(deduction__person_id=person_id) | Q(refund_part__refund__person_id=person_id)
-    return Case.objects.select_related("deduction", "refund_part", "payout").filter(about).order_by("-id")
+    return Case.objects.select_related("deduction", "refund_part", "payout").filter(about)
