@@ -19,6 +19,20 @@ from office.console.worklist import COLLECTORS, OUTCOMES, WAYS
 from office.queries.person import PersonStory, story_of
 from orders.models import Concern, Obligation, Order
 
+#: Where on the page what stands, as far as it does.
+_PLACES: tuple[tuple[str, str, Words], ...] = (
+    ("debts", "owed", gettext_lazy("What they owe now")),
+    ("concerns", "help", gettext_lazy("What they asked help with")),
+    ("disputes", "disputes", gettext_lazy("What channels took back")),
+    ("returns", "back", gettext_lazy("Returns")),
+    ("refunds", "back", gettext_lazy("Refunds")),
+    ("cases", "cases", gettext_lazy("Cases")),
+    ("orders", "orders", gettext_lazy("Orders")),
+    ("instruments", "ways", gettext_lazy("What they pay from")),
+    ("notices", "told", gettext_lazy("What they were told")),
+    ("contacts", "contacts", gettext_lazy("Contacts so far")),
+    ("decisions", "decisions", gettext_lazy("Decisions")),
+)
 #: The lists of the page: by the name that the story has for each, the table in which all of it stands.
 _TABLES: dict[str, type] = {
     "debts": Obligation,
@@ -52,6 +66,7 @@ def person(colleague: Colleague, person: str) -> HttpResponse:
         story.person.name_masked or gettext_lazy("Person"),
         story=story,
         person=story.person,
+        jumps=[(place, label, few) for name, place, label in _PLACES if (few := getattr(story, name))],
         all={name: _address(table, person) for name, table in _TABLES.items() if colleague.reads(table)},
         score_moves=[(row, row.order_id and ids.public(Order.prefix, row.order_id)) for row in story.score_moves],
         cases=[(row, told_of(row.kind).what) for row in story.cases],

@@ -40,6 +40,11 @@ class Few(Generic[_T]):
         return bool(self.rows)
 
     @property
+    def count(self) -> str:
+        """How many there are in all."""
+        return f"{len(self.rows) + self.more}{'+' if self.at_least else ''}"
+
+    @property
     def at_least(self) -> bool:
         """Whether there may be more than were counted."""
         return len(self.rows) + self.more >= COUNT_MAX
