@@ -17,6 +17,7 @@ from billing.models import Case, Dispute, Refund, Return
 from billing.services.deduct import deduct_due
 from credit import limits
 from credit.models import ScoreChange
+from credit.reviewing import review_limits
 from kernel import ids
 from kernel.models import AuditLine
 from orders import services as orders
@@ -133,6 +134,18 @@ def test_somebody_new_and_somebody_who_leaves(power_bank: Shop, ada: Person, at_
     deduct_due(power_bank.realm_id, at=NOON)
     erase.ask_erasure(ada.id, by=BY, at=NOON)
     assert "Asked to be forgotten" in words_of(desk.get(whole(ada)))
+
+
+def test_whether_a_limit_stays_or_follows_is_said(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
+    person = completed(power_bank, someone(power_bank), yuan("8")).person
+    limits.change_limit(person.id, 500_000, "本人要求", by=BY, at=NOON)
+    limits.change_limit(person.id, 400_000, "随分", pinned=False, by=BY, at=NOON)
+    review_limits(person.realm_id, at=NOON + timedelta(days=99), limit=9)
+    text = words_of(at_desk("viewer").get(whole(person)))
+    assert "¥10,000.00 → ¥5,000.00 · 本人要求 · system:test · 固定此额度" in text
+    assert text.count("固定此额度") == 1
+    assert "¥4,000.00 → ¥10,000.00 · 随信用分调整" in text
+    assert "额度下次复核" in text
 
 
 def test_a_limit_of_another_is_no_part_of_it(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
