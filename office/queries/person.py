@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import Contact, Notice, Person
 from billing.models import Case, Deduction, Dispute, Instrument, Refund, Return, Wallet
-from credit.models import Agreement, Decision, LimitChange, Limited, Profile, ScoreChange
+from credit.models import Agreement, CurrencyLimit, Decision, LimitChange, Limited, Profile, ScoreChange
 from credit.queries import currency_limits_of, decisions_of, score_changes_of, services_opened_by
 from kernel.listing import COUNT_MAX
 from orders.models import Concern, Obligation, Order, Pause
@@ -128,7 +128,7 @@ def story_of(person_id: UUID, reads: Reads) -> PersonStory | None:
         person=person,
         erasure=erasure_of(person_id) if reads(Erasure) else None,
         profile=profile,
-        standing=_standing(person_id, profile),
+        standing=_standing(person_id, profile) if reads(Obligation) and reads(CurrencyLimit) else [],
         debts=Few(_told(debts.rows, under_way.rows), debts.more),
         under_way=under_way,
         score_moves=theirs(score_changes_of(person_id), LESS_MAX),
