@@ -12,7 +12,7 @@ from bnpl.stack.home import CHECKOUT, Home
 from bnpl.stack.place import CannotStartError, Place
 from bnpl.stack.processes import Program
 
-WEB = ("granian", "--interface", "rsgi", "--http", "1", "--workers", "2", "--no-ws")
+WEB = ("granian", "--interface", "rsgi", "--loop", "uvloop", "--http", "1", "--workers", "2", "--no-ws")
 # A head that does not come, or does not end, is cut off; for the rest of a request bnpl.front has limits of its own.
 WEB_LIMITS = ("--http1-header-read-timeout", "30000", "--http1-buffer-size", "65536")
 WEB_LASTING = ("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "2")

@@ -38,7 +38,7 @@ WITH looked AS (
     SELECT o.id, o.currency, o.total, o.daily, o.cap, o.new_daily, o.new_cap, b.amount_minor::numeric AS owed,
            b.fee_units::numeric AS units,
            greatest(b.overdue_days - b.grace_days,
-                    ceil(b.fee_units / (b.amount_minor::numeric * o.daily)))::numeric AS days,
+                    ceil(b.fee_units / nullif(b.amount_minor::numeric * o.daily, 0)))::numeric AS days,
            ((b.due_at + o.new_grace) AT TIME ZONE p.zone)::date
            - ((b.due_at + o.grace) AT TIME ZONE p.zone)::date AS later
     FROM began o JOIN orders_obligation b ON b.order_id = o.id JOIN accounts_person p ON p.id = o.person_id
@@ -46,7 +46,7 @@ WITH looked AS (
 ), fees AS (
     SELECT id, currency, sum(div(units, %(bps)s)) AS fee, round(total * new_cap / %(bps)s) AS most,
            sum(ceil(units / %(bps)s)) >= round(total * cap / %(bps)s) AS capped,
-           sum(div(units * greatest(days - later, 0) * new_daily, days * daily * %(bps)s)) AS as_charged,
+           sum(div(units * greatest(days - later, 0) * new_daily, nullif(days * daily, 0) * %(bps)s)) AS as_charged,
            sum(div(owed * greatest(days - later, 0) * new_daily, %(bps)s)) AS as_owed
     FROM debts GROUP BY id, currency, total, cap, new_cap
 )
