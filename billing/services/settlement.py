@@ -27,8 +27,8 @@ from merchants.models import Merchant
 from merchants.rules.cutoff import next_cutoff
 
 SETTLER = Actor.system("settle")
-#: Lines are written so many at a time: one statement stays well below its time limit.
-LINES_AT_ONCE = 20_000
+#: Lines are written so many at a time: one statement stays well below its time limit, on a slow day too.
+LINES_AT_ONCE = 5_000
 _TAKE = """
 WITH taken AS (
     INSERT INTO billing_settlementline (id, merchant_id, settlement_id, kind, posting_id, order_id, amount_minor, at)
@@ -38,8 +38,8 @@ WITH taken AS (
         WHEN u.kind IN ('completed', 'collected', 'recovered') THEN 'gross'
         ELSE 'adjustment' END, u.id, u.order_id, u.signed, u.at
     FROM ({}) u WHERE u.currency = %(currency)s AND u.at < %(cut)s ORDER BY u.id LIMIT %(most)s
-    RETURNING kind, amount_minor)
-SELECT kind, count(*), sum(amount_minor)::bigint FROM taken GROUP BY kind
+    RETURNING id, kind, amount_minor)
+SELECT kind, count(*), sum(amount_minor)::bigint, (array_agg(id ORDER BY id DESC))[1] FROM taken GROUP BY kind
 """
 
 
@@ -102,9 +102,11 @@ def _settle(merchant: Merchant, currency: str, cut: datetime, *, at: datetime) -
         created_at=at,
     )
     settlement.record("opened", by=SETTLER, at=at)
-    sums = _Sums({})
-    while sums.take(_taken(settlement)) == LINES_AT_ONCE:
-        pass
+    sums, since = _Sums({}), merchant.settled_below or UUID(int=0)
+    while True:
+        taken, since = _taken(settlement, since)
+        if sums.take(taken) < LINES_AT_ONCE:
+            break
     sums.take(_carry(settlement, at=at))
     sums.take(_release(settlement, at=at))
     sums.take(_hold(settlement, merchant, sums, at=at))
@@ -141,17 +143,19 @@ class _Sums:
         return count
 
 
-def _taken(settlement: Settlement) -> dict[str, tuple[int, int]]:
-    """The next lines from the book, written in one statement."""
+def _taken(settlement: Settlement, since: UUID) -> tuple[dict[str, tuple[int, int]], UUID]:
+    """The next lines from the book, written in one statement, and the last of them: the next ones come after it."""
     rows = ask_of(
         settlement.merchant,
         _TAKE,
+        below=since,
         settlement=settlement.id,
         currency=settlement.currency,
         cut=settlement.period_until,
         most=LINES_AT_ONCE,
     )
-    return {kind: (count, minor) for kind, count, minor in rows}
+    taken = {kind: (count, minor) for kind, count, minor, _last in rows}
+    return taken, max((last for *_, last in rows), default=since)
 
 
 def _carry(settlement: Settlement, *, at: datetime) -> dict[str, tuple[int, int]]:

@@ -18,7 +18,6 @@ from billing.services.deduct import deduct_due
 from credit import limits
 from credit.models import ScoreChange
 from credit.reviewing import review_limits
-from kernel import ids
 from kernel.models import AuditLine
 from orders import services as orders
 from orders.models import Concern, Order
@@ -157,7 +156,7 @@ def test_a_limit_of_another_is_no_part_of_it(power_bank: Shop, at_desk: Callable
     assert "1,234.00" not in text
 
 
-@pytest.mark.parametrize("name", ["per_" + "0" * 32, "ord_" + "0" * 32, "nonsense", f"{ids.uuid7()}"])
+@pytest.mark.parametrize("name", ["per_" + "0" * 32, "ord_" + "0" * 32, "nonsense", "0" * 32])
 def test_who_is_not_there_is_not_there(name: str, at_desk: Callable[..., Client]) -> None:
     assert at_desk("viewer").get(f"/ops/person/{name}").status_code == 404
     assert Client().get(f"/ops/person/{name}")["Location"].startswith("/ops/login/")

@@ -6,6 +6,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from billing.models import Settlement, SettlementLine
+from billing.services import settlement
 from billing.services.deduct import deduct_due
 from billing.services.payouts import pay_out_due
 from billing.services.settlement import settle_due
@@ -14,6 +15,7 @@ from kernel.money import Money
 from kernel.refusal import Invalid
 from ledger import rules as book
 from ledger import services as ledger
+from ledger.models import Posting
 from merchants.models import Event, Merchant
 from merchants.services.terms import hold_reserve, move_cutoff
 from orders import services as orders
@@ -48,6 +50,21 @@ def test_settling_twice_changes_nothing(power_bank: Shop) -> None:
     with nothing_moves():
         assert settle_due(power_bank.realm_id, at=MIDNIGHT + timedelta(hours=1)) == 0
         assert pay_out_due(power_bank.realm_id, at=MIDNIGHT + timedelta(hours=1)) == 0
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 8, 9])
+def test_however_few_lines_are_written_at_a_time_a_day_has_all_of_them_once(
+    power_bank: Shop, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    for _ in range(4):
+        paid(power_bank)
+    monkeypatch.setattr(settlement, "LINES_AT_ONCE", at_once)
+    day_ends(power_bank, MIDNIGHT)
+    (row,) = Settlement.objects.all()
+    postings = Posting.objects.filter(credit_account="payable") | Posting.objects.filter(debit_account="payable")
+    taken = SettlementLine.objects.filter(settlement=row).values_list("id", flat=True)
+    assert set(taken) == set(postings.exclude(kind="paid_out").values_list("id", flat=True))
+    assert row.lines_count == len(taken) == 8
 
 
 def test_what_is_booked_at_the_cut_off_is_in_the_next_settlement(power_bank: Shop) -> None:
