@@ -11,8 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts import inbox
 from accounts.wording import Value
 from credit import rules
-from credit.models import LimitChange, Profile
+from credit.models import LimitChange
 from credit.queries import limited_in
+from credit.services import lock_profile
 from kernel.actor import Actor
 from kernel.forms import plain
 from kernel.money import Money
@@ -21,14 +22,7 @@ from kernel.refusal import FieldError, Invalid, NotFound, SecondNeeded
 
 @transaction.atomic
 def change_limit(
-    person_id: UUID,
-    limit_minor: int,
-    reason: str,
-    *,
-    currency: str = "",
-    pinned: bool = True,
-    by: Actor,
-    at: datetime,
+    person_id: UUID, limit_minor: int, reason: str, *, currency: str = "", pinned: bool = True, by: Actor, at: datetime
 ) -> LimitChange:
     """From now on the person may owe so much at once, and is told so. What they owe already stays, be it more.
 
@@ -42,11 +36,9 @@ def change_limit(
     """
     if by.alone:
         raise SecondNeeded
-    profile = Profile.objects.select_for_update(no_key=True).filter(pk=person_id, frozen_at__isnull=True).first()
-    if profile is None:
-        raise NotFound
-    limited = limited_in(profile, currency or profile.currency)
-    if limited is None:
+    profile = lock_profile(person_id)
+    limited = profile and limited_in(profile, currency or profile.currency)
+    if profile is None or limited is None:
         raise NotFound
     most = rules.in_currency(rules.LIMIT_MOST_MINOR, limited.currency)
     if not 0 <= limit_minor <= most or limit_minor == limited.limit_minor:

@@ -15,7 +15,7 @@ from kernel.forms import plain
 from kernel.models import LIVE
 from kernel.money import Money
 from kernel.refusal import FieldError, Invalid
-from kernel.versions import REASON_MAX
+from kernel.versions import wrong_reason
 
 #: So many decisions, and so many people, are looked at to say what other terms would change, the newest first.
 SAMPLE_MAX = 5_000
@@ -74,8 +74,7 @@ def judge_limits(terms: Grades, reason: str) -> None:
     for name, most_of in (("open_orders_max", OPEN_ORDERS_MOST), ("review_days", REVIEW_DAYS_MOST)):
         if not 1 <= getattr(terms, name) <= most_of:
             errors.append(FieldError(f"/{name}", format_lazy(_("A whole number from 1 to {most}."), most=most_of)))
-    if not 0 < len(reason.strip()) <= REASON_MAX:
-        errors.append(FieldError("/note", format_lazy(_("1 to {most} characters."), most=REASON_MAX)))
+    errors += wrong_reason(reason)
     if errors:
         raise Invalid(errors=errors)
 

@@ -2,10 +2,10 @@
 
 from celery import shared_task
 
-from credit import reviewing
+from credit import limit_review
 
 
 @shared_task
 def review_limits() -> None:
     """Limits whose day has come follow their people's scores."""
-    reviewing.DUE.ring()
+    limit_review.DUE.ring()

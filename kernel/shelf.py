@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from kernel.versions import PolicyVersion, in_force, marked, newest, publish_ver
 SHOWN_MAX = 20
 #: From when on the terms count: asked beside them, and no term itself.
 SINCE = "effective_from"
+AHEAD_MAX = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,8 +122,8 @@ def _terms(policy: Policy, wish: Plain) -> Plain:
 
 def _moves(policy: Policy, at: datetime, wish: Plain) -> list[Any]:
     """Nothing moves in the book, if it could be published at all."""
-    if wish[SINCE] and wish[SINCE] < at:
-        raise Invalid(errors=[FieldError(f"/{SINCE}", _("This time is past."))])
+    if wish[SINCE] and not at <= wish[SINCE] <= at + AHEAD_MAX:
+        raise Invalid(errors=[FieldError(f"/{SINCE}", _("From now on, and within a year."))])
     policy.judge(_terms(policy, wish), wish["note"])
     return []
 

@@ -7,11 +7,13 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from django.db import IntegrityError, models, transaction
 from django.db.models import Max, Q, Subquery
 from django.db.models.functions import JSONObject
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from kernel import guards
 from kernel.actor import Actor
 from kernel.models import Identified
-from kernel.refusal import Busy, SecondNeeded
+from kernel.refusal import Busy, FieldError, SecondNeeded
 
 REASON_MAX = 200
 
@@ -49,6 +51,12 @@ def in_force(model: type[_V], *, at: datetime) -> _V:
     """The version that counts then: the first one always has."""
     counting = model._default_manager.filter(Q(effective_from__lte=at) | Q(version=1))
     return counting.order_by("-version")[0]
+
+
+def wrong_reason(reason: str) -> list[FieldError]:
+    """What is wrong with why somebody publishes a version: it stands beside it for ever."""
+    words = format_lazy(_("1 to {most} characters."), most=REASON_MAX)
+    return [] if 0 < len(reason.strip()) <= REASON_MAX else [FieldError("/note", words)]
 
 
 def said_at(model: type[PolicyVersion], at: Any) -> Subquery:

@@ -14,7 +14,7 @@ from billing.models import Dispute, DisputeLine
 from kernel.ids import parse, public
 from kernel.models import LIVE
 from kernel.refusal import FieldError, Invalid
-from kernel.versions import REASON_MAX
+from kernel.versions import wrong_reason
 from merchants.models import Service
 
 #: So many disputes of so many days are looked at, the newest first.
@@ -49,8 +49,7 @@ def judge_dispute_terms(plain: Mapping[str, Any], reason: str) -> None:
     keys = [key for one in named if (key := parse("svc", one)) is not None]
     if Service.objects.filter(pk__in=keys).count() != len(named):
         errors.append(FieldError("/exceptions", _("There is no such service.")))
-    if not 0 < len(reason.strip()) <= REASON_MAX:
-        errors.append(FieldError("/note", format_lazy(_("1 to {most} characters."), most=REASON_MAX)))
+    errors += wrong_reason(reason)
     if errors:
         raise Invalid(errors=errors)
 

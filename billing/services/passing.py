@@ -23,7 +23,7 @@ from billing.services import (
     untold,
     watch_returns,
 )
-from credit import reviewing
+from credit import limit_review
 from kernel.prepared import Question
 from kernel.sweeps import Sweep
 from orders import services as orders
@@ -46,7 +46,7 @@ SWEEPS: tuple[Sweep, ...] = (
     orders.GOING_OVERDUE,
     orders.DAYS_ENDING,
     orders.UNCONFIRMED,
-    reviewing.DUE,
+    limit_review.DUE,
     *untold.STAGES,
     deliver.QUEUED,
 )

@@ -12,7 +12,7 @@ from billing.models import Return
 from billing.returns import SPANS, Terms, wrong_in
 from kernel.models import LIVE
 from kernel.refusal import FieldError, Invalid
-from kernel.versions import REASON_MAX
+from kernel.versions import wrong_reason
 
 SAMPLE_MAX, LOOKED_BACK = 2_000, timedelta(days=90)
 
@@ -36,8 +36,7 @@ def judge_return_terms(plain: Mapping[str, Any], reason: str) -> None:
     for name in wrong_in(Terms(**plain)):
         low, high = SPANS[name]
         errors.append(FieldError(f"/{name}", format_lazy(_("Whole numbers from {low} to {high}."), low=low, high=high)))
-    if not 0 < len(reason.strip()) <= REASON_MAX:
-        errors.append(FieldError("/note", format_lazy(_("1 to {most} characters."), most=REASON_MAX)))
+    errors += wrong_reason(reason)
     if errors:
         raise Invalid(errors=errors)
 

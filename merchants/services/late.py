@@ -8,7 +8,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from kernel.refusal import FieldError, Invalid
-from kernel.versions import REASON_MAX
+from kernel.versions import wrong_reason
 from merchants import queries
 from merchants.models import Service
 from merchants.rules import LateBounds
@@ -50,8 +50,7 @@ def judge_late_terms(plain: Mapping[str, Any], reason: str) -> None:
     for name in wrong_in(LateBounds.read(plain)):
         low, high = SPANS[name]
         errors.append(FieldError(f"/{name}", format_lazy(_("Whole numbers from {low} to {high}."), low=low, high=high)))
-    if not 0 < len(reason.strip()) <= REASON_MAX:
-        errors.append(FieldError("/note", format_lazy(_("1 to {most} characters."), most=REASON_MAX)))
+    errors += wrong_reason(reason)
     if errors:
         raise Invalid(errors=errors)
 

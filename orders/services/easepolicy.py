@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from kernel.models import LIVE
 from kernel.money import MOST_MINOR, Money
 from kernel.refusal import FieldError, Invalid
-from kernel.versions import REASON_MAX
+from kernel.versions import wrong_reason
 from orders import queries, rules
 from orders.models import Obligation
 from orders.rules import Ease
@@ -85,9 +85,7 @@ def _wrong(terms: Ease, reason: str) -> list[FieldError]:
         for name, (given, low, high) in spans.items()
         if not _fits(given, low, high)
     ]
-    if not 0 < len(reason.strip()) <= REASON_MAX:
-        errors.append(FieldError("/note", format_lazy(_("1 to {most} characters."), most=REASON_MAX)))
-    return errors
+    return [*errors, *wrong_reason(reason)]
 
 
 def _fits(given: Sequence[int], low: int, high: int) -> bool:

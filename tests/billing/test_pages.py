@@ -221,7 +221,7 @@ def test_a_person_takes_out_what_is_in_their_wallet_once_a_form(ada: Person) -> 
     assert "¥12.50 已提现到您的银行" in page
     assert "余额 ¥7.50" in page
     assert "提现 −¥12.50" in page
-    for amount in ("0", "-1", "x", "", "7.51", "1.001"):
+    for amount in ("0", "-1", "x", "", "7.51", "1.001", "１２", "💴", "1e3", "9" * 100_000):
         answer = browser.post("/wallet/take-out", {"amount": amount, "token": token_on(browser.get("/wallet/"))})
         assert answer.status_code == 422, amount
         assert 'id="not-out"' in answer.content.decode()

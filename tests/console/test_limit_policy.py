@@ -98,6 +98,13 @@ def test_two_publish_what_counts_from_a_day_on(boss: Client, risk: Client) -> No
     assert "2 生效前已被取代" in page
 
 
+def test_a_reason_is_whatever_people_write(boss: Client, risk: Client) -> None:
+    decided(boss, asked(risk, PAGE, **form(C="900", note="春节前下调 🧧 <b>额度</b>")))
+    assert LimitPolicy.objects.get(version=2).reason == "春节前下调 🧧 <b>额度</b>"
+    assert "<b>额度</b>" not in risk.get(PAGE).content.decode()
+    assert "🧧 <b>额度</b>" in words_of(risk.get(PAGE))
+
+
 def test_a_day_that_passes_while_a_second_one_is_awaited_is_at_once(db: None) -> None:
     """As its pages would do it a day later."""
     terms = LimitPolicy.objects.get(version=1).terms
@@ -122,6 +129,12 @@ def test_a_day_that_passes_while_a_second_one_is_awaited_is_at_once(db: None) ->
         {"review_days": "367"},
         {"note": " "},
         {"effective_from": "2020-01-01T00:00"},
+        {"effective_from": "0001-01-01T00:00"},
+        {"effective_from": "9999-12-31T23:59"},
+        {"S": "１２"},
+        {"S": "💴"},
+        {"S": "9" * 100_000},
+        {"note": "因" * 201},
         {"effective_from": "tomorrow"},
     ],
 )

@@ -1,11 +1,16 @@
-"""Lives in which books are compared and papers written: a channel's statement is taken in, a month is invoiced."""
+"""Lives in which books are compared and papers written: a statement is taken in, a month invoiced, limits reviewed."""
 
 from datetime import timedelta
 from unittest import mock
 
+from accounts import deliver
+from accounts.models import Notice
 from billing.channels.bank import Behaviour
 from billing.models import Break, Deduction, Invoice, InvoiceLine, Settlement, StatementFile, StatementLine
 from billing.services import deduct, invoice, reconcile, settlement
+from credit import limit_review
+from credit.models import LimitChange, Profile
+from credit.rules import limit_of
 from orders import services as orders
 from orders.models import Order
 from tests.billing.statements import NEXT_DAY, of_bank, taken_in
@@ -81,3 +86,34 @@ class IsInvoiced(Life):
         self.shop.merchant.refresh_from_db(fields=["invoices_at"])
         assert self.shop.merchant.invoices_at is not None
         assert self.shop.merchant.invoices_at > MONTH_LATER
+
+
+class IsReviewed(Life):
+    """The day has come at which the limits of three people follow their scores: one up, one down, one as it was."""
+
+    SCORES = (810, 560, 720)
+
+    def prepare(self) -> None:
+        self.shop = make_shop(f"店 {self.number}")
+        self.people = [someone(self.shop) for _ in self.SCORES]
+        for person, score in zip(self.people, self.SCORES, strict=True):
+            Profile.objects.filter(pk=person.id).update(score=score)
+
+    def first_run(self) -> None:
+        limit_review.review_limits(self.shop.realm_id, at=MONTH_LATER, limit=100)
+        deliver.deliver_due(self.shop.realm_id, at=MONTH_LATER)
+
+    def recovery(self) -> None:
+        self.first_run()
+
+    def must_have_come_right(self) -> None:
+        """Each limit is where its score is, was moved once, and its person was told once."""
+        profiles = {row.person_id: row for row in Profile.objects.filter(person__in=self.people)}
+        limits = [profiles[person.id].limit_minor for person in self.people]
+        assert limits == [limit_of(score) for score in self.SCORES], limits
+        assert {row.review_at for row in profiles.values()} == {MONTH_LATER + timedelta(days=30)}
+        moved = self.people[:2]
+        changes = LimitChange.objects.filter(person__in=self.people)
+        assert sorted(changes.values_list("person_id", flat=True)) == sorted(person.id for person in moved)
+        notices = Notice.objects.filter(person__in=self.people, stage="limit_changed")
+        assert sorted(notices.values_list("about", flat=True)) == sorted(changes.values_list("id", flat=True))

@@ -1,15 +1,16 @@
 """Limits follow the score every so many days, as the policy in force says; what colleagues want to stay stays."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from accounts import inbox
 from accounts.models import Notice, Person
 from billing.channels.bank import Behaviour
 from billing.services.deduct import deduct_due
 from billing.services.instruments import Script, script_person
-from credit import limits, reviewing
+from credit import limit_review, limits
 from credit.leaving import end_credit
 from credit.models import CurrencyLimit, LimitChange, LimitPolicy, Profile
 from credit.queries import grades_at
@@ -44,7 +45,7 @@ def limit(person: Person) -> int:
 
 
 def review(shop: Shop, at: object = NOON + MONTH) -> int:
-    return reviewing.review_limits(shop.realm_id, at=at, limit=100)  # type: ignore[arg-type]
+    return limit_review.review_limits(shop.realm_id, at=at, limit=100)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -205,3 +206,27 @@ def test_two_reviews_at_once_are_one(power_bank: Shop, eve: Person) -> None:
     counts = at_once(*[lambda: review(power_bank)] * 2)
     assert sorted(counts) in ([0, 1], [1, 0])
     assert LimitChange.objects.count() == 1
+
+
+def test_a_review_that_breaks_in_the_middle_has_done_nothing(
+    power_bank: Shop, eve: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scored(eve, 702)
+
+    def breaks(*_args: object, **_how: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(inbox, "write_notices", breaks)
+    with nothing_moves(), pytest.raises(RuntimeError):
+        review(power_bank)
+
+
+@pytest.mark.parametrize(("day", "next_day"), [("2028-01-31", "2028-03-01"), ("2027-01-31", "2027-03-02")])
+def test_thirty_days_are_thirty_days_over_the_end_of_february(
+    power_bank: Shop, eve: Person, day: str, next_day: str
+) -> None:
+    at = datetime.fromisoformat(f"{day}T23:59:59+00:00")
+    review(power_bank, at)
+    found = Profile.objects.get(pk=eve.id).review_at
+    assert found is not None
+    assert found.isoformat() == f"{next_day}T23:59:59+00:00"

@@ -16,8 +16,8 @@ from accounts.models import Contact, Notice, Person
 from billing.models import Case, Dispute, Refund, Return
 from billing.services.deduct import deduct_due
 from credit import limits
+from credit.limit_review import review_limits
 from credit.models import ScoreChange
-from credit.reviewing import review_limits
 from kernel.models import AuditLine
 from orders import services as orders
 from orders.models import Concern, Order

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from credit import limits, reviewing
+from credit import limit_review, limits
 from credit.models import REVIEW, Decision, LimitChange, Profile
 from kernel.actor import Actor
 from merchants.models import Event
@@ -77,16 +77,16 @@ def test_a_limit_that_is_reviewed_set_and_used_at_once_is_what_was_set_last(powe
             agreement_id=agreement.id, out_order_no=f"V-{next(numbers)}", title="x", currency="CNY", ceiling=9_900
         )
         _, change, opening, _ = at_once(
-            lambda: reviewing.review_limits(power_bank.realm_id, at=later, limit=10),
+            lambda: limit_review.review_limits(power_bank.realm_id, at=later, limit=10),
             partial(limits.change_limit, person.id, 20_000, "x", by=two, at=later),
             partial(orders.open_order, power_bank.merchant.id, wish, by=BY, at=later),
-            lambda: reviewing.review_limits(power_bank.realm_id, at=later, limit=10),
+            lambda: limit_review.review_limits(power_bank.realm_id, at=later, limit=10),
         )
         profile = Profile.objects.get(pk=person.id)
         assert change == LimitChange.objects.filter(person=person).latest("id"), "what colleagues set no review moves"
         assert (profile.limit_minor, profile.held_minor) == (20_000, 9_900)
         assert opening.decision.inputs["limit_minor"] in {20_000, 500_000, 1_000_000}
         reviewed = LimitChange.objects.filter(person=person, by=REVIEW).count()
-        reviewing.review_limits(power_bank.realm_id, at=later, limit=10)  # whose day it still was when it was set
+        limit_review.review_limits(power_bank.realm_id, at=later, limit=10)  # whose day it still was when it was set
         assert reviewed <= 1
         assert Profile.objects.get(pk=person.id).limit_minor == 20_000
