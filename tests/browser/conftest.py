@@ -16,6 +16,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
+from accounts import services as accounts
 from accounts.models import Person
 from billing.services.deduct import deduct_due
 from credit import services as credit
@@ -87,6 +88,15 @@ class Eye:
 
     def go(self, path: str) -> None:
         self.page.goto(self.home + path)
+
+    def sits_down(self, role: str) -> None:
+        """A colleague of this role, called lin, signs in at the console."""
+        accounts.create_staff("lin", "correct horse battery", roles=[role], by=BY, at=NOON)
+        self.go("/ops/")
+        self.page.locator("[name=username]").fill("lin")
+        self.page.locator("[name=password]").fill("correct horse battery")
+        self.page.locator("[type=submit]").click()
+        self.page.wait_for_url("**/ops/")
 
     def sees(self, name: str, *, expected: int = 0) -> None:
         """Judge what is on the screen now. An `expected` status is no fault."""

@@ -2,18 +2,12 @@
 
 from collections.abc import Callable
 
-from accounts import services as accounts
 from tests.browser.conftest import Eye, Story, pictured
-from tests.conftest import BY, NOON
 
 
 def test_a_colleague_looks_around(eye_with: Callable[..., Eye], story: Story) -> None:
-    accounts.create_staff("lin", "correct horse battery", roles=["viewer"], by=BY, at=NOON)
     eye = eye_with((1280, "zh-CN", "light"))
-    eye.go("/ops/")
-    eye.page.locator("[name=username]").fill("lin")
-    eye.page.locator("[name=password]").fill("correct horse battery")
-    eye.page.locator("[type=submit]").click()
+    eye.sits_down("viewer")
     for name, path in (
         ("index", "/ops/"),
         ("list", "/ops/orders/order/"),

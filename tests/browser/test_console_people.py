@@ -4,14 +4,12 @@ from collections.abc import Callable
 
 import pytest
 
-from accounts import services as accounts
 from billing.models import Dispute
 from bnpl import demo
 from bnpl.urls import CONSOLE
 from kernel.clock import live_now
 from tests.browser.conftest import IN_ALL, Eye
 from tests.browser.test_console_desks import looks
-from tests.conftest import BY, NOON
 
 LOOKS = [
     (1280, "zh-CN", "light", "support"),
@@ -22,15 +20,6 @@ LOOKS = [
 assert CONSOLE  # what takes two is registered there
 
 
-def comes_in(eye: Eye, role: str) -> None:
-    accounts.create_staff("lin", "correct horse battery", roles=[role], by=BY, at=NOON)
-    eye.go("/ops/")
-    eye.page.locator("[name=username]").fill("lin")
-    eye.page.locator("[name=password]").fill("correct horse battery")
-    eye.page.locator("[type=submit]").click()
-    eye.page.wait_for_url("**/ops/")
-
-
 @pytest.mark.parametrize("look", LOOKS if IN_ALL else LOOKS[1:2], ids=lambda look: "-".join(map(str, look)))
 def test_somebody_phones_and_everything_is_there(
     eye_with: Callable[..., Eye], transactional_db: None, look: tuple[int, str, str, str]
@@ -39,7 +28,7 @@ def test_somebody_phones_and_everything_is_there(
     people = {person.reveal_name(): person for person in demo.play(live_now()).people}
     *screen, role = look
     eye = eye_with(tuple(screen))
-    comes_in(eye, role)
+    eye.sits_down(role)
     box, user = eye.page.locator("input[name=q]").first, people["康宁"].user
     box.fill(user.reveal_phone() if user else "")
     box.press("Enter")

@@ -23,12 +23,7 @@ assert CONSOLE  # what takes two is registered there
 def comes_in(eye: Eye) -> None:
     """A supervisor; and a colleague to whom things can be handed."""
     accounts.create_staff("mei", "correct horse battery", roles=["support"], by=BY, at=NOON)
-    accounts.create_staff("lin", "correct horse battery", roles=["supervisor"], by=BY, at=NOON)
-    eye.go("/ops/")
-    eye.page.locator("[name=username]").fill("lin")
-    eye.page.locator("[name=password]").fill("correct horse battery")
-    eye.page.locator("[type=submit]").click()
-    eye.page.wait_for_url("**/ops/")
+    eye.sits_down("supervisor")
 
 
 @pytest.mark.parametrize("look", LOOKS if IN_ALL else LOOKS[1:2], ids=lambda look: "-".join(map(str, look)))

@@ -30,6 +30,22 @@ def at_desk(db: None) -> Callable[..., Client]:
     return sit_down
 
 
+@pytest.fixture
+def boss(at_desk: Callable[..., Client]) -> Client:
+    """A supervisor, who may do the most of all."""
+    return at_desk("supervisor")
+
+
+@pytest.fixture
+def risk(at_desk: Callable[..., Client]) -> Client:
+    return at_desk("risk")
+
+
+@pytest.fixture
+def support(at_desk: Callable[..., Client]) -> Client:
+    return at_desk("support")
+
+
 def words_of(page: Any) -> str:
     """What can be read on a page of the console."""
     body = page.content.decode().partition("<main")[2].partition("</main>")[0]

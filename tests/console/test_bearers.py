@@ -38,11 +38,6 @@ def taken_back(shop: Shop, code: str) -> Dispute:
     return Dispute.objects.get(deduction=deduction_of(order))
 
 
-@pytest.fixture
-def boss(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("supervisor")
-
-
 def test_the_first_version_is_as_it_was(power_bank: Shop) -> None:
     first = DisputePolicy.objects.get()
     assert first.terms["words"]["no_funds"] == {"bearer": "person", "heard": False}

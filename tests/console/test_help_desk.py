@@ -29,11 +29,6 @@ def order(power_bank: Shop) -> Order:
     return order
 
 
-@pytest.fixture
-def boss(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("supervisor")
-
-
 def reported(order: Order) -> Concern:
     return orders.report_problem(order.id, "wrong_amount", f"多收了 {BAD}", by=BY, at=NOON)
 

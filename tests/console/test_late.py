@@ -25,11 +25,6 @@ def harsh(db: None, monkeypatch: pytest.MonkeyPatch) -> Shop:
     return shop
 
 
-@pytest.fixture
-def boss(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("supervisor")
-
-
 def looked(client: Client, **fields: str) -> str:
     return words_of(client.post(PAGE, {**FORM, **fields, "step": "look", "token": "0" * 24}))
 

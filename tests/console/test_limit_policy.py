@@ -1,6 +1,5 @@
 """Limits by score are a policy: looked at on real orders and people before, published by two, from a day on."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -30,16 +29,6 @@ def form(**changed: str) -> dict[str, Any]:
     """The form as the first version fills it in."""
     first = POLICY.fields(LimitPolicy.objects.get(version=1).terms)
     return {**{name: str(value) for name, value in first.items()}, "raises": "on", "note": "季度复盘", **changed}
-
-
-@pytest.fixture
-def risk(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("risk")
-
-
-@pytest.fixture
-def boss(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("supervisor")
 
 
 def looked_at(client: Client, **changed: str) -> str:

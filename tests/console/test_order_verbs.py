@@ -1,6 +1,5 @@
 """What colleagues do to an order: what will happen is said before, why is asked, and both stand in its history."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,11 +25,6 @@ def order(power_bank: Shop) -> Order:
     order = completed(power_bank, someone(power_bank), yuan("12.34"))
     it_is(NOON, order.person)
     return order
-
-
-@pytest.fixture
-def boss(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("supervisor")
 
 
 def at(order: Order, verb: str) -> str:

@@ -42,11 +42,6 @@ FORM = {
 }
 
 
-@pytest.fixture
-def risk(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("risk")
-
-
 def preview(client: Client, path: str = PUBLISH, **fields: Any) -> Any:
     return client.post(path, {**FORM, "step": "preview", **fields})
 

@@ -15,11 +15,6 @@ PAGE = "/ops/words/debit_failed/"
 FORM = {"subject": "没扣成 {amount}", "body": "{merchant}「{what}」{reason}。{next}\r\n{link}"}
 
 
-@pytest.fixture
-def boss(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("supervisor")
-
-
 def send(client: Client, step: str, language: str = "zh-hans", **fields: Any) -> Any:
     return client.post(f"{PAGE}{language}", {**FORM, "step": step, **fields})
 

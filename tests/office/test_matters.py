@@ -31,21 +31,6 @@ from tests.visiting import it_is, signed_in
 LATE = NOON + timedelta(days=10)
 
 
-@pytest.fixture
-def boss(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("supervisor")
-
-
-@pytest.fixture
-def support(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("support")
-
-
-@pytest.fixture
-def risk(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("risk")
-
-
 def path(row: object, verb: str) -> str:
     return f"/ops/do/{row.public_id}/{verb}"  # type: ignore[attr-defined]
 

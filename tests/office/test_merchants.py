@@ -28,16 +28,6 @@ from tests.visiting import it_is
 FORM = {"name": "新店 <b>", "legal_name": "新店有限公司", "registration": "9131", "email": "wang@example.com"}
 
 
-@pytest.fixture
-def risk(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("risk")
-
-
-@pytest.fixture
-def boss(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("supervisor")
-
-
 def desk_of(merchant: Merchant) -> str:
     return f"/ops/merchants/{merchant.public_id}"
 

@@ -45,11 +45,6 @@ def lin(at_desk: Callable[..., Client]) -> Client:
     return at_desk("collections")
 
 
-@pytest.fixture
-def boss(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("supervisor")
-
-
 def named(role: str) -> Actor:
     return Actor.staff(User.objects.get(username=role).pk)
 
