@@ -16,8 +16,9 @@ from accounts.models.notices import LANGUAGES
 from accounts.services import ROLES
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, names_of, page, show_errors
+from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, page, show_errors
 from kernel.refusal import Refusal
+from kernel.who import names_of
 
 EDITORS, PUBLISHERS = ("supervisor", "support"), ("supervisor",)
 VERSIONS_SHOWN = 20

@@ -28,7 +28,7 @@ from billing.console import payouts as payout_desk
 from billing.console import policies as policy_desk
 from billing.console import returns as return_desk
 from billing.console import unknown as unknown_desk
-from billing.models import Case, Dispute
+from billing.models import Case, Deduction, Dispute
 from billing.pages import confirm as confirm_pages
 from billing.pages import ease as ease_pages
 from billing.pages import help as help_pages
@@ -45,10 +45,13 @@ from billing.pages import standing as standing_pages
 from billing.pages import wallet as wallet_pages
 from bnpl import console
 from credit import console as limit_desk
+from credit.models import Agreement
 from kernel import admin_site, desk, second
 from kernel.listing import WHOLE
 from ledger import console as book_desk
 from merchants.models import Merchant
+from office.console import agreement as whole_agreement
+from office.console import deduction as whole_debit
 from office.console import deeds as deed_desk
 from office.console import dispute as whole_dispute
 from office.console import figures as figure_desk
@@ -132,8 +135,10 @@ desk.SHELVES[:] = [
     ),
     (_("Yours"), (own_desk.DESK,)),
 ]
+WHOLE[Agreement] = "agreement_desk"
 WHOLE[Case] = "case_desk"
 WHOLE[Concern] = "concern_desk"
+WHOLE[Deduction] = "deduction_desk"
 WHOLE[Dispute] = "dispute_desk"
 WHOLE[Order] = "order_desk"
 WHOLE[Merchant] = "merchant_desk"
@@ -167,6 +172,8 @@ CONSOLE: list[URLPattern] = [
     path("order/<str:order>", whole_desk.order, name="order_desk"),
     path("person/<str:person>", whole_person.person, name="person_desk"),
     path("dispute/<str:dispute>", whole_dispute.dispute, name="dispute_desk"),
+    path("deduction/<str:deduction>", whole_debit.deduction, name="deduction_desk"),
+    path("agreement/<str:agreement>", whole_agreement.agreement, name="agreement_desk"),
     path("find", find_desk.find, name="find"),
     path("figures/", figure_desk.overview, name="figures"),
     path("figures/rows", figure_desk.rows, name="figure_rows"),

@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from kernel import audit, ids
+from kernel import audit, ids, who
 from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.listing import COUNT_MAX, BoundedPaginator, Listed
@@ -117,7 +117,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         name_all(self, [*self.shown, *self._public, *self.also])
-        self._spoken = [spoken(self, name) for name in self.shown]
+        self._spoken = [who.shown(self, spoken(self, name)) for name in self.shown]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         del request, obj

@@ -1,6 +1,6 @@
 """What colleagues do at the console beside looking: pages to do it at, and verbs on one row. Each names who may."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -10,7 +10,6 @@ from uuid import UUID
 from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
@@ -21,7 +20,7 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from kernel import audit, ids
+from kernel import audit
 from kernel.actor import Actor
 from kernel.admin_site import belongs
 from kernel.clock import live_now
@@ -189,19 +188,6 @@ def page(*groups: str) -> Callable[..., Callable[..., HttpResponse]]:
         return signed_in
 
     return for_groups
-
-
-def names_of(bys: Iterable[str]) -> dict[str, str]:
-    """The sign-in names of the colleagues among those who did something."""
-    keys = {by: [ids.parse("usr", one) for one in by.partition(":")[2].split("+")] for by in bys if _is_staff(by)}
-    wanted = {key for several in keys.values() for key in several if key}
-    found = {user.pk: str(user) for user in get_user_model().objects.filter(pk__in=wanted)}
-    known = {by: [found.get(key) for key in several if key] for by, several in keys.items()}
-    return {by: " + ".join(map(str, names)) for by, names in known.items() if names and None not in names}
-
-
-def _is_staff(by: str) -> bool:
-    return by.startswith("staff:")
 
 
 def show_errors(form: forms.Form, refusal: Refusal) -> None:

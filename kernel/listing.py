@@ -5,8 +5,11 @@ from typing import Any
 from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import cached_property
+
+from kernel import who
 
 #: Lists are counted up to here; "10000" then reads as "at least that many".
 COUNT_MAX = 10_000
@@ -32,7 +35,12 @@ def page_of(row: Any) -> str:
 
 
 class Listed(ChangeList):
-    """A list whose rows lead to the page that shows all of them, where there is one."""
+    """A list whose rows lead to the page that shows all of them, where there is one, and say who did it."""
 
     def url_for_result(self, result: Any) -> str:
         return page_of(result) if type(result) in WHOLE else super().url_for_result(result)
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        who.tell(self.result_list, [str(name) for name in self.list_display])

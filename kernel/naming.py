@@ -21,6 +21,8 @@ from django.utils.translation import pgettext, pgettext_lazy
 PART, TABLE, COLUMN, VALUE = "part", "table", "column", "value"
 #: What moved in the book, and what a channel said: the same code is something else elsewhere.
 POSTED, HEARD = "posted", "heard"
+#: What the house does by itself.
+JOB = "job"
 #: Every name that was given, with its context.
 NAMED: set[tuple[str, str]] = set()
 #: How a state looks, whatever its row is of. What stands in none of these is quiet.

@@ -117,6 +117,7 @@ def post(parcel: Parcel, *, real: Callable[[], datetime]) -> Outcome:
     began, deadline = time.monotonic(), Deadline()
     try:
         status, raw, retry_after = _exchange(parcel, deadline)
+        return Outcome(status, _since(began), "", excerpt(raw), _asked_for(retry_after, real()))
     except NotSentError as why:
         return Outcome(None, _since(began), str(why))
     except (OSError, HTTPError, HTTPException, ValueError) as broken:
@@ -124,7 +125,6 @@ def post(parcel: Parcel, *, real: Callable[[], datetime]) -> Outcome:
     except Exception:
         log.exception("webhook_not_sent", host=parcel.url.partition("://")[2].partition("/")[0])
         return Outcome(None, _since(began), "broken")
-    return Outcome(status, _since(began), "", excerpt(raw), _asked_for(retry_after, real()))
 
 
 def _exchange(parcel: Parcel, deadline: Deadline) -> tuple[int, bytes, str]:
@@ -206,9 +206,9 @@ def _asked_for(text: str, real: datetime) -> timedelta | None:
         return timedelta(seconds=min(int(text[:9]), 10**8))
     try:
         then = parsedate_to_datetime(text)
-    except ValueError:
+        return max(timedelta(), (then if then.tzinfo else then.replace(tzinfo=UTC)) - real)
+    except (ValueError, OverflowError):  # no date, or one that no calendar has
         return None
-    return max(timedelta(), (then if then.tzinfo else then.replace(tzinfo=UTC)) - real)
 
 
 def _since(began: float) -> int:

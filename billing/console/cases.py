@@ -21,8 +21,9 @@ from billing.services import cases
 from kernel import ids
 from kernel.actor import Actor
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Verb, VerbForm, Words, names_of, page
+from kernel.desk import Colleague, Verb, VerbForm, Words, page
 from kernel.templatetags.house import money
+from kernel.who import names_of
 from ledger.models import Posting
 
 JUDGES = ("finance", "supervisor")

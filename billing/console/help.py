@@ -16,10 +16,11 @@ from billing.console.orders import CLOCK
 from kernel import ids
 from kernel.actor import Actor
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, names_of, page
+from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, page
 from kernel.forms import minor_of
 from kernel.money import totals
 from kernel.templatetags.house import money
+from kernel.who import names_of
 from orders import queries, rules
 from orders import services as orders
 from orders.models import Concern, Message, Order

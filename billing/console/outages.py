@@ -14,8 +14,9 @@ from billing.models import Outage
 from billing.refusals import ChannelNotOut, ChannelOut
 from billing.services import outage
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Desk, VerbForm, Words, deed, names_of, page
+from kernel.desk import Colleague, Desk, VerbForm, Words, deed, page
 from kernel.listing import COUNT_MAX
+from kernel.who import names_of
 
 DECLARERS = ("collections", "risk", "supervisor")
 PAST_SHOWN = 20

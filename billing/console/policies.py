@@ -20,9 +20,10 @@ from billing.services.foresee import LINE_MAX, SAMPLE_MAX, SHOWN_MAX, Effect, Fo
 from billing.services.policies import publish_policy
 from kernel.actor import Actor
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Desk, Words, names_of, page, show_errors
+from kernel.desk import Colleague, Desk, Words, page, show_errors
 from kernel.refusal import Refusal
 from kernel.second import Matter, Plain, ask_second
+from kernel.who import names_of
 
 PUBLISHERS = ("supervisor", "risk")
 DESK = Desk(

@@ -8,7 +8,7 @@ from django.template import Context
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from kernel import naming
+from kernel import naming, who
 from kernel.admin_site import belongs
 from kernel.desk import MASKED, SHELVES, VERBS, Desk, Words
 from kernel.listing import WHOLE
@@ -73,5 +73,5 @@ def stated(row: Any) -> SafeString:
 
 @register.filter
 def called(by: str, names: Mapping[str, str]) -> str:
-    """Who did it, by the name they sign in with; anybody else as written."""
-    return names.get(by, by)
+    """Who did it, in words; a colleague by the name they sign in with."""
+    return who.said(by, names)

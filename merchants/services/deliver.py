@@ -99,7 +99,9 @@ def deliver_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     with ThreadPoolExecutor(PARCELS) as hands:
         while seen < limit:
             taken, found = take_up({realm_id: at}, limit=min(limit - seen, PARCELS))
-            settle([(one, outcome) for one, outcome in zip(taken, hands.map(send, taken), strict=True)])
+            sent = [hands.submit(send, one) for one in taken]
+            wait(sent)
+            settle([(one, _outcome_of(future)) for one, future in zip(taken, sent, strict=True)])
             seen += found
             if not found:
                 break
@@ -170,8 +172,16 @@ class Round:
 
 
 def _outcome_of(future: Future[rules.Outcome]) -> rules.Outcome:
-    """What came back; of one that still asks for the host's name, nothing ever will."""
-    return future.result() if future.done() else rules.Outcome(None, round(_OVERDUE_SECONDS * 1000), "timeout")
+    """What came back; of one that still asks for the host's name, nothing ever will.
+
+    Whatever went wrong in sending one is its own end, and takes nobody else's along.
+    """
+    if not future.done():
+        return rules.Outcome(None, round(_OVERDUE_SECONDS * 1000), "timeout")
+    if broken := future.exception():
+        log.error("webhook_not_sent", exc_info=broken)
+        return rules.Outcome(None, 0, "broken")
+    return future.result()
 
 
 @transaction.atomic

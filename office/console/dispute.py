@@ -10,7 +10,8 @@ from billing.dispute_words import BEARERS
 from billing.models import Dispute
 from kernel import ids
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Words, names_of, page
+from kernel.desk import Colleague, Words, page
+from kernel.who import names_of
 from office.queries.dispute import COLLEAGUE, NOBODY, POLICY, SERVICE, story_of
 from office.queries.story import SHOWN_MAX
 from portal.wording import TAKEN_BACK

@@ -14,8 +14,9 @@ from django.views.decorators.http import require_safe
 from kernel import ids
 from kernel.admin_site import VIEWERS
 from kernel.clock import now_in
-from kernel.desk import Colleague, Desk, Done, VerbForm, Words, deed, names_of, page
+from kernel.desk import Colleague, Desk, Done, VerbForm, Words, deed, page
 from kernel.refusal import Refusal
+from kernel.who import names_of
 from merchants.models import Merchant
 from merchants.services import Application
 from office.queries import merchants as found

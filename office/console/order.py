@@ -6,7 +6,8 @@ from django.views.decorators.http import require_safe
 
 from kernel import ids
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, names_of, page
+from kernel.desk import Colleague, page
+from kernel.who import names_of
 from office.queries.story import SHOWN_MAX, story_of
 from orders.models import Order
 

@@ -13,8 +13,9 @@ from billing.models import Deduction, Dispute, Instrument, Refund, Return
 from credit.models import Agreement, Decision, LimitChange, ScoreChange
 from kernel import ids
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Words, names_of, page
+from kernel.desk import Colleague, Words, page
 from kernel.models import AuditLine
+from kernel.who import names_of
 from office.console.worklist import COLLECTORS, OUTCOMES, WAYS
 from office.queries.person import PersonStory, story_of
 from orders.models import Concern, Obligation, Order

@@ -15,9 +15,10 @@ from django.views.decorators.http import require_POST, require_safe
 
 from kernel import ids
 from kernel.admin_site import VIEWERS, belongs
-from kernel.desk import NOTE_LENGTH_MAX, Colleague, Desk, Words, names_of, page, show_errors
+from kernel.desk import NOTE_LENGTH_MAX, Colleague, Desk, Words, page, show_errors
 from kernel.refusal import NotFound, Refusal
 from kernel.second import MATTERS, Matter, Plain, bound, found_row, moment_of
+from kernel.who import names_of
 from ledger.models import Posting
 from office.models import Proposal
 from office.queries import proposals as asked

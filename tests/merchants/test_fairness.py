@@ -3,6 +3,7 @@
 import threading
 import time
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -10,10 +11,11 @@ from kernel.models import Realm
 from merchants import courier, tasks
 from merchants import services as merchants
 from merchants.models import WebhookDelivery, WebhookEndpoint
+from merchants.rules.webhooks import Outcome
 from merchants.services import News, deliver
 from merchants.services.events import publish
 from tests.conftest import BY, NOON, Shop, make_shop
-from tests.merchants.receiver import Server, hangs, receiver
+from tests.merchants.receiver import Server, hangs, receiver, says
 
 pytestmark = pytest.mark.django_db(transaction=True)
 DEAD, EVENTS = 20, 30
@@ -125,3 +127,55 @@ def test_each_realm_is_served_by_its_own_time(power_bank: Shop) -> None:
         WebhookDelivery.objects.update(next_at=NOON + timedelta(days=25))
         tasks.deliver_webhooks()
         assert [request.path for request in well.seen] == [f"/{ahead.realm_id}"]
+
+
+#: What no calendar has, though it looks like a date; and what is no header at all.
+ABSURD = (
+    "Mon, 01 Jan 2024 00:00:00 +9999999999999999",
+    "Mon, 01 Jan 99999999999999999999 00:00:00 GMT",
+    "Fri, 31 Dec 9999 23:59:59 -2359",
+    "Mon, 99 Jan 2024 99:99:99 GMT",
+    "９" * 40,
+    "-1",
+    "",
+)
+
+
+@pytest.mark.parametrize("status", [200, 429, 503])
+@pytest.mark.parametrize("asked", ABSURD)
+def test_an_absurd_retry_after_is_no_more_than_one_answer(asked: str, status: int) -> None:
+    with receiver(says(status, Retry_After=asked.encode().decode("latin-1"))) as home:
+        outcome = courier.post(courier.Parcel(home.url(), {}, b"{}"), real=lambda: NOON)
+    assert (outcome.status, outcome.error) == (status, "")
+
+
+@pytest.mark.parametrize("way", ["ring", "moved on"])
+def test_one_that_breaks_takes_nobody_along(power_bank: Shop, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+    """Something nobody thought of goes wrong in sending to one; it is that one's end alone."""
+    strange, real = make_shop("怪"), courier.post
+
+    def posted(parcel: courier.Parcel, **how: Any) -> Outcome:
+        if "/strange" in parcel.url:
+            raise RuntimeError("never thought of")
+        return real(parcel, **how)
+
+    monkeypatch.setattr(courier, "post", posted)
+    with receiver() as well:
+        merchants.add_endpoint(strange.merchant.id, well.url("/strange"), by=BY, at=NOON)
+        merchants.add_endpoint(power_bank.merchant.id, well.url(), by=BY, at=NOON)
+        tell(strange, 4)
+        tell(power_bank, 12)
+        times = {shop.realm_id: NOON for shop in (strange, power_bank)}
+        if way == "ring":
+            deliver.deliver_everywhere(lambda: times, troubled=False, turn=threading.Lock())
+        else:
+            for realm, at in times.items():
+                deliver.deliver_due(realm, at=at)
+        assert len(well.seen) == 12
+    assert {row.state for row in WebhookDelivery.objects.filter(endpoint__merchant=power_bank.merchant)} == {
+        "delivered"
+    }
+    waiting = WebhookDelivery.objects.filter(endpoint__merchant=strange.merchant, state="pending", leased_until=None)
+    assert {(row.reason, row.next_at > NOON) for row in waiting} == {("broken", True)}
+    assert waiting.count() == 4
+    assert WebhookEndpoint.objects.get(merchant=strange.merchant).failing_from == NOON

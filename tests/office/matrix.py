@@ -58,6 +58,8 @@ PAGES: dict[str, tuple[dict[str, str], set[str]]] = {
     "order_desk": ({"order": "{order}"}, ALL),
     "person_desk": ({"person": "{person}"}, ALL),
     "dispute_desk": ({"dispute": "{dispute}"}, ALL),
+    "deduction_desk": ({"deduction": "{taken}"}, ALL),
+    "agreement_desk": ({"agreement": "{agreement}"}, ALL),
     "figures": ({}, ALL),
     "figure_rows": ({"?": "metric=order&key=opened"}, ALL),
     "figure_table": ({"name": "orders"}, ALL),

@@ -73,6 +73,7 @@ def rows(power_bank: Shop) -> Mapping[str, str]:
         "taken": taken,
         "dispute": disputed.disputes.get(),
         "order": owing,
+        "agreement": owing.agreement,
         "person": owing.person,
         "unknown": deduction_of(lost),
         "problem": problem,
