@@ -16,7 +16,7 @@ from accounts.models import Person
 from credit import limits, rules
 from credit.models import Limited, LimitPolicy, Profile
 from credit.policy import foresee_limits, judge_limits
-from credit.queries import currency_limits_of
+from credit.queries import currency_limits_of, is_pinned
 from kernel.actor import Actor
 from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, page
 from kernel.forms import YuanField, minor_of, plain
@@ -86,13 +86,20 @@ def _has_limit(person: Person) -> bool:
 
 
 def _stands(person: Person) -> dict[str, Any]:
-    own, *others = _limits(person)
-    more = {f"limit_{row.currency}": _limit(row) for row in others}
-    return {"limit": _limit(own), "score": _profile(person).score, **more}
+    """Each limit and whether it is pinned, by names that end in its currency."""
+    found: dict[str, Any] = {"score": _profile(person).score}
+    for row in _limits(person):
+        found[f"limit_{row.currency}"] = plain(Money(row.limit_minor, row.currency))
+        found[f"pinned_{row.currency}"] = is_pinned(person.pk, row.currency)
+    return found
 
 
-def _limit(row: Limited) -> str:
-    return plain(Money(row.limit_minor, row.currency))
+def _wants(person: Person, wish: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for, by the names under which it stands."""
+    code = wish.get("currency") or _limits(person)[0].currency
+    minor_wanted = minor_of(wish["limit"], code)
+    wanted = wish["limit"] if minor_wanted is None else plain(Money(minor_wanted, code))
+    return {f"limit_{code}": wanted, f"pinned_{code}": wish["pinned"]}
 
 
 def _before(person: Person, at: datetime) -> Words:
@@ -130,6 +137,7 @@ VERBS = [
         second=_always,
         deciders=("risk", "supervisor"),
         stands=_stands,
+        wants=_wants,
     )
 ]
 

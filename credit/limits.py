@@ -12,7 +12,7 @@ from accounts import inbox
 from accounts.wording import Value
 from credit import rules
 from credit.models import LimitChange
-from credit.queries import limited_in
+from credit.queries import is_pinned, limited_in
 from credit.services import lock_profile
 from kernel.actor import Actor
 from kernel.forms import plain
@@ -27,12 +27,12 @@ def change_limit(
     """From now on the person may owe so much at once, and is told so. What they owe already stays, be it more.
 
     Without a `currency` it is their own one that is meant. Unless it is `pinned` it follows their score from the next
-    review on.
+    review on; of the amount that it is already that alone may be changed, and then nobody is told.
 
     Raises:
         NotFound: the person has no profile or no limit in this currency, or has left for good.
         SecondNeeded: no colleague sets a limit alone.
-        Invalid: it is less than nothing, more than anybody's, or what it is already.
+        Invalid: it is less than nothing, more than anybody's, or what it is already and stays or follows as before.
     """
     if by.alone:
         raise SecondNeeded
@@ -41,7 +41,8 @@ def change_limit(
     if profile is None or limited is None:
         raise NotFound
     most = rules.in_currency(rules.LIMIT_MOST_MINOR, limited.currency)
-    if not 0 <= limit_minor <= most or limit_minor == limited.limit_minor:
+    same = limit_minor == limited.limit_minor
+    if not 0 <= limit_minor <= most or (same and pinned == is_pinned(person_id, limited.currency)):
         words = format_lazy(_("Another limit than now, up to {most}."), most=plain(Money(most, limited.currency)))
         raise Invalid(errors=[FieldError("/limit", words)])
     change = LimitChange.objects.create(
@@ -54,8 +55,9 @@ def change_limit(
         by=str(by),
         at=at,
     )
-    type(limited)._default_manager.filter(pk=limited.pk).update(limit_minor=limit_minor)
-    inbox.write_notices([told(change)], realm_id=profile.realm_id, at=at)
+    if not same:
+        type(limited)._default_manager.filter(pk=limited.pk).update(limit_minor=limit_minor)
+        inbox.write_notices([told(change)], realm_id=profile.realm_id, at=at)
     return change
 
 

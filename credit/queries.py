@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from msgspec import convert
 
 from accounts.models import Person
@@ -100,14 +100,20 @@ def grades_at(at: datetime) -> Grades:
 
 
 def limit_changes_of(person_id: UUID) -> QuerySet[LimitChange]:
-    """What the person's limits were set to, newest first."""
-    return LimitChange.objects.filter(person_id=person_id).order_by("-id")
+    """What the person's limits were set to, newest first; not that one merely stays or follows their score again."""
+    return LimitChange.objects.filter(person_id=person_id).exclude(limit_minor=F("before_minor")).order_by("-id")
 
 
 def last_changes(person_ids: Iterable[UUID]) -> dict[tuple[UUID, str], LimitChange]:
     """What these people's limits were set to last, by person and currency."""
     rows = LimitChange.objects.filter(person_id__in=list(person_ids)).order_by("person_id", "currency", "-id")
     return {(row.person_id, row.currency): row for row in rows.distinct("person_id", "currency")}
+
+
+def is_pinned(person_id: UUID, currency: str) -> bool:
+    """Whether colleagues want a limit of this person's to stay, whatever the score."""
+    last = last_changes([person_id]).get((person_id, currency))
+    return last is not None and last.pinned
 
 
 def agreement_of(merchant_id: UUID, agreement_id: UUID) -> Agreement:

@@ -156,6 +156,8 @@ class Verb:
     second: Callable[[Any, Mapping[str, Any]], bool] | None = None
     deciders: tuple[str, ...] = ("supervisor",)
     stands: Callable[[Any], dict[str, Any]] | None = None
+    #: What was wished for, by the names under which that stands, where those are not the form's.
+    wants: Callable[[Any, dict[str, Any]], dict[str, Any]] | None = None
     #: Locks what it locks first, where that is not the row itself.
     hold: Callable[[Any], Any] | None = None
     #: Whether the row's page offers it. Where it does not, its own page says why not.

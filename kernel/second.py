@@ -10,7 +10,9 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.forms import BooleanField, CheckboxInput
 from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
 
 from kernel import ids
 from kernel.actor import Actor
@@ -105,7 +107,7 @@ def matter_of(verb: Verb) -> Matter:
         label=verb.label,
         deciders=verb.deciders,
         stands=partial(_stands, verb),
-        wanted=_wanted,
+        wanted=partial(_wanted, verb),
         says=partial(_says, verb),
         run=partial(_run, verb),
         address=partial(_address, verb),
@@ -129,9 +131,25 @@ def _held(verb: Verb, row: Any) -> Any:
     return type(row).objects.locked(row.pk) if isinstance(row, Lifecycle) else row
 
 
-def _wanted(about: str, wish: Plain) -> Plain:
-    del about
-    return {name: ", ".join(values) for name, values in wish.items()}
+def _wanted(verb: Verb, about: str, wish: Plain) -> Plain:
+    """As the form was sent; a box that is not ticked says no, though nothing was sent of it."""
+    fields = verb.form.base_fields
+    said: Plain = {
+        name: _ticked(values) if isinstance(fields.get(name), BooleanField) else ", ".join(values)
+        for name, values in wish.items()
+    }
+    if verb.wants is None:
+        return said
+    try:
+        return verb.wants(found_row(verb, about), said)
+    except NotFound:  # it is gone, and so nothing stands any more
+        return said
+
+
+def _ticked(values: list[str]) -> bool:
+    """As the box itself reads what was sent of it."""
+    sent = {"box": values[-1]} if values else {}
+    return bool(CheckboxInput().value_from_datadict(sent, MultiValueDict(), "box"))
 
 
 def _says(verb: Verb, about: str, wish: Plain, at: datetime) -> Words:

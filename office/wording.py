@@ -66,14 +66,16 @@ def name_them() -> None:
     """Let them be said in words."""
     name_codes(SAID, HEARD)
     name_codes((*HOLDS, "live", "test"))
-    name_parts(["reference", "parts", "every_days", "txn"])
+    name_parts(["heard_by", "reference", "parts", "every_days", "txn"])
     name_parts(field.name.removesuffix("_minor") for field in fields(Facts))
 
 
 def told_of(data: Mapping[str, Any], currency: str) -> Iterable[tuple[str, str]]:
     """What a line of history holds beside its kind: each part's name, and what it says."""
     for name, held in data.items():
-        if held not in {"", None}:
+        if name == "source" and held in SAID:
+            yield column("heard_by"), value(str(held), HEARD)
+        elif held not in {"", None}:
             yield column(name), _shown(name, held, currency)
 
 

@@ -1,6 +1,6 @@
 """/ops/second/: what waits for a second colleague; one of them with what would change; and the decision."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -194,10 +194,16 @@ def differences(matter: Matter, row: Proposal) -> list[Difference]:
     wanted = matter.wanted(row.about, row.wish)
     names = {**matter.names, **NAMES}
     rows = [
-        Difference(names.get(name, name), _text(row.before.get(name)), _text(wanted.get(name)))
+        Difference(_called(name, names), _text(row.before.get(name)), _text(wanted.get(name)))
         for name in {**wanted, **row.before}
     ]
     return sorted(rows, key=lambda one: not one.changed)
+
+
+def _called(name: str, names: Mapping[str, Words]) -> Words:
+    """What a part is called; one of each currency has its code behind."""
+    head, _line, code = name.rpartition("_")
+    return f"{names[head]} {code}" if head in names and code.isupper() else names.get(name, name)
 
 
 def _text(value: object) -> Words:

@@ -1,12 +1,13 @@
-"""A person's and a dispute's whole page in a real browser, as those look at them who have somebody on the phone."""
+"""Whole pages of a person, a dispute, a debit and an agreement in a real browser, with somebody on the phone."""
 
 from collections.abc import Callable
 
 import pytest
 
-from billing.models import Dispute
+from billing.models import Deduction, Dispute
 from bnpl import demo
 from bnpl.urls import CONSOLE
+from credit.models import Agreement
 from kernel.clock import live_now
 from tests.browser.conftest import IN_ALL, Eye
 from tests.browser.test_console_desks import looks
@@ -39,3 +40,8 @@ def test_somebody_phones_and_everything_is_there(
         looks(eye, f"person-{called}")
     eye.go(f"/ops/dispute/{Dispute.objects.get().public_id}")
     looks(eye, "dispute")
+    for row in (Dispute.objects.get().deduction, Deduction.objects.filter(state="failed").earliest("id")):
+        eye.go(f"/ops/deduction/{row.public_id}")
+        looks(eye, f"debit-{row.state}")
+    eye.go(f"/ops/agreement/{Agreement.objects.filter(state='active').latest('live_orders').public_id}")
+    looks(eye, "agreement")

@@ -230,3 +230,30 @@ def test_thirty_days_are_thirty_days_over_the_end_of_february(
     found = Profile.objects.get(pk=eve.id).review_at
     assert found is not None
     assert found.isoformat() == f"{next_day}T23:59:59+00:00"
+
+
+def test_what_colleagues_hold_down_in_one_currency_is_not_given_back_in_another(power_bank: Shop, eve: Person) -> None:
+    limits.change_limit(eve.id, 10_000, "somebody else may be using it", by=TWO, at=NOON)
+    locker = {"name": "ロッカー", "mode": "dynamic", "ceiling_minor": 1_000, "currency": "JPY"}
+    opened(replace(power_bank, service=merchants.offer_service(power_bank.merchant.id, locker, by=BY, at=NOON)), eve)
+    yen = CurrencyLimit.objects.filter(person=eve)
+    assert yen.get().limit_minor == 2_000
+    review(power_bank)
+    assert (limit(eve), yen.get().limit_minor) == (10_000, 2_000)
+    limits.change_limit(eve.id, 10_000, "it was them", pinned=False, by=TWO, at=NOON + MONTH)
+    review(power_bank, NOON + 2 * MONTH)
+    assert (limit(eve), yen.get().limit_minor) == (limit_of(650), 20 * limit_of(650) // 100)
+
+
+def test_a_pin_takes_nothing_that_another_currency_had_before(power_bank: Shop, eve: Person) -> None:
+    locker = {"name": "ロッカー", "mode": "dynamic", "ceiling_minor": 1_000, "currency": "JPY"}
+    opened(replace(power_bank, service=merchants.offer_service(power_bank.merchant.id, locker, by=BY, at=NOON)), eve)
+    yen = CurrencyLimit.objects.filter(person=eve)
+    before = yen.get().limit_minor
+    limits.change_limit(eve.id, 0, "x", by=TWO, at=NOON)
+    scored(eve, 820)
+    review(power_bank)
+    assert (limit(eve), yen.get().limit_minor) == (0, before)
+    scored(eve, 400)
+    review(power_bank, NOON + 2 * MONTH)
+    assert yen.get().limit_minor == 0

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from django.test import Client
 
-from accounts.models import Person
+from accounts.models import Notice, Person
 from credit.leaving import end_credit
 from credit.models import CurrencyLimit, LimitChange
 from merchants import services as merchants
@@ -71,3 +71,32 @@ def test_whoever_has_left_meanwhile_gets_none(risk: Client, boss: Client, person
         assert decided(boss, row).status_code in {404, 409, 422}
     assert not LimitChange.objects.exists()
     assert Proposal.objects.get(pk=row.pk).state == "open"
+
+
+def test_the_second_colleague_reads_what_they_agree_to(risk: Client, boss: Client, person: Person) -> None:
+    """A box that was left empty says so, and a limit stands beside the one of its own currency."""
+    decided(boss, asked(risk, page(person), currency="JPY", limit="5000", pinned="on", note="x"))
+    row = asked(risk, page(person), currency="JPY", limit="7000", note="y")
+    text = words_of(boss.get(f"/ops/second/{row.public_id}"))
+    assert "额度 JPY 有改动 5000 7000" in text
+    assert "固定此额度，不随分数变化 JPY 有改动 是 否" in text
+    assert "额度 CNY 10000.00 不变" in text
+    decided(boss, row)
+    assert [change.pinned for change in LimitChange.objects.order_by("id")] == [True, False]
+    end_credit(person.id, by=BY, at=NOON)
+    assert "7000" in words_of(boss.get(f"/ops/second/{row.public_id}"))
+
+
+def test_the_same_amount_may_be_pinned_and_let_go_and_nobody_is_told(
+    risk: Client, boss: Client, person: Person
+) -> None:
+    told = Notice.objects.filter(person=person, stage="limit_changed")
+    for pinned in ({"pinned": "on"}, {}):
+        decided(boss, asked(risk, page(person), currency="JPY", limit="200000", note="x", **pinned))
+        assert LimitChange.objects.latest("id").pinned == bool(pinned)
+        row = asked(risk, page(person), currency="JPY", limit="200000", note="x", **pinned)
+        with nothing_moves(*FORM):
+            assert decided(boss, row).status_code == 422
+        assert decided(boss, row, "refuse").status_code == 302
+    assert CurrencyLimit.objects.get(person=person).limit_minor == 200_000
+    assert not told.exists()

@@ -91,7 +91,7 @@ def test_what_comes_next_of_each_debt_is_said_plainly(power_bank: Shop, at_desk:
     text = words_of(desk.get(whole(lost.person)))
     for wanted in ("结果未知", "正在向渠道查询结果", "结果明确之前请勿再次发起", "¥6.00"):
         assert wanted in text, wanted
-    assert str(deduction_of(lost).pk) in desk.get(whole(lost.person)).content.decode()
+    assert f"/ops/deduction/{deduction_of(lost).public_id}" in desk.get(whole(lost.person)).content.decode()
     assert "请勿再次发起" not in words_of(desk.get(whole(planned.person)))
 
 
@@ -141,7 +141,7 @@ def test_whether_a_limit_stays_or_follows_is_said(power_bank: Shop, at_desk: Cal
     limits.change_limit(person.id, 400_000, "随分", pinned=False, by=BY, at=NOON)
     review_limits(person.realm_id, at=NOON + timedelta(days=99), limit=9)
     text = words_of(at_desk("viewer").get(whole(person)))
-    assert "¥10,000.00 → ¥5,000.00 · 本人要求 · system:test · 固定此额度" in text
+    assert "¥10,000.00 → ¥5,000.00 · 本人要求 · 系统自动：test · 固定此额度" in text
     assert text.count("固定此额度") == 1
     assert "¥4,000.00 → ¥10,000.00 · 随信用分调整" in text
     assert "额度下次复核" in text
