@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -153,8 +154,19 @@ def _shown(value: Value, language: str, zone: str) -> str:
     if isinstance(value, Phrase):
         return fill(value.words[language], value.values, language=language, zone=zone)
     if isinstance(value, Money):
-        major = Decimal(value.minor).scaleb(-EXPONENTS.get(value.currency, 2))
-        return str(format_currency(major, value.currency, locale=_LOCALES[language]))
+        return _amount(value, language)
     if isinstance(value, datetime):
-        return str(format_datetime(value.astimezone(ZoneInfo(zone)), _TIMES[language], locale=_LOCALES[language]))
+        return _time(value.astimezone(ZoneInfo(zone)).replace(tzinfo=None), language)
     return plain(value)
+
+
+#: A batch of notices says the same amounts and times again and again, and writing one takes as long as a question.
+@lru_cache(maxsize=5000)
+def _amount(value: Money, language: str) -> str:
+    major = Decimal(value.minor).scaleb(-EXPONENTS.get(value.currency, 2))
+    return str(format_currency(major, value.currency, locale=_LOCALES[language]))
+
+
+@lru_cache(maxsize=5000)
+def _time(local: datetime, language: str) -> str:
+    return str(format_datetime(local, _TIMES[language], locale=_LOCALES[language]))

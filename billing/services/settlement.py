@@ -15,7 +15,7 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from billing import rules
 from billing.models import Settlement, SettlementLine
-from billing.services.unsettled import FIRST_MOMENT, HELD, RELEASED, ask_of
+from billing.services.unsettled import FIRST_MOMENT, HELD, RELEASED, ask_of, first_moment
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.sweeps import Sweep, each
@@ -249,10 +249,15 @@ def _all_settled_below(merchant: Merchant) -> UUID:
     return max(before, min(ends, default=before))
 
 
+#: Of whoever has nothing to settle nothing is due before their month ends: empty days are passed over then.
+_WAITS = first_moment("m.id", f"coalesce(m.settled_below, '{UUID(int=0)}')")
+_FIRST = f"""
+SELECT min(greatest(m.settles_at, coalesce({_WAITS}, m.invoices_at))) FROM merchants_merchant m
+WHERE m.realm_id = %(realm)s"""  # noqa: S608  our own names
 DUE = Sweep(
     name="settle",
     act=settle_due,
-    first="SELECT min(settles_at) FROM merchants_merchant WHERE realm_id = %(realm)s",
+    first=_FIRST,
     work=Merchant,
     column="settles_at",
 )

@@ -22,19 +22,24 @@ SELECT p.* FROM (
 WHERE p.kind NOT IN ('{PAID_OUT}', '{CAME_BACK}')
   AND NOT EXISTS (SELECT 1 FROM billing_settlementline l WHERE l.id = p.id)
 """  # noqa: S608  our own names
-#: Since when anything has waited for a cut-off of a merchant's: a line, a reserve that is over, money that came back.
-FIRST_MOMENT = Question(
-    f"""SELECT least(
-    (SELECT min(u.at) FROM ({UNSETTLED % {"merchant": "$1", "below": "$2"}}) u),
+
+
+def first_moment(merchant: str, below: str) -> str:
+    """SQL: since when anything has waited for a cut-off of a merchant's, whose key and mark are given as SQL.
+
+    A line, a reserve that is over, or money that came back; null where there is nothing.
+    """
+    return f"""least(
+    (SELECT min(u.at) FROM ({UNSETTLED % {"merchant": merchant, "below": below}}) u),
     (SELECT min(held_until) - interval '1 microsecond' FROM billing_settlement s
-     WHERE merchant_id = $1 AND held_minor > 0 AND NOT EXISTS (
+     WHERE merchant_id = {merchant} AND held_minor > 0 AND NOT EXISTS (
          SELECT 1 FROM ledger_posting p WHERE p.cause_id = s.id AND p.kind = '{RELEASED}')),
-    (SELECT m.created_at FROM merchants_merchant m WHERE m.id = $1 AND EXISTS (
-         SELECT 1 FROM billing_settlement s WHERE s.merchant_id = $1 AND s.net_minor > 0 AND s.state = 'failed'
-         AND NOT EXISTS (SELECT 1 FROM billing_settlementline l WHERE l.earlier_id = s.id))))""",  # noqa: S608  our own names
-    ["uuid", "uuid"],
-    generic=False,
-)
+    (SELECT own.created_at FROM merchants_merchant own WHERE own.id = {merchant} AND EXISTS (
+         SELECT 1 FROM billing_settlement s WHERE s.merchant_id = {merchant} AND s.net_minor > 0
+         AND s.state = 'failed' AND NOT EXISTS (SELECT 1 FROM billing_settlementline l WHERE l.earlier_id = s.id))))"""  # noqa: S608  our own names
+
+
+FIRST_MOMENT = Question(f"SELECT {first_moment('$1', '$2')}", ["uuid", "uuid"], generic=False)
 
 
 def ask_of(merchant: Merchant, question: str, **more: Any) -> list[tuple[Any, ...]]:

@@ -58,8 +58,14 @@ def asset(path: str) -> str:
 @register.filter
 def money(amount: Money) -> str:
     """`Money(1234, "CNY")` → ¥12.34; what is below zero has the sign of a minus, not a hyphen."""
+    return _amount(amount, get_language() or "en")
+
+
+@lru_cache(maxsize=5000)
+def _amount(amount: Money, language: str) -> str:
+    """Pages say the same amounts again and again, and writing one takes as long as a question."""
     major = Decimal(amount.minor).scaleb(-EXPONENTS.get(amount.currency, 2))
-    return str(format_currency(major, amount.currency, locale=_locale())).replace("-", "−")
+    return str(format_currency(major, amount.currency, locale=_locale_of(language))).replace("-", "−")
 
 
 @register.filter
@@ -87,8 +93,13 @@ def written(value: datetime | None) -> str:
     """The same in plain text, for a paper; nothing for what never was."""
     if value is None:
         return ""
-    local = timezone.localtime(value)
-    return f"{format_date(local, 'medium', locale=_locale())} {format_time(local, 'short', locale=_locale())}"
+    return _written(timezone.localtime(value).replace(second=0, microsecond=0, tzinfo=None), get_language() or "en")
+
+
+@lru_cache(maxsize=5000)
+def _written(local: datetime, language: str) -> str:
+    locale = _locale_of(language)
+    return f"{format_date(local, 'medium', locale=locale)} {format_time(local, 'short', locale=locale)}"
 
 
 @register.filter

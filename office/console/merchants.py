@@ -18,6 +18,7 @@ from kernel.desk import Colleague, Desk, Done, VerbForm, Words, deed, page
 from kernel.refusal import Refusal
 from kernel.who import names_of
 from merchants.models import Merchant
+from merchants.rules.cutoff import next_cutoff
 from merchants.services import Application
 from office.queries import merchants as found
 from office.queries.merchants import SHOWN_MAX, MerchantStory
@@ -129,14 +130,14 @@ def merchant(colleague: Colleague, merchant: str) -> HttpResponse:
 def statement(colleague: Colleague, merchant: str) -> HttpResponse:
     """What its statement would say if its day ended now. Nothing of it is kept."""
     story, at = _story(colleague, merchant)
-    shown: dict[str, Any] = {}
+    row = story.merchant
+    ends = row.settles_at if row.settles_at > at else next_cutoff(at, row.cutoff_zone, row.cutoff_hour)
+    shown: dict[str, Any] = {"ends": ends}
     try:
-        shown["rows"] = statement_of(story.merchant.id, at=at)
+        shown["rows"] = statement_of(row.id, at=at)
     except Refusal as refusal:
         shown["refused"] = refusal.detail
-    return colleague.show(
-        "office/statement.html", gettext_lazy("Statement, beforehand"), merchant=story.merchant, at=at, **shown
-    )
+    return colleague.show("office/statement.html", gettext_lazy("Statement, beforehand"), merchant=row, at=at, **shown)
 
 
 def _story(colleague: Colleague, merchant: str) -> tuple[MerchantStory, datetime]:
