@@ -1,7 +1,6 @@
 """The operations console shows everything and changes nothing; what may be changed there will be verbs, not rows."""
 
 from collections.abc import Collection
-from datetime import datetime
 from http import HTTPStatus
 from itertools import chain
 from typing import Any, ClassVar
@@ -9,11 +8,10 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.admin import ModelAdmin, ShowFacets, SimpleListFilter
-from django.contrib.admin.utils import label_for_field, lookup_field
+from django.contrib.admin.utils import label_for_field
 from django.contrib.admin.views.main import ORDER_VAR
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
-from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.db.models import BinaryField, CharField, Model, QuerySet, UniqueConstraint
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -26,7 +24,8 @@ from django.utils.translation import gettext_lazy as _
 from kernel import audit, ids, who
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.listing import COUNT_MAX, BoundedPaginator, Listed
+from kernel.listing import COUNT_MAX, BoundedPaginator, Listed, shown_in
+from kernel.lookups import is_seen
 from kernel.models import LIVE
 from kernel.naming import happened, name_all, spoken
 from kernel.rates import address_of
@@ -43,17 +42,6 @@ EXPORT_MAX = 10_000
 FILES = {"csv": CSV, "xlsx": XLSX}
 #: Where a list is asked for that has more lines than that. The roof fills it in.
 LONGER: list[str] = []
-
-
-def shown_in(shown: "ReadOnlyAdmin", name: str, row: Model) -> object:
-    """What a list shows of a row in one of its columns, in plain text."""
-    try:
-        _field, _attribute, value = lookup_field(name, row, shown)
-    except (AttributeError, ObjectDoesNotExist, FieldDoesNotExist):
-        value = row
-        for step in name.split("__"):
-            value = getattr(value, step, None)
-    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _here(answer: HttpResponse) -> HttpResponse:
@@ -230,6 +218,10 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
         places = [word.removeprefix("-") for word in typed.split(".")]
         found = [int(word) for word in places if word.isascii() and word.isdigit() and len(word) <= len("999")]
         return {self.shown[place] for place in found if 0 <= place < len(self.shown)}
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """By what an address may filter: by what is seen here, and by no part of a text."""
+        return super().lookup_allowed(lookup, value, request) and is_seen(self.model, lookup, value, self.hidden)
 
     def get_sortable_by(self, request: HttpRequest) -> list[str]:  # type: ignore[override]
         """Columns by which an index puts the rows of a long list in order: by others it would be sorted for each look.

@@ -1,10 +1,14 @@
 """A list of the console: how far it counts, and where each of its rows leads."""
 
+from datetime import datetime
 from typing import Any
 
+from django.contrib.admin import ModelAdmin
+from django.contrib.admin.utils import lookup_field
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -15,6 +19,17 @@ from kernel import who
 COUNT_MAX = 10_000
 #: Of which rows there is a page that shows all that belongs to them, and what its address is called. The roof fills it.
 WHOLE: dict[type, str] = {}
+
+
+def shown_in(shown: "ModelAdmin[Any]", name: str, row: Model) -> object:
+    """What a list shows of a row in one of its columns, in plain text."""
+    try:
+        _field, _attribute, value = lookup_field(name, row, shown)
+    except (AttributeError, ObjectDoesNotExist, FieldDoesNotExist):
+        value = row
+        for step in name.split("__"):
+            value = getattr(value, step, None)
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time

@@ -8,6 +8,8 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -23,6 +25,17 @@ from kernel.together import write
 _Row = TypeVar("_Row")
 
 
+@cache
+def schema() -> str:
+    """The migrations that this code brings. Behind a pooler a question outlives a release on the line it was asked on.
+
+    Of a column that has another type since, PostgreSQL would refuse to answer it: asked by the next release it is
+    another question.
+    """
+    house = Path(__file__).resolve().parents[1]
+    return " ".join(sorted(f"{path.parts[-3]}.{path.stem}" for path in house.glob("*/migrations/0*.py")))
+
+
 class Question:
     """SQL over `$1`, `$2` …, whose types are named.
 
@@ -35,7 +48,7 @@ class Question:
 
     def __init__(self, sql: str, types: Sequence[str], *, generic: bool = True) -> None:
         self.sql = sql
-        self._name = f"q_{hashlib.sha256(repr((sql, types)).encode()).hexdigest()[:24]}"
+        self._name = f"q_{hashlib.sha256(repr((sql, types, schema())).encode()).hexdigest()[:24]}"
         self.prepare = f"PREPARE {self._name}{_listed(types)} AS {sql}"
         self._ask = f"SET LOCAL plan_cache_mode = force_{'generic' if generic else 'custom'}_plan; "
         self._ask += f"EXECUTE {self._name}{_listed([f'%s::{kind}' for kind in types])}"

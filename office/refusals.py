@@ -42,6 +42,15 @@ class ProposalStale(Refusal):
     )
 
 
+class ProposalMoved(Refusal):
+    """It would write something else into the book than whoever agreed was shown."""
+
+    code, title = (
+        "proposal_moved",
+        _("What it would move in the book has changed since you looked. Look again before you agree."),
+    )
+
+
 class ProposalWaits(Busy):
     """One at a time."""
 

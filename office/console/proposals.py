@@ -1,6 +1,6 @@
 """/ops/second/: what waits for a second colleague; one of them with what would change; and the decision."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -24,7 +24,7 @@ from office.models import Proposal
 from office.queries import proposals as asked
 from office.queries.proposals import SHOWN_MAX
 from office.services import proposals
-from office.services.foresight import postings_of
+from office.services.foresight import postings_of, seal_of
 
 DESK = Desk(
     "proposals", gettext_lazy("Waiting for a second colleague"), gettext_lazy("What no colleague does alone"), VIEWERS
@@ -113,7 +113,8 @@ def decide(colleague: Colleague, proposal: str) -> HttpResponse:
     row, form, deed = _named(proposal), DecisionForm(colleague.given), colleague.sent("deed")
     if deed != "withdraw" and row.matter in MATTERS:
         colleague.demand(MATTERS[row.matter].deciders)
-    verbs = {"approve": proposals.approve, "refuse": proposals.refuse, "withdraw": proposals.withdraw}
+    approve: Callable[..., Proposal] = partial(proposals.approve, seen=colleague.sent("seen"))
+    verbs = {"approve": approve, "refuse": proposals.refuse, "withdraw": proposals.withdraw}
     if deed not in verbs:
         raise Http404
     if form.is_valid():
@@ -172,6 +173,7 @@ def _now(colleague: Colleague, row: Proposal, matter: Matter) -> dict[str, Any]:
     try:
         found["says"] = matter.says(row.about, row.wish, colleague.at)
         found["moves"] = _moves(colleague, row, matter)
+        found["seen"] = seal_of(found["moves"])
     except Refusal as refusal:
         found["refused"] = refusal.detail
     return found

@@ -1,5 +1,6 @@
 """What a deed would write into the book: it is done, read, and taken back. Nothing of it remains."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -32,6 +33,15 @@ def postings_of(deed: Callable[[], object], books: Q) -> Sequence[Posting]:
         return list(Posting.objects.filter(books, pk__gt=edge).order_by("pk"))
     finally:
         transaction.set_rollback(True)
+
+
+def seal_of(postings: Sequence[Posting]) -> str:
+    """What these move between which accounts, in a word that is the same for the same; empty for nothing."""
+    moves = sorted(
+        (one.kind, one.debit_account, one.credit_account, one.currency, one.amount_minor, str(one.order_id))
+        for one in postings
+    )
+    return hashlib.sha256(repr(moves).encode()).hexdigest() if moves else ""
 
 
 @transaction.atomic

@@ -5,21 +5,26 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from kernel.actor import Actor
 from kernel.desk import Done, Words
+from kernel.ids import uuid7
 from kernel.models import snapshot
 from kernel.refusal import Invalid, Refusal
-from kernel.second import MATTERS, Plain
+from kernel.second import MATTERS, Matter, Plain, found_row
+from ledger.models import Posting
 from office.models import Proposal
 from office.refusals import (
     ProposalDecided,
     ProposalExpired,
+    ProposalMoved,
     ProposalNotOwn,
     ProposalOwn,
     ProposalStale,
     ProposalWaits,
 )
+from office.services.foresight import seal_of
 
 WAITS_FOR = timedelta(days=3)
 EXPIRER = Actor.system("expire")
@@ -56,17 +61,20 @@ def propose(matter: str, about: str, wish: Plain, why: str, *, by: Actor, at: da
     return row
 
 
-def approve(proposal_id: UUID, because: str, *, by: Actor, at: datetime) -> Proposal:
+def approve(proposal_id: UUID, because: str, *, seen: str | None = None, by: Actor, at: datetime) -> Proposal:
     """A second colleague agrees, and exactly what was asked for is done, by both of them.
+
+    `seen` seals the postings that they were shown (office.services.foresight): those are made, or none.
 
     Raises:
         NotFound: there is no such proposal.
         ProposalDecided, ProposalExpired: it waits no longer.
         ProposalOwn: they asked for it themselves, or it is about them.
         ProposalStale: what it is about is not what it was.
+        ProposalMoved: it would move something else than they saw; it stays open.
         Refusal: it cannot be done now; it stays open.
     """
-    row, then = _approved(proposal_id, because, by=by, at=at)
+    row, then = _approved(proposal_id, because, seen, by=by, at=at)
     if then is not None:
         then()
     return row
@@ -74,17 +82,28 @@ def approve(proposal_id: UUID, because: str, *, by: Actor, at: datetime) -> Prop
 
 @transaction.atomic
 def _approved(
-    proposal_id: UUID, because: str, *, by: Actor, at: datetime
+    proposal_id: UUID, because: str, seen: str | None, *, by: Actor, at: datetime
 ) -> tuple[Proposal, Callable[[], object] | None]:
     row = _open(proposal_id, by=by, at=at)
     matter = MATTERS[row.matter]
     if row.before != _plain(matter.stands(row.about)):
         raise ProposalStale
+    books, edge = _books(matter, row.about), uuid7()
     done = matter.run(row.about, row.wish, row.why, Actor.named(row.asked_by).agreed(by), at)
+    if seen is not None and books is not None:
+        made = Posting.objects.filter(books, pk__gt=edge)
+        if seal_of(list(made)) != seen:
+            raise ProposalMoved
     says, then = (done.says, done.then) if isinstance(done, Done) else (done, None)
     row.approve(by=str(by), at=at, because=because, outcome=_kept(says))
     row.record("approved", by=by, at=at, because=because)
     return row, then
+
+
+def _books(matter: Matter, about: str) -> Q | None:
+    """Where its postings will stand; nothing where they cannot be foreseen."""
+    verb = matter.verb
+    return verb.books(found_row(verb, about)) if verb is not None and verb.books is not None else None
 
 
 @transaction.atomic

@@ -6,7 +6,7 @@ from functools import lru_cache
 from uuid import UUID
 
 import structlog
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, F, OuterRef
 
 from credit.used import Delta, change_profiles
@@ -67,7 +67,7 @@ _LATE_OF = Reading(
 #: Locked, with what the fees of a day are reckoned from.
 _BILLED = Reading(
     lambda keys: (
-        Order.objects.select_for_update(of=("self",), no_key=True)
+        Order.objects.select_for_update(skip_locked=True, of=("self",), no_key=True)
         .defer("items", "discounts", "metadata", "asked_hash", "final_hash")
         .filter(pk__any=keys)
         .order_by("pk")
@@ -116,31 +116,38 @@ def _breach(order: Order) -> Delta:
 def close_days(realm_id: int, *, at: datetime, limit: int) -> int:
     """Count the days that have ended on overdue obligations, each row's missed days in order. Returns how many rows.
 
-    A row whose day cannot be closed keeps its error and is left out until somebody has looked; the others go on.
+    A row whose day cannot be closed keeps its error and is left out until somebody has looked; the others go on. One
+    whose order somebody else has in hand is not counted, and is due still.
     """
-    pairs = _ended(limit).rows(realm_id, at)
-    _close_or_keep_error(pairs, at=at)
+    return _close_or_keep_error(_ended(limit).rows(realm_id, at), at=at)
+
+
+def _close_or_keep_error(pairs: Sequence[tuple[UUID, UUID]], *, at: datetime) -> int:
+    """All together; if that fails each alone, and the one that fails alone says why and is left out from now on.
+
+    Where it was the database that could not, such as for a lock, nothing is wrong with the row: it stays due.
+    """
+    if not pairs:
+        return 0
+    try:
+        return _close_days_of(dict(pairs), at=at)
+    except Exception as exc:
+        if len(pairs) > 1:
+            return sum(_close_or_keep_error([pair], at=at) for pair in pairs)
+        if isinstance(exc, OperationalError | InterfaceError):
+            log.warning("day_put_off", obligation=str(pairs[0][0]), error=str(exc))
+            return 0
+        log.exception("day_not_closed", obligation=str(pairs[0][0]))
+        Obligation.objects.filter(pk=pairs[0][0]).update(day_end_error=f"{type(exc).__name__}: {exc}"[:300])
     return len(pairs)
 
 
-def _close_or_keep_error(pairs: Sequence[tuple[UUID, UUID]], *, at: datetime) -> None:
-    """All together; if that fails each alone, and the one that fails alone says why and is left out from now on."""
-    if not pairs:
-        return
-    try:
-        _close_days_of(dict(pairs), at=at)
-    except Exception as exc:
-        if len(pairs) > 1:
-            for pair in pairs:
-                _close_or_keep_error([pair], at=at)
-            return
-        log.exception("day_not_closed", obligation=str(pairs[0][0]))
-        Obligation.objects.filter(pk=pairs[0][0]).update(day_end_error=f"{type(exc).__name__}: {exc}"[:300])
-
-
 @transaction.atomic
-def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> None:
-    """Every day of these obligations that has ended by now, in the order in which the days ended."""
+def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> int:
+    """Every day of these obligations that has ended by now, in the order in which the days ended.
+
+    Orders that somebody else has in hand are passed over. Returns how many obligations were seen to.
+    """
     orders = {order.id: order for order in _BILLED.rows(list(set(order_ids.values())))}
     every = _OF_ORDERS.rows(list(orders))
     fees: dict[tuple[UUID, bool], Obligation] = {}
@@ -160,6 +167,7 @@ def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> None:
         accrued = _close_day([row for row in rows if row.day_end_at == ended], zones, charged, at=ended)
         _accrue(accrued, fees, last, at=ended)
     update_all(rows, ["day_end_at", "overdue_days", "bucket", "fee_units"])
+    return sum(order_id in orders for order_id in order_ids.values())
 
 
 def _uncounted(row: Obligation, *, at: datetime) -> datetime | None:

@@ -1,13 +1,16 @@
 """What is compiled once answers as the queryset would."""
 
 import contextlib
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import NotSupportedError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from psycopg2 import extensions
 
-from kernel.prepared import Reading
+from kernel import prepared
+from kernel.prepared import Question, Reading
 from orders.models import Obligation, Order
 from tests.conftest import NOON, Shop, completed, someone, yuan
 
@@ -86,3 +89,35 @@ def test_a_connection_is_asked_once_in_a_transaction_what_it_knows(power_bank: S
 def test_a_list_of_keys_is_one_parameter(power_bank: Shop) -> None:
     order = completed(power_bank, someone(power_bank), yuan("1.00"))
     assert list(Order.objects.filter(pk__any=[order.id])) == [order]
+
+
+@pytest.fixture
+def kept(owner_connection: extensions.connection) -> Iterator[Callable[[str], None]]:
+    """A table of the owner's; `kept(statement)` does something to it."""
+
+    def does(statement: str) -> None:
+        with owner_connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    does("CREATE TABLE kept (word varchar(10)); GRANT SELECT ON kept TO PUBLIC; INSERT INTO kept VALUES ('早')")
+    yield does
+    does("DROP TABLE kept")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_after_a_migration_the_next_release_asks_another_question(
+    kept: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pooler's line knows what the release before has asked on it, and refuses to answer in another type."""
+    asked = "SELECT word FROM kept"
+    before = Question(asked, [])
+    assert before.rows() == [("早",)]
+    kept("ALTER TABLE kept ALTER word TYPE varchar(20)")
+    with pytest.raises(NotSupportedError, match="must not change result type"):
+        before.rows()
+    monkeypatch.setattr(prepared, "schema", lambda: "kept.0002_longer_words")
+    assert Question(asked, []).rows() == [("早",)]
+
+
+def test_the_schema_is_every_migration_of_ours() -> None:
+    assert {"kernel.0001_initial", "orders.0001_initial", "billing.0001_initial"} <= set(prepared.schema().split())

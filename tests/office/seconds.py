@@ -14,7 +14,7 @@ from office.models import Proposal
 from office.services import proposals
 from orders import services as orders
 from tests.conftest import NOON, Shop, completed, someone, yuan
-from tests.console.conftest import does
+from tests.console.conftest import does, seen_on
 from tests.visiting import token_on
 
 #: What asking, or being refused, may write: the proposal itself, the form's mark, and that somebody is signed in.
@@ -31,7 +31,10 @@ def asked(client: Client, path: str, **fields: Any) -> Proposal:
 def decided(client: Client, row: Proposal, deed: str = "approve", because: str = "看过了", page: Any = None) -> Any:
     """The button is pressed on the proposal's own page."""
     path = f"/ops/second/{row.public_id}"
-    form = {"token": token_on(page or client.get(path)), "deed": deed, "because": because}
+    page = page or client.get(path)
+    form = {"token": token_on(page), "deed": deed, "because": because}
+    if b'name="seen"' in page.content:
+        form["seen"] = seen_on(page)
     return client.post(f"{path}/decide", form)
 
 

@@ -45,8 +45,8 @@ def test_one_hit_is_gone_to(order: Order, desk: Client) -> None:
         order.person.public_id: f"/ops/person/{order.person.public_id}",
         "13812341234": f"/ops/person/{order.person.public_id}",
         "+86 138 1234 1234": f"/ops/person/{order.person.public_id}",
-        f"{taken.channel_txn}": f"/ops/billing/deduction/{taken.pk}/change/",
-        taken.number: f"/ops/billing/deduction/{taken.pk}/change/",
+        f"{taken.channel_txn}": f"/ops/deduction/{taken.public_id}",
+        taken.number: f"/ops/deduction/{taken.public_id}",
         order.merchant.public_id: f"/ops/merchants/{order.merchant.public_id}",
     }
     for text, path in whole.items():

@@ -10,8 +10,9 @@ from django.core.management import get_commands
 from accounts import services as accounts
 from billing.models import Deduction
 from billing.planning import Kind, Policy
+from billing.services.deduct import deduct_due
 from orders.models import Pause
-from tests.conftest import BY, NOON
+from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 from tests.visiting import signed_in
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -19,12 +20,16 @@ DEDUCTIONS = (DOCS / "deductions.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.django_db
-def test_every_page_it_names_is_there() -> None:
+def test_every_page_it_names_is_there(power_bank: Shop) -> None:
     colleague = signed_in(accounts.create_staff("lin", "correct horse battery", roles=["viewer"], by=BY, at=NOON))
     addresses = set(re.findall(r"`(/ops/[^`…]*)", DEDUCTIONS))
     assert len(addresses) > 7
+    completed(power_bank, someone(power_bank), yuan("6"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    debit = Deduction.objects.get().public_id
     for address in addresses:
-        assert colleague.get(address).status_code == 200, address
+        whole = debit if address.endswith("/ded_") else ""
+        assert colleague.get(address.removesuffix("ded_" if whole else "") + whole).status_code == 200, address
 
 
 def test_every_command_it_names_is_there() -> None:
