@@ -18,6 +18,8 @@ _ORDERED = _SAME | {"lt", "lte", "gt", "gte"}
 def is_seen(model: type[Model], lookup: str, value: object, hidden: Collection[str]) -> bool:
     """Whether a list of these rows may be asked this. A text is what it is or is not; it has no order and no parts."""
     field, way = _reached(model, lookup.split("__"))
+    if field is None and way == lookup:  # no column at all, which Django answers as it does
+        return True
     if (
         field is None
         or "\x00" in str(value)
