@@ -98,7 +98,6 @@ TEMPLATES = [
     }
 ]
 
-# database
 DATABASES = {"default": env.database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -197,6 +196,7 @@ ACCOUNT_RATE_LIMITS = {  # "key" is the phone; a carrier puts thousands of peopl
     "request_login_code": "60/m/ip,3/m/key,10/h/key",
     "verify_phone": "60/m/ip,1/30s/key,10/h/key",
     "manage_email": "2/m/user,10/h/user",
+    "confirm_address": "5/h/key",  # of one invitation, and to one address
 }
 MFA_ADAPTER = "accounts.second_factor.Adapter"  # its secrets are sealed
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
@@ -295,6 +295,4 @@ TIME_ZONE = "UTC"
 # What a time means that a colleague writes into a form of the console, where it is named beside the field.
 CONSOLE_ZONE = env.text("CONSOLE_ZONE", "Asia/Shanghai")
 USE_TZ = True
-
-# log lines
 LOGGING = configure(readable=not PRODUCTION, level=env.text("LOG_LEVEL", "INFO"))

@@ -9,6 +9,10 @@ from enum import StrEnum
 #: How long an invitation may be accepted.
 INVITATION_LIFE = timedelta(days=7)
 INVITATIONS_MAX = 50
+#: Invitations of one business, those that were taken back among them: each is a mail or a text to somebody.
+INVITATIONS_AN_HOUR, INVITATIONS_A_DAY = 50, 100
+#: For so long after they joined, whoever a member invited is no second person when it is about where money goes.
+STRANGER_FOR = timedelta(days=7)
 MEMBERS_MAX = 200
 PASSWORD_LETTERS_AN_HOUR = 3
 #: Why an endpoint is off that nobody of the merchant's switched off.
