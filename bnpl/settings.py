@@ -196,6 +196,7 @@ ACCOUNT_RATE_LIMITS = {  # "key" is the phone; a carrier puts thousands of peopl
     "request_login_code": "60/m/ip,3/m/key,10/h/key",
     "verify_phone": "60/m/ip,1/30s/key,10/h/key",
     "manage_email": "2/m/user,10/h/user",
+    "try_code": "3/5m/key",  # of one code, also of tries at once (accounts.pages.signing)
     "confirm_address": "5/h/key",  # of one invitation, and to one address
 }
 MFA_ADAPTER = "accounts.second_factor.Adapter"  # its secrets are sealed

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -128,6 +129,14 @@ PAGES: dict[str, Access] = {
     "refuse_payout_account": _form(MONEY, MONEY),
     "changes": _LOOK,
 }
+
+
+def may_issue(role: str, mode: str, scopes: Iterable[str]) -> bool:
+    """Whether somebody of this role makes a key of such rights.
+
+    A live key that writes gives money back and offers services, which a developer does not: an owner makes it.
+    """
+    return mode != "live" or role in OWNER or not any(scope.endswith(":write") for scope in scopes)
 
 
 def new_token() -> str:
