@@ -9,7 +9,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from accounts import refusals
+from accounts import refusals, texts
 from accounts import rules as numbers
 from accounts import services as accounts
 from accounts.models import User
@@ -94,6 +94,8 @@ def invite(
     known, number = _role(role), numbers.phone_in_e164(phone) if phone else None
     if phone and number is None:
         raise refusals.InvalidPhone(errors=[FieldError("/phone", refusals.InvalidPhone.title)])
+    if number and not texts.reaches(number):
+        raise refusals.InvalidPhone(errors=[FieldError("/phone", texts.NOT_THERE)])
     address = _address(email) if email else ""
     if not (address or number):
         raise Invalid(errors=[FieldError("/email", _("An e-mail address or a phone number is needed."))])
