@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.fields import PhoneField
 from allauth.account.internal.flows.signup import prevent_enumeration
-from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.core.exceptions import ImmediateHttpResponse, RateLimited
 from django import forms
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -14,7 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import devices, notices, refusals, rules, services
+from accounts import devices, notices, refusals, rules, services, texts
 from accounts.models import User
 from kernel import clock
 from kernel.actor import Actor
@@ -42,6 +42,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         number = rules.phone_in_e164(phone)
         if number is None:
             raise forms.ValidationError(refusals.InvalidPhone.title, code=refusals.InvalidPhone.code)
+        if not texts.reaches(number):
+            raise forms.ValidationError(texts.NOT_THERE, code=refusals.InvalidPhone.code)
         return number
 
     def save_user(self, request: HttpRequest, user: User, form: forms.Form, commit: bool = True) -> User:  # noqa: ARG002, FBT001, FBT002  allauth's signature
@@ -78,6 +80,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         return answer
 
     def send_verification_code_sms(self, user: User, phone: str, code: str, **_kwargs: Any) -> None:
+        """A code, to whoever has confirmed the number before, or to a stranger if there is room for one more.
+
+        Raises:
+            RateLimited: there is none.
+        """
+        if user.phone_verified_at is None:
+            self._as_to_a_stranger()
         with translation.override(user.language):
             text = _("%(code)s is your code, good for %(minutes)d minutes. Nobody of us will ever ask you for it.")
             notices.send_text(
@@ -85,12 +94,25 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
             )
 
     def send_unknown_account_sms(self, phone: str, **_kwargs: Any) -> None:
+        """Without room nothing is sent, and whoever asks sees what they always see: it tells nothing of the number."""
+        if not texts.room_for_a_stranger():
+            return
         text = _("Somebody, perhaps you, wants to sign in with this number. It has no account yet; sign up: %(url)s")
         notices.send_text(phone, text % {"url": settings.BASE_URL + reverse("account_signup")})
 
     def send_account_already_exists_sms(self, phone: str) -> None:
+        """Instead of a first code, and bounded as those are: or the bound would tell who has an account.
+
+        Raises:
+            RateLimited: there is no room for one more.
+        """
+        self._as_to_a_stranger()
         text = _("Somebody, perhaps you, wants to sign up with this number. It has an account; sign in: %(url)s")
         notices.send_text(phone, text % {"url": settings.BASE_URL + reverse("account_login")})
+
+    def _as_to_a_stranger(self) -> None:
+        if not texts.room_for_a_stranger():
+            raise RateLimited
 
 
 def shown_name(user: User) -> str:

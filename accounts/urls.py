@@ -7,10 +7,10 @@ from django.urls import URLPattern, path
 from accounts.pages import confirm, inbox, reach, sandbox, second, settings, signing
 
 SIGNING_IN: list[URLPattern] = [
-    path("account/login/", views.login, name="account_login"),
-    path("account/login/code/confirm/", views.confirm_login_code, name="account_confirm_login_code"),
+    path("account/login/", signing.SignIn.as_view(), name="account_login"),
+    path("account/login/code/confirm/", signing.ConfirmSignIn.as_view(), name="account_confirm_login_code"),
     path("account/signup/", signing.SignUp.as_view(), name="account_signup"),
-    path("account/phone/verify/", views.verify_phone, name="account_verify_phone"),
+    path("account/phone/verify/", signing.ConfirmSignUp.as_view(), name="account_verify_phone"),
     path("account/second-step/", second.second_step, name="mfa_authenticate"),
     path("account/logout/", views.logout, name="account_logout"),
     path("account/inactive/", views.account_inactive, name="account_inactive"),

@@ -66,6 +66,13 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is on; production does not start with it.")
         return not self.production and (self.flag(name) or not self.text(name))
 
+    def prefixes(self, name: str) -> tuple[str, ...]:
+        """How numbers begin, without their +: `86,852`. Nothing said is every number."""
+        texts = [text.strip() for text in self.text(name).split(",") if text.strip()]
+        if not all(text.isascii() and text.isdigit() for text in texts):
+            raise ImproperlyConfigured(f"{name} must read as the beginnings of phone numbers, such as 86,852.")
+        return tuple(texts)
+
     def ports(self, name: str, default: str) -> frozenset[int]:
         texts = [text.strip() for text in self.text(name, default).split(",")]
         if not all(text.isascii() and text.isdigit() and 0 < int(text) < 2**16 for text in texts):

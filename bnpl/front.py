@@ -35,15 +35,25 @@ HELD_BYTES = 1 << 20
 TELL_EVERY_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
-#: By how an address begins. What moves a sandbox's time takes seconds, and has a lane that nobody else waits in.
+#: Who goes where, by method and address: the first that fits. What takes seconds has a lane that nobody else waits in:
+#: moving a sandbox's time, asking a merchant's own address while it waits, and drawing papers and long files.
 SIZES = {
-    "/v1/sandbox/": ("sandbox", Size(at_once=2, waiting=32, patience=5.0, standing_patience=2.0)),
-    "/v1/": ("api", Size(at_once=4, waiting=64, patience=0.8, standing_patience=0.1)),
-    "/channels/": ("channels", Size(at_once=2, waiting=64, patience=5.0, standing_patience=1.0)),
-    "/healthz": ("probes", Size(at_once=2, waiting=16, patience=2.0, standing_patience=1.0)),
-    "": ("pages", Size(at_once=3, waiting=64, patience=3.0, standing_patience=0.5)),
+    r"\S+ (/v1/sandbox/|/merchant/[^/]+/sandbox/clock)": (
+        "sandbox",
+        Size(at_once=2, waiting=32, patience=5.0, standing_patience=2.0),
+    ),
+    r"(POST|PATCH) (/v1/webhook_endpoints(/[^/]+(/ping)?)?$|/merchant/[^/]+/webhooks/(new|[^/]+/(change|ping))$)": (
+        "outward",
+        Size(at_once=3, waiting=32, patience=5.0, standing_patience=2.0),
+    ),
+    r"\S+ /v1/": ("api", Size(at_once=4, waiting=64, patience=0.8, standing_patience=0.1)),
+    r"\S+ /channels/": ("channels", Size(at_once=2, waiting=64, patience=5.0, standing_patience=1.0)),
+    r"\S+ /(readyz|metrics)$": ("probes", Size(at_once=2, waiting=256, patience=2.0, standing_patience=1.0)),
+    r"\S+ /.*([./]pdf|\.csv)$": ("papers", Size(at_once=2, waiting=32, patience=8.0, standing_patience=4.0)),
+    r"": ("pages", Size(at_once=3, waiting=64, patience=3.0, standing_patience=0.5)),
 }
-PROBES = ("/healthz", "/readyz", "/metrics")
+#: Says that this process answers, and so needs no thread: no flood of anything keeps a balancer from hearing it.
+ALIVE = "/healthz"
 Headers = list[tuple[str, str]]
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -59,16 +69,16 @@ class Front:
 
     def __init__(self, app: App) -> None:
         self.app = app
-        self.lanes = {start: Lane(name, size) for start, (name, size) in SIZES.items()}
+        self.lanes = {name: Lane(name, size) for name, size in SIZES.values()}
+        self.ways = [(re.compile(fits), self.lanes[name]) for fits, (name, _) in SIZES.items()]
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         loop.call_soon(self.tell, dict.fromkeys(self.lanes, 0))
 
-    def lane_of(self, path: str) -> Lane:
-        start = "/healthz" if path in PROBES else next(start for start in self.lanes if path.startswith(start))
-        return self.lanes[start]
+    def lane_of(self, method: str, path: str) -> Lane:
+        return next(lane for fits, lane in self.ways if fits.match(f"{method} {path}"))
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         answer = await self.answer(scope, protocol)
@@ -82,11 +92,13 @@ class Front:
 
     async def answer(self, scope: Any, protocol: Any) -> Answer:
         path = scope.path
+        if path == ALIVE:
+            return alive()
         try:
             environ = environ_of(scope)
             environ["wsgi.input"] = io.BytesIO(body := await read(scope, protocol))
             environ["CONTENT_LENGTH"] = str(len(body))
-            return await self.through(self.lane_of(path), environ)
+            return await self.through(self.lane_of(scope.method, path), environ)
         except Refusal as refusal:
             return turned_away(refusal, path)
 
@@ -122,10 +134,10 @@ class Front:
 
     def tell(self, before: dict[str, int]) -> None:
         """A line a second about what was turned away, instead of one each: a flood must not fill the disk."""
-        now = {start: lane.shed for start, lane in self.lanes.items()}
-        for start, lane in self.lanes.items():
-            if now[start] > before[start]:
-                log.warning("turned_away", lane=lane.name, requests=now[start] - before[start], queued=lane.queued)
+        now = {name: lane.shed for name, lane in self.lanes.items()}
+        for name, lane in self.lanes.items():
+            if now[name] > before[name]:
+                log.warning("turned_away", lane=name, requests=now[name] - before[name], queued=lane.queued)
         if self.loop is not None:
             self.loop.call_later(TELL_EVERY_SECONDS, self.tell, now)
 
@@ -251,6 +263,13 @@ def whole(pieces: Iterator[bytes]) -> Any:
     file.writelines(pieces)
     file.seek(0)
     return file
+
+
+def alive() -> Answer:
+    """What Django would say at this address (bnpl.health)."""
+    return Answer(
+        HTTPStatus.OK, [("Content-Type", "application/json"), ("Cache-Control", "no-store")], b'{"alive": true}'
+    )
 
 
 def turned_away(refusal: Refusal, path: str) -> Answer:

@@ -4,6 +4,8 @@ They are answered before any other middleware: a load balancer asks over plain h
 """
 
 import contextlib
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
@@ -19,6 +21,8 @@ from bnpl import heartbeat
 from bnpl.gauges import metrics
 
 PATIENCE_SECONDS = 0.9
+#: How long what was found out is told to whoever else asks; and while somebody looks again, for how long at most.
+KEPT_SECONDS, KEPT_MEANWHILE_SECONDS = 1.0, 3.0
 RETRY_AFTER_SECONDS = 2
 log = structlog.get_logger(__name__)
 
@@ -34,6 +38,8 @@ class Readiness:
         self.threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="readyz")
         self.migrated = False  # stays true for the life of the process: applied migrations do not go away
         self.failing: set[str] = set()
+        self.looking = threading.Lock()
+        self.kept: tuple[float, dict[str, str]] | None = None
         self.checks: dict[str, Callable[[], None]] = {
             "database": self.database,
             "migrations": self.migrations,
@@ -72,6 +78,23 @@ class Readiness:
             raise NotReadyError
 
     def answer(self) -> dict[str, str]:
+        """What was found out within the last second. One caller looks, with connections of its own; others are told."""
+        if not self.looking.acquire(blocking=(kept := self.lately(KEPT_MEANWHILE_SECONDS)) is None):
+            return kept or {}
+        try:
+            if (kept := self.lately(KEPT_SECONDS)) is None:
+                kept = self.look()
+                self.kept = time.monotonic(), kept
+            return kept
+        finally:
+            self.looking.release()
+
+    def lately(self, seconds: float) -> dict[str, str] | None:
+        """What was found out, if that is no longer ago."""
+        at, found = self.kept or (float("-inf"), {})
+        return found if time.monotonic() - at < seconds else None
+
+    def look(self) -> dict[str, str]:
         """Each check with "ok" or "failed": the reason is for our log, not for whoever asks."""
         running = {name: self.threads.submit(check) for name, check in self.checks.items()}
         wait(running.values(), timeout=PATIENCE_SECONDS)

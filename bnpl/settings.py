@@ -98,7 +98,6 @@ TEMPLATES = [
     }
 ]
 
-# database
 DATABASES = {"default": env.database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -117,6 +116,7 @@ RATES = {
     "read": env.rate("RATE_READ", "6000/60"),
     "write": env.rate("RATE_WRITE", "3000/60"),
     "address": env.rate("RATE_ADDRESS", "300/60"),
+    "texts": env.rate("RATE_TEXTS", "100000/3600" if TESTING else "1200/3600"),  # to strangers (accounts.texts)
 }
 
 # Celery rings the bell and keeps no truth: a task may run 0, 1 or many times.
@@ -173,6 +173,7 @@ LOGIN_REDIRECT_URL = "/"
 # Texts and mails end on /dev/messages. In production there is no such page, and SMS_BACKEND names the real sender.
 LOCAL_MESSAGES = not PRODUCTION
 SMS_BACKEND = env.text("SMS_BACKEND", "accounts.notices.LocalTexts" if LOCAL_MESSAGES else "")
+SMS_COUNTRIES = env.prefixes("SMS_COUNTRIES")  # where texts go; nothing said is everywhere
 # Who says, just before a notice is sent, whether it is still true: accounts knows nothing of orders.
 NOTICES_STANDING = "billing.services.remind.standing"
 ALLAUTH_TRUSTED_PROXY_COUNT = NUM_PROXIES
@@ -197,6 +198,8 @@ ACCOUNT_RATE_LIMITS = {  # "key" is the phone; a carrier puts thousands of peopl
     "request_login_code": "60/m/ip,3/m/key,10/h/key",
     "verify_phone": "60/m/ip,1/30s/key,10/h/key",
     "manage_email": "2/m/user,10/h/user",
+    "try_code": "3/5m/key",  # of one code, also of tries at once (accounts.pages.signing)
+    "confirm_address": "5/h/key",  # of one invitation, and to one address
 }
 MFA_ADAPTER = "accounts.second_factor.Adapter"  # its secrets are sealed
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
@@ -290,11 +293,8 @@ WHITENOISE_USE_FINDERS = TESTING
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
-USE_I18N = True
+USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
 # What a time means that a colleague writes into a form of the console, where it is named beside the field.
 CONSOLE_ZONE = env.text("CONSOLE_ZONE", "Asia/Shanghai")
-USE_TZ = True
-
-# log lines
 LOGGING = configure(readable=not PRODUCTION, level=env.text("LOG_LEVEL", "INFO"))

@@ -24,16 +24,20 @@ from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from kernel.transactions import in_transaction
+from merchants.resolver import NoAnswerError, Resolver, ResolverBusyError
 from merchants.rules.addresses import Policy, Target, target_of
 from merchants.rules.webhooks import Outcome, excerpt
 from merchants.watchman import Line, Watchman
 
 log = structlog.get_logger(__name__)
 BUDGET_SECONDS = 10.0
+#: Of them for the host's name: a resolver may ask a second server when its first says nothing for five.
+NAME_SECONDS = 6.0
 ANSWER_MAX = 64 * 1024
 _CHUNK = 8 * 1024
 _ADDRESSES_MAX = 4
 _watchman = Watchman()
+_resolver = Resolver()
 
 
 class InsideTransactionError(RuntimeError):
@@ -86,24 +90,29 @@ def policy() -> Policy:
     return Policy(ports=frozenset(settings.WEBHOOK_PORTS), at_home=settings.WEBHOOKS_AT_HOME)
 
 
-def look_up(url: str) -> tuple[Target, list[str]]:
+def look_up(url: str, deadline: Deadline | None = None) -> tuple[Target, list[str]]:
     """Where the URL leads now, and the addresses it may be connected to by: each was looked at.
 
     Raises:
-        NotSentError: `forbidden_address` or `unknown_host`.
+        NotSentError: `forbidden_address` or `unknown_host`; `timeout` when the name's servers kept silent, and
+            `resolver_busy` when too many names are being asked for.
     """
     rule = policy()
     target = target_of(url, rule)
     if target is None:
         raise NotSentError("forbidden_address")
+    seconds = min(NAME_SECONDS, (deadline or Deadline()).left)
     try:
-        found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+        addresses = _resolver.addresses(target.host, target.port, seconds=seconds)
+    except NoAnswerError:
+        raise NotSentError("timeout") from None
+    except ResolverBusyError:
+        raise NotSentError("resolver_busy") from None
     except (OSError, UnicodeError):
         raise NotSentError("unknown_host") from None
-    addresses = [str(sockaddr[0]) for _family, _kind, _proto, _name, sockaddr in found]
     if not addresses or not all(map(rule.lets, addresses)):
         raise NotSentError("forbidden_address")
-    return target, list(dict.fromkeys(addresses))
+    return target, addresses
 
 
 def post(parcel: Parcel, *, real: Callable[[], datetime]) -> Outcome:
@@ -128,7 +137,7 @@ def post(parcel: Parcel, *, real: Callable[[], datetime]) -> Outcome:
 
 
 def _exchange(parcel: Parcel, deadline: Deadline) -> tuple[int, bytes, str]:
-    target, addresses = look_up(parcel.url)
+    target, addresses = look_up(parcel.url, deadline)
     line = _line_to(addresses, target.port, deadline)
     with line, deadline.over(line):
         connection = _connection(target, line, deadline)

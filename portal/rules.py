@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -9,6 +10,10 @@ from enum import StrEnum
 #: How long an invitation may be accepted.
 INVITATION_LIFE = timedelta(days=7)
 INVITATIONS_MAX = 50
+#: Invitations of one business, those that were taken back among them: each is a mail or a text to somebody.
+INVITATIONS_AN_HOUR, INVITATIONS_A_DAY = 50, 100
+#: For so long after they joined, whoever a member invited is no second person when it is about where money goes.
+STRANGER_FOR = timedelta(days=7)
 MEMBERS_MAX = 200
 PASSWORD_LETTERS_AN_HOUR = 3
 #: Why an endpoint is off that nobody of the merchant's switched off.
@@ -124,6 +129,14 @@ PAGES: dict[str, Access] = {
     "refuse_payout_account": _form(MONEY, MONEY),
     "changes": _LOOK,
 }
+
+
+def may_issue(role: str, mode: str, scopes: Iterable[str]) -> bool:
+    """Whether somebody of this role makes a key of such rights.
+
+    A live key that writes gives money back and offers services, which a developer does not: an owner makes it.
+    """
+    return mode != "live" or role in OWNER or not any(scope.endswith(":write") for scope in scopes)
 
 
 def new_token() -> str:

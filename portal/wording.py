@@ -103,7 +103,7 @@ ROLES = {
 }
 ROLES_MAY = {
     "owner": _("Everything, and the team"),
-    "developer": _("Keys, webhooks, services and the sandbox"),
+    "developer": _("Webhooks and the sandbox with all that is in it; in live mode keys that only read"),
     "finance": _("Looks, exports orders and gives money back"),
     "viewer": _("Looks at everything, changes nothing"),
 }

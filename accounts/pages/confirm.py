@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from accounts import devices, notices, passkeys, proofs, refusals, rules, second_factor, services
+from accounts import devices, notices, passkeys, proofs, refusals, rules, second_factor, services, texts
 from accounts.models import User
 from accounts.pages.reach import Code
 from accounts.pages.second import afresh
@@ -122,6 +122,8 @@ def _sends(visitor: Visitor, form: Number) -> bool:
     number = rules.phone_in_e164(form.cleaned_data["phone"])
     if number is None:
         form.add_error("phone", str(refusals.InvalidPhone.title))
+    elif not texts.reaches(number):
+        form.add_error("phone", str(texts.NOT_THERE))
     elif number == visitor.user.reveal_phone():
         form.add_error("phone", _("This is your number already."))
     elif not _may_send(visitor, number):

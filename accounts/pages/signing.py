@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from allauth.account.views import SignupView
+from allauth.account.views import ConfirmLoginCodeView, LoginView, SignupView, _VerifyPhoneSignupView
+from allauth.core import ratelimit
 from allauth.core.exceptions import RateLimited
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -28,6 +29,46 @@ class SignUp(SignupView):  # type: ignore[misc]  # allauth is not typed
         except RateLimited:
             return too_many(self.request)
         return answer
+
+
+class SignIn(LoginView):  # type: ignore[misc]  # allauth is not typed
+    """The same for whoever signs in."""
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        try:
+            answer: HttpResponse = super().form_valid(form)
+        except RateLimited:
+            return too_many(self.request)
+        return answer
+
+
+class ConfirmSignIn(ConfirmLoginCodeView):  # type: ignore[misc]  # allauth is not typed
+    """allauth counts wrong codes in the session, where tries at the same moment all read the same number.
+
+    Each is counted before it is looked at, where only one of them can be the third.
+    """
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self._action == "verify" and not may_try(request, self._process):
+            return too_many(request)
+        answer: HttpResponse = super().post(request, *args, **kwargs)
+        return answer
+
+
+class ConfirmSignUp(_VerifyPhoneSignupView):  # type: ignore[misc]  # allauth is not typed
+    """The same for the first code of a number."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if self._action == "verify" and not may_try(request, self.process):
+            return too_many(request)
+        answer: HttpResponse = super().post(request, *args, **kwargs)
+        return answer
+
+
+def may_try(request: HttpRequest, process: Any) -> bool:
+    """Whether this code may be tried once more. Another number, or another code, is another count."""
+    sent = f"{process.state.get('phone')} {process.state['at']} {process.state['resend_count']}"
+    return bool(ratelimit.consume(request, action="try_code", key=sent))
 
 
 def too_many(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:  # noqa: ARG001  Django's signature

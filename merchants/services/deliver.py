@@ -27,13 +27,12 @@ from merchants.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from merchants.rules import webhooks as rules
 from merchants.rules.events import PING
 from merchants.services.endpoints import switch_off
+from merchants.services.widths import TAKE_UP, WIDTH, WIDTH_CLOSED, WIDTH_MERCHANT, WIDTH_TROUBLED
 from merchants.wire import body_of
 
 log = structlog.get_logger(__name__)
 #: How long, by real time, sending may take before somebody else may take it up again.
 LEASE = timedelta(seconds=60)
-#: Under way at once to an endpoint that answers, and to one that does not.
-WIDTH, WIDTH_TROUBLED, WIDTH_CLOSED = 4, 1, 500
 #: Under way at once altogether.
 PARCELS = 96
 #: How long one ring goes on taking up; what is under way then is waited for.
@@ -54,25 +53,6 @@ _ENDPOINTS = Reading(
 _DELIVERIES = Reading(
     lambda keys: WebhookDelivery.objects.select_for_update(no_key=True).filter(pk__any=keys).order_by("pk"), ["uuid[]"]
 )
-_TAKE_UP = """
-UPDATE merchants_webhookdelivery AS w SET tries = w.tries + 1, leased_until = now() + %(lease)s
-FROM (
-    SELECT d.id, t.at FROM unnest(%(realms)s::bigint[], %(times)s::timestamptz[]) AS t (realm, at)
-    JOIN merchants_webhookendpoint e ON e.realm_id = t.realm AND (e.failing_from IS NOT NULL) = ANY (%(lanes)s)
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS going FROM merchants_webhookdelivery
-        WHERE endpoint_id = e.id AND leased_until > now() AND next_at IS NOT NULL) f
-    CROSS JOIN LATERAL (
-        SELECT id FROM merchants_webhookdelivery
-        WHERE endpoint_id = e.id AND next_at <= t.at AND (leased_until IS NULL OR leased_until <= now())
-        ORDER BY next_at, id
-        LIMIT greatest(0, CASE WHEN e.state <> 'enabled' THEN %(closed)s
-                               WHEN e.failing_from IS NOT NULL THEN %(troubled)s ELSE %(width)s END - f.going)
-        FOR NO KEY UPDATE SKIP LOCKED) d
-    ORDER BY random() LIMIT %(limit)s) AS due
-WHERE w.id = due.id
-RETURNING w.id, due.at
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +181,10 @@ def take_up(
         "width": WIDTH,
         "troubled": WIDTH_TROUBLED,
         "closed": WIDTH_CLOSED,
+        "merchant": WIDTH_MERCHANT,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE_UP, asked)
+        cursor.execute(TAKE_UP, asked)
         due = dict(cursor.fetchall())
     going, over = [], []
     for row in _TAKEN.rows(list(due)):

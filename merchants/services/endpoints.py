@@ -15,6 +15,7 @@ from merchants.models import Merchant, WebhookEndpoint
 from merchants.rules import webhooks as rules
 from merchants.rules.events import ALL, DISABLED, is_filter
 from merchants.services.events import News, publish
+from merchants.services.outward import one_at_a_time
 from merchants.services.record import note
 
 _ENABLED, _REMOVED = WebhookEndpoint.State.ENABLED, WebhookEndpoint.State.REMOVED
@@ -40,6 +41,13 @@ class AddressNotFound(Invalid):
     code, title = "address_not_found", _("The host name has no address.")
 
 
+#: The name's own servers kept silent, or too many names are being asked for: it may be well, and nobody knows.
+NOT_FOUND_OUT = {
+    "timeout": _("Nothing told us the host name's address in time; try again."),
+    "resolver_busy": _("Too many host names are being looked up; try again shortly."),
+}
+
+
 class UnknownEventType(Invalid):
     """There is no such type of event."""
 
@@ -63,8 +71,10 @@ def add_endpoint(
         ForbiddenAddress, AddressNotFound: it may not, or cannot, be sent to.
         UnknownEventType: it is to hear of something that never happens.
         TooManyEndpoints: there are enough.
+        RateLimited: another address of the merchant's is being asked just now.
     """
-    check_address(url)
+    with one_at_a_time(merchant_id):
+        check_address(url)
     return _add_endpoint(merchant_id, url, _known(event_types), description, by=by, at=at)
 
 
@@ -97,11 +107,12 @@ def change_endpoint(
 
     Raises:
         NotFound: missing, removed, or another merchant's.
-        ForbiddenAddress, AddressNotFound, UnknownEventType: as adding it says.
+        ForbiddenAddress, AddressNotFound, UnknownEventType, RateLimited: as adding it says.
     """
     if "url" in terms:
         queries.endpoint_of(merchant_id, endpoint_id)
-        check_address(terms["url"])
+        with one_at_a_time(merchant_id):
+            check_address(terms["url"])
     if "event_types" in terms:
         terms = {**terms, "event_types": _known(terms["event_types"])}
     return _change_endpoint(merchant_id, endpoint_id, terms, by=by, at=at)
@@ -191,8 +202,9 @@ def check_address(url: str) -> None:
     try:
         courier.look_up(url)
     except courier.NotSentError as why:
-        kind = AddressNotFound if str(why) == "unknown_host" else ForbiddenAddress
-        raise kind(errors=[FieldError("/url", kind.title)]) from None
+        kind = ForbiddenAddress if str(why) == "forbidden_address" else AddressNotFound
+        words = NOT_FOUND_OUT.get(str(why), kind.title)
+        raise kind(words, errors=[FieldError("/url", words)]) from None
 
 
 def _known(event_types: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from merchants.rules.events import PING
 from merchants.services.deliver import LEASE, MOVING, Taken, attempt_of, send, taken_of
 from merchants.services.endpoints import lock_endpoint
 from merchants.services.events import News, publish
+from merchants.services.outward import one_at_a_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,12 @@ def ping_endpoint(merchant_id: UUID, endpoint_id: UUID, *, by: Actor, at: dateti
 
     Raises:
         NotFound: missing, removed, or another merchant's.
+        RateLimited: another address of the merchant's is being asked just now.
     """
-    taken, event = _prepare(merchant_id, endpoint_id, by=by, at=at)
-    outcome = send(taken)
-    _settle(taken, outcome)
+    with one_at_a_time(merchant_id):
+        taken, event = _prepare(merchant_id, endpoint_id, by=by, at=at)
+        outcome = send(taken)
+        _settle(taken, outcome)
     return Ping(event, outcome)
 
 

@@ -4,9 +4,7 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
-from django.urls import reverse
 
 from accounts.models import DEFAULT_LANGUAGE
 from billing import statements
@@ -39,8 +37,7 @@ def invite_owner(live: Merchant, email: str, says: Words, *, by: Actor, at: date
         Invalid, AlreadyMember, TeamFull: they cannot be asked.
     """
     made, token = team.invite(live.id, Role.OWNER, email=email, by=by, at=at)
-    link = settings.BASE_URL + reverse("merchant_invitation", args=[token])
-    return Done(says, partial(send_invitation, made, live.name, link, language=DEFAULT_LANGUAGE))
+    return Done(says, partial(send_invitation, made, live.name, token, language=DEFAULT_LANGUAGE))
 
 
 @transaction.atomic

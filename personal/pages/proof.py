@@ -39,9 +39,7 @@ def proofs(visitor: Visitor) -> HttpResponse:
     try:
         if not first_time(visitor.person.id, visitor.sent("token"), "proof"):
             return redirect("proofs")
-        made = verbs.issue_proof(
-            visitor.person.id, chosen, int(days) if days.isdecimal() else 0, by=visitor.actor, at=live_now()
-        )
+        made = verbs.issue_proof(visitor.person.id, chosen, _days(days), by=visitor.actor, at=live_now())
     except Refusal as refusal:
         return _list(visitor, refusal=refusal, chosen=chosen, days=days)
     return redirect("show_proof", made.public_id)
@@ -202,10 +200,15 @@ def _list(
         offered=[(name, *words, name in picked) for name, words in zip(_in_order(known), told(known), strict=True)],
         proofs=[(row, row.good(now)) for row in queries.proofs_of(visitor.person.id)],
         spans=rules.PROOF_DAYS,
-        days=int(days) if days.isdecimal() else rules.PROOF_DAYS[1],
+        days=_days(days) or rules.PROOF_DAYS[1],
         token=new_token(),
         refusal=refusal,
     )
+
+
+def _days(text: str) -> int:
+    """One of the spans that are offered; 0 for whatever else somebody sent."""
+    return next((days for days in rules.PROOF_DAYS if str(days) == text), 0)
 
 
 def _in_order(known: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,7 @@ from merchants.models import ApiKey
 from merchants.rules import ALL_SCOPES, LIVE_KEYS_MAX
 from portal import queries, wording
 from portal.forms import ask
+from portal.rules import may_issue
 from portal.services.keys import revoke_own_key, rotate_key
 from portal.staff import Staff, page
 
@@ -30,9 +31,10 @@ class NewKey(forms.Form):
         label=gettext_lazy("What it may do"), widget=forms.CheckboxSelectMultiple, initial=list(ALL_SCOPES)
     )
 
-    def __init__(self, *args: Any, live: bool, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, role: str, mode: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        scopes = [scope for scope in ALL_SCOPES if not (live and scope == "sandbox")]
+        offered = [scope for scope in ALL_SCOPES if not (mode == "live" and scope == "sandbox")]
+        scopes = [scope for scope in offered if may_issue(role, mode, [scope])]
         self.fields["scopes"].choices = [(s, wording.SCOPES[s]) for s in scopes]  # type: ignore[attr-defined]
 
 
@@ -42,13 +44,14 @@ def keys(staff: Staff) -> HttpResponse:
     rows = list(ApiKey.objects.filter(merchant=staff.merchant).order_by("revoked_at", "-pk"))
     rows.sort(key=lambda row: row.revoked_at is not None)
     usable = sum(row.revoked_at is None for row in rows)
-    return staff.show("portal/keys.html", rows=rows, usable=usable, most=LIVE_KEYS_MAX)
+    mine = {row.id for row in rows if may_issue(staff.member.role, staff.mode, row.scopes)}
+    return staff.show("portal/keys.html", rows=rows, usable=usable, most=LIVE_KEYS_MAX, rotatable=mine)
 
 
 @_FORM
 @page("add_key")
 def add_key(staff: Staff) -> HttpResponse:
-    form = NewKey(staff.given, live=staff.live)
+    form = NewKey(staff.given, role=staff.member.role, mode=staff.mode)
 
     def run(given: dict[str, Any]) -> HttpResponse:
         key, secret = tenant.issue_key(
@@ -57,6 +60,8 @@ def add_key(staff: Staff) -> HttpResponse:
         return _shown_once(staff, key, secret)
 
     title, lead = _("Create a key"), _("Its secret is shown once. Give it only what it needs.")
+    if not may_issue(staff.member.role, staff.mode, ALL_SCOPES):
+        lead = _("Its secret is shown once. In live mode an owner makes the keys that may write.")
     return ask(staff, form, run, title=title, button=title, back=staff.url("keys"), lead=lead)
 
 
@@ -67,6 +72,8 @@ def rotate(staff: Staff, key: str) -> HttpResponse:
     found = queries.key_of(staff.merchant.id, staff.named("key", key))
 
     def run(_given: dict[str, Any]) -> HttpResponse:
+        if not may_issue(staff.member.role, staff.mode, found.scopes):
+            return staff.show("portal/forbidden.html", status=403)
         made, secret = rotate_key(staff.merchant.id, found.id, by=staff.actor, at=staff.at)
         return _shown_once(staff, made, secret)
 

@@ -24,6 +24,7 @@ from kernel.paging import page as page_of
 from kernel.paper import pdf_of
 from portal import log, queries
 from portal.forms import ask
+from portal.services import payouts
 from portal.staff import Staff, page
 
 SETTLEMENTS_A_PAGE, LINES_A_PAGE = 20, 50
@@ -152,7 +153,7 @@ def agree(staff: Staff, account: str) -> HttpResponse:
     found = _account(staff, account)
 
     def run(_given: dict[str, Any]) -> HttpResponse:
-        payout_accounts.agree_payout_account(found.id, by=staff.actor, at=staff.at)
+        payouts.agree(found, staff.member, by=staff.actor, at=staff.at)
         staff.tell(_("Agreed. In a day's time money goes there."))
         return staff.to("settlements")
 

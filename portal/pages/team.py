@@ -3,9 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.http import HttpResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
@@ -58,18 +56,15 @@ def team(staff: Staff) -> HttpResponse:
 def invite(staff: Staff) -> HttpResponse:
     def run(given: dict[str, Any]) -> HttpResponse:
         made, token = verbs.invite(staff.business.live.id, **given, by=staff.actor, at=staff.real)
-        link = settings.BASE_URL + reverse("merchant_invitation", args=[token])
         name, language = staff.business.live.name, staff.member.user.language
-        sent = send_invitation(made, name, link, phone=given["phone"], language=language)
-        shown: dict[str, Any] = {
-            "secret": link,
-            "title": _("The invitation"),
-            "back": staff.url("team"),
-            "what": made.sent_to,
-        }
-        return staff.show("portal/secret.html", curl=False, invited=True, sent=sent, **shown)
+        if send_invitation(made, name, token, phone=given["phone"], language=language):
+            staff.tell(_("It was sent to %(where)s.") % {"where": made.sent_to})
+        else:
+            staff.warn(_("It could not be sent. Take it back, and make another when mail goes out again."))
+        return staff.to("team")
 
-    title, lead = _("Invite somebody"), _("They get a link that is good once, for seven days.")
+    title = _("Invite somebody")
+    lead = _("They get a link that is good once, for seven days. Nobody else is shown it, nor are you.")
     return ask(staff, InvitationForm(staff.given), run, title=title, button=title, back=staff.url("team"), lead=lead)
 
 

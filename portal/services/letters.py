@@ -42,12 +42,13 @@ class PasswordLinkOver(Refusal):
 
 @transaction.atomic
 def ask_new_password(email: str, *, at: datetime) -> None:
-    """Somebody says that they have forgotten their password. Whether they work here is told to nobody but them.
+    """Somebody says that they have forgotten their password. Whether they have an account is told to nobody but them.
 
-    More than a few letters an hour are not written.
+    Who works for no business any more has a right to their address too: they may be invited again, or somebody else
+    may have made the account. More than a few letters an hour are not written.
     """
     found = User.objects.filter(username=email.strip().lower(), is_active=True, is_staff=False).first()
-    if found is None or not queries.businesses_of(found.id):
+    if found is None or not found.email:
         return
     user = User.objects.locked(found.id)
     lately = Letter.objects.filter(user=user, kind=Letter.Kind.PASSWORD, at__gt=at - AN_HOUR).count()

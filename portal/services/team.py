@@ -1,7 +1,7 @@
 """A business gets staff, and loses some: each change stands in the merchant's own log."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
@@ -9,7 +9,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from accounts import refusals
+from accounts import refusals, texts
 from accounts import rules as numbers
 from accounts import services as accounts
 from accounts.models import User
@@ -60,7 +60,10 @@ class TeamFull(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """Who accepts an invitation without having an account: how they will sign in."""
+    """Who accepts an invitation without having an account: how they will sign in.
+
+    A mail has shown that the address is theirs (portal.services.sending): or anybody could take anybody's.
+    """
 
     email: str
     password: str
@@ -91,6 +94,8 @@ def invite(
     known, number = _role(role), numbers.phone_in_e164(phone) if phone else None
     if phone and number is None:
         raise refusals.InvalidPhone(errors=[FieldError("/phone", refusals.InvalidPhone.title)])
+    if number and not texts.reaches(number):
+        raise refusals.InvalidPhone(errors=[FieldError("/phone", texts.NOT_THERE)])
     address = _address(email) if email else ""
     if not (address or number):
         raise Invalid(errors=[FieldError("/email", _("An e-mail address or a phone number is needed."))])
@@ -100,6 +105,7 @@ def invite(
     waiting = Invitation.objects.filter(merchant_id=merchant_id, accepted_at=None, revoked_at=None, expires_at__gt=at)
     if active.count() >= rules.MEMBERS_MAX or waiting.count() >= rules.INVITATIONS_MAX:
         raise TeamFull
+    _not_too_many(merchant_id, at=at)
     token = rules.new_token()
     invitation = Invitation.objects.create(
         merchant_id=merchant_id,
@@ -193,6 +199,14 @@ def remove_member(merchant_id: UUID, member_id: UUID, *, by: Actor, at: datetime
     member.removed_at = at
     member.save(update_fields=["removed_at"])
     note(merchant_id, "member_removed", member.id, by=by, at=at, role=member.role)
+
+
+def _not_too_many(merchant_id: UUID, *, at: datetime) -> None:
+    """Each invitation is a mail or a text to whomever it names; one that was taken back was sent all the same."""
+    made = Invitation.objects.filter(merchant_id=merchant_id)
+    for span, most in ((timedelta(hours=1), rules.INVITATIONS_AN_HOUR), (timedelta(days=1), rules.INVITATIONS_A_DAY)):
+        if made.filter(created_at__gt=at - span).count() >= most:
+            raise TeamFull(_("So many were invited lately that the next one has to wait. Try again later."))
 
 
 def _join(merchant_id: UUID, user: User, role: Role, *, by: Actor, at: datetime) -> Member:

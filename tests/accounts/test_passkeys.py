@@ -1,6 +1,7 @@
 """What a browser says of passkeys is believed only when it is right; a real one is seen in tests/browser."""
 
 import json
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,7 +20,24 @@ from tests.stillness import nothing_moves
 
 NEW = f"{FACTOR}/passkey"
 RESPONSE = {"clientDataJSON": "e30", "attestationObject": "oA", "authenticatorData": "AA", "signature": "AA"}
+CREDENTIAL = {"id": "AA", "rawId": "AA", "type": "public-key", "clientExtensionResults": {}}
+
+
+def answered(**parts: bytes) -> str:
+    """A credential whose parts are these bytes."""
+    told = {name: urlsafe_b64encode(raw).rstrip(b"=").decode() for name, raw in parts.items()}
+    return json.dumps({**CREDENTIAL, "response": {**RESPONSE, **told}})
+
+
+#: What the readers of CBOR and JSON stumble over in ways of their own: too deep, cut off, empty.
+STUMBLING = [
+    *(answered(attestationObject=raw) for raw in (b"\x81" * 9_000, b"\xa1", b"", b"\x1b\x00", b"\xff", b"\x63a")),
+    *(answered(authenticatorData=raw) for raw in (b"", b"\x00" * 37 + b"\x81" * 9_000, b"\xff" * 60)),
+    answered(clientDataJSON=b"[" * 6_000),
+    answered(clientDataJSON=b"\xff"),
+]
 NONSENSE = [
+    *STUMBLING,
     *("", "null", "[]", "7", '"x"', "{", "{}", '{"id": 1}', "[" * 5000, "{" * 100_000, "\0", "a" * 30_000),
     json.dumps({"id": "AA", "rawId": "AA", "type": "public-key", "response": {}}),
     json.dumps({"id": "AA", "rawId": "AA", "type": "public-key", "response": None}),

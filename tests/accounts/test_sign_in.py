@@ -95,6 +95,22 @@ def test_after_three_wrong_codes_even_the_right_one_opens_nothing(browser: Brows
     assert not browser.signed_in()
 
 
+@pytest.mark.parametrize(("path", "ask"), [(CONFIRM_SIGN_IN, "ask_to_sign_in"), (CONFIRM_SIGN_UP, "ask_to_sign_up")])
+def test_tries_that_overlook_each_other_are_three_as_well(browser: Browser, path: str, ask: str) -> None:
+    """Each reads the session as it was before the others: so it is put back between them."""
+    if path == CONFIRM_SIGN_IN:
+        services.register_person(ADA, realm_id=LIVE, by=BY, at=NOON)
+    getattr(browser, ask)(ADA)
+    code, before = code_on(ADA), Session.objects.get().session_data
+    answers = []
+    for _ in range(5):
+        answers.append(browser.send(path, code=other_than(code)).status_code)
+        Session.objects.update(session_data=before)
+    assert answers == [200] * 3 + [429] * 2
+    assert browser.send(path, code=code).status_code == 429
+    assert not browser.signed_in()
+
+
 def test_an_old_code_does_not_open_what_a_newer_one_was_sent_for(browser: Browser) -> None:
     services.register_person(ADA, realm_id=LIVE, by=BY, at=NOON)
     browser.ask_to_sign_in(ADA)

@@ -91,6 +91,8 @@ def test_production_starts_with_every_variable_in_place_and_is_the_posture_of_si
         ("RATE_READ", "100"),
         ("RATE_WRITE", "0/60"),
         ("RATE_ADDRESS", "many/60"),
+        ("RATE_TEXTS", "1200"),
+        ("SMS_COUNTRIES", "+86"),
         ("WEBHOOKS_AT_HOME", "1"),
         ("WEBHOOK_PORTS", "https"),
         ("WEBHOOK_PORTS", "443,65536"),

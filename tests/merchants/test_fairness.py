@@ -88,6 +88,27 @@ def test_an_endpoint_that_fails_is_tried_one_at_a_time(power_bank: Shop) -> None
     assert deliver.take_up(now, limit=50, lanes=(False,)) == ([], 0)
 
 
+def test_one_merchant_has_no_more_than_its_part_of_what_is_under_way(power_bank: Shop) -> None:
+    busy, part = make_shop("繁忙"), deliver.WIDTH_MERCHANT
+    for shop, endpoints in ((busy, 12), (power_bank, 1)):
+        for n in range(endpoints):
+            merchants.add_endpoint(shop.merchant.id, f"http://127.0.0.1:9/{n}", by=BY, at=NOON)
+        tell(shop, 5)
+    now = {busy.realm_id: NOON, power_bank.realm_id: NOON}
+    taken, _ = deliver.take_up(now, limit=90)
+    theirs = [one.endpoint_id for one in taken if one.endpoint_id in endpoints_of(busy)]
+    assert (len(theirs), len(taken) - len(theirs)) == (part, deliver.WIDTH)
+    assert set(theirs) == endpoints_of(busy)  # each of them has its first under way
+    assert deliver.take_up(now, limit=90) == ([], 0)
+    one = next(each for each in taken if each.endpoint_id in endpoints_of(busy))
+    deliver.settle([(one, Outcome(200, 1))])
+    assert [each.endpoint_id in endpoints_of(busy) for each in deliver.take_up(now, limit=90)[0]] == [True]
+
+
+def endpoints_of(shop: Shop) -> set[Any]:
+    return set(shop.merchant.webhook_endpoints.values_list("id", flat=True))
+
+
 def test_what_one_worker_holds_another_passes_over(power_bank: Shop) -> None:
     with receiver() as well:
         for n in range(5):

@@ -1,5 +1,6 @@
 """A business with one member of each role, and the browsers they sit at."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -102,3 +103,8 @@ def app_of(user: User) -> Callable[[], str]:
 def digits(secret: str) -> str:
     """What an app that knows the secret shows now."""
     return str(format_hotp_value(hotp_value(secret, int(live_now().timestamp()) // 30)))
+
+
+def link_in(text: object) -> str:
+    """The way of an invitation's link, as it was mailed or texted."""
+    return re.findall(r"/merchant/invitation/\S+", str(text))[-1]

@@ -81,6 +81,20 @@ def test_a_key_is_made_exchanged_and_revoked(firm: Company) -> None:
     assert ApiKey.objects.filter(merchant=firm.shop.live, revoked_at__isnull=True).count() == 1
 
 
+def test_a_live_key_that_writes_is_an_owners_to_make(firm: Company) -> None:
+    writes, live = ["orders:read", "orders:write"], f"{firm.at('live')}keys/"
+    developer, owner = firm.browser("developer"), firm.browser("owner")
+    assert "orders:write" not in developer.get(f"{live}new").content.decode()
+    assert sends(developer, f"{live}new", scopes=writes).status_code == 422
+    assert sends(developer, f"{firm.at('test')}keys/new", scopes=writes).status_code == 200
+    assert sends(owner, f"{live}new", scopes=writes).status_code == 200
+    key = ApiKey.objects.get(merchant=firm.shop.live, scopes=writes)
+    assert f"{key.public_id}/rotate" not in developer.get(live).content.decode()
+    assert sends(developer, f"{live}{key.public_id}/rotate").status_code == 403
+    assert ApiKey.objects.filter(merchant=firm.shop.live).count() == 1
+    assert sends(developer, f"{live}{key.public_id}/revoke").status_code == 302  # a leak is stopped by whoever sees it
+
+
 def test_a_live_key_cannot_be_given_the_sandbox(firm: Company) -> None:
     client, base = firm.browser("owner"), firm.at("live")
     assert sends(client, f"{base}keys/new", scopes=["sandbox"]).status_code == 422

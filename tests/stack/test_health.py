@@ -1,7 +1,9 @@
 """What a load balancer is told, and how long it waits for the answer."""
 
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -90,3 +92,38 @@ def test_a_database_without_the_last_migration_is_not_ready(
         finally:
             cursor.executemany("INSERT INTO django_migrations (app, name, applied) VALUES (%s, %s, %s)", rows)
     health.Readiness().migrations()
+
+
+def test_many_who_ask_at_once_have_one_look_taken_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    house, looks, end = health.readiness, list[float](), threading.Event()
+
+    def look() -> dict[str, str]:
+        looks.append(time.monotonic())
+        assert end.wait(5)
+        return {"database": "ok"}
+
+    monkeypatch.setattr(house, "look", look)
+    with ThreadPoolExecutor(8) as crowd:
+        asked = [crowd.submit(house.answer) for _ in range(8)]
+        end.set()
+        assert [each.result() for each in asked] == [{"database": "ok"}] * 8
+    assert len(looks) == 1
+
+    at, found = house.kept or (0.0, {})
+    house.kept = at - health.KEPT_SECONDS, found
+    end.clear()
+    with ThreadPoolExecutor(1) as somebody:
+        looking = somebody.submit(house.answer)
+        while len(looks) < 2:
+            time.sleep(0.001)
+        assert house.answer() == {"database": "ok"}  # told at once, while somebody looks again
+        end.set()
+        looking.result()
+    assert len(looks) == 2
+
+
+def test_what_was_found_out_long_ago_is_told_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    house = health.readiness
+    house.kept = time.monotonic() - health.KEPT_SECONDS, {"database": "ok"}
+    monkeypatch.setattr(house, "look", lambda: {"database": "failed"})
+    assert house.answer() == {"database": "failed"}

@@ -187,7 +187,7 @@ def test_a_long_answer_waits_in_a_file_and_its_thread_is_free() -> None:
 
 def test_a_flood_is_told_of_in_a_line_a_second() -> None:
     house = Front(echo)
-    house.lanes["/v1/"].shed = 500
+    house.lanes["api"].shed = 500
     with capture_logs() as lines:
         house.tell(dict.fromkeys(house.lanes, 0))
     assert lines == [{"event": "turned_away", "lane": "api", "requests": 500, "queued": 0, "log_level": "warning"}]

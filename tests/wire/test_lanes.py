@@ -1,6 +1,7 @@
 """Lanes: who is let in, who waits, and who is turned away how soon."""
 
 import asyncio
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from bnpl.front import Answer, Front
 from bnpl.lanes import Lane, Size
 from tests.threads import awaited
 from tests.wire.test_front import Protocol, Scope, refused
+
+API = r"\S+ /v1/"
 
 
 class Slow:
@@ -31,7 +34,7 @@ class Slow:
 
 def test_a_full_lane_turns_away_at_once_and_leaves_the_others_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
     size = Size(at_once=2, waiting=3, patience=30, standing_patience=30)
-    monkeypatch.setitem(front.SIZES, "/v1/", ("api", size))
+    monkeypatch.setitem(front.SIZES, API, ("api", size))
     app = Slow()
 
     async def flood() -> tuple[list[Answer], list[Answer], list[Answer]]:
@@ -55,12 +58,12 @@ def test_a_full_lane_turns_away_at_once_and_leaves_the_others_theirs(monkeypatch
 
 
 def test_while_every_thread_is_stuck_those_who_wait_are_turned_away_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(front.SIZES, "/v1/", ("api", Size(at_once=2, waiting=9, patience=0.3, standing_patience=0.3)))
+    monkeypatch.setitem(front.SIZES, API, ("api", Size(at_once=2, waiting=9, patience=0.3, standing_patience=0.3)))
     app = Slow()
 
     async def stand_still() -> tuple[list[Answer], Lane, list[Answer]]:
         house = Front(app)
-        lane = house.lanes["/v1/"]
+        lane = house.lanes["api"]
         crowd = [asyncio.create_task(house.answer(Scope(), Protocol())) for _ in range(6)]
         gone, stuck = await asyncio.wait(crowd, timeout=2)
         assert (lane.queued, lane.inside) == (0, 2)
@@ -120,3 +123,68 @@ def test_whoever_would_wait_too_long_by_how_long_work_took_lately_is_told_so_at_
     gate.set()
     lane.threads.shutdown()
     assert lane.shed == 3
+
+
+def test_pings_that_wait_for_one_merchants_server_leave_everybody_else_theirs() -> None:
+    class Silent(Slow):
+        def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
+            if environ["PATH_INFO"].endswith("/ping"):
+                return super().__call__(environ, start)
+            start("200 OK", [])
+            return [b""]
+
+    app = Silent()
+
+    async def beside() -> tuple[list[Answer], list[Answer]]:
+        house = Front(app)
+        address = "/v1/webhook_endpoints/whe_x/ping"
+        pings = [asyncio.create_task(house.answer(Scope(path=address), Protocol())) for _ in range(8)]
+        await asyncio.sleep(0.1)
+        others = [await house.answer(Scope(path="/v1/orders"), Protocol()) for _ in range(20)]
+        app.open.set()
+        return others, await asyncio.gather(*pings)
+
+    others, pings = awaited(beside())
+    assert [answer.status for answer in others] == [200] * 20
+    assert [answer.status for answer in pings] == [200] * 8
+
+
+@pytest.mark.parametrize(
+    ("asked", "lane"),
+    [
+        ("GET /v1/orders", "api"),
+        ("M-SEARCH /v1/orders", "api"),
+        ("POST /v1/sandbox/clock/advance", "sandbox"),
+        ("POST /merchant/mer_x/sandbox/clock/advance", "sandbox"),
+        ("GET /merchant/mer_x/sandbox/", "pages"),
+        ("POST /v1/webhook_endpoints", "outward"),
+        ("GET /v1/webhook_endpoints", "api"),
+        ("PATCH /v1/webhook_endpoints/whe_x", "outward"),
+        ("DELETE /v1/webhook_endpoints/whe_x", "api"),
+        ("POST /v1/webhook_endpoints/whe_x/redeliver", "api"),
+        ("POST /merchant/mer_x/webhooks/new", "outward"),
+        ("POST /merchant/mer_x/webhooks/whe_x/change", "outward"),
+        ("POST /merchant/mer_x/webhooks/whe_x/ping", "outward"),
+        ("GET /merchant/mer_x/webhooks/whe_x/ping", "pages"),
+        ("GET /merchant/mer_x/orders/export.csv", "papers"),
+        ("GET /merchant/mer_x/settlements/stl_x/statement.pdf", "papers"),
+        ("GET /orders/ord_x/receipt.pdf", "papers"),
+        ("GET /settings/proofs/prf_x/pdf", "papers"),
+        ("POST /channels/bank", "channels"),
+        ("GET /readyz", "probes"),
+        ("GET /metrics", "probes"),
+        ("GET /readyz/", "pages"),
+        ("GET /", "pages"),
+    ],
+)
+def test_what_takes_long_waits_where_nobody_else_does(asked: str, lane: str) -> None:
+    assert Front(Slow()).lane_of(*asked.split()).name == lane
+
+
+def test_that_a_process_answers_is_said_without_a_thread() -> None:
+    house = Front(Slow())
+    for lane in house.lanes.values():
+        lane.threads.shutdown()
+    answer = awaited(house.answer(Scope(path="/healthz", method="GET"), Protocol()))
+    assert (answer.status, json.loads(answer.body)) == (200, {"alive": True})
+    assert dict(answer.headers)["Cache-Control"] == "no-store"
