@@ -206,7 +206,7 @@ def _stands_in_suspense(row: Break) -> bool:
 def _is_out_already(row: Break) -> bool:
     """Whether all of ours was taken out of the channel's account by another break on it, and has not come back.
 
-    What did come, if not as much, is no such break: suspense gives up ours when the file that has it is read to its end.
+    What did come, if not as much, is no such break: suspense gives ours up when the file that has it has been read.
     """
     if row.kind not in _GONE or (row.deduction_id or row.refund_part_id) is None:
         return False

@@ -19,7 +19,7 @@ def test_a_no_in_time_is_not_overruled_by_a_ring_that_began_before_it(
     power_bank: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     row = sent_back(paid(power_bank))
-    take_turn = watching._take_turn
+    take_turn = watching._take_turn  # noqa: SLF001  a merchant answers between the ring's two steps
 
     def refused_meanwhile(realm_id: int, *, at: datetime, limit: int) -> list[Return]:
         rows = take_turn(realm_id, at=at, limit=limit)
