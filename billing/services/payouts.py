@@ -1,5 +1,6 @@
 """Settlements are paid out: written down with its number in one transaction, sent in none, settled in another."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -40,6 +41,7 @@ def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[tupl
     """
     due = Settlement.objects.filter(realm_id=realm_id, pay_at__lte=at).select_related("realm").order_by("pay_at", "id")
     rows = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
+    _wait_for_agreement(rows)
     payouts = []
     for row in rows:
         channel = channels.PAYER_OF.get(row.realm.mode)
@@ -58,6 +60,16 @@ def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[tupl
         row.record("paying", by=PAYMASTER, at=at)
         payouts.append((_sent(row, account, channel, at=at), payee))
     return len(rows), payouts
+
+
+def _wait_for_agreement(rows: Sequence[Settlement]) -> None:
+    """Whoever is just agreeing to an account comes before these or after them: no settlement is seen by neither.
+
+    Only where money waits for an account: a sandbox has one at its bank.
+    """
+    merchants = {row.merchant_id for row in rows if row.livemode and row.realm.mode in channels.PAYER_OF}
+    asked = PayoutAccount.objects.filter(merchant__in=merchants, state=PayoutAccount.State.ASKED)
+    list(asked.select_for_update(of=("self",), no_key=True).order_by("pk"))
 
 
 def _sent(row: Settlement, account: PayoutAccount | None, channel: str, *, at: datetime) -> Payout:
