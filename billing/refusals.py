@@ -220,9 +220,9 @@ class TooEarlyToSay(Refusal):
 
 
 class TransactionUsed(Refusal):
-    """One transaction of a channel's is one deduction's."""
+    """One transaction of a channel's is one movement's, or a case's whose money has its place."""
 
-    code, title = "transaction_used", _("This transaction of the channel belongs to another deduction.")
+    code, title = "transaction_used", _("This transaction of the channel belongs to another movement, or to a case.")
 
 
 class DisputeClosed(Refusal):

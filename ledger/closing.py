@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import OperationalError, connection, transaction
 
-from kernel.sweeps import running_realms
+from kernel.sweeps import each, running_realms
 from kernel.writes import insert_all
 from ledger import trees
 from ledger.guard import SHUTTING
@@ -72,8 +72,15 @@ class Included:
 
 
 def close_books(*, real: datetime) -> int:
-    """Close the days that are over wherever time passes by itself. Returns how many were sealed."""
-    return sum(close_days(realm.id, at=realm.now(real)) for realm in running_realms().order_by("id"))
+    """Close the days that are over wherever time passes by itself. Returns how many were sealed.
+
+    Raises:
+        Exception: that of the last realm whose days could not be closed; the next ring tries again.
+    """
+    sealed: list[int] = []
+    realms = running_realms().order_by("id")
+    each(realms, lambda realm: sealed.append(close_days(realm.id, at=realm.now(real))), told="books_not_closed")
+    return sum(sealed)
 
 
 def close_days(realm_id: int, *, at: datetime) -> int:

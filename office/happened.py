@@ -89,6 +89,7 @@ SETTLEMENT: dict[str, Words] = {
     "opened": _("A day of the merchant's began"),
     "closed": _("The day ended, and what it comes to is fixed"),
     "waits_for_account": _("It waits for an account to be paid to"),
+    "account_not_opened": _("It waits: the number of its account does not open"),
     "paying": _("It is on its way to the merchant"),
     "paid": _("It arrived at the merchant"),
     "failed": _("It did not arrive"),

@@ -68,6 +68,11 @@ def pay_out_all(payouts: Iterable[tuple[_T, str, Disbursal]], *, within: timedel
     return _in_time(calls, within)
 
 
+def ask_all(asks: "Iterable[_Call[_T]]", *, within: timedelta) -> Iterator[tuple[_T, Answer]]:
+    """Ask about numbers, each by its own call, and hand on each answer as it comes. Who is not asked in time is not."""
+    return _in_time(asks, within)
+
+
 def named(name: str) -> Line:
     """Whoever can be asked about a number that was given to them."""
     return CHANNELS[name] if name in CHANNELS else PAYERS[name]
@@ -169,6 +174,7 @@ __all__ = [
     "Return",
     "Ruling",
     "Taken",
+    "ask_all",
     "charge_all",
     "close",
     "contest",

@@ -55,7 +55,7 @@ class Statement:
         self.file, self.layout = file, layout
         self.trouble = ""
         self._zone = ZoneInfo(layout.zone)
-        self._count, self._sums = 0, dict.fromkeys(KINDS, 0)
+        self._count, self._sums, self._currencies = 0, dict.fromkeys(KINDS, 0), set[str]()
         self._columns: dict[str, int] = {}
         self._width = 0
         self._ended = False
@@ -158,6 +158,7 @@ class Statement:
         self._count += 1
         if status == Status.SUCCESS:
             self._sums[kind] += amount
+            self._currencies.add(currency)
         return Entry(place, number, txn, kind, amount, currency, status, at)
 
     def _status(self, cell: dict[str, str]) -> str:
@@ -199,15 +200,19 @@ class Statement:
         return moment
 
     def _check(self, cells: list[str]) -> None:
-        """Hold what the trailer says against what was read. Damaged lines count, and have no sums."""
+        """Hold what the trailer says against what was read. Damaged lines count, and have no sums.
+
+        Its sums are written as its amounts are, so that of several currencies with a point they say nothing.
+        """
         self._ended = True
         layout = self.layout
-        digits = 0 if layout.minor else 2
-        told = (
-            ("lines", layout.count_cell, self._count, 0),
-            ("taken", layout.debits_cell, self._sums["debit"], digits),
-            ("given back", layout.refunds_cell, self._sums["refund"], digits),
-        )
+        told = [("lines", layout.count_cell, self._count, 0)]
+        if layout.minor or len(self._currencies) <= 1:
+            digits = 0 if layout.minor else EXPONENTS.get(next(iter(self._currencies), ""), 2)
+            told += [
+                ("taken", layout.debits_cell, self._sums["debit"], digits),
+                ("given back", layout.refunds_cell, self._sums["refund"], digits),
+            ]
         for what, place, found, places in told:
             if place < 0 or self.trouble:
                 continue

@@ -67,7 +67,8 @@ def _books(row: Break) -> Q:
 
 def _stands(row: Break) -> dict[str, Any]:
     theirs, ours = (str(amount) if amount else "" for amount in (row.theirs, row.ours))
-    return {"kind": row.kind, "theirs": theirs, "ours": ours, "closed": row.closed_at is not None}
+    heard, closed = row.heard_at is not None, row.closed_at is not None
+    return {"kind": row.kind, "theirs": theirs, "ours": ours, "heard": heard, "closed": closed}
 
 
 def _is_open(row: Break) -> bool:

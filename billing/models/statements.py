@@ -14,7 +14,10 @@ from kernel.money import Money
 
 
 class StatementFile(Identified):
-    """对账单: a channel's file of one of its days, known by its content: the same bytes again are the same row."""
+    """对账单: a channel's file of one of its days, known by its content: the same bytes again are the same row.
+
+    Only of a file without lines every day has its own: two days on which nothing moved are written alike.
+    """
 
     prefix = "stm"
 
@@ -26,6 +29,8 @@ class StatementFile(Identified):
     covers_until = models.DateTimeField()
     #: SHA-256 of the whole file.
     digest = models.CharField(max_length=64)
+    #: It has no lines: nothing moved there that day.
+    empty = models.BooleanField(default=False)
     name = models.CharField(max_length=120)
     #: How many lines stand in our table by now, and how many of them could not be read.
     lines = models.PositiveIntegerField(default=0)
@@ -40,7 +45,15 @@ class StatementFile(Identified):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["realm", "channel", "digest"], name="the_same_file_is_imported_once"),
+            models.UniqueConstraint(
+                fields=["realm", "channel", "digest"], name="the_same_file_is_imported_once", condition=Q(empty=False)
+            ),
+            models.UniqueConstraint(
+                fields=["realm", "channel", "digest", "covers_on"],
+                name="an_empty_file_is_imported_once_a_day",
+                condition=Q(empty=True),
+            ),
+            models.CheckConstraint(name="an_empty_file_has_no_lines", condition=Q(empty=False) | Q(lines=0)),
             models.CheckConstraint(name="a_day_ends_after_it_began", condition=Q(covers_until__gt=F("covers_from"))),
             models.CheckConstraint(name="what_is_damaged_was_read", condition=Q(damaged__lte=F("lines"))),
         ]

@@ -1,9 +1,12 @@
 """Outcomes nobody knows are asked about until somebody does."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from django.db import transaction
+from django.db.models import F
 
 from billing import channels, rules
 from billing.models import Deduction, Payout, RefundPart
@@ -18,11 +21,29 @@ _M = TypeVar("_M", Deduction, RefundPart, Payout)
 
 
 def ask_unknown(realm_id: int, *, at: datetime, limit: int = 100) -> int:
-    """Ask the channels about deductions whose time to be asked about has come. Returns how many were asked about."""
+    """Ask the channels about deductions whose time to be asked about has come. Returns how many were seen to."""
     rows = take_turn(Deduction, realm_id, at=at, limit=limit)
-    reports = [Report(row.id, heard(row, at=at), "query") for row in rows]
+    reports = [Report(row.id, answer, "query") for row, answer in hear_all(rows, at=at)]
     settle_all(reports, by=ASKER, at=at)
     return len(rows)
+
+
+def hear_all(
+    rows: Sequence[_M], *, at: datetime, gives_up: Callable[[_M], bool] = lambda _row: True
+) -> list[tuple[_M, channels.Answer]]:
+    """What the channels say of them, as far as there is time for it.
+
+    Where each question runs into its time limit the round ends long before its task does: what was heard by then is
+    settled, and those nobody was asked about are due again at once, as if their turn had not come.
+    """
+    asks = ((row, row.channel, row.number, partial(heard, row, at=at, gives_up=gives_up(row))) for row in rows)
+    found = list(channels.ask_all(asks, within=rules.SEND_LEASE / 2))
+    asked = {row.pk for row, _ in found}
+    left = [row for row in rows if row.pk not in asked]
+    for model in {type(row) for row in left}:
+        unasked = model.objects.filter(pk__in=[row.pk for row in left], state="unknown", asks__gt=0)
+        unasked.update(asks=F("asks") - 1, ask_at=at)
+    return found
 
 
 def heard(row: Deduction | RefundPart | Payout, *, at: datetime, gives_up: bool = True) -> channels.Answer:

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from billing.models import Payout, RefundPart
 from billing.rules import sent_again_at
-from billing.services.ask import ASKER, heard, take_turn
+from billing.services.ask import ASKER, hear_all, take_turn
 from billing.services.movements import MovementReport
 from billing.services.settle_parts import PARTS
 from billing.services.settle_payouts import PAYOUTS
@@ -12,20 +12,18 @@ from kernel.sweeps import Sweep
 
 
 def ask_parts(realm_id: int, *, at: datetime, limit: int = 100) -> int:
-    """Ask the channels about refunds' parts whose time has come. Returns how many were asked about."""
+    """Ask the channels about refunds' parts whose time has come. Returns how many were seen to."""
     rows = take_turn(RefundPart, realm_id, at=at, limit=limit)
-    reports = []
-    for row in rows:
-        last = sent_again_at(row.sends, at=at) is None
-        reports.append(MovementReport(row.id, heard(row, at=at, gives_up=last), "query"))
-    PARTS.settle_all(reports, by=ASKER, at=at)
+    found = hear_all(rows, at=at, gives_up=lambda row: sent_again_at(row.sends, at=at) is None)
+    PARTS.settle_all([MovementReport(row.id, answer, "query") for row, answer in found], by=ASKER, at=at)
     return len(rows)
 
 
 def ask_payouts(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """The same about payouts."""
     rows = take_turn(Payout, realm_id, at=at, limit=limit)
-    PAYOUTS.settle_all([MovementReport(row.id, heard(row, at=at), "query") for row in rows], by=ASKER, at=at)
+    found = hear_all(rows, at=at)
+    PAYOUTS.settle_all([MovementReport(row.id, answer, "query") for row, answer in found], by=ASKER, at=at)
     return len(rows)
 
 

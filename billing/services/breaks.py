@@ -14,6 +14,7 @@ from billing.models import Break, Case, Deduction, Dispute, RefundPart, Statemen
 from billing.refusals import BreakClosed, BreakInFlight, NothingToPost
 from billing.services.disputes import NEVER_TAKEN, SAME_NUMBER, UNSAID, WRONG_AMOUNT, Withdrawal, take_back
 from billing.services.movements import MovementReport
+from billing.services.out_of_suspense import still_in
 from billing.services.settle import Report, settle_all
 from billing.services.settle_parts import PARTS
 from kernel.actor import Actor
@@ -35,6 +36,8 @@ IN_SUSPENSE = (
     SAME_NUMBER,
     WRONG_AMOUNT,
 )
+#: Breaks that say that of ours nothing is there.
+_GONE = (*Break.ABSENT, Break.Kind.STATUS)
 _Ours = Deduction | RefundPart
 
 
@@ -113,7 +116,7 @@ def settle_break(break_id: UUID, resolution: str, because: str, *, by: Actor, at
         NotFound: there is no such break.
         SecondNeeded: it is large.
         BreakClosed: it is settled already.
-        BreakInFlight: nobody knows yet how what it is about ended.
+        BreakInFlight: nobody knows yet how what it is about ended, or the resolver has still to hear of it.
         NothingToPost: the book holds no difference that could be put into suspense.
     """
     row = Break.objects.select_for_update(no_key=True).filter(pk=break_id).first()
@@ -152,14 +155,15 @@ def suspense_moves(row: Break, ours: _Ours | None) -> list[book.Move]:
     """What the book must move so that money at the channel is what the channel says, the difference in suspense.
 
     Raises:
-        BreakInFlight: what it is about has no outcome yet; until then its money is nobody's to place.
+        BreakInFlight: what it is about has no outcome yet, or is still to be heard and will then be booked by itself;
+            until then its money is nobody's to place.
     """
-    if ours is not None and ours.state in ("prepared", "sent", "unknown"):
+    if row.heard_at is None or (ours is not None and ours.state in ("prepared", "sent", "unknown")):
         raise BreakInFlight
-    if _is_booked(row, ours) or _stands_in_suspense(row):
+    if _is_booked(row, ours) or _stands_in_suspense(row) or _is_out_already(row):
         return []
     clearing = book.clearing(row.channel)
-    theirs = row.theirs if row.kind not in (*Break.ABSENT, Break.Kind.STATUS) else None
+    theirs = row.theirs if row.kind not in _GONE else None
     moves = [
         _move(clearing, book.SUSPENSE, theirs, back=row.refund),
         _move(book.SUSPENSE, clearing, row.ours, back=row.refund),
@@ -197,6 +201,17 @@ def _stands_in_suspense(row: Break) -> bool:
     if row.deduction_id:
         return cases.filter(deduction_id=row.deduction_id).exists()
     return bool(row.refund_part_id) and cases.filter(refund_part_id=row.refund_part_id).exists()
+
+
+def _is_out_already(row: Break) -> bool:
+    """Whether all of ours was taken out of the channel's account by another break on it, and has not come back.
+
+    What did come, if not as much, is no such break: suspense gives ours up when the file that has it has been read.
+    """
+    if row.kind not in _GONE or (row.deduction_id or row.refund_part_id) is None:
+        return False
+    same = {"deduction_id": row.deduction_id, "refund_part_id": row.refund_part_id}
+    return still_in(Break.objects.filter(kind__in=_GONE, **same).exclude(pk=row.pk)).exists()
 
 
 def _close(row: Break, resolution: str, because: str, *, by: Actor, at: datetime) -> None:

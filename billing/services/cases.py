@@ -14,7 +14,7 @@ from billing.planning import Kind
 from billing.refusals import CaseClosed, CaseUnfit, NoWallet, TransactionUsed
 from billing.services import after_all
 from billing.services.movements import MovementReport
-from billing.services.resolve import CODE, SOURCE, word_of
+from billing.services.resolve import CODE, SOURCE, is_used, word_of
 from billing.services.settle import AFTER_FAILURE, TOO_LONG, TWICE, WRONG_AMOUNT, Report, settle_all
 from billing.services.settle_parts import AFTER_ALL, GIVEN_UP, PARTS, lock_lines
 from billing.services.settle_payouts import PAYOUTS
@@ -153,7 +153,7 @@ def say_movement(case_id: UUID, *, txn: str, evidence: str, reason: str = "", by
         SecondNeeded: no colleague says it alone.
         CaseClosed: it is closed already.
         CaseUnfit: it is about something else.
-        TransactionUsed: the channel's transaction is another movement's.
+        TransactionUsed: the channel's transaction is another movement's, or a case's.
         Invalid: there is no evidence, or more than is kept.
         Busy: its movement is being sent once more.
     """
@@ -164,7 +164,7 @@ def say_movement(case_id: UUID, *, txn: str, evidence: str, reason: str = "", by
         raise CaseUnfit
     evidence, txn = word_of(evidence, txn)
     row = _movement(case)
-    if _taken_elsewhere(row, txn):
+    if is_used(row, txn):
         raise TransactionUsed
     row.record("said_by_colleagues", by=by, at=at, txn=txn, evidence=evidence, note=reason)
     _settle(row, Taken(txn, row.amount) if txn else Declined(CODE, Kind.HARD), by=by, at=at)
@@ -279,7 +279,3 @@ def _settle(row: Deduction | RefundPart | Payout, answer: Answer, *, by: Actor, 
     else:
         resolver = PARTS if isinstance(row, RefundPart) else PAYOUTS
         resolver.settle_all([MovementReport(row.id, answer, SOURCE)], by=by, at=at)
-
-
-def _taken_elsewhere(row: Deduction | RefundPart | Payout, txn: str) -> bool:
-    return bool(txn) and type(row).objects.filter(channel=row.channel, channel_txn=txn).exists()

@@ -11,16 +11,13 @@ from django.db import connection
 
 from billing.channels.statements import Damaged, Entry
 from billing.models import Break, Deduction, StatementFile, StatementLine
+from billing.services.out_of_suspense import CAME_BACK, take_out
 from kernel import ids
 from kernel.writes import insert_all
-from ledger import rules as book
-from ledger import services as ledger
 
 #: What we know by then may stand in the channel's next day: clocks differ, and channels close their books early.
 NEAR_THE_END = timedelta(hours=2)
 ABSENT_AT_ONCE = 2000
-#: The posting of what a colleague had put into suspense as missing, and what a later file has.
-CAME_BACK = "break_came_back"
 _INCOMING = """
 CREATE TEMPORARY TABLE incoming (
     place integer, number text, key uuid, txn text, kind text, amount bigint, currency text, status text,
@@ -109,10 +106,12 @@ WHERE b.realm_id = %(realm)s AND b.channel = %(channel)s AND b.closed_at IS NULL
         ON l.channel_txn = o.channel_txn AND l.ours_id = o.id
     WHERE l.channel_txn <> '' AND l.status = 'success' AND l.statement_id = %(statement)s)
 """
+#: However much of it came: what parts from ours by its amount is a break of its own, and counts from our amount.
 _CAME_BACK = """
 SELECT b.id FROM billing_break b WHERE b.realm_id = %(realm)s AND b.channel = %(channel)s AND b.line_id IS NULL
   AND b.resolution = 'suspense'
-  AND EXISTS (SELECT 1 FROM billing_statementline l WHERE l.statement_id = %(statement)s AND l.verdict = 'matched'
+  AND EXISTS (SELECT 1 FROM billing_statementline l WHERE l.statement_id = %(statement)s AND l.status = 'success'
+              AND l.verdict IN ('matched', 'amount', 'currency')
               AND l.ours_id = coalesce(b.deduction_id, b.refund_part_id)
               AND l.channel_txn = coalesce((SELECT channel_txn FROM billing_deduction WHERE id = b.deduction_id),
                                            (SELECT channel_txn FROM billing_refundpart WHERE id = b.refund_part_id)))
@@ -155,8 +154,7 @@ def let_come(statement: StatementFile, *, by: str, at: datetime) -> None:
         cursor.execute(_CAME, _names(statement) | {"at": at, "by": by})
         cursor.execute(_CAME_BACK, _names(statement) | {"back": CAME_BACK})
         placed = [key for (key,) in cursor.fetchall()]
-    facts = [ledger.Fact(row.id, CAME_BACK, _taken_out(row)) for row in Break.objects.filter(pk__in=placed)]
-    ledger.post(facts, realm_id=statement.realm_id, at=at)
+    take_out(list(Break.objects.filter(pk__in=placed)), realm_id=statement.realm_id, at=at)
 
 
 def wait_no_longer(statement: StatementFile, *, by: str, at: datetime) -> None:
@@ -174,16 +172,6 @@ def wait_no_longer(statement: StatementFile, *, by: str, at: datetime) -> None:
     for row in waiting:
         row.id, row.kind, row.statement, row.opened_at = ids.uuid7(), Break.Kind.MISSING_THERE, statement, at
     insert_all(waiting)
-
-
-def _taken_out(row: Break) -> list[book.Move]:
-    """What the book moves when something that was given up as missing comes after all."""
-    clearing = book.clearing(row.channel)
-    if row.ours is None:
-        return []
-    return [
-        book.Move(book.SUSPENSE, clearing, row.ours) if row.refund else book.Move(clearing, book.SUSPENSE, row.ours)
-    ]
 
 
 def _names(statement: StatementFile) -> dict[str, Any]:

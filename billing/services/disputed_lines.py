@@ -1,9 +1,11 @@
 """What of a debit a channel may take back: its lines, locked against refunds, and what their orders had kept."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from billing.models import Deduction, DeductionLine, Dispute, Refund
+from django.db.models import Sum
+
+from billing.models import Deduction, DeductionLine, Dispute, DisputeLine, Refund
 from kernel.ids import public
 from kernel.money import Money
 from kernel.refusal import Busy
@@ -42,14 +44,32 @@ def lines_of(dispute: Dispute) -> list[tuple[DeductionLine, Money]]:
     return [(line, Money(shares[line.id], dispute.currency)) for line in lines]
 
 
+def undecided_of(order_ids: Collection[UUID], *, but: Dispute | None = None) -> dict[UUID, int]:
+    """What channels took back of these orders and nobody bears yet: their merchants keep it until that is decided.
+
+    The caller holds what was collected of them.
+    """
+    rows = DisputeLine.objects.filter(
+        order_id__in=order_ids,
+        dispute__state__in=Dispute.LIVE,
+        taken__obligation__kind=Obligation.Kind.PRINCIPAL,
+    ).exclude(dispute=but)
+    return dict(rows.order_by().values_list("order_id").annotate(Sum("amount_minor")))
+
+
 def gone_of(dispute: Dispute, pairs: Sequence[tuple[DeductionLine, Money]]) -> list[orders.TakenBack]:
-    """What the orders are told is gone; the fee is counted from what each order had kept before."""
+    """What the orders are told is gone; the fee is counted from what each order had kept before.
+
+    What else of it is disputed is kept still: however many disputes and refunds an order has, its fees add up.
+    """
     causes = dict(dispute.lines.values_list("taken_id", "id"))
     every = DeductionLine.objects.filter(
         order_id__in=[line.order_id for line, _ in pairs], deduction__state="succeeded"
     ).select_related("obligation")
     ahead = Order.objects.filter(pk__in={line.order_id for line, _ in pairs}, advanced_minor__gt=0)
-    kept: dict[UUID, int] = dict(ahead.values_list("id", "advanced_minor"))
+    kept = undecided_of([line.order_id for line, _ in pairs], but=dispute)
+    for key, advanced in ahead.values_list("id", "advanced_minor"):
+        kept[key] = kept.get(key, 0) + advanced
     for line in every:
         if line.obligation.kind == Obligation.Kind.PRINCIPAL:
             kept[line.order_id] = kept.get(line.order_id, 0) + line.kept_minor

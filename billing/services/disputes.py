@@ -13,6 +13,7 @@ from billing.models import Case, Deduction, DeductionLine, Dispute, DisputeLine,
 from billing.refusals import DisputeClosed
 from billing.services import tell
 from billing.services.disputed_lines import gone_of, lines_of, lock_collected, refuse_in_flight, service_of
+from billing.services.out_of_suspense import let_return_out
 from credit.queries import has_left
 from kernel.actor import Actor
 from kernel.ids import public
@@ -61,6 +62,7 @@ def take_back(deduction_id: UUID, told: Withdrawal, *, by: Actor, at: datetime) 
         return _say_why(known, told, by=by, at=at)
     if row.state in Deduction.LIVE:
         raise Busy(retry_after=30)
+    let_return_out(row, told.txn, at=at)
     if known is not None:
         _stray(row, told, SAME_NUMBER, at=at)
         return None

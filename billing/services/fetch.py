@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 from django.db.models import Min
+from django.db.models.functions import Least
 
 from billing.channels.bank_statements import write_statement
 from billing.channels.layouts import PLAIN
@@ -42,25 +43,34 @@ def fetch_statements(*, real: datetime) -> int:
 
 
 def fetch_of(channel: str, realm_id: int, *, at: datetime) -> int:
-    """The files of one channel in one realm, the oldest first. How many there were."""
+    """The files of one channel in one realm, the oldest first. How many there were.
+
+    A file that is here already as another day's says nothing of this one: it is logged, and asked for the next time.
+    """
     for count in range(DAYS_AT_ONCE):
         day = _next_day(channel, realm_id)
         if day is None or PLAIN.window(day)[1] + READY_AFTER > at:
             return count
         with tempfile.TemporaryFile() as file:
-            _import(channel, file, realm_id, day, at=at)
+            made = _import(channel, file, realm_id, day, at=at)
+        if made.covers_on != day:
+            log.error("statement_is_of_another_day", statement=made.public_id, wanted=day.isoformat())
+            return count
     return DAYS_AT_ONCE
 
 
-def _import(channel: str, file: BinaryIO, realm_id: int, day: date, *, at: datetime) -> None:
+def _import(channel: str, file: BinaryIO, realm_id: int, day: date, *, at: datetime) -> StatementFile:
     WRITERS[channel](file, realm_id=realm_id, day=day)
     file.seek(0)
     name = f"{channel}-{day.isoformat()}.csv"
-    import_statement(channel, file, realm_id=realm_id, day=day, layout=PLAIN, name=name, by=BY, at=at)
+    return import_statement(channel, file, realm_id=realm_id, day=day, layout=PLAIN, name=name, by=BY, at=at)
 
 
 def _next_day(channel: str, realm_id: int) -> date | None:
-    """The first day after the latest file on which anything of ours ended, or on which something is in doubt."""
+    """The first day after the latest file from which on anything of ours was at the channel, or is in doubt there.
+
+    What was sent just before the channel's midnight and heard of after it stands in the day before: both are asked for.
+    """
     files = StatementFile.objects.filter(realm_id=realm_id, channel=channel, read_at__isnull=False)
     until = files.order_by("-covers_on").values_list("covers_until", flat=True).first()
     moments = [_first(life, channel, realm_id, until) for life in (Deduction, RefundPart)]
@@ -74,4 +84,5 @@ def _first(life: Any, channel: str, realm_id: int, until: datetime | None) -> li
     rows = life.objects.filter(realm_id=realm_id, channel=channel)
     ended = rows.filter(state="succeeded", **({"resolved_at__gte": until} if until else {}))
     doubtful = rows.filter(ask_at__isnull=False)
-    return [ended.aggregate(m=Min("resolved_at"))["m"], doubtful.aggregate(m=Min("sent_at"))["m"]]
+    began = ended.aggregate(m=Min(Least("sent_at", "resolved_at")))["m"]
+    return [began, doubtful.aggregate(m=Min("sent_at"))["m"]]

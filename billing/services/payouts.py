@@ -1,7 +1,9 @@
 """Settlements are paid out: written down with its number in one transaction, sent in none, settled in another."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 
+import structlog
 from django.db import transaction
 
 from billing import channels, statements
@@ -17,22 +19,29 @@ from ledger import rules as book
 from ledger import services as ledger
 
 PAYMASTER = Actor.system("pay_out")
+log = structlog.get_logger(__name__)
+#: How long a settlement is left alone whose account does not open.
+OPENS_AGAIN = timedelta(hours=6)
 
 
 def pay_out_due(realm_id: int, *, at: datetime, limit: int = 50) -> int:
     """Send what is to be paid out by now. Returns how many settlements were seen to."""
     seen, payouts = _written(realm_id, at=at, limit=limit)
-    asked = ((row.id, row.channel, Disbursal(row.number, _payee(row), row.amount, at)) for row in payouts)
+    asked = ((row.id, row.channel, Disbursal(row.number, payee, row.amount, at)) for row, payee in payouts)
     answers = channels.pay_out_all(asked, within=SEND_LEASE / 2)
     PAYOUTS.settle_all([MovementReport(key, answer, "sync") for key, answer in answers], by=PAYMASTER, at=at)
     return seen
 
 
 @transaction.atomic
-def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[Payout]]:
-    """Settlements to pay, and a payout for each, sent from the moment this commits. Without an account one waits."""
+def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[tuple[Payout, Payee]]]:
+    """Settlements to pay, and a payout for each, sent from the moment this commits, and to whom.
+
+    One without an account waits for it, and so does one whose account does not open: nothing is written of it as sent.
+    """
     due = Settlement.objects.filter(realm_id=realm_id, pay_at__lte=at).select_related("realm").order_by("pay_at", "id")
     rows = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
+    _wait_for_agreement(rows)
     payouts = []
     for row in rows:
         channel = channels.PAYER_OF.get(row.realm.mode)
@@ -42,10 +51,25 @@ def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[Payo
             row.pay_at = coming.effective_at if coming else None
             row.record("waits_for_account", by=PAYMASTER, at=at)
             continue
+        payee = _opened(row, account)
+        if payee is None:
+            row.pay_at = at + OPENS_AGAIN
+            row.record("account_not_opened", by=PAYMASTER, at=at)
+            continue
         row.pay_out()
         row.record("paying", by=PAYMASTER, at=at)
-        payouts.append(_sent(row, account, channel, at=at))
+        payouts.append((_sent(row, account, channel, at=at), payee))
     return len(rows), payouts
+
+
+def _wait_for_agreement(rows: Sequence[Settlement]) -> None:
+    """Whoever is just agreeing to an account comes before these or after them: no settlement is seen by neither.
+
+    Only where money waits for an account: a sandbox has one at its bank.
+    """
+    merchants = {row.merchant_id for row in rows if row.livemode and row.realm.mode in channels.PAYER_OF}
+    asked = PayoutAccount.objects.filter(merchant__in=merchants, state=PayoutAccount.State.ASKED)
+    list(asked.select_for_update(of=("self",), no_key=True).order_by("pk"))
 
 
 def _sent(row: Settlement, account: PayoutAccount | None, channel: str, *, at: datetime) -> Payout:
@@ -67,18 +91,20 @@ def _sent(row: Settlement, account: PayoutAccount | None, channel: str, *, at: d
     return payout
 
 
-def _payee(payout: Payout) -> Payee:
-    """The account agreed on; or the one that each sandbox has at its bank."""
-    account = payout.account
+def _opened(row: Settlement, account: PayoutAccount | None) -> Payee | None:
+    """To whom it goes; nobody while the account's number does not open. The others are paid all the same."""
+    try:
+        return _payee(row, account)
+    except Exception:
+        log.exception("payout_account_not_opened", settlement=row.public_id, account=account and account.public_id)
+        return None
+
+
+def _payee(row: Settlement, account: PayoutAccount | None) -> Payee:
+    """The account agreed on; or the one that each sandbox has at its bank. A token there begins with its realm."""
     if account is None:
-        return Payee(token_of(payout), payout.merchant.name, "sandbox", "0000")
-    return Payee(token_of(payout), account.holder, account.bank, account.number)
-
-
-def token_of(payout: Payout) -> str:
-    """What the sandbox bank calls it: a token there begins with its realm's number."""
-    named = payout.merchant_id if payout.account_id is None else payout.account_id
-    return f"{payout.realm_id}:out:{named.hex}"
+        return Payee(f"{row.realm_id}:out:{row.merchant_id.hex}", row.merchant.name, "sandbox", "0000")
+    return Payee(f"{row.realm_id}:out:{account.id.hex}", account.holder, account.bank, account.number)
 
 
 DUE = Sweep(

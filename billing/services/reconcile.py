@@ -72,16 +72,30 @@ def rehearse_statement(
 def _known(
     channel: str, file: BinaryIO, *, realm_id: int, day: date, layout: Layout, name: str, by: Actor, at: datetime
 ) -> StatementFile:
-    """The file's own row: the same content is the same file, whatever it is called."""
+    """The file's own row: the same content is the same file, whatever it is called; one without lines is its day's.
+
+    Raises:
+        UnreadableError: it is no statement in this layout.
+    """
     begin, end = layout.window(day)
+    digest, empty = _digest(file), _is_empty(file, layout)
     known = {"covers_on": day, "covers_from": begin, "covers_until": end, "name": name[:120]}
     statement, _ = StatementFile.objects.get_or_create(
         realm_id=realm_id,
         channel=channel,
-        digest=_digest(file),
+        digest=digest,
+        empty=empty,
+        **({"covers_on": day} if empty else {}),
         defaults=known | {"imported_by": str(by), "imported_at": at},
     )
     return statement
+
+
+def _is_empty(file: BinaryIO, layout: Layout) -> bool:
+    """Whether it has no line: then it says of its day alone that nothing moved."""
+    found = next(Statement(file, layout).lines(), None)
+    file.seek(0)
+    return found is None
 
 
 def _digest(file: BinaryIO) -> str:

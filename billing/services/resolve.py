@@ -7,7 +7,7 @@ from django.db import transaction
 
 from billing import rules
 from billing.channels import Answer, Declined, Taken
-from billing.models import Deduction
+from billing.models import Case, Deduction, Payout, RefundPart
 from billing.planning import Kind
 from billing.refusals import KnownAlready, TooEarlyToSay, TransactionUsed
 from billing.services.settle import Report, settle_all
@@ -32,19 +32,30 @@ def resolve_unknown(
         SecondNeeded: no colleague says it alone.
         KnownAlready: its outcome is known.
         TooEarlyToSay: it has not been unknown for so long that a person should look.
-        TransactionUsed: the channel's transaction is another deduction's.
+        TransactionUsed: the channel's transaction is another deduction's, or a case's: its money has its place.
         Invalid: there is no evidence, or more than is kept.
     """
     if by.alone:
         raise SecondNeeded
     row = sayable(Deduction.objects.locked(deduction_id), at=at)
     evidence, txn = word_of(evidence, txn)
-    if txn and Deduction.objects.filter(channel=row.channel, channel_txn=txn).exists():
+    if is_used(row, txn):
         raise TransactionUsed
     row.record("said_by_colleagues", by=by, at=at, txn=txn, evidence=evidence, note=reason)
     answer: Answer = Taken(txn, row.amount) if txn else Declined(CODE, Kind.TECHNICAL)
     settle_all([Report(row.id, answer, SOURCE)], by=by, at=at)
     return Deduction.objects.get(pk=row.id)
+
+
+def is_used(row: Deduction | RefundPart | Payout, txn: str) -> bool:
+    """Whether another movement, or a case, has this transaction of the channel's: nobody says it a second time."""
+    if not txn:
+        return False
+    if type(row).objects.filter(channel=row.channel, channel_txn=txn).exists():
+        return True
+    about = {Deduction: "deduction", RefundPart: "refund_part", Payout: "payout"}[type(row)]
+    placed = Case.objects.filter(realm_id=row.realm_id, detail__txn=txn)
+    return placed.filter(**{f"{about}__channel": row.channel}).exists()
 
 
 def word_of(evidence: str, txn: str) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """What becomes of a return: the merchant confirms it or says nothing, or refuses it, and then colleagues decide."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -24,16 +25,18 @@ from orders.refusals import PaidElsewhere, WrittenOff
 BECAUSE_MAX = 200
 
 
-def confirm_return(return_id: UUID, *, by: Actor, at: datetime) -> Return:
+def confirm_return(return_id: UUID, *, by: Actor, at: datetime, unanswered: bool = False) -> Return:
     """The goods are there: the merchant bears what was given back ahead, and the rest goes back now. Twice is once.
+
+    By their silence (`unanswered`) only where they have not refused it meanwhile.
 
     Raises:
         NotFound: there is no such return.
-        ReturnClosed: it ended otherwise.
+        ReturnClosed: it ended otherwise, or was answered.
         Busy: what was given back ahead, another refund, a dispute or a deduction of the order has no outcome yet.
         RefundTooMuch: there is not so much left to be given back.
     """
-    row, parts = _confirmed(return_id, by=by, at=at)
+    row, parts = _confirmed(return_id, Return.WAITING if unanswered else Return.LIVE, by=by, at=at)
     send_parts(parts, by=by, at=at)
     return row
 
@@ -105,11 +108,11 @@ def bear_return(return_id: UUID, because: str, *, by: Actor, at: datetime) -> Re
 
 
 @transaction.atomic
-def _confirmed(return_id: UUID, *, by: Actor, at: datetime) -> tuple[Return, list[RefundPart]]:
+def _confirmed(return_id: UUID, states: Collection[str], *, by: Actor, at: datetime) -> tuple[Return, list[RefundPart]]:
     row, lines = _held(return_id)
     if row.state == Return.State.CONFIRMED:
         return row, []
-    if row.state not in Return.LIVE:
+    if row.state not in states:
         raise ReturnClosed
     back = _given(row)
     row.confirm(at=at)

@@ -9,6 +9,7 @@ from billing.channels import Absent, Answer, Declined
 from billing.models import Case, DeductionLine, Refund, RefundPart
 from billing.planning import Kind
 from billing.services import tell
+from billing.services.disputed_lines import undecided_of
 from billing.services.movements import CaseNames, Resolver
 from kernel.actor import Actor
 from kernel.ids import public
@@ -40,9 +41,13 @@ def lock_lines(order_id: UUID, *, again: bool = False) -> list[DeductionLine]:
 
 
 def kept_of(lines: Sequence[DeductionLine], order: Order) -> Money:
-    """What the merchant keeps of these lines of a locked order: what we gave back at our own risk they still have."""
+    """What the merchant keeps of these locked lines of an order.
+
+    What we gave back at our own risk they still have, and what a channel took back until it is said who bears it.
+    """
     kept = sum(line.kept_minor for line in lines if not line.again)
-    return Money(kept + order.advanced_minor, order.currency)
+    disputed = undecided_of([order.id]).get(order.id, 0)
+    return Money(kept + order.advanced_minor + disputed, order.currency)
 
 
 def news_of(refund: Refund) -> News:

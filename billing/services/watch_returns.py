@@ -11,7 +11,7 @@ from billing.services.return_ends import confirm_return, give_to_staff
 from billing.services.returns import publish_return
 from kernel.actor import Actor
 from kernel.refusal import Busy, Refusal
-from kernel.sweeps import Sweep
+from kernel.sweeps import Sweep, each
 from orders.models import Order
 
 WATCHER = Actor.system("returns")
@@ -21,11 +21,14 @@ WAIT = timedelta(minutes=10)
 
 
 def watch_returns(realm_id: int, *, at: datetime, limit: int = 100) -> int:
-    """See to the returns that are due. Returns how many."""
+    """See to the returns that are due, each by itself. Returns how many.
+
+    Raises:
+        Exception: the last of those that went wrong; they are due again soon, behind the others.
+    """
     rows = _take_turn(realm_id, at=at, limit=limit)
-    for row in rows:
-        if at >= row.answer_until:
-            _take_silence(row, at=at)
+    silent = {row.public_id: row for row in rows if at >= row.answer_until}
+    each(silent, lambda key: _take_silence(silent[key], at=at), told="return_not_confirmed")
     return len(rows)
 
 
@@ -46,7 +49,7 @@ def _take_turn(realm_id: int, *, at: datetime, limit: int) -> list[Return]:
 
 def _take_silence(row: Return, *, at: datetime) -> None:
     try:
-        confirm_return(row.id, by=WATCHER, at=at)
+        confirm_return(row.id, by=WATCHER, at=at, unanswered=True)
     except ReturnClosed:
         log.info("return_answered", returned=row.public_id)
     except Busy:

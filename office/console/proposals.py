@@ -39,6 +39,7 @@ NAMES: dict[str, Words] = {
     "kind": gettext_lazy("Kind"),
     "theirs": gettext_lazy("The channel says"),
     "ours": gettext_lazy("Our books say"),
+    "heard": gettext_lazy("Heard by the resolver"),
     "closed": gettext_lazy("Closed"),
     "limit": gettext_lazy("Limit"),
     "roles": gettext_lazy("Roles"),

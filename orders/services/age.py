@@ -81,10 +81,13 @@ _OF_ORDERS = Reading(lambda orders: _LOCKED.filter(order_id__any=orders), ["uuid
 def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     """Grace has passed unpaid: the promise is breached. What is in flight is left until its outcome is known.
 
-    Orders are locked before their obligations, as everywhere; returns how many obligations became overdue.
+    Orders are locked before their obligations, as everywhere, and all that is late of one falls overdue with it.
+    Returns how many due obligations were looked at: fewer than `limit` were all.
     """
-    order_ids = {order_id for (order_id,) in _late(limit).rows(realm_id, at)}
-    locked = Order.objects.select_for_update(skip_locked=True, of=("self",), no_key=True).filter(pk__in=order_ids)
+    due = _late(limit).rows(realm_id, at)
+    locked = Order.objects.select_for_update(skip_locked=True, of=("self",), no_key=True).filter(
+        pk__in={order_id for (order_id,) in due}
+    )
     orders = {order.id: order for order in locked.order_by("pk")}
     rows = _LATE_OF.rows(realm_id, at, list(orders)) if orders else []
     for row in rows:
@@ -103,7 +106,7 @@ def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     if deltas:
         change_profiles(deltas, at=at)
         tell((news_of(order, "order.overdue") for order in fallen), realm_id=realm_id, at=at)
-    return len(rows)
+    return len(due)
 
 
 def _breach(order: Order) -> Delta:

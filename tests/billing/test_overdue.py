@@ -11,6 +11,7 @@ from billing.services.pay import pay_now
 from credit.models import Decision, Profile, ScoreChange
 from merchants.models import Event
 from orders import services as orders
+from orders.rules import Offer
 from tests.billing.bench import owed_of
 from tests.conftest import BY, NOON, Shop, completed, make_shop, ordered, someone, state_of, yuan
 from tests.stillness import nothing_moves
@@ -118,3 +119,16 @@ def test_a_batch_falls_by_and_by_and_another_sandbox_keeps_its_own_time(power_ba
     late = NOON + GRACE
     assert [orders.mark_overdue(power_bank.realm_id, at=late, limit=2) for _ in range(3)] == [2, 1, 0]
     assert Profile.objects.filter(overdue_orders=1).count() == 3
+
+
+def test_whoever_asks_for_one_batch_more_is_told_that_it_was_full_also_where_an_order_has_more_that_is_late(
+    power_bank: Shop,
+) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("6"))
+    fall(power_bank)
+    orders.ease(order.person_id, order.id, Offer(2, 14), expected=[yuan("6")], by=BY, at=NOON + GRACE)
+    other = completed(power_bank, someone(power_bank), yuan("6"), at=NOON + timedelta(days=50))
+    late = NOON + timedelta(days=60)
+    assert [orders.mark_overdue(power_bank.realm_id, at=late, limit=1) for _ in range(3)] == [1, 1, 0]
+    assert [row.state for row in order.obligations.order_by("id")] == ["overdue", "overdue"]
+    assert state_of(other) == "overdue"

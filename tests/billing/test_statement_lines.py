@@ -107,6 +107,26 @@ def test_a_trailer_that_contradicts_the_lines_is_told(end: str, trouble: str) ->
     assert trouble in told
 
 
+@pytest.mark.parametrize(
+    ("amounts", "end", "trouble"),
+    [
+        (("1234,JPY", "6,JPY"), "END,2,1240", ""),
+        (("1.234,KWD", "2,KWD"), "END,2,3.234", ""),
+        (("1.50,CNY", "2,CNY"), "END,2,3.5", ""),
+        (("1234,JPY", "6,JPY"), "END,2,1234", "says 1234 taken"),
+        (("1234,JPY", "1.50,CNY"), "END,2,1235.50", ""),
+        (("1234,JPY", "1.50,CNY"), "END,3,0", "says 3 lines"),
+    ],
+)
+def test_a_trailers_sums_are_in_the_currency_of_its_lines(amounts: tuple[str, str], end: str, trouble: str) -> None:
+    columns = {"number": "n", "txn": "t", "amount": "a", "currency": "c", "at": "at", "trailer": "END"}
+    cells = "count_cell = 1\ndebits_cell = 2"
+    layout = Layout.of("\n".join([*(f'{name} = "{column}"' for name, column in columns.items()), cells]))
+    lines = [f"n{place},t{place},{amount},2026-11-20" for place, amount in enumerate(amounts)]
+    told = read("\r\n".join(["n,t,a,c,at", *lines, end, ""]), layout)[1]
+    assert trouble in told if trouble else not told
+
+
 @pytest.mark.parametrize("text", ["", "\n\n", "a,b,c\n1,2,3\n", "\x89PNG\r\n", HEAD.replace("status", "zustand")])
 def test_what_is_no_statement_is_refused(text: str) -> None:
     with pytest.raises(UnreadableError):

@@ -45,3 +45,17 @@ def test_a_large_one_needs_two_and_only_those_who_may(power_bank: Shop, at_desk:
     decided(boss, row, because="agreed")
     done = Break.objects.get()
     assert (done.resolution, done.closed_because, "+" in done.closed_by) == ("nothing", "银行已更正", True)
+
+
+def test_what_was_heard_by_the_resolver_in_between_is_another_thing_to_agree_to(
+    power_bank: Shop, at_desk: Callable[..., Client]
+) -> None:
+    taken_in(power_bank, written([STRAY | {"amount": 100_000}]))
+    heard = Break.objects.get().heard_at
+    Break.objects.update(heard_at=None)
+    row = asked(at_desk("finance"), f"/ops/do/{Break.objects.get().public_id}/nothing", note="x")
+    boss = at_desk("supervisor")
+    assert "已交自动处理" in words_of(boss.get(f"/ops/second/{row.public_id}"))
+    Break.objects.update(heard_at=heard)
+    with nothing_moves(*ASKED[2:]):
+        assert decided(boss, row).status_code == 422

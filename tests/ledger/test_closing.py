@@ -169,6 +169,26 @@ def test_time_that_stands_still_closes_nothing(power_bank: Shop) -> None:
 
 
 @pytest.mark.breaks_the_house
+def test_a_realm_whose_books_cannot_be_closed_keeps_none_behind_it_open(
+    power_bank: Shop, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = sorted((power_bank, shop), key=lambda one: one.realm_id)
+    book(first)
+    book(second)
+    close_days = closing.close_days
+
+    def fails_for_one(realm_id: int, *, at: datetime) -> int:
+        if realm_id == first.realm_id:
+            raise ValueError("of its own")
+        return close_days(realm_id, at=at)
+
+    monkeypatch.setattr(closing, "close_days", fails_for_one)
+    with pytest.raises(ValueError, match="of its own"):
+        closing.close_books(real=CLOSED)
+    assert list(ClosedDay.objects.values_list("realm_id", flat=True)) == [second.realm_id]
+
+
+@pytest.mark.breaks_the_house
 def test_a_day_is_read_from_what_stood_when_the_last_closed_day_had_ended(power_bank: Shop) -> None:
     realm, days = power_bank.realm_id, [NOON + number * ONE_DAY for number in range(5)]
     for at in (days[0], days[1], days[3]):
