@@ -20,14 +20,14 @@ from granian.cli import cli as granian
 
 from bnpl.health import PROBES
 from bnpl.stack.embedded import APP, DATABASE, OWNER
-from bnpl.stack.plan import BEAT, COURIER, WEB, WEB_LIMITS, WORKER
+from bnpl.stack.plan import BEAT, CLERK, COURIER, WEB, WEB_LIMITS, WORKER
 from tests.architecture.test_settings import names_read
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
-OURS = ("web", "worker", "courier", "beat", "migrate")
+OURS = ("web", "worker", "clerk", "courier", "beat", "migrate")
 # Read by docker compose itself, to make passwords out of; the code meets them inside its URLs.
 COMPOSE_ONLY = {"APP_PASSWORD", "OWNER_PASSWORD", "POSTGRES_PASSWORD"}
 
@@ -76,7 +76,8 @@ def test_the_web_command_is_the_one_of_the_local_stack() -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "local", "command"), [("worker", WORKER, worker), ("courier", COURIER, worker), ("beat", BEAT, beat)]
+    ("service", "local", "command"),
+    [("worker", WORKER, worker), ("clerk", CLERK, worker), ("courier", COURIER, worker), ("beat", BEAT, beat)],
 )
 def test_celery_is_started_as_in_the_local_stack(service: str, local: tuple[str, ...], command: click.Command) -> None:
     argv: list[str] = SERVICES[service]["command"]
@@ -86,8 +87,9 @@ def test_celery_is_started_as_in_the_local_stack(service: str, local: tuple[str,
     assert isinstance(module.app, Celery)
 
 
-def test_a_worker_is_given_the_time_to_end_its_tasks() -> None:
-    seconds = int(SERVICES["worker"]["stop_grace_period"].removesuffix("s"))
+@pytest.mark.parametrize("name", ["worker", "clerk"])
+def test_a_worker_is_given_the_time_to_end_its_tasks(name: str) -> None:
+    seconds = int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
     assert seconds > settings.CELERY_TASK_TIME_LIMIT
 
 
@@ -96,7 +98,7 @@ def test_migrations_run_as_the_owner_past_the_pool_and_everybody_waits_for_them(
     assert migrate["command"][:2] == ["python", "manage.py"]
     assert migrate["command"][2] in get_commands()
     assert re.match(rf"postgresql://{OWNER}:\S+ ?.*@postgres:5432/{DATABASE}$", migrate["environment"]["DATABASE_URL"])
-    for name in ("web", "worker", "courier", "beat"):
+    for name in ("web", "worker", "clerk", "courier", "beat"):
         assert SERVICES[name]["depends_on"]["migrate"] == {"condition": "service_completed_successfully"}
         url = SERVICES[name]["environment"]["DATABASE_URL"]
         assert re.match(rf"postgresql://{APP}:.*@pgbouncer:5432/{DATABASE}$", url)
