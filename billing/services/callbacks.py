@@ -22,6 +22,7 @@ from kernel.models import Realm
 from kernel.money import Money
 from kernel.refusal import Busy, Malformed, NotFound
 from kernel.sweeps import Sweep
+from kernel.time_limit import TimeIsUp
 
 log = structlog.get_logger(__name__)
 
@@ -114,6 +115,8 @@ def deliver_callbacks(realm_id: int, *, at: datetime, limit: int = 100) -> int:
         except Busy:
             log.info("callback_waits", callback=item.id, realm=realm_id)
             continue
+        except TimeIsUp:
+            raise
         except Exception:
             log.exception("callback_not_taken_in", callback=item.id, realm=realm_id)
             continue

@@ -18,6 +18,7 @@ from billing.services.leave import forget_instruments, forget_parcels, lock_inst
 from credit.leaving import end_credit, lock_credit
 from kernel.actor import Actor
 from kernel.refusal import Refusal
+from kernel.time_limit import TimeIsUp
 from orders.leaving import forget_words
 from personal import rules
 from personal.models import Erasure, Export, Proof
@@ -75,6 +76,8 @@ def erase_due(*, at: datetime, limit: int = 20) -> int:
     for key in keys:
         try:
             erase(key, at=at)
+        except TimeIsUp:
+            raise
         except Exception:
             log.exception("erasure_failed", erasure=key.hex)
     return len(keys)
