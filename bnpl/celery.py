@@ -60,6 +60,7 @@ SCHEDULE = {
     "exports": every(5.0, "personal.tasks.make_exports", queue=SLOW),
     "erasures": every(60.0, "personal.tasks.erase_people", queue=HOUSE),
     "answers": every(600.0, "kernel.tasks.forget_answers", queue=SLOW),
+    "sessions": every(600.0, "accounts.tasks.forget_sessions", queue=SLOW),
     "figures": every(30.0, "office.tasks.count_up", queue=SLOW),
     "files": every(5.0, "office.tasks.make_files", queue=SLOW),
     "proposals": every(60.0, "office.tasks.expire_proposals", queue=HOUSE),
