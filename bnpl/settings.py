@@ -137,7 +137,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 0.8,
     "socket_timeout": 5,
     "max_retries": 0,
-    "queue_order_strategy": "priority",  # of several queues the one named first is emptied first
 }
 CELERY_BROKER_CONNECTION_TIMEOUT = 0.8
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

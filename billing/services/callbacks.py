@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 from django.db import transaction
 
-from billing.channels import Taken, bank
+from billing.channels import Taken, bank, bank_calls
 from billing.models import Callback, Deduction, Payout, RefundPart
 from billing.refusals import BadSignature
 from billing.services.disputes import Withdrawal, take_back
@@ -110,7 +110,7 @@ def deliver_everywhere(*, real: datetime) -> None:
     Trouble in one is logged and keeps no other waiting.
     """
     until = time.monotonic() + WORKS_FOR_SECONDS
-    first = {int(key): due_at for key, due_at in bank.waiting_for_calls().items() if key.isdecimal()}
+    first = {int(key): due_at for key, due_at in bank_calls.waiting_for_calls().items() if key.isdecimal()}
     for realm in running_realms().filter(pk__in=first).order_by("?"):
         if first[realm.id] > realm.now(real):
             continue

@@ -20,7 +20,7 @@ CELERY = ("celery", "--app", "bnpl.celery", "--quiet")
 # Mingling and gossiping wait for other workers, a second each; our worker has nobody to talk to.
 ALONE = ("--without-gossip", "--without-mingle")
 WORKER = (*CELERY, "worker", "--queues", "celery", "--pool", "prefork", "--concurrency", "2", *ALONE)
-# The clerk's first queue is emptied before its second one: see CELERY_BROKER_TRANSPORT_OPTIONS.
+# The clerk's first queue is emptied before its second one (bnpl.broker).
 CLERK = (
     *CELERY,
     "worker",
