@@ -21,6 +21,7 @@ from accounts.models import Delivery, Notice, Person
 from kernel.models import LIVE
 from kernel.prepared import Reading
 from kernel.sweeps import Sweep
+from kernel.time_limit import TimeIsUp
 from kernel.transactions import in_transaction
 from kernel.writes import update_all
 
@@ -51,10 +52,29 @@ def deliver_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """Send what is due by now. Returns how many copies were seen to; fewer than `limit` means none are left."""
     claimed, seen = claim_due(realm_id, at=at, limit=limit)
     if claimed:
-        with notices.kept_together():
-            outcomes = list(send_all(claimed))
-        settle(outcomes, at=at)
+        _send_and_settle(claimed, at=at)
     return seen
+
+
+def _send_and_settle(claimed: Sequence[Delivery], *, at: datetime) -> None:
+    """What went out is written down, and what the sending did not come to is given back.
+
+    What is in hand when the worker's time is up keeps its try: so what holds up every worker comes to its own end.
+
+    Raises:
+        TimeIsUp: the worker's time is up.
+    """
+    outcomes: list[tuple[Delivery, str]] = []
+    over: TimeIsUp | None = None
+    with notices.kept_together():
+        try:
+            outcomes.extend(send_all(claimed))
+        except TimeIsUp as ended:
+            over = ended
+    settle(outcomes, at=at)
+    give_back(claimed[len(outcomes) + bool(over) :], at=at)
+    if over:
+        raise over
 
 
 @lru_cache(maxsize=8)
@@ -89,7 +109,7 @@ def claim_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Delivery
 
 
 def send_all(claimed: Sequence[Delivery]) -> Iterator[tuple[Delivery, str]]:
-    """Send each, and say how it ended: empty when it went out. What half the lease does not reach is left for later.
+    """Send each, and say how it ended: empty when it went out. What half the lease does not reach is left.
 
     Raises:
         InsideTransactionError: a transaction is open.
@@ -127,10 +147,23 @@ def settle(outcomes: Sequence[tuple[Delivery, str]], *, at: datetime) -> None:
     update_all(rows, _MOVING)
 
 
+@transaction.atomic
+def give_back(left: Sequence[Delivery], *, at: datetime) -> None:
+    """Nobody came to these: they are due as before, and nothing was tried. What somebody else took up is theirs."""
+    leases = {row.id: row.next_at for row in left}
+    rows = [row for row in _OPEN.rows(list(leases)) if row.next_at == leases[row.id]] if leases else []
+    for row in rows:
+        row.tries, row.next_at = row.tries - 1, at
+        row.tried_at = row.tried_at if row.tries else None
+    update_all(rows, _MOVING)
+
+
 def _sent(row: Delivery) -> str:
     """Sends one copy; what went wrong, by the name of it, since a sender's message may hold an address."""
     try:
         return _send(row)
+    except TimeIsUp:
+        raise
     except Exception as exc:
         log.exception("notice_not_sent", delivery=row.public_id, channel=row.channel)
         return type(exc).__name__[:60]

@@ -18,7 +18,6 @@ from billing.services import (
     watch_returns,
 )
 from kernel.clock import live_now
-from kernel.sweeps import running_realms
 from orders import services as orders
 
 
@@ -70,8 +69,7 @@ def remind_due() -> None:
 @shared_task
 def deliver_sandbox_callbacks() -> None:
     """Let the sandbox bank deliver its callbacks, where its people live."""
-    for realm in running_realms().filter(mode="test", merchants__isnull=False).distinct():
-        callbacks.deliver_sandbox_callbacks(realm, real=live_now())
+    callbacks.deliver_everywhere(real=live_now())
 
 
 @shared_task

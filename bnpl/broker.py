@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 class Channel(redis.Channel):
     # A bell nobody has answered is rung again by its next tick; to hand it back over a line that breaks cannot work.
     do_restore = False
+    # Of several queues the one named first is emptied first.
+    queue_order_strategy = "priority"
 
     def _connparams(self, *args: Any, **kwargs: Any) -> Any:
         """A task that ends just after the line was lost finds no line to say so on. That too is a lost line.

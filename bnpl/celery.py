@@ -17,49 +17,58 @@ from bnpl.broker import Line
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bnpl.settings")
 log = structlog.get_logger(__name__)
-#: The courier's own queue: no receiver of a merchant's, however slow, takes a worker away from the money.
+#: Money waits for nothing else: the worker takes these rings alone.
+MONEY = "celery"
+#: What the house does by itself, and what talks to the outside or takes long: the clerk's, the house's first.
+HOUSE, SLOW = "house", "slow"
+#: The courier's own queue: no receiver of a merchant's, however slow, takes anybody away from their work.
 WEBHOOKS = "webhooks"
+QUEUES = (MONEY, HOUSE, SLOW, WEBHOOKS)
+#: No ring is dropped sooner: a worker's clock may be ahead of the beat's, and a worker may have its hands full.
+LIVES_SECONDS = 15.0
 
 
-def every(seconds: float, task: str, *, queue: str = "celery") -> dict[str, Any]:
+def every(seconds: float, task: str, *, queue: str = MONEY) -> dict[str, Any]:
     """A ring says its period, so that of several beats' rings one counts (bnpl.rings).
 
-    One that nobody fetched before the next is dropped: rings do not pile up while no worker runs.
+    One that nobody fetched before the next, and for some seconds, is dropped: rings do not pile up for ever while no
+    worker runs.
     """
-    options = {"expires": seconds * 1.5, "headers": {"every": seconds}, "queue": queue}
+    options = {"expires": max(seconds * 1.5, LIVES_SECONDS), "headers": {"every": seconds}, "queue": queue}
     return {"task": task, "schedule": seconds, "options": options}
 
 
 SCHEDULE = {
     "deduct": every(1.0, "billing.tasks.deduct_due"),
     "ask": every(2.0, "billing.tasks.ask_unknown"),
-    "overdue": every(10.0, "billing.tasks.mark_overdue"),
-    "days": every(60.0, "billing.tasks.close_days"),
-    "settle": every(10.0, "billing.tasks.settle_due"),
-    "outages": every(10.0, "billing.tasks.keep_outages"),
+    "overdue": every(10.0, "billing.tasks.mark_overdue", queue=HOUSE),
+    "days": every(60.0, "billing.tasks.close_days", queue=HOUSE),
+    "settle": every(10.0, "billing.tasks.settle_due", queue=HOUSE),
+    "outages": every(10.0, "billing.tasks.keep_outages", queue=HOUSE),
     "callbacks": every(2.0, "billing.tasks.deliver_sandbox_callbacks"),
-    "disputes": every(60.0, "billing.tasks.press_disputes_due"),
-    "returns": every(60.0, "billing.tasks.watch_returns_due"),
-    "remind": every(60.0, "billing.tasks.remind_due"),
-    "statements": every(600.0, "billing.tasks.fetch_statements"),
-    "books": every(600.0, "ledger.tasks.close_books"),
-    "notices": every(2.0, "accounts.tasks.deliver_notices"),
-    "expire": every(60.0, "orders.tasks.expire_unconfirmed"),
-    "limits": every(60.0, "credit.tasks.review_limits"),
+    "disputes": every(60.0, "billing.tasks.press_disputes_due", queue=SLOW),
+    "returns": every(60.0, "billing.tasks.watch_returns_due", queue=HOUSE),
+    "remind": every(60.0, "billing.tasks.remind_due", queue=HOUSE),
+    "statements": every(600.0, "billing.tasks.fetch_statements", queue=SLOW),
+    "books": every(600.0, "ledger.tasks.close_books", queue=SLOW),
+    "notices": every(2.0, "accounts.tasks.deliver_notices", queue=SLOW),
+    "expire": every(60.0, "orders.tasks.expire_unconfirmed", queue=HOUSE),
+    "limits": every(60.0, "credit.tasks.review_limits", queue=HOUSE),
     "webhooks": every(1.0, "merchants.tasks.deliver_webhooks", queue=WEBHOOKS),
     "webhooks_again": every(1.0, "merchants.tasks.retry_webhooks", queue=WEBHOOKS),
-    "letters": every(10.0, "portal.tasks.send_letters"),
-    "exports": every(5.0, "personal.tasks.make_exports"),
-    "erasures": every(60.0, "personal.tasks.erase_people"),
-    "answers": every(600.0, "kernel.tasks.forget_answers"),
-    "figures": every(30.0, "office.tasks.count_up"),
-    "files": every(5.0, "office.tasks.make_files"),
-    "proposals": every(60.0, "office.tasks.expire_proposals"),
+    "letters": every(10.0, "portal.tasks.send_letters", queue=SLOW),
+    "exports": every(5.0, "personal.tasks.make_exports", queue=SLOW),
+    "erasures": every(60.0, "personal.tasks.erase_people", queue=HOUSE),
+    "answers": every(600.0, "kernel.tasks.forget_answers", queue=SLOW),
+    "sessions": every(600.0, "accounts.tasks.forget_sessions", queue=SLOW),
+    "figures": every(30.0, "office.tasks.count_up", queue=SLOW),
+    "files": every(5.0, "office.tasks.make_files", queue=SLOW),
+    "proposals": every(60.0, "office.tasks.expire_proposals", queue=HOUSE),
 }
 
 
 class Pulse(StartStopStep):
-    """Shows /readyz that this worker takes tasks; the courier, which takes only webhooks, has none.
+    """Shows /readyz that this worker takes tasks; the clerk and the courier, who collect nothing, have none.
 
     It beats in the consumer's own loop, not in a thread: a worker that hangs, or that has lost its broker, is not felt.
     """
@@ -72,7 +81,7 @@ class Pulse(StartStopStep):
         self.timer: Any = None
 
     def start(self, parent: Any) -> None:
-        if app.conf.task_default_queue not in app.amqp.queues.consume_from:
+        if MONEY not in app.amqp.queues.consume_from:
             return
         self.strike(parent.hostname)
         self.timer = parent.timer.call_repeatedly(heartbeat.EVERY_SECONDS, self.strike, (parent.hostname,))

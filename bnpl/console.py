@@ -52,7 +52,7 @@ def whole(colleague: Colleague) -> HttpResponse:
         SYSTEM.label,
         troubles=[(figure, rows_behind(figure, colleague.at)) for figure in figures if figure.state],
         oldest=max(figures, key=lambda figure: figure.oldest or timedelta()),
-        queue=next((figure for figure in figures if figure.work == "queue"), None),
+        queues=[figure for figure in figures if figure.work == "queue"],
         jobs=system.jobs_if_asked(real=colleague.at),
         channels=system.channels(real=colleague.at),
         parts=system.parts(),

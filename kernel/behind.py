@@ -16,6 +16,7 @@ from django.db.models import F, Q
 
 from kernel import ids, sealed
 from kernel.models import Identified
+from kernel.time_limit import TimeIsUp
 
 log = structlog.get_logger(__name__)
 #: How long a worker is believed to be at it without a sign of life.
@@ -143,6 +144,8 @@ def make(model: type[_Job], begin: Callable[[_Job], Callable[[_Job], None]], *, 
         except HopelessError:
             mine.update(next_at=None, failed_at=at)
             job.empty()
+        except TimeIsUp:
+            raise
         except Exception:
             log.exception("file_not_made", file=job.public_id, tries=job.tries)
     return steps

@@ -90,10 +90,11 @@ class Question:
         line = _line(cursor)
         if not (line.direct or connection.in_atomic_block):
             return False
-        known = line.known if line.direct else _known(cursor, line)
+        known = _known(cursor, line)
         if self._name not in known:
+            line.known = None  # a time limit may strike when it is said and not yet written down
             cursor.execute(self.prepare)
-            known.add(self._name)
+            line.known = known | {self._name}
         return True
 
 
@@ -101,11 +102,12 @@ class Question:
 class _Line:
     """A line to the database: whether one server process answers on it for ever, and which questions that one knows.
 
-    A pooler may put another behind each transaction; `hooks` are the transaction of which it was asked last.
+    A pooler may put another behind each transaction; `hooks` are the transaction of which it was asked last. Where
+    nobody could write down what it knows, it is asked.
     """
 
     direct: bool
-    known: set[str] = field(default_factory=set)
+    known: set[str] | None = field(default_factory=set)
     hooks: object = None
 
 
@@ -117,8 +119,8 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _known(cursor: Any, line: _Line) -> set[str]:
-    """The names that whoever answers behind a pooler knows: asked once in each transaction."""
-    if line.hooks is not connection.run_on_commit:  # Django's list is a new one in each
+    """The names that whoever answers knows: asked once in each transaction behind a pooler."""
+    if line.known is None or not (line.direct or line.hooks is connection.run_on_commit):  # a new list in each
         cursor.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE 'q\\_%%'", [])
         line.known = {name for (name,) in cursor.fetchall()}
         line.hooks = connection.run_on_commit

@@ -9,10 +9,13 @@ import hmac
 import os
 from functools import lru_cache
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
 _NONCE = 12
+#: What opening may raise: the value was altered or cut, is of another place, or its key is not listed any more.
+UNREADABLE = (InvalidTag, KeyError, ValueError)
 
 
 def seal(text: str, *, place: str) -> bytes:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -12,7 +12,8 @@ from django.db.models import DateTimeField, Exists, ExpressionWrapper, Model, Ou
 from django.db.models.functions import Coalesce
 
 from kernel.clock import live_now, now_in
-from kernel.models import Realm
+from kernel.models import LIVE, Realm
+from kernel.time_limit import TimeIsUp
 
 _Key = TypeVar("_Key")
 log = structlog.get_logger(__name__)
@@ -59,6 +60,8 @@ def each(keys: Iterable[_Key], act: Callable[[_Key], object], *, told: str) -> i
         count += 1
         try:
             act(key)
+        except TimeIsUp:
+            raise
         except Exception as exc:
             log.exception(told, key=str(key))
             failures.append(exc)
@@ -88,18 +91,36 @@ def realms_due(work: type[Model], column: str, *, frozen: bool = False) -> list[
 def everywhere(work: type[Model], column: str, sweep: Callable[[int, datetime, int], int], *, batch: int) -> None:
     """Let `sweep(realm_id, at, limit)` work in each realm that has work, a batch in turn, while it has a full one left.
 
-    It ends when the time is up, too. Trouble in one realm is logged and does not keep the others waiting; its rows are
-    still due the next time. A realm's clock is read anew for each batch: its owner may have moved it meanwhile.
+    The live realm goes first, and again after each batch of a sandbox: however many of those are full, half of the
+    turns are its. It ends when the time is up, too. Trouble in one realm is logged and does not keep the others
+    waiting; its rows are still due the next time. A realm's clock is read anew for each batch: its owner may have moved
+    it meanwhile.
     """
     until = time.monotonic() + WORKS_FOR_SECONDS
     left = deque(realm.id for realm in realms_due(work, column))
+    realm_id: int | None = None
     while left and time.monotonic() < until:
-        realm_id = left.popleft()
-        realm = running_realms().filter(pk=realm_id).first()
-        if realm is None:
-            continue
-        try:
-            if sweep(realm_id, now_in(realm), batch) == batch:
-                left.append(realm_id)
-        except Exception:
-            log.exception("sweep_failed", realm=realm_id, due=column)
+        realm_id = _next(left, realm_id)
+        left.remove(realm_id)
+        if _worked_off(realm_id, sweep, batch=batch, due=column):
+            left.append(realm_id)
+
+
+def _next(left: Sequence[int], before: int | None) -> int:
+    """Whose turn it is: the live realm's, unless it has just had one and somebody else waits."""
+    others = [realm_id for realm_id in left if realm_id != LIVE]
+    return LIVE if LIVE in left and (before != LIVE or not others) else others[0]
+
+
+def _worked_off(realm_id: int, sweep: Callable[[int, datetime, int], int], *, batch: int, due: str) -> bool:
+    """One batch, if time passes there. Whether it was a full one, so that more may be left."""
+    realm = running_realms().filter(pk=realm_id).first()
+    if realm is None:
+        return False
+    try:
+        return sweep(realm_id, now_in(realm), batch) == batch
+    except TimeIsUp:
+        raise
+    except Exception:
+        log.exception("sweep_failed", realm=realm_id, due=due)
+        return False

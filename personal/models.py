@@ -74,7 +74,7 @@ class Erasure(Identified):
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+", db_index=False)
     person = models.ForeignKey(Person, models.PROTECT, related_name="erasures", db_index=False)
     asked_at = models.DateTimeField()
-    #: When it is to be done; put off a day at a time while something stands in the way.
+    #: When it is to be done; put off a day at a time while something stands in the way, an hour when that failed.
     due_at = models.DateTimeField()
     #: What stood in the way the last time: names of `personal.rules.HINDRANCES`.
     hindered_by = models.JSONField(default=list, blank=True)

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
@@ -76,6 +76,12 @@ def businesses_of(user_id: UUID) -> list[Business]:
 
 def team_of(live_id: UUID) -> QuerySet[Member]:
     return Member.objects.select_related("user").filter(merchant_id=live_id, removed_at__isnull=True).order_by("id")
+
+
+def team_behind(column: str) -> QuerySet[Member]:
+    """Inside another question: who works for the business one of whose two merchants that one's `column` names."""
+    here, there = OuterRef(column), OuterRef(f"{column}__twin")
+    return Member.objects.filter(Q(merchant=here) | Q(merchant=there) | Q(merchant__twin=here), removed_at__isnull=True)
 
 
 def invitations_of(live_id: UUID, at: datetime) -> QuerySet[Invitation]:

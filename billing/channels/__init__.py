@@ -30,6 +30,7 @@ from billing.channels.base import (
 )
 from billing.channels.sandbox import SandboxChannel
 from billing.channels.wallet import WalletChannel
+from kernel.time_limit import TimeIsUp
 from kernel.transactions import in_transaction
 
 _BANK = SandboxChannel()
@@ -129,6 +130,8 @@ def contest(name: str, txn: str, evidence: str, *, at: datetime) -> bool:
         raise InsideTransactionError
     try:
         TRIBUNALS[name].contest(txn, evidence, at=at)
+    except TimeIsUp:
+        raise
     except Exception:
         log.exception("channel_broke", channel=name, txn=txn)
         return False
@@ -141,6 +144,8 @@ def ruling(name: str, txn: str, *, at: datetime) -> Ruling:
         raise InsideTransactionError
     try:
         return TRIBUNALS[name].ruling(txn, at=at)
+    except TimeIsUp:
+        raise
     except Exception:
         log.exception("channel_broke", channel=name, txn=txn)
         return Ruling.OPEN
@@ -152,6 +157,8 @@ def _asked(ask: Callable[[], Answer], name: str, number: str) -> Answer:
         raise InsideTransactionError
     try:
         return ask()
+    except TimeIsUp:
+        raise
     except Exception:
         log.exception("channel_broke", channel=name, number=number)
         return Lost("channel_broke")

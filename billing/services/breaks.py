@@ -20,6 +20,7 @@ from billing.services.settle_parts import PARTS
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import Busy, NotFound, SecondNeeded
+from kernel.time_limit import TimeIsUp
 from ledger import rules as book
 from ledger import services as ledger
 
@@ -52,10 +53,14 @@ def hear_breaks(realm_id: int, *, by: Actor, at: datetime, limit: int = 100) -> 
         try:
             debits = [row for row in heard if row.deduction_id and not _is_return(row)]
             settle_all([Report(*_word(row)) for row in debits], by=by, at=at)
+        except TimeIsUp:
+            raise
         except Exception:
             log.exception("statement_not_settled", realm=realm_id)
         try:
             PARTS.settle_all([MovementReport(*_word(row)) for row in heard if row.refund_part_id], by=by, at=at)
+        except TimeIsUp:
+            raise
         except Exception:
             log.exception("statement_not_settled", realm=realm_id)
         left = [row for row in heard if _is_return(row) and not _took_back(row, by=by, at=at)]
@@ -84,6 +89,8 @@ def _took_back(row: Break, *, by: Actor, at: datetime) -> bool:
         take_back(row.deduction_id, Withdrawal(row.line.channel_txn, row.theirs, UNSAID), by=by, at=at)
     except Busy:
         return False
+    except TimeIsUp:
+        raise
     except Exception:
         log.exception("statement_not_settled", realm=row.realm_id)
     return True

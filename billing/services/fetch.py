@@ -16,6 +16,7 @@ from billing.models import Deduction, RefundPart, StatementFile
 from billing.services.reconcile import import_statement
 from kernel.actor import Actor
 from kernel.sweeps import running_realms
+from kernel.time_limit import TimeIsUp
 
 log = structlog.get_logger(__name__)
 BY = Actor.system("reconcile")
@@ -37,6 +38,8 @@ def fetch_statements(*, real: datetime) -> int:
         for channel in WRITERS:
             try:
                 done += fetch_of(channel, realm.id, at=realm.now(real))
+            except TimeIsUp:
+                raise
             except Exception:
                 log.exception("statement_not_fetched", realm=realm.id, channel=channel)
     return done

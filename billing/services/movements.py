@@ -16,6 +16,7 @@ from billing.channels import Absent, Answer, Closed, Declined, Lost, Taken
 from billing.models import Case, ChannelReport, Payout, RefundPart
 from billing.services.settle import OUTCOMES, TOO_LONG
 from kernel.actor import Actor
+from kernel.time_limit import TimeIsUp
 from ledger import rules as book
 from ledger import services as ledger
 
@@ -72,6 +73,8 @@ class Resolver(Generic[_M]):
         for report in reports:
             try:
                 self._settle(report, by=by, at=at)
+            except TimeIsUp:
+                raise
             except Exception as exc:  # noqa: BLE001  one bad row must not stop the others; it is raised below
                 failures.append(exc)
         if failures:

@@ -81,6 +81,7 @@ IN_REAL_TIME = {
     "exports": "a copy of somebody's data is a file, which is fetched and expires in real time",
     "erasures": "whoever asks to be forgotten may take it back for some days of real time",
     "answers": "how long a caller may repeat a request is real time",
+    "sessions": "somebody is signed in, or no longer, in real time",
     "proposals": "a second colleague has days of real time to agree",
     "figures": "what happened is counted for colleagues, who live in real time",
 }

@@ -19,6 +19,7 @@ from kernel.ids import public
 from kernel.lifecycle import record_all
 from kernel.money import Money
 from kernel.prepared import Reading
+from kernel.time_limit import TimeIsUp
 from kernel.writes import insert_all
 from ledger import rules as book
 from ledger import services as ledger
@@ -74,6 +75,8 @@ def _unsettled(reports: Sequence[Report], *, by: Actor, at: datetime) -> list[Ex
         return []
     try:
         _settle(reports, by=by, at=at)
+    except TimeIsUp:
+        raise
     except Exception as exc:  # noqa: BLE001  one bad row must not stop the others; it is raised by the caller
         alone = reports if len(reports) > 1 else ()
         return [failure for one in alone for failure in _unsettled([one], by=by, at=at)] if alone else [exc]

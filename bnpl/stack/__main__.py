@@ -46,6 +46,7 @@ def run(console: Console, supervisor: Supervisor, home: Home, port: int) -> None
         setup.finish("tables and rights (migrate, grant)", preparing, schema=setup.schema)
         setup.demonstrate()
         supervisor.wait(lambda: ready(port), READY_PATIENCE_SECONDS, "The platform is not ready after 90 s.")
+    supervisor.launch(plan.clerk())
     supervisor.launch(plan.courier())
     supervisor.launch(plan.beat())  # last: its first ticks find everybody there
     for line in banner.lines(plan.env["BASE_URL"], home.read("demo.json"), console.seconds()):

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 WIDTH = 9
-COLOURS = {"stack": "1", "postgres": "34", "valkey": "31", "web": "32", "worker": "36", "courier": "96", "beat": "35"}
+COLOURS = {"stack": "1", "postgres": "34", "valkey": "31", "web": "32", "worker": "36", "clerk": "33"}
+COLOURS |= {"courier": "96", "beat": "35"}
 
 
 class Console:

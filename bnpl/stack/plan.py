@@ -20,6 +20,20 @@ CELERY = ("celery", "--app", "bnpl.celery", "--quiet")
 # Mingling and gossiping wait for other workers, a second each; our worker has nobody to talk to.
 ALONE = ("--without-gossip", "--without-mingle")
 WORKER = (*CELERY, "worker", "--queues", "celery", "--pool", "prefork", "--concurrency", "2", *ALONE)
+# The clerk's first queue is emptied before its second one (bnpl.broker).
+CLERK = (
+    *CELERY,
+    "worker",
+    "--queues",
+    "house,slow",
+    "--hostname",
+    "clerk@%h",
+    "--pool",
+    "prefork",
+    "--concurrency",
+    "2",
+    *ALONE,
+)
 # Webhooks wait for others most of the time: threads of one process do that as well as processes would.
 COURIER = (
     *CELERY,
@@ -64,6 +78,10 @@ class Plan:
 
     def worker(self) -> Program:
         return self._listener("worker", WORKER)
+
+    def clerk(self) -> Program:
+        """The worker for all that is no collecting: days, settlements, notices, letters, files."""
+        return self._listener("clerk", CLERK)
 
     def courier(self) -> Program:
         """The worker that takes webhooks out of the house, and nothing else."""

@@ -12,7 +12,7 @@ from bnpl.stack.processes import Child, Program
 GLANCE_SECONDS = 0.02
 WATCH_SECONDS = 0.1
 # The programs that use the database and the broker go first, and get the longer part of the five seconds.
-FAREWELLS = ((("beat", "web", "worker", "courier"), 3.0), (("valkey", "postgres"), 10.0))
+FAREWELLS = ((("beat", "web", "worker", "clerk", "courier"), 2.5), (("valkey", "postgres"), 10.0))
 
 
 class StoppingError(Exception):

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from kombu.transport.redis import Channel
 
 from bnpl import heartbeat
-from bnpl.celery import WEBHOOKS, app
+from bnpl.celery import QUEUES
 from bnpl.work.kind import Kind, Limit, Rows, plainly, rounded
 from bnpl.work.kinds import KINDS
 
@@ -155,7 +155,7 @@ def _doorbell(real: datetime) -> Iterator[Figure]:
     """The broker, who listens to it, and what it holds. Without it there is one figure, and it is stuck."""
     try:
         with heartbeat.broker() as broker:
-            waiting = broker.llen(app.conf.task_default_queue) + broker.llen(WEBHOOKS)
+            waiting = {queue: broker.llen(queue) for queue in QUEUES}
             taken = broker.hlen(Channel.unacked_key)
             first = broker.zrange(Channel.unacked_index_key, 0, 0, withscores=True)
             pulse = heartbeat.age(broker)
@@ -164,7 +164,7 @@ def _doorbell(real: datetime) -> Iterator[Figure]:
         return
     yield Figure("broker")
     yield judged("worker", oldest=pulse)
-    yield judged("queue", items=waiting)
+    yield from (judged("queue", of=queue, items=items) for queue, items in waiting.items())
     yield judged(
         "unacked", items=taken, oldest=real - datetime.fromtimestamp(first[0][1], UTC) if first else timedelta()
     )

@@ -28,11 +28,13 @@ PROCESSES: Mapping[str, Kind] = {
         says=_("Rings that nobody has taken yet"),
         late=20,
         stuck=200,
-        because=_("five rings come in a second: twenty wait behind long tasks, two hundred for somebody to take them"),
+        because=_(
+            "one or two come in a second to each queue: twenty wait behind long tasks, two hundred for somebody to come"
+        ),
         steps=(
             _(
-                "Start more workers, or the courier where none runs. It may be emptied at any time "
-                "(FLUSHALL): the next rings find the same rows due."
+                "celery is the worker's queue, house and slow are the clerk's, webhooks the courier's: start one, or "
+                "more. It may be emptied at any time (FLUSHALL): the next rings find the same rows due."
             ),
         ),
     ),

@@ -12,7 +12,7 @@ from django_fsm import transition
 from kernel import guards
 from kernel.lifecycle import StateField
 from kernel.models import LIVE, Identified, Realm
-from kernel.sealed import seal, unseal
+from kernel.sealed import UNREADABLE, seal, unseal
 from merchants.models.events import Event
 from merchants.models.tenant import Merchant
 from merchants.rules import webhooks as rules
@@ -119,10 +119,14 @@ class WebhookEndpoint(Identified):
         self.secret = seal(secret, place=f"merchants.webhookendpoint.secret:{self.id.hex}")
 
     def exchange_secret(self, secret: str, *, until: datetime) -> None:
-        """From now on signed with this one, and with the one before it `until` then."""
-        old = self.reveal_secret()
-        self.old_secret = seal(old, place=f"merchants.webhookendpoint.old_secret:{self.id.hex}")
-        self.old_secret_until = until
+        """From now on signed with this one, and with the one before it `until` then, if that still opens."""
+        try:
+            old = self.reveal_secret()
+        except UNREADABLE:
+            self.old_secret, self.old_secret_until = None, None
+        else:
+            self.old_secret = seal(old, place=f"merchants.webhookendpoint.old_secret:{self.id.hex}")
+            self.old_secret_until = until
         self.keep_secret(secret)
 
     def reveal_secret(self) -> str:

@@ -9,17 +9,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
 
 from kernel.actor import Actor
-from kernel.clock import live_now
 from kernel.prepared import Reading
+from kernel.sealed import UNREADABLE
 from kernel.transactions import in_transaction
 from kernel.writes import insert_all, update_all
 from merchants import courier
@@ -27,8 +25,8 @@ from merchants.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from merchants.rules import webhooks as rules
 from merchants.rules.events import PING
 from merchants.services.endpoints import switch_off
+from merchants.services.parcels import Taken, send, taken_of
 from merchants.services.widths import TAKE_UP, WIDTH, WIDTH_CLOSED, WIDTH_MERCHANT, WIDTH_TROUBLED
-from merchants.wire import body_of
 
 log = structlog.get_logger(__name__)
 #: How long, by real time, sending may take before somebody else may take it up again.
@@ -53,18 +51,6 @@ _ENDPOINTS = Reading(
 _DELIVERIES = Reading(
     lambda keys: WebhookDelivery.objects.select_for_update(no_key=True).filter(pk__any=keys).order_by("pk"), ["uuid[]"]
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A delivery in our hands: which try it is, of what moment, and what is to be sent."""
-
-    delivery_id: UUID
-    endpoint_id: UUID
-    tries: int
-    at: datetime
-    secrets: Sequence[str] = field(repr=False)
-    parcel: courier.Parcel = field(repr=False)
 
 
 def deliver_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
@@ -186,42 +172,25 @@ def take_up(
     with connection.cursor() as cursor:
         cursor.execute(TAKE_UP, asked)
         due = dict(cursor.fetchall())
-    going, over = [], []
-    for row in _TAKEN.rows(list(due)):
-        if row.endpoint.state != WebhookEndpoint.State.ENABLED:
-            row.give_up(f"endpoint_{row.endpoint.state}", at=due[row.id])
-            over.append(row)
-        elif row.tries > rules.TRIES_MAX or row.event.type == PING:  # whoever asked by a ping is no longer there
-            row.give_up(row.reason or "never_settled", at=due[row.id])
-            over.append(row)
-        else:
-            going.append(taken_of(row, at=due[row.id]))
-    update_all(over, MOVING)
+    rows = _TAKEN.rows(list(due))
+    going = [taken for row in rows if (taken := _taken_or_over(row, at=due[row.id]))]
+    update_all([row for row in rows if row.state != WebhookDelivery.State.PENDING], MOVING)
     return going, len(due)
 
 
-def taken_of(row: WebhookDelivery, *, at: datetime) -> Taken:
-    """What is sent of it, and under which secrets. Its headers are made when it is: the time in them is real."""
-    body, event = body_of(row.event), row.event
-    headers = {
-        "Content-Type": "application/json; charset=utf-8",
-        "User-Agent": "bnpl-webhooks/1",
-        "webhook-id": event.public_id,
-    }
-    if event.request_id:
-        headers["Request-Id"] = event.request_id
-    secrets = row.endpoint.signing_secrets(at=at)
-    return Taken(row.id, row.endpoint_id, row.tries, at, secrets, courier.Parcel(row.endpoint.url, headers, body))
-
-
-def send(taken: Taken) -> rules.Outcome:
-    """Sign it with the time it really is, which verifiers compare with their own, and send it once."""
-    parcel, timestamp = taken.parcel, int(live_now().timestamp())
-    signed = {
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": rules.signature(taken.secrets, parcel.headers["webhook-id"], timestamp, parcel.body),
-    }
-    return courier.post(courier.Parcel(parcel.url, {**parcel.headers, **signed}, parcel.body), real=live_now)
+def _taken_or_over(row: WebhookDelivery, *, at: datetime) -> Taken | None:
+    """What is to be sent of it. What cannot be, or need not be any more, is given up, and takes nobody else along."""
+    if row.endpoint.state != WebhookEndpoint.State.ENABLED:
+        row.give_up(f"endpoint_{row.endpoint.state}", at=at)
+    elif row.tries > rules.TRIES_MAX or row.event.type == PING:  # whoever asked by a ping is no longer there
+        row.give_up(row.reason or "never_settled", at=at)
+    else:
+        try:
+            return taken_of(row, at=at)
+        except UNREADABLE:
+            log.exception("webhook_secret_unreadable", endpoint=row.endpoint.public_id, delivery=row.public_id)
+            row.give_up("secret_unreadable", at=at)
+    return None
 
 
 @transaction.atomic

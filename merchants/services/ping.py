@@ -11,10 +11,11 @@ from kernel.actor import Actor
 from merchants.models import Event, WebhookDelivery
 from merchants.rules import webhooks as rules
 from merchants.rules.events import PING
-from merchants.services.deliver import LEASE, MOVING, Taken, attempt_of, send, taken_of
+from merchants.services.deliver import LEASE, MOVING, attempt_of
 from merchants.services.endpoints import lock_endpoint
 from merchants.services.events import News, publish
 from merchants.services.outward import one_at_a_time
+from merchants.services.parcels import Taken, send, taken_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from kernel.lifecycle import record_all
 from kernel.money import BPS, Money
 from kernel.prepared import Reading
 from kernel.sweeps import Sweep
+from kernel.time_limit import TimeIsUp
 from kernel.writes import update_all
 from ledger import services as ledger
 from ledger.services import Fact
@@ -119,8 +120,7 @@ def _breach(order: Order) -> Delta:
 def close_days(realm_id: int, *, at: datetime, limit: int) -> int:
     """Count the days that have ended on overdue obligations, each row's missed days in order. Returns how many rows.
 
-    A row whose day cannot be closed keeps its error and is left out until somebody has looked; the others go on. One
-    whose order somebody else has in hand is not counted, and is due still.
+    One whose order somebody else has in hand is not counted, and is due still.
     """
     return _close_or_keep_error(_ended(limit).rows(realm_id, at), at=at)
 
@@ -134,6 +134,8 @@ def _close_or_keep_error(pairs: Sequence[tuple[UUID, UUID]], *, at: datetime) ->
         return 0
     try:
         return _close_days_of(dict(pairs), at=at)
+    except TimeIsUp:
+        raise
     except Exception as exc:
         if len(pairs) > 1:
             return sum(_close_or_keep_error([pair], at=at) for pair in pairs)
@@ -147,10 +149,7 @@ def _close_or_keep_error(pairs: Sequence[tuple[UUID, UUID]], *, at: datetime) ->
 
 @transaction.atomic
 def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> int:
-    """Every day of these obligations that has ended by now, in the order in which the days ended.
-
-    Orders that somebody else has in hand are passed over. Returns how many obligations were seen to.
-    """
+    """Every day of these obligations that has ended by now, in the order of their ends. Returns how many had any."""
     orders = {order.id: order for order in _BILLED.rows(list(set(order_ids.values())))}
     every = _OF_ORDERS.rows(list(orders))
     fees: dict[tuple[UUID, bool], Obligation] = {}

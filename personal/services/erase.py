@@ -18,6 +18,7 @@ from billing.services.leave import forget_instruments, forget_parcels, lock_inst
 from credit.leaving import end_credit, lock_credit
 from kernel.actor import Actor
 from kernel.refusal import Refusal
+from kernel.time_limit import TimeIsUp
 from orders.leaving import forget_words
 from personal import rules
 from personal.models import Erasure, Export, Proof
@@ -25,7 +26,7 @@ from personal.queries import erasure_of, hindrances
 from personal.services.export import drop_exports
 
 log = structlog.get_logger(__name__)
-A_DAY = timedelta(days=1)
+A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
 #: How it is told when.
 UNTIL = {"zh-hans": "将于 {due} 删除", "en": "it is done on {due}"}
 
@@ -69,15 +70,29 @@ def withdraw_erasure(person_id: UUID, *, by: Actor, at: datetime) -> None:
 
 
 def erase_due(*, at: datetime, limit: int = 20) -> int:
-    """Forget whoever asked for it some days ago. Trouble with one keeps nobody else waiting. How many were seen to."""
+    """Forget whoever asked for it some days ago. How many were seen to.
+
+    Trouble with one keeps nobody else waiting: it is put off by an hour, behind those who were not seen to yet.
+    """
     due = Erasure.objects.filter(due_at__lte=at, withdrawn_at__isnull=True, erased_at__isnull=True)
     keys = list(due.order_by("due_at", "id").values_list("pk", flat=True)[:limit])
     for key in keys:
         try:
             erase(key, at=at)
+        except TimeIsUp:
+            raise
         except Exception:
             log.exception("erasure_failed", erasure=key.hex)
+            _put_off(key, at=at)
     return len(keys)
+
+
+@transaction.atomic
+def _put_off(erasure_id: UUID, *, at: datetime) -> None:
+    erasure = Erasure.objects.locked(erasure_id)
+    if erasure.open and erasure.due_at <= at:
+        erasure.due_at = at + AN_HOUR
+        erasure.save(update_fields=["due_at"])
 
 
 @transaction.atomic

@@ -1,8 +1,11 @@
-"""Mails to those who work for a merchant: claimed in one transaction, sent in none, settled in one.
+"""Mails to those who work for a merchant: claimed in one transaction, sent in none, each settled in one of its own.
 
 At least once: a worker that dies in between leaves its letters to be sent once more.
 """
 
+import time
+from collections import deque
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
@@ -22,6 +25,7 @@ from billing.models import PayoutAccount
 from kernel import ids
 from kernel.actor import Actor
 from kernel.refusal import Refusal
+from kernel.time_limit import TimeIsUp
 from kernel.writes import update_all
 from merchants.models import WebhookEndpoint
 from portal import queries, rules
@@ -85,12 +89,18 @@ def take_new_password(user: str, token: str, password: str, *, at: datetime) -> 
 
 @transaction.atomic
 def write_of_endpoints(*, at: datetime, limit: int) -> int:
-    """Owners and developers are written to about endpoints that were switched off for failing. How many endpoints."""
+    """Owners and developers are written to about endpoints that were switched off for failing. How many endpoints.
+
+    Where there is nobody to write to yet, they are when somebody is there.
+    """
     written = Letter.objects.filter(
         kind=Letter.Kind.ENDPOINT, about=OuterRef("pk"), happened_at=OuterRef("disabled_at")
     )
     off = WebhookEndpoint.objects.filter(
-        ~Exists(written), state=WebhookEndpoint.State.DISABLED, disabled_because__in=rules.SWITCHED_OFF
+        ~Exists(written),
+        Exists(queries.team_behind("merchant").filter(role__in=rules.BUILDERS)),
+        state=WebhookEndpoint.State.DISABLED,
+        disabled_because__in=rules.SWITCHED_OFF,
     )
     found = list(off.order_by("id")[:limit])
     letters = []
@@ -119,7 +129,8 @@ def write_of_accounts(*, at: datetime, limit: int) -> int:
     letters = Letter.objects.filter(kind=Letter.Kind.ACCOUNT, about=OuterRef("pk"))
     asked = Q(~Exists(letters.filter(happened_at=OuterRef("asked_at"))), state=PayoutAccount.State.ASKED)
     agreed = Q(~Exists(letters.filter(happened_at=OuterRef("decided_at"))), state=PayoutAccount.State.AGREED)
-    found = list(PayoutAccount.objects.filter(asked | agreed).order_by("id")[:limit])
+    owners = Exists(queries.team_behind("merchant").filter(role__in=rules.OWNER))
+    found = list(PayoutAccount.objects.filter(asked | agreed, owners).order_by("id")[:limit])
     written = []
     for account in found:
         business = queries.business_of(account.merchant_id)
@@ -132,13 +143,19 @@ def write_of_accounts(*, at: datetime, limit: int) -> int:
 
 
 def send_due(*, at: datetime, limit: int) -> int:
-    """Send what is due by now. Returns how many were taken up."""
+    """Send what is due by now, each written down as it ends. Returns how many were taken up.
+
+    What half the lease does not reach, and what is left when the worker's time is up, is given back.
+    """
     rows = _claim(at=at, limit=limit)
-    for row in rows:
-        row.sent_at = at if _sent(row) else None
-        failed = row.sent_at is None and row.tries <= len(WAITS)
-        row.next_at = at + WAITS[row.tries - 1] if failed else None
-    update_all(rows, ["sent_at", "next_at"])
+    left = deque(rows)
+    until = time.monotonic() + LEASE.total_seconds() / 2
+    try:
+        while left and time.monotonic() < until:
+            row = left.popleft()
+            _settle(row, sent=_sent(row), at=at)
+    finally:
+        _give_back(left, at=at)
     return len(rows)
 
 
@@ -153,10 +170,34 @@ def _claim(*, at: datetime, limit: int) -> list[Letter]:
     return rows
 
 
+@transaction.atomic
+def _settle(row: Letter, *, sent: bool, at: datetime) -> None:
+    """Write down how sending one ended; what failed comes again. What somebody else took up since is theirs."""
+    now = Letter.objects.select_for_update(no_key=True).get(pk=row.pk)
+    if sent:
+        now.sent_at, now.next_at = now.sent_at or at, None
+    elif now.next_at == row.next_at:
+        now.next_at = at + WAITS[now.tries - 1] if now.tries <= len(WAITS) else None
+    now.save(update_fields=["sent_at", "next_at"])
+
+
+@transaction.atomic
+def _give_back(left: Collection[Letter], *, at: datetime) -> None:
+    """Nobody came to these: they are due as before, and nothing was tried."""
+    leases = {row.pk: row.next_at for row in left}
+    rows = Letter.objects.select_for_update(no_key=True).filter(pk__in=leases).order_by("pk")
+    ours = [row for row in rows if row.next_at == leases[row.pk]]
+    for row in ours:
+        row.tries, row.next_at = row.tries - 1, at
+    update_all(ours, ["tries", "next_at"])
+
+
 def _sent(row: Letter) -> bool:
     try:
         subject, body = _words(row)
         notices.send_mail(row.user.email, subject, body)
+    except TimeIsUp:
+        raise
     except Exception:
         log.exception("letter_not_sent", letter=row.public_id)
         return False

@@ -12,9 +12,10 @@ from aiosmtpd.handlers import Message
 from django.conf import LazySettings
 from django.db import connection, transaction
 
-from accounts import deliver, inbox
+from accounts import deliver, inbox, notices
 from accounts.models import Delivery, LocalMessage, Person
 from kernel.models import LIVE, Realm
+from kernel.time_limit import TimeIsUp
 from tests.accounts.telling import DAY, GONE, MORNING, NIGHT, NOON, having, item, sent, someone, tell
 from tests.threads import at_once
 
@@ -227,3 +228,42 @@ def test_what_kills_every_worker_is_given_up() -> None:
     assert deliver.claim_due(LIVE, at=NOON + timedelta(hours=1), limit=9) == ([], 1)
     row = Delivery.objects.get(channel="sms")
     assert (row.state, row.reason) == ("failed", "never_settled")
+
+
+def waiting() -> list[tuple[str, int, Any, Any]]:
+    rows = Delivery.objects.filter(channel="sms").order_by("tries", "id")
+    return [(row.state, row.tries, row.next_at, row.tried_at) for row in rows]
+
+
+@pytest.mark.django_db
+def test_what_half_the_lease_does_not_reach_was_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    tell(item(someone()))
+    monkeypatch.setattr(deliver, "LEASE", timedelta(0))  # those before it took all of the time there is
+    for _ in range(len(deliver.WAITS) + 2):
+        deliver.deliver_due(LIVE, at=NOON)
+        assert waiting() == [("queued", 0, NOON, None)]
+    monkeypatch.undo()
+    assert len(sent(NOON)) == 1
+
+
+@pytest.mark.django_db
+def test_when_the_workers_time_is_up_the_sending_ends_and_only_what_was_in_hand_was_tried(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tell(*(item(someone(f"+861380013800{n}")) for n in range(3)))
+    seen: list[str] = []
+
+    def holds(phone: str, _text: str) -> None:
+        seen.append(phone)
+        if len(seen) == 2:
+            raise TimeIsUp
+
+    monkeypatch.setattr(notices, "send_text", holds)
+    with pytest.raises(TimeIsUp):
+        deliver.deliver_due(LIVE, at=NOON)
+    assert len(seen) == 2
+    assert sorted(waiting()) == [
+        ("queued", 0, NOON, None),
+        ("queued", 1, NOON + deliver.LEASE, NOON),
+        ("sent", 1, None, NOON),
+    ]

@@ -13,9 +13,10 @@ import structlog
 from celery.fixups.django import DjangoWorkerFixup
 from django.core.exceptions import ImproperlyConfigured
 
-from bnpl.celery import SCHEDULE, app
+from bnpl.celery import LIVES_SECONDS, MONEY, QUEUES, SCHEDULE, app
 from bnpl.env import STAND_IN_KEY, Environment, celery_address, neighbour
 from bnpl.rings import Ring
+from bnpl.stack.plan import CLERK, COURIER, WORKER
 from kernel.sweeps import WORKS_FOR_SECONDS
 from tests.architecture import HOUSE
 
@@ -216,9 +217,31 @@ def test_every_scheduled_name_is_a_task_and_its_rings_say_their_slot_and_do_not_
     app.loader.import_default_modules()
     assert {entry["task"] for entry in SCHEDULE.values()} <= set(app.tasks)
     for entry in SCHEDULE.values():
-        assert entry["schedule"] < entry["options"]["expires"] <= 2 * entry["schedule"]
+        assert entry["schedule"] < entry["options"]["expires"] <= max(2 * entry["schedule"], LIVES_SECONDS)
+        assert entry["options"]["expires"] >= LIVES_SECONDS  # clocks differ, and hands are full
         assert entry["options"]["headers"]["every"] == entry["schedule"]
         assert isinstance(app.tasks[entry["task"]], Ring)
+
+
+def test_money_waits_for_nothing_else_and_every_queue_is_somebodys() -> None:
+    rung = {name: entry["options"]["queue"] for name, entry in SCHEDULE.items()}
+    assert {name for name, queue in rung.items() if queue == MONEY} == {"deduct", "ask", "callbacks"}
+    taken = [argv[argv.index("--queues") + 1].split(",") for argv in (WORKER, CLERK, COURIER)]
+    assert sorted(queue for queues in taken for queue in queues) == sorted(QUEUES)
+    assert set(rung.values()) == set(QUEUES)
+    assert taken[0] == [MONEY]
+    slow = {name for name, queue in rung.items() if queue == "slow"}
+    assert {"notices", "letters", "statements", "exports", "files"} <= slow
+
+
+def test_of_two_queues_the_one_named_first_is_emptied_first() -> None:
+    with app.connection_for_read() as line, line.channel() as channel:
+        assert channel.queue_order_strategy == "priority"
+        channel._active_queues = ["house", "slow"]  # noqa: SLF001  as the clerk names them
+        channel._update_queue_cycle()  # noqa: SLF001
+        for _ in range(3):
+            assert channel._queue_cycle.consume(2) == ["house", "slow"]  # noqa: SLF001
+            channel._queue_cycle.rotate("house")  # noqa: SLF001  one of them was taken
 
 
 def test_every_task_is_rung_by_the_beat_and_by_nobody_else() -> None:

@@ -6,8 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
+from billing import tasks
 from billing.channels import bank
 from billing.models import Callback, Case, Dispute, RefundPart
 from billing.services import callbacks
@@ -18,7 +20,7 @@ from kernel.refusal import NotFound
 from orders.models import Order
 from tests.api import refused
 from tests.billing.bench import balances, deduction_of, give_back, paid, taken_from
-from tests.conftest import NOON, Shop, completed, someone, state_of, yuan
+from tests.conftest import NOON, Shop, completed, make_shop, someone, state_of, yuan
 from tests.stillness import contents, nothing_moves
 
 
@@ -197,3 +199,39 @@ def test_a_callback_that_is_not_taken_in_keeps_nobody_else_waiting(
     monkeypatch.setattr(callbacks, "settle_all", settled)
     assert callbacks.deliver_sandbox_callbacks(realm, real=realm.frozen_at) == 1
     assert state_of(made[0]) == "deducted"
+
+
+def calls_back(name: str) -> tuple[Order, Realm]:
+    """A sandbox whose bank has something to say, and what it is about."""
+    shop = make_shop(name)
+    made = completed(shop, someone(shop, "late_callback"), yuan("6"))
+    deduct_due(shop.realm_id, at=NOON)
+    return made, Realm.objects.get(pk=shop.realm_id)
+
+
+def test_the_postman_goes_where_something_is_due_and_trouble_in_one_is_not_the_others(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_shop("无事")
+    made = [calls_back(name) for name in ("甲", "乙", "丙", "丁")]
+    Realm.objects.filter(pk=made[3][1].id).update(clock_offset=timedelta(days=-400))  # nothing is due there yet
+    broken, seen, real = made[0][1].id, list[str](), bank.callbacks_due
+
+    def due(like: str, **how: Any) -> Any:
+        seen.append(like)
+        if like == f"{broken}:":
+            raise OperationalError
+        return real(like, **how)
+
+    monkeypatch.setattr(bank, "callbacks_due", due)
+    tasks.deliver_sandbox_callbacks()
+    assert sorted(seen) == sorted(f"{realm.id}:" for _, realm in made[:3])
+    assert [state_of(order) for order, _ in made] == ["completed", "deducted", "deducted", "completed"]
+
+
+def test_the_postman_comes_home_when_the_time_is_up(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = [calls_back(name)[0] for name in ("甲", "乙", "丙")]
+    ticks = iter(range(0, 1000, 6))
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: float(next(ticks)))
+    tasks.deliver_sandbox_callbacks()
+    assert sorted(state_of(order) for order in orders) == ["completed", "completed", "deducted"]

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.db import connection
 
 from kernel import audit
@@ -130,3 +131,28 @@ def test_an_end_that_was_put_back_is_found_by_a_line_of_the_log(transactional_db
         cursor.execute("UPDATE kernel_audithead SET last = 5, mac = %s", [bytes(head["mac"])])
     assert list(audit.broken()) == []
     assert list(audit.broken(known=known)) == ["line 7 is missing, which the log knows"]
+
+
+def test_whoever_writes_while_it_is_judged_breaks_nothing(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    written()
+    monkeypatch.setattr(audit, "_BATCH", 5)  # in three questions
+    seal, done = audit._seal, list[int]()  # noqa: SLF001
+
+    def looked_at(line: AuditLine, before: bytes) -> bytes:
+        if not done:
+            done.append(1)
+            audit.record("look", by=LIN, at=NOON)
+        return seal(line, before)
+
+    monkeypatch.setattr(audit, "_seal", looked_at)
+    assert list(audit.broken()) == []
+    assert AuditLine.objects.count() == 13
+
+
+def test_it_is_read_a_few_thousand_lines_at_a_time(
+    db: None, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
+) -> None:
+    written()
+    monkeypatch.setattr(audit, "_BATCH", 5)
+    with django_assert_num_queries(6):  # where it ends, three times lines and once none, and what stands behind the end
+        assert list(audit.broken()) == []

@@ -121,3 +121,26 @@ def test_after_a_migration_the_next_release_asks_another_question(
 
 def test_the_schema_is_every_migration_of_ours() -> None:
     assert {"kernel.0001_initial", "orders.0001_initial", "billing.0001_initial"} <= set(prepared.schema().split())
+
+
+class Struck(BaseException):
+    """A time limit, wherever the process happens to be."""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("outside", [True, False])
+def test_whoever_is_interrupted_while_a_question_is_made_known_asks_it_again(*, outside: bool) -> None:
+    question = Question(f"SELECT 1, {int(outside)}", [])
+
+    def strike(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        result = execute(sql, *rest)
+        if sql.startswith("PREPARE"):
+            raise Struck
+        return result
+
+    around = contextlib.nullcontext() if outside else transaction.atomic()
+    with connection.execute_wrapper(strike), pytest.raises(Struck), around:
+        question.rows()
+    assert question.rows() == [(1, int(outside))]
+    with transaction.atomic():
+        assert question.rows() == [(1, int(outside))]

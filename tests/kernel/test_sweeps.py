@@ -5,12 +5,17 @@ from datetime import datetime
 
 import pytest
 
+from accounts import services as accounts
+from billing.services.instruments import open_wallet
+from credit import services as credit
 from kernel import sweeps
 from kernel.clock import live_now
-from kernel.models import Realm
-from kernel.sweeps import everywhere, realms_due
+from kernel.models import LIVE, Realm
+from kernel.sweeps import each, everywhere, realms_due
+from kernel.time_limit import TimeIsUp
+from merchants import services as merchants
 from orders.models import Obligation
-from tests.conftest import NOON, Shop, completed, make_shop, someone, yuan
+from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
 
 BATCH = 10
 
@@ -68,3 +73,46 @@ def test_a_frozen_realm_and_one_with_nothing_due_are_left_alone(shops: list[Shop
     Realm.objects.filter(pk=shops[0].realm_id).update(frozen_at=live_now())
     Obligation.objects.filter(realm_id=shops[1].realm_id).update(collect_at=None, plan=[])
     assert realms_due(Obligation, "collect_at") == [Realm.objects.get(pk=shops[2].realm_id)]
+
+
+def test_when_the_workers_time_is_up_a_sweep_ends(shops: list[Shop]) -> None:
+    worked: list[int] = []
+
+    def work(realm_id: int, _at: datetime, _limit: int) -> int:
+        worked.append(realm_id)
+        raise TimeIsUp
+
+    with pytest.raises(TimeIsUp):
+        everywhere(Obligation, "collect_at", work, batch=BATCH)
+    with pytest.raises(TimeIsUp):
+        each([1, 2], lambda key: work(key, NOON, 1), told="one_failed")
+    assert len(worked) == 2
+
+
+@pytest.fixture
+def live(power_bank: Shop) -> int:
+    """Something is due in the live realm too."""
+    terms = {"name": "真店", "mode": "dynamic", "ceiling_minor": 9900, "currency": "CNY"}
+    service = merchants.offer_service(power_bank.live.id, terms, by=BY, at=NOON)
+    person = accounts.register_person("+8613812341234", realm_id=LIVE, by=BY, at=NOON)
+    accounts.verify_identity(person.id, "欧阳修远", "11010519491231002X", by=BY, at=NOON)
+    credit.open_profile(person, score=720, at=NOON)
+    open_wallet(person, at=NOON)
+    completed(Shop(power_bank.live, power_bank.live, "", service), person, yuan("1"), at=NOON)
+    return LIVE
+
+
+def test_the_live_realm_goes_first_and_again_after_each_batch_of_a_sandbox(shops: list[Shop], live: int) -> None:
+    worked: list[int] = []
+    sandboxes = {shop.realm_id for shop in shops}
+    sweep(worked, {live: 35, **dict.fromkeys(sandboxes, 20)})
+    assert [realm_id == live for realm_id in worked[:7]] == [True, False, True, False, True, False, True]
+    assert worked.count(live) == 4
+    assert {worked.count(realm_id) for realm_id in sandboxes} == {3}
+
+
+def test_trouble_in_the_live_realm_is_not_the_sandboxes(shops: list[Shop], live: int) -> None:
+    worked: list[int] = []
+    sweep(worked, {shop.realm_id: 5 for shop in shops})  # the live one breaks
+    assert worked[0] == live
+    assert len(worked) == 4

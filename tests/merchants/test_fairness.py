@@ -200,3 +200,24 @@ def test_one_that_breaks_takes_nobody_along(power_bank: Shop, monkeypatch: pytes
     assert {(row.reason, row.next_at > NOON) for row in waiting} == {("broken", True)}
     assert waiting.count() == 4
     assert WebhookEndpoint.objects.get(merchant=strange.merchant).failing_from == NOON
+
+
+@pytest.mark.breaks_the_house
+@pytest.mark.parametrize("spoilt", [b"k0:of a key that is not listed", b"k1:short", b""])
+def test_a_secret_that_does_not_open_takes_nobody_along(power_bank: Shop, spoilt: bytes) -> None:
+    other = make_shop("钥匙丢了")
+    with receiver() as well:
+        dark, _ = merchants.add_endpoint(other.merchant.id, well.url("/dark"), by=BY, at=NOON)
+        merchants.add_endpoint(power_bank.merchant.id, well.url(), by=BY, at=NOON)
+        WebhookEndpoint.objects.filter(pk=dark.pk).update(secret=spoilt)
+        tell(other, 2)
+        tell(power_bank, 3)
+        times = {shop.realm_id: NOON for shop in (other, power_bank)}
+        deliver.deliver_everywhere(lambda: times, troubled=False, turn=threading.Lock())
+        assert [request.path for request in well.seen] == ["/hooks"] * 3
+        given_up = WebhookDelivery.objects.filter(endpoint=dark)
+        assert {(row.state, row.reason) for row in given_up} == {("given_up", "secret_unreadable")}
+        merchants.rotate_secret(other.merchant.id, dark.id, by=BY, at=NOON)
+        merchants.redeliver_failed(other.merchant.id, dark.id, since=NOON, by=BY, at=NOON)
+        deliver.deliver_everywhere(lambda: times, troubled=False, turn=threading.Lock())
+        assert [request.path for request in well.seen[3:]] == ["/dark"] * 2

@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from billing.services.deduct import deduct_due
 from kernel.clock import live_now
@@ -11,7 +11,7 @@ from office import rules
 from office.models import Counted, Tally
 from office.queries import figures
 from office.queries.figures import Look, Sum
-from office.queries.streams import BY_METRIC, STREAMS
+from office.queries.streams import BY_METRIC, STREAMS, Stream
 from office.services import tally
 from orders import services as orders
 from orders.models import Order
@@ -147,3 +147,19 @@ def test_a_stream_looks_at_its_table_by_key(stream: object, db: None) -> None:
     """However long the history is, a batch reads only its own lines."""
     sql = STREAMS[getattr(stream, "name", "")].sql
     assert "e.id > %(after)s AND e.id <= %(upto)s" in sql
+
+
+def test_trouble_with_one_stream_keeps_no_other_waiting(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    late(power_bank)
+    real, broken = tally.count_batch, next(iter(STREAMS))
+
+    def counts(stream: Stream, **how: datetime) -> int:
+        if stream.name == broken:
+            raise OperationalError
+        return real(stream, **how)
+
+    monkeypatch.setattr(tally, "count_batch", counts)
+    with pytest.raises(OperationalError):
+        tally.count_all(real=live_now() + timedelta(minutes=1))
+    asked = {name for name, stream in STREAMS.items() if stream.name != broken} | {tally.STOCK}
+    assert set(Counted.objects.values_list("stream", flat=True)) == asked

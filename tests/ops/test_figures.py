@@ -209,10 +209,10 @@ def test_the_doorbell_is_measured_too(db: None, broker: redis.Redis) -> None:
     assert oldest
     assert 6 * SECOND <= oldest < 7 * SECOND
     assert word == "late"
-    assert waiting("queue", NOON, mode="") == (20, None, "late")
+    assert waiting("queue", NOON, mode="", of="celery") == (20, None, "late")
     assert waiting("unacked", NOON, mode="") == (2, 121 * SECOND, "late")
     broker.lpush("celery", *["ring"] * 180)
-    assert waiting("queue", NOON, mode="")[2] == "stuck"
+    assert waiting("queue", NOON, mode="", of="celery")[2] == "stuck"
 
 
 def test_a_worker_nobody_hears_is_stuck(db: None) -> None:

@@ -1,6 +1,8 @@
 """To be forgotten: not before everything is over, not without days to take it back, and then wholly; the book stays."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection
@@ -25,7 +27,7 @@ from personal.services import copying, erase
 from personal.services import export as exports
 from tests.billing.bench import deduction_of
 from tests.billing.returning import sent_back
-from tests.conftest import BY, NOON, Shop, completed, opened, ordered, yuan
+from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
 from tests.guards import NO_RIGHT, RESTRICT, refused_by, run
 from tests.personal.conftest import fresh
 from tests.stillness import nothing_moves
@@ -103,6 +105,26 @@ def test_before_its_day_nothing_happens_and_what_is_opened_meanwhile_puts_it_off
     assert (waits.hindered_by, waits.due_at - THEN) == (["orders"], erase.A_DAY)
     assert Person.objects.get(pk=ada.pk).verified_at
     assert "以下事项了结后才会删除" in words(visiting(ada).get(PAGE))
+
+
+def test_trouble_with_one_is_put_off_and_keeps_nobody_waiting(
+    power_bank: Shop, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, real = someone(power_bank), erase.forget_person
+    for n, person in enumerate((ada, other)):
+        erase.ask_erasure(person.id, by=BY, at=NOW + timedelta(seconds=n))
+
+    def forgets(key: UUID, **how: Any) -> None:
+        if key == ada.id:
+            raise ZeroDivisionError
+        real(key, **how)
+
+    monkeypatch.setattr(erase, "forget_person", forgets)
+    for n in (1, 2):
+        assert erase.erase_due(at=THEN + timedelta(minutes=n), limit=1) == 1
+    waits, done = Erasure.objects.get(person=ada), Erasure.objects.get(person=other)
+    assert (waits.erased_at, waits.due_at) == (None, THEN + timedelta(minutes=1) + erase.AN_HOUR)
+    assert done.erased_at == THEN + timedelta(minutes=2)
 
 
 def test_afterwards_nothing_says_who_it_was_and_the_book_is_as_it_was(over: Order, ada: Person) -> None:

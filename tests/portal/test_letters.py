@@ -12,8 +12,10 @@ from django.core.cache import cache
 from django.core.mail import EmailMessage
 from django.test import Client
 
+from accounts import notices
 from accounts.models import User
 from kernel.clock import live_now
+from kernel.time_limit import TimeIsUp
 from merchants.models import WebhookEndpoint
 from merchants.services import endpoints
 from merchants.services.endpoints import switch_off
@@ -21,7 +23,7 @@ from portal import tasks
 from portal.models import Letter
 from portal.services import letters
 from portal.services.team import remove_member
-from tests.conftest import BY, NOON
+from tests.conftest import BY, NOON, make_shop
 from tests.portal.conftest import PASSWORD, Company
 from tests.visiting import words
 
@@ -158,3 +160,73 @@ def test_a_letter_whose_sender_died_is_sent_again_after_its_lease(firm: Company)
     assert letters.send_due(at=NOON + timedelta(seconds=59), limit=10) == 0
     assert letters.send_due(at=NOON + timedelta(seconds=61), limit=10) == 1
     assert len(mail.outbox) == 1
+
+
+def two_asked(firm: Company) -> None:
+    for role in ("owner", "developer"):
+        letters.ask_new_password(firm.staff[role].user.email, at=NOON)
+
+
+def test_what_went_out_is_written_down_before_the_next_one_goes(firm: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_asked(firm)
+    written: list[int] = []
+
+    def noted(_address: str, _subject: str, _body: str) -> None:
+        written.append(Letter.objects.filter(sent_at__isnull=False, next_at__isnull=True).count())
+
+    monkeypatch.setattr(notices, "send_mail", noted)
+    letters.send_due(at=NOON, limit=50)
+    assert written == [0, 1]
+
+
+def test_a_late_failure_does_not_undo_what_another_worker_is_doing(
+    firm: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters.ask_new_password(firm.staff["owner"].user.email, at=NOON)
+
+    def slow(_address: str, _subject: str, _body: str) -> None:
+        letters._claim(at=NOON + letters.LEASE, limit=9)  # noqa: SLF001  another worker took it up
+        raise SMTPException
+
+    monkeypatch.setattr(notices, "send_mail", slow)
+    letters.send_due(at=NOON, limit=9)
+    assert Letter.objects.values_list("tries", "next_at").get() == (2, NOON + 2 * letters.LEASE)
+
+
+def test_what_half_the_lease_does_not_reach_was_not_tried(firm: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_asked(firm)
+    monkeypatch.setattr(letters, "LEASE", timedelta(0))  # those before them took all of the time there is
+    for _ in range(len(letters.WAITS) + 2):
+        assert letters.send_due(at=NOON, limit=50) == 2
+    monkeypatch.undo()
+    assert set(Letter.objects.values_list("tries", "next_at")) == {(0, NOON)}
+    letters.send_due(at=NOON, limit=50)
+    assert len(mail.outbox) == 2
+
+
+def test_when_the_workers_time_is_up_no_more_letters_are_sent(firm: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    two_asked(firm)
+    went: list[str] = []
+
+    def holds(address: str, _subject: str, _body: str) -> None:
+        went.append(address)
+        raise TimeIsUp
+
+    monkeypatch.setattr(notices, "send_mail", holds)
+    with pytest.raises(TimeIsUp):
+        letters.send_due(at=NOON, limit=50)
+    assert len(went) == 1
+    assert set(Letter.objects.values_list("tries", "next_at")) == {(1, NOON + letters.LEASE), (0, NOON)}
+
+
+def test_endpoints_of_whom_nobody_works_yet_keep_nobody_from_hearing(firm: Company) -> None:
+    for n in range(2):
+        endpoint, _secret = endpoints.add_endpoint(
+            make_shop(f"无人 {n}").merchant.id, "http://127.0.0.1:9/hook", by=BY, at=NOON
+        )
+        switch_off(endpoint, "gone", by=BY, at=NOON)
+    switched_off(firm)
+    switched_off(firm, mode="live")
+    assert letters.write_of_endpoints(at=NOON, limit=2) == 2
+    assert Letter.objects.count() == 2 * 2  # an owner and a developer
+    assert letters.write_of_endpoints(at=NOON, limit=2) == 0

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from unittest import mock
 
+from django.db import connection
 from django.test import override_settings
 
 from billing.channels import CHANNELS
@@ -52,6 +53,7 @@ class Simulation:
     def run(self, settle_in: Callable[[], None]) -> Outcome:
         """From the first day to the last. `settle_in` is called when everybody is there."""
         begun = time.perf_counter()
+        connection.close()  # whatever was lived on it before: each life begins on a line that knows nothing
         with self._installed():
             world = make_world(self.size, self.rng)
             self.channel.closed = world.closing

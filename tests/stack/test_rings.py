@@ -136,6 +136,7 @@ def test_the_rings_of_a_sweep_that_outlasts_its_period_do_not_pile_up(
     job: Job, broker: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     period, job.takes = 0.2, 0.5
+    monkeypatch.setattr("bnpl.celery.LIVES_SECONDS", 0.3)  # a quarter of a minute, in small
     monkeypatch.setattr(rings, "live_now", lambda: NOON + timedelta(seconds=time.monotonic()))
 
     def ten_periods_pass() -> None:
