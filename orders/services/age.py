@@ -130,10 +130,8 @@ def _close_or_keep_error(pairs: Sequence[tuple[UUID, UUID]], *, at: datetime) ->
 
     Where it was the database that could not, such as for a lock, nothing is wrong with the row: it stays due.
     """
-    if not pairs:
-        return 0
     try:
-        return _close_days_of(dict(pairs), at=at)
+        return _close_days_of(dict(pairs), at=at) if pairs else 0
     except TimeIsUp:
         raise
     except Exception as exc:
