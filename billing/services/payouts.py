@@ -15,6 +15,7 @@ from billing.services.settle_payouts import PAYOUTS
 from billing.services.unsettled import PAID_OUT
 from kernel.actor import Actor
 from kernel.sweeps import Sweep
+from kernel.time_limit import TimeIsUp
 from ledger import rules as book
 from ledger import services as ledger
 
@@ -95,6 +96,8 @@ def _opened(row: Settlement, account: PayoutAccount | None) -> Payee | None:
     """To whom it goes; nobody while the account's number does not open. The others are paid all the same."""
     try:
         return _payee(row, account)
+    except TimeIsUp:
+        raise
     except Exception:
         log.exception("payout_account_not_opened", settlement=row.public_id, account=account and account.public_id)
         return None

@@ -9,11 +9,13 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Where no worker's time runs out, and why.
 ELSEWHERE = {
     "accounts/pages/confirm.py": "a request",
+    "accounts/passkeys.py": "a request",
     "billing/callbacks.py": "a request",
     "bnpl/front.py": "a request",
     "merchants/access.py": "a request",
     "portal/services/sending.py": "a request",
     "merchants/courier.py": "a thread of the courier, who has no such limit",
+    "merchants/resolver.py": "a thread that may be left behind",
     "merchants/services/deliver.py": "the same",
 }
 
