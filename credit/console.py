@@ -97,9 +97,10 @@ def _stands(person: Person) -> dict[str, Any]:
 def _wants(person: Person, wish: dict[str, Any]) -> dict[str, Any]:
     """What was asked for, by the names under which it stands."""
     code = wish.get("currency") or _limits(person)[0].currency
-    minor_wanted = minor_of(wish["limit"], code)
-    wanted = wish["limit"] if minor_wanted is None else plain(Money(minor_wanted, code))
-    return {f"limit_{code}": wanted, f"pinned_{code}": wish["pinned"]}
+    said = wish.get("limit", "")
+    amount = minor_of(said, code)
+    wanted = said if amount is None else plain(Money(amount, code))
+    return {f"limit_{code}": wanted, f"pinned_{code}": wish.get("pinned", False)}
 
 
 def _before(person: Person, at: datetime) -> Words:

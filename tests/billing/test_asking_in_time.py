@@ -37,8 +37,9 @@ def _slow_bank(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, query = Clock(), SandboxChannel.query
 
     def slowly(self: SandboxChannel, *values: Any, **more: Any) -> channels.Answer:
+        answer = query(self, *values, **more)
         clock.seconds += 20
-        return query(self, *values, **more)
+        return answer
 
     monkeypatch.setattr(channels, "time", clock)
     monkeypatch.setattr(SandboxChannel, "query", slowly)

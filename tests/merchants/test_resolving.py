@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.utils.translation import override
 
 from kernel.rates import RateLimited
 from merchants import courier
@@ -73,7 +74,7 @@ def test_an_endpoint_whose_name_is_silent_is_not_added_and_says_so(
     power_bank: Shop, silent: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(courier, "NAME_SECONDS", 0.1)
-    with pytest.raises(merchants.AddressNotFound, match="in time"):
+    with override("en"), pytest.raises(merchants.AddressNotFound, match="in time"):
         merchants.add_endpoint(power_bank.merchant.id, URL, by=BY, at=NOON)
     assert not WebhookEndpoint.objects.exists()
 

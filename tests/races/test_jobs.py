@@ -67,10 +67,9 @@ def test_two_who_mark_overdue_at_once_breach_each_promise_once(strict: Shop) -> 
     for _ in rounds("overdue twice"):
         made = owing(strict, "no_funds", 3)
 
-        fallen = at_once(*[partial(orders.mark_overdue, strict.realm_id, at=NOON, limit=9)] * 2)
+        at_once(*[partial(orders.mark_overdue, strict.realm_id, at=NOON, limit=9)] * 2)
         orders.mark_overdue(strict.realm_id, at=NOON, limit=9)
 
-        assert sum(fallen) <= len(made)
         assert [told(order, "order.overdue") for order in made] == [1, 1, 1]
         profile = Profile.objects.get(pk=made[0].person_id)
         assert (profile.overdue_orders, profile.breached_orders, profile.score) == (3, 3, 720 - 3 * 40)
