@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from billing import channels
+from billing import channels, rules
 from billing.channels.sandbox import SandboxChannel
 from billing.models import Deduction, Payout, RefundPart
 from billing.services.ask import ask_unknown
@@ -41,6 +41,7 @@ def _slow_bank(monkeypatch: pytest.MonkeyPatch) -> None:
         clock.seconds += 20
         return answer
 
+    monkeypatch.setattr(rules, "SEND_LEASE", timedelta(seconds=60))
     monkeypatch.setattr(channels, "time", clock)
     monkeypatch.setattr(SandboxChannel, "query", slowly)
 
@@ -78,7 +79,7 @@ def test_so_it_is_of_payouts(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) 
     day_ends(power_bank, MIDNIGHT)
     later = MIDNIGHT + timedelta(hours=1)
     with monkeypatch.context() as broken:
-        broken.setattr("billing.rules.SEND_LEASE", timedelta(0))
+        broken.setattr(rules, "SEND_LEASE", timedelta(0))
         ask_payouts(power_bank.realm_id, at=later)
     payout = Payout.objects.get()
     assert (payout.state, payout.asks, payout.ask_at) == ("unknown", 0, later)
