@@ -13,13 +13,12 @@ from psycopg2 import extensions
 
 from bnpl import health, heartbeat
 
-IMPATIENT_SECONDS = 1.2  # a second for the slowest check, and a little for a busy machine
-
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that has not been asked before."""
+    """A process that has not been asked before, and that lets a busy machine answer."""
     monkeypatch.setattr(health, "readiness", health.Readiness())
+    monkeypatch.setattr(health, "PATIENCE_SECONDS", 30.0)
 
 
 @pytest.fixture
@@ -36,10 +35,9 @@ def known(transactional_db: None) -> None:
     health.readiness.migrations()
 
 
-def ask() -> tuple[int, dict[str, Any], float]:
-    began = time.monotonic()
+def ask() -> tuple[int, dict[str, Any]]:
     response = Client().get("/readyz")
-    return response.status_code, response.json(), time.monotonic() - began
+    return response.status_code, response.json()
 
 
 def test_alive_is_answered_without_any_database() -> None:
@@ -49,7 +47,7 @@ def test_alive_is_answered_without_any_database() -> None:
 
 
 def test_ready_when_database_migrations_broker_and_worker_are(known: None, worker: None) -> None:
-    code, body, _ = ask()
+    code, body = ask()
     assert code == 200, body
     assert body == {"ready": True, "checks": dict.fromkeys(["database", "migrations", "broker", "worker"], "ok")}
 
@@ -62,22 +60,32 @@ def test_not_ready_without_a_worker(known: None) -> None:
     assert response.json()["checks"] == {"database": "ok", "migrations": "ok", "broker": "ok", "worker": "failed"}
 
 
-def test_a_dead_broker_is_told_within_a_second_and_without_its_address(known: None, settings: Any) -> None:
+def test_a_dead_broker_is_told_and_not_its_address(known: None, settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    code, body, seconds = ask()
+    code, body = ask()
     assert code == 503
     assert body["checks"] == {"database": "ok", "migrations": "ok", "broker": "failed", "worker": "failed"}
     assert "127.0.0.1" not in str(body)
-    assert seconds < IMPATIENT_SECONDS
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_dead_database_is_told_within_a_second(worker: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_database_is_told(worker: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
-    code, body, seconds = ask()
+    code, body = ask()
     assert code == 503
     assert body["checks"] == {"database": "failed", "migrations": "failed", "broker": "ok", "worker": "ok"}
-    assert seconds < IMPATIENT_SECONDS
+
+
+def test_a_check_that_hangs_is_not_waited_for(known: None, worker: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "PATIENCE_SECONDS", 0.05)
+    answered = threading.Event()
+    monkeypatch.setitem(health.readiness.checks, "database", answered.wait)
+    try:
+        code, body = ask()
+    finally:
+        answered.set()
+    assert code == 503
+    assert body["checks"]["database"] == "failed"
 
 
 def test_a_database_without_the_last_migration_is_not_ready(

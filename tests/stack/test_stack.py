@@ -20,7 +20,8 @@ import pytest
 pytestmark = pytest.mark.stack
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 OURS = ("DATABASE_URL", "DATABASE_OWNER_URL", "DATABASE_ROLE", "REDIS_URL", "BNPL_POSTURE", "BASE_URL", "SECRET_KEY")
-START_PATIENCE, STOP_PATIENCE = 150.0, 5.0
+#: What these tests show is that it happens; a busy machine may take its time.
+START_PATIENCE, STOP_PATIENCE = 150.0, 30.0
 
 
 class Stack:
@@ -132,7 +133,7 @@ def test_a_taken_port_is_told_and_nothing_is_started(stack: Stack) -> None:
         other.bind(("127.0.0.1", stack.port))
         other.listen()
         refused = stack.start()
-        assert refused.wait(timeout=10) == 1
+        assert refused.wait(timeout=STOP_PATIENCE) == 1
     assert f"Port {stack.port} is taken" in stack.lines()
     assert not stack.members()
 
@@ -144,12 +145,12 @@ def test_a_second_start_is_refused_and_ctrl_c_ends_the_first_cleanly(
     assert second.wait(timeout=STOP_PATIENCE) == 1
     told = rf"already running from \S+home \(process {running.pid}, http://127.0.0.1:{stack.port}\)"
     assert re.search(told, stack.lines())
-    assert stack.ask("/readyz") == http.HTTPStatus.OK
+    stack.await_ready(running)  # the first took no harm
     assert stack.ask("/healthz") == http.HTTPStatus.OK
 
     running.send_signal(signal.SIGINT)
     assert running.wait(timeout=STOP_PATIENCE) == 0, stack.lines()
-    assert gone(stack, 1.0), "a program outlived its supervisor"
+    assert gone(stack, STOP_PATIENCE), "a program outlived its supervisor"
     assert stack.lines().endswith("Stopped.\n")
 
 
@@ -184,4 +185,4 @@ def test_nothing_is_lost_when_everything_is_killed(stack: Stack, running: subpro
 
     again.kill()  # the supervisor alone: the kernel tells its programs to go
     again.wait()
-    assert gone(stack, 10.0), "a program outlived its killed supervisor"
+    assert gone(stack, STOP_PATIENCE), "a program outlived its killed supervisor"
