@@ -2,15 +2,18 @@
 
 from collections import Counter
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from billing.models import Invoice, Settlement
 from billing.services import settlement
+from kernel.clock import live_now
 from merchants.models import Merchant
-from tests.conftest import Shop
+from tests.conftest import Shop, make_shop
 from tests.sandbox.life import Job
+from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -56,3 +59,34 @@ def test_however_it_is_stepped_the_same_days_are_settled(power_bank: Shop, steps
         job.advance(step)
     ends = [end - start for end in Settlement.objects.order_by("id").values_list("period_until", flat=True)]
     assert ends == [timedelta(days=day, hours=15) for day in (1, 12, 40)]
+
+
+@pytest.mark.parametrize(("held_for", "start"), [(3, "02-26"), (30, "01-30"), (60, "12-31")])
+def test_what_was_held_back_comes_free_on_its_day_though_nothing_else_happens(
+    power_bank: Shop, cut: Counter[datetime], held_for: int, start: str
+) -> None:
+    """Over the ends of months, of February and of the year."""
+    job = Job(power_bank, start=f"{live_now().year + 1}-{start}T01:00:00Z")
+    begun = job.now()
+    Merchant.objects.filter(pk=power_bank.merchant.id).update(reserve_bps=1_000, reserve_days=held_for)
+    job.used(job.person())
+    job.advance("P90D")
+    first, last = Settlement.objects.order_by("id")
+    assert (first.held_minor, last.reserve_minor) == (60, 60)
+    assert [one.period_until - begun for one in (first, last)] == [
+        timedelta(hours=15),
+        timedelta(days=held_for, hours=15),
+    ]
+    assert sum(cut.values()) < 12
+
+
+def test_somebody_elses_sandbox_is_settled_by_its_own_clock(power_bank: Shop) -> None:
+    """Two move their clocks on at the same moment; neither settles the other's days."""
+    neighbour = make_shop("邻居🔋")
+    jobs = [Job(power_bank), Job(neighbour, start=f"{live_now().year + 1}-05-31T15:30:00Z")]
+    for job in jobs:
+        job.used(job.person())
+    at_once(*[partial(job.advance, "P3D") for job in jobs])
+    for job, shop in zip(jobs, (power_bank, neighbour), strict=True):
+        (made,) = Settlement.objects.filter(merchant=shop.merchant)
+        assert timedelta() < job.now() - made.period_until < timedelta(days=3)
