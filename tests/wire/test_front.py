@@ -98,12 +98,12 @@ def test_a_body_that_says_it_is_too_long_is_not_read(length: str) -> None:
 
 
 def test_a_body_that_turns_out_too_long_is_read_no_further() -> None:
-    endless = Protocol([b"x" * 65_536] * 1_000, pause=0.001)
+    endless = Protocol([b"x" * 65_536] * 1_000, pause=0.03)
     began = time.monotonic()
     answer = answered(Scope(headers=Names([("transfer-encoding", "chunked")])), endless)
     refused(answer, 413, "too_large")
     assert ("Connection", "close") in answer.headers
-    assert time.monotonic() - began < 0.5
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize("protocol", [Protocol([b"x"] * 1_000, pause=0.05), Protocol([b"x"], pause=60)])
@@ -113,7 +113,7 @@ def test_a_body_that_drips_or_does_not_come_is_cut_off(protocol: Protocol, monke
     began = time.monotonic()
     for how in (("content-length", "1000"), ("transfer-encoding", "chunked")):
         refused(answered(Scope(headers=Names([how])), protocol), 408, "too_slow")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
 
 
 def test_the_head_has_an_end_too() -> None:
