@@ -17,6 +17,7 @@ from django.db import transaction
 from django.utils.module_loading import import_string
 
 from accounts import contacts, notices, wording
+from accounts.inbox import PEOPLE
 from accounts.models import Delivery, Notice, Person
 from kernel.models import LIVE
 from kernel.prepared import Reading
@@ -82,12 +83,14 @@ def _due(limit: int) -> Reading[Delivery]:
     return Reading(
         lambda realm, at: (
             Delivery.objects.filter(realm_id=realm, next_at__lte=at)
-            .select_related("notice", "person__user")
             .order_by("next_at", "id")
             .select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit]
         ),
         ["bigint", "timestamptz"],
     )
+
+
+_NOTICES = Reading(lambda keys: Notice.objects.filter(pk__any=keys), ["uuid[]"])
 
 
 @transaction.atomic
@@ -97,6 +100,8 @@ def claim_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Delivery
     Those another worker holds are passed over. What is returned is to be sent now, within its lease.
     """
     rows = _due(limit).rows(realm_id, at)
+    _NOTICES.give(rows, "notice")
+    PEOPLE.give(rows, "person")
     going = [row for row in rows if not _given_up(row) and not _unwanted(row) and not _asleep(row, at=at)]
     going = _still_standing(going, at=at)
     going = _within_bounds(going, at=at)
@@ -224,6 +229,8 @@ def _within_bounds(rows: Sequence[Delivery], *, at: datetime) -> list[Delivery]:
     Each person is locked while their demands are counted, so that two workers cannot both send the last one.
     """
     asked = {row.person_id for row in rows if row.collection}
+    if not asked:
+        return list(rows)
     people = Person.objects.filter(pk__in=asked).select_for_update(skip_locked=True, no_key=True).order_by("pk")
     zones = dict(people.values_list("id", "zone"))
     today = contacts.asked_today(zones, at=at)

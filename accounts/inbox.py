@@ -67,7 +67,7 @@ class Words:
     body: str
 
 
-_PEOPLE = Reading(lambda keys: Person.objects.filter(pk__any=keys).select_related("user"), ["uuid[]"])
+PEOPLE = Reading(lambda keys: Person.objects.filter(pk__any=keys).select_related("user"), ["uuid[]"])
 _WORDS = Reading(
     lambda stages: (
         NoticeTemplate.objects.filter(key__any=stages)
@@ -89,7 +89,7 @@ def write_notices(items: Iterable[Item], *, realm_id: int, at: datetime) -> int:
     if not wanted:
         return 0
     keys = {item.person_id for item in wanted}
-    people = {person.id: person for person in _PEOPLE.rows(list(keys))}
+    people = {person.id: person for person in PEOPLE.rows(list(keys))}
     words = _words_for({item.stage for item in wanted})
     pairs = []
     for item in wanted:

@@ -8,11 +8,11 @@ import redis
 import structlog
 from celery import Celery
 from celery.bootsteps import StartStopStep
-from celery.signals import setup_logging, task_postrun, task_prerun
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_init
 from django.conf import settings
 from django.db import close_old_connections
 
-from bnpl import heartbeat
+from bnpl import heartbeat, loaded
 from bnpl.broker import Line
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bnpl.settings")
@@ -110,6 +110,12 @@ app.autodiscover_tasks()
 def keep_our_log_lines(**_: Any) -> None:
     """Celery would put handlers of its own in place of ours."""
     logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_init.connect
+def keep_what_is_loaded(**_: Any) -> None:
+    """Before the pool is forked: what its children share they leave alone."""
+    loaded.keep()
 
 
 @task_prerun.connect

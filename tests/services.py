@@ -12,7 +12,6 @@ Of `pytest -n`, each worker has servers of its own and the one that only hands o
 import atexit
 import base64
 import contextlib
-import gc
 import os
 import shutil
 import tempfile
@@ -24,6 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg2
 import pytest
 
+from bnpl import loaded
 from bnpl.stack.embedded import APP, OWNER, SUPERUSER, Postgres, Valkey
 from bnpl.stack.place import CannotStartError, choose
 from bnpl.stack.processes import Child, Program
@@ -137,9 +137,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def pytest_collection_finish() -> None:
     """Thousands of tests and all they import stay to the end: nobody need look for garbage among them again."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    loaded.keep()
 
 
 def pytest_unconfigure() -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import QuerySet
 
+from accounts.models import Person
 from kernel.prepared import Given, Reading
 from kernel.refusal import NotFound
 from kernel.transactions import joined
@@ -32,7 +33,7 @@ class Release:
 
 
 def _locked_due(realm: Given, at: Given) -> QuerySet[Obligation]:
-    due = Obligation.objects.filter(realm_id=realm, collect_at__lte=at).select_related("order__service", "person")
+    due = Obligation.objects.filter(realm_id=realm, collect_at__lte=at)
     return due.select_for_update(skip_locked=True, of=("self",), no_key=True)
 
 
@@ -51,6 +52,10 @@ _DUE_BESIDE = Reading(
 )
 
 
+_ORDERS = Reading(lambda keys: Order.objects.filter(pk__any=keys).select_related("service"), ["uuid[]"])
+_PEOPLE = Reading(lambda keys: Person.objects.filter(pk__any=keys), ["uuid[]"])
+
+
 def lock_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Obligation], int]:
     """Obligations to be collected by now, locked, and how many were looked at: fewer than `limit` means none are left.
 
@@ -61,6 +66,8 @@ def lock_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Obligatio
     mine = _turns({row.person_id for row in first})
     rows = [row for row in first if row.person_id in mine]
     rows += _DUE_BESIDE.rows(realm_id, at, list(mine), [row.id for row in first])
+    _ORDERS.give(rows, "order")
+    _PEOPLE.give(rows, "person")
     return rows, len(first)
 
 

@@ -13,6 +13,7 @@ from kernel.prepared import spelled_out
 
 #: Between the statements of one message.
 _END = re.compile(r";\s+(?=[A-Z])")
+_BIG = re.compile(r"\b(orders_(order|obligation)|accounts_delivery)\b")
 
 
 @dataclass
@@ -28,7 +29,7 @@ class Plan:
 
 
 def plans_of(act: Callable[[], Any]) -> list[Plan]:
-    """What the act asks of orders and debts, explained right after it; locks are taken and let go."""
+    """What the act asks of orders, debts and copies of notices, explained right after it; no lock is kept."""
     with CaptureQueriesContext(connection) as asked:
         act()
     with transaction.atomic():
@@ -44,7 +45,9 @@ def _questions(sent: Iterator[str]) -> Iterator[tuple[str, str]]:
         for asked in _END.split(sql):
             mode = asked if asked.startswith("SET LOCAL plan_cache_mode") else mode
             spelled = spelled_out(asked).lstrip()
-            if spelled.startswith("SELECT") and re.search(r"\borders_(?:order|obligation)\b", spelled):
+            if spelled.startswith("SELECT") and re.search(
+                r"\b(orders_(order|obligation)|accounts_delivery)\b", spelled
+            ):
                 yield asked, mode
 
 

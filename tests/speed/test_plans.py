@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
+from accounts import deliver
 from accounts.models import Person
 from billing.services.deduct import deduct_due
 from orders import services
@@ -92,3 +93,13 @@ def test_due_work_is_claimed_by_its_one_index(power_bank: Shop, ada: Person) -> 
     assert walked(plans[:1]) == []
     assert {name for name in plans[0].indexes if "obligation" in name} == {"obligations_due"}, plans[0]
     assert not any("Sort" in kind for kind in plans[0].nodes), plans[0]
+    assert {table for _, table in plans[0].scans} == {"orders_obligation"}, plans[0]
+
+
+def test_nobody_is_looked_for_where_no_notice_is_due(power_bank: Shop) -> None:
+    def claim() -> None:
+        assert deliver.claim_due(power_bank.realm_id, at=NOON, limit=100) == ([], 0)
+
+    claim()
+    plans = plans_of(claim)
+    assert [table for plan in plans for _, table in plan.scans] == ["accounts_delivery"]

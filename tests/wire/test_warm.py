@@ -4,9 +4,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from bnpl import loaded
 from tests.architecture import HOUSE
 
 ROOT = Path(__file__).resolve().parents[2]
+KEPT = """
+import gc
+import {module}
+{act}
+print(gc.get_freeze_count(), gc.get_threshold())
+"""
 LATER = """
 import sys
 from bnpl.rsgi import application
@@ -20,9 +29,27 @@ print(*sorted(name for name in set(sys.modules) - before if "." in name))
 SMALL = {"accounts.adapter", "accounts.sessions"}  # of the library that signs people in, when it first does
 
 
-def test_every_view_and_tag_is_loaded_before_the_first_request() -> None:
+def run(code: str) -> str:
+    """The last line of what a process of its own prints."""
     done = subprocess.run(  # noqa: S603  our own Python
-        [sys.executable, "-W", "ignore", "-c", LATER], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )
-    loaded = done.stdout.splitlines()[-1].split()
-    assert {name for name in loaded if name.split(".")[0] in HOUSE} <= SMALL
+    return done.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("module", "act"),
+    [
+        ("bnpl.rsgi", ""),
+        ("bnpl.celery", "from celery.signals import worker_init; worker_init.send(sender=None)"),
+    ],
+)
+def test_what_is_loaded_is_not_looked_through_for_garbage(module: str, act: str) -> None:
+    kept, _, thresholds = run(KEPT.format(module=module, act=act)).partition(" ")
+    assert int(kept) > 10_000
+    assert thresholds == str(loaded.THRESHOLDS)
+
+
+def test_every_view_and_tag_is_loaded_before_the_first_request() -> None:
+    later = run(LATER).split()
+    assert {name for name in later if name.split(".")[0] in HOUSE} <= SMALL
