@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from django.db.models import F, Max, QuerySet
 
 from billing.models import Invoice, InvoiceLine
-from kernel.sweeps import Sweep, each
+from kernel.sweeps import Sweep, each, in_turn
 from kernel.writes import insert_all
 from merchants.models import Merchant
 from merchants.rules.cutoff import next_month
@@ -54,7 +54,7 @@ def invoice_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     Raises:
         Exception: the last of those that could not be invoiced; they are still due.
     """
-    due = _due(Merchant.objects.filter(realm_id=realm_id), at).order_by("invoices_at", "id")
+    due = _due(Merchant.objects.filter(realm_id=realm_id), at).order_by(in_turn(at))
     found = list(due.values_list("id", flat=True)[:limit])
     return each(found, partial(_invoice_all, at=at), told="merchant_not_invoiced")
 

@@ -18,7 +18,7 @@ from billing.models import Settlement, SettlementLine
 from billing.services.unsettled import FIRST_MOMENT, HELD, RELEASED, ask_of, first_moment
 from kernel.actor import Actor
 from kernel.money import Money
-from kernel.sweeps import Sweep, each
+from kernel.sweeps import Sweep, each, in_turn
 from kernel.writes import insert_all
 from ledger import rules as book
 from ledger import services as ledger
@@ -49,7 +49,7 @@ def settle_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     Raises:
         Exception: the last of those who could not be settled; they are still due.
     """
-    due = Merchant.objects.filter(realm_id=realm_id, settles_at__lte=at).order_by("settles_at", "id")
+    due = Merchant.objects.filter(realm_id=realm_id, settles_at__lte=at).order_by(in_turn(at))
     found = list(due.values_list("id", flat=True)[:limit])
     return each(found, partial(_settle_all, at=at), told="merchant_not_settled")
 
