@@ -7,6 +7,7 @@ import http.client
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from itertools import count
 from uuid import uuid4
 
@@ -30,6 +31,7 @@ from tests.simulation.uses import Use, make_uses
 #: Lives a round; obligations that are swept while others create; and after how many a worker is weighed.
 LIVES, BESIDE, WEIGHED = sized(1_000, 80), sized(8_000, 2_500), sized(100_000, 2_000)
 PATIENCE = 1_800.0
+GETTING_READY = timedelta(seconds=sized(60, 15))
 _numbers = count(50_000_000)
 
 
@@ -47,14 +49,14 @@ def home(crowd: Crowd) -> Iterator[House]:
         yield built
 
 
-def owe(crowd: Crowd, many: int) -> None:
-    """So many obligations are due now, a few of each person."""
+def owe(crowd: Crowd, many: int, *, after: timedelta = timedelta(0)) -> None:
+    """So many obligations are due now, or so long after; a few of each person."""
     at = live_now().replace(microsecond=0)
     for first in range(0, many, crowd.people):
         people = map(number_of, range(min(crowd.people, many - first)))
         make_uses(
             crowd.pattern,
-            [Use(next(_numbers), one, one, at, total_minor=500, completed_at=at, due_at=at) for one in people],
+            [Use(next(_numbers), one, one, at, total_minor=500, completed_at=at, due_at=at + after) for one in people],
         )
     with servers.superuser() as superuser, superuser.cursor() as cursor:
         cursor.execute("ANALYZE")
@@ -119,8 +121,8 @@ def test_creating_beside_a_sweep(book: Book, home: House, crowd: Crowd) -> None:
         return work
 
     def beside() -> Work:
-        owe(crowd, BESIDE)
-        home.until(lambda: owed() < BESIDE, "Nobody sweeps.", 30)
+        owe(crowd, BESIDE, after=GETTING_READY)  # or they are swept while the tables are looked through
+        home.until(lambda: owed() > 0, "Nothing falls due.", 2 * GETTING_READY.total_seconds())
         before = owed()
         work, waits_of = shots_of(creates)
         waits["beside"].append(waits_of)
