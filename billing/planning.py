@@ -1,5 +1,6 @@
 """The plan of attempts: when, from what and why, computed from a published policy. Pure."""
 
+from calendar import monthrange
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
@@ -255,7 +256,7 @@ def _days(policy: Policy, now: Situation) -> Iterator[Planned]:
 def _aligned(policy: Policy, day: date) -> date:
     """The day itself, a payday close after it, or the next working day."""
     for ahead in range(policy.payday_reach + 1):
-        if (day + timedelta(days=ahead)).day in policy.paydays:
+        if _is_payday(policy, day + timedelta(days=ahead)):
             day += timedelta(days=ahead)
             break
     if policy.business_days_of:
@@ -263,6 +264,12 @@ def _aligned(policy: Policy, day: date) -> date:
         while not calendar.is_working_day(day):
             day += timedelta(days=1)
     return day
+
+
+def _is_payday(policy: Policy, day: date) -> bool:
+    """Whether wages come on this day; those of the 31st come on the last day of a shorter month."""
+    last = monthrange(day.year, day.month)[1]
+    return any(min(payday, last) == day.day for payday in policy.paydays)
 
 
 @lru_cache(maxsize=64)  # drawing one up takes milliseconds, and a plan asks for one a day

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 from msgspec import convert
 
-from billing import purse
+from billing import purse, rules
 from billing.models import (
     Deduction,
     DeductionLine,
@@ -26,6 +26,8 @@ from kernel.prepared import Reading
 from kernel.versions import marked
 from orders.models import Obligation, Order, Pause
 from orders.queries import Sheet
+
+_A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +183,13 @@ def deductions_of_order(order_id: UUID) -> QuerySet[Deduction]:
     return Deduction.objects.filter(lines__order_id=order_id).select_related("instrument").order_by("id")
 
 
-def collects_of(order_id: UUID, *, at: datetime) -> int:
-    """How often in the last day somebody asked to collect this order now."""
+def collects_again(order_id: UUID, *, at: datetime) -> datetime | None:
+    """From when on somebody may ask again to collect this order now; None at once."""
     asked = Deduction.objects.filter(
-        lines__order_id=order_id, purpose=Deduction.Purpose.COLLECT, prepared_at__gt=at - timedelta(days=1)
+        lines__order_id=order_id, purpose=Deduction.Purpose.COLLECT, prepared_at__gt=at - _A_DAY
     )
-    return asked.distinct().count()
+    last = sorted({row.id: row.prepared_at for row in asked}.values())[-rules.COLLECTS_A_DAY :]
+    return last[0] + _A_DAY if len(last) == rules.COLLECTS_A_DAY else None
 
 
 def attempts_at(order_id: UUID) -> QuerySet[DeductionLine]:

@@ -5,6 +5,7 @@ made from the agreement's id and a key of this instance, so there is none to sto
 """
 
 import base64
+import re
 from datetime import datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -12,6 +13,8 @@ from credit.models import Agreement
 from kernel import sealed
 from merchants.rules.webhooks import signature
 
+#: What no address has in it: spaces, line breaks and what cannot be seen.
+_UNSPEAKABLE = re.compile(r"[\s\x00-\x1f\x7f\\]")
 PURPOSE = "credit.agreement.return"
 
 
@@ -22,12 +25,18 @@ def secret_of(agreement: Agreement) -> str:
 
 def host_of(agreement: Agreement) -> str:
     """Where the way back leads to; empty unless the merchant named a plain web address."""
+    return host_in(agreement.return_url)
+
+
+def host_in(address: str) -> str:
+    """The host of a plain web address; empty for anything else, such as one with a name and password in it."""
     try:
-        parts = urlsplit(agreement.return_url)
-        host = parts.hostname
+        parts = urlsplit(address)
+        host, _port = parts.hostname, parts.port
     except ValueError:
         return ""
-    return host if parts.scheme in {"http", "https"} and host and "@" not in parts.netloc else ""
+    plain = parts.scheme in {"http", "https"} and "@" not in parts.netloc and _UNSPEAKABLE.search(address) is None
+    return host if plain and host else ""
 
 
 def way_back(agreement: Agreement, *, at: datetime) -> str:

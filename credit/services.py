@@ -21,7 +21,7 @@ from kernel.refusal import NotFound
 from kernel.writes import insert_all
 from merchants import queries as merchant_queries
 from merchants import services as merchants
-from merchants.models import Service
+from merchants.models import Merchant, Service
 from merchants.refusals import MerchantNotActive
 
 _JOIN = Question(
@@ -38,6 +38,18 @@ class Signing:
     decision: Decision
 
 
+def must_take_new(merchant: Merchant, service: Service) -> None:
+    """Nothing new begins with a merchant who is not let in, nor under a service that is paused.
+
+    Raises:
+        MerchantNotActive, ServicePaused: it is so.
+    """
+    if not merchant.takes_orders:
+        raise MerchantNotActive
+    if service.state != Service.State.ACTIVE:
+        raise ServicePaused
+
+
 @transaction.atomic
 def request_agreement(
     merchant_id: UUID, service_id: UUID, person_ref: str, *, return_url: str = "", by: Actor, at: datetime
@@ -50,10 +62,7 @@ def request_agreement(
         MerchantNotActive: nothing new begins with this merchant.
     """
     service = merchant_queries.service_of(merchant_id, service_id)
-    if not service.merchant.takes_orders:
-        raise MerchantNotActive
-    if service.state != Service.State.ACTIVE:
-        raise ServicePaused
+    must_take_new(service.merchant, service)
     agreement = Agreement(
         realm_id=service.merchant.realm_id,
         merchant_id=merchant_id,
@@ -92,6 +101,7 @@ def sign_agreement(agreement_id: UUID, person_id: UUID, *, by: Actor, at: dateti
         NotFound: no such agreement or person in its realm.
         AgreementState: it was signed by somebody else, or has ended.
         AlreadyOpened: the person opened this service under another agreement.
+        MerchantNotActive, ServicePaused: nobody new is taken at the moment.
     """
     person = Person.objects.filter(pk=person_id).first()
     if person is None:
@@ -107,6 +117,7 @@ def sign_agreement(agreement_id: UUID, person_id: UUID, *, by: Actor, at: dateti
         return Signing(agreement, agreement.decisions.filter(occasion="opening", approved=True).earliest("id"))
     if agreement.state != Agreement.State.PENDING:
         raise AgreementState
+    must_take_new(agreement.merchant, agreement.service)
     opened = Agreement.objects.filter(service_id=agreement.service_id, person_id=person_id)
     if opened.filter(state__in=[Agreement.State.ACTIVE, Agreement.State.CLOSING]).exists():
         raise AlreadyOpened

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
+from django.utils import translation
 from drf_spectacular.extensions import OpenApiSerializerExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
@@ -113,29 +114,38 @@ def operation(
     `examples` are requests; `also` are further statuses with the same answer; `writes` takes an Idempotency-Key;
     `files` are kinds of files that the same is to be had as.
     """
-    refusals: list[type[Refusal]] = [*_ALWAYS, NotFound, *refuses]
-    if takes is not None or query is not None or writes:
-        refusals += _WITH_BODY
-    if writes:
-        refusals += (KeyReused, StillRunning)
+    refusals: list[type[Refusal]] = [*_ALWAYS, NotFound, Invalid, *refuses]
+    refusals += _WITH_BODY if takes is not None or writes else ()
+    refusals += (KeyReused, StillRunning) if writes else ()
     answers: dict[Any, Any] = {code: OpenApiResponse(gives, description="") for code in (status, *also)}
-    for kind in files:
-        answers[status, kind] = OpenApiResponse(OpenApiTypes.STR, description="")
-    for code in sorted({refusal.status for refusal in refusals}):
-        same = {refusal.code: refusal for refusal in refusals if refusal.status == code}
-        words = "\n".join(f"- `{key}`: {refusal.title}" for key, refusal in sorted(same.items()))
-        answers[code, CONTENT_TYPE] = OpenApiResponse(
-            Problem, description=words, examples=[_example_of(refusal) for refusal in same.values()]
-        )
-    parameters = [*([_IDEMPOTENCY] if writes else []), *(_parameters(query) if query else [])]
-    return extend_schema(
+    answers |= {(status, kind): OpenApiResponse(OpenApiTypes.STR, description="") for kind in files}
+    answers |= _refused(refusals)
+    described = extend_schema(
         operation_id=name,
         summary=summary,
         request={"application/json": takes} if takes else None,
         responses=answers,
-        parameters=parameters,
+        parameters=[*([_IDEMPOTENCY] if writes else []), *(_parameters(query) if query else [])],
         examples=[OpenApiExample(title, value, request_only=True) for title, value in examples],
     )
+
+    def describe(method: _F) -> _F:
+        method.query = query  # type: ignore[attr-defined]  # read by whoever admits a request: others take no query
+        return described(method)
+
+    return describe
+
+
+def _refused(refusals: Sequence[type[Refusal]]) -> dict[Any, Any]:
+    """Each status that these refusals have: which they are, in the words of the answers, whoever reads."""
+    found = {}
+    with translation.override("en"):
+        for code in sorted({refusal.status for refusal in refusals}):
+            same = {refusal.code: refusal for refusal in refusals if refusal.status == code}
+            words = "\n".join(f"- `{key}`: {refusal.title}" for key, refusal in sorted(same.items()))
+            examples = [_example_of(refusal) for refusal in same.values()]
+            found[code, CONTENT_TYPE] = OpenApiResponse(Problem, description=words, examples=examples)
+    return found
 
 
 def _example_of(refusal: type[Refusal]) -> OpenApiExample:

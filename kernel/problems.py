@@ -40,6 +40,7 @@ class Internal(Refusal):
     """A fault of ours. The request id finds it in the log."""
 
     code, status, title = "internal_error", 500, "Something went wrong on our side; nothing was changed."
+    passing = True  # under the same key it is safe to ask again
 
 
 def handle(exc: Exception, context: dict[str, Any]) -> HttpResponse:

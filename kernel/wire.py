@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NoReturn, Self
 
 import msgspec
@@ -18,7 +18,7 @@ YEARS = range(1900, 3000)
 #: Possessive, and happy without its end: an unfinished string is read once, not once from each quote in it.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _NESTING = re.compile(rb"[\[{]|[\]}]")
-_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_NAMED = re.compile(r"Object (?:contains unknown|missing required) field `(.*)`", re.DOTALL)
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$?(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
@@ -50,10 +50,14 @@ class Wire(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             _check_text(values[0])
             given[name] = values[0]
         try:
-            return cls.of(given, strict=False)
+            made = cls.of(given, strict=False)
         except Invalid as wrong:
             errors = [FieldError(f"?{error.pointer.removeprefix('/')}", error.detail) for error in wrong.errors]
             raise Invalid(errors=errors) from None
+        for name, text in given.items():
+            if _misread(text, getattr(made, name)):
+                raise Invalid(errors=[FieldError(f"?{name}", "not a value of this kind")])
+        return made
 
     @classmethod
     def of(cls, data: Mapping[str, Any], *, strict: bool = True) -> Self:
@@ -63,9 +67,21 @@ class Wire(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             raise Invalid(errors=[_field_error(str(exc))]) from None
         for name in cls.__struct_fields__:
             value = getattr(made, name)
-            if isinstance(value, datetime) and value.year not in YEARS:
-                raise Invalid(errors=[FieldError(f"/{name}", "not a time of these centuries")])
+            if isinstance(value, datetime):
+                if value.year not in YEARS:
+                    raise Invalid(errors=[FieldError(f"/{name}", "not a time of these centuries")])
+                setattr(made, name, value.astimezone(UTC))
         return made
+
+
+def _misread(text: str, value: object) -> bool:
+    """Whether msgspec, which reads a query leniently, took the text for more than it says.
+
+    For it `null` is nothing, 1e1 is ten, and 1764000000 is a time.
+    """
+    if isinstance(value, datetime):
+        return ":" not in text
+    return value is None or (isinstance(value, int) and not text.removeprefix("-").isdecimal())
 
 
 def read_object(request: Request) -> dict[str, Any]:
@@ -152,6 +168,6 @@ def _check_text(text: str) -> None:
 def _field_error(message: str) -> FieldError:
     found = _WHERE.match(message)
     what, path = (found["what"], found["path"] or "") if found else (message, "")
-    unknown = _UNKNOWN.fullmatch(what)
-    path = f"{path}.{unknown[1]}" if unknown else path
-    return FieldError(re.sub(r"\[(\d+)\]|\[\.\.\.\]|\.", lambda m: f"/{m[1] or ''}", path), what)
+    named = _NAMED.fullmatch(what)
+    path = f"{path}.{named[1]}" if named else path
+    return FieldError(re.sub(r"\[(\d+)\]|(\[\.\.\.\])|\.", lambda m: "" if m[2] else f"/{m[1] or ''}", path), what)

@@ -14,14 +14,15 @@ from rest_framework.views import APIView
 from kernel import clock, idempotency, ids, rates, wire
 from kernel.actor import Actor
 from kernel.problems import MethodNotAllowed, Unauthenticated, UnknownVersion, problem
-from kernel.refusal import NotFound, Refusal
+from kernel.refusal import FieldError, Invalid, NotFound, Refusal
 from kernel.wire import Wire
 from merchants import queries
 from merchants.rules import Scope
 from merchants.services.tenant import note_use
 
 VERSION = "2026-11-21"
-_BEARER = re.compile(r"Bearer (sk_(?:test|live)_[A-Za-z0-9_-]{43})")
+#: The word is written in any case; the key is not.
+_BEARER = re.compile(r"(?i:Bearer) (sk_(?:test|live)_[A-Za-z0-9_-]{43})")
 
 
 class NotAllowed(Refusal):
@@ -57,6 +58,7 @@ class MerchantView(APIView):
         method = (request.method or "").lower()
         try:
             handler = self._admitted(method)
+            _takes_no_other_query(request, handler)
             with structlog.contextvars.bound_contextvars(merchant=self.caller.merchant.public_id):
                 response = self._answered(method, lambda: handler(asked, *args, **kwargs))
         except Exception as exc:  # noqa: BLE001  every way to fail becomes a problem
@@ -126,6 +128,16 @@ class MerchantView(APIView):
         asked = idempotency.Request(self.merchant_id, key, self.request.path, wire.read_bytes(self.request))
         once = idempotency.once_outside if self.calls_outside else idempotency.once
         return once(asked, act, self.refused)
+
+
+def _takes_no_other_query(request: HttpRequest, handler: Callable[..., HttpResponse]) -> None:
+    """What has no query is asked with none: a misspelt name that was ignored would be taken for one that counted.
+
+    Raises:
+        Invalid: it was asked with one.
+    """
+    if request.GET and getattr(handler, "query", None) is None:
+        raise Invalid(errors=[FieldError(f"?{name}", "not a name of this query") for name in request.GET])
 
 
 def answer(data: Wire, *, status: int = 200) -> HttpResponse:

@@ -75,9 +75,12 @@ def checks_of(merchant_id: UUID) -> dict[str, bool]:
     return dict(rows.values_list("name", "passed"))
 
 
-def events_about(merchant_id: UUID, subject_id: UUID) -> QuerySet[Event]:
-    """Everything the merchant was told about one subject, in order."""
-    return Event.objects.filter(merchant_id=merchant_id, subject_id=subject_id).order_by("sequence")
+def events_about(merchant_id: UUID, subject_id: UUID, *, beyond: UUID | None = None) -> QuerySet[Event]:
+    """Everything the merchant was told about one subject, in order; or what comes `beyond` one of these events."""
+    rows = Event.objects.filter(merchant_id=merchant_id, subject_id=subject_id).order_by("sequence")
+    if beyond is None:
+        return rows
+    return rows.filter(sequence__gt=rows.order_by().filter(pk=beyond).values("sequence"))
 
 
 def events_of(

@@ -38,6 +38,7 @@ SCORE_MOVES: dict[str, Words] = {
     "kept": _("A promise was kept"),
     "breached": _("An order became overdue"),
     "cleared": _("What was overdue is paid"),
+    "uncleared": _("A bank took back what had been paid"),
     "corrected": _("Corrected after an objection"),
 }
 #: Why a copy of a notice did not go out.

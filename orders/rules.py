@@ -1,8 +1,9 @@
 """What an order comes to and when it is owed. Pure arithmetic on plain values."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from credit.rules import in_currency
@@ -13,8 +14,8 @@ from ledger.rules import DISPUTED, FEES, LATE_FEES, LOSSES, RECOVERIES, Account,
 CONFIRMATION = timedelta(days=30)
 #: A due time is at most this far after completion.
 DUE_LATEST = timedelta(days=90)
-
-
+#: Payment items or discounts as the merchant words them: `name` and `amount`.
+Lines: TypeAlias = Sequence[Mapping[str, Any]]
 #: A problem with an order is reported at most this long after its end, and so often.
 REPORT_WITHIN = timedelta(days=90)
 REPORTS_MAX = 3
@@ -27,14 +28,6 @@ EASE_HOUR = 12
 STAFF_PARTS_MAX, STAFF_DAYS_MAX = 24, 365
 #: Ageing buckets: from this many days after the due day on.
 BUCKETS = ((91, "90+"), (61, "61-90"), (31, "31-60"), (1, "1-30"))
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A payment item or a discount, as the merchant words it."""
-
-    name: str
-    amount: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +49,28 @@ class AboveCeilingError(TotalError):
     """More than was agreed."""
 
 
-def total_of(
-    total: int | None, items: Sequence[Line], discounts: Sequence[Line], *, ceiling: int, default: int | None
-) -> int:
+def summed(items: Lines, discounts: Lines) -> int:
+    """Σ items − Σ discounts (minor units)."""
+    whole: int = sum(line["amount"] for line in items) - sum(line["amount"] for line in discounts)
+    return whole
+
+
+def total_of(total: int | None, items: Lines, discounts: Lines, *, ceiling: int, default: int | None) -> int:
     """What the order comes to (minor units): Σ items − Σ discounts, or the total given, or the amount ordered.
 
     Raises:
-        TotalError: nothing says it, the two ways disagree, or it is below zero or above the ceiling.
+        TotalError: nothing says it, the two ways disagree, something is taken off no items, or it is below zero or
+            above the ceiling.
     """
-    summed = sum(line.amount for line in items) - sum(line.amount for line in discounts) if items else None
+    if discounts and not items:
+        raise TotalError("Say the items that the discounts are taken off.")
+    made = summed(items, discounts) if items else None
     if total is None:
-        total = summed if summed is not None else default
+        total = default if made is None else made
     if total is None:
         raise TotalError("Say the total, or the items it is made of.")
-    if summed is not None and summed != total:
-        raise TotalError(f"The items less the discounts come to {summed}, not {total}.")
+    if made is not None and made != total:
+        raise TotalError(f"The items less the discounts come to {made}, not {total}.")
     if total < 0:
         raise TotalError("The discounts are more than the items.")
     if total > ceiling:

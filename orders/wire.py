@@ -34,10 +34,11 @@ class Discount(Wire):
 
 
 class ObligationOut(Wire):
-    """A part of the total with its due time."""
+    """What is owed at one time: a part of the total, or the late fee beside it."""
 
     id: str
     sequence: int
+    kind: Literal["principal", "late_fee"]
     amount: int
     paid: int
     due_at: datetime
@@ -158,6 +159,7 @@ def _obligation_out(row: Obligation) -> ObligationOut:
     return ObligationOut(
         id=row.public_id,
         sequence=row.sequence,
+        kind="late_fee" if row.kind == Obligation.Kind.LATE_FEE else "principal",
         amount=row.amount_minor,
         paid=row.paid_minor,
         due_at=row.due_at,

@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from msgspec import Meta
 from rest_framework.request import Request
 
+from accounts.refusals import InvalidName
 from billing.api.spans import Span, span_of
 from billing.channels.bank import Behaviour
 from billing.refusals import AmountInvalid, NoInstrument, NothingToTakeBack
@@ -118,7 +119,10 @@ class People(MerchantView):
     def post(self, request: Request) -> HttpResponse:
         asked, now = NewPerson.parse(request), self.now()
         realm_id, script = self.caller.merchant.realm_id, _script(asked, now)
-        person = instruments.script_person(asked.name, script, realm_id=realm_id, by=self.actor, at=now)
+        try:
+            person = instruments.script_person(asked.name, script, realm_id=realm_id, by=self.actor, at=now)
+        except InvalidName:
+            raise Invalid(errors=[FieldError("/name", "1 to 40 characters, and no line breaks")]) from None
         return answer(_out(Scripted(person, script, usable=True)), status=201)
 
 

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing import queries, rules
+from billing import queries
 from billing.models import Deduction
 from billing.refusals import NoInstrument, OrderPaused, TooOften
 from billing.services import pay
@@ -104,7 +104,7 @@ def _before_collect(order: Order, at: datetime) -> Words:
         raise OrderPaused
     if sheet.in_flight:
         raise DeductionInFlight
-    if queries.collects_of(order.id, at=at) >= rules.COLLECTS_A_DAY:
+    if queries.collects_again(order.id, at=at):
         raise TooOften
     usable = queries.instruments_of([order.person_id]).get(order.person_id, [])
     if not usable:

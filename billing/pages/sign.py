@@ -19,13 +19,14 @@ from billing.services import instruments
 from credit import queries as standings
 from credit import returns
 from credit.models import Agreement
-from credit.refusals import AgreementState, AlreadyOpened
+from credit.refusals import AgreementState, AlreadyOpened, ServicePaused
 from kernel import ids
 from kernel.clock import live_now
 from kernel.money import Money
 from kernel.refusal import NotFound, Refusal
 from merchants.models import Service
 from merchants.queries import late_bounds
+from merchants.refusals import MerchantNotActive
 from merchants.rules import LateTerms
 
 GONE = 410
@@ -174,6 +175,8 @@ def _signed(visitor: Visitor, agreement: Agreement) -> HttpResponse:
         instruments.sign_paying_from(agreement.id, visitor.person, chosen, by=visitor.actor, at=visitor.at)
     except (AgreementState, AlreadyOpened):
         return redirect("sign", agreement.public_id)  # which says what became of it meanwhile
+    except (ServicePaused, MerchantNotActive) as refusal:
+        return _terms(visitor, agreement, refusal=refusal, status=refusal.status)
     except ChooseInstrument as refusal:
         if _opened(visitor, agreement):  # the first click of two has opened the wallet, which is one more to choose
             return redirect("sign_result" if agreement.person_id else "sign", agreement.public_id)

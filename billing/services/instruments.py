@@ -53,8 +53,12 @@ class Script:
 def add_instrument(person: Person, channel: str, token: str, label: str, *, name: str = "", at: datetime) -> Instrument:
     """One more place to take money from, tried after those already there; an unplanned debt is planned for it.
 
-    A wallet is empty when it is opened, and what comes into it its person pays with by themselves.
+    A wallet is empty when it is opened, and what comes into it its person pays with by themselves. Whoever names the
+    same place again, because the answer was lost, has named it once.
     """
+    known = person.instruments.exclude(state=Instrument.State.REMOVED).filter(channel=channel, token=token).first()
+    if known is not None:
+        return known
     last = person.instruments.aggregate(last=Max("priority"))["last"] or 0
     instrument = Instrument.objects.create(
         realm_id=person.realm_id,

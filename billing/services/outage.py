@@ -11,7 +11,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import Case, Exists, OuterRef, Subquery, TextField, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Subquery, TextField, When
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 from django.utils.text import format_lazy
@@ -142,12 +142,16 @@ def _stays(out: Collection[str]) -> Exists:
 
     It says what _collected_from does, of rows that then need not be looked at each.
     """
+    owes, unlimited = OuterRef("owes"), Q(most_minor=None, daily_minor=None)
+    fits = Q(Q(most_minor=None) | Q(most_minor__gte=owes), Q(daily_minor=None) | Q(daily_minor__gte=owes))
     usable = Instrument.objects.filter(person=OuterRef("person"), state=Instrument.State.ACTIVE)
+    usable = usable.filter(unlimited | Q(fits, limits_currency=OuterRef("currency")))
     turn = Case(When(key=OuterRef("named"), then=0), default=1)
     usable = usable.annotate(key=Cast("id", TextField()), turn=turn).order_by("turn", "priority", "id")
     owed = Obligation.objects.filter(order=OuterRef("order"), state__in=Obligation.OWED)
-    planned = owed.annotate(named=KT("plan__0__source"), source=Subquery(usable.values("channel")[:1]))
-    return Exists(planned.filter(source__in=out))
+    amounts = owed.annotate(owes=F("amount_minor") - F("paid_minor"))
+    planned = amounts.annotate(named=KT("plan__0__source"), source=Subquery(usable.values("channel")[:1]))
+    return Exists(planned.filter(source__in=list(out)))
 
 
 def _hold(order: Order, *, at: datetime) -> None:
@@ -161,7 +165,8 @@ def _collected_from(channels: Collection[str], rows: Sequence[Obligation]) -> se
     usable = queries.instruments_of(row.person_id for row in rows)
     found = set()
     for row in rows:
-        source = purse.source_of(row.plan[0] if row.plan else {}, usable.get(row.person_id, []))
+        fits = purse.fitting(usable.get(row.person_id, []), row.owed)
+        source = purse.source_of(row.plan[0] if row.plan else {}, fits)
         if source is not None and source.channel in channels:
             found.add(row.order_id)
     return found

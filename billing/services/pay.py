@@ -2,11 +2,12 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from math import ceil
 from uuid import UUID
 
 from django.db import transaction
 
-from billing import queries, rules
+from billing import queries
 from billing.models import Deduction
 from billing.refusals import AmountChanged, OrderPaused, TooOften
 from billing.services import deduct
@@ -72,8 +73,8 @@ def collect_now(order_id: UUID, *, note: str = "", by: Actor, at: datetime) -> l
         order = Order.objects.locked(order_id)
         if order.pauses.filter(ended_at__isnull=True).exists():
             raise OrderPaused
-        if queries.collects_of(order_id, at=at) >= rules.COLLECTS_A_DAY:
-            raise TooOften(retry_after=3600)
+        if again := queries.collects_again(order_id, at=at):
+            raise TooOften(retry_after=ceil((again - at).total_seconds()))
         order.record("collect_asked", by=by, at=at, note=note)
         made = deduct.prepare_for_order(
             order_id, purpose=Deduction.Purpose.COLLECT, amount_minor=None, instrument_id=None, by=by, at=at

@@ -15,6 +15,7 @@ from billing.models import Deduction, DeductionLine, Instrument
 from billing.planning import Kind, Limits, Policy, Situation, Source, Tried
 from kernel.money import Money
 from kernel.refusal import Refusal
+from orders import rules as reckoning
 from orders import services as orders
 from orders.models import Obligation, Plan
 
@@ -166,7 +167,7 @@ def after_failure(lines: Sequence[DeductionLine], *, at: datetime) -> dict[UUID,
         kind, zone = Kind(deduction.failure_class), ZoneInfo(obligation.person.zone)
         outcomes, today = past[line.obligation_id], at.astimezone(zone).date()
         situation = Situation(
-            due_at=obligation.due_at,
+            due_at=_due_by_its_clock(line, at=at),
             at=at,
             zone=zone.key,
             sources=sources_of(usable.get(deduction.person_id, [])),
@@ -180,6 +181,17 @@ def after_failure(lines: Sequence[DeductionLine], *, at: datetime) -> dict[UUID,
         made = planning.after_failure(policies[line.order.service.retry_policy], kind, situation)
         plans[line.id] = [attempt.plain() for attempt in made]
     return plans
+
+
+def _due_by_its_clock(line: DeductionLine, *, at: datetime) -> datetime:
+    """When it was due, later by as long as its clock stood still since: retries are so many days after that."""
+    row, stood = line.obligation, timedelta(0)
+    if row.overdue_from is not None:
+        stood = row.overdue_from - line.order.grace - row.due_at
+    elif row.state == Obligation.State.OVERDUE and row.kind in Obligation.AGEING:
+        passed = reckoning.days_between(row.due_at, at, row.person.zone)
+        stood = timedelta(days=passed - row.overdue_days)
+    return row.due_at + max(stood, timedelta(0))
 
 
 @transaction.atomic
@@ -205,7 +217,10 @@ def move_next(obligation_id: UUID, to: datetime, *, at: datetime) -> None:
     moved = _later(row.plan[0] | {"reason": reason}, row.plan[1:], planning.awake(policy, to, row.person.zone))
     fees = row.order.obligations.filter(kind=Obligation.Kind.LATE_FEE, state__in=Obligation.OWED, in_flight=None)
     along = fees.exclude(pk=row.pk).select_for_update(of=("self",), no_key=True).order_by("pk")
-    orders.replan(dict.fromkeys((row, *along), moved), why=Plan.Why.MOVED, at=at, moved=True)
+    beside = [
+        fee for fee in along if fee.by_hand == row.by_hand and fee.plan and fee.plan[0]["at"] == row.plan[0]["at"]
+    ]
+    orders.replan(dict.fromkeys((row, *beside), moved), why=Plan.Why.MOVED, at=at, moved=True)
 
 
 def plan_from(instrument: Instrument, *, before: Limits | None = None, at: datetime) -> None:
@@ -219,7 +234,7 @@ def plan_from(instrument: Instrument, *, before: Limits | None = None, at: datet
     for row in orders.lock_unplanned_of(instrument.person_id):
         if source.limits.allow(row.owed) and not (before and before.allow(row.owed)):
             when = planning.awake(_policy_of(row, at=at), at, row.person.zone)
-            plans[row] = [planning.Planned(when, source, reason).plain()]
+            plans[row] = row.on_its_clock([planning.Planned(when, source, reason).plain()], at=at)
     if plans:
         orders.replan(plans, why=Plan.Why.OTHER_INSTRUMENT, at=at)
 

@@ -78,8 +78,7 @@ def deny_return(return_id: UUID, because: str, *, by: Actor, at: datetime) -> Re
     row.record("denied", by=by, at=at, reason=because)
     if back:
         orders.owe_advance(row.order_id, back, cause=row.id, by=by, at=at)
-    else:
-        orders.resume_order(row.order_id, Pause.Reason.RETURN, by=by, at=at)
+    orders.resume_order(row.order_id, Pause.Reason.RETURN, by=by, at=at)
     _end(row, "return.denied", at=at)
     tell.return_denied(row, back or row.amount, because, owes=bool(back), at=at)
     return row
@@ -102,6 +101,7 @@ def bear_return(return_id: UUID, because: str, *, by: Actor, at: datetime) -> Re
     row.be_borne(at=at)
     row.record("borne", by=by, at=at, reason=because)
     orders.lose_advance(row.order_id, back, cause=row.id, by=by, at=at)
+    orders.resume_order(row.order_id, Pause.Reason.RETURN, by=by, at=at)
     _end(row, "return.borne", at=at)
     tell.return_borne(row, back, because, at=at)
     return row

@@ -157,7 +157,7 @@ def _amount(order: Order, asked: int | None, terms: Terms, *, at: datetime) -> M
         raise ReturnOpen
     if order.history.filter(kind="paid_elsewhere").exists():
         raise PaidElsewhere
-    if order.obligations.filter(state=Obligation.State.WRITTEN_OFF).exists():
+    if order.obligations.exclude(kind=Obligation.Kind.LATE_FEE).filter(state=Obligation.State.WRITTEN_OFF).exists():
         raise WrittenOff
     left = order.total - order.refunded
     if not left or order.returns.count() >= RETURNS_MAX:

@@ -10,12 +10,13 @@ from accounts.models import Person
 from credit import queries, services
 from credit.api.views import AgreementOut, agreement_out
 from credit.models import Agreement
-from credit.refusals import AgreementState, AlreadyOpened
+from credit.refusals import AgreementState, AlreadyOpened, ServicePaused
 from kernel import ids
 from kernel.contract import Nothing, operation
 from kernel.refusal import NotFound, Refusal
 from kernel.wire import Wire
 from merchants.access import MerchantView, NotAllowed, WrongMode, answer
+from merchants.refusals import MerchantNotActive
 from merchants.rules import Scope
 
 
@@ -42,7 +43,15 @@ class SignInSandbox(MerchantView):
         "Sign an agreement as its person would on their page",
         takes=Signature,
         gives=AgreementOut,
-        refuses=[NotAllowed, WrongMode, AgreementState, AlreadyOpened, AgreementRefused],
+        refuses=[
+            NotAllowed,
+            WrongMode,
+            AgreementState,
+            AlreadyOpened,
+            AgreementRefused,
+            ServicePaused,
+            MerchantNotActive,
+        ],
         writes=True,
         examples=[("Ada signs", {"person": "per_…"})],
     )

@@ -10,9 +10,10 @@ from rest_framework.request import Request
 
 from credit import queries, services
 from credit.models import Agreement
+from credit.queries import Standing
 from credit.refusals import ServicePaused
-from credit.returns import secret_of
-from credit.rules import assess
+from credit.returns import host_in, secret_of
+from credit.rules import Verdict, assess
 from kernel.contract import Nothing, operation
 from kernel.ids import public
 from kernel.money import MOST_MINOR
@@ -20,6 +21,7 @@ from kernel.paging import LIMIT_MAX, page
 from kernel.refusal import FieldError, Invalid, NotFound
 from kernel.wire import Wire
 from merchants.access import MerchantView, NotAllowed, answer
+from merchants.models import Service
 from merchants.refusals import MerchantNotActive
 from merchants.rules import Scope
 
@@ -95,7 +97,7 @@ class Agreements(MerchantView):
         rows = queries.agreements_of(self.merchant_id)
         if asked.state:
             rows = rows.filter(state=asked.state)
-        if asked.person_ref:
+        if asked.person_ref is not None:
             rows = rows.filter(person_ref=asked.person_ref)
         found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit)
         return answer(AgreementList(data=[agreement_out(row) for row in found], next_cursor=cursor))
@@ -117,8 +119,8 @@ class Agreements(MerchantView):
     )
     def post(self, request: Request) -> HttpResponse:
         asked = NewAgreement.parse(request)
-        if asked.return_url and not asked.return_url.startswith(("https://", "http://")):
-            raise Invalid(errors=[FieldError("/return_url", "must be an http or https address")])
+        if asked.return_url and not host_in(asked.return_url):
+            raise Invalid(errors=[FieldError("/return_url", "must be a plain http or https address")])
         agreement = services.request_agreement(
             self.merchant_id,
             self.named("svc", asked.service),
@@ -179,15 +181,28 @@ class Eligibility(MerchantView):
         standing = queries.standing_of(self.named("agr", asked.agreement), at=self.now())
         if standing.agreement.merchant_id != self.merchant_id:
             raise NotFound
-        verdict = assess(standing.facts(asked.amount))
-        active = standing.agreement.state == Agreement.State.ACTIVE
-        fits = asked.amount <= standing.agreement.service.ceiling_minor
-        reason = "agreement_not_active" if not active else verdict.coarse if verdict.reasons else ""
-        if not reason and not fits:
-            reason = "amount_too_high"
+        reason = _stands_in_the_way(standing, asked) or _coarse(assess(standing.facts(asked.amount)))
         return answer(
             EligibilityOut(object="eligibility", agreement=asked.agreement, eligible=not reason, reason=reason or None)
         )
+
+
+def _stands_in_the_way(standing: Standing, asked: EligibilityAsk) -> str:
+    """What an order of this amount would be refused for, whoever the person is; empty if nothing."""
+    service, merchant = standing.agreement.service, standing.agreement.merchant
+    most = min(service.ceiling_minor, merchant.order_most_minor or service.ceiling_minor)
+    hindrances = {
+        "merchant_not_active": not merchant.takes_orders,
+        "agreement_not_active": standing.agreement.state != Agreement.State.ACTIVE,
+        "service_paused": service.state != Service.State.ACTIVE,
+        "currency_mismatch": asked.currency != service.currency,
+        "amount_too_high": asked.amount > most,
+    }
+    return next((reason for reason, holds in hindrances.items() if holds), "")
+
+
+def _coarse(verdict: Verdict) -> str:
+    return verdict.coarse if verdict.reasons else ""
 
 
 def agreement_out(agreement: Agreement) -> AgreementOut:

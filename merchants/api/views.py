@@ -112,7 +112,7 @@ class Services(MerchantView):
         takes=NewService,
         gives=ServiceOut,
         status=201,
-        refuses=[NotAllowed],
+        refuses=[NotAllowed, services.UnknownPolicy],
         writes=True,
         examples=[("Power banks", {"name": "Power bank", "mode": "dynamic", "ceiling": 9900})],
     )

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
-from kernel.refusal import FieldError, Invalid, NotFound, Refusal
+from kernel.refusal import FieldError, Invalid, NotFound, Refusal, Unavailable
 from merchants import courier, queries
 from merchants.models import Merchant, WebhookEndpoint
 from merchants.rules import webhooks as rules
@@ -46,6 +46,9 @@ NOT_FOUND_OUT = {
     "timeout": _("Nothing told us the host name's address in time; try again."),
     "resolver_busy": _("Too many host names are being looked up; try again shortly."),
 }
+
+
+NOT_FOUND_OUT_SECONDS = 5
 
 
 class UnknownEventType(Invalid):
@@ -198,17 +201,21 @@ def check_address(url: str) -> None:
 
     Raises:
         ForbiddenAddress, AddressNotFound: it may not, or cannot, be sent to.
+        Unavailable: nobody told in time where the name leads.
     """
     try:
         courier.look_up(url)
     except courier.NotSentError as why:
+        if str(why) in NOT_FOUND_OUT:
+            raise Unavailable(NOT_FOUND_OUT[str(why)], retry_after=NOT_FOUND_OUT_SECONDS) from None
         kind = ForbiddenAddress if str(why) == "forbidden_address" else AddressNotFound
-        words = NOT_FOUND_OUT.get(str(why), kind.title)
-        raise kind(words, errors=[FieldError("/url", words)]) from None
+        raise kind(errors=[FieldError("/url", kind.title)]) from None
 
 
 def _known(event_types: Sequence[str]) -> list[str]:
-    wanted = list(dict.fromkeys(event_types)) or [ALL]
+    wanted = list(dict.fromkeys(event_types))
+    if not wanted:
+        raise UnknownEventType(errors=[FieldError("/event_types", "name one, or * for all")])
     unknown = [n for n, name in enumerate(wanted) if not is_filter(name)]
     if unknown:
         raise UnknownEventType(errors=[FieldError(f"/event_types/{n}", UnknownEventType.title) for n in unknown])

@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, to_builtins
+from msgspec import Meta, structs, to_builtins
 
 from kernel.money import MOST_MINOR
 from kernel.paging import LIMIT_MAX
 from kernel.wire import Wire
+from merchants.models import Event
+from merchants.wire import MerchantEvent, event_out
 from orders.services import Final, Wish
 from orders.wire import Amount, Discount, Item
 
@@ -90,15 +92,21 @@ class OrderQuery(Wire):
     state: Literal["created", "open", "completed", "overdue", "deducted", "cancelled", "expired"] | None = None
 
 
-class EventOut(Wire):
-    """One thing that happened; `sequence` counts an order's events without gaps."""
+class EventOut(MerchantEvent):
+    """An event of an order, as `/v1/events` has it."""
 
-    id: str
-    object: Literal["event"]
-    type: str
-    sequence: int
     created_at: datetime
-    data: dict[str, Any]
+
+
+def told_out(event: Event) -> EventOut:
+    return EventOut(**structs.asdict(event_out(event)), created_at=event.at)
+
+
+class OrderEventQuery(Wire):
+    """Which page of what happened."""
+
+    limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = LIMIT_MAX
+    cursor: str | None = None
 
 
 class EventList(Wire):

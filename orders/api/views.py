@@ -6,6 +6,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from credit.refusals import ServicePaused
 from kernel.contract import Nothing, operation
 from kernel.paging import cut, page, place_of
 from kernel.refusal import NotFound
@@ -19,11 +20,12 @@ from orders.api.shapes import (
     Cancellation,
     Completion,
     EventList,
-    EventOut,
     Modification,
     NewOrder,
+    OrderEventQuery,
     OrderQuery,
     PaidElsewhere,
+    told_out,
 )
 from orders.models import Order
 from orders.wire import OrderOut, order_out
@@ -97,6 +99,7 @@ class Orders(OrderView):
             refusals.OrderRefused,
             refusals.OrderNumberReused,
             *_STOPPED,
+            ServicePaused,
             refusals.AboveCeiling,
             refusals.WrongAmountField,
             refusals.CurrencyMismatch,
@@ -236,21 +239,14 @@ class MarkPaid(OrderView):
 class OrderEvents(OrderView):
     """/v1/orders/{id}/events"""
 
-    @operation("list_order_events", "What happened to an order", gives=EventList, refuses=[NotAllowed])
-    def get(self, _request: Request, order: str) -> HttpResponse:
-        rows = merchants.events_about(self.merchant_id, self.mine(order))
-        data = [
-            EventOut(
-                id=row.public_id,
-                object="event",
-                type=row.type,
-                sequence=row.sequence,
-                created_at=row.at,
-                data=row.data,
-            )
-            for row in rows
-        ]
-        return answer(EventList(data=data, next_cursor=None))
+    @operation(
+        "list_order_events", "What happened to an order", gives=EventList, query=OrderEventQuery, refuses=[NotAllowed]
+    )
+    def get(self, request: Request, order: str) -> HttpResponse:
+        key, asked = self.mine(order), OrderEventQuery.parse_query(request)
+        rows = merchants.events_about(self.merchant_id, key, beyond=place_of(asked.cursor))
+        found, cursor = cut(list(rows[: asked.limit + 1]), asked.limit)
+        return answer(EventList(data=[told_out(row) for row in found], next_cursor=cursor))
 
 
 class ConfirmInSandbox(OrderView):

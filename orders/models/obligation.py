@@ -1,4 +1,6 @@
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
@@ -232,6 +234,14 @@ class Obligation(Lifecycle):
         ages = self.state == self.State.OVERDUE and self.kind in self.AGEING
         self.day_end_at = day_end_at if ages else None
         self.wait_for_next()
+
+    def on_its_clock(self, plan: Sequence[Mapping[str, Any]], *, at: datetime) -> list[dict[str, Any]]:
+        """A plan made now, with its dates as they are kept: while the clock stands still, as of when it stopped.
+
+        For going on puts off all dates by the whole time that it stood.
+        """
+        stood = at - (self.paused_at or at)
+        return [{**p, "at": (datetime.fromisoformat(p["at"]) - stood).isoformat()} for p in plan]
 
     def wait_for_next(self) -> None:
         """It is collected when its plan says next, if it may be at all."""

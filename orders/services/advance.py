@@ -14,6 +14,7 @@ from ledger.services import Fact
 from orders import rules
 from orders.models import Obligation, Order
 from orders.refusals import DeductionInFlight
+from orders.services.pause import hold_reported
 from orders.services.reopen import broken
 from orders.services.tell import news_of, tell
 
@@ -72,6 +73,7 @@ def owe_advance(order_id: UUID, amount: Money, *, cause: UUID, by: Actor, at: da
     ledger.post([Fact(cause, DENIED, moves, order_id)], realm_id=order.realm_id, at=at)
     if falls:
         tell([news_of(order, "order.overdue")], realm_id=order.realm_id, at=at)
+    hold_reported(order, at=at)
     return obligation
 
 

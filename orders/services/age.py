@@ -258,28 +258,6 @@ def _fee(row: Obligation, amount: Money, *, sequence: int) -> Obligation:
     )
 
 
-def waive_late_fees(order: Order, rows: Sequence[Obligation], *, by: Actor, at: datetime) -> list[Delta]:
-    """The late fees among an order's locked obligations are forgiven; what that changes for the person.
-
-    Of one that was paid in part that part stays: it comes to no more, and is paid.
-    """
-    fees = [row for row in rows if row.kind == Obligation.Kind.LATE_FEE and row.state in Obligation.OWED]
-    owed = [row.owed for row in fees]
-    for row in fees:
-        if row.paid_minor:
-            row.lower(row.paid)
-            row.finish()
-        else:
-            row.waive()
-    lines = record_all(fees, "waived", by=by, at=at)
-    facts = [
-        Fact(line.id, "late_fee_waived", rules.fee_waiver_moves(fee, order.terms), order.id)
-        for line, fee in zip(lines, owed, strict=True)
-    ]
-    ledger.post(facts, realm_id=order.realm_id, at=at)
-    return [change_for(order, outstanding_minor=-fee.minor) for fee in owed]
-
-
 GOING_OVERDUE = Sweep(
     name="overdue",
     act=mark_overdue,

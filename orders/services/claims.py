@@ -97,7 +97,7 @@ def lock_owed(order_id: UUID, *, lost: bool) -> tuple[Order, list[Obligation]]:
     asked = owed if lost else [obligation for obligation in owed if not obligation.by_hand]
     if not asked:
         raise PaidByHand
-    return order, asked
+    return order, sorted(asked, key=lambda row: (row.due_at, row.id))
 
 
 def lock_owed_by(person_id: UUID, order_ids: Collection[UUID] | None = None) -> list[Obligation]:
@@ -114,9 +114,9 @@ def lock_owed_by(person_id: UUID, order_ids: Collection[UUID] | None = None) -> 
 
 def lock_unplanned_of(person_id: UUID) -> list[Obligation]:
     """What a person owes that nothing is planned for and is not left to their own hand, oldest first, locked."""
-    owed = Obligation.objects.filter(person_id=person_id, state__in=Obligation.OWED, plan=[], by_hand=False)
-    owed = owed.filter(in_flight__isnull=True, paused_at__isnull=True)
-    return list(owed.select_for_update(of=("self",), no_key=True).select_related("person").order_by("pk"))
+    owed = Obligation.objects.filter(person_id=person_id, state__in=Obligation.OWED, by_hand=False)
+    rows = owed.select_for_update(of=("self",), no_key=True).select_related("person").order_by("pk")
+    return [row for row in rows if not row.plan]
 
 
 def lock_planned_of(person_id: UUID) -> list[Obligation]:
@@ -168,7 +168,7 @@ def release(releases: Sequence[Release], *, why: str = Plan.Why.FAILED, at: date
         item = by_id[row.id]
         row.in_flight = None
         if item.plan is not None:
-            row.plan = list(item.plan)
+            row.plan = row.on_its_clock(item.plan, at=at)
         row.wait_for_next()
         row.last_failure = dict(item.failure) if item.failure else row.last_failure
     update_all(rows, ["in_flight", "collect_at", "plan", "last_failure"])

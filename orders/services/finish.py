@@ -30,10 +30,10 @@ from orders.refusals import (
     TotalRaised,
     WrittenOff,
 )
-from orders.services.age import waive_late_fees
+from orders.services.forgive import ended, shrink, waive, waive_late_fees
 from orders.services.pause import hold_reported
 from orders.services.promise import change_for, keep_promise, note_less_owed
-from orders.services.tell import news_of, news_of_obligation, tell
+from orders.services.tell import news_of, tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +74,8 @@ def complete_order(order_id: UUID, final: Final, *, by: Actor, at: datetime) -> 
     changes: dict[str, Any] = {"final_hash": final.digest, "ends_at": final.ends_at or order.ends_at or at}
     if final.items is not None:
         changes |= {"items": list(final.items), "discounts": list(final.discounts)}
+    elif order.items and rules.summed(order.items, order.discounts) != total.minor:
+        changes |= {"items": [], "discounts": []}  # they were foreseen, and it came to something else
     if final.end_location:
         changes["end_location"] = final.end_location
     order.complete(total, at=at, **changes)
@@ -120,13 +122,14 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
     delta.overdue_orders, delta.eased_orders = -(before == Order.State.OVERDUE), -(order.eased_at is not None)
     order.cancel(reason, at=at)
     order.record("cancelled", by=by, at=at, reason=reason)
-    _waive(obligations, by=by, at=at)
-    _settle_credit(order, [delta, *waive_late_fees(order, every, by=by, at=at)], by=by, at=at)
+    waived = waive(obligations, by=by, at=at)
+    fees, forgiven = waive_late_fees(order, every, by=by, at=at)
+    _settle_credit(order, [delta, *fees], by=by, at=at)
     if order.total:
         moves = rules.reduction_moves(order.total, Money(0, order.currency), order.terms)
         ledger.post([Fact(order.id, "cancelled", moves, order.id)], realm_id=order.realm_id, at=at)
-    waived = [news_of_obligation(obligation, "obligation.waived") for obligation in obligations]
-    tell([news_of(order, "order.cancelled", reason=reason), *waived], realm_id=order.realm_id, at=at)
+    news = [news_of(order, "order.cancelled", reason=reason), *waived, *forgiven]
+    tell(news, realm_id=order.realm_id, at=at)
     return order
 
 
@@ -154,10 +157,10 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
     before = order.total
     order.lower(Money(total, order.currency))
     line = order.record("modified", by=by, at=at, total=total, reason=reason)
-    _shrink(obligations, before.minor - total, by=by, at=at)
-    deltas = [change_for(order, outstanding_minor=total - before.minor)]
-    deltas += waive_late_fees(order, [] if total else every, by=by, at=at)
-    news = [news_of(order, "order.modified", reason=reason)]
+    lowered = shrink(obligations, before.minor - total, by=by, at=at)
+    fees, forgiven = waive_late_fees(order, [] if total else every, by=by, at=at)
+    deltas = [change_for(order, outstanding_minor=total - before.minor), *fees]
+    news = [news_of(order, "order.modified", reason=reason), *lowered, *forgiven]
     changes, ends = note_less_owed(order, every, by=by, at=at)
     _settle_credit(order, [*deltas, *changes], by=by, at=at)
     moves = rules.reduction_moves(before, order.total, order.terms)
@@ -191,14 +194,17 @@ def mark_paid(order_id: UUID, paid_at: datetime, reference: str, *, by: Actor, a
     for obligation in obligations:
         obligation.finish()
     record_all(obligations, "paid_elsewhere", by=by, at=at)
-    deltas = [change_for(order, outstanding_minor=-owed), *waive_late_fees(order, every, by=by, at=at)]
-    deltas.append(keep_promise(order, at=at))
+    fees, forgiven = waive_late_fees(order, every, by=by, at=at)
+    deltas = [change_for(order, outstanding_minor=-owed), *fees, keep_promise(order, at=at)]
     order.record("paid_elsewhere", by=by, at=at, reference=reference, paid_at=paid_at)
     _settle_credit(order, deltas, by=by, at=at)
     facts = [Fact(order.id, "paid_elsewhere", rules.elsewhere_moves(order.total, order.terms), order.id)]
     ledger.post(facts, realm_id=order.realm_id, at=at)
-    paid = [news_of_obligation(obligation, "obligation.paid") for obligation in obligations]
-    tell([*paid, news_of(order, "order.deducted", paid_elsewhere=True)], realm_id=order.realm_id, at=at)
+    tell(
+        [*ended(obligations), *forgiven, news_of(order, "order.deducted", paid_elsewhere=True)],
+        realm_id=order.realm_id,
+        at=at,
+    )
     return order
 
 
@@ -214,10 +220,9 @@ def _due(order: Order, final: Final, *, at: datetime) -> datetime:
 
 
 def _total(order: Order, final: Final) -> Money:
-    lines = [rules.Line(item["name"], item["amount"]) for item in final.items or ()]
-    discounts = [rules.Line(item["name"], item["amount"]) for item in final.discounts]
+    items, most = final.items or (), order.ceiling_minor
     try:
-        total = rules.total_of(final.total, lines, discounts, ceiling=order.ceiling_minor, default=order.amount_minor)
+        total = rules.total_of(final.total, items, final.discounts, ceiling=most, default=order.amount_minor)
     except rules.AboveCeilingError as exc:
         raise AboveCeiling(str(exc)) from None
     except rules.TotalError as exc:
@@ -268,29 +273,6 @@ def _principal(rows: list[Obligation]) -> list[Obligation]:
 def _still_owed(rows: list[Obligation]) -> list[Obligation]:
     """Of that, what has not ended yet: a part of a plan is waived where the total came down by all of it."""
     return [row for row in _principal(rows) if row.state in Obligation.OWED]
-
-
-def _waive(obligations: list[Obligation], *, by: Actor, at: datetime) -> None:
-    for obligation in obligations:
-        obligation.waive()
-    record_all(obligations, "waived", by=by, at=at)
-
-
-def _shrink(obligations: list[Obligation], less: int, *, by: Actor, at: datetime) -> None:
-    """Take `less` minor units off what is owed, from the last obligation back."""
-    for obligation in sorted(obligations, key=lambda o: -o.sequence):
-        part = min(less, obligation.owed.minor)
-        less -= part
-        if not part:
-            continue
-        if part == obligation.owed.minor and not obligation.paid_minor:
-            obligation.waive()
-            obligation.record("waived", by=by, at=at)
-            continue
-        obligation.lower(Money(obligation.amount_minor - part, obligation.currency))
-        if not obligation.owed:
-            obligation.finish()
-        obligation.record("lowered", by=by, at=at, amount=obligation.amount_minor)
 
 
 def _settle_credit(order: Order, deltas: Sequence[Delta], *, by: Actor, at: datetime) -> None:

@@ -43,7 +43,7 @@ def lock_refundable(order_id: UUID) -> Refundable:
     every = list(order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk"))
     if any(row.in_flight for row in every):
         raise DeductionInFlight(retry_after=5)
-    if any(row.state == Obligation.State.WRITTEN_OFF for row in every):
+    if any(row.state == Obligation.State.WRITTEN_OFF and row.kind != Obligation.Kind.LATE_FEE for row in every):
         raise WrittenOff
     bought = [row for row in every if row.kind == Obligation.Kind.PRINCIPAL]
     owed, paid = sum(row.owed.minor for row in bought), sum(row.paid_minor for row in bought)

@@ -18,6 +18,7 @@ from ledger.services import Fact
 from orders import rules
 from orders.models import Obligation, Order
 from orders.refusals import DeductionInFlight
+from orders.services.pause import hold_reported
 from orders.services.promise import change_for
 from orders.services.tell import news_of, tell
 
@@ -75,6 +76,8 @@ def owe_again(gone: Sequence[TakenBack], *, by: Actor, at: datetime) -> None:
     realm_id = next(iter(orders.values())).realm_id
     ledger.post(facts, realm_id=realm_id, at=at)
     tell([news_of(order, "order.overdue") for order in fallen], realm_id=realm_id, at=at)
+    for order in orders.values():
+        hold_reported(order, at=at)
 
 
 @joined()
@@ -174,7 +177,7 @@ def broken(order: Order) -> Delta:
         kept_orders=-1 if again and first else 0,
         breached_orders=1 if first else 0,
         eased_orders=1 if again and order.eased_at else 0,
-        score_step="breached" if first else "",
+        score_step="breached" if first else "uncleared" if again else "",
         order_id=order.id,
     )
 

@@ -104,7 +104,7 @@ def open_order(merchant_id: UUID, wish: Wish, *, by: Actor, at: datetime) -> Ope
         NotFound: no such agreement of this merchant.
         OrderNumberReused: the number names an order with other parameters.
         MerchantNotActive: they are suspended, or not let in yet.
-        AgreementNotActive, AboveCeiling, WrongAmountField, CurrencyMismatch, TotalInvalid, TimesInvalid.
+        AgreementNotActive, ServicePaused, AboveCeiling, WrongAmountField, CurrencyMismatch, TotalInvalid, TimesInvalid.
     """
     _queue_for_number(merchant_id, wish.out_order_no)
     found = _BEFORE.rows(wish.agreement_id, merchant_id, wish.out_order_no, at)
@@ -114,10 +114,9 @@ def open_order(merchant_id: UUID, wish: Wish, *, by: Actor, at: datetime) -> Ope
     agreement = standing.agreement
     if agreement.merchant_id != merchant_id:
         raise NotFound
-    if not agreement.merchant.takes_orders:
-        raise MerchantNotActive
-    if agreement.state != Agreement.State.ACTIVE or agreement.service.state != Service.State.ACTIVE:
+    if agreement.state != Agreement.State.ACTIVE:
         raise AgreementNotActive
+    credit.must_take_new(agreement.merchant, agreement.service)
     order = _order_of(agreement, wish, found[0].late["terms"], at=at)
     decision = _decided(standing, order, at=at)
     if not decision.approved:
@@ -269,11 +268,9 @@ def _amounts(service: Service, wish: Wish, most: int | None) -> tuple[int | None
         ceiling = highest
     if ceiling > highest:
         raise AboveCeiling(f"The service's ceiling is {highest}.")
-    if fixed and wish.items:
-        lines = [rules.Line(i["name"], i["amount"]) for i in wish.items]
-        less = [rules.Line(i["name"], i["amount"]) for i in wish.discounts]
+    if wish.discounts or (fixed and wish.items):
         try:
-            rules.total_of(wish.amount, lines, less, ceiling=ceiling, default=None)
+            rules.total_of(wish.amount if fixed else None, wish.items, wish.discounts, ceiling=ceiling, default=None)
         except rules.TotalError as exc:
             raise TotalInvalid(str(exc)) from None
     return wish.amount, ceiling

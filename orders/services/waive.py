@@ -14,7 +14,7 @@ from kernel.refusal import SecondNeeded
 from kernel.transactions import joined
 from orders.models import Obligation, Order
 from orders.refusals import DeductionInFlight, OrderState
-from orders.services.age import waive_late_fees
+from orders.services.forgive import waive_late_fees
 from orders.services.promise import note_less_owed
 from orders.services.tell import tell
 
@@ -62,10 +62,10 @@ def _lock(order: Order) -> list[Obligation]:
 
 
 def _waive(order: Order, every: Sequence[Obligation], *, by: Actor, at: datetime) -> None:
-    deltas = waive_late_fees(order, every, by=by, at=at)
+    deltas, waived = waive_late_fees(order, every, by=by, at=at)
     changes, news = note_less_owed(order, every, by=by, at=at)
     change_profiles([*deltas, *changes], at=at)
-    tell(news, realm_id=order.realm_id, at=at)
+    tell([*waived, *news], realm_id=order.realm_id, at=at)
     if order.state == Order.State.DEDUCTED:
         credit.leave_orders([order.agreement_id], by=by, at=at)
 

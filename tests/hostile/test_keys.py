@@ -59,7 +59,7 @@ def near_keys(dice: random.Random, secret: str) -> str:
         lambda: f"Bearer {secret[:place]}{dice.choice(TWINS)}{secret[place:]}",
         lambda: f"Bearer {secret}{dice.choice(TWINS)}",
         lambda: f"Bearer{dice.choice(TWINS)}{secret}" if place % 9 else f"Bearer  {secret}",
-        lambda: f"{dice.choice(['bearer', 'BEARER', 'Basic', 'Token', 'Bearer:', 'Digest', '', 'Beаrer'])} {secret}",
+        lambda: f"{dice.choice(['Bear', 'BEARERS', 'Basic', 'Token', 'Bearer:', 'Digest', '', 'Beаrer'])} {secret}",
         lambda: f"Bearer {secret}, Bearer {secret}",
         lambda: f"Bearer {dice.choice([secret.lower(), secret.upper(), secret[::-1], secret.swapcase()])}",
         lambda: (

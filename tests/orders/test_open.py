@@ -10,6 +10,7 @@ import pytest
 from accounts.models import Person
 from credit import services as credit
 from credit.models import Agreement, Decision, Profile
+from credit.refusals import ServicePaused
 from kernel.refusal import NotFound, Refusal
 from merchants import services as merchants
 from merchants.models import Event
@@ -179,7 +180,7 @@ def test_a_paused_service_opens_nothing_new(power_bank: Shop, ada: Person) -> No
     agreement = opened(power_bank, ada)
     paused = {"state": "paused"}
     merchants.change_service(power_bank.merchant.id, power_bank.service.id, paused, by=BY, at=NOON)
-    with nothing_moves(), pytest.raises(refusals.AgreementNotActive):
+    with nothing_moves(), pytest.raises(ServicePaused):
         orders.open_order(power_bank.merchant.id, wish(agreement), by=BY, at=NOON)
 
 
