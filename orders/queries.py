@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -55,6 +55,13 @@ def orders_of(merchant_id: UUID) -> QuerySet[Order]:
     """The merchant's orders with what is owed of them."""
     obligations = Prefetch("obligations", Obligation.objects.order_by("sequence"))
     return Order.objects.filter(merchant_id=merchant_id).prefetch_related(obligations)
+
+
+def unpaid_of(order_ids: Collection[UUID]) -> dict[UUID, int]:
+    """What of what was bought nobody has paid, given up as lost or not (minor units)."""
+    rows = Obligation.objects.filter(order_id__in=order_ids, kind=Obligation.Kind.PRINCIPAL)
+    rows = rows.exclude(state=Obligation.State.WAIVED).order_by()
+    return dict(rows.values_list("order_id").annotate(left=Sum(F("amount_minor") - F("paid_minor"))))
 
 
 def sheet_for(merchant_id: UUID, order_id: UUID) -> Sheet:

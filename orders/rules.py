@@ -94,12 +94,14 @@ def completion_moves(total: Money, terms: Terms) -> list[Move]:
     return [Move(terms.person, terms.owed, total), Move(terms.owed, FEES, fee_of(total, terms))]
 
 
-def reduction_moves(before: Money, after: Money, terms: Terms) -> list[Move]:
-    """The total went down from `before` to `after`: what completion posted is reversed for that part."""
-    part = before - after
+def reduction_moves(part: Money, kept: Money, terms: Terms) -> list[Move]:
+    """The total came down by `part`: what completion posted is reversed for it.
+
+    Who was paid at completion had `kept` so much until now, and gets back the fee on the part of that.
+    """
     if not terms.advance:
         return [Move(terms.held, terms.person, part)]
-    fee = fee_of(before, terms) - fee_of(after, terms)
+    fee = fee_of(kept, terms) - fee_of(kept - part, terms)
     return [Move(terms.owed, terms.person, part), Move(FEES, terms.owed, fee)]
 
 

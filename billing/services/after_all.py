@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from billing.models import Case, DeductionLine, Refund, RefundPart, Return
-from billing.services.settle_parts import AFTER_ALL, kept_of, lock_lines
+from billing.services.settle_parts import AFTER_ALL, fee_base, kept_of, lock_lines
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import Busy
@@ -50,7 +50,7 @@ def moves(part: RefundPart, resolution: str, amount: Money) -> list[book.Move]:
     if resolution == AHEAD:
         found = [book.Move(book.ADVANCES, book.SUSPENSE, counted)]
     else:
-        found = reckoning.refund_moves(counted, kept_of(lines, order), book.SUSPENSE, order.terms)
+        found = reckoning.refund_moves(counted, fee_base(kept_of(lines, order), order), book.SUSPENSE, order.terms)
     return [*found, book.Move(book.LOSSES, book.SUSPENSE, amount - counted)] if amount > counted else found
 
 

@@ -1,5 +1,6 @@
 """What of a debit a channel may take back: its lines, locked against refunds, and what their orders had kept."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
@@ -9,6 +10,8 @@ from billing.models import Deduction, DeductionLine, Dispute, DisputeLine, Refun
 from kernel.ids import public
 from kernel.money import Money
 from kernel.refusal import Busy
+from merchants.models import Service
+from orders import queries as order_queries
 from orders import services as orders
 from orders.models import Obligation, Order
 
@@ -63,24 +66,29 @@ def gone_of(dispute: Dispute, pairs: Sequence[tuple[DeductionLine, Money]]) -> l
     What else of it is disputed is kept still: however many disputes and refunds an order has, its fees add up.
     """
     causes = dict(dispute.lines.values_list("taken_id", "id"))
-    every = DeductionLine.objects.filter(
-        order_id__in=[line.order_id for line, _ in pairs], deduction__state="succeeded"
-    ).select_related("obligation")
-    ahead = Order.objects.filter(pk__in={line.order_id for line, _ in pairs}, advanced_minor__gt=0)
-    kept = undecided_of([line.order_id for line, _ in pairs], but=dispute)
-    for key, advanced in ahead.values_list("id", "advanced_minor"):
-        kept[key] = kept.get(key, 0) + advanced
-    for line in every:
-        if line.obligation.kind == Obligation.Kind.PRINCIPAL:
-            kept[line.order_id] = kept.get(line.order_id, 0) + line.kept_minor
+    kept = _kept_before(dispute, pairs)
     found = []
-    for line, amount in pairs:
-        kept[line.order_id] = kept.get(line.order_id, 0)
-        if line.obligation.kind == Obligation.Kind.PRINCIPAL:
-            kept[line.order_id] += amount.minor
     for line, amount in pairs:
         before = Money(kept[line.order_id], dispute.currency)
         found.append(orders.TakenBack(line.obligation_id, amount, before, causes[line.id]))
         if line.obligation.kind == Obligation.Kind.PRINCIPAL:
             kept[line.order_id] -= amount.minor
     return found
+
+
+def _kept_before(dispute: Dispute, pairs: Sequence[tuple[DeductionLine, Money]]) -> Counter[UUID]:
+    """What each of these orders' merchants had kept before this dispute (minor units).
+
+    Who was paid at completion has kept what nobody has paid yet, too.
+    """
+    keys, bought = {line.order_id for line, _ in pairs}, Obligation.Kind.PRINCIPAL
+    disputed, kept = Order.objects.filter(pk__in=keys), Counter(undecided_of(keys, but=dispute))
+    kept.update({order.id: order.by_us_minor for order in disputed})
+    paid_ahead = disputed.filter(funding=Service.Funding.ADVANCE).values_list("pk", flat=True)
+    kept.update(order_queries.unpaid_of(paid_ahead))
+    there = DeductionLine.objects.filter(order_id__in=keys, deduction__state="succeeded", obligation__kind=bought)
+    for line in there:
+        kept[line.order_id] += line.kept_minor
+    for line, amount in pairs:
+        kept[line.order_id] += amount.minor if line.obligation.kind == bought else 0
+    return kept

@@ -17,7 +17,7 @@ from billing.rules import SEND_LEASE, parts_of, takes_two
 from billing.services import tell
 from billing.services.after_all import refuse_unjudged
 from billing.services.movements import MovementReport
-from billing.services.settle_parts import PARTS, kept_of, lock_lines, news_of
+from billing.services.settle_parts import PARTS, fee_base, kept_of, lock_lines, news_of
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
@@ -170,7 +170,7 @@ def _moves(order: Order, refund: Refund, back: Money, kept: Money) -> list[book.
     due = book.refund_due(refund.person_id)
     if refund.advanced:
         return [book.Move(book.ADVANCES, due, back)]
-    return reckoning.refund_moves(back, kept, due, order.terms)
+    return reckoning.refund_moves(back, fee_base(kept, order), due, order.terms)
 
 
 def _written(order: Order, asked: Asked, lowered: int, *, by: Actor, at: datetime) -> Refund:

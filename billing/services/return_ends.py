@@ -14,7 +14,7 @@ from billing.services import tell
 from billing.services.after_all import counted_ahead, refuse_unjudged
 from billing.services.refund import Asked, prepare_refund, send_parts
 from billing.services.returns import BILLED, FOR_A_RETURN, is_moved, publish_return
-from billing.services.settle_parts import kept_of, lock_lines
+from billing.services.settle_parts import fee_base, kept_of, lock_lines
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import Busy, FieldError, Invalid
@@ -120,7 +120,7 @@ def _confirmed(return_id: UUID, states: Collection[str], *, by: Actor, at: datet
     order = Order.objects.locked(row.order_id)
     orders.resume_order(row.order_id, Pause.Reason.RETURN, by=by, at=at)
     if back:
-        orders.bear_return(row.order_id, back, kept_of(lines, order), cause=row.id, by=by, at=at)
+        orders.bear_return(row.order_id, back, fee_base(kept_of(lines, order), order), cause=row.id, by=by, at=at)
     parts = _rest_of(row, order, back, by=by, at=at)
     _end(row, "return.confirmed", at=at)
     return row, parts

@@ -17,6 +17,7 @@ from kernel.money import Money
 from ledger import rules as book
 from ledger import services as ledger
 from merchants.services import News, publish
+from orders import queries as order_queries
 from orders import rules as reckoning
 from orders import services as orders
 from orders.models import Obligation, Order
@@ -47,7 +48,17 @@ def kept_of(lines: Sequence[DeductionLine], order: Order) -> Money:
     """
     kept = sum(line.kept_minor for line in lines if not line.again)
     disputed = undecided_of([order.id]).get(order.id, 0)
-    return Money(kept + order.advanced_minor + disputed, order.currency)
+    return Money(kept + order.by_us_minor + disputed, order.currency)
+
+
+def fee_base(kept: Money, order: Order) -> Money:
+    """What the order's fee is of, where its merchant keeps so much of what was collected.
+
+    Who was paid at completion was paid what is still owed, too.
+    """
+    if not order.terms.advance:
+        return kept
+    return kept + Money(order_queries.unpaid_of([order.id]).get(order.id, 0), order.currency)
 
 
 def news_of(refund: Refund) -> News:
@@ -116,7 +127,7 @@ def _undo(part: RefundPart, *, by: Actor, at: datetime) -> None:
     order = Order.objects.locked(refund.order_id)
     if line.again:
         order = orders.bear_no_more(refund.order_id, part.amount, by=by, at=at, refund=refund.public_id)
-    kept = kept_of(lines, order) - part.amount
+    kept = fee_base(kept_of(lines, order) - part.amount, order)
     due = book.refund_due(refund.person_id)
     if refund.advanced:
         moves = [book.Move(due, book.ADVANCES, part.amount)]

@@ -64,6 +64,8 @@ class Order(Lifecycle):
     refunded_minor = models.BigIntegerField(default=0)
     #: What of that the merchant does not bear: it was given back ahead of a return.
     advanced_minor = models.BigIntegerField(default=0)
+    #: What of it we bore for good: the merchant keeps it, and its fee.
+    ours_minor = models.BigIntegerField(default=0)
     items = models.JSONField(default=list, blank=True)
     discounts = models.JSONField(default=list, blank=True)
     starts_at = models.DateTimeField(null=True, blank=True)
@@ -104,6 +106,10 @@ class Order(Lifecycle):
             models.CheckConstraint(
                 name="what_was_advanced_went_back",
                 condition=Q(advanced_minor__gte=0, advanced_minor__lte=F("refunded_minor")),
+            ),
+            models.CheckConstraint(
+                name="what_we_bore_went_back",
+                condition=Q(ours_minor__gte=0, ours_minor__lte=F("refunded_minor") - F("advanced_minor")),
             ),
             models.CheckConstraint(
                 name="a_completed_order_has_a_total",
@@ -205,10 +211,16 @@ class Order(Lifecycle):
     def lower(self, total: Money) -> None:
         self.total_minor = total.minor
 
+    @property
+    def by_us_minor(self) -> int:
+        """What went back to the person and its merchant keeps all the same."""
+        return self.advanced_minor + self.ours_minor
+
     @transition(field=state, source=[State.COMPLETED, State.OVERDUE, State.DEDUCTED], target=None)
-    def give_back(self, amount: Money, *, advanced: bool = False) -> None:
+    def give_back(self, amount: Money, *, advanced: bool = False, ours: bool = False) -> None:
         self.refunded_minor += amount.minor
         self.advanced_minor += amount.minor if advanced else 0
+        self.ours_minor += amount.minor if ours else 0
 
     @transition(field=state, source=[State.COMPLETED, State.OVERDUE, State.DEDUCTED], target=None)
     def bear(self, amount: Money) -> None:

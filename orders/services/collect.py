@@ -108,4 +108,4 @@ def _moves(row: Obligation, amount: Money, before: Money, clearing: Account) -> 
 def _principal_paid(order: Order, rows: Sequence[Obligation]) -> Money:
     """What was paid so far of what was bought, and the merchant kept: what their fee is counted from."""
     principal = sum(row.paid_minor for row in rows if row.kind == Obligation.Kind.PRINCIPAL)
-    return Money(principal - order.refunded_minor + order.advanced_minor, order.currency)
+    return Money(principal - order.refunded_minor + order.by_us_minor, order.currency)

@@ -126,7 +126,7 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
     fees, forgiven = waive_late_fees(order, every, by=by, at=at)
     _settle_credit(order, [delta, *fees], by=by, at=at)
     if order.total:
-        moves = rules.reduction_moves(order.total, Money(0, order.currency), order.terms)
+        moves = rules.reduction_moves(order.total, order.total, order.terms)
         ledger.post([Fact(order.id, "cancelled", moves, order.id)], realm_id=order.realm_id, at=at)
     news = [news_of(order, "order.cancelled", reason=reason), *waived, *forgiven]
     tell(news, realm_id=order.realm_id, at=at)
@@ -163,7 +163,8 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
     news = [news_of(order, "order.modified", reason=reason), *lowered, *forgiven]
     changes, ends = note_less_owed(order, every, by=by, at=at)
     _settle_credit(order, [*deltas, *changes], by=by, at=at)
-    moves = rules.reduction_moves(before, order.total, order.terms)
+    kept = before - order.refunded + Money(order.by_us_minor, order.currency)
+    moves = rules.reduction_moves(before - order.total, kept, order.terms)
     ledger.post([Fact(line.id, "modified", moves, order.id)], realm_id=order.realm_id, at=at)
     tell([*news, *ends], realm_id=order.realm_id, at=at)
     return order

@@ -90,7 +90,7 @@ def bear(gone: Sequence[TakenBack], *, ours: bool, by: Actor, at: datetime, disp
         if row.kind == Obligation.Kind.PRINCIPAL:
             back[row.order] = back.get(row.order, 0) + one.amount.minor
     for order, minor in back.items():
-        order.give_back(Money(minor, order.currency))
+        order.give_back(Money(minor, order.currency), ours=ours)
     told: list[dict[str, Any]] = [{"amount": minor, "dispute": dispute} for minor in back.values()]
     record_all(list(back), "taken_back", by=by, at=at, data=told)
     facts = [Fact(one.cause, BORNE, _borne(rows[one.obligation_id], one, ours=ours), _order(rows, one)) for one in gone]
