@@ -10,6 +10,7 @@ import pytest
 from django.utils.translation import override
 
 from kernel.rates import RateLimited
+from kernel.refusal import Unavailable
 from merchants import courier
 from merchants import services as merchants
 from merchants.models import WebhookEndpoint
@@ -74,7 +75,7 @@ def test_an_endpoint_whose_name_is_silent_is_not_added_and_says_so(
     power_bank: Shop, silent: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(courier, "NAME_SECONDS", 0.1)
-    with override("en"), pytest.raises(merchants.AddressNotFound, match="in time"):
+    with override("en"), pytest.raises(Unavailable, match="in time"):
         merchants.add_endpoint(power_bank.merchant.id, URL, by=BY, at=NOON)
     assert not WebhookEndpoint.objects.exists()
 

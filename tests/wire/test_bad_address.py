@@ -51,8 +51,6 @@ def test_without_a_good_key_nothing_is_said_and_nothing_moves(world: World, subt
         "Bearer",
         "Bearer ",
         "Basic c2s6",
-        "bearer {secret}",
-        "BEARER {secret}",
         "Bearer  {secret}",
         " Bearer {secret}",
         "Bearer {secret} ",
