@@ -122,6 +122,12 @@ def ada(power_bank: Shop) -> Person:
 
 
 @pytest.fixture
+def fees(db: None) -> Shop:
+    """A shop with late fees: half a percent a day, a tenth at most."""
+    return make_shop("飞鸽", ceiling_minor=200_00, late_fee_daily_bps=50, late_fee_cap_bps=1000)
+
+
+@pytest.fixture
 def later() -> Callable[..., datetime]:
     return lambda **span: NOON + timedelta(**span)
 

@@ -1,6 +1,6 @@
 """What a billing test asks again and again: what was taken, what is on record, what the book holds."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from accounts.models import Person
@@ -11,7 +11,10 @@ from billing.services.deduct import deduct_due
 from billing.services.refund import Asked, refund_order
 from kernel.money import Money
 from ledger.queries import trial_balance
-from orders.models import Obligation, Order
+from orders import queries as order_queries
+from orders import services as orders
+from orders.models import Concern, Obligation, Order
+from orders.rules import Offer
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 
 
@@ -33,6 +36,22 @@ def owed_of(order: Order) -> Obligation:
 def balances(shop: Shop) -> dict[str, int]:
     """Every account of the shop's sandbox that does not stand at zero."""
     return {row.code: row.net for row in trial_balance(shop.realm_id) if row.net}
+
+
+def late_with_fees(shop: Shop) -> Order:
+    """A hundred yuan that nobody could take, overdue for two days, with their fees: as it is six days after NOON."""
+    order = completed(shop, someone(shop, "no_funds"), yuan("100"))
+    deduct_due(shop.realm_id, at=NOON)
+    orders.mark_overdue(shop.realm_id, at=NOON + timedelta(days=4), limit=9)
+    orders.close_days(shop.realm_id, at=NOON + timedelta(days=6), limit=9)
+    return order
+
+
+def in_three_parts(order: Order) -> Concern:
+    """What is owed of it six days after NOON is paid in three parts, thirty days apart, the fees with the last."""
+    at = NOON + timedelta(days=6)
+    owed = order_queries.easing_of(order.person_id, order.id, at=at).sums
+    return orders.ease(order.person_id, order.id, Offer(3, 30), expected=owed, by=BY, at=at)
 
 
 def sweep(shop: Shop, at: datetime) -> None:

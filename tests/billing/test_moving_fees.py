@@ -1,8 +1,6 @@
 """Moving the next attempt: what goes along with it."""
 
-from datetime import timedelta
-
-import pytest
+from datetime import datetime, timedelta
 
 from billing import queries as billing
 from billing.channels import bank, bank_returns
@@ -11,42 +9,41 @@ from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.pay import pay_now
 from billing.services.plan import move_next
-from orders import queries
 from orders import services as orders
 from orders.models import Obligation
-from orders.rules import Offer
-from tests.billing.bench import deduction_of
-from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
+from tests.billing.bench import deduction_of, in_three_parts, late_with_fees, taken_from, token_of
+from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 
 DAY = timedelta(days=1)
 
 
-@pytest.fixture
-def fees(db: None) -> Shop:
-    return make_shop("飞鸽", ceiling_minor=200_00, late_fee_daily_bps=50, late_fee_cap_bps=1000)
-
-
-def moved(row: Obligation, *, days: int = 0) -> None:
-    """As the person's page does it."""
+def moved(row: Obligation, *, days: int = 0) -> datetime:
+    """As the person's page does it; to when."""
     at = NOON + days * DAY
     policy = billing.policies_at([row.order.service.retry_policy], at)[row.order.service.retry_policy]
-    move_next(row.id, billing.moves_of(row, policy, zone=row.person.zone, at=at)[1], at=at)
+    to = billing.moves_of(row, policy, zone=row.person.zone, at=at)[1]
+    move_next(row.id, to, at=at)
+    return to
 
 
 def test_moving_one_part_of_a_plan_leaves_the_fee_of_a_later_part_where_it_was(fees: Shop) -> None:
-    order = completed(fees, someone(fees, "no_funds"), yuan("100"))
-    deduct_due(fees.realm_id, at=NOON)
-    orders.mark_overdue(fees.realm_id, at=NOON + 4 * DAY, limit=9)
-    orders.close_days(fees.realm_id, at=NOON + 6 * DAY, limit=9)
-    at = NOON + 6 * DAY
-    owed = queries.easing_of(order.person_id, order.id, at=at).sums
-    orders.ease(order.person_id, order.id, Offer(3, 30), expected=owed, by=BY, at=at)
+    order = late_with_fees(fees)
+    in_three_parts(order)
     first = order.obligations.filter(kind="principal").earliest("due_at")
     fee = order.obligations.filter(kind="late_fee").latest("due_at")
     assert fee.due_at > first.due_at + 50 * DAY
     moved(first, days=6)
     fee = order.obligations.get(pk=fee.pk)
     assert (fee.collect_at, fee.moved_at) == (fee.due_at, None)
+
+
+def test_only_the_part_that_was_moved_is_taken_on_the_day_it_was_moved_to(fees: Shop) -> None:
+    order = late_with_fees(fees)
+    concern = in_three_parts(order)
+    day = moved(order.obligations.earliest("due_at"), days=6)
+    bank.change_account(token_of(order), Behaviour.PAYS)
+    deduct_due(fees.realm_id, at=day)
+    assert [money.minor for money in taken_from(order.person)] == [concern.plan["due"][0]["minor"]]
 
 
 def test_moving_what_is_planned_leaves_the_fee_that_is_paid_by_hand(fees: Shop) -> None:

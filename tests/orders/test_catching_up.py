@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from billing.channels import bank, bank_returns
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
@@ -14,15 +12,9 @@ from orders import services as orders
 from orders.models import Order
 from orders.rules import Offer
 from tests.billing.bench import deduction_of, token_of
-from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, state_of, yuan
+from tests.conftest import BY, NOON, Shop, completed, someone, state_of, yuan
 
 A_DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def fees(db: None) -> Shop:
-    """A shop with late fees: half a percent a day, a tenth at most."""
-    return make_shop("飞鸽", ceiling_minor=200_00, late_fee_daily_bps=50, late_fee_cap_bps=1000)
 
 
 def late_by_a_part(shop: Shop, *, days: int = 18) -> Order:

@@ -26,7 +26,7 @@ from orders.refusals import CannotEase, ConcernOpen, DebtChanged, NothingToEase,
 from orders.rules import Ease, Offer
 from orders.services import easepolicy
 from tests.billing.bench import taken_from
-from tests.conftest import BY, NOON, Shop, completed, fresh, make_shop, ordered, someone, state_of, yuan
+from tests.conftest import BY, NOON, Shop, completed, fresh, ordered, someone, state_of, yuan
 from tests.stillness import nothing_moves
 from tests.threads import at_once
 
@@ -90,12 +90,6 @@ def test_a_plan_is_granted_at_once_and_adds_up(power_bank: Shop) -> None:
     assert state_of(order) == "deducted"
     profile = Profile.objects.get(pk=order.person_id)
     assert (profile.eased_orders, profile.kept_orders) == (0, 1)
-
-
-@pytest.fixture
-def fees(db: None) -> Shop:
-    """A shop with late fees: half a percent a day, a tenth at most."""
-    return make_shop("飞鸽", ceiling_minor=200_00, late_fee_daily_bps=50, late_fee_cap_bps=1000)
 
 
 def test_an_overdue_debt_starts_anew_and_falls_again_if_a_part_is_missed(fees: Shop) -> None:

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from billing.channels import bank_returns
 from billing.services.callbacks import deliver_callbacks
 from billing.services.return_ends import deny_return, refuse_return
@@ -11,14 +9,9 @@ from orders import services as orders
 from orders.models import Obligation, Pause
 from tests.billing.bench import deduction_of, paid
 from tests.billing.returning import sent_back
-from tests.conftest import BY, NOON, Shop, make_shop, state_of
+from tests.conftest import BY, NOON, Shop, state_of
 
 DAY = timedelta(days=1)
-
-
-@pytest.fixture
-def fees(db: None) -> Shop:
-    return make_shop("飞鸽", ceiling_minor=200_00, late_fee_daily_bps=50, late_fee_cap_bps=1000)
 
 
 def test_what_a_channel_takes_back_of_a_reported_order_stands_still(fees: Shop) -> None:
