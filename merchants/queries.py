@@ -76,11 +76,18 @@ def checks_of(merchant_id: UUID) -> dict[str, bool]:
 
 
 def events_about(merchant_id: UUID, subject_id: UUID, *, beyond: UUID | None = None) -> QuerySet[Event]:
-    """Everything the merchant was told about one subject, in order; or what comes `beyond` one of these events."""
+    """Everything the merchant was told about one subject, in order; or what comes `beyond` one of these events.
+
+    Raises:
+        NotFound: that is none of these.
+    """
     rows = Event.objects.filter(merchant_id=merchant_id, subject_id=subject_id).order_by("sequence")
     if beyond is None:
         return rows
-    return rows.filter(sequence__gt=rows.order_by().filter(pk=beyond).values("sequence"))
+    place = rows.filter(pk=beyond).values_list("sequence", flat=True).first()
+    if place is None:
+        raise NotFound
+    return rows.filter(sequence__gt=place)
 
 
 def events_of(

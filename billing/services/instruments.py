@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from accounts import services as accounts
@@ -56,11 +56,8 @@ def add_instrument(person: Person, channel: str, token: str, label: str, *, name
     A wallet is empty when it is opened, and what comes into it its person pays with by themselves. Whoever names the
     same place again, because the answer was lost, has named it once.
     """
-    known = person.instruments.exclude(state=Instrument.State.REMOVED).filter(channel=channel, token=token).first()
-    if known is not None:
-        return known
     last = person.instruments.aggregate(last=Max("priority"))["last"] or 0
-    instrument = Instrument.objects.create(
+    named = Instrument(
         realm_id=person.realm_id,
         person=person,
         channel=channel,
@@ -70,9 +67,17 @@ def add_instrument(person: Person, channel: str, token: str, label: str, *, name
         priority=last + 1,
         created_at=at,
     )
+    try:
+        with transaction.atomic():
+            named.save(force_insert=True)
+    except IntegrityError:
+        known = person.instruments.filter(channel=channel, token=token, state=Instrument.State.ACTIVE).first()
+        if known is None:
+            raise
+        return known
     if channel != WALLET:
-        plan_from(instrument, at=at)
-    return instrument
+        plan_from(named, at=at)
+    return named
 
 
 def add_bank_account(person: Person, script: Script, name: str = "", *, by: Actor, at: datetime) -> Instrument:

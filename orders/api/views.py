@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from credit.refusals import ServicePaused
 from kernel.contract import Nothing, operation
 from kernel.paging import cut, page, place_of
-from kernel.refusal import NotFound
+from kernel.refusal import FieldError, Invalid, NotFound
 from kernel.wire import Wire
 from merchants import queries as merchants
 from merchants.access import MerchantView, NotAllowed, WrongMode, answer
@@ -244,7 +244,10 @@ class OrderEvents(OrderView):
     )
     def get(self, request: Request, order: str) -> HttpResponse:
         key, asked = self.mine(order), OrderEventQuery.parse_query(request)
-        rows = merchants.events_about(self.merchant_id, key, beyond=place_of(asked.cursor))
+        try:
+            rows = merchants.events_about(self.merchant_id, key, beyond=place_of(asked.cursor))
+        except NotFound:
+            raise Invalid(errors=[FieldError("?cursor", "not a cursor of this list")]) from None
         found, cursor = cut(list(rows[: asked.limit + 1]), asked.limit)
         return answer(EventList(data=[told_out(row) for row in found], next_cursor=cursor))
 

@@ -4,11 +4,12 @@ from datetime import timedelta
 from functools import partial
 
 import pytest
+from django.db import IntegrityError
 
 from billing.channels.bank import Behaviour
 from billing.services import deduct
 from billing.services.deduct import deduct_due
-from billing.services.instruments import Script, add_bank_account
+from billing.services.instruments import Script, add_bank_account, add_instrument
 from orders import services as orders
 from tests.conftest import BY, NOON, Shop, opened, ordered, someone, state_of
 from tests.threads import at_once, halted
@@ -31,3 +32,14 @@ def test_what_is_given_up_while_an_instrument_is_added_is_taken_from_it(power_ba
     for days in range(60):
         deduct_due(power_bank.realm_id, at=NOON + timedelta(days=days))
     assert (state_of(first), state_of(order)) == ("deducted", "deducted")
+
+
+def test_eight_who_name_the_same_account_at_once_name_one(power_bank: Shop) -> None:
+    person, stranger = someone(power_bank), someone(power_bank)
+    name = partial(add_instrument, channel="sandbox", token="t-1", label="新卡💴", at=NOON)
+    made = at_once(*(partial(name, person) for _ in range(8)))
+    assert len({row.id for row in made}) == 1
+    assert person.instruments.filter(token="t-1").count() == 1
+    with pytest.raises(IntegrityError):
+        name(stranger)
+    assert not stranger.instruments.filter(token="t-1").exists()

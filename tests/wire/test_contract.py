@@ -159,6 +159,26 @@ def test_the_events_of_an_order_are_pages_of_what_events_has(api: Api, agreement
     refused(api.get(f"orders/{order}/events?cursor=x"), 422)
 
 
+def test_a_cursor_of_another_orders_events_or_another_merchants_is_none(api: Api, agreement: str) -> None:
+    mine, another, neighbour = done(api, agreement), done(api, agreement), make_shop("邻居")
+    strange = Api(neighbour)
+    theirs = done(strange, strange.agreement(neighbour.service.public_id))
+    for whose, order in ((api, another), (strange, theirs)):
+        cursor = whose.get(f"orders/{order}/events?limit=1").json()["next_cursor"]
+        told = refused(api.get(f"orders/{mine}/events?cursor={cursor}"), 422)
+        assert told["errors"] == [{"pointer": "?cursor", "detail": "not a cursor of this list"}]
+
+
+@pytest.mark.parametrize(
+    "query", ["%00=1", "💴=1", "a%ff=1", "&".join(f"n{n}=" for n in range(900)), "=", "expand=%22"]
+)
+def test_a_query_that_nobody_reads_is_refused_whatever_it_is(api: Api, agreement: str, query: str) -> None:
+    order = done(api, agreement)
+    told = refused(api.get(f"orders/{order}?{query}"), 422, "invalid_request")
+    assert all(error["pointer"].startswith("?") for error in told["errors"])
+    assert api.get(f"orders/{order}").status_code == 200
+
+
 def eligible(api: Api, agreement: str, **more: Any) -> Any:
     told = api.post("eligibility", {"agreement": agreement, "amount": 100} | more).json()
     assert told["eligible"] is (told["reason"] is None)
