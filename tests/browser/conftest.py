@@ -103,15 +103,23 @@ class Eye:
     def sees(self, name: str, *, expected: int = 0) -> None:
         """Judge what is on the screen now. An `expected` status is no fault."""
         width, language, scheme = self.look
-        self.page.wait_for_load_state()  # a click returns as soon as its answer begins
+        self.arrives()
         self._measures(name, *self.look)
-        found = Axe().run(self.page)
-        assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+        self.barrier_free(name)
         self._turns(width == 375, scheme == "light")
         self._measures(name, 1655 - width, language, "dark" if scheme == "light" else "light")
         self._turns(width != 375, scheme != "light")
         assert [line for line in self.wrong if not (expected and f"status of {expected}" in line)] == []
         self.wrong.clear()
+
+    def arrives(self) -> None:
+        """The page is here whole: a click returns when its answer begins, and half a page cannot be judged."""
+        self.page.wait_for_load_state()
+
+    def barrier_free(self, name: str, of: str | None = None) -> None:
+        """Axe finds nothing on the page, or in those parts of it."""
+        found = Axe().run(self.page, context=of)
+        assert found.violations_count == 0, f"{name}: {found.generate_report()}"
 
     def _turns(self, wide: bool, dark: bool) -> None:  # noqa: FBT001  as a screen is
         """The same page on another screen."""

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from playwright.sync_api import expect
 
 from billing.services.instruments import open_wallet
 from billing.services.pay import pay_now
@@ -61,10 +62,10 @@ def test_older_orders_follow_in_place_and_a_session_that_ended_signs_in_anew(
     eye.go("/orders/?shelf=cancelled")
     sign_in(eye, bo)
     links = eye.page.locator("main .link")
-    assert links.count() == A_PAGE
+    expect(links).to_have_count(A_PAGE)
     eye.page.locator("a[rel=next]").click()
     eye.page.wait_for_url("**cursor=*")
-    assert links.count() == 2 * A_PAGE
+    expect(links).to_have_count(2 * A_PAGE)
     assert eye.page.evaluate("document.activeElement.closest('.link') !== null")
     eye.sees("a3-record-followed")
     eye.page.context.clear_cookies()

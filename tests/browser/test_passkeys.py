@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.conf import LazySettings
 from django.core.cache import cache
+from playwright.sync_api import expect
 
 from accounts import services as accounts
 from portal.services import team
@@ -70,8 +71,7 @@ class Person:
         self.page.locator("form[data-passkey]:not([hidden])").wait_for()
         self.sees("new")
         self.asks_the_phone()
-        self.page.locator("#codes").wait_for()
-        assert self.page.locator("#codes li").count() == 10
+        expect(self.page.locator("#codes li")).to_have_count(10)
         self.sees("codes")
         self.eye.go(self.own)
         self.sees("made")
@@ -98,7 +98,7 @@ def test_a_passkey_is_made_and_opens_the_door(
     person.asks_the_phone()
     eye.page.wait_for_url(lambda url: "sign-in" not in url and "login" not in url and "second" not in url)
     eye.go(person.own)
-    assert eye.page.locator("form[action*=remove]").count() == 1
+    expect(eye.page.locator("form[action*=remove]")).to_have_count(1)
 
 
 @pytest.mark.usefixtures("_everybody")

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from django.conf import LazySettings
 from django.core.cache import cache
+from playwright.sync_api import expect
 
 from accounts import reach
 from kernel.clock import live_now
@@ -63,7 +64,7 @@ def test_a_passkey_is_added_and_signs_in(eye: Eye, story: Story, settings: LazyS
     presses(eye, "Enter")
     eye.page.wait_for_selector("#codes")
     eye.sees("codes")
-    assert eye.page.locator("#codes li").count() == 10
+    expect(eye.page.locator("#codes li")).to_have_count(10)
     goes_to(eye, "form[action$=kept] button")
     presses(eye, "Enter")
     eye.page.wait_for_selector("form[action$=remove]")
@@ -79,7 +80,7 @@ def test_a_passkey_is_added_and_signs_in(eye: Eye, story: Story, settings: LazyS
     goes_to(eye, "form[data-passkey] button")
     presses(eye, "Enter")
     eye.page.wait_for_url("**/settings/second-factor")
-    assert eye.page.locator("form[action$=remove]").count() == 1
+    expect(eye.page.locator("form[action$=remove]")).to_have_count(1)
 
 
 def sign_in_half(eye: Eye, story: Story) -> None:

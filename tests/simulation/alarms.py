@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from accounts import deliver
-from billing.services import ask, deduct, remind
+from billing.services import ask, deduct, fetch, remind
 from billing.services.passing import first_moments
 from bnpl.celery import SCHEDULE
 from kernel.models import LIVE
@@ -13,9 +13,9 @@ from orders import services as orders
 
 #: Those that wait for rows, in the order in which they ring at one moment.
 WAITING = (deduct.DUE, ask.DUE, orders.GOING_OVERDUE, orders.DAYS_ENDING, deliver.QUEUED)
-#: Two ring less often than there, or most of a run would be texts: what is coming is looked for once a day, since it
-#: is told a day and three days ahead, and what is to be told goes out four times a day.
-EVERY = {"remind": timedelta(days=1), "notices": timedelta(hours=6)}
+#: Three ring less often than there, or most of a run would be texts: what is coming is looked for once a day, since it
+#: is told a day and three days ahead, and what is to be told goes out four times a day. Statements are there by day.
+EVERY = {"remind": timedelta(days=1), "notices": timedelta(hours=6), "statements": timedelta(days=1)}
 
 
 @dataclass(slots=True)
@@ -43,15 +43,22 @@ class Alarm:
 
 
 def alarms() -> list[Alarm]:
-    """Those that wait for rows; the reminders come last."""
+    """Those that wait for rows; the reminders and the channel's statements come last."""
     waiting = [_alarm(sweep.name, sweep.act, batch=sweep.batch) for sweep in WAITING]
-    return [*waiting, _alarm("remind", remind.remind_due, batch=200)]
+    papers = _alarm("statements", fetch_statements, batch=fetch.DAYS_AT_ONCE)
+    return [*waiting, _alarm("remind", remind.remind_due, batch=200), papers]
+
+
+def fetch_statements(realm_id: int, *, at: datetime, limit: int) -> int:
+    """Take in the channel's files of days that are over, so many of them."""
+    assert limit == fetch.DAYS_AT_ONCE
+    return fetch.fetch_of("sandbox", realm_id, at=at)
 
 
 def due_moments(at: datetime) -> list[datetime | None]:
-    """When each of the alarms has something to do, as the rows say; reminders always may."""
+    """When each of the alarms has something to do, as the rows say; reminders and statements always may."""
     found = first_moments(LIVE, at=at, sweeps=WAITING)
-    return [*(found.get(sweep.name) for sweep in WAITING), at]
+    return [*(found.get(sweep.name) for sweep in WAITING), at, at]
 
 
 def _alarm(name: str, sweep: Callable[..., int], *, batch: int) -> Alarm:

@@ -16,12 +16,9 @@ from billing.planning import Policy
 from bnpl.invariants import violations
 from ledger.models import Posting
 from orders.models import Order
-from tests.simulation.faults import ITS_OWN, PROCESSING_MAX, FaultyChannel, Taking
+from tests.simulation.faults import ITS_OWN, Fault, FaultyChannel, Taking
+from tests.simulation.papers import A_DAY, DOUBT_MAX, READ_BY, unexplained
 
-#: Nothing is in doubt for longer than the longest a debit takes, the day until it is asked about again, and the hours
-#: for which nobody may be at work.
-A_DAY = timedelta(days=1)
-DOUBT_MAX = PROCESSING_MAX + 2 * A_DAY
 #: The first attempt comes when the person expects it, at whatever hour; moved by them, it is the first still. That and
 #: repeats of what never took place are no retries.
 FIRST, NO_RETRIES = "due", ("due_moved", "channel_trouble")
@@ -55,6 +52,7 @@ class Judge:
             *found,
             *(f"{taking.txn} was taken under a number that nobody wrote down" for taking in strange),
             *self._unbooked(takings, rows, at),
+            *unexplained(self.channel),
             *_made_up(takings, rows),
             *_charged_too_much(takings, rows),
             *_in_doubt(rows, at),
@@ -77,7 +75,9 @@ class Judge:
             row, debit = rows[taking.number], self.channel.debits[taking.number]
             case_id = cases.get((row.id, taking.txn))
             success = row.channel_txn == taking.txn
-            if case_id is None and not success and (row.state not in Deduction.LIVE and taking.at < at - A_DAY):
+            # A channel may tell of one of two only; of the other its statement alone.
+            heard_by = READ_BY if debit.fault is Fault.TWICE else A_DAY
+            if case_id is None and not success and row.state not in Deduction.LIVE and taking.at < at - heard_by:
                 yield f"{taking.txn} was taken and stands nowhere; its deduction is {row.state}"
             if case_id is not None and success:
                 yield f"{taking.txn} stands twice: as a success and as a case"

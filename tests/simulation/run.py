@@ -18,6 +18,7 @@ from billing.models import Deduction
 from billing.refusals import BadSignature
 from billing.services import callbacks
 from kernel.refusal import Refusal
+from tests.simulation import papers
 from tests.simulation.acts import Act, Cast, acts_of
 from tests.simulation.alarms import alarms, due_moments
 from tests.simulation.crashes import Crash, Doors
@@ -39,6 +40,8 @@ class Simulation:
     def __init__(self, size: Size) -> None:
         self.size, self.outcome = size, Outcome(size)
         self.rng, self.doors = random.Random(size.seed), Doors()  # noqa: S311  chance that can be repeated
+        #: Whether the reader of a statement dies leaves everybody else's luck as it is.
+        self.papers_rng = random.Random(f"statements of {size.seed}")  # noqa: S311  the same
         self.storms = _windows(size, self.rng, every_days=9, most=timedelta(hours=4))
         self.nobody_works = _windows(size, self.rng, every_days=15, most=timedelta(hours=10))
         self.channel = FaultyChannel(self.rng, self.doors.point, self.storms)
@@ -73,6 +76,7 @@ class Simulation:
             with (
                 self.doors.installed(),
                 mock.patch.dict(CHANNELS, {self.channel.name: self.channel}),
+                papers.installed(self.channel),
                 override_settings(LOCAL_MESSAGES=False),
             ):
                 yield
@@ -106,7 +110,8 @@ class Simulation:
         if _after(self.nobody_works, self.at) == self.at:
             for alarm, moment in zip(self.alarms, self.moments, strict=True):
                 if moment is not None and moment <= self.at:
-                    self._job(alarm.name, lambda alarm=alarm: str(alarm.ring(self.at)))
+                    luck = self.papers_rng if alarm.name == "statements" else self.rng
+                    self._job(alarm.name, lambda alarm=alarm: str(alarm.ring(self.at)), luck)
         for note in self.channel.notes_due(self.at):
             self._deliver(note)
 
@@ -117,10 +122,11 @@ class Simulation:
             if not self._job(f"{act.kind} {act.about.name}", lambda act=act: cast.do(act)):
                 heapq.heappush(self.acts, act.later(act.at + AGAIN))
 
-    def _job(self, name: str, work: Callable[[], str]) -> bool:
+    def _job(self, name: str, work: Callable[[], str], luck: random.Random | None = None) -> bool:
         """Whether it came to its end: some die in the middle. One that raises anything has broken."""
-        dies = self.at < self.size.calm_from and self.rng.randrange(1000) < DYING
-        self.doors.die_after(self.rng.randint(1, self.rng.choice(DOORS_MAX)) if dies else 0)
+        rng = luck or self.rng
+        dies = self.at < self.size.calm_from and rng.randrange(1000) < DYING
+        self.doors.die_after(rng.randint(1, rng.choice(DOORS_MAX)) if dies else 0)
         try:
             self._tell(f"{name} {work()}")
         except Crash as crash:
