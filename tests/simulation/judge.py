@@ -30,7 +30,7 @@ _DEBITS = """
 INSERT INTO sandbox_bank.debit (number, token, txn, amount_minor, currency, code, kind, at, settles_at)
 SELECT number, token, txn, minor, 'CNY', '', '', at, at
 FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::timestamptz[]) AS d (number, token, txn, minor, at)
-ON CONFLICT (number) DO NOTHING
+ON CONFLICT (number) DO UPDATE SET txn = excluded.txn, amount_minor = excluded.amount_minor
 """
 
 
@@ -43,9 +43,9 @@ class Judge:
     def wrongs(self, at: datetime, *, since: datetime) -> list[str]:
         """What the house itself would find, what the channel knows better, and what the policy forbids."""
         takings = list(self.channel.takings(at))
-        self._show_the_bank(takings)
-        found = [f"{violation.name}: {violation.row}" for violation in violations()]
         rows = {row.id.hex: row for row in Deduction.objects.select_related("person").order_by("id")}
+        self._show_the_bank(takings, rows)
+        found = [f"{violation.name}: {violation.row}" for violation in violations()]
         strange = [taking for taking in takings if taking.number not in rows]
         takings = [taking for taking in takings if taking.number in rows]
         return [
@@ -59,13 +59,22 @@ class Judge:
             *_against_the_policy([row for row in rows.values() if row.prepared_at >= since], list(rows.values())),
         ]
 
-    def _show_the_bank(self, takings: Sequence[Taking]) -> None:
-        """Write the channel's truth where the house's own invariant looks for the sandbox bank's."""
-        tokens = [self.channel.debits[taking.number].token for taking in takings]
-        rows = [(t.number, token, t.txn, t.amount.minor, t.at) for t, token in zip(takings, tokens, strict=True)]
+    def _show_the_bank(self, takings: Sequence[Taking], rows: dict[str, Deduction]) -> None:
+        """Write the channel's truth where the house's own invariant looks for the sandbox bank's.
+
+        It has one taking under a number: of two, the one that the book names, if it names one of them.
+        """
+        named = [
+            taking for taking in takings if taking.number in rows and rows[taking.number].channel_txn == taking.txn
+        ]
+        shown = {taking.number: taking for taking in (*reversed(takings), *named)}
+        tokens = [self.channel.debits[number].token for number in shown]
+        debits = [
+            (t.number, token, t.txn, t.amount.minor, t.at) for t, token in zip(shown.values(), tokens, strict=True)
+        ]
         with connection.cursor() as cursor:
             cursor.execute(_ACCOUNTS, [tokens])
-            cursor.execute(_DEBITS, list(map(list, zip(*rows, strict=True))) or [[]] * 5)
+            cursor.execute(_DEBITS, list(map(list, zip(*debits, strict=True))) or [[]] * 5)
 
     def _unbooked(self, takings: Sequence[Taking], rows: dict[str, Deduction], at: datetime) -> Iterator[str]:
         """Money that stands nowhere, neither as a success nor in doubt nor in suspense, or there because of us."""
