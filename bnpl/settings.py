@@ -32,12 +32,7 @@ PII_KEYS = env.pii_keys()
 BLIND_INDEX_KEY, PROOF_KEYS = env.blind_index_key(), env.proof_keys()
 
 INSTALLED_APPS = [
-    "django.contrib.admin",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
+    *(f"django.contrib.{name}" for name in ("admin", "auth", "contenttypes", "sessions", "messages", "staticfiles")),
     "pgtrigger",
     "rest_framework",
     "drf_spectacular",
@@ -66,11 +61,12 @@ MIDDLEWARE = [
     "kernel.requests.RequestId",
     "bnpl.unindexed.Unindexed",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "bnpl.programs.Fork",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
-    "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -78,6 +74,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "bnpl.programs.Join",
     "bnpl.unavailable.Unavailable",
 ]
 

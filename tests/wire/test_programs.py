@@ -1,0 +1,39 @@
+"""Programs are answered without what browsers need, and browsers with all of it."""
+
+import pytest
+from django.test import Client
+from django.utils import translation
+
+from bnpl.programs import NOTHING
+from tests.api import Api
+from tests.conftest import Shop
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("path", ["orders", "orders/ord_x", "nowhere", "openapi.json"])
+def test_an_answer_to_a_program_is_nothing_to_a_browser(power_bank: Shop, path: str) -> None:
+    api = Api(power_bank)
+    api.client.cookies.load({"sessionid": "stolen", "csrftoken": "x" * 32})
+    answer = api.get(path)
+    assert answer["Content-Security-Policy"] == NOTHING
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert not answer.cookies
+    assert "Cookie" not in answer.get("Vary", "")
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_no_program_is_answered_in_the_language_of_whoever_was_before(power_bank: Shop, language: str) -> None:
+    api = Api(power_bank)
+    with translation.override(language):
+        refused = api.post("orders", {"title": 1}, HTTP_ACCEPT_LANGUAGE=language)
+        assert translation.get_language() == language
+    refused_again = api.post("orders", {"title": 1}, HTTP_ACCEPT_LANGUAGE="fr")
+    assert (refused.status_code, refused.json()["errors"]) == (422, refused_again.json()["errors"])
+
+
+@pytest.mark.parametrize("path", ["/", "//v1/orders", "/V1/orders", "/v1", "/x/v1/orders"])
+def test_what_only_looks_like_a_programs_address_is_a_page(path: str) -> None:
+    page = Client().get(path)
+    assert "default-src 'self'" in page["Content-Security-Policy"]
+    assert page["X-Frame-Options"] == "DENY"
