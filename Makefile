@@ -89,13 +89,17 @@ evidence-browser: .venv/.dev # every page in every look; the pictures are kept i
 	BROWSER_LOOKS=all $(PY) -m pytest tests/browser -q $(ARGS)
 
 # Only ratios say anything: both sides are measured in turn. QUICK=1 for a look, ROUNDS and SECONDS_EACH for more.
-BENCHES := orders_http sweeping lives webhooks settling statements growth wal
+BENCHES := orders_http sweeping lives webhooks settling exports statements growth wal
 bench: .venv/.dev bench-recovery ## speed as ratios against what one writes first, goal by goal; and what the plan recovers: an hour
 	TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default $(BENCHES:%=benchmarks/%.py) $(ARGS)
 
 .PHONY: bench-recovery
 bench-recovery: .venv/.dev # what the plan recovers and how often it asks, beside a retry a day, on made-up people: some minutes; RECOVERY="--seeds 3"
 	$(PY) -m benchmarks.recovery $(if $(QUICK),--seeds 1 --people 500) $(RECOVERY)
+
+.PHONY: bench-flames
+bench-flames: .venv/.dev # where the time of a create, a get and a sweep goes: draws docs/pictures/flames-*.svg
+	LOG_LEVEL=WARNING TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default benchmarks/flames.py $(ARGS)
 
 .PHONY: bench-sandbox
 bench-sandbox: # ninety days of a hundred orders on a platform that is running (make up)

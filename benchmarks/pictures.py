@@ -1,14 +1,19 @@
-"""Plain SVG: bars for what was measured in turn, curves for what grows. Readable in light and dark."""
+"""Plain SVG: bars for what was measured in turn, curves for what grows, flames. Readable in light and dark."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
+from typing import Any
 from xml.sax.saxutils import escape
 
 _WIDTH, _LEFT, _ROW, _HEAD, _BAR = 640, 190, 34, 44, 330
 _COLOURS = ("#1a7f64", "#b4690e", "#3b66c4", "#9b3f8f")
+#: Of flames: how wide the picture, how high one; thinner ones are left out. And whose functions are ours.
+_WIDE, _FLAME, _THIN = 1200, 17, 1.5
+_OURS = ("accounts", "billing", "bnpl", "credit", "kernel", "ledger", "merchants", "office", "orders")
 _STYLE = (
     "text{font:13px system-ui,sans-serif;fill:#222}.s{font-size:12px;fill:#555}.p{fill:#fff}"
+    ".f{stroke:#fff;stroke-width:.5}text.l{font-size:11px;fill:#fff}"
     "@media(prefers-color-scheme:dark){text{fill:#eee}.s{fill:#bbb}.p{fill:#16181c}}"
 )
 
@@ -55,9 +60,37 @@ def curve(title: str, unit: str, curves: Mapping[str, Mapping[int, float]]) -> s
     return _drawn(title, height, parts)
 
 
-def _drawn(title: str, height: int, parts: Sequence[str]) -> str:
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">'
-    plain = f'<rect class="p" width="{_WIDTH}" height="{height}"/>'
+def flames(title: str, root: Any) -> str:
+    """What ran below what, from the top down; as wide as it took long. What is too thin to be read is left out."""
+    scale, parts, deepest = (_WIDE - 28) / (root.seconds or 1.0), [], 0
+    for flame, before, depth in _laid_out(root, 0.0, 0, least=_THIN / scale):
+        deepest = max(deepest, depth)
+        share = f"{flame.name}: {100 * flame.seconds / (root.seconds or 1.0):.1f} %"
+        parts.append(_flame(flame.name, share, (14 + before * scale, _HEAD + depth * _FLAME), flame.seconds * scale))
+    return _drawn(title, _HEAD + (deepest + 1) * _FLAME + 8, parts, width=_WIDE)
+
+
+def _laid_out(flame: Any, before: float, depth: int, *, least: float) -> Iterator[tuple[Any, float, int]]:
+    """Each function, after how many seconds it stands and how deep."""
+    yield flame, before, depth
+    for below in sorted(flame.below.values(), key=lambda one: -one.seconds):
+        if below.seconds >= least:
+            yield from _laid_out(below, before, depth + 1, least=least)
+        before += below.seconds
+
+
+def _flame(name: str, share: str, place: tuple[float, int], width: float) -> str:
+    x, y = place
+    module, _space, function = name.rpartition(" ")
+    colour = _COLOURS[0 if module.startswith(_OURS) else 2 if module.startswith("django") else 1]
+    label = escape(f"{function} {module}"[: int(width / 6.2)]) if width > _FLAME else ""
+    box = f'<rect class="f" x="{x:.1f}" y="{y}" width="{width:.1f}" height="{_FLAME - 1}" fill="{colour}"/>'
+    return f'<g><title>{escape(share)}</title>{box}<text class="l" x="{x + 3:.1f}" y="{y + 12}">{label}</text></g>'
+
+
+def _drawn(title: str, height: int, parts: Sequence[str], *, width: int = _WIDTH) -> str:
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img">'
+    plain = f'<rect class="p" width="{width}" height="{height}"/>'
     body = "\n".join([f"<title>{escape(title)}</title><style>{_STYLE}</style>", plain, _text(14, 24, title), *parts])
     return f"{head}\n{body}\n</svg>\n"
 

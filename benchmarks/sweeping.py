@@ -70,7 +70,7 @@ class Sweeping:
         self.asked: list[float] = []
 
     def __call__(self) -> Work:
-        self._owe()
+        self.owe()
         spent: list[float] = []
 
         def clocked(execute: Callable[..., Any], *how: Any) -> Any:
@@ -81,11 +81,11 @@ class Sweeping:
                 spent.append(time.perf_counter() - began)
 
         with channel(self.pause), connection.execute_wrapper(clocked):
-            work = measured(self._sweep, {"worker": 0, "database": postgres()})
+            work = measured(self.sweep, {"worker": 0, "database": postgres()})
         self.asked.append(sum(spent) / work.seconds)
         return work
 
-    def _owe(self) -> None:
+    def owe(self) -> None:
         at = live_now().replace(microsecond=0)
         uses = [self._use(place, at) for place in range(self.many)]
         make_uses(self.crowd.pattern, uses)
@@ -97,7 +97,7 @@ class Sweeping:
         opened, due = at - timedelta(hours=3), at - timedelta(seconds=1)
         return Use(number, person, person, opened, total_minor=_OWED_MINOR, completed_at=opened, due_at=due)
 
-    def _sweep(self) -> int:
+    def sweep(self) -> int:
         seen = 0
         while done := DUE.at_once(LIVE, live_now(), DUE.batch):
             seen += done
