@@ -89,8 +89,8 @@ evidence-browser: .venv/.dev # every page in every look; the pictures are kept i
 	BROWSER_LOOKS=all $(PY) -m pytest tests/browser -q $(ARGS)
 
 # Only ratios say anything: both sides are measured in turn. QUICK=1 for a look, ROUNDS and SECONDS_EACH for more.
-BENCHES := orders_http sweeping lives webhooks settling exports statements growth wal
-bench: .venv/.dev bench-recovery ## speed as ratios against what one writes first, goal by goal; and what the plan recovers: an hour
+BENCHES := orders_http sweeping lives webhooks postings settling exports statements growth wal
+bench: .venv/.bench bench-recovery ## speed as ratios against what one writes first, goal by goal; and what the plan recovers: an hour
 	TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default $(BENCHES:%=benchmarks/%.py) $(ARGS)
 
 .PHONY: bench-recovery
@@ -126,7 +126,7 @@ format: .venv/.dev ## format the code and mend what can be mended by machine
 	$(BIN)/ruff check --fix .
 
 lock: .venv/.uv ## pin and hash requirements/*.in; ARGS=--upgrade takes newer versions
-	for name in base local dev; do $(BIN)/$(LOCK) $(ARGS) requirements/$$name.in -o requirements/$$name.txt; done
+	for name in base local dev bench; do $(BIN)/$(LOCK) $(ARGS) requirements/$$name.in -o requirements/$$name.txt; done
 	$(BIN)/$(LOCK) $(ARGS) --no-deps requirements/fonts.in -o requirements/fonts.txt
 	echo uv | $(BIN)/$(LOCK) $(ARGS) - -o requirements/uv.txt
 
@@ -153,3 +153,7 @@ lock: .venv/.uv ## pin and hash requirements/*.in; ARGS=--upgrade takes newer ve
 .venv/.dev: requirements/dev.txt requirements/fonts.txt .venv/.uv
 	$(BIN)/uv pip install --quiet --python $(PY) --compile-bytecode --no-deps --require-hashes -r requirements/dev.txt -r requirements/fonts.txt
 	@touch $@ .venv/.local
+
+.venv/.bench: requirements/bench.txt .venv/.dev
+	$(BIN)/uv pip install --quiet --python $(PY) --compile-bytecode --no-deps --require-hashes -r requirements/bench.txt
+	@touch $@

@@ -49,12 +49,12 @@ def run(env: dict[str, str], *argv: str) -> str:
     return done.stdout
 
 
-def furnish(people: int) -> Naive:
+def furnish(people: int, *, name: str = NAME) -> Naive:
     """A database of its own with this many people."""
     with servers.superuser(inside=False) as superuser, superuser.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
-        cursor.execute(f"CREATE DATABASE {NAME}")
-    url = urlunsplit(urlsplit(servers.superuser_url)._replace(path=f"/{NAME}"))
+        cursor.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        cursor.execute(f"CREATE DATABASE {name}")
+    url = urlunsplit(urlsplit(servers.superuser_url)._replace(path=f"/{name}"))
     env = {**os.environ, "NAIVE_DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "benchmarks.baselines.settings"}
     return Naive(env, json.loads(run(env, "benchmarks.baselines.fill", str(people))), count())
 
