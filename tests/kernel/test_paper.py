@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils.translation import override
 
-from kernel import paper as papers
+from kernel import pdf
 from kernel.lines import lines_of
 from kernel.paper import Facts, FontMissingError, Paper, Size, Table, Text, Totals, pdf_of
 
@@ -68,7 +68,7 @@ def test_a_missing_font_is_said_clearly(monkeypatch: pytest.MonkeyPatch) -> None
     def nowhere(_name: str) -> ModuleSpec | None:
         return None
 
-    monkeypatch.setattr(papers, "find_spec", nowhere)
+    monkeypatch.setattr(pdf, "find_spec", nowhere)
     with pytest.raises(FontMissingError, match=r"requirements/fonts\.txt"):
         pdf_of(made())
 

@@ -50,6 +50,11 @@ def test_what_is_loaded_is_not_looked_through_for_garbage(module: str, act: str)
     assert thresholds == str(loaded.THRESHOLDS)
 
 
+def test_whoever_prints_nothing_carries_nothing_that_prints() -> None:
+    loaded_by_then = run("import sys, bnpl.rsgi; print(*{'fpdf', 'fontTools'} & set(sys.modules), 'none')")
+    assert loaded_by_then == "none"
+
+
 def test_every_view_and_tag_is_loaded_before_the_first_request() -> None:
     later = run(LATER).split()
     assert {name for name in later if name.split(".")[0] in HOUSE} <= SMALL
