@@ -95,6 +95,7 @@ PAGES: list[URLPattern] = [
     path("sign/<str:agreement>/back", sign_pages.back, name="sign_back"),
     path("services/", service_pages.opened, name="services"),
     path("services/<str:agreement>/stop", service_pages.stop, name="stop_service"),
+    path("services/<str:agreement>/agree", service_pages.agree, name="agree_anew"),
     path("instruments/", way_pages.instruments, name="instruments"),
     path("instruments/add", way_pages.add, name="add_instrument"),
     path("instruments/wallet", way_pages.open_wallet, name="open_wallet"),

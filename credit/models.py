@@ -10,12 +10,14 @@ from django_fsm import transition
 
 from accounts.models import Person
 from credit import rules
+from credit.consent import Agreed
 from kernel import guards
 from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Identified, Realm
 from kernel.money import MOST_MINOR
 from kernel.versions import PolicyVersion
 from merchants.models import Merchant, Service
+from merchants.rules import Terms
 
 _LIMIT_KEPT = """
     IF NEW.held_minor > OLD.held_minor AND NEW.held_minor + NEW.outstanding_minor > NEW.limit_minor THEN
@@ -116,7 +118,7 @@ class AgreementEvent(History):
     subject = models.ForeignKey("Agreement", models.PROTECT, related_name="history")
 
 
-class Agreement(Lifecycle):
+class Agreement(Agreed, Lifecycle):
     """开通: a person lets a service open credit orders and deduct what they come to."""
 
     prefix = "agr"
@@ -156,6 +158,17 @@ class Agreement(Lifecycle):
                 name="only_a_pending_agreement_has_no_person",
                 condition=Q(state__in=["pending", "terminated"]) | Q(person__isnull=False),
             ),
+            models.CheckConstraint(
+                name="whoever_opens_a_service_agrees_to_its_terms",
+                condition=Q(person__isnull=True)
+                | Q(
+                    agreed_ceiling_minor__isnull=False,
+                    agreed_confirmation__isnull=False,
+                    agreed_grace__isnull=False,
+                    agreed_late_fee_daily_bps__isnull=False,
+                    agreed_late_fee_cap_bps__isnull=False,
+                ),
+            ),
         ]
         indexes = [
             models.Index(fields=["merchant", "-id"], name="agreements_of_merchant"),
@@ -164,8 +177,9 @@ class Agreement(Lifecycle):
         triggers = guards.lifecycle("credit_agreementevent", frozen=["realm_id", "merchant_id", "service_id"])
 
     @transition(field=state, source=State.PENDING, target=State.ACTIVE)
-    def activate(self, person_id: UUID, *, at: datetime) -> None:
+    def activate(self, person_id: UUID, terms: Terms, *, at: datetime) -> None:
         self.person_id, self.activated_at = person_id, at
+        self.agree_to(terms)
 
     @transition(field=state, source=State.ACTIVE, target=State.CLOSING)
     def close(self, *, at: datetime) -> None:

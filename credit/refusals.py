@@ -17,6 +17,12 @@ class AgreementState(Refusal):
     code, title = "agreement_state", _("The agreement does not allow this now.")
 
 
+class TermsChanged(Refusal):
+    """What was agreed to is not what is asked for any more."""
+
+    code, title = "terms_changed", _("The merchant has changed the terms meanwhile. Please look at them again.")
+
+
 class AlreadyOpened(Refusal):
     """One person opens one service once."""
 

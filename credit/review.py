@@ -9,7 +9,7 @@ from credit import rules
 from credit.models import Agreement, Decision, Profile, ScoreChange
 from credit.queries import standing_now
 from credit.refusals import AgreementState, ServicePaused
-from credit.services import decide
+from credit.services import decide, terms_now
 from kernel.actor import Actor
 from kernel.refusal import NotFound
 from merchants import services as merchants
@@ -39,6 +39,25 @@ def decide_again(decision_id: UUID, *, points: int = 0, at: datetime) -> Decisio
     return decide(
         standing_now(agreement, profile, at=at), asked, occasion=occasion, out_order_no=old.out_order_no, at=at
     )
+
+
+@transaction.atomic
+def agree_anew(agreement_id: UUID, shown: str, *, by: Actor, at: datetime) -> Agreement:
+    """The person says yes to what the merchant asks for now; `shown` is the seal of what they saw. Twice is once.
+
+    Raises:
+        NotFound: there is no such agreement.
+        AgreementState: it is not open.
+        TermsChanged: what they saw is not what is asked for any more.
+    """
+    agreement = Agreement.objects.locked(agreement_id)
+    if agreement.state != Agreement.State.ACTIVE:
+        raise AgreementState
+    terms = terms_now(agreement, shown, at=at)
+    if terms != agreement.agreed:
+        agreement.agree_to(terms)
+        agreement.record("agreed_anew", by=by, at=at)
+    return agreement
 
 
 @transaction.atomic

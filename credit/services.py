@@ -12,7 +12,7 @@ from accounts.models import Person
 from credit import rules
 from credit.models import Agreement, Decision, Profile
 from credit.queries import Standing, grades_at, standing_now, standing_of
-from credit.refusals import AgreementState, AlreadyOpened, ServicePaused
+from credit.refusals import AgreementState, AlreadyOpened, ServicePaused, TermsChanged
 from credit.used import hold, open_limit
 from kernel.actor import Actor
 from kernel.money import Money
@@ -23,6 +23,7 @@ from merchants import queries as merchant_queries
 from merchants import services as merchants
 from merchants.models import Merchant, Service
 from merchants.refusals import MerchantNotActive
+from merchants.rules import Terms
 
 _JOIN = Question(
     "UPDATE credit_agreement SET live_orders = live_orders + 1 WHERE id = $1 AND state = 'active' RETURNING 1",
@@ -94,13 +95,16 @@ def open_profile(person: Person, *, currency: str = "CNY", score: int = rules.SC
 
 
 @transaction.atomic
-def sign_agreement(agreement_id: UUID, person_id: UUID, *, by: Actor, at: datetime) -> Signing:
+def sign_agreement(agreement_id: UUID, person_id: UUID, *, by: Actor, at: datetime, shown: str = "") -> Signing:
     """The person agrees: assessed, and if that goes well the service is open. A refusal leaves it pending.
+
+    `shown` is the seal of the terms they were shown (merchants.rules.Terms); without one they agree to today's.
 
     Raises:
         NotFound: no such agreement or person in its realm.
         AgreementState: it was signed by somebody else, or has ended.
         AlreadyOpened: the person opened this service under another agreement.
+        TermsChanged: what they were shown is not what is asked for any more.
         MerchantNotActive, ServicePaused: nobody new is taken at the moment.
     """
     person = Person.objects.filter(pk=person_id).first()
@@ -121,16 +125,29 @@ def sign_agreement(agreement_id: UUID, person_id: UUID, *, by: Actor, at: dateti
     opened = Agreement.objects.filter(service_id=agreement.service_id, person_id=person_id)
     if opened.filter(state__in=[Agreement.State.ACTIVE, Agreement.State.CLOSING]).exists():
         raise AlreadyOpened
+    terms = terms_now(agreement, shown, at=at)
     agreement.person = person
     standing = standing_now(agreement, profile, at=at)
     if standing.abroad:
         open_limit(profile, currency, standing.grades, at=at)
     decision = decide(standing, 0, occasion=Decision.Occasion.OPENING, at=at)
     if decision.approved:
-        agreement.activate(person_id, at=at)
+        agreement.activate(person_id, terms, at=at)
         agreement.record("activated", by=by, at=at, decision=decision.id)
         _tell(agreement, "agreement.activated", at=at)
     return Signing(agreement, decision)
+
+
+def terms_now(agreement: Agreement, shown: str, *, at: datetime) -> Terms:
+    """What is asked for now, if it is what was shown.
+
+    Raises:
+        TermsChanged: it is not.
+    """
+    terms = merchant_queries.terms_of(agreement.service, merchant_queries.late_bounds(at))
+    if shown and shown != terms.seal:
+        raise TermsChanged
+    return terms
 
 
 @transaction.atomic

@@ -64,9 +64,14 @@ def late_bounds(at: datetime) -> rules.LateBounds:
     return rules.LateBounds.read(in_force(LatePolicy, at=at).terms)
 
 
-def late_columns(service: Service, plain: Mapping[str, Any]) -> dict[str, Any]:
-    """How an order of it begins under a policy's terms: of what both say the kinder, part by part."""
-    return rules.LateBounds.read(plain).kinder(service.late_terms).columns
+def late_columns(service: Service, plain: Mapping[str, Any], agreed: rules.LateTerms) -> dict[str, Any]:
+    """How an order of it begins under a policy's terms: of what it, they and its person said the kindest, by part."""
+    return rules.LateBounds.read(plain).kinder(service.late_terms).kinder(agreed).columns
+
+
+def terms_of(service: Service, bounds: rules.LateBounds) -> rules.Terms:
+    """What whoever opens it now says yes to."""
+    return rules.Terms(service.ceiling_minor, service.confirmation, bounds.kinder(service.late_terms))
 
 
 def checks_of(merchant_id: UUID) -> dict[str, bool]:

@@ -61,6 +61,7 @@ AGREEMENT: dict[str, Words] = {
     "activated": _("The person opened it"),
     "closing": _("It was stopped, and ends with its last order"),
     "reopened": _("The person opened it again"),
+    "agreed_anew": _("The person agreed to the terms of by then"),
     "terminated": _("It is over"),
 }
 _BOTH_WAYS: dict[str, Words] = {

@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 from html import unescape
+from typing import Any
 
 from allauth.usersessions.models import UserSession
 from django.conf import settings
@@ -15,6 +16,7 @@ from accounts.visitor import OF_USER
 from kernel.models import Realm
 
 _TAGS, _SPACES = re.compile(r"<[^>]+>"), re.compile(r"\s+")
+_TERMS = re.compile(r'name="terms" value="([0-9a-f]{24})"')
 _TOKEN = re.compile(r'name="token" value="([0-9a-f]{24})"')
 
 
@@ -52,6 +54,12 @@ def token_on(response: HttpResponse) -> str:
     found = _TOKEN.search(response.content.decode())
     assert found, "the page has no form with a token"
     return found[1]
+
+
+def agrees(browser: Client, path: str, **fields: str) -> Any:
+    """Whoever looks at the terms of a service and says yes to what they saw."""
+    seen = _TERMS.search(browser.get(path).content.decode())
+    return browser.post(path, fields | ({"terms": seen[1]} if seen else {}))
 
 
 def it_is(moment: datetime, person: Person) -> None:

@@ -14,6 +14,7 @@ import django
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connection, transaction
+from moneyed import Money
 
 
 def main(many: int, at_once: int, bulk: int) -> None:
@@ -36,8 +37,6 @@ def main(many: int, at_once: int, bulk: int) -> None:
 
 
 def one_by_one(_model, accounts, many: int, at_once: int) -> None:
-    from moneyed import Money
-
     wallet, clearing = accounts[1], accounts[0]
 
     def some(count: int) -> None:
@@ -51,8 +50,6 @@ def one_by_one(_model, accounts, many: int, at_once: int) -> None:
 
 
 def in_bulk(model, accounts, many: int, bulk: int) -> None:
-    from moneyed import Money
-
     six = Money("6.00", "CNY")
     for _ in range(many // bulk):
         with transaction.atomic():

@@ -1,4 +1,4 @@
-"""The services a person has opened: what remains of each, stopping one, and having it go on."""
+"""The services a person has opened: what remains of each, stopping one, having it go on, and yes to new terms."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -10,8 +10,11 @@ from accounts.visitor import Visitor, for_person
 from credit import queries, review
 from credit import services as credit
 from credit.models import Agreement
+from credit.refusals import TermsChanged
 from kernel.paging import page
 from kernel.refusal import NotFound
+from merchants.queries import late_bounds, terms_of
+from merchants.rules import LateBounds, Terms
 from orders.queries import used_under
 
 SERVICES_A_PAGE = 30
@@ -24,8 +27,31 @@ def opened(visitor: Visitor) -> HttpResponse:
     """What the person has opened, and what still runs of what they stopped."""
     cursor = visitor.request.GET.get("cursor") or None
     found, further = page(queries.services_opened_by(visitor.person.id), cursor=cursor, limit=SERVICES_A_PAGE)
-    used = used_under([row.id for row in found])
-    return visitor.show("credit/services.html", opened=[(row, used[row.id]) for row in found], further=further)
+    used, bounds = used_under([row.id for row in found]), late_bounds(visitor.at)
+    theirs = [(row, used[row.id], _asked_anew(row, bounds)) for row in found]
+    return visitor.show("credit/services.html", opened=theirs, further=further)
+
+
+def _asked_anew(agreement: Agreement, bounds: LateBounds) -> Terms | None:
+    """What the merchant asks for by now, if it is more than was agreed to."""
+    terms = terms_of(agreement.service, bounds)
+    return terms if agreement.state == Agreement.State.ACTIVE and terms.asks_for_more_than(agreement.agreed) else None
+
+
+@_FORM
+@for_person
+def agree(visitor: Visitor, agreement: str) -> HttpResponse:
+    """Yes to what the merchant has changed since."""
+    if visitor.request.method == "POST":
+        found = _mine(visitor, agreement)
+        try:
+            review.agree_anew(found.id, visitor.sent("terms"), by=visitor.actor, at=visitor.at)
+        except TermsChanged as refusal:
+            messages.error(visitor.request, str(refusal.title))
+        else:
+            said = _("Agreed: %(service)s goes on under the new terms.") % {"service": found.service.name}
+            messages.success(visitor.request, said)
+    return redirect("services")
 
 
 @_FORM

@@ -19,19 +19,21 @@ from billing.services import instruments
 from credit import queries as standings
 from credit import returns
 from credit.models import Agreement
-from credit.refusals import AgreementState, AlreadyOpened, ServicePaused
+from credit.refusals import AgreementState, AlreadyOpened, ServicePaused, TermsChanged
 from kernel import ids
 from kernel.clock import live_now
 from kernel.money import Money
 from kernel.refusal import NotFound, Refusal
 from merchants.models import Service
-from merchants.queries import late_bounds
+from merchants.queries import late_bounds, terms_of
 from merchants.refusals import MerchantNotActive
 from merchants.rules import LateTerms
 
 GONE = 410
 #: What costs are shown on: a hundred, or an order of the highest amount there may be.
 EXAMPLE_MINOR = 100_00
+#: The seal of a form that carries none: nobody knows what its sender has seen.
+NOT_SHOWN = "-"
 
 
 def introduced(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -136,7 +138,7 @@ def _asked(visitor: Visitor, agreement: str) -> Agreement:
 def _terms(
     visitor: Visitor, agreement: Agreement, *, refusal: Refusal | None = None, status: int = 200
 ) -> HttpResponse:
-    late = late_bounds(visitor.at).kinder(agreement.service.late_terms)
+    terms = terms_of(agreement.service, late_bounds(visitor.at))
     return visitor.show(
         "billing/sign.html",
         status=status,
@@ -146,8 +148,8 @@ def _terms(
         instruments=queries.instruments_of([visitor.person.id]).get(visitor.person.id, []),
         balance=queries.balance_of(visitor.person.id),
         closed=purse.closed_to(visitor.person.id),
-        late=late,
-        costs=costs_of(agreement.service, late),
+        terms=terms,
+        costs=costs_of(agreement.service, terms.late),
         host=returns.host_of(agreement),
         chosen=visitor.sent("instrument"),
         refusal=refusal,
@@ -172,10 +174,11 @@ def _signed(visitor: Visitor, agreement: Agreement) -> HttpResponse:
     """The yes. A second click finds the first one; who had nothing to pay from has a wallet then."""
     try:
         chosen = _instrument(visitor)
-        instruments.sign_paying_from(agreement.id, visitor.person, chosen, by=visitor.actor, at=visitor.at)
+        shown = visitor.sent("terms") or NOT_SHOWN
+        instruments.sign_paying_from(agreement.id, visitor.person, chosen, by=visitor.actor, at=visitor.at, shown=shown)
     except (AgreementState, AlreadyOpened):
         return redirect("sign", agreement.public_id)  # which says what became of it meanwhile
-    except (ServicePaused, MerchantNotActive) as refusal:
+    except (ServicePaused, MerchantNotActive, TermsChanged) as refusal:
         return _terms(visitor, agreement, refusal=refusal, status=refusal.status)
     except ChooseInstrument as refusal:
         if _opened(visitor, agreement):  # the first click of two has opened the wallet, which is one more to choose

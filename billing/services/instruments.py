@@ -189,21 +189,21 @@ def open_wallet(person: Person, *, at: datetime) -> Wallet:
 
 @transaction.atomic
 def sign_paying_from(
-    agreement_id: UUID, person: Person, instrument_id: UUID | None, *, by: Actor, at: datetime
+    agreement_id: UUID, person: Person, instrument_id: UUID | None, *, by: Actor, at: datetime, shown: str = ""
 ) -> credit.Signing:
     """The person opens a service; what they chose to pay from is tried first: all of it, or nothing.
 
     Who has nothing to pay from has a wallet from then on, as their page says before they agree.
 
     Raises:
-        NotFound, AgreementState, AlreadyOpened: as credit.sign_agreement says.
+        NotFound, AgreementState, AlreadyOpened, TermsChanged: as credit.sign_agreement says.
     """
     if not person.instruments.filter(state=Instrument.State.ACTIVE).exists():
         open_wallet(person, at=at)
     if instrument_id is not None:  # locked before what signing locks, as everywhere
         _of(_locked(person.id), instrument_id)
         orders.lock_planned_of(person.id)
-    signing = credit.sign_agreement(agreement_id, person.id, by=by, at=at)
+    signing = credit.sign_agreement(agreement_id, person.id, by=by, at=at, shown=shown)
     if instrument_id is not None and signing.decision.approved:
         put_instrument(person.id, instrument_id, 0, by=by, at=at)
     return signing

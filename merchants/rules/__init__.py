@@ -3,5 +3,17 @@
 from merchants.rules.joining import CHECKS
 from merchants.rules.keys import ALL_SCOPES, LIVE_KEYS_MAX, Scope, digest, hint, new_secret
 from merchants.rules.late import LateBounds, LateTerms
+from merchants.rules.terms import Terms
 
-__all__ = ["ALL_SCOPES", "CHECKS", "LIVE_KEYS_MAX", "LateBounds", "LateTerms", "Scope", "digest", "hint", "new_secret"]
+__all__ = [
+    "ALL_SCOPES",
+    "CHECKS",
+    "LIVE_KEYS_MAX",
+    "LateBounds",
+    "LateTerms",
+    "Scope",
+    "Terms",
+    "digest",
+    "hint",
+    "new_secret",
+]

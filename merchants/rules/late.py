@@ -27,6 +27,14 @@ class LateTerms:
         """As services and orders keep them."""
         return {name: getattr(self, name) for name in self.__slots__}
 
+    def kinder(self, other: "LateTerms") -> "LateTerms":
+        """Of each part what is better for whoever owes."""
+        return LateTerms(
+            max(self.grace, other.grace),
+            min(self.late_fee_daily_bps, other.late_fee_daily_bps),
+            min(self.late_fee_cap_bps, other.late_fee_cap_bps),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class LateBounds:
@@ -46,11 +54,7 @@ class LateBounds:
 
     def kinder(self, asked: LateTerms) -> LateTerms:
         """Of each part what is better for whoever owes."""
-        return LateTerms(
-            max(asked.grace, self.grace_least),
-            min(asked.late_fee_daily_bps, self.daily_bps_most),
-            min(asked.late_fee_cap_bps, self.cap_bps_most),
-        )
+        return asked.kinder(LateTerms(self.grace_least, self.daily_bps_most, self.cap_bps_most))
 
     def beyond(self, asked: Mapping[str, Any]) -> Iterator[str]:
         """Which of these columns ask for more than is permitted; what is not asked for is not looked at."""

@@ -214,7 +214,7 @@ def _order_of(agreement: Agreement, wish: Wish, late: Mapping[str, Any], *, at: 
     if wish.starts_at and wish.ends_at and wish.ends_at < wish.starts_at:
         raise TimesInvalid("ends_at is before starts_at.")
     amount, ceiling = _amounts(service, wish, agreement.merchant.order_most_minor)
-    waits = service.confirmation
+    waits = agreement.asks_first(ceiling)
     return Order(
         realm_id=agreement.realm_id,
         merchant_id=agreement.merchant_id,
@@ -227,7 +227,7 @@ def _order_of(agreement: Agreement, wish: Wish, late: Mapping[str, Any], *, at: 
         mode=service.mode,
         funding=service.funding,
         fee_bps=service.fee_at(at),
-        **late_columns(service, late),
+        **late_columns(service, late, agreement.agreed.late),
         title=wish.title,
         currency=wish.currency,
         amount_minor=amount,

@@ -16,7 +16,7 @@ from kernel.models import LIVE
 from merchants import services as merchants
 from tests.conftest import BY, NOON, Shop, someone
 from tests.late import permit
-from tests.visiting import it_is, visiting, words
+from tests.visiting import agrees, it_is, visiting, words
 
 SHOP = "https://shop.example/done?cart=7&state=evil#top"
 ADULT = "11010519491231002X"
@@ -86,7 +86,7 @@ def test_a_person_opens_the_service_and_goes_back(power_bank: Shop, ada: Person)
     agreement = asked(power_bank)
     browser, path = visiting(ada), f"/sign/{agreement.public_id}"
     for _click in range(2):
-        assert browser.post(path)["Location"] == f"{path}/result"
+        assert agrees(browser, path)["Location"] == f"{path}/result"
     assert state_of(agreement) == "active"
     assert agreement.history.get(kind="activated").by == f"person:{ada.public_id}"
     assert not Wallet.objects.filter(person=ada).exists()  # nobody asked for one
@@ -117,7 +117,7 @@ def test_who_we_do_not_know_is_asked_first(power_bank: Shop, newcomer: Person) -
     assert browser.post(f"{path}/identity", {"name": "张三", "id_number": ADULT.lower()})["Location"] == path
     assert browser.post(f"{path}/identity", {"name": "李四", "id_number": ADULT})["Location"] == path
     assert "签约人：张*" in words(browser.get(path))
-    assert browser.post(path)["Location"] == f"{path}/result"
+    assert agrees(browser, path)["Location"] == f"{path}/result"
     assert state_of(agreement) == "active"
 
 
@@ -135,7 +135,7 @@ def test_a_refusal_has_reasons_and_a_way_on(power_bank: Shop, ada: Person) -> No
     Profile.objects.filter(person=ada).update(overdue_orders=1)
     agreement = asked(power_bank)
     browser, path = visiting(ada), f"/sign/{agreement.public_id}"
-    assert browser.post(path)["Location"] == f"{path}/result"
+    assert agrees(browser, path)["Location"] == f"{path}/result"
     page = words(browser.get(f"{path}/result"))
     for shown in (
         "暂时无法为您开通",
@@ -164,7 +164,7 @@ def test_an_agreement_of_another_realm_tells_no_more_than_that_it_is_a_sandboxs(
         path = f"/sign/{agreement.public_id}"
         for answer in (
             visiting(person).get(path),
-            visiting(person).post(path),
+            agrees(visiting(person), path),
             visiting(person).get(f"{path}/result"),
             visiting(person).post(f"{path}/identity", {"name": "张三", "id_number": ADULT}),
         ):
@@ -185,7 +185,7 @@ def test_a_living_person_opens_a_service_of_the_live_realm(power_bank: Shop) -> 
     living = accounts.register_person("+8613812341234", realm_id=LIVE, by=BY, at=NOON)
     browser, path = visiting(living), f"/sign/{agreement.public_id}"
     browser.post(f"{path}/identity", {"name": "张三", "id_number": ADULT})
-    browser.post(path)
+    agrees(browser, path)
     assert state_of(agreement) == "active"
     assert [i.channel for i in living.instruments.all()] == ["wallet"]
 
@@ -196,10 +196,10 @@ def test_what_was_withdrawn_or_opened_before_says_so(power_bank: Shop, ada: Pers
     credit.stop_agreement(withdrawn.id, by=BY, at=NOON)
     gone = browser.get(f"/sign/{withdrawn.public_id}")
     assert (gone.status_code, "此开通请求已失效" in words(gone)) == (410, True)
-    assert browser.post(f"/sign/{withdrawn.public_id}")["Location"] == f"/sign/{withdrawn.public_id}"
-    browser.post(f"/sign/{first.public_id}")
+    assert agrees(browser, f"/sign/{withdrawn.public_id}")["Location"] == f"/sign/{withdrawn.public_id}"
+    agrees(browser, f"/sign/{first.public_id}")
     assert "您已开通此服务" in words(browser.get(f"/sign/{second.public_id}"))
-    assert browser.post(f"/sign/{second.public_id}")["Location"] == f"/sign/{second.public_id}"
+    assert agrees(browser, f"/sign/{second.public_id}")["Location"] == f"/sign/{second.public_id}"
     assert state_of(second) == "pending"
     browser.post(f"/services/{first.public_id}/stop")
     assert "来电充电宝 已停用" in words(browser.get(f"/sign/{first.public_id}/result"))

@@ -20,7 +20,7 @@ from tests.api import Api
 from tests.conftest import BY, NOON, Shop, someone
 from tests.guide.test_snippets import pieces
 from tests.stillness import nothing_moves
-from tests.visiting import visiting, words
+from tests.visiting import agrees, visiting, words
 
 SHOP = "https://shop.example/done?cart=7&state=evil&signature=v1,x&agreement=agr_0#top"
 
@@ -72,7 +72,7 @@ def test_the_outcome_is_signed_with_the_secret_the_merchant_was_given(
                 verify(query | wrong, secret)
         with pytest.raises((ValueError, WebhookVerificationError)):
             verify(query, secret_of(asked(power_bank)))
-        browser.post(f"/sign/{made['id']}")
+        agrees(browser, f"/sign/{made['id']}")
     assert api.get(f"agreements/{made['id']}").json()["return_secret"] == secret
 
 
@@ -116,10 +116,10 @@ def test_of_several_one_is_chosen_and_none_is_chosen_beforehand(
     theirs = someone(power_bank, name="博文").instruments.get()
     for nobodys in ("", "x", theirs.public_id, "ins_" + "0" * 32):
         with nothing_moves():
-            answer = browser.post(path, {"instrument": nobodys})
+            answer = agrees(browser, path, instrument=nobodys)
         assert (answer.status_code, "请选择从哪里扣款" in words(answer)) == (422, True), nobodys
 
-    assert browser.post(path, {"instrument": two[1].public_id})["Location"] == f"{path}/result"
+    assert agrees(browser, path, instrument=two[1].public_id)["Location"] == f"{path}/result"
     assert first_of(ada) == "工资卡"
     assert Agreement.objects.get(pk=agreement.pk).state == "active"
 
@@ -128,7 +128,7 @@ def test_what_is_not_opened_changes_no_order(power_bank: Shop, ada: Person, two:
     merchants.change_service(power_bank.merchant.id, power_bank.service.id, {"score_min": 900}, by=BY, at=NOON)
     path = f"/sign/{asked(power_bank).public_id}"
     browser = visiting(ada)
-    browser.post(path, {"instrument": two[1].public_id})
+    agrees(browser, path, instrument=two[1].public_id)
     assert "暂时无法为您开通" in words(browser.get(f"{path}/result"))
     assert first_of(ada) == "沙箱银行卡"
 

@@ -57,7 +57,10 @@ def test_a_person_opens_a_service_once_by_our_word_and_by_the_databases(power_ba
     with nothing_moves(), pytest.raises(AlreadyOpened):
         credit.sign_agreement(second.id, ada.id, by=BY, at=NOON)
     with nothing_moves(), refused_by(UNIQUE, "a_person_opens_a_service_once"):
-        sql = "UPDATE credit_agreement SET state = 'active', version = 2, person_id = %s WHERE id = %s"
+        sql = """
+            UPDATE credit_agreement SET state = 'active', version = 2, person_id = %s, agreed_ceiling_minor = 1,
+                   agreed_confirmation = true, agreed_grace = '3d', agreed_late_fee_daily_bps = 0,
+                   agreed_late_fee_cap_bps = 0 WHERE id = %s"""
         run(sql, ada.id, second.id)
 
 

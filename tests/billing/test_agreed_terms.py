@@ -1,0 +1,131 @@
+"""What somebody agreed to is what counts; whatever goes beyond it asks them first, until they agree to that."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from credit import review
+from credit import services as credit
+from credit.models import Agreement
+from credit.refusals import AgreementState, TermsChanged
+from merchants import services as merchants
+from merchants.queries import late_bounds, terms_of
+from orders import services as orders
+from tests.conftest import BY, NOON, Shop, make_shop, opened, ordered, someone
+from tests.visiting import agrees, it_is, visiting, words
+
+pytestmark = pytest.mark.django_db
+LATE = {"grace": timedelta(hours=96), "late_fee_daily_bps": 2, "late_fee_cap_bps": 100}
+
+
+@pytest.fixture
+def cautious(db: None) -> Shop:
+    """¥50 at most, each order waits for a yes, and little is taken of whoever is late."""
+    return make_shop("云上小店", confirmation=True, ceiling_minor=50_00, **LATE)
+
+
+def asked_for(shop: Shop, agreement: Agreement, ceiling: int) -> Any:
+    """The state in which an order of so much at most begins."""
+    wish = orders.Wish(
+        agreement_id=agreement.id, out_order_no=uuid4().hex, title="椅子", currency="CNY", ceiling=ceiling
+    )
+    opening = orders.open_order(shop.merchant.id, wish, by=BY, at=NOON)
+    assert opening.order is not None
+    return opening.order.state
+
+
+def changes(shop: Shop, **terms: Any) -> None:
+    merchants.change_service(shop.merchant.id, shop.service.id, terms, by=BY, at=NOON)
+
+
+def seal_of(shop: Shop) -> str:
+    shop.service.refresh_from_db()
+    return terms_of(shop.service, late_bounds(NOON)).seal
+
+
+def test_what_the_merchant_widens_later_asks_whoever_agreed_to_less(cautious: Shop) -> None:
+    agreement = opened(cautious, someone(cautious))
+    changes(cautious, confirmation=False, ceiling_minor=500_00)
+    for ceiling in (10_00, 50_00, 50_01, 500_00):
+        assert asked_for(cautious, agreement, ceiling) == "created", "each order waits, as was agreed"
+    assert asked_for(cautious, opened(cautious, someone(cautious)), 500_00) == "open"
+
+
+@pytest.mark.parametrize(("ceiling", "state"), [(49_99, "open"), (50_00, "open"), (50_01, "created")])
+def test_only_what_goes_beyond_the_agreed_ceiling_asks(db: None, ceiling: int, state: str) -> None:
+    shop = make_shop("云上小店", ceiling_minor=50_00)
+    agreement = opened(shop, someone(shop))
+    changes(shop, ceiling_minor=500_00)
+    assert asked_for(shop, agreement, ceiling) == state
+    assert ordered(shop, agreement, ceiling=ceiling).state == "open", "whoever is asked may say yes"
+
+
+def test_being_late_costs_no_more_than_was_agreed(cautious: Shop) -> None:
+    agreement = opened(cautious, someone(cautious))
+    changes(cautious, grace=timedelta(hours=72), late_fee_daily_bps=5, late_fee_cap_bps=2_000)
+    order = ordered(cautious, agreement)
+    assert {name: getattr(order, name) for name in LATE} == LATE
+    changes(cautious, late_fee_daily_bps=0, late_fee_cap_bps=0)
+    assert ordered(cautious, agreement).late_fee_daily_bps == 0, "what is kinder counts at once"
+
+
+def test_a_form_agrees_to_what_it_showed_alone(cautious: Shop) -> None:
+    ada = someone(cautious)
+    it_is(NOON, ada)
+    asked = credit.request_agreement(cautious.merchant.id, cautious.service.id, "u-1", by=BY, at=NOON)
+    browser, path = visiting(ada), f"/sign/{asked.public_id}"
+    stale = seal_of(cautious)
+    changes(cautious, ceiling_minor=80_00)
+    for sent in ({"terms": stale}, {"terms": "f" * 24}, {"terms": ""}, {}):
+        again = browser.post(path, sent)
+        assert again.status_code == 409
+        assert "商户已更改条款" in words(again)
+        assert "¥80.00" in words(again)
+        assert Agreement.objects.get(pk=asked.pk).state == "pending"
+    assert agrees(browser, path)["Location"] == f"{path}/result"
+    assert Agreement.objects.get(pk=asked.pk).agreed.ceiling_minor == 80_00
+
+
+def test_the_page_says_what_is_asked_for_and_takes_the_yes_once(cautious: Shop) -> None:
+    ada = someone(cautious)
+    it_is(NOON, ada)
+    agreement = opened(cautious, ada)
+    browser = visiting(ada)
+    assert "已更改条款" not in words(browser.get("/services/"))
+    changes(cautious, confirmation=False, ceiling_minor=500_00, grace=timedelta(hours=72), late_fee_daily_bps=5)
+    page = words(browser.get("/services/"))
+    for said in ("已更改条款", "每笔最高 ¥500.00，此前为 ¥50.00", "不再逐笔询问您", "同意新条款"):
+        assert said in page
+    path = f"/services/{agreement.public_id}/agree"
+    stale = seal_of(cautious)
+    changes(cautious, ceiling_minor=600_00)
+    assert "商户已更改条款" in words(browser.post(path, {"terms": stale}, follow=True))
+    assert asked_for(cautious, agreement, 10_00) == "created"
+    for _ in range(2):
+        assert browser.post(path, {"terms": seal_of(cautious)})["Location"] == "/services/"
+    assert asked_for(cautious, agreement, 600_00) == "open"
+    assert agreement.history.filter(kind="agreed_anew").count() == 1
+    assert "已更改条款" not in words(browser.get("/services/"))
+
+
+def test_nobody_agrees_for_somebody_else_or_to_what_is_over(cautious: Shop) -> None:
+    ada, bo = someone(cautious), someone(cautious, name="博文")
+    it_is(NOON, ada)
+    agreement = opened(cautious, ada)
+    changes(cautious, ceiling_minor=500_00)
+    answer = visiting(bo).post(f"/services/{agreement.public_id}/agree", {"terms": seal_of(cautious)})
+    assert answer.status_code == 404
+    with pytest.raises(TermsChanged):
+        review.agree_anew(agreement.id, "?", by=BY, at=NOON)
+    credit.stop_agreement(agreement.id, by=BY, at=NOON)
+    with pytest.raises(AgreementState):
+        review.agree_anew(agreement.id, seal_of(cautious), by=BY, at=NOON)
+
+
+def test_the_database_lets_nobody_have_opened_what_they_agreed_nothing_of(cautious: Shop) -> None:
+    agreement = opened(cautious, someone(cautious))
+    with pytest.raises(IntegrityError, match="whoever_opens_a_service_agrees_to_its_terms"), transaction.atomic():
+        Agreement.objects.filter(pk=agreement.pk).update(agreed_grace=None)
