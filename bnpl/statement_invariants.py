@@ -44,6 +44,19 @@ FROM_STATEMENTS = (
         """,
     ),
     (
+        "what_a_later_word_explained_left_suspense",
+        "What suspense held for a case has left it the way it came exactly when the case closed by itself.",
+        """
+        SELECT coalesce(c.id, p.cause_id) AS id, c.kind, c.held, p.amount_minor FROM (
+            SELECT k.id, k.kind, h.amount_minor AS held, h.debit_account, h.credit_account FROM billing_case k
+            JOIN ledger_posting h ON h.cause_id = k.id AND h.kind = k.kind
+            WHERE k.resolution = '' AND k.closed_at IS NOT NULL) c
+        FULL JOIN (SELECT * FROM ledger_posting WHERE kind = 'case_explained') p ON p.cause_id = c.id
+        WHERE (c.held, c.debit_account, c.credit_account)
+              IS DISTINCT FROM (p.amount_minor, p.credit_account, p.debit_account)
+        """,
+    ),
+    (
         "what_the_statement_booked_is_booked",
         "A break that the resolver closed is about something that succeeded under that very transaction.",
         """

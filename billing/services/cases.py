@@ -14,7 +14,9 @@ from billing.planning import Kind
 from billing.refusals import CaseClosed, CaseUnfit, NoWallet, TransactionUsed
 from billing.services import after_all
 from billing.services.movements import MovementReport
+from billing.services.out_of_suspense import missing_of, take_out
 from billing.services.resolve import CODE, SOURCE, is_used, word_of
+from billing.services.same_money import NEVER_WENT
 from billing.services.settle import AFTER_FAILURE, TOO_LONG, TWICE, WRONG_AMOUNT, Report, settle_all
 from billing.services.settle_parts import AFTER_ALL, GIVEN_UP, PARTS, lock_lines
 from billing.services.settle_payouts import PAYOUTS
@@ -37,7 +39,7 @@ ENDS: Mapping[str, tuple[str, ...]] = {
     "declined_after_success": (STANDS,),
     "refunded_twice": _BORNE,
     "refund_of_wrong_amount": (RETURNED, STANDS),
-    "declined_after_refund": (STANDS, WALLET),
+    NEVER_WENT: (STANDS, WALLET),
     GIVEN_UP: (STANDS,),
     "paid_out_twice": (MERCHANT, *_BORNE),
     "paid_out_after_failure": (MERCHANT, *_BORNE),
@@ -49,6 +51,8 @@ ENDS: Mapping[str, tuple[str, ...]] = {
 }
 #: Those whose movement has no outcome until they are judged.
 OPEN_UNTIL_JUDGED = (WRONG_AMOUNT, "refund_of_wrong_amount", "payout_of_wrong_amount")
+#: Those by which a channel says that what left never did: who has it again has it once, however often that is said.
+NEVER_LEFT = (NEVER_WENT, "declined_after_payout")
 _UNDECIDED = ("prepared", "sent", "unknown", "waiting")
 
 
@@ -59,6 +63,8 @@ def ends_of(case: Case) -> tuple[str, ...]:
     if case.kind == AFTER_ALL and case.refund_part is not None:
         return after_all.ends(case.refund_part, at_stake(case))
     if case.kind in OPEN_UNTIL_JUDGED and held(case) is None and not _is_open(case):
+        return (STANDS,)
+    if case.kind in NEVER_LEFT and _was_given(case):
         return (STANDS,)
     return ENDS.get(case.kind, (STANDS,))
 
@@ -131,6 +137,8 @@ def close_case(case_id: UUID, resolution: str, because: str, *, by: Actor, at: d
     if by.alone and needs_second(case):
         raise SecondNeeded
     stake = at_stake(case)
+    if case.refund_part is not None and case.kind == NEVER_WENT and moves:
+        take_out(missing_of(case.refund_part), realm_id=case.realm_id, at=at)  # a statement's word on the same money
     ledger.post([ledger.Fact(case.id, CLOSED, moves, _order_of(case, resolution))], realm_id=case.realm_id, at=at)
     if resolution == WALLET:
         _put_into_wallet(case, stake, at=at)
@@ -204,6 +212,12 @@ def _close(case: Case, resolution: str, because: str, stake: Money, *, by: Actor
     case.resolution, case.closed_because, case.closed_by = resolution, because[:200], str(by)
     case.at_stake_minor, case.at_stake_currency, case.closed_at = stake.minor, stake.currency, at
     case.save()
+
+
+def _was_given(case: Case) -> bool:
+    """Whether another case of its movement has given the money to whom it belongs."""
+    others = _movement(case).cases.filter(kind=case.kind).exclude(pk=case.pk)
+    return others.filter(resolution__in=(WALLET, MERCHANT)).exists()
 
 
 def _movement(case: Case) -> Deduction | RefundPart | Payout:

@@ -154,7 +154,7 @@ def let_come(statement: StatementFile, *, by: str, at: datetime) -> None:
         cursor.execute(_CAME, _names(statement) | {"at": at, "by": by})
         cursor.execute(_CAME_BACK, _names(statement) | {"back": CAME_BACK})
         placed = [key for (key,) in cursor.fetchall()]
-    take_out(list(Break.objects.filter(pk__in=placed)), realm_id=statement.realm_id, at=at)
+    take_out(Break.objects.filter(pk__in=placed), realm_id=statement.realm_id, at=at)
 
 
 def wait_no_longer(statement: StatementFile, *, by: str, at: datetime) -> None:
