@@ -3,13 +3,19 @@
 FROM_STATEMENTS = (
     (
         "a_file_has_the_lines_it_says",
-        "A statement file has the lines and the damaged ones it says, and a break for each line that parts from ours.",
+        "A statement file has the lines and the damaged ones it says; each line that parts from ours is in a break.",
         """
         SELECT f.id, f.lines, f.damaged, l.* FROM billing_statementfile f LEFT JOIN LATERAL (
             SELECT count(*) AS kept, count(*) FILTER (WHERE verdict = 'damaged') AS hurt,
                    count(*) FILTER (WHERE verdict NOT IN ('matched', 'in_flight', 'nothing', 'damaged')
                        AND NOT EXISTS (SELECT 1 FROM billing_break b
-                                       WHERE b.line_id = s.id AND b.kind = verdict)) AS mute
+                                       WHERE b.line_id = s.id AND b.kind = verdict)
+                       AND NOT EXISTS (
+                           SELECT 1 FROM billing_statementline o JOIN billing_break b ON b.line_id = o.id
+                           WHERE o.channel_txn = s.channel_txn AND o.channel_txn <> '' AND o.statement_id <> f.id
+                             AND b.realm_id = f.realm_id AND b.channel = f.channel
+                             AND (o.kind, o.number, o.amount_minor, o.currency, o.status)
+                                 = (s.kind, s.number, s.amount_minor, s.currency, s.status))) AS mute
             FROM billing_statementline s WHERE statement_id = f.id) l ON true
         WHERE (f.lines, f.damaged, 0) <> (l.kept, l.hurt, l.mute)
         """,
