@@ -34,7 +34,7 @@ def untold(statement: StatementFile, parted: Sequence[dict[str, Any]]) -> list[d
     txns = {row["txn"] for row in parted} - {""}
     if not txns:
         return list(parted)
-    asked = {
+    asked: dict[str, Any] = {
         "txns": list(txns),
         "realm": statement.realm_id,
         "channel": statement.channel,
