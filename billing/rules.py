@@ -75,6 +75,11 @@ def takes_two(amount: Money) -> bool:
     return amount.minor >= two_people_from(amount.currency)
 
 
+def weight(amount: Money) -> float:
+    """How much it is, measured by what takes two in its currency: so amounts of several currencies are compared."""
+    return amount.minor / two_people_from(amount.currency)
+
+
 def next_ask(asks: int, *, at: datetime) -> datetime:
     """When the outcome is asked about again after `asks` asks."""
     return at + ASK_WAITS[min(asks, len(ASK_WAITS) - 1)]

@@ -3,13 +3,19 @@
 FROM_STATEMENTS = (
     (
         "a_file_has_the_lines_it_says",
-        "A statement file has the lines and the damaged ones it says, and a break for each line that parts from ours.",
+        "A statement file has the lines and the damaged ones it says; each line that parts from ours is in a break.",
         """
         SELECT f.id, f.lines, f.damaged, l.* FROM billing_statementfile f LEFT JOIN LATERAL (
             SELECT count(*) AS kept, count(*) FILTER (WHERE verdict = 'damaged') AS hurt,
                    count(*) FILTER (WHERE verdict NOT IN ('matched', 'in_flight', 'nothing', 'damaged')
                        AND NOT EXISTS (SELECT 1 FROM billing_break b
-                                       WHERE b.line_id = s.id AND b.kind = verdict)) AS mute
+                                       WHERE b.line_id = s.id AND b.kind = verdict)
+                       AND NOT EXISTS (
+                           SELECT 1 FROM billing_statementline o JOIN billing_break b ON b.line_id = o.id
+                           WHERE o.channel_txn = s.channel_txn AND o.channel_txn <> '' AND o.statement_id <> f.id
+                             AND b.realm_id = f.realm_id AND b.channel = f.channel
+                             AND (o.kind, o.number, o.amount_minor, o.currency, o.status)
+                                 = (s.kind, s.number, s.amount_minor, s.currency, s.status))) AS mute
             FROM billing_statementline s WHERE statement_id = f.id) l ON true
         WHERE (f.lines, f.damaged, 0) <> (l.kept, l.hurt, l.mute)
         """,
@@ -41,6 +47,19 @@ FROM_STATEMENTS = (
                AND p.amount_minor IS DISTINCT FROM c.held)
            OR (p.cause_id IS NOT NULL AND (c.resolution IN ('', 'stands', 'said')
                OR p.amount_minor <> c.at_stake_minor))
+        """,
+    ),
+    (
+        "what_a_later_word_explained_left_suspense",
+        "What suspense held for a case has left it the way it came exactly when the case closed by itself.",
+        """
+        SELECT coalesce(c.id, p.cause_id) AS id, c.kind, c.held, p.amount_minor FROM (
+            SELECT k.id, k.kind, h.amount_minor AS held, h.debit_account, h.credit_account FROM billing_case k
+            JOIN ledger_posting h ON h.cause_id = k.id AND h.kind = k.kind
+            WHERE k.resolution = '' AND k.closed_at IS NOT NULL) c
+        FULL JOIN (SELECT * FROM ledger_posting WHERE kind = 'case_explained') p ON p.cause_id = c.id
+        WHERE (c.held, c.debit_account, c.credit_account)
+              IS DISTINCT FROM (p.amount_minor, p.credit_account, p.debit_account)
         """,
     ),
     (

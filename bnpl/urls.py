@@ -28,6 +28,7 @@ from billing.console import payouts as payout_desk
 from billing.console import policies as policy_desk
 from billing.console import returns as return_desk
 from billing.console import unknown as unknown_desk
+from billing.console import wallets as wallet_desk
 from billing.models import Case, Deduction, Dispute
 from billing.pages import confirm as confirm_pages
 from billing.pages import ease as ease_pages
@@ -159,6 +160,7 @@ desk.VERBS[:] = [
     *case_desk.VERBS,
     *dispute_desk.VERBS,
     *return_desk.VERBS,
+    *wallet_desk.VERBS,
 ]
 #: What no colleague does alone, and how a second one is asked.
 _SHELVED = (policy_desk, limit_desk, late_desk, ease_desk, bearer_desk, return_desk)

@@ -77,6 +77,11 @@ POSTINGS = (
     ("a break of a statement is put into suspense", "break_to_suspense", "clearing ⇄ suspense"),
     ("the word on such a break came later", "break_came_back", "what it had posted, the other way"),
     (
+        "a later word of the channel's explained a case",
+        "case_explained",
+        "what stood in suspense for it, the other way",
+    ),
+    (
         "colleagues closed a case",
         "case_closed",
         "suspense ⇄ clearing, wallet, payable, advances, losses; clearing → wallet, payable; a refund's fee too",

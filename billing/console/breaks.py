@@ -88,6 +88,7 @@ VERBS = [
         second=_is_large,
         deciders=JUDGES,
         stands=_stands,
+        hold=breaks.hold_break,
     )
     for name, preview, run in (("suspense", _before_suspense, _suspense), ("nothing", _before_nothing, _nothing))
 ]

@@ -14,6 +14,7 @@ from billing.dispute_words import BEARERS
 from billing.models import Deduction, Dispute
 from billing.refusals import NothingToTakeBack
 from billing.services import answers, disputes
+from billing.services.stray_returns import Withdrawal
 from kernel.actor import Actor
 from kernel.desk import Verb, VerbForm, Words
 from kernel.money import Money
@@ -89,7 +90,7 @@ def _taken_back(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Wor
         if bank_returns.take_back(row.number, wish["code"], at=at) is None:
             raise NothingToTakeBack
         return _("The sandbox bank has taken it back, and calls to say so.")
-    disputes.take_back(key, disputes.Withdrawal(wish["txn"], _left(row), wish["code"]), by=by, at=at)
+    disputes.take_back(key, Withdrawal(wish["txn"], _left(row), wish["code"]), by=by, at=at)
     return _("It is noted.")
 
 

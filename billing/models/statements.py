@@ -133,6 +133,8 @@ class Break(Identified):
         LATE = "late"
 
     ABSENT = (Kind.MISSING_THERE, Kind.LATE)
+    #: Those that say that of ours nothing is there.
+    GONE = (*ABSENT, Kind.STATUS)
 
     class Resolution(models.TextChoices):
         #: The resolver made true what the channel says.

@@ -10,13 +10,15 @@ from django.db.models import Count, Q
 
 from billing import rules
 from billing.channels import Taken
-from billing.models import Break, Case, Deduction, Dispute, RefundPart, StatementFile
+from billing.models import Break, Deduction, RefundPart, StatementFile
 from billing.refusals import BreakClosed, BreakInFlight, NothingToPost
-from billing.services.disputes import NEVER_TAKEN, SAME_NUMBER, UNSAID, WRONG_AMOUNT, Withdrawal, take_back
+from billing.services.disputes import UNSAID, take_back
 from billing.services.movements import MovementReport
-from billing.services.out_of_suspense import still_in
+from billing.services.out_of_suspense import PLACED
+from billing.services.same_money import Ours, copies_of, is_booked, stands_elsewhere
 from billing.services.settle import Report, settle_all
 from billing.services.settle_parts import PARTS
+from billing.services.stray_returns import Withdrawal
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import Busy, NotFound, SecondNeeded
@@ -25,21 +27,7 @@ from ledger import rules as book
 from ledger import services as ledger
 
 log = structlog.get_logger(__name__)
-SOURCE, KIND = "statement", "break_to_suspense"
-#: Cases whose money the resolver has put into suspense by itself.
-IN_SUSPENSE = (
-    "taken_after_failure",
-    "taken_twice",
-    "wrong_amount",
-    "refunded_twice",
-    "refunded_after_failure",
-    NEVER_TAKEN,
-    SAME_NUMBER,
-    WRONG_AMOUNT,
-)
-#: Breaks that say that of ours nothing is there.
-_GONE = (*Break.ABSENT, Break.Kind.STATUS)
-_Ours = Deduction | RefundPart
+SOURCE = "statement"
 
 
 def hear_breaks(realm_id: int, *, by: Actor, at: datetime, limit: int = 100) -> None:
@@ -110,7 +98,7 @@ def _note_heard(keys: Sequence[UUID], *, by: Actor, at: datetime) -> None:
     rows = Break.objects.filter(pk__in=keys).select_related("line", "deduction", "refund_part").order_by("id")
     for row in rows.select_for_update(of=("self",), no_key=True):
         row.heard_at = at
-        if row.closed_at is None and _is_booked(row, row.deduction or row.refund_part):
+        if row.closed_at is None and is_booked(row, row.deduction or row.refund_part):
             _close(row, Break.Resolution.BOOKED, "", by=by, at=at)
         row.save()
 
@@ -126,12 +114,13 @@ def settle_break(break_id: UUID, resolution: str, because: str, *, by: Actor, at
         BreakInFlight: nobody knows yet how what it is about ended, or the resolver has still to hear of it.
         NothingToPost: the book holds no difference that could be put into suspense.
     """
-    row = Break.objects.select_for_update(no_key=True).filter(pk=break_id).first()
-    if row is None:
+    named = Break.objects.filter(pk=break_id).first()
+    if named is None:
         raise NotFound
+    row = hold_break(named)
     if row.closed_at is not None:
         raise BreakClosed
-    ours = _held(row)
+    ours = row.deduction or row.refund_part
     if resolution == Break.Resolution.SUSPENSE:
         moves = suspense_moves(row, ours)
         if not moves:
@@ -140,10 +129,27 @@ def settle_break(break_id: UUID, resolution: str, because: str, *, by: Actor, at
         moves = []
     if by.alone and needs_second(row):
         raise SecondNeeded
-    ledger.post([ledger.Fact(row.id, KIND, moves)], realm_id=row.realm_id, at=at)
+    ledger.post([ledger.Fact(row.id, PLACED, moves)], realm_id=row.realm_id, at=at)
     _close(row, resolution, because[:200], by=by, at=at)
     row.save()
     return row
+
+
+def hold_break(row: Break) -> Break:
+    """The difference as it stays until it is settled, with all that says the same, and before it what it is about.
+
+    A callback may come at the same moment, or another colleague may place the same line of another file.
+
+    Raises:
+        NotFound: there is none.
+    """
+    for model, key in ((Deduction, row.deduction_id), (RefundPart, row.refund_part_id)):
+        if key is not None:
+            model.objects.lock_all([key])
+    same = {one.pk: one for one in copies_of(row).order_by("id").select_for_update(of=("self",), no_key=True)}
+    if row.pk not in same:
+        raise NotFound
+    return same[row.pk]
 
 
 def breaks_of(statement: StatementFile) -> dict[str, tuple[int, int]]:
@@ -158,7 +164,7 @@ def needs_second(row: Break) -> bool:
     return any(rules.takes_two(side) for side in (row.theirs, row.ours) if side)
 
 
-def suspense_moves(row: Break, ours: _Ours | None) -> list[book.Move]:
+def suspense_moves(row: Break, ours: Ours | None) -> list[book.Move]:
     """What the book must move so that money at the channel is what the channel says, the difference in suspense.
 
     Raises:
@@ -167,10 +173,10 @@ def suspense_moves(row: Break, ours: _Ours | None) -> list[book.Move]:
     """
     if row.heard_at is None or (ours is not None and ours.state in ("prepared", "sent", "unknown")):
         raise BreakInFlight
-    if _is_booked(row, ours) or _stands_in_suspense(row) or _is_out_already(row):
+    if is_booked(row, ours) or stands_elsewhere(row, ours):
         return []
     clearing = book.clearing(row.channel)
-    theirs = row.theirs if row.kind not in _GONE else None
+    theirs = row.theirs if row.kind not in Break.GONE else None
     moves = [
         _move(clearing, book.SUSPENSE, theirs, back=row.refund),
         _move(book.SUSPENSE, clearing, row.ours, back=row.refund),
@@ -183,42 +189,6 @@ def _move(debit: book.Account, credit: book.Account, amount: Money | None, *, ba
     if amount is None:
         return None
     return book.Move(credit, debit, amount) if back else book.Move(debit, credit, amount)
-
-
-def _held(row: Break) -> _Ours | None:
-    """What it is about, held until it is settled: a callback may come at the same moment."""
-    if row.deduction_id:
-        return Deduction.objects.locked(row.deduction_id)
-    return RefundPart.objects.locked(row.refund_part_id) if row.refund_part_id else None
-
-
-def _is_booked(row: Break, ours: _Ours | None) -> bool:
-    """Whether our books hold by now exactly what the channel's line says."""
-    if row.line is not None and row.line.kind == "return":
-        said = {"channel_txn": row.line.channel_txn, "amount_minor": row.theirs_minor, "currency": row.theirs_currency}
-        return Dispute.objects.filter(channel=row.channel, **said).exists()
-    if ours is None or row.line is None or row.line.status != "success" or row.kind == Break.Kind.DUPLICATE:
-        return False
-    return ours.state == "succeeded" and (ours.channel_txn, ours.amount) == (row.line.channel_txn, row.theirs)
-
-
-def _stands_in_suspense(row: Break) -> bool:
-    txn = row.line.channel_txn if row.line else ""
-    cases = Case.objects.filter(kind__in=IN_SUSPENSE, detail__txn=txn)
-    if row.deduction_id:
-        return cases.filter(deduction_id=row.deduction_id).exists()
-    return bool(row.refund_part_id) and cases.filter(refund_part_id=row.refund_part_id).exists()
-
-
-def _is_out_already(row: Break) -> bool:
-    """Whether all of ours was taken out of the channel's account by another break on it, and has not come back.
-
-    What did come, if not as much, is no such break: suspense gives ours up when the file that has it has been read.
-    """
-    if row.kind not in _GONE or (row.deduction_id or row.refund_part_id) is None:
-        return False
-    same = {"deduction_id": row.deduction_id, "refund_part_id": row.refund_part_id}
-    return still_in(Break.objects.filter(kind__in=_GONE, **same).exclude(pk=row.pk)).exists()
 
 
 def _close(row: Break, resolution: str, because: str, *, by: Actor, at: datetime) -> None:

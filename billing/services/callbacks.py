@@ -12,11 +12,12 @@ from django.db import transaction
 from billing.channels import Taken, bank, bank_calls
 from billing.models import Callback, Deduction, Payout, RefundPart
 from billing.refusals import BadSignature
-from billing.services.disputes import Withdrawal, take_back
+from billing.services.disputes import take_back
 from billing.services.movements import MovementReport
 from billing.services.settle import Report, settle_all
 from billing.services.settle_parts import PARTS
 from billing.services.settle_payouts import PAYOUTS
+from billing.services.stray_returns import Withdrawal
 from kernel import wire
 from kernel.actor import Actor
 from kernel.models import Realm

@@ -5,16 +5,18 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
 
 from billing import rules
 from billing.channels import Answer, Declined, Taken
-from billing.models import Case, Deduction, Payout, RefundPart, Wallet, WalletEntry
+from billing.models import Case, Deduction, Payout, RefundPart
 from billing.planning import Kind
 from billing.refusals import CaseClosed, CaseUnfit, NoWallet, TransactionUsed
 from billing.services import after_all
+from billing.services.case_wallet import put_into_wallet, refuse_wallet, refuse_who_leaves
 from billing.services.movements import MovementReport
+from billing.services.out_of_suspense import missing_of, take_out
 from billing.services.resolve import CODE, SOURCE, is_used, word_of
+from billing.services.same_money import NEVER_WENT
 from billing.services.settle import AFTER_FAILURE, TOO_LONG, TWICE, WRONG_AMOUNT, Report, settle_all
 from billing.services.settle_parts import AFTER_ALL, GIVEN_UP, PARTS, lock_lines
 from billing.services.settle_payouts import PAYOUTS
@@ -37,7 +39,7 @@ ENDS: Mapping[str, tuple[str, ...]] = {
     "declined_after_success": (STANDS,),
     "refunded_twice": _BORNE,
     "refund_of_wrong_amount": (RETURNED, STANDS),
-    "declined_after_refund": (STANDS, WALLET),
+    NEVER_WENT: (STANDS, WALLET),
     GIVEN_UP: (STANDS,),
     "paid_out_twice": (MERCHANT, *_BORNE),
     "paid_out_after_failure": (MERCHANT, *_BORNE),
@@ -49,6 +51,8 @@ ENDS: Mapping[str, tuple[str, ...]] = {
 }
 #: Those whose movement has no outcome until they are judged.
 OPEN_UNTIL_JUDGED = (WRONG_AMOUNT, "refund_of_wrong_amount", "payout_of_wrong_amount")
+#: Those by which a channel says that what left never did: who has it again has it once, however often that is said.
+NEVER_LEFT = (NEVER_WENT, "declined_after_payout")
 _UNDECIDED = ("prepared", "sent", "unknown", "waiting")
 
 
@@ -60,6 +64,8 @@ def ends_of(case: Case) -> tuple[str, ...]:
         return after_all.ends(case.refund_part, at_stake(case))
     if case.kind in OPEN_UNTIL_JUDGED and held(case) is None and not _is_open(case):
         return (STANDS,)
+    if case.kind in NEVER_LEFT and _was_given(case):
+        return (STANDS,)
     return ENDS.get(case.kind, (STANDS,))
 
 
@@ -69,15 +75,16 @@ def held(case: Case) -> Posting | None:
 
 
 def at_stake(case: Case) -> Money:
-    """How much it is about: what stands in suspense, else the movement itself.
+    """How much it is about: what stands in suspense; else the movement, or what the channel moved if that is more.
 
     Raises:
         NotFound: it is about no movement.
     """
-    posted = held(case)
+    posted, row = held(case), _movement(case)
     if posted is not None:
         return Money(posted.amount_minor, posted.currency)
-    return _movement(case).amount
+    told = Money(case.detail.get("amount", 0), case.detail.get("currency", row.currency))
+    return max(row.amount, told, key=rules.weight)
 
 
 def needs_second(case: Case) -> bool:
@@ -90,13 +97,13 @@ def moves_of(case: Case, resolution: str) -> list[book.Move]:
 
     Raises:
         CaseUnfit: it cannot end so.
-        NoWallet: the person has no stored value in this currency.
+        NoWallet: the person can have no stored value in this currency, or has left for good.
     """
     if resolution not in ends_of(case):
         raise CaseUnfit
     posted, amount, clearing = held(case), at_stake(case), book.clearing(_movement(case).channel)
     if resolution == WALLET:
-        _wallet_for(case, amount)
+        refuse_wallet(_person_of(_movement(case)), amount)
     if case.refund_part is not None and resolution in after_all.COUNTED:
         return after_all.moves(case.refund_part, resolution, amount)
     to = _account(case, resolution)
@@ -131,13 +138,17 @@ def close_case(case_id: UUID, resolution: str, because: str, *, by: Actor, at: d
     if by.alone and needs_second(case):
         raise SecondNeeded
     stake = at_stake(case)
+    if case.refund_part is not None and case.kind == NEVER_WENT and moves:
+        take_out(missing_of(case.refund_part), realm_id=case.realm_id, at=at)  # a statement's word on the same money
     ledger.post([ledger.Fact(case.id, CLOSED, moves, _order_of(case, resolution))], realm_id=case.realm_id, at=at)
     if resolution == WALLET:
-        _put_into_wallet(case, stake, at=at)
+        put_into_wallet(case, _person_of(_movement(case)), stake, at=at)
     if case.refund_part is not None and resolution in after_all.COUNTED:
         after_all.count(case, case.refund_part, resolution, stake, by=by, at=at)
     if case.kind in OPEN_UNTIL_JUDGED:
         _end_movement(case, took_place=resolution == STANDS, by=by, at=at)
+    if resolution == WALLET:
+        refuse_who_leaves(_person_of(_movement(case)))
     _close(case, resolution, because, stake, by=by, at=at)
     return case
 
@@ -206,6 +217,12 @@ def _close(case: Case, resolution: str, because: str, stake: Money, *, by: Actor
     case.save()
 
 
+def _was_given(case: Case) -> bool:
+    """Whether another case of its movement has given the money to whom it belongs."""
+    others = _movement(case).cases.filter(kind=case.kind).exclude(pk=case.pk)
+    return others.filter(resolution__in=(WALLET, MERCHANT)).exists()
+
+
 def _movement(case: Case) -> Deduction | RefundPart | Payout:
     if case.about is None:
         raise NotFound
@@ -221,38 +238,27 @@ def _account(case: Case, resolution: str) -> book.Account | None:
     row = _movement(case)
     if resolution == RETURNED:
         return book.clearing(row.channel)
-    if resolution == WALLET and not isinstance(row, Payout):
+    if resolution == WALLET:
         return book.wallet(_person_of(row))
     if resolution == MERCHANT and isinstance(row, Payout):
         return book.payable(row.merchant_id)
     return book.LOSSES if resolution == PLATFORM else None
 
 
-def _person_of(row: Deduction | RefundPart) -> UUID:
+def _person_of(row: Deduction | RefundPart | Payout) -> UUID:
+    """Whose money it is.
+
+    Raises:
+        NoWallet: it is a merchant's.
+    """
+    if isinstance(row, Payout):
+        raise NoWallet
     return row.refund.person_id if isinstance(row, RefundPart) else row.person_id
 
 
 def _order_of(case: Case, resolution: str) -> UUID | None:
     """Beside which of its orders a merchant reads it."""
     return case.refund_part.refund.order_id if resolution in after_all.COUNTED and case.refund_part else None
-
-
-def _wallet_for(case: Case, amount: Money) -> Wallet:
-    row = _movement(case)
-    person_id = None if isinstance(row, Payout) else _person_of(row)
-    wallet = Wallet.objects.filter(pk=person_id, currency=amount.currency).first()
-    if wallet is None:
-        raise NoWallet
-    return wallet
-
-
-def _put_into_wallet(case: Case, amount: Money, *, at: datetime) -> None:
-    """What was booked to the person's stored value stands in it."""
-    wallet = _wallet_for(case, amount)
-    Wallet.objects.filter(pk=wallet.pk).update(balance_minor=F("balance_minor") + amount.minor)
-    WalletEntry.objects.create(
-        person_id=wallet.person_id, number=f"case {case.id.hex}", amount_minor=amount.minor, at=at
-    )
 
 
 def _end_movement(case: Case, *, took_place: bool, by: Actor, at: datetime) -> None:

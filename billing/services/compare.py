@@ -12,6 +12,7 @@ from django.db import connection
 from billing.channels.statements import Damaged, Entry
 from billing.models import Break, Deduction, StatementFile, StatementLine
 from billing.services.out_of_suspense import CAME_BACK, take_out
+from billing.services.told_before import untold
 from kernel import ids
 from kernel.writes import insert_all
 
@@ -79,7 +80,8 @@ WITH told AS (
     SELECT %(statement)s, place, number, txn, kind, amount, currency, status, at, verdict, ours, damage, raw
     FROM judged ORDER BY place RETURNING id, place, verdict
 )
-SELECT k.id, j.verdict, j.kind, j.status, j.amount, j.currency, j.ours, j.state, j.ours_minor, j.ours_currency
+SELECT k.id, j.verdict, j.kind, j.status, j.amount, j.currency, j.ours, j.state, j.ours_minor, j.ours_currency,
+       j.number, j.txn
 FROM kept k JOIN judged j ON j.place = k.place WHERE k.verdict = ANY (%(breaks)s) ORDER BY k.place
 """
 _ABSENT = """
@@ -121,7 +123,7 @@ ORDER BY b.id
 
 
 def keep_lines(statement: StatementFile, rows: Sequence[Entry | Damaged], *, at: datetime) -> None:
-    """Keep these lines, each with its verdict, and open a break for each that parts from ours.
+    """Keep these lines, each with its verdict, and open a break for each that parts from ours and was not told before.
 
     The caller holds the file.
     """
@@ -134,7 +136,7 @@ def keep_lines(statement: StatementFile, rows: Sequence[Entry | Damaged], *, at:
             dict(zip((column[0] for column in cursor.description), row, strict=True)) for row in cursor.fetchall()
         ]
         cursor.execute("DROP TABLE incoming")
-    insert_all([_break_of(statement, row, at=at) for row in parted])
+    insert_all([_break_of(statement, row, at=at) for row in untold(statement, parted)])
 
 
 def miss_absent(statement: StatementFile, *, at: datetime) -> None:
@@ -154,7 +156,7 @@ def let_come(statement: StatementFile, *, by: str, at: datetime) -> None:
         cursor.execute(_CAME, _names(statement) | {"at": at, "by": by})
         cursor.execute(_CAME_BACK, _names(statement) | {"back": CAME_BACK})
         placed = [key for (key,) in cursor.fetchall()]
-    take_out(list(Break.objects.filter(pk__in=placed)), realm_id=statement.realm_id, at=at)
+    take_out(Break.objects.filter(pk__in=placed), realm_id=statement.realm_id, at=at)
 
 
 def wait_no_longer(statement: StatementFile, *, by: str, at: datetime) -> None:

@@ -1,7 +1,6 @@
 """A channel takes money back: it is noted at once, heard against where the channel hears, and borne by somebody."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -9,11 +8,20 @@ from django.db import transaction
 from django.db.models import Q
 
 from billing.bearing import Terms, read_terms
-from billing.models import Case, Deduction, DeductionLine, Dispute, DisputeLine, DisputePolicy, Return
+from billing.models import Deduction, DeductionLine, Dispute, DisputeLine, DisputePolicy, Return
 from billing.refusals import DisputeClosed
 from billing.services import tell
 from billing.services.disputed_lines import gone_of, lines_of, lock_collected, refuse_in_flight, service_of
-from billing.services.out_of_suspense import let_return_out
+from billing.services.out_of_suspense import Booked, let_out, missing_of, take_out
+from billing.services.stray_returns import (
+    NEVER_TAKEN,
+    SAME_NUMBER,
+    WRONG_AMOUNT,
+    Withdrawal,
+    let_stray_out,
+    note_stray,
+    was_judged,
+)
 from credit.queries import has_left
 from kernel.actor import Actor
 from kernel.ids import public
@@ -28,21 +36,8 @@ from orders import services as orders
 from orders.models import Order, Pause
 
 TAKEN_BACK, GIVEN_WAY = "taken_back", "dispute_won"
-#: Cases of money that a channel took back and that was not there: it stands in suspense.
-NEVER_TAKEN, WRONG_AMOUNT = "taken_back_untaken", "taken_back_wrong_amount"
-#: Its movement's number is that of another debit's return.
-SAME_NUMBER = "taken_back_same_number"
 #: The word of a return that a statement tells, where no reason stands.
 UNSAID = "statement"
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawal:
-    """What a channel says: by this movement of its own it took so much of a debit back, and why."""
-
-    txn: str
-    amount: Money
-    code: str
 
 
 @transaction.atomic
@@ -62,20 +57,27 @@ def take_back(deduction_id: UUID, told: Withdrawal, *, by: Actor, at: datetime) 
         return _say_why(known, told, by=by, at=at)
     if row.state in Deduction.LIVE:
         raise Busy(retry_after=30)
-    let_return_out(row, told.txn, at=at)
-    if known is not None:
-        _stray(row, told, SAME_NUMBER, at=at)
-        return None
-    if row.state != Deduction.State.SUCCEEDED:
-        _stray(row, told, NEVER_TAKEN, at=at)
+    let_out([Booked(row, "return", told.txn, told.amount)], at=at)
+    cannot_be = SAME_NUMBER if known is not None else NEVER_TAKEN if row.state != Deduction.State.SUCCEEDED else ""
+    if cannot_be or was_judged(row, told.txn):
+        note_stray(row, told, cannot_be or WRONG_AMOUNT, at=at)
         return None
     every = lock_collected(row)
+    lines = [line for line in every if line.deduction_id == row.id and line.kept_minor]
+    fits = told.amount == Money(sum(line.kept_minor for line in lines), row.currency)
+    if fits:
+        let_stray_out(row, told.txn, at=at)
+        take_out(missing_of(row), realm_id=row.realm_id, at=at)  # whoever takes it back says that it was there
     Order.objects.lock_all({line.order_id for line in every})
     refuse_in_flight([line.order_id for line in every])
-    lines = [line for line in every if line.deduction_id == row.id and line.kept_minor]
-    if told.amount != Money(sum(line.kept_minor for line in lines), row.currency):
-        _stray(row, told, WRONG_AMOUNT, at=at)
+    if not fits:
+        note_stray(row, told, WRONG_AMOUNT, at=at)
         return None
+    return _opened(row, told, lines, by=by, at=at)
+
+
+def _opened(row: Deduction, told: Withdrawal, lines: Sequence[DeductionLine], *, by: Actor, at: datetime) -> Dispute:
+    """What of it is left is gone from these lines, and disputed until somebody bears it."""
     policy = in_force(DisputePolicy, at=at)
     dispute = _begun(row, told, read_terms(policy.terms), service_of(lines), at=at)
     dispute.record("opened", by=by, at=at, code=told.code, policy=policy.version)
@@ -249,16 +251,6 @@ def _hold(dispute: Dispute, lines: Sequence[DeductionLine]) -> None:
     for line in lines:
         line.refunded_minor += line.kept_minor
     update_all(lines, ["refunded_minor"])
-
-
-def _stray(row: Deduction, told: Withdrawal, kind: str, *, at: datetime) -> None:
-    """Money is gone that our book does not have there: booked where it can be seen, once for each movement."""
-    if row.cases.filter(kind=kind, detail__txn=told.txn).exists():
-        return
-    detail = {"txn": told.txn, "amount": told.amount.minor, "code": told.code[:40]}
-    case = Case.objects.create(realm_id=row.realm_id, kind=kind, deduction=row, detail=detail, opened_at=at)
-    move = book.Move(book.SUSPENSE, book.clearing(row.channel), told.amount)
-    ledger.post([ledger.Fact(case.id, kind, [move])], realm_id=row.realm_id, at=at)
 
 
 def publish_dispute(dispute: Dispute, event: str, *, at: datetime) -> None:

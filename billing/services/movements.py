@@ -14,6 +14,7 @@ from django.db import transaction
 from billing import rules
 from billing.channels import Absent, Answer, Closed, Declined, Lost, Taken
 from billing.models import Case, ChannelReport, Payout, RefundPart
+from billing.services.out_of_suspense import Booked, let_out
 from billing.services.settle import OUTCOMES, TOO_LONG
 from kernel.actor import Actor
 from kernel.time_limit import TimeIsUp
@@ -91,8 +92,7 @@ class Resolver(Generic[_M]):
             row.record("succeeded", by=by, at=at, source=report.source)
             self._end(row, self.arrived, by=by, at=at)
         elif isinstance(answer, Taken):
-            found = {"txn": answer.txn, "amount": answer.amount.minor}
-            self._open_case(row, self.cases.wrong_amount, found, at=at)
+            self._open_case(row, self.cases.wrong_amount, _moved(answer), at=at)
         elif row.state not in (row.State.SENT, row.State.UNKNOWN) or self.put_off(row, answer, by=by, at=at):
             return  # nothing moved, and it has its time to be sent again
         elif isinstance(answer, Declined):
@@ -135,7 +135,9 @@ class Resolver(Generic[_M]):
         """Money left that nobody expected: it is booked where it can be seen, once for each transaction."""
         if row.cases.filter(kind=kind, detail__txn=answer.txn).exists():
             return
-        case = self._open_case(row, kind, {"txn": answer.txn, "amount": answer.amount.minor}, at=at)
+        if isinstance(row, RefundPart):
+            let_out([Booked(row, "refund", answer.txn, answer.amount)], at=at)
+        case = self._open_case(row, kind, _moved(answer), at=at)
         move = book.Move(book.SUSPENSE, book.clearing(row.channel), answer.amount)
         ledger.post([ledger.Fact(case.id, kind, [move])], realm_id=row.realm_id, at=at)
 
@@ -158,3 +160,8 @@ class Resolver(Generic[_M]):
             at=at,
             **about,
         )
+
+
+def _moved(answer: Taken) -> dict[str, Any]:
+    """What a case keeps of it."""
+    return {"txn": answer.txn, "amount": answer.amount.minor, "currency": answer.amount.currency}

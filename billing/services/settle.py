@@ -13,6 +13,7 @@ from billing.channels import Absent, Answer, Closed, Declined, Lost, Taken
 from billing.models import Case, ChannelReport, Deduction, DeductionLine, Instrument
 from billing.planning import Kind
 from billing.services import tell
+from billing.services.out_of_suspense import Booked, explain, let_out
 from billing.services.plan import after_failure
 from kernel.actor import Actor
 from kernel.ids import public
@@ -114,6 +115,7 @@ def _succeed(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor,
         if isinstance(answer, Taken):
             row.succeed(answer.txn, at=at)
     _known_at_last(rows, at=at)
+    _stand_nowhere_else(rows, at=at)
     record_all(rows, "succeeded", by=by, at=at, data=[{"source": heard[row.id].source} for row in rows])
     lines = _release_lines(rows)
     payments = [
@@ -128,6 +130,16 @@ def _succeed(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor,
     orders.receive(payments, by=by, at=at)
     publish([_news(line, "deduction.succeeded") for line in lines], realm_id=rows[0].realm_id, at=at)
     tell.succeeded(lines, at=at)
+
+
+def _stand_nowhere_else(rows: Sequence[Deduction], *, at: datetime) -> None:
+    """What suspense held of these movements, by a break or with another amount by a case, is booked now as asked."""
+    let_out([Booked(row, "debit", row.channel_txn or "", row.amount) for row in rows], at=at)
+    said = {(row.id, row.channel_txn) for row in rows}
+    cases = Case.objects.filter(kind__in=PLACED, closed_at=None, deduction__in=rows)
+    same = [case.pk for case in cases if (case.deduction_id, case.detail.get("txn")) in said]
+    if same:
+        explain(Case.objects.filter(pk__in=same), realm_id=rows[0].realm_id, at=at)
 
 
 def _fail(rows: Sequence[Deduction], heard: dict[UUID, Report], *, by: Actor, at: datetime) -> None:
@@ -228,11 +240,16 @@ def _contradicts(row: Deduction, answer: Answer, *, at: datetime) -> None:
 def _to_suspense(row: Deduction, answer: Taken, kind: str, *, at: datetime) -> None:
     """Money we cannot place is booked where it can be seen, once for each transaction of the channel.
 
-    Where another amount was taken than was asked for, the deduction stays unknown until a person has decided.
+    Where another amount was taken than was asked for, the deduction stays unknown until a person has decided; what the
+    channel says last of a transaction counts.
     """
-    if row.cases.filter(kind__in=PLACED, detail__txn=answer.txn).exists():
+    known = row.cases.filter(kind__in=PLACED, detail__txn=answer.txn)
+    said = {"txn": answer.txn, "amount": answer.amount.minor, "currency": answer.amount.currency}
+    if known.exclude(resolution="").exists() or known.filter(closed_at=None, detail=said).exists():
         return
-    case = _open_case(row, kind, {"txn": answer.txn, "amount": answer.amount.minor}, at=at)
+    explain(known, realm_id=row.realm_id, at=at)
+    let_out([Booked(row, "debit", answer.txn, answer.amount)], at=at)
+    case = _open_case(row, kind, said, at=at)
     move = book.Move(book.clearing(row.channel), book.SUSPENSE, answer.amount)
     ledger.post([ledger.Fact(case.id, kind, [move])], realm_id=row.realm_id, at=at)
 

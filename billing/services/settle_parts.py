@@ -11,6 +11,7 @@ from billing.planning import Kind
 from billing.services import tell
 from billing.services.disputed_lines import undecided_of
 from billing.services.movements import CaseNames, Resolver
+from billing.services.out_of_suspense import Booked, let_out
 from kernel.actor import Actor
 from kernel.ids import public
 from kernel.money import Money
@@ -80,6 +81,7 @@ def news_of(refund: Refund) -> News:
 
 def _arrived(part: RefundPart, *, by: Actor, at: datetime) -> None:
     """The channel has given it back: book it, and say so."""
+    let_out([Booked(part, "refund", part.channel_txn or "", part.amount)], at=at)
     refund = Refund.objects.locked(part.refund_id)
     refund.come_back(part.amount)
     refund.record("part_returned", by=by, at=at, part=part.public_id, amount=part.amount_minor)

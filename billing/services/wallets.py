@@ -8,9 +8,15 @@ from django.db.models import F
 
 from billing.models import Wallet, WalletEntry
 from billing.refusals import ReferenceReused, WalletTooLow
+from credit.queries import has_left
+from kernel.actor import Actor
 from kernel.money import Money
+from kernel.refusal import NotFound, SecondNeeded
 from ledger import rules as book
 from ledger import services as ledger
+
+#: How long the bank's word for a payment by hand may be.
+REFERENCE_MAX = 60
 
 
 @transaction.atomic
@@ -34,6 +40,26 @@ def take_out(person_id: UUID, amount: Money, reference: str, *, at: datetime) ->
     """
     move = book.Move(book.wallet(person_id), book.clearing("sandbox"), amount)
     return _moved(person_id, -amount.minor, reference, "taken_out", move, at=at)
+
+
+@transaction.atomic
+def pay_out_left(person_id: UUID, reference: str, *, by: Actor, at: datetime) -> WalletEntry:
+    """All that stands in the wallet of somebody who has left was paid out by hand, under the bank's `reference`.
+
+    Raises:
+        SecondNeeded: no colleague says it alone.
+        NotFound: they have not left, or nothing stands there.
+        ReferenceReused: it stands for another payment.
+    """
+    if by.alone:
+        raise SecondNeeded
+    wallet = Wallet.objects.select_for_update(no_key=True).filter(pk=person_id, balance_minor__gt=0).first()
+    if wallet is None or not has_left(person_id):
+        raise NotFound
+    number = f"out {reference.strip()[:REFERENCE_MAX]}"
+    if WalletEntry.objects.filter(number=number).exists():
+        raise ReferenceReused
+    return take_out(person_id, Money(wallet.balance_minor, wallet.currency), number, at=at)
 
 
 def _moved(person_id: UUID, minor: int, reference: str, kind: str, move: book.Move, *, at: datetime) -> WalletEntry:

@@ -240,7 +240,10 @@ def test_another_amount_than_was_asked_waits_in_suspense_for_a_person(power_bank
     assert deduction_of(order).state == "unknown"
     assert owed_of(order).paid_minor == 0
     case = Case.objects.get()
-    assert (case.kind, case.detail) == ("wrong_amount", {"txn": "t-1", "amount": amount.minor})
+    assert (case.kind, case.detail) == (
+        "wrong_amount",
+        {"txn": "t-1", "amount": amount.minor, "currency": amount.currency},
+    )
     posting = Posting.objects.get(credit_account="suspense")
     assert (posting.amount_minor, posting.currency) == (amount.minor, amount.currency)
 

@@ -48,6 +48,7 @@ def test_every_matter_is_one_of_those_that_take_two() -> None:
         "limit_merchant",
         "limit_policy",
         "nothing",
+        "pay_out_left",
         "refund",
         "resolve",
         "resume_merchant",
