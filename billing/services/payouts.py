@@ -52,12 +52,14 @@ def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[tupl
             row.go_along()
             row.record("carried_over", by=PAYMASTER, at=at)
         elif channel is None:
-            _put_off(row, "waits_for_channel", until=at + OPENS_AGAIN, at=at)
+            _wait_for_channel(row, at=at)
         elif account is None and row.livemode:
             coming = statements.account_to_come(row.merchant_id, at=at)
-            _put_off(row, "waits_for_account", until=coming.effective_at if coming else None, at=at)
+            row.pay_at = coming.effective_at if coming else None
+            row.record("waits_for_account", by=PAYMASTER, at=at)
         elif (payee := _opened(row, account)) is None:
-            _put_off(row, "account_not_opened", until=at + OPENS_AGAIN, at=at)
+            row.pay_at = at + OPENS_AGAIN
+            row.record("account_not_opened", by=PAYMASTER, at=at)
         else:
             row.pay_out()
             row.record("paying", by=PAYMASTER, at=at)
@@ -65,13 +67,13 @@ def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[tupl
     return len(rows), payouts
 
 
-def _put_off(row: Settlement, why: str, *, until: datetime | None, at: datetime) -> None:
-    """It is looked at again then. Its history says why once, however often it is looked at for the same reason."""
-    row.pay_at = until
-    if row.history.latest("seq").kind == why:
+def _wait_for_channel(row: Settlement, *, at: datetime) -> None:
+    """It is looked at again later. Its history says that it waits once, however often that is."""
+    row.pay_at = at + OPENS_AGAIN
+    if row.history.latest("seq").kind == "waits_for_channel":
         row.save(update_fields=["pay_at"])
     else:
-        row.record(why, by=PAYMASTER, at=at)
+        row.record("waits_for_channel", by=PAYMASTER, at=at)
 
 
 def _wait_for_agreement(rows: Sequence[Settlement]) -> None:
