@@ -42,6 +42,13 @@ class Receipt:
         return Money(sum(line.amount_minor - line.reopened_minor for line in self.taken), self.order.currency)
 
     @property
+    def refunded(self) -> Money:
+        """What went back of the order, and of what was paid for it once more after a return that did not stand."""
+        parts = [part for row in self.refunds for part in row.parts.all() if part.state == RefundPart.State.SUCCEEDED]
+        again = sum(part.amount_minor for part in parts if part.taken.again)
+        return self.order.refunded + Money(again, self.order.currency)
+
+    @property
     def late_fees(self) -> Money:
         rows = [row for row in self.sheet.obligations if row.kind == Obligation.Kind.LATE_FEE]
         owed = sum(row.amount_minor for row in rows if row.state != Obligation.State.WAIVED)
@@ -139,8 +146,8 @@ def _totals(receipt: Receipt) -> Totals:
         (_("Total"), receipt.order.total),
         (_("Late fee"), receipt.late_fees),
         (_("Collected"), receipt.collected),
-        (_("Refunded"), receipt.order.refunded),
-        (_("Paid after refunds"), receipt.collected - receipt.order.refunded if receipt.order.refunded else Money(0)),
+        (_("Refunded"), receipt.refunded),
+        (_("Paid after refunds"), receipt.collected - receipt.refunded if receipt.refunded else Money(0)),
     ]
     shown = [(name, money(amount)) for name, amount in rows if amount or name == rows[0][0]]
     return Totals([*shown, (_("Still to pay"), money(receipt.sheet.owed))])

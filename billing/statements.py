@@ -1,11 +1,11 @@
 """What settlements say: questions about them and their lines."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from billing.models import Invoice, Payout, PayoutAccount, Settlement, SettlementLine
 from kernel.refusal import NotFound
@@ -71,6 +71,13 @@ def payout_of(settlement: Settlement) -> Payout | None:
 def carried_into(settlement: Settlement) -> Settlement | None:
     """The later settlement that its net came along into, if it did."""
     return Settlement.objects.filter(lines__earlier=settlement).first()
+
+
+def debts_of(merchants: Collection[UUID]) -> set[tuple[UUID, str]]:
+    """Which of these merchants owe us by a settlement that none has carried yet, and in which currency."""
+    carried = SettlementLine.objects.filter(earlier=OuterRef("pk"))
+    debts = Settlement.objects.filter(merchant__in=merchants, state=Settlement.State.CLOSED, net_minor__lt=0)
+    return set(debts.filter(~Exists(carried)).values_list("merchant_id", "currency"))
 
 
 def invoices_of(merchant_id: UUID) -> "QuerySet[Invoice]":

@@ -72,6 +72,15 @@ AT_CHANNELS = (
         """,
     ),
     (
+        "a_channels_refund_is_of_one_debit",
+        "What a channel calls one transaction gave back of one debit, however many parts of refunds that was.",
+        """
+        SELECT p.channel, p.channel_txn, count(DISTINCT l.deduction_id) AS debits FROM billing_refundpart p
+        JOIN billing_deductionline l ON l.id = p.taken_id WHERE p.channel_txn IS NOT NULL
+        GROUP BY 1, 2 HAVING count(DISTINCT l.deduction_id) > 1
+        """,
+    ),
+    (
         "parts_add_up_to_their_refund",
         "A refund's parts and what was taken off the debt add up to it; it is over when none of them is open.",
         """

@@ -42,7 +42,7 @@ AT_SETTLEMENT = (
         WHERE (e.merchant_id, e.realm_id, e.currency, l.merchant_id)
               <> (s.merchant_id, s.realm_id, s.currency, s.merchant_id)
            OR l.amount_minor <> e.net_minor OR e.period_until >= s.period_until
-           OR NOT (e.state = 'failed' OR (e.state = 'closed' AND e.net_minor < 0))
+           OR NOT (e.state IN ('failed', 'carried') OR (e.state = 'closed' AND e.net_minor < 0))
         """,
     ),
     (
@@ -72,7 +72,7 @@ AT_SETTLEMENT = (
             FROM sides GROUP BY 1, 2),
         left_over AS (
             SELECT merchant_id AS owner, currency, sum(net_minor) AS net FROM billing_settlement s
-            WHERE state IN ('closed', 'failed') AND NOT EXISTS (
+            WHERE state IN ('closed', 'failed', 'carried') AND NOT EXISTS (
                 SELECT 1 FROM billing_settlementline l WHERE l.earlier_id = s.id) GROUP BY 1, 2)
         SELECT coalesce(b.owner, o.owner) AS merchant, b.balance, b.unsettled, o.net FROM book b
         FULL JOIN left_over o ON o.owner = b.owner AND o.currency = b.currency
@@ -104,7 +104,7 @@ AT_SETTLEMENT = (
         """
         SELECT p.id, p.state, s.state AS settlement FROM billing_settlement s
         LEFT JOIN billing_payout p ON p.settlement_id = s.id LEFT JOIN billing_payoutaccount a ON a.id = p.account_id
-        WHERE (p.id IS NULL) <> (s.state IN ('open', 'closed'))
+        WHERE (p.id IS NULL) <> (s.state IN ('open', 'closed', 'carried'))
            OR (p.merchant_id, p.realm_id, p.currency, p.amount_minor)
               <> (s.merchant_id, s.realm_id, s.currency, s.net_minor)
            OR a.merchant_id <> p.merchant_id OR (a.id IS NOT NULL AND (a.state <> 'agreed'

@@ -78,6 +78,7 @@ PART = {
     **_BOTH_WAYS,
     "succeeded": _("The money is back with the person"),
     "put_off": _("It could not go back now, and is sent again later"),
+    "not_its_turn": _("Time was up before it was sent: it is sent with the next ones"),
 }
 PAYOUT = {**_BOTH_WAYS, "succeeded": _("The money arrived")}
 REFUND: dict[str, Words] = {
@@ -90,6 +91,8 @@ SETTLEMENT: dict[str, Words] = {
     "opened": _("A day of the merchant's began"),
     "closed": _("The day ended, and what it comes to is fixed"),
     "waits_for_account": _("It waits for an account to be paid to"),
+    "waits_for_channel": _("It waits: no channel pays merchants out yet"),
+    "carried_over": _("It goes along with a debt into the next settlement"),
     "account_not_opened": _("It waits: the number of its account does not open"),
     "paying": _("It is on its way to the merchant"),
     "paid": _("It arrived at the merchant"),

@@ -28,6 +28,7 @@ STATES = {
     "unknown": _("Outcome unknown"),
     "closed": _("Settled"),
     "paying": _("On its way"),
+    "carried": _("Carried over"),
     "applied": _("Applied"),
     "checked": _("Checked"),
     "approved": _("Approved"),

@@ -37,7 +37,7 @@ class SettlementQuery(Wire):
 
     limit: Annotated[int, Meta(ge=1, le=LIMIT_MAX)] = 20
     cursor: str | None = None
-    state: Literal["closed", "paying", "paid", "failed"] | None = None
+    state: Literal["closed", "paying", "paid", "failed", "carried"] | None = None
 
 
 class LineQuery(Wire):

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django_fsm import transition
@@ -113,6 +114,26 @@ class RefundPartEvent(History):
     subject = models.ForeignKey("RefundPart", models.PROTECT, related_name="history")
 
 
+#: A channel may have one number for all that goes back of a debit, and never the same for two debits.
+_OF_ONE_DEBIT = pgtrigger.Trigger(
+    name="a_channels_refund_is_of_one_debit",
+    when=pgtrigger.Before,
+    operation=pgtrigger.Insert | pgtrigger.UpdateOf("channel_txn"),  # type: ignore[no-untyped-call]
+    condition=pgtrigger.Q(new__channel_txn__isnull=False),
+    func="""
+        IF EXISTS (
+            SELECT 1 FROM billing_refundpart p JOIN billing_deductionline l ON l.id = p.taken_id
+            WHERE p.channel = NEW.channel AND p.channel_txn = NEW.channel_txn
+              AND l.deduction_id <> (SELECT deduction_id FROM billing_deductionline WHERE id = NEW.taken_id)) THEN
+            RAISE EXCEPTION 'transaction % of % gave another debit back', NEW.channel_txn, NEW.channel
+                USING ERRCODE = 'unique_violation', TABLE = TG_TABLE_NAME,
+                      CONSTRAINT = 'a_channels_refund_is_of_one_debit';
+        END IF;
+        RETURN NEW;
+    """,
+)
+
+
 class RefundPart(Movement):
     """退款指令: one attempt to return money the way it came, against one deduction, under one number for ever."""
 
@@ -130,11 +151,6 @@ class RefundPart(Movement):
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(name="a_part_returns_something", condition=Q(amount_minor__gt=0)),
-            models.UniqueConstraint(
-                fields=["channel", "channel_txn"],
-                name="a_channels_refund_is_used_once",
-                condition=Q(channel_txn__isnull=False),
-            ),
             models.CheckConstraint(
                 name="what_came_back_names_its_transaction",
                 condition=~Q(state="succeeded") | Q(channel_txn__isnull=False),
@@ -150,6 +166,11 @@ class RefundPart(Movement):
         ]
         indexes = [
             models.Index(
+                fields=["channel", "channel_txn"],
+                name="refund_parts_by_transaction",
+                condition=Q(channel_txn__isnull=False),
+            ),
+            models.Index(
                 fields=["realm", "again_at", "id"], name="refund_parts_to_send", condition=Q(again_at__isnull=False)
             ),
             models.Index(
@@ -159,10 +180,13 @@ class RefundPart(Movement):
                 fields=["realm", "channel", "resolved_at"], name="refund_parts_by_end", condition=Q(state="succeeded")
             ),
         ]
-        triggers = guards.lifecycle(
-            "billing_refundpartevent",
-            frozen=["realm_id", "refund_id", "taken_id", "channel", "currency", "amount_minor"],
-        )
+        triggers = [
+            *guards.lifecycle(
+                "billing_refundpartevent",
+                frozen=["realm_id", "refund_id", "taken_id", "channel", "currency", "amount_minor"],
+            ),
+            _OF_ONE_DEBIT,
+        ]
 
     @transition(field="state", source=[MovementState.PREPARED, MovementState.WAITING], target=MovementState.SENT)
     def send(self, *, at: datetime, ask_at: datetime) -> None:
@@ -173,6 +197,11 @@ class RefundPart(Movement):
     def put_off(self, *, again_at: datetime) -> None:
         """Nothing moved, for no reason that lasts: it is sent again under its number, which moves money once."""
         self.again_at, self.ask_at = again_at, None
+
+    @transition(field="state", source=MovementState.SENT, target=MovementState.WAITING)
+    def leave(self, *, again_at: datetime) -> None:
+        """Its turn did not come in time: nobody sent it, and it was no try."""
+        self.again_at, self.ask_at, self.sends = again_at, None, self.sends - 1
 
     @transition(
         field="state",

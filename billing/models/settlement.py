@@ -37,6 +37,8 @@ class Settlement(Lifecycle):
         PAYING = "paying"
         PAID = "paid"
         FAILED = "failed"
+        #: Never sent: a later one is a debt, and the one after that carries both.
+        CARRIED = "carried"
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="settlements")
@@ -106,7 +108,7 @@ class Settlement(Lifecycle):
             models.Index(
                 fields=["merchant", "id"],
                 name="settlements_to_carry",
-                condition=Q(state="failed") | Q(state="closed", net_minor__lt=0),
+                condition=Q(state__in=["failed", "carried"]) | Q(state="closed", net_minor__lt=0),
             ),
         ]
         triggers = [
@@ -131,6 +133,11 @@ class Settlement(Lifecycle):
 
     @transition(field=state, source=State.CLOSED, target=State.PAYING)
     def pay_out(self) -> None:
+        self.pay_at = None
+
+    @transition(field=state, source=State.CLOSED, target=State.CARRIED)
+    def go_along(self) -> None:
+        """Its merchant owes us by a later one: it is carried together with that debt, and not sent by itself."""
         self.pay_at = None
 
     @transition(field=state, source=State.PAYING, target=State.PAID)

@@ -84,16 +84,25 @@ SELECT k.id, j.verdict, j.kind, j.status, j.amount, j.currency, j.ours, j.state,
        j.number, j.txn
 FROM kept k JOIN judged j ON j.place = k.place WHERE k.verdict = ANY (%(breaks)s) ORDER BY k.place
 """
+#: What succeeded here, whose success no file of that channel in that world tells; and whether this one calls it
+#: pending still. One that a file says failed has a break already.
 _ABSENT = """
-SELECT id, refund, amount_minor, currency, resolved_at FROM (
+SELECT id, refund, amount_minor, currency, resolved_at, EXISTS (
+    SELECT 1 FROM (SELECT statement_id, status, ours_id FROM billing_statementline
+                   WHERE channel_txn = ours.channel_txn AND channel_txn <> '' OFFSET 0) l
+    WHERE l.statement_id = %(statement)s AND l.status = 'pending' AND (NOT ours.refund OR l.ours_id = ours.id)) FROM (
     SELECT id, false AS refund, amount_minor, currency, resolved_at, realm_id, channel, channel_txn, state
     FROM billing_deduction
     UNION ALL SELECT id, true, amount_minor, currency, resolved_at, realm_id, channel, channel_txn, state
     FROM billing_refundpart) ours
 WHERE realm_id = %(realm)s AND channel = %(channel)s AND state = 'succeeded'
   AND resolved_at >= %(from)s AND resolved_at < %(until)s
-  AND NOT EXISTS (SELECT 1 FROM billing_statementline l WHERE l.channel_txn = ours.channel_txn
-                  AND l.channel_txn <> '' AND (NOT ours.refund OR l.ours_id = ours.id))
+  AND NOT EXISTS (
+    SELECT 1 FROM (SELECT statement_id, status, ours_id FROM billing_statementline
+                   WHERE channel_txn = ours.channel_txn AND channel_txn <> '' OFFSET 0) l
+    JOIN billing_statementfile s ON s.id = l.statement_id
+    WHERE l.status = 'success' AND (NOT ours.refund OR l.ours_id = ours.id)
+      AND s.realm_id = %(realm)s AND s.channel = %(channel)s)
   AND NOT EXISTS (SELECT 1 FROM billing_break b WHERE b.deduction_id = ours.id)
   AND NOT EXISTS (SELECT 1 FROM billing_break b WHERE b.refund_part_id = ours.id)
 ORDER BY id LIMIT %(most)s
@@ -223,9 +232,10 @@ def _break_of(statement: StatementFile, row: dict[str, Any], *, at: datetime) ->
     )
 
 
-def _absence_of(statement: StatementFile, row: tuple[UUID, bool, int, str, datetime], *, at: datetime) -> Break:
-    key, refund, minor, currency, resolved_at = row
-    near = resolved_at >= statement.covers_until - NEAR_THE_END
+def _absence_of(statement: StatementFile, row: tuple[UUID, bool, int, str, datetime, bool], *, at: datetime) -> Break:
+    """What is pending there, or ended near the day's end, may still come in the next day's file."""
+    key, refund, minor, currency, resolved_at, pending = row
+    near = pending or resolved_at >= statement.covers_until - NEAR_THE_END
     return Break(
         realm_id=statement.realm_id,
         channel=statement.channel,

@@ -26,10 +26,12 @@ WRITERS: Mapping[str, Callable[..., None]] = {"sandbox": write_statement}
 READY_AFTER = timedelta(hours=1)
 #: A realm whose clock was moved by months is caught up so many days at a time.
 DAYS_AT_ONCE = 7
+#: So long after it took something a bank may still take that back: until then every day is asked for.
+TAKEN_BACK_WITHIN = timedelta(days=180)
 
 
 def fetch_statements(*, real: datetime) -> int:
-    """Take in what channels wrote of days that are over, wherever something moved or is in doubt. How many files.
+    """Take in what channels wrote of days that are over, wherever something can have moved. How many files.
 
     Trouble with one realm is logged and keeps no other waiting; its days are asked for the next time.
     """
@@ -70,17 +72,27 @@ def _import(channel: str, file: BinaryIO, realm_id: int, day: date, *, at: datet
 
 
 def _next_day(channel: str, realm_id: int) -> date | None:
-    """The first day after the latest file from which on anything of ours was at the channel, or is in doubt there.
+    """The next day after the latest file on which anything of ours can have been at the channel.
 
-    What was sent just before the channel's midnight and heard of after it stands in the day before: both are asked for.
+    From what moved first on that is every day: a bank takes back on days on which nothing else moves, and its call may
+    be lost. Long after the last debit it is none before something moves again, or is in doubt there. What was sent
+    just before the channel's midnight and heard of after it stands in the day before: both are asked for.
     """
     files = StatementFile.objects.filter(realm_id=realm_id, channel=channel, read_at__isnull=False)
     until = files.order_by("-covers_on").values_list("covers_until", flat=True).first()
+    if until is not None and _may_be_taken_back(channel, realm_id, until):
+        return until.astimezone(ZoneInfo(PLAIN.zone)).date()
     moments = [_first(life, channel, realm_id, until) for life in (Deduction, RefundPart)]
     first = min((moment for found in moments for moment in found if moment), default=None)
     if first is None:
         return None
     return max(first, until or first).astimezone(ZoneInfo(PLAIN.zone)).date()
+
+
+def _may_be_taken_back(channel: str, realm_id: int, day: datetime) -> bool:
+    """Whether anything was taken, by the day that begins then, that the bank may still take back."""
+    taken = Deduction.objects.filter(realm_id=realm_id, channel=channel, state=Deduction.State.SUCCEEDED)
+    return taken.filter(resolved_at__gte=day - TAKEN_BACK_WITHIN, resolved_at__lt=day).exists()
 
 
 def _first(life: Any, channel: str, realm_id: int, until: datetime | None) -> list[datetime | None]:

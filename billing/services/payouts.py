@@ -21,7 +21,7 @@ from ledger import services as ledger
 
 PAYMASTER = Actor.system("pay_out")
 log = structlog.get_logger(__name__)
-#: How long a settlement is left alone whose account does not open.
+#: How long a settlement is left alone whose account does not open, or that no channel pays yet.
 OPENS_AGAIN = timedelta(hours=6)
 
 
@@ -38,29 +38,42 @@ def pay_out_due(realm_id: int, *, at: datetime, limit: int = 50) -> int:
 def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[tuple[Payout, Payee]]]:
     """Settlements to pay, and a payout for each, sent from the moment this commits, and to whom.
 
-    One without an account waits for it, and so does one whose account does not open: nothing is written of it as sent.
+    One without a channel or an account waits for it, and so does one whose account does not open: nothing is written
+    of it as sent. Nor is anything sent to whoever owes us by a later settlement: the next one carries both.
     """
     due = Settlement.objects.filter(realm_id=realm_id, pay_at__lte=at).select_related("realm").order_by("pay_at", "id")
     rows = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
     _wait_for_agreement(rows)
+    owing = statements.debts_of({row.merchant_id for row in rows})
     payouts = []
     for row in rows:
-        channel = channels.PAYER_OF.get(row.realm.mode)
-        account = statements.account_in_force(row.merchant_id, at=at)
-        if channel is None or (account is None and row.livemode):
-            coming = statements.account_to_come(row.merchant_id, at=at) if channel else None
+        channel, account = channels.PAYER_OF.get(row.realm.mode), statements.account_in_force(row.merchant_id, at=at)
+        if (row.merchant_id, row.currency) in owing:
+            row.go_along()
+            row.record("carried_over", by=PAYMASTER, at=at)
+        elif channel is None:
+            _wait_for_channel(row, at=at)
+        elif account is None and row.livemode:
+            coming = statements.account_to_come(row.merchant_id, at=at)
             row.pay_at = coming.effective_at if coming else None
             row.record("waits_for_account", by=PAYMASTER, at=at)
-            continue
-        payee = _opened(row, account)
-        if payee is None:
+        elif (payee := _opened(row, account)) is None:
             row.pay_at = at + OPENS_AGAIN
             row.record("account_not_opened", by=PAYMASTER, at=at)
-            continue
-        row.pay_out()
-        row.record("paying", by=PAYMASTER, at=at)
-        payouts.append((_sent(row, account, channel, at=at), payee))
+        else:
+            row.pay_out()
+            row.record("paying", by=PAYMASTER, at=at)
+            payouts.append((_sent(row, account, channel, at=at), payee))
     return len(rows), payouts
+
+
+def _wait_for_channel(row: Settlement, *, at: datetime) -> None:
+    """It is looked at again later. Its history says that it waits once, however often that is."""
+    row.pay_at = at + OPENS_AGAIN
+    if row.history.latest("seq").kind == "waits_for_channel":
+        row.save(update_fields=["pay_at"])
+    else:
+        row.record("waits_for_channel", by=PAYMASTER, at=at)
 
 
 def _wait_for_agreement(rows: Sequence[Settlement]) -> None:

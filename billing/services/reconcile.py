@@ -34,16 +34,28 @@ class Rehearsal:
 
 
 def import_statement(
-    channel: str, file: BinaryIO, *, realm_id: int, day: date, layout: Layout, name: str, by: Actor, at: datetime
+    channel: str,
+    file: BinaryIO,
+    *,
+    realm_id: int,
+    day: date,
+    layout: Layout,
+    name: str,
+    by: Actor,
+    at: datetime,
+    instead_of: date | None = None,
 ) -> StatementFile:
     """Read a statement of one of the channel's days, compare it, and let what it alone knows become true here.
 
-    The same bytes again are the same import: what was kept stays, and what was not yet is done.
+    The same bytes again are the same import: what was kept stays, and what was not yet is done. Taken in for a wrong
+    day before, they are this day's `instead_of` that one.
 
     Raises:
         UnreadableError: it is no statement in this layout.
     """
     statement = _known(channel, file, realm_id=realm_id, day=day, layout=layout, name=name, by=by, at=at)
+    if instead_of is not None and statement.covers_on == instead_of != day:
+        statement = _of_its_day(statement.pk, day, layout, by=by, at=at)
     if statement.read_at is None:
         _read(statement, file, layout, by=by, at=at)
     hear_breaks(realm_id, by=by, at=at)
@@ -88,6 +100,19 @@ def _known(
         **({"covers_on": day} if empty else {}),
         defaults=known | {"imported_by": str(by), "imported_at": at},
     )
+    return statement
+
+
+@transaction.atomic
+def _of_its_day(key: UUID, day: date, layout: Layout, *, by: Actor, at: datetime) -> StatementFile:
+    """It is this day's from now on, and still to be ended: what is missing this day was not looked for yet.
+
+    What was called missing on the other day stays open until that day's own file has it.
+    """
+    statement = StatementFile.objects.select_for_update(no_key=True).get(pk=key)
+    statement.covers_on, (statement.covers_from, statement.covers_until) = day, layout.window(day)
+    statement.imported_by, statement.imported_at, statement.read_at = str(by), at, None
+    statement.save()
     return statement
 
 

@@ -220,10 +220,24 @@ def _parts(refund: Refund, lines: Sequence[DeductionLine], back: Money, *, by: A
 
 
 def send_parts(parts: Sequence[RefundPart], *, by: Actor, at: datetime) -> None:
-    """Ask the channels, and settle what they answer. What is not sent in half its lease is not sent at all."""
+    """Ask the channels, and settle what they answer. What is not sent in half its lease is not sent at all: its turn
+    is the next one's, and none of its tries is used up.
+    """
     returns = ((part.id, part.channel, _return(part, part.taken.deduction, at=at)) for part in parts)
-    answers = channels.give_back_all(returns, within=SEND_LEASE / 2)
+    answers = list(channels.give_back_all(returns, within=SEND_LEASE / 2))
     PARTS.settle_all([MovementReport(key, answer, "sync") for key, answer in answers], by=by, at=at)
+    asked = {key for key, _answer in answers}
+    _leave([part for part in parts if part.id not in asked], by=by, at=at)
+
+
+@transaction.atomic
+def _leave(parts: Sequence[RefundPart], *, by: Actor, at: datetime) -> None:
+    """These were not sent after all. Whatever became of one of them meanwhile stands."""
+    versions = {part.id: part.version for part in parts}
+    left = [row for row in RefundPart.objects.locked_all(versions) if row.version == versions[row.id]]
+    for row in left:
+        row.leave(again_at=at)
+    record_all(left, "not_its_turn", by=by, at=at)
 
 
 def _return(part: RefundPart, taken: Deduction, *, at: datetime) -> channels.Return:

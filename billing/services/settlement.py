@@ -227,9 +227,11 @@ def _written(lines: list[SettlementLine]) -> dict[str, tuple[int, int]]:
 
 
 def _uncarried(merchant: Merchant) -> "QuerySet[Settlement]":
-    """Settlements whose net is still on the merchant's balance: debts, and what came back from the bank."""
+    """Settlements whose net is still on the merchant's balance: debts, what came back or goes along with a debt."""
     carried = SettlementLine.objects.filter(earlier=OuterRef("pk"))
-    left = Q(state=Settlement.State.FAILED) | Q(state=Settlement.State.CLOSED, net_minor__lt=0)
+    left = Q(state__in=[Settlement.State.FAILED, Settlement.State.CARRIED]) | Q(
+        state=Settlement.State.CLOSED, net_minor__lt=0
+    )
     return Settlement.objects.filter(left, ~Exists(carried), merchant=merchant).order_by("id")
 
 

@@ -27,7 +27,7 @@ WHERE p.kind NOT IN ('{PAID_OUT}', '{CAME_BACK}')
 def first_moment(merchant: str, below: str) -> str:
     """SQL: since when anything has waited for a cut-off of a merchant's, whose key and mark are given as SQL.
 
-    A line, a reserve that is over, or money that came back; null where there is nothing.
+    A line, a reserve that is over, or money that came back or goes along with a debt; null where there is nothing.
     """
     return f"""least(
     (SELECT min(u.at) FROM ({UNSETTLED % {"merchant": merchant, "below": below}}) u),
@@ -36,7 +36,8 @@ def first_moment(merchant: str, below: str) -> str:
          SELECT 1 FROM ledger_posting p WHERE p.cause_id = s.id AND p.kind = '{RELEASED}')),
     (SELECT own.created_at FROM merchants_merchant own WHERE own.id = {merchant} AND EXISTS (
          SELECT 1 FROM billing_settlement s WHERE s.merchant_id = {merchant} AND s.net_minor > 0
-         AND s.state = 'failed' AND NOT EXISTS (SELECT 1 FROM billing_settlementline l WHERE l.earlier_id = s.id))))"""  # noqa: S608  our own names
+         AND s.state IN ('failed', 'carried')
+         AND NOT EXISTS (SELECT 1 FROM billing_settlementline l WHERE l.earlier_id = s.id))))"""  # noqa: S608  our own names
 
 
 FIRST_MOMENT = Question(f"SELECT {first_moment('$1', '$2')}", ["uuid", "uuid"], generic=False)

@@ -12,10 +12,12 @@ from billing.models import Deduction
 from billing.services.deduct import deduct_due
 from billing.services.instruments import open_wallet
 from billing.services.pay import pay_now
+from billing.services.return_ends import deny_return, refuse_return
 from billing.services.wallets import top_up
 from orders import services as orders
 from orders.models import Order
 from tests.billing.bench import give_back, paid
+from tests.billing.returning import sent_back
 from tests.conftest import BY, NOON, Shop, completed, make_shop, opened, ordered, someone, yuan
 from tests.stillness import nothing_moves
 from tests.visiting import it_is, visiting, words
@@ -94,6 +96,20 @@ def test_a_refund_names_its_reason_and_the_banks_number(power_bank: Shop) -> Non
         "已退款 ¥2.00 退款后实付 ¥4.00 待支付金额 ¥0.00",
     ):
         assert shown in page, shown
+
+
+def test_what_was_paid_once_more_and_went_back_too_is_not_kept(power_bank: Shop) -> None:
+    order = paid(power_bank)
+    it_is(NOON, order.person)
+    row = sent_back(order)
+    refuse_return(row.id, "空包裹", by=BY, at=NOON)
+    deny_return(row.id, "空包裹", by=BY, at=NOON)
+    pay_now(order.id, by=BY, at=NOON)
+    assert "Collected CN¥12.00 Refunded CN¥6.00 Paid after refunds CN¥6.00" in said(order, "en")
+    give_back(order, "6")
+    assert "Collected CN¥12.00 Refunded CN¥12.00 Still to pay CN¥0.00" in said(order, "en")
+    page = words(visiting(order.person, "en").get(f"/orders/{order.public_id}"))
+    assert "Paid CN¥12.00 Refunded −CN¥12.00" in page
 
 
 def test_a_cancelled_order_has_a_receipt_that_nothing_was_collected(power_bank: Shop) -> None:

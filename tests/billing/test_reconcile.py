@@ -228,12 +228,13 @@ def test_the_ring_asks_for_days_that_are_over_and_where_something_moved(power_ba
     assert fetch_of("sandbox", power_bank.realm_id, at=NOON.replace(hour=16, minute=30)) == 0
     assert fetch_of("sandbox", power_bank.realm_id, at=NEXT_DAY) == 1
     with nothing_moves():
-        assert fetch_of("sandbox", power_bank.realm_id, at=NEXT_DAY + timedelta(days=30)) == 0
-    completed(power_bank, someone(power_bank), yuan("6"), at=NOON + timedelta(days=40))
-    deduct_due(power_bank.realm_id, at=NOON + timedelta(days=40))
-    assert fetch_of("sandbox", power_bank.realm_id, at=NOON + timedelta(days=50)) == 1
+        assert fetch_of("sandbox", power_bank.realm_id, at=NEXT_DAY) == 0
+    completed(power_bank, someone(power_bank), yuan("6"), at=NOON + timedelta(days=9))
+    deduct_due(power_bank.realm_id, at=NOON + timedelta(days=9))
+    assert [fetch_of("sandbox", power_bank.realm_id, at=NOON + timedelta(days=10)) for _ in range(3)] == [7, 2, 0]
     days = StatementFile.objects.order_by("covers_on").values_list("covers_on", "lines", "trouble")
-    assert list(days) == [(DAY, 1, ""), (DAY + timedelta(days=40), 1, "")]
+    lines = {0: 1, 9: 1}
+    assert list(days) == [(DAY + timedelta(days=n), lines.get(n, 0), "") for n in range(10)]
     assert not Break.objects.exists()
 
 

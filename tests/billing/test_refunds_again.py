@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from accounts.models import Notice
+from billing import channels
 from billing.channels import Answer, Declined, Return, Taken, bank, bank_refunds
 from billing.channels.sandbox import SandboxChannel
 from billing.models import Case, Refund, RefundPart
@@ -138,3 +139,34 @@ def test_a_number_that_is_given_up_at_last_is_closed_first(power_bank: Shop) -> 
     bank.change_account(token_of(order), bank.Behaviour.PAYS)
     assert give_back(order, "6").state == "succeeded"
     assert [money.minor for money in bank_refunds.refunds_of(token_of(order))] == [600]
+
+
+@pytest.mark.breaks_the_house  # the bank of our sandboxes has a number for each
+def test_a_channel_may_have_one_number_for_all_that_goes_back_of_a_debit_and_never_of_two(power_bank: Shop) -> None:
+    order, other = (paid(power_bank, behaviour="timeout_then_paid") for _ in range(2))
+    for one, amount in ((order, "2"), (order, "1"), (other, "3")):
+        bank.change_account(token_of(one), bank.Behaviour("timeout_then_paid"))
+        give_back(one, amount)
+    first, second, third = RefundPart.objects.order_by("id")
+    for part in (first, second):
+        PARTS.settle_all([MovementReport(part.id, Taken("one-number", part.amount), "query")], by=BY, at=NOON)
+    assert fresh(order.id).refunded_minor == 300
+    with pytest.raises(IntegrityError, match="gave another debit back"), nothing_moves():
+        PARTS.settle_all([MovementReport(third.id, Taken("one-number", third.amount), "query")], by=BY, at=NOON)
+
+
+def test_what_was_not_sent_in_time_is_the_next_ones_turn_and_has_used_up_no_try(
+    power_bank: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        give_back(paid(power_bank, behaviour="timeout_then_not_paid"), "2")
+    for minutes in (1, 2, 9):
+        ask_parts(power_bank.realm_id, at=NOON + timedelta(minutes=minutes))
+    later = NOON + timedelta(minutes=12)
+    with monkeypatch.context() as slow:
+        slow.setattr(channels, "give_back_all", lambda returns, **_: list(returns)[:0])
+        for _ in range(9):
+            assert send_again(power_bank.realm_id, at=later) == 2
+    assert set(RefundPart.objects.values_list("state", "sends", "again_at")) == {("waiting", 1, later)}
+    assert send_again(power_bank.realm_id, at=later) == 2
+    assert set(RefundPart.objects.values_list("state", "sends")) == {("succeeded", 2)}

@@ -10,12 +10,15 @@ from django.db.models import BinaryField
 
 from accounts import services as accounts
 from accounts.models import Notice, Person, User
-from billing.models import Instrument, Return
+from billing.models import Instrument, Return, Wallet
 from billing.services.deduct import deduct_due
 from billing.services.disputes import Withdrawal, accept_dispute, take_back
+from billing.services.instruments import open_wallet
+from billing.services.pay import pay_now
 from billing.services.people import people_of, scripts_of
 from billing.services.refund import Asked, refund_order
 from billing.services.return_ends import confirm_return
+from billing.services.wallets import top_up
 from bnpl.invariants import violations
 from credit.models import Agreement, Profile
 from kernel.money import Money
@@ -177,6 +180,19 @@ def test_the_merchant_still_gets_answers_and_may_still_give_money_back(
     assert refund.state == "succeeded"
     assert not Notice.objects.filter(person=ada).exclude(body="").exists()
     assert scripts_of(people_of(power_bank.realm_id)) == []
+
+
+def test_what_was_paid_from_a_wallet_goes_back_into_it_though_its_person_has_left(
+    ada: Person, power_bank: Shop
+) -> None:
+    order = completed(power_bank, ada, yuan("6"))
+    open_wallet(ada, at=NOON)
+    top_up(ada.id, yuan("6"), "bank 1", at=NOON)
+    pay_now(order.id, instrument_id=Instrument.objects.get(person=ada, channel="wallet").id, by=BY, at=NOON)
+    gone(ada)
+    refund, _new = refund_order(order.id, Asked(amount_minor=600, reason="再退"), by=BY, at=NOON + timedelta(hours=5))
+    assert (refund.state, Wallet.objects.get(pk=ada.pk).balance_minor) == ("succeeded", 600)
+    assert list(violations()) == []
 
 
 def test_nothing_is_borrowed_in_the_name_of_who_has_left(over: Order, ada: Person, power_bank: Shop) -> None:

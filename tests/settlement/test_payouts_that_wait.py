@@ -1,5 +1,6 @@
 """A settlement that cannot be paid out now waits by itself, and keeps no other waiting."""
 
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -12,6 +13,7 @@ from billing.rules import ACCOUNT_WAITS
 from billing.services.payout_accounts import Account, agree_payout_account, ask_payout_account
 from billing.services.payouts import OPENS_AGAIN, pay_out_due
 from billing.services.settlement import settle_due
+from bnpl.invariants import violations
 from kernel import sealed
 from kernel.actor import Actor
 from ledger import rules as book
@@ -75,3 +77,61 @@ def test_an_account_agreed_to_while_its_settlement_is_looked_at_pays_that_settle
         at_once(partial(pay_out_due, merchant.realm_id, at=at), agree)
     row = Settlement.objects.get(merchant=merchant)
     assert (row.state, row.pay_at) == ("closed", at + ACCOUNT_WAITS)
+
+
+def owed(shop: Shop, amount: str, at: datetime) -> None:
+    """The live merchant is owed so much more, or less, without any order."""
+    there, here = book.clearing("sandbox"), book.payable(shop.live.id)
+    less, much = amount.startswith("-"), yuan(amount.removeprefix("-"))
+    move = book.Move(here, book.SUSPENSE, much) if less else book.Move(there, here, much)
+    post([Fact(uuid4(), "refund_asked" if less else "collected", [move])], realm_id=shop.live.realm_id, at=at)
+
+
+def live_day_ends(shop: Shop, at: datetime) -> None:
+    settle_due(shop.live.realm_id, at=at)
+    pay_out_due(shop.live.realm_id, at=at)
+
+
+def agreed(shop: Shop, at: datetime) -> None:
+    """Two people of the live merchant agree on an account; it counts a day later."""
+    asked = ask_payout_account(shop.live.id, ACCOUNT, by=SHE, at=at)
+    agree_payout_account(asked.id, by=HE, at=at)
+
+
+@pytest.mark.breaks_the_house  # money that no order stands behind
+def test_what_waits_for_a_channel_is_paid_when_there_is_one_and_says_once_that_it_waits(
+    power_bank: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = power_bank.live.created_at
+    agreed(power_bank, begun)
+    owed(power_bank, "6", begun)
+    for day in range(2, 5):
+        live_day_ends(power_bank, begun + day * ONE_DAY)
+    row = Settlement.objects.get()
+    assert (row.state, row.pay_at) == ("closed", begun + 4 * ONE_DAY + OPENS_AGAIN)
+    assert [line.kind for line in row.history.all()] == ["opened", "closed", "waits_for_channel"]
+    monkeypatch.setitem(channels.PAYER_OF, "live", "sandbox")
+    pay_out_due(row.realm_id, at=begun + 4 * ONE_DAY + OPENS_AGAIN)
+    assert (states(), Payout.objects.get().amount_minor) == (["paid"], 600)
+
+
+@pytest.mark.breaks_the_house  # money that no order stands behind
+@pytest.mark.parametrize(("back", "paid_out"), [("-80", [2000]), ("-100", []), ("-130", [])])
+def test_who_owes_us_by_a_later_settlement_is_not_paid_an_older_one_in_full(
+    power_bank: Shop, monkeypatch: pytest.MonkeyPatch, back: str, paid_out: list[int]
+) -> None:
+    monkeypatch.setitem(channels.PAYER_OF, "live", "sandbox")
+    begun = power_bank.live.created_at
+    owed(power_bank, "100", begun)
+    live_day_ends(power_bank, begun + 2 * ONE_DAY)
+    owed(power_bank, back, begun + 2 * ONE_DAY)
+    live_day_ends(power_bank, begun + 4 * ONE_DAY)
+    assert states() == ["closed", "closed"]
+    agreed(power_bank, begun + 4 * ONE_DAY)
+    for day in range(6, 9):
+        live_day_ends(power_bank, begun + day * ONE_DAY)
+    assert list(Payout.objects.values_list("amount_minor", flat=True)) == paid_out
+    both = Settlement.objects.latest("id")
+    assert (states()[0], both.carried_minor, both.lines_count) == ("carried", both.net_minor, 2)
+    assert both.net_minor == 10000 + yuan(back).minor
+    assert [row for row in violations() if "settle" in row.name or "carried" in row.name or "payout" in row.name] == []

@@ -1,4 +1,4 @@
-"""Takes in a channel's statement file. The same file again changes nothing. Exit code 1: it was not whole."""
+"""Takes in a channel's statement file. The same again changes nothing. Exit code 1: not whole, or another day's."""
 
 import sys
 from argparse import ArgumentParser
@@ -27,6 +27,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--day", type=date.fromisoformat, required=True, help="the channel's day it is of: 2026-11-24"
         )
+        parser.add_argument(
+            "--instead-of",
+            type=date.fromisoformat,
+            help="the day it was taken in for by mistake: it is --day's from now on",
+        )
         parser.add_argument("--layout", type=Path, help="how the channel writes its files, in TOML")
         parser.add_argument("--realm", type=int, default=LIVE)
         parser.add_argument("--dry-run", action="store_true", help="say what would be found, and keep nothing of it")
@@ -42,12 +47,24 @@ class Command(BaseCommand):
             known |= {"by": Actor.system("reconcile"), "at": now_in(realm)}
             with path.open("rb") as file:
                 if given["dry_run"]:
-                    self._rehearsed(rehearse_statement(given["channel"], file, **known))
+                    found = rehearse_statement(given["channel"], file, **known)
+                    self._is_of(given["day"], found.statement)
+                    self._rehearsed(found)
                 else:
-                    done = import_statement(given["channel"], file, **known)
+                    done = import_statement(given["channel"], file, instead_of=given["instead_of"], **known)
+                    self._is_of(given["day"], done)
                     self._told(done.public_id, done, breaks_of(done))
         except (OSError, UnreadableError) as exc:
             raise CommandError(str(exc)) from exc
+
+    def _is_of(self, day: date, statement: StatementFile) -> None:
+        """What is here as another day's was not taken in for this one, and whoever asked is told so."""
+        if statement.covers_on != day:
+            there = statement.covers_on.isoformat()
+            raise CommandError(
+                f"It is here already, as {there}'s: nothing was done for {day.isoformat()}."
+                f" If it was taken in for the wrong day, say --instead-of {there}."
+            )
 
     def _rehearsed(self, found: Rehearsal) -> None:
         for place, damage in found.damaged:
