@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
+from billing import disputed
 from billing.bearing import Terms, read_terms
 from billing.models import Case, Deduction, DeductionLine, Dispute, DisputeLine, DisputePolicy, Return
 from billing.refusals import DisputeClosed
@@ -193,15 +194,16 @@ def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str
     """The money is gone for good: owed again by the person, or borne by the merchant or by us.
 
     A debt that was once given up is not opened again, nor one of somebody who has left: what is gone of it is our loss.
+    So is a debit by which nothing was paid for goods: a merchant never had it. The orders are held before that is
+    looked at, so nobody gives one up meanwhile.
 
     Raises:
         Busy: money of its orders is under way, or the person left for good at this moment.
     """
     pairs = lines_of(dispute)
+    Order.objects.lock_all({line.order_id for line, _ in pairs})
+    bearer = _can_bear(dispute, bearer, [line for line, _ in pairs])
     owing = bearer == Dispute.Bearer.PERSON
-    nobody = owing and has_left(dispute.person_id)
-    if nobody or (owing and not orders.reopenable([line.obligation_id for line, _ in pairs])):
-        bearer, owing = Dispute.Bearer.PLATFORM, False
     gone = gone_of(dispute, pairs)
     if owing:
         for line, amount in pairs:
@@ -222,6 +224,15 @@ def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str
     publish_dispute(dispute, "dispute.lost", at=at)
     if owing:
         tell.taken_back(dispute, at=at)
+
+
+def _can_bear(dispute: Dispute, bearer: str, lines: Sequence[DeductionLine]) -> str:
+    """Whoever is meant to bear it, or we where they cannot."""
+    if bearer == Dispute.Bearer.PERSON:
+        can = not has_left(dispute.person_id) and orders.reopenable([line.obligation_id for line in lines])
+    else:
+        can = any(disputed.for_goods(line) for line in lines)
+    return bearer if can else Dispute.Bearer.PLATFORM
 
 
 def _stand_still_for_returns(order_ids: Collection[UUID], *, by: Actor, at: datetime) -> None:
@@ -262,26 +273,27 @@ def _stray(row: Deduction, told: Withdrawal, kind: str, *, at: datetime) -> None
 
 
 def publish_dispute(dispute: Dispute, event: str, *, at: datetime) -> None:
-    """Each merchant whose order it is about hears of their part of it, among the events of the order."""
-    rows = list(dispute.lines.select_related("taken__obligation").order_by("id"))
-    Order.objects.lock_all({row.order_id for row in rows})
+    """Each merchant whose order it is about hears of their part of it, once among the events of each order."""
+    parts = disputed.parts_in(dispute)
+    Order.objects.lock_all({share.order.id for part in parts for share in part.shares})
     news = [
         News(
-            row.merchant_id,
+            share.order.merchant_id,
             event,
-            row.order_id,
+            share.order.id,
             {
                 "id": dispute.public_id,
-                "order": public("ord", row.order_id),
+                "order": share.order.public_id,
                 "deduction": public("ded", dispute.deduction_id),
                 "state": dispute.state,
                 "code": dispute.code,
-                "bearer": dispute.bearer,
+                "bearer": part.bearer,
                 "currency": dispute.currency,
-                "amount": row.amount_minor,
+                "amount": share.amount_minor,
                 "answer_until": dispute.answer_until,
             },
         )
-        for row in rows
+        for part in parts
+        for share in part.shares
     ]
     publish(news, realm_id=dispute.realm_id, at=at)
