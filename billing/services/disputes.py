@@ -13,18 +13,17 @@ from billing.bearing import Terms, read_terms
 from billing.models import Case, Deduction, DeductionLine, Dispute, DisputeLine, DisputePolicy, Return
 from billing.refusals import DisputeClosed
 from billing.services import tell
+from billing.services.dispute_news import publish_dispute
 from billing.services.disputed_lines import gone_of, lines_of, lock_collected, refuse_in_flight, service_of
 from billing.services.out_of_suspense import let_return_out
 from credit.queries import has_left
 from kernel.actor import Actor
-from kernel.ids import public
 from kernel.money import Money
 from kernel.refusal import Busy, Invalid
 from kernel.versions import in_force
 from kernel.writes import insert_all, update_all
 from ledger import rules as book
 from ledger import services as ledger
-from merchants.services import News, publish
 from orders import services as orders
 from orders.models import Order, Pause
 
@@ -270,30 +269,3 @@ def _stray(row: Deduction, told: Withdrawal, kind: str, *, at: datetime) -> None
     case = Case.objects.create(realm_id=row.realm_id, kind=kind, deduction=row, detail=detail, opened_at=at)
     move = book.Move(book.SUSPENSE, book.clearing(row.channel), told.amount)
     ledger.post([ledger.Fact(case.id, kind, [move])], realm_id=row.realm_id, at=at)
-
-
-def publish_dispute(dispute: Dispute, event: str, *, at: datetime) -> None:
-    """Each merchant whose order it is about hears of their part of it, once among the events of each order."""
-    parts = disputed.parts_in(dispute)
-    Order.objects.lock_all({share.order.id for part in parts for share in part.shares})
-    news = [
-        News(
-            share.order.merchant_id,
-            event,
-            share.order.id,
-            {
-                "id": dispute.public_id,
-                "order": share.order.public_id,
-                "deduction": public("ded", dispute.deduction_id),
-                "state": dispute.state,
-                "code": dispute.code,
-                "bearer": part.bearer,
-                "currency": dispute.currency,
-                "amount": share.amount_minor,
-                "answer_until": dispute.answer_until,
-            },
-        )
-        for part in parts
-        for share in part.shares
-    ]
-    publish(news, realm_id=dispute.realm_id, at=at)
