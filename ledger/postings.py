@@ -77,7 +77,7 @@ POSTINGS = (
     ("a break of a statement is put into suspense", "break_to_suspense", "clearing ⇄ suspense"),
     ("the word on such a break came later", "break_came_back", "what it had posted, the other way"),
     (
-        "colleagues closed a case",
+        "colleagues closed a case, a payout's that came back after it had arrived among them (clearing → payable)",
         "case_closed",
         "suspense ⇄ clearing, wallet, payable, advances, losses; clearing → wallet, payable; a refund's fee too",
     ),

@@ -12,12 +12,13 @@ from billing.channels import Answer, Declined, Taken
 from billing.models import Case, Deduction, Payout, RefundPart, Wallet, WalletEntry
 from billing.planning import Kind
 from billing.refusals import CaseClosed, CaseUnfit, NoWallet, TransactionUsed
-from billing.services import after_all
+from billing.services import after_all, payout_returns
 from billing.services.movements import MovementReport
 from billing.services.resolve import CODE, SOURCE, is_used, word_of
 from billing.services.settle import AFTER_FAILURE, TOO_LONG, TWICE, WRONG_AMOUNT, Report, settle_all
 from billing.services.settle_parts import AFTER_ALL, GIVEN_UP, PARTS, lock_lines
 from billing.services.settle_payouts import PAYOUTS
+from billing.statements import GONE_BACK
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import Busy, NotFound, SecondNeeded
@@ -42,7 +43,7 @@ ENDS: Mapping[str, tuple[str, ...]] = {
     "paid_out_twice": (MERCHANT, *_BORNE),
     "paid_out_after_failure": (MERCHANT, *_BORNE),
     "payout_of_wrong_amount": (RETURNED, STANDS),
-    "declined_after_payout": (STANDS, MERCHANT),
+    GONE_BACK: (STANDS, MERCHANT),
     "taken_back_untaken": _BORNE,
     "taken_back_wrong_amount": _BORNE,
     "taken_back_same_number": _BORNE,
@@ -59,6 +60,8 @@ def ends_of(case: Case) -> tuple[str, ...]:
     if case.kind == AFTER_ALL and case.refund_part is not None:
         return after_all.ends(case.refund_part, at_stake(case))
     if case.kind in OPEN_UNTIL_JUDGED and held(case) is None and not _is_open(case):
+        return (STANDS,)
+    if case.payout is not None and case.kind == GONE_BACK and payout_returns.owed_again(case.payout):
         return (STANDS,)
     return ENDS.get(case.kind, (STANDS,))
 
@@ -136,6 +139,8 @@ def close_case(case_id: UUID, resolution: str, because: str, *, by: Actor, at: d
         _put_into_wallet(case, stake, at=at)
     if case.refund_part is not None and resolution in after_all.COUNTED:
         after_all.count(case, case.refund_part, resolution, stake, by=by, at=at)
+    if case.payout is not None and case.kind == GONE_BACK and resolution == MERCHANT:
+        payout_returns.tell_owed_again(case.payout, at=at)
     if case.kind in OPEN_UNTIL_JUDGED:
         _end_movement(case, took_place=resolution == STANDS, by=by, at=at)
     _close(case, resolution, because, stake, by=by, at=at)

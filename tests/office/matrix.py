@@ -155,6 +155,7 @@ DEEDS: dict[str, tuple[str, set[str]]] = {
     "nothing": ("break", MONEY),
     "close_case": ("case", MONEY),
     "say_movement": ("", MONEY),
+    "payout_returned": ("", MONEY),
     "send_again": ("endpoint", HELP),
     "switch_on": ("", HELP),
     "leave_off": ("", HELP),
