@@ -28,7 +28,7 @@ VALUE_LENGTH_MAX, SUBJECT_MAX, BODY_MAX = 80, 100, 500
 #: What is said to somebody who asked for help: it is said once, and stays true.
 HELP = ("help_received", "help_answered", "help_decided", "plan_granted")
 #: How a return goes that its merchant did not take.
-RETURNS = ("return_refused", "return_denied", "return_ended", "return_borne")
+RETURNS = ("return_refused", "return_denied", "return_ended", "return_over", "return_borne")
 #: What was done to an account, so that a stranger's hand on it does not stay hidden.
 ACCOUNT = ("signed_in", "phone_changed", "mail_changed", "second_factor", "copy_asked", "erasure_asked")
 #: What colleagues changed of what a person may owe.

@@ -51,9 +51,10 @@ KINDS: Mapping[str, Told] = {
         gettext_lazy("If that is true, the money is still there and the person's: put it into their stored value."),
     ),
     "refund_given_up": Told(
-        gettext_lazy("A refund could not be sent, however often it was tried"),
+        gettext_lazy("A refund came to nothing, and its person waits for it"),
         gettext_lazy(
-            "The person waits for money. Give it back once more on the order's page; this closes by itself then."
+            "It was sent again in vain, or their goods came back and their account is closed. Give it back once more on"
+            " the order's page, and this closes by itself; else find another way with the merchant and the person."
         ),
     ),
     "paid_out_twice": Told(gettext_lazy("A merchant was paid a second time"), _ASK_CHANNEL),

@@ -225,6 +225,12 @@ class TransactionUsed(Refusal):
     code, title = "transaction_used", _("This transaction of the channel belongs to another movement, or to a case.")
 
 
+class PayoutNotOut(Refusal):
+    """Nothing of it can have come back, or that is looked at already."""
+
+    code, title = "payout_not_out", _("This payout has not arrived, or it is said already that it came back.")
+
+
 class DisputeClosed(Refusal):
     """It is over, or the channel is deciding."""
 

@@ -7,11 +7,13 @@ from uuid import UUID
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from billing.models import Invoice, Payout, PayoutAccount, Settlement, SettlementLine
+from billing.models import Case, Invoice, Payout, PayoutAccount, Settlement, SettlementLine
 from kernel.refusal import NotFound
 from orders.models import Order
 
 _BATCH = 1_000
+#: What a bank says of a payout that had arrived.
+GONE_BACK = "declined_after_payout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,14 @@ def first_lines(settlement: Settlement, most: int) -> list[Line]:
 def payout_of(settlement: Settlement) -> Payout | None:
     """How it was sent, if it was."""
     return Payout.objects.select_related("account").filter(settlement=settlement).first()
+
+
+def returned_of(settlement: Settlement) -> Case | None:
+    """That its payout came back after it had arrived: the case, where it is not judged or it is owed again."""
+    said = Case.objects.filter(
+        kind=GONE_BACK, payout__settlement=settlement, resolution__in=["", Case.Resolution.MERCHANT]
+    )
+    return said.order_by("-id").first()
 
 
 def carried_into(settlement: Settlement) -> Settlement | None:

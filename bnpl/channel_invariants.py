@@ -133,10 +133,13 @@ AT_CHANNELS = (
     ),
     (
         "what_is_given_up_is_a_case",
-        "A refund's part that was sent again and given up is a case, until another refund of its order arrived.",
+        "A refund's part that failed after it was sent again, or after its goods came back, is or was a case.",
         """
-        SELECT p.id, p.state, p.sends FROM billing_refundpart p
-        WHERE p.sends > 1 AND p.state IN ('failed', 'not_sent')
+        SELECT p.id, p.state, p.sends FROM billing_refundpart p JOIN billing_refund f ON f.id = p.refund_id
+        WHERE p.state IN ('failed', 'not_sent')
+          AND (p.sends > 1 OR NOT f.advanced AND EXISTS (
+               SELECT 1 FROM billing_return t WHERE t.order_id = f.order_id AND t.id < f.id
+               AND t.state = 'confirmed' AND t.resolved_at <= f.created_at))
           AND NOT EXISTS (SELECT 1 FROM billing_case c WHERE c.refund_part_id = p.id AND c.kind = 'refund_given_up')
         """,
     ),

@@ -82,7 +82,7 @@ POSTINGS = (
         "what stood in suspense for it, the other way",
     ),
     (
-        "colleagues closed a case",
+        "colleagues closed a case, a payout's that came back after it had arrived among them (clearing → payable)",
         "case_closed",
         "suspense ⇄ clearing, wallet, payable, advances, losses; clearing → wallet, payable; a refund's fee too",
     ),

@@ -71,6 +71,7 @@ _BOTH_WAYS: dict[str, Words] = {
     "not_sent": _("The channel never had it, and its number is closed"),
     "failed": _("The channel refused"),
     "said_by_colleagues": _("Colleagues said how it ended"),
+    "said_returned": _("A colleague said that the bank sent it back"),
     "case_closed": _("A case about it was closed"),
 }
 DEDUCTION = {**_BOTH_WAYS, "succeeded": _("The money was taken")}
@@ -94,6 +95,7 @@ SETTLEMENT: dict[str, Words] = {
     "waits_for_channel": _("It waits: no channel pays merchants out yet"),
     "carried_over": _("It goes along with a debt into the next settlement"),
     "account_not_opened": _("It waits: the number of its account does not open"),
+    "account_in_question": _("It waits: something came back from its account, and that is not judged yet"),
     "paying": _("It is on its way to the merchant"),
     "paid": _("It arrived at the merchant"),
     "failed": _("It did not arrive"),

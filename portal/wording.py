@@ -161,6 +161,7 @@ VERBS = {
     "payout_account_asked": _("Another payout account was asked for"),
     "payout_account_agreed": _("A payout account was agreed to"),
     "payout_account_refused": _("A payout account was refused"),
+    "payout_returned": _("Your bank sent a payout back"),
     "member_invited": _("Somebody was invited"),
     "member_joined": _("Somebody joined the team"),
     "invitation_revoked": _("An invitation was taken back"),

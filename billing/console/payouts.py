@@ -8,13 +8,15 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing.models import PayoutAccount
+from billing.models import Payout, PayoutAccount
 from billing.refusals import PayoutAccountDecided
 from billing.services.payout_accounts import agree_payout_account, refuse_payout_account
+from billing.services.payout_returns import returnable, say_returned
+from billing.services.resolve import EVIDENCE_MAX, TXN_MAX
 from kernel.actor import Actor
 from kernel.desk import Verb, VerbForm, Words
 from kernel.money import BPS
-from kernel.templatetags.house import share
+from kernel.templatetags.house import money, share
 from merchants.models import Merchant
 from merchants.rules.cutoff import RESERVE_DAYS_MAX
 from merchants.services.terms import hold_reserve, move_cutoff
@@ -99,7 +101,43 @@ def _hold(merchant_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> W
     return _("The reserve is changed.")
 
 
+class ReturnedForm(VerbForm):
+    """By which movement of its own the bank sent it back, and how that is known."""
+
+    txn = forms.CharField(label=gettext_lazy("The bank's number for sending it back"), max_length=TXN_MAX)
+    evidence = forms.CharField(
+        label=gettext_lazy("Evidence"),
+        max_length=EVIDENCE_MAX,
+        help_text=gettext_lazy("Who said it, when, and where it can be read: a letter, a statement, a ticket."),
+        widget=forms.Textarea(attrs={"rows": 4}),
+    )
+
+
+def _before_returned(row: Payout, at: datetime) -> Words:
+    del at
+    says = _(
+        "%(amount)s came back from %(merchant)s's bank. It becomes a case; nothing more goes to that account until the"
+        " case is closed, and then the money is theirs again. Ask the merchant what is wrong with the account first."
+    )
+    return says % {"amount": money(row.amount), "merchant": row.merchant.name}
+
+
+def _returned(payout_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+    case = say_returned(payout_id, txn=wish["txn"], evidence=wish["evidence"], reason=wish["note"], by=by, at=at)
+    return _("It is a case now: %(case)s.") % {"case": case.public_id}
+
+
 VERBS = [
+    Verb(
+        "payout_returned",
+        Payout,
+        gettext_lazy("The bank sent it back"),
+        MONEY,
+        _before_returned,
+        _returned,
+        ReturnedForm,
+        fits=returnable,
+    ),
     Verb("move_cutoff", Merchant, gettext_lazy("Move the end of the day"), MONEY, _before_moving, _move, CutoffForm),
     Verb("hold_reserve", Merchant, gettext_lazy("Change the reserve"), MONEY, _before_holding, _hold, ReserveForm),
     Verb("agree_account", PayoutAccount, gettext_lazy("Agree to this account"), MONEY, _before_agreeing, _agree),

@@ -9,7 +9,7 @@ from django.db import transaction
 from billing import rules
 from billing.models import Dispute, DisputeAnswer
 from billing.refusals import DisputeClosed, EvidenceInvalid
-from billing.services.disputes import publish_dispute
+from billing.services.dispute_news import publish_dispute
 from kernel.actor import Actor
 from kernel.ids import public
 from kernel.refusal import NotFound

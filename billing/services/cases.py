@@ -11,7 +11,7 @@ from billing.channels import Answer, Declined, Taken
 from billing.models import Case, Deduction, Payout, RefundPart
 from billing.planning import Kind
 from billing.refusals import CaseClosed, CaseUnfit, NoWallet, TransactionUsed
-from billing.services import after_all
+from billing.services import after_all, payout_returns
 from billing.services.case_wallet import put_into_wallet, refuse_wallet, refuse_who_leaves
 from billing.services.movements import MovementReport
 from billing.services.out_of_suspense import missing_of, take_out
@@ -20,6 +20,7 @@ from billing.services.same_money import NEVER_WENT
 from billing.services.settle import AFTER_FAILURE, TOO_LONG, TWICE, WRONG_AMOUNT, Report, settle_all
 from billing.services.settle_parts import AFTER_ALL, GIVEN_UP, PARTS, lock_lines
 from billing.services.settle_payouts import PAYOUTS
+from billing.statements import GONE_BACK
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import Busy, NotFound, SecondNeeded
@@ -44,7 +45,7 @@ ENDS: Mapping[str, tuple[str, ...]] = {
     "paid_out_twice": (MERCHANT, *_BORNE),
     "paid_out_after_failure": (MERCHANT, *_BORNE),
     "payout_of_wrong_amount": (RETURNED, STANDS),
-    "declined_after_payout": (STANDS, MERCHANT),
+    GONE_BACK: (STANDS, MERCHANT),
     "taken_back_untaken": _BORNE,
     "taken_back_wrong_amount": _BORNE,
     "taken_back_same_number": _BORNE,
@@ -65,6 +66,8 @@ def ends_of(case: Case) -> tuple[str, ...]:
     if case.kind in OPEN_UNTIL_JUDGED and held(case) is None and not _is_open(case):
         return (STANDS,)
     if case.kind in NEVER_LEFT and _was_given(case):
+        return (STANDS,)
+    if case.payout is not None and case.kind == GONE_BACK and payout_returns.owed_again(case.payout):
         return (STANDS,)
     return ENDS.get(case.kind, (STANDS,))
 
@@ -141,16 +144,23 @@ def close_case(case_id: UUID, resolution: str, because: str, *, by: Actor, at: d
     if case.refund_part is not None and case.kind == NEVER_WENT and moves:
         take_out(missing_of(case.refund_part), realm_id=case.realm_id, at=at)  # a statement's word on the same money
     ledger.post([ledger.Fact(case.id, CLOSED, moves, _order_of(case, resolution))], realm_id=case.realm_id, at=at)
-    if resolution == WALLET:
-        put_into_wallet(case, _person_of(_movement(case)), stake, at=at)
-    if case.refund_part is not None and resolution in after_all.COUNTED:
-        after_all.count(case, case.refund_part, resolution, stake, by=by, at=at)
+    _carry_out(case, resolution, stake, by=by, at=at)
     if case.kind in OPEN_UNTIL_JUDGED:
         _end_movement(case, took_place=resolution == STANDS, by=by, at=at)
     if resolution == WALLET:
         refuse_who_leaves(_person_of(_movement(case)))
     _close(case, resolution, because, stake, by=by, at=at)
     return case
+
+
+def _carry_out(case: Case, resolution: str, stake: Money, *, by: Actor, at: datetime) -> None:
+    """What follows from where its money belongs: it is in a wallet, counts as given back, or is owed to the merchant."""
+    if resolution == WALLET:
+        put_into_wallet(case, _person_of(_movement(case)), stake, at=at)
+    if case.refund_part is not None and resolution in after_all.COUNTED:
+        after_all.count(case, case.refund_part, resolution, stake, by=by, at=at)
+    if case.payout is not None and case.kind == GONE_BACK and resolution == MERCHANT:
+        payout_returns.tell_owed_again(case.payout, at=at)
 
 
 @transaction.atomic

@@ -7,10 +7,12 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
+from billing import disputed
 from billing.bearing import Terms, read_terms
 from billing.models import Deduction, DeductionLine, Dispute, DisputeLine, DisputePolicy, Return
 from billing.refusals import DisputeClosed
 from billing.services import tell
+from billing.services.dispute_news import publish_dispute
 from billing.services.disputed_lines import gone_of, lines_of, lock_collected, refuse_in_flight, service_of
 from billing.services.out_of_suspense import Booked, let_out, missing_of, take_out
 from billing.services.stray_returns import (
@@ -24,14 +26,12 @@ from billing.services.stray_returns import (
 )
 from credit.queries import has_left
 from kernel.actor import Actor
-from kernel.ids import public
 from kernel.money import Money
 from kernel.refusal import Busy, Invalid
 from kernel.versions import in_force
 from kernel.writes import insert_all, update_all
 from ledger import rules as book
 from ledger import services as ledger
-from merchants.services import News, publish
 from orders import services as orders
 from orders.models import Order, Pause
 
@@ -195,15 +195,16 @@ def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str
     """The money is gone for good: owed again by the person, or borne by the merchant or by us.
 
     A debt that was once given up is not opened again, nor one of somebody who has left: what is gone of it is our loss.
+    So is a debit by which nothing was paid for goods: a merchant never had it. The orders are held before that is
+    looked at, so nobody gives one up meanwhile.
 
     Raises:
         Busy: money of its orders is under way, or the person left for good at this moment.
     """
     pairs = lines_of(dispute)
+    Order.objects.lock_all({line.order_id for line, _ in pairs})
+    bearer = _can_bear(dispute, bearer, [line for line, _ in pairs])
     owing = bearer == Dispute.Bearer.PERSON
-    nobody = owing and has_left(dispute.person_id)
-    if nobody or (owing and not orders.reopenable([line.obligation_id for line, _ in pairs])):
-        bearer, owing = Dispute.Bearer.PLATFORM, False
     gone = gone_of(dispute, pairs)
     if owing:
         for line, amount in pairs:
@@ -224,6 +225,15 @@ def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str
     publish_dispute(dispute, "dispute.lost", at=at)
     if owing:
         tell.taken_back(dispute, at=at)
+
+
+def _can_bear(dispute: Dispute, bearer: str, lines: Sequence[DeductionLine]) -> str:
+    """Whoever is meant to bear it, or we where they cannot."""
+    if bearer == Dispute.Bearer.PERSON:
+        can = not has_left(dispute.person_id) and orders.reopenable([line.obligation_id for line in lines])
+    else:
+        can = any(disputed.for_goods(line) for line in lines)
+    return bearer if can else Dispute.Bearer.PLATFORM
 
 
 def _stand_still_for_returns(order_ids: Collection[UUID], *, by: Actor, at: datetime) -> None:
@@ -251,29 +261,3 @@ def _hold(dispute: Dispute, lines: Sequence[DeductionLine]) -> None:
     for line in lines:
         line.refunded_minor += line.kept_minor
     update_all(lines, ["refunded_minor"])
-
-
-def publish_dispute(dispute: Dispute, event: str, *, at: datetime) -> None:
-    """Each merchant whose order it is about hears of their part of it, among the events of the order."""
-    rows = list(dispute.lines.select_related("taken__obligation").order_by("id"))
-    Order.objects.lock_all({row.order_id for row in rows})
-    news = [
-        News(
-            row.merchant_id,
-            event,
-            row.order_id,
-            {
-                "id": dispute.public_id,
-                "order": public("ord", row.order_id),
-                "deduction": public("ded", dispute.deduction_id),
-                "state": dispute.state,
-                "code": dispute.code,
-                "bearer": dispute.bearer,
-                "currency": dispute.currency,
-                "amount": row.amount_minor,
-                "answer_until": dispute.answer_until,
-            },
-        )
-        for row in rows
-    ]
-    publish(news, realm_id=dispute.realm_id, at=at)

@@ -11,6 +11,7 @@ from billing.channels import Disbursal, Payee
 from billing.models import Payout, PayoutAccount, Settlement
 from billing.rules import SEND_LEASE
 from billing.services.movements import MovementReport
+from billing.services.payout_returns import in_question
 from billing.services.settle_payouts import PAYOUTS
 from billing.services.unsettled import PAID_OUT
 from kernel.actor import Actor
@@ -21,7 +22,7 @@ from ledger import services as ledger
 
 PAYMASTER = Actor.system("pay_out")
 log = structlog.get_logger(__name__)
-#: How long a settlement is left alone whose account does not open, or that no channel pays yet.
+#: How long a settlement is left alone whose account does not open or is in question, or that no channel pays yet.
 OPENS_AGAIN = timedelta(hours=6)
 
 
@@ -38,8 +39,9 @@ def pay_out_due(realm_id: int, *, at: datetime, limit: int = 50) -> int:
 def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[tuple[Payout, Payee]]]:
     """Settlements to pay, and a payout for each, sent from the moment this commits, and to whom.
 
-    One without a channel or an account waits for it, and so does one whose account does not open: nothing is written
-    of it as sent. Nor is anything sent to whoever owes us by a later settlement: the next one carries both.
+    One without a channel or an account waits for it, and so does one whose account does not open, or from which
+    something came back that nobody has judged: nothing is written of it as sent. Nor is anything sent to whoever owes
+    us by a later settlement: the next one carries both.
     """
     due = Settlement.objects.filter(realm_id=realm_id, pay_at__lte=at).select_related("realm").order_by("pay_at", "id")
     rows = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
@@ -57,6 +59,9 @@ def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[tupl
             coming = statements.account_to_come(row.merchant_id, at=at)
             row.pay_at = coming.effective_at if coming else None
             row.record("waits_for_account", by=PAYMASTER, at=at)
+        elif in_question(row.merchant_id, account):
+            row.pay_at = at + OPENS_AGAIN
+            row.record("account_in_question", by=PAYMASTER, at=at)
         elif (payee := _opened(row, account)) is None:
             row.pay_at = at + OPENS_AGAIN
             row.record("account_not_opened", by=PAYMASTER, at=at)

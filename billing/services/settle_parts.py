@@ -6,7 +6,7 @@ from uuid import UUID
 
 from billing import channels, rules
 from billing.channels import Absent, Answer, Declined
-from billing.models import Case, DeductionLine, Refund, RefundPart
+from billing.models import Case, DeductionLine, Refund, RefundPart, Return
 from billing.planning import Kind
 from billing.services import tell
 from billing.services.disputed_lines import undecided_of
@@ -116,9 +116,10 @@ def _may_pass(part: RefundPart, answer: Answer, *, at: datetime) -> bool:
 def _undo(part: RefundPart, *, by: Actor, at: datetime) -> None:
     """Nothing went back by this part: the merchant has it again, less its fee.
 
-    What was sent again and again in vain is a case until the order's next refund arrives: somebody waits for money.
+    What was sent again and again in vain is a case until the order's next refund arrives: somebody waits for money. So
+    is whatever fails where the merchant has goods back, or let us say so by their silence: nobody else looks at that.
     """
-    if part.sends > 1:
+    if part.sends > 1 or part.refund.order.returns.filter(state=Return.State.CONFIRMED).exists():
         found = {"code": part.failure_code, "sends": part.sends, "amount": part.amount_minor}
         Case.objects.create(realm_id=part.realm_id, kind=GIVEN_UP, refund_part=part, detail=found, opened_at=at)
     refund = Refund.objects.locked(part.refund_id)

@@ -8,6 +8,7 @@ import msgspec
 from billing.models import Payout, Settlement
 from billing.services.movements import CaseNames, Resolver
 from billing.services.unsettled import ARRIVED, CAME_BACK
+from billing.statements import GONE_BACK
 from billing.wire import settlement_out
 from kernel.actor import Actor
 from ledger import rules as book
@@ -44,7 +45,7 @@ PAYOUTS = Resolver(
     column="payout",
     cases=CaseNames(
         wrong_amount="payout_of_wrong_amount",
-        declined_after="declined_after_payout",
+        declined_after=GONE_BACK,
         twice="paid_out_twice",
         after_failure="paid_out_after_failure",
     ),

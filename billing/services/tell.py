@@ -152,8 +152,9 @@ def return_refused(row: Return, *, at: datetime) -> None:
 
 
 def return_denied(row: Return, amount: Money, because: str, *, owes: bool, at: datetime) -> None:
-    """Colleagues found that nothing came back: what had gone back is owed again, or the debt goes on as it was."""
-    _of_return(row, "return_denied" if owes else "return_ended", amount, because, at=at)
+    """Colleagues found that nothing came back: what had gone back is owed again, or the debt, if any, goes on."""
+    left = row.order.obligations.filter(state__in=Obligation.PAYABLE).exists()
+    _of_return(row, "return_denied" if owes else "return_ended" if left else "return_over", amount, because, at=at)
 
 
 def return_borne(row: Return, amount: Money, because: str, *, at: datetime) -> None:

@@ -38,6 +38,7 @@ TYPES: dict[str, str] = {
     "return.borne": "ord",
     "return.withdrawn": "ord",
     "settlement.paid": "stl",
+    "settlement.returned": "stl",
     "webhook_endpoint.disabled": "whe",
     "webhook_endpoint.ping": "whe",
 }

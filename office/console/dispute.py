@@ -12,7 +12,7 @@ from kernel import ids
 from kernel.admin_site import VIEWERS
 from kernel.desk import Colleague, Words, page
 from kernel.who import names_of
-from office.queries.dispute import COLLEAGUE, NOBODY, POLICY, SERVICE, story_of
+from office.queries.dispute import COLLEAGUE, NOBODY, OURS, POLICY, SERVICE, story_of
 from office.queries.story import SHOWN_MAX
 from portal.wording import TAKEN_BACK
 
@@ -22,6 +22,7 @@ WHY: dict[str, Words] = {
     SERVICE: gettext_lazy("as the policy says of this service"),
     COLLEAGUE: gettext_lazy("as a colleague said"),
     NOBODY: gettext_lazy("nobody can be asked for it: the person has left, or the debt was once given up"),
+    OURS: gettext_lazy("nothing of it was for goods: late fees, and what we had given back ahead, are ours"),
 }
 
 

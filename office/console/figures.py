@@ -81,8 +81,11 @@ class LookForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data
         given["until"] = given.get("until") or self.today
+        if not date(2000, 1, 1) <= given["until"] <= date(2999, 1, 1):
+            self.add_error("until", _("The first day is after the last, or too far away."))
+            return given
         given["since"] = given.get("since") or given["until"] - timedelta(days=rules.DAYS_SHOWN - 1)
-        if not date(2000, 1, 1) <= given["since"] <= given["until"] <= date(2999, 1, 1):
+        if not date(2000, 1, 1) <= given["since"] <= given["until"]:
             self.add_error("since", _("The first day is after the last, or too far away."))
         elif (given["until"] - given["since"]).days >= rules.DAYS_MAX:
             self.add_error("since", _("Ask for a year at most."))

@@ -15,7 +15,7 @@ from merchants.models import Service
 from office.queries.story import SHOWN_MAX, Step, life_of
 
 #: Why who bears it bears it.
-POLICY, SERVICE, COLLEAGUE, NOBODY = "policy", "service", "colleague", "nobody"
+POLICY, SERVICE, COLLEAGUE, NOBODY, OURS = "policy", "service", "colleague", "nobody", "ours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def story_of(dispute_id: UUID) -> DisputeStory | None:
 
 
 def _borne(dispute: Dispute, lines: Sequence[DisputeLine], history: Sequence[DisputeEvent]) -> Borne:
-    """A colleague's word counts before the policy, and that nobody owes anything any more before both."""
+    """A colleague's word counts before the policy, and that whoever was meant cannot bear it before both."""
     version = next((line.data["policy"] for line in reversed(history) if "policy" in line.data), None)
     named = next((line for line in reversed(history) if line.kind == "bearer_named"), None)
     policy = DisputePolicy.objects.filter(version=version).first() if version else None
@@ -82,7 +82,7 @@ def _borne(dispute: Dispute, lines: Sequence[DisputeLine], history: Sequence[Dis
     if named is not None:
         meant, by = named.data["bearer"], COLLEAGUE
     if dispute.bearer != meant:
-        by = NOBODY
+        by = OURS if meant == Dispute.Bearer.MERCHANT else NOBODY
     return Borne(dispute.bearer, by, version, named if by == COLLEAGUE else None)
 
 

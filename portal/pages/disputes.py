@@ -80,7 +80,7 @@ def answer(staff: Staff, dispute: str) -> HttpResponse:
         button=_("Send it"),
         back=staff.url("dispute", dispute),
         lead=_("It is sent to the channel word for word, and cannot be changed any more."),
-        about=part.lines[0].order.title,
+        about=part.shares[0].order.title,
     )
 
 

@@ -90,6 +90,7 @@ def settlement(staff: Staff, settlement: str) -> HttpResponse:
         "portal/settlement.html",
         settlement=found,
         payout=statements.payout_of(found),
+        returned=statements.returned_of(found),
         carried_into=statements.carried_into(found),
         lines=statements.with_orders(rows),
         further=further,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from django.test import Client
 
 from ledger import closing, statement
@@ -85,3 +86,19 @@ def test_a_day_asks_the_same_however_much_was_booked(
         viewer.get(address)
         with django_assert_num_queries(8):  # type: ignore[attr-defined]
             viewer.get(address)
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "1970-12-31", "3000-01-01"])
+def test_days_that_no_book_has_are_said_beside_their_field(
+    power_bank: Shop, at_desk: Callable[..., Client], day: str
+) -> None:
+    desk, realm = at_desk("auditor"), power_bank.realm_id
+    asked = f"/ops/book/account?code=fees&first={day}&last={day}&realm={realm}"
+    assert desk.get(asked).status_code == 422
+    assert desk.get(f"/ops/book/?on={day}&realm={realm}").status_code == 200, "today's is shown"
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, f"{2**63}", "-1", "x"], ids=len)
+def test_a_world_that_cannot_be_is_not_found(at_desk: Callable[..., Client], number: str) -> None:
+    for page in ("", "account"):
+        assert at_desk("auditor").get(f"/ops/book/{page}?realm={number}").status_code == 404

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from billing.channels import bank, bank_returns
-from billing.models import Dispute, Return
+from billing.models import Dispute, Payout, Return
 from billing.services.answers import contest_dispute
 from billing.services.ask import ask_unknown
 from billing.services.callbacks import deliver_callbacks
+from billing.services.cases import close_case
 from billing.services.deduct import deduct_due
 from billing.services.pay import pay_now
+from billing.services.payout_returns import say_returned
 from billing.services.payouts import pay_out_due
 from billing.services.press_disputes import press_disputes
 from billing.services.refund import Asked, refund_order
@@ -55,12 +57,14 @@ def test_what_the_services_name_stands_in_the_list() -> None:
 
 
 def given_back_and_paid_out(shop: Shop, paid: Order) -> None:
-    """One refund arrives and one does not; a day of the merchant is settled and sent."""
+    """One refund arrives and one does not; a day of the merchant is settled, sent, and sent back by their bank."""
     for behaviour in (bank.Behaviour.PAYS, bank.Behaviour.HARD_DECLINE):
         bank.change_account(paid.person.instruments.get().token, behaviour)
         refund_order(paid.id, Asked(amount_minor=100, reason="x"), by=BY, at=NOON)
     settle_due(shop.realm_id, at=LATER)
     pay_out_due(shop.realm_id, at=LATER)
+    case = say_returned(Payout.objects.latest("id").id, txn="x", evidence="x", by=BY, at=LATER)
+    close_case(case.id, "merchant", "x", by=BY, at=LATER)
 
 
 def taken_back_and_answered(shop: Shop) -> None:

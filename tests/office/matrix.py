@@ -156,6 +156,7 @@ DEEDS: dict[str, tuple[str, set[str]]] = {
     "close_case": ("case", MONEY),
     "say_movement": ("", MONEY),
     "pay_out_left": ("", MONEY),
+    "payout_returned": ("", MONEY),
     "send_again": ("endpoint", HELP),
     "switch_on": ("", HELP),
     "leave_off": ("", HELP),

@@ -130,3 +130,10 @@ def test_the_page_asks_the_same_however_much_happened(busy: Shop, finance: Clien
 @pytest.mark.parametrize("wrong", ["metric=stock&key=x", "metric=order&key=%00", "metric=order&key=open&page=x", ""])
 def test_rows_of_what_is_not_counted_are_not_there(wrong: str, finance: Client) -> None:
     assert finance.get(f"{PAGE}rows?{wrong}").status_code == 404
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_the_last_day_alone_may_be_too_far_away(at_desk: Callable[..., Client], day: str) -> None:
+    for page in ("", "rows?metric=order&key=opened&"):
+        answer = at_desk("viewer").get(f"/ops/figures/{page}{'' if page else '?'}since=&until={day}")
+        assert answer.status_code in (404, 422), page

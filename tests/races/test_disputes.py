@@ -12,16 +12,17 @@ from billing.services.answers import Evidence, answer_dispute, contest_dispute
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.disputes import accept_dispute
+from billing.services.pay import pay_now
 from billing.services.press_disputes import press_disputes
 from billing.services.settlement import settle_due
 from orders import services as orders
 from orders.models import Order
 from tests.billing.bench import deduction_of
-from tests.conftest import BY, NOON, Shop, opened, ordered
+from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
 from tests.races.ground import rounds
 from tests.races.test_refunds import giving_back
 from tests.settlement.bench import MIDNIGHT
-from tests.threads import at_once, refusals
+from tests.threads import at_once, halted, refusals
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,3 +90,24 @@ def test_a_merchant_a_colleague_and_the_deadline_say_one_thing_to_the_channel(po
         assert [line.kind for line in row.history.order_by("seq")][-1] in {"contested", "lost"}
         assert row.history.filter(kind__in=["contested", "lost"]).count() == 1
         assert row.answers.count() <= 1
+
+
+def test_a_debt_is_not_given_up_between_being_looked_at_and_being_owed_again(power_bank: Shop) -> None:
+    """A dispute is lost by the person who paid a part; a colleague gives the rest up at that moment."""
+    order = completed(power_bank, someone(power_bank, "pays"), yuan("6"))
+    pay_now(order.id, amount_minor=200, by=BY, at=NOON)
+    bank_returns.take_back(deduction_of(order).number, "not_authorised", at=NOON)
+    deliver_callbacks(power_bank.realm_id, at=NOON)
+    dispute = Dispute.objects.get()
+    late = NOON + timedelta(days=5)
+    orders.mark_overdue(power_bank.realm_id, at=late, limit=9)
+
+    with halted(orders, "owe_again") as halt:
+        at_once(
+            partial(accept_dispute, dispute.id, "person", "x", by=BY, at=late),
+            partial(halt.then, partial(orders.write_off, order.id, "x", by=BY, at=late)),
+        )
+
+    dispute = Dispute.objects.get()
+    assert (dispute.state, dispute.bearer) == ("lost", "person")
+    assert set(order.obligations.values_list("state", flat=True)) == {"written_off"}, "all of it, a moment later"
