@@ -90,6 +90,12 @@ class WeakPassword(Invalid):
     code, title = "weak_password", _("This password is too easy to guess.")
 
 
+class LongPassword(Invalid):
+    """One that no sign-in takes."""
+
+    code, title = "long_password", _("A password has at most 200 characters.")
+
+
 class InvalidEmail(Invalid):
     """Not an address that somebody could sign in with."""
 

@@ -181,7 +181,7 @@ def change_password(user_id: UUID, password: str, *, by: Actor, at: datetime) ->
     """Another password counts from now on.
 
     Raises:
-        WeakPassword: it is too easy to guess.
+        WeakPassword, LongPassword: it is too easy to guess, or no form takes it.
     """
     user = User.objects.locked(user_id)
     _take_password(user, password)
@@ -195,6 +195,8 @@ def _take_password(user: User, password: str) -> None:
         validate_password(password, user)
     except ValidationError as weak:
         raise refusals.WeakPassword(errors=[FieldError("/password", text) for text in weak.messages]) from None
+    if len(password) > rules.PASSWORD_LENGTH_MAX:
+        raise refusals.LongPassword(errors=[FieldError("/password", refusals.LongPassword.title)])
     user.set_password(password)
 
 
