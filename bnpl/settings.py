@@ -169,7 +169,7 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 # Texts and mails end on /dev/messages. In production there is no such page, and SMS_BACKEND names the real sender.
 LOCAL_MESSAGES = not PRODUCTION
-SMS_BACKEND = env.text("SMS_BACKEND", "accounts.notices.LocalTexts" if LOCAL_MESSAGES else "")
+SMS_BACKEND = env.needed("SMS_BACKEND", "accounts.notices.LocalTexts")
 SMS_COUNTRIES = env.prefixes("SMS_COUNTRIES")  # where texts go; nothing said is everywhere
 # Who says, just before a notice is sent, whether it is still true: accounts knows nothing of orders.
 NOTICES_STANDING = "billing.services.remind.standing"
