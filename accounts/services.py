@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
-from accounts import phones, refusals, rules
+from accounts import phones, reach, refusals, rules
 from accounts.clashes import told_apart
 from accounts.models import DEFAULT_ZONE, REF_LENGTH_MAX, AccountEvent, Person, User
 from accounts.models.notices import LANGUAGES
@@ -178,7 +178,7 @@ def sign_up_by_mail(email: str, password: str, *, by: Actor, at: datetime) -> Us
 
 @transaction.atomic
 def change_password(user_id: UUID, password: str, *, by: Actor, at: datetime) -> User:
-    """Another password counts from now on.
+    """Another password counts from now on, and whoever has an address with us is told.
 
     Raises:
         WeakPassword, LongPassword: it is too easy to guess, or no form takes it.
@@ -186,7 +186,7 @@ def change_password(user_id: UUID, password: str, *, by: Actor, at: datetime) ->
     user = User.objects.locked(user_id)
     _take_password(user, password)
     user.save(update_fields=["password"])
-    _tell("password_changed", user=user, by=by, at=at)
+    reach.tell_staff(_tell("password_changed", user=user, by=by, at=at))
     return user
 
 
@@ -247,5 +247,5 @@ def _name(text: str) -> str:
 
 def _tell(
     kind: str, *, user: User | None = None, person: Person | None = None, by: Actor, at: datetime, **data: object
-) -> None:
-    AccountEvent.objects.create(user=user, person=person, kind=kind, by=str(by), at=at, data=data)
+) -> AccountEvent:
+    return AccountEvent.objects.create(user=user, person=person, kind=kind, by=str(by), at=at, data=data)
