@@ -12,6 +12,7 @@ ENV PATH=/venv/bin:$PATH PYTHONUNBUFFERED=1 DJANGO_SETTINGS_MODULE=bnpl.settings
 RUN key() { python -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())'; } \
  && SECRET_KEY="$(key)$(key)" PII_KEYS="k1:$(key)" BLIND_INDEX_KEY="$(key)" PROOF_KEYS="p1:$(key)" \
     BASE_URL=https://build.invalid DATABASE_URL=postgresql://build.invalid/bnpl REDIS_URL=redis://build.invalid/0 \
+    SMS_BACKEND=build.sends.Nothing \
     python manage.py collectstatic --no-input
 USER bnpl
 EXPOSE 8000

@@ -5,10 +5,13 @@ from typing import Any, ClassVar
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.fields import PhoneField
 from allauth.account.internal.flows.signup import prevent_enumeration
+from allauth.account.internal.stagekit import clear_login
 from allauth.core.exceptions import ImmediateHttpResponse, RateLimited
 from django import forms
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
@@ -67,7 +70,18 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
             self.set_phone_verified(user, phone)
 
     def set_phone_verified(self, user: User, phone: str) -> None:
-        known = services.confirm_phone(user.id, phone, by=Actor.system("sign-in"), at=clock.live_now())
+        """The code came back. If the number is no longer theirs by then, whoever has it signs in nowhere.
+
+        Raises:
+            ImmediateHttpResponse: that is so, or the account is closed.
+        """
+        try:
+            known = services.confirm_phone(user.id, phone, by=Actor.system("sign-in"), at=clock.live_now())
+        except refusals.NotTheirPhone:
+            clear_login(self.request)
+            messages.warning(self.request, self.error_messages["incorrect_code"])
+            there = "account_login" if user.is_active else "account_inactive"
+            raise ImmediateHttpResponse(redirect(there)) from None
         # allauth goes on with the instance it holds, and asks it again.
         user.phone_sealed, user.phone_index = known.phone_sealed, known.phone_index
         user.phone_verified_at = known.phone_verified_at
@@ -84,31 +98,41 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
 
         Raises:
             RateLimited: there is none.
+            ImmediateHttpResponse: it did not go out.
         """
         if user.phone_verified_at is None:
             self._as_to_a_stranger()
         with translation.override(user.language):
             text = _("%(code)s is your code, good for %(minutes)d minutes. Nobody of us will ever ask you for it.")
-            notices.send_text(
+            self._send(
                 phone, text % {"code": code, "minutes": settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT // SECONDS_A_MINUTE}
             )
 
     def send_unknown_account_sms(self, phone: str, **_kwargs: Any) -> None:
-        """Without room nothing is sent, and whoever asks sees what they always see: it tells nothing of the number."""
+        """Without room nothing is sent, and whoever asks sees what they always see: it tells nothing of the number.
+
+        Raises:
+            ImmediateHttpResponse: it did not go out, as no code would have.
+        """
         if not texts.room_for_a_stranger():
             return
         text = _("Somebody, perhaps you, wants to sign in with this number. It has no account yet; sign up: %(url)s")
-        notices.send_text(phone, text % {"url": settings.BASE_URL + reverse("account_signup")})
+        self._send(phone, text % {"url": settings.BASE_URL + reverse("account_signup")})
 
     def send_account_already_exists_sms(self, phone: str) -> None:
         """Instead of a first code, and bounded as those are: or the bound would tell who has an account.
 
         Raises:
             RateLimited: there is no room for one more.
+            ImmediateHttpResponse: it did not go out, as no code would have.
         """
         self._as_to_a_stranger()
         text = _("Somebody, perhaps you, wants to sign up with this number. It has an account; sign in: %(url)s")
-        notices.send_text(phone, text % {"url": settings.BASE_URL + reverse("account_login")})
+        self._send(phone, text % {"url": settings.BASE_URL + reverse("account_login")})
+
+    def _send(self, phone: str, text: str) -> None:
+        if not notices.goes_out(notices.send_text, phone, text):
+            raise ImmediateHttpResponse(render(self.request, "account/not_sent.html", status=503))
 
     def _as_to_a_stranger(self) -> None:
         if not texts.room_for_a_stranger():

@@ -3,21 +3,26 @@
 On a developer's machine and in tests both end in a table, shown at /dev/messages.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Protocol
 
+import structlog
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
 
 from accounts import rules
 from accounts.models import LocalMessage
 from kernel.writes import insert_all
 
+log = structlog.get_logger(__name__)
+#: What a page says to whoever waits for a message that did not go out.
+NOT_SENT = _("It could not be sent just now. Try again in a few minutes.")
 #: Messages that wait to be kept, while several are.
 _kept: ContextVar[list[LocalMessage] | None] = ContextVar("kept", default=None)
 
@@ -41,6 +46,16 @@ def send_text(phone: str, text: str) -> None:
 def send_mail(address: str, subject: str, body: str) -> None:
     """Send a mail to this address by Django's EMAIL_BACKEND. Raises what the backend raises when it did not go out."""
     EmailMessage(subject, body, to=[address]).send()
+
+
+def goes_out(send: Callable[..., None], to: str, *words: str) -> bool:
+    """Whether a message went out that somebody waits for in front of a page. If not, a line says why."""
+    try:
+        send(to, *words)
+    except Exception:
+        log.exception("message_not_sent")
+        return False
+    return True
 
 
 def keep_text_at_home(phone: str, text: str) -> None:

@@ -2,7 +2,7 @@
 to their account is told to them, by every way there is.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.utils.module_loading import import_string
 
 from accounts import inbox, refusals, rules, wording
 from accounts.models import AccountEvent, Delivery, Person
@@ -26,6 +27,17 @@ OPTIONAL = frozenset(
     for channel in (_SMS, _MAIL)
     if (stage, channel) != ("signed_in", _SMS)
 )
+
+#: What was done to what guards an account.
+DONE = {
+    "app_added": wording.Phrase({"zh-hans": "已添加验证器", "en": "an authenticator app was added"}),
+    "app_removed": wording.Phrase({"zh-hans": "已移除验证器", "en": "the authenticator app was removed"}),
+    "passkey_added": wording.Phrase({"zh-hans": "已添加通行密钥", "en": "a passkey was added"}),
+    "passkey_removed": wording.Phrase({"zh-hans": "已移除通行密钥", "en": "a passkey was removed"}),
+    "codes_renewed": wording.Phrase({"zh-hans": "已更换备用恢复码", "en": "the emergency codes were renewed"}),
+    "all_removed": wording.Phrase({"zh-hans": "客服已关闭两步验证", "en": "our staff switched the second step off"}),
+    "password_changed": wording.Phrase({"zh-hans": "密码已修改", "en": "the password was changed"}),
+}
 
 
 @transaction.atomic
@@ -111,6 +123,17 @@ def tell(person: Person, stage: str, what: Value, *, by: Actor, at: datetime, **
         values={"what": what, "when": moment, "link": f"{settings.BASE_URL}/settings/"},
     )
     inbox.write_notices([item], realm_id=person.realm_id, at=moment)
+
+
+def tell_staff(event: AccountEvent) -> None:
+    """Something was done to the account of somebody who is no person: how they are told is named by STAFF_TOLD."""
+    write: Callable[[AccountEvent], None] = import_string(settings.STAFF_TOLD)
+    write(event)
+
+
+def done_in(event: AccountEvent, language: str) -> str:
+    """What was done to the account, in this language."""
+    return DONE[event.data.get("done", event.kind)].words[language]
 
 
 def _write(person: Person, kind: str, *, by: Actor, at: datetime, **data: object) -> AccountEvent:

@@ -24,6 +24,12 @@ class RefTaken(Refusal):
     code, title = "ref_taken", _("This reference names another person already.")
 
 
+class NotTheirPhone(Refusal):
+    """A code came back from a number that signs this user in no more."""
+
+    code, status, title = "not_their_phone", 403, _("This phone number signs in to another account, or to none.")
+
+
 class InvalidName(Invalid):
     """Empty, too long, or not text."""
 
@@ -82,6 +88,12 @@ class WeakPassword(Invalid):
     """A password the validators of the settings do not take."""
 
     code, title = "weak_password", _("This password is too easy to guess.")
+
+
+class LongPassword(Invalid):
+    """One that no sign-in takes."""
+
+    code, title = "long_password", _("A password has at most 200 characters.")
 
 
 class InvalidEmail(Invalid):

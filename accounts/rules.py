@@ -8,6 +8,8 @@ from datetime import date, timedelta
 import phonenumbers
 
 HOME_REGION = "CN"
+#: Longer than anybody types; what signs in is as long as what is taken.
+PASSWORD_LENGTH_MAX = 200
 AGE_MIN = 18
 PHONE_LENGTH_MAX = 32
 #: Sandbox people's phones are +86 154 xxxx xxxx: shaped like a mobile number, in a block that was never given out.

@@ -29,7 +29,6 @@ from django.utils.translation import gettext_lazy as _
 from accounts import reach
 from accounts.models import AccountEvent, Person, User
 from accounts.refusals import TooManyPasskeys
-from accounts.wording import Phrase
 from kernel import sealed
 from kernel.actor import Actor
 from kernel.refusal import NotFound
@@ -40,14 +39,6 @@ _TOTP, _CODES = Authenticator.Type.TOTP, Authenticator.Type.RECOVERY_CODES
 _PASSKEY = Authenticator.Type.WEBAUTHN
 #: Where a secret waits in the session, which is sealed, until its first code was shown.
 _WAITING = "totp_waiting"
-_SAID = {
-    "app_added": Phrase({"zh-hans": "已添加验证器", "en": "an authenticator app was added"}),
-    "app_removed": Phrase({"zh-hans": "已移除验证器", "en": "the authenticator app was removed"}),
-    "passkey_added": Phrase({"zh-hans": "已添加通行密钥", "en": "a passkey was added"}),
-    "passkey_removed": Phrase({"zh-hans": "已移除通行密钥", "en": "a passkey was removed"}),
-    "codes_renewed": Phrase({"zh-hans": "已更换备用恢复码", "en": "the emergency codes were renewed"}),
-    "all_removed": Phrase({"zh-hans": "客服已关闭两步验证", "en": "our staff switched the second step off"}),
-}
 
 
 class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth is not typed
@@ -214,7 +205,8 @@ def remove_all(user_id: UUID, *, by: Actor, at: datetime, **data: object) -> Non
 
 def _tell(user: User, kind: str, *, by: Actor, at: datetime, **data: object) -> None:
     person = Person.objects.select_related("realm", "user").filter(user=user).first()
-    if person is None:
-        AccountEvent.objects.create(user=user, kind="second_factor", by=str(by), at=at, data={"done": kind, **data})
-    else:
-        reach.tell(person, "second_factor", _SAID[kind], by=by, at=at, done=kind, **data)
+    if person is not None:
+        reach.tell(person, "second_factor", reach.DONE[kind], by=by, at=at, done=kind, **data)
+        return
+    about = {"done": kind, **data}
+    reach.tell_staff(AccountEvent.objects.create(user=user, kind="second_factor", by=str(by), at=at, data=about))

@@ -1,7 +1,7 @@
 """People and colleagues come in; an identity is proved. One transaction each, one line of events each."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -10,16 +10,16 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
-from accounts import reach, refusals, rules
+from accounts import phones, reach, refusals, rules
+from accounts.clashes import told_apart
 from accounts.models import DEFAULT_ZONE, REF_LENGTH_MAX, AccountEvent, Person, User
 from accounts.models.notices import LANGUAGES
-from accounts.wording import Phrase
 from kernel import ids
 from kernel.actor import Actor
 from kernel.models import LIVE
-from kernel.refusal import FieldError, Invalid, Refusal, Unavailable
+from kernel.refusal import FieldError, Invalid, Unavailable
 
 ROLES = ("viewer", "support", "collections", "risk", "finance", "supervisor", "auditor")
 NAME_LENGTH_MAX = 50
@@ -36,7 +36,7 @@ def sign_up(phone: str, *, by: Actor, at: datetime) -> User:
         InvalidPhone: no text message can reach it.
         PhoneTaken: it has an account already.
     """
-    user = _new_user(_e164(phone), at=at)
+    user = _new_user(phones.e164(phone), at=at)
     _tell("signed_up", user=user, by=by, at=at)
     return user
 
@@ -46,41 +46,17 @@ def confirm_phone(user_id: UUID, phone: str, *, by: Actor, at: datetime) -> User
     """The code sent to this phone came back: it is theirs, and somebody new becomes a person of the live realm.
 
     Raises:
-        PhoneTaken: meanwhile it became another user's.
+        NotTheirPhone: meanwhile they have another, or none, or their account is closed.
     """
     user = User.objects.locked(user_id)
-    number = _e164(phone)
-    if user.reveal_phone() != number:
-        user.take_phone(number)
+    if not user.is_active or user.reveal_phone() != phones.e164(phone):
+        raise refusals.NotTheirPhone
     if user.phone_verified_at is None:
         user.phone_verified_at = at
-        with _told_apart({"a_phone_belongs_to_one_user": refusals.PhoneTaken}):
-            user.save(update_fields=["phone_sealed", "phone_index", "phone_verified_at"])
+        user.save(update_fields=["phone_verified_at"])
         _tell("phone_confirmed", user=user, by=by, at=at)
     if not user.is_staff and not Person.objects.filter(user=user).exists():
         _new_person(ids.uuid7(), user, realm_id=LIVE, ref=None, zone=DEFAULT_ZONE, by=by, at=at)
-    return user
-
-
-@transaction.atomic
-def change_phone(user_id: UUID, phone: str, *, by: Actor, at: datetime) -> User:
-    """The code sent to another phone came back: from now on that one signs in, and the one before it does not.
-
-    Raises:
-        InvalidPhone: no text message can reach it.
-        PhoneTaken: it belongs to somebody.
-    """
-    user, number = User.objects.locked(user_id), _e164(phone)
-    if user.reveal_phone() == number:
-        return user
-    user.take_phone(number)
-    user.phone_verified_at = at
-    with _told_apart({"a_phone_belongs_to_one_user": refusals.PhoneTaken}):
-        user.save(update_fields=["phone_sealed", "phone_index", "phone_verified_at"])
-    masked = rules.masked_phone(number)
-    what = Phrase({"zh-hans": f"已改为 {masked}", "en": f"it is {masked} now"})
-    person = Person.objects.select_related("realm", "user").get(user=user)
-    reach.tell(person, "phone_changed", what, by=by, at=at)
     return user
 
 
@@ -117,7 +93,7 @@ def verify_identity(person_id: UUID, name: str, id_number: str, *, by: Actor, at
         raise refusals.UnderAge
     person.take_identity(_name(name), number.text)
     person.verified_at = at
-    with _told_apart({"an_id_number_belongs_to_one_person_of_its_realm": refusals.IdNumberTaken}):
+    with told_apart({"an_id_number_belongs_to_one_person_of_its_realm": refusals.IdNumberTaken}):
         person.save(update_fields=["name_sealed", "id_number_sealed", "id_number_index", "verified_at"])
     _tell("identity_verified", person=person, by=by, at=at)
     return person
@@ -172,7 +148,7 @@ def create_staff(username: str, password: str, *, roles: Sequence[str], by: Acto
         raise refusals.UnknownRole(", ".join(sorted(unknown)))
     user = User(username=User.normalize_username(username), is_staff=True, joined_at=at)
     _take_password(user, password)
-    with _told_apart({"a_username_belongs_to_one_user": refusals.UsernameTaken}):
+    with told_apart({"a_username_belongs_to_one_user": refusals.UsernameTaken}):
         user.save(force_insert=True)
     user.groups.set(groups)
     _tell("staff_created", user=user, by=by, at=at, roles=sorted(roles))
@@ -194,7 +170,7 @@ def sign_up_by_mail(email: str, password: str, *, by: Actor, at: datetime) -> Us
         raise refusals.InvalidEmail(errors=[FieldError("/email", refusals.InvalidEmail.title)]) from None
     user = User(username=address, email=address, joined_at=at)
     _take_password(user, password)
-    with _told_apart({"a_username_belongs_to_one_user": refusals.UsernameTaken}):
+    with told_apart({"a_username_belongs_to_one_user": refusals.UsernameTaken}):
         user.save(force_insert=True)
     _tell("signed_up_by_mail", user=user, by=by, at=at)
     return user
@@ -202,15 +178,15 @@ def sign_up_by_mail(email: str, password: str, *, by: Actor, at: datetime) -> Us
 
 @transaction.atomic
 def change_password(user_id: UUID, password: str, *, by: Actor, at: datetime) -> User:
-    """Another password counts from now on.
+    """Another password counts from now on, and whoever has an address with us is told.
 
     Raises:
-        WeakPassword: it is too easy to guess.
+        WeakPassword, LongPassword: it is too easy to guess, or no form takes it.
     """
     user = User.objects.locked(user_id)
     _take_password(user, password)
     user.save(update_fields=["password"])
-    _tell("password_changed", user=user, by=by, at=at)
+    reach.tell_staff(_tell("password_changed", user=user, by=by, at=at))
     return user
 
 
@@ -219,18 +195,19 @@ def _take_password(user: User, password: str) -> None:
         validate_password(password, user)
     except ValidationError as weak:
         raise refusals.WeakPassword(errors=[FieldError("/password", text) for text in weak.messages]) from None
+    if len(password) > rules.PASSWORD_LENGTH_MAX:
+        raise refusals.LongPassword(errors=[FieldError("/password", refusals.LongPassword.title)])
     user.set_password(password)
 
 
 def _register(
     person_id: UUID, phone: str, *, realm_id: int, ref: str | None, zone: str, by: Actor, at: datetime
 ) -> Person:
-    number = _e164(phone)
+    number = phones.e164(phone)
     user = User.objects.with_phone(number)
     if user is None:
         user = _new_user(number, at=at)
-    # A sign-up that never confirmed its code must not keep the number from whom it belongs to.
-    elif User.objects.locked(user.id).phone_verified_at or Person.objects.filter(user=user).exists():
+    elif phones.is_theirs(User.objects.locked(user.id)):
         raise refusals.PhoneTaken
     return _new_person(person_id, user, realm_id=realm_id, ref=ref, zone=zone, by=by, at=at)
 
@@ -239,7 +216,7 @@ def _new_user(number: str, *, at: datetime) -> User:
     user = User(joined_at=at)
     user.set_unusable_password()
     user.take_phone(number)
-    with _told_apart({"a_phone_belongs_to_one_user": refusals.PhoneTaken}):
+    with told_apart({"a_phone_belongs_to_one_user": refusals.PhoneTaken}):
         user.save(force_insert=True)
     return user
 
@@ -255,17 +232,10 @@ def _new_person(
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise refusals.InvalidZone from None
     person = Person(id=person_id, realm_id=realm_id, user=user, ref=name, zone=zone, created_at=at)
-    with _told_apart({"a_ref_names_one_person_of_its_realm": refusals.RefTaken}):
+    with told_apart({"a_ref_names_one_person_of_its_realm": refusals.RefTaken}):
         person.save(force_insert=True)
     _tell("registered", user=user, person=person, by=by, at=at)
     return person
-
-
-def _e164(phone: str) -> str:
-    number = rules.phone_in_e164(phone)
-    if number is None:
-        raise refusals.InvalidPhone
-    return number
 
 
 def _name(text: str) -> str:
@@ -277,19 +247,5 @@ def _name(text: str) -> str:
 
 def _tell(
     kind: str, *, user: User | None = None, person: Person | None = None, by: Actor, at: datetime, **data: object
-) -> None:
-    AccountEvent.objects.create(user=user, person=person, kind=kind, by=str(by), at=at, data=data)
-
-
-@contextmanager
-def _told_apart(clashes: Mapping[str, type[Refusal]]) -> Iterator[None]:
-    """Whoever comes second hears why: the constraint that stopped the row becomes the refusal that it means."""
-    try:
-        with transaction.atomic():
-            yield
-    except IntegrityError as clash:
-        constraint = getattr(getattr(clash.__cause__, "diag", None), "constraint_name", None)
-        refusal = clashes.get(str(constraint))
-        if refusal is None:
-            raise
-        raise refusal from None
+) -> AccountEvent:
+    return AccountEvent.objects.create(user=user, person=person, kind=kind, by=str(by), at=at, data=data)

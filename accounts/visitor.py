@@ -117,7 +117,15 @@ def _signs_in_first(request: HttpRequest) -> HttpResponse:
     """To the sign-in page, and back. Whoever asked for a part of a page comes back to the page, not to its part."""
     if request.headers.get("HX-Request") != "true":
         return redirect_to_login(request.get_full_path())
-    page = urlsplit(request.headers.get("HX-Current-URL", ""))
-    there = page._replace(scheme="", netloc="").geturl() if page.netloc == request.get_host() else request.path
+    there = _path_here(request, request.headers.get("HX-Current-URL", "")) or request.path
     to_sign_in: HttpResponse = HttpResponseClientRedirect(redirect_to_login(there).url)
     return to_sign_in
+
+
+def _path_here(request: HttpRequest, url: str) -> str:
+    """The path of an address that a browser says it is at; empty if it is none, or not one of ours."""
+    try:
+        page = urlsplit(url)
+    except ValueError:
+        return ""
+    return page._replace(scheme="", netloc="").geturl() if page.netloc == request.get_host() else ""

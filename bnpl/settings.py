@@ -169,10 +169,11 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 # Texts and mails end on /dev/messages. In production there is no such page, and SMS_BACKEND names the real sender.
 LOCAL_MESSAGES = not PRODUCTION
-SMS_BACKEND = env.text("SMS_BACKEND", "accounts.notices.LocalTexts" if LOCAL_MESSAGES else "")
+SMS_BACKEND = env.needed("SMS_BACKEND", "accounts.notices.LocalTexts")
 SMS_COUNTRIES = env.prefixes("SMS_COUNTRIES")  # where texts go; nothing said is everywhere
 # Who says, just before a notice is sent, whether it is still true: accounts knows nothing of orders.
 NOTICES_STANDING = "billing.services.remind.standing"
+STAFF_TOLD = "portal.services.letters.write_of_hand"  # nor who works for a merchant, and is told what was done to them
 ALLAUTH_TRUSTED_PROXY_COUNT = NUM_PROXIES
 ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "length": 6, "dashed": False}
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"

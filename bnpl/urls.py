@@ -218,6 +218,7 @@ CONSOLE: list[URLPattern] = [
     path("second/<str:proposal>/decide", proposal_desk.decide, name="decide"),
     path("do/<str:row>/<str:name>", deed_desk.verb, name="verb"),
 ]
+_PASSWORD = RedirectView.as_view(pattern_name="own_password")
 #: How a colleague comes in, and what guards that.
 OWN: list[URLPattern] = [
     path("login/", console_door.SignIn.as_view(), name="console_sign_in"),
@@ -227,6 +228,9 @@ OWN: list[URLPattern] = [
     path("own/passkey", own_desk.add_passkey, name="own_passkey"),
     path("own/codes", own_desk.codes, name="own_codes"),
     path("own/confirm", own_desk.confirm, name="own_confirm"),
+    path("own/password", own_desk.password, name="own_password"),
+    path("password_change/", _PASSWORD),  # where Django's own frame leads
+    path("password_change/done/", _PASSWORD),
     path("own/factors/<int:key>/remove", own_desk.remove, name="own_remove"),
 ]
 

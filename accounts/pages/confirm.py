@@ -15,8 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from accounts import devices, notices, passkeys, proofs, refusals, rules, second_factor, services, texts
-from accounts.models import User
+from accounts import devices, notices, passkeys, phones, proofs, refusals, rules, second_factor, texts
 from accounts.pages.reach import Code
 from accounts.pages.second import afresh
 from accounts.second_step import TOO_MANY, judged
@@ -93,8 +92,9 @@ def _by_phone(visitor: Visitor) -> HttpResponse:
         number = visitor.user.reveal_phone()
         if number is None or not _may_send(visitor, number):
             messages.warning(request, str(TOO_MANY))
-        else:
-            _text(visitor, number, proofs.begin(request.session, _CONFIRM, number, at=clock.live_now()))
+        elif not _text(visitor, number, proofs.begin(request.session, _CONFIRM, number, at=clock.live_now())):
+            proofs.forget(request.session, _CONFIRM)
+            messages.warning(request, str(notices.NOT_SENT))
         return redirect(request.get_full_path())
     if form.is_bound and form.is_valid() and _came_back(visitor, _CONFIRM, form):
         record_authentication(request, visitor.user, method="code", reauthenticated=True)
@@ -126,17 +126,31 @@ def _sends(visitor: Visitor, form: Number) -> bool:
         form.add_error("phone", str(texts.NOT_THERE))
     elif number == visitor.user.reveal_phone():
         form.add_error("phone", _("This is your number already."))
-    elif not _may_send(visitor, number):
+    elif not (_may_send(visitor, number) and _may_be_a_stranger(visitor)):
         form.add_error(None, TOO_MANY)
+    elif not _begins(visitor, number):
+        form.add_error(None, notices.NOT_SENT)
     else:
-        code = proofs.begin(visitor.request.session, _PHONE, number, at=clock.live_now())
-        if User.objects.with_phone(number) is None:
-            _text(visitor, number, code)
-        else:
-            said = _("Somebody, perhaps you, wants to use this number for another account. It has one already: %(url)s")
-            _send(visitor, number, said % {"url": settings.BASE_URL + reverse("account_login")})
         return True
     return False
+
+
+def _begins(visitor: Visitor, number: str) -> bool:
+    """Whether a code is on its way to this number, or to whom it belongs what keeps it theirs."""
+    code = proofs.begin(visitor.request.session, _PHONE, number, at=clock.live_now())
+    if phones.is_taken(number):
+        said = _("Somebody, perhaps you, wants to use this number for another account. It has one already: %(url)s")
+        sent = _send(visitor, number, said % {"url": settings.BASE_URL + reverse("account_login")})
+    else:
+        sent = _text(visitor, number, code)
+    if not sent:
+        proofs.forget(visitor.request.session, _PHONE)
+    return sent
+
+
+def _may_be_a_stranger(visitor: Visitor) -> bool:
+    """Whoever is signed in may type any number: what is sent there counts as to a stranger, whosever it is."""
+    return visitor.person.realm_id != LIVE or texts.room_for_a_stranger()
 
 
 def _may_send(visitor: Visitor, number: str) -> bool:
@@ -144,21 +158,22 @@ def _may_send(visitor: Visitor, number: str) -> bool:
     return bool(ratelimit.consume(visitor.request, action="request_login_code", key=number))
 
 
-def _text(visitor: Visitor, number: str, code: str) -> None:
+def _text(visitor: Visitor, number: str, code: str) -> bool:
     with translation.override(visitor.language):
         text = _("%(code)s is your code, good for %(minutes)d minutes. Nobody of us will ever ask you for it.")
-        _send(visitor, number, text % {"code": code, "minutes": _MINUTES})
+        return _send(visitor, number, text % {"code": code, "minutes": _MINUTES})
 
 
-def _send(visitor: Visitor, number: str, text: str) -> None:
-    """A text to a number somebody typed. Out of a sandbox none leaves."""
-    (notices.send_text if visitor.person.realm_id == LIVE else notices.keep_text_at_home)(number, text)
+def _send(visitor: Visitor, number: str, text: str) -> bool:
+    """Whether a text to a number somebody typed went out. Out of a sandbox none leaves."""
+    send = notices.send_text if visitor.person.realm_id == LIVE else notices.keep_text_at_home
+    return notices.goes_out(send, number, text)
 
 
 def _changed(visitor: Visitor, number: str) -> HttpResponse:
     request, moment = visitor.request, clock.live_now()
     before = visitor.user.reveal_phone()
-    services.change_phone(visitor.user.id, number, by=visitor.actor, at=moment)
+    phones.change_phone(visitor.user.id, number, by=visitor.actor, at=moment)
     devices.sign_out_others(visitor.user.id, session_key=request.session.session_key, by=visitor.actor, at=moment)
     if before:
         _tell_before(visitor, before, number)
@@ -170,7 +185,5 @@ def _tell_before(visitor: Visitor, before: str, number: str) -> None:
     """The number until now hears it once; nothing of the change waits for that text."""
     with translation.override(visitor.language):
         said = _("The phone number of your account was changed to %(phone)s. If it was not you, call us at once.")
-        try:
-            _send(visitor, before, said % {"phone": rules.masked_phone(number)})
-        except Exception:
-            log.exception("number_before_not_told", person=visitor.person.public_id)
+        if not _send(visitor, before, said % {"phone": rules.masked_phone(number)}):
+            log.error("number_before_not_told", person=visitor.person.public_id)

@@ -133,8 +133,12 @@ def _sends(visitor: Visitor, form: Address) -> bool:
     send = notices.send_mail if visitor.person.realm_id == LIVE else notices.keep_mail_at_home
     with translation.override(visitor.language):
         text = _("%(code)s is your code, good for %(minutes)d minutes. Nobody of us will ever ask you for it.")
-        send(address, str(_("Your code")), text % {"code": code, "minutes": _MINUTES})
-    return True
+        text %= {"code": code, "minutes": _MINUTES}
+        sent = notices.goes_out(send, address, str(_("Your code")), text)
+    if not sent:
+        proofs.forget(visitor.request.session, _MAIL)
+        form.add_error(None, notices.NOT_SENT)
+    return sent
 
 
 def _proves(visitor: Visitor, form: Code) -> bool:

@@ -1,16 +1,16 @@
-"""/ops/own/: a colleague's own second factor. What guards an account changes only after showing once more who it is."""
+"""/ops/own/: a colleague's own second factor and password, changed only after showing once more who it is."""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 from urllib.parse import urlencode
 
-from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
 from allauth.core import ratelimit
 from allauth.mfa.base.internal.flows import post_authentication
 from django import forms
+from django.contrib.auth import update_session_auth_hash
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import passkeys, second_factor
+from accounts import passkeys, passwords, rules, second_factor
 from accounts.models import User
 from accounts.second_step import TOO_MANY, judged
 from accounts.visitor import way_back
@@ -37,7 +37,7 @@ class Password(forms.Form):
 
     password = forms.CharField(
         label=gettext_lazy("Password"),
-        max_length=200,
+        max_length=rules.PASSWORD_LENGTH_MAX,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
@@ -152,23 +152,32 @@ def confirm(colleague: Colleague) -> HttpResponse:
     )
 
 
+@_FORM
+@sensitive_post_parameters("current", "password")
+@page(*VIEWERS)
+def password(colleague: Colleague) -> HttpResponse:
+    """Another password; whoever is signed in elsewhere is signed out there. It stands in the audit."""
+    form = passwords.NewPassword(colleague.given)
+    if colleague.posts and form.is_valid():
+        user = passwords.changed(colleague.request, _user(colleague), form, by=colleague.actor, at=colleague.at)
+        if user is not None:
+            update_session_auth_hash(colleague.request, user)
+            colleague.audit("password_changed")
+            colleague.tell(_("The new password counts from now on."))
+            return redirect("own_second")
+    label = _("Change the password")
+    return colleague.show("office/own_password.html", label, status=422 if form.errors else 200, form=form)
+
+
 def _password(colleague: Colleague, user: User) -> Password:
-    """Judged, if it was sent; allauth counts the tries that fail."""
+    """Judged, if it was sent."""
     form = Password(colleague.given)
     if not (colleague.posts and form.is_valid()):
         return form
-    try:
-        allowed = ratelimit.consume(colleague.request, action="reauthenticate", user=user)
-        word = form.cleaned_data["password"]
-        found = (
-            get_adapter().authenticate(colleague.request, username=user.username, password=word) if allowed else None
-        )
-    except forms.ValidationError:
-        found = None
-    if found is not None and found.pk == user.pk:
+    if passwords.knows(colleague.request, user, form.cleaned_data["password"]):
         reauthenticate_by_password(colleague.request)
     else:
-        form.add_error("password", _("This is not your password, or there were too many tries."))
+        form.add_error("password", passwords.NOT_YOURS)
     return form
 
 

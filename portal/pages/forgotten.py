@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from accounts.rules import PASSWORD_LENGTH_MAX
 from kernel.clock import live_now
 from kernel.desk import show_errors
 from kernel.refusal import Refusal
@@ -36,7 +37,7 @@ class NewPassword(forms.Form):
 
     password = forms.CharField(
         label=gettext_lazy("New password"),
-        max_length=200,
+        max_length=PASSWORD_LENGTH_MAX,
         strip=False,
         help_text=gettext_lazy("At least 15 characters, and not one that is often used. A sentence does well."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "autofocus": True}),

@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
+from accounts.rules import PASSWORD_LENGTH_MAX
 from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.desk import show_errors
@@ -39,7 +40,7 @@ class Joining(forms.Form):
 
     password = forms.CharField(
         label=gettext_lazy("Password"),
-        max_length=200,
+        max_length=PASSWORD_LENGTH_MAX,
         strip=False,
         help_text=gettext_lazy("At least 15 characters, and not one that is often used. A sentence does well."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),

@@ -5,7 +5,6 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 from urllib.parse import urlencode
 
-from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
 from allauth.core import ratelimit
@@ -26,15 +25,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from accounts import passkeys, second_factor
-from accounts import services as accounts
+from accounts import passkeys, passwords, second_factor
 from accounts.models import User
 from accounts.second_step import judged
 from accounts.visitor import way_back
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.desk import show_errors
-from kernel.refusal import NotFound, Refusal
+from kernel.refusal import NotFound
 from portal import queries
 
 _P = ParamSpec("_P")
@@ -55,18 +52,6 @@ class Enrolment(forms.Form):
         label=gettext_lazy("Code of your app"),
         max_length=8,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
-    )
-
-
-class NewPassword(forms.Form):
-    """From one password to the next."""
-
-    current = forms.CharField(label=gettext_lazy("Password until now"), strip=False, widget=_CURRENT)
-    password = forms.CharField(
-        label=gettext_lazy("New password"),
-        strip=False,
-        help_text=gettext_lazy("At least 15 characters, and not one that is often used. A sentence does well."),
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
 
@@ -166,19 +151,11 @@ def confirm(request: HttpRequest, user: User) -> HttpResponse:
 @own
 def password(request: HttpRequest, user: User) -> HttpResponse:
     """Another password; whoever is signed in elsewhere is signed out there."""
-    form = NewPassword(request.POST or None)
+    form = passwords.NewPassword(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        if not _knows(request, user, form.cleaned_data["current"]):
-            form.add_error("current", _("This is not your password, or there were too many tries."))
-        else:
-            try:
-                changed = accounts.change_password(
-                    user.id, form.cleaned_data["password"], by=Actor.member(user.id), at=live_now()
-                )
-            except Refusal as refusal:
-                show_errors(form, refusal)
-            else:
-                return _kept_signed_in(request, changed)
+        changed = passwords.changed(request, user, form, by=Actor.member(user.id), at=live_now())
+        if changed is not None:
+            return _kept_signed_in(request, changed)
     return render(request, "portal/password.html", {"form": form}, status=422 if form.errors else 200)
 
 
@@ -205,19 +182,8 @@ def _confirmed(request: HttpRequest, user: User) -> Confirmation:
     """The password of who has no second factor, judged if it was sent."""
     form = Confirmation(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        if _knows(request, user, form.cleaned_data["password"]):
+        if passwords.knows(request, user, form.cleaned_data["password"]):
             reauthenticate_by_password(request)
         else:
-            form.add_error("password", _("This is not your password, or there were too many tries."))
+            form.add_error("password", passwords.NOT_YOURS)
     return form
-
-
-def _knows(request: HttpRequest, user: User, word: str) -> bool:
-    """Whether the password is theirs; allauth counts the tries that fail."""
-    if not ratelimit.consume(request, action="reauthenticate", user=user):
-        return False
-    try:
-        found = get_adapter().authenticate(request, username=user.username, password=word)
-    except forms.ValidationError:
-        return False
-    return bool(found is not None and found.pk == user.pk)

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import passkeys, second_factor
 from accounts.models import User
+from accounts.rules import PASSWORD_LENGTH_MAX
 from accounts.second_step import judged
 from accounts.visitor import way_back
 from kernel.clock import live_now
@@ -40,7 +41,7 @@ class SignIn(forms.Form):
     )
     password = forms.CharField(
         label=gettext_lazy("Password"),
-        max_length=200,
+        max_length=PASSWORD_LENGTH_MAX,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )

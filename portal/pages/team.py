@@ -60,7 +60,7 @@ def invite(staff: Staff) -> HttpResponse:
         if send_invitation(made, name, token, phone=given["phone"], language=language):
             staff.tell(_("It was sent to %(where)s.") % {"where": made.sent_to})
         else:
-            staff.warn(_("It could not be sent. Take it back, and make another when mail goes out again."))
+            staff.warn(_("It could not be sent. Take it back, and make another in a while."))
         return staff.to("team")
 
     title = _("Invite somebody")

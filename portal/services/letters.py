@@ -18,9 +18,9 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 
-from accounts import notices
+from accounts import notices, reach
 from accounts import services as accounts
-from accounts.models import User
+from accounts.models import AccountEvent, User
 from billing.models import PayoutAccount
 from kernel import ids
 from kernel.actor import Actor
@@ -142,6 +142,17 @@ def write_of_accounts(*, at: datetime, limit: int) -> int:
     return len(found)
 
 
+def write_of_hand(event: AccountEvent) -> None:
+    """Whoever works for a merchant is written to about a hand on their account, in the transaction that it is of.
+
+    Colleagues have no address with us.
+    """
+    user = event.user
+    if user is not None and user.email and not user.is_staff:
+        about = {"about": event.id, "happened_at": event.at, "at": event.at, "next_at": event.at}
+        Letter.objects.create(user=user, kind=Letter.Kind.SECURITY, **about)
+
+
 def send_due(*, at: datetime, limit: int) -> int:
     """Send what is due by now, each written down as it ends. Returns how many were taken up.
 
@@ -222,6 +233,9 @@ def _named(row: Letter) -> dict[str, object]:
         agreed = row.happened_at == account.decided_at
         live = account.merchant.mode == "live"
         return {"account": account, "agreed": agreed, "live": live, "link": settings.BASE_URL + path}
+    if row.kind == Letter.Kind.SECURITY:
+        what = reach.done_in(AccountEvent.objects.get(pk=row.about), row.user.language)
+        return {"what": what, "link": settings.BASE_URL + reverse("merchant_security")}
     endpoint = WebhookEndpoint.objects.select_related("merchant").get(pk=row.about)
     path = reverse("merchant_endpoint", args=[endpoint.merchant.public_id, endpoint.public_id])
     return {"endpoint": endpoint, "link": settings.BASE_URL + path}

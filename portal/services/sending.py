@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from accounts import notices
+from accounts import notices, texts
 from accounts import rules as numbers
 from portal.models import Invitation
 
@@ -24,11 +24,14 @@ log = structlog.get_logger(__name__)
 
 
 def send_invitation(made: Invitation, business: str, token: str, *, phone: str = "", language: str) -> bool:
-    """Whether it went out; if not, another is to be made."""
+    """Whether it went out; if not, another is to be made. A text counts as one to a stranger, whosever number it is."""
+    number = numbers.phone_in_e164(phone) if phone else None
+    if number and not texts.room_for_a_stranger():
+        return False
     try:
         if made.email:
             _mail(made, business, token, made.email, language)
-        if number := numbers.phone_in_e164(phone) if phone else None:
+        if number:
             notices.send_text(number, _words(business, _link(token), language)[1])
     except Exception:
         log.exception("invitation_not_sent", invitation=made.public_id)

@@ -14,7 +14,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 
-from accounts import second_factor, services
+from accounts import phones, second_factor, services
 from accounts import urls as addresses
 from accounts.models import AccountEvent, LocalMessage, Notice, Person, User
 from bnpl.urls import PAGES
@@ -277,7 +277,7 @@ def test_of_two_who_take_one_number_at_once_one_gets_it() -> None:
     def takes(person: Person) -> bool:
         assert person.user
         try:
-            services.change_phone(person.user.id, NEW, by=BY, at=NOON)
+            phones.change_phone(person.user.id, NEW, by=BY, at=NOON)
         except services.refusals.PhoneTaken:
             return False
         return True

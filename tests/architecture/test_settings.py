@@ -29,6 +29,7 @@ SOUND = {
     "REDIS_URL": "redis://valkey:6379/0",
     "PII_KEYS": f"k1:{KEY}",
     "BLIND_INDEX_KEY": KEY,
+    "SMS_BACKEND": "shop.texts.Sender",
     "PROOF_KEYS": f"p1:{base64.b64encode(bytes(range(1, 33))).decode()}",
 }
 

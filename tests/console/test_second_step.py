@@ -6,7 +6,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from accounts import services as accounts
-from accounts.models import User
+from accounts.models import AccountEvent, User
 from kernel.models import AuditLine
 from tests.conftest import BY, NOON
 from tests.office.seconds import asked, decided
@@ -17,7 +17,8 @@ from tests.visiting import signed_in
 
 SIGN_IN, STEP, OWN = "/ops/login/", "/ops/login/second-step", "/ops/own/"
 SEEN = ("django_session", "usersessions_usersession")
-PASSWORD = "correct horse battery"
+PASSWORD, NEW = "correct horse battery", "an entirely other sentence"
+CHANGE = f"{OWN}password"
 pytestmark = pytest.mark.django_db
 
 
@@ -128,3 +129,25 @@ def test_what_a_colleague_lost_is_switched_off_by_two_others(lin: User) -> None:
     assert not Authenticator.objects.exists()
     client = Client()
     assert tries(client) == "/ops/system/"
+
+
+def test_a_password_is_changed_by_whoever_knows_it_and_stands_in_the_audit(lin: User) -> None:
+    here, elsewhere = browser_of(lin, second=False), browser_of(lin, second=False)
+    assert here.get("/ops/password_change/", follow=True).redirect_chain == [(CHANGE, 302)]
+    assert here.post("/ops/password_change/", {"old_password": PASSWORD})["Location"] == CHANGE
+    with nothing_moves(*SEEN):
+        for current, new in (("wrong horse battery", NEW), (PASSWORD, "short"), (PASSWORD, NEW * 9)):
+            assert here.post(CHANGE, {"current": current, "password": new}).status_code == 422
+    assert here.post(CHANGE, {"current": PASSWORD, "password": NEW})["Location"] == OWN
+    assert (inside(here), inside(elsewhere)) == (True, False)
+    assert tries(Client(), NEW) == "/ops/system/"
+    by = f"staff:{lin.public_id}"
+    assert AuditLine.objects.filter(act="password_changed", by=by).count() == 1
+    assert AccountEvent.objects.filter(user=lin, kind="password_changed", by=by).count() == 1
+
+
+def test_guesses_of_the_password_until_now_have_an_end(lin: User) -> None:
+    here = browser_of(lin, second=False)
+    for n in range(12):
+        here.post(CHANGE, {"current": f"guess {n} of many", "password": NEW})
+    assert here.post(CHANGE, {"current": PASSWORD, "password": NEW}).status_code == 422

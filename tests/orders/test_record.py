@@ -122,6 +122,8 @@ def test_whoever_is_signed_out_meanwhile_signs_in_on_a_whole_page_and_comes_back
     assert not answer.content
     elsewhere = Client().get("/orders/?cursor=1", headers=sent | {"hx-current-url": "https://evil.example/x"})
     assert elsewhere["HX-Redirect"] == "/account/login/?next=/orders/"
+    nowhere = Client().get("/orders/?cursor=1", headers=sent | {"hx-current-url": "http://[::1"})
+    assert nowhere["HX-Redirect"] == "/account/login/?next=/orders/"
 
 
 @pytest.mark.parametrize("asked", [{}, {"q": "电"}, {"month": "2026-11"}, {"q": "电", "month": "2026-11"}])

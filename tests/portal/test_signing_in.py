@@ -7,11 +7,13 @@ from allauth.mfa.models import Authenticator
 from django.core import mail
 from django.test import Client
 
+from accounts import services as accounts
 from accounts.models import LocalMessage, User
+from accounts.refusals import LongPassword
 from kernel.clock import live_now
 from portal.models import Member
 from portal.services import team
-from tests.conftest import BY
+from tests.conftest import BY, NOON
 from tests.portal.conftest import PASSWORD, Company, app_of, digits, link_in
 from tests.visiting import token_on, words
 
@@ -150,6 +152,17 @@ def test_without_one_the_password_is_asked_again(firm: Company) -> None:
     assert client.post(asked, {"password": "wrong horse battery"}).status_code == 422
     assert client.post(asked, {"password": PASSWORD})["Location"] == page
     assert client.get(page).status_code == 200
+
+
+def test_a_password_that_no_sign_in_takes_is_not_taken(firm: Company) -> None:
+    here, user = firm.browser("viewer"), firm.staff["viewer"].user
+    longest = "a sentence of forty letters, said again;" * 5
+    sent = here.post("/merchant/security/password", {"current": PASSWORD, "password": longest + "!"})
+    assert sent.status_code == 422
+    with pytest.raises(LongPassword):
+        accounts.change_password(user.id, longest + "!", by=BY, at=NOON)
+    assert here.post("/merchant/security/password", {"current": PASSWORD, "password": longest}).status_code == 302
+    assert tries(Client(), address(firm, "viewer"), longest) == 302
 
 
 def test_another_password_ends_every_other_session(firm: Company) -> None:
