@@ -154,7 +154,7 @@ def close_case(case_id: UUID, resolution: str, because: str, *, by: Actor, at: d
 
 
 def _carry_out(case: Case, resolution: str, stake: Money, *, by: Actor, at: datetime) -> None:
-    """What follows from where its money belongs: it is in a wallet, counts as given back, or the merchant is owed it."""
+    """What follows from where its money belongs: it is in a wallet, counts as given back, or owed to a merchant."""
     if resolution == WALLET:
         put_into_wallet(case, _person_of(_movement(case)), stake, at=at)
     if case.refund_part is not None and resolution in after_all.COUNTED:
