@@ -1,7 +1,6 @@
 """Staff sign in and out."""
 
 from typing import Any
-from uuid import UUID
 
 from allauth.account.adapter import get_adapter
 from allauth.core import ratelimit
@@ -19,14 +18,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import passkeys, second_factor
 from accounts.models import User
-from accounts.second_step import judged
+from accounts.second_step import half_way, judged, who_is_half_way
 from accounts.visitor import way_back
 from kernel.clock import live_now
 from portal import queries, rules
 from portal.session import PENDING, enter
 from portal.staff import LAST
 
-_PENDING_SECONDS = 300
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -86,15 +84,15 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def sign_in_code(request: HttpRequest) -> HttpResponse:
     """A passkey, the six digits, or a code for emergencies."""
     pending = request.session.get(PENDING) or {}
-    user = User.objects.filter(pk=UUID(pending["user"]), is_active=True).first() if pending else None
-    if user is None or live_now().timestamp() - pending.get("since", 0) > _PENDING_SECONDS:
+    user = who_is_half_way(pending, at=live_now())
+    if user is None:
         return redirect("merchant_sign_in")
     held = second_factor.of(user)
     form, proof, wrong = judged(request, user, held)
     if proof is not None:
         enter(request, user)
         post_authentication(request, proof)
-        return redirect(way_back(request, pending.get("next"), otherwise="merchant_door"))
+        return redirect(way_back(request, pending["next"], otherwise="merchant_door"))
     shown: dict[str, Any] = {"held": held, "wrong": wrong, "options": held.passkeys and passkeys.request(user)}
     return _sheet(request, "portal/sign_in_code.html", form, status=422 if wrong else 0, **shown)
 
@@ -133,7 +131,7 @@ def _next_step(request: HttpRequest, user: User) -> HttpResponse:
     if not second_factor.has_one(user):
         enter(request, user)
         return redirect(way_back(request, target, otherwise="merchant_door"))
-    request.session[PENDING] = {"user": str(user.id), "since": live_now().timestamp(), "next": target}
+    request.session[PENDING] = half_way(user, to=target, at=live_now())
     return redirect("merchant_sign_in_code")
 
 

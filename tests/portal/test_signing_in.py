@@ -7,6 +7,7 @@ from allauth.mfa.models import Authenticator
 from django.core import mail
 from django.test import Client
 
+from accounts import services as accounts
 from accounts.models import LocalMessage, User
 from kernel.clock import live_now
 from portal.models import Member
@@ -88,6 +89,15 @@ def test_the_second_step_cannot_be_reached_alone(db: None) -> None:
     assert Client().post(CODE, {"code": "000000"})["Location"] == SIGN_IN
 
 
+def test_a_password_that_was_changed_meanwhile_no_longer_opens_the_second_step(firm: Company) -> None:
+    user, early = firm.staff["owner"].user, Client()
+    shows = app_of(user)
+    tries(early, address(firm))
+    accounts.change_password(user.id, "a longer sentence than before", by=BY, at=live_now())
+    assert early.post(CODE, {"code": shows()})["Location"] == SIGN_IN
+    assert not inside(early)
+
+
 def test_secrets_of_the_second_factor_are_sealed(firm: Company) -> None:
     user = firm.staff["owner"].user
     app_of(user)
@@ -164,6 +174,17 @@ def test_another_password_ends_every_other_session(firm: Company) -> None:
     assert here.get(firm.at("test")).status_code == 200
     assert elsewhere.get(firm.at("test")).status_code == 302
     assert (tries(Client(), address(firm)), tries(Client(), address(firm), new)) == (422, 302)
+
+
+def test_where_the_password_was_changed_is_a_browser_like_any_other(firm: Company) -> None:
+    here, phone, new = Client(), Client(), "a longer sentence than before"
+    tries(here, address(firm))
+    here.post("/merchant/security/password", {"current": PASSWORD, "password": new})
+    tries(phone, address(firm), new)
+    assert len(phone.get("/merchant/security/").context["sessions"]) == 2
+    phone.post("/merchant/security/elsewhere")
+    assert phone.get("/merchant/security/").status_code == 200
+    assert here.get("/merchant/security/")["Location"] == SIGN_IN
 
 
 def test_an_invitation_is_mailed_opened_and_joined(firm: Company) -> None:
