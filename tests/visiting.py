@@ -15,6 +15,7 @@ from accounts.visitor import OF_USER
 from kernel.models import Realm
 
 _TAGS, _SPACES = re.compile(r"<[^>]+>"), re.compile(r"\s+")
+_BEFORE = re.compile(r'name="(initial-\w+)"(?: value="([^"]*)")?')
 _TOKEN = re.compile(r'name="token" value="([0-9a-f]{24})"')
 
 
@@ -52,6 +53,12 @@ def token_on(response: HttpResponse) -> str:
     found = _TOKEN.search(response.content.decode())
     assert found, "the page has no form with a token"
     return found[1]
+
+
+def shown_on(response: HttpResponse) -> dict[str, list[str]]:
+    """What the page's form was filled with, as it carries that along."""
+    fields = _BEFORE.findall(response.content.decode())
+    return {name: [unescape(value) for each, value in fields if each == name] for name, _value in fields}
 
 
 def it_is(moment: datetime, person: Person) -> None:

@@ -18,12 +18,13 @@ from tests.conftest import BY, NOON, completed, someone, state_of, yuan
 from tests.late import permit
 from tests.portal.conftest import Company
 from tests.portal.world import HOOK
-from tests.visiting import token_on, words
+from tests.visiting import shown_on, token_on, words
 
 
 def sends(client: Client, page: str, **fields: Any) -> Any:
     """Opens the page, fills in its form and sends it."""
-    return client.post(page, {"token": token_on(client.get(page)), **fields})
+    shown = client.get(page)
+    return client.post(page, {"token": token_on(shown), **shown_on(shown), **fields})
 
 
 def it_is_noon(firm: Company) -> None:
