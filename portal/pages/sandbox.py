@@ -103,7 +103,7 @@ class Ordering(forms.Form):
         super().__init__(given)
         choices = [(key, f"{row.service.name} · {row.service.currency}") for key, row in signed.items()]
         self.fields["agreement"].choices = choices  # type: ignore[attr-defined]
-        chosen = signed.get((given or {}).get("agreement"))
+        chosen = signed.get((given or {}).get("agreement", ""))
         currency = chosen.service.currency if chosen else "CNY"
         help_text = _("Only where the amount is known when it is ordered.")
         self.fields["amount"] = AmountField(label=_("Amount"), currency=currency, required=False, help_text=help_text)

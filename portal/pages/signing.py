@@ -7,7 +7,7 @@ from allauth.core import ratelimit
 from allauth.mfa.base.internal.flows import post_authentication
 from django import forms
 from django.contrib import auth
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
@@ -48,11 +48,9 @@ class SignIn(forms.Form):
 @never_cache
 def door(request: HttpRequest) -> HttpResponse:
     """/merchant/: each goes on to where they were last, or first belong."""
-    if not isinstance(request.user, User):
-        return redirect("merchant_sign_in")
-    theirs = queries.businesses_of(request.user.id)
+    theirs = queries.businesses_of(request.user.id) if isinstance(request.user, User) else []
     if not theirs:
-        raise Http404
+        return redirect("merchant_sign_in")
     last = request.session.get(LAST)
     open_to = {m.public_id for business in theirs for m in (business.live, business.sandbox)}
     return redirect("merchant_home", last if last in open_to else theirs[0].sandbox.public_id)
@@ -62,8 +60,11 @@ def door(request: HttpRequest) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters("password")
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Address and password; whoever has a second factor is asked for it next."""
-    if isinstance(request.user, User) and request.method != "POST":
+    """Address and password; whoever has a second factor is asked for it next.
+
+    Whoever is signed in and works nowhere, a customer for one, may have another account that does.
+    """
+    if isinstance(request.user, User) and request.method != "POST" and queries.businesses_of(request.user.id):
         return redirect("merchant_door")
     form = SignIn(request.POST or None)
     if request.method == "POST" and form.is_valid():

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts import refusals, texts
 from accounts import rules as numbers
 from accounts import services as accounts
+from accounts.addresses import address_of
 from accounts.models import User
 from kernel.actor import Actor
 from kernel.refusal import FieldError, Invalid, NotFound, Refusal
@@ -88,7 +87,7 @@ def invite(
 
     Raises:
         Invalid: there is no such role, or nowhere to send it.
-        InvalidPhone, AlreadyMember, TeamFull: they cannot be asked.
+        InvalidEmail, InvalidPhone, AlreadyMember, TeamFull: they cannot be asked, or could never sign in.
     """
     _lock_team(merchant_id)
     known, number = _role(role), numbers.phone_in_e164(phone) if phone else None
@@ -96,7 +95,7 @@ def invite(
         raise refusals.InvalidPhone(errors=[FieldError("/phone", refusals.InvalidPhone.title)])
     if number and not texts.reaches(number):
         raise refusals.InvalidPhone(errors=[FieldError("/phone", texts.NOT_THERE)])
-    address = _address(email) if email else ""
+    address = address_of(email) if email else ""
     if not (address or number):
         raise Invalid(errors=[FieldError("/email", _("An e-mail address or a phone number is needed."))])
     active = Member.objects.filter(merchant_id=merchant_id, removed_at__isnull=True)
@@ -269,12 +268,3 @@ def _role(text: str) -> Role:
     if text not in set(Role):
         raise Invalid(errors=[FieldError("/role", _("There is no such role."))])
     return Role(text)
-
-
-def _address(text: str) -> str:
-    address = text.strip().lower()
-    try:
-        validate_email(address)
-    except ValidationError:
-        raise refusals.InvalidEmail(errors=[FieldError("/email", refusals.InvalidEmail.title)]) from None
-    return address

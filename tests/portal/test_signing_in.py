@@ -12,9 +12,9 @@ from accounts.models import LocalMessage, User
 from kernel.clock import live_now
 from portal.models import Member
 from portal.services import team
-from tests.conftest import BY
+from tests.conftest import BY, someone
 from tests.portal.conftest import PASSWORD, Company, app_of, digits, link_in
-from tests.visiting import token_on, words
+from tests.visiting import token_on, visiting, words
 
 SIGN_IN, CODE = "/merchant/sign-in/", "/merchant/sign-in/code"
 
@@ -38,6 +38,17 @@ def test_address_and_password_lead_in_and_back_to_where_one_was(firm: Company) -
     assert answer["Location"] == page
     assert client.get(page).status_code == 200
     assert client.get("/merchant/")["Location"] == firm.at("test")
+
+
+def test_who_is_signed_in_and_works_nowhere_finds_the_form(firm: Company) -> None:
+    left, customer = firm.browser("viewer"), visiting(someone(firm.shop))
+    team.remove_member(firm.shop.live.id, firm.staff["viewer"].id, by=BY, at=live_now())
+    for client in (left, customer):
+        assert client.get("/merchant/")["Location"] == SIGN_IN
+        assert client.get(SIGN_IN).status_code == 200
+        assert tries(client, address(firm)) == 302
+        assert client.get(firm.at("test")).status_code == 200
+    assert customer.get(SIGN_IN)["Location"] == "/merchant/"
 
 
 def test_nobody_is_sent_to_another_site(firm: Company) -> None:

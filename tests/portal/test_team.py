@@ -89,6 +89,7 @@ def test_what_is_asked_for_badly_is_refused(firm: Company) -> None:
             ({"role": "king", "email": "a@example.com"}, Invalid),
             ({"role": "viewer"}, Invalid),
             ({"role": "viewer", "email": "not an address"}, refusals.InvalidEmail),
+            ({"role": "viewer", "email": "a" * 60 + "@x.com"}, refusals.InvalidEmail),
             ({"role": "viewer", "phone": "12"}, refusals.InvalidPhone),
             ({"role": "viewer", "email": firm.staff["owner"].user.username or ""}, team.AlreadyMember),
         ):
