@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
 
 from accounts import phones, reach, refusals, rules
+from accounts.addresses import address_of
 from accounts.clashes import told_apart
 from accounts.models import DEFAULT_ZONE, REF_LENGTH_MAX, AccountEvent, Person, User
 from accounts.models.notices import LANGUAGES
@@ -162,12 +162,7 @@ def sign_up_by_mail(email: str, password: str, *, by: Actor, at: datetime) -> Us
     Raises:
         InvalidEmail, WeakPassword, UsernameTaken: it cannot be.
     """
-    address = email.strip().lower()
-    try:
-        validate_email(address)
-        User._meta.get_field("username").run_validators(address)
-    except ValidationError:
-        raise refusals.InvalidEmail(errors=[FieldError("/email", refusals.InvalidEmail.title)]) from None
+    address = address_of(email)
     user = User(username=address, email=address, joined_at=at)
     _take_password(user, password)
     with told_apart({"a_username_belongs_to_one_user": refusals.UsernameTaken}):

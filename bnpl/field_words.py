@@ -180,7 +180,7 @@ FIELDS = {
     "disabled_because": "`gone`, `failing` or `merchant`; null while enabled.",
     "disabled_at": "When it was switched off; null while enabled.",
     "failing_since": "The first of the failures since the latest success; null when well.",
-    "old_secret_until": "Until when the secret before this one signs as well; null when it does not.",
+    "old_secret_until": "Until when a secret before this one signs as well; null when none does.",
     "secret": "`whsec_…`, shown when made and when rotated; null otherwise.",
     "event": "The event's id.",
     "endpoint": "The endpoint's id.",

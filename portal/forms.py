@@ -33,6 +33,31 @@ class AmountField(forms.CharField):
         return minor
 
 
+class SumField(forms.DecimalField):
+    """An amount as people write it, of whatever currency it will be compared in; whole units of it come out."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.TextInput(attrs={"inputmode": "decimal"})
+        words = _("Each order in its own currency.")
+        super().__init__(min_value=0, max_digits=12, decimal_places=3, widget=widget, help_text=words, **kwargs)
+
+
+class Amendment(forms.Form):
+    """A form that is filled with how things stand. It carries that along, so that of what comes back only what whoever
+    sent it has changed counts: what others changed meanwhile stays theirs.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
+
+    @property
+    def amended(self) -> dict[str, Any]:
+        """What differs from how it was shown."""
+        return {name: self.cleaned_data[name] for name in self.changed_data}
+
+
 def reason_field() -> forms.CharField:
     return forms.CharField(
         label=_("Reason"), max_length=REASON_MAX, help_text=_("Stands in the log of changes with your name.")

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import Case, Count, DecimalField, Exists, F, OuterRef, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
@@ -15,7 +15,7 @@ from billing import disputed, sent_back
 from billing.models import Deduction, DeductionLine
 from credit.models import Agreement
 from kernel import ids
-from kernel.money import Money
+from kernel.money import EXPONENTS, Money
 from kernel.refusal import NotFound
 from merchants import queries as merchants
 from merchants.models import ApiKey, Event, Merchant, WebhookEndpoint
@@ -103,8 +103,9 @@ class Search:
     service_id: UUID | None = None
     after: datetime | None = None
     before: datetime | None = None
-    least: int | None = None
-    most: int | None = None
+    #: In whole units of each order's own currency.
+    least: Decimal | None = None
+    most: Decimal | None = None
 
 
 def orders_found(merchant_id: UUID, search: Search) -> QuerySet[Order]:
@@ -119,10 +120,16 @@ def orders_found(merchant_id: UUID, search: Search) -> QuerySet[Order]:
     if search.before:
         rows = rows.filter(created_at__lt=search.before)
     if search.least is not None:
-        rows = rows.filter(GreaterThanOrEqual(_CAME_TO, search.least))
+        rows = rows.filter(GreaterThanOrEqual(_CAME_TO, _minor(search.least)))
     if search.most is not None:
-        rows = rows.filter(LessThanOrEqual(_CAME_TO, search.most))
+        rows = rows.filter(LessThanOrEqual(_CAME_TO, _minor(search.most)))
     return _named(rows, merchant_id, search.text.strip())
+
+
+def _minor(units: Decimal) -> Case:
+    """So many units of the row's own currency, in its minor ones."""
+    odd = [When(currency=currency, then=Value(units.scaleb(places))) for currency, places in EXPONENTS.items()]
+    return Case(*odd, default=Value(units.scaleb(2)), output_field=DecimalField())
 
 
 def _named(rows: "QuerySet[Order, Any]", merchant_id: UUID, text: str) -> "QuerySet[Order, Any]":
@@ -173,14 +180,18 @@ class Today:
 
 
 def today_of(merchant_id: UUID, *, since: datetime) -> Today:
-    """Orders that were opened since then, what was collected, and what is overdue now."""
+    """Orders that were opened since then, what was collected, and what is overdue now.
+
+    What was paid at the merchant's own till is settled as well, and was not collected.
+    """
     mine = Order.objects.filter(merchant_id=merchant_id)
+    taken = DeductionLine.objects.filter(order=OuterRef("pk"), deduction__state=Deduction.State.SUCCEEDED)
     owed = Obligation.objects.filter(merchant_id=merchant_id, state=Obligation.State.OVERDUE)
     overdue = owed.order_by().values("currency").annotate(n=Count("order", distinct=True))
     late = list(overdue.annotate(minor=Sum(F("amount_minor") - F("paid_minor"))).values_list("currency", "n", "minor"))
     return Today(
         ordered=_tally(mine.filter(created_at__gte=since), _CAME_TO),
-        collected=_tally(mine.filter(deducted_at__gte=since), F("total_minor")),
+        collected=_tally(mine.filter(Exists(taken), deducted_at__gte=since), F("total_minor")),
         overdue=Tally(sum(n for _c, n, _m in late), [Money(minor, currency) for currency, _n, minor in late]),
         open=mine.filter(state=Order.State.OPEN).count(),
     )
@@ -244,45 +255,6 @@ def start_of(merchant: Merchant) -> Start:
         order=Order.objects.filter(merchant=merchant).exists(),
         webhook=merchants.endpoints_of(merchant.id).exists(),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """What the book says of a merchant in one currency: what it is owed now, what later, and what it paid in fees."""
-
-    currency: str
-    payable: Money
-    pending: Money
-    held: Money
-    fees: Money
-    credited: Money
-
-
-_BOOK = """
-SELECT currency,
-       sum(CASE WHEN side = 'c' AND account = 'payable' THEN minor WHEN account = 'payable' THEN -minor ELSE 0 END),
-       sum(CASE WHEN side = 'c' AND account = 'pending' THEN minor WHEN account = 'pending' THEN -minor ELSE 0 END),
-       sum(CASE WHEN side = 'c' AND account = 'reserve' THEN minor WHEN account = 'reserve' THEN -minor ELSE 0 END),
-       sum(CASE WHEN other = 'fees' AND side = 'd' THEN minor WHEN other = 'fees' THEN -minor ELSE 0 END),
-       sum(CASE WHEN side = 'c' AND account = 'payable' AND other NOT IN ('fees', 'reserve', 'payouts')
-                THEN minor ELSE 0 END)
-FROM (SELECT currency, 'c' AS side, credit_account AS account, debit_account AS other, amount_minor AS minor
-      FROM ledger_posting WHERE realm_id = %(realm)s AND credit_owner = %(owner)s
-                            AND credit_account IN ('payable', 'pending', 'reserve')
-      UNION ALL
-      SELECT currency, 'd', debit_account, credit_account, amount_minor
-      FROM ledger_posting WHERE realm_id = %(realm)s AND debit_owner = %(owner)s
-                            AND debit_account IN ('payable', 'pending', 'reserve')) sides
-GROUP BY currency ORDER BY currency
-"""
-
-
-def accounts_of(merchant: Merchant) -> list[Account]:
-    """The merchant's own accounts in the book."""
-    with connection.cursor() as cursor:
-        cursor.execute(_BOOK, {"realm": merchant.realm_id, "owner": merchant.id})
-        rows = cursor.fetchall()
-    return [Account(currency, *(Money(int(minor), currency) for minor in sums)) for currency, *sums in rows]
 
 
 def key_of(merchant_id: UUID, key_id: UUID) -> ApiKey:

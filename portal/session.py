@@ -4,8 +4,10 @@ from allauth.account.internal.flows.login import record_authentication
 from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import login as open_session
+from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest
 
+from accounts import second_factor
 from accounts.models import User
 
 #: Who has shown a password and is asked for the second step.
@@ -17,4 +19,14 @@ def enter(request: HttpRequest, user: User) -> None:
     open_session(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     request.session.pop(PENDING, None)
     record_authentication(request, user, method="password", username=user.username, reauthenticated=True)
+    UserSession.objects.create_from_request(request)
+
+
+def stay_in(request: HttpRequest, user: User) -> None:
+    """Another password ended every session of theirs but this one, which has another key and so another line."""
+    second = second_factor.shown_in(request, user)
+    update_session_auth_hash(request, user)
+    record_authentication(request, user, method="password", username=user.username)
+    if second:
+        record_authentication(request, user, method="mfa", type="totp")
     UserSession.objects.create_from_request(request)

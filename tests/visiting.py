@@ -17,6 +17,7 @@ from kernel.models import Realm
 
 _TAGS, _SPACES = re.compile(r"<[^>]+>"), re.compile(r"\s+")
 _TERMS = re.compile(r'name="terms" value="([0-9a-f]{24})"')
+_BEFORE = re.compile(r'name="(initial-\w+)"(?: value="([^"]*)")?')
 _TOKEN = re.compile(r'name="token" value="([0-9a-f]{24})"')
 
 
@@ -60,6 +61,12 @@ def agrees(browser: Client, path: str, **fields: str) -> Any:
     """Whoever looks at the terms of a service and says yes to what they saw."""
     seen = _TERMS.search(browser.get(path).content.decode())
     return browser.post(path, fields | ({"terms": seen[1]} if seen else {}))
+
+
+def shown_on(response: HttpResponse) -> dict[str, list[str]]:
+    """What the page's form was filled with, as it carries that along."""
+    fields = _BEFORE.findall(response.content.decode())
+    return {name: [unescape(value) for each, value in fields if each == name] for name, _value in fields}
 
 
 def it_is(moment: datetime, person: Person) -> None:

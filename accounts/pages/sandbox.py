@@ -1,5 +1,6 @@
 """/sandbox/sign-in/…: a developer's browser becomes that of a made-up person."""
 
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth import login as open_session
 from django.http import HttpRequest, HttpResponse
@@ -27,4 +28,5 @@ def sign_in(request: HttpRequest, token: str) -> HttpResponse:
     except LinkOver as over:
         return render(request, "accounts/sandbox_sign_in.html", {"over": over}, status=over.status)
     open_session(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    UserSession.objects.create_from_request(request)
     return redirect(way_back(request, request.GET.get("next"), otherwise="mine"))

@@ -1,5 +1,6 @@
 """Where a merchant's events go, how each copy of one gets on, and every try that was made."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -53,7 +54,7 @@ class WebhookEndpoint(Identified):
     #: `gone`, `failing` or `by_merchant`.
     disabled_because = models.CharField(max_length=20, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)
-    #: Sealed; signs what is sent, and so does the one before it until its time is up.
+    #: Sealed; signs what is sent, and so do those before it, a line each with its end, until the last one's time is up.
     secret = models.BinaryField()
     old_secret = models.BinaryField(null=True, blank=True)
     old_secret_until = models.DateTimeField(null=True, blank=True)
@@ -118,26 +119,38 @@ class WebhookEndpoint(Identified):
     def keep_secret(self, secret: str) -> None:
         self.secret = seal(secret, place=f"merchants.webhookendpoint.secret:{self.id.hex}")
 
-    def exchange_secret(self, secret: str, *, until: datetime) -> None:
-        """From now on signed with this one, and with the one before it `until` then, if that still opens."""
-        try:
-            old = self.reveal_secret()
-        except UNREADABLE:
-            self.old_secret, self.old_secret_until = None, None
-        else:
-            self.old_secret = seal(old, place=f"merchants.webhookendpoint.old_secret:{self.id.hex}")
-            self.old_secret_until = until
+    def exchange_secret(self, secret: str, *, until: datetime, at: datetime) -> None:
+        """From now on signed with this one, and with those before it for as long as each was promised.
+
+        The latest of them signs `until` then, if it still opens; where that is at once, none of them signs any more.
+        """
+        older = []
+        if until > at:
+            with suppress(*UNREADABLE):
+                older = [(until, self.reveal_secret()), *self.older_secrets(at=at)]
+        lines = "\n".join(f"{ends.isoformat()} {old}" for ends, old in older)
+        self.old_secret = seal(lines, place=f"merchants.webhookendpoint.old_secret:{self.id.hex}") if older else None
+        self.old_secret_until = max((ends for ends, _old in older), default=None)
         self.keep_secret(secret)
 
     def reveal_secret(self) -> str:
         return unseal(self.secret, place=f"merchants.webhookendpoint.secret:{self.id.hex}")
 
+    def older_secrets(self, *, at: datetime) -> list[tuple[datetime, str]]:
+        """Those before the present one that sign as well at this moment, each with its end; the newest first.
+
+        One that was kept before there could be several has no end beside it: it is the row's own.
+        """
+        if self.old_secret is None or self.old_secret_until is None or self.old_secret_until <= at:
+            return []
+        lines = unseal(self.old_secret, place=f"merchants.webhookendpoint.old_secret:{self.id.hex}").split("\n")
+        pairs = [(ends, old) for ends, _blank, old in (line.rpartition(" ") for line in lines)]
+        kept = [(datetime.fromisoformat(ends) if ends else self.old_secret_until, old) for ends, old in pairs]
+        return [(ends, old) for ends, old in kept if ends > at]
+
     def signing_secrets(self, *, at: datetime) -> list[str]:
         """What is signed with at this moment, the newest first."""
-        if self.old_secret is None or self.old_secret_until is None or self.old_secret_until <= at:
-            return [self.reveal_secret()]
-        old = unseal(self.old_secret, place=f"merchants.webhookendpoint.old_secret:{self.id.hex}")
-        return [self.reveal_secret(), old]
+        return [self.reveal_secret(), *(old for _ends, old in self.older_secrets(at=at))]
 
 
 class WebhookDelivery(Identified):

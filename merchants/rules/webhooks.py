@@ -16,6 +16,8 @@ BODY_MAX = 20_000
 EXCERPT_MAX = 1_000
 OVERLAP = timedelta(hours=24)
 OVERLAP_MAX = timedelta(days=7)
+#: So many secrets before the present one may sign as well: each is a signature more on every request.
+OLD_SECRETS_MAX = 5
 #: How long after each try that failed the next one is made: ten tries in 75 hours and a half.
 WAITS = (
     timedelta(seconds=5),

@@ -1,5 +1,6 @@
 """A merchant says where its events go, and for how long which secret signs them."""
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +10,9 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
+from kernel.rates import RateLimited
 from kernel.refusal import FieldError, Invalid, NotFound, Refusal, Unavailable
+from kernel.sealed import UNREADABLE
 from merchants import courier, queries
 from merchants.models import Merchant, WebhookEndpoint
 from merchants.rules import webhooks as rules
@@ -156,16 +159,32 @@ def remove_endpoint(merchant_id: UUID, endpoint_id: UUID, *, by: Actor, at: date
 def rotate_secret(
     merchant_id: UUID, endpoint_id: UUID, *, overlap: timedelta = rules.OVERLAP, by: Actor, at: datetime
 ) -> tuple[WebhookEndpoint, str]:
-    """A new secret, returned this once. Until the overlap ends, the one before it signs as well.
+    """A new secret, returned this once. Until the overlap ends, the one before it signs as well, and so do those
+    before that one that were promised to. Without an overlap the new one signs alone.
 
     Raises:
         NotFound: missing, removed, or another merchant's.
+        RateLimited: as many as may sign were promised to, and the new one is not to sign alone.
     """
     endpoint, secret = lock_endpoint(merchant_id, endpoint_id), rules.new_secret()
-    endpoint.exchange_secret(secret, until=at + overlap)
+    if overlap:
+        _room_for_one_more(endpoint, at=at)
+    endpoint.exchange_secret(secret, until=at + overlap, at=at)
     endpoint.save()
     note(merchant_id, "secret_rotated", endpoint.id, by=by, at=at, old_until=endpoint.old_secret_until)
     return endpoint, secret
+
+
+def _room_for_one_more(endpoint: WebhookEndpoint, *, at: datetime) -> None:
+    try:
+        ends = [until for until, _secret in endpoint.older_secrets(at=at)]
+    except UNREADABLE:
+        return  # they sign nothing, and none of them is kept
+    if len(ends) >= rules.OLD_SECRETS_MAX:
+        wait = math.ceil((min(ends) - at).total_seconds())
+        raise RateLimited(
+            _("The secret was exchanged too often lately. Wait, or exchange it at once."), retry_after=wait
+        )
 
 
 def switch_off(endpoint: WebhookEndpoint, because: str, *, by: Actor, at: datetime) -> None:

@@ -1,7 +1,6 @@
 """/ops/login/: a colleague signs in by name and password, and by the second factor of whoever has one."""
 
 from typing import Any, ClassVar
-from uuid import UUID
 
 from allauth.account.adapter import get_adapter
 from allauth.account.internal.flows.login import record_authentication
@@ -22,14 +21,14 @@ from django.views.decorators.http import require_http_methods
 
 from accounts import passkeys, second_factor
 from accounts.models import User
-from accounts.second_step import TOO_MANY, judged
+from accounts.second_step import TOO_MANY, half_way, judged, who_is_half_way
 from accounts.visitor import way_back
 from kernel import audit
 from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.rates import address_of
 
-_PENDING, _PENDING_SECONDS = "console_pending", 300
+_PENDING = "console_pending"
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -75,7 +74,7 @@ class SignIn(LoginView):
         if not second_factor.has_one(user):
             _enter(self.request, user)
             return redirect(target)
-        self.request.session[_PENDING] = {"user": str(user.pk), "since": live_now().timestamp(), "next": target}
+        self.request.session[_PENDING] = half_way(user, to=target, at=live_now())
         return redirect("console_second_step")
 
 
@@ -84,8 +83,8 @@ class SignIn(LoginView):
 def second_step(request: HttpRequest) -> HttpResponse:
     """A passkey, the digits of an app, or a code for emergencies."""
     pending = request.session.get(_PENDING) or {}
-    user = User.objects.filter(pk=UUID(pending["user"]), is_active=True).first() if pending else None
-    if user is None or live_now().timestamp() - pending["since"] > _PENDING_SECONDS:
+    user = who_is_half_way(pending, at=live_now())
+    if user is None:
         return redirect("admin:login")
     held = second_factor.of(user)
     form, proof, wrong = judged(request, user, held)

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from kernel.paging import page as page_of
 from merchants.rules.cutoff import next_cutoff
-from portal import log, queries
+from portal import book, log, queries
 from portal.staff import Staff, page
 
 CHANGES_A_PAGE = 50
@@ -23,7 +23,7 @@ def home(staff: Staff) -> HttpResponse:
         today=queries.today_of(staff.merchant.id, since=local.replace(hour=0, minute=0, second=0, microsecond=0)),
         trouble=queries.trouble_of(staff.merchant.id, at=staff.at),
         start=start,
-        accounts=queries.accounts_of(staff.merchant),
+        accounts=book.accounts_of(staff.merchant),
         next_payout=next_cutoff(staff.at, staff.merchant.cutoff_zone, staff.merchant.cutoff_hour),
         newest=queries.orders_found(staff.merchant.id, queries.Search()).order_by("-pk")[:5],
         base_url=settings.BASE_URL,

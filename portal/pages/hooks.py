@@ -17,7 +17,7 @@ from merchants import services as tenant
 from merchants import wire
 from merchants.models import WebhookEndpoint
 from merchants.rules.events import ALL, PING, TYPES, kinds
-from portal.forms import ask
+from portal.forms import Amendment, ask
 from portal.staff import Staff, page
 
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
@@ -44,7 +44,7 @@ class Endpoint(forms.Form):
         self.fields["event_types"].choices = choices  # type: ignore[attr-defined]
 
 
-class ChangedEndpoint(Endpoint):
+class ChangedEndpoint(Amendment, Endpoint):
     enabled = forms.BooleanField(label=gettext_lazy("On"), required=False)
 
 
@@ -91,12 +91,12 @@ def change_endpoint(staff: Staff, endpoint: str) -> HttpResponse:
     now = {"url": found.url, "description": found.description, "event_types": found.event_types}
     form = ChangedEndpoint(staff.given, initial={**now, "enabled": found.state == "enabled"})
 
-    def run(given: dict[str, Any]) -> HttpResponse:
-        terms = {name: value for name, value in given.items() if name != "enabled"}
-        if terms["url"] == found.url:
-            del terms["url"]  # an address that stays is not looked up again
-        terms["state"] = "enabled" if given["enabled"] else "disabled"
-        tenant.change_endpoint(staff.merchant.id, found.id, terms, by=staff.actor, at=staff.at)
+    def run(_given: dict[str, Any]) -> HttpResponse:
+        terms = form.amended
+        if "enabled" in terms:
+            terms["state"] = "enabled" if terms.pop("enabled") else "disabled"
+        if terms:
+            tenant.change_endpoint(staff.merchant.id, found.id, terms, by=staff.actor, at=staff.at)
         staff.tell(_("Saved."))
         return staff.to("endpoint", endpoint)
 

@@ -20,7 +20,7 @@ from kernel.paging import page as page_of
 from merchants import queries as merchants
 from orders.models import Order
 from portal import queries, rules, wording
-from portal.forms import AmountField
+from portal.forms import SumField
 from portal.staff import Staff, page
 
 ORDERS_A_PAGE = 25
@@ -42,21 +42,41 @@ class SearchForm(forms.Form):
     service = forms.ChoiceField(label=gettext_lazy("Service"), required=False)
     since = forms.DateField(label=gettext_lazy("From"), required=False, widget=_DAY)
     until = forms.DateField(label=gettext_lazy("To"), required=False, widget=_DAY)
+    least = SumField(label=gettext_lazy("At least"), required=False)
+    most = SumField(label=gettext_lazy("At most"), required=False)
 
     def __init__(self, *args: Any, services: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         any_of = ("", _("All"))
         self.fields["state"].choices = [any_of, *wording.STATES.items()]  # type: ignore[attr-defined]
         self.fields["service"].choices = [any_of, *services]  # type: ignore[attr-defined]
-        self.fields["least"] = AmountField(label=_("At least"), currency="CNY", required=False)
-        self.fields["most"] = AmountField(label=_("At most"), currency="CNY", required=False)
 
 
 @require_safe
 @page("orders")
 def orders(staff: Staff) -> HttpResponse:
     """The merchant's orders, newest first; with htmx only the list is sent again."""
+    return _listed(staff, _form(staff))
+
+
+@require_safe
+@page("export_orders")
+def export_orders(staff: Staff) -> HttpResponseBase:
+    """The orders that were looked for, as a file that a spreadsheet opens and never calculates."""
     form = _form(staff)
+    if not form.is_valid():
+        return _listed(staff, form, status=422)
+    rows = queries.exported(queries.orders_found(staff.merchant.id, _search(form)))
+    answer = StreamingHttpResponse(
+        _lines(rows, ZoneInfo(settings.CONSOLE_ZONE)), content_type="text/csv; charset=utf-8"
+    )
+    name = f"orders-{staff.mode}-{staff.at:%Y%m%d-%H%M}.csv"
+    answer["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
+
+
+def _listed(staff: Staff, form: SearchForm, *, status: int = 200) -> HttpResponse:
+    """What was found, on its page; a search that cannot be understood finds nothing, and its form says why."""
     cursor = staff.request.GET.get("cursor") or None
     good = form.is_valid()
     found = queries.orders_found(staff.merchant.id, _search(form) if good else queries.Search())
@@ -72,22 +92,8 @@ def orders(staff: Staff) -> HttpResponse:
         asked=asked,
         searching=bool(asked),
         export_max=rules.EXPORT_MAX,
+        status=status,
     )
-
-
-@require_safe
-@page("export_orders")
-def export_orders(staff: Staff) -> HttpResponseBase:
-    """The orders that were looked for, as a file that a spreadsheet opens and never calculates."""
-    form = _form(staff)
-    search = _search(form) if form.is_valid() else queries.Search()
-    rows = queries.exported(queries.orders_found(staff.merchant.id, search))
-    answer = StreamingHttpResponse(
-        _lines(rows, ZoneInfo(settings.CONSOLE_ZONE)), content_type="text/csv; charset=utf-8"
-    )
-    name = f"orders-{staff.mode}-{staff.at:%Y%m%d-%H%M}.csv"
-    answer["Content-Disposition"] = f'attachment; filename="{name}"'
-    return answer
 
 
 def _lines(rows: Iterator[Order], zone: ZoneInfo) -> Iterator[str]:

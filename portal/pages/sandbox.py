@@ -24,6 +24,7 @@ from kernel import ids
 from kernel.paging import page as page_of
 from kernel.refusal import NotFound
 from kernel.templatetags.house import appointment
+from kernel.templatetags.house import currency as currency_name
 from merchants import queries as merchants
 from merchants.models import Service
 from orders import queries as owed
@@ -51,11 +52,16 @@ class Behaving(forms.Form):
         help_text=gettext_lazy("Only for: no money for some days."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["amount"] = AmountField(
-            label=_("How much is there"), currency="CNY", required=False, help_text=_("Only for: a part of the money.")
-        )
+    def __init__(self, given: Any, *, currencies: list[str], **kwargs: Any) -> None:
+        super().__init__(given, **kwargs)
+        asked = (given or {}).get("currency")
+        currency = asked if asked in currencies else currencies[0]
+        part = _("Only for: a part of the money.")
+        amount = AmountField(label=_("How much is there"), currency=currency, required=False, help_text=part)
+        self.fields["amount"] = amount
+        if len(currencies) > 1:
+            of = [(code, currency_name(code)) for code in currencies]
+            self.fields["currency"] = forms.ChoiceField(label=_("Currency"), choices=of, required=False, help_text=part)
 
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data
@@ -93,11 +99,14 @@ class Ordering(forms.Form):
     agreement = forms.ChoiceField(label=gettext_lazy("Service"))
     title = forms.CharField(label=gettext_lazy("Title"), max_length=100, initial="共享充电宝")
 
-    def __init__(self, *args: Any, signed: list[tuple[str, str]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["agreement"].choices = signed  # type: ignore[attr-defined]
+    def __init__(self, given: Any, *, signed: dict[str, Agreement]) -> None:
+        super().__init__(given)
+        choices = [(key, f"{row.service.name} · {row.service.currency}") for key, row in signed.items()]
+        self.fields["agreement"].choices = choices  # type: ignore[attr-defined]
+        chosen = signed.get((given or {}).get("agreement", ""))
+        currency = chosen.service.currency if chosen else "CNY"
         help_text = _("Only where the amount is known when it is ordered.")
-        self.fields["amount"] = AmountField(label=_("Amount"), currency="CNY", required=False, help_text=help_text)
+        self.fields["amount"] = AmountField(label=_("Amount"), currency=currency, required=False, help_text=help_text)
 
 
 @require_safe
@@ -150,7 +159,7 @@ def advance_clock(staff: Staff) -> HttpResponse:
 @_FORM
 @page("add_person")
 def add_person(staff: Staff) -> HttpResponse:
-    form = NewPerson(staff.given)
+    form = NewPerson(staff.given, currencies=_currencies(staff))
 
     def run(given: dict[str, Any]) -> HttpResponse:
         script, realm = form.script(staff.at), staff.merchant.realm_id
@@ -168,7 +177,8 @@ def add_person(staff: Staff) -> HttpResponse:
 @page("change_person")
 def change_person(staff: Staff, person: str) -> HttpResponse:
     found = _person(staff, person)
-    form = Behaving(staff.given, initial={"behaviour": people.scripts_of([found])[0].script.behaviour.value})
+    now = {"behaviour": people.scripts_of([found])[0].script.behaviour.value}
+    form = Behaving(staff.given, currencies=_currencies(staff), initial=now)
 
     def run(_given: dict[str, Any]) -> HttpResponse:
         realm = staff.merchant.realm_id
@@ -226,7 +236,7 @@ def order_as_person(staff: Staff, person: str) -> HttpResponse:
     found = _person(staff, person)
     signed = agreements.agreements_of(staff.merchant.id).filter(person=found, state=Agreement.State.ACTIVE)
     rows = {row.public_id: row for row in signed}
-    form = Ordering(staff.given, signed=[(key, row.service.name) for key, row in rows.items()])
+    form = Ordering(staff.given, signed=rows)
 
     def run(given: dict[str, Any]) -> HttpResponse:
         row = rows[given["agreement"]]
@@ -264,6 +274,11 @@ def confirm_as_person(staff: Staff, order: str) -> HttpResponse:
 
     title, back = _("Confirm as the person"), staff.url("order", order)
     return ask(staff, forms.Form(staff.given), run, title=title, button=title, back=back, about=found.title)
+
+
+def _currencies(staff: Staff) -> list[str]:
+    """What the services here are offered in: an account at the bank has so many units of whatever is taken from it."""
+    return sorted({row.currency for row in merchants.services_of(staff.merchant.id)}) or ["CNY"]
 
 
 def _person(staff: Staff, person: str) -> Person:

@@ -5,7 +5,6 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 from urllib.parse import urlencode
 
-from allauth.account.internal.flows.login import record_authentication
 from allauth.account.internal.flows.reauthentication import reauthenticate_by_password
 from allauth.core import ratelimit
 from allauth.mfa.base.internal.flows import post_authentication
@@ -14,7 +13,6 @@ from allauth.usersessions.models import UserSession
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.contrib.auth import update_session_auth_hash
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -33,6 +31,7 @@ from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.refusal import NotFound
 from portal import queries
+from portal.session import stay_in
 
 _P = ParamSpec("_P")
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
@@ -155,7 +154,9 @@ def password(request: HttpRequest, user: User) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         changed = passwords.changed(request, user, form, by=Actor.member(user.id), at=live_now())
         if changed is not None:
-            return _kept_signed_in(request, changed)
+            stay_in(request, changed)
+            messages.success(request, _("The new password counts from now on."))
+            return redirect("merchant_security")
     return render(request, "portal/password.html", {"form": form}, status=422 if form.errors else 200)
 
 
@@ -164,17 +165,6 @@ def password(request: HttpRequest, user: User) -> HttpResponse:
 def sign_out_elsewhere(request: HttpRequest, user: User) -> HttpResponse:
     end_other_sessions(request, user)
     messages.success(request, _("Signed out everywhere else."))
-    return redirect("merchant_security")
-
-
-def _kept_signed_in(request: HttpRequest, user: User) -> HttpResponse:
-    """Another password ends every session, but not the one it was given in."""
-    second = second_factor.shown_in(request, user)
-    update_session_auth_hash(request, user)
-    record_authentication(request, user, method="password", username=user.username)
-    if second:
-        record_authentication(request, user, method="mfa", type="totp")
-    messages.success(request, _("The new password counts from now on."))
     return redirect("merchant_security")
 
 

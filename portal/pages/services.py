@@ -15,7 +15,7 @@ from merchants import queries as merchants
 from merchants import services as tenant
 from merchants.models import Service
 from portal import wording
-from portal.forms import AmountField, ask
+from portal.forms import Amendment, AmountField, ask
 from portal.staff import Staff, page
 
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
@@ -47,11 +47,9 @@ class Terms(forms.Form):
             raise forms.ValidationError(_("It must be more than nothing."))
         return ceiling
 
-    @property
-    def terms(self) -> dict[str, Any]:
-        given = {**self.cleaned_data}
-        given["ceiling_minor"] = given.pop("ceiling")
-        return given
+
+def _terms(given: dict[str, Any]) -> dict[str, Any]:
+    return {"ceiling_minor" if name == "ceiling" else name: value for name, value in given.items()}
 
 
 def _currencies() -> list[tuple[str, str]]:
@@ -76,7 +74,7 @@ class NewService(Terms):
     field_order = ("name", "description", "mode", "industry", "currency", "ceiling", "score_min", "confirmation")
 
 
-class ChangedService(Terms):
+class ChangedService(Amendment, Terms):
     state = forms.ChoiceField(
         label=gettext_lazy("State"),
         choices=[
@@ -101,8 +99,8 @@ def add_service(staff: Staff) -> HttpResponse:
     currency = str(staff.request.POST.get("currency", "CNY"))
     form = NewService(staff.given, currency=currency if currency in OFFERED else "CNY")
 
-    def run(_given: dict[str, Any]) -> HttpResponse:
-        tenant.offer_service(staff.merchant.id, form.terms, by=staff.actor, at=staff.at)
+    def run(given: dict[str, Any]) -> HttpResponse:
+        tenant.offer_service(staff.merchant.id, _terms(given), by=staff.actor, at=staff.at)
         staff.tell(_("The service is there."))
         return staff.to("services")
 
@@ -119,8 +117,9 @@ def change_service(staff: Staff, service: str) -> HttpResponse:
     form = ChangedService(staff.given, currency=found.currency, initial=now)
 
     def run(_given: dict[str, Any]) -> HttpResponse:
-        tenant.change_service(staff.merchant.id, found.id, form.terms, by=staff.actor, at=staff.at)
-        staff.tell(_("The new terms count for orders from now on."))
+        if terms := _terms(form.amended):
+            tenant.change_service(staff.merchant.id, found.id, terms, by=staff.actor, at=staff.at)
+            staff.tell(_("The new terms count for orders from now on."))
         return staff.to("services")
 
     lead = _("Orders that are open already keep the terms they were opened under.")

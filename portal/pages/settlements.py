@@ -22,7 +22,7 @@ from kernel.forms import plain
 from kernel.money import Money
 from kernel.paging import page as page_of
 from kernel.paper import pdf_of
-from portal import log, queries
+from portal import book, log
 from portal.forms import ask
 from portal.services import payouts
 from portal.staff import Staff, page
@@ -66,7 +66,7 @@ def settlements(staff: Staff) -> HttpResponse:
     asked = statements.account_asked(mine)
     return staff.show(
         "portal/settlements.html",
-        accounts=queries.accounts_of(staff.merchant),
+        accounts=book.accounts_of(staff.merchant),
         rows=rows,
         further=further,
         first=cursor is None,

@@ -1,14 +1,13 @@
 """Staff sign in and out."""
 
 from typing import Any
-from uuid import UUID
 
 from allauth.account.adapter import get_adapter
 from allauth.core import ratelimit
 from allauth.mfa.base.internal.flows import post_authentication
 from django import forms
 from django.contrib import auth
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import Resolver404, resolve
 from django.utils.translation import gettext as _
@@ -20,14 +19,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts import passkeys, second_factor
 from accounts.models import User
 from accounts.rules import PASSWORD_LENGTH_MAX
-from accounts.second_step import judged
+from accounts.second_step import half_way, judged, who_is_half_way
 from accounts.visitor import way_back
 from kernel.clock import live_now
 from portal import queries, rules
 from portal.session import PENDING, enter
 from portal.staff import LAST
 
-_PENDING_SECONDS = 300
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -51,11 +49,9 @@ class SignIn(forms.Form):
 @never_cache
 def door(request: HttpRequest) -> HttpResponse:
     """/merchant/: each goes on to where they were last, or first belong."""
-    if not isinstance(request.user, User):
-        return redirect("merchant_sign_in")
-    theirs = queries.businesses_of(request.user.id)
+    theirs = queries.businesses_of(request.user.id) if isinstance(request.user, User) else []
     if not theirs:
-        raise Http404
+        return redirect("merchant_sign_in")
     last = request.session.get(LAST)
     open_to = {m.public_id for business in theirs for m in (business.live, business.sandbox)}
     return redirect("merchant_home", last if last in open_to else theirs[0].sandbox.public_id)
@@ -65,8 +61,11 @@ def door(request: HttpRequest) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters("password")
 def sign_in(request: HttpRequest) -> HttpResponse:
-    """Address and password; whoever has a second factor is asked for it next."""
-    if isinstance(request.user, User) and request.method != "POST":
+    """Address and password; whoever has a second factor is asked for it next.
+
+    Whoever is signed in and works nowhere, a customer for one, may have another account that does.
+    """
+    if isinstance(request.user, User) and request.method != "POST" and queries.businesses_of(request.user.id):
         return redirect("merchant_door")
     form = SignIn(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -87,15 +86,15 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def sign_in_code(request: HttpRequest) -> HttpResponse:
     """A passkey, the six digits, or a code for emergencies."""
     pending = request.session.get(PENDING) or {}
-    user = User.objects.filter(pk=UUID(pending["user"]), is_active=True).first() if pending else None
-    if user is None or live_now().timestamp() - pending.get("since", 0) > _PENDING_SECONDS:
+    user = who_is_half_way(pending, at=live_now())
+    if user is None:
         return redirect("merchant_sign_in")
     held = second_factor.of(user)
     form, proof, wrong = judged(request, user, held)
     if proof is not None:
         enter(request, user)
         post_authentication(request, proof)
-        return redirect(way_back(request, pending.get("next"), otherwise="merchant_door"))
+        return redirect(way_back(request, pending["next"], otherwise="merchant_door"))
     shown: dict[str, Any] = {"held": held, "wrong": wrong, "options": held.passkeys and passkeys.request(user)}
     return _sheet(request, "portal/sign_in_code.html", form, status=422 if wrong else 0, **shown)
 
@@ -134,7 +133,7 @@ def _next_step(request: HttpRequest, user: User) -> HttpResponse:
     if not second_factor.has_one(user):
         enter(request, user)
         return redirect(way_back(request, target, otherwise="merchant_door"))
-    request.session[PENDING] = {"user": str(user.id), "since": live_now().timestamp(), "next": target}
+    request.session[PENDING] = half_way(user, to=target, at=live_now())
     return redirect("merchant_sign_in_code")
 
 

@@ -36,6 +36,11 @@ LEASE = timedelta(minutes=1)
 #: After each try that failed; after the last it is given up.
 WAITS = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 AN_HOUR = timedelta(hours=1)
+#: What a letter about a business is about, and who there hears of it.
+_WRITTEN_OF: dict[str, tuple[type[WebhookEndpoint] | type[PayoutAccount], frozenset[rules.Role]]] = {
+    Letter.Kind.ENDPOINT: (WebhookEndpoint, rules.BUILDERS),
+    Letter.Kind.ACCOUNT: (PayoutAccount, rules.OWNER),
+}
 
 
 class PasswordLinkOver(Refusal):
@@ -164,7 +169,10 @@ def send_due(*, at: datetime, limit: int) -> int:
     try:
         while left and time.monotonic() < until:
             row = left.popleft()
-            _settle(row, sent=_sent(row), at=at)
+            if _still_concerns(row):
+                _settle(row, sent=_sent(row), at=at)
+            else:
+                _drop(row)
     finally:
         _give_back(left, at=at)
     return len(rows)
@@ -193,6 +201,14 @@ def _settle(row: Letter, *, sent: bool, at: datetime) -> None:
 
 
 @transaction.atomic
+def _drop(row: Letter) -> None:
+    """It is not sent, nor tried again."""
+    now = Letter.objects.select_for_update(no_key=True).get(pk=row.pk)
+    now.next_at = None
+    now.save(update_fields=["next_at"])
+
+
+@transaction.atomic
 def _give_back(left: Collection[Letter], *, at: datetime) -> None:
     """Nobody came to these: they are due as before, and nothing was tried."""
     leases = {row.pk: row.next_at for row in left}
@@ -201,6 +217,16 @@ def _give_back(left: Collection[Letter], *, at: datetime) -> None:
     for row in ours:
         row.tries, row.next_at = row.tries - 1, at
     update_all(ours, ["tries", "next_at"])
+
+
+def _still_concerns(row: Letter) -> bool:
+    """Whether whoever it is for still hears of such things there; of their own account they do wherever they work."""
+    if row.kind not in _WRITTEN_OF:
+        return True
+    about, roles = _WRITTEN_OF[row.kind]
+    business = queries.business_of(about.objects.values_list("merchant_id", flat=True).get(pk=row.about))
+    member = queries.member_of(row.user_id, business.live.id) if business else None
+    return member is not None and member.role in roles
 
 
 def _sent(row: Letter) -> bool:

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts import refusals, texts
 from accounts import rules as numbers
 from accounts import services as accounts
+from accounts.addresses import address_of
 from accounts.models import User
 from kernel.actor import Actor
 from kernel.refusal import FieldError, Invalid, NotFound, Refusal
@@ -88,7 +87,7 @@ def invite(
 
     Raises:
         Invalid: there is no such role, or nowhere to send it.
-        InvalidPhone, AlreadyMember, TeamFull: they cannot be asked.
+        InvalidEmail, InvalidPhone, AlreadyMember, TeamFull: they cannot be asked, or could never sign in.
     """
     _lock_team(merchant_id)
     known, number = _role(role), numbers.phone_in_e164(phone) if phone else None
@@ -96,7 +95,7 @@ def invite(
         raise refusals.InvalidPhone(errors=[FieldError("/phone", refusals.InvalidPhone.title)])
     if number and not texts.reaches(number):
         raise refusals.InvalidPhone(errors=[FieldError("/phone", texts.NOT_THERE)])
-    address = _address(email) if email else ""
+    address = address_of(email) if email else ""
     if not (address or number):
         raise Invalid(errors=[FieldError("/email", _("An e-mail address or a phone number is needed."))])
     active = Member.objects.filter(merchant_id=merchant_id, removed_at__isnull=True)
@@ -164,14 +163,12 @@ def revoke_invitation(merchant_id: UUID, invitation_id: UUID, *, by: Actor, at: 
     if invitation.accepted_at is not None:
         raise InvitationOver
     if invitation.revoked_at is None:
-        invitation.revoked_at = at
-        invitation.save(update_fields=["revoked_at"])
-        note(merchant_id, "invitation_revoked", invitation.id, by=by, at=at)
+        _take_back(invitation, by=by, at=at)
 
 
 @transaction.atomic
 def change_role(merchant_id: UUID, member_id: UUID, role: str, *, by: Actor, at: datetime) -> Member:
-    """A member is there for something else from now on.
+    """A member is there for something else from now on. Who may not ask others in any more has asked nobody.
 
     Raises:
         NotFound: no such member of this business.
@@ -180,6 +177,7 @@ def change_role(merchant_id: UUID, member_id: UUID, role: str, *, by: Actor, at:
     known, member = _role(role), _lock_member(merchant_id, member_id)
     if member.role != known:
         _keep_an_owner(member)
+        _take_back_invitations(member, by=by, at=at)
         note(merchant_id, "role_changed", member.id, by=by, at=at, was=member.role, role=known)
         member.role = known
         member.save(update_fields=["role"])
@@ -190,15 +188,32 @@ def change_role(merchant_id: UUID, member_id: UUID, role: str, *, by: Actor, at:
 def remove_member(merchant_id: UUID, member_id: UUID, *, by: Actor, at: datetime) -> None:
     """Somebody no longer works there: from this moment nothing of the business shows itself to them.
 
+    Nor do they come back by an invitation of their own: those that are still open are taken back.
+
     Raises:
         NotFound: no such member of this business.
         LastOwner: nobody would own the business.
     """
     member = _lock_member(merchant_id, member_id)
     _keep_an_owner(member)
+    _take_back_invitations(member, by=by, at=at)
     member.removed_at = at
     member.save(update_fields=["removed_at"])
     note(merchant_id, "member_removed", member.id, by=by, at=at, role=member.role)
+
+
+def _take_back_invitations(member: Member, *, by: Actor, at: datetime) -> None:
+    """Whomever this member asked to join, and who has not come yet, does not come by that link any more."""
+    asked = Invitation.objects.filter(merchant_id=member.merchant_id, by=str(Actor.member(member.user_id)))
+    waiting = asked.filter(accepted_at=None, revoked_at=None, expires_at__gt=at).order_by("id")
+    for invitation in waiting.select_for_update(of=("self",), no_key=True):
+        _take_back(invitation, by=by, at=at)
+
+
+def _take_back(invitation: Invitation, *, by: Actor, at: datetime) -> None:
+    invitation.revoked_at = at
+    invitation.save(update_fields=["revoked_at"])
+    note(invitation.merchant_id, "invitation_revoked", invitation.id, by=by, at=at)
 
 
 def _not_too_many(merchant_id: UUID, *, at: datetime) -> None:
@@ -253,12 +268,3 @@ def _role(text: str) -> Role:
     if text not in set(Role):
         raise Invalid(errors=[FieldError("/role", _("There is no such role."))])
     return Role(text)
-
-
-def _address(text: str) -> str:
-    address = text.strip().lower()
-    try:
-        validate_email(address)
-    except ValidationError:
-        raise refusals.InvalidEmail(errors=[FieldError("/email", refusals.InvalidEmail.title)]) from None
-    return address

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import template
+from django.forms import BoundField
 from django.template import Context
 from django.utils.safestring import SafeString
 
@@ -16,6 +17,12 @@ register = template.Library()
 def at(context: Context, page: str, *args: str) -> str:
     """A page of this merchant's."""
     return str(context["staff"].url(page, *args))
+
+
+@register.filter
+def before(field: BoundField) -> SafeString:
+    """What a field of choices was shown with, where its form carries that along; every other field brings its own."""
+    return field.as_hidden(only_initial=True) if field.field.show_hidden_initial else SafeString()
 
 
 @register.filter

@@ -56,6 +56,14 @@ def test_a_link_signs_in_once_and_comes_out_at_the_page_that_was_named(power_ban
     assert Change.objects.get(verb="person_opened").subject_id == Person.objects.get(ref=person["ref"]).id
 
 
+def test_whoever_came_in_by_a_link_is_signed_out_from_elsewhere_like_anybody(power_bank: Shop) -> None:
+    person, there, here = someone(power_bank), Client(), Client()
+    for browser in (there, here):
+        browser.post(path_of(sandbox_links.link_for(person, real=live_now()).url))
+    assert here.post("/settings/devices/sign-out-others").status_code == 302
+    assert [SESSION_KEY in browser.session for browser in (there, here)] == [False, True]
+
+
 def test_a_link_is_soon_too_old_and_none_of_ours_opens_nothing(power_bank: Shop) -> None:
     person, now = someone(power_bank), live_now()
     token = sandbox_links.link_for(person, real=now).url.rpartition("/")[2]

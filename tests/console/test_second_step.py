@@ -60,6 +60,14 @@ def test_a_passkey_is_made_and_asked_for_after_the_password(lin: User) -> None:
     assert AuditLine.objects.filter(act="signed_in", by=f"staff:{lin.public_id}").count() == 2
 
 
+def test_a_password_that_was_changed_meanwhile_no_longer_opens_the_second_step(lin: User) -> None:
+    shows, early = app_of(lin), Client()
+    assert tries(early) == STEP
+    accounts.change_password(lin.id, "a longer sentence than before", by=BY, at=NOON)
+    assert early.post(STEP, {"code": shows()})["Location"] == SIGN_IN
+    assert not inside(early)
+
+
 def test_an_app_is_set_up_and_its_digits_and_codes_count_once(lin: User) -> None:
     client = Client()
     tries(client)

@@ -9,12 +9,15 @@ from django.db import connection
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from kernel.models import IdempotencyKey, Realm
+from kernel.rates import RateLimited
+from kernel.sealed import seal
 from merchants import services as merchants
 from merchants.models import Change, WebhookDelivery, WebhookEndpoint
-from merchants.rules.webhooks import ENDPOINTS_MAX, signature
+from merchants.rules.webhooks import ENDPOINTS_MAX, OLD_SECRETS_MAX, signature
 from tests.api import Api, key, refused
-from tests.conftest import NOON, Shop, opened, someone
+from tests.conftest import BY, NOON, Shop, opened, someone
 from tests.merchants.receiver import Server, receiver, says
+from tests.stillness import nothing_moves
 from tests.threads import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -127,6 +130,33 @@ def test_while_a_secret_is_exchanged_both_sign_and_afterwards_the_new_one_alone(
     assert Webhook(new).verify(one.body, one.headers)
     with pytest.raises(WebhookVerificationError):
         Webhook(old).verify(one.body, one.headers)
+
+
+def test_each_secret_signs_for_as_long_as_it_was_promised(power_bank: Shop) -> None:
+    endpoint, first = merchants.add_endpoint(power_bank.merchant.id, "http://127.0.0.1:9/hook", by=BY, at=NOON)
+    of = (power_bank.merchant.id, endpoint.id)
+    _now, second = merchants.rotate_secret(*of, by=BY, at=NOON)
+    now, third = merchants.rotate_secret(*of, by=BY, at=NOON + timedelta(hours=1))
+    assert now.old_secret_until == NOON + timedelta(hours=25)
+    found = [now.signing_secrets(at=NOON + timedelta(hours=hours)) for hours in (23, 24, 25)]
+    assert found == [[third, second, first], [third, second], [third]]
+    for _ in range(OLD_SECRETS_MAX - 2):
+        merchants.rotate_secret(*of, by=BY, at=NOON + timedelta(hours=2))
+    with nothing_moves(), pytest.raises(RateLimited) as refused:
+        merchants.rotate_secret(*of, by=BY, at=NOON + timedelta(hours=2))
+    assert refused.value.retry_after == 22 * 3600
+    alone, last = merchants.rotate_secret(*of, overlap=timedelta(0), by=BY, at=NOON + timedelta(hours=2))
+    assert alone.signing_secrets(at=NOON + timedelta(hours=2)) == [last]
+
+
+def test_a_secret_that_was_kept_before_there_could_be_several_still_signs(power_bank: Shop) -> None:
+    endpoint, first = merchants.add_endpoint(power_bank.merchant.id, "http://127.0.0.1:9/hook", by=BY, at=NOON)
+    endpoint.old_secret = seal("whsec_b2xk", place=f"merchants.webhookendpoint.old_secret:{endpoint.id.hex}")
+    endpoint.old_secret_until = NOON + timedelta(hours=1)
+    endpoint.save()
+    now, second = merchants.rotate_secret(power_bank.merchant.id, endpoint.id, by=BY, at=NOON)
+    assert now.signing_secrets(at=NOON) == [second, first, "whsec_b2xk"]
+    assert now.signing_secrets(at=NOON + timedelta(hours=1)) == [second, first]
 
 
 def test_a_secret_that_leaked_is_exchanged_at_once(api: Api, home: Server) -> None:

@@ -1,5 +1,6 @@
 """What a developer does by hand: services, keys, endpoints, and a whole life in the sandbox."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,22 +9,24 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Person
+from billing.services import people
 from kernel.models import Realm
 from merchants import services as merchants
 from merchants.models import ApiKey, Change, Service, WebhookDelivery, WebhookEndpoint
 from merchants.queries import caller_of
 from orders.models import Order
 from tests.api import Api
-from tests.conftest import BY, NOON, completed, someone, state_of, yuan
+from tests.conftest import BY, NOON, completed, opened, someone, state_of, yuan
 from tests.late import permit
 from tests.portal.conftest import Company
 from tests.portal.world import HOOK
-from tests.visiting import token_on, words
+from tests.visiting import shown_on, token_on, words
 
 
 def sends(client: Client, page: str, **fields: Any) -> Any:
     """Opens the page, fills in its form and sends it."""
-    return client.post(page, {"token": token_on(client.get(page)), **fields})
+    shown = client.get(page)
+    return client.post(page, {"token": token_on(shown), **shown_on(shown), **fields})
 
 
 def it_is_noon(firm: Company) -> None:
@@ -151,9 +154,9 @@ def test_a_whole_life_is_played_in_the_sandbox(firm: Company) -> None:
     theirs = f"{base}sandbox/people/{person.public_id}"
     assert sends(client, f"{theirs}/sign", service=firm.shop.service.public_id).status_code == 302
     agreement = person.agreements.get()
-    opened = sends(client, f"{theirs}/order", agreement=agreement.public_id, title="共享充电宝")
+    came = sends(client, f"{theirs}/order", agreement=agreement.public_id, title="共享充电宝")
     order = Order.objects.get(agreement=agreement)
-    assert opened["Location"] == f"{base}orders/{order.public_id}"
+    assert came["Location"] == f"{base}orders/{order.public_id}"
     sends(client, f"{base}orders/{order.public_id}/complete", total="6", reason="归还")
     assert client.post(f"{base}sandbox/clock/advance", {"days": "1"}).status_code == 302
     assert state_of(order) == "completed"
@@ -192,6 +195,23 @@ def test_an_order_that_waits_is_confirmed_as_its_person(firm: Company) -> None:
     assert "台灯" in words(client.get(f"{base}sandbox/"))
     assert sends(client, f"{base}orders/{order.public_id}/confirm").status_code == 302
     assert state_of(order) == "open"
+
+
+def test_amounts_of_the_sandbox_are_in_the_currency_of_what_they_are_about(firm: Company) -> None:
+    shop, client, base = firm.shop, firm.browser("developer"), firm.at("test")
+    it_is_noon(firm)
+    terms = {"name": "雨衣", "mode": "fixed", "ceiling_minor": 500_000, "currency": "JPY"}
+    in_yen = replace(shop, service=merchants.offer_service(shop.merchant.id, terms, by=BY, at=NOON))
+    person = someone(shop)
+    agreement = opened(in_yen, person)
+    theirs = f"{base}sandbox/people/{person.public_id}"
+    sent = {"agreement": agreement.public_id, "title": "雨衣"}
+    assert sends(client, f"{theirs}/order", **sent, amount="10.50").status_code == 422
+    assert sends(client, f"{theirs}/order", **sent, amount="1000").status_code == 302
+    assert Order.objects.get().amount_minor == 1000
+    for currency, minor in (("JPY", 800), ("CNY", 80_000)):
+        sends(client, theirs, behaviour="partial_balance", amount="800", currency=currency)
+        assert people.scripts_of([person])[0].script.balance_minor == minor
 
 
 def test_when_a_key_was_used_last_is_seen_and_written_once_an_hour(firm: Company) -> None:

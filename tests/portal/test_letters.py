@@ -22,7 +22,7 @@ from merchants.services.endpoints import switch_off
 from portal import tasks
 from portal.models import Letter
 from portal.services import letters
-from portal.services.team import remove_member
+from portal.services.team import change_role, remove_member
 from tests.conftest import BY, NOON, make_shop
 from tests.portal.conftest import PASSWORD, Company
 from tests.visiting import words
@@ -133,6 +133,21 @@ def test_owners_and_developers_hear_once_that_an_endpoint_was_switched_off(firm:
     assert f"{firm.at('test')}webhooks/{endpoint.public_id}" in text
     assert "127.0.0.1:9" in str(mail.outbox[0].body)
     assert "\n" not in str(mail.outbox[0].subject)
+
+
+@pytest.mark.parametrize("how", ["left", "is there for something else"])
+def test_whoever_is_not_of_those_any_more_when_it_goes_out_does_not_get_it(firm: Company, how: str) -> None:
+    switched_off(firm)
+    letters.write_of_endpoints(at=NOON, limit=9)
+    live, developer = firm.shop.live.id, firm.staff["developer"]
+    if how == "left":
+        remove_member(live, developer.id, by=BY, at=NOON)
+    else:
+        change_role(live, developer.id, "viewer", by=BY, at=NOON)
+    assert letters.send_due(at=NOON, limit=9) == 2
+    assert [sent.to for sent in mail.outbox] == [[firm.staff["owner"].user.email]]
+    dropped = Letter.objects.get(user=developer.user)
+    assert (dropped.sent_at, dropped.next_at) == (None, None)
 
 
 def test_a_mail_that_does_not_go_out_is_tried_again_and_given_up_in_the_end(

@@ -3,7 +3,9 @@
 import csv
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -16,10 +18,12 @@ from kernel.csvfile import cell
 from kernel.models import Realm
 from ledger.queries import balance
 from ledger.rules import payable
+from merchants import services as merchants
 from merchants.models import Change
+from orders import services as orders
 from orders.models import Order
-from portal import queries
-from tests.conftest import NOON, completed, opened, ordered, someone, state_of, yuan
+from portal import book, queries
+from tests.conftest import BY, NOON, completed, opened, ordered, someone, state_of, yuan
 from tests.portal.conftest import Company
 from tests.services import services
 from tests.visiting import token_on, words
@@ -48,8 +52,21 @@ def test_orders_are_found_by_whatever_one_knows_of_them(firm: Company, rival: Co
     assert found(firm, text="%") == []
     assert found(firm, state="open", after=NOON - timedelta(days=2)) == ["正在用的", "充电宝"]
     assert found(firm, before=NOON - timedelta(days=2)) == ["数据线"]
-    assert found(firm, service_id=bank.service_id, least=9900) == ["正在用的", "充电宝", "数据线"]
-    assert found(firm, most=9899) == []
+    assert found(firm, service_id=bank.service_id, least=Decimal(99)) == ["正在用的", "充电宝", "数据线"]
+    assert found(firm, most=Decimal("98.99")) == []
+
+
+def test_an_amount_is_looked_for_in_each_orders_own_currency(firm: Company) -> None:
+    shop, person = firm.shop, someone(firm.shop)
+    for name, currency, minor in (("日元", "JPY", 5000), ("人民币", "CNY", 99_900), ("第纳尔", "KWD", 5_000)):
+        terms = {"name": name, "mode": "fixed", "ceiling_minor": minor, "currency": currency}
+        service = merchants.offer_service(shop.merchant.id, terms, by=BY, at=NOON)
+        agreement = opened(replace(shop, service=service), person)
+        ordered(replace(shop, service=service), agreement, title=name, currency=currency, amount=minor)
+    assert found(firm, least=Decimal(1000)) == ["日元"]
+    assert found(firm, least=Decimal(5), most=Decimal(999)) == ["第纳尔", "人民币"]
+    page = firm.browser("viewer").get(f"{firm.at('test')}orders/", {"least": "1000"})
+    assert "日元" in words(page)
 
 
 def test_the_page_searches_pages_and_says_when_there_is_nothing(firm: Company, three: list[Order]) -> None:
@@ -150,6 +167,16 @@ def test_a_file_of_orders_calculates_nothing_and_reads_chinese(firm: Company) ->
     assert len(some) == 2
 
 
+@pytest.mark.parametrize("asked", [{"least": "abc"}, {"since": "yesterday"}, {"service": "svc_x"}])
+def test_a_search_that_cannot_be_understood_is_no_file_of_everything(
+    firm: Company, three: list[Order], asked: dict[str, str]
+) -> None:
+    answer = firm.browser("owner").get(f"{firm.at('test')}orders/export.csv", asked)
+    assert (answer.status_code, answer.streaming) == (422, False)
+    assert three[0].title not in words(answer)
+    assert answer.context["form"].errors
+
+
 def test_a_file_is_read_batch_by_batch_and_has_an_end(firm: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = firm.shop
     agreement = opened(shop, someone(shop))
@@ -213,14 +240,25 @@ def test_an_orders_page_tells_its_whole_story(firm: Company, owed: Order) -> Non
     assert "Collect now" not in page
 
 
+def test_what_was_paid_at_the_till_is_not_collected(firm: Company) -> None:
+    shop = firm.shop
+    completed(shop, someone(shop), yuan("50"))
+    deduct_due(shop.realm_id, at=NOON)
+    elsewhere = completed(shop, someone(shop, "no_funds"), yuan("12.34"))
+    orders.mark_paid(elsewhere.id, NOON, "收银台 3", by=BY, at=NOON)
+    assert state_of(elsewhere) == "deducted"
+    today = queries.today_of(shop.merchant.id, since=NOON)
+    assert (today.collected.count, list(today.collected.sums)) == (1, [yuan("50")])
+
+
 def test_what_is_shown_of_money_is_what_the_book_says(firm: Company) -> None:
     shop = firm.shop
     completed(shop, someone(shop), yuan("50"))
-    assert queries.accounts_of(shop.live) == []
-    before = queries.accounts_of(shop.merchant)[0]
+    assert book.accounts_of(shop.live) == []
+    before = book.accounts_of(shop.merchant)[0]
     assert (before.payable.minor, before.pending.minor, before.fees.minor, before.credited.minor) == (0, 5000, 0, 0)
     deduct_due(shop.realm_id, at=NOON)
-    after = queries.accounts_of(shop.merchant)[0]
+    after = book.accounts_of(shop.merchant)[0]
     assert (after.payable.minor, after.pending.minor, after.fees.minor, after.credited.minor) == (4970, 0, 30, 5000)
     assert after.payable == balance(payable(shop.merchant.id), realm_id=shop.realm_id, currency="CNY")
     assert "¥49.70" in words(firm.browser("finance").get(f"{firm.at('test')}settlements/"))

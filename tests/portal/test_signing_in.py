@@ -13,9 +13,9 @@ from accounts.refusals import LongPassword
 from kernel.clock import live_now
 from portal.models import Member
 from portal.services import team
-from tests.conftest import BY, NOON
+from tests.conftest import BY, NOON, someone
 from tests.portal.conftest import PASSWORD, Company, app_of, digits, link_in
-from tests.visiting import token_on, words
+from tests.visiting import token_on, visiting, words
 
 SIGN_IN, CODE = "/merchant/sign-in/", "/merchant/sign-in/code"
 
@@ -39,6 +39,17 @@ def test_address_and_password_lead_in_and_back_to_where_one_was(firm: Company) -
     assert answer["Location"] == page
     assert client.get(page).status_code == 200
     assert client.get("/merchant/")["Location"] == firm.at("test")
+
+
+def test_who_is_signed_in_and_works_nowhere_finds_the_form(firm: Company) -> None:
+    left, customer = firm.browser("viewer"), visiting(someone(firm.shop))
+    team.remove_member(firm.shop.live.id, firm.staff["viewer"].id, by=BY, at=live_now())
+    for client in (left, customer):
+        assert client.get("/merchant/")["Location"] == SIGN_IN
+        assert client.get(SIGN_IN).status_code == 200
+        assert tries(client, address(firm)) == 302
+        assert client.get(firm.at("test")).status_code == 200
+    assert customer.get(SIGN_IN)["Location"] == "/merchant/"
 
 
 def test_nobody_is_sent_to_another_site(firm: Company) -> None:
@@ -88,6 +99,15 @@ def test_whoever_has_a_second_factor_is_asked_for_it(firm: Company) -> None:
 def test_the_second_step_cannot_be_reached_alone(db: None) -> None:
     assert Client().get(CODE)["Location"] == SIGN_IN
     assert Client().post(CODE, {"code": "000000"})["Location"] == SIGN_IN
+
+
+def test_a_password_that_was_changed_meanwhile_no_longer_opens_the_second_step(firm: Company) -> None:
+    user, early = firm.staff["owner"].user, Client()
+    shows = app_of(user)
+    tries(early, address(firm))
+    accounts.change_password(user.id, "a longer sentence than before", by=BY, at=live_now())
+    assert early.post(CODE, {"code": shows()})["Location"] == SIGN_IN
+    assert not inside(early)
 
 
 def test_secrets_of_the_second_factor_are_sealed(firm: Company) -> None:
@@ -177,6 +197,17 @@ def test_another_password_ends_every_other_session(firm: Company) -> None:
     assert here.get(firm.at("test")).status_code == 200
     assert elsewhere.get(firm.at("test")).status_code == 302
     assert (tries(Client(), address(firm)), tries(Client(), address(firm), new)) == (422, 302)
+
+
+def test_where_the_password_was_changed_is_a_browser_like_any_other(firm: Company) -> None:
+    here, phone, new = Client(), Client(), "a longer sentence than before"
+    tries(here, address(firm))
+    here.post("/merchant/security/password", {"current": PASSWORD, "password": new})
+    tries(phone, address(firm), new)
+    assert len(phone.get("/merchant/security/").context["sessions"]) == 2
+    phone.post("/merchant/security/elsewhere")
+    assert phone.get("/merchant/security/").status_code == 200
+    assert here.get("/merchant/security/")["Location"] == SIGN_IN
 
 
 def test_an_invitation_is_mailed_opened_and_joined(firm: Company) -> None:

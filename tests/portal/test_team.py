@@ -89,6 +89,7 @@ def test_what_is_asked_for_badly_is_refused(firm: Company) -> None:
             ({"role": "king", "email": "a@example.com"}, Invalid),
             ({"role": "viewer"}, Invalid),
             ({"role": "viewer", "email": "not an address"}, refusals.InvalidEmail),
+            ({"role": "viewer", "email": "a" * 60 + "@x.com"}, refusals.InvalidEmail),
             ({"role": "viewer", "phone": "12"}, refusals.InvalidPhone),
             ({"role": "viewer", "email": firm.staff["owner"].user.username or ""}, team.AlreadyMember),
         ):
@@ -126,6 +127,22 @@ def test_another_businesss_members_and_invitations_are_as_if_missing(firm: Compa
             team.remove_member(live, rival.staff["viewer"].id, by=BY, at=NOON)
         with pytest.raises(NotFound):
             team.revoke_invitation(live, made.id, by=BY, at=NOON)
+
+
+@pytest.mark.parametrize("how", ["removed", "no owner any more"])
+def test_an_owner_who_goes_has_no_invitation_left_to_come_back_by(firm: Company, how: str) -> None:
+    live, second = firm.shop.live.id, hire(firm.shop, Role.OWNER, "second@example.com")
+    owner, theirs = Actor.member(firm.staff["owner"].user_id), Actor.member(second.user_id)
+    _made, token = team.invite(live, "owner", email="back@example.com", by=theirs, at=NOON)
+    kept, _token = team.invite(live, "viewer", email="mei@example.com", by=owner, at=NOON)
+    if how == "removed":
+        team.remove_member(live, second.id, by=owner, at=NOON)
+    else:
+        team.change_role(live, second.id, "viewer", by=owner, at=NOON)
+    with nothing_moves(), pytest.raises(team.InvitationOver):
+        team.accept_invitation(token, newcomer=team.Newcomer("back@example.com", PASSWORD), by=BY, at=NOON)
+    assert Invitation.objects.get(pk=kept.id).open_at(NOON)
+    assert Change.objects.filter(verb="invitation_revoked", by=str(owner)).count() == 1
 
 
 def test_whoever_was_removed_can_be_invited_again(firm: Company) -> None:
