@@ -92,17 +92,39 @@ def has_one(user: User) -> bool:
 
 
 def shown_in(request: HttpRequest, user: User) -> bool:
-    """Whether whoever is signed in here has shown it in this session."""
-    return any(record["method"] == "mfa" for record in get_authentication_records(request, user))
+    """Whether whoever is signed in here has shown in this session one that they still have."""
+    return bool(_shown(request, user, _held_since(user)))
 
 
 def fresh_in(request: HttpRequest, user: User, *, at: datetime) -> bool:
-    """Whether they have just shown again who they are: by it, or who has none by a code to their phone."""
-    records = get_authentication_records(request, user)
-    proofs = [record for record in records if record.get("reauthenticated")]
-    if not has_one(user):
-        proofs += [record for record in records if record["method"] == "code"]
+    """Whether they have just shown again who they are: by it, or who has none by a password or a texted code."""
+    held = _held_since(user)
+    if held:
+        proofs = [record for record in _shown(request, user, held) if record.get("reauthenticated")]
+    else:
+        records = get_authentication_records(request, user)
+        proofs = [record for record in records if record.get("reauthenticated") or record["method"] == "code"]
     return any(at.timestamp() - proof["at"] < app_settings.REAUTHENTICATION_TIMEOUT for proof in proofs)
+
+
+def _held_since(user: User) -> dict[int, datetime]:
+    """The apps and passkeys they have, and since when."""
+    rows = Authenticator.objects.filter(user_id=user.pk, type__in=[_TOTP, _PASSKEY])
+    return dict(rows.values_list("pk", "created_at"))
+
+
+def _shown(request: HttpRequest, user: User, held: Mapping[int, datetime]) -> list[dict[str, Any]]:
+    """What was shown here of it and still counts: what is gone does not, nor what was shown before any was held."""
+    if not held:
+        return []
+    since = min(held.values()).timestamp()
+    records = [record for record in get_authentication_records(request, user) if record["method"] == "mfa"]
+    return [record for record in records if record["at"] >= since and _is_held(record, held)]
+
+
+def _is_held(record: Mapping[str, Any], held: Mapping[int, datetime]) -> bool:
+    """Codes for emergencies are renewed, and stand for whatever they open."""
+    return record.get("type") == _CODES or "id" not in record or record["id"] in held
 
 
 def waiting_secret(request: HttpRequest) -> str:

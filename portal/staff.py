@@ -156,6 +156,8 @@ def _stopped(staff: Staff, access: Access) -> HttpResponseBase | None:
         return staff.show("portal/forbidden.html", status=403)
     back = urlencode({"next": request.get_full_path() if not staff.posts else staff.url("home")})
     if sends and (staff.live or access.grave) and not second_factor.shown_in(request, user):
+        if second_factor.has_one(user):
+            return redirect(f"{reverse('merchant_confirm')}?{back}")
         staff.warn(_("This needs a second factor: set it up once, and it is asked for at every sign-in."))
         return redirect(f"{reverse('merchant_second_factor')}?{back}")
     if access.afresh and not second_factor.fresh_in(request, user, at=staff.real):

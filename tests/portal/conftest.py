@@ -10,6 +10,7 @@ from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_tot
 from django.core.cache import cache
 from django.test import Client
 
+from accounts import second_factor
 from accounts.models import User
 from kernel.actor import Actor
 from kernel.clock import live_now
@@ -50,6 +51,8 @@ def browser_of(user: User, *, second: bool = True, fresh: bool = True, language:
     client = signed_in(user, language)
     records = [{"method": "password", "at": live_now().timestamp()}]
     if second:
+        if not second_factor.has_one(user):
+            app_of(user)
         records.append({"method": "mfa", "type": "totp", "at": live_now().timestamp(), "reauthenticated": fresh})
     elif fresh:
         records.append({"method": "password", "at": live_now().timestamp(), "reauthenticated": True})

@@ -1,13 +1,16 @@
 """Every page of the console × every role × both modes; and whose it is not. A page missing from the table fails."""
 
 import pytest
+from allauth.mfa.webauthn.internal.auth import WebAuthn
+from django.http import HttpResponse
 from django.test import Client
 
+from accounts import second_factor
 from accounts import services as accounts
 from portal import urls
 from portal.rules import PAGES, Access, Role
 from tests.conftest import BY, NOON
-from tests.portal.conftest import PASSWORD, Company
+from tests.portal.conftest import PASSWORD, Company, app_of
 from tests.portal.world import World, missing, world_of
 from tests.stillness import contents, nothing_moves
 from tests.visiting import signed_in
@@ -126,6 +129,39 @@ def test_without_a_second_factor_nothing_is_changed_in_live_mode_nor_in_the_team
                 continue
             answer = client.post(world.address(name), {"token": "x"})
             assert answer["Location"].startswith("/merchant/security/second-factor"), (mode, name)
+
+
+def where(answer: HttpResponse) -> str:
+    return str(answer.get("Location", answer.status_code)).partition("?")[0]
+
+
+def test_a_factor_that_is_gone_was_not_shown_nor_was_one_made_since(firm: Company) -> None:
+    user, page = firm.staff["owner"].user, f"{firm.at('live')}team/invite"
+    stolen = firm.browser("owner")
+    assert where(stolen.get(page)) == "200"
+    second_factor.remove_all(user.id, by=BY, at=NOON)
+    assert where(stolen.get(page)) == "/merchant/security/second-factor"
+    shows = app_of(user)
+    assert where(stolen.get(page)) == "/merchant/security/confirm"
+    stolen.post(f"/merchant/security/confirm?next={page}", {"code": shows()})
+    assert where(stolen.get(page)) == "200"
+
+
+def test_of_two_the_one_that_is_gone_was_not_shown_either(firm: Company) -> None:
+    user, page = firm.staff["owner"].user, f"{firm.at('live')}team/invite"
+    WebAuthn.add(user, "laptop", {})
+    browser, shows = firm.browser("owner", second=False), app_of(user)
+    browser.post("/merchant/security/confirm", {"code": shows()})
+    assert where(browser.get(page)) == "200"
+    second_factor.remove(user.id, second_factor.of(user).app.pk, by=BY, at=NOON)
+    assert where(browser.get(page)) == "/merchant/security/confirm"
+
+
+def test_a_password_proves_nothing_any_more_where_a_factor_was_made_elsewhere(firm: Company) -> None:
+    browser, page = firm.browser("owner", second=False), f"{firm.at('test')}keys/new"
+    assert where(browser.get(page)) == "200"
+    app_of(firm.staff["owner"].user)
+    assert where(browser.get(page)) == "/merchant/security/confirm"
 
 
 def test_secrets_are_made_only_by_whoever_just_showed_who_they_are(firm: Company) -> None:
