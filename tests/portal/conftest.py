@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
+from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import TOTP, format_hotp_value, generate_totp_secret, hotp_value
 from django.core.cache import cache
 from django.test import Client
@@ -97,8 +98,9 @@ def owed(firm: Company) -> Order:
 
 
 def app_of(user: User) -> Callable[[], str]:
-    """A phone whose app shows the digits of the second factor this user now has."""
+    """A phone whose app shows the digits of the second factor this user now has, instead of one before it."""
     secret = generate_totp_secret()
+    Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).delete()
     TOTP.activate(user, secret)
     return lambda: digits(secret)
 
