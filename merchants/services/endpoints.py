@@ -182,9 +182,7 @@ def _room_for_one_more(endpoint: WebhookEndpoint, *, at: datetime) -> None:
         return  # they sign nothing, and none of them is kept
     if len(ends) >= rules.OLD_SECRETS_MAX:
         wait = math.ceil((min(ends) - at).total_seconds())
-        raise RateLimited(
-            _("The secret was exchanged too often lately. Wait, or exchange it at once."), retry_after=wait
-        )
+        raise RateLimited(_("Exchanged too often lately: wait, or let the new secret sign alone."), retry_after=wait)
 
 
 def switch_off(endpoint: WebhookEndpoint, because: str, *, by: Actor, at: datetime) -> None:
