@@ -7,6 +7,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts import refusals, texts
@@ -14,7 +15,7 @@ from accounts import rules as numbers
 from accounts import services as accounts
 from accounts.models import User
 from kernel.actor import Actor
-from kernel.refusal import FieldError, Invalid, NotFound, Refusal
+from kernel.refusal import FieldError, Invalid, NotFound, Refusal, SecondNeeded
 from merchants.models import Merchant
 from merchants.services.record import note
 from portal import rules
@@ -88,9 +89,12 @@ def invite(
 
     Raises:
         Invalid: there is no such role, or nowhere to send it.
+        SecondNeeded: a colleague of ours would ask somebody into a team that has its owner, alone.
         InvalidPhone, AlreadyMember, TeamFull: they cannot be asked.
     """
     _lock_team(merchant_id)
+    if by.alone and owner_known(merchant_id, at=at):
+        raise SecondNeeded
     known, number = _role(role), numbers.phone_in_e164(phone) if phone else None
     if phone and number is None:
         raise refusals.InvalidPhone(errors=[FieldError("/phone", refusals.InvalidPhone.title)])
@@ -100,9 +104,9 @@ def invite(
     if not (address or number):
         raise Invalid(errors=[FieldError("/email", _("An e-mail address or a phone number is needed."))])
     active = Member.objects.filter(merchant_id=merchant_id, removed_at__isnull=True)
+    waiting = _waiting(merchant_id, at=at)
     if address and active.filter(user__username=address).exists():
         raise AlreadyMember
-    waiting = Invitation.objects.filter(merchant_id=merchant_id, accepted_at=None, revoked_at=None, expires_at__gt=at)
     if active.count() >= rules.MEMBERS_MAX or waiting.count() >= rules.INVITATIONS_MAX:
         raise TeamFull
     _not_too_many(merchant_id, at=at)
@@ -119,6 +123,12 @@ def invite(
     )
     note(merchant_id, "member_invited", invitation.id, by=by, at=at, role=known, to=invitation.sent_to)
     return invitation, token
+
+
+def owner_known(merchant_id: UUID, *, at: datetime) -> bool:
+    """Whether somebody owns the business, or may join as an owner: whoever is asked in next is one more."""
+    owners = Member.objects.filter(merchant_id=merchant_id, role=Role.OWNER, removed_at__isnull=True)
+    return owners.exists() or _waiting(merchant_id, at=at).filter(role=Role.OWNER).exists()
 
 
 @transaction.atomic
@@ -199,6 +209,12 @@ def remove_member(merchant_id: UUID, member_id: UUID, *, by: Actor, at: datetime
     member.removed_at = at
     member.save(update_fields=["removed_at"])
     note(merchant_id, "member_removed", member.id, by=by, at=at, role=member.role)
+
+
+def _waiting(merchant_id: UUID, *, at: datetime) -> QuerySet[Invitation]:
+    """The invitations that can still be accepted."""
+    made = Invitation.objects.filter(merchant_id=merchant_id, accepted_at=None, revoked_at=None)
+    return made.filter(expires_at__gt=at)
 
 
 def _not_too_many(merchant_id: UUID, *, at: datetime) -> None:

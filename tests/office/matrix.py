@@ -175,6 +175,7 @@ DECIDES = {
     "approve_merchant": LOOK,
     "resume_merchant": LOOK,
     "limit_merchant": LOOK,
+    "invite_owner": LOOK,
     "set_fee": MONEY,
     "retry_policy": {RISK, SUPERVISOR},
     "late_policy": {RISK, SUPERVISOR},

@@ -44,6 +44,7 @@ def test_every_matter_is_one_of_those_that_take_two() -> None:
         "dispute_policy",
         "ease_policy",
         "forget_colleague",
+        "invite_owner",
         "late_policy",
         "limit_merchant",
         "limit_policy",
