@@ -6,12 +6,14 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
 from kernel.desk import Done, Words
 from kernel.ids import uuid7
 from kernel.models import snapshot
-from kernel.refusal import Invalid, Refusal
+from kernel.refusal import FieldError, Invalid, Refusal
 from kernel.second import MATTERS, Matter, Plain, found_row
 from ledger.models import Posting
 from office.models import Proposal
@@ -40,7 +42,7 @@ def propose(matter: str, about: str, wish: Plain, why: str, *, by: Actor, at: da
         ProposalWaits: the same waits already.
     """
     if not 0 < len(why.strip()) <= WHY_MAX:
-        raise Invalid
+        raise Invalid(errors=[FieldError("/note", format_lazy(_("1 to {most} characters."), most=WHY_MAX))])
     row = Proposal(
         matter=matter,
         about=about,
