@@ -71,6 +71,7 @@ class AccountEventAdmin(ReadOnlyAdmin):
 
 @admin.register(LocalMessage)
 class LocalMessageAdmin(ReadOnlyAdmin):
+    personal = True
     """Whom and when, but not what: a text may hold a code that is still good."""
 
     list_display = ["kind", "to_masked", "at"]
@@ -96,6 +97,7 @@ class NoticeTemplateAdmin(ReadOnlyAdmin):
 
 @admin.register(Notice)
 class NoticeAdmin(ReadOnlyAdmin):
+    personal = True
     list_display = ["public_id", "stage", "person", "subject", "due_at", "at"]
     list_filter = ["language", ByMode]
     list_select_related = ["person"]

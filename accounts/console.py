@@ -68,11 +68,9 @@ def template(colleague: Colleague, key: str, language: str) -> HttpResponse:
             shown["reads"] = inbox.preview(key, language, form.words, at=colleague.at)
             if colleague.sent("step") == "publish":
                 colleague.demand(PUBLISHERS)
-                colleague.audit("publish_words", f"{key} {language}", subject=form.words.subject, body=form.words.body)
-                made = inbox.publish_template(key, language, form.words, by=colleague.actor, at=colleague.at)
-                colleague.tell(
-                    _("Version %(version)d is what people are told from now on.") % {"version": made.version}
-                )
+                if colleague.sends_first():
+                    with colleague.sends_again():
+                        _publish(colleague, key, language, form.words)
                 return redirect("template", key, language)
         except Refusal as refusal:
             show_errors(form, refusal)
@@ -88,6 +86,12 @@ def template(colleague: Colleague, key: str, language: str) -> HttpResponse:
         may=colleague.may(PUBLISHERS),
         **shown,
     )
+
+
+def _publish(colleague: Colleague, key: str, language: str, words: inbox.Words) -> None:
+    colleague.audit("publish_words", f"{key} {language}", subject=words.subject, body=words.body)
+    made = inbox.publish_template(key, language, words, by=colleague.actor, at=colleague.at)
+    colleague.tell(_("Version %(version)d is what people are told from now on.") % {"version": made.version})
 
 
 def _holds_second(person: Person) -> bool:

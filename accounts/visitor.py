@@ -1,6 +1,7 @@
 """The person before a page: who they are, what time it is for them, and how a refusal reads to them."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -23,6 +24,7 @@ from accounts.models import Person, User
 from kernel import ids
 from kernel.actor import Actor
 from kernel.clock import now_in
+from kernel.forms import free_if_broken_off, sent_first
 from kernel.prepared import Reading
 from kernel.refusal import NotFound, Refusal
 
@@ -78,6 +80,18 @@ class Visitor:
     def sent(self, name: str) -> str:
         """A field of the form that was sent."""
         return str(self.request.POST.get(name, ""))
+
+    def sends_first(self, route: str) -> bool:
+        """Whether this form is sent for the first time; where it was sent before, the next page says so.
+
+        Raises:
+            Invalid: no form of ours sent this.
+        """
+        return sent_first(self.request, self.person.id, self.sent("token"), route)
+
+    def sends_again(self) -> AbstractContextManager[None]:
+        """Around what the form does: where the database breaks it off, it may be sent once more."""
+        return free_if_broken_off(self.person.id, self.sent("token"))
 
     def show(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
         return render(self.request, template, {"visitor": self, **context}, status=status)

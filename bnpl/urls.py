@@ -64,6 +64,7 @@ from office.console import joining as join_desk
 from office.console import merchants as merchant_desk
 from office.console import order as whole_desk
 from office.console import own as own_desk
+from office.console import payouts as account_desk
 from office.console import person as whole_person
 from office.console import proposals as proposal_desk
 from office.console import queues as queue_desk
@@ -156,6 +157,7 @@ desk.VERBS[:] = [
     *join_desk.VERBS,
     *hook_desk.VERBS,
     *payout_desk.VERBS,
+    *account_desk.VERBS,
     *break_desk.VERBS,
     *case_desk.VERBS,
     *dispute_desk.VERBS,

@@ -61,6 +61,7 @@ class AgreementEventAdmin(HistoryAdmin):
 
 @admin.register(Decision)
 class DecisionAdmin(ReadOnlyAdmin):
+    personal = True
     list_display = ["public_id", "occasion", "approved", "reasons", "person", "merchant__name", "out_order_no", "at"]
     list_filter = ["occasion", "approved", ByMode]
     list_select_related = ["person", "merchant"]

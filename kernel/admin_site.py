@@ -8,8 +8,9 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib.admin import ModelAdmin, ShowFacets, SimpleListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import label_for_field
-from django.contrib.admin.views.main import ORDER_VAR
+from django.contrib.admin.views.main import ERROR_FLAG, ORDER_VAR
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
 from django.db.models import BinaryField, CharField, Model, QuerySet, UniqueConstraint
@@ -142,7 +143,10 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
             title = capfirst(str(self.model._meta.verbose_name_plural))
             return _here(super().changelist_view(request, {"title": title, **(extra_context or {})}))
         request.GET = given  # type: ignore[assignment]  # the same, without what no column is called
-        return self._file(request, kind)
+        try:
+            return self._file(request, kind)
+        except IncorrectLookupParameters:  # as the list itself answers what it cannot read
+            return redirect(f"{request.path}?{ERROR_FLAG}=1")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """The columns of a list; a state stands there as a badge, and a code in words."""
@@ -173,7 +177,13 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
         return HttpResponse(body, content_type=FILES[kind], headers={"Content-Disposition": disposition})
 
     def as_file(self, request: HttpRequest) -> tuple[list[object], QuerySet[Any]]:
-        """What its columns are called, and its rows as the request filters them."""
+        """What its columns are called, and its rows as the request filters them.
+
+        Raises:
+            IncorrectLookupParameters: no list is filtered like that; of one it could not read the list says so itself.
+        """
+        if any("\0" in value for values in request.GET.lists() for value in values[1]):
+            raise IncorrectLookupParameters
         listed = self.get_changelist_instance(request)
         return [label_for_field(name, self.model, self) for name in self.shown], listed.queryset
 

@@ -1,6 +1,7 @@
 """What colleagues do at the console beside looking: pages to do it at, and verbs on one row. Each names who may."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -24,7 +25,7 @@ from kernel import audit
 from kernel.actor import Actor
 from kernel.admin_site import belongs
 from kernel.clock import live_now
-from kernel.forms import first_time, new_token
+from kernel.forms import free_if_broken_off, new_token, sent_first
 from kernel.models import Identified
 from kernel.rates import address_of
 from kernel.refusal import Refusal
@@ -78,12 +79,16 @@ class Colleague:
         return str(self.request.POST.get(name, ""))
 
     def sends_first(self) -> bool:
-        """Whether this form is sent for the first time, and not by the second click of two.
+        """Whether this form is sent for the first time; where it was sent before, the next page says so.
 
         Raises:
             Invalid: no form of ours sent this.
         """
-        return first_time(self.user.pk, self.sent("token"), self.request.path)
+        return sent_first(self.request, self.user.pk, self.sent("token"), self.request.path)
+
+    def sends_again(self) -> AbstractContextManager[None]:
+        """Around what the form does: where the database breaks it off, it may be sent once more."""
+        return free_if_broken_off(self.user.pk, self.sent("token"))
 
     def audit(self, act: str, about: str = "", why: str = "", **data: Any) -> None:
         """Write down that they looked at this, or did it."""
@@ -267,9 +272,11 @@ def _done(
     way = colleague.request.resolver_match
     act = (way.kwargs.get("name") if way and way.url_name == "verb" else way and way.url_name) or "deed"
     asked = {name: str(value) for name, value in wish.items() if name != "note"}
-    colleague.audit(f"{act}", about, wish["note"], **asked)
     try:
-        said = finished(run(wish))
+        with colleague.sends_again():
+            colleague.audit(f"{act}", about, wish["note"], **asked)
+            done = run(wish)
+        said = finished(done)
     except Refusal as refusal:
         colleague.audit(f"{act}.refused", about, code=refusal.code)
         raise

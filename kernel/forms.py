@@ -2,12 +2,17 @@
 
 import re
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.conf import settings
+from django.contrib import messages
+from django.db import OperationalError, connection
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,6 +21,8 @@ from kernel.models import IdempotencyKey
 from kernel.money import BPS, EXPONENTS, Money
 from kernel.refusal import Invalid
 
+#: What is said to whoever sends a form once more.
+SENT_BEFORE = gettext_lazy("You have sent this already. This is how things stand now.")
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?")
 _TOKEN = re.compile(r"[0-9a-f]{24}")
 
@@ -117,3 +124,30 @@ def first_time(scope: UUID, token: str, route: str) -> bool:
     mark = {"route": route, "request_hash": b"", "status": 0, "content_type": "", "body": b""}
     _kept, made = IdempotencyKey.objects.get_or_create(scope=scope, key=f"form {known_token(token)}", defaults=mark)
     return made
+
+
+def sent_first(request: HttpRequest, scope: UUID, token: str, route: str) -> bool:
+    """Whether this form is sent for the first time; where it was sent before, the next page says so.
+
+    Raises:
+        Invalid: no form of ours sent this.
+    """
+    first = first_time(scope, token, route)
+    if not first:
+        messages.info(request, SENT_BEFORE)
+    return first
+
+
+@contextmanager
+def free_if_broken_off(scope: UUID, token: str) -> Iterator[None]:
+    """Around what a form does in one transaction, the world outside not asked: where the database broke that off, as
+    when it waited too long for a lock, nothing was done, and the form may be sent once more.
+
+    Where the connection is gone nobody knows whether it was done, and the form stays marked as sent.
+    """
+    try:
+        yield
+    except OperationalError:
+        if connection.connection is not None and not connection.connection.closed:
+            _kept(scope, token).delete()
+        raise

@@ -31,6 +31,8 @@ class Matter:
 
     name: str
     label: Words
+    #: Who asks for it, and who may agree.
+    askers: tuple[str, ...]
     deciders: tuple[str, ...]
     #: What it is about as it stands now, held until the transaction ends where there is one. NotFound if it is gone.
     stands: Callable[[str], Plain]
@@ -105,6 +107,7 @@ def matter_of(verb: Verb) -> Matter:
     return Matter(
         name=verb.name,
         label=verb.label,
+        askers=verb.groups,
         deciders=verb.deciders,
         stands=partial(_stands, verb),
         wanted=partial(_wanted, verb),

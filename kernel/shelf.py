@@ -80,6 +80,7 @@ def matter_of_policy(policy: Policy) -> Matter:
     return Matter(
         name=policy.name,
         label=policy.matter,
+        askers=policy.publishers,
         deciders=policy.publishers,
         stands=partial(_stands, policy),
         wanted=partial(_wanted, policy),

@@ -82,6 +82,7 @@ class HandlingAdmin(ReadOnlyAdmin):
 
 @admin.register(HandlingNote)
 class HandlingNoteAdmin(ReadOnlyAdmin):
+    personal = True
     list_display = ["public_id", "handling", "act", "user", "due_at", "by", "at"]
     list_select_related = ["handling", "user"]
     found_by = {"hnd": "handling_id", "usr": "user_id"}

@@ -42,6 +42,15 @@ class ProposalStale(Refusal):
     )
 
 
+class ProposalAskerGone(Refusal):
+    """It would be done by two, of whom one may not do it any more."""
+
+    code, title = (
+        "proposal_asker_gone",
+        _("Whoever asked for this may not ask for it any more. Refuse it, and have it asked for once more."),
+    )
+
+
 class ProposalMoved(Refusal):
     """It would write something else into the book than whoever agreed was shown."""
 

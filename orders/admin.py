@@ -82,6 +82,7 @@ class ObligationEventAdmin(HistoryAdmin):
 
 @admin.register(Concern)
 class ConcernAdmin(ReadOnlyAdmin):
+    personal = True
     list_display = ("public_id", "kind", "state", "outcome", "waits_for", "heard_at", "order", "person", "opened_at")
     list_filter = ("kind", "state", "waits_for", ByMode)
     list_select_related = ("order", "person")
@@ -101,6 +102,7 @@ class ConcernEventAdmin(HistoryAdmin):
 
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
+    personal = True
     list_display = ("public_id", "concern", "author", "by", "at")
     list_filter = ("author",)
     list_select_related = ("concern",)

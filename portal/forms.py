@@ -79,7 +79,7 @@ def ask(
     """A page that is one form: what would be done, its fields, and the button. A second click does nothing."""
     if staff.posts and form.is_valid():
         try:
-            return run(form.cleaned_data) if staff.sends_first() else _sent_before(staff, back)
+            return run(form.cleaned_data) if staff.sends_first() else _back_to(back)
         except NotFound:
             raise
         except Refusal as refusal:
@@ -88,8 +88,7 @@ def ask(
     return staff.show("portal/form.html", status=422 if form.errors else 200, **frame, **shown)
 
 
-def _sent_before(staff: Staff, back: str) -> HttpResponse:
-    staff.warn(_("You have sent this already. This is how things stand now."))
+def _back_to(back: str) -> HttpResponse:
     answer = HttpResponse(status=302)
     answer["Location"] = back
     return answer

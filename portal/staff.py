@@ -23,7 +23,7 @@ from accounts.models import User
 from kernel import ids
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.forms import first_time, new_token
+from kernel.forms import new_token, sent_first
 from kernel.refusal import NotFound, Refusal
 from merchants.models import Merchant
 from portal import queries
@@ -101,8 +101,9 @@ class Staff:
         return redirect(self.url(page, *args))
 
     def sends_first(self) -> bool:
-        """Whether this form is sent for the first time, and not by the second click of two."""
-        return first_time(self.member.user_id, str(self.request.POST.get("token", "")), f"portal {self.page}")
+        """Whether this form is sent for the first time; where it was sent before, the next page says so."""
+        token = str(self.request.POST.get("token", ""))
+        return sent_first(self.request, self.member.user_id, token, f"portal {self.page}")
 
     def tell(self, words: Words) -> None:
         """Say it on top of the next page."""

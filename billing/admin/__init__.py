@@ -34,6 +34,7 @@ __all__ = ["disputes", "invoices", "returns", "statements"]
 
 @admin.register(Instrument)
 class InstrumentAdmin(ReadOnlyAdmin):
+    personal = True
     list_display = ["public_id", "person", "channel", "label", "priority", "state", "dead_because", "created_at"]
     list_filter = ["state", ByMode]
     list_select_related = ["person"]

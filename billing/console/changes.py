@@ -9,9 +9,9 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing.console.orders import CLOCK, always, is_owed, of_order
+from billing.console.orders import CLOCK, always, bears_fees, frees_fees, is_owed, of_order
 from billing.models import Refund
-from billing.rules import takes_two, two_people_from
+from billing.rules import two_people_from
 from billing.services import dates, refund
 from billing.services.plan import NothingPlanned
 from billing.services.settle_parts import lock_lines
@@ -23,7 +23,7 @@ from kernel.money import Money
 from kernel.refusal import Refusal
 from kernel.templatetags.house import appointment, money, written
 from orders import services as orders
-from orders.models import Obligation, Order
+from orders.models import Order
 from orders.queries import Sheet
 from orders.refusals import OrderState
 
@@ -157,7 +157,10 @@ def _before_refund(order: Order, at: datetime) -> Words:
     del at
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE, Order.State.DEDUCTED):
         raise OrderState(_("Nothing of this order can be given back."))
-    says = _("First less is owed; what was collected already goes back the way it came. From %(most)s on it takes two.")
+    says = _(
+        "First less is owed; what was collected already goes back the way it came."
+        " From %(most)s of one order on it takes two."
+    )
     return says % {"most": money(Money(two_people_from(order.currency), order.currency))}
 
 
@@ -172,7 +175,11 @@ def _refunded(made: Refund) -> Words:
 
 
 def _is_much(order: Order, wish: Mapping[str, Any]) -> bool:
-    return takes_two(Money(wish.get("amount", 0), order.currency))
+    return refund.is_much(order, wish.get("amount", 0))
+
+
+def _to_nothing(order: Order, wish: Mapping[str, Any]) -> bool:
+    return wish.get("total") == 0 and bears_fees(order)
 
 
 def _hold_lines(order: Order) -> Order:
@@ -183,12 +190,6 @@ def _hold_lines(order: Order) -> Order:
 
 def _short(note: str) -> str:
     return note.strip()[:REASON_MAX]
-
-
-def _bears_fees(order: Order) -> bool:
-    """Whether a late fee of it is owed."""
-    fees = order.obligations.filter(kind=Obligation.Kind.LATE_FEE)
-    return fees.filter(state__in=[Obligation.State.PENDING, Obligation.State.OVERDUE]).exists()
 
 
 def _may_end(order: Order) -> bool:
@@ -208,7 +209,7 @@ VERBS = [
         CLOCK,
         _before_waive,
         _waive,
-        offered=_bears_fees,
+        offered=bears_fees,
         books=of_order,
         second=always,
     ),
@@ -222,6 +223,7 @@ VERBS = [
         TotalForm,
         books=of_order,
         offered=is_owed,
+        second=_to_nothing,
     ),
     Verb(
         "cancel",
@@ -232,6 +234,7 @@ VERBS = [
         _cancel,
         books=of_order,
         offered=_may_end,
+        second=frees_fees,
     ),
     Verb(
         "mark_paid",
@@ -243,6 +246,7 @@ VERBS = [
         PaidForm,
         books=of_order,
         offered=is_owed,
+        second=frees_fees,
     ),
     Verb(
         "refund",

@@ -6,13 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from billing.console.orders import CLOCK
+from billing.console.orders import CLOCK, frees_fees
 from kernel import ids
 from kernel.actor import Actor
 from kernel.admin_site import VIEWERS
@@ -144,6 +145,24 @@ def _before_resume(row: Concern, at: datetime) -> Words:
     return _("The report is closed and the order stays as it is. A clock that it held goes on where it stood.")
 
 
+def _books(row: Concern) -> Q:
+    return Q(order_id=row.order_id)
+
+
+def _with_order(row: Concern) -> dict[str, Any]:
+    """It is agreed to as the report and its order stood when it was asked for."""
+    order = _reported(row)
+    return {"state": row.state, "version": f"{row.version} · {order.version}"}
+
+
+def _frees_fees(row: Concern, wish: Any) -> bool:
+    return row.order is not None and frees_fees(row.order, wish)
+
+
+def _to_nothing(row: Concern, wish: Any) -> bool:
+    return bool(wish.get("total") == 0) and _frees_fees(row, wish)
+
+
 def _before_lower(row: Concern, at: datetime) -> Words:
     del at
     order = _reported(row)
@@ -227,9 +246,9 @@ VERBS = [
     Verb("close", Concern, gettext_lazy("Close: the order stays"), CLOCK, _before_resume,
          _decide(Concern.Outcome.RESUMED), AnswerForm, _PROBLEM, _back),
     Verb("lower", Concern, gettext_lazy("Lower the total"), ("support", "supervisor"), _before_lower,
-         _decide(Concern.Outcome.LOWERED), LowerForm, _PROBLEM, _back),
+         _decide(Concern.Outcome.LOWERED), LowerForm, _PROBLEM, _back, _books, _to_nothing, stands=_with_order),
     Verb("call_off", Concern, gettext_lazy("Call the order off"), ("support", "supervisor"), _before_cancel,
-         _decide(Concern.Outcome.CANCELLED), AnswerForm, _PROBLEM, _back),
+         _decide(Concern.Outcome.CANCELLED), AnswerForm, _PROBLEM, _back, _books, _frees_fees, stands=_with_order),
     Verb("grant", Concern, gettext_lazy("Grant a plan"), PLANS, _before_grant, _grant, GrantForm, _HARDSHIP, _back),
     Verb("refuse", Concern, gettext_lazy("Refuse"), PLANS, _before_refuse, _refuse, AnswerForm, _HARDSHIP, _back),
     Verb("uphold", Concern, gettext_lazy("The refusal stands"), JUDGES, _before_uphold, _uphold, AnswerForm,

@@ -18,7 +18,7 @@ from kernel.desk import Verb, VerbForm, Words
 from kernel.money import Money
 from kernel.templatetags.house import money
 from orders import services as orders
-from orders.models import Order, Pause
+from orders.models import Obligation, Order, Pause
 from orders.queries import Sheet
 from orders.refusals import DeductionInFlight, OrderState
 
@@ -141,6 +141,18 @@ def always(row: Any, wish: Any) -> bool:
     """However little it is."""
     del row, wish
     return True
+
+
+def bears_fees(order: Order) -> bool:
+    """Whether a late fee of it is owed."""
+    fees = order.obligations.filter(kind=Obligation.Kind.LATE_FEE)
+    return fees.filter(state__in=Obligation.OWED).exists()
+
+
+def frees_fees(order: Order, wish: Any) -> bool:
+    """Where the order ends, its late fees fall away: they are forgiven by two, whatever that is called."""
+    del wish
+    return bears_fees(order)
 
 
 def is_owed(order: Order) -> bool:

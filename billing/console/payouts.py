@@ -1,4 +1,4 @@
-"""What colleagues do about settlement: a payout account is agreed to as the second person, a day's end moved."""
+"""What colleagues do about settlement: a day's end is moved, and a reserve held back."""
 
 from datetime import datetime
 from typing import Any
@@ -8,9 +8,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from billing.models import Payout, PayoutAccount
-from billing.refusals import PayoutAccountDecided
-from billing.services.payout_accounts import agree_payout_account, refuse_payout_account
+from billing.models import Payout
 from billing.services.payout_returns import returnable, say_returned
 from billing.services.resolve import EVIDENCE_MAX, TXN_MAX
 from kernel.actor import Actor
@@ -22,39 +20,6 @@ from merchants.rules.cutoff import RESERVE_DAYS_MAX
 from merchants.services.terms import hold_reserve, move_cutoff
 
 MONEY = ("finance", "supervisor")
-
-
-def _waiting(row: PayoutAccount) -> dict[str, str]:
-    """What is said of an account that waits for a second person.
-
-    Raises:
-        PayoutAccountDecided: it does not wait any more.
-    """
-    if row.state != PayoutAccount.State.ASKED:
-        raise PayoutAccountDecided
-    return {"merchant": row.merchant.name, "holder": row.holder, "bank": row.bank, "number": row.number_masked}
-
-
-def _before_agreeing(row: PayoutAccount, at: datetime) -> Words:
-    del at
-    says = _("In a day's time the money of %(merchant)s goes to %(holder)s, %(bank)s %(number)s.")
-    more = _("Call the merchant first, by a number you know.")
-    return f"{says % _waiting(row)} {more}"
-
-
-def _agree(account_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
-    agree_payout_account(account_id, note=wish["note"], by=by, at=at)
-    return _("Agreed. It counts in a day's time.")
-
-
-def _before_refusing(row: PayoutAccount, at: datetime) -> Words:
-    del at
-    return _("The money of %(merchant)s does not go to %(holder)s, %(bank)s %(number)s.") % _waiting(row)
-
-
-def _refuse(account_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
-    refuse_payout_account(account_id, note=wish["note"], by=by, at=at)
-    return _("Refused.")
 
 
 class CutoffForm(VerbForm):
@@ -140,6 +105,4 @@ VERBS = [
     ),
     Verb("move_cutoff", Merchant, gettext_lazy("Move the end of the day"), MONEY, _before_moving, _move, CutoffForm),
     Verb("hold_reserve", Merchant, gettext_lazy("Change the reserve"), MONEY, _before_holding, _hold, ReserveForm),
-    Verb("agree_account", PayoutAccount, gettext_lazy("Agree to this account"), MONEY, _before_agreeing, _agree),
-    Verb("refuse_account", PayoutAccount, gettext_lazy("Refuse this account"), MONEY, _before_refusing, _refuse),
 ]

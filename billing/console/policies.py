@@ -176,6 +176,7 @@ MATTERS = [
     Matter(
         name=MATTER,
         label=gettext_lazy("Publish a retry policy"),
+        askers=PUBLISHERS,
         deciders=PUBLISHERS,
         stands=_stands,
         wanted=_wanted,

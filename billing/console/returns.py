@@ -11,11 +11,12 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from billing.console.orders import bears_fees
 from billing.models import Return, ReturnPolicy
-from billing.services.return_ends import bear_return, confirm_return, deny_return, went_ahead
+from billing.services.return_ends import bear_return, begin_confirmation, deny_return, went_ahead
 from billing.services.return_policy import foresee_trust, judge_return_terms
 from kernel.actor import Actor
-from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, page
+from kernel.desk import Colleague, Desk, Done, Verb, VerbForm, Words, page
 from kernel.forms import YuanField, plain
 from kernel.money import Money
 from kernel.second import Plain
@@ -39,10 +40,15 @@ def _before(says: Words, row: Return, at: datetime) -> Words:
     return f"{said} {str(says) % {'amount': money(row.amount)}}"
 
 
-def _confirm(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+def _confirm(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Done:
     del wish
-    confirm_return(key, by=by, at=at)
-    return _("The merchant bears it.")
+    return Done(_("The merchant bears it."), begin_confirmation(key, by=by, at=at))
+
+
+def _frees_fees(row: Return, wish: Any) -> bool:
+    """Late fees fall away where nothing of the order stays with its merchant."""
+    del wish
+    return bears_fees(row.order) and row.amount >= row.order.total - row.order.refunded
 
 
 def _deny(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
@@ -72,6 +78,7 @@ VERBS = [
         partial(_before, gettext_lazy("%(amount)s are charged to them, as if they had confirmed it.")),
         _confirm,
         fits=_is_refused,
+        second=_frees_fees,
     ),
     Verb(
         "return_denied",

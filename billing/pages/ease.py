@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from accounts.visitor import Visitor, for_person
-from kernel.forms import first_time, new_token
+from kernel.forms import new_token
 from kernel.money import Money
 from kernel.refusal import Invalid, NotFound, Refusal
 from orders import queries, rules, services
@@ -48,10 +48,11 @@ def hardship(visitor: Visitor) -> HttpResponse:
         return _shown(visitor, order)
     try:
         offer, expected = _offer(visitor.sent("offer")), _sums(visitor)
-        if not first_time(visitor.person.id, visitor.sent("token"), "hardship"):
+        if not visitor.sends_first("hardship"):
             return redirect("help")
-        order_id = order.id if order else None
-        made = services.ease(visitor.person.id, order_id, offer, expected=expected, by=visitor.actor, at=visitor.at)
+        key, order_id = visitor.person.id, order.id if order else None
+        with visitor.sends_again():
+            made = services.ease(key, order_id, offer, expected=expected, by=visitor.actor, at=visitor.at)
     except NotFound:
         raise
     except Refusal as refusal:
@@ -69,16 +70,11 @@ def ask(visitor: Visitor) -> HttpResponse:
         return redirect("hardship")
     try:
         offer = _offer(f"{visitor.sent('parts')}x{visitor.sent('every_days')}")
-        if not first_time(visitor.person.id, visitor.sent("token"), "ask"):
+        if not visitor.sends_first("ask"):
             return redirect("help")
-        made = services.ask_for_help(
-            visitor.person.id,
-            order.id if order else None,
-            offer,
-            visitor.sent("text"),
-            by=visitor.actor,
-            at=visitor.at,
-        )
+        key, order_id, text = visitor.person.id, order.id if order else None, visitor.sent("text")
+        with visitor.sends_again():
+            made = services.ask_for_help(key, order_id, offer, text, by=visitor.actor, at=visitor.at)
     except NotFound:
         raise
     except Refusal as refusal:

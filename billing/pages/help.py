@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.visitor import Visitor, for_person
-from kernel.forms import first_time, new_token
+from kernel.forms import new_token
 from kernel.paging import page
 from kernel.refusal import NotFound, Refusal
 from orders import queries, rules, services
@@ -37,9 +37,10 @@ def report(visitor: Visitor, order: str) -> HttpResponse:
         return _report(visitor, sheet)
     category, text = visitor.sent("category"), visitor.sent("text")
     try:
-        if not first_time(visitor.person.id, visitor.sent("token"), "report"):
+        if not visitor.sends_first("report"):
             return redirect("help")
-        made = services.report_problem(sheet.order.id, category, text, by=visitor.actor, at=visitor.at)
+        with visitor.sends_again():
+            made = services.report_problem(sheet.order.id, category, text, by=visitor.actor, at=visitor.at)
     except NotFound:
         raise
     except Refusal as refusal:
@@ -56,9 +57,10 @@ def concern(visitor: Visitor, concern: str) -> HttpResponse:
     if visitor.request.method != "POST":
         return _thread(visitor, found)
     try:
-        if first_time(visitor.person.id, visitor.sent("token"), "say"):
+        if visitor.sends_first("say"):
             author = Message.Author.PERSON
-            services.say(found.id, visitor.sent("text"), author=author, by=visitor.actor, at=visitor.at)
+            with visitor.sends_again():
+                services.say(found.id, visitor.sent("text"), author=author, by=visitor.actor, at=visitor.at)
     except Refusal as refusal:
         return _thread(visitor, _mine(visitor, concern), refusal=refusal)
     return redirect("concern", concern)

@@ -20,7 +20,7 @@ from billing.pages.wallet import CURRENCY, sandbox_bank
 from billing.refusals import LimitInvalid
 from billing.services import instruments as services
 from billing.services.instruments import Script
-from kernel.forms import first_time, minor_of, new_token, plain
+from kernel.forms import minor_of, new_token, plain
 from kernel.money import Money
 from kernel.refusal import Invalid, NotFound, Refusal
 
@@ -88,7 +88,7 @@ def add(visitor: Visitor) -> HttpResponse:
         return redirect("instruments")
     try:
         script = _script(visitor)
-        if first_time(visitor.person.id, visitor.sent("token"), "add_instrument"):
+        if visitor.sends_first("add_instrument"):
             made = services.add_bank_account(
                 visitor.person, script, visitor.sent("name"), by=visitor.actor, at=visitor.at
             )

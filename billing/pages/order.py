@@ -17,7 +17,7 @@ from billing.receipt import has_receipt
 from billing.services.plan import move_next
 from billing.services.returns import returnable
 from kernel import ids
-from kernel.forms import first_time, new_token, plain
+from kernel.forms import new_token, plain
 from kernel.money import Money
 from kernel.refusal import NotFound, Refusal
 from kernel.templatetags.house import appointment
@@ -47,11 +47,11 @@ def move(visitor: Visitor, order: str) -> HttpResponse:
         raise NotFound
     days = {localdate(offered).isoformat(): offered for offered in _days(visitor, sheet, row)}
     try:
-        if not first_time(visitor.person.id, visitor.sent("token"), "move"):
-            messages.info(visitor.request, _("You have sent this already. This is how things stand now."))
+        if not visitor.sends_first("move"):
             return redirect("order", order)
-        # A day that was not offered is refused below, where it is known why.
-        move_next(row.id, days.get(visitor.sent("day"), visitor.at), at=visitor.at)
+        with visitor.sends_again():
+            # A day that was not offered is refused below, where it is known why.
+            move_next(row.id, days.get(visitor.sent("day"), visitor.at), at=visitor.at)
     except Refusal as refusal:
         return show_order(visitor, mine(visitor, order), status=refusal.status, not_moved=refusal)
     moved = appointment(days[visitor.sent("day")])

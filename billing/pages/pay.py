@@ -7,7 +7,6 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.visitor import Visitor, for_person
@@ -17,7 +16,7 @@ from billing.pages.order import mine, show_order
 from billing.refusals import AmountInvalid, NoInstrument
 from billing.services.pay import pay_now
 from kernel import ids
-from kernel.forms import first_time, keep_outcome, minor_of, outcome_of
+from kernel.forms import SENT_BEFORE, first_time, keep_outcome, minor_of, outcome_of
 from kernel.money import Money
 from kernel.refusal import NotFound, Refusal
 from orders.queries import Sheet
@@ -65,7 +64,7 @@ def _again(visitor: Visitor, order: str) -> HttpResponse:
     names = outcome_of(visitor.person.id, visitor.sent("token"))
     if names:
         return redirect(f"{reverse('paid', args=[order])}?{names}")
-    messages.info(visitor.request, _("You have sent this already. This is how things stand now."))
+    messages.info(visitor.request, SENT_BEFORE)
     return redirect("order", order)
 
 

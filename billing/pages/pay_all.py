@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.visitor import Visitor, for_person
@@ -19,7 +18,7 @@ from billing.models import Deduction, Instrument
 from billing.refusals import AmountChanged, AmountInvalid, NoInstrument
 from billing.services import pay
 from kernel import ids
-from kernel.forms import first_time, keep_outcome, new_token, outcome_of
+from kernel.forms import SENT_BEFORE, first_time, keep_outcome, new_token, outcome_of
 from kernel.money import Money, totals
 from kernel.refusal import Refusal
 from orders.models import Obligation, Order
@@ -110,7 +109,7 @@ def _again(visitor: Visitor) -> HttpResponse:
     names = outcome_of(visitor.person.id, visitor.sent("token"))
     if names:
         return redirect(f"{reverse('paid_all')}?{names}")
-    messages.info(visitor.request, _("You have sent this already. This is how things stand now."))
+    messages.info(visitor.request, SENT_BEFORE)
     return redirect("pay_all")
 
 

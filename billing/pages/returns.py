@@ -11,7 +11,7 @@ from billing.models import Return
 from billing.refusals import AmountInvalid, NotReturnable
 from billing.services import returns
 from billing.services.returns import Parcel
-from kernel.forms import first_time, minor_of, new_token, plain
+from kernel.forms import minor_of, new_token, plain
 from kernel.money import MOST_MINOR
 from kernel.refusal import NotFound, Refusal
 from orders import queries as orders
@@ -40,8 +40,7 @@ def send_back(visitor: Visitor, order: str) -> HttpResponse:
     if visitor.request.method != "POST":
         return _asked(visitor, sheet)
     try:
-        if not first_time(visitor.person.id, visitor.sent("token"), "return"):
-            messages.info(visitor.request, _("You have sent this already. This is how things stand now."))
+        if not visitor.sends_first("return"):
             return redirect("order", order)
         if not returns.returnable(sheet.order, at=visitor.at):
             raise NotReturnable

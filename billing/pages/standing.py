@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.visitor import Visitor, for_person
 from credit import queries, rules
 from credit.models import Decision, Profile
-from kernel.forms import first_time, new_token
+from kernel.forms import new_token
 from kernel.money import Money
 from kernel.paging import page
 from kernel.refusal import NotFound, Refusal
@@ -77,9 +77,11 @@ def decision(visitor: Visitor, decision: str) -> HttpResponse:
     if visitor.request.method != "POST":
         return _shown(visitor, found)
     try:
-        if not first_time(visitor.person.id, visitor.sent("token"), "object"):
+        if not visitor.sends_first("object"):
             return redirect("decision", decision)
-        made = services.object_to(found.id, visitor.person.id, visitor.sent("text"), by=visitor.actor, at=visitor.at)
+        key, text = visitor.person.id, visitor.sent("text")
+        with visitor.sends_again():
+            made = services.object_to(found.id, key, text, by=visitor.actor, at=visitor.at)
     except NotFound:
         raise
     except Refusal as refusal:

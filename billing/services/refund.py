@@ -11,7 +11,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from billing import channels
-from billing.models import Deduction, DeductionLine, Refund, RefundPart, Return
+from billing.models import Deduction, DeductionLine, Refund, RefundEvent, RefundPart, Return
 from billing.refusals import AmountInvalid, RefundNumberReused, RefundTooMuch, ReturnOpen
 from billing.rules import SEND_LEASE, parts_of, takes_two
 from billing.services import tell
@@ -63,14 +63,30 @@ def begin_refund(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tu
     """The same by a colleague, written down; and what sends it, when the transaction around this has ended.
 
     Raises:
-        SecondNeeded: it is so much that no colleague does it alone.
+        SecondNeeded: it is so much that no colleague does it alone, or late fees would fall away with it.
         NotFound, OrderState …: as refund_order says.
     """
-    order = Order.objects.filter(pk=order_id).first()
-    if by.alone and order is not None and takes_two(Money(asked.amount_minor, order.currency)):
-        raise SecondNeeded
-    refund, parts, _fresh = _prepared(order_id, asked, by=by, at=at)
+    with transaction.atomic():
+        lock_lines(order_id)
+        if by.alone and is_much(Order.objects.locked(order_id), asked.amount_minor):
+            raise SecondNeeded
+        refund, parts, _fresh = _prepared(order_id, asked, by=by, at=at)
     return refund, partial(send_parts, parts, by=by, at=at)
+
+
+def is_much(order: Order, amount_minor: int) -> bool:
+    """Whether so much more of it would be more than one colleague alone gives back: it counts together with what
+    went back of it like that before.
+    """
+    return takes_two(Money(amount_minor + _given_alone(order), order.currency))
+
+
+def _given_alone(order: Order) -> int:
+    """What colleagues gave back of it without a second one. Of what failed, what went back all the same."""
+    asked = RefundEvent.objects.filter(subject__order=order, kind="asked", by__startswith="staff:")
+    rows = [line.subject for line in asked.select_related("subject") if Actor.named(line.by).alone]
+    failed = Refund.State.FAILED
+    return sum(row.lowered_minor + row.returned_minor if row.state == failed else row.amount_minor for row in rows)
 
 
 def _prepared(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[Refund, list[RefundPart], bool]:

@@ -1,7 +1,8 @@
 """What becomes of a return: the merchant confirms it or says nothing, or refuses it, and then colleagues decide."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -39,6 +40,17 @@ def confirm_return(return_id: UUID, *, by: Actor, at: datetime, unanswered: bool
     row, parts = _confirmed(return_id, Return.WAITING if unanswered else Return.LIVE, by=by, at=at)
     send_parts(parts, by=by, at=at)
     return row
+
+
+def begin_confirmation(return_id: UUID, *, by: Actor, at: datetime) -> Callable[[], None]:
+    """The same by a colleague, written down; returns what sends the rest, when the transaction around this has ended.
+
+    Raises:
+        SecondNeeded: late fees would fall away with it, and no colleague does that alone.
+        NotFound, ReturnClosed, Busy, RefundTooMuch: as confirm_return says.
+    """
+    _row, parts = _confirmed(return_id, Return.LIVE, by=by, at=at)
+    return partial(send_parts, parts, by=by, at=at)
 
 
 @transaction.atomic

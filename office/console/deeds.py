@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from kernel.admin_site import VIEWERS
 from kernel.clock import now_in
 from kernel.desk import VERBS, Colleague, Done, Verb, VerbForm, Words, deed, page
-from kernel.refusal import NotFound
+from kernel.refusal import NotFound, SecondNeeded
 from kernel.second import MATTERS, ask_second, back_of, found_row, sent_form
 from ledger.models import Posting
 from office.services.foresight import postings_of
@@ -60,10 +60,15 @@ def _before(act: Verb, found: Any, at: datetime) -> Words:
 
 
 def _do(colleague: Colleague, act: Verb, form: VerbForm, at: datetime, wish: dict[str, Any]) -> "Words | Done":
+    """It is done, or a second colleague is asked: where the verb says so, or its service when it comes to it."""
     found = form.row
-    if act.second is not None and act.second(found, wish):
-        return ask_second(colleague, act.name, found.public_id, sent_form(form), wish["note"])
-    return act.run(found.pk, wish, colleague.actor, at)
+    if act.second is None or not act.second(found, wish):
+        try:
+            return act.run(found.pk, wish, colleague.actor, at)
+        except SecondNeeded:
+            if act.second is None:
+                raise
+    return ask_second(colleague, act.name, found.public_id, sent_form(form), wish["note"])
 
 
 def _moves(colleague: Colleague, act: Verb, found: Any, at: datetime, wish: dict[str, Any]) -> Sequence[Posting]:

@@ -140,8 +140,9 @@ def _done(colleague: Colleague, queue: Queue, about: UUID, form: forms.Form, act
     try:
         if colleague.sends_first():
             wish = {key: str(value) for key, value in form.cleaned_data.items() if key != "note"}
-            colleague.audit(name, of, form.cleaned_data.get("note", ""), queue=queue.name, **wish)
-            said = act(colleague, queue, about, form)
+            with colleague.sends_again():
+                colleague.audit(name, of, form.cleaned_data.get("note", ""), queue=queue.name, **wish)
+                said = act(colleague, queue, about, form)
             colleague.audit(f"{name}.done", of, said=str(said))
             colleague.tell(said)
     except Refusal as refusal:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kernel.actor import Actor
+from kernel.clock import live_now
 from kernel.desk import Done, Verb, VerbForm, Words
 from kernel.forms import minor_of, plain
 from kernel.money import BPS, Money
@@ -22,6 +23,7 @@ from merchants import services as merchants
 from merchants.models import Merchant, Service
 from office.console.merchants import CHECKS
 from office.services import joining
+from portal.services.team import owner_known
 
 State = Merchant.State
 #: Who looks into a merchant and stops it, and who decides about money.
@@ -178,6 +180,12 @@ def _invite(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Done:
     return joining.invite_owner(Merchant.objects.get(pk=key), wish["email"], _("The link is sent."), by=by, at=at)
 
 
+def _one_more(row: Merchant, wish: Any) -> bool:
+    """The first owner is asked in by whoever takes a business in; every other could take it over."""
+    del wish
+    return owner_known(row.pk, at=live_now())
+
+
 def _before_fee(row: Service, at: datetime) -> Words:
     says = _("%(share)s of what is collected is the platform's.") % {"share": share(row.fee_at(at))}
     if row.next_fee_bps is not None and row.next_fee_from is not None and at < row.next_fee_from:
@@ -243,7 +251,7 @@ VERBS = [
     ),
     Verb(
         "invite_owner", Merchant, gettext_lazy("Invite an owner"), LOOKERS, _before_inviting, _invite, OwnerForm,
-        fits=_in(*State.values), back=_back,
+        fits=_in(*State.values), back=_back, second=_one_more, deciders=LOOKERS,
     ),
     Verb(
         "set_fee", Service, gettext_lazy("Set the fee"), MONEY, _before_fee, _fee, FeeForm,

@@ -122,8 +122,9 @@ def decide(colleague: Colleague, proposal: str) -> HttpResponse:
         because = form.cleaned_data["because"]
         try:
             if colleague.sends_first():
-                colleague.audit(f"proposal.{deed}", row.public_id, because, matter=row.matter, of=row.about)
-                made = verbs[deed](row.pk, because, by=colleague.actor, at=colleague.at)
+                with colleague.sends_again():
+                    colleague.audit(f"proposal.{deed}", row.public_id, because, matter=row.matter, of=row.about)
+                    made = verbs[deed](row.pk, because, by=colleague.actor, at=colleague.at)
                 colleague.tell(made.outcome or DONE[deed])
         except Refusal as refusal:
             colleague.audit(f"proposal.{deed}.refused", row.public_id, code=refusal.code)

@@ -88,7 +88,8 @@ def assign(colleague: Colleague, queue: str) -> HttpResponse:
         try:
             seen = _ticked(colleague, found)
             if colleague.sends_first():
-                _hand_all(colleague, found, seen, form)
+                with colleague.sends_again():
+                    _hand_all(colleague, found, seen, form)
         except Refusal as refusal:
             show_errors(form, refusal)
         else:

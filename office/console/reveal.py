@@ -48,7 +48,8 @@ def reveal(colleague: Colleague, person: str) -> HttpResponse:
     if colleague.posts and form.is_valid():
         try:
             if colleague.sends_first():
-                shown = _read(colleague, found, form.cleaned_data)
+                with colleague.sends_again():
+                    shown = _read(colleague, found, form.cleaned_data)
                 form = RevealForm()
         except Refusal as refusal:
             show_errors(form, refusal)

@@ -34,6 +34,7 @@ def invite_owner(live: Merchant, email: str, says: Words, *, by: Actor, at: date
     """Somebody is to own the business's console: written down now, the mail sent afterwards.
 
     Raises:
+        SecondNeeded: the business has an owner, and no colleague asks another one in alone.
         Invalid, AlreadyMember, TeamFull: they cannot be asked.
     """
     made, token = team.invite(live.id, Role.OWNER, email=email, by=by, at=at)

@@ -6,16 +6,22 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
+from kernel import ids
 from kernel.actor import Actor
+from kernel.admin_site import belongs
 from kernel.desk import Done, Words
 from kernel.ids import uuid7
 from kernel.models import snapshot
-from kernel.refusal import Invalid, Refusal
+from kernel.refusal import FieldError, Invalid, Refusal
 from kernel.second import MATTERS, Matter, Plain, found_row
 from ledger.models import Posting
 from office.models import Proposal
 from office.refusals import (
+    ProposalAskerGone,
     ProposalDecided,
     ProposalExpired,
     ProposalMoved,
@@ -40,7 +46,7 @@ def propose(matter: str, about: str, wish: Plain, why: str, *, by: Actor, at: da
         ProposalWaits: the same waits already.
     """
     if not 0 < len(why.strip()) <= WHY_MAX:
-        raise Invalid
+        raise Invalid(errors=[FieldError("/note", format_lazy(_("1 to {most} characters."), most=WHY_MAX))])
     row = Proposal(
         matter=matter,
         about=about,
@@ -70,6 +76,7 @@ def approve(proposal_id: UUID, because: str, *, seen: str | None = None, by: Act
         NotFound: there is no such proposal.
         ProposalDecided, ProposalExpired: it waits no longer.
         ProposalOwn: they asked for it themselves, or it is about them.
+        ProposalAskerGone: whoever asked for it has not the role for it any more, or does not sign in.
         ProposalStale: what it is about is not what it was.
         ProposalMoved: it would move something else than they saw; it stays open.
         Refusal: it cannot be done now; it stays open.
@@ -86,8 +93,7 @@ def _approved(
 ) -> tuple[Proposal, Callable[[], object] | None]:
     row = _open(proposal_id, by=by, at=at)
     matter = MATTERS[row.matter]
-    if row.before != _plain(matter.stands(row.about)):
-        raise ProposalStale
+    _judge_matter(row, matter)
     books, edge = _books(matter, row.about), uuid7()
     done = matter.run(row.about, row.wish, row.why, Actor.named(row.asked_by).agreed(by), at)
     if seen is not None and books is not None:
@@ -159,8 +165,7 @@ def hindrance(row: Proposal, *, by: Actor, at: datetime) -> Refusal | None:
     """Why this colleague cannot agree to it now; nothing where they can."""
     try:
         _judge(row, by=by, at=at)
-        if row.before != _plain(MATTERS[row.matter].stands(row.about)):
-            raise ProposalStale
+        _judge_matter(row, MATTERS[row.matter])
     except Refusal as refusal:
         return refusal
     return None
@@ -180,6 +185,16 @@ def _judge(row: Proposal, *, by: Actor, at: datetime) -> None:
         raise ProposalExpired
     if row.asked_by == str(by) or row.about == by.name:
         raise ProposalOwn
+
+
+def _judge_matter(row: Proposal, matter: Matter) -> None:
+    """It is done by both as what it is about stood: so both may still do it, and it still stands so."""
+    asked_by = ids.parse("usr", Actor.named(row.asked_by).name)
+    asker = User.objects.filter(pk=asked_by).first() if asked_by else None
+    if not belongs(asker, matter.askers):
+        raise ProposalAskerGone
+    if row.before != _plain(matter.stands(row.about)):
+        raise ProposalStale
 
 
 def _plain(stands: Plain) -> Plain:

@@ -105,6 +105,7 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
         OrderState: it has ended already.
         AlreadyCollected, WrittenOff: money was taken for it; it was given up as lost.
         DeductionInFlight: money may be on its way.
+        SecondNeeded: late fees would fall away, and a colleague does it alone.
     """
     order = Order.objects.locked(order_id)
     if order.state == Order.State.CANCELLED and order.cancel_reason == reason:
@@ -142,6 +143,7 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
         TotalRaised: it would be more than now.
         AlreadyCollected, WrittenOff: less than was taken already; it was given up as lost.
         DeductionInFlight: money may be on its way.
+        SecondNeeded: late fees would fall away, and a colleague does it alone.
     """
     order = Order.objects.locked(order_id)
     if order.total_minor == total and order.state in (Order.State.COMPLETED, Order.State.OVERDUE, Order.State.DEDUCTED):
@@ -179,6 +181,7 @@ def mark_paid(order_id: UUID, paid_at: datetime, reference: str, *, by: Actor, a
         OrderState: it is not completed or overdue.
         AlreadyCollected, WrittenOff: we took money for it; it was given up as lost.
         DeductionInFlight: money may be on its way.
+        SecondNeeded: late fees would fall away, and a colleague does it alone.
         TimesInvalid: paid in the future.
     """
     order = Order.objects.locked(order_id)

@@ -7,6 +7,7 @@ from credit.used import Delta
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
+from kernel.refusal import SecondNeeded
 from ledger import services as ledger
 from ledger.services import Fact
 from merchants.services import News
@@ -50,8 +51,13 @@ def waive_late_fees(
     """The late fees among an order's locked obligations are forgiven; what that changes for the person.
 
     Of one that was paid in part that part stays: it comes to no more, and is paid.
+
+    Raises:
+        SecondNeeded: there are some, and no colleague forgives them alone, whatever it is that they fall away with.
     """
     fees = [row for row in rows if row.kind == Obligation.Kind.LATE_FEE and row.state in Obligation.OWED]
+    if fees and by.alone:
+        raise SecondNeeded
     owed = [row.owed for row in fees]
     for row in fees:
         row.order = order

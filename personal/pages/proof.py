@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.visitor import Visitor, for_person
 from kernel.clock import live_now
-from kernel.forms import first_time, new_token
+from kernel.forms import new_token
 from kernel.paper import Facts, Paper, Size, Text, pdf_of
 from kernel.refusal import Refusal
 from kernel.templatetags.house import dated, moment
@@ -37,9 +37,10 @@ def proofs(visitor: Visitor) -> HttpResponse:
         return _list(visitor)
     chosen, days = visitor.request.POST.getlist("fact"), visitor.sent("days")
     try:
-        if not first_time(visitor.person.id, visitor.sent("token"), "proof"):
+        if not visitor.sends_first("proof"):
             return redirect("proofs")
-        made = verbs.issue_proof(visitor.person.id, chosen, _days(days), by=visitor.actor, at=live_now())
+        with visitor.sends_again():
+            made = verbs.issue_proof(visitor.person.id, chosen, _days(days), by=visitor.actor, at=live_now())
     except Refusal as refusal:
         return _list(visitor, refusal=refusal, chosen=chosen, days=days)
     return redirect("show_proof", made.public_id)

@@ -1,4 +1,4 @@
-"""Which two of a business's team count as two people when it is about where its money goes."""
+"""Which two count as two people when it is about where a business's money goes."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,9 +10,11 @@ from billing.models import PayoutAccount
 from billing.services import payout_accounts
 from kernel import ids
 from kernel.actor import Actor
-from kernel.refusal import Refusal
+from kernel.refusal import NotFound, Refusal
 from portal import rules
 from portal.models import Invitation, Member
+
+STAFF = "staff:"
 
 
 class MemberTooNew(Refusal):
@@ -28,17 +30,31 @@ class MemberTooNew(Refusal):
     )
 
 
+class InviterAgrees(Refusal):
+    """Whoever of us asked somebody in could be both: the one who asks for an account, and our staff who agrees."""
+
+    code, status, title = (
+        "inviter_agrees",
+        403,
+        _("You invited somebody to this merchant's console. Another colleague has to agree to this account."),
+    )
+
+
 @transaction.atomic
 def agree(account: PayoutAccount, member: Member, *, by: Actor, at: datetime) -> PayoutAccount:
-    """An owner agrees to where the money of their business goes.
+    """An owner agrees to where the money of their business goes, as what they are there at this moment.
 
     In live mode whoever asked for it and whoever agrees have each belonged to the business for long enough; members
     the platform itself asked in are known to it from their first day.
 
     Raises:
+        NotFound: they left the business, or own it no more.
         MemberTooNew: one of the two was invited by a member lately, or came after the account was asked for.
         PayoutAccountDecided, PayoutAccountOwn: as agreeing says.
     """
+    member = Member.objects.locked(member.id)
+    if member.removed_at is not None or member.role not in rules.OWNER:
+        raise NotFound
     row = PayoutAccount.objects.locked(account.id)
     if account.merchant.mode == "live":
         asked_by = _member_behind(row.asked_by, member.merchant_id)
@@ -46,6 +62,22 @@ def agree(account: PayoutAccount, member: Member, *, by: Actor, at: datetime) ->
         if not settled or member.joined_at > row.asked_at:
             raise MemberTooNew
     return payout_accounts.agree_payout_account(row.id, by=by, at=at)
+
+
+@transaction.atomic
+def agree_as_staff(account_id: UUID, note: str, *, by: Actor, at: datetime) -> PayoutAccount:
+    """A colleague of ours agrees. In live mode that is none who asked anybody in there: one invites owners, who invite
+    others, and could be whoever asks.
+
+    Raises:
+        InviterAgrees: they did.
+        NotFound, PayoutAccountDecided, PayoutAccountOwn: as agreeing says.
+    """
+    row = PayoutAccount.objects.locked(account_id)
+    invited = Invitation.objects.filter(merchant_id=row.merchant_id, by__startswith=STAFF, by__contains=by.name)
+    if row.merchant.mode == "live" and invited.exists():
+        raise InviterAgrees
+    return payout_accounts.agree_payout_account(row.id, note=note, by=by, at=at)
 
 
 def _member_behind(actor: str, live_id: UUID) -> Member | None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts import refusals, texts
@@ -13,7 +14,7 @@ from accounts import services as accounts
 from accounts.addresses import address_of
 from accounts.models import User
 from kernel.actor import Actor
-from kernel.refusal import FieldError, Invalid, NotFound, Refusal
+from kernel.refusal import FieldError, Invalid, NotFound, Refusal, SecondNeeded
 from merchants.models import Merchant
 from merchants.services.record import note
 from portal import rules
@@ -87,9 +88,12 @@ def invite(
 
     Raises:
         Invalid: there is no such role, or nowhere to send it.
+        SecondNeeded: a colleague of ours would ask somebody into a team that has its owner, alone.
         InvalidEmail, InvalidPhone, AlreadyMember, TeamFull: they cannot be asked, or could never sign in.
     """
     _lock_team(merchant_id)
+    if by.alone and owner_known(merchant_id, at=at):
+        raise SecondNeeded
     known, number = _role(role), numbers.phone_in_e164(phone) if phone else None
     if phone and number is None:
         raise refusals.InvalidPhone(errors=[FieldError("/phone", refusals.InvalidPhone.title)])
@@ -99,9 +103,9 @@ def invite(
     if not (address or number):
         raise Invalid(errors=[FieldError("/email", _("An e-mail address or a phone number is needed."))])
     active = Member.objects.filter(merchant_id=merchant_id, removed_at__isnull=True)
+    waiting = _waiting(merchant_id, at=at)
     if address and active.filter(user__username=address).exists():
         raise AlreadyMember
-    waiting = Invitation.objects.filter(merchant_id=merchant_id, accepted_at=None, revoked_at=None, expires_at__gt=at)
     if active.count() >= rules.MEMBERS_MAX or waiting.count() >= rules.INVITATIONS_MAX:
         raise TeamFull
     _not_too_many(merchant_id, at=at)
@@ -118,6 +122,12 @@ def invite(
     )
     note(merchant_id, "member_invited", invitation.id, by=by, at=at, role=known, to=invitation.sent_to)
     return invitation, token
+
+
+def owner_known(merchant_id: UUID, *, at: datetime) -> bool:
+    """Whether somebody owns the business, or may join as an owner: whoever is asked in next is one more."""
+    owners = Member.objects.filter(merchant_id=merchant_id, role=Role.OWNER, removed_at__isnull=True)
+    return owners.exists() or _waiting(merchant_id, at=at).filter(role=Role.OWNER).exists()
 
 
 @transaction.atomic
@@ -204,9 +214,8 @@ def remove_member(merchant_id: UUID, member_id: UUID, *, by: Actor, at: datetime
 
 def _take_back_invitations(member: Member, *, by: Actor, at: datetime) -> None:
     """Whomever this member asked to join, and who has not come yet, does not come by that link any more."""
-    asked = Invitation.objects.filter(merchant_id=member.merchant_id, by=str(Actor.member(member.user_id)))
-    waiting = asked.filter(accepted_at=None, revoked_at=None, expires_at__gt=at).order_by("id")
-    for invitation in waiting.select_for_update(of=("self",), no_key=True):
+    asked = _waiting(member.merchant_id, at=at).filter(by=str(Actor.member(member.user_id))).order_by("id")
+    for invitation in asked.select_for_update(of=("self",), no_key=True):
         _take_back(invitation, by=by, at=at)
 
 
@@ -214,6 +223,12 @@ def _take_back(invitation: Invitation, *, by: Actor, at: datetime) -> None:
     invitation.revoked_at = at
     invitation.save(update_fields=["revoked_at"])
     note(invitation.merchant_id, "invitation_revoked", invitation.id, by=by, at=at)
+
+
+def _waiting(merchant_id: UUID, *, at: datetime) -> QuerySet[Invitation]:
+    """The invitations that can still be accepted."""
+    made = Invitation.objects.filter(merchant_id=merchant_id, accepted_at=None, revoked_at=None)
+    return made.filter(expires_at__gt=at)
 
 
 def _not_too_many(merchant_id: UUID, *, at: datetime) -> None:

@@ -78,7 +78,9 @@ def work_waits(story: Story) -> dict[str, str]:
     for stream in STREAMS.values():
         tally.count_batch(stream, upto=live_now() + timedelta(seconds=1))
     tally.take_stock(real=live_now())
-    mei = Actor.staff(accounts.create_staff("mei", "correct horse battery", roles=["risk"], by=BY, at=NOON).pk)
+    mei = Actor.staff(
+        accounts.create_staff("mei", "correct horse battery", roles=["risk", "collections"], by=BY, at=NOON).pk
+    )
     about, wish = story.ada.public_id, {"limit": ["88.00"]}
     limit = proposals.propose("change_limit", about, wish, "近三个月收入下降，本人来电", by=mei, at=live_now())
     lost = proposals.propose("write_off", story.overdue.public_id, {}, "查无此人", by=mei, at=live_now())

@@ -86,3 +86,15 @@ def test_a_longer_file_asks_no_more(power_bank: Shop, desk: Client) -> None:
     for _ in range(2):
         completed(power_bank, someone(power_bank), yuan("1"))
     assert asked() == few
+
+
+@pytest.mark.parametrize("look", ["x=%00", "x=1", "created_at__gte=x", "state__exact=%00", "realm__mode=%00"])
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+def test_a_filter_that_no_list_has_makes_no_file(look: str, kind: str, desk: Client) -> None:
+    answer = desk.get(f"/ops/orders/order/?_as={kind}&{look}")
+    assert (answer.status_code, answer["Location"]) == (302, "/ops/orders/order/?e=1")
+    assert not AuditLine.objects.filter(act="exported").exists()
+
+
+def test_a_search_that_no_list_can_read_makes_no_file(desk: Client) -> None:
+    assert desk.get("/ops/accounts/person/?_as=csv&q=a%00b").status_code == 302

@@ -8,15 +8,17 @@ from django.test import Client
 
 from accounts.models import NoticeTemplate, User
 from kernel.actor import Actor
+from kernel.forms import new_token
 from tests.console.conftest import words_of
 from tests.stillness import nothing_moves
+from tests.visiting import token_on, words
 
 PAGE = "/ops/words/debit_failed/"
 FORM = {"subject": "没扣成 {amount}", "body": "{merchant}「{what}」{reason}。{next}\r\n{link}"}
 
 
 def send(client: Client, step: str, language: str = "zh-hans", **fields: Any) -> Any:
-    return client.post(f"{PAGE}{language}", {**FORM, "step": step, **fields})
+    return client.post(f"{PAGE}{language}", {"token": new_token(), **FORM, "step": step, **fields})
 
 
 def versions() -> list[int]:
@@ -83,3 +85,11 @@ def test_markup_in_the_words_stays_text(boss: Client) -> None:
     send(boss, "publish", subject=bad, body=bad)
     for path in ("/ops/words/", f"{PAGE}zh-hans", "/ops/accounts/noticetemplate/"):
         assert b"<script>alert" not in boss.get(path).content
+
+
+def test_two_clicks_publish_once(boss: Client) -> None:
+    token = token_on(send(boss, "preview"))
+    for _ in range(2):
+        assert send(boss, "publish", token=token).status_code == 302
+    assert sorted(versions()) == [1, 2]
+    assert "您已提交过" in words(boss.get(f"{PAGE}zh-hans"))

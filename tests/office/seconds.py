@@ -15,6 +15,7 @@ from office.services import proposals
 from orders import services as orders
 from tests.conftest import NOON, Shop, completed, someone, yuan
 from tests.console.conftest import does, seen_on
+from tests.office.waiting import colleague
 from tests.visiting import token_on
 
 #: What asking, or being refused, may write: the proposal itself, the form's mark, and that somebody is signed in.
@@ -56,7 +57,7 @@ def two_agree(shop: Shop) -> None:
     late = NOON + timedelta(days=10)
     deduct_due(shop.realm_id, at=NOON)
     orders.mark_overdue(shop.realm_id, at=late, limit=99)
-    lin, mei = Actor.staff(order.id), Actor.staff(order.person_id)
+    lin, mei = Actor.staff(colleague("supervisor").pk), Actor.staff(order.person_id)
     paid = completed(shop, someone(shop), yuan("8"), at=late)
     deduct_due(shop.realm_id, at=late)
     wishes: dict[str, tuple[str, dict[str, list[str]]]] = {

@@ -16,7 +16,14 @@ from kernel.models import AuditLine
 from kernel.refusal import SecondNeeded
 from office import tasks
 from office.models import Proposal
-from office.refusals import ProposalDecided, ProposalExpired, ProposalNotOwn, ProposalOwn, ProposalStale
+from office.refusals import (
+    ProposalAskerGone,
+    ProposalDecided,
+    ProposalExpired,
+    ProposalNotOwn,
+    ProposalOwn,
+    ProposalStale,
+)
 from office.services import proposals
 from orders import services as orders
 from orders.models import Order
@@ -118,6 +125,24 @@ def test_what_has_changed_since_is_not_agreed_to(order: Order, lin: Client, boss
     decided(boss, row, "refuse", "重新提交")
     row = now(row)
     assert (row.state, state_of(order)) == ("refused", "overdue")
+
+
+@pytest.mark.parametrize("gone", ["role", "account"])
+def test_what_somebody_asked_for_who_may_not_any_more_is_not_done(
+    order: Order, lin: Client, boss: Client, gone: str
+) -> None:
+    row, user = asked(lin, path_of(order), note="x"), User.objects.get(username="collections")
+    before = boss.get(f"/ops/second/{row.public_id}")
+    user.groups.clear() if gone == "role" else User.objects.filter(pk=user.pk).update(is_active=False)
+    with nothing_moves(*ASKED[2:]):
+        page = decided(boss, row, page=before)
+    assert (page.status_code, "提交人已无权" in words_of(page)) == (422, True)
+    assert b'value="approve"' not in page.content
+    with nothing_moves(), pytest.raises(ProposalAskerGone):
+        proposals.approve(row.pk, "x", by=named("supervisor"), at=live_now())
+    decided(boss, row, "refuse", "已离职")
+    row = now(row)
+    assert row.state == "refused"
 
 
 def test_what_cannot_be_done_now_stays_open(order: Order, lin: Client, boss: Client) -> None:

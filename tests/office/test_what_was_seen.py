@@ -19,11 +19,12 @@ from orders.models import Order
 from tests.conftest import NOON, completed, make_shop, someone, yuan
 from tests.console.conftest import staff, words_of
 from tests.office.seconds import decided
+from tests.office.waiting import colleague
 from tests.visiting import it_is, signed_in
 
 DAY = timedelta(days=1)
 FALLS = NOON
-LIN, MEI = Actor.staff(UUID(int=1)), Actor.staff(UUID(int=2))
+MEI = Actor.staff(UUID(int=2))
 
 
 @pytest.fixture
@@ -43,7 +44,8 @@ def aged(order: Order, at: datetime) -> None:
 
 
 def asked(order: Order, matter: str) -> Proposal:
-    return proposals.propose(matter, order.public_id, {}, "x", by=LIN, at=live_now())
+    lin = Actor.staff(colleague("collections").pk)
+    return proposals.propose(matter, order.public_id, {}, "x", by=lin, at=live_now())
 
 
 def waived(order: Order) -> list[int]:

@@ -20,8 +20,10 @@ from portal.models import Member
 from portal.rules import Role
 from portal.services import team
 from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
+from tests.console.conftest import at_desk, boss, risk
 from tests.visiting import signed_in
 
+__all__ = ["at_desk", "boss", "risk"]
 PASSWORD = "correct horse battery"
 
 

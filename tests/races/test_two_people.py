@@ -18,13 +18,14 @@ from office.services import proposals
 from orders import services as orders
 from orders.models import Order
 from tests.conftest import BY, NOON, Shop, opened, ordered, someone, yuan
+from tests.office.waiting import colleague
 from tests.races.ground import rounds
 from tests.threads import at_once, refusals
 
 pytestmark = pytest.mark.django_db(transaction=True)
 assert CONSOLE  # what takes two is registered there
 LATE = NOON + timedelta(days=10)
-LIN, MEI, BOSS = (Actor.staff(uuid4()) for _ in range(3))
+MEI, BOSS = (Actor.staff(uuid4()) for _ in range(2))
 
 
 def lost(shop: Shop) -> tuple[Order, Proposal]:
@@ -33,7 +34,8 @@ def lost(shop: Shop) -> tuple[Order, Proposal]:
     orders.complete_order(order.id, orders.Final(total=500), by=BY, at=NOON)
     deduct_due(shop.realm_id, at=NOON)
     orders.mark_overdue(shop.realm_id, at=LATE, limit=99)
-    return order, proposals.propose("write_off", order.public_id, {}, "x", by=LIN, at=LATE)
+    lin = Actor.staff(colleague("collections").pk)
+    return order, proposals.propose("write_off", order.public_id, {}, "x", by=lin, at=LATE)
 
 
 def written_off(order: Order) -> int:
@@ -56,7 +58,7 @@ def test_what_is_taken_back_while_it_is_agreed_to_is_done_whole_or_not_at_all(po
         order, asked = lost(power_bank)
         outcomes = at_once(
             partial(proposals.approve, asked.id, "x", by=MEI, at=LATE),
-            partial(proposals.withdraw, asked.id, "x", by=LIN, at=LATE),
+            partial(proposals.withdraw, asked.id, "x", by=Actor.named(asked.asked_by), at=LATE),
         )
         assert refusals(outcomes) == ["proposal_decided"]
         state = Proposal.objects.get(pk=asked.id).state
