@@ -60,12 +60,20 @@ class Book:
         }
 
     def keep(self) -> None:
-        """Print the table; write results/latest.json and a picture for each row, unless this was one part alone."""
+        """Print the table; write results/latest.json and a picture for each row, unless KEEP is 0.
+
+        With KEEP=add, after some parts alone, what those did not measure stays as it was, with the commit it is of.
+        """
         print(self.table())
         if os.environ.get("KEEP") == "0":
             return
         FOLDER.mkdir(exist_ok=True)
-        whole = {"commit": commit(), "machine": machine(), "rows": self.rows()}
+        now = commit()
+        rows = [{**row, "commit": now} for row in self.rows()]
+        if os.environ.get("KEEP") == "add":
+            before = {row["name"]: row for row in json.loads((FOLDER / "latest.json").read_text("utf-8"))["rows"]}
+            rows = [row if row["value"] is not None else before.get(row["name"], row) for row in rows]
+        whole = {"commit": now, "machine": machine(), "rows": rows}
         text = json.dumps(whole, ensure_ascii=False, indent=1)
         (FOLDER / "latest.json").write_text(f"{text}\n", encoding="utf-8")
         for name, picture in self.pictures.items():

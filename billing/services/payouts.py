@@ -54,17 +54,15 @@ def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[tupl
             row.go_along()
             row.record("carried_over", by=PAYMASTER, at=at)
         elif channel is None:
-            _wait_for_channel(row, at=at)
+            _look_again(row, "waits_for_channel", at=at)
         elif account is None and row.livemode:
             coming = statements.account_to_come(row.merchant_id, at=at)
             row.pay_at = coming.effective_at if coming else None
             row.record("waits_for_account", by=PAYMASTER, at=at)
         elif in_question(row.merchant_id, account):
-            row.pay_at = at + OPENS_AGAIN
-            row.record("account_in_question", by=PAYMASTER, at=at)
+            _look_again(row, "account_in_question", at=at)
         elif (payee := _opened(row, account)) is None:
-            row.pay_at = at + OPENS_AGAIN
-            row.record("account_not_opened", by=PAYMASTER, at=at)
+            _look_again(row, "account_not_opened", at=at)
         else:
             row.pay_out()
             row.record("paying", by=PAYMASTER, at=at)
@@ -72,13 +70,13 @@ def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[tupl
     return len(rows), payouts
 
 
-def _wait_for_channel(row: Settlement, *, at: datetime) -> None:
-    """It is looked at again later. Its history says that it waits once, however often that is."""
+def _look_again(row: Settlement, why: str, *, at: datetime) -> None:
+    """It waits, and is looked at again later. Its history says so once, however often that is."""
     row.pay_at = at + OPENS_AGAIN
-    if row.history.latest("seq").kind == "waits_for_channel":
+    if row.history.latest("seq").kind == why:
         row.save(update_fields=["pay_at"])
     else:
-        row.record("waits_for_channel", by=PAYMASTER, at=at)
+        row.record(why, by=PAYMASTER, at=at)
 
 
 def _wait_for_agreement(rows: Sequence[Settlement]) -> None:
