@@ -8,7 +8,7 @@ from tests.architecture import HOUSE
 ROOT = Path(__file__).resolve().parents[2]
 #: Where no worker's time runs out, and why.
 ELSEWHERE = {
-    "accounts/pages/confirm.py": "a request",
+    "accounts/notices.py": "a request",
     "accounts/passkeys.py": "a request",
     "billing/callbacks.py": "a request",
     "bnpl/front.py": "a request",
