@@ -49,6 +49,10 @@ class Attempt:
             debt.in_flight = None
 
 
+#: A movement that the bank knows nothing of and says nonetheless.
+ANOTHER = "another"
+
+
 @dataclass
 class Collection:
     """Every attempt there was, and the bank they were made at."""
@@ -58,7 +62,7 @@ class Collection:
     cases: int = 0
     #: Money nobody can place.
     suspense: int = 0
-    placed: set[tuple[UUID, str]] = field(default_factory=set)
+    placed: dict[tuple[UUID, str], int] = field(default_factory=dict)
     #: Attempts nobody could say the end of for days.
     wondered: set[UUID] = field(default_factory=set)
 
@@ -88,6 +92,7 @@ class Collection:
             return
         if word is Word.TAKEN:
             attempt.succeeds()
+            self._explains(attempt)
         elif word in (Word.SOFT, Word.HARD):
             attempt.ends("failed")
             if word is Word.HARD:
@@ -114,12 +119,18 @@ class Collection:
         for number in self.bank.callbacks_by(at):
             self.hear(self.attempts[UUID(hex=number)], Word.TAKEN, at=at)
 
-    def misplace(self, attempt: Attempt, kind: str, txn: str, amount: int) -> None:
-        """The bank says something that cannot be: the money waits in suspense for a person, once."""
-        if (attempt.id, kind + txn) not in self.placed:
-            self.placed.add((attempt.id, kind + txn))
+    def misplace(self, attempt: Attempt, txn: str, amount: int) -> None:
+        """The bank says something that cannot be: the money waits in suspense for a person, as it is said last."""
+        before = self.placed.get((attempt.id, txn))
+        if before != amount:
+            self.placed[attempt.id, txn] = amount
             self.cases += 1
-            self.suspense += amount
+            self.suspense += amount - (before or 0)
+
+    def _explains(self, attempt: Attempt) -> None:
+        """What was said of the same movement before, with another amount, waits for nobody any more."""
+        said = [key for key in self.placed if key[0] == attempt.id and key[1] != ANOTHER]
+        self.suspense -= sum(self.placed.pop(key) for key in said)
 
     def pay(self, order: Order, token: str | None, amount: int | None) -> tuple[str, list[tuple[Debt, int]]]:
         """Why an order is not paid now, or what the attempt must be for: the oldest debt first."""

@@ -32,9 +32,11 @@ UNION ALL SELECT 'waits for another time than its plan says', order_id || '/' ||
 UNION ALL SELECT 'wallet', person_id::text, ARRAY[balance_minor::text] FROM billing_wallet, at WHERE realm_id = realm
 UNION ALL SELECT 'taken', token, array_agg(amount_minor::text ORDER BY amount_minor) FROM sandbox_bank.debit, at
     WHERE code = '' AND token LIKE realm || ':%%' GROUP BY 2
-UNION ALL SELECT 'suspense', '', ARRAY[coalesce(sum(amount_minor), 0)::text,
+UNION ALL SELECT 'suspense', '', ARRAY[
+        coalesce(sum(CASE credit_account WHEN 'suspense' THEN amount_minor ELSE -amount_minor END), 0)::text,
         (SELECT count(*) FROM billing_case WHERE realm_id = realm)::text]
-    FROM at LEFT JOIN ledger_posting ON realm_id = realm AND credit_account = 'suspense' GROUP BY realm
+    FROM at LEFT JOIN ledger_posting ON realm_id = realm AND 'suspense' IN (credit_account, debit_account)
+    GROUP BY realm
 """
 MOMENTS = ("ask_at", "due_at", "overdue_from", "paused_at", "day_end_at")
 SEEN = SEEN.format(**{name: f"(extract(epoch FROM {name}) * 1000000)::bigint::text" for name in MOMENTS})

@@ -19,7 +19,7 @@ from billing.services.deduct import deduct_due, prepare_due
 from billing.services.remind import remind_due
 from orders import services as orders
 from orders.models import Obligation
-from tests.machine.attempts import Attempt
+from tests.machine.attempts import ANOTHER, Attempt
 from tests.machine.base import PICKS, Rules, chosen, refused
 from tests.machine.debt import CHINA, midnight_after
 from tests.machine.people import MORNING, NIGHT
@@ -177,7 +177,7 @@ class WeatherRules(Rules):
         txn, amount = self.world.txn_of(attempt), attempt.amount + (kind == "wrong amount")
         if attempt.open and (kind == "contradiction" or (kind in ("true", "again") and txn is None)):
             kind = "forged"  # a bank that signs for what it never took is beyond proof
-        txn = "another" if txn is None or kind == "contradiction" else txn
+        txn = ANOTHER if txn is None or kind == "contradiction" else txn
         note = {"notify_id": uuid4().hex, "number": attempt.id.hex, "txn": txn, "amount": amount, "currency": "CNY"}
         raw = json.dumps(note).encode()
         self.step(f"callback {kind}")
@@ -198,11 +198,7 @@ class WeatherRules(Rules):
     def hears(self, attempt: Attempt, txn: str, amount: int) -> None:
         """What a callback must come to that the bank has signed."""
         collection, wrong = self.world.collection, amount != attempt.amount
-        if attempt.open and wrong:
-            collection.misplace(attempt, "wrong_amount", txn, amount)
-        elif attempt.open:
+        if attempt.open and not wrong:
             collection.hear(attempt, Word.TAKEN, at=self.world.at)
-        elif attempt.state != "succeeded":
-            collection.misplace(attempt, "taken_after_failure", txn, amount)
-        elif txn == "another":
-            collection.misplace(attempt, "taken_twice", txn, amount)
+        elif attempt.open or attempt.state != "succeeded" or txn == ANOTHER:
+            collection.misplace(attempt, txn, amount)

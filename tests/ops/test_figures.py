@@ -12,8 +12,10 @@ from accounts import services as accounts
 from accounts.deliver import deliver_due
 from accounts.models import Delivery
 from billing.channels.base import Taken
+from billing.models import Case
 from billing.services.ask import ask_unknown
 from billing.services.callbacks import deliver_sandbox_callbacks
+from billing.services.cases import close_case
 from billing.services.deduct import deduct_due, prepare_due
 from billing.services.instruments import open_wallet
 from billing.services.settle import Report, settle_all
@@ -162,7 +164,7 @@ def test_a_case_waits_for_somebody_by_its_kind(power_bank: Shop) -> None:
     assert waiting("cases_open", NOON + HOUR, of="taken_twice") == (1, HOUR, "ok")
     assert waiting("cases_open", NOON + DAY, of="taken_twice")[2] == "late"
     assert waiting("cases_open", NOON + 3 * DAY, of="taken_twice")[2] == "stuck"
-    row.cases.update(closed_at=NOON)
+    close_case(row.cases.get().id, Case.Resolution.WALLET, "查实", by=BY, at=NOON)
     assert waiting("cases_open", NOON + 3 * DAY) == NOTHING
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 #: How the services call what they write a line of, where it is no order: a new name is looked at here.
 OTHERS = {"obligation", "obligations", "rows", "overdue", "kept", "new", "finished", "moving", "aged", "fees"}
 OTHERS |= {"[fee for fee, _ in group]", "[_obligation(order, due_at)]", "[row for row in paid if row.owed]"}
-OTHERS |= {"concern", "deductions", "lost", "gone", "refund", "part", "parts", "orphans"}
+OTHERS |= {"concern", "deductions", "lost", "left", "gone", "refund", "part", "parts", "orphans"}
 OTHERS |= {"row", "settlement", "payout", "dispute"}
 DATA = {"total": 1234, "amount": 200, "parts": 3, "every_days": 30, "reason": "outage"}
 CHINESE = re.compile(r"[\u4e00-\u9fff]")

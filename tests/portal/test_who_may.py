@@ -104,9 +104,13 @@ def test_strangers_sign_in_and_people_and_colleagues_find_nothing(firm: Company)
             client = signed_in(user)
             answer = client.post(address) if name in POSTS_ONLY else client.get(address)
             assert answer.status_code == 404, name
-    for page in ("/merchant/", "/merchant/security/", "/merchant/security/second-factor"):
+    for page in ("/merchant/security/", "/merchant/security/second-factor"):
         assert signed_in(person).get(page).status_code == 404
         assert signed_in(boss).get(page).status_code == 404
+    for user in (person, boss):
+        assert signed_in(user).get("/merchant/")["Location"] == "/merchant/sign-in/", (
+            "they may work somewhere as another"
+        )
 
 
 def test_a_members_account_opens_nothing_of_people_or_colleagues(firm: Company) -> None:
