@@ -8,6 +8,8 @@ from pytest_django.live_server_helper import LiveServer
 from accounts import services as accounts
 from accounts.models import Person
 from billing.channels import bank
+from credit.models import Agreement
+from merchants import services as merchants
 from orders import services as orders
 from orders.models import Order
 from tests.browser.conftest import Eye, Story, code_for, phone_of, sign_in
@@ -112,6 +114,15 @@ def test_a_person_opens_a_service_and_stops_one(eye: Eye, story: Story) -> None:
     eye.go("/services/")
     eye.page.locator("summary").last.click()
     eye.sees("23-services")
+    wider = {"ceiling_minor": 500_00, "late_fee_daily_bps": 5, "late_fee_cap_bps": 1_000}
+    service = story.asked.service
+    merchants.change_service(service.merchant_id, service.id, wider, by=BY, at=NOON)
+    eye.go("/services/")
+    eye.sees("23-services-asked-anew")
+    eye.page.locator('form[action$="/agree"] button').first.click()
+    eye.sees("23-services-agreed-anew")
+    assert Agreement.objects.get(pk=story.asked.pk).agreed.ceiling_minor == 500_00
+    eye.page.locator("summary").last.click()
     eye.page.locator("button.stop").last.click()
     eye.sees("24-stopped")
     eye.go("/orders/ord_" + "0" * 32)
