@@ -14,6 +14,7 @@ from benchmarks.goals import BY_NAME, GOALS
 from benchmarks.pictures import bars, curve
 
 FOLDER = Path(__file__).parent / "results"
+_AT = "; measured at "
 Rounds = Mapping[str, Sequence[float]]
 
 
@@ -62,18 +63,17 @@ class Book:
     def keep(self) -> None:
         """Print the table; write results/latest.json and a picture for each row, unless KEEP is 0.
 
-        With KEEP=add, after some parts alone, what those did not measure stays as it was, with the commit it is of.
+        With KEEP=add, after some parts alone, what those did not measure stays as it was, and says of which commit it is.
         """
         print(self.table())
         if os.environ.get("KEEP") == "0":
             return
         FOLDER.mkdir(exist_ok=True)
-        now = commit()
-        rows = [{**row, "commit": now} for row in self.rows()]
+        rows = self.rows()
         if os.environ.get("KEEP") == "add":
-            before = {row["name"]: row for row in json.loads((FOLDER / "latest.json").read_text("utf-8"))["rows"]}
-            rows = [row if row["value"] is not None else before.get(row["name"], row) for row in rows]
-        whole = {"commit": now, "machine": machine(), "rows": rows}
+            before = json.loads((FOLDER / "latest.json").read_text("utf-8"))
+            rows = [row if row["value"] is not None else _kept(row, before) for row in rows]
+        whole = {"commit": commit(), "machine": machine(), "rows": rows}
         text = json.dumps(whole, ensure_ascii=False, indent=1)
         (FOLDER / "latest.json").write_text(f"{text}\n", encoding="utf-8")
         for name, picture in self.pictures.items():
@@ -86,6 +86,14 @@ class Book:
             met = {None: "not measured", True: "yes", False: "no"}[row["met"]]
             lines.append(f"| {row['name']} | {value} | {row['goal']} | {met} | {len(row['rounds'])} |")
         return "\n".join([*lines, "", *self.notes])
+
+
+def _kept(row: dict[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The row as it was measured earlier, if it was."""
+    old = next((one for one in before["rows"] if one["name"] == row["name"] and one["value"] is not None), None)
+    if old is None or _AT in old["against"]:
+        return old or row
+    return {**old, "against": f"{old['against']}{_AT}{before['commit']}"}
 
 
 def file_of(name: str) -> str:

@@ -35,6 +35,26 @@ def test_each_goal_has_a_row_whether_it_was_measured_or_not(tmp_path: Path, monk
         assert ET.fromstring((tmp_path / picture).read_text(encoding="utf-8")).tag.endswith("svg")  # noqa: S314  ours
 
 
+def test_a_part_that_is_measured_alone_leaves_the_other_rows_as_they_were(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(books, "FOLDER", tmp_path)
+    whole, part = Book(), Book()
+    whole.write(NAME, [4.0])
+    whole.write("8 export", [2.0])
+    whole.keep()
+    monkeypatch.setattr(books, "commit", lambda: "later")
+    monkeypatch.setenv("KEEP", "add")
+    part.write("8 export", [3.0])
+    for _ in range(2):
+        part.keep()
+    kept = json.loads((tmp_path / "latest.json").read_text(encoding="utf-8"))
+    rows = {row["name"]: row for row in kept["rows"]}
+    assert (kept["commit"], rows["8 export"]["value"], rows[NAME]["value"]) == ("later", 3.0, 4.0)
+    assert rows[NAME]["against"].count("measured at") == 1
+    assert "measured at" not in rows["8 export"]["against"]
+
+
 def test_a_goal_is_met_at_its_bound_and_not_beyond() -> None:
     assert BY_NAME[NAME].met(3.5)
     assert not BY_NAME[NAME].met(3.49)
