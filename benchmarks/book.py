@@ -63,7 +63,7 @@ class Book:
     def keep(self) -> None:
         """Print the table; write results/latest.json and a picture for each row, unless KEEP is 0.
 
-        With KEEP=add, after some parts alone, what those did not measure stays as it was, and says of which commit it is.
+        With KEEP=add, after some parts alone, what those did not measure stays, and says of which commit it is.
         """
         print(self.table())
         if os.environ.get("KEEP") == "0":
