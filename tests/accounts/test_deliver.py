@@ -90,8 +90,12 @@ def test_nobody_hears_more_than_three_demands_a_day_over_all_orders() -> None:
 def test_eight_workers_at_once_do_not_send_a_fourth_demand() -> None:
     person = someone()
     tell(*(item(person, "overdue_1") for _ in range(10)))
-    for _ in range(4):
-        at_once(*(partial(deliver.deliver_due, LIVE, at=NOON, limit=3) for _ in range(8)))
+    eight = [partial(deliver.deliver_due, LIVE, at=NOON, limit=3)] * 8
+    for _ in range(20):  # who finds that another has them in hand leaves them for the next round
+        at_once(*eight)
+        if LocalMessage.objects.count() >= 3:
+            break
+    at_once(*eight)
     assert LocalMessage.objects.count() == 3
 
 
