@@ -71,9 +71,9 @@ class AccountEventAdmin(ReadOnlyAdmin):
 
 @admin.register(LocalMessage)
 class LocalMessageAdmin(ReadOnlyAdmin):
-    personal = True
     """Whom and when, but not what: a text may hold a code that is still good."""
 
+    personal = True
     list_display = ["kind", "to_masked", "at"]
     list_filter = ["kind"]
     also = ("to_masked",)

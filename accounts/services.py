@@ -186,12 +186,12 @@ def change_password(user_id: UUID, password: str, *, by: Actor, at: datetime) ->
 
 
 def _take_password(user: User, password: str) -> None:
+    if len(password) > rules.PASSWORD_LENGTH_MAX:  # before it is compared with everything they are called
+        raise refusals.LongPassword(errors=[FieldError("/password", refusals.LongPassword.title)])
     try:
         validate_password(password, user)
     except ValidationError as weak:
         raise refusals.WeakPassword(errors=[FieldError("/password", text) for text in weak.messages]) from None
-    if len(password) > rules.PASSWORD_LENGTH_MAX:
-        raise refusals.LongPassword(errors=[FieldError("/password", refusals.LongPassword.title)])
     user.set_password(password)
 
 

@@ -53,7 +53,7 @@ ENDS: Mapping[str, tuple[str, ...]] = {
 #: Those whose movement has no outcome until they are judged.
 OPEN_UNTIL_JUDGED = (WRONG_AMOUNT, "refund_of_wrong_amount", "payout_of_wrong_amount")
 #: Those by which a channel says that what left never did: who has it again has it once, however often that is said.
-NEVER_LEFT = (NEVER_WENT, "declined_after_payout")
+NEVER_LEFT = (NEVER_WENT, GONE_BACK)
 _UNDECIDED = ("prepared", "sent", "unknown", "waiting")
 
 
@@ -66,8 +66,6 @@ def ends_of(case: Case) -> tuple[str, ...]:
     if case.kind in OPEN_UNTIL_JUDGED and held(case) is None and not _is_open(case):
         return (STANDS,)
     if case.kind in NEVER_LEFT and _was_given(case):
-        return (STANDS,)
-    if case.payout is not None and case.kind == GONE_BACK and payout_returns.owed_again(case.payout):
         return (STANDS,)
     return ENDS.get(case.kind, (STANDS,))
 

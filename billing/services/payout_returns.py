@@ -15,8 +15,6 @@ from billing.wire import settlement_out
 from kernel.actor import Actor
 from merchants.services import News, publish, record
 
-_OWED_AGAIN = Case.Resolution.MERCHANT
-
 
 @transaction.atomic
 def say_returned(payout_id: UUID, *, txn: str, evidence: str, reason: str = "", by: Actor, at: datetime) -> Case:
@@ -43,16 +41,13 @@ def say_returned(payout_id: UUID, *, txn: str, evidence: str, reason: str = "", 
 
 
 def returnable(row: Payout) -> bool:
-    """Whether it can be said to have come back: it arrived, and no such case waits or made it owed again."""
-    if row.state != Payout.State.SUCCEEDED:
-        return False
+    """Whether it can be said to have come back: it arrived, and no such case waits or made it owed again.
+
+    That is so once for ever, however often the bank says so.
+    """
     said = row.cases.filter(kind=GONE_BACK)
-    return not (said.filter(closed_at=None).exists() or owed_again(row))
-
-
-def owed_again(row: Payout) -> bool:
-    """Whether its merchant was given it once more: that is so once for ever, however often the bank says so."""
-    return row.cases.filter(kind=GONE_BACK, resolution=_OWED_AGAIN).exists()
+    known = said.filter(closed_at=None) | said.filter(resolution=Case.Resolution.MERCHANT)
+    return row.state == Payout.State.SUCCEEDED and not known.exists()
 
 
 def tell_owed_again(row: Payout, *, at: datetime) -> None:

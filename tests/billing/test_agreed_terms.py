@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -15,9 +15,12 @@ from merchants import services as merchants
 from merchants.queries import late_bounds, terms_of
 from orders import services as orders
 from tests.conftest import BY, NOON, Shop, make_shop, opened, ordered, someone
+from tests.nonsense import NONSENSE
+from tests.stillness import nothing_moves
 from tests.visiting import agrees, it_is, visiting, words
 
 pytestmark = pytest.mark.django_db
+SEALS = (*NONSENSE, "条款🔏", "x" * 3_000_000)
 LATE = {"grace": timedelta(hours=96), "late_fee_daily_bps": 2, "late_fee_cap_bps": 100}
 
 
@@ -129,3 +132,45 @@ def test_the_database_lets_nobody_have_opened_what_they_agreed_nothing_of(cautio
     agreement = opened(cautious, someone(cautious))
     with pytest.raises(IntegrityError, match="whoever_opens_a_service_agrees_to_its_terms"), transaction.atomic():
         Agreement.objects.filter(pk=agreement.pk).update(agreed_grace=None)
+
+
+@pytest.mark.parametrize("seal", SEALS, ids=range(len(SEALS)))
+def test_no_word_but_the_terms_own_agrees_to_them(cautious: Shop, seal: str) -> None:
+    ada = someone(cautious)
+    it_is(NOON, ada)
+    agreement = opened(cautious, ada)
+    asked = credit.request_agreement(cautious.merchant.id, make_another(cautious), "u-2", by=BY, at=NOON)
+    changes(cautious, ceiling_minor=500_00)
+    browser = visiting(ada)
+    with nothing_moves():
+        assert browser.post(f"/sign/{asked.public_id}", {"terms": seal}).status_code in (400, 409)
+        assert browser.post(f"/services/{agreement.public_id}/agree", {"terms": seal}).status_code in (302, 400)
+
+
+def make_another(shop: Shop) -> UUID:
+    terms = {"name": "另一项", "mode": "dynamic", "ceiling_minor": 100, "currency": "CNY"}
+    return merchants.offer_service(shop.merchant.id, terms, by=BY, at=NOON).id
+
+
+def test_a_yes_that_is_broken_off_is_none(cautious: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    agreement = opened(cautious, someone(cautious))
+    changes(cautious, ceiling_minor=500_00)
+    monkeypatch.setattr("kernel.lifecycle.record_all", broken)
+    with nothing_moves(), pytest.raises(RuntimeError):
+        review.agree_anew(agreement.id, seal_of(cautious), by=BY, at=NOON)
+    assert Agreement.objects.get(pk=agreement.pk).agreed.ceiling_minor == 50_00
+
+
+def broken(*_args: Any, **_kwargs: Any) -> None:
+    raise RuntimeError
+
+
+def test_whatever_a_merchant_is_called_is_only_text_on_the_page(db: None) -> None:
+    shop = make_shop("💴<b>云</b>\u202e", ceiling_minor=50_00)
+    ada = someone(shop, name="艾达🙂")
+    it_is(NOON, ada)
+    opened(shop, ada)
+    changes(shop, ceiling_minor=500_00)
+    page = visiting(ada).get("/services/").content.decode()
+    assert "💴&lt;b&gt;云&lt;/b&gt;" in page
+    assert "<b>云" not in page

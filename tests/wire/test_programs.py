@@ -4,9 +4,12 @@ import pytest
 from django.test import Client
 from django.utils import translation
 
+from accounts import services as accounts
+from accounts.models import Person
 from bnpl.programs import NOTHING
 from tests.api import Api
-from tests.conftest import Shop
+from tests.conftest import BY, NOON, Shop
+from tests.visiting import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -37,3 +40,15 @@ def test_what_only_looks_like_a_programs_address_is_a_page(path: str) -> None:
     page = Client().get(path)
     assert "default-src 'self'" in page["Content-Security-Policy"]
     assert page["X-Frame-Options"] == "DENY"
+
+
+def test_whoever_is_signed_in_anywhere_opens_nothing_of_the_api_by_that(power_bank: Shop, ada: Person) -> None:
+    api = Api(power_bank)
+    people = [ada.user, accounts.create_staff("lin", "correct horse battery", roles=["supervisor"], by=BY, at=NOON)]
+    for user in people:
+        assert user
+        browser = signed_in(user)
+        for path in ("orders", "services", "webhook_endpoints"):
+            assert browser.get(f"/v1/{path}").status_code == 401
+    api.client.cookies.load({"sessionid": "\0🍪" * 500, "django_language": "<script>"})
+    assert api.get("orders", HTTP_ACCEPT_LANGUAGE="zh;q=\0, 💬").status_code == 200
