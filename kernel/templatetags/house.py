@@ -89,8 +89,9 @@ def moment(value: datetime | str | None) -> SafeString | str:
     return format_html('<time datetime="{}">{}</time>', at.isoformat(), written(at))
 
 
+@register.filter
 def written(value: datetime | None) -> str:
-    """The same in plain text, for a paper; nothing for what never was."""
+    """The same in plain text, for a paper or a page's title; nothing for what never was."""
     if value is None:
         return ""
     return _written(timezone.localtime(value).replace(second=0, microsecond=0, tzinfo=None), get_language() or "en")

@@ -1,6 +1,6 @@
 """/ops/figures/: how things went, by day; every table as a file, every number with the rows behind it."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -118,7 +118,7 @@ def overview(colleague: Colleague) -> HttpResponse:
         status=422 if form.errors else 200,
         form=form,
         look=look,
-        today=_today_tiles(look, today),
+        today=today_tiles(look, today),
         panels=[_linked(panel, look) for panel in all_panels(sums, figures.vintages(look), look)],
         counted=counted,
         behind=timedelta(seconds=int((colleague.at - counted).total_seconds())) if counted else None,
@@ -177,10 +177,15 @@ def _asked(colleague: Colleague) -> tuple[LookForm, Look]:
 
 
 def _today(colleague: Colleague) -> date:
-    return colleague.at.astimezone(ZoneInfo(settings.CONSOLE_ZONE)).date()
+    return day_of(colleague.at)
 
 
-def _today_tiles(look: Look, today: date) -> list[tuple[Any, str, str]]:
+def day_of(at: datetime) -> date:
+    """The day it is for the console's colleagues."""
+    return at.astimezone(ZoneInfo(settings.CONSOLE_ZONE)).date()
+
+
+def today_tiles(look: Look, today: date) -> list[tuple[Any, str, str]]:
     """Today's figures, whatever days are looked at: a label, a number, and where it leads."""
     now = Look(today, today, look.mode, look.merchant, look.service, look.currency)
     sums: Sums = figures.sums(now)

@@ -17,7 +17,9 @@ from kernel.second import MATTERS
 from ledger.rules import CLEARING
 from ledger.wording import name_of
 from office import wording
+from office.console.figures import day_of, today_tiles
 from office.queries import proposals, queues
+from office.queries.figures import Look
 from office.queues import QUEUES
 from office.worlds import mode_of
 
@@ -75,6 +77,13 @@ def waiting(context: Context) -> tuple[str, list[queues.Standing]]:
     look = queues.Look(user, live_now(), mode)
     found = [queues.standing(queue, look) for queue in QUEUES.values() if belongs(user, queue.groups)]
     return mode, [one for one in found if one.count]
+
+
+@register.simple_tag
+def today() -> tuple[str, list[tuple[Words, str, str]]]:
+    """In which world today is looked at, and its figures: what each is called, the number, and where that leads."""
+    day, mode = day_of(live_now()), mode_of({})
+    return mode, today_tiles(Look(day, day, mode), day)
 
 
 @register.simple_tag(takes_context=True)

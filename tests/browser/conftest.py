@@ -104,6 +104,7 @@ class Eye:
         """Judge what is on the screen now. An `expected` status is no fault."""
         width, language, scheme = self.look
         self.arrives()
+        assert "<" not in self.page.title(), f"{name}: a title shows marks: {self.page.title()}"
         self._measures(name, *self.look)
         self.barrier_free(name)
         self._turns(width == 375, scheme == "light")
