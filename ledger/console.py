@@ -6,6 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django import forms
+from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpResponse
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +17,7 @@ from kernel.clock import now_in
 from kernel.desk import Colleague, Desk, Words, page
 from kernel.models import LIVE, Realm
 from ledger import closing, statement
-from ledger.models import ClosedDay
+from ledger.models import ClosedDay, Posting
 from ledger.rules import CHART, CLEARING, ZONE, Owner, entry
 from ledger.wording import NAMES, name_of
 
@@ -129,17 +130,22 @@ def _called(realm: Realm) -> Words:
 
 
 def _realm(colleague: Colleague) -> Realm:
-    """The world that is looked at: the live one if nobody says another.
+    """The world that is looked at: if nobody says, the first one of which anything is booked, and that is the live one.
 
     Raises:
         Http404: there is no such world.
     """
-    text = colleague.request.GET.get("realm") or str(LIVE)
+    text = colleague.request.GET.get("realm") or str(_booked())
     plainly = text.isascii() and text.isdecimal() and len(text) <= len(f"{2**63}")
     found = Realm.objects.filter(pk=int(text)).first() if plainly else None
     if found is None:
         raise Http404
     return found
+
+
+def _booked() -> int:
+    booked = Realm.objects.filter(Exists(Posting.objects.filter(realm=OuterRef("pk")))).order_by("pk")
+    return booked.values_list("pk", flat=True).first() or LIVE
 
 
 def _day(colleague: Colleague, name: str) -> date | None:

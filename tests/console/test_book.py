@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
+from kernel.models import LIVE
 from ledger import closing, statement
 from tests.billing.bench import give_back, paid
 from tests.conftest import NOON, Shop
@@ -53,6 +54,15 @@ def test_a_merchants_and_a_persons_sub_ledger_end_in_what_they_hold(
     later = f"realm={power_bank.realm_id}&first=2026-11-21&last=2026-11-22"
     after = viewer.get(f"/ops/book/account?code=fees&{later}").context["found"]
     assert (after.before, after.lines) == ({"CNY": 2}, [])
+
+
+def test_while_nothing_was_ever_booked_live_the_first_sandbox_with_a_book_is_shown(
+    power_bank: Shop, at_desk: Callable[..., Client]
+) -> None:
+    viewer = at_desk("viewer")
+    assert viewer.get("/ops/book/").context["realm"].pk == LIVE
+    paid(power_bank)
+    assert viewer.get("/ops/book/").context["realm"].pk == power_bank.realm_id
 
 
 def test_what_makes_no_sense_is_said_beside_its_field(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
