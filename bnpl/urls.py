@@ -51,6 +51,7 @@ from kernel import admin_site, desk, second
 from kernel.listing import WHOLE
 from ledger import console as book_desk
 from merchants.models import Merchant
+from office import mine as own_figures
 from office.console import agreement as whole_agreement
 from office.console import deduction as whole_debit
 from office.console import deeds as deed_desk
@@ -73,6 +74,7 @@ from office.console import signing as console_door
 from office.console import worklist as collection_desk
 from orders import pages as record_pages
 from orders.models import Concern, Order
+from portal import urls as portal_urls
 
 #: What people see. A merchant sends them to /sign/… and /confirm/…; these two addresses are part of the API's promise.
 PAGES: list[URLPattern] = [
@@ -220,6 +222,8 @@ CONSOLE: list[URLPattern] = [
     path("second/<str:proposal>/decide", proposal_desk.decide, name="decide"),
     path("do/<str:row>/<str:name>", deed_desk.verb, name="verb"),
 ]
+#: Every page of a merchant's console, by its name in `portal.rules.PAGES`.
+MERCHANT = [*portal_urls.PAGES, *portal_urls.named(own_figures.BY_ADDRESS)]
 _PASSWORD = RedirectView.as_view(pattern_name="own_password")
 #: How a colleague comes in, and what guards that.
 OWN: list[URLPattern] = [
@@ -239,7 +243,7 @@ OWN: list[URLPattern] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("bnpl.api")),
     path("", include("accounts.urls")),
-    path("", include("portal.urls")),
+    path("", include([*portal_urls.SIGNING, *MERCHANT])),
     path("", include("personal.urls")),
     *PAGES,
     path("ops/", include([*CONSOLE, *OWN])),

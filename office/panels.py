@@ -63,6 +63,20 @@ def all_panels(sums: Sums, older: Sums, look: Look) -> list[Panel]:
     ]
 
 
+def merchant_panels(sums: Sums, look: Look) -> list[Panel]:
+    """What of it is a merchant's own."""
+    days = rules.days_between(look.since, look.until)
+    return [
+        orders_by_day(sums, days, look),
+        money_by_day(sums, days, look, [key for key in BOOK_KEYS if key != "losses"]),
+        decisions(sums),
+        attempts(sums, look, "attempt", gettext_lazy("Deductions by attempt"), gettext_lazy("Attempt")),
+        failures(sums),
+        debts.recovery(sums, look),
+        debts.ageing(sums, days, look),
+    ]
+
+
 def orders_by_day(sums: Sums, days: Sequence[date], look: Look) -> Panel:
     def row(day: date) -> Row:
         ones = [(key, sums.on(day, "order", key)) for key in ORDER_KEYS]
@@ -80,19 +94,17 @@ def orders_by_day(sums: Sums, days: Sequence[date], look: Look) -> Panel:
     )
 
 
-def money_by_day(sums: Sums, days: Sequence[date], look: Look) -> Panel:
+def money_by_day(sums: Sums, days: Sequence[date], look: Look, keys: Sequence[str] = tuple(BOOK_KEYS)) -> Panel:
     def row(day: date) -> Row:
-        return Row(
-            f"{day}", tuple(tables.amount(sums.on(day, "book", key), look, "book", key, day) for key in BOOK_KEYS)
-        )
+        return Row(f"{day}", tuple(tables.amount(sums.on(day, "book", key), look, "book", key, day) for key in keys))
 
     drawn = ("owed", "collected", "written_off")
     amounts = [[sums.on(day, "book", key).minor for day in days] for key in drawn]
-    whole = Row(_("All days"), tuple(tables.amount(sums.all("book", key), look, "book", key) for key in BOOK_KEYS))
+    whole = Row(_("All days"), tuple(tables.amount(sums.all("book", key), look, "book", key) for key in keys))
     return Panel(
         "money",
         gettext_lazy("Money by day"),
-        (gettext_lazy("Day"), *BOOK_KEYS.values()),
+        (gettext_lazy("Day"), *(BOOK_KEYS[key] for key in keys)),
         (whole, *(row(day) for day in reversed(days) if sums.any_on(day, "book"))),
         says=gettext_lazy("As the book says. Fees and losses are net of what was given back."),
         chart=tables.by_day(days, amounts, lambda value: money(Money(value, look.currency))),

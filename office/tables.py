@@ -42,6 +42,11 @@ class Panel:
     chart: Chart | None = None
     series: tuple[Words, ...] = field(default=())
 
+    @property
+    def lines(self) -> list[Sequence[object]]:
+        """As a file has it."""
+        return [self.head, *([row.label, *(one.text for one in row.cells)] for row in self.rows)]
+
 
 def by_day(days: Sequence[date], values: Sequence[Sequence[int]], text: Callable[[int], str]) -> Chart:
     most = max((value for row in values for value in row), default=0)

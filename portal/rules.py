@@ -71,6 +71,8 @@ _PLAY = Access(see=NOBODY, test=BUILDERS, sandbox=True)
 #: Every page of the console under `/merchant/<merchant>/`. One that is missing here cannot be loaded.
 PAGES: dict[str, Access] = {
     "home": _LOOK,
+    "figures": _LOOK,
+    "export_figures": _LOOK,
     "orders": _LOOK,
     "export_orders": Access(see=MONEY),
     "order": _LOOK,

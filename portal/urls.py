@@ -1,5 +1,8 @@
 """/merchant/: how staff come in, their own account, and the pages of each merchant by its id, which says the mode."""
 
+from collections.abc import Callable, Mapping
+
+from django.http import HttpResponseBase
 from django.urls import URLPattern, path
 
 from portal.pages import (
@@ -100,9 +103,14 @@ _BY_ADDRESS = {
     "payout-account/<str:account>/refuse": settlements.refuse,
     "changes/": home.changes,
 }
-#: By its name in `rules.PAGES`, prefixed.
-PAGES: list[URLPattern] = [
-    path(f"merchant/<str:merchant>/{address}", view, name=f"merchant_{view.page}")  # type: ignore[attr-defined]
-    for address, view in _BY_ADDRESS.items()
-]
-urlpatterns = [*SIGNING, *PAGES]
+
+
+def named(by_address: Mapping[str, Callable[..., HttpResponseBase]]) -> list[URLPattern]:
+    """Each by its name in `rules.PAGES`, prefixed."""
+    return [
+        path(f"merchant/<str:merchant>/{address}", view, name=f"merchant_{view.page}")  # type: ignore[attr-defined]
+        for address, view in by_address.items()
+    ]
+
+
+PAGES: list[URLPattern] = named(_BY_ADDRESS)

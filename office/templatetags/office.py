@@ -17,7 +17,8 @@ from kernel.second import MATTERS
 from ledger.rules import CLEARING
 from ledger.wording import name_of
 from office import wording
-from office.console.figures import day_of, today_tiles
+from office.leading import today_tiles
+from office.looks import day_of
 from office.queries import proposals, queues
 from office.queries.figures import Look
 from office.queues import QUEUES

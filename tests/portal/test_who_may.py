@@ -7,7 +7,7 @@ from django.test import Client
 
 from accounts import second_factor
 from accounts import services as accounts
-from portal import urls
+from bnpl.urls import MERCHANT
 from portal.rules import PAGES, Access, Role
 from tests.conftest import BY, NOON
 from tests.portal.conftest import PASSWORD, Company, app_of
@@ -45,9 +45,9 @@ def seen(role: str, name: str, access: Access, mode: str) -> int:
 
 
 def test_every_page_stands_in_the_table_and_everything_in_the_table_is_a_page() -> None:
-    assert {str(row.name).removeprefix("merchant_") for row in urls.PAGES} == set(PAGES)
-    assert len(urls.PAGES) == len(PAGES)
-    for row in urls.PAGES:
+    assert {str(row.name).removeprefix("merchant_") for row in MERCHANT} == set(PAGES)
+    assert len(MERCHANT) == len(PAGES)
+    for row in MERCHANT:
         assert row.name == f"merchant_{getattr(row.callback, 'page', '')}"
 
 

@@ -13,12 +13,12 @@ from billing.services.invoice import invoice_due
 from billing.services.payout_accounts import Account, ask_payout_account
 from billing.services.returns import Parcel, open_return
 from billing.services.settlement import settle_due
+from bnpl.urls import MERCHANT
 from kernel.clock import live_now
 from kernel.models import Realm
 from merchants import services as merchants
 from merchants.models import Event, Merchant
 from orders import services as orders
-from portal import urls
 from portal.services import team
 from tests.conftest import BY, NOON, Shop, opened, ordered, someone
 from tests.portal.conftest import Company
@@ -39,6 +39,7 @@ PREFIXES = {
     "settlement": "stl",
     "invoice": "ivc",
     "account": "pac",
+    "name": "figures",
 }
 
 
@@ -51,7 +52,7 @@ class World:
 
     def address(self, page: str, *, ids: dict[str, str] | None = None) -> str:
         """The page's address, about this world's objects."""
-        route = next(str(row.pattern) for row in urls.PAGES if row.name == f"merchant_{page}")
+        route = next(str(row.pattern) for row in MERCHANT if row.name == f"merchant_{page}")
         named = {name: (ids or self.ids)[name] for name in PREFIXES if f":{name}>" in route}
         return reverse(f"merchant_{page}", kwargs={"merchant": self.merchant.public_id, **named})
 
@@ -80,6 +81,7 @@ def world_of(firm: Company, mode: str) -> World:
         "endpoint": hook.public_id,
         "invitation": invitation.public_id,
         "member": firm.staff["viewer"].public_id,
+        "name": "orders",
     }
     account = Account(holder="来电科技", bank="招商银行", number="6222021234567890")
     asked = ask_payout_account(merchant.id, account, by=BY, at=at)
