@@ -18,6 +18,7 @@ from portal.services import team
 from tests.browser.conftest import IN_ALL, Eye, offer
 from tests.conftest import BY, NOON, Shop, completed, make_shop, opened, ordered, someone, yuan
 from tests.late import permit
+from tests.office.test_tally import counted
 from tests.portal.conftest import PASSWORD, digits
 from tests.settlement.bench import day_ends
 
@@ -69,6 +70,7 @@ def test_every_page_reads_well(
     harsh = {"grace": timedelta(), "late_fee_daily_bps": 100, "late_fee_cap_bps": 2000}
     offer(shop.merchant, "相机租赁", mode="dynamic", ceiling_minor=500_00, **harsh)
     permit(grace_hours_least=48, daily_bps_most=5, cap_bps_most=1000)
+    counted()
     eye, base = eye_with(look), f"/merchant/{shop.merchant.public_id}/"
     eye.go("/merchant/sign-in/")
     eye.sees("50-merchant-sign-in")
@@ -77,7 +79,18 @@ def test_every_page_reads_well(
     eye.sees("51-merchant-overview")
     order = Event.objects.filter(type="order.overdue").get()
     for n, page in enumerate(
-        ("orders/", "services/", "keys/", "webhooks/", "events/", "sandbox/", "settlements/", "team/", "invoices/")
+        (
+            "figures/",
+            "orders/",
+            "services/",
+            "keys/",
+            "webhooks/",
+            "events/",
+            "sandbox/",
+            "settlements/",
+            "team/",
+            "invoices/",
+        )
     ):
         eye.go(base + page)
         eye.sees(f"52-merchant-{n}-{page.strip('/')}")
