@@ -5,7 +5,7 @@ The channel is the sandbox's bank, whose own books, in the same database, are in
 
 import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import count
@@ -31,6 +31,7 @@ from tests.simulation.uses import Use, make_uses
 #: Lives a round; obligations that are swept while others create; and after how many a worker is weighed.
 LIVES, BESIDE, WEIGHED = sized(1_000, 80), sized(8_000, 2_500), sized(100_000, 2_000)
 PATIENCE = 1_800.0
+ROUNDS_MAX = 30
 GETTING_READY = timedelta(seconds=sized(60, 15))
 _numbers = count(50_000_000)
 
@@ -116,7 +117,7 @@ def test_creating_beside_a_sweep(book: Book, home: House, crowd: Crowd) -> None:
     swept = []
 
     def alone() -> Work:
-        work, waits_of = shots_of(creates)
+        work, waits_of = shots_of(creates, lambda: True)
         waits["alone"].append(waits_of)
         return work
 
@@ -124,11 +125,9 @@ def test_creating_beside_a_sweep(book: Book, home: House, crowd: Crowd) -> None:
         owe(crowd, BESIDE, after=GETTING_READY)  # or they are swept while the tables are looked through
         home.until(lambda: owed() > 0, "Nothing falls due.", 2 * GETTING_READY.total_seconds())
         before = owed()
-        work, waits_of = shots_of(creates)
+        work, waits_of = shots_of(creates, lambda: owed() < before)
         waits["beside"].append(waits_of)
         swept.append(before - owed())
-        if not swept[-1]:
-            raise RuntimeError("Nothing was swept while creates were asked.")
         collected(home)
         return work
 
@@ -137,11 +136,19 @@ def test_creating_beside_a_sweep(book: Book, home: House, crowd: Crowd) -> None:
     book.note(f"obligations swept while creates were asked: {swept}")
 
 
-def shots_of(creates: Asking) -> tuple[Work, float]:
-    """A round of creates, and the ms in which 99 of 100 were answered."""
+def shots_of(creates: Asking, enough: Callable[[], bool]) -> tuple[Work, float]:
+    """Creates, a round after another until it is enough, and the ms in which 99 of 100 of them were answered.
+
+    A batch of a sweep beside a crowd that takes both cores may be longer under way than a round.
+    """
     seen: list[Shot] = creates.shots
     creates.shots = []
-    work = creates()
+    for _ in range(ROUNDS_MAX):
+        work = creates()
+        if enough():
+            break
+    else:
+        raise RuntimeError("Nothing was swept while creates were asked.")
     p99 = 1000 * quantile(creates.shots, 0.99)
     creates.shots = seen
     return work, p99
