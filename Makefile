@@ -91,7 +91,7 @@ evidence-browser: .venv/.dev # every page in every look; the pictures are kept i
 
 # Only ratios say anything: both sides are measured in turn. QUICK=1 for a look, ROUNDS and SECONDS_EACH for more.
 BENCHES := orders_http sweeping lives webhooks postings settling exports statements growth wal
-bench: .venv/.bench bench-recovery ## speed as ratios against what one writes first, goal by goal; and what the plan recovers: an hour
+bench: .venv/.bench .venv/.bare bench-recovery ## speed as ratios against what one writes first, goal by goal; and what the plan recovers: an hour
 	TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default $(BENCHES:%=benchmarks/%.py) $(ARGS)
 
 .PHONY: bench-recovery
@@ -157,4 +157,10 @@ lock: .venv/.uv ## pin and hash requirements/*.in; ARGS=--upgrade takes newer ve
 
 .venv/.bench: requirements/bench.txt .venv/.dev
 	$(BIN)/uv pip install --quiet --python $(PY) --compile-bytecode --no-deps --require-hashes -r requirements/bench.txt
+	@touch $@
+
+# What a deployment has, and nothing of tests and tools.
+.venv/.bare: requirements/base.txt .venv/.dev
+	$(PYTHON) -m venv --without-pip .venv/bare
+	$(BIN)/uv pip install --quiet --python .venv/bare/bin/python --compile-bytecode --no-deps --require-hashes -r requirements/base.txt
 	@touch $@

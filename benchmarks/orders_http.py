@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -185,6 +187,19 @@ def naive_page(naive: Naive) -> list[str]:
     return awaited(first())
 
 
-def test_memory(book: Book, home: House) -> None:
-    workers = [resident(pid) for pid in family(home.pid("web"))[1:]]
+def test_memory(book: Book, crowd: Crowd) -> None:
+    """With the packages a deployment has: those of tests and tools, where they are, are found and loaded by others."""
+    with house("web", python=bare()) as deployed:
+        creates = ours(deployed, creating(crowd))
+        creates.warm_up()
+        creates.go()
+        workers = [resident(pid) for pid in family(deployed.pid("web"))[1:]]
     book.write("10 memory, web worker", [max(workers)])
+
+
+def bare() -> str:
+    """The Python that has the deployment's packages alone."""
+    python = Path(sys.executable).parents[1] / "bare" / "bin" / "python"
+    if not python.exists():
+        raise RuntimeError(f"{python} is missing: make .venv/.bare")
+    return str(python)

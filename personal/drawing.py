@@ -1,8 +1,11 @@
-"""A QR code as a drawing inside the page: no picture is fetched, and no script runs."""
+"""A QR code as a drawing inside the page: no picture is fetched, and no script runs.
 
+What works it out brings a library of pictures along, so it is read when the first one is drawn.
+"""
+
+from importlib import import_module
 from itertools import groupby
 
-import qrcode
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
@@ -11,6 +14,7 @@ QUIET = 4
 
 def drawn(text: str, *, title: str) -> SafeString:
     """What a camera reads `text` from. It stays black on white in the dark too, or cameras would not read it."""
+    qrcode = import_module("qrcode")
     code = qrcode.QRCode(error_correction=qrcode.ERROR_CORRECT_L, border=QUIET)
     code.add_data(text)
     code.make(fit=True)

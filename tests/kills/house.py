@@ -48,8 +48,10 @@ class Record(Console):
 class House:
     """Programs that are started again when they fall, as long as somebody waits in `until` or `stay`."""
 
-    def __init__(self, folder: Path, *, durable: bool = False, app: str = "bnpl.celery") -> None:
-        self.app = app
+    def __init__(
+        self, folder: Path, *, durable: bool = False, app: str = "bnpl.celery", python: str = sys.executable
+    ) -> None:
+        self.instead = {"bnpl.celery": app, sys.executable: python}
         self.record = Record()
         self.supervisor = Supervisor(self.record)
         self.place: Place = choose(folder)
@@ -88,7 +90,7 @@ class House:
         """Starts programs of the plan and waits until they work. A number at the end makes a second one of a kind."""
         for name in programs:
             made: Program = getattr(self.plan, name.rstrip("23"))()
-            argv = tuple(self.app if word == "bnpl.celery" else word for word in made.argv)
+            argv = tuple(self.instead.get(word, word) for word in made.argv)
             self.supervisor.launch(replace(made, name=name, argv=argv))
         if any(name.startswith("worker") for name in programs):
             self.until(self.worker_is_felt, "The worker takes no tasks.")
