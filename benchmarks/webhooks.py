@@ -131,7 +131,7 @@ class Relaying:
         try:
             while not self.done.is_set():
                 deliver_everywhere(lambda: {LIVE: live_now()}, troubled=troubled, turn=turn)
-                self.done.wait(0.05)
+                self.done.wait(1.0 if troubled else 0.05)  # of those in trouble one ring a second, as in life
         finally:
             connection.close()
 

@@ -35,6 +35,9 @@ LEASE = timedelta(seconds=60)
 PARCELS = 96
 #: How long one ring goes on taking up; what is under way then is waited for.
 WORKS_FOR_SECONDS = 10.0
+#: After so long it is asked again what is due where nothing was, unless something ended meanwhile: of endpoints that
+#: answer, and of those that last did not, who are waited for longer anyway.
+ASKS_AGAIN = {False: 0.1, True: 1.0}
 BY = Actor.system("webhooks")
 _OVERDUE_SECONDS = courier.BUDGET_SECONDS + 5
 MOVING = ["state", "reason", "next_at", "leased_until", "ended_at"]
@@ -104,15 +107,17 @@ class Round:
     def take_up_while_there_is_something(
         self, times: Callable[[], Mapping[int, datetime]], *, lanes: Sequence[bool]
     ) -> None:
-        until = time.monotonic() + WORKS_FOR_SECONDS
-        while time.monotonic() < until:
+        until, again, pause = time.monotonic() + WORKS_FOR_SECONDS, 0.0, ASKS_AGAIN[any(lanes)]
+        while (moment := time.monotonic()) < until:
             room, found = PARCELS - len(self.underway), 0
-            if room and (now := times()):
+            if room and moment >= again and (now := times()):
                 taken, found = take_up(now, limit=room, lanes=lanes)
                 self.underway |= {self.hands.submit(send, one): (one, time.monotonic()) for one in taken}
+                again = 0.0 if found else moment + pause
             if not self.underway and not found:
                 return
-            self.settle_what_ended()
+            if self.settle_what_ended():
+                again = 0.0
 
     def see_out(self) -> None:
         """Wait for what is under way."""
@@ -122,10 +127,10 @@ class Round:
         finally:
             self.hands.shutdown(wait=False, cancel_futures=True)
 
-    def settle_what_ended(self) -> None:
+    def settle_what_ended(self) -> int:
         """Wait a moment, and write down what came back. Who cannot be waited for any longer ran out of time.
 
-        What cannot be written down is logged, and sent again when its lease has run out.
+        What cannot be written down is logged, and sent again when its lease has run out. Returns how many ended.
         """
         wait(self.underway, timeout=0.1, return_when=FIRST_COMPLETED)
         late = time.monotonic() - _OVERDUE_SECONDS
@@ -135,6 +140,7 @@ class Round:
             settle(outcomes)
         except Exception:
             log.exception("webhooks_not_settled", deliveries=[str(taken.delivery_id) for taken, _ in outcomes])
+        return len(outcomes)
 
 
 def _outcome_of(future: Future[rules.Outcome]) -> rules.Outcome:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -222,3 +223,20 @@ def test_a_secret_that_does_not_open_takes_nobody_along(power_bank: Shop, spoilt
         merchants.redeliver_failed(other.merchant.id, dark.id, since=NOON, by=BY, at=NOON)
         deliver.deliver_everywhere(lambda: times, troubled=False, turn=threading.Lock())
         assert [request.path for request in well.seen[3:]] == ["/dark"] * 2
+
+
+@pytest.mark.parametrize(("troubled", "fewest", "most"), [(False, 2, 7), (True, 1, 1)])
+def test_while_nothing_ends_it_is_not_asked_over_and_over_what_is_due(
+    troubled: bool,  # noqa: FBT001  one of two lanes
+    fewest: int,
+    most: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[float] = []
+    monkeypatch.setattr(deliver, "take_up", lambda *_now, **_of: (asked.append(time.monotonic()), ([], 0))[1])
+    monkeypatch.setattr(deliver, "WORKS_FOR_SECONDS", 0.6)
+    under_way = deliver.Round(ThreadPoolExecutor(1))
+    silent: Any = Future()
+    under_way.underway[silent] = object(), time.monotonic()  # type: ignore[assignment]  nobody looks at it
+    under_way.take_up_while_there_is_something(lambda: {1: NOON}, lanes=(troubled,))
+    assert fewest <= len(asked) <= most
