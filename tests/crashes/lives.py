@@ -168,7 +168,7 @@ class Hands(Life):
         later = NOON + timedelta(days=3)
         for act in (
             lambda: orders.pause_order(paused.id, "problem_reported", by=BY, at=NOON),
-            lambda: plan.move_next(moved.obligations.get().id, later, at=NOON),
+            lambda: plan.move_next(moved.obligations.get(kind="principal").id, later, at=NOON),
             lambda: pay.pay_now(lowered.id, amount_minor=100, by=BY, at=NOON),
             lambda: orders.resume_order(paused.id, "problem_reported", by=BY, at=NOON),
             lambda: pay.pay_all(self.person.id, by=BY, at=NOON),
