@@ -115,8 +115,15 @@ class Lifecycle(Identified):
     @property
     def changed(self) -> set[str]:
         """The columns whose values are not, or may not be, those in the database."""
+        kept, here = self.kept, self.__dict__
         names = (f.attname for f in self._meta.concrete_fields if not f.primary_key)
-        return {name for name in names if name not in self.kept or self.kept[name] != getattr(self, name)}
+        if not kept:
+            return set(names)
+        return {
+            name
+            for name in names
+            if name not in kept or (here.get(name) is not kept[name] and kept[name] != getattr(self, name))
+        }
 
     def now_kept(self) -> None:
         """The row stands in the database as it stands here."""

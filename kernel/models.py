@@ -1,5 +1,6 @@
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
@@ -12,6 +13,48 @@ from kernel import guards, ids
 
 #: The live realm's key: made by the first migration, never another.
 LIVE = 1
+
+
+@cache
+def _columns(model: type[models.Model]) -> tuple[tuple[tuple[str, Any, Callable[[], Any] | None], ...], frozenset[str]]:
+    """Each column of a new row, with what it has where nothing is given; and all names by which something is given."""
+    fields = [f for f in model._meta.concrete_fields if not f.generated]
+    columns = tuple(
+        (f.attname, None, f.get_default)
+        if callable(f.default) or f.db_default is not models.NOT_PROVIDED
+        else (f.attname, f.get_default(), None)
+        for f in fields
+    )
+    return columns, frozenset(name for f in fields for name in (f.name, f.attname))
+
+
+class Row(models.Model):
+    """A row that is filled in at once, new or as it was read: Django looks at each field and asks who listens."""
+
+    class Meta:
+        abstract = True
+
+    def __init__(self, *values: Any, **given: Any) -> None:
+        columns, names = _columns(type(self))
+        if values or not given.keys() <= names:
+            super().__init__(*values, **given)
+            return
+        here = self.__dict__
+        here["_state"] = ModelState()
+        for name, otherwise, made in columns:
+            here[name] = given.pop(name) if name in given else made() if made else otherwise
+        for name, other in given.items():  # rows that a foreign key names
+            setattr(self, name, other)
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **how: Any) -> Self:
+        if how or len(values) != len(cls._meta.concrete_fields):
+            return super().from_db(db, field_names, values, **how)
+        row = cls.__new__(cls)
+        row._state = ModelState()
+        row._state.adding, row._state.db = False, db
+        row.__dict__.update(zip(field_names, values, strict=True))
+        return row
 
 
 class Realm(models.Model):
@@ -67,7 +110,7 @@ class LegalMove(models.Model):
         return f"{self.lifecycle}: {self.source or 'new'} → {self.target}"
 
 
-class Identified(models.Model):
+class Identified(Row):
     """A row with one identity everywhere: UUIDv7 inside, `prefix_…` outside."""
 
     prefix: ClassVar[str]
@@ -80,23 +123,12 @@ class Identified(models.Model):
     def __str__(self) -> str:
         return self.public_id
 
-    @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **how: Any) -> Self:
-        """A row as it was read, whole: filled in at once, where Django looks at each field and asks who listens."""
-        if how or len(values) != len(cls._meta.concrete_fields):
-            return super().from_db(db, field_names, values, **how)
-        row = cls.__new__(cls)
-        row._state = ModelState()
-        row._state.adding, row._state.db = False, db
-        row.__dict__.update(zip(field_names, values, strict=True))
-        return row
-
     @property
     def public_id(self) -> str:
         return ids.public(self.prefix, self.id)
 
 
-class History(models.Model):
+class History(Row):
     """What happened to one row, in order, without gaps: who, when, from where to where. Append-only."""
 
     append_only: ClassVar[bool] = True

@@ -20,6 +20,7 @@ from django.db.models.query import get_related_populators
 from django.db.models.sql.compiler import SQLCompiler
 from django.db.transaction import TransactionManagementError
 
+from kernel.arrays import writer
 from kernel.together import write
 
 _Row = TypeVar("_Row")
@@ -48,6 +49,7 @@ class Question:
 
     def __init__(self, sql: str, types: Sequence[str], *, generic: bool = True) -> None:
         self.sql = sql
+        self._writers = [(place, written) for place, kind in enumerate(types) if (written := writer(kind))]
         self._name = f"q_{hashlib.sha256(repr((sql, types, schema())).encode()).hexdigest()[:24]}"
         self.prepare = f"PREPARE {self._name}{_listed(types)} AS {sql}"
         self._ask = f"SET LOCAL plan_cache_mode = force_{'generic' if generic else 'custom'}_plan; "
@@ -60,13 +62,13 @@ class Question:
         with connection.cursor() as cursor:
             if not self._is_known(cursor):
                 return self.rows_planned_anew(*values)
-            cursor.execute(self._ask, list(values))
+            cursor.execute(self._ask, self._as_sent(values))
             return list(cursor.fetchall())
 
     def rows_planned_anew(self, *values: Any) -> list[tuple[Any, ...]]:
         """The same, and nobody remembers that it was asked."""
         with connection.cursor() as cursor:
-            cursor.execute(self._whole, {f"v{place}": value for place, value in enumerate(values, 1)})
+            self._execute_whole(cursor, values)
             return list(cursor.fetchall())
 
     def send(self, *values: Any) -> None:
@@ -74,13 +76,21 @@ class Question:
         with connection.cursor() as cursor:
             known = self._is_known(cursor)
         if known:
-            write(self._ask, values)
+            write(self._ask, self._as_sent(values))
         else:
-            self._send_whole(values)
+            with connection.cursor() as cursor:
+                self._execute_whole(cursor, values)
 
-    def _send_whole(self, values: Sequence[Any]) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(self._whole, {f"v{place}": value for place, value in enumerate(values, 1)})
+    def _execute_whole(self, cursor: Any, values: Sequence[Any]) -> None:
+        cursor.execute(self._whole, {f"v{place}": value for place, value in enumerate(self._as_sent(values), 1)})
+
+    def _as_sent(self, values: Sequence[Any]) -> list[Any]:
+        """Where many values are given as one, the array of them."""
+        given = list(values)
+        for place, written in self._writers:
+            if given[place] is not None:
+                given[place] = written(given[place])
+        return given
 
     def _is_known(self, cursor: Any) -> bool:
         """Whether whoever answers knows it, now that it was told; behind a pooler only inside a transaction.

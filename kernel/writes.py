@@ -4,8 +4,9 @@ Django's bulk_update builds a CASE of every row for every column, and bulk_creat
 sweep that costs more than everything else it does.
 """
 
+import json
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -14,10 +15,17 @@ from django.db.models.expressions import DatabaseDefault
 
 from kernel.prepared import Question
 
-#: Fields whose values the driver knows how to write without being told.
-_AS_THEY_ARE = frozenset(
-    {models.UUIDField, models.DateTimeField, models.BigIntegerField, models.PositiveIntegerField, models.BooleanField}
+#: Fields whose values are written as they stand, and fields made of these that convert no otherwise.
+_AS_THEY_ARE = (
+    models.UUIDField,
+    models.DateTimeField,
+    models.BigIntegerField,
+    models.PositiveIntegerField,
+    models.BooleanField,
+    models.CharField,
+    models.TextField,
 )
+_CONVERSIONS = ("get_prep_value", "get_db_prep_value", "get_db_prep_save")
 
 
 def update_all(rows: Sequence[models.Model], names: Iterable[str]) -> None:
@@ -85,7 +93,19 @@ def _values(rows: Sequence[models.Model], fields: Sequence[Any]) -> list[list[An
 def _column(rows: Sequence[models.Model], field: Any) -> list[Any]:
     values = map(attrgetter(field.attname), rows)
     kept = field.target_field if field.is_relation else field
-    if type(kept) in _AS_THEY_ARE:
+    kind: Any = type(kept)
+    if _stands_as_it_is(kind):
         return list(values)
+    if kind is models.JSONField:
+        return [None if value is None else json.dumps(value, cls=kept.encoder) for value in values]
     line = connections[DEFAULT_DB_ALIAS]
     return [kept.get_db_prep_save(value, line) for value in values]
+
+
+@cache
+def _stands_as_it_is(kind: Any) -> bool:
+    """Whether what an instance has of such a field is what is written."""
+    return any(
+        issubclass(kind, known) and all(getattr(kind, name) is getattr(known, name) for name in _CONVERSIONS)
+        for known in _AS_THEY_ARE
+    )

@@ -1,10 +1,14 @@
 """What goes to the database in one message, taken apart."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 from kernel.together import BETWEEN
+
+#: An array of keys as kernel.arrays writes it.
+KEYS = re.compile(r"\{(?:[0-9a-f]{32}|NULL)(?:,(?:[0-9a-f]{32}|NULL))*\}")
 
 
 def apart(sql: str, params: Any) -> Iterator[tuple[str, Any]]:
@@ -23,6 +27,8 @@ def uuids(values: Any) -> set[UUID]:
     """Every key among a statement's parameters, however deep."""
     if isinstance(values, UUID):
         return {values}
+    if isinstance(values, str) and KEYS.fullmatch(values):
+        return {UUID(hex=key) for key in re.findall("[0-9a-f]{32}", values)}
     if isinstance(values, list | tuple):
         return set().union(*map(uuids, values))
     return set()

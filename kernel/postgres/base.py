@@ -5,6 +5,10 @@ from typing import Any
 
 from django.db.backends.postgresql import base
 
+from kernel.postgres import keys
+
+keys.spell()
+
 
 class DatabaseWrapper(base.DatabaseWrapper):
     """A line on which nothing has come is as it was left: before each request Django would ask the server, and wait.
