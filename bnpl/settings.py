@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "office.door.SecondStepFirst",
     "bnpl.programs.Join",
     "bnpl.unavailable.Unavailable",
 ]
@@ -167,6 +168,7 @@ AUTH_PASSWORD_VALIDATORS = [
 SESSION_SERIALIZER = "accounts.sessions.SealedSerializer"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
+CONSOLE_SECOND_STEP = env.hardened("CONSOLE_SECOND_STEP")  # demanded of colleagues by office.door
 # Texts and mails end on /dev/messages. In production there is no such page, and SMS_BACKEND names the real sender.
 LOCAL_MESSAGES = not PRODUCTION
 SMS_BACKEND = env.needed("SMS_BACKEND", "accounts.notices.LocalTexts")
