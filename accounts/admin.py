@@ -89,7 +89,7 @@ class LocalMessageAdmin(ReadOnlyAdmin):
 
 @admin.register(NoticeTemplate)
 class NoticeTemplateAdmin(ReadOnlyAdmin):
-    list_display = ["key", "language", "version", "subject", "by", "at"]
+    list_display = ["key", "language", "version", "subject", "reason", "by", "at"]
     list_filter = ["language"]
     search_fields = ["key__exact"]
     ordering = ["key", "language", "-version"]

@@ -18,6 +18,7 @@ from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, page, show_errors
 from kernel.refusal import Refusal
+from kernel.versions import REASON_MAX
 from kernel.who import names_of
 
 EDITORS, PUBLISHERS = ("supervisor", "support"), ("supervisor",)
@@ -28,7 +29,7 @@ DESK = Desk(
 
 
 class WordsForm(forms.Form):
-    """A subject and a body. What they may say, the service says."""
+    """A subject and a body, and why they are published. What they may say, the service says."""
 
     subject = forms.CharField(
         label=gettext_lazy("Subject"), max_length=wording.SUBJECT_MAX, widget=forms.TextInput(attrs={"size": 60})
@@ -36,6 +37,16 @@ class WordsForm(forms.Form):
     body = forms.CharField(
         label=gettext_lazy("Text"), max_length=wording.BODY_MAX, widget=forms.Textarea(attrs={"rows": 8})
     )
+    note = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=REASON_MAX,
+        help_text=gettext_lazy("Asked for when it is published, and stands beside the version with your name."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+    def __init__(self, *args: Any, publishes: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["note"].required = publishes
 
     @property
     def words(self) -> inbox.Words:
@@ -61,16 +72,17 @@ def template(colleague: Colleague, key: str, language: str) -> HttpResponse:
     if key not in wording.PLACEHOLDERS or language not in dict(LANGUAGES):
         raise Http404
     versions = list(NoticeTemplate.objects.filter(key=key, language=language).order_by("-version")[:VERSIONS_SHOWN])
-    form = WordsForm(colleague.given, initial=_begun(versions))
+    publishes = colleague.sent("step") == "publish"
+    form = WordsForm(colleague.given, initial=_begun(versions), publishes=publishes)
     shown: dict[str, Any] = {}
     if colleague.posts and form.is_valid():
         try:
             shown["reads"] = inbox.preview(key, language, form.words, at=colleague.at)
-            if colleague.sent("step") == "publish":
+            if publishes:
                 colleague.demand(PUBLISHERS)
                 if colleague.sends_first():
                     with colleague.sends_again():
-                        _publish(colleague, key, language, form.words)
+                        _publish(colleague, key, language, form)
                 return redirect("template", key, language)
         except Refusal as refusal:
             show_errors(form, refusal)
@@ -88,9 +100,10 @@ def template(colleague: Colleague, key: str, language: str) -> HttpResponse:
     )
 
 
-def _publish(colleague: Colleague, key: str, language: str, words: inbox.Words) -> None:
-    colleague.audit("publish_words", f"{key} {language}", subject=words.subject, body=words.body)
-    made = inbox.publish_template(key, language, words, by=colleague.actor, at=colleague.at)
+def _publish(colleague: Colleague, key: str, language: str, form: WordsForm) -> None:
+    words, why = form.words, form.cleaned_data["note"]
+    colleague.audit("publish_words", f"{key} {language}", why, subject=words.subject, body=words.body)
+    made = inbox.publish_template(key, language, words, why, by=colleague.actor, at=colleague.at)
     colleague.tell(_("Version %(version)d is what people are told from now on.") % {"version": made.version})
 
 

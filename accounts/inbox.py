@@ -21,6 +21,7 @@ from kernel.money import Money
 from kernel.prepared import Reading
 from kernel.refusal import Busy, FieldError, Invalid, NotFound
 from kernel.transactions import joined
+from kernel.versions import wrong_reason
 from kernel.writes import insert_all
 
 log = structlog.get_logger(__name__)
@@ -163,14 +164,16 @@ def _mark(found: QuerySet[Delivery], *, at: datetime) -> int:
     return Delivery.objects.filter(pk__in=keys).update(read_at=at) if keys else 0
 
 
-def publish_template(key: str, language: str, words: Words, *, by: Actor, at: datetime) -> NoticeTemplate:
+def publish_template(key: str, language: str, words: Words, reason: str, *, by: Actor, at: datetime) -> NoticeTemplate:
     """Other words for a stage from now on; what was told already keeps its own.
 
     Raises:
-        Invalid: the stage or language is unknown, a text is empty or too long, or it names what is never filled in.
+        Invalid: the stage, the language, a text or the reason is unknown, empty, too long, or names what is not there.
         Busy: somebody published for it at the same moment.
     """
     _judge(key, language, words)
+    if wrong := wrong_reason(reason):
+        raise Invalid(errors=wrong)
     last = NoticeTemplate.objects.filter(key=key, language=language).aggregate(last=Max("version"))["last"] or 0
     try:
         with transaction.atomic():
@@ -180,6 +183,7 @@ def publish_template(key: str, language: str, words: Words, *, by: Actor, at: da
                 version=last + 1,
                 subject=words.subject,
                 body=words.body,
+                reason=reason.strip(),
                 by=str(by),
                 at=at,
             )

@@ -66,6 +66,12 @@ class AlreadyVerified(Refusal):
     code, title = "already_verified", _("This person's identity is verified already.")
 
 
+class TriedEnough(Refusal):
+    """Whoever may try any number of ID numbers learns which of them are known here."""
+
+    code, status, title = "tried_enough", 429, _("You have tried this too often today. Try again tomorrow.")
+
+
 class SandboxOnly(Refusal):
     """People are made up in sandboxes; the live realm has real ones."""
 

@@ -5,7 +5,8 @@ a passkey does: with the last of them the codes for emergencies go, too.
 """
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -63,6 +64,10 @@ class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth is not typed
         return str(user_display(user))
 
 
+class NotFreshError(Exception):
+    """Whoever would change it has not just shown who they are, by what is held now. Their page asks for that."""
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """What somebody has of it."""
@@ -107,6 +112,22 @@ def fresh_in(request: HttpRequest, user: User, *, at: datetime) -> bool:
     return any(at.timestamp() - proof["at"] < app_settings.REAUTHENTICATION_TIMEOUT for proof in proofs)
 
 
+@contextmanager
+def held_fresh(request: HttpRequest, user: User, *, at: datetime) -> Iterator[None]:
+    """Around a change of it: no other session changes any meanwhile, and whoever was fresh a moment ago still is.
+
+    Else whoever only knows a password, asked in the moment in which the first of it is added, would have it in hand.
+
+    Raises:
+        NotFreshError: it was changed at this very moment, or they have not; they show again who they are.
+    """
+    with transaction.atomic():
+        User.objects.locked(user.pk)
+        if not fresh_in(request, user, at=at):
+            raise NotFreshError
+        yield
+
+
 def _held_since(user: User) -> dict[int, datetime]:
     """The apps and passkeys they have, and since when."""
     rows = Authenticator.objects.filter(user_id=user.pk, type__in=[_TOTP, _PASSKEY])
@@ -142,11 +163,16 @@ def drawn(user: User, secret: str) -> str:
 
 
 def app_answers(request: HttpRequest, user: User, code: str, *, by: Actor, at: datetime) -> Sequence[str] | None:
-    """The app showed the right code: from now on it is asked for. The codes for emergencies; None if it was wrong."""
+    """The app showed the right code: from now on it is asked for. The codes for emergencies; None if it was wrong.
+
+    Raises:
+        NotFreshError: as held_fresh says.
+    """
     secret = waiting_secret(request)
     if not validate_totp_code(secret, "".join(code.split())):
         return None
-    codes = take_app(user.id, secret, by=by, at=at)
+    with held_fresh(request, user, at=at):
+        codes = take_app(user.id, secret, by=by, at=at)
     del request.session[_WAITING]
     record_authentication(request, user, method="mfa", type="totp", reauthenticated=True)
     return codes

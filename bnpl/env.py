@@ -60,6 +60,10 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is {text!r}; it must be 1 or 0.")
         return text in {"1", "true", "yes"}
 
+    def hardened(self, name: str) -> bool:
+        """What is on in production and off elsewhere, unless the variable says otherwise."""
+        return self.flag(name) if self.text(name) else self.production
+
     def at_home(self, name: str) -> bool:
         """What is let pass at home and in tests, unless switched off there, and never in production."""
         if self.production and self.flag(name):

@@ -74,6 +74,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "office.door.SecondStepFirst",
     "bnpl.programs.Join",
     "bnpl.unavailable.Unavailable",
 ]
@@ -167,6 +168,7 @@ AUTH_PASSWORD_VALIDATORS = [
 SESSION_SERIALIZER = "accounts.sessions.SealedSerializer"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
+CONSOLE_SECOND_STEP = env.hardened("CONSOLE_SECOND_STEP")  # demanded of colleagues by office.door
 # Texts and mails end on /dev/messages. In production there is no such page, and SMS_BACKEND names the real sender.
 LOCAL_MESSAGES = not PRODUCTION
 SMS_BACKEND = env.needed("SMS_BACKEND", "accounts.notices.LocalTexts")
@@ -185,10 +187,8 @@ ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
-ACCOUNT_LOGIN_BY_CODE_TIMEOUT = 300
-ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = 3
-ACCOUNT_PHONE_VERIFICATION_TIMEOUT = 300
-ACCOUNT_PHONE_VERIFICATION_MAX_ATTEMPTS = 3
+ACCOUNT_LOGIN_BY_CODE_TIMEOUT = ACCOUNT_PHONE_VERIFICATION_TIMEOUT = 300
+ACCOUNT_LOGIN_BY_CODE_MAX_ATTEMPTS = ACCOUNT_PHONE_VERIFICATION_MAX_ATTEMPTS = 3
 ACCOUNT_PHONE_VERIFICATION_SUPPORTS_RESEND = True
 ACCOUNT_RATE_LIMITS = {  # "key" is the phone; a carrier puts thousands of people behind one "ip"
     "login": "60/m/ip",
@@ -197,6 +197,7 @@ ACCOUNT_RATE_LIMITS = {  # "key" is the phone; a carrier puts thousands of peopl
     "verify_phone": "60/m/ip,1/30s/key,10/h/key",
     "manage_email": "2/m/user,10/h/user",
     "try_code": "3/5m/key",  # of one code, also of tries at once (accounts.pages.signing)
+    "verify_identity": "10/d/key",  # by one person: whose an ID number is, is told to whoever may try
     "confirm_address": "5/h/key",  # of one invitation, and to one address
 }
 MFA_ADAPTER = "accounts.second_factor.Adapter"  # its secrets are sealed

@@ -235,8 +235,8 @@ OWN: list[URLPattern] = [
     path("own/codes", own_desk.codes, name="own_codes"),
     path("own/confirm", own_desk.confirm, name="own_confirm"),
     path("own/password", own_desk.password, name="own_password"),
-    path("password_change/", _PASSWORD),  # where Django's own frame leads
-    path("password_change/done/", _PASSWORD),
+    path("password_change/", _PASSWORD, name="own_password_django"),  # where Django's own frame leads
+    path("password_change/done/", _PASSWORD, name="own_password_django_done"),
     path("own/factors/<int:key>/remove", own_desk.remove, name="own_remove"),
 ]
 

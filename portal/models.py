@@ -87,6 +87,7 @@ class Letter(Identified):
         PASSWORD = "password"  # noqa: S105  they asked for a new one
         ENDPOINT = "endpoint"  # a webhook endpoint was switched off
         ACCOUNT = "account"  # another payout account was asked for, or agreed to
+        PAYOUT = "payout"  # a payout that came back is theirs again
         SECURITY = "security"  # something was done to what guards their account
 
     user = models.ForeignKey(User, models.PROTECT, related_name="letters")
@@ -106,7 +107,7 @@ class Letter(Identified):
             models.UniqueConstraint(fields=["user", "kind", "about", "happened_at"], name="a_letter_is_written_once"),
             models.CheckConstraint(
                 name="a_letter_is_of_a_known_kind",
-                condition=Q(kind__in=["password", "endpoint", "account", "security"]),
+                condition=Q(kind__in=["password", "endpoint", "account", "payout", "security"]),
             ),
             models.CheckConstraint(
                 name="a_letter_that_was_sent_is_not_sent_again",

@@ -7,7 +7,6 @@ from django.contrib.auth import login as open_session
 from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest
 
-from accounts import second_factor
 from accounts.models import User
 
 #: Who has shown a password and is asked for the second step.
@@ -23,10 +22,10 @@ def enter(request: HttpRequest, user: User) -> None:
 
 
 def stay_in(request: HttpRequest, user: User) -> None:
-    """Another password ended every session of theirs but this one, which has another key and so another line."""
-    second = second_factor.shown_in(request, user)
+    """Another password ended every session of theirs but this one, which has another key and so another line.
+
+    What was shown here of a second factor stands in it as before.
+    """
     update_session_auth_hash(request, user)
     record_authentication(request, user, method="password", username=user.username)
-    if second:
-        record_authentication(request, user, method="mfa", type="totp")
     UserSession.objects.create_from_request(request)

@@ -8,6 +8,7 @@ from django.db.models import Q
 from accounts.models.people import Person
 from kernel import guards
 from kernel.models import Identified, Realm
+from kernel.versions import REASON_MAX
 
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LANGUAGE_LENGTH, STAGE_LENGTH, EPISODE_LENGTH, SUBJECT_LENGTH = 10, 20, 40, 200
@@ -24,6 +25,8 @@ class NoticeTemplate(Identified):
     version = models.PositiveIntegerField()
     subject = models.CharField(max_length=SUBJECT_LENGTH)
     body = models.TextField()
+    #: Why it was published; empty of what came with the software, and of versions from before it was asked for.
+    reason = models.CharField(max_length=REASON_MAX, blank=True, db_default="")
     by = models.CharField(max_length=80)
     at = models.DateTimeField()
 

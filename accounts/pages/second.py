@@ -1,6 +1,7 @@
 """/settings/second-factor: an app, passkeys and codes for emergencies; and the second step of a sign-in."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Concatenate, ParamSpec
 from urllib.parse import urlencode
 
@@ -21,6 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import passkeys, second_factor
 from accounts.models import User
+from accounts.second_factor import NotFreshError
 from accounts.second_step import TOO_MANY, judged
 from accounts.visitor import Visitor, for_person
 from kernel import clock
@@ -47,8 +49,9 @@ def afresh(view: Callable[Concatenate[Visitor, _P], HttpResponse]) -> Callable[.
 
     def opened(visitor: Visitor, /, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
         request = visitor.request
-        if second_factor.fresh_in(request, visitor.user, at=clock.live_now()):
-            return view(visitor, *args, **kwargs)
+        with suppress(NotFreshError):  # it is being changed elsewhere
+            if second_factor.fresh_in(request, visitor.user, at=clock.live_now()):
+                return view(visitor, *args, **kwargs)
         back = request.get_full_path() if request.method != "POST" else reverse("second_factor")
         return redirect(f"{reverse('confirm')}?{urlencode({'next': back})}")
 
@@ -92,15 +95,14 @@ def add_app(visitor: Visitor) -> HttpResponse:
 @afresh
 def add_passkey(visitor: Visitor) -> HttpResponse:
     """A browser makes a passkey, and its answer is judged."""
-    request, wrong = visitor.request, ""
+    request, moment, wrong = visitor.request, clock.live_now(), ""
     if request.method == "POST":
         credential = passkeys.created(visitor.sent("credential"))
         if credential is not None:
             name = visitor.sent("name") or _("Passkey")
             try:
-                codes = second_factor.take_passkey(
-                    visitor.user.id, name, credential, by=visitor.actor, at=clock.live_now()
-                )
+                with second_factor.held_fresh(request, visitor.user, at=moment):
+                    codes = second_factor.take_passkey(visitor.user.id, name, credential, by=visitor.actor, at=moment)
             except Refusal as refusal:
                 wrong = str(refusal.detail)
             else:
@@ -116,7 +118,9 @@ def add_passkey(visitor: Visitor) -> HttpResponse:
 @afresh
 def remove(visitor: Visitor, key: int) -> HttpResponse:
     """An app or a passkey counts no more."""
-    second_factor.remove(visitor.user.id, key, by=visitor.actor, at=clock.live_now())
+    moment = clock.live_now()
+    with second_factor.held_fresh(visitor.request, visitor.user, at=moment):
+        second_factor.remove(visitor.user.id, key, by=visitor.actor, at=moment)
     messages.success(visitor.request, _("It was removed."))
     return redirect("second_factor")
 
@@ -126,7 +130,10 @@ def remove(visitor: Visitor, key: int) -> HttpResponse:
 def codes(visitor: Visitor) -> HttpResponse:
     """Codes for emergencies, while they are shown this once; sent as a form, new ones are made."""
     if visitor.request.method == "POST":
-        return _on(visitor, second_factor.renew_codes(visitor.user.id, by=visitor.actor, at=clock.live_now()))
+        moment = clock.live_now()
+        with second_factor.held_fresh(visitor.request, visitor.user, at=moment):
+            made = second_factor.renew_codes(visitor.user.id, by=visitor.actor, at=moment)
+        return _on(visitor, made)
     shown = _codes_in(visitor.request)
     if not shown:
         return redirect("second_factor")

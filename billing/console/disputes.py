@@ -1,10 +1,12 @@
 """What channels took back: said by hand where a channel does not call, answered with evidence, or given up."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -136,6 +138,31 @@ def _lost(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     return BEARERS[row.bearer]
 
 
+def _costs_much(row: Dispute, wish: Mapping[str, Any]) -> bool:
+    """Whether we would bear it, by what is chosen or, where nothing is, by what stands, and it is much."""
+    return disputes.needs_second(row, wish.get("bearer") or row.bearer)
+
+
+def _as_it_comes(row: Deduction, wish: Mapping[str, Any]) -> bool:
+    """Whether it falls on us at once hangs on the channel's word: its service says so when it comes to it."""
+    del row, wish
+    return False
+
+
+def _hold(row: Dispute) -> Dispute:
+    return disputes.hold_dispute(row.pk)
+
+
+def _wanted(row: Dispute, said: dict[str, Any]) -> dict[str, Any]:
+    """Who is to bear it, in words."""
+    del row
+    return said | {"bearer": BEARERS.get(said["bearer"], said["bearer"])}
+
+
+def _books(row: Dispute) -> Q:
+    return Q(cause_id__in=row.lines.values("pk"))
+
+
 def _was_taken(row: Deduction) -> bool:
     return bool(row.state == Deduction.State.SUCCEEDED and row.channel != "wallet")
 
@@ -158,6 +185,8 @@ VERBS = [
         _taken_back,
         form=TakenBackForm,
         fits=_was_taken,
+        second=_as_it_comes,
+        deciders=JUDGES,
     ),
     Verb(
         "contest",
@@ -170,12 +199,34 @@ VERBS = [
         fits=_is_open,
     ),
     Verb(
-        "accept", Dispute, gettext_lazy("Give it up"), JUDGES, _before_accept, _accept, form=BearerForm, fits=_is_open
+        "accept",
+        Dispute,
+        gettext_lazy("Give it up"),
+        JUDGES,
+        _before_accept,
+        _accept,
+        form=BearerForm,
+        fits=_is_open,
+        books=_books,
+        second=_costs_much,
+        deciders=JUDGES,
+        wants=_wanted,
+        hold=_hold,
     ),
     Verb(
         "won", Dispute, gettext_lazy("The channel gave way"), JUDGES, _before_ruling, _won, fits=_is_decided_elsewhere
     ),
     Verb(
-        "lost", Dispute, gettext_lazy("The channel keeps it"), JUDGES, _before_ruling, _lost, fits=_is_decided_elsewhere
+        "lost",
+        Dispute,
+        gettext_lazy("The channel keeps it"),
+        JUDGES,
+        _before_ruling,
+        _lost,
+        fits=_is_decided_elsewhere,
+        books=_books,
+        second=_costs_much,
+        deciders=JUDGES,
+        hold=_hold,
     ),
 ]

@@ -7,13 +7,21 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
+from django.db.models import Q
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from billing.console.orders import bears_fees
 from billing.models import Return, ReturnPolicy
-from billing.services.return_ends import bear_return, begin_confirmation, deny_return, went_ahead
+from billing.services.return_ends import (
+    bear_return,
+    bearing_needs_second,
+    begin_confirmation,
+    confirming_needs_second,
+    deny_return,
+    went_ahead,
+)
 from billing.services.return_policy import foresee_trust, judge_return_terms
 from kernel.actor import Actor
 from kernel.desk import Colleague, Desk, Done, Verb, VerbForm, Words, page
@@ -45,10 +53,20 @@ def _confirm(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Done:
     return Done(_("The merchant bears it."), begin_confirmation(key, by=by, at=at))
 
 
-def _frees_fees(row: Return, wish: Any) -> bool:
-    """Late fees fall away where nothing of the order stays with its merchant."""
+def _gives_much(row: Return, wish: Any) -> bool:
+    """Much goes back; or late fees fall away, where nothing of the order stays with its merchant."""
     del wish
-    return bears_fees(row.order) and row.amount >= row.order.total - row.order.refunded
+    whole = row.amount >= row.order.total - row.order.refunded
+    return (whole and bears_fees(row.order)) or confirming_needs_second(row)
+
+
+def _costs_much(row: Return, wish: Any) -> bool:
+    del wish
+    return bearing_needs_second(row)
+
+
+def _books(row: Return) -> Q:
+    return Q(cause_id=row.pk)
 
 
 def _deny(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
@@ -66,7 +84,7 @@ def _is_refused(row: Return) -> bool:
 
 
 def _is_ahead(row: Return) -> bool:
-    return _is_refused(row) and went_ahead(row)
+    return _is_refused(row) and bool(went_ahead(row))
 
 
 VERBS = [
@@ -78,7 +96,7 @@ VERBS = [
         partial(_before, gettext_lazy("%(amount)s are charged to them, as if they had confirmed it.")),
         _confirm,
         fits=_is_refused,
-        second=_frees_fees,
+        second=_gives_much,
     ),
     Verb(
         "return_denied",
@@ -100,6 +118,8 @@ VERBS = [
         partial(_before, gettext_lazy("What went back ahead of %(amount)s is our loss; nobody owes anything.")),
         _bear,
         fits=_is_ahead,
+        books=_books,
+        second=_costs_much,
     ),
 ]
 

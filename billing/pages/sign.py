@@ -4,13 +4,14 @@ from collections.abc import Callable
 from functools import wraps
 from uuid import UUID
 
+from allauth.core import ratelimit
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import services as accounts
-from accounts.refusals import AlreadyVerified
+from accounts.refusals import AlreadyVerified, TriedEnough
 from accounts.visitor import Visitor, for_person
 from billing import purse, queries, rules
 from billing.models import Instrument
@@ -73,10 +74,12 @@ def sign(visitor: Visitor, agreement: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_person
 def identity(visitor: Visitor, agreement: str) -> HttpResponse:
-    """The real-name step: without it nobody may owe anything."""
+    """The real-name step: without it nobody may owe anything. Tries are counted for each person, however they end."""
     found = _asked(visitor, agreement)
     if visitor.request.method != "POST":
         return redirect("sign", agreement)
+    if not ratelimit.consume(visitor.request, action="verify_identity", key=visitor.person.public_id):
+        return _terms(visitor, found, refusal=TriedEnough(), status=TriedEnough.status)
     try:
         accounts.verify_identity(
             visitor.person.id, visitor.sent("name"), visitor.sent("id_number"), by=visitor.actor, at=visitor.at

@@ -14,6 +14,7 @@ from billing.refusals import DisputeClosed
 from billing.services import tell
 from billing.services.dispute_news import publish_dispute
 from billing.services.disputed_lines import gone_of, lines_of, lock_collected, refuse_in_flight, service_of
+from billing.services.our_loss import is_much
 from billing.services.out_of_suspense import Booked, let_out, missing_of, take_out
 from billing.services.stray_returns import (
     NEVER_TAKEN,
@@ -27,7 +28,7 @@ from billing.services.stray_returns import (
 from credit.queries import has_left
 from kernel.actor import Actor
 from kernel.money import Money
-from kernel.refusal import Busy, Invalid
+from kernel.refusal import Busy, Invalid, SecondNeeded
 from kernel.versions import in_force
 from kernel.writes import insert_all, update_all
 from ledger import rules as book
@@ -47,6 +48,7 @@ def take_back(deduction_id: UUID, told: Withdrawal, *, by: Actor, at: datetime) 
     Raises:
         Invalid: the movement has no number, or moved nothing.
         NotFound: there is no such deduction.
+        SecondNeeded: as lose says.
         Busy: the deduction, or a refund or another debit of its orders, has no outcome yet; the channel says it again.
     """
     if not told.txn or told.amount.minor <= 0:
@@ -134,6 +136,7 @@ def accept_dispute(dispute_id: UUID, bearer: str, because: str, *, by: Actor, at
 
     Raises:
         NotFound: there is no such dispute.
+        SecondNeeded: as lose says.
         DisputeClosed: it is over, or the channel is deciding.
         Busy: a refund or a debit of its orders has no outcome yet.
     """
@@ -153,6 +156,7 @@ def rule_dispute(dispute_id: UUID, *, won: bool, because: str, by: Actor, at: da
 
     Raises:
         NotFound: there is no such dispute.
+        SecondNeeded: as lose says.
         DisputeClosed: nothing was said against it, or it is over.
         Busy: a refund or a debit of its orders has no outcome yet.
     """
@@ -199,11 +203,15 @@ def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str
     looked at, so nobody gives one up meanwhile.
 
     Raises:
+        SecondNeeded: we would bear so much that no colleague says so alone.
         Busy: money of its orders is under way, or the person left for good at this moment.
     """
     pairs = lines_of(dispute)
-    Order.objects.lock_all({line.order_id for line, _ in pairs})
-    bearer = _can_bear(dispute, bearer, [line for line, _ in pairs])
+    lines = [line for line, _ in pairs]
+    Order.objects.lock_all({line.order_id for line in lines})
+    bearer = _can_bear(dispute, bearer, lines)
+    if by.alone and _is_much_for_us(dispute, bearer, lines):
+        raise SecondNeeded
     owing = bearer == Dispute.Bearer.PERSON
     gone = gone_of(dispute, pairs)
     if owing:
@@ -225,6 +233,16 @@ def lose(dispute: Dispute, bearer: str, *, by: Actor, at: datetime, because: str
     publish_dispute(dispute, "dispute.lost", at=at)
     if owing:
         tell.taken_back(dispute, at=at)
+
+
+def needs_second(dispute: Dispute, bearer: str) -> bool:
+    """Whether giving it up so would make us bear more than one colleague alone decides."""
+    lines = [line.taken for line in dispute.lines.select_related("taken__obligation")]
+    return _is_much_for_us(dispute, _can_bear(dispute, bearer, lines), lines)
+
+
+def _is_much_for_us(dispute: Dispute, bearer: str, lines: Sequence[DeductionLine]) -> bool:
+    return bearer == Dispute.Bearer.PLATFORM and is_much(dispute.amount, {line.order_id for line in lines})
 
 
 def _can_bear(dispute: Dispute, bearer: str, lines: Sequence[DeductionLine]) -> str:

@@ -11,14 +11,14 @@ from django.utils.translation import gettext_lazy as _
 
 from billing.models import DeductionLine, Refund, RefundPart, Return
 from billing.refusals import RefundTooMuch, ReturnClosed
-from billing.services import tell
+from billing.services import our_loss, tell
 from billing.services.after_all import counted_ahead, refuse_unjudged
-from billing.services.refund import Asked, prepare_refund, send_parts
+from billing.services.refund import Asked, is_much, prepare_refund, send_parts
 from billing.services.returns import BILLED, FOR_A_RETURN, is_moved, publish_return
 from billing.services.settle_parts import fee_base, kept_of, lock_lines
 from kernel.actor import Actor
 from kernel.money import Money
-from kernel.refusal import Busy, FieldError, Invalid
+from kernel.refusal import Busy, FieldError, Invalid, SecondNeeded
 from orders import services as orders
 from orders.models import Order, Pause
 from orders.refusals import PaidElsewhere, WrittenOff
@@ -46,7 +46,7 @@ def begin_confirmation(return_id: UUID, *, by: Actor, at: datetime) -> Callable[
     """The same by a colleague, written down; returns what sends the rest, when the transaction around this has ended.
 
     Raises:
-        SecondNeeded: late fees would fall away with it, and no colleague does that alone.
+        SecondNeeded: so much would go back now that no colleague gives it back alone, or late fees would fall away.
         NotFound, ReturnClosed, Busy, RefundTooMuch: as confirm_return says.
     """
     _row, parts = _confirmed(return_id, Return.LIVE, by=by, at=at)
@@ -103,6 +103,7 @@ def bear_return(return_id: UUID, because: str, *, by: Actor, at: datetime) -> Re
     Raises:
         NotFound: there is no such return.
         ReturnClosed: the merchant has not refused it, it is decided, or nothing went back ahead of it.
+        SecondNeeded: it is so much that no colleague makes us bear it alone.
         Busy: what was given back ahead has no outcome yet.
     """
     row, _lines = _held(return_id)
@@ -110,6 +111,8 @@ def bear_return(return_id: UUID, because: str, *, by: Actor, at: datetime) -> Re
     back = _given(row)
     if not back:
         raise ReturnClosed
+    if by.alone and our_loss.is_much(back, [row.order_id]):
+        raise SecondNeeded
     row.be_borne(at=at)
     row.record("borne", by=by, at=at, reason=because)
     orders.lose_advance(row.order_id, back, cause=row.id, by=by, at=at)
@@ -142,11 +145,14 @@ def _rest_of(row: Return, order: Order, back: Money, *, by: Actor, at: datetime)
     """What had not gone ahead goes back now; through us nothing of what was paid elsewhere or given up as lost.
 
     Raises:
+        SecondNeeded: it is more than one colleague gives back alone.
         Busy: another refund, or what a channel took back, must end before there is so much to give back.
     """
-    rest = min(row.amount - back, order.total - order.refunded)
-    if not rest or order.state not in BILLED:
+    rest = _left_of(row, order, back)
+    if not rest:
         return []
+    if by.alone and is_much(order, rest.minor):
+        raise SecondNeeded
     asked = Asked(amount_minor=rest.minor, reason=FOR_A_RETURN)
     try:
         with transaction.atomic():
@@ -161,9 +167,26 @@ def _rest_of(row: Return, order: Order, back: Money, *, by: Actor, at: datetime)
     return parts
 
 
-def went_ahead(row: Return) -> bool:
-    """Whether something really went back ahead of it, which we can bear."""
-    return row.advance is not None and bool(_arrived(row, row.advance))
+def _left_of(row: Return, order: Order, back: Money) -> Money:
+    """What of it has not gone back and still can: nothing of an order of which nothing is owed or paid."""
+    rest = min(row.amount - back, order.total - order.refunded)
+    return rest if order.state in BILLED else Money(0, row.currency)
+
+
+def went_ahead(row: Return) -> Money:
+    """What really went back ahead of it, which we can bear."""
+    return _arrived(row, row.advance) if row.advance else Money(0, row.currency)
+
+
+def confirming_needs_second(row: Return) -> bool:
+    """Whether more would go back now than one colleague alone gives back."""
+    rest = _left_of(row, row.order, went_ahead(row))
+    return bool(rest) and is_much(row.order, rest.minor)
+
+
+def bearing_needs_second(row: Return) -> bool:
+    """Whether it is more than one colleague alone makes us bear."""
+    return our_loss.is_much(went_ahead(row), [row.order_id])
 
 
 def _held(return_id: UUID) -> tuple[Return, list[DeductionLine]]:

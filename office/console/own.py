@@ -1,6 +1,7 @@
 """/ops/own/: a colleague's own second factor and password, changed only after showing once more who it is."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
 from urllib.parse import urlencode
@@ -21,6 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import passkeys, passwords, rules, second_factor
 from accounts.models import User
+from accounts.second_factor import NotFreshError
 from accounts.second_step import TOO_MANY, judged
 from accounts.visitor import way_back
 from kernel.admin_site import VIEWERS
@@ -59,13 +61,14 @@ def afresh(view: Callable[Concatenate[Colleague, User, _P], HttpResponse]) -> Ca
     @wraps(view)
     def opened(colleague: Colleague, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
         user = _user(colleague)
-        if not second_factor.fresh_in(colleague.request, user, at=colleague.at):
-            back = reverse("own_second") if colleague.posts else colleague.request.get_full_path()
-            return redirect(f"{reverse('own_confirm')}?{urlencode({'next': back})}")
         try:
-            return view(colleague, user, *args, **kwargs)
+            with suppress(NotFreshError):  # it is being changed elsewhere
+                if second_factor.fresh_in(colleague.request, user, at=colleague.at):
+                    return view(colleague, user, *args, **kwargs)
         except NotFound:
             raise Http404 from None
+        back = reverse("own_second") if colleague.posts else colleague.request.get_full_path()
+        return redirect(f"{reverse('own_confirm')}?{urlencode({'next': back})}")
 
     return page(*VIEWERS)(opened)
 
@@ -105,7 +108,8 @@ def add_passkey(colleague: Colleague, user: User) -> HttpResponse:
         credential, name = passkeys.created(colleague.sent("credential")), colleague.sent("name") or _("Passkey")
         if credential is not None:
             try:
-                codes = second_factor.take_passkey(user.pk, name, credential, by=colleague.actor, at=colleague.at)
+                with second_factor.held_fresh(colleague.request, user, at=colleague.at):
+                    codes = second_factor.take_passkey(user.pk, name, credential, by=colleague.actor, at=colleague.at)
             except Refusal as refusal:
                 wrong = str(refusal.detail)
             else:
@@ -121,14 +125,17 @@ def add_passkey(colleague: Colleague, user: User) -> HttpResponse:
 @afresh
 def codes(colleague: Colleague, user: User) -> HttpResponse:
     """Other codes for emergencies; those before them are worth nothing."""
-    return _codes(colleague, second_factor.renew_codes(user.pk, by=colleague.actor, at=colleague.at))
+    with second_factor.held_fresh(colleague.request, user, at=colleague.at):
+        made = second_factor.renew_codes(user.pk, by=colleague.actor, at=colleague.at)
+    return _codes(colleague, made)
 
 
 @require_POST
 @afresh
 def remove(colleague: Colleague, user: User, key: int) -> HttpResponse:
     """An app or a passkey counts no more."""
-    second_factor.remove(user.pk, key, by=colleague.actor, at=colleague.at)
+    with second_factor.held_fresh(colleague.request, user, at=colleague.at):
+        second_factor.remove(user.pk, key, by=colleague.actor, at=colleague.at)
     colleague.tell(_("It was removed."))
     return redirect("own_second")
 

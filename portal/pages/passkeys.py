@@ -20,16 +20,17 @@ from portal.pages.security import first_confirms, own
 @own
 def add(request: HttpRequest, user: User) -> HttpResponse:
     """The browser's answer is judged. With the first factor of all come the codes for emergencies."""
-    if not second_factor.fresh_in(request, user, at=live_now()):
+    moment, wrong = live_now(), ""
+    if not second_factor.fresh_in(request, user, at=moment):
         return first_confirms(request.get_full_path())
-    wrong = ""
     if request.method == "POST":
         credential, name = passkeys.created(request.POST.get("credential", "")), request.POST.get("name")
         if credential is not None:
             try:
-                codes = second_factor.take_passkey(
-                    user.id, name or _("Passkey"), credential, by=Actor.member(user.id), at=live_now()
-                )
+                with second_factor.held_fresh(request, user, at=moment):
+                    codes = second_factor.take_passkey(
+                        user.id, name or _("Passkey"), credential, by=Actor.member(user.id), at=moment
+                    )
             except Refusal as refusal:
                 wrong = str(refusal.detail)
             else:
@@ -46,8 +47,8 @@ def add(request: HttpRequest, user: User) -> HttpResponse:
 @own
 def remove(request: HttpRequest, user: User, key: int) -> HttpResponse:
     """A passkey or an app counts no more."""
-    if not second_factor.fresh_in(request, user, at=live_now()):
-        return first_confirms(reverse("merchant_security"))
-    second_factor.remove(user.id, key, by=Actor.member(user.id), at=live_now())
+    moment = live_now()
+    with second_factor.held_fresh(request, user, at=moment):
+        second_factor.remove(user.id, key, by=Actor.member(user.id), at=moment)
     messages.success(request, _("It was removed."))
     return redirect("merchant_security")

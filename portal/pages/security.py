@@ -25,6 +25,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import passkeys, passwords, second_factor
 from accounts.models import User
+from accounts.second_factor import NotFreshError
 from accounts.second_step import judged
 from accounts.visitor import way_back
 from kernel.actor import Actor
@@ -69,6 +70,8 @@ def own(view: Callable[Concatenate[HttpRequest, User, _P], HttpResponse]) -> Cal
                 return view(request, request.user, *args, **kwargs)
             except NotFound:
                 raise Http404 from None
+            except NotFreshError:  # what guards their account is being changed elsewhere, or was shown too long ago
+                return first_confirms(reverse("merchant_security"))
 
     return opened
 
@@ -116,15 +119,10 @@ def enrol(request: HttpRequest, user: User) -> HttpResponse:
 @require_POST
 @own
 def renew_codes(request: HttpRequest, user: User) -> HttpResponse:
-    if not second_factor.has_one(user):
-        raise Http404
-    if not second_factor.fresh_in(request, user, at=live_now()):
-        return first_confirms(reverse("merchant_security"))
-    shown: dict[str, Any] = {
-        "codes": second_factor.renew_codes(user.id, by=Actor.member(user.id), at=live_now()),
-        "back": reverse("merchant_security"),
-    }
-    return render(request, "portal/codes.html", shown)
+    moment = live_now()
+    with second_factor.held_fresh(request, user, at=moment):
+        codes = second_factor.renew_codes(user.id, by=Actor.member(user.id), at=moment)
+    return render(request, "portal/codes.html", {"codes": codes, "back": reverse("merchant_security")})
 
 
 @_FORM

@@ -12,7 +12,6 @@ import structlog
 from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
@@ -21,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import notices, reach
 from accounts import services as accounts
 from accounts.models import AccountEvent, User
-from billing.models import PayoutAccount
+from billing.models import Payout, PayoutAccount
 from kernel import ids
 from kernel.actor import Actor
 from kernel.refusal import Refusal
@@ -29,18 +28,14 @@ from kernel.time_limit import TimeIsUp
 from kernel.writes import update_all
 from merchants.models import WebhookEndpoint
 from portal import queries, rules
-from portal.models import Letter, Member
+from portal.models import Letter
+from portal.services.writing import CONCERNS
 
 log = structlog.get_logger(__name__)
 LEASE = timedelta(minutes=1)
 #: After each try that failed; after the last it is given up.
 WAITS = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 AN_HOUR = timedelta(hours=1)
-#: What a letter about a business is about, and who there hears of it.
-_WRITTEN_OF: dict[str, tuple[type[WebhookEndpoint] | type[PayoutAccount], frozenset[rules.Role]]] = {
-    Letter.Kind.ENDPOINT: (WebhookEndpoint, rules.BUILDERS),
-    Letter.Kind.ACCOUNT: (PayoutAccount, rules.OWNER),
-}
 
 
 class PasswordLinkOver(Refusal):
@@ -90,61 +85,6 @@ def take_new_password(user: str, token: str, password: str, *, at: datetime) -> 
     User.objects.locked(whose_link(user, token).id)
     found = whose_link(user, token)
     return accounts.change_password(found.id, password, by=Actor.member(found.id), at=at)
-
-
-@transaction.atomic
-def write_of_endpoints(*, at: datetime, limit: int) -> int:
-    """Owners and developers are written to about endpoints that were switched off for failing. How many endpoints.
-
-    Where there is nobody to write to yet, they are when somebody is there.
-    """
-    written = Letter.objects.filter(
-        kind=Letter.Kind.ENDPOINT, about=OuterRef("pk"), happened_at=OuterRef("disabled_at")
-    )
-    off = WebhookEndpoint.objects.filter(
-        ~Exists(written),
-        Exists(queries.team_behind("merchant").filter(role__in=rules.BUILDERS)),
-        state=WebhookEndpoint.State.DISABLED,
-        disabled_because__in=rules.SWITCHED_OFF,
-    )
-    found = list(off.order_by("id")[:limit])
-    letters = []
-    for endpoint in found:
-        business = queries.business_of(endpoint.merchant_id)
-        team = Member.objects.filter(merchant=business.live, removed_at__isnull=True) if business else ()
-        letters += [
-            Letter(
-                user_id=member.user_id,
-                kind=Letter.Kind.ENDPOINT,
-                about=endpoint.id,
-                happened_at=endpoint.disabled_at or at,
-                at=at,
-                next_at=at,
-            )
-            for member in team
-            if member.role in rules.BUILDERS
-        ]
-    Letter.objects.bulk_create(letters, ignore_conflicts=True)  # of two workers at once one writes
-    return len(found)
-
-
-@transaction.atomic
-def write_of_accounts(*, at: datetime, limit: int) -> int:
-    """Owners are written to when another payout account was asked for, and when it was agreed to. How many accounts."""
-    letters = Letter.objects.filter(kind=Letter.Kind.ACCOUNT, about=OuterRef("pk"))
-    asked = Q(~Exists(letters.filter(happened_at=OuterRef("asked_at"))), state=PayoutAccount.State.ASKED)
-    agreed = Q(~Exists(letters.filter(happened_at=OuterRef("decided_at"))), state=PayoutAccount.State.AGREED)
-    owners = Exists(queries.team_behind("merchant").filter(role__in=rules.OWNER))
-    found = list(PayoutAccount.objects.filter(asked | agreed, owners).order_by("id")[:limit])
-    written = []
-    for account in found:
-        business = queries.business_of(account.merchant_id)
-        team = Member.objects.filter(merchant=business.live, removed_at__isnull=True) if business else ()
-        moment = account.decided_at or account.asked_at
-        about = {"kind": Letter.Kind.ACCOUNT, "about": account.id, "happened_at": moment, "at": at, "next_at": at}
-        written += [Letter(user_id=member.user_id, **about) for member in team if member.role in rules.OWNER]
-    Letter.objects.bulk_create(written, ignore_conflicts=True)  # of two workers at once one writes
-    return len(found)
 
 
 def write_of_hand(event: AccountEvent) -> None:
@@ -221,9 +161,9 @@ def _give_back(left: Collection[Letter], *, at: datetime) -> None:
 
 def _still_concerns(row: Letter) -> bool:
     """Whether whoever it is for still hears of such things there; of their own account they do wherever they work."""
-    if row.kind not in _WRITTEN_OF:
+    if row.kind not in CONCERNS:
         return True
-    about, roles = _WRITTEN_OF[row.kind]
+    about, roles = CONCERNS[row.kind]
     business = queries.business_of(about.objects.values_list("merchant_id", flat=True).get(pk=row.about))
     member = queries.member_of(row.user_id, business.live.id) if business else None
     return member is not None and member.role in roles
@@ -259,6 +199,11 @@ def _named(row: Letter) -> dict[str, object]:
         agreed = row.happened_at == account.decided_at
         live = account.merchant.mode == "live"
         return {"account": account, "agreed": agreed, "live": live, "link": settings.BASE_URL + path}
+    if row.kind == Letter.Kind.PAYOUT:
+        payout = Payout.objects.select_related("merchant__realm", "account", "settlement").get(pk=row.about)
+        path = reverse("merchant_settlement", args=[payout.merchant.public_id, payout.settlement.public_id])
+        live = payout.merchant.mode == "live"
+        return {"payout": payout, "account": payout.account, "live": live, "link": settings.BASE_URL + path}
     if row.kind == Letter.Kind.SECURITY:
         what = reach.done_in(AccountEvent.objects.get(pk=row.about), row.user.language)
         return {"what": what, "link": settings.BASE_URL + reverse("merchant_security")}

@@ -54,7 +54,7 @@ def test_every_stage_has_words_in_both_languages_that_publishing_would_accept() 
 def test_words_that_name_what_is_never_filled_in_are_refused(key: str, subject: str, body: str) -> None:
     before = NoticeTemplate.objects.count()
     with pytest.raises(Invalid):
-        inbox.publish_template(key, "en", Words(subject, body), by=BY, at=NOON)
+        inbox.publish_template(key, "en", Words(subject, body), "x", by=BY, at=NOON)
     with pytest.raises(Invalid):
         inbox.preview(key, "en", Words(subject, body), at=NOON)
     assert NoticeTemplate.objects.count() == before
@@ -64,7 +64,7 @@ def test_words_that_name_what_is_never_filled_in_are_refused(key: str, subject: 
 def test_the_latest_words_are_used_and_what_was_told_keeps_its_own() -> None:
     person = someone(language="en")
     tell(item(person))
-    made = inbox.publish_template("debit_succeeded", "en", Words("Paid", "{amount}, {merchant}"), by=BY, at=NOON)
+    made = inbox.publish_template("debit_succeeded", "en", Words("Paid", "{amount}, {merchant}"), "x", by=BY, at=NOON)
     assert made.version == 2
     tell(item(person))
     newest, oldest = inbox.inbox_of(person.id)
@@ -102,7 +102,7 @@ def test_each_hears_it_in_their_own_language_and_time() -> None:
 def test_whatever_a_merchant_calls_itself_is_one_line_of_plain_text(name: str, shown: str) -> None:
     person = someone(email="ada@example.com", language="en")
     words = Words("{merchant}", "[{merchant}] {amount}")
-    inbox.publish_template("debit_succeeded", "en", words, by=BY, at=NOON)
+    inbox.publish_template("debit_succeeded", "en", words, "x", by=BY, at=NOON)
     tell(item(person, values={"merchant": name}))
     assert Notice.objects.get().body == f"[{shown}] CN¥12.34"
     assert sorted(sent(NOON)) == sorted([f"[{shown}] CN¥12.34", f"{shown}\n\n[{shown}] CN¥12.34"])

@@ -96,6 +96,7 @@ def test_production_starts_with_every_variable_in_place_and_is_the_posture_of_si
         ("RATE_TEXTS", "1200"),
         ("SMS_COUNTRIES", "+86"),
         ("WEBHOOKS_AT_HOME", "1"),
+        ("CONSOLE_SECOND_STEP", "sometimes"),
         ("WEBHOOK_PORTS", "https"),
         ("WEBHOOK_PORTS", "443,65536"),
         ("WEBHOOK_PORTS", "0"),
@@ -124,6 +125,13 @@ def test_webhooks_stay_at_home_only_where_nobody_else_lives() -> None:
     assert load(SOUND | {"WEBHOOK_PORTS": "443, 8443"})["WEBHOOK_PORTS"] == {443, 8443}
     assert load({"BNPL_POSTURE": "local"})["WEBHOOKS_AT_HOME"]
     assert not load({"BNPL_POSTURE": "local", "WEBHOOKS_AT_HOME": "0"})["WEBHOOKS_AT_HOME"]
+
+
+def test_two_steps_are_demanded_of_colleagues_in_production_unless_it_says_no() -> None:
+    assert load(SOUND)["CONSOLE_SECOND_STEP"]
+    assert not load(SOUND | {"CONSOLE_SECOND_STEP": "0"})["CONSOLE_SECOND_STEP"]
+    assert not load({"BNPL_POSTURE": "local"})["CONSOLE_SECOND_STEP"]
+    assert load({"BNPL_POSTURE": "local", "CONSOLE_SECOND_STEP": "1"})["CONSOLE_SECOND_STEP"]
 
 
 def test_https_hardens_cookies_and_headers() -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 
 from accounts import rules
@@ -16,6 +17,7 @@ from kernel.models import LIVE
 from merchants import services as merchants
 from tests.conftest import BY, NOON, Shop, someone
 from tests.late import permit
+from tests.stillness import nothing_moves
 from tests.visiting import agrees, it_is, visiting, words
 
 SHOP = "https://shop.example/done?cart=7&state=evil#top"
@@ -128,6 +130,22 @@ def test_one_id_number_is_one_person(power_bank: Shop, newcomer: Person) -> None
     answer = visiting(newcomer).post(f"{path}/identity", {"name": "张三", "id_number": ADULT})
     assert answer.status_code == 409
     assert "这个身份证号码已属于他人" in words(answer)
+
+
+def test_whoever_tries_one_id_number_after_another_is_stopped_in_any_browser_and_nobody_else(
+    power_bank: Shop, newcomer: Person
+) -> None:
+    cache.clear()
+    path = f"/sign/{asked(power_bank).public_id}"
+    browsers = [visiting(newcomer), visiting(newcomer)]
+    tries = [browsers[n % 2].post(f"{path}/identity", {"name": "张三", "id_number": f"{n}"}) for n in range(10)]
+    assert [answer.status_code for answer in tries] == [422] * 10
+    with nothing_moves():
+        stopped = browsers[0].post(f"{path}/identity", {"name": "张三", "id_number": ADULT})
+    assert (stopped.status_code, "请明天再试" in words(stopped)) == (429, True)
+    other = accounts.register_person("+8613812341235", realm_id=power_bank.realm_id, by=BY, at=NOON)
+    assert visiting(other).post(f"{path}/identity", {"name": "张三", "id_number": ADULT})["Location"] == path
+    cache.clear()
 
 
 def test_a_refusal_has_reasons_and_a_way_on(power_bank: Shop, ada: Person) -> None:

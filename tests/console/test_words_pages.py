@@ -9,12 +9,13 @@ from django.test import Client
 from accounts.models import NoticeTemplate, User
 from kernel.actor import Actor
 from kernel.forms import new_token
+from kernel.models import AuditLine
 from tests.console.conftest import words_of
 from tests.stillness import nothing_moves
 from tests.visiting import token_on, words
 
 PAGE = "/ops/words/debit_failed/"
-FORM = {"subject": "没扣成 {amount}", "body": "{merchant}「{what}」{reason}。{next}\r\n{link}"}
+FORM = {"subject": "没扣成 {amount}", "body": "{merchant}「{what}」{reason}。{next}\r\n{link}", "note": "用词更清楚"}
 
 
 def send(client: Client, step: str, language: str = "zh-hans", **fields: Any) -> Any:
@@ -54,7 +55,19 @@ def test_a_supervisor_publishes_and_support_does_not(boss: Client, at_desk: Call
     made = NoticeTemplate.objects.get(key="debit_failed", language="zh-hans", version=2)
     assert made.body == FORM["body"].replace("\r\n", "\n")
     assert made.by == str(Actor.staff(User.objects.get(username="supervisor").pk))
-    assert "2 没扣成 {amount} supervisor" in words_of(boss.get(f"{PAGE}zh-hans"))
+    assert "2 没扣成 {amount} 用词更清楚 supervisor" in words_of(boss.get(f"{PAGE}zh-hans"))
+
+
+def test_why_is_asked_when_it_is_published_and_kept_with_the_version_and_in_the_audit(boss: Client) -> None:
+    assert send(boss, "preview", note="").status_code == 200
+    for wrong in ("", " ", "x" * 201):
+        page = send(boss, "publish", note=wrong)
+        assert page.status_code == 422
+        assert 'id="id_note_error"' in page.content.decode()
+    assert versions() == [1]
+    send(boss, "publish", note=" 客诉较多 ")
+    assert NoticeTemplate.objects.get(key="debit_failed", language="zh-hans", version=2).reason == "客诉较多"
+    assert AuditLine.objects.get(act="publish_words").why == "客诉较多"
 
 
 @pytest.mark.parametrize(

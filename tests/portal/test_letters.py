@@ -21,7 +21,7 @@ from merchants.services import endpoints
 from merchants.services.endpoints import switch_off
 from portal import tasks
 from portal.models import Letter
-from portal.services import letters
+from portal.services import letters, writing
 from portal.services.team import change_role, remove_member
 from tests.conftest import BY, NOON, make_shop
 from tests.portal.conftest import PASSWORD, Company
@@ -138,7 +138,7 @@ def test_owners_and_developers_hear_once_that_an_endpoint_was_switched_off(firm:
 @pytest.mark.parametrize("how", ["left", "is there for something else"])
 def test_whoever_is_not_of_those_any_more_when_it_goes_out_does_not_get_it(firm: Company, how: str) -> None:
     switched_off(firm)
-    letters.write_of_endpoints(at=NOON, limit=9)
+    writing.write_of_endpoints(at=NOON, limit=9)
     live, developer = firm.shop.live.id, firm.staff["developer"]
     if how == "left":
         remove_member(live, developer.id, by=BY, at=NOON)
@@ -242,6 +242,6 @@ def test_endpoints_of_whom_nobody_works_yet_keep_nobody_from_hearing(firm: Compa
         switch_off(endpoint, "gone", by=BY, at=NOON)
     switched_off(firm)
     switched_off(firm, mode="live")
-    assert letters.write_of_endpoints(at=NOON, limit=2) == 2
+    assert writing.write_of_endpoints(at=NOON, limit=2) == 2
     assert Letter.objects.count() == 2 * 2  # an owner and a developer
-    assert letters.write_of_endpoints(at=NOON, limit=2) == 0
+    assert writing.write_of_endpoints(at=NOON, limit=2) == 0

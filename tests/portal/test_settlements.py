@@ -16,7 +16,7 @@ from billing.statement_paper import statement_paper
 from kernel.clock import live_now
 from kernel.models import Realm
 from kernel.paper import Table, Totals
-from portal.services import letters
+from portal.services import letters, writing
 from tests.api import Api
 from tests.conftest import BY, NOON, completed, someone, yuan
 from tests.portal.conftest import Company
@@ -118,11 +118,11 @@ def test_finance_asks_an_owner_agrees_and_owners_get_a_mail_each_time(firm: Comp
     with nothing_moves(*SIGNING):
         assert decide(firm, finance, account, "agree") == 403
     for at in (live_now(), live_now() + timedelta(seconds=1)):
-        letters.write_of_accounts(at=at, limit=9)
+        writing.write_of_accounts(at=at, limit=9)
         letters.send_due(at=at, limit=9)
     assert len(mail.outbox) == 1
     assert decide(firm, owner, account, "agree") == 302
-    letters.write_of_accounts(at=live_now(), limit=9)
+    writing.write_of_accounts(at=live_now(), limit=9)
     letters.send_due(at=live_now(), limit=9)
     assert len(mail.outbox) == 2
     assert "来电科技" in str(mail.outbox[1].body)
