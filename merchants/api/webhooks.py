@@ -80,6 +80,7 @@ class Endpoints(HookView):
             description=asked.description,
             by=self.actor,
             at=self.now(),
+            begun=lambda endpoint, secret: self.begun(self.shown(endpoint, secret=secret, status=201)),
         )
         return self.shown(endpoint, secret=secret, status=201)
 

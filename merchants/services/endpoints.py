@@ -1,7 +1,7 @@
 """A merchant says where its events go, and for how long which secret signs them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -67,11 +67,19 @@ class EndpointDisabled(Refusal):
 
 
 def add_endpoint(
-    merchant_id: UUID, url: str, *, event_types: Sequence[str] = (ALL,), description: str = "", by: Actor, at: datetime
+    merchant_id: UUID,
+    url: str,
+    *,
+    event_types: Sequence[str] = (ALL,),
+    description: str = "",
+    by: Actor,
+    at: datetime,
+    begun: Callable[[WebhookEndpoint, str], None] | None = None,
 ) -> tuple[WebhookEndpoint, str]:
     """One more address hears of events, from now on. Its secret is returned this once.
 
-    The host name is looked up before the transaction: the outside is never asked inside one.
+    The host name is looked up before the transaction: the outside is never asked inside one. `begun` is told the same
+    in the transaction.
 
     Raises:
         ForbiddenAddress, AddressNotFound: it may not, or cannot, be sent to.
@@ -81,10 +89,13 @@ def add_endpoint(
     """
     with one_at_a_time(merchant_id):
         check_address(url)
-    return _add_endpoint(merchant_id, url, _known(event_types), description, by=by, at=at)
+    with transaction.atomic():
+        endpoint, secret = _add_endpoint(merchant_id, url, _known(event_types), description, by=by, at=at)
+        if begun is not None:
+            begun(endpoint, secret)
+    return endpoint, secret
 
 
-@transaction.atomic
 def _add_endpoint(
     merchant_id: UUID, url: str, event_types: list[str], description: str, *, by: Actor, at: datetime
 ) -> tuple[WebhookEndpoint, str]:
