@@ -214,13 +214,20 @@ def heard_of(endpoint: WebhookEndpoint) -> tuple[datetime | None, int]:
 
 
 def _end(row: WebhookDelivery, endpoint: WebhookEndpoint, taken: Taken, outcome: rules.Outcome) -> None:
-    """One try has ended. What somebody else has taken up since, or ended, is theirs."""
-    at = taken.at
+    """One try has ended. What somebody else has taken up since, or ended, is theirs.
+
+    Where the endpoint has another address by now, what the one before said is no word of it, and it is tried at once.
+    """
+    at, moved = taken.at, taken.parcel.url != endpoint.url
     if row.state != WebhookDelivery.State.PENDING or not (outcome.good or row.tries == taken.tries):
         return
-    endpoint.hear(good=outcome.good, at=at)
+    if not moved:
+        endpoint.hear(good=outcome.good, at=at)
     if outcome.good:
         row.deliver(at=at)
+        return
+    if moved:
+        row.put_off(outcome.reason, until=at)
         return
     pause = rules.wait_after(taken.tries, outcome, seed=row.id.bytes)
     if pause is None or outcome.gone:

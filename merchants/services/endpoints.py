@@ -122,6 +122,8 @@ def change_endpoint(
 ) -> WebhookEndpoint:
     """Another address, other events, another description, or on and off: `url`, `event_types`, `description`, `state`.
 
+    What went wrong at the address before does not count at another.
+
     Raises:
         NotFound: missing, removed, or another merchant's.
         ForbiddenAddress, AddressNotFound, UnknownEventType, RateLimited: as adding it says.
@@ -140,6 +142,8 @@ def _change_endpoint(
     merchant_id: UUID, endpoint_id: UUID, terms: dict[str, Any], *, by: Actor, at: datetime
 ) -> WebhookEndpoint:
     endpoint = lock_endpoint(merchant_id, endpoint_id)
+    if terms.get("url", endpoint.url) != endpoint.url:
+        endpoint.begin_anew()
     for name in ("url", "event_types", "description"):
         if name in terms:
             setattr(endpoint, name, terms[name])
