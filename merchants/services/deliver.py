@@ -223,23 +223,24 @@ def _end(row: WebhookDelivery, endpoint: WebhookEndpoint, taken: Taken, outcome:
         return
     if not moved:
         endpoint.hear(good=outcome.good, at=at)
+    pause = timedelta() if moved else rules.wait_after(taken.tries, outcome, seed=row.id.bytes)
     if outcome.good:
         row.deliver(at=at)
-        return
-    if moved:
-        row.put_off(outcome.reason, until=at)
-        return
-    pause = rules.wait_after(taken.tries, outcome, seed=row.id.bytes)
-    if pause is None or outcome.gone:
+    elif pause is None or (outcome.gone and not moved):
         row.give_up(outcome.reason, at=at)
     else:
         row.put_off(outcome.reason, until=at + pause)
-    if endpoint.state != WebhookEndpoint.State.ENABLED:
+    if not moved:
+        _judge(endpoint, outcome, at=at)
+
+
+def _judge(endpoint: WebhookEndpoint, outcome: rules.Outcome, *, at: datetime) -> None:
+    """Whether what came back switches the endpoint off."""
+    if outcome.good or endpoint.state != WebhookEndpoint.State.ENABLED:
         return
-    failing_for = at - (endpoint.failing_from or at)
     if outcome.gone:
         switch_off(endpoint, "gone", by=BY, at=at)
-    elif rules.given_out(failing_for, endpoint.failures):
+    elif rules.given_out(at - (endpoint.failing_from or at), endpoint.failures):
         switch_off(endpoint, "failing", by=BY, at=at)
 
 

@@ -117,9 +117,10 @@ def erase(erasure_id: UUID, *, at: datetime) -> bool:
     end_credit(person.id, by=by, at=there)
     forget_parcels(person.id)
     forget_words(person.id)
+    forget_person(person.id, by=by, at=at)
+    # Whoever asked for one of these held the person meanwhile: what they made stands there now, and none comes after.
     drop_exports(person.id, at=at)
     _revoke_proofs(person.id, at=at)
-    forget_person(person.id, by=by, at=at)
     erasure.erased_at = at
     erasure.save(update_fields=["hindered_by", "erased_at"])
     return True

@@ -4,21 +4,68 @@ from functools import partial
 
 import pytest
 
+from accounts import leaving as accounts_leaving
+from accounts import reach
+from accounts.models import Person
 from billing.channels import bank_returns
 from billing.models import Dispute
 from billing.services import disputes
 from billing.services.callbacks import deliver_callbacks
 from bnpl.invariants import violations
 from credit.models import Profile
+from kernel.refusal import NotFound
 from orders.models import Obligation
-from personal.models import Erasure
-from personal.services import erase
+from personal.models import Erasure, Export, Proof
+from personal.services import erase, export, proof
 from tests.billing.bench import deduction_of, paid
-from tests.conftest import BY, NOON, Shop
+from tests.conftest import BY, NOON, Shop, someone
 from tests.personal.test_erasure import NOW, THEN
 from tests.threads import at_once, halted
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def leaving(shop: Shop) -> Person:
+    """Somebody whose time to take it back is over."""
+    person = someone(shop)
+    erase.ask_erasure(person.id, by=BY, at=NOW)
+    return person
+
+
+def test_what_somebody_signs_at_the_last_moment_goes_with_them(power_bank: Shop) -> None:
+    person = leaving(power_bank)
+    sign = partial(proof.issue_proof, person.id, ["name"], 90, by=BY, at=THEN)
+    with halted(proof.signing, "sign") as halt:
+        at_once(sign, partial(halt.then, partial(erase.erase_due, at=THEN)))
+    assert Erasure.objects.get().erased_at is not None
+    row = Proof.objects.get()
+    assert (row.revoked_at, row.reveal_statement()) == (THEN, "")
+
+
+def test_a_copy_that_is_asked_for_at_the_last_moment_is_not_made(power_bank: Shop) -> None:
+    person = leaving(power_bank)
+    with halted(export.reach, "tell") as halt:
+        asked = partial(export.ask_export, person.id, by=BY, at=THEN)
+        at_once(asked, partial(halt.then, partial(erase.erase_due, at=THEN)))
+    copy = Export.objects.get()
+    assert (copy.next_at, copy.failed_at, copy.emptied_at) == (None, THEN, THEN)
+
+
+@pytest.mark.parametrize("what", ["proof", "copy", "mail"])
+def test_who_is_gone_leaves_nothing_behind_afterwards(power_bank: Shop, what: str) -> None:
+    """They were still signed in when they asked for it, and gone when it was their turn."""
+    person = leaving(power_bank)
+    acts = {
+        "proof": partial(proof.issue_proof, person.id, ["band"], 90, by=BY, at=THEN),
+        "copy": partial(export.ask_export, person.id, by=BY, at=THEN),
+        "mail": partial(reach.take_mail, person.id, "ada@example.com", by=BY, at=THEN),
+    }
+    with halted(accounts_leaving, "_close") as halt:
+        _erased, said = at_once(partial(erase.erase_due, at=THEN), partial(halt.then, acts[what]))
+    assert isinstance(said, NotFound)
+    assert not Proof.objects.exists()
+    assert not Export.objects.exists()
+    assert Person.objects.get(pk=person.pk).mail_sealed is None
 
 
 def test_who_leaves_while_a_debit_of_theirs_is_taken_back_owes_nothing(power_bank: Shop) -> None:
