@@ -117,21 +117,25 @@ def erase(erasure_id: UUID, *, at: datetime) -> bool:
     end_credit(person.id, by=by, at=there)
     forget_parcels(person.id)
     forget_words(person.id)
-    forget_person(person.id, by=by, at=at)
-    # Whoever asked for one of these held the person meanwhile: what they made stands there now, and none comes after.
     drop_exports(person.id, at=at)
     _revoke_proofs(person.id, at=at)
+    forget_person(person.id, by=by, at=at)
     erasure.erased_at = at
     erasure.save(update_fields=["hindered_by", "erased_at"])
     return True
 
 
 def _lock(person_id: UUID) -> None:
-    """From the top floor down: no step of a copy, no deduction and no order of this person comes between."""
+    """From the top floor down: no step of a copy, no deduction and no order of this person comes between.
+
+    Nor does anything they begin themselves: whoever holds them meanwhile ends before we look, and nobody does after
+    (`PersonQuerySet.staying`).
+    """
     for rows in (Export.objects.filter(person_id=person_id), Proof.objects.filter(person_id=person_id)):
         list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))
     lock_instruments(person_id)
     lock_credit(person_id)
+    Person.objects.locked(person_id)
 
 
 def _revoke_proofs(person_id: UUID, *, at: datetime) -> None:
