@@ -37,6 +37,8 @@ PARCELS = 96
 WORKS_FOR_SECONDS = 10.0
 BY = Actor.system("webhooks")
 _OVERDUE_SECONDS = courier.BUDGET_SECONDS + 5
+#: Why nothing was sent although the endpoint is well: a fault of ours.
+NOT_SIGNED = "secret_unreadable"
 MOVING = ["state", "reason", "next_at", "leased_until", "ended_at"]
 
 _TAKEN = Reading(
@@ -187,10 +189,15 @@ def _taken_or_over(row: WebhookDelivery, *, at: datetime) -> Taken | None:
     else:
         try:
             return taken_of(row, at=at)
-        except UNREADABLE:
-            log.exception("webhook_secret_unreadable", endpoint=row.endpoint.public_id, delivery=row.public_id)
-            row.give_up("secret_unreadable", at=at)
+        except UNREADABLE as broken:
+            give_up_unsigned(row, broken, at=at)
     return None
+
+
+def give_up_unsigned(row: WebhookDelivery, broken: Exception, *, at: datetime) -> None:
+    """The endpoint's secret does not open any more, so nothing can be signed for it."""
+    log.error("webhook_secret_unreadable", endpoint=row.endpoint.public_id, exc_info=broken)
+    row.give_up(NOT_SIGNED, at=at)
 
 
 @transaction.atomic

@@ -222,3 +222,14 @@ def test_a_secret_that_does_not_open_takes_nobody_along(power_bank: Shop, spoilt
         merchants.redeliver_failed(other.merchant.id, dark.id, since=NOON, by=BY, at=NOON)
         deliver.deliver_everywhere(lambda: times, troubled=False, turn=threading.Lock())
         assert [request.path for request in well.seen[3:]] == ["/dark"] * 2
+
+
+@pytest.mark.breaks_the_house
+def test_a_ping_that_cannot_be_signed_says_so(power_bank: Shop) -> None:
+    with receiver() as well:
+        dark, _ = merchants.add_endpoint(power_bank.merchant.id, well.url(), by=BY, at=NOON)
+        WebhookEndpoint.objects.update(secret=b"k1:short")
+        ping = merchants.ping_endpoint(power_bank.merchant.id, dark.id, by=BY, at=NOON)
+        assert well.seen == []
+    assert (ping.outcome.good, ping.outcome.reason) == (False, "secret_unreadable")
+    assert WebhookDelivery.objects.get(event=ping.event).reason == "secret_unreadable"
