@@ -100,15 +100,15 @@ class MerchantView(APIView):
         """A refusal as an answer, where what was decided must stay on record instead of being rolled back."""
         return problem(refusal, self.request._request)  # noqa: SLF001  Django's own
 
-    def begun(self, response: HttpResponse) -> None:
+    def begun(self, shown: Callable[[], HttpResponse]) -> None:
         """In the transaction of what a verb does that calls the outside world after it: the answer under the key from
-        then on, should nobody come back to say more.
+        then on, should nobody come back to say more. Without a key nobody asks for it.
 
         Raises:
             StillRunning: the key is somebody else's by now, who has begun.
         """
         if self.under is not None:
-            idempotency.begin(self.under, response)
+            idempotency.begin(self.under, shown())
 
     def _admitted(self, method: str) -> Callable[..., HttpResponse]:
         """The method's handler, if this caller may use it."""

@@ -1,6 +1,7 @@
 """/v1/sandbox/clock: what time it is in a sandbox, and how it passes."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from django.http import HttpResponse
@@ -111,7 +112,7 @@ class AdvanceClock(MerchantView):
             to=to,
             by=self.actor,
             real=live_now(),
-            begun=lambda journey: self.begun(_came(journey)),
+            begun=lambda journey: self.begun(partial(_came, journey)),
         )
         return _came(came)
 

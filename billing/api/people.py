@@ -1,6 +1,7 @@
 """/v1/sandbox/people, and what they do with their money."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from django.http import HttpResponse
@@ -180,7 +181,7 @@ class PayInSandbox(MerchantView):
             amount_minor=asked.amount,
             by=self.actor,
             at=self.now(),
-            begun=lambda: self.begun(self._shown(mine)),
+            begun=lambda: self.begun(partial(self._shown, mine)),
         )
         return self._shown(mine)
 

@@ -1,5 +1,6 @@
 """/v1/orders/{id}/refunds"""
 
+from functools import partial
 from typing import Annotated, ClassVar
 
 from django.http import HttpResponse
@@ -87,7 +88,7 @@ class OrderRefunds(MerchantView):
             wish,
             by=self.actor,
             at=self.now(),
-            begun=lambda refund, fresh: self.begun(_shown(refund, fresh=fresh)),
+            begun=lambda refund, fresh: self.begun(partial(_shown, refund, fresh=fresh)),
         )
         return _shown(refund, fresh=fresh)
 

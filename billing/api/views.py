@@ -1,5 +1,6 @@
 """/v1/orders/{id}/collect"""
 
+from functools import partial
 from typing import ClassVar
 
 from django.http import HttpResponse
@@ -44,7 +45,7 @@ class CollectOrder(MerchantView):
     def post(self, request: Request, order: str) -> HttpResponse:
         Nothing.parse(request)
         mine = orders.order_of(self.merchant_id, self.named("ord", order))
-        pay.collect_now(mine.id, by=self.actor, at=self.now(), begun=lambda: self.begun(self._shown(mine)))
+        pay.collect_now(mine.id, by=self.actor, at=self.now(), begun=lambda: self.begun(partial(self._shown, mine)))
         return self._shown(mine)
 
     def _shown(self, mine: Order) -> HttpResponse:
