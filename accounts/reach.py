@@ -71,10 +71,11 @@ def take_mail(person_id: UUID, address: str, *, by: Actor, at: datetime) -> Pers
     """The code sent to this address came back: the person reads there, too, what they are told.
 
     Raises:
+        NotFound: there is no such person, or they have left.
         InvalidMail: it is not an address.
     """
     clear = clean_mail(address)
-    person = Person.objects.locked(person_id)
+    person = Person.objects.staying(person_id)
     if person.reveal_mail() != clear:
         person.take_mail(clear)
         person.save(update_fields=["mail_sealed"])

@@ -78,11 +78,12 @@ def verify_identity(person_id: UUID, name: str, id_number: str, *, by: Actor, at
     """The real-name record is made: this person is who this ID number names, and an adult where they live.
 
     Raises:
+        NotFound: there is no such person, or they have left.
         AlreadyVerified: a record stands already.
         InvalidName, InvalidIdNumber, UnderAge: it cannot be made.
         IdNumberTaken: the number is another person's of this realm.
     """
-    person = Person.objects.locked(person_id)
+    person = Person.objects.staying(person_id)
     if person.verified_at is not None:
         raise refusals.AlreadyVerified
     number = rules.id_number(id_number)

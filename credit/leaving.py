@@ -13,6 +13,7 @@ from kernel.actor import Actor
 def lock_credit(person_id: UUID) -> None:
     """Nothing is held for this person, and no service opened, until the transaction ends."""
     list(Profile.objects.select_for_update(no_key=True).filter(pk=person_id))
+    list(Agreement.objects.select_for_update(no_key=True).filter(person_id=person_id).order_by("pk").values_list("pk"))
 
 
 @transaction.atomic

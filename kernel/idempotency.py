@@ -7,6 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +23,8 @@ MOST_LENGTH = 255
 KEPT = timedelta(days=7)
 #: The status of a key whose request has no answer yet, and how long that is believed.
 RUNNING, RUNNING_MAX = 102, timedelta(minutes=2)
+#: What a mark holds once the effect has begun: a status, and the answer.
+_BEGUN = b"%d %b"
 
 _HOLD = "SELECT set_config('bnpl.key_held', pg_try_advisory_xact_lock(%s)::text, true)"
 _KEPT = Question(
@@ -92,8 +95,9 @@ def once_outside(
 ) -> HttpResponse:
     """The same for a verb that calls the outside world, which no transaction may span.
 
-    The key is marked as running before, and its answer kept after. Of whoever died in between, the mark is forgotten
-    after a while; a repeat then meets the verb's own fence (an obligation in flight), never a second effect.
+    The key is marked as running before, and its answer kept after. Where somebody died in between, or broke off, what
+    had begun by then is the answer (`begin`); if nothing had, the mark is forgotten, after a while, and a repeat may
+    act. So a verb says that it has begun in the transaction of its first effect, or has a fence of its own.
 
     Raises:
         KeyReused, StillRunning: as `once`.
@@ -107,15 +111,40 @@ def once_outside(
         answer = act()
     except Refusal as refusal:
         if refusal.passing:
-            _forget(request)
+            let_go(request)
             raise
         answer = refused(refusal)
     except BaseException:
-        _forget(request)
+        let_go(request)
         raise
     with transaction.atomic():
-        _forget(request)
+        _running(request).delete()
         return _keep(request, answer)
+
+
+def begin(request: Request, answer: HttpResponse) -> None:
+    """In the transaction of the effect: this is the answer from its end on, if nobody comes back to say more.
+
+    Raises:
+        StillRunning: another has been at it since the mark was made, and has begun.
+    """
+    begun = _BEGUN % (answer.status_code, answer.content)
+    kept = _running(request).filter(body=b"")
+    if not kept.update(content_type=answer["Content-Type"], body=_sealed(request, begun)):
+        raise StillRunning(retry_after=1)
+
+
+def let_go(request: Request) -> None:
+    """Nobody is at it any more: what had begun is the answer, and if nothing had the key is free again."""
+    with transaction.atomic():
+        row = _running(request).select_for_update().first()
+        if row is None:
+            return
+        if begun := _begun(request, bytes(row.body), row.content_type):
+            row.status, row.body = begun.status_code, _sealed(request, begun.content)
+            row.save(update_fields=["status", "body"])
+        else:
+            row.delete()
 
 
 def _mark(request: Request) -> None:
@@ -123,8 +152,16 @@ def _mark(request: Request) -> None:
     _keep(request, HttpResponse(b"", content_type="", status=RUNNING))
 
 
-def _forget(request: Request) -> None:
-    IdempotencyKey.objects.filter(scope=request.scope, key=request.key, status=RUNNING).delete()
+def _running(request: Request) -> QuerySet[IdempotencyKey]:
+    return IdempotencyKey.objects.filter(scope=request.scope, key=request.key, status=RUNNING)
+
+
+def _begun(request: Request, raw: bytes, content_type: str) -> HttpResponse | None:
+    """The answer that a mark holds, if what it stands for had begun."""
+    if not raw:
+        return None
+    status, _blank, body = _opened(request, raw).partition(b" ")
+    return HttpResponse(body, status=int(status), content_type=content_type)
 
 
 def _kept(request: Request) -> HttpResponse | None:
@@ -146,9 +183,12 @@ def _kept(request: Request) -> HttpResponse | None:
     if status == RUNNING:
         if not dead:
             raise StillRunning(retry_after=1)
-        _forget(request)
-        return None
-    answer = HttpResponse(_opened(request, bytes(body)), status=status, content_type=content_type)
+        let_go(request)
+        answer = _begun(request, bytes(body), content_type)
+        if answer is None:
+            return None
+    else:
+        answer = HttpResponse(_opened(request, bytes(body)), status=status, content_type=content_type)
     answer["Idempotent-Replayed"] = "true"
     return answer
 

@@ -51,6 +51,8 @@ class MerchantView(APIView):
     calls_outside: ClassVar[bool] = False
 
     caller: queries.Caller
+    #: What the request's key stands for, if it has one.
+    under: idempotency.Request | None = None
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         self.args, self.kwargs = args, kwargs
@@ -98,6 +100,16 @@ class MerchantView(APIView):
         """A refusal as an answer, where what was decided must stay on record instead of being rolled back."""
         return problem(refusal, self.request._request)  # noqa: SLF001  Django's own
 
+    def begun(self, shown: Callable[[], HttpResponse]) -> None:
+        """In the transaction of what a verb does that calls the outside world after it: the answer under the key from
+        then on, should nobody come back to say more. Without a key nobody asks for it.
+
+        Raises:
+            StillRunning: the key is somebody else's by now, who has begun.
+        """
+        if self.under is not None:
+            idempotency.begin(self.under, shown())
+
     def _admitted(self, method: str) -> Callable[..., HttpResponse]:
         """The method's handler, if this caller may use it."""
         asked: HttpRequest = self.request._request  # noqa: SLF001  Django's own
@@ -126,8 +138,10 @@ class MerchantView(APIView):
         if method != "post" or key is None:
             return act()
         asked = idempotency.Request(self.merchant_id, key, self.request.path, wire.read_bytes(self.request))
-        once = idempotency.once_outside if self.calls_outside else idempotency.once
-        return once(asked, act, self.refused)
+        if not self.calls_outside:
+            return idempotency.once(asked, act, self.refused)
+        self.under = asked
+        return idempotency.once_outside(asked, act, self.refused)
 
 
 def _takes_no_other_query(request: HttpRequest, handler: Callable[..., HttpResponse]) -> None:

@@ -130,6 +130,19 @@ class User(Identified, AbstractBaseUser, PermissionsMixin):
         return f"accounts.user.phone:{self.id}"
 
 
+class PersonQuerySet(LockableQuerySet["Person"]):
+    def staying(self, key: UUID) -> "Person":
+        """The row, locked until the transaction ends, of somebody who has not left meanwhile.
+
+        Raises:
+            NotFound: there is no such person, or nobody signs in as them any more.
+        """
+        person = self.locked(key)
+        if person.user is not None and not person.user.is_active:
+            raise NotFound
+        return person
+
+
 class Person(Identified):
     """Somebody who may order now and pay later. In the live realm a human being, in a sandbox a made-up one."""
 
@@ -152,7 +165,7 @@ class Person(Identified):
     rest_hour = models.PositiveSmallIntegerField(default=wording.REST_HOUR)
     created_at = models.DateTimeField()
 
-    objects = LockableQuerySet["Person"].as_manager()
+    objects = PersonQuerySet.as_manager()
 
     class Meta:
         constraints = [

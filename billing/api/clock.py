@@ -1,6 +1,7 @@
 """/v1/sandbox/clock: what time it is in a sandbox, and how it passes."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from django.http import HttpResponse
@@ -106,17 +107,27 @@ class AdvanceClock(MerchantView):
     )
     def post(self, request: Request) -> HttpResponse:
         to = _where(Advance.parse(request))
-        came = clock.advance_clock(self.caller.merchant.realm_id, to=to, by=self.actor, real=live_now())
-        out = JourneyOut(
-            object="clock",
-            mode=came.mode,
-            now=came.now,
-            to=came.to,
-            done=came.done,
-            events=dict(came.events),
-            work=dict(came.work),
+        came = clock.advance_clock(
+            self.caller.merchant.realm_id,
+            to=to,
+            by=self.actor,
+            real=live_now(),
+            begun=lambda journey: self.begun(partial(_came, journey)),
         )
-        return answer(out, status=200 if came.done else 202)
+        return _came(came)
+
+
+def _came(journey: clock.Journey) -> HttpResponse:
+    out = JourneyOut(
+        object="clock",
+        mode=journey.mode,
+        now=journey.now,
+        to=journey.to,
+        done=journey.done,
+        events=dict(journey.events),
+        work=dict(journey.work),
+    )
+    return answer(out, status=200 if journey.done else 202)
 
 
 def _where(asked: Advance) -> datetime | timedelta:

@@ -1,6 +1,7 @@
 """/v1/sandbox/people, and what they do with their money."""
 
 from datetime import datetime
+from functools import partial
 from typing import Annotated, ClassVar, Literal
 
 from django.http import HttpResponse
@@ -22,6 +23,7 @@ from merchants.access import MerchantView, NotAllowed, WrongMode, answer
 from merchants.rules import Scope
 from orders import queries as orders
 from orders import refusals
+from orders.models import Order
 from orders.wire import OrderOut, order_out
 
 Amount = Annotated[int, Meta(ge=0, le=MOST_MINOR, description="Minor units.")]
@@ -174,7 +176,16 @@ class PayInSandbox(MerchantView):
     def post(self, request: Request, order: str) -> HttpResponse:
         asked = Payment.parse(request)
         mine = orders.order_of(self.merchant_id, self.named("ord", order))
-        pay.pay_now(mine.id, amount_minor=asked.amount, by=self.actor, at=self.now())
+        pay.pay_now(
+            mine.id,
+            amount_minor=asked.amount,
+            by=self.actor,
+            at=self.now(),
+            begun=lambda: self.begun(partial(self._shown, mine)),
+        )
+        return self._shown(mine)
+
+    def _shown(self, mine: Order) -> HttpResponse:
         sheet = orders.sheet_for(self.merchant_id, mine.id)
         return answer(order_out(sheet.order, sheet.obligations))
 

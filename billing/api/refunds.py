@@ -1,5 +1,6 @@
 """/v1/orders/{id}/refunds"""
 
+from functools import partial
 from typing import Annotated, ClassVar
 
 from django.http import HttpResponse
@@ -7,6 +8,7 @@ from msgspec import Meta
 from rest_framework.request import Request
 
 from billing import queries
+from billing.models import Refund
 from billing.refusals import RefundNumberReused, RefundTooMuch, ReturnOpen
 from billing.services.refund import Asked, refund_order
 from billing.wire import RefundOut, refund_out
@@ -81,5 +83,15 @@ class OrderRefunds(MerchantView):
         asked = NewRefund.parse(request)
         mine = orders.order_of(self.merchant_id, self.named("ord", order))
         wish = Asked(amount_minor=asked.amount, reason=asked.reason, out_refund_no=asked.out_refund_no)
-        refund, fresh = refund_order(mine.id, wish, by=self.actor, at=self.now())
-        return answer(refund_out(refund), status=201 if fresh else 200)
+        refund, fresh = refund_order(
+            mine.id,
+            wish,
+            by=self.actor,
+            at=self.now(),
+            begun=lambda refund, fresh: self.begun(partial(_shown, refund, fresh=fresh)),
+        )
+        return _shown(refund, fresh=fresh)
+
+
+def _shown(refund: Refund, *, fresh: bool) -> HttpResponse:
+    return answer(refund_out(refund), status=201 if fresh else 200)

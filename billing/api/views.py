@@ -1,5 +1,6 @@
 """/v1/orders/{id}/collect"""
 
+from functools import partial
 from typing import ClassVar
 
 from django.http import HttpResponse
@@ -12,6 +13,7 @@ from merchants.access import MerchantView, NotAllowed, answer
 from merchants.rules import Scope
 from orders import queries as orders
 from orders import refusals
+from orders.models import Order
 from orders.wire import OrderOut, order_out
 
 
@@ -43,6 +45,9 @@ class CollectOrder(MerchantView):
     def post(self, request: Request, order: str) -> HttpResponse:
         Nothing.parse(request)
         mine = orders.order_of(self.merchant_id, self.named("ord", order))
-        pay.collect_now(mine.id, by=self.actor, at=self.now())
+        pay.collect_now(mine.id, by=self.actor, at=self.now(), begun=lambda: self.begun(partial(self._shown, mine)))
+        return self._shown(mine)
+
+    def _shown(self, mine: Order) -> HttpResponse:
         sheet = orders.sheet_for(self.merchant_id, mine.id)
         return answer(order_out(sheet.order, sheet.obligations))

@@ -6,7 +6,7 @@ or done twice by that: every sweep claims its rows.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -97,19 +97,29 @@ def set_clock(realm_id: int, *, mode: str, now: datetime | None = None, by: Acto
 
 
 def advance_clock(
-    realm_id: int, *, to: datetime | timedelta, by: Actor, real: datetime, within: timedelta = WORKS_FOR
+    realm_id: int,
+    *,
+    to: datetime | timedelta,
+    by: Actor,
+    real: datetime,
+    within: timedelta = WORKS_FOR,
+    begun: Callable[[Journey], None] | None = None,
 ) -> Journey:
     """Time passes, to a moment or by a span: what falls due meanwhile happens, each thing at its own time.
 
     After `within` of real time it comes to a halt between two pieces of work: the same `to` again goes on. Webhooks are
-    not among them: whoever receives those lives in real time.
+    not among them: whoever receives those lives in real time. `begun` hears where it is to go, in the transaction in
+    which the clock is taken in hand.
 
     Raises:
         SandboxOnly: live time is real time.
         ClockBusy: somebody is moving it on already, or it was taken out of our hand.
         ClockBackwards, ClockTooFar: it cannot go there.
     """
-    hand = _take(realm_id, to, by=by, real=real)
+    with transaction.atomic():
+        hand = _take(realm_id, to, by=by, real=real)
+        if begun is not None:
+            begun(Journey(hand.mode, hand.now, hand.to, done=False, work={}, events={}))
     before = uuid7()
     try:
         outage.keep_outages(real=real, realm_id=realm_id)
@@ -156,7 +166,6 @@ class Hand:
         Realm.objects.filter(pk=self.realm_id, moved_by=self._token).update(moved_by=None, moved_until=None)
 
 
-@transaction.atomic
 def _take(realm_id: int, to: datetime | timedelta, *, by: Actor, real: datetime) -> Hand:
     realm = _free(realm_id, real=real)
     shown = realm.now(real)

@@ -84,6 +84,7 @@ def add_bank_account(person: Person, script: Script, name: str = "", *, by: Acto
     """The person names one more account at the sandbox bank, which behaves as they say: for made-up money only.
 
     Raises:
+        NotFound: they have left.
         TooManyInstruments: they have as many as there may be.
         NameInvalid: it has no such name.
     """
@@ -92,7 +93,7 @@ def add_bank_account(person: Person, script: Script, name: str = "", *, by: Acto
     # The bank commits on its own: an account that nobody names is never charged.
     bank.open_account(token, script.behaviour, until=script.until, balance_minor=script.balance_minor)
     with transaction.atomic():
-        Person.objects.locked(person.id)
+        Person.objects.staying(person.id)
         if person.instruments.exclude(state=Instrument.State.REMOVED).count() >= INSTRUMENTS_MAX:
             raise TooManyInstruments
         instrument = add_instrument(person, SANDBOX, token, label, name=name, at=at)

@@ -1,6 +1,6 @@
 """Somebody wants it paid now: the person, or the merchant on their behalf."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from math import ceil
 from uuid import UUID
@@ -17,11 +17,18 @@ from orders.models import Order
 
 
 def pay_now(
-    order_id: UUID, *, amount_minor: int | None = None, instrument_id: UUID | None = None, by: Actor, at: datetime
+    order_id: UUID,
+    *,
+    amount_minor: int | None = None,
+    instrument_id: UUID | None = None,
+    by: Actor,
+    at: datetime,
+    begun: Callable[[], None] | None = None,
 ) -> list[Deduction]:
     """The person pays what the order owes, or a part of it. A second click meets the first one's claim.
 
-    Returns the deductions that were made; each one's state says how it ended.
+    Returns the deductions that were made; each one's state says how it ended. `begun` is called in the transaction in
+    which they are written down, before anything is sent.
     """
     with transaction.atomic():
         made = deduct.prepare_for_order(
@@ -32,6 +39,7 @@ def pay_now(
             by=by,
             at=at,
         )
+        _say(begun)
     return _charged(made, by=by, at=at)
 
 
@@ -61,8 +69,11 @@ def pay_all(
     return _charged(made, by=by, at=at)
 
 
-def collect_now(order_id: UUID, *, note: str = "", by: Actor, at: datetime) -> list[Deduction]:
-    """The merchant or a colleague asks to try now, beside the platform's own plan, which stays as it is.
+def collect_now(
+    order_id: UUID, *, note: str = "", by: Actor, at: datetime, begun: Callable[[], None] | None = None
+) -> list[Deduction]:
+    """The merchant or a colleague asks to try now, beside the platform's own plan, which stays as it is. For `begun`
+    see pay_now.
 
     Raises:
         OrderPaused: its clock stands still; only the person may pay it meanwhile.
@@ -79,7 +90,13 @@ def collect_now(order_id: UUID, *, note: str = "", by: Actor, at: datetime) -> l
         made = deduct.prepare_for_order(
             order_id, purpose=Deduction.Purpose.COLLECT, amount_minor=None, instrument_id=None, by=by, at=at
         )
+        _say(begun)
     return _charged(made, by=by, at=at)
+
+
+def _say(begun: Callable[[], None] | None) -> None:
+    if begun is not None:
+        begun()
 
 
 def _charged(made: list[Deduction], *, by: Actor, at: datetime) -> list[Deduction]:

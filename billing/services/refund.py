@@ -43,10 +43,13 @@ class Asked:
     advanced: bool = False
 
 
-def refund_order(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tuple[Refund, bool]:
+def refund_order(
+    order_id: UUID, asked: Asked, *, by: Actor, at: datetime, begun: Callable[[Refund, bool], None] | None = None
+) -> tuple[Refund, bool]:
     """Give a part of an order back. What is owed of it is no longer owed; the rest goes back the way it came.
 
-    Returns the refund as it stands now, and whether it is a new one: the same `out_refund_no` is the same refund.
+    Returns the refund as it stands now, and whether it is a new one: the same `out_refund_no` is the same refund. Both
+    are told to `begun`, in the transaction in which it is written down and before anything is sent.
 
     Raises:
         NotFound, OrderState, PaidElsewhere, WrittenOff, DeductionInFlight: as orders.lock_refundable says.
@@ -54,7 +57,10 @@ def refund_order(order_id: UUID, asked: Asked, *, by: Actor, at: datetime) -> tu
         RefundNumberReused: the number stands for another refund.
         ReturnOpen: goods are on their way back; that they came is confirmed instead.
     """
-    refund, parts, fresh = _prepared(order_id, asked, by=by, at=at)
+    with transaction.atomic():
+        refund, parts, fresh = _prepared(order_id, asked, by=by, at=at)
+        if begun is not None:
+            begun(refund, fresh)
     send_parts(parts, by=by, at=at)
     return Refund.objects.get(pk=refund.id), fresh
 

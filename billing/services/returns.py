@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import Person
 from billing.models import Dispute, Refund, RefundPart, Return, ReturnPolicy
 from billing.refusals import AmountInvalid, NotReturnable, RefundTooMuch, ReturnClosed, ReturnOpen
 from billing.returns import Terms
@@ -52,7 +53,7 @@ def open_return(order_id: UUID, parcel: Parcel, *, by: Actor, at: datetime) -> t
     Returns the return as it stands, and whether it is a new one: the same parcel of an order is the same return.
 
     Raises:
-        NotFound: there is no such order.
+        NotFound: there is no such order; or its person sends it back, and has left.
         Invalid: a word is missing.
         NotReturnable: nothing of it is left to send back, or its time has passed.
         PaidElsewhere: the money never came through us.
@@ -105,6 +106,8 @@ def _opened(order_id: UUID, parcel: Parcel, *, by: Actor, at: datetime) -> tuple
         orders.pause_order(order_id, Pause.Reason.RETURN, by=by, at=at)
     row = _begun(order, parcel, amount, ahead, terms, at=at)
     row.record("opened", by=by, at=at, policy=policy.version, amount=amount.minor)
+    if by.kind == "person":
+        Person.objects.staying(order.person_id)  # nobody sends anything after they have left
     publish_return(row, "return.opened", at=at)
     if ahead is not None:
         publish_return(row, "return.advanced", at=at)

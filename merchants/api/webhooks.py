@@ -1,6 +1,7 @@
 """/v1/webhook_endpoints: where events go, and how each of them got on."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar
 
 from django.http import HttpResponse
@@ -80,6 +81,7 @@ class Endpoints(HookView):
             description=asked.description,
             by=self.actor,
             at=self.now(),
+            begun=lambda made, secret: self.begun(partial(self.shown, made, secret=secret, status=201)),
         )
         return self.shown(endpoint, secret=secret, status=201)
 

@@ -102,17 +102,21 @@ class WebhookEndpoint(Identified):
     def enable(self) -> None:
         """A new start: what went wrong before no longer counts."""
         self.disabled_because, self.disabled_at = "", None
-        self.failing_from, self.failures = None, 0
+        self.begin_anew()
 
     @transition(field=state, source=[State.ENABLED, State.DISABLED], target=State.REMOVED)
     def remove(self, *, at: datetime) -> None:
         """Its secrets are forgotten; its row stays for what was sent to it."""
         self.removed_at, self.secret, self.old_secret, self.old_secret_until = at, b"", None, None
 
+    def begin_anew(self) -> None:
+        """As if nothing had gone wrong."""
+        self.failing_from, self.failures = None, 0
+
     def hear(self, *, good: bool, at: datetime) -> None:
         """One try has ended."""
         if good:
-            self.failing_from, self.failures = None, 0
+            self.begin_anew()
         else:
             self.failing_from, self.failures = self.failing_from or at, self.failures + 1
 

@@ -40,6 +40,8 @@ WORKS_FOR_SECONDS = 10.0
 ASKS_AGAIN = {False: 0.1, True: 1.0}
 BY = Actor.system("webhooks")
 _OVERDUE_SECONDS = courier.BUDGET_SECONDS + 5
+#: Why nothing was sent although the endpoint is well: a fault of ours.
+NOT_SIGNED = "secret_unreadable"
 MOVING = ["state", "reason", "next_at", "leased_until", "ended_at"]
 
 _TAKEN = Reading(
@@ -193,10 +195,15 @@ def _taken_or_over(row: WebhookDelivery, *, at: datetime) -> Taken | None:
     else:
         try:
             return taken_of(row, at=at)
-        except UNREADABLE:
-            log.exception("webhook_secret_unreadable", endpoint=row.endpoint.public_id, delivery=row.public_id)
-            row.give_up("secret_unreadable", at=at)
+        except UNREADABLE as broken:
+            give_up_unsigned(row, broken, at=at)
     return None
+
+
+def give_up_unsigned(row: WebhookDelivery, broken: Exception, *, at: datetime) -> None:
+    """The endpoint's secret does not open any more, so nothing can be signed for it."""
+    log.error("webhook_secret_unreadable", endpoint=row.endpoint.public_id, exc_info=broken)
+    row.give_up(NOT_SIGNED, at=at)
 
 
 @transaction.atomic
@@ -220,25 +227,33 @@ def heard_of(endpoint: WebhookEndpoint) -> tuple[datetime | None, int]:
 
 
 def _end(row: WebhookDelivery, endpoint: WebhookEndpoint, taken: Taken, outcome: rules.Outcome) -> None:
-    """One try has ended. What somebody else has taken up since, or ended, is theirs."""
-    at = taken.at
+    """One try has ended. What somebody else has taken up since, or ended, is theirs.
+
+    Where the endpoint has another address by now, what the one before said is no word of it, and it is tried at once.
+    """
+    at, moved = taken.at, taken.parcel.url != endpoint.url
     if row.state != WebhookDelivery.State.PENDING or not (outcome.good or row.tries == taken.tries):
         return
-    endpoint.hear(good=outcome.good, at=at)
+    if not moved:
+        endpoint.hear(good=outcome.good, at=at)
+    pause = timedelta() if moved else rules.wait_after(taken.tries, outcome, seed=row.id.bytes)
     if outcome.good:
         row.deliver(at=at)
-        return
-    pause = rules.wait_after(taken.tries, outcome, seed=row.id.bytes)
-    if pause is None or outcome.gone:
+    elif pause is None or (outcome.gone and not moved):
         row.give_up(outcome.reason, at=at)
     else:
         row.put_off(outcome.reason, until=at + pause)
-    if endpoint.state != WebhookEndpoint.State.ENABLED:
+    if not moved:
+        _judge(endpoint, outcome, at=at)
+
+
+def _judge(endpoint: WebhookEndpoint, outcome: rules.Outcome, *, at: datetime) -> None:
+    """Whether what came back switches the endpoint off."""
+    if outcome.good or endpoint.state != WebhookEndpoint.State.ENABLED:
         return
-    failing_for = at - (endpoint.failing_from or at)
     if outcome.gone:
         switch_off(endpoint, "gone", by=BY, at=at)
-    elif rules.given_out(failing_for, endpoint.failures):
+    elif rules.given_out(at - (endpoint.failing_from or at), endpoint.failures):
         switch_off(endpoint, "failing", by=BY, at=at)
 
 

@@ -1,7 +1,7 @@
 """A merchant says where its events go, and for how long which secret signs them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -67,11 +67,19 @@ class EndpointDisabled(Refusal):
 
 
 def add_endpoint(
-    merchant_id: UUID, url: str, *, event_types: Sequence[str] = (ALL,), description: str = "", by: Actor, at: datetime
+    merchant_id: UUID,
+    url: str,
+    *,
+    event_types: Sequence[str] = (ALL,),
+    description: str = "",
+    by: Actor,
+    at: datetime,
+    begun: Callable[[WebhookEndpoint, str], None] | None = None,
 ) -> tuple[WebhookEndpoint, str]:
     """One more address hears of events, from now on. Its secret is returned this once.
 
-    The host name is looked up before the transaction: the outside is never asked inside one.
+    The host name is looked up before the transaction: the outside is never asked inside one. `begun` is told the same
+    in the transaction.
 
     Raises:
         ForbiddenAddress, AddressNotFound: it may not, or cannot, be sent to.
@@ -81,10 +89,13 @@ def add_endpoint(
     """
     with one_at_a_time(merchant_id):
         check_address(url)
-    return _add_endpoint(merchant_id, url, _known(event_types), description, by=by, at=at)
+    with transaction.atomic():
+        endpoint, secret = _add_endpoint(merchant_id, url, _known(event_types), description, by=by, at=at)
+        if begun is not None:
+            begun(endpoint, secret)
+    return endpoint, secret
 
 
-@transaction.atomic
 def _add_endpoint(
     merchant_id: UUID, url: str, event_types: list[str], description: str, *, by: Actor, at: datetime
 ) -> tuple[WebhookEndpoint, str]:
@@ -111,6 +122,8 @@ def change_endpoint(
 ) -> WebhookEndpoint:
     """Another address, other events, another description, or on and off: `url`, `event_types`, `description`, `state`.
 
+    What went wrong at the address before does not count at another.
+
     Raises:
         NotFound: missing, removed, or another merchant's.
         ForbiddenAddress, AddressNotFound, UnknownEventType, RateLimited: as adding it says.
@@ -129,6 +142,8 @@ def _change_endpoint(
     merchant_id: UUID, endpoint_id: UUID, terms: dict[str, Any], *, by: Actor, at: datetime
 ) -> WebhookEndpoint:
     endpoint = lock_endpoint(merchant_id, endpoint_id)
+    if terms.get("url", endpoint.url) != endpoint.url:
+        endpoint.begin_anew()
     for name in ("url", "event_types", "description"):
         if name in terms:
             setattr(endpoint, name, terms[name])

@@ -8,10 +8,11 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from kernel.actor import Actor
+from kernel.sealed import UNREADABLE
 from merchants.models import Event, WebhookDelivery
 from merchants.rules import webhooks as rules
 from merchants.rules.events import PING
-from merchants.services.deliver import LEASE, MOVING, attempt_of
+from merchants.services.deliver import LEASE, MOVING, NOT_SIGNED, attempt_of, give_up_unsigned
 from merchants.services.endpoints import lock_endpoint
 from merchants.services.events import News, publish
 from merchants.services.outward import one_at_a_time
@@ -37,14 +38,19 @@ def ping_endpoint(merchant_id: UUID, endpoint_id: UUID, *, by: Actor, at: dateti
     """
     with one_at_a_time(merchant_id):
         taken, event = _prepare(merchant_id, endpoint_id, by=by, at=at)
+        if taken is None:
+            return Ping(event, rules.Outcome(None, 0, NOT_SIGNED))
         outcome = send(taken)
         _settle(taken, outcome)
     return Ping(event, outcome)
 
 
 @transaction.atomic
-def _prepare(merchant_id: UUID, endpoint_id: UUID, *, by: Actor, at: datetime) -> tuple[Taken, Event]:
-    """The event and its one copy, in our hands from the first moment: no sweep takes it up beside us."""
+def _prepare(merchant_id: UUID, endpoint_id: UUID, *, by: Actor, at: datetime) -> tuple[Taken | None, Event]:
+    """The event and its one copy, in our hands from the first moment: no sweep takes it up beside us.
+
+    One that cannot be signed, as the secret does not open, is given up at once, as any delivery.
+    """
     endpoint = lock_endpoint(merchant_id, endpoint_id)
     data = {"id": endpoint.public_id, "url": endpoint.url, "asked_by": str(by)}
     publish([News(merchant_id, PING, endpoint.id, data)], realm_id=endpoint.realm_id, at=at)
@@ -58,7 +64,12 @@ def _prepare(merchant_id: UUID, endpoint_id: UUID, *, by: Actor, at: datetime) -
         leased_until=Now() + LEASE,
         created_at=at,
     )
-    return taken_of(row, at=at), event
+    try:
+        return taken_of(row, at=at), event
+    except UNREADABLE as broken:
+        give_up_unsigned(row, broken, at=at)
+        row.save(update_fields=MOVING)
+        return None, event
 
 
 @transaction.atomic

@@ -38,9 +38,12 @@ def redeliver_event(
     Raises:
         NotFound: the event or the endpoint is missing, or another merchant's.
         EndpointDisabled: the endpoint is off.
-        NobodyListens: no endpoint that is on hears of such events.
+        NobodyListens: no endpoint that is on hears of such events; nor does anybody of a ping, whose answer was
+            waited for once.
     """
     event = queries.event_of(merchant_id, event_id)
+    if event.type == PING:
+        raise NobodyListens
     endpoints = _hearing(event) if endpoint_id is None else [_enabled(merchant_id, endpoint_id)]
     if not endpoints:
         raise NobodyListens

@@ -2,7 +2,8 @@
 
 #: Under way at once to an endpoint that answers, and to one that does not; and to all of a merchant's together.
 WIDTH, WIDTH_TROUBLED, WIDTH_CLOSED, WIDTH_MERCHANT = 4, 1, 500, 16
-#: Of what an endpoint has room for, each of a merchant's endpoints gets its first before any gets its second.
+#: Of what an endpoint has room for, each of a merchant's endpoints gets its first before any gets its second. What is
+#: only to be given up, as its endpoint is off, takes the room that is left.
 TAKE_UP = """
 UPDATE merchants_webhookdelivery AS w SET tries = w.tries + 1, leased_until = now() + %(lease)s
 FROM (
@@ -22,11 +23,11 @@ FROM (
                 SELECT id, next_at FROM merchants_webhookdelivery
                 WHERE endpoint_id = e.id AND next_at <= e.at AND (leased_until IS NULL OR leased_until <= now())
                 ORDER BY next_at, id
-                LIMIT greatest(0, CASE WHEN NOT e.enabled THEN %(closed)s
+                LIMIT greatest(0, CASE WHEN NOT e.enabled THEN least(%(closed)s, %(limit)s)
                                        WHEN e.failing_from IS NOT NULL THEN %(troubled)s ELSE %(width)s END - e.going)
                 FOR NO KEY UPDATE SKIP LOCKED) due) d) mine
     WHERE NOT enabled OR place <= %(merchant)s - theirs
-    ORDER BY random() LIMIT %(limit)s) AS due
+    ORDER BY NOT enabled, random() LIMIT %(limit)s) AS due
 WHERE w.id = due.id
 RETURNING w.id, due.at
 """

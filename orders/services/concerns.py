@@ -44,7 +44,7 @@ def report_problem(order_id: UUID, category: str, text: str, *, by: Actor, at: d
     A further report is read by a colleague, who may stop the clock again: withdrawing and reporting puts nothing off.
 
     Raises:
-        NotFound: there is no such order.
+        NotFound: there is no such order, or its person has left.
         Invalid: there is no such kind of problem, or nothing or too much was said.
         ReportTooLate: the order never began, or ended too long ago.
         ReportOpen, ReportedOften: a report is open; there were enough.
@@ -68,11 +68,12 @@ def report_problem(order_id: UUID, category: str, text: str, *, by: Actor, at: d
         kind=Concern.Kind.PROBLEM,
         category=category,
     )
-    open_concern(concern, said, by=by, at=at)
     first, order.reported_at = order.reported_at is None, order.reported_at or at
     order.record("reported", by=by, at=at, concern=concern.id, category=category)
     if first and order.obligations.filter(state__in=Obligation.OWED).exists():
         pause_order(order.id, Pause.Reason.PROBLEM, by=by, at=at)
+    Person.objects.staying(order.person_id)  # nobody says anything after they have left; the lowest lock comes last
+    open_concern(concern, said, by=by, at=at)
     return concern
 
 
@@ -81,11 +82,12 @@ def object_to(decision_id: UUID, person_id: UUID, text: str, *, by: Actor, at: d
     """The person thinks that a refusal was wrong, and a colleague looks at it again.
 
     Raises:
-        NotFound: there is no such decision of theirs.
+        NotFound: there is no such decision of theirs, or they have left.
         Invalid: nothing or too much was said.
         NotObjectionable: it was no refusal, or was objected to before.
     """
     said = judge_text(text)
+    Person.objects.staying(person_id)
     decision = Decision.objects.filter(pk=decision_id, person_id=person_id).first()
     if decision is None:
         raise NotFound
@@ -113,16 +115,16 @@ def ask_for_help(
     """The person needs a plan that is not granted by itself: a colleague decides. Nothing changes before that.
 
     Raises:
-        NotFound: there is no such person, or order of theirs.
+        NotFound: there is no such person, or order of theirs, or they have left.
         Invalid: nothing or too much was said, or no plan could be like that.
         ConcernOpen: they have asked already.
     """
     said = judge_text(text)
     if not (1 <= offer.parts <= rules.STAFF_PARTS_MAX and offer.parts * offer.every_days <= rules.STAFF_DAYS_MAX):
         raise Invalid(errors=[FieldError("/parts", _("No plan is that long."))])
-    person = Person.objects.filter(pk=person_id).first()
+    person = Person.objects.staying(person_id)
     order = Order.objects.filter(pk=order_id, person_id=person_id).first() if order_id else None
-    if person is None or (order_id and order is None):
+    if order_id and order is None:
         raise NotFound
     concern = Concern(
         realm_id=person.realm_id,

@@ -71,7 +71,8 @@ def complete_order(order_id: UUID, final: Final, *, by: Actor, at: datetime) -> 
         raise OrderState(f"The order is {order.state}.")
     due_at = _due(order, final, at=at)
     total = _total(order, final)
-    changes: dict[str, Any] = {"final_hash": final.digest, "ends_at": final.ends_at or order.ends_at or at}
+    ended = final.ends_at or min(order.ends_at or at, at)  # what was foreseen for later has ended now
+    changes: dict[str, Any] = {"final_hash": final.digest, "ends_at": ended}
     if final.items is not None:
         changes |= {"items": list(final.items), "discounts": list(final.discounts)}
     elif order.items and rules.summed(order.items, order.discounts) != total.minor:

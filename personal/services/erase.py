@@ -126,11 +126,16 @@ def erase(erasure_id: UUID, *, at: datetime) -> bool:
 
 
 def _lock(person_id: UUID) -> None:
-    """From the top floor down: no step of a copy, no deduction and no order of this person comes between."""
+    """From the top floor down: no step of a copy, no deduction and no order of this person comes between.
+
+    Nor does anything they begin themselves: whoever holds them meanwhile ends before we look, and nobody does after
+    (`PersonQuerySet.staying`).
+    """
     for rows in (Export.objects.filter(person_id=person_id), Proof.objects.filter(person_id=person_id)):
         list(rows.select_for_update(no_key=True).order_by("pk").values_list("pk"))
     lock_instruments(person_id)
     lock_credit(person_id)
+    Person.objects.locked(person_id)
 
 
 def _revoke_proofs(person_id: UUID, *, at: datetime) -> None:

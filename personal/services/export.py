@@ -31,9 +31,9 @@ def ask_export(person_id: UUID, *, by: Actor, at: datetime) -> Export:
     """A person wants a copy. While one is being made, or was asked for within a day, it is that one.
 
     Raises:
-        NotFound: there is no such person.
+        NotFound: there is no such person, or they have left.
     """
-    person = Person.objects.locked(person_id)
+    person = Person.objects.staying(person_id)
     last = Export.objects.filter(person=person).order_by("-id").first()
     if last is not None and last.failed_at is None and (last.next_at or last.asked_at > at - rules.EXPORT_APART):
         return last

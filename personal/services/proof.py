@@ -39,12 +39,12 @@ def issue_proof(person_id: UUID, facts: Collection[str], days: int, *, by: Actor
     """A statement of these facts, as they are now, signed: nothing else about the person is in it.
 
     Raises:
-        NotFound: there is no such person.
+        NotFound: there is no such person, or they have left.
         FactNotSo: one of them is not true now, or there is none.
         Invalid: it may not be good for so long.
         TooManyProofs: enough are in force.
     """
-    person = Person.objects.locked(person_id)
+    person = Person.objects.staying(person_id)
     known = provable(person)
     if not facts or set(facts) - known.keys():
         raise FactNotSo

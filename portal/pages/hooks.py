@@ -194,7 +194,7 @@ def event(staff: Staff, event: str) -> HttpResponse:
         return staff.to("event", event)
     body = json.dumps(json.loads(wire.body_of(found)), ensure_ascii=False, indent=2)
     copies = merchants.deliveries_of(staff.merchant.id, event_id=found.id)
-    return staff.show("portal/event.html", event=found, body=body, copies=copies)
+    return staff.show("portal/event.html", event=found, body=body, copies=copies, again=found.type != PING)
 
 
 def _feed(staff: Staff, types: list[str], cursor: str | None) -> tuple[list[Any], str | None]:

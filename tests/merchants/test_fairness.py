@@ -240,3 +240,14 @@ def test_while_nothing_ends_it_is_not_asked_over_and_over_what_is_due(
     under_way.underway[silent] = object(), time.monotonic()  # type: ignore[assignment]  nobody looks at it
     under_way.take_up_while_there_is_something(lambda: {1: NOON}, lanes=(troubled,))
     assert fewest <= len(asked) <= most
+
+
+@pytest.mark.breaks_the_house
+def test_a_ping_that_cannot_be_signed_says_so(power_bank: Shop) -> None:
+    with receiver() as well:
+        dark, _ = merchants.add_endpoint(power_bank.merchant.id, well.url(), by=BY, at=NOON)
+        WebhookEndpoint.objects.update(secret=b"k1:short")
+        ping = merchants.ping_endpoint(power_bank.merchant.id, dark.id, by=BY, at=NOON)
+        assert well.seen == []
+    assert (ping.outcome.good, ping.outcome.reason) == (False, "secret_unreadable")
+    assert WebhookDelivery.objects.get(event=ping.event).reason == "secret_unreadable"

@@ -132,3 +132,10 @@ def test_only_an_open_order_is_completed(power_bank: Shop, shop: Shop, ada: Pers
             orders.complete_order(order.id, orders.Final(total=1), by=BY, at=NOON)
     with nothing_moves(), pytest.raises(NotFound):
         orders.complete_order(uuid4(), orders.Final(total=1), by=BY, at=NOON)
+
+
+def test_what_was_foreseen_to_end_later_has_ended_now(power_bank: Shop, ada: Person) -> None:
+    agreement = opened(power_bank, ada)
+    for foreseen, ended in ((timedelta(days=300), timedelta()), (timedelta(hours=-1), timedelta(hours=-1))):
+        order = ordered(power_bank, agreement, starts_at=NOON - timedelta(hours=3), ends_at=NOON + foreseen)
+        assert orders.complete_order(order.id, orders.Final(total=100), by=BY, at=NOON).ends_at == NOON + ended
