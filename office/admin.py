@@ -5,9 +5,11 @@ from kernel.columns import told
 from kernel.templatetags.house import minor
 from office import happened, wording
 from office.models import Counted, Handling, HandlingNote, Listing, ListingPiece, Proposal, ProposalEvent, Tally
+from office.services import forgetting
 
 wording.name_them()
 happened.name_them()
+forgetting.heed_leaving()
 
 
 @admin.register(Tally)

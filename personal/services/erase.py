@@ -20,7 +20,7 @@ from kernel.actor import Actor
 from kernel.refusal import Refusal
 from kernel.time_limit import TimeIsUp
 from orders.leaving import forget_words
-from personal import rules
+from personal import leaving, rules
 from personal.models import Erasure, Export, Proof
 from personal.queries import erasure_of, hindrances
 from personal.services.export import drop_exports
@@ -113,6 +113,8 @@ def erase(erasure_id: UUID, *, at: datetime) -> bool:
         erasure.save(update_fields=["hindered_by", "due_at"])
         return False
     there = person.realm.now(at)
+    for forget in leaving.ABOVE:
+        forget(person.id)
     forget_instruments(person.id, by=by, at=there)
     end_credit(person.id, by=by, at=there)
     forget_parcels(person.id)
