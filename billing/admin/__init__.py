@@ -22,6 +22,7 @@ from billing.models import (
     Settlement,
     SettlementEvent,
     SettlementLine,
+    Standing,
     Wallet,
     WalletEntry,
 )
@@ -208,6 +209,20 @@ class SettlementLineAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
     amount = money_of("amount_minor", currency="settlement__currency")
+
+
+@admin.register(Standing)
+class StandingAdmin(ReadOnlyAdmin):
+    list_display = ["merchant__name", "currency", "payable", "pending", "reserve", "fees", "credited"]
+    list_select_related = ["merchant"]
+    found_by = {"mch": "merchant_id"}
+    ordering = ["-id"]
+
+    payable = money_of("payable_minor")
+    pending = money_of("pending_minor")
+    reserve = money_of("reserve_minor")
+    fees = money_of("fees_minor")
+    credited = money_of("credited_minor")
 
 
 @admin.register(Payout)

@@ -16,6 +16,7 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from billing import rules
 from billing.models import Settlement, SettlementLine
 from billing.services.unsettled import FIRST_MOMENT, HELD, NEXT_UNSETTLED, RELEASED, ask_of, first_moment
+from billing.standing import move_standing
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.sweeps import Sweep, each, in_turn
@@ -75,6 +76,7 @@ def settle_next(merchant_id: UUID, *, at: datetime) -> bool:
         for currency in _currencies(merchant, cut):
             _settle(merchant, currency, cut, at=at)
         merchant.settled_below = _all_settled_below(merchant)
+        move_standing(merchant, merchant.settled_below)
         merchant.settles_at = next_cutoff(cut, merchant.cutoff_zone, merchant.cutoff_hour)
     else:
         empty_until = at if first is None else min(first, at)

@@ -3,15 +3,18 @@
 import json
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import connection, transaction
 
+from billing import rules, standing
 from billing.models import SettlementLine
 from billing.services import settlement, unsettled
 from billing.services.deduct import deduct_due
 from billing.services.settlement import settle_next
 from ledger.models import Posting
+from portal.book import accounts_of
 from tests.conftest import NOON, Shop, completed, someone, yuan
 from tests.services import services as servers
 
@@ -48,6 +51,17 @@ def _looked_at(node: dict[str, Any]) -> float:
     if node.get("Relation Name") == "ledger_posting":
         here = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
     return here + sum(_looked_at(below) for below in node.get("Plans", ()))
+
+
+def test_what_was_settled_is_not_added_up_again_for_a_page(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowded(power_bank)
+    values = {"owner": power_bank.merchant.id, "nothing": UUID(int=0), "upto": UUID(int=2**128 - 1)}
+    before = accounts_of(power_bank.merchant)
+    assert postings_read(standing._NOW, values) >= MANY  # noqa: SLF001  what a page asks
+    monkeypatch.setattr(rules, "day_before", lambda key: key)  # a day on which nothing came
+    settle_next(power_bank.merchant.id, at=NOON + timedelta(days=1))
+    assert accounts_of(power_bank.merchant) == before
+    assert postings_read(standing._NOW, values) <= 5  # noqa: SLF001
 
 
 def test_the_last_lines_of_a_settlement_are_found_like_the_first(
