@@ -102,6 +102,9 @@ def erase(erasure_id: UUID, *, at: datetime) -> bool:
     Raises:
         NotFound: there is no such request.
     """
+    for whose in Erasure.objects.filter(pk=erasure_id).values_list("person_id", flat=True):
+        for above in leaving.ABOVE:
+            above.hold(whose)
     erasure = Erasure.objects.locked(erasure_id)
     if not erasure.open or erasure.due_at > at:
         return False
@@ -113,8 +116,8 @@ def erase(erasure_id: UUID, *, at: datetime) -> bool:
         erasure.save(update_fields=["hindered_by", "due_at"])
         return False
     there = person.realm.now(at)
-    for forget in leaving.ABOVE:
-        forget(person.id)
+    for above in leaving.ABOVE:
+        above.forget(person.id)
     forget_instruments(person.id, by=by, at=there)
     end_credit(person.id, by=by, at=there)
     forget_parcels(person.id)
