@@ -14,6 +14,7 @@ from accounts import rules
 from accounts.models import AccountEvent, Contact, Delivery, LocalMessage, Notice, NoticeTemplate, Person, User
 from accounts.wording import PLACEHOLDERS
 from kernel.admin_site import ByMode, ReadOnlyAdmin
+from kernel.columns import told
 from kernel.naming import name_codes
 
 name_codes(PLACEHOLDERS)
@@ -59,6 +60,19 @@ class PersonAdmin(ReadOnlyAdmin):
     also = ("name_masked", "phone_masked", "mail_masked", "id_number_masked")
     ordering = ["-id"]
 
+    name_masked = told(
+        "id",
+        "name_sealed",
+        says=lambda key, name: Person(id=key, name_sealed=name).name_masked,
+        description="name masked",
+    )
+    phone_masked = told(
+        "user_id",
+        "user__phone_sealed",
+        says=lambda key, phone: User(id=key, phone_sealed=phone).phone_masked if key else "",
+        description="phone masked",
+    )
+
 
 @admin.register(AccountEvent)
 class AccountEventAdmin(ReadOnlyAdmin):
@@ -80,11 +94,12 @@ class LocalMessageAdmin(ReadOnlyAdmin):
     hidden = frozenset({"to", "text"})
     ordering = ["-id"]
 
-    @admin.display(description="to")
-    def to_masked(self, message: LocalMessage) -> str:
-        if message.kind == "sms":
-            return rules.masked_phone(message.to)
-        return rules.masked_mail(message.to)
+    to_masked = told(
+        "kind",
+        "to",
+        says=lambda kind, to: rules.masked_phone(to) if kind == "sms" else rules.masked_mail(to),
+        description="to",
+    )
 
 
 @admin.register(NoticeTemplate)

@@ -58,12 +58,12 @@ ASKED = {
     "kept": "shelf=kept",
     "cancelled": "shelf=cancelled",
     "overdue": "shelf=overdue",
-    "a deep page": f"cursor={ORDERS // 20:032x}",
-    "a deep page of a shelf": f"shelf=cancelled&cursor={ORDERS // 20:032x}",
+    "a deep page": f"cursor=ord_{ORDERS // 20:032x}",
+    "a deep page of a shelf": f"shelf=cancelled&cursor=ord_{ORDERS // 20:032x}",
     "a month": "month=2024-06",
     "a search that finds": "q=雨伞",
     "a search that finds nothing": "q=自行车",
-    "the same, from deep": f"q=自行车&cursor={ORDERS // 2:032x}",
+    "the same, from deep": f"q=自行车&cursor=ord_{ORDERS // 2:032x}",
     "a search in a month": "q=自行车&month=2024-06",
 }
 

@@ -57,6 +57,24 @@ AT_SETTLEMENT = (
         """,
     ),
     (
+        "what_was_added_up_is_what_was_booked",
+        "What is kept of a merchant's accounts is the sum of the book's postings below its key.",
+        """
+        SELECT s.merchant_id, s.currency, b.* FROM billing_standing s CROSS JOIN LATERAL (
+            SELECT coalesce(sum(minor) FILTER (WHERE account = 'payable'), 0) AS payable,
+                   coalesce(sum(minor) FILTER (WHERE account = 'pending'), 0) AS pending,
+                   coalesce(sum(minor) FILTER (WHERE account = 'reserve'), 0) AS reserve,
+                   coalesce(-sum(minor) FILTER (WHERE other = 'fees'), 0) AS fees
+            FROM (SELECT credit_account AS account, debit_account AS other, amount_minor AS minor FROM ledger_posting
+                  WHERE credit_owner = s.merchant_id AND id < s.below AND currency = s.currency
+                  UNION ALL SELECT debit_account, credit_account, -amount_minor FROM ledger_posting
+                  WHERE debit_owner = s.merchant_id AND id < s.below AND currency = s.currency) x
+            WHERE account IN ('payable', 'pending', 'reserve')) b
+        WHERE (s.payable_minor, s.pending_minor, s.reserve_minor, s.fees_minor)
+              <> (b.payable, b.pending, b.reserve, b.fees)
+        """,
+    ),
+    (
         "payable_is_what_was_not_paid",
         "What the book owes a merchant is what is not settled yet, and what is settled and neither paid nor carried.",
         """

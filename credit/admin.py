@@ -1,5 +1,6 @@
 from django.contrib import admin
 
+from credit import rules
 from credit.models import (
     Agreement,
     AgreementEvent,
@@ -11,7 +12,7 @@ from credit.models import (
     ScoreChange,
 )
 from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
-from kernel.templatetags.house import minor
+from kernel.columns import money_of, told
 
 
 @admin.register(Profile)
@@ -23,17 +24,10 @@ class ProfileAdmin(ReadOnlyAdmin):
     also = ("band",)
     ordering = ["-pk"]
 
-    @admin.display(description="limit", ordering="limit_minor")
-    def limit(self, row: Profile) -> str:
-        return minor(row.limit_minor, row.currency)
-
-    @admin.display(description="held", ordering="held_minor")
-    def held(self, row: Profile) -> str:
-        return minor(row.held_minor, row.currency)
-
-    @admin.display(description="outstanding", ordering="outstanding_minor")
-    def outstanding(self, row: Profile) -> str:
-        return minor(row.outstanding_minor, row.currency)
+    band = told("score", says=rules.band_of, description="band")
+    limit = money_of("limit_minor")
+    held = money_of("held_minor")
+    outstanding = money_of("outstanding_minor")
 
 
 @admin.register(CurrencyLimit)

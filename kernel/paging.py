@@ -22,7 +22,7 @@ def page(
     Raises:
         Invalid: the cursor is not one we gave.
     """
-    if (last := place_of(cursor)) is not None:
+    if (last := place_of(cursor, rows.model)) is not None:
         rows = rows.filter(pk__lt=last)
     if few:  # only keys are sorted, and what is shown is read of those that are
         keys = list(sorted_keys(rows.order_by(), few=True).values_list("pk", flat=True)[: limit + 1])
@@ -30,13 +30,13 @@ def page(
     return cut(list(rows.order_by("-pk")[: limit + 1]), limit)
 
 
-def place_of(cursor: str | None) -> UUID | None:
-    """The last key of the page before; None on the first page.
+def place_of(cursor: str | None, listed: type[Identified]) -> UUID | None:
+    """The last key of the page before; None on the first page. A cursor says of what it is: its last row's public id.
 
     Raises:
-        Invalid: the cursor is not one we gave.
+        Invalid: the cursor is not one we gave, or of a list of other things.
     """
-    last = ids.bare(cursor) if cursor is not None else None
+    last = ids.parse(listed.prefix, cursor) if cursor is not None else None
     if cursor is not None and last is None:
         raise Invalid(errors=[FieldError("?cursor", "not a cursor of this list")])
     return last
@@ -44,7 +44,7 @@ def place_of(cursor: str | None) -> UUID | None:
 
 def cut(found: list[_M], limit: int) -> tuple[list[_M], str | None]:
     """A page of what was found, which is one more if there are more pages; and the cursor of the next."""
-    return found[:limit], found[limit - 1].id.hex if len(found) > limit else None
+    return found[:limit], found[limit - 1].public_id if len(found) > limit else None
 
 
 def sorted_keys(rows: "QuerySet[_M, Any]", *, few: bool) -> "QuerySet[_M, Any]":

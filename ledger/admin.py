@@ -1,8 +1,8 @@
 from django.contrib import admin
 
 from kernel.admin_site import ByMode, ReadOnlyAdmin
+from kernel.columns import money_of
 from kernel.naming import POSTED
-from kernel.templatetags.house import minor
 from ledger.models import ClosedBalance, ClosedDay, ClosedPart, Closing, Posting
 
 
@@ -15,9 +15,7 @@ class PostingAdmin(ReadOnlyAdmin):
     found_by = {"ord": "order_id", "per": "debit_owner", "mch": "credit_owner"}
     ordering = ["-id"]
 
-    @admin.display(description="amount", ordering="amount_minor")
-    def amount(self, row: Posting) -> str:
-        return minor(row.amount_minor, row.currency)
+    amount = money_of("amount_minor")
 
 
 @admin.register(Closing)
@@ -52,6 +50,4 @@ class ClosedBalanceAdmin(ReadOnlyAdmin):
     found_by = {"day": "day_id"}
     ordering = ["-id"]
 
-    @admin.display(description="debits less credits", ordering="stands_minor")
-    def stands(self, row: ClosedBalance) -> str:
-        return minor(row.stands_minor, row.currency)
+    stands = money_of("stands_minor", called="debits less credits")

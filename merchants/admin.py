@@ -2,7 +2,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
-from kernel.templatetags.house import minor
+from kernel.columns import money_of, told
 from merchants.models import (
     ApiKey,
     Change,
@@ -25,6 +25,8 @@ class MerchantAdmin(ReadOnlyAdmin):
     list_select_related = ["realm"]
     search_fields = ["name"]
     ordering = ["-id"]
+
+    mode = told("realm__mode", says=str, description="mode")
 
 
 @admin.register(MerchantEvent)
@@ -50,9 +52,7 @@ class ServiceAdmin(ReadOnlyAdmin):
     found_by = {"mch": "merchant_id"}
     ordering = ["-id"]
 
-    @admin.display(description="ceiling", ordering="ceiling_minor")
-    def ceiling(self, row: Service) -> str:
-        return minor(row.ceiling_minor, row.currency)
+    ceiling = money_of("ceiling_minor")
 
 
 @admin.register(LatePolicy)

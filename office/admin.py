@@ -1,12 +1,15 @@
 from django.contrib import admin
 
 from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
+from kernel.columns import told
 from kernel.templatetags.house import minor
 from office import happened, wording
 from office.models import Counted, Handling, HandlingNote, Listing, ListingPiece, Proposal, ProposalEvent, Tally
+from office.services import forgetting
 
 wording.name_them()
 happened.name_them()
+forgetting.heed_leaving()
 
 
 @admin.register(Tally)
@@ -18,9 +21,13 @@ class TallyAdmin(ReadOnlyAdmin):
     found_by = {"mch": "merchant_id", "svc": "service_id"}
     ordering = ["-id"]
 
-    @admin.display(description="amount", ordering="amount_minor")
-    def amount(self, row: Tally) -> str:
-        return minor(row.amount_minor, row.currency) if row.currency else ""
+    amount = told(
+        "amount_minor",
+        "currency",
+        says=lambda amount, currency: minor(amount, currency) if currency else "",
+        description="amount",
+        ordering="amount_minor",
+    )
 
 
 @admin.register(Counted)

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import ClassVar
 
+import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -247,6 +248,8 @@ class HandlingNote(Identified):
 
     prefix = "hnn"
     append_only: ClassVar[bool] = True
+    #: What is emptied when the person it is about leaves.
+    erasable: ClassVar[tuple[str, ...]] = ("text",)
 
     class Act(models.TextChoices):
         TAKEN = "taken"
@@ -267,10 +270,21 @@ class HandlingNote(Identified):
 
     class Meta:
         ordering = ["id"]
-        constraints = [
-            models.CheckConstraint(
+        triggers = [
+            *guards.only_erased(
+                "text", kept=["id", "handling_id", "act", "user_id", "due_at", "by", "at", "recorded_at"]
+            ),
+            pgtrigger.Trigger(
                 name="a_note_says_something",
-                condition=~Q(act__in=["note", "handed"]) | Q(act="handed", user__isnull=False) | ~Q(text=""),
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert,
+                func="""
+                    IF NEW.text = '' AND (NEW.act = 'note' OR (NEW.act = 'handed' AND NEW.user_id IS NULL)) THEN
+                        RAISE EXCEPTION 'a note that says nothing'
+                            USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME,
+                                  CONSTRAINT = 'a_note_says_something';
+                    END IF;
+                    RETURN NEW;
+                """,
             ),
         ]
-        triggers = guards.append_only()

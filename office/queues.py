@@ -53,6 +53,8 @@ class Queue:
     address: Callable[[Any], str]
     called: Callable[[str], Words] = str
     beside: tuple[str, ...] = ("realm",)
+    #: The ways from its rows to the person they are about; none of what is about merchants alone.
+    people: tuple[str, ...] = ("person",)
 
 
 def _deduction(row: Deduction) -> Words:
@@ -155,6 +157,7 @@ QUEUES: dict[str, Queue] = {
             what=_case,
             address=page_of,
             beside=("realm", "deduction", "refund_part", "payout"),
+            people=("deduction__person", "refund_part__refund__person"),
         ),
         Queue(
             name="break",
@@ -169,6 +172,7 @@ QUEUES: dict[str, Queue] = {
             called=value,
             what=_break,
             address=page_of,
+            people=("deduction__person", "refund_part__refund__person"),
         ),
         Queue(
             name="dispute",
@@ -230,6 +234,7 @@ QUEUES: dict[str, Queue] = {
             what=_endpoint,
             address=page_of,
             beside=("realm", "merchant"),
+            people=(),
         ),
     )
 }

@@ -3,7 +3,7 @@ from typing import ClassVar
 from django.contrib import admin
 
 from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
-from kernel.templatetags.house import minor
+from kernel.columns import money_of
 from orders.models import (
     Concern,
     ConcernEvent,
@@ -27,13 +27,8 @@ class OrderAdmin(ReadOnlyAdmin):
     found_by = {"per": "person_id", "mch": "merchant_id", "agr": "agreement_id", "svc": "service_id"}
     ordering = ["-id"]
 
-    @admin.display(description="ceiling", ordering="ceiling_minor")
-    def ceiling(self, row: Order) -> str:
-        return minor(row.ceiling_minor, row.currency)
-
-    @admin.display(description="total", ordering="total_minor")
-    def total(self, row: Order) -> str:
-        return minor(row.total_minor, row.currency)
+    ceiling = money_of("ceiling_minor")
+    total = money_of("total_minor")
 
 
 @admin.register(OrderEvent)
@@ -50,13 +45,8 @@ class ObligationAdmin(ReadOnlyAdmin):
     found_by = {"ord": "order_id", "per": "person_id", "mch": "merchant_id", "ded": "in_flight"}
     ordering = ["-id"]
 
-    @admin.display(description="amount", ordering="amount_minor")
-    def amount(self, row: Obligation) -> str:
-        return minor(row.amount_minor, row.currency)
-
-    @admin.display(description="paid", ordering="paid_minor")
-    def paid(self, row: Obligation) -> str:
-        return minor(row.paid_minor, row.currency)
+    amount = money_of("amount_minor")
+    paid = money_of("paid_minor")
 
 
 @admin.register(Pause)

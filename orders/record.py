@@ -10,7 +10,7 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum
 from credit.models import Agreement
 from kernel import ids
 from kernel.money import Money
-from kernel.paging import page, sorted_keys
+from kernel.paging import page, place_of, sorted_keys
 from kernel.prepared import Reading
 from orders.models import Obligation, Order
 
@@ -83,12 +83,12 @@ def look_through(person_id: UUID, look: Look, *, cursor: str | None, limit: int)
         return Found(*page(rows.filter(pk=key), cursor=cursor, limit=limit))
     if not look.text:
         return Found(*page(rows, cursor=cursor, limit=limit, few=few))
-    edge = _edge(rows, before=ids.bare(cursor) if cursor else None, few=few)
+    edge = _edge(rows, before=place_of(cursor, Order), few=few)
     named = _named(rows.filter(pk__gte=edge) if edge else rows, person_id, look.text)
     # Of one stretch the rest is read at once: PostgreSQL would rather walk the keys of all who have orders.
     found, further = page(named, cursor=cursor, limit=limit, few=True)
     if further is None and edge is not None:
-        return Found(found, edge.hex, unfinished=True)
+        return Found(found, ids.public(Order.prefix, edge), unfinished=True)
     return Found(found, further)
 
 

@@ -47,9 +47,9 @@ class Packed:
         )
 
 
-def squeeze(clear: bytes) -> bytes:
+def squeeze(clear: bytes, level: int = 6) -> bytes:
     """A piece of a deflated stream that may stand anywhere in it: it leans on nothing before it."""
-    packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packer = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
     return packer.compress(clear) + packer.flush(zlib.Z_FULL_FLUSH)
 
 

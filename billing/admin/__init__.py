@@ -22,12 +22,13 @@ from billing.models import (
     Settlement,
     SettlementEvent,
     SettlementLine,
+    Standing,
     Wallet,
     WalletEntry,
 )
 from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
+from kernel.columns import money_of
 from kernel.naming import HEARD
-from kernel.templatetags.house import minor
 
 __all__ = ["disputes", "invoices", "returns", "statements"]
 
@@ -75,9 +76,7 @@ class DeductionAdmin(ReadOnlyAdmin):
     found_by = {"per": "person_id", "ins": "instrument_id", "ord": "lines__order_id", "obl": "lines__obligation_id"}
     ordering = ["-id"]
 
-    @admin.display(description="amount", ordering="amount_minor")
-    def amount(self, row: Deduction) -> str:
-        return minor(row.amount_minor, row.currency)
+    amount = money_of("amount_minor")
 
 
 @admin.register(DeductionEvent)
@@ -93,9 +92,7 @@ class DeductionLineAdmin(ReadOnlyAdmin):
     found_by = {"ded": "deduction_id", "obl": "obligation_id", "ord": "order_id", "mch": "merchant_id"}
     ordering = ["-id"]
 
-    @admin.display(description="amount", ordering="amount_minor")
-    def amount(self, row: DeductionLine) -> str:
-        return minor(row.amount_minor, row.deduction.currency)
+    amount = money_of("amount_minor", currency="deduction__currency")
 
 
 @admin.register(ChannelReport)
@@ -127,9 +124,7 @@ class WalletAdmin(ReadOnlyAdmin):
     found_by = {"per": "pk"}
     ordering = ["-pk"]
 
-    @admin.display(description="balance", ordering="balance_minor")
-    def balance(self, row: Wallet) -> str:
-        return minor(row.balance_minor, row.currency)
+    balance = money_of("balance_minor")
 
 
 @admin.register(WalletEntry)
@@ -150,13 +145,8 @@ class RefundAdmin(ReadOnlyAdmin):
     found_by = {"ord": "order_id", "per": "person_id", "mch": "merchant_id"}
     ordering = ["-id"]
 
-    @admin.display(description="amount", ordering="amount_minor")
-    def amount(self, row: Refund) -> str:
-        return minor(row.amount_minor, row.currency)
-
-    @admin.display(description="returned", ordering="returned_minor")
-    def returned(self, row: Refund) -> str:
-        return minor(row.returned_minor, row.currency)
+    amount = money_of("amount_minor")
+    returned = money_of("returned_minor")
 
 
 @admin.register(RefundEvent)
@@ -173,9 +163,7 @@ class RefundPartAdmin(ReadOnlyAdmin):
     found_by = {"rfd": "refund_id", "ded": "taken__deduction_id"}
     ordering = ["-id"]
 
-    @admin.display(description="amount", ordering="amount_minor")
-    def amount(self, row: RefundPart) -> str:
-        return minor(row.amount_minor, row.currency)
+    amount = money_of("amount_minor")
 
 
 @admin.register(RefundPartEvent)
@@ -201,21 +189,10 @@ class SettlementAdmin(ReadOnlyAdmin):
     found_by = {"mch": "merchant_id", "sln": "lines", "pyo": "payout", "ord": "lines__order_id"}
     ordering = ["-id"]
 
-    @admin.display(description="gross", ordering="gross_minor")
-    def gross(self, row: Settlement) -> str:
-        return minor(row.gross_minor, row.currency)
-
-    @admin.display(description="fees", ordering="fees_minor")
-    def fees(self, row: Settlement) -> str:
-        return minor(row.fees_minor, row.currency)
-
-    @admin.display(description="refunds", ordering="refunds_minor")
-    def refunds(self, row: Settlement) -> str:
-        return minor(row.refunds_minor, row.currency)
-
-    @admin.display(description="net", ordering="net_minor")
-    def net(self, row: Settlement) -> str:
-        return minor(row.net_minor, row.currency)
+    gross = money_of("gross_minor")
+    fees = money_of("fees_minor")
+    refunds = money_of("refunds_minor")
+    net = money_of("net_minor")
 
 
 @admin.register(SettlementEvent)
@@ -231,9 +208,21 @@ class SettlementLineAdmin(ReadOnlyAdmin):
     found_by = {"stl": "settlement_id", "ord": "order_id", "pst": "posting_id", "mch": "merchant_id"}
     ordering = ["-id"]
 
-    @admin.display(description="amount", ordering="amount_minor")
-    def amount(self, row: SettlementLine) -> str:
-        return minor(row.amount_minor, row.settlement.currency)
+    amount = money_of("amount_minor", currency="settlement__currency")
+
+
+@admin.register(Standing)
+class StandingAdmin(ReadOnlyAdmin):
+    list_display = ["merchant__name", "currency", "payable", "pending", "reserve", "fees", "credited"]
+    list_select_related = ["merchant"]
+    found_by = {"mch": "merchant_id"}
+    ordering = ["-id"]
+
+    payable = money_of("payable_minor")
+    pending = money_of("pending_minor")
+    reserve = money_of("reserve_minor")
+    fees = money_of("fees_minor")
+    credited = money_of("credited_minor")
 
 
 @admin.register(Payout)
@@ -245,9 +234,7 @@ class PayoutAdmin(ReadOnlyAdmin):
     found_by = {"mch": "merchant_id", "stl": "settlement_id", "pac": "account_id"}
     ordering = ["-id"]
 
-    @admin.display(description="amount", ordering="amount_minor")
-    def amount(self, row: Payout) -> str:
-        return minor(row.amount_minor, row.currency)
+    amount = money_of("amount_minor")
 
 
 @admin.register(PayoutEvent)

@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from billing.models import Dispute, DisputeAnswer, DisputeEvent, DisputeLine, DisputePolicy
 from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
-from kernel.templatetags.house import minor
+from kernel.columns import money_of
 
 
 @admin.register(Dispute)
@@ -27,9 +27,7 @@ class DisputeAdmin(ReadOnlyAdmin):
     found_by = {"ded": "deduction_id", "per": "person_id", "ord": "lines__order_id"}
     ordering = ["-id"]
 
-    @admin.display(description="amount", ordering="amount_minor")
-    def amount_shown(self, row: Dispute) -> str:
-        return minor(row.amount_minor, row.currency)
+    amount_shown = money_of("amount_minor")
 
 
 @admin.register(DisputeLine)
@@ -39,9 +37,7 @@ class DisputeLineAdmin(ReadOnlyAdmin):
     found_by = {"dsp": "dispute_id", "ord": "order_id", "mch": "merchant_id"}
     ordering = ["-id"]
 
-    @admin.display(description="amount", ordering="amount_minor")
-    def amount_shown(self, row: DisputeLine) -> str:
-        return minor(row.amount_minor, row.dispute.currency)
+    amount_shown = money_of("amount_minor", currency="dispute__currency")
 
 
 @admin.register(DisputeAnswer)

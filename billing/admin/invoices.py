@@ -3,8 +3,9 @@
 from django.contrib import admin
 
 from billing.models import Invoice, InvoiceLine
+from billing.models.invoice import number_of
 from kernel.admin_site import ByMode, ReadOnlyAdmin
-from kernel.templatetags.house import minor
+from kernel.columns import money_of, told
 
 
 @admin.register(Invoice)
@@ -16,13 +17,8 @@ class InvoiceAdmin(ReadOnlyAdmin):
     found_by = {"mch": "merchant_id", "stl": "lines__settlement_id"}
     ordering = ["-id"]
 
-    @admin.display(description="number", ordering="seq")
-    def number(self, row: Invoice) -> str:
-        return row.number
-
-    @admin.display(description="amount", ordering="amount_minor")
-    def amount(self, row: Invoice) -> str:
-        return minor(row.amount_minor, row.currency)
+    number = told("seq", says=number_of, description="number", ordering="seq")
+    amount = money_of("amount_minor")
 
 
 @admin.register(InvoiceLine)
@@ -32,10 +28,5 @@ class InvoiceLineAdmin(ReadOnlyAdmin):
     found_by = {"ivc": "invoice_id", "stl": "settlement_id"}
     ordering = ["-id"]
 
-    @admin.display(description="charged", ordering="charged_minor")
-    def charged(self, row: InvoiceLine) -> str:
-        return minor(row.charged_minor, row.invoice.currency)
-
-    @admin.display(description="returned", ordering="returned_minor")
-    def returned(self, row: InvoiceLine) -> str:
-        return minor(row.returned_minor, row.invoice.currency)
+    charged = money_of("charged_minor", currency="invoice__currency")
+    returned = money_of("returned_minor", currency="invoice__currency")

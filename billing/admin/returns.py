@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from billing.models import Return, ReturnEvent, ReturnPolicy
 from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
-from kernel.templatetags.house import minor
+from kernel.columns import money_of
 
 
 @admin.register(Return)
@@ -28,9 +28,7 @@ class ReturnAdmin(ReadOnlyAdmin):
     found_by = {"ord": "order_id", "per": "person_id", "mch": "merchant_id", "rfd": "advance_id"}
     ordering = ["-id"]
 
-    @admin.display(description="amount", ordering="amount_minor")
-    def amount_shown(self, row: Return) -> str:
-        return minor(row.amount_minor, row.currency)
+    amount_shown = money_of("amount_minor")
 
 
 @admin.register(ReturnPolicy)

@@ -4,7 +4,7 @@ from django.contrib import admin
 
 from billing.models import Break, Case, StatementFile, StatementLine
 from kernel.admin_site import ByMode, ReadOnlyAdmin
-from kernel.templatetags.house import minor
+from kernel.columns import money_of
 
 
 @admin.register(StatementFile)
@@ -45,9 +45,7 @@ class StatementLineAdmin(ReadOnlyAdmin):
     found_by = {"stm": "statement_id"}
     ordering = ["-id"]
 
-    @admin.display(description="amount", ordering="amount_minor")
-    def amount(self, row: StatementLine) -> str:
-        return "" if row.amount_minor is None else minor(row.amount_minor, row.currency)
+    amount = money_of("amount_minor")
 
 
 @admin.register(Break)
@@ -58,13 +56,8 @@ class BreakAdmin(ReadOnlyAdmin):
     found_by = {"ded": "deduction_id", "rfp": "refund_part_id", "stm": "statement_id"}
     ordering = ["-id"]
 
-    @admin.display(description="theirs", ordering="theirs_minor")
-    def theirs(self, row: Break) -> str:
-        return "" if row.theirs_minor is None else minor(row.theirs_minor, row.theirs_currency)
-
-    @admin.display(description="ours", ordering="ours_minor")
-    def ours(self, row: Break) -> str:
-        return "" if row.ours_minor is None else minor(row.ours_minor, row.ours_currency)
+    theirs = money_of("theirs_minor", currency="theirs_currency")
+    ours = money_of("ours_minor", currency="ours_currency")
 
 
 @admin.register(Case)

@@ -15,6 +15,7 @@ from billing.models.payout import Payout, PayoutAccount, PayoutAccountEvent, Pay
 from billing.models.refunding import Refund, RefundEvent, RefundPart, RefundPartEvent
 from billing.models.returning import Return, ReturnEvent, ReturnPolicy
 from billing.models.settlement import Settlement, SettlementEvent, SettlementLine
+from billing.models.standing import Standing
 from billing.models.statements import Break, StatementFile, StatementLine
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "Settlement",
     "SettlementEvent",
     "SettlementLine",
+    "Standing",
     "StatementFile",
     "StatementLine",
     "Wallet",

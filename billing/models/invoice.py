@@ -12,6 +12,11 @@ from kernel.money import Money
 from merchants.models import Merchant
 
 
+def number_of(seq: int) -> str:
+    """What the invoice with this number is called on paper."""
+    return f"INV-{seq:06}"
+
+
 class Invoice(Identified):
     """手续费账单: a merchant's fees of a month in one currency. Never changed; numbered in a row without gaps."""
 
@@ -46,7 +51,7 @@ class Invoice(Identified):
     @property
     def number(self) -> str:
         """What it is called on paper."""
-        return f"INV-{self.seq:06}"
+        return number_of(self.seq)
 
     @property
     def amount(self) -> Money:

@@ -10,12 +10,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from billing import rules
 from billing.models import Settlement, SettlementLine
-from billing.services.unsettled import FIRST_MOMENT, HELD, RELEASED, ask_of, first_moment
+from billing.services.unsettled import FIRST_MOMENT, HELD, NEXT_UNSETTLED, RELEASED, ask_of, first_moment
+from billing.standing import move_standing
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.sweeps import Sweep, each, in_turn
@@ -29,7 +30,7 @@ from merchants.rules.cutoff import next_cutoff
 SETTLER = Actor.system("settle")
 #: Lines are written so many at a time: one statement stays well below its time limit, on a slow day too.
 LINES_AT_ONCE = 5_000
-_TAKE = """
+_TAKE = f"""
 WITH taken AS (
     INSERT INTO billing_settlementline (id, merchant_id, settlement_id, kind, posting_id, order_id, amount_minor, at)
     SELECT u.id, %(merchant)s, %(settlement)s, CASE
@@ -37,10 +38,10 @@ WITH taken AS (
         WHEN u.kind IN ('refund_asked', 'refund_failed', 'return_confirmed') THEN 'refund'
         WHEN u.kind IN ('completed', 'collected', 'recovered') THEN 'gross'
         ELSE 'adjustment' END, u.id, u.order_id, u.signed, u.at
-    FROM ({}) u WHERE u.currency = %(currency)s AND u.at < %(cut)s ORDER BY u.id LIMIT %(most)s
+    FROM ({NEXT_UNSETTLED}) u ORDER BY u.id LIMIT %(most)s
     RETURNING id, kind, amount_minor)
 SELECT kind, count(*), sum(amount_minor)::bigint, (array_agg(id ORDER BY id DESC))[1] FROM taken GROUP BY kind
-"""
+"""  # noqa: S608  our own names
 
 
 def settle_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
@@ -75,6 +76,7 @@ def settle_next(merchant_id: UUID, *, at: datetime) -> bool:
         for currency in _currencies(merchant, cut):
             _settle(merchant, currency, cut, at=at)
         merchant.settled_below = _all_settled_below(merchant)
+        move_standing(merchant, merchant.settled_below)
         merchant.settles_at = next_cutoff(cut, merchant.cutoff_zone, merchant.cutoff_hour)
     else:
         empty_until = at if first is None else min(first, at)
@@ -154,6 +156,7 @@ def _taken(settlement: Settlement, since: UUID) -> tuple[dict[str, tuple[int, in
         cut=settlement.period_until,
         most=LINES_AT_ONCE,
     )
+    connection.check_constraints()  # else the commit would check a million lines at once, within one time limit
     taken = {kind: (count, minor) for kind, count, minor, _last in rows}
     return taken, max((last for *_, last in rows), default=since)
 

@@ -22,6 +22,21 @@ SELECT p.* FROM (
 WHERE p.kind NOT IN ('{PAID_OUT}', '{CAME_BACK}')
   AND NOT EXISTS (SELECT 1 FROM billing_settlementline l WHERE l.id = p.id)
 """  # noqa: S608  our own names
+#: The same, the first of a currency's after a key: either side by its own index, each line looked up by its key. So the
+#: last five thousand of a million are found as fast as the first, whatever the planner knows of a day that just came.
+_NEXT = f"""
+(SELECT id, order_id, kind, currency, at, {{other}} AS other, {{sign}}amount_minor AS signed FROM ledger_posting p
+ WHERE {{side}}_owner = %(merchant)s AND {{side}}_account = 'payable' AND id >= %(below)s
+   AND currency = %(currency)s AND at < %(cut)s AND kind NOT IN ('{PAID_OUT}', '{CAME_BACK}')
+   AND (SELECT l.id FROM billing_settlementline l WHERE l.id = p.id) IS NULL
+ ORDER BY id LIMIT %(most)s)
+"""  # noqa: S608  our own names
+NEXT_UNSETTLED = " UNION ALL ".join(
+    (
+        _NEXT.format(side="credit", other="debit_account", sign=""),
+        _NEXT.format(side="debit", other="credit_account", sign="-"),
+    )
+)
 
 
 def first_moment(merchant: str, below: str) -> str:

@@ -13,6 +13,7 @@ from kernel.refusal import FieldError, Invalid, NotFound
 from kernel.wire import Wire
 from merchants import queries as merchants
 from merchants.access import MerchantView, NotAllowed, WrongMode, answer
+from merchants.models import Event
 from merchants.refusals import MerchantNotActive
 from merchants.rules import Scope
 from orders import queries, refusals, services
@@ -79,7 +80,7 @@ class Orders(OrderView):
             rows = Order.objects.filter(merchant_id=self.merchant_id, **wanted)
             found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit)
         else:  # as programs ask again and again
-            newest = queries.newest_of(self.merchant_id, before=place_of(asked.cursor), limit=asked.limit + 1)
+            newest = queries.newest_of(self.merchant_id, before=place_of(asked.cursor, Order), limit=asked.limit + 1)
             found, cursor = cut(newest, asked.limit)
         return answer(
             OrderList(
@@ -245,7 +246,7 @@ class OrderEvents(OrderView):
     def get(self, request: Request, order: str) -> HttpResponse:
         key, asked = self.mine(order), OrderEventQuery.parse_query(request)
         try:
-            rows = merchants.events_about(self.merchant_id, key, beyond=place_of(asked.cursor))
+            rows = merchants.events_about(self.merchant_id, key, beyond=place_of(asked.cursor, Event))
         except NotFound:
             raise Invalid(errors=[FieldError("?cursor", "not a cursor of this list")]) from None
         found, cursor = cut(list(rows[: asked.limit + 1]), asked.limit)

@@ -20,7 +20,7 @@ from kernel.actor import Actor
 from kernel.refusal import Refusal
 from kernel.time_limit import TimeIsUp
 from orders.leaving import forget_words
-from personal import rules
+from personal import leaving, rules
 from personal.models import Erasure, Export, Proof
 from personal.queries import erasure_of, hindrances
 from personal.services.export import drop_exports
@@ -102,6 +102,9 @@ def erase(erasure_id: UUID, *, at: datetime) -> bool:
     Raises:
         NotFound: there is no such request.
     """
+    for whose in Erasure.objects.filter(pk=erasure_id).values_list("person_id", flat=True):
+        for above in leaving.ABOVE:
+            above.hold(whose)
     erasure = Erasure.objects.locked(erasure_id)
     if not erasure.open or erasure.due_at > at:
         return False
@@ -113,6 +116,8 @@ def erase(erasure_id: UUID, *, at: datetime) -> bool:
         erasure.save(update_fields=["hindered_by", "due_at"])
         return False
     there = person.realm.now(at)
+    for above in leaving.ABOVE:
+        above.forget(person.id)
     forget_instruments(person.id, by=by, at=there)
     end_credit(person.id, by=by, at=there)
     forget_parcels(person.id)

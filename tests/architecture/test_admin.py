@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.apps import apps
@@ -16,7 +17,7 @@ from accounts import services as accounts
 from accounts.models import LocalMessage, Person, User
 from billing.channels import bank_returns
 from billing.channels.base import Taken
-from billing.models import Callback, Deduction, Dispute, Instrument
+from billing.models import Callback, Deduction, Dispute, Instrument, Standing
 from billing.services.answers import Evidence, answer_dispute
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
@@ -153,6 +154,8 @@ def be_paid(shop: Shop) -> None:
         pay_out_due(shop.realm_id, at=NOON + timedelta(days=days))
     settle_due(shop.realm_id, at=NOON + timedelta(days=20))
     invoice_due(shop.realm_id, at=NOON + timedelta(days=20))
+    nothing = dict.fromkeys(("payable_minor", "pending_minor", "reserve_minor", "fees_minor", "credited_minor"), 0)
+    Standing.objects.create(merchant=shop.merchant, currency="CNY", below=UUID(int=0), **nothing)  # a day from now
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts import services as accounts
+from kernel.columns import text_of
+from kernel.csvfile import MARK, csv_block
 from kernel.models import AuditLine
-from kernel.sheets import csv_text, xlsx
+from kernel.sheets import csv_text, sheet_block, sheet_row, xlsx
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
 
 BAD = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", 'a,b\n"c"', "<script>&", "\x00\x0b", "😀", None, 7]
@@ -40,6 +42,17 @@ def test_nothing_in_a_file_is_calculated() -> None:
     assert cells(xlsx([BAD]))[0][8] == "\ufffd\ufffd"
     line = csv_text([BAD])
     assert line.startswith("\ufeff'=1+1,'+1,'-1,'@SUM(A1)")
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_columns_are_written_as_their_lines_are(width: int) -> None:
+    told = [text_of(value) for value in [*BAD, "", "a,b", 'a"b', "2026-11-20", "¥1,234.00", "x" * 40_000]]
+    for column in ([value] * 3 for value in told):
+        columns = [column, *[["a", "", "b-c"]] * (width - 1)]
+        lines = list(zip(*columns, strict=True))
+        assert MARK + csv_block(columns) == csv_text(lines)
+        assert sheet_block(columns) == b"".join(map(sheet_row, lines))
+    assert (csv_block([[]] * width), sheet_block([[]] * width)) == ("", b"")
 
 
 def test_a_list_as_it_is_filtered_is_a_file(power_bank: Shop, desk: Client) -> None:

@@ -52,6 +52,12 @@ def test_an_illegal_move_is_refused_even_in_raw_sql(told: Order) -> None:
         run("UPDATE credit_agreement SET state = 'pending', version = version + 1")
 
 
+def test_no_session_puts_a_guard_to_sleep(told: Order) -> None:
+    run("SELECT set_config('pgtrigger.ignore', (SELECT array_agg(tgname)::text FROM pg_trigger), true)")
+    with nothing_moves(), refused_by(RESTRICT, "legal_moves_only"):
+        run("UPDATE orders_order SET state = 'open', version = version + 1 WHERE id = %s", told.id)
+
+
 def test_a_state_nobody_knows_is_no_state(order: Order) -> None:
     with nothing_moves(), refused_by(RESTRICT, "legal_moves_only"):
         run("UPDATE orders_order SET state = 'OPEN', version = version + 1 WHERE id = %s", order.id)

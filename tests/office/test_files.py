@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
@@ -165,6 +165,24 @@ def test_a_worker_that_dies_is_followed_by_another_that_goes_on(
     files.make_files(at=now + timedelta(seconds=61), seconds=60)
     lines = fetched(lin, row).decode().splitlines()
     assert len(lines) == len(set(lines)) == 1 + len(many)
+
+
+def test_what_was_broken_off_goes_on_in_smaller_steps(many: list[Order], lin: Client, monkeypatch: Any) -> None:
+    asked_for(lin)
+    now, asked, real = live_now(), [], files._step  # noqa: SLF001
+    monkeypatch.setattr(files, "ROWS_AGAIN", 1)
+
+    def counted(listing: Listing, *, source: files.Source, at_once: int, at: Any) -> None:
+        asked.append(at_once)
+        if at_once > 1:
+            raise OperationalError("canceling statement due to statement timeout")
+        real(listing, source=source, at_once=at_once, at=at)
+
+    monkeypatch.setattr(files, "_step", counted)
+    for number in range(2):
+        files.make_files(at=now + number * timedelta(minutes=2), seconds=60)
+    assert asked == [2] + [1] * (len(many) + 1)
+    assert Listing.objects.get().rows == len(many)
 
 
 def test_what_fails_again_and_again_is_given_up_and_emptied(many: list[Order], lin: Client, monkeypatch: Any) -> None:

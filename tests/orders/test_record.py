@@ -106,7 +106,7 @@ def test_a_search_goes_so_far_says_so_and_goes_on_from_there(
 
 
 def test_what_follows_is_sent_alone_to_whoever_has_the_rest(many: list[Order], ada: Person) -> None:
-    asked = {"cursor": many[2].id.hex, "under": "2026年11月"}
+    asked = {"cursor": many[2].public_id, "under": "2026年11月"}
     part = visiting(ada).get("/orders/", asked, headers={"hx-request": "true"})
     body = part.content.decode()
     assert "autofocus" in body

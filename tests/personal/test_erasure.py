@@ -22,6 +22,7 @@ from billing.services.wallets import top_up
 from bnpl.invariants import violations
 from credit.models import Agreement, Profile
 from kernel.money import Money
+from office.models import HandlingNote
 from orders.models import Message, Obligation, Order
 from orders.queries import orders_of
 from personal import rules
@@ -212,8 +213,8 @@ def test_words_are_only_ever_emptied(over: Order, ada: Person) -> None:
                 run(f"UPDATE {table} SET {column} = ''")  # noqa: S608
 
 
-@pytest.mark.parametrize("model", [Notice, Message])
-def test_of_a_row_whose_words_may_go_every_other_column_is_kept(model: type[Notice | Message]) -> None:
+@pytest.mark.parametrize("model", [Notice, Message, HandlingNote])
+def test_of_a_row_whose_words_may_go_every_other_column_is_kept(model: type[Notice | Message | HandlingNote]) -> None:
     guard = next(trigger for trigger in model._meta.triggers if trigger.name == "append_only")  # type: ignore[attr-defined]
     columns = {field.column for field in model._meta.concrete_fields} - set(model.erasable)
     assert set(guard.operation.operations[0].columns) == columns

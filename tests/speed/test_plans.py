@@ -53,7 +53,7 @@ def test_hot_questions_are_answered_from_indexes_and_touch_few_pages(
     it_is(NOON, ada)
     api, browser = Api(power_bank), visiting(ada)
     agreement, number = owed.agreement.public_id, owed.out_order_no
-    deep = f"{ORDERS // 2:032x}"
+    deep = f"ord_{ORDERS // 2:032x}"
     asked: dict[str, tuple[Callable[[], object], set[str]]] = {
         "a list": (lambda: api.get("orders"), {"orders_of_merchant"}),
         "a list from deep": (lambda: api.get(f"orders?cursor={deep}"), {"orders_of_merchant"}),

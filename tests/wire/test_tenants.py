@@ -247,6 +247,14 @@ def test_a_live_key_is_shown_none_of_the_sandboxs_tools(world: World) -> None:
             assert len(answers) == 1
 
 
+@pytest.mark.parametrize("query", ["", "out_order_no=1&", "state=open&"])
+def test_a_cursor_of_a_list_of_other_things_is_none(world: World, query: str) -> None:
+    told = refused(world.api.get(f"orders?{query}cursor={world.service}"), 422)
+    assert told["errors"] == [{"pointer": "?cursor", "detail": "not a cursor of this list"}]
+    assert refused(world.api.get(f"services?cursor={world.open}"), 422)["errors"] == told["errors"]
+    refused(world.api.get("services?cursor=" + uuid7().hex), 422)
+
+
 def test_a_list_holds_ones_own_only_and_no_cursor_or_filter_reaches_further(world: World, other: World) -> None:
     theirs = {
         other.dispute,
@@ -259,8 +267,9 @@ def test_a_list_holds_ones_own_only_and_no_cursor_or_filter_reaches_further(worl
         other.settlement,
     }
     newest = (uuid7().int + (1 << 100)).to_bytes(16, "big").hex()
-    for path in ("services", "agreements", "orders", "disputes", "returns", "settlements"):
-        for query in ("", f"?cursor={newest}", "?limit=100"):
+    lists = {"services": "svc", "agreements": "agr", "orders": "ord", "disputes": "dsp", "returns": "ret"}
+    for path, prefix in {**lists, "settlements": "stl"}.items():
+        for query in ("", f"?cursor={prefix}_{newest}", "?limit=100"):
             shown = world.api.get(path + query).json()["data"]
             assert shown
             assert not {row["id"] for row in shown} & theirs

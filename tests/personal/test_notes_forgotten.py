@@ -1,0 +1,87 @@
+"""What colleagues noted about somebody's things goes with them: of whatever queue it waited in."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from accounts.models import Person
+from billing.models import Break, Case, Deduction, Dispute, Return
+from bnpl.invariants import violations
+from kernel.ids import uuid7
+from kernel.models import Identified
+from office.models import Handling, HandlingNote
+from office.queues import QUEUES
+from office.services.forgetting import forget_notes
+from orders.models import Concern, Order
+from tests.conftest import BY, NOON, Shop
+from tests.guards import CHECK, NO_RIGHT, RESTRICT, refused_by, run
+from tests.office.lives import lived
+from tests.personal.test_erasure import gone, over
+from tests.stillness import nothing_moves
+
+__all__ = ["over"]
+SAID = "说她住院了，电话 13812341234"
+
+
+def noted(queue: str, about: UUID, text: str = SAID, **more: Any) -> HandlingNote:
+    hand = Handling.objects.create(queue=queue, about=about, changed_at=NOON)
+    return HandlingNote.objects.create(handling=hand, act="note", text=text, by=str(BY), at=NOON, **more)
+
+
+def test_a_note_about_somebodys_thing_is_emptied_when_they_leave(over: Order, ada: Person, power_bank: Shop) -> None:
+    mine, other = noted("unknown", Deduction.objects.get(person=ada).pk), noted("webhook", uuid7())
+    hers = {violation.name for violation in violations()}
+    gone(ada)
+    mine.refresh_from_db()
+    other.refresh_from_db()
+    assert (mine.text, mine.act, mine.by, other.text) == ("", "note", str(BY), SAID)
+    assert hers == {violation.name for violation in violations()} == set()
+
+
+def test_of_every_queue_the_way_leads_to_its_person(power_bank: Shop) -> None:
+    ann, ben = lived(power_bank, 1), lived(power_bank, 1)
+    Case.objects.create(
+        realm_id=power_bank.realm_id,
+        kind="refunded_twice",
+        refund_part=ann.refunds.first().parts.first(),
+        opened_at=NOON,
+        detail={},
+    )
+    rows: dict[str, type[Identified]] = {name: queue.model for name, queue in QUEUES.items()}
+    assert {model for model in rows.values() if model is not Break} >= {Deduction, Case, Dispute, Return, Concern}
+    notes = []
+    for name, model in rows.items():
+        notes += [(noted(name, row.pk), row) for row in model._default_manager.all()]
+    forget_notes(ann.pk)
+    for note, row in notes:
+        note.refresh_from_db()
+        assert (note.text == "") is (_person(row) == ann.pk), row
+    assert {type(row) for note, row in notes if not note.text} == {Deduction, Case, Dispute, Return, Concern}
+    assert ben.pk in {_person(row) for note, row in notes if note.text}
+
+
+def _person(row: Any) -> UUID | None:
+    while row is not None and not hasattr(row, "person_id"):
+        row = getattr(row, "deduction", None) or getattr(row, "refund_part", None) or getattr(row, "refund", None)
+    return row and row.person_id
+
+
+def test_whoever_is_left_out_is_found(over: Order, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("personal.leaving.ABOVE", [])
+    noted("unknown", Deduction.objects.get(person=ada).pk)
+    gone(ada)
+    assert [violation.name for violation in violations()] == ["who_has_left_left_nothing"]
+    forget_notes(ada.pk)
+
+
+def test_a_note_says_something_and_is_only_ever_emptied(over: Order) -> None:
+    about = Deduction.objects.latest("pk").pk
+    with refused_by(CHECK, "a_note_says_something"):
+        noted("unknown", about, "")
+    noted("unknown", about)
+    with nothing_moves():
+        with refused_by(RESTRICT, "append_only"):
+            run("UPDATE office_handlingnote SET text = 'x'")
+        with refused_by(NO_RIGHT):
+            run("UPDATE office_handlingnote SET act = 'taken'")

@@ -1,0 +1,85 @@
+"""What a whole set is asked for reads no more at its end than at its beginning."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection, transaction
+
+from billing import rules, standing
+from billing.models import SettlementLine
+from billing.services import settlement, unsettled
+from billing.services.deduct import deduct_due
+from billing.services.settlement import settle_next
+from ledger.models import Posting
+from portal.book import accounts_of
+from tests.conftest import NOON, Shop, completed, someone, yuan
+from tests.services import services as servers
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.breaks_the_house]
+MANY, AT_ONCE = 6_000, 500
+COPIES = """
+INSERT INTO ledger_posting SELECT (json_populate_record(p, json_build_object('id', uuidv7(), 'cause_id', uuidv7()))).*
+FROM ledger_posting p, generate_series(1, %s) WHERE p.id = %s
+"""
+
+
+def crowded(shop: Shop) -> None:
+    """A day on which the same was booked again and again for the merchant."""
+    completed(shop, someone(shop), yuan("6"))
+    deduct_due(shop.realm_id, at=NOON)
+    one = Posting.objects.filter(credit_owner=shop.merchant.id, credit_account="payable").latest("id")
+    with servers.superuser() as superuser, superuser.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(COPIES, [MANY, str(one.id)])
+        cursor.execute("ANALYZE ledger_posting")
+
+
+def postings_read(question: str, values: Any) -> int:
+    """How many rows of the book PostgreSQL looked at for an answer."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {question}", values)
+        answer = cursor.fetchone()[0]
+    [whole] = json.loads(answer) if isinstance(answer, str) else answer
+    return round(_looked_at(whole["Plan"]))
+
+
+def _looked_at(node: dict[str, Any]) -> float:
+    here = 0.0
+    if node.get("Relation Name") == "ledger_posting":
+        here = (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+    return here + sum(_looked_at(below) for below in node.get("Plans", ()))
+
+
+def test_what_was_settled_is_not_added_up_again_for_a_page(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    crowded(power_bank)
+    values = {"owner": power_bank.merchant.id, "nothing": UUID(int=0), "upto": UUID(int=2**128 - 1)}
+    before = accounts_of(power_bank.merchant)
+    assert postings_read(standing._NOW, values) >= MANY  # noqa: SLF001  what a page asks
+    monkeypatch.setattr(rules, "day_before", lambda key: key)  # a day on which nothing came
+    settle_next(power_bank.merchant.id, at=NOON + timedelta(days=1))
+    assert accounts_of(power_bank.merchant) == before
+    assert postings_read(standing._NOW, values) <= 5  # noqa: SLF001
+
+
+def test_the_last_lines_of_a_settlement_are_found_like_the_first(
+    power_bank: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crowded(power_bank)
+    monkeypatch.setattr(settlement, "LINES_AT_ONCE", AT_ONCE)
+    read, real = [], unsettled.ask_of
+
+    def looked(merchant: Any, question: str, **values: Any) -> list[tuple[Any, ...]]:
+        if question == settlement._TAKE:  # noqa: SLF001  what is looked at
+            with transaction.atomic():
+                read.append(postings_read(question, {"merchant": merchant.id, **values}))
+                transaction.set_rollback(True)
+        return real(merchant, question, **values)
+
+    monkeypatch.setattr(settlement, "ask_of", looked)
+    settle_next(power_bank.merchant.id, at=NOON + timedelta(days=1))
+    assert SettlementLine.objects.filter(merchant=power_bank.merchant).count() >= MANY
+    assert len(read) > MANY / AT_ONCE
+    assert max(read) <= 2 * AT_ONCE
