@@ -54,4 +54,14 @@ OF_THE_BOOK = (
         WHERE d.previous <> d.before OR p.n IS DISTINCT FROM d.postings
         """,
     ),
+    (
+        "every_guard_is_awake",
+        "No guard of the database is off, and no session can put one to sleep: `manage.py grant` sees to it.",
+        """
+        SELECT tgrelid::regclass::text AS guards, tgname AS name FROM pg_trigger
+        WHERE tgname LIKE 'pgtrigger%' AND tgenabled IN ('D', 'R')
+        UNION ALL
+        SELECT 'all', proname FROM pg_proc WHERE proname = '_pgtrigger_should_ignore' AND prosrc <> 'SELECT false'
+        """,
+    ),
 )

@@ -11,6 +11,7 @@ from psycopg2 import errors, extensions
 from accounts.models import Person
 from billing.models import ChannelReport, Deduction
 from billing.services.deduct import deduct_due
+from bnpl.invariants import INVARIANTS
 from kernel.models import LIVE, IdempotencyKey, LegalMove, Realm
 from ledger.models import Posting
 from merchants.models import Event
@@ -20,6 +21,11 @@ from tests.guards import CHECK, NO_RIGHT, RESTRICT, UNIQUE, refused_by, run
 from tests.stillness import nothing_moves
 
 APPEND_ONLY = sorted(model._meta.db_table for model in apps.get_models() if getattr(model, "append_only", False))
+DISABLED = "ALTER TABLE billing_invoice DISABLE TRIGGER USER"
+SLEEPY = (
+    "CREATE OR REPLACE FUNCTION _pgtrigger_should_ignore(trigger_name name) RETURNS boolean"
+    " LANGUAGE sql AS 'SELECT true'"
+)
 LIVES = ("orders_order", "orders_obligation", "billing_deduction", "credit_agreement")
 
 
@@ -56,6 +62,18 @@ def test_no_session_puts_a_guard_to_sleep(told: Order) -> None:
     run("SELECT set_config('pgtrigger.ignore', (SELECT array_agg(tgname)::text FROM pg_trigger), true)")
     with nothing_moves(), refused_by(RESTRICT, "legal_moves_only"):
         run("UPDATE orders_order SET state = 'open', version = version + 1 WHERE id = %s", told.id)
+
+
+def test_a_guard_that_is_off_is_noticed(db: None, owner_connection: extensions.connection) -> None:
+    awake = next(one for one in INVARIANTS if one.name == "every_guard_is_awake")
+    with owner_connection.cursor() as owner:
+        for deed in (DISABLED, SLEEPY):
+            owner.execute(awake.sql)
+            assert owner.fetchall() == []
+            owner.execute(f"BEGIN; {deed}")
+            owner.execute(awake.sql)
+            assert owner.fetchall()
+            owner.execute("ROLLBACK")
 
 
 def test_a_state_nobody_knows_is_no_state(order: Order) -> None:
