@@ -37,6 +37,7 @@ def path(row: object, verb: str) -> str:
 
 def test_every_matter_is_one_of_those_that_take_two() -> None:
     assert set(MATTERS) == {
+        "accept",
         "approve_merchant",
         "call_off",
         "cancel",
@@ -50,6 +51,7 @@ def test_every_matter_is_one_of_those_that_take_two() -> None:
         "late_policy",
         "limit_merchant",
         "limit_policy",
+        "lost",
         "lower",
         "lower_total",
         "mark_paid",
@@ -59,11 +61,13 @@ def test_every_matter_is_one_of_those_that_take_two() -> None:
         "resolve",
         "resume_merchant",
         "retry_policy",
+        "return_borne",
         "return_came",
         "return_policy",
         "say_movement",
         "set_fee",
         "suspense",
+        "taken_back",
         "waive_fees",
         "write_off",
     }
