@@ -74,3 +74,9 @@ def test_days_and_moments_of_one_kind_are_not_mixed_up() -> None:
     asked = Question("SELECT $1, $2", ["date[]", "timestamptz[]"])
     at = datetime(2026, 2, 28, 23, 59, 59, 999999, UTC)
     assert asked.rows([date(2026, 2, 28)], [at]) == [([date(2026, 2, 28)], [at])]
+
+
+@pytest.mark.parametrize(("word", "refusal"), [("a\x00b", ValueError), ("\ud800", UnicodeEncodeError)])
+def test_what_no_text_of_postgresql_holds_is_refused_before_it_is_sent(word: str, refusal: type[Exception]) -> None:
+    with pytest.raises(refusal):
+        Question("SELECT $1", ["text[]"]).rows(["fine", word])
