@@ -1,16 +1,18 @@
-"""Where each figure leads: the rows that it counted; and today's, which stand on the first page too."""
+"""Where each figure leads: the rows that it counted, or a file; and today's, which stand on the first page too."""
 
 from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
+from django.http import HttpResponse
 from django.urls import reverse
 
 from kernel.models import LIVE
+from kernel.sheets import CSV, csv_text
 from office.panels import ORDER_KEYS
 from office.queries import figures
 from office.queries.figures import Look, Sums
-from office.tables import Cell
+from office.tables import Cell, Panel
 
 
 def today_tiles(look: Look, today: date) -> list[tuple[Any, str, str]]:
@@ -45,3 +47,10 @@ def params(look: Look) -> dict[str, str]:
     chosen = {"since": f"{look.since}", "until": f"{look.until}", "mode": look.mode, "currency": look.currency}
     chosen |= {"merchant": look.merchant.public_id} if look.merchant else {}
     return chosen | ({"service": look.service.public_id} if look.service else {})
+
+
+def file_of(panel: Panel, look: Look) -> HttpResponse:
+    """A table as a file, called after it and its days."""
+    answer = HttpResponse(csv_text(panel.lines), content_type=CSV)
+    answer["Content-Disposition"] = f'attachment; filename="{panel.name}-{look.since}-{look.until}.csv"'
+    return answer

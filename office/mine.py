@@ -10,8 +10,7 @@ from urllib.parse import urlencode
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_safe
 
-from kernel.sheets import CSV, csv_text
-from office.leading import params
+from office.leading import file_of, params
 from office.looks import DaysForm, day_of, first_shown
 from office.panels import merchant_panels
 from office.queries import figures
@@ -64,9 +63,7 @@ def table(staff: Staff, name: str) -> HttpResponse:
     panel = next((panel for panel in panels if panel.name == name), None)
     if panel is None or form.errors:
         raise Http404
-    answer = HttpResponse(csv_text(panel.lines), content_type=CSV)
-    answer["Content-Disposition"] = f'attachment; filename="{name}-{look.since}-{look.until}.csv"'
-    return answer
+    return file_of(panel, look)
 
 
 def _asked(staff: Staff) -> tuple[MineForm, Look, list[Panel]]:

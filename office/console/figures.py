@@ -14,9 +14,8 @@ from django.utils.translation import gettext_lazy
 from kernel import ids
 from kernel.admin_site import VIEWERS
 from kernel.desk import Colleague, Desk, page
-from kernel.sheets import CSV, csv_text
 from merchants.models import Merchant
-from office.leading import behind, params, today_tiles
+from office.leading import behind, file_of, params, today_tiles
 from office.looks import DaysForm, day_of, first_shown
 from office.panels import BOOK_KEYS, ORDER_KEYS, all_panels
 from office.queries import figures
@@ -101,10 +100,7 @@ def table(colleague: Colleague, name: str) -> HttpResponse:
     panels = {panel.name: panel for panel in all_panels(figures.sums(look), figures.vintages(look), look)}
     if name not in panels or form.errors:
         raise Http404
-    panel = panels[name]
-    answer = HttpResponse(csv_text(panel.lines), content_type=CSV)
-    answer["Content-Disposition"] = f'attachment; filename="{name}-{look.since}-{look.until}.csv"'
-    return answer
+    return file_of(panels[name], look)
 
 
 @page(*VIEWERS)

@@ -69,3 +69,13 @@ def test_another_merchants_days_are_not_in_it(firm: Company, rival: Company) -> 
 def test_nonsense_is_said_to_be_some(firm: Company, query: dict[str, str]) -> None:
     assert firm.browser("viewer").get(address(firm), query).status_code == 422
     assert firm.browser("viewer").get(f"{address(firm)}orders.csv", query).status_code == 404
+
+
+def test_another_merchants_service_is_like_one_that_there_is_not(firm: Company, rival: Company) -> None:
+    viewer = firm.browser("viewer")
+    answers = [
+        viewer.get(address(firm), {"service": service})
+        for service in (rival.shop.service.public_id, "svc_" + "0" * 32, "💴", "充电宝" * 2_000)
+    ]
+    assert [answer.status_code for answer in answers] == [422] * 4
+    assert rival.shop.service.public_id not in answers[1].content.decode()
