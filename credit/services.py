@@ -1,10 +1,11 @@
 """Who may owe: services are opened and closed, promises assessed, limits held and freed."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
 from django.db import connection, transaction
 from django.db.models import F
 
@@ -169,19 +170,34 @@ def stop_agreement(agreement_id: UUID, *, by: Actor, at: datetime) -> Agreement:
 
 
 def decide(
-    standing: Standing, asked_minor: int, *, occasion: str, at: datetime, out_order_no: str = "", holding: bool = False
+    standing: Standing,
+    asked_minor: int,
+    *,
+    occasion: str,
+    at: datetime,
+    out_order_no: str = "",
+    holding: bool = False,
+    joining: bool = False,
 ) -> Decision:
-    """Assess, and keep what was asked, seen and decided; `holding` sets the amount aside in the same breath.
+    """Assess, and keep what was asked, seen and decided; `holding` sets the amount aside in the same breath, and
+    `joining` counts one more order that lives under the agreement.
 
     Where another order was quicker to the limit, the decision is made again on what it left.
+
+    Raises:
+        AgreementState: nobody has signed it, or it takes no new orders any more.
     """
     agreement = standing.agreement
     if agreement.person_id is None:
         raise AgreementState
     facts = standing.facts(asked_minor)
     verdict = rules.assess(facts)
-    asked = Money(asked_minor, agreement.service.currency)
-    while holding and verdict.approved and not hold(agreement.person_id, asked, facts, abroad=standing.abroad):
+    asked, joined = Money(asked_minor, agreement.service.currency), agreement.id if joining else None
+    while (
+        holding
+        and verdict.approved
+        and not hold(agreement.person_id, asked, facts, abroad=standing.abroad, joining=joined)
+    ):
         facts = standing_of(agreement.id, at=at).facts(asked_minor)
         verdict = rules.assess(facts)
     decision = Decision(
@@ -192,7 +208,7 @@ def decide(
         occasion=occasion,
         out_order_no=out_order_no,
         policy=standing.policy,
-        inputs=asdict(facts),
+        inputs=msgspec.to_builtins(facts),
         approved=verdict.approved,
         reasons=[reason.value for reason in verdict.reasons],
         at=at,

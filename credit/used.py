@@ -16,24 +16,39 @@ from django.db import connection
 from credit import rules
 from credit.models import CurrencyLimit, Profile, ScoreChange
 from credit.queries import last_changes
+from credit.refusals import AgreementState
 from kernel.money import Money
 from kernel.prepared import Question
 from kernel.writes import insert_all
 
-_HOLD = Question(
-    "UPDATE credit_profile SET held_minor = held_minor + $2, open_orders = open_orders + 1"
-    " WHERE person_id = $1 AND frozen_at IS NULL AND overdue_orders = 0 AND eased_orders = 0 AND open_orders < $3"
-    " AND limit_minor >= held_minor + outstanding_minor + $2 AND currency = $4 RETURNING 1",
-    ["uuid", "bigint", "int", "text"],
+#: Set aside, and counted among the agreement's orders if one is named ($5) and takes new ones.
+_HOLD = """
+WITH %s, joined AS (
+    UPDATE credit_agreement a SET live_orders = a.live_orders + 1 FROM held WHERE a.id = $5 AND a.state = 'active'
+    RETURNING 1)
+SELECT EXISTS (SELECT FROM held), EXISTS (SELECT FROM joined)
+"""
+_KINDS = ["uuid", "bigint", "int", "text", "uuid"]
+_HOLD_AT_HOME = Question(
+    _HOLD
+    % """held AS (
+    UPDATE credit_profile SET held_minor = held_minor + $2, open_orders = open_orders + 1
+    WHERE person_id = $1 AND frozen_at IS NULL AND overdue_orders = 0 AND eased_orders = 0 AND open_orders < $3
+      AND limit_minor >= held_minor + outstanding_minor + $2 AND currency = $4 RETURNING 1)""",
+    _KINDS,
 )
 _HOLD_ABROAD = Question(
-    "WITH p AS (SELECT person_id FROM credit_profile WHERE person_id = $1 AND frozen_at IS NULL AND overdue_orders = 0"
-    " AND eased_orders = 0 AND open_orders < $3 FOR NO KEY UPDATE),"
-    " held AS (UPDATE credit_currencylimit c SET held_minor = held_minor + $2 FROM p WHERE c.person_id = p.person_id"
-    " AND c.currency = $4 AND limit_minor >= held_minor + outstanding_minor + $2 RETURNING c.person_id)"
-    " UPDATE credit_profile p SET open_orders = p.open_orders + 1 FROM held WHERE p.person_id = held.person_id"
-    " RETURNING 1",
-    ["uuid", "bigint", "int", "text"],
+    _HOLD
+    % """p AS (
+    SELECT person_id FROM credit_profile WHERE person_id = $1 AND frozen_at IS NULL AND overdue_orders = 0
+      AND eased_orders = 0 AND open_orders < $3 FOR NO KEY UPDATE),
+abroad AS (
+    UPDATE credit_currencylimit c SET held_minor = held_minor + $2 FROM p WHERE c.person_id = p.person_id
+      AND c.currency = $4 AND limit_minor >= held_minor + outstanding_minor + $2 RETURNING c.person_id),
+held AS (
+    UPDATE credit_profile p SET open_orders = p.open_orders + 1 FROM abroad WHERE p.person_id = abroad.person_id
+    RETURNING 1)""",
+    _KINDS,
 )
 #: Profiles are locked by key; what is of their own currency goes into them, the rest into the rows of the others.
 _CHANGE = """
@@ -76,14 +91,23 @@ class Delta:
     order_id: UUID | None = None
 
 
-def hold(person_id: UUID, amount: Money, facts: rules.Facts, *, abroad: bool = False) -> bool:
+def hold(
+    person_id: UUID, amount: Money, facts: rules.Facts, *, abroad: bool = False, joining: UUID | None = None
+) -> bool:
     """Set this much of the limit aside for an order; False, and nothing changed, if it is not allowed any longer.
 
     The test and the change are one statement, so a limit cannot be passed however many ask at once; `facts` are what
-    was seen before. `abroad`: the amount is not in the profile's own currency.
+    was seen before. `abroad`: the amount is not in the profile's own currency. `joining`: the agreement among whose
+    orders it is counted as well.
+
+    Raises:
+        AgreementState: that takes no new ones any more; whoever asked undoes the rest.
     """
-    question = _HOLD_ABROAD if abroad else _HOLD
-    return bool(question.rows(person_id, amount.minor, facts.open_orders_max, amount.currency))
+    question = _HOLD_ABROAD if abroad else _HOLD_AT_HOME
+    [(held, joined)] = question.rows(person_id, amount.minor, facts.open_orders_max, amount.currency, joining)
+    if held and joining and not joined:
+        raise AgreementState
+    return bool(held)
 
 
 def open_limit(profile: Profile, currency: str, grades: rules.Grades, *, at: datetime) -> CurrencyLimit:

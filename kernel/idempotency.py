@@ -33,9 +33,10 @@ _KEPT = Question(
     " FROM (VALUES (1)) AS one LEFT JOIN kernel_idempotencykey k ON k.scope = $1 AND k.key = $2",
     ["uuid", "text", "interval"],
 )
-_KEEP = (
+_KEEP = Question(
     "INSERT INTO kernel_idempotencykey (scope, key, route, request_hash, status, content_type, body)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    ["uuid", "text", "text", "bytea", "int", "text", "bytea"],
 )
 
 
@@ -194,7 +195,7 @@ def _kept(request: Request) -> HttpResponse | None:
 
 
 def _keep(request: Request, answer: HttpResponse) -> HttpResponse:
-    kept = (
+    _KEEP.send(
         request.scope,
         request.key,
         request.route.replace("\0", "")[:300],  # to read; the digest holds it whole
@@ -203,7 +204,6 @@ def _keep(request: Request, answer: HttpResponse) -> HttpResponse:
         answer["Content-Type"],
         _sealed(request, answer.content),
     )
-    write(_KEEP, kept)
     return answer
 
 

@@ -1,13 +1,14 @@
 """Identity: time-ordered UUIDv7 keys, shown outside with a prefix that says what they name."""
 
 import os
+import re
 import threading
 import time
 from uuid import UUID
 
 _lock = threading.Lock()
 _last = 0
-_PUBLIC_LENGTH = 32
+_BARE = re.compile("[0-9a-f]{32}")
 
 
 def uuid7() -> UUID:
@@ -37,6 +38,4 @@ def parse(prefix: str, text: str) -> UUID | None:
 
 def bare(text: str) -> UUID | None:
     """The key that these 32 lower-case hex digits are, or None for anything else, however `UUID` might read it."""
-    if len(text) != _PUBLIC_LENGTH or not all(c in "0123456789abcdef" for c in text):
-        return None
-    return UUID(hex=text)
+    return UUID(hex=text) if _BARE.fullmatch(text) else None

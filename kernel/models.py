@@ -1,4 +1,5 @@
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, ClassVar, Self
@@ -15,17 +16,26 @@ from kernel import guards, ids
 LIVE = 1
 
 
-@cache
-def _columns(model: type[models.Model]) -> tuple[tuple[tuple[str, Any, Callable[[], Any] | None], ...], frozenset[str]]:
-    """Each column of a new row, with what it has where nothing is given; and all names by which something is given."""
-    fields = [f for f in model._meta.concrete_fields if not f.generated]
-    columns = tuple(
-        (f.attname, None, f.get_default)
-        if callable(f.default) or f.db_default is not models.NOT_PROVIDED
-        else (f.attname, f.get_default(), None)
-        for f in fields
-    )
-    return columns, frozenset(name for f in fields for name in (f.name, f.attname))
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """What a new row has where nothing is given, as far as that is always the same; how the rest is made; and the names
+    of the rows that its foreign keys name.
+    """
+
+    same: dict[str, Any]
+    made: tuple[tuple[str, Callable[[], Any]], ...]
+    others: frozenset[str]
+
+    @classmethod
+    @cache
+    def of(cls, model: type[models.Model]) -> Self:
+        fields = [f for f in model._meta.concrete_fields if not f.generated]
+        made = [f for f in fields if callable(f.default) or f.db_default is not models.NOT_PROVIDED]
+        return cls(
+            same={f.attname: None if f in made else f.get_default() for f in fields},
+            made=tuple((f.attname, f.get_default) for f in made),
+            others=frozenset(f.name for f in fields if f.name != f.attname),
+        )
 
 
 class Row(models.Model):
@@ -35,16 +45,21 @@ class Row(models.Model):
         abstract = True
 
     def __init__(self, *values: Any, **given: Any) -> None:
-        columns, names = _columns(type(self))
-        if values or not given.keys() <= names:
+        columns = _Columns.of(type(self))
+        named = columns.others & given.keys()
+        if values or not columns.same.keys() >= given.keys() - named:
             super().__init__(*values, **given)
             return
         here = self.__dict__
         here["_state"] = ModelState()
-        for name, otherwise, made in columns:
-            here[name] = given.pop(name) if name in given else made() if made else otherwise
-        for name, other in given.items():  # rows that a foreign key names
-            setattr(self, name, other)
+        here.update(columns.same)
+        for name, made in columns.made:
+            if name not in given:
+                here[name] = made()
+        rows = {name: given.pop(name) for name in named}
+        here.update(given)
+        for name, row in rows.items():
+            setattr(self, name, row)
 
     @classmethod
     def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **how: Any) -> Self:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 from weakref import WeakKeyDictionary
 
-from django.db import connection, models, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Expression
 from django.db.models.lookups import Lookup
 from django.db.models.query import get_related_populators
@@ -52,18 +53,20 @@ class Question:
         self._writers = [(place, written) for place, kind in enumerate(types) if (written := writer(kind))]
         self._name = f"q_{hashlib.sha256(repr((sql, types, schema())).encode()).hexdigest()[:24]}"
         self.prepare = f"PREPARE {self._name}{_listed(types)} AS {sql}"
-        self._ask = f"SET LOCAL plan_cache_mode = force_{'generic' if generic else 'custom'}_plan; "
-        self._ask += f"EXECUTE {self._name}{_listed([f'%s::{kind}' for kind in types])}"
+        self._mode = f"SET LOCAL plan_cache_mode = force_{'generic' if generic else 'custom'}_plan; "
+        self._ask = f"EXECUTE {self._name}{_listed([f'%s::{kind}' for kind in types])}"
         self._whole = re.sub(r"\$(\d+)", lambda n: f"%(v{n[1]})s::{types[int(n[1]) - 1]}", sql.replace("%", "%%"))
         Question.by_name = {**Question.by_name, self._name: self}
 
     def rows(self, *values: Any) -> list[tuple[Any, ...]]:
         """The answer for these values."""
-        with connection.cursor() as cursor:
-            if not self._is_known(cursor):
-                return self.rows_planned_anew(*values)
-            cursor.execute(self._ask, self._as_sent(values))
-            return list(cursor.fetchall())
+        house = connections[DEFAULT_DB_ALIAS]
+        line = _line(house)
+        if not self._is_known(house, line):
+            return self.rows_planned_anew(*values)
+        with house.cursor() as cursor:
+            cursor.execute(line.planned(self._mode, house) + self._ask, self._as_sent(values))
+            return list(cursor.cursor.fetchall())  # the driver's own: everything is here already
 
     def rows_planned_anew(self, *values: Any) -> list[tuple[Any, ...]]:
         """The same, and nobody remembers that it was asked."""
@@ -73,12 +76,12 @@ class Question:
 
     def send(self, *values: Any) -> None:
         """The same for a statement that answers nothing, which may wait for others (kernel.together)."""
-        with connection.cursor() as cursor:
-            known = self._is_known(cursor)
-        if known:
-            write(self._ask, self._as_sent(values))
+        house = connections[DEFAULT_DB_ALIAS]
+        line = _line(house)
+        if self._is_known(house, line):
+            write(line.planned(self._mode, house) + self._ask, self._as_sent(values))
         else:
-            with connection.cursor() as cursor:
+            with house.cursor() as cursor:
                 self._execute_whole(cursor, values)
 
     def _execute_whole(self, cursor: Any, values: Sequence[Any]) -> None:
@@ -92,18 +95,18 @@ class Question:
                 given[place] = written(given[place])
         return given
 
-    def _is_known(self, cursor: Any) -> bool:
+    def _is_known(self, house: BaseDatabaseWrapper, line: "_Line") -> bool:
         """Whether whoever answers knows it, now that it was told; behind a pooler only inside a transaction.
 
         Outside of one, the message is a transaction of its own, so what is said in it of planning ends with it.
         """
-        line = _line(cursor)
-        if not (line.direct or connection.in_atomic_block):
+        if not (line.direct or house.in_atomic_block):
             return False
-        known = _known(cursor, line)
+        known = _known(house, line)
         if self._name not in known:
             line.known = None  # a time limit may strike when it is said and not yet written down
-            cursor.execute(self.prepare)
+            with house.cursor() as cursor:
+                cursor.execute(self.prepare)
             line.known = known | {self._name}
         return True
 
@@ -119,6 +122,18 @@ class _Line:
     direct: bool
     known: set[str] | None = field(default_factory=set)
     hooks: object = None
+    #: How questions are planned until the end of a transaction, and of which.
+    mode: str = ""
+    mode_of: object = None
+
+    def planned(self, mode: str, house: BaseDatabaseWrapper) -> str:
+        """What is said before a question so that it is planned in this way: nothing where it was said already."""
+        if not house.in_atomic_block:
+            return mode
+        if self.mode == mode and self.mode_of is house.run_on_commit:  # a new list in each transaction
+            return ""
+        self.mode, self.mode_of = mode, house.run_on_commit
+        return mode
 
 
 _lines: WeakKeyDictionary[Any, _Line] = WeakKeyDictionary()
@@ -128,22 +143,24 @@ def _listed(words: Sequence[str]) -> str:
     return f" ({', '.join(words)})" if words else ""
 
 
-def _known(cursor: Any, line: _Line) -> set[str]:
+def _known(house: BaseDatabaseWrapper, line: _Line) -> set[str]:
     """The names that whoever answers knows: asked once in each transaction behind a pooler."""
-    if line.known is None or not (line.direct or line.hooks is connection.run_on_commit):  # a new list in each
-        cursor.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE 'q\\_%%'", [])
-        line.known = {name for (name,) in cursor.fetchall()}
-        line.hooks = connection.run_on_commit
+    if line.known is None or not (line.direct or line.hooks is house.run_on_commit):
+        with house.cursor() as cursor:
+            cursor.execute("SELECT name FROM pg_prepared_statements WHERE name LIKE 'q\\_%%'", [])
+            line.known = {name for (name,) in cursor.fetchall()}
+        line.hooks = house.run_on_commit
     return line.known
 
 
-def _line(cursor: Any) -> _Line:
+def _line(house: BaseDatabaseWrapper) -> _Line:
     """The line in use; whether it is direct is asked once."""
-    raw = connection.connection
-    line = _lines.get(raw)
+    line = _lines.get(house.connection) if house.connection else None
     if line is None:
-        cursor.execute("SELECT pg_backend_pid()")
-        line = _lines[raw] = _Line(direct=cursor.fetchone() == (raw.info.backend_pid,))  # a pooler makes its own up
+        with house.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            raw = house.connection
+            line = _lines[raw] = _Line(direct=cursor.fetchone() == (raw.info.backend_pid,))  # a pooler makes its own up
     return line
 
 

@@ -17,6 +17,7 @@ MOST_DEPTH = 32
 YEARS = range(1900, 3000)
 #: Possessive, and happy without its end: an unfinished string is read once, not once from each quote in it.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_HALF = re.compile("[\ud800-\udfff]")
 _NESTING = re.compile(rb"[\[{]|[\]}]")
 _NAMED = re.compile(r"Object (?:contains unknown|missing required) field `(.*)`", re.DOTALL)
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$?(?P<path>[^`]*)`)?$", re.DOTALL)
@@ -161,7 +162,7 @@ def _check_texts(value: Any) -> None:
 def _check_text(text: str) -> None:
     if "\0" in text:
         raise Invalid("Text may not hold NUL.")
-    if any("\ud800" <= c <= "\udfff" for c in text):
+    if _HALF.search(text):
         raise Invalid("Text holds half of a surrogate pair.")
 
 

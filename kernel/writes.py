@@ -1,17 +1,23 @@
-"""Many rows, each with its own values, in one statement whose text does not grow with their number.
+"""Rows, one or thousands, each with its own values, in one statement whose text does not grow with their number.
 
-Django's bulk_update builds a CASE of every row for every column, and bulk_create an expression for every value: in a
-sweep that costs more than everything else it does.
+They are given as one parameter, JSON, which PostgreSQL takes apart by the types of the columns. Django's bulk_update
+builds a CASE of every row for every column, and bulk_create an expression for every value: in a sweep that costs more
+than everything else it does. An array for each column costs PostgreSQL more for a single row than the row itself.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any
 
+import msgspec
 from django.db import DEFAULT_DB_ALIAS, connection, connections, models
 from django.db.models.expressions import DatabaseDefault
+from psycopg2.extensions import Binary
 
 from kernel.prepared import Question
 
@@ -19,6 +25,7 @@ from kernel.prepared import Question
 _AS_THEY_ARE = (
     models.UUIDField,
     models.DateTimeField,
+    models.DateField,
     models.BigIntegerField,
     models.PositiveIntegerField,
     models.BooleanField,
@@ -26,6 +33,8 @@ _AS_THEY_ARE = (
     models.TextField,
 )
 _CONVERSIONS = ("get_prep_value", "get_db_prep_value", "get_db_prep_save")
+#: The character that no text of PostgreSQL holds, as JSON spells it; a backslash before it makes it six letters.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def update_all(rows: Sequence[models.Model], names: Iterable[str]) -> None:
@@ -36,76 +45,128 @@ def update_all(rows: Sequence[models.Model], names: Iterable[str]) -> None:
     names = tuple(names)
     if not rows or not names:
         return
-    fields, statement = _update_of(type(rows[0]), names)
-    statement.send(*_values(rows, fields))
+    statement = _update_of(type(rows[0]), names)
+    statement.question.send(statement.given(rows))
 
 
 def insert_all(rows: Sequence[models.Model]) -> None:
     """Write these new rows of one table, in their order, in one INSERT; what the database fills in is left to it."""
     if not rows:
         return
-    given = (f.attname for f in rows[0]._meta.concrete_fields)
-    names = tuple(name for name in given if not isinstance(getattr(rows[0], name), DatabaseDefault))
-    fields, statement = _insert_of(type(rows[0]), names)
-    statement.send(*_values(rows, fields))
+    model, first = type(rows[0]), rows[0]
+    left = tuple(name for name in _defaulted(model) if isinstance(getattr(first, name), DatabaseDefault))
+    statement = _insert_of(model, left)
+    statement.question.send(statement.given(rows))
     for row in rows:
-        row._state.adding, row._state.db = False, connection.alias
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+
+
+@dataclass(frozen=True, slots=True)
+class _Statement:
+    """What writes these columns of a table, and how rows become its one parameter."""
+
+    question: Question
+    columns: tuple[str, ...]
+    read: Callable[[models.Model], tuple[Any, ...]]
+    #: The columns whose values are not written as they stand, and how they are.
+    others: tuple[tuple[str, Callable[[Any], Any]], ...]
+
+    def given(self, rows: Iterable[models.Model]) -> str:
+        """These rows as JSON.
+
+        Raises:
+            ValueError: a text has a NUL in it, which no text of PostgreSQL has.
+        """
+        columns, read, others = self.columns, self.read, self.others
+        documents = []
+        for row in rows:
+            document = dict(zip(columns, read(row), strict=True))
+            for column, written in others:
+                if document[column] is not None:
+                    document[column] = written(document[column])
+            documents.append(document)
+        raw = msgspec.json.encode(documents, enc_hook=_plain)
+        if rb"\u0000" in raw and _NUL.search(raw):
+            raise ValueError("A text cannot contain NUL (0x00) characters.")
+        return raw.decode()
 
 
 @lru_cache(maxsize=500)
-def _update_of(model: type[models.Model], names: tuple[str, ...]) -> "tuple[list[Any], Question]":
-    """The key and these fields of a model, and the statement that writes them."""
+def _update_of(model: type[models.Model], names: tuple[str, ...]) -> _Statement:
     meta, quote = model._meta, connection.ops.quote_name
     fields: list[Any] = [meta.pk, *(meta.get_field(name) for name in names)]
-    given = ", ".join(quote(f.column) for f in fields)
     changes = ", ".join(f"{quote(f.column)} = v.{quote(f.column)}" for f in fields[1:])
-    key, types = quote(fields[0].column), _types(fields)
-    return fields, Question(
-        f"UPDATE {quote(meta.db_table)} AS t SET {changes} FROM unnest({_places(types)}) AS v ({given})"  # noqa: S608  our own names
-        f" WHERE t.{key} = v.{key}",
-        types,
+    key = quote(fields[0].column)
+    return _statement(
+        fields,
+        f"UPDATE {quote(meta.db_table)} AS t SET {changes} FROM {_taken_apart(fields)} WHERE t.{key} = v.{key}",  # noqa: S608  our own names
     )
 
 
 @lru_cache(maxsize=500)
-def _insert_of(model: type[models.Model], names: tuple[str, ...]) -> "tuple[list[Any], Question]":
-    """These fields of a model, and the statement that makes rows of them."""
+def _insert_of(model: type[models.Model], left: tuple[str, ...]) -> _Statement:
+    """For all columns but those left to the database."""
     quote = connection.ops.quote_name
-    fields: list[Any] = [f for f in model._meta.concrete_fields if f.attname in names]
-    columns, types = ", ".join(quote(f.column) for f in fields), _types(fields)
+    fields: list[Any] = [f for f in model._meta.concrete_fields if f.attname not in left]
+    columns = ", ".join(quote(f.column) for f in fields)
     into = quote(model._meta.db_table)
-    return fields, Question(f"INSERT INTO {into} ({columns}) SELECT * FROM unnest({_places(types)})", types)  # noqa: S608  our own names
+    return _statement(fields, f"INSERT INTO {into} ({columns}) SELECT * FROM {_taken_apart(fields)}")  # noqa: S608  our own names
 
 
-def _types(fields: Iterable[Any]) -> list[str]:
-    """Of a parameter for each column; without its length, or a cast would cut what is too long instead of refusing."""
-    return [f"{str(f.db_type(connection)).partition('(')[0]}[]" for f in fields]
+def _statement(fields: Sequence[Any], sql: str) -> _Statement:
+    others = ((f.column, written) for f in fields if (written := _written(f.target_field if f.is_relation else f)))
+    return _Statement(
+        question=Question(sql, ["json"]),
+        columns=tuple(f.column for f in fields),
+        read=attrgetter(*(f.attname for f in fields)),
+        others=tuple(others),
+    )
 
 
-def _places(types: Sequence[str]) -> str:
-    return ", ".join(f"${place}" for place in range(1, len(types) + 1))
-
-
-def _values(rows: Sequence[models.Model], fields: Sequence[Any]) -> list[list[Any]]:
-    return [_column(rows, field) for field in fields]
-
-
-def _column(rows: Sequence[models.Model], field: Any) -> list[Any]:
-    values = map(attrgetter(field.attname), rows)
-    kept = field.target_field if field.is_relation else field
-    kind: Any = type(kept)
-    if _stands_as_it_is(kind):
-        return list(values)
-    if kind is models.JSONField:
-        return [None if value is None else json.dumps(value, cls=kept.encoder) for value in values]
-    line = connections[DEFAULT_DB_ALIAS]
-    return [kept.get_db_prep_save(value, line) for value in values]
+def _taken_apart(fields: Iterable[Any]) -> str:
+    """The rows of the parameter; of no length, or a cast would cut what is too long instead of refusing it."""
+    quote = connection.ops.quote_name
+    types = (f"{quote(f.column)} {str(f.db_type(connection)).partition('(')[0]}" for f in fields)
+    return f"json_to_recordset($1) AS v ({', '.join(types)})"
 
 
 @cache
+def _defaulted(model: type[models.Model]) -> tuple[str, ...]:
+    """The columns that the database may fill in."""
+    return tuple(f.attname for f in model._meta.concrete_fields if f.db_default is not models.NOT_PROVIDED)
+
+
+def _written(field: Any) -> Callable[[Any], Any] | None:
+    """How a value of this field is written; None where it is written as it stands."""
+    kind: Any = type(field)
+    if _stands_as_it_is(kind):
+        return None
+    if kind is models.JSONField:
+        return lambda value: msgspec.Raw(json.dumps(value, cls=field.encoder).encode())
+    return lambda value: _spelled(field.get_db_prep_save(value, connections[DEFAULT_DB_ALIAS]))
+
+
 def _stands_as_it_is(kind: Any) -> bool:
     """Whether what an instance has of such a field is what is written."""
     return any(
         issubclass(kind, known) and all(getattr(kind, name) is getattr(known, name) for name in _CONVERSIONS)
         for known in _AS_THEY_ARE
     )
+
+
+def _spelled(value: Any) -> Any:
+    """A value that JSON would spell in another way than PostgreSQL reads it."""
+    if isinstance(value, Binary):
+        value = value.adapted
+    if isinstance(value, memoryview | bytes):
+        return f"\\x{bytes(value).hex()}"
+    if isinstance(value, timedelta):
+        return f"{value.days} days {value.seconds}.{value.microseconds:06} seconds"
+    return value
+
+
+def _plain(value: Any) -> str:
+    """A text that is marked as something more, as templates mark theirs."""
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise TypeError(f"{type(value).__name__} is not written")

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from kernel.together import BETWEEN
 
-#: An array of keys as kernel.arrays writes it.
+#: An array of keys as kernel.arrays writes it, and a key in the rows that kernel.writes gives as JSON.
 KEYS = re.compile(r"\{(?:[0-9a-f]{32}|NULL)(?:,(?:[0-9a-f]{32}|NULL))*\}")
+KEY = re.compile(r'"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"')
 
 
 def apart(sql: str, params: Any) -> Iterator[tuple[str, Any]]:
@@ -29,6 +30,13 @@ def uuids(values: Any) -> set[UUID]:
         return {values}
     if isinstance(values, str) and KEYS.fullmatch(values):
         return {UUID(hex=key) for key in re.findall("[0-9a-f]{32}", values)}
+    if isinstance(values, str) and values.startswith("[{"):
+        return set(map(UUID, KEY.findall(values)))
     if isinstance(values, list | tuple):
         return set().union(*map(uuids, values))
     return set()
+
+
+def leading(rows: str) -> set[UUID]:
+    """The keys with which the rows of kernel.writes begin."""
+    return set(map(UUID, re.findall(r'\{"\w+":"([0-9a-f-]{36})"', rows)))

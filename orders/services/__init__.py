@@ -19,6 +19,7 @@ from orders.services.collect import Payment, receive
 from orders.services.concerns import ask_for_help, object_to, report_problem, reportable, say, withdraw_concern
 from orders.services.ease import ease, grant_ease, refuse_ease
 from orders.services.easepolicy import foresee_ease, judge_ease
+from orders.services.expire import UNCONFIRMED, expire_unconfirmed
 from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
 from orders.services.judge import decide_objection, decide_report
 from orders.services.latepolicy import foresee_late_terms
@@ -34,15 +35,7 @@ from orders.services.refund import (
     stop_for_refund,
 )
 from orders.services.reopen import TakenBack, bear, owe_again, reopenable
-from orders.services.start import (
-    UNCONFIRMED,
-    Opening,
-    Wish,
-    confirm_order,
-    decline_order,
-    expire_unconfirmed,
-    open_order,
-)
+from orders.services.start import Opening, Wish, confirm_order, decline_order, open_order
 from orders.services.waive import forgive_refunded, waivable, waive_fees
 
 __all__ = [

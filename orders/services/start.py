@@ -14,11 +14,11 @@ from django.db.models import Exists
 from credit import queries as standings
 from credit import services as credit
 from credit.models import Agreement, Decision
+from credit.refusals import AgreementState
 from credit.rules import Reason, Verdict
 from kernel.actor import Actor
 from kernel.prepared import Reading
 from kernel.refusal import FieldError, NotFound
-from kernel.sweeps import Sweep
 from kernel.together import write
 from kernel.transactions import joined
 from kernel.versions import said_at
@@ -118,11 +118,9 @@ def open_order(merchant_id: UUID, wish: Wish, *, by: Actor, at: datetime) -> Ope
         raise AgreementNotActive
     credit.must_take_new(agreement.merchant, agreement.service)
     order = _order_of(agreement, wish, found[0].late["terms"], at=at)
-    decision = _decided(standing, order, at=at)
+    decision = _decided(standing, order, at=at, joining=True)
     if not decision.approved:
         return Opening(None, decision)
-    if not credit.join_order(agreement.id):
-        raise AgreementNotActive
     order.record("requested" if order.state == Order.State.CREATED else "opened", by=by, at=at, decision=decision.id)
     if order.state == Order.State.OPEN:
         tell([news_of(order, "order.opened")], realm_id=order.realm_id, at=at)
@@ -174,21 +172,6 @@ def decline_order(order_id: UUID, *, by: Actor, at: datetime) -> Order:
     credit.leave_orders([order.agreement_id], by=by, at=at)
     tell([news_of(order, "order.cancelled", reason=DECLINED)], realm_id=order.realm_id, at=at)
     return order
-
-
-@transaction.atomic
-def expire_unconfirmed(realm_id: int, *, at: datetime, limit: int) -> int:
-    """Orders nobody confirmed in time end by themselves. Returns how many did."""
-    due = Order.objects.filter(realm_id=realm_id, expires_at__lte=at).order_by("expires_at", "id")
-    orders = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
-    by = Actor.system("expire")
-    for order in orders:
-        order.expire()
-        order.record("expired", by=by, at=at)
-    if orders:
-        credit.leave_orders([order.agreement_id for order in orders], by=by, at=at)
-        tell((news_of(order, "order.expired") for order in orders), realm_id=realm_id, at=at)
-    return len(orders)
 
 
 def _again(merchant_id: UUID, wish: Wish) -> Opening:
@@ -276,22 +259,27 @@ def _amounts(service: Service, wish: Wish, most: int | None) -> tuple[int | None
     return wish.amount, ceiling
 
 
-def _decided(standing: standings.Standing, order: Order, *, at: datetime) -> Decision:
-    """Assess the order; one that is open from now on holds its ceiling, one that waits for the person nothing yet."""
-    return credit.decide(
-        standing,
-        order.ceiling_minor,
-        occasion=Decision.Occasion.ORDER,
-        at=at,
-        out_order_no=order.out_order_no,
-        holding=order.state == Order.State.OPEN,
-    )
+def _decided(standing: standings.Standing, order: Order, *, at: datetime, joining: bool = False) -> Decision:
+    """Assess the order; one that is open from now on holds its ceiling, one that waits for the person nothing yet.
 
+    `joining`: it is a new one under its agreement.
 
-UNCONFIRMED = Sweep(
-    name="expire",
-    act=expire_unconfirmed,
-    first="SELECT min(expires_at) FROM orders_order WHERE realm_id = %(realm)s AND expires_at IS NOT NULL",
-    work=Order,
-    column="expires_at",
-)
+    Raises:
+        AgreementNotActive: which takes none any more.
+    """
+    waits = order.state == Order.State.CREATED
+    try:
+        decision = credit.decide(
+            standing,
+            order.ceiling_minor,
+            occasion=Decision.Occasion.ORDER,
+            at=at,
+            out_order_no=order.out_order_no,
+            holding=not waits,
+            joining=joining,
+        )
+    except AgreementState:
+        raise AgreementNotActive from None
+    if joining and waits and decision.approved and not credit.join_order(order.agreement_id):
+        raise AgreementNotActive
+    return decision

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.forms.models import model_to_dict
 
 from billing.channels import bank, bank_returns
 from billing.models import Dispute, Payout, Return
@@ -24,7 +25,7 @@ from billing.services.settlement import settle_due
 from billing.services.watch_returns import watch_returns
 from credit import services as credit
 from merchants import services as merchants
-from merchants.models import Event
+from merchants.models import Event, WebhookDelivery
 from merchants.rules.events import ALL, PING, TYPES, is_filter, kinds, wants
 from orders import services as orders
 from orders.models import Order
@@ -151,3 +152,26 @@ def test_an_endpoint_asks_for_a_type_a_kind_or_everything() -> None:
     assert wants([ALL], "obligation.paid")
     assert not wants(["order.*", "order.opened"], "obligation.paid")
     assert not wants([ALL, "webhook_endpoint.*"], PING)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_copy_goes_to_whom_the_rule_says_and_is_as_a_new_one(shop: Shop) -> None:
+    asked = [[ALL], ["order.*", "obligation.paid"], ["settlement.paid"], [ALL, "webhook_endpoint.*"], kinds()]
+    hooks = [
+        merchants.add_endpoint(shop.merchant.id, f"http://127.0.0.1:9/{n}", event_types=filters, by=BY, at=NOON)[0]
+        for n, filters in enumerate(asked)
+    ]
+    news = [merchants.News(shop.merchant.id, name, shop.merchant.id, {"n": n}) for n, name in enumerate(TYPES)]
+    merchants.publish(news, realm_id=shop.realm_id, at=NOON)
+
+    copies = list(WebhookDelivery.objects.select_related("event").filter(event__subject_id=shop.merchant.id))
+    heard = {(copy.endpoint_id, copy.event.type) for copy in copies}
+    assert heard == {(hook.id, name) for hook in hooks for name in TYPES if wants(hook.event_types, name)}
+    assert len(heard) == len(copies)
+    for copy in copies:
+        new = WebhookDelivery(
+            realm_id=shop.realm_id, endpoint_id=copy.endpoint_id, event=copy.event, next_at=NOON, created_at=NOON
+        )
+        assert model_to_dict(copy) | {"id": None} == model_to_dict(new) | {"id": None}
+        assert copy.id.version == 7
+        assert copy.id.hex[:16] == copy.event_id.hex[:16]
