@@ -53,6 +53,12 @@ class LifecycleQuerySet(models.QuerySet[_L]):
 
 
 @cache
+def _columns(model: type["Lifecycle"]) -> tuple[str, ...]:
+    """All but the key."""
+    return tuple(f.attname for f in model._meta.concrete_fields if not f.primary_key)
+
+
+@cache
 def _lock(model: type["Lifecycle"]) -> Reading[tuple[UUID]]:
     return Reading(lambda keys: _chosen(model, keys).values_list("pk"), ["uuid[]"])
 
@@ -115,8 +121,7 @@ class Lifecycle(Identified):
     @property
     def changed(self) -> set[str]:
         """The columns whose values are not, or may not be, those in the database."""
-        kept, here = self.kept, self.__dict__
-        names = (f.attname for f in self._meta.concrete_fields if not f.primary_key)
+        kept, here, names = self.kept, self.__dict__, _columns(type(self))
         if not kept:
             return set(names)
         return {
@@ -127,7 +132,8 @@ class Lifecycle(Identified):
 
     def now_kept(self) -> None:
         """The row stands in the database as it stands here."""
-        self.kept = {f.attname: getattr(self, f.attname) for f in self._meta.concrete_fields}
+        here = self.__dict__
+        self.kept = {name: here[name] for name in _columns(type(self)) if name in here}
 
     def record(self, kind: str, *, by: Actor, at: datetime, **data: Any) -> History:
         """Write the step just taken and its line of history, together; the line is what money moved by it names."""

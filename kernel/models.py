@@ -30,10 +30,11 @@ class _Columns:
     @cache
     def of(cls, model: type[models.Model]) -> Self:
         fields = [f for f in model._meta.concrete_fields if not f.generated]
-        made = [f for f in fields if callable(f.default) or f.db_default is not models.NOT_PROVIDED]
+        called = [f for f in fields if f.has_default() and callable(f.default)]
+        left = [f for f in fields if f.has_db_default() and f not in called]
         return cls(
-            same={f.attname: None if f in made else f.get_default() for f in fields},
-            made=tuple((f.attname, f.get_default) for f in made),
+            same={f.attname: None if f in called or f in left else f.get_default() for f in fields},
+            made=tuple([(f.attname, f.default) for f in called] + [(f.attname, f.get_default) for f in left]),
             others=frozenset(f.name for f in fields if f.name != f.attname),
         )
 
@@ -72,7 +73,7 @@ class Row(models.Model):
         return row
 
 
-class Realm(models.Model):
+class Realm(Row):
     """A closed world with its own clock: the live one, or one sandbox merchant's. Nothing ever crosses."""
 
     id = models.BigAutoField(primary_key=True)

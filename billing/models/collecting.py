@@ -9,7 +9,7 @@ from accounts.models import Person
 from billing.models.instruments import Instrument
 from kernel import guards, ids
 from kernel.lifecycle import Lifecycle, StateField
-from kernel.models import History, Identified, Realm
+from kernel.models import History, Identified, Realm, Row
 from kernel.money import Money
 from merchants.models import Merchant
 from orders.models import Obligation, Order
@@ -147,7 +147,7 @@ class Deduction(Lifecycle):
         self.resolved_at, self.ask_at = at, None
 
 
-class DeductionLine(models.Model):
+class DeductionLine(Row):
     """What a deduction is for: one obligation, and how much of it. The oldest debt stands first."""
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)

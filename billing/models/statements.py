@@ -9,7 +9,7 @@ from billing.models.alone import small
 from billing.models.collecting import Deduction
 from billing.models.refunding import RefundPart
 from kernel import guards
-from kernel.models import Identified, Realm
+from kernel.models import Identified, Realm, Row
 from kernel.money import Money
 
 
@@ -60,7 +60,7 @@ class StatementFile(Identified):
         indexes = [models.Index(fields=["realm", "channel", "covers_on"], name="statements_of_day")]
 
 
-class StatementLine(models.Model):
+class StatementLine(Row):
     """One line of a statement file, with what became of it. Written once, together with its verdict."""
 
     append_only: ClassVar[bool] = True
