@@ -104,18 +104,19 @@ def _blocks(receipt: Receipt) -> Iterator[Block | None]:
 
 
 def _facts(receipt: Receipt) -> Facts:
-    order = receipt.order
+    order, at = receipt.order, receipt.at
+    began = order.starts_at if order.starts_at and order.starts_at <= at else None
     rows = [
         (_("Merchant"), order.merchant.name),
         (_("Contact"), order.merchant.contact),
         (_("Service"), order.service.name),
         (_("Order"), order.public_id),
         (_("Merchant's number"), order.out_order_no),
-        (_("Began"), written(order.starts_at)),
-        (_("Ended"), written(order.ends_at)),
+        (_("Began"), written(began)),
+        (_("Ended"), written(order.ends_at if order.completed_at else None)),
         (_("Cancelled on"), written(order.cancelled_at)),
         (_("Reason given"), order.cancel_reason),
-        (_("As of"), written(receipt.at)),
+        (_("As of"), written(at)),
     ]
     return Facts([row for row in rows if row[1]])
 

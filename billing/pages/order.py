@@ -126,6 +126,7 @@ def show_order(
         status=status,
         sheet=sheet,
         order=sheet.order,
+        at=visitor.at,
         **_story(sheet.order),
         planned=planned,
         outlook=outlook_of(sheet, planned),
