@@ -19,6 +19,8 @@ class Outlook:
     overdue_from: datetime | None
     fee_bps: int
     fee_cap: Money
+    #: Whether anything is owed that a late fee would be on: fees earn none.
+    costs: bool
 
 
 def outlook_of(sheet: Sheet, planned: Sequence[Coming]) -> Outlook | None:
@@ -34,6 +36,7 @@ def outlook_of(sheet: Sheet, planned: Sequence[Coming]) -> Outlook | None:
         overdue_from=min(deadlines) if deadlines and order.state == Order.State.COMPLETED else None,
         fee_bps=order.late_fee_daily_bps,
         fee_cap=order.total.bps(order.late_fee_cap_bps),
+        costs=any(row.kind == Obligation.Kind.PRINCIPAL for row in owed),
     )
 
 

@@ -213,9 +213,12 @@ def debts_of(person_id: UUID) -> list[Obligation]:
 
 
 def coming_of(obligations: Iterable[Obligation], usable: Sequence[Instrument]) -> list[Coming]:
-    """The attempts to come at an order, the next first. A late fee is taken with its debt: that is one attempt."""
+    """The attempts to come at an order, the next first. A late fee is taken with its debt: that is one attempt.
+
+    None comes while the clock stands still.
+    """
     planned: dict[tuple[str, str | None], tuple[Mapping[str, Any], Sequence[Instrument]]] = {}
-    for row in obligations:
+    for row in (row for row in obligations if row.paused_at is None):
         fits = purse.fitting(usable, row.owed)
         for attempt in row.plan:
             planned.setdefault((attempt["at"], attempt.get("source")), (attempt, fits))

@@ -81,7 +81,7 @@ def _next(debts: list[Obligation], usable: list[Instrument]) -> list[Next]:
     found: dict[tuple[UUID, datetime], Next] = {}
     for row in debts:
         planned = queries.coming_of([row], usable)
-        if planned and row.paused_at is None and row.in_flight is None:
+        if planned and row.in_flight is None:
             key, first = (row.order_id, planned[0].at), Next(row, planned[0], Money(0, row.currency))
             known = found.get(key, first)
             found[key] = replace(known, takes=known.takes + row.owed)

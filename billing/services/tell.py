@@ -22,6 +22,12 @@ NOTHING_TO_TAKE_FROM = Phrase({"zh-hans": "（尚无可用的扣款方式）", "
 NEVER_AGAIN = Phrase(
     {"zh-hans": "不会再自动扣款，请主动付款。", "en": "We will not try again by ourselves; please pay."}
 )
+STANDS_STILL = Phrase(
+    {
+        "zh-hans": "订单已暂停，暂停期间不会扣款。",
+        "en": "While the order's clock stands still, nothing is taken.",
+    }
+)
 _AGAIN = {"zh-hans": "将于 {when} 再次扣款。", "en": "We try again on {when}."}
 _MORE = {"zh-hans": "{first} 等 {count} 笔", "en": "{first} and {count} in all"}
 LESS = {"zh-hans": "这笔钱无需再付。", "en": "You no longer owe it."}
@@ -73,10 +79,12 @@ def failed(lines: Sequence[DeductionLine], plans: Mapping[UUID, Sequence[Mapping
     nexts: dict[UUID, Value] = {}
     for line in lines:
         coming = plans.get(line.id, line.obligation.plan)
-        if coming:
+        known = nexts.get(line.deduction_id)
+        if coming and line.obligation.paused_at is None:
             when = datetime.fromisoformat(coming[0]["at"])
-            known = nexts.get(line.deduction_id)
             nexts[line.deduction_id] = min(when, known) if isinstance(known, datetime) else when
+        elif coming and known is None:
+            nexts[line.deduction_id] = STANDS_STILL
     _tell_of(lines, "debit_failed", nexts, known=_told_today(lines, at=at), at=at)
 
 
@@ -243,7 +251,7 @@ def _item(
     values = values_of(first, deduction.amount, when=at) | {
         "instrument": label,
         "reason": REASONS.get(deduction.failure_code) or OTHERWISE.get(deduction.failure_class, OTHERWISE[Kind.SOFT]),
-        "next": NEVER_AGAIN if again is None else Phrase(_AGAIN, {"when": again}),
+        "next": Phrase(_AGAIN, {"when": again}) if isinstance(again, datetime) else again or NEVER_AGAIN,
     }
     if len(orders) > 1:
         values["what"] = Phrase(_MORE, {"first": first.title, "count": str(len(orders))})

@@ -272,3 +272,12 @@ def test_of_an_order_in_use_the_end_is_a_planned_one(firm: Company) -> None:
     assert "Planned end Nov 21, 2026 12:00 PM" in words(page.get(path))
     orders.complete_order(order.id, orders.Final(total=600), by=BY, at=NOON)
     assert "Ended Nov 20, 2026 12:00 PM" in words(page.get(path))
+
+
+def test_of_an_order_whose_clock_stands_still_no_attempt_is_to_come(firm: Company) -> None:
+    order = completed(firm.shop, someone(firm.shop), yuan("5"), due_at=NOON + timedelta(days=2))
+    page, path = firm.browser("viewer", language="en"), f"{firm.at('test')}orders/{order.public_id}"
+    assert "Nov 22, 2026" in words(page.get(path)).partition("Attempts to come")[2].partition("What happened")[0]
+    orders.pause_order(order.id, "problem_reported", by=BY, at=NOON)
+    said = words(page.get(path)).partition("Attempts to come")[2].partition("What happened")[0]
+    assert said.strip() == "No deduction is made while the clock stands still."
