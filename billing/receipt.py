@@ -115,7 +115,7 @@ def _facts(receipt: Receipt) -> Facts:
         (_("Began"), written(began)),
         (_("Ended"), written(order.ends_at if order.completed_at else None)),
         (_("Cancelled on"), written(order.cancelled_at)),
-        (_("Reason given"), order.cancel_reason),
+        (_("Reason given"), _("You declined it") if receipt.cancelled and order.declined else order.cancel_reason),
         (_("As of"), written(at)),
     ]
     return Facts([row for row in rows if row[1]])
