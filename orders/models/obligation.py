@@ -1,5 +1,5 @@
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -13,6 +13,7 @@ from kernel.models import History, Realm
 from kernel.money import Money
 from merchants.models import Merchant
 from orders.models.order import Order
+from orders.rules import days_between
 
 
 class ObligationEvent(History):
@@ -242,6 +243,15 @@ class Obligation(Lifecycle):
         """
         stood = at - (self.paused_at or at)
         return [{**p, "at": (datetime.fromisoformat(p["at"]) - stood).isoformat()} for p in plan]
+
+    def stood_still(self, *, grace: timedelta, zone: str, at: datetime) -> timedelta:
+        """For how long its clock has stood still since it was due; of a late fee that is late its debt alone knows."""
+        falls = self.overdue_from if self.overdue_left is None else at + self.overdue_left
+        if falls is not None:
+            return max(falls - grace - self.due_at, timedelta(0))
+        if self.state != self.State.OVERDUE or self.kind not in self.AGEING:
+            return timedelta(0)
+        return timedelta(days=max(0, days_between(self.due_at, at, zone) - self.overdue_days))
 
     def wait_for_next(self) -> None:
         """It is collected when its plan says next, if it may be at all."""
