@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 from accounts.visitor import Visitor, for_person
 from billing import purse, queries
 from billing.models import Instrument
+from billing.outlook import by_then
 from billing.queries import Coming
 from credit.queries import profile_of
 from kernel.money import Money
@@ -40,7 +41,7 @@ def home(visitor: Visitor) -> HttpResponse:
     due = [row for row in debts if row.kind != Obligation.Kind.LATE_FEE]
     usable = queries.instruments_of([person.id]).get(person.id, [])
     late = [row for row in debts if row.state == Obligation.State.OVERDUE]
-    coming = _next(debts, usable)
+    coming = _next(debts, usable, person.zone)
     concerns = list(orders.concerns_of(person.id).filter(state="open")[:SHOWN])
     standing, using = profile_of(person.id), record.in_use(person.id, SHOWN)
     return visitor.show(
@@ -76,7 +77,7 @@ def _sums(debts: list[Obligation]) -> list[Money]:
     return [Money(minor, currency) for currency, minor in sorted(sums.items())]
 
 
-def _next(debts: list[Obligation], usable: list[Instrument]) -> list[Next]:
+def _next(debts: list[Obligation], usable: list[Instrument], zone: str) -> list[Next]:
     """The next deductions, the soonest first: what is taken of an order at one time is one. What stands still waits."""
     found: dict[tuple[UUID, datetime], Next] = {}
     for row in debts:
@@ -84,5 +85,5 @@ def _next(debts: list[Obligation], usable: list[Instrument]) -> list[Next]:
         if planned and row.in_flight is None:
             key, first = (row.order_id, planned[0].at), Next(row, planned[0], Money(0, row.currency))
             known = found.get(key, first)
-            found[key] = replace(known, takes=known.takes + row.owed)
+            found[key] = replace(known, takes=known.takes + by_then(row, debts, planned[0].at, zone))
     return sorted(found.values(), key=lambda item: item.coming.at)

@@ -129,7 +129,7 @@ def show_order(
         order=sheet.order,
         **_story(sheet.order, at=visitor.at),
         planned=planned,
-        outlook=outlook_of(sheet, planned),
+        outlook=outlook_of(sheet, planned, visitor.person.zone),
         late=queries.late_of(sheet),
         pauses=list(sheet.order.pauses.filter(ended_at__isnull=True).order_by("began_at")) if still else [],
         coming=coming,

@@ -151,7 +151,7 @@ def remind_of_debits(realm_id: int, *, at: datetime, limit: int) -> int:
     usable = queries.instruments_of(row.person_id for row in rows)
     items = [
         _item(row, "debit_planned", amount, row.collect_at, {"instrument": _label(row, usable.get(row.person_id, []))})
-        for row, amount in _with_fees(rows, attrgetter("collect_at"))
+        for row, amount in _by_then(rows)
     ]
     inbox.write_notices(items, realm_id=realm_id, at=at)
     return len(rows)
@@ -234,6 +234,12 @@ _FEES = Reading(
     ["uuid[]"],
 )
 
+#: What the late fees of orders have come to so far, by their parts.
+_UNITS = Reading(
+    lambda orders: Obligation.objects.filter(order_id__any=orders).values_list("order_id", "fee_units", "person__zone"),
+    ["uuid[]"],
+)
+
 
 def _item(
     row: Obligation,
@@ -268,6 +274,23 @@ def _with_fees(rows: Sequence[Obligation], alike: Callable[[Obligation], Any]) -
         (row, row.owed + Money(fees.pop((row.order_id, alike(row)), 0) if row.kind in debts else 0, row.currency))
         for row in rows
     ]
+
+
+def _by_then(rows: Sequence[Obligation]) -> list[tuple[Obligation, Money]]:
+    """What is taken of each when it is collected: with the late fees of the days until then."""
+    found = _with_fees(rows, attrgetter("collect_at"))
+    costly = [row.order_id for row in rows if row.order.late_fee_daily_bps]
+    if not costly:
+        return found
+    zones, units = dict[UUID, str](), dict[UUID, int]()
+    for order_id, fee_units, zone in _UNITS.rows(costly):
+        zones[order_id], units[order_id] = zone, units.get(order_id, 0) + fee_units
+    more = {
+        row.id: row.fee_until(row.collect_at, others=units[row.order_id] - row.fee_units, zone=zones[row.order_id])
+        for row in rows
+        if row.order_id in zones and row.collect_at
+    }
+    return [(row, amount + more.get(row.id, Money(0, row.currency))) for row, amount in found]
 
 
 def _label(row: Obligation, usable: Sequence[Instrument]) -> Value:

@@ -13,7 +13,7 @@ from kernel.models import History, Realm
 from kernel.money import Money
 from merchants.models import Merchant
 from orders.models.order import Order
-from orders.rules import days_between
+from orders.rules import days_between, fee_of_days, next_midnight
 
 
 class ObligationEvent(History):
@@ -252,6 +252,17 @@ class Obligation(Lifecycle):
         if self.state != self.State.OVERDUE or self.kind not in self.AGEING:
             return timedelta(0)
         return timedelta(days=max(0, days_between(self.due_at, at, zone) - self.overdue_days))
+
+    def fee_until(self, moment: datetime, *, others: int, zone: str) -> Money:
+        """How much more late fee is owed beside it by then, if nothing is paid; `others` are the units of other parts."""
+        order, ends = self.order, self.day_end_at
+        if self.state == self.State.PENDING and self.overdue_from:
+            ends = next_midnight(self.overdue_from, zone)
+        if self.kind != self.Kind.PRINCIPAL or self.paused_at is not None or ends is None or ends > moment:
+            return Money(0, self.currency)
+        days, cap = 1 + days_between(ends, moment, zone), order.total.bps(order.late_fee_cap_bps).minor
+        daily, owed = order.late_fee_daily_bps, self.owed.minor
+        return Money(fee_of_days(self.fee_units, others, owed, daily, cap_minor=cap, days=days), self.currency)
 
     def wait_for_next(self) -> None:
         """It is collected when its plan says next, if it may be at all."""
