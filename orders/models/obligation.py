@@ -254,7 +254,7 @@ class Obligation(Lifecycle):
         return timedelta(days=max(0, days_between(self.due_at, at, zone) - self.overdue_days))
 
     def fee_until(self, moment: datetime, *, others: int, zone: str) -> Money:
-        """How much more late fee is owed beside it by then, if nothing is paid; `others` are the units of other parts."""
+        """How much more late fee is owed beside it by then, if nothing is paid; `others` are units of other parts."""
         order, ends = self.order, self.day_end_at
         if self.state == self.State.PENDING and self.overdue_from:
             ends = next_midnight(self.overdue_from, zone)
