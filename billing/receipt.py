@@ -7,6 +7,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from billing import queries
+from billing.labels import SANDBOX_CARD, WALLET_BALANCE
 from billing.models import Deduction, DeductionLine, Refund, RefundPart
 from billing.services.returns import FOR_A_RETURN
 from kernel.money import Money
@@ -182,9 +183,9 @@ def _deduction(deduction: Deduction) -> str:
 
 def _source(label: str) -> str:
     """What the sandbox's makeshift names are called in the reader's language."""
-    if label == "钱包余额":
+    if label == WALLET_BALANCE:
         return _("Wallet balance")
-    card = label.removeprefix("沙箱银行卡")
+    card = label.removeprefix(SANDBOX_CARD)
     return label if card == label else _("Sandbox bank card") + card
 
 

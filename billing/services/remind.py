@@ -18,6 +18,7 @@ from accounts.inbox import Item
 from accounts.models import Notice
 from accounts.wording import COLLECTION, FACTS, Value
 from billing import purse, queries
+from billing.labels import named
 from billing.models import DeductionLine, Instrument
 from billing.services.tell import NOTHING_TO_TAKE_FROM, values_of
 from kernel.money import Money
@@ -296,4 +297,4 @@ def _by_then(rows: Sequence[Obligation]) -> list[tuple[Obligation, Money]]:
 def _label(row: Obligation, usable: Sequence[Instrument]) -> Value:
     """The instrument the plan names, if it may still be charged; else the person's first."""
     planned = purse.source_of(row.plan[0] if row.plan else {}, purse.fitting(usable, row.owed))
-    return planned.label if planned else NOTHING_TO_TAKE_FROM
+    return named(planned.label) if planned else NOTHING_TO_TAKE_FROM

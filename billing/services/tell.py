@@ -11,6 +11,7 @@ from accounts import inbox
 from accounts.inbox import Item
 from accounts.models import Notice
 from accounts.wording import Phrase, Value
+from billing.labels import named
 from billing.models import Deduction, DeductionLine, Dispute, Instrument, Refund, Return
 from billing.planning import Kind
 from kernel.ids import public
@@ -231,7 +232,7 @@ def _tell_of(
     used = {line.deduction.instrument_id for line in lines}
     labels = dict(Instrument.objects.filter(pk__in=used).values_list("id", "label"))
     items = [
-        _item(group, stage, labels[group[0].deduction.instrument_id], nexts.get(key), known=known, at=at)
+        _item(group, stage, named(labels[group[0].deduction.instrument_id]), nexts.get(key), known=known, at=at)
         for key, group in by_deduction.items()
     ]
     inbox.write_notices(items, realm_id=lines[0].deduction.realm_id, at=at)
@@ -240,7 +241,7 @@ def _tell_of(
 def _item(
     lines: Sequence[DeductionLine],
     stage: str,
-    label: str,
+    label: Value,
     again: Value | None,
     *,
     known: Collection[UUID],
