@@ -21,11 +21,12 @@ from billing.models import (
     WalletEntry,
 )
 from billing.planning import Policy, Tried, awake, may_move
-from kernel.money import Money
+from kernel.money import BPS, Money
 from kernel.prepared import Reading
 from kernel.versions import marked
 from orders.models import Obligation, Order, Pause
 from orders.queries import Sheet
+from orders.rules import cap_left
 
 _A_DAY = timedelta(days=1)
 
@@ -50,6 +51,7 @@ class Late:
     #: What is unpaid of what was bought, and what another day of that adds, rounded as money is.
     unpaid: Money
     daily: Money
+    #: What the fee comes to at most: what was forgiven of it counts among what it ever may come to.
     cap: Money
 
     @property
@@ -211,9 +213,12 @@ def debts_of(person_id: UUID) -> list[Obligation]:
 
 
 def coming_of(obligations: Iterable[Obligation], usable: Sequence[Instrument]) -> list[Coming]:
-    """The attempts to come at an order, the next first. A late fee is taken with its debt: that is one attempt."""
+    """The attempts to come at an order, the next first. A late fee is taken with its debt: that is one attempt.
+
+    None comes while the clock stands still.
+    """
     planned: dict[tuple[str, str | None], tuple[Mapping[str, Any], Sequence[Instrument]]] = {}
-    for row in obligations:
+    for row in (row for row in obligations if row.paused_at is None):
         fits = purse.fitting(usable, row.owed)
         for attempt in row.plan:
             planned.setdefault((attempt["at"], attempt.get("source")), (attempt, fits))
@@ -234,14 +239,17 @@ def late_of(sheet: Sheet) -> Late | None:
     fees = [row for row in charged if row.state != Obligation.State.WAIVED]
     late = [row for row in sheet.obligations if row.owed and row not in charged] or bought
     unpaid = Money(sum(row.owed.minor for row in bought if row.state == Obligation.State.OVERDUE), order.currency)
+    fee, most = sum(row.amount_minor for row in fees), order.total.bps(order.late_fee_cap_bps).minor
+    units = sum(row.fee_units for row in bought)
+    room = [cap_left(most, units - row.fee_units) - row.fee_units // BPS for row in bought]
     return Late(
         due_at=min(row.due_at for row in late),
         since=order.overdue_at,
         days=max(row.overdue_days for row in late),
-        fee=Money(sum(row.amount_minor for row in fees), order.currency),
+        fee=Money(fee, order.currency),
         unpaid=unpaid,
         daily=unpaid.bps(order.late_fee_daily_bps),
-        cap=order.total.bps(order.late_fee_cap_bps),
+        cap=Money(fee + max([0, *room]), order.currency),
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from billing import queries
+from billing.labels import SANDBOX_CARD, WALLET_BALANCE
 from billing.models import Deduction, DeductionLine, Refund, RefundPart
 from billing.services.returns import FOR_A_RETURN
 from kernel.money import Money
@@ -104,18 +105,19 @@ def _blocks(receipt: Receipt) -> Iterator[Block | None]:
 
 
 def _facts(receipt: Receipt) -> Facts:
-    order = receipt.order
+    order, at = receipt.order, receipt.at
+    began = order.starts_at if order.starts_at and order.starts_at <= at else None
     rows = [
         (_("Merchant"), order.merchant.name),
         (_("Contact"), order.merchant.contact),
         (_("Service"), order.service.name),
         (_("Order"), order.public_id),
         (_("Merchant's number"), order.out_order_no),
-        (_("Began"), written(order.starts_at)),
-        (_("Ended"), written(order.ends_at)),
+        (_("Began"), written(began)),
+        (_("Ended"), written(order.ends_at if order.completed_at else None)),
         (_("Cancelled on"), written(order.cancelled_at)),
-        (_("Reason given"), order.cancel_reason),
-        (_("As of"), written(receipt.at)),
+        (_("Reason given"), _("You declined it") if receipt.cancelled and order.declined else order.cancel_reason),
+        (_("As of"), written(at)),
     ]
     return Facts([row for row in rows if row[1]])
 
@@ -181,9 +183,9 @@ def _deduction(deduction: Deduction) -> str:
 
 def _source(label: str) -> str:
     """What the sandbox's makeshift names are called in the reader's language."""
-    if label == "钱包余额":
+    if label == WALLET_BALANCE:
         return _("Wallet balance")
-    card = label.removeprefix("沙箱银行卡")
+    card = label.removeprefix(SANDBOX_CARD)
     return label if card == label else _("Sandbox bank card") + card
 
 

@@ -150,7 +150,7 @@ FIELDS = {
     "DeliveryOut.attempts": "The latest tries, newest first.",
     "in_flight": "An attempt is under way whose outcome is not known yet.",
     "last_failure": "Why the latest failed attempt took nothing; null when none failed.",
-    "next_attempts": "What is planned, soonest first; it may change.",
+    "next_attempts": "What is planned, soonest first; it may change. Nothing while the order's clock stands still.",
     "code": "Stable; decide on this.",
     "Failure.code": "The channel's reason, such as `insufficient_funds`.",
     "class": "`soft`: may work later. `hard`: will not. `technical`: the channel's fault. `not_sent`: never asked.",

@@ -110,10 +110,14 @@ def last_changes(person_ids: Iterable[UUID]) -> dict[tuple[UUID, str], LimitChan
     return {(row.person_id, row.currency): row for row in rows.distinct("person_id", "currency")}
 
 
+def pinned_of(person_id: UUID) -> set[str]:
+    """The currencies of the person's limits that colleagues want to stay, whatever the score."""
+    return {currency for (_, currency), last in last_changes([person_id]).items() if last.pinned}
+
+
 def is_pinned(person_id: UUID, currency: str) -> bool:
     """Whether colleagues want a limit of this person's to stay, whatever the score."""
-    last = last_changes([person_id]).get((person_id, currency))
-    return last is not None and last.pinned
+    return currency in pinned_of(person_id)
 
 
 def agreement_of(merchant_id: UUID, agreement_id: UUID) -> Agreement:

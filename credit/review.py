@@ -91,7 +91,7 @@ def reopen_agreement(agreement_id: UUID, *, by: Actor, at: datetime) -> Agreemen
 
 def _give_back(profile: Profile, points: int, *, at: datetime) -> None:
     before = profile.score
-    profile.score = min(rules.SCORE_HIGHEST, before + points)
+    profile.score = rules.bounded(before + points)
     profile.save(update_fields=["score"])
     ScoreChange.objects.create(
         person_id=profile.person_id, reason="corrected", score=profile.score, delta=profile.score - before, at=at

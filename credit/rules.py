@@ -157,9 +157,9 @@ def carried(minor: int, currency: str, into: str) -> int:
     return int(minor * YUAN_IN.get(into, Fraction()) / YUAN_IN[currency] * Fraction(10) ** places)
 
 
-def score_after(score: int, step: str) -> int:
-    """The score after one promise was kept, breached or cleared, within its bounds."""
-    return max(SCORE_LOWEST, min(SCORE_HIGHEST, score + SCORE_STEP[step]))
+def bounded(score: int) -> int:
+    """The score, within its bounds."""
+    return max(SCORE_LOWEST, min(SCORE_HIGHEST, score))
 
 
 @dataclass(frozen=True, slots=True)

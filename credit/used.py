@@ -5,7 +5,7 @@ rows has the profile locked: it is the queue.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -69,7 +69,7 @@ UPDATE credit_profile p SET
 FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[])
      AS n(id, open, overdue, kept, breached, eased, score)
 LEFT JOIN money m ON m.person_id = n.id AND m.own
-WHERE p.person_id = n.id RETURNING p.person_id, p.score
+WHERE p.person_id = n.id RETURNING p.person_id, old.score
 """
 _COUNTS = ("open_orders", "overdue_orders", "kept_orders", "breached_orders", "eased_orders")
 
@@ -150,20 +150,31 @@ def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(_CHANGE, values)
         scores = dict(cursor.fetchall())
-    insert_all([_step(delta, scores[delta.person_id], at=at) for delta in deltas if delta.score_step])
+    insert_all(_steps([delta for delta in deltas if delta.score_step], scores, at=at))
 
 
 def _columns(rows: Iterable[list[int]]) -> list[list[int]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _step(delta: Delta, score: int, *, at: datetime) -> ScoreChange:
-    """What raised or lowered the score, beside what it came to."""
-    return ScoreChange(
-        person_id=delta.person_id,
-        reason=delta.score_step,
-        order_id=delta.order_id,
-        score=score,
-        delta=rules.SCORE_STEP[delta.score_step],
-        at=at,
-    )
+def _steps(deltas: Sequence[Delta], scores: Mapping[UUID, int], *, at: datetime) -> list[ScoreChange]:
+    """What raised or lowered each score, by how much within its bounds, and what it came to; `scores` are from before.
+
+    Only the sum of all that happens at once is held within the bounds, as in the profile.
+    """
+    sums, after, made = dict(scores), dict(scores), list[ScoreChange]()
+    for delta in deltas:
+        key, before = delta.person_id, after[delta.person_id]
+        sums[key] += rules.SCORE_STEP[delta.score_step]
+        after[key] = rules.bounded(sums[key])
+        made.append(
+            ScoreChange(
+                person_id=key,
+                reason=delta.score_step,
+                order_id=delta.order_id,
+                score=after[key],
+                delta=after[key] - before,
+                at=at,
+            )
+        )
+    return made

@@ -57,6 +57,8 @@ UNSENT: dict[str, Words] = {
     "too_late": _("it was too late for it"),
     "moved": _("the day was moved"),
     "overtaken": _("something newer was said"),
+    "started_anew": _("new dates were agreed meanwhile"),
+    "less_is_owed": _("it came to less meanwhile"),
 }
 
 #: Why a clock stands still.

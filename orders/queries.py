@@ -39,6 +39,15 @@ class Sheet:
         return Money(sum(row.owed.minor for row in self.obligations), self.order.currency)
 
     @property
+    def dues(self) -> list[tuple[datetime, Money]]:
+        """What is owed when. A late fee has no date of its own, unless a plan gave it one."""
+        sums: dict[datetime, Money] = {}
+        for row in self.obligations:
+            if row.owed and (row.kind != Obligation.Kind.LATE_FEE or self.order.eased_at):
+                sums[row.due_at] = sums.get(row.due_at, Money(0, row.currency)) + row.owed
+        return sorted(sums.items())
+
+    @property
     def taken_off(self) -> Money:
         """How much less it comes to than its items once did: lowered, or given back before it was collected."""
         order = self.order

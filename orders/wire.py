@@ -170,14 +170,18 @@ def _obligation_out(row: Obligation) -> ObligationOut:
 def _collection_out(obligations: Sequence[Obligation]) -> Collection:
     failures: list[dict[str, Any]] = [row.last_failure for row in obligations if row.last_failure]
     last = max(failures, key=lambda failure: str(failure["at"]), default=None)
-    plans = [
-        PlannedAttempt(at=datetime.fromisoformat(a["at"]), instrument=a["instrument"], reason=a["reason"])
+    # What is taken at one time from one instrument is one attempt; none is made while the clock stands still.
+    plans = {
+        (a["at"], a.get("source")): PlannedAttempt(
+            at=datetime.fromisoformat(a["at"]), instrument=a["instrument"], reason=a["reason"]
+        )
         for row in obligations
+        if row.paused_at is None
         for a in row.plan
-    ]
+    }
     return Collection(
         attempts=sum(row.attempts for row in obligations),
         in_flight=any(row.in_flight for row in obligations),
         last_failure=convert(last, Failure, strict=False) if last else None,
-        next_attempts=sorted(plans, key=lambda attempt: attempt.at),
+        next_attempts=sorted(plans.values(), key=lambda attempt: attempt.at),
     )

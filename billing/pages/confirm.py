@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.visitor import Visitor, for_person
 from billing.queries import instruments_of
 from credit import queries as standings
+from credit.models import Agreement
 from orders import queries, services
 from orders.models import Order
 from orders.refusals import OrderState
@@ -30,6 +31,8 @@ def confirm(visitor: Visitor, order: str) -> HttpResponse:
         order=sheet.order,
         waits=waits and not late,
         late=late,
+        stopped=waits and sheet.order.agreement.state != Agreement.State.ACTIVE,
+        closed=waits and not sheet.order.merchant.takes_orders,
         instruments=instruments_of([visitor.person.id]).get(visitor.person.id, []),
     )
 

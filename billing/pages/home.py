@@ -1,6 +1,8 @@
 """The person's first page: what is wrong, what they owe and when, and what is deducted next."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
 
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
@@ -8,6 +10,7 @@ from django.views.decorators.http import require_safe
 from accounts.visitor import Visitor, for_person
 from billing import purse, queries
 from billing.models import Instrument
+from billing.outlook import by_then
 from billing.queries import Coming
 from credit.queries import profile_of
 from kernel.money import Money
@@ -21,10 +24,11 @@ SHOWN = 5
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A deduction to come, and what it is for."""
+    """A deduction to come, what it is for, and how much it takes of that order."""
 
     debt: Obligation
     coming: Coming
+    takes: Money
 
 
 @require_safe
@@ -32,17 +36,20 @@ class Next:
 def home(visitor: Visitor) -> HttpResponse:
     """A handful of questions, however much there is."""
     person = visitor.person
-    debts = [row for row in queries.debts_of(person.id) if row.state in Obligation.OWED]
+    every = queries.debts_of(person.id)
+    debts = [row for row in every if row.state in Obligation.OWED]
+    due = [row for row in debts if row.kind != Obligation.Kind.LATE_FEE]
     usable = queries.instruments_of([person.id]).get(person.id, [])
     late = [row for row in debts if row.state == Obligation.State.OVERDUE]
-    coming = _next(debts, usable)
+    coming = _next(debts, usable, person.zone)
     concerns = list(orders.concerns_of(person.id).filter(state="open")[:SHOWN])
     standing, using = profile_of(person.id), record.in_use(person.id, SHOWN)
     return visitor.show(
         "billing/home.html",
         owed=_sums(debts),
-        debts=[row for row in debts if row.kind != Obligation.Kind.LATE_FEE][:SHOWN],
-        more=max(0, len({row.order_id for row in debts}) - SHOWN),
+        given_up=_sums([row for row in every if row.state == Obligation.State.WRITTEN_OFF]),
+        debts=due[:SHOWN],
+        more=max(0, len(due) - SHOWN),
         late=_sums(late),
         late_orders=len({row.order_id for row in late}),
         unknown=sum(row.in_flight is not None for row in debts),
@@ -70,10 +77,13 @@ def _sums(debts: list[Obligation]) -> list[Money]:
     return [Money(minor, currency) for currency, minor in sorted(sums.items())]
 
 
-def _next(debts: list[Obligation], usable: list[Instrument]) -> list[Next]:
-    """The next deduction of each debt, the soonest first. A late fee goes with its debt; what stands still waits."""
-    found = []
+def _next(debts: list[Obligation], usable: list[Instrument], zone: str) -> list[Next]:
+    """The next deductions, the soonest first: what is taken of an order at one time is one. What stands still waits."""
+    found: dict[tuple[UUID, datetime], Next] = {}
     for row in debts:
-        if row.kind == Obligation.Kind.PRINCIPAL and row.paused_at is None and row.in_flight is None:
-            found += [Next(row, coming) for coming in queries.coming_of([row], usable)[:1]]
-    return sorted(found, key=lambda item: item.coming.at)
+        planned = queries.coming_of([row], usable)
+        if planned and row.in_flight is None:
+            key, first = (row.order_id, planned[0].at), Next(row, planned[0], Money(0, row.currency))
+            known = found.get(key, first)
+            found[key] = replace(known, takes=known.takes + by_then(row, debts, planned[0].at, zone))
+    return sorted(found.values(), key=lambda item: item.coming.at)

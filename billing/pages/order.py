@@ -93,10 +93,11 @@ def _help(sheet: Sheet, *, at: datetime) -> dict[str, Any]:
     }
 
 
-def _story(order: Order) -> dict[str, Any]:
-    """What happened to it so far, and whether there is a receipt for it."""
+def _story(order: Order, *, at: datetime) -> dict[str, Any]:
+    """What happened to it so far, whether it has begun, and whether there is a receipt for it."""
     attempts = list(queries.attempts_at(order.id))
     return {
+        "begun": order.starts_at is None or order.starts_at <= at,
         "history": order.history.order_by("-seq"),
         "attempts": attempts,
         "receipt": has_receipt(order, attempts),
@@ -126,9 +127,9 @@ def show_order(
         status=status,
         sheet=sheet,
         order=sheet.order,
-        **_story(sheet.order),
+        **_story(sheet.order, at=visitor.at),
         planned=planned,
-        outlook=outlook_of(sheet, planned),
+        outlook=outlook_of(sheet, planned, visitor.person.zone),
         late=queries.late_of(sheet),
         pauses=list(sheet.order.pauses.filter(ended_at__isnull=True).order_by("began_at")) if still else [],
         coming=coming,

@@ -40,11 +40,12 @@ def standing(visitor: Visitor) -> HttpResponse:
     )
     mine = Order.objects.filter(person_id=person.id).select_related("merchant")
     orders = mine.in_bulk({change.order_id for change in changes if change.order_id})
-    facts = queries.known_of(person, profile, at=visitor.at)
+    facts, pinned = queries.known_of(person, profile, at=visitor.at), queries.pinned_of(person.id)
+    limits = [profile, *queries.currency_limits_of(person.id)]
     return visitor.show(
         "credit/standing.html",
         profile=profile,
-        limits=[profile, *queries.currency_limits_of(person.id)],
+        limits=[(row, row.currency in pinned) for row in limits],
         lowest=rules.SCORE_LOWEST,
         highest=rules.SCORE_HIGHEST,
         bands=_bands(profile, visitor.at) if profile.frozen_at is None else [],

@@ -14,6 +14,7 @@ from accounts.models import Person
 from billing import purse
 from billing.channels import bank
 from billing.channels.bank import Behaviour
+from billing.labels import SANDBOX_CARD, WALLET_BALANCE
 from billing.models import Deduction, Instrument, InstrumentChange, Wallet
 from billing.refusals import (
     InstrumentInUse,
@@ -35,7 +36,6 @@ from orders import services as orders
 SANDBOX_SCORE = 720
 WALLET = "wallet"
 SANDBOX = "sandbox"
-SANDBOX_CARD = "沙箱银行卡"
 INSTRUMENTS_MAX = 10
 NAME_MAX = 20
 
@@ -184,7 +184,7 @@ def open_wallet(person: Person, *, at: datetime) -> Wallet:
     """A wallet for stored value, and the instrument that takes from it. Twice is once."""
     wallet, made = Wallet.objects.get_or_create(person=person, defaults={"realm_id": person.realm_id})
     if made:
-        add_instrument(person, WALLET, str(person.id), "钱包余额", at=at)
+        add_instrument(person, WALLET, str(person.id), WALLET_BALANCE, at=at)
     return wallet
 
 

@@ -10,9 +10,10 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import Person
 from billing.channels import bank
+from billing.labels import SANDBOX_CARD
 from billing.models import Instrument
 from billing.models.instruments import GONE
-from billing.services.instruments import SANDBOX, SANDBOX_CARD, Script, add_instrument
+from billing.services.instruments import SANDBOX, Script, add_instrument
 from kernel.actor import Actor
 from kernel.ids import uuid7
 from kernel.models import LIVE

@@ -15,7 +15,6 @@ from billing.models import Deduction, DeductionLine, Instrument
 from billing.planning import Kind, Limits, Policy, Situation, Source, Tried
 from kernel.money import Money
 from kernel.refusal import Refusal
-from orders import rules as reckoning
 from orders import services as orders
 from orders.models import Obligation, Plan
 
@@ -160,14 +159,14 @@ def after_failure(lines: Sequence[DeductionLine], *, at: datetime) -> dict[UUID,
     tried = queries.retries_of(people, since=at - CAPS_LOOK_BACK)
     policies = queries.policies_at((line.order.service.retry_policy for line in planned), at)
     past = queries.outcomes_of([line.obligation_id for line in planned])
-    oldest = _oldest_of_several(planned)
+    oldest, dues = _oldest_of_several(planned), _dues(planned, at=at)
     plans = {}
     for line in planned:
         deduction, obligation = line.deduction, line.obligation
         kind, zone = Kind(deduction.failure_class), ZoneInfo(obligation.person.zone)
         outcomes, today = past[line.obligation_id], at.astimezone(zone).date()
         situation = Situation(
-            due_at=_due_by_its_clock(line, at=at),
+            due_at=dues[line.id],
             at=at,
             zone=zone.key,
             sources=sources_of(usable.get(deduction.person_id, [])),
@@ -183,15 +182,16 @@ def after_failure(lines: Sequence[DeductionLine], *, at: datetime) -> dict[UUID,
     return plans
 
 
-def _due_by_its_clock(line: DeductionLine, *, at: datetime) -> datetime:
-    """When it was due, later by as long as its clock stood still since: retries are so many days after that."""
-    row, stood = line.obligation, timedelta(0)
-    if row.overdue_from is not None:
-        stood = row.overdue_from - line.order.grace - row.due_at
-    elif row.state == Obligation.State.OVERDUE and row.kind in Obligation.AGEING:
-        passed = reckoning.days_between(row.due_at, at, row.person.zone)
-        stood = timedelta(days=passed - row.overdue_days)
-    return row.due_at + max(stood, timedelta(0))
+def _dues(lines: Sequence[DeductionLine], *, at: datetime) -> dict[UUID, datetime]:
+    """When each was due, later by as long as its clock stood still since: retries are so many days after that.
+
+    A late fee goes by the clock of the debt that it was taken with.
+    """
+    rows = [(line, line.obligation) for line in lines]
+    stood = {line.id: row.stood_still(grace=line.order.grace, zone=row.person.zone, at=at) for line, row in rows}
+    debts = {line.order_id: stood[line.id] for line, row in rows if row.kind in Obligation.AGEING}
+    fees = {line.id: debts.get(line.order_id, stood[line.id]) for line, row in rows if row.kind not in row.AGEING}
+    return {line.id: row.due_at + max(stood[line.id], fees.get(line.id, stood[line.id])) for line, row in rows}
 
 
 @transaction.atomic

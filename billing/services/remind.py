@@ -3,9 +3,11 @@
 Each stage is one question on an index that holds open work only; the answer is told in a handful of statements.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
+from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -16,11 +18,12 @@ from accounts.inbox import Item
 from accounts.models import Notice
 from accounts.wording import COLLECTION, FACTS, Value
 from billing import purse, queries
+from billing.labels import named
 from billing.models import DeductionLine, Instrument
 from billing.services.tell import NOTHING_TO_TAKE_FROM, values_of
 from kernel.money import Money
 from kernel.prepared import Question, Reading
-from orders.models import Obligation
+from orders.models import Obligation, ObligationEvent
 
 #: A debit is announced so long before; one that is nearer than IMMEDIATE when it is planned goes by its own notice.
 AHEAD, IMMEDIATE = timedelta(days=1), timedelta(hours=1)
@@ -73,8 +76,19 @@ _DEMANDS = Reading(
 )
 
 
+_LESS = Reading(
+    lambda orders: ObligationEvent.objects.filter(
+        subject__order_id__any=orders, kind__in=("part_paid", "paid", "lowered", "waived")
+    ).values_list("subject__order_id", "subject_id", "subject__kind", "at"),
+    ["uuid[]"],
+)
+
+
 def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
-    """Why each of these that no longer stands does not: paid, waived, paused, moved, under way, too late, overtaken."""
+    """Why each of these that no longer stands does not: paid, waived, paused, moved, under way, too late, overtaken.
+
+    A demand is also pointless where a plan was agreed since, and untrue where less is owed than it says.
+    """
     abouts = {notice.about for notice in notices if notice.stage not in FACTS}
     obligations = {row.id: row for row in _OF_KEYS.rows(list(abouts))}
     lines: dict[UUID, list[Obligation]] = {}
@@ -83,6 +97,7 @@ def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
         lines.setdefault(line.deduction_id, []).append(line.obligation)
     late = {notice.about for notice in notices if notice.stage.startswith(COLLECTION)}
     latest = dict(_DEMANDS.rows(list(late))) if late else {}
+    lessened = _lessened([obligations[key] for key in late & set(obligations)])
     gone = {}
     for notice in notices:
         row = obligations.get(notice.about)
@@ -93,7 +108,8 @@ def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
             reason = "" if any(row.state in Obligation.OWED for row in rows) else "settled"
         else:
             overtaken = notice.stage.startswith(COLLECTION) and latest[notice.about] != notice.id
-            reason = "overtaken" if overtaken else _over(row, notice, at=at)
+            less = notice.about in lessened and lessened[notice.about] > notice.at
+            reason = _over(row, notice, at=at) or ("overtaken" if overtaken else "less_is_owed" if less else "")
         if reason:
             gone[notice.id] = reason
     return gone
@@ -108,22 +124,35 @@ def _over(row: Obligation | None, notice: Notice, *, at: datetime) -> str:
     if row.in_flight is not None:
         return "under_way"
     if notice.stage.startswith(COLLECTION):
-        return ""
+        return "" if row.state == Obligation.State.OVERDUE else "started_anew"
     if notice.due_at <= at:
         return "too_late"
     return "moved" if notice.stage == "debit_planned" and row.collect_at != notice.due_at else ""
 
 
+def _lessened(rows: Sequence[Obligation]) -> dict[UUID, datetime]:
+    """When less came to be owed of these last, or of the late fees beside them."""
+    found: dict[UUID, datetime] = {}
+    for order_id, key, kind, at in _LESS.rows([row.order_id for row in rows]) if rows else ():
+        for row in rows:
+            beside = row.order_id == order_id and kind == Obligation.Kind.LATE_FEE
+            if row.id == key or beside:
+                found[row.id] = max(at, found.get(row.id, at))
+    return found
+
+
 @transaction.atomic
 def remind_of_debits(realm_id: int, *, at: datetime, limit: int) -> int:
-    """Automatic debits of the coming day, by the index obligations_due. A late fee goes with the debt it is for."""
+    """Automatic debits of the coming day, by the index obligations_due. A late fee goes with the debt it is taken with,
+    and by itself where a plan has it taken on another day.
+    """
     rows = _debits(limit).rows(realm_id, at + IMMEDIATE, at + AHEAD)
     if not rows:
         return 0
     usable = queries.instruments_of(row.person_id for row in rows)
     items = [
         _item(row, "debit_planned", amount, row.collect_at, {"instrument": _label(row, usable.get(row.person_id, []))})
-        for row, amount in _with_fees(rows)
+        for row, amount in _by_then(rows)
     ]
     inbox.write_notices(items, realm_id=realm_id, at=at)
     return len(rows)
@@ -150,7 +179,8 @@ def remind_of_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     if not days:
         return 0
     rows = _WITH_MERCHANTS.rows(list(days))
-    items = [_item(row, f"{COLLECTION}{days[row.id]}", amount, row.due_at, {}) for row, amount in _with_fees(rows)]
+    owed = _with_fees(rows, attrgetter("state"))
+    items = [_item(row, f"{COLLECTION}{days[row.id]}", amount, row.due_at, {}) for row, amount in owed]
     inbox.write_notices(items, realm_id=realm_id, at=at)
     return len(days)
 
@@ -163,9 +193,10 @@ def _untold(coming: QuerySet[Obligation], stage: str, moment: str, limit: int) -
 
 @lru_cache(maxsize=8)
 def _debits(limit: int) -> Reading[Obligation]:
-    """Collected between two moments; a late fee beside its debt is not told of by itself."""
-    main = Obligation.objects.filter(order=OuterRef("order"), kind=Obligation.Kind.PRINCIPAL, collect_at__isnull=False)
-    alone = Obligation.objects.filter(Q(kind=Obligation.Kind.PRINCIPAL) | ~Exists(main))
+    """Collected between two moments; a late fee that is taken with its debt is not told of by itself."""
+    debts = Obligation.objects.filter(kind__in=Obligation.AGEING)
+    main = debts.filter(order=OuterRef("order"), collect_at=OuterRef("collect_at"))
+    alone = Obligation.objects.filter(Q(kind__in=Obligation.AGEING) | ~Exists(main))
     return Reading(
         lambda realm, after, until: _untold(
             alone.filter(realm_id=realm, collect_at__gt=after, collect_at__lte=until),
@@ -200,7 +231,13 @@ _WITH_MERCHANTS = Reading(
 _FEES = Reading(
     lambda orders: Obligation.objects.filter(
         order_id__any=orders, kind=Obligation.Kind.LATE_FEE, state__in=Obligation.OWED
-    ).values_list("order_id", "amount_minor", "paid_minor"),
+    ),
+    ["uuid[]"],
+)
+
+#: What the late fees of orders have come to so far, by their parts.
+_UNITS = Reading(
+    lambda orders: Obligation.objects.filter(order_id__any=orders).values_list("order_id", "fee_units", "person__zone"),
     ["uuid[]"],
 )
 
@@ -227,18 +264,37 @@ def _item(
     )
 
 
-def _with_fees(rows: Sequence[Obligation]) -> list[tuple[Obligation, Money]]:
-    """What is owed of each, with the late fees that are collected beside it."""
-    fees: dict[UUID, int] = {}
-    for order_id, amount, paid in _FEES.rows([row.order_id for row in rows]):
-        fees[order_id] = fees.get(order_id, 0) + amount - paid
-    principal = Obligation.Kind.PRINCIPAL
+def _with_fees(rows: Sequence[Obligation], alike: Callable[[Obligation], Any]) -> list[tuple[Obligation, Money]]:
+    """What is owed of each, with its order's late fees that are `alike`: taken when it is, or late as it is."""
+    fees: dict[Any, int] = {}
+    for fee in _FEES.rows([row.order_id for row in rows]):
+        beside = fee.order_id, alike(fee)
+        fees[beside] = fees.get(beside, 0) + fee.owed.minor
+    debts = Obligation.AGEING
     return [
-        (row, row.owed + Money(fees.pop(row.order_id, 0) if row.kind == principal else 0, row.currency)) for row in rows
+        (row, row.owed + Money(fees.pop((row.order_id, alike(row)), 0) if row.kind in debts else 0, row.currency))
+        for row in rows
     ]
+
+
+def _by_then(rows: Sequence[Obligation]) -> list[tuple[Obligation, Money]]:
+    """What is taken of each when it is collected: with the late fees of the days until then."""
+    found = _with_fees(rows, attrgetter("collect_at"))
+    costly = [row.order_id for row in rows if row.order.late_fee_daily_bps]
+    if not costly:
+        return found
+    zones, units = dict[UUID, str](), dict[UUID, int]()
+    for order_id, fee_units, zone in _UNITS.rows(costly):
+        zones[order_id], units[order_id] = zone, units.get(order_id, 0) + fee_units
+    more = {
+        row.id: row.fee_until(row.collect_at, others=units[row.order_id] - row.fee_units, zone=zones[row.order_id])
+        for row in rows
+        if row.order_id in zones and row.collect_at
+    }
+    return [(row, amount + more.get(row.id, Money(0, row.currency))) for row, amount in found]
 
 
 def _label(row: Obligation, usable: Sequence[Instrument]) -> Value:
     """The instrument the plan names, if it may still be charged; else the person's first."""
     planned = purse.source_of(row.plan[0] if row.plan else {}, purse.fitting(usable, row.owed))
-    return planned.label if planned else NOTHING_TO_TAKE_FROM
+    return named(planned.label) if planned else NOTHING_TO_TAKE_FROM

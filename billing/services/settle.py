@@ -205,6 +205,7 @@ def _free(rows: Sequence[Deduction], *, at: datetime) -> None:
         plan = plans.get(line.id)
         releases.append(orders.Release(line.obligation_id, failure, plan))
         coming = line.obligation.plan if plan is None else plan
+        coming = coming if line.obligation.paused_at is None else []
         news.append(
             _news(line, "deduction.failed", failure=failure, next_attempt_at=coming[0]["at"] if coming else None)
         )

@@ -11,6 +11,7 @@ from accounts import inbox
 from accounts.inbox import Item
 from accounts.models import Notice
 from accounts.wording import Phrase, Value
+from billing.labels import named
 from billing.models import Deduction, DeductionLine, Dispute, Instrument, Refund, Return
 from billing.planning import Kind
 from kernel.ids import public
@@ -21,6 +22,12 @@ SEVERAL_MERCHANTS = Phrase({"zh-hans": "多家商户", "en": "several merchants"
 NOTHING_TO_TAKE_FROM = Phrase({"zh-hans": "（尚无可用的扣款方式）", "en": "(no way to pay yet)"})
 NEVER_AGAIN = Phrase(
     {"zh-hans": "不会再自动扣款，请主动付款。", "en": "We will not try again by ourselves; please pay."}
+)
+STANDS_STILL = Phrase(
+    {
+        "zh-hans": "订单已暂停，暂停期间不会扣款。",
+        "en": "While the order's clock stands still, nothing is taken.",
+    }
 )
 _AGAIN = {"zh-hans": "将于 {when} 再次扣款。", "en": "We try again on {when}."}
 _MORE = {"zh-hans": "{first} 等 {count} 笔", "en": "{first} and {count} in all"}
@@ -73,10 +80,12 @@ def failed(lines: Sequence[DeductionLine], plans: Mapping[UUID, Sequence[Mapping
     nexts: dict[UUID, Value] = {}
     for line in lines:
         coming = plans.get(line.id, line.obligation.plan)
-        if coming:
+        known = nexts.get(line.deduction_id)
+        if coming and line.obligation.paused_at is None:
             when = datetime.fromisoformat(coming[0]["at"])
-            known = nexts.get(line.deduction_id)
             nexts[line.deduction_id] = min(when, known) if isinstance(known, datetime) else when
+        elif coming and known is None:
+            nexts[line.deduction_id] = STANDS_STILL
     _tell_of(lines, "debit_failed", nexts, known=_told_today(lines, at=at), at=at)
 
 
@@ -223,7 +232,7 @@ def _tell_of(
     used = {line.deduction.instrument_id for line in lines}
     labels = dict(Instrument.objects.filter(pk__in=used).values_list("id", "label"))
     items = [
-        _item(group, stage, labels[group[0].deduction.instrument_id], nexts.get(key), known=known, at=at)
+        _item(group, stage, named(labels[group[0].deduction.instrument_id]), nexts.get(key), known=known, at=at)
         for key, group in by_deduction.items()
     ]
     inbox.write_notices(items, realm_id=lines[0].deduction.realm_id, at=at)
@@ -232,7 +241,7 @@ def _tell_of(
 def _item(
     lines: Sequence[DeductionLine],
     stage: str,
-    label: str,
+    label: Value,
     again: Value | None,
     *,
     known: Collection[UUID],
@@ -243,7 +252,7 @@ def _item(
     values = values_of(first, deduction.amount, when=at) | {
         "instrument": label,
         "reason": REASONS.get(deduction.failure_code) or OTHERWISE.get(deduction.failure_class, OTHERWISE[Kind.SOFT]),
-        "next": NEVER_AGAIN if again is None else Phrase(_AGAIN, {"when": again}),
+        "next": Phrase(_AGAIN, {"when": again}) if isinstance(again, datetime) else again or NEVER_AGAIN,
     }
     if len(orders) > 1:
         values["what"] = Phrase(_MORE, {"first": first.title, "count": str(len(orders))})

@@ -9,9 +9,9 @@ from orders.models import Obligation
 BEAT = "remind"
 #: How far past a stage's first moment it is looked ahead; what lies further is looked for when its moment has come.
 FURTHER = timedelta(days=1)
-_PRINCIPAL = """(o.kind = 'principal' OR NOT EXISTS (
+_ALONE = """(o.kind <> 'late_fee' OR NOT EXISTS (
     SELECT 1 FROM orders_obligation m
-    WHERE m.order_id = o.order_id AND m.kind = 'principal' AND m.collect_at IS NOT NULL))"""
+    WHERE m.order_id = o.order_id AND m.kind <> 'late_fee' AND m.collect_at = o.collect_at))"""
 
 
 def _first(stage: str, before: timedelta, until: timedelta, *, told: str, moment: str, where: str) -> str:
@@ -66,7 +66,7 @@ STAGES = (
             remind.IMMEDIATE,
             told="o.collect_at",
             moment="o.collect_at",
-            where=_PRINCIPAL,
+            where=_ALONE,
         ),
         batch=200,
         beat=BEAT,

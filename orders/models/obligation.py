@@ -1,5 +1,5 @@
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import models
@@ -13,6 +13,7 @@ from kernel.models import History, Realm
 from kernel.money import Money
 from merchants.models import Merchant
 from orders.models.order import Order
+from orders.rules import days_between, fee_of_days, next_midnight
 
 
 class ObligationEvent(History):
@@ -242,6 +243,26 @@ class Obligation(Lifecycle):
         """
         stood = at - (self.paused_at or at)
         return [{**p, "at": (datetime.fromisoformat(p["at"]) - stood).isoformat()} for p in plan]
+
+    def stood_still(self, *, grace: timedelta, zone: str, at: datetime) -> timedelta:
+        """For how long its clock has stood still since it was due; of a late fee that is late its debt alone knows."""
+        falls = self.overdue_from if self.overdue_left is None else at + self.overdue_left
+        if falls is not None:
+            return max(falls - grace - self.due_at, timedelta(0))
+        if self.state != self.State.OVERDUE or self.kind not in self.AGEING:
+            return timedelta(0)
+        return timedelta(days=max(0, days_between(self.due_at, at, zone) - self.overdue_days))
+
+    def fee_until(self, moment: datetime, *, others: int, zone: str) -> Money:
+        """How much more late fee is owed beside it by then, if nothing is paid; `others` are units of other parts."""
+        order, ends = self.order, self.day_end_at
+        if self.state == self.State.PENDING and self.overdue_from:
+            ends = next_midnight(self.overdue_from, zone)
+        if self.kind != self.Kind.PRINCIPAL or self.paused_at is not None or ends is None or ends > moment:
+            return Money(0, self.currency)
+        days, cap = 1 + days_between(ends, moment, zone), order.total.bps(order.late_fee_cap_bps).minor
+        daily, owed = order.late_fee_daily_bps, self.owed.minor
+        return Money(fee_of_days(self.fee_units, others, owed, daily, cap_minor=cap, days=days), self.currency)
 
     def wait_for_next(self) -> None:
         """It is collected when its plan says next, if it may be at all."""

@@ -155,6 +155,11 @@ class Order(Lifecycle):
         return Money(self.total_minor or 0, self.currency)
 
     @property
+    def declined(self) -> bool:
+        """Whether its person said no to it."""
+        return self.history.filter(kind="declined").exists()
+
+    @property
     def refunded(self) -> Money:
         return Money(self.refunded_minor, self.currency)
 

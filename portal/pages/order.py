@@ -56,6 +56,7 @@ def order(staff: Staff, order: str) -> HttpResponse:
         person=public("per", found.person_id),
         sheet=sheet,
         coming=billing.coming_of(sheet.obligations, usable),
+        still=any(row.paused_at for row in sheet.obligations),
         attempts=billing.attempts_at(found.id),
         refunds=billing.refunds_of(found.id),
         returns=sent_back.returns_of(staff.merchant.id, order_id=found.id).order_by("-pk"),

@@ -119,3 +119,19 @@ def test_every_reason_that_stops_a_clock_has_words(db: None) -> None:
     page = shown(order)
     assert page.count("自 2026年11月24日 12:00 起") == len(Pause.Reason.values)
     assert page.count("银行渠道暂时无法使用") == 2  # above what is owed, and in the story
+
+
+def test_what_was_forgiven_of_a_fee_does_not_grow_again(db: None) -> None:
+    shop, order = overdue(10, late_fee_daily_bps=50, late_fee_cap_bps=200)
+    orders.waive_fees(order.id, "x", by=BY, at=NOON + 10 * A_DAY)
+    page = shown(order)
+    assert "目前逾期费 ¥0.00 逾期费上限 ¥0.00" in page
+    assert "逾期费已达上限，不会再增加。" in page
+    orders.close_days(shop.realm_id, at=NOON + 20 * A_DAY, limit=10)
+    assert not order.obligations.filter(kind="late_fee").exclude(state="waived").exists()
+
+
+def test_of_a_fee_that_is_forgiven_before_its_highest_what_is_left_of_that_may_accrue(db: None) -> None:
+    _shop, order = overdue(10, late_fee_daily_bps=5, late_fee_cap_bps=1000)
+    orders.waive_fees(order.id, "x", by=BY, at=NOON + 10 * A_DAY)
+    assert "目前逾期费 ¥0.00 逾期费上限 ¥9.46" in shown(order)

@@ -106,7 +106,7 @@ def test_what_is_collected_at_once_is_told_afterwards_in_the_persons_language(po
     pass_by(power_bank, NOON)
     assert stages(order) == ["debit_succeeded"]
     (text,) = texts(order)
-    assert text.startswith("CN¥12.34 for 充电宝 (来电充电宝) was taken from 沙箱银行卡 on 20 Nov, 12:00.")
+    assert text.startswith("CN¥12.34 for 充电宝 (来电充电宝) was taken from Sandbox bank card on 20 Nov, 12:00.")
 
 
 def test_a_failure_is_told_with_its_reason_and_the_next_time_and_the_next_debit_before_it(power_bank: Shop) -> None:

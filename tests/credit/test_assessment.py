@@ -75,7 +75,7 @@ def test_all_reasons_are_named_and_the_coarse_word_gives_none_of_them_away() -> 
 
 @given(st.integers(rules.SCORE_LOWEST, rules.SCORE_HIGHEST), st.sampled_from(sorted(rules.SCORE_STEP)))
 def test_a_score_stays_within_its_bounds_and_a_higher_one_never_allows_less(score: int, step: str) -> None:
-    after = rules.score_after(score, step)
+    after = rules.bounded(score + rules.SCORE_STEP[step])
     assert rules.SCORE_LOWEST <= after <= rules.SCORE_HIGHEST
     assert (rules.limit_of(after) >= rules.limit_of(score)) or after < score
 

@@ -11,6 +11,7 @@ from accounts import services as accounts
 from accounts.models import Person
 from credit.models import Decision, Profile
 from kernel.models import LIVE
+from merchants.services import suspend_merchant
 from orders import services as orders
 from orders.models import Order
 from orders.pages import ORDERS_A_PAGE
@@ -182,6 +183,22 @@ def test_a_stopped_service_is_said_to_be_so(shop: Shop, bo: Person) -> None:
     answer = browser.post(f"/confirm/{order.public_id}", {"answer": "yes"})
     assert answer.status_code == 409
     assert "已停止新订单" in words(answer)
+
+
+def test_what_cannot_be_confirmed_now_is_only_to_be_declined(shop: Shop, bo: Person) -> None:
+    order, browser = waiting(shop, bo), visiting(bo, "en")
+    page, yes = f"/confirm/{order.public_id}", 'value="yes"'
+    assert yes in browser.get(page).content.decode()
+    suspend_merchant(shop.merchant.id, "x", by=BY, at=NOON)
+    closed = browser.get(page)
+    assert yes not in closed.content.decode()
+    assert "This merchant takes no orders at the moment" in words(closed)
+    browser.post(f"/services/{order.agreement.public_id}/stop")
+    stopped = browser.get(page)
+    assert yes not in stopped.content.decode()
+    assert "You have stopped new orders of 云上小店." in words(stopped)
+    browser.post(page, {"answer": "no"})
+    assert (state_of(order), order.agreement.history.latest("seq").target) == ("cancelled", "terminated")
 
 
 def test_a_living_person_meets_the_same_pages(db: None) -> None:

@@ -262,3 +262,22 @@ def test_what_is_shown_of_money_is_what_the_book_says(firm: Company) -> None:
     assert (after.payable.minor, after.pending.minor, after.fees.minor, after.credited.minor) == (4970, 0, 30, 5000)
     assert after.payable == balance(payable(shop.merchant.id), realm_id=shop.realm_id, currency="CNY")
     assert "¥49.70" in words(firm.browser("finance").get(f"{firm.at('test')}settlements/"))
+
+
+def test_of_an_order_in_use_the_end_is_a_planned_one(firm: Company) -> None:
+    shop, ends = firm.shop, NOON + timedelta(days=1)
+    order = ordered(shop, opened(shop, someone(shop)), ends_at=ends)
+    page = firm.browser("viewer", language="en")
+    path = f"{firm.at('test')}orders/{order.public_id}"
+    assert "Planned end Nov 21, 2026 12:00 PM" in words(page.get(path))
+    orders.complete_order(order.id, orders.Final(total=600), by=BY, at=NOON)
+    assert "Ended Nov 20, 2026 12:00 PM" in words(page.get(path))
+
+
+def test_of_an_order_whose_clock_stands_still_no_attempt_is_to_come(firm: Company) -> None:
+    order = completed(firm.shop, someone(firm.shop), yuan("5"), due_at=NOON + timedelta(days=2))
+    page, path = firm.browser("viewer", language="en"), f"{firm.at('test')}orders/{order.public_id}"
+    assert "Nov 22, 2026" in words(page.get(path)).partition("Attempts to come")[2].partition("What happened")[0]
+    orders.pause_order(order.id, "problem_reported", by=BY, at=NOON)
+    said = words(page.get(path)).partition("Attempts to come")[2].partition("What happened")[0]
+    assert said.strip() == "No deduction is made while the clock stands still."

@@ -1,0 +1,38 @@
+"""What lies ahead is not told as if it had happened."""
+
+from datetime import timedelta
+
+import pytest
+
+from accounts.models import Person
+from orders import services as orders
+from tests.conftest import BY, NOON, Shop, opened, ordered
+from tests.visiting import it_is, visiting, words
+
+A_DAY = timedelta(days=1)
+AHEAD = ("Planned beginning Nov 21, 2026 12:00 PM", "Planned end Nov 22, 2026 12:00 PM")
+BEHIND = ("Began Nov 21, 2026 12:00 PM", "Ended Nov 22, 2026 11:00 AM")
+
+
+def shown(person: Person, path: str) -> str:
+    return words(visiting(person, "en").get(path))
+
+
+@pytest.mark.parametrize("ends", ["completed", "cancelled"])
+def test_of_an_order_that_runs_beginning_and_end_are_planned_ones(power_bank: Shop, ada: Person, ends: str) -> None:
+    order = ordered(power_bank, opened(power_bank, ada), starts_at=NOON + A_DAY, ends_at=NOON + 2 * A_DAY)
+    it_is(NOON, ada)
+    page = f"/orders/{order.public_id}"
+    before = shown(ada, page)
+    assert [part in before for part in (*AHEAD, *BEHIND)] == [True, True, False, False]
+    if ends == "completed":
+        at = NOON + 2 * A_DAY - timedelta(hours=1)
+        orders.complete_order(order.id, orders.Final(total=600), by=BY, at=at)
+        it_is(at, ada)
+        after = shown(ada, page)
+        assert [part in after for part in (*AHEAD, *BEHIND)] == [False, False, True, True]
+    else:
+        orders.cancel_order(order.id, "x", by=BY, at=NOON)
+        receipt = shown(ada, f"{page}/receipt")
+        assert "Began" not in receipt
+        assert "Ended" not in receipt
