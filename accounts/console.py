@@ -7,16 +7,18 @@ from uuid import UUID
 from django import forms
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import colleagues, inbox, second_factor, wording
+from accounts import colleagues, enrolment, inbox, second_factor, wording
 from accounts.models import NoticeTemplate, Person, User
 from accounts.models.notices import LANGUAGES
 from accounts.services import ROLES
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, page, show_errors
+from kernel.desk import Colleague, Desk, Done, Verb, VerbForm, Words, page, show_errors
 from kernel.refusal import Refusal
 from kernel.versions import REASON_MAX
 from kernel.who import names_of
@@ -117,13 +119,33 @@ def _colleague_holds_second(user: User) -> bool:
 
 def _before_colleague(user: User, at: datetime) -> Words:
     del at
-    says = _("The app, the passkeys and the codes of %(name)s count no more: the password alone signs in.")
+    says = _("The app, the passkeys and the codes of %(name)s count no more. Another is set up with an enrolment code.")
     return says % {"name": str(user)}
 
 
 def _forget_colleague(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     second_factor.remove_all(key, by=by, at=at, note=wish["note"])
     return _("The second step is off.")
+
+
+def _needs_code(user: User) -> bool:
+    return user.is_active and second_factor.wants_code(user)
+
+
+def _before_code(user: User, at: datetime) -> Words:
+    del at
+    says = _(
+        "%(name)s sets up a second step with this code and the password. It is shown once, here, and is good once and"
+        " for a day; one before it counts no more. Say it in person, to whoever you know to be this colleague."
+    )
+    return says % {"name": str(user)}
+
+
+def _give_code(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Done:
+    code = enrolment.give_code(key, note=wish["note"], by=by, at=at)
+    until = date_format(localtime(code.ends_at), "Y-m-d H:i")
+    once = _("The enrolment code, good until %(until)s: %(code)s") % {"until": until, "code": code.text}
+    return Done(_("An enrolment code was given."), once=once)
 
 
 def _before_forget(person: Person, at: datetime) -> Words:
@@ -217,6 +239,15 @@ VERBS = [
         fits=_colleague_holds_second,
         second=_always,
         stands=_stands,
+    ),
+    Verb(
+        "enrolment_code",
+        User,
+        gettext_lazy("Give an enrolment code"),
+        ("supervisor",),
+        _before_code,
+        _give_code,
+        fits=_needs_code,
     ),
 ]
 
