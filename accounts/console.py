@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from accounts import colleagues, enrolment, inbox, second_factor, wording
 from accounts.models import NoticeTemplate, Person, User
 from accounts.models.notices import LANGUAGES
+from accounts.refusals import WordsMoved
 from accounts.services import ROLES
 from kernel.actor import Actor
 from kernel.clock import live_now
@@ -46,6 +47,9 @@ class WordsForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
+    #: The version that was in use when it was written: another that came meanwhile is not replaced unseen.
+    after = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+
     def __init__(self, *args: Any, publishes: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["note"].required = publishes
@@ -73,7 +77,7 @@ def template(colleague: Colleague, key: str, language: str) -> HttpResponse:
     """One stage in one language: its words, how they read, and other words from now on."""
     if key not in wording.PLACEHOLDERS or language not in dict(LANGUAGES):
         raise Http404
-    versions = list(NoticeTemplate.objects.filter(key=key, language=language).order_by("-version")[:VERSIONS_SHOWN])
+    versions = _versions(key, language)
     publishes = colleague.sent("step") == "publish"
     form = WordsForm(colleague.given, initial=_begun(versions), publishes=publishes)
     shown: dict[str, Any] = {}
@@ -88,6 +92,9 @@ def template(colleague: Colleague, key: str, language: str) -> HttpResponse:
                 return redirect("template", key, language)
         except Refusal as refusal:
             show_errors(form, refusal)
+            if isinstance(refusal, WordsMoved):  # they are shown beside it: whoever sends it again has seen them
+                shown["moved"], *_older = versions = _versions(key, language)
+                form.data = {**form.data.dict(), "after": versions[0].version}
     return colleague.show(
         "console/template.html",
         f"{key} · {dict(LANGUAGES)[language]}",
@@ -102,10 +109,16 @@ def template(colleague: Colleague, key: str, language: str) -> HttpResponse:
     )
 
 
+def _versions(key: str, language: str) -> list[NoticeTemplate]:
+    """The newest first."""
+    return list(NoticeTemplate.objects.filter(key=key, language=language).order_by("-version")[:VERSIONS_SHOWN])
+
+
 def _publish(colleague: Colleague, key: str, language: str, form: WordsForm) -> None:
     words, why = form.words, form.cleaned_data["note"]
     colleague.audit("publish_words", f"{key} {language}", why, subject=words.subject, body=words.body)
-    made = inbox.publish_template(key, language, words, why, by=colleague.actor, at=colleague.at)
+    after = form.cleaned_data["after"]
+    made = inbox.publish_template(key, language, words, why, after=after, by=colleague.actor, at=colleague.at)
     colleague.tell(_("Version %(version)d is what people are told from now on.") % {"version": made.version})
 
 
@@ -252,5 +265,7 @@ VERBS = [
 ]
 
 
-def _begun(versions: list[NoticeTemplate]) -> dict[str, str]:
-    return {"subject": versions[0].subject, "body": versions[0].body} if versions else {}
+def _begun(versions: list[NoticeTemplate]) -> dict[str, str | int]:
+    if not versions:
+        return {"after": 0}
+    return {"subject": versions[0].subject, "body": versions[0].body, "after": versions[0].version}
