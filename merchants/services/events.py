@@ -1,6 +1,6 @@
 """A merchant is told what happens: the event, and a copy of it for each endpoint that hears of such events."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,12 +8,13 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from django.db.models import F, Func, JSONField, Value
 
 from kernel.ids import uuid7
 from kernel.prepared import Question
 from kernel.writes import insert_all
-from merchants.models import WebhookDelivery
-from merchants.rules.events import wants
+from merchants.models import Event, WebhookDelivery
+from merchants.rules.events import BLOTTED, RETURNS, wants
 
 # One statement, whoever listens: a merchant without endpoints pays for an empty look at their index, and no more.
 _TELL = Question(
@@ -71,6 +72,13 @@ def publish(news: Sequence[News], *, realm_id: int, at: datetime) -> None:
             if wants(_listed(filters), name)
         ]
     )
+
+
+def blot_returns(subjects: Iterable[UUID]) -> int:
+    """What was said in their person's words in the events of returns of these orders. How many events that were."""
+    rows = Event.objects.filter(subject_id__in=list(subjects), type__startswith=RETURNS)
+    joined = Func(F("data"), Value(BLOTTED, JSONField()), template="(%(expressions)s)", arg_joiner=" || ")
+    return rows.update(data=joined)
 
 
 def _listed(filters: str) -> list[str]:
