@@ -10,6 +10,7 @@ from msgspec import convert
 from accounts.models import Person
 from credit import rules
 from credit.models import Agreement, CurrencyLimit, Decision, LimitChange, Limited, LimitPolicy, Profile, ScoreChange
+from credit.refusals import MeantForAnother
 from credit.rules import Facts, Grades, Known
 from kernel.prepared import Reading
 from kernel.refusal import NotFound
@@ -145,12 +146,15 @@ def agreement_before(person: Person, agreement_id: UUID) -> Agreement:
 
     Raises:
         NotFound: missing, another person's, or of another realm.
+        MeantForAnother: its merchant asks somebody else.
     """
     theirs = Q(person_id=person.id) | Q(person__isnull=True)
     rows = Agreement.objects.select_related("service", "merchant").filter(theirs, realm_id=person.realm_id)
     agreement = rows.filter(pk=agreement_id).first()
     if agreement is None:
         raise NotFound
+    if not agreement.is_for(person):
+        raise MeantForAnother
     return agreement
 
 

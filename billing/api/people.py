@@ -54,6 +54,7 @@ class PersonOut(Wire):
     livemode: bool
     ref: str
     name: str
+    phone: str
     behaviour: Behaviour
     until: datetime | None
     amount: int | None
@@ -233,6 +234,7 @@ def _out(one: Scripted) -> PersonOut:
         livemode=False,
         ref=one.person.ref,
         name=one.person.reveal_name() or "",
+        phone=(one.person.user and one.person.user.reveal_phone()) or "",
         behaviour=one.script.behaviour,
         until=one.script.until,
         amount=one.script.balance_minor,
