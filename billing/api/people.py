@@ -210,7 +210,8 @@ class TakeBackInSandbox(MerchantView):
     def post(self, request: Request, order: str) -> HttpResponse:
         asked = TakingBack.parse(request)
         mine = orders.order_of(self.merchant_id, self.named("ord", order))
-        sandbox_returns.take_back_latest(mine.id, asked.code, at=self.now())
+        asked_as = self.under.name if self.under is not None else ""
+        sandbox_returns.take_back_latest(mine.id, asked.code, asked_as=asked_as, at=self.now())
         sheet = orders.sheet_for(self.merchant_id, mine.id)
         return answer(order_out(sheet.order, sheet.obligations))
 
