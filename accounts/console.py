@@ -94,7 +94,7 @@ def template(colleague: Colleague, key: str, language: str) -> HttpResponse:
             show_errors(form, refusal)
             if isinstance(refusal, WordsMoved):  # they are shown beside it: whoever sends it again has seen them
                 shown["moved"], *_older = versions = _versions(key, language)
-                form.data = {**form.data.dict(), "after": versions[0].version}
+                form.data = {**colleague.request.POST.dict(), "after": versions[0].version}
     return colleague.show(
         "console/template.html",
         f"{key} · {dict(LANGUAGES)[language]}",

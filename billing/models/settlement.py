@@ -200,7 +200,7 @@ class SettlementLine(Identified):
                 level=pgtrigger.Statement,
                 when=pgtrigger.After,
                 operation=pgtrigger.Insert,
-                referencing=pgtrigger.Referencing(new="added"),
+                referencing=pgtrigger.Referencing(new="added"),  # type: ignore[no-untyped-call]
                 declare=[("closed", "uuid")],
                 func="""
                     SELECT a.settlement_id INTO closed FROM (SELECT DISTINCT settlement_id FROM added) a
