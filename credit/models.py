@@ -200,11 +200,6 @@ class Agreement(Agreed, Lifecycle):
     def terminate(self, *, at: datetime) -> None:
         self.terminated_at, self.meant_phone = at, None
 
-    def is_for(self, person: Person) -> bool:
-        """Whether this person may sign it: whoever comes by its link, or the one whom the merchant means."""
-        meant = self.meant_phone
-        return meant is None or (person.user is not None and bytes(person.user.phone_index or b"") == bytes(meant))
-
 
 class Decision(Identified):
     """风控决策: one assessment, with all it looked at. Append-only."""

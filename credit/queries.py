@@ -153,9 +153,15 @@ def agreement_before(person: Person, agreement_id: UUID) -> Agreement:
     agreement = rows.filter(pk=agreement_id).first()
     if agreement is None:
         raise NotFound
-    if not agreement.is_for(person):
+    if not is_meant(agreement, person):
         raise MeantForAnother
     return agreement
+
+
+def is_meant(agreement: Agreement, person: Person) -> bool:
+    """Whether this person may sign it: whoever comes by its link, or the one whom the merchant means."""
+    theirs = person.user.phone_index if person.user is not None else None
+    return agreement.meant_phone is None or bytes(agreement.meant_phone) == bytes(theirs or b"")
 
 
 def asked_for(agreement_id: UUID) -> Agreement | None:

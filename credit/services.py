@@ -12,7 +12,7 @@ from accounts.models import Person, phone_index
 from accounts.phones import e164
 from credit import rules
 from credit.models import Agreement, Decision, Profile
-from credit.queries import Standing, grades_at, standing_now, standing_of
+from credit.queries import Standing, grades_at, is_meant, standing_now, standing_of
 from credit.refusals import AgreementState, AlreadyOpened, MeantForAnother, ServicePaused, TermsChanged
 from credit.used import hold, open_limit
 from kernel.actor import Actor
@@ -249,7 +249,7 @@ def _must_be_free_for(agreement: Agreement, person: Person) -> None:
     """Nothing stands in the way of this person's signature but what their assessment says."""
     if agreement.state != Agreement.State.PENDING:
         raise AgreementState
-    if not agreement.is_for(person):
+    if not is_meant(agreement, person):
         raise MeantForAnother
     must_take_new(agreement.merchant, agreement.service)
     opened = Agreement.objects.filter(service_id=agreement.service_id, person_id=person.id)

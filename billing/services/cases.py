@@ -5,15 +5,14 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.utils.translation import gettext_lazy as _
 
 from billing import rules
 from billing.channels import Answer, Declined, Taken
 from billing.models import Case, Deduction, Payout, RefundPart
 from billing.planning import Kind
-from billing.refusals import CaseClosed, CaseUnfit, NoWallet, ReferenceReused, TransactionUsed
+from billing.refusals import CaseClosed, CaseUnfit, NoWallet, TransactionUsed
 from billing.services import after_all, payout_returns
-from billing.services.case_wallet import put_into_wallet, refuse_wallet, refuse_who_leaves
+from billing.services.case_wallet import paid_as_of, put_into_wallet, refuse_wallet, refuse_who_leaves
 from billing.services.movements import MovementReport
 from billing.services.out_of_suspense import missing_of, take_out
 from billing.services.resolve import CODE, SOURCE, is_used, word_of
@@ -21,11 +20,10 @@ from billing.services.same_money import NEVER_WENT
 from billing.services.settle import AFTER_FAILURE, TOO_LONG, TWICE, WRONG_AMOUNT, Report, settle_all
 from billing.services.settle_parts import AFTER_ALL, GIVEN_UP, PARTS, lock_lines
 from billing.services.settle_payouts import PAYOUTS
-from billing.services.wallets import REFERENCE_MAX, is_paid
 from billing.statements import GONE_BACK
 from kernel.actor import Actor
 from kernel.money import Money
-from kernel.refusal import Busy, FieldError, Invalid, NotFound, SecondNeeded
+from kernel.refusal import Busy, NotFound, SecondNeeded
 from ledger import rules as book
 from ledger import services as ledger
 from ledger.models import Posting
@@ -139,7 +137,7 @@ def close_case(case_id: UUID, resolution: str, because: str, *, paid_as: str = "
         Busy: its movement is being sent once more.
     """
     case = _open(case_id)
-    case.paid_as = _paid_as(resolution, paid_as)
+    case.paid_as = paid_as_of(resolution, paid_as)
     if case.refund_part is not None:
         lock_lines(case.refund_part.refund.order_id)  # what is left to be given back, and a return's end, stay so
     moves = moves_of(case, resolution)
@@ -230,18 +228,6 @@ def _close(case: Case, resolution: str, because: str, stake: Money, *, by: Actor
     case.resolution, case.closed_because, case.closed_by = resolution, because[:200], str(by)
     case.at_stake_minor, case.at_stake_currency, case.closed_at = stake.minor, stake.currency, at
     case.save()
-
-
-def _paid_as(resolution: str, text: str) -> str:
-    """As what the bank knows a payment by hand; each closes one case, or empties one wallet."""
-    text = text.strip()
-    if bool(text) != (resolution == BY_HAND) or len(text) > REFERENCE_MAX or not text.isprintable():
-        raise Invalid(
-            errors=[FieldError("/paid_as", _("The bank's reference of what was paid by hand, and only then."))]
-        )
-    if text and (is_paid(text) or Case.objects.filter(paid_as=text).exists()):
-        raise ReferenceReused
-    return text
 
 
 def _was_given(case: Case) -> bool:

@@ -9,6 +9,7 @@ from billing.services.people import people_of
 from credit import services as credit
 from credit.leaving import end_credit
 from credit.models import Agreement
+from credit.queries import is_meant
 from credit.refusals import MeantForAnother
 from kernel.models import LIVE
 from tests.api import Api, refused
@@ -68,8 +69,8 @@ def test_whoever_is_new_signs_in_with_that_number_and_is_the_one(power_bank: Sho
     agreement = asks(power_bank, ADA)
     ada = accounts.register_person(ADA, realm_id=power_bank.realm_id, by=BY, at=NOON)
     bob = accounts.register_person(OTHER, realm_id=LIVE, by=BY, at=NOON)
-    assert (agreement.is_for(ada), agreement.is_for(bob)) == (True, False)
-    assert agreement.is_for(Person(realm_id=LIVE)) is False
+    assert (is_meant(agreement, ada), is_meant(agreement, bob)) == (True, False)
+    assert is_meant(agreement, Person(realm_id=LIVE)) is False
     credit.stop_agreement(agreement.id, by=BY, at=NOON)
     assert not Agreement.objects.filter(service=service, meant_phone__isnull=False).exists()
 
@@ -80,4 +81,4 @@ def test_what_asked_for_somebody_who_left_is_nobodys(power_bank: Shop) -> None:
     end_credit(person.id, by=BY, at=NOON)
     row = Agreement.objects.get(pk=agreement.pk)
     assert bytes(row.meant_phone or b"") == bytes(32)
-    assert [row.is_for(one) for one in other] == [False]
+    assert [is_meant(row, one) for one in other] == [False]
