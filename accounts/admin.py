@@ -11,7 +11,17 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from accounts import rules
-from accounts.models import AccountEvent, Contact, Delivery, LocalMessage, Notice, NoticeTemplate, Person, User
+from accounts.models import (
+    AccountEvent,
+    Contact,
+    Delivery,
+    EnrolmentCode,
+    LocalMessage,
+    Notice,
+    NoticeTemplate,
+    Person,
+    User,
+)
 from accounts.wording import PLACEHOLDERS
 from kernel.admin_site import ByMode, ReadOnlyAdmin
 from kernel.columns import told
@@ -80,6 +90,17 @@ class AccountEventAdmin(ReadOnlyAdmin):
     list_select_related = ["user", "person"]
     search_fields = ["kind__exact", "by__exact"]
     found_by = {"usr": "user_id", "per": "person_id"}
+    ordering = ["-id"]
+
+
+@admin.register(EnrolmentCode)
+class EnrolmentCodeAdmin(ReadOnlyAdmin):
+    """Who may set up a second step, by whose word and until when; never the code."""
+
+    list_display = ["user", "by", "at", "ends_at", "spent_at"]
+    list_select_related = ["user"]
+    search_fields = ["by__exact"]
+    found_by = {"usr": "user_id"}
     ordering = ["-id"]
 
 

@@ -7,16 +7,19 @@ from uuid import UUID
 from django import forms
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import colleagues, inbox, second_factor, wording
+from accounts import colleagues, enrolment, inbox, second_factor, wording
 from accounts.models import NoticeTemplate, Person, User
 from accounts.models.notices import LANGUAGES
+from accounts.refusals import WordsMoved
 from accounts.services import ROLES
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, page, show_errors
+from kernel.desk import Colleague, Desk, Done, Verb, VerbForm, Words, page, show_errors
 from kernel.refusal import Refusal
 from kernel.versions import REASON_MAX
 from kernel.who import names_of
@@ -43,6 +46,9 @@ class WordsForm(forms.Form):
         help_text=gettext_lazy("Asked for when it is published, and stands beside the version with your name."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
+
+    #: The version that was in use when it was written: another that came meanwhile is not replaced unseen.
+    after = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
 
     def __init__(self, *args: Any, publishes: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -71,7 +77,7 @@ def template(colleague: Colleague, key: str, language: str) -> HttpResponse:
     """One stage in one language: its words, how they read, and other words from now on."""
     if key not in wording.PLACEHOLDERS or language not in dict(LANGUAGES):
         raise Http404
-    versions = list(NoticeTemplate.objects.filter(key=key, language=language).order_by("-version")[:VERSIONS_SHOWN])
+    versions = _versions(key, language)
     publishes = colleague.sent("step") == "publish"
     form = WordsForm(colleague.given, initial=_begun(versions), publishes=publishes)
     shown: dict[str, Any] = {}
@@ -86,6 +92,9 @@ def template(colleague: Colleague, key: str, language: str) -> HttpResponse:
                 return redirect("template", key, language)
         except Refusal as refusal:
             show_errors(form, refusal)
+            if isinstance(refusal, WordsMoved):  # they are shown beside it: whoever sends it again has seen them
+                shown["moved"], *_older = versions = _versions(key, language)
+                form.data = {**colleague.request.POST.dict(), "after": versions[0].version}
     return colleague.show(
         "console/template.html",
         f"{key} · {dict(LANGUAGES)[language]}",
@@ -100,10 +109,16 @@ def template(colleague: Colleague, key: str, language: str) -> HttpResponse:
     )
 
 
+def _versions(key: str, language: str) -> list[NoticeTemplate]:
+    """The newest first."""
+    return list(NoticeTemplate.objects.filter(key=key, language=language).order_by("-version")[:VERSIONS_SHOWN])
+
+
 def _publish(colleague: Colleague, key: str, language: str, form: WordsForm) -> None:
     words, why = form.words, form.cleaned_data["note"]
     colleague.audit("publish_words", f"{key} {language}", why, subject=words.subject, body=words.body)
-    made = inbox.publish_template(key, language, words, why, by=colleague.actor, at=colleague.at)
+    after = form.cleaned_data["after"]
+    made = inbox.publish_template(key, language, words, why, after=after, by=colleague.actor, at=colleague.at)
     colleague.tell(_("Version %(version)d is what people are told from now on.") % {"version": made.version})
 
 
@@ -117,13 +132,33 @@ def _colleague_holds_second(user: User) -> bool:
 
 def _before_colleague(user: User, at: datetime) -> Words:
     del at
-    says = _("The app, the passkeys and the codes of %(name)s count no more: the password alone signs in.")
+    says = _("The app, the passkeys and the codes of %(name)s count no more. Another is set up with an enrolment code.")
     return says % {"name": str(user)}
 
 
 def _forget_colleague(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     second_factor.remove_all(key, by=by, at=at, note=wish["note"])
     return _("The second step is off.")
+
+
+def _needs_code(user: User) -> bool:
+    return user.is_active and second_factor.wants_code(user)
+
+
+def _before_code(user: User, at: datetime) -> Words:
+    del at
+    says = _(
+        "%(name)s sets up a second step with this code and the password. It is shown once, here, and is good once and"
+        " for a day; one before it counts no more. Say it in person, to whoever you know to be this colleague."
+    )
+    return says % {"name": str(user)}
+
+
+def _give_code(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Done:
+    code = enrolment.give_code(key, note=wish["note"], by=by, at=at)
+    until = date_format(localtime(code.ends_at), "Y-m-d H:i")
+    once = _("The enrolment code, good until %(until)s: %(code)s") % {"until": until, "code": code.text}
+    return Done(_("An enrolment code was given."), once=once)
 
 
 def _before_forget(person: Person, at: datetime) -> Words:
@@ -218,8 +253,19 @@ VERBS = [
         second=_always,
         stands=_stands,
     ),
+    Verb(
+        "enrolment_code",
+        User,
+        gettext_lazy("Give an enrolment code"),
+        ("supervisor",),
+        _before_code,
+        _give_code,
+        fits=_needs_code,
+    ),
 ]
 
 
-def _begun(versions: list[NoticeTemplate]) -> dict[str, str]:
-    return {"subject": versions[0].subject, "body": versions[0].body} if versions else {}
+def _begun(versions: list[NoticeTemplate]) -> dict[str, str | int]:
+    if not versions:
+        return {"after": 0}
+    return {"subject": versions[0].subject, "body": versions[0].body, "after": versions[0].version}

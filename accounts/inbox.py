@@ -15,11 +15,12 @@ from django.utils.translation import gettext_lazy as _
 from accounts import wording
 from accounts.models import DEFAULT_LANGUAGE, Delivery, Notice, NoticeTemplate, Person
 from accounts.models.notices import LANGUAGES
+from accounts.refusals import WordsMoved
 from accounts.wording import Phrase, Value
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.prepared import Reading
-from kernel.refusal import Busy, FieldError, Invalid, NotFound
+from kernel.refusal import FieldError, Invalid, NotFound
 from kernel.transactions import joined
 from kernel.versions import wrong_reason
 from kernel.writes import insert_all
@@ -164,31 +165,29 @@ def _mark(found: QuerySet[Delivery], *, at: datetime) -> int:
     return Delivery.objects.filter(pk__in=keys).update(read_at=at) if keys else 0
 
 
-def publish_template(key: str, language: str, words: Words, reason: str, *, by: Actor, at: datetime) -> NoticeTemplate:
+def publish_template(
+    key: str, language: str, words: Words, reason: str, *, after: int | None = None, by: Actor, at: datetime
+) -> NoticeTemplate:
     """Other words for a stage from now on; what was told already keeps its own.
+
+    Whoever read version `after` before writing these says so.
 
     Raises:
         Invalid: the stage, the language, a text or the reason is unknown, empty, too long, or names what is not there.
-        Busy: somebody published for it at the same moment.
+        WordsMoved: somebody published for it meanwhile.
     """
     _judge(key, language, words)
     if wrong := wrong_reason(reason):
         raise Invalid(errors=wrong)
     last = NoticeTemplate.objects.filter(key=key, language=language).aggregate(last=Max("version"))["last"] or 0
+    if after is not None and after != last:
+        raise WordsMoved
+    made = {"key": key, "language": language, "version": last + 1, "reason": reason.strip()}
     try:
         with transaction.atomic():
-            return NoticeTemplate.objects.create(
-                key=key,
-                language=language,
-                version=last + 1,
-                subject=words.subject,
-                body=words.body,
-                reason=reason.strip(),
-                by=str(by),
-                at=at,
-            )
+            return NoticeTemplate.objects.create(**made, subject=words.subject, body=words.body, by=str(by), at=at)
     except IntegrityError:
-        raise Busy from None
+        raise WordsMoved from None
 
 
 def latest_templates() -> dict[tuple[str, str], NoticeTemplate]:

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from kernel.refusal import Invalid, Refusal
+from kernel.refusal import Busy, Invalid, Refusal
 
 
 class InvalidPhone(Invalid):
@@ -142,3 +142,16 @@ class LinkOver(Refusal):
     """A made-up person's sign-in link that was used, is too old, or was never ours."""
 
     code, status, title = "link_over", 410, _("It was used already, or it is too old. Ask for a new one.")
+
+
+class WordsMoved(Busy):
+    """Whoever wrote these words for a notice had read older ones."""
+
+    code, title = "words_moved", _("Other words were published meanwhile: look at them first.")
+
+
+class EnrolmentCodeOver(Refusal):
+    """What was typed is not the newest code that this colleague was given, it is too old, or it was used."""
+
+    code, status = "enrolment_code_over", 403
+    title = _("This enrolment code is not right, too old, or used already. Ask a supervisor for a new one.")

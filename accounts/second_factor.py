@@ -27,7 +27,7 @@ from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from accounts import reach
+from accounts import enrolment, reach
 from accounts.models import AccountEvent, Person, User
 from accounts.refusals import TooManyPasskeys
 from kernel import sealed
@@ -112,19 +112,27 @@ def fresh_in(request: HttpRequest, user: User, *, at: datetime) -> bool:
     return any(at.timestamp() - proof["at"] < app_settings.REAUTHENTICATION_TIMEOUT for proof in proofs)
 
 
+def wants_code(user: User) -> bool:
+    """Whether they set up a first one only with a code that they were given: the password may be stolen already."""
+    return bool(settings.CONSOLE_SECOND_STEP) and user.is_staff and not has_one(user)
+
+
 @contextmanager
-def held_fresh(request: HttpRequest, user: User, *, at: datetime) -> Iterator[None]:
+def held_fresh(request: HttpRequest, user: User, *, at: datetime, code: str = "") -> Iterator[None]:
     """Around a change of it: no other session changes any meanwhile, and whoever was fresh a moment ago still is.
 
     Else whoever only knows a password, asked in the moment in which the first of it is added, would have it in hand.
 
     Raises:
         NotFreshError: it was changed at this very moment, or they have not; they show again who they are.
+        EnrolmentCodeOver: they are a colleague who needs a code for it, and this is none.
     """
     with transaction.atomic():
         User.objects.locked(user.pk)
         if not fresh_in(request, user, at=at):
             raise NotFreshError
+        if wants_code(user):
+            enrolment.use_code(user.pk, code, by=Actor.staff(user.pk), at=at)
         yield
 
 
@@ -162,16 +170,18 @@ def drawn(user: User, secret: str) -> str:
     return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"
 
 
-def app_answers(request: HttpRequest, user: User, code: str, *, by: Actor, at: datetime) -> Sequence[str] | None:
+def app_answers(
+    request: HttpRequest, user: User, code: str, *, enrolment_code: str = "", by: Actor, at: datetime
+) -> Sequence[str] | None:
     """The app showed the right code: from now on it is asked for. The codes for emergencies; None if it was wrong.
 
     Raises:
-        NotFreshError: as held_fresh says.
+        NotFreshError, EnrolmentCodeOver: as held_fresh says.
     """
     secret = waiting_secret(request)
     if not validate_totp_code(secret, "".join(code.split())):
         return None
-    with held_fresh(request, user, at=at):
+    with held_fresh(request, user, at=at, code=enrolment_code):
         codes = take_app(user.id, secret, by=by, at=at)
     del request.session[_WAITING]
     record_authentication(request, user, method="mfa", type="totp", reauthenticated=True)

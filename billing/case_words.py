@@ -48,7 +48,10 @@ KINDS: Mapping[str, Told] = {
     ),
     "declined_after_refund": Told(
         gettext_lazy("The channel says now that it gave nothing back"),
-        gettext_lazy("If that is true, the money is still there and the person's: put it into their stored value."),
+        gettext_lazy(
+            "If that is true, the money is still there and the person's: put it into their stored value, or, where that"
+            " cannot be, pay it to them by hand and say under which reference."
+        ),
     ),
     "refund_given_up": Told(
         gettext_lazy("A refund came to nothing, and its person waits for it"),

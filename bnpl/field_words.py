@@ -100,6 +100,8 @@ FIELDS = {
     "person": "The person's id.",
     "AgreementOut.person": "The person's id; null until they have signed.",
     "person_ref": "How you call the person.",
+    "NewAgreement.phone": "Whom you mean: only whoever signs in with this mobile number may sign. It is kept as a"
+    " digest until then, and not shown again.",
     "return_url": "Where the person goes after signing, with the signed outcome in the query; empty for nowhere.",
     "return_secret": "Signs what `return_url` is called with; for your server alone. Null without a `return_url`.",
     "sign_url": "The person's page to open the service; null once signed or ended.",
@@ -199,6 +201,7 @@ FIELDS = {
     "overlap_hours": "How long both secrets sign.",
     # the sandbox
     "ref": "May be used as `person_ref`.",
+    "PersonOut.phone": "The made-up mobile number they sign in with; it rings nowhere.",
     "behaviour": "How the person's bank account behaves.",
     "duration": "For `no_funds_until`: how long from now on there is no money.",
     "NewPerson.amount": "For `partial_balance`: how much the account holds, in minor units.",

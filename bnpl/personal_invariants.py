@@ -16,6 +16,11 @@ OF_PEOPLE = (
             OR EXISTS (SELECT 1 FROM accounts_notice n WHERE n.person_id = p.id AND (n.subject <> '' OR n.body <> ''))
             OR EXISTS (SELECT 1 FROM orders_message m WHERE m.person_id = p.id AND m.text <> '')
             OR EXISTS (SELECT 1 FROM accounts_contact t WHERE t.person_id = p.id AND t.note <> '')
+            OR EXISTS (SELECT 1 FROM billing_return r WHERE r.person_id = p.id
+                       AND (r.carrier <> '***' OR r.tracking_number <> '***' OR r.reason <> '***'
+                            OR EXISTS (SELECT 1 FROM merchants_event v WHERE v.subject_id = r.order_id
+                                       AND v.type LIKE 'return.%' AND v.data <> v.data || jsonb_build_object(
+                                           'carrier', '***', 'tracking_number', '***', 'reason', '***'))))
             OR EXISTS (
                 SELECT 1 FROM office_handlingnote h JOIN office_handling g ON g.id = h.handling_id
                 WHERE h.text <> '' AND h.recorded_at < e.erased_at AND g.about IN (

@@ -5,9 +5,13 @@ from uuid import UUID
 
 from django.db import transaction
 
+from accounts.models import Person
 from credit.models import Agreement, Profile
 from credit.services import stop_agreement
 from kernel.actor import Actor
+
+#: The index of no phone number.
+NOBODYS = bytes(32)
 
 
 def lock_credit(person_id: UUID) -> None:
@@ -24,5 +28,8 @@ def end_credit(person_id: UUID, *, by: Actor, at: datetime) -> None:
     live = Agreement.objects.filter(person_id=person_id).exclude(state=Agreement.State.TERMINATED).order_by("pk")
     for key in live.values_list("pk", flat=True):
         stop_agreement(key, by=by, at=at)
+    person = Person.objects.select_related("user").get(pk=person_id)
+    if person.user is not None and person.user.phone_index is not None:  # what asked for them by it is nobody's now
+        Agreement.objects.filter(meant_phone=person.user.phone_index).update(meant_phone=NOBODYS)
     # A way back may say more of its person than it needs to.
     Agreement.objects.filter(person_id=person_id).exclude(return_url="").update(return_url="")

@@ -137,6 +137,8 @@ class Agreement(Agreed, Lifecycle):
     person = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="agreements")
     #: How the merchant calls the person.
     person_ref = models.CharField(max_length=64)
+    #: By which phone whoever is meant signs in, as a blind index, if the merchant said so: nobody else signs it.
+    meant_phone = models.BinaryField(max_length=32, null=True)
     return_url = models.CharField(max_length=500, blank=True)
     state = StateField(default=State.PENDING, choices=State.choices, protected=True)
     #: Orders that are not at their end: the mandate lives until there are none.
@@ -159,6 +161,10 @@ class Agreement(Agreed, Lifecycle):
                 condition=Q(state__in=["pending", "terminated"]) | Q(person__isnull=False),
             ),
             models.CheckConstraint(
+                name="only_what_waits_is_meant_for_a_phone",
+                condition=Q(state="pending") | Q(meant_phone__isnull=True),
+            ),
+            models.CheckConstraint(
                 name="whoever_opens_a_service_agrees_to_its_terms",
                 condition=Q(person__isnull=True)
                 | Q(
@@ -173,12 +179,13 @@ class Agreement(Agreed, Lifecycle):
         indexes = [
             models.Index(fields=["merchant", "-id"], name="agreements_of_merchant"),
             models.Index(fields=["merchant", "person_ref"], name="agreements_by_ref"),
+            models.Index(fields=["meant_phone"], name="agreements_for_a_phone", condition=Q(meant_phone__isnull=False)),
         ]
         triggers = guards.lifecycle("credit_agreementevent", frozen=["realm_id", "merchant_id", "service_id"])
 
     @transition(field=state, source=State.PENDING, target=State.ACTIVE)
     def activate(self, person_id: UUID, terms: Terms, *, at: datetime) -> None:
-        self.person_id, self.activated_at = person_id, at
+        self.person_id, self.activated_at, self.meant_phone = person_id, at, None
         self.agree_to(terms)
 
     @transition(field=state, source=State.ACTIVE, target=State.CLOSING)
@@ -191,7 +198,7 @@ class Agreement(Agreed, Lifecycle):
 
     @transition(field=state, source=[State.PENDING, State.ACTIVE, State.CLOSING], target=State.TERMINATED)
     def terminate(self, *, at: datetime) -> None:
-        self.terminated_at = at
+        self.terminated_at, self.meant_phone = at, None
 
 
 class Decision(Identified):

@@ -10,6 +10,7 @@ from msgspec import convert
 from accounts.models import Person
 from credit import rules
 from credit.models import Agreement, CurrencyLimit, Decision, LimitChange, Limited, LimitPolicy, Profile, ScoreChange
+from credit.refusals import MeantForAnother
 from credit.rules import Facts, Grades, Known
 from kernel.prepared import Reading
 from kernel.refusal import NotFound
@@ -149,13 +150,22 @@ def agreement_before(person: Person, agreement_id: UUID) -> Agreement:
 
     Raises:
         NotFound: missing, another person's, or of another realm.
+        MeantForAnother: its merchant asks somebody else.
     """
     theirs = Q(person_id=person.id) | Q(person__isnull=True)
     rows = Agreement.objects.select_related("service", "merchant").filter(theirs, realm_id=person.realm_id)
     agreement = rows.filter(pk=agreement_id).first()
     if agreement is None:
         raise NotFound
+    if not is_meant(agreement, person):
+        raise MeantForAnother
     return agreement
+
+
+def is_meant(agreement: Agreement, person: Person) -> bool:
+    """Whether this person may sign it: whoever comes by its link, or the one whom the merchant means."""
+    theirs = person.user.phone_index if person.user is not None else None
+    return agreement.meant_phone is None or bytes(agreement.meant_phone) == bytes(theirs or b"")
 
 
 def asked_for(agreement_id: UUID) -> Agreement | None:

@@ -27,3 +27,10 @@ class AlreadyOpened(Refusal):
     """One person opens one service once."""
 
     code, title = "agreement_exists", _("This person has opened this service already.")
+
+
+class MeantForAnother(Refusal):
+    """The merchant asks it of whoever signs in by one phone number, and this is somebody else."""
+
+    code, status = "meant_for_another", 403
+    title = _("The merchant asks this of somebody else: sign in with the phone number that you gave them.")

@@ -9,11 +9,12 @@ import msgspec
 from django.db import connection, transaction
 from django.db.models import F
 
-from accounts.models import Person
+from accounts.models import Person, phone_index
+from accounts.phones import e164
 from credit import rules
 from credit.models import Agreement, Decision, Profile
-from credit.queries import Standing, grades_at, standing_now, standing_of
-from credit.refusals import AgreementState, AlreadyOpened, ServicePaused, TermsChanged
+from credit.queries import Standing, grades_at, is_meant, standing_now, standing_of
+from credit.refusals import AgreementState, AlreadyOpened, MeantForAnother, ServicePaused, TermsChanged
 from credit.used import hold, open_limit
 from kernel.actor import Actor
 from kernel.money import Money
@@ -54,11 +55,19 @@ def must_take_new(merchant: Merchant, service: Service) -> None:
 
 @transaction.atomic
 def request_agreement(
-    merchant_id: UUID, service_id: UUID, person_ref: str, *, return_url: str = "", by: Actor, at: datetime
+    merchant_id: UUID,
+    service_id: UUID,
+    person_ref: str,
+    *,
+    phone: str = "",
+    return_url: str = "",
+    by: Actor,
+    at: datetime,
 ) -> Agreement:
-    """A merchant asks a person, whom it knows as `person_ref`, to open a service.
+    """A merchant asks a person, whom it knows as `person_ref`, to open a service; with a `phone`, nobody but them.
 
     Raises:
+        InvalidPhone: no text message can reach it.
         NotFound: no such service of this merchant.
         ServicePaused: it takes nobody new.
         MerchantNotActive: nothing new begins with this merchant.
@@ -70,6 +79,7 @@ def request_agreement(
         merchant_id=merchant_id,
         service=service,
         person_ref=person_ref,
+        meant_phone=phone_index(e164(phone)) if phone else None,
         return_url=return_url,
         created_at=at,
     )
@@ -104,11 +114,12 @@ def sign_agreement(agreement_id: UUID, person_id: UUID, *, by: Actor, at: dateti
     Raises:
         NotFound: no such agreement or person in its realm.
         AgreementState: it was signed by somebody else, or has ended.
+        MeantForAnother: the merchant asks somebody else.
         AlreadyOpened: the person opened this service under another agreement.
         TermsChanged: what they were shown is not what is asked for any more.
         MerchantNotActive, ServicePaused: nobody new is taken at the moment.
     """
-    person = Person.objects.filter(pk=person_id).first()
+    person = Person.objects.select_related("user").filter(pk=person_id).first()
     if person is None:
         raise NotFound
     # Two agreements of one person for one service must not both see that there is none: the profile row is the queue.
@@ -120,12 +131,7 @@ def sign_agreement(agreement_id: UUID, person_id: UUID, *, by: Actor, at: dateti
         raise NotFound
     if agreement.state == Agreement.State.ACTIVE and agreement.person_id == person_id:
         return Signing(agreement, agreement.decisions.filter(occasion="opening", approved=True).earliest("id"))
-    if agreement.state != Agreement.State.PENDING:
-        raise AgreementState
-    must_take_new(agreement.merchant, agreement.service)
-    opened = Agreement.objects.filter(service_id=agreement.service_id, person_id=person_id)
-    if opened.filter(state__in=[Agreement.State.ACTIVE, Agreement.State.CLOSING]).exists():
-        raise AlreadyOpened
+    _must_be_free_for(agreement, person)
     terms = terms_now(agreement, shown, at=at)
     agreement.person = person
     standing = standing_now(agreement, profile, at=at)
@@ -253,6 +259,18 @@ def rejoin_orders(agreement_ids: Iterable[UUID]) -> None:
     """Orders that had come to their end are owed again. Whether the agreement has ended meanwhile does not matter."""
     for agreement_id in sorted(agreement_ids):
         Agreement.objects.filter(pk=agreement_id).update(live_orders=F("live_orders") + 1)
+
+
+def _must_be_free_for(agreement: Agreement, person: Person) -> None:
+    """Nothing stands in the way of this person's signature but what their assessment says."""
+    if agreement.state != Agreement.State.PENDING:
+        raise AgreementState
+    if not is_meant(agreement, person):
+        raise MeantForAnother
+    must_take_new(agreement.merchant, agreement.service)
+    opened = Agreement.objects.filter(service_id=agreement.service_id, person_id=person.id)
+    if opened.filter(state__in=[Agreement.State.ACTIVE, Agreement.State.CLOSING]).exists():
+        raise AlreadyOpened
 
 
 def _terminate(agreement: Agreement, *, by: Actor, at: datetime) -> None:

@@ -135,7 +135,9 @@ class Done:
     """What was done, and what follows when its transaction has ended: the world outside is asked then."""
 
     says: Words
-    then: Callable[[], object]
+    then: Callable[[], object] | None = None
+    #: A secret that only the next page shows: no record keeps it.
+    once: Words = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +262,8 @@ def _book(form: VerbForm, moves: Callable[[dict[str, Any]], Sequence[Any]], *, l
 def finished(done: "Words | Done") -> Words:
     """What to say of it, when what follows it has been done too."""
     if isinstance(done, Done):
-        done.then()
+        if done.then is not None:
+            done.then()
         return done.says
     return done
 
@@ -281,4 +284,6 @@ def _done(
         colleague.audit(f"{act}.refused", about, code=refusal.code)
         raise
     colleague.audit(f"{act}.done", about, said=str(said))
+    if isinstance(done, Done) and done.once:
+        colleague.tell(done.once)
     return said

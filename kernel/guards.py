@@ -1,6 +1,6 @@
 """What the database holds to even when our code is wrong: legal moves, gapless history, append-only tables."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pgtrigger
@@ -37,6 +37,29 @@ def only_erased(*words: str, kept: Iterable[str]) -> list[pgtrigger.Trigger]:
             func=f"""
                 IF {filled} THEN
                     RAISE EXCEPTION '% is append-only: its words may only be erased', TG_TABLE_NAME
+                        {_REFUSE} 'append_only';
+                END IF;
+                RETURN NEW;
+            """,
+        ),
+    ]
+
+
+def only_blotted(column: str, words: Mapping[str, str], *, where: str, kept: Iterable[str]) -> list[pgtrigger.Trigger]:
+    """Append-only, but that some words in a JSON column are replaced when their person leaves, all of them at once.
+
+    `words` are those names in `column`, each with what stands there then; `where` says of which rows, about OLD.
+    """
+    blotted = ", ".join(f"'{name}', '{text}'" for name, text in words.items())
+    return [
+        *append_only(pgtrigger.UpdateOf(*kept)),  # type: ignore[no-untyped-call]
+        pgtrigger.Trigger(
+            name="words_are_only_blotted",
+            when=pgtrigger.Before,
+            operation=pgtrigger.UpdateOf(column),  # type: ignore[no-untyped-call]
+            func=f"""
+                IF NOT ({where}) OR NEW.{column} IS DISTINCT FROM OLD.{column} || jsonb_build_object({blotted}) THEN
+                    RAISE EXCEPTION '% is append-only: some words of it may only be blotted out', TG_TABLE_NAME
                         {_REFUSE} 'append_only';
                 END IF;
                 RETURN NEW;

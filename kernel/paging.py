@@ -11,23 +11,41 @@ from kernel.models import Identified
 from kernel.refusal import FieldError, Invalid
 
 LIMIT_MAX = 100
+#: Between a cursor's place and the end of the key of whatever its list is of.
+_OF, _MARK_DIGITS = ".", 8
 _M = TypeVar("_M", bound=Identified)
 
 
 def page(
-    rows: "QuerySet[_M, Any]", *, cursor: str | None, limit: int, few: bool = False
+    rows: "QuerySet[_M, Any]", *, cursor: str | None, limit: int, few: bool = False, of: Identified | None = None
 ) -> tuple[list[_M], str | None]:
     """The rows after the cursor, newest first, and the cursor of the page after them. For `few` see `sorted_keys`.
 
+    Where each of many rows has a list like this, `of` is the one whose list it is: its cursors say so. One without it,
+    as they once were, is good for the list in which its row stands.
+
     Raises:
-        Invalid: the cursor is not one we gave.
+        Invalid: the cursor is not one we gave for this list.
     """
-    if (last := place_of(cursor, rows.model)) is not None:
+    named, _, whose = (cursor or "").partition(_OF)
+    if (last := place_of(named if whose else cursor, rows.model)) is not None:
+        if whose != _mark(of) and (whose or (of is not None and not rows.filter(pk=last).exists())):
+            raise _not_of_this_list()
         rows = rows.filter(pk__lt=last)
     if few:  # only keys are sorted, and what is shown is read of those that are
         keys = list(sorted_keys(rows.order_by(), few=True).values_list("pk", flat=True)[: limit + 1])
         rows = rows.filter(pk__in=keys)
-    return cut(list(rows.order_by("-pk")[: limit + 1]), limit)
+    found, further = cut(list(rows.order_by("-pk")[: limit + 1]), limit)
+    return found, f"{further}{_OF}{_mark(of)}" if further and of is not None else further
+
+
+def _mark(of: Identified | None) -> str:
+    """What tells the lists of two rows apart: the end of a key, which is drawn by lot."""
+    return "" if of is None else of.id.hex[-_MARK_DIGITS:]
+
+
+def _not_of_this_list() -> Invalid:
+    return Invalid(errors=[FieldError("?cursor", "not a cursor of this list")])
 
 
 def place_of(cursor: str | None, listed: type[Identified]) -> UUID | None:
@@ -38,7 +56,7 @@ def place_of(cursor: str | None, listed: type[Identified]) -> UUID | None:
     """
     last = ids.parse(listed.prefix, cursor) if cursor is not None else None
     if cursor is not None and last is None:
-        raise Invalid(errors=[FieldError("?cursor", "not a cursor of this list")])
+        raise _not_of_this_list()
     return last
 
 

@@ -206,6 +206,7 @@ LEFT_OUT: Mapping[str, str] = {
     "admin.LogEntry": "what a colleague did at the console; people have no console",
     "accounts.User_groups": "roles of colleagues",
     "accounts.User_user_permissions": "rights of colleagues",
+    "accounts.EnrolmentCode": "what let a colleague set up a second step; people have no console",
     "kernel.IdempotencyKey": "answers that may be asked for again, sealed, thrown away after days",
     "account.EmailConfirmation": "keys that prove an address, good for minutes",
     "billing.Break": "where a channel's file and the book differ; the movement itself stands in deductions and refunds",

@@ -1,4 +1,5 @@
 from accounts.models.contacts import Contact
+from accounts.models.enrolment import EnrolmentCode
 from accounts.models.notices import Delivery, Notice, NoticeTemplate
 from accounts.models.people import (
     DEFAULT_LANGUAGE,
@@ -20,6 +21,7 @@ __all__ = [
     "AccountEvent",
     "Contact",
     "Delivery",
+    "EnrolmentCode",
     "LocalMessage",
     "LockableQuerySet",
     "Notice",

@@ -54,6 +54,7 @@ class PersonOut(Wire):
     livemode: bool
     ref: str
     name: str
+    phone: str
     behaviour: Behaviour
     until: datetime | None
     amount: int | None
@@ -209,7 +210,8 @@ class TakeBackInSandbox(MerchantView):
     def post(self, request: Request, order: str) -> HttpResponse:
         asked = TakingBack.parse(request)
         mine = orders.order_of(self.merchant_id, self.named("ord", order))
-        sandbox_returns.take_back_latest(mine.id, asked.code, at=self.now())
+        asked_as = self.under.name if self.under is not None else ""
+        sandbox_returns.take_back_latest(mine.id, asked.code, asked_as=asked_as, at=self.now())
         sheet = orders.sheet_for(self.merchant_id, mine.id)
         return answer(order_out(sheet.order, sheet.obligations))
 
@@ -233,6 +235,7 @@ def _out(one: Scripted) -> PersonOut:
         livemode=False,
         ref=one.person.ref,
         name=one.person.reveal_name() or "",
+        phone=(one.person.user and one.person.user.reveal_phone()) or "",
         behaviour=one.script.behaviour,
         until=one.script.until,
         amount=one.script.balance_minor,

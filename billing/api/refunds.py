@@ -56,7 +56,7 @@ class OrderRefunds(MerchantView):
     def get(self, request: Request, order: str) -> HttpResponse:
         asked = RefundQuery.parse_query(request)
         mine = orders.order_of(self.merchant_id, self.named("ord", order))
-        found, cursor = page(queries.refunds_of(mine.id), cursor=asked.cursor, limit=asked.limit)
+        found, cursor = page(queries.refunds_of(mine.id), cursor=asked.cursor, limit=asked.limit, of=mine)
         return answer(RefundList(data=[refund_out(row) for row in found], next_cursor=cursor))
 
     @operation(

@@ -124,7 +124,7 @@ class SettlementLines(MerchantView):
         mine = statements.settlement_of(self.merchant_id, self.named("stl", settlement))
         if wants_csv(request._request):  # noqa: SLF001  Django's own
             return as_file(mine)
-        rows, cursor = page(statements.lines_of(mine), cursor=asked.cursor, limit=asked.limit)
+        rows, cursor = page(statements.lines_of(mine), cursor=asked.cursor, limit=asked.limit, of=mine)
         data = [settlement_line_out(line, mine.currency) for line in statements.with_orders(rows)]
         shown = answer(SettlementLineList(data=data, next_cursor=cursor))
         shown["Vary"] = "Accept"
@@ -146,7 +146,7 @@ class ProofOfSettlement(MerchantView):
     def get(self, request: Request, settlement: str) -> HttpResponse:
         asked = ProofQuery.parse_query(request)
         mine = statements.settlement_of(self.merchant_id, self.named("stl", settlement))
-        rows, cursor = page(statements.lines_of(mine), cursor=asked.cursor, limit=asked.limit)
+        rows, cursor = page(statements.lines_of(mine), cursor=asked.cursor, limit=asked.limit, of=mine)
         lines = inclusion.proved(mine, rows)
         return answer(
             SettlementProof(

@@ -13,8 +13,11 @@ CONVINCING = "winning_evidence"
 DECIDES_AFTER = timedelta(days=1)
 
 
-def take_back(number: str, code: str, *, at: datetime) -> Money | None:
-    """Take back what is left of the debit under this number, and call back to say so. Once; nothing if nothing is."""
+def take_back(number: str, code: str, *, asked_as: str = "", at: datetime) -> Money | None:
+    """Take back what is left of the debit under this number, and call back to say so. Once; nothing if nothing is.
+
+    `asked_as` is what whoever asked for it will ask by again, if nobody answers: see `was_asked`.
+    """
     with bank.books() as cursor:
         cursor.execute(
             "SELECT txn, token, amount_minor, currency FROM sandbox_bank.debit"
@@ -30,8 +33,9 @@ def take_back(number: str, code: str, *, at: datetime) -> Money | None:
             return None
         return_txn = f"sb_{uuid7().hex}"
         cursor.execute(
-            "INSERT INTO sandbox_bank.returned (txn, of, amount_minor, code, at) VALUES (%s, %s, %s, %s, %s)",
-            [return_txn, txn, left, code, at],
+            "INSERT INTO sandbox_bank.returned (txn, of, amount_minor, code, at, asked_as)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            [return_txn, txn, left, code, at, asked_as],
         )
         cursor.execute(
             "UPDATE sandbox_bank.account SET balance_minor = balance_minor + %s"
@@ -43,6 +47,16 @@ def take_back(number: str, code: str, *, at: datetime) -> Money | None:
             [number, f"b_{return_txn}", at, return_txn],
         )
         return Money(left, currency)
+
+
+def was_asked(asked_as: str, *, within: timedelta) -> bool:
+    """Whether something was taken back under this, so lately by real time that the same request may come again."""
+    with bank.books() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM sandbox_bank.returned WHERE asked_as = %s AND asked_as <> '' AND asked_at > now() - %s",
+            [asked_as, within],
+        )
+        return cursor.fetchone() is not None
 
 
 def contest(txn: str, evidence: str, *, at: datetime) -> None:

@@ -18,6 +18,7 @@ from billing.console.orders import always
 from billing.console.unknown import WordForm
 from billing.models import Break, Case, StatementLine
 from billing.services import cases
+from billing.services.wallets import REFERENCE_MAX
 from kernel import ids
 from kernel.actor import Actor
 from kernel.admin_site import VIEWERS
@@ -40,6 +41,7 @@ DETAIL: dict[str, Words] = {
 ENDS: dict[str, Words] = {
     Case.Resolution.RETURNED: gettext_lazy("The channel has put it right: its money is where it was before"),
     Case.Resolution.WALLET: gettext_lazy("It is the person's: into their stored value"),
+    Case.Resolution.BY_HAND: gettext_lazy("It was the person's, and was paid to them by hand"),
     Case.Resolution.MERCHANT: gettext_lazy("It is the merchant's: into their next settlement"),
     Case.Resolution.AHEAD: gettext_lazy("It went ahead of the return: who bears it is said there"),
     Case.Resolution.PLATFORM: gettext_lazy("We bear it"),
@@ -91,12 +93,20 @@ class CloseForm(VerbForm):
     """How it ends: only what fits its kind can be chosen."""
 
     resolution = forms.ChoiceField(label=gettext_lazy("How it ends"))
+    paid_as = forms.CharField(
+        label=gettext_lazy("The bank's reference"),
+        max_length=REFERENCE_MAX,
+        required=False,
+        help_text=gettext_lazy("Where it was paid by hand. That takes two."),
+    )
 
     def __init__(self, *args: Any, row: Case, **kwargs: Any) -> None:
         super().__init__(*args, row=row, **kwargs)
         choices = [(end, ENDS[end]) for end in cases.ends_of(row)]
         several = [("", "–")] if len(choices) > 1 else []
         self.fields["resolution"].choices = [*several, *choices]  # type: ignore[attr-defined]  # it is a choice
+        if Case.Resolution.BY_HAND not in dict(choices):
+            del self.fields["paid_as"]
 
 
 def _fits(row: Case) -> bool:
@@ -110,7 +120,8 @@ def _before(row: Case, at: datetime) -> Words:
 
 
 def _close(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
-    row = cases.close_case(key, wish["resolution"], wish["note"], by=by, at=at)
+    paid_as = wish.get("paid_as", "")
+    row = cases.close_case(key, wish["resolution"], wish["note"], paid_as=paid_as, by=by, at=at)
     return _("Closed: %(how)s.") % {"how": ENDS[row.resolution]}
 
 
@@ -138,8 +149,7 @@ class MovedForm(WordForm):
 
 
 def _is_large(row: Case, wish: Mapping[str, Any]) -> bool:
-    del wish
-    return cases.needs_second(row)
+    return wish.get("resolution") == Case.Resolution.BY_HAND or cases.needs_second(row)
 
 
 def _books(row: Case) -> Q:

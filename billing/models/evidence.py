@@ -79,6 +79,8 @@ class Case(Identified):
         MERCHANT = "merchant"
         #: It went ahead of a return, where it is said who bears it.
         AHEAD = "ahead"
+        #: It was the person's, and was paid to them some other way: `paid_as` says under which reference.
+        BY_HAND = "by_hand"
         #: We bear it.
         PLATFORM = "platform"
         #: Our book was right, and nothing moves.
@@ -100,6 +102,8 @@ class Case(Identified):
     closed_by = models.CharField(max_length=80, blank=True)
     at_stake_minor = models.BigIntegerField(null=True, blank=True)
     at_stake_currency = models.CharField(max_length=3, blank=True)
+    #: The bank's own word for what was paid by hand.
+    paid_as = models.CharField(max_length=60, blank=True, db_default="", default="")
 
     objects = LockableQuerySet["Case"].as_manager()
 
@@ -116,6 +120,17 @@ class Case(Identified):
                 condition=~Q(closed_by__startswith="staff:")
                 | Q(closed_by__contains="+")
                 | small("at_stake_minor", "at_stake_currency") & ~Q(resolution="said"),
+            ),
+            models.CheckConstraint(
+                name="exactly_what_is_paid_by_hand_says_as_what",
+                condition=Q(resolution="by_hand") & ~Q(paid_as="") | ~Q(resolution="by_hand") & Q(paid_as=""),
+            ),
+            models.CheckConstraint(
+                name="what_is_paid_by_hand_is_said_by_two",
+                condition=~Q(resolution="by_hand") | Q(closed_by__contains="+"),
+            ),
+            models.UniqueConstraint(
+                fields=["paid_as"], name="a_payment_by_hand_closes_one_case", condition=~Q(paid_as="")
             ),
         ]
         indexes = [

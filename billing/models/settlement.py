@@ -164,7 +164,7 @@ class SettlementLine(Identified):
         CARRIED = "carried"
 
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
-    settlement = models.ForeignKey(Settlement, models.PROTECT, related_name="lines")
+    settlement = models.ForeignKey(Settlement, models.PROTECT, related_name="lines", db_index=False)
     kind = models.CharField(max_length=10, choices=Kind.choices)
     #: A line for a posting has the posting's own key.
     posting = models.OneToOneField(Posting, models.PROTECT, null=True, blank=True, related_name="settlement_line")
@@ -197,16 +197,21 @@ class SettlementLine(Identified):
             *guards.append_only(),
             pgtrigger.Trigger(
                 name="lines_go_into_an_open_settlement",
-                when=pgtrigger.Before,
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
                 operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="added"),  # type: ignore[no-untyped-call]
+                declare=[("closed", "uuid")],
                 func="""
-                    IF NOT EXISTS (
-                        SELECT 1 FROM billing_settlement WHERE id = NEW.settlement_id AND state = 'open') THEN
-                        RAISE EXCEPTION 'settlement % takes no further lines', NEW.settlement_id
+                    SELECT a.settlement_id INTO closed FROM (SELECT DISTINCT settlement_id FROM added) a
+                    WHERE NOT EXISTS (
+                        SELECT 1 FROM billing_settlement s WHERE s.id = a.settlement_id AND s.state = 'open') LIMIT 1;
+                    IF FOUND THEN
+                        RAISE EXCEPTION 'settlement % takes no further lines', closed
                             USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME,
                                   CONSTRAINT = 'lines_go_into_an_open_settlement';
                     END IF;
-                    RETURN NEW;
+                    RETURN NULL;
                 """,
             ),
         ]

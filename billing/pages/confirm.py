@@ -12,9 +12,13 @@ from accounts.visitor import Visitor, for_person
 from billing.queries import instruments_of
 from credit import queries as standings
 from credit.models import Agreement
+from credit.refusals import ServicePaused
+from credit.services import must_take_new
+from kernel.refusal import Refusal
+from merchants.refusals import MerchantNotActive
 from orders import queries, services
 from orders.models import Order
-from orders.refusals import OrderState
+from orders.refusals import AgreementNotActive, OrderState
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -26,13 +30,14 @@ def confirm(visitor: Visitor, order: str) -> HttpResponse:
         return _decline(visitor, sheet.order) if visitor.sent("answer") == "no" else _confirm(visitor, sheet.order)
     waits = sheet.order.state == Order.State.CREATED
     late = waits and sheet.order.expires_at is not None and sheet.order.expires_at <= visitor.at
+    waits = waits and not late
     return visitor.show(
         "orders/confirm.html",
         order=sheet.order,
-        waits=waits and not late,
+        waits=waits,
         late=late,
         stopped=waits and sheet.order.agreement.state != Agreement.State.ACTIVE,
-        closed=waits and not sheet.order.merchant.takes_orders,
+        refusal=_held_back(sheet.order) if waits else None,
         instruments=instruments_of([visitor.person.id]).get(visitor.person.id, []),
     )
 
@@ -48,10 +53,19 @@ def confirm_result(visitor: Visitor, order: str) -> HttpResponse:
     return visitor.show("orders/not_confirmed.html", order=found, decision=decision)
 
 
+def _held_back(order: Order) -> Refusal | None:
+    """Why nobody can say yes to it for now: its merchant was suspended meanwhile, or its service paused."""
+    try:
+        must_take_new(order.merchant, order.service)
+    except (MerchantNotActive, ServicePaused) as refusal:
+        return refusal
+    return None
+
+
 def _confirm(visitor: Visitor, order: Order) -> HttpResponse:
     try:
         opening = services.confirm_order(order.id, by=visitor.actor, at=visitor.at)
-    except OrderState:
+    except (OrderState, AgreementNotActive, MerchantNotActive, ServicePaused):
         return redirect("confirm", order.public_id)  # which says what became of it meanwhile
     if opening.order is None:
         return redirect("confirm_result", order.public_id)

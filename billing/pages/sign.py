@@ -20,7 +20,7 @@ from billing.services import instruments
 from credit import queries as standings
 from credit import returns
 from credit.models import Agreement
-from credit.refusals import AgreementState, AlreadyOpened, ServicePaused, TermsChanged
+from credit.refusals import AgreementState, AlreadyOpened, MeantForAnother, ServicePaused, TermsChanged
 from kernel import ids
 from kernel.clock import live_now
 from kernel.money import Money
@@ -61,6 +61,8 @@ def sign(visitor: Visitor, agreement: str) -> HttpResponse:
         found = _asked(visitor, agreement)
     except NotFound:
         return _elsewhere(visitor, agreement)
+    except MeantForAnother as refusal:
+        return visitor.show("billing/sign_elsewhere.html", status=refusal.status, refusal=refusal)
     if visitor.request.method == "POST":
         return _signed(visitor, found)
     if found.state == Agreement.State.PENDING:

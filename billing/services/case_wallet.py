@@ -1,17 +1,20 @@
-"""Money that is a person's by a case is put into their stored value."""
+"""Money that is a person's by a case is put into their stored value, or was paid to them by hand."""
 
 from datetime import datetime
 from uuid import UUID
 
 from django.db.models import F
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person
 from billing.models import Case, Wallet, WalletEntry
-from billing.refusals import NoWallet
+from billing.refusals import NoWallet, ReferenceReused
 from billing.services.instruments import open_wallet
+from billing.services.wallets import REFERENCE_MAX, is_paid
 from credit.leaving import lock_credit
 from credit.queries import has_left
 from kernel.money import Money
+from kernel.refusal import FieldError, Invalid
 
 
 def refuse_wallet(person_id: UUID, amount: Money) -> None:
@@ -41,3 +44,20 @@ def refuse_who_leaves(person_id: UUID) -> None:
     lock_credit(person_id)
     if has_left(person_id):
         raise NoWallet
+
+
+def paid_as_of(resolution: str, text: str) -> str:
+    """As what the bank knows a payment by hand; each closes one case, or empties one wallet.
+
+    Raises:
+        Invalid: nothing says as what, or something does though nothing was paid by hand.
+        ReferenceReused: that was another payment.
+    """
+    text = text.strip()
+    if bool(text) != (resolution == Case.Resolution.BY_HAND) or len(text) > REFERENCE_MAX or not text.isprintable():
+        raise Invalid(
+            errors=[FieldError("/paid_as", _("The bank's reference of what was paid by hand, and only then."))]
+        )
+    if text and (is_paid(text) or Case.objects.filter(paid_as=text).exists()):
+        raise ReferenceReused
+    return text

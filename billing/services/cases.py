@@ -12,7 +12,7 @@ from billing.models import Case, Deduction, Payout, RefundPart
 from billing.planning import Kind
 from billing.refusals import CaseClosed, CaseUnfit, NoWallet, TransactionUsed
 from billing.services import after_all, payout_returns
-from billing.services.case_wallet import put_into_wallet, refuse_wallet, refuse_who_leaves
+from billing.services.case_wallet import paid_as_of, put_into_wallet, refuse_wallet, refuse_who_leaves
 from billing.services.movements import MovementReport
 from billing.services.out_of_suspense import missing_of, take_out
 from billing.services.resolve import CODE, SOURCE, is_used, word_of
@@ -30,6 +30,7 @@ from ledger.models import Posting
 
 CLOSED = "case_closed"
 RETURNED, WALLET, MERCHANT = Case.Resolution.RETURNED, Case.Resolution.WALLET, Case.Resolution.MERCHANT
+BY_HAND = Case.Resolution.BY_HAND
 PLATFORM, STANDS, SAID = Case.Resolution.PLATFORM, Case.Resolution.STANDS, Case.Resolution.SAID
 _BORNE = (RETURNED, PLATFORM)
 #: How a case of each kind may end. What is named nowhere can still be closed as it stands.
@@ -40,7 +41,7 @@ ENDS: Mapping[str, tuple[str, ...]] = {
     "declined_after_success": (STANDS,),
     "refunded_twice": _BORNE,
     "refund_of_wrong_amount": (RETURNED, STANDS),
-    NEVER_WENT: (STANDS, WALLET),
+    NEVER_WENT: (STANDS, WALLET, BY_HAND),
     GIVEN_UP: (STANDS,),
     "paid_out_twice": (MERCHANT, *_BORNE),
     "paid_out_after_failure": (MERCHANT, *_BORNE),
@@ -119,27 +120,31 @@ def moves_of(case: Case, resolution: str) -> list[book.Move]:
 
 
 @transaction.atomic
-def close_case(case_id: UUID, resolution: str, because: str, *, by: Actor, at: datetime) -> Case:
+def close_case(case_id: UUID, resolution: str, because: str, *, paid_as: str = "", by: Actor, at: datetime) -> Case:
     """Colleagues say where its money belongs, or that nothing is wrong with our book. A large one takes two.
 
-    Where another amount was moved than was asked for, and the channel took that back or the person has it otherwise,
-    the movement itself ends: what it was for is free again.
+    What went to its person by hand takes two as well, and says as what the bank knows it (`paid_as`). Where another
+    amount was moved than was asked for, and the channel took that back or the person has it otherwise, the movement
+    itself ends: what it was for is free again.
 
     Raises:
         NotFound: there is no such case.
         CaseClosed: it is closed already.
         CaseUnfit, NoWallet: as moves_of says.
-        SecondNeeded: it is large.
+        SecondNeeded: it is large, or was paid by hand.
+        Invalid: it was paid by hand, and nothing says as what; or it was not, and something does.
+        ReferenceReused: that was another payment.
         Busy: its movement is being sent once more.
     """
     case = _open(case_id)
+    case.paid_as = paid_as_of(resolution, paid_as)
     if case.refund_part is not None:
         lock_lines(case.refund_part.refund.order_id)  # what is left to be given back, and a return's end, stay so
     moves = moves_of(case, resolution)
-    if by.alone and needs_second(case):
+    if by.alone and (needs_second(case) or resolution == BY_HAND):
         raise SecondNeeded
     stake = at_stake(case)
-    if case.refund_part is not None and case.kind == NEVER_WENT and moves:
+    if case.refund_part is not None and case.kind == NEVER_WENT and resolution != STANDS:
         take_out(missing_of(case.refund_part), realm_id=case.realm_id, at=at)  # a statement's word on the same money
     ledger.post([ledger.Fact(case.id, CLOSED, moves, _order_of(case, resolution))], realm_id=case.realm_id, at=at)
     _carry_out(case, resolution, stake, by=by, at=at)
@@ -228,7 +233,7 @@ def _close(case: Case, resolution: str, because: str, stake: Money, *, by: Actor
 def _was_given(case: Case) -> bool:
     """Whether another case of its movement has given the money to whom it belongs."""
     others = _movement(case).cases.filter(kind=case.kind).exclude(pk=case.pk)
-    return others.filter(resolution__in=(WALLET, MERCHANT)).exists()
+    return others.filter(resolution__in=(WALLET, MERCHANT, BY_HAND)).exists()
 
 
 def _movement(case: Case) -> Deduction | RefundPart | Payout:

@@ -9,6 +9,8 @@ from billing.models import Instrument, InstrumentChange, Return
 from billing.models.instruments import GONE
 from kernel.actor import Actor
 from kernel.writes import update_all
+from merchants.rules.events import BLOTTED
+from merchants.services.events import blot_returns
 
 #: What stands where a bank's name stood.
 NAMELESS = "***"
@@ -20,9 +22,13 @@ def lock_instruments(person_id: UUID) -> list[Instrument]:
 
 
 def forget_parcels(person_id: UUID) -> int:
-    """By which parcels something was sent back, and why in the person's own words. How many those were."""
-    gone = {"carrier": NAMELESS, "tracking_number": NAMELESS, "reason": NAMELESS}
-    return Return.objects.filter(person_id=person_id).update(**gone)
+    """By which parcels something was sent back, and why in the person's own words. How many those were.
+
+    Their merchants' events say it no more either.
+    """
+    rows = Return.objects.filter(person_id=person_id)
+    blot_returns(rows.values_list("order_id", flat=True))
+    return rows.update(**BLOTTED)
 
 
 @transaction.atomic

@@ -33,7 +33,7 @@ class Scripted:
 def people_of(realm_id: int) -> QuerySet[Person]:
     """Everybody in a sandbox who has an account at the sandbox bank; not who has left."""
     account = Instrument.objects.filter(person=OuterRef("pk"), channel=SANDBOX).exclude(token__startswith=GONE)
-    return Person.objects.filter(Exists(account), realm_id=realm_id).exclude(realm_id=LIVE)
+    return Person.objects.select_related("user").filter(Exists(account), realm_id=realm_id).exclude(realm_id=LIVE)
 
 
 def scripts_of(people: Iterable[Person]) -> list[Scripted]:

@@ -12,7 +12,7 @@ Ours = Deduction | RefundPart
 #: Cases whose money the resolver has put into suspense by itself.
 IN_SUSPENSE = (*PLACED, *STRAYS, "refunded_twice", AFTER_ALL)
 #: The case of a refund that its channel says it never gave back, and the ends by which it is the person's again.
-NEVER_WENT, GIVEN = "declined_after_refund", (Case.Resolution.WALLET,)
+NEVER_WENT, GIVEN = "declined_after_refund", (Case.Resolution.WALLET, Case.Resolution.BY_HAND)
 
 
 def is_booked(row: Break, ours: Ours | None) -> bool:

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from billing.models import Wallet, WalletEntry
+from billing.models import Case, Wallet, WalletEntry
 from billing.refusals import ReferenceReused, WalletTooLow
 from credit.queries import has_left
 from kernel.actor import Actor
@@ -17,6 +17,7 @@ from ledger import services as ledger
 
 #: How long the bank's word for a payment by hand may be.
 REFERENCE_MAX = 60
+_BY_HAND = "out %s"
 
 
 @transaction.atomic
@@ -56,10 +57,16 @@ def pay_out_left(person_id: UUID, reference: str, *, by: Actor, at: datetime) ->
     wallet = Wallet.objects.select_for_update(no_key=True).filter(pk=person_id, balance_minor__gt=0).first()
     if wallet is None or not has_left(person_id):
         raise NotFound
-    number = f"out {reference.strip()[:REFERENCE_MAX]}"
-    if WalletEntry.objects.filter(number=number).exists():
+    reference = reference.strip()[:REFERENCE_MAX]
+    if is_paid(reference) or Case.objects.filter(paid_as=reference).exists():
         raise ReferenceReused
+    number = _BY_HAND % reference
     return take_out(person_id, Money(wallet.balance_minor, wallet.currency), number, at=at)
+
+
+def is_paid(reference: str) -> bool:
+    """Whether what stood in a wallet was paid out by hand under this."""
+    return WalletEntry.objects.filter(number=_BY_HAND % reference).exists()
 
 
 def _moved(person_id: UUID, minor: int, reference: str, kind: str, move: book.Move, *, at: datetime) -> WalletEntry:

@@ -10,7 +10,7 @@ from accounts.models import Person
 from credit import queries, services
 from credit.api.views import AgreementOut, agreement_out
 from credit.models import Agreement
-from credit.refusals import AgreementState, AlreadyOpened, ServicePaused
+from credit.refusals import AgreementState, AlreadyOpened, MeantForAnother, ServicePaused
 from kernel import ids
 from kernel.contract import Nothing, operation
 from kernel.refusal import NotFound, Refusal
@@ -49,6 +49,7 @@ class SignInSandbox(MerchantView):
             AgreementState,
             AlreadyOpened,
             AgreementRefused,
+            MeantForAnother,
             ServicePaused,
             MerchantNotActive,
         ],

@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from msgspec import Meta
 from rest_framework.request import Request
 
+from accounts.refusals import InvalidPhone
 from credit import queries, services
 from credit.models import Agreement
 from credit.queries import Standing
@@ -32,6 +33,7 @@ class NewAgreement(Wire):
     service: str
     person_ref: Annotated[str, Meta(min_length=1, max_length=64, description="How you call the person.")]
     return_url: Annotated[str, Meta(max_length=500, description="Where the person goes after signing.")] = ""
+    phone: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
 
 
 class AgreementOut(Wire):
@@ -108,13 +110,17 @@ class Agreements(MerchantView):
         takes=NewAgreement,
         gives=AgreementOut,
         status=201,
-        refuses=[NotAllowed, ServicePaused, MerchantNotActive],
+        refuses=[NotAllowed, ServicePaused, MerchantNotActive, InvalidPhone],
         writes=True,
         examples=[
             (
                 "A new customer",
                 {"service": "svc_…", "person_ref": "customer-17", "return_url": "https://shop.example/back"},
-            )
+            ),
+            (
+                "Nobody but this customer",
+                {"service": "svc_…", "person_ref": "customer-17", "phone": "+8613800138000"},
+            ),
         ],
     )
     def post(self, request: Request) -> HttpResponse:
@@ -125,6 +131,7 @@ class Agreements(MerchantView):
             self.merchant_id,
             self.named("svc", asked.service),
             asked.person_ref,
+            phone=asked.phone or "",
             return_url=asked.return_url,
             by=self.actor,
             at=self.now(),

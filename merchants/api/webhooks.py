@@ -176,7 +176,7 @@ class Deliveries(HookView):
         found = queries.endpoint_of(self.merchant_id, self.named("whe", endpoint))
         asked = DeliveryQuery.parse_query(request)
         rows = queries.deliveries_of(self.merchant_id, endpoint_id=found.id, state=asked.state)
-        shown, cursor = page(rows, cursor=asked.cursor, limit=asked.limit)
+        shown, cursor = page(rows, cursor=asked.cursor, limit=asked.limit, of=found)
         return answer(DeliveryList(data=[delivery_out(row) for row in shown], next_cursor=cursor))
 
 

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from kernel import guards
 from kernel.models import Identified, Realm
 from merchants.models.tenant import Merchant
+from merchants.rules.events import BLOTTED, RETURNS
 
 
 class TransactionIdField(models.Field):  # type: ignore[type-arg]  # not generic at run time
@@ -74,6 +75,8 @@ class Event(Identified):
 
     prefix = "evt"
     append_only: ClassVar[bool] = True
+    #: What a person said of a return of theirs is blotted out when they leave; nothing else of it ever changes.
+    erasable: ClassVar[tuple[str, ...]] = ("data",)
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="events")
@@ -102,4 +105,20 @@ class Event(Identified):
             models.Index(F("merchant"), F("xact"), F("id"), name="event_feed"),
             models.Index(F("merchant"), F("type"), F("xact"), F("id"), name="event_feed_of_type"),
         ]
-        triggers = guards.append_only()
+        triggers = guards.only_blotted(
+            "data",
+            BLOTTED,
+            where=f"OLD.type LIKE '{RETURNS}%'",
+            kept=[
+                "id",
+                "realm_id",
+                "merchant_id",
+                "type",
+                "subject_id",
+                "sequence",
+                "at",
+                "recorded_at",
+                "xact",
+                "request_id",
+            ],
+        )

@@ -42,6 +42,9 @@ TYPES: dict[str, str] = {
     "webhook_endpoint.disabled": "whe",
     "webhook_endpoint.ping": "whe",
 }
+#: What the events of a return say in its person's own words, and what stands there once they have left.
+RETURNS = "return."
+BLOTTED = {"carrier": "***", "tracking_number": "***", "reason": "***"}
 PING, DISABLED = "webhook_endpoint.ping", "webhook_endpoint.disabled"
 ALL = "*"
 

@@ -1,6 +1,6 @@
 """A merchant is told what happens: the event, and a copy of it for each endpoint that hears of such events."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,9 +8,12 @@ from uuid import UUID
 
 import msgspec
 import structlog
+from django.db.models import F, Func, JSONField, Value
 
 from kernel.ids import uuid7
 from kernel.prepared import Question
+from merchants.models import Event
+from merchants.rules.events import BLOTTED, RETURNS
 
 # One statement, whoever listens, that answers nothing and so waits for others: a merchant without endpoints pays for an
 # empty look at their index, and no more. Who hears of what is merchants.rules.events.wants, as SQL. A copy's key begins
@@ -62,3 +65,10 @@ def publish(news: Sequence[News], *, realm_id: int, at: datetime) -> None:
         for item in news
     ]
     _TELL.send(realm_id, at, request_id, msgspec.json.encode(told).decode())
+
+
+def blot_returns(subjects: Iterable[UUID]) -> int:
+    """What was said in their person's words in the events of returns of these orders. How many events that were."""
+    rows = Event.objects.filter(subject_id__in=list(subjects), type__startswith=RETURNS)
+    joined = Func(F("data"), Value(BLOTTED, JSONField()), template="(%(expressions)s)", arg_joiner=" || ")
+    return rows.update(data=joined)

@@ -1,6 +1,6 @@
 """/ops/own/: a colleague's own second factor and password, changed only after showing once more who it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec
@@ -22,11 +22,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import passkeys, passwords, rules, second_factor
 from accounts.models import User
+from accounts.refusals import EnrolmentCodeOver
 from accounts.second_factor import NotFreshError
 from accounts.second_step import TOO_MANY, judged
 from accounts.visitor import way_back
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Desk, page
+from kernel.desk import Colleague, Desk, Words, page
 from kernel.refusal import NotFound, Refusal
 
 DESK = Desk("own_second", gettext_lazy("Your second step"), gettext_lazy("Passkeys, an app, codes"), VIEWERS)
@@ -53,6 +54,21 @@ class AppCode(forms.Form):
         max_length=20,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
+
+
+class Enrolment(forms.Form):
+    """What a first second step takes beside the password, where one is demanded."""
+
+    enrolment = forms.CharField(
+        label=gettext_lazy("Enrolment code"),
+        max_length=40,
+        help_text=gettext_lazy("A supervisor gives it to you in person. It is good once and for a day."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+    )
+
+
+class FirstApp(Enrolment, AppCode):
+    """Both."""
 
 
 def afresh(view: Callable[Concatenate[Colleague, User, _P], HttpResponse]) -> Callable[..., HttpResponse]:
@@ -84,16 +100,17 @@ def overview(colleague: Colleague) -> HttpResponse:
 @afresh
 def add_app(colleague: Colleague, user: User) -> HttpResponse:
     """An app is taught the secret, and proves it by a code."""
-    form = AppCode(colleague.given)
+    form = (FirstApp if second_factor.wants_code(user) else AppCode)(colleague.given)
     if colleague.posts and form.is_valid():
-        if not ratelimit.consume(colleague.request, action="reauthenticate", user=user):
-            form.add_error(None, TOO_MANY)
-        elif codes := second_factor.app_answers(
-            colleague.request, user, form.cleaned_data["code"], by=colleague.actor, at=colleague.at
-        ):
-            return _codes(colleague, codes)
-        else:
-            form.add_error("code", _("This is not the code your app shows now."))
+        try:
+            if not ratelimit.consume(colleague.request, action="reauthenticate", user=user):
+                form.add_error(None, TOO_MANY)
+            elif codes := _answered(colleague, user, form.cleaned_data):
+                return _codes(colleague, codes)
+            else:
+                form.add_error("code", _("This is not the code your app shows now."))
+        except EnrolmentCodeOver as refusal:
+            form.add_error("enrolment" if "enrolment" in form.fields else None, str(_turned_away(colleague, refusal)))
     secret = second_factor.waiting_secret(colleague.request)
     shown = {"form": form, "secret": secret, "drawn": second_factor.drawn(user, secret)}
     return colleague.show("office/own_app.html", _("Add an app"), status=422 if form.errors else 200, **shown)
@@ -103,21 +120,18 @@ def add_app(colleague: Colleague, user: User) -> HttpResponse:
 @afresh
 def add_passkey(colleague: Colleague, user: User) -> HttpResponse:
     """A browser makes a passkey, and its answer is judged."""
-    wrong = ""
+    first = Enrolment(colleague.given) if second_factor.wants_code(user) else None
+    wrong: Words = ""
     if colleague.posts:
-        credential, name = passkeys.created(colleague.sent("credential")), colleague.sent("name") or _("Passkey")
-        if credential is not None:
-            try:
-                with second_factor.held_fresh(colleague.request, user, at=colleague.at):
-                    codes = second_factor.take_passkey(user.pk, name, credential, by=colleague.actor, at=colleague.at)
-            except Refusal as refusal:
-                wrong = str(refusal.detail)
-            else:
-                record_authentication(colleague.request, user, method="mfa", type="webauthn", reauthenticated=True)
-                colleague.tell(_("The passkey counts from now on."))
-                return _codes(colleague, codes) if codes else redirect("own_second")
-        wrong = wrong or _("That did not work. Nothing was added; try once more.")
-    shown = {"wrong": wrong, "options": passkeys.creation(user)}
+        try:
+            codes, wrong = _made(colleague, user, first)
+        except Refusal as refusal:
+            wrong = _turned_away(colleague, refusal)
+        if not wrong:
+            record_authentication(colleague.request, user, method="mfa", type="webauthn", reauthenticated=True)
+            colleague.tell(_("The passkey counts from now on."))
+            return _codes(colleague, codes) if codes else redirect("own_second")
+    shown = {"wrong": wrong, "first": first, "options": passkeys.creation(user)}
     return colleague.show("office/own_passkey.html", _("Add a passkey"), status=422 if wrong else 200, **shown)
 
 
@@ -186,6 +200,35 @@ def _password(colleague: Colleague, user: User) -> Password:
     else:
         form.add_error("password", passwords.NOT_YOURS)
     return form
+
+
+def _answered(colleague: Colleague, user: User, typed: dict[str, str]) -> Sequence[str] | None:
+    """The codes for emergencies, if the app's digits were right."""
+    code = typed.get("enrolment", "")
+    return second_factor.app_answers(
+        colleague.request, user, typed["code"], enrolment_code=code, by=colleague.actor, at=colleague.at
+    )
+
+
+def _made(colleague: Colleague, user: User, first: Enrolment | None) -> tuple[Sequence[str], Words]:
+    """The codes for emergencies, if the browser's passkey was taken; else what was wrong."""
+    if first is not None and not first.is_valid():
+        return [], EnrolmentCodeOver.title
+    if first is not None and not ratelimit.consume(colleague.request, action="reauthenticate", user=user):
+        return [], TOO_MANY
+    credential, name = passkeys.created(colleague.sent("credential")), colleague.sent("name") or _("Passkey")
+    if credential is None:
+        return [], _("That did not work. Nothing was added; try once more.")
+    code = first.cleaned_data["enrolment"] if first is not None else ""
+    with second_factor.held_fresh(colleague.request, user, at=colleague.at, code=code):
+        return second_factor.take_passkey(user.pk, name, credential, by=colleague.actor, at=colleague.at), ""
+
+
+def _turned_away(colleague: Colleague, refusal: Refusal) -> Words:
+    """What to say of it; whoever guesses codes leaves a line each."""
+    if isinstance(refusal, EnrolmentCodeOver):
+        colleague.audit("enrolment.refused", code=refusal.code)
+    return refusal.detail
 
 
 def _codes(colleague: Colleague, made: Any) -> HttpResponse:

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import DateTimeField, Func, Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
+from accounts.models import Person, User
 from kernel.actor import Actor
 from kernel.admin_site import belongs
 from kernel.refusal import FieldError, Invalid, NotFound
@@ -20,6 +21,13 @@ NOTE_MAX, AT_ONCE_MAX = 1000, 100
 #: Nothing is put off for longer.
 DUE_WITHIN = timedelta(days=90)
 _Act = HandlingNote.Act
+
+
+class _Written(Func):
+    """The moment itself: what was noted of somebody who had left was noted after that, however long it was waited."""
+
+    function = "clock_timestamp"
+    output_field = DateTimeField()
 
 
 @transaction.atomic
@@ -145,8 +153,23 @@ def _locked(queue: Queue, about: UUID, *, at: datetime) -> Handling:
 
 
 def _row(queue: Queue, about: UUID, *, at: datetime) -> Handling:
+    here = _here(queue, about)
     Handling.objects.bulk_create([Handling(queue=queue.name, about=about, changed_at=at)], ignore_conflicts=True)
-    return Handling.objects.locked(Handling.objects.only("pk").get(queue=queue.name, about=about).pk)
+    row = Handling.objects.locked(Handling.objects.only("pk").get(queue=queue.name, about=about).pk)
+    for person_id in sorted(here):  # whoever erases them sees what is noted here, or it is not noted
+        try:
+            Person.objects.staying(person_id)
+        except NotFound:
+            raise NothingWaits from None
+    return row
+
+
+def _here(queue: Queue, about: UUID) -> set[UUID]:
+    """Whom it is about, if they have not left: what waits of those who have is seen to as ever."""
+    rows = queue.model._default_manager.filter(pk=about)
+    named = {key for keys in rows.values_list(*queue.people) for key in keys if key} if queue.people else set()
+    left = Q(user__isnull=False, user__is_active=False)
+    return set(Person.objects.filter(pk__in=named).exclude(left).values_list("pk", flat=True))
 
 
 def _given(row: Handling, to: User | None, act: str, text: str, *, by: Actor, at: datetime) -> Handling:
@@ -168,5 +191,6 @@ def _noted(row: Handling, act: str, text: str, *, by: Actor, at: datetime) -> Ha
         text=text,
         by=str(by),
         at=at,
+        recorded_at=_Written(),
     )
     return row

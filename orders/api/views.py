@@ -264,7 +264,7 @@ class ConfirmInSandbox(OrderView):
         "Confirm an order as its person would on their page",
         takes=Nothing,
         gives=OrderOut,
-        refuses=[NotAllowed, WrongMode, refusals.OrderState, refusals.OrderRefused, *_STOPPED],
+        refuses=[NotAllowed, WrongMode, refusals.OrderState, refusals.OrderRefused, *_STOPPED, ServicePaused],
         writes=True,
     )
     def post(self, request: Request, order: str) -> HttpResponse:

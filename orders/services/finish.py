@@ -174,12 +174,14 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
 
 
 @joined()
-def mark_paid(order_id: UUID, paid_at: datetime, reference: str, *, by: Actor, at: datetime) -> Order:
+def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: Actor, at: datetime) -> Order:
     """The person paid the merchant some other way: nothing is owed through us any more. Twice is once.
+
+    Whoever does not say when (`paid_at` is None) means that it is so by now.
 
     Raises:
         NotFound: there is no such order.
-        OrderState: it is not completed or overdue.
+        OrderState: it is not completed or overdue, or was paid under this reference at another time.
         AlreadyCollected, WrittenOff: we took money for it; it was given up as lost.
         DeductionInFlight: money may be on its way.
         SecondNeeded: late fees would fall away, and a colleague does it alone.
@@ -188,7 +190,11 @@ def mark_paid(order_id: UUID, paid_at: datetime, reference: str, *, by: Actor, a
     order = Order.objects.locked(order_id)
     marked = order.history.filter(kind="paid_elsewhere").first()
     if marked is not None and marked.data.get("reference") == reference:
+        then = datetime.fromisoformat(marked.data["paid_at"])
+        if paid_at not in (None, then):
+            raise OrderState(f"Under this reference it was marked as paid at {then.isoformat()}.")
         return order
+    paid_at = at if paid_at is None else paid_at
     if paid_at > at:
         raise TimesInvalid("paid_at is in the future.")
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):

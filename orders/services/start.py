@@ -24,7 +24,6 @@ from kernel.transactions import joined
 from kernel.versions import said_at
 from merchants.models import LatePolicy, Service
 from merchants.queries import late_columns
-from merchants.refusals import MerchantNotActive
 from orders import rules
 from orders.models import Order
 from orders.refusals import (
@@ -135,7 +134,7 @@ def confirm_order(order_id: UUID, *, by: Actor, at: datetime) -> Opening:
         NotFound: there is no such order.
         OrderState: it waits for nobody any more.
         AgreementNotActive: the person has stopped the service meanwhile.
-        MerchantNotActive: the merchant was suspended meanwhile.
+        MerchantNotActive, ServicePaused: the merchant was suspended meanwhile, or takes nothing new.
     """
     order = Order.objects.locked(order_id)
     if order.state == Order.State.OPEN and order.opened_at is not None and order.version > 1:
@@ -143,8 +142,7 @@ def confirm_order(order_id: UUID, *, by: Actor, at: datetime) -> Opening:
     if order.state != Order.State.CREATED or (order.expires_at and order.expires_at <= at):
         raise OrderState(f"The order is {order.state}.")
     standing = standings.standing_of(order.agreement_id, at=at)
-    if not standing.agreement.merchant.takes_orders:
-        raise MerchantNotActive
+    credit.must_take_new(standing.agreement.merchant, standing.agreement.service)
     if standing.agreement.state != Agreement.State.ACTIVE:
         raise AgreementNotActive
     order.confirm(at=at)

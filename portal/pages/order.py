@@ -146,7 +146,7 @@ def mark_paid(staff: Staff, order: str) -> HttpResponse:
     found = _mine(staff, order)
 
     def run(given: dict[str, Any]) -> Order:
-        return orders.mark_paid(found.id, staff.at, given["reference"], by=staff.actor, at=staff.at)
+        return orders.mark_paid(found.id, None, given["reference"], by=staff.actor, at=staff.at)
 
     lead = _("The person has paid you some other way. Nothing more is deducted for this order.")
     title = _("Mark as paid elsewhere")

@@ -10,12 +10,17 @@ from accounts.models import NoticeTemplate, User
 from kernel.actor import Actor
 from kernel.forms import new_token
 from kernel.models import AuditLine
-from tests.console.conftest import words_of
+from tests.console.conftest import staff, words_of
 from tests.stillness import nothing_moves
-from tests.visiting import token_on, words
+from tests.visiting import signed_in, token_on, words
 
 PAGE = "/ops/words/debit_failed/"
-FORM = {"subject": "没扣成 {amount}", "body": "{merchant}「{what}」{reason}。{next}\r\n{link}", "note": "用词更清楚"}
+FORM = {
+    "subject": "没扣成 {amount}",
+    "body": "{merchant}「{what}」{reason}。{next}\r\n{link}",
+    "note": "用词更清楚",
+    "after": "1",
+}
 
 
 def send(client: Client, step: str, language: str = "zh-hans", **fields: Any) -> Any:
@@ -106,3 +111,19 @@ def test_two_clicks_publish_once(boss: Client) -> None:
         assert send(boss, "publish", token=token).status_code == 302
     assert sorted(versions()) == [1, 2]
     assert "您已提交过" in words(boss.get(f"{PAGE}zh-hans"))
+
+
+def test_whoever_wrote_over_older_words_sees_the_newer_ones_first(boss: Client, at_desk: Callable[..., Client]) -> None:
+    other = signed_in(staff("supervisor", name="zhao"))
+    assert 'name="after" value="1"' in other.get(f"{PAGE}zh-hans").content.decode()
+    assert send(boss, "publish").status_code == 302
+    for after in ("1", "", "x", "3"):
+        assert send(other, "publish", after=after, subject="未扣成功 {amount}").status_code == 422, after
+    page = send(other, "publish", subject="未扣成功 {amount}")
+    assert "期间已有人发布了新文案" in words_of(page)
+    assert "没扣成 {amount}" in words_of(page).partition("文案版本")[0]
+    assert sorted(versions()) == [1, 2]
+    assert 'name="after" value="2"' in page.content.decode()
+    assert 'value="未扣成功 {amount}"' in page.content.decode()
+    assert send(other, "publish", after="2", subject="未扣成功 {amount}").status_code == 302
+    assert sorted(versions()) == [1, 2, 3]

@@ -18,6 +18,8 @@ ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 #: Told by real clocks and sockets: how long it took, and under which secret.
 SECRET, TOOK = re.compile(r"whsec_[A-Za-z0-9+/=_-]+"), re.compile(r'"latency_ms": ?\d+')
 LINK = re.compile(r'/sandbox/sign-in/[^"]*", "expires_at": "[^"]*')
+MARK = re.compile(r"(?<=_[0-9a-f]{32}\.)[0-9a-f]{8}")
+PHONE = re.compile(r"\+86154\d{8}")
 ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/hooks")
 
 
@@ -194,6 +196,8 @@ def _normal(kept: dict[str, Any]) -> dict[str, Any]:
     text = ID.sub(lambda found: names.setdefault(found[0], f"0190b3d2c5a87c1d9e4f{len(names) + 1:012x}"), text)
     text = HASH.sub(lambda found: sha256(names.setdefault(found[0], str(len(names))).encode()).hexdigest(), text)
     text = LINK.sub('/sandbox/sign-in/eyJw…:h7Xk…?next=/orders/", "expires_at": "2026-11-20T04:05:00Z', text)
+    text = MARK.sub("9e4f0a1b", text)
+    text = PHONE.sub(lambda found: names.setdefault(found[0], f"+86154{len(names) + 1:08}"), text)
     text = SECRET.sub("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", text)
     text = ADDRESS.sub("https://shop.example/hooks", TOOK.sub('"latency_ms": 42', text))
     return dict(json.loads(text))

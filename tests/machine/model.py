@@ -90,6 +90,7 @@ class Order:
     breached: bool = False
     reason: str = ""
     reference: str = ""
+    paid_at: datetime | None = None
     debts: list[Debt] = field(default_factory=list)
     pauses: set[str] = field(default_factory=set)
     collects: list[datetime] = field(default_factory=list)
@@ -176,14 +177,14 @@ class Order:
 
     def mark_paid(self, reference: str, paid_at: datetime, *, at: datetime) -> str:
         if reference == self.reference:
-            return ""
+            return "" if paid_at == self.paid_at else "order_state"
         if paid_at > at:
             return "times_invalid"
         if self.state not in ("completed", "overdue"):
             return "already_collected" if self.state == "deducted" else "order_state"
         if self.fixed or self.touched:
             return self.fixed or "already_collected"
-        self.reference = reference
+        self.reference, self.paid_at = reference, paid_at
         self.debts[0].pay(self.debts[0].owed)
         self.forgive(self.debts[1:])
         self.done_if_paid()

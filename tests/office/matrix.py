@@ -9,7 +9,8 @@ TABLES_OF = {"kernel.AuditLine": {AUDITOR, SUPERVISOR}, "kernel.AuditHead": {AUD
 #: Every table there is, so that a new one is thought about.
 # fmt: off
 TABLES = {
-    "accounts.AccountEvent", "accounts.Contact", "accounts.Delivery", "accounts.LocalMessage", "accounts.Notice",
+    "accounts.AccountEvent", "accounts.Contact", "accounts.Delivery", "accounts.EnrolmentCode",
+    "accounts.LocalMessage", "accounts.Notice",
     "accounts.NoticeTemplate", "accounts.Person", "accounts.User", "auth.Group", "billing.Break",
     "billing.Callback", "billing.Case", "billing.ChannelReport", "billing.Deduction", "billing.DeductionEvent",
     "billing.DeductionLine", "billing.Dispute", "billing.DisputeAnswer", "billing.DisputeEvent", "billing.DisputeLine",
@@ -138,6 +139,7 @@ DEEDS: dict[str, tuple[str, set[str]]] = {
     "change_roles": ("colleague", {SUPERVISOR}),
     "forget_second": ("", {SUPERVISOR}),
     "forget_colleague": ("", {SUPERVISOR}),
+    "enrolment_code": ("", {SUPERVISOR}),
     "change_limit": ("person", {RISK, SUPERVISOR}),
     "note_check": ("newcomer", LOOK),
     "refuse_merchant": ("newcomer", LOOK),

@@ -12,10 +12,12 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from accounts import services as accounts
+from accounts.enrolment import give_code
 from accounts.models import User
 from bnpl.urls import CONSOLE
 from bnpl.urls import OWN as OWN_PAGES
 from kernel.admin_site import VIEWERS
+from kernel.clock import live_now
 from office.checks import second_step
 from tests.conftest import BY, NOON
 from tests.console.conftest import staff, words_of
@@ -88,13 +90,14 @@ def test_what_leads_elsewhere_is_not_shown_to_whoever_is_held_back() -> None:
 
 
 def test_the_first_of_all_signs_in_sets_one_up_and_is_in() -> None:
-    User.objects.create_superuser("root", PASSWORD)
+    root = User.objects.create_superuser("root", PASSWORD)
     client = Client()
     answer = client.post(f"{OPS}login/?next=/ops/system/", {"username": "root", "password": PASSWORD}, follow=True)
     assert answer.redirect_chain[-1] == (OWN, 302)
     secret = client.get(f"{OWN}app").context["secret"]
     assert not inside(client)
-    assert len(client.post(f"{OWN}app", {"code": digits(secret)}).context["codes"]) == 10
+    code = give_code(root.pk, by=BY, at=live_now()).text
+    assert len(client.post(f"{OWN}app", {"code": digits(secret), "enrolment": code}).context["codes"]) == 10
     assert inside(client)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from accounts import contacts
+from accounts import contacts, enrolment
 from accounts.models import User
 from billing import channels
 from billing.channels import bank_returns
@@ -97,7 +97,8 @@ def late_order(shop: Shop, amount: str = "9", *, days: int = 10) -> Order:
 
 
 def be_seen_to(shop: Shop) -> None:
-    """A colleague takes up a difference that waits, and somebody who is late is asked."""
+    """A colleague who was let in takes up a difference that waits, and somebody who is late is asked."""
+    enrolment.give_code(colleague("finance").pk, by=BY, at=NOON)
     handling.take(QUEUES["break"], Break.objects.get().id, colleague("finance"), at=NOON)
     contacts.keep_contact(someone(shop).id, contacts.Made(way="call", outcome="reached"), by=BY, at=NOON)
 

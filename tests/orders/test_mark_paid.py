@@ -1,6 +1,7 @@
 """The person paid the merchant some other way: nothing is owed through us any more, and nothing is taken."""
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -13,8 +14,10 @@ from kernel.refusal import Refusal
 from ledger.queries import trial_balance
 from orders import refusals
 from orders import services as orders
+from tests.api import Api
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
 from tests.stillness import nothing_moves
+from tests.visiting import it_is
 
 
 def test_nothing_is_taken_and_the_book_is_even(power_bank: Shop, ada: Person) -> None:
@@ -56,8 +59,21 @@ def test_the_same_reference_again_is_once(power_bank: Shop, ada: Person) -> None
     orders.mark_paid(order.id, NOON, "till-17", by=BY, at=NOON)
     with nothing_moves():
         orders.mark_paid(order.id, NOON, "till-17", by=BY, at=NOON)
+        orders.mark_paid(order.id, NOON.astimezone(ZoneInfo("Asia/Shanghai")), "till-17", by=BY, at=NOON)
+        orders.mark_paid(order.id, None, "till-17", by=BY, at=NOON + timedelta(hours=1))  # by whoever does not say when
     with nothing_moves(), pytest.raises(refusals.AlreadyCollected):
         orders.mark_paid(order.id, NOON, "till-18", by=BY, at=NOON)
+
+
+def test_the_same_reference_with_another_moment_is_refused_and_told_which_stands(power_bank: Shop) -> None:
+    api, order = Api(power_bank), completed(power_bank, someone(power_bank), yuan("6"))
+    sent = {"paid_at": "2026-11-20T03:00:00Z", "reference": "till-17"}
+    it_is(NOON, order.person)
+    assert api.post(f"orders/{order.public_id}/mark_paid", sent).status_code == 200
+    with nothing_moves("kernel_idempotencykey"):
+        again = api.post(f"orders/{order.public_id}/mark_paid", sent | {"paid_at": "2026-11-20T03:00:01Z"})
+    assert (again.status_code, again.json()["code"]) == (409, "order_state")
+    assert "2026-11-20T03:00:00" in again.json()["detail"]
 
 
 @pytest.mark.parametrize("collected", ["whole", "part"])

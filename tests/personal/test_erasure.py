@@ -1,5 +1,6 @@
 """To be forgotten: not before everything is over, not without days to take it back, and then wholly; the book stays."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,7 @@ from billing.services.wallets import top_up
 from bnpl.invariants import violations
 from credit.models import Agreement, Profile
 from kernel.money import Money
+from merchants.models import Event
 from office.models import HandlingNote
 from orders.models import Message, Obligation, Order
 from orders.queries import orders_of
@@ -213,8 +215,23 @@ def test_words_are_only_ever_emptied(over: Order, ada: Person) -> None:
                 run(f"UPDATE {table} SET {column} = ''")  # noqa: S608
 
 
-@pytest.mark.parametrize("model", [Notice, Message, HandlingNote])
-def test_of_a_row_whose_words_may_go_every_other_column_is_kept(model: type[Notice | Message | HandlingNote]) -> None:
+def test_of_what_a_merchant_was_told_only_the_words_of_a_return_go_and_all_of_them(over: Order, ada: Person) -> None:
+    sent_back(over, 100)
+    wrong = [
+        ("type = 'order.opened'", {"reason": "***", "carrier": "***", "tracking_number": "***"}),
+        ("type = 'return.opened'", {"reason": "***"}),
+        ("type = 'return.opened'", {"reason": "x", "carrier": "***", "tracking_number": "***"}),
+        ("type = 'return.opened'", {"amount": 1, "reason": "***", "carrier": "***", "tracking_number": "***"}),
+    ]
+    for which, words_then in wrong:
+        with refused_by(RESTRICT, "append_only"):
+            run(f"UPDATE merchants_event SET data = data || '{json.dumps(words_then)}' WHERE {which}")  # noqa: S608
+    with refused_by(NO_RIGHT):
+        run("UPDATE merchants_event SET type = 'order.opened' WHERE type = 'return.opened'")
+
+
+@pytest.mark.parametrize("model", [Notice, Message, HandlingNote, Event])
+def test_of_a_row_whose_words_may_go_every_other_column_is_kept(model: Any) -> None:
     guard = next(trigger for trigger in model._meta.triggers if trigger.name == "append_only")  # type: ignore[attr-defined]
     columns = {field.column for field in model._meta.concrete_fields} - set(model.erasable)
     assert set(guard.operation.operations[0].columns) == columns
@@ -231,6 +248,11 @@ def test_a_return_that_is_not_decided_keeps_somebody_here_and_its_parcel_is_forg
     gone(ada)
     row = Return.objects.get()
     assert (row.carrier, row.tracking_number, row.reason, row.amount_minor) == ("***", "***", "***", 100)
+    told = Event.objects.filter(type__startswith="return.").order_by("sequence")
+    assert [event.type for event in told] == ["return.opened", "return.advanced", "return.confirmed"]
+    for event in told:
+        assert {event.data[name] for name in ("carrier", "tracking_number", "reason")} == {"***"}
+        assert (event.data["id"], event.data["amount"]) == (row.public_id, 100)
     assert list(violations()) == []
 
 

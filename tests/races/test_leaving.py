@@ -18,6 +18,10 @@ from credit.models import Decision, Profile
 from kernel.actor import Actor
 from kernel.ids import uuid7
 from kernel.refusal import NotFound
+from office.models import HandlingNote
+from office.queues import QUEUES
+from office.refusals import NothingWaits
+from office.services import handling
 from orders import services as orders
 from orders.models import Concern, Obligation
 from orders.rules import Offer
@@ -109,6 +113,27 @@ def test_who_is_gone_leaves_nothing_behind_afterwards(power_bank: Shop, what: st
     assert not Export.objects.exists()
     assert Person.objects.get(pk=person.pk).mail_sealed is None
     assert not person.instruments.exclude(state="removed").exists()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_the_first_note_about_somebody_at_the_last_moment_goes_with_them_or_is_not_made(
+    power_bank: Shop, when: str
+) -> None:
+    about = deduction_of(paid(power_bank))
+    erase.ask_erasure(about.person_id, by=BY, at=NOW)
+    note = partial(handling.note, QUEUES["unknown"], about.id, "电话 13812341234", by=BY, at=NOON)
+    leave = partial(erase.erase_due, at=THEN)
+    if when == "before":
+        with halted(handling, "_noted") as halt:
+            at_once(note, partial(halt.then, leave))
+        assert HandlingNote.objects.get().text == ""
+    else:
+        with halted(accounts_leaving, "_close") as halt:
+            _erased, said = at_once(leave, partial(halt.then, note))
+        assert isinstance(said, NothingWaits)
+        assert not HandlingNote.objects.exists()
+    assert Erasure.objects.get().erased_at is not None
+    assert list(violations()) == []
 
 
 def test_who_leaves_while_a_debit_of_theirs_is_taken_back_owes_nothing(power_bank: Shop) -> None:

@@ -183,7 +183,10 @@ def test_postgres_itself_settles_a_posting_once_and_changes_no_closed_settlement
     assert line is not None
     again = SettlementLine(merchant=line.merchant, settlement=settlement, kind="gross", amount_minor=1, at=NOON)
     again.id = again.posting_id = line.id
-    with pytest.raises(IntegrityError, match="no further lines"), transaction.atomic():
+    with pytest.raises(IntegrityError, match="duplicate key"), transaction.atomic():
         again.save(force_insert=True)
+    again.id, again.posting, again.kind, again.earlier = uuid7(), None, "carried", settlement
+    with pytest.raises(IntegrityError, match="no further lines"), transaction.atomic():
+        SettlementLine.objects.bulk_create([again])
     with pytest.raises(IntegrityError, match="does not change any more"), transaction.atomic():
         Settlement.objects.update(gross_minor=601, net_minor=597)

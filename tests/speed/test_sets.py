@@ -15,6 +15,7 @@ from billing.services.deduct import deduct_due
 from billing.services.settlement import settle_next
 from ledger.models import Posting
 from portal.book import accounts_of
+from tests.billing.bench import paid
 from tests.conftest import NOON, Shop, completed, someone, yuan
 from tests.services import services as servers
 
@@ -83,3 +84,55 @@ def test_the_last_lines_of_a_settlement_are_found_like_the_first(
     assert SettlementLine.objects.filter(merchant=power_bank.merchant).count() >= MANY
     assert len(read) > MANY / AT_ONCE
     assert sum(read) <= 3 * MANY  # read over and over, what is left comes to six times as many
+
+
+def test_the_lines_of_one_statement_are_looked_at_together(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    paid(power_bank)
+    calls, real = [], unsettled.ask_of
+
+    def looked(merchant: Any, question: str, **values: Any) -> list[tuple[Any, ...]]:
+        if question == settlement._TAKE:  # noqa: SLF001  what is looked at
+            with transaction.atomic():
+                calls.append(guards_called(question, {"merchant": merchant.id, **values}))
+                transaction.set_rollback(True)
+        return real(merchant, question, **values)
+
+    monkeypatch.setattr(settlement, "ask_of", looked)
+    settle_next(power_bank.merchant.id, at=NOON + timedelta(days=1))
+    assert calls[0] == {"lines_go_into_an_open_settlement": 1}
+    assert SettlementLine.objects.count() > 1
+
+
+def guards_called(question: str, values: Any) -> dict[str, int]:
+    """How often PostgreSQL ran each of our guards for it."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {question}", values)
+        answer = cursor.fetchone()[0]
+    [whole] = json.loads(answer) if isinstance(answer, str) else answer
+    ours = (one for one in whole["Triggers"] if one["Trigger Name"].startswith("pgtrigger_"))
+    return {one["Trigger Name"].removeprefix("pgtrigger_").rpartition("_")[0]: one["Calls"] for one in ours}
+
+
+BY_SETTLEMENT = {
+    "a page": lambda key: SettlementLine.objects.filter(settlement=key).order_by("-pk")[:21],
+    "a further page": lambda key: SettlementLine.objects.filter(settlement=key, pk__lt=key).order_by("-pk")[:21],
+    "a file": lambda key: SettlementLine.objects.filter(settlement=key).order_by("pk"),
+    "its fees": lambda key: SettlementLine.objects.filter(settlement=key, kind="fee"),
+    "whether there are any": lambda key: SettlementLine.objects.filter(settlement=key).values("pk")[:1],
+}
+
+
+@pytest.mark.parametrize("question", BY_SETTLEMENT)
+def test_what_is_asked_of_a_settlements_lines_has_an_index_without_one_of_its_own_for_the_key(
+    power_bank: Shop, question: str
+) -> None:
+    paid(power_bank)
+    settle_next(power_bank.merchant.id, at=NOON + timedelta(days=1))
+    asked = BY_SETTLEMENT[question](SettlementLine.objects.values_list("settlement_id", flat=True)[0])
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")  # of a few rows all are read, whatever index there is
+        cursor.execute("SELECT indexname FROM pg_indexes WHERE tablename = 'billing_settlementline'")
+        led = {name for (name,) in cursor.fetchall() if "_settlement_id_" in name}
+        plan = asked.explain()
+    assert "lines_of_settlement" in plan
+    assert led == set()

@@ -9,15 +9,17 @@ from django.db import OperationalError, transaction
 from django.db.models.functions import Now
 from django.http import HttpResponse
 
-from billing.models import Deduction, Refund
-from billing.services import pay, refund
+from billing.channels import bank_returns
+from billing.models import Deduction, Dispute, Refund
+from billing.services import pay, refund, sandbox_returns
+from billing.services.callbacks import deliver_callbacks
 from kernel.idempotency import RUNNING, RUNNING_MAX, Request, StillRunning, begin, once_outside
 from kernel.models import IdempotencyKey, Realm
 from kernel.refusal import Refusal
 from merchants.models import WebhookEndpoint
 from merchants.services import endpoints
 from tests.api import Api, key, refused
-from tests.billing.bench import paid
+from tests.billing.bench import paid, token_of
 from tests.conftest import NOON, Shop, completed, someone, yuan
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -96,6 +98,29 @@ def test_money_is_asked_for_once(
     assert (again.status_code, again["Idempotent-Replayed"]) == (200, "true")
     assert again.json()["collection"]["in_flight"]
     assert Deduction.objects.count() == 1
+
+
+def test_a_debit_is_taken_back_once_whatever_was_collected_meanwhile(
+    api: Api, power_bank: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = paid(power_bank)
+    ask = partial(api.post, f"sandbox/orders/{order.public_id}/take_back", {"code": "no_funds"}, **key("back"))
+    with monkeypatch.context() as killed:
+        killed.setattr(sandbox_returns, "deliver_callbacks", _breaks(KilledError()))
+        with pytest.raises(KilledError):
+            ask()
+    deliver_callbacks(power_bank.realm_id, at=NOON)
+    paid_again = api.post(f"sandbox/orders/{order.public_id}/pay", {}).json()
+    assert paid_again["outstanding"] == 0
+    answer = ask()
+    assert (answer.status_code, answer.json()["outstanding"]) == (200, 0)
+    assert Dispute.objects.count() == 1
+    assert len(bank_returns.returns_of(token_of(order))) == 1
+    assert ask().content == answer.content
+    assert (
+        api.post(f"sandbox/orders/{order.public_id}/take_back", {"code": "no_funds"}, **key("more")).status_code == 200
+    )
+    assert Dispute.objects.count() == 2
 
 
 def test_time_passes_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
