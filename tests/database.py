@@ -3,15 +3,16 @@
 So a test meets the same refusals as production: the role it works as cannot truncate, delete history or change tables.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import TypeVar
 
 import psycopg2
 import pytest
 import redis
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connections
+from django.db import connection, connections, transaction
 from django.test import TransactionTestCase
 from psycopg2 import extensions
 from pytest_django import DjangoDbBlocker
@@ -21,6 +22,7 @@ from bnpl.stack.embedded import DATABASE
 from tests.services import NAME, services
 from tests.stock import remember
 
+T = TypeVar("T")
 IMPATIENT = "SET lock_timeout = '5s'"
 
 
@@ -41,6 +43,30 @@ def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBl
         connections.close_all()
     with services.superuser(inside=False) as superuser, superuser.cursor() as cursor:
         cursor.execute(f"DROP DATABASE {NAME} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def once(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Callable[[Callable[[], T]], T]]:
+    """Makes in the database what every test of a module finds there as it was made: `once(world)`.
+
+    A transaction lies around those of all its tests, each of which is rolled back to what was made. Not for a module
+    in which a test is transactional: nobody else would see what was made, and emptying the tables would wait for it.
+    """
+    around = transaction.atomic()
+    around._from_testcase = True  # type: ignore[attr-defined]  # noqa: SLF001  as that of a test it is not really durable
+
+    def make(what: Callable[[], T]) -> T:
+        with django_db_blocker.unblock():
+            made = what()
+            connection.check_constraints()  # what waits for a commit is looked at now, and not again in every test
+        return made
+
+    with django_db_blocker.unblock():
+        around.__enter__()
+    yield make
+    with django_db_blocker.unblock():
+        transaction.set_rollback(True)
+        around.__exit__(None, None, None)
 
 
 def prepare_as_owner() -> None:
