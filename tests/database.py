@@ -4,7 +4,7 @@ So a test meets the same refusals as production: the role it works as cannot tru
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from typing import TypeVar
 
 import psycopg2
@@ -12,14 +12,15 @@ import pytest
 import redis
 from django.conf import settings
 from django.core.management import call_command
-from django.db import connection, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TransactionTestCase
 from psycopg2 import extensions
 from pytest_django import DjangoDbBlocker
 
 from bnpl.env import Environment
 from bnpl.stack.embedded import DATABASE
-from tests.services import NAME, services
+from tests.services import NAME, aim, services
 from tests.stock import remember
 
 T = TypeVar("T")
@@ -41,6 +42,8 @@ def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBl
     yield
     with django_db_blocker.unblock():
         connections.close_all()
+    for one in filter(None, (Lasting.checker, Lasting.superuser)):
+        one.close()
     with services.superuser(inside=False) as superuser, superuser.cursor() as cursor:
         cursor.execute(f"DROP DATABASE {NAME} WITH (FORCE)")
 
@@ -80,11 +83,51 @@ def prepare_as_owner() -> None:
     used.update(app)
 
 
+class Lasting:
+    """Connections that outlive the tests: a new one reads the catalogue and plans long questions anew each time."""
+
+    checker: BaseDatabaseWrapper | None = None
+    superuser: extensions.connection | None = None
+
+
 def empty_tables(_case: TransactionTestCase) -> None:
     """In place of Django's flush: append-only tables refuse the role the tests work as, and so they should."""
-    with services.superuser() as superuser, superuser.cursor() as cursor:
+    if not (Lasting.superuser and answers(Lasting.superuser)):
+        Lasting.superuser = psycopg2.connect(aim(services.superuser_url))
+        Lasting.superuser.autocommit = True
+    with Lasting.superuser.cursor() as cursor:
         cursor.execute(IMPATIENT)  # a test that left a transaction open shows up here
         cursor.execute("SELECT seed.restore()")
+
+
+def answers(connection: extensions.connection) -> bool:
+    """Whether it was not ended with all others, as some tests do."""
+    with suppress(psycopg2.OperationalError, psycopg2.InterfaceError), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+        return True
+    return False
+
+
+@contextmanager
+def over_what_lasts() -> Iterator[None]:
+    """Meanwhile Django asks over a connection that has asked before, unless the test's transaction hides its rows."""
+    if connection.in_atomic_block:
+        yield
+        return
+    Lasting.checker = Lasting.checker or connections.create_connection(DEFAULT_DB_ALIAS)
+    if not Lasting.checker.is_usable():
+        Lasting.checker.close()
+    of_the_test = connections[DEFAULT_DB_ALIAS]
+    connections[DEFAULT_DB_ALIAS] = Lasting.checker
+    try:
+        yield
+    finally:
+        connections[DEFAULT_DB_ALIAS] = of_the_test
+
+
+@pytest.fixture(scope="session")
+def lasting() -> Callable[[], AbstractContextManager[None]]:
+    return over_what_lasts
 
 
 @pytest.fixture(scope="session")
