@@ -1,6 +1,7 @@
 """The cast: a few named people and shops whose situations tell the story. Made by services, as in life."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -137,11 +138,14 @@ def fresh(order_id: UUID) -> Order:
 
 
 @pytest.fixture(autouse=True)
-def what_must_always_be_true(request: pytest.FixtureRequest) -> Iterator[None]:
+def what_must_always_be_true(
+    request: pytest.FixtureRequest, lasting: Callable[[], AbstractContextManager[None]]
+) -> Iterator[None]:
     """After every test that touched the database, everything that must always be true is."""
     uses_database = {"db", "transactional_db"} & set(request.fixturenames)
     if uses_database:
         request.getfixturevalue("transactional_db" if "transactional_db" in request.fixturenames else "db")
     yield
     if uses_database and not request.node.get_closest_marker("breaks_the_house"):
-        assert list(violations(often=True)) == []
+        with lasting():
+            assert list(violations(often=True)) == []
