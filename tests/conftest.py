@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from accounts.models import Person
 from billing.channels.bank import Behaviour
@@ -24,6 +25,9 @@ from orders.models import Order
 
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 BY = Actor.system("test")
+# An example may take as long as it takes: the machine has other things to do as well.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 def yuan(text: str) -> Money:
