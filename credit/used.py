@@ -61,7 +61,8 @@ money AS (
          ON v.id = l.person_id),
 abroad AS (
     UPDATE credit_currencylimit c SET held_minor = held_minor + m.held, outstanding_minor = outstanding_minor + m.owed
-    FROM money m WHERE c.person_id = m.person_id AND c.currency = m.currency AND NOT m.own RETURNING 1)
+    FROM money m WHERE c.person_id = m.person_id AND c.person_id = ANY($1) AND c.currency = m.currency AND NOT m.own
+    RETURNING 1)
 UPDATE credit_profile p SET
     held_minor = held_minor + coalesce(m.held, 0), outstanding_minor = outstanding_minor + coalesce(m.owed, 0),
     open_orders = p.open_orders + n.open_orders, overdue_orders = p.overdue_orders + n.overdue_orders,
@@ -70,7 +71,7 @@ UPDATE credit_profile p SET
 FROM json_to_recordset($3) AS n (id uuid, open_orders int, overdue_orders int, kept_orders int, breached_orders int,
                                  eased_orders int, score int)
 LEFT JOIN money m ON m.person_id = n.id AND m.own
-WHERE p.person_id = n.id RETURNING p.person_id, old.score
+WHERE p.person_id = n.id AND p.person_id = ANY($1) RETURNING p.person_id, old.score
 """,
     ["uuid[]", "json", "json", "int", "int"],
 )

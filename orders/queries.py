@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID
 
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Count, F, Prefetch, QuerySet, Sum
 
 from kernel.money import Money, totals
@@ -13,7 +14,17 @@ from kernel.versions import in_force
 from orders.models import Concern, EasePolicy, Obligation, Order, Pause
 from orders.rules import Ease, Offer, offers
 
-_OF_MERCHANT = Reading(lambda merchant, key: Order.objects.filter(merchant_id=merchant, pk=key), ["uuid", "uuid"])
+_ORDER = tuple(f.attname for f in Order._meta.concrete_fields)
+_OBLIGATION = tuple(f.attname for f in Obligation._meta.concrete_fields)
+#: An order beside each of its obligations, or alone.
+_WHOLE = Reading(
+    lambda merchant, key: (
+        Order.objects.filter(merchant_id=merchant, pk=key)
+        .order_by("obligations__sequence")
+        .values_list(*_ORDER, *(f"obligations__{name}" for name in _OBLIGATION))
+    ),
+    ["uuid", "uuid"],
+)
 _IS_OF = Reading(
     lambda merchant, key: Order.objects.filter(merchant_id=merchant, pk=key).values_list("pk"), ["uuid", "uuid"]
 )
@@ -79,10 +90,12 @@ def sheet_for(merchant_id: UUID, order_id: UUID) -> Sheet:
     Raises:
         NotFound: missing, or another merchant's.
     """
-    found = _OF_MERCHANT.rows(merchant_id, order_id)
+    found = _WHOLE.rows(merchant_id, order_id)
     if not found:
         raise NotFound
-    return sheets(found)[0]
+    order = Order.from_db(DEFAULT_DB_ALIAS, _ORDER, found[0][: len(_ORDER)])
+    owed = (row[len(_ORDER) :] for row in found if row[len(_ORDER)] is not None)
+    return Sheet(order, [Obligation.from_db(DEFAULT_DB_ALIAS, _OBLIGATION, row) for row in owed])
 
 
 def sheets(orders: Sequence[Order]) -> list[Sheet]:

@@ -13,7 +13,9 @@ from kernel.prepared import spelled_out
 
 #: Between the statements of one message.
 _END = re.compile(r";\s+(?=[A-Z])")
-_BIG = re.compile(r"\b(orders_(order|obligation)|accounts_delivery)\b")
+_ASKED = re.compile(r"SELECT.*\b(orders_(order|obligation)|accounts_delivery)\b", re.DOTALL)
+#: What writes rows that are there: all of a row's own, or into profiles.
+WRITES = re.compile(r"UPDATE \S+ AS t|WITH locked.*UPDATE credit_profile", re.DOTALL)
 
 
 @dataclass
@@ -28,38 +30,41 @@ class Plan:
     ms: float = 0.0
 
 
-def plans_of(act: Callable[[], Any]) -> list[Plan]:
-    """What the act asks of orders, debts and copies of notices, explained right after it; no lock is kept."""
-    with CaptureQueriesContext(connection) as asked:
+def plans_of(act: Callable[[], Any], asked: re.Pattern[str] = _ASKED) -> list[Plan]:
+    """What the act asks of orders, debts and copies of notices, explained right after it; no lock is kept.
+
+    `asked`: how what is explained begins or reads, if it is something else.
+    """
+    with CaptureQueriesContext(connection) as sent:
         act()
     with transaction.atomic():
-        found = [_explained(*one) for one in _questions(query["sql"] for query in asked.captured_queries)]
+        found = [_explained(*one) for one in _questions((query["sql"] for query in sent.captured_queries), asked)]
         transaction.set_rollback(True)
     return found
 
 
-def _questions(sent: Iterator[str]) -> Iterator[tuple[str, str]]:
+def _questions(sent: Iterator[str], asked: re.Pattern[str]) -> Iterator[tuple[str, str]]:
     """Each question, and what was said of planning before it."""
     for sql in sent:
         mode = ""
-        for asked in _END.split(sql):
-            mode = asked if asked.startswith("SET LOCAL plan_cache_mode") else mode
-            spelled = spelled_out(asked).lstrip()
-            if spelled.startswith("SELECT") and re.search(
-                r"\b(orders_(order|obligation)|accounts_delivery)\b", spelled
-            ):
-                yield asked, mode
+        for one in _END.split(sql):
+            mode = one if one.startswith("SET LOCAL plan_cache_mode") else mode
+            if asked.match(spelled_out(one).lstrip()):
+                yield one, mode
 
 
 def _explained(sql: str, mode: str) -> Plan:
     with connection.cursor() as cursor:
         if mode:
             cursor.execute(mode)
-        cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}")
+        carried_out = "" if WRITES.match(spelled_out(sql).lstrip()) else "ANALYZE, BUFFERS, "
+        cursor.execute(f"EXPLAIN ({carried_out}FORMAT JSON) {sql}")
         answer = cursor.fetchone()[0]
     [whole] = json.loads(answer) if isinstance(answer, str) else answer
-    plan = Plan(spelled_out(sql), ms=whole["Execution Time"])
-    plan.buffers = whole["Plan"]["Shared Hit Blocks"] + whole["Plan"]["Shared Read Blocks"]
+    plan = Plan(spelled_out(sql))
+    if carried_out:
+        plan.ms = whole["Execution Time"]
+        plan.buffers = whole["Plan"]["Shared Hit Blocks"] + whole["Plan"]["Shared Read Blocks"]
     _walk(whole["Plan"], plan)
     return plan
 

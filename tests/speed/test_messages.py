@@ -11,7 +11,7 @@ from tests.api import Api
 from tests.conftest import Shop
 
 #: With the key's look-up, BEGIN and COMMIT. What is wanted in the end is fewer: docs/performance.md.
-BUDGETS = {"create": 7, "complete": 10, "cancel": 12, "get": 3, "list": 3}
+BUDGETS = {"create": 7, "complete": 9, "cancel": 11, "get": 2, "list": 3}
 
 
 @pytest.mark.django_db(transaction=True)

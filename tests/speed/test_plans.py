@@ -12,9 +12,10 @@ from billing.services.deduct import deduct_due
 from orders import services
 from orders.models import Order
 from tests.api import Api
-from tests.conftest import BY, NOON, Shop, completed, fresh, ordered, someone, yuan
+from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, yuan
+from tests.services import services as servers
 from tests.speed.many import fill
-from tests.speed.plans import Plan, plans_of
+from tests.speed.plans import WRITES, Plan, plans_of
 from tests.visiting import it_is, visiting
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.breaks_the_house]
@@ -24,6 +25,11 @@ PAGES_MAX = 200
 #: Of one merchant or of all: there is one order behind a number as a rule.
 NUMBERED = {"an_order_number_is_used_once", "orders_by_number"}
 BIG = ("orders_order", "orders_obligation")
+PROFILES = """
+INSERT INTO credit_profile
+SELECT (json_populate_record(p, json_build_object('person_id', gen_random_uuid()))).*
+FROM credit_profile p, generate_series(1, %s) WHERE person_id = %s
+"""
 
 
 def walked(plans: list[Plan]) -> list[str]:
@@ -103,3 +109,18 @@ def test_nobody_is_looked_for_where_no_notice_is_due(power_bank: Shop) -> None:
     claim()
     plans = plans_of(claim)
     assert [table for plan in plans for _, table in plan.scans] == ["accounts_delivery"]
+
+
+def test_rows_are_written_by_their_keys_however_many_there_are(power_bank: Shop, ada: Person) -> None:
+    """Narrow rows of a middling house are soon read from end to end, if a planner expects more of them than come."""
+    first, second = (ordered(power_bank, opened(power_bank, person)) for person in (ada, someone(power_bank)))
+    services.complete_order(first.id, services.Final(total=500), by=BY, at=NOON)
+    with servers.superuser() as superuser, superuser.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(PROFILES, [ORDERS, ada.pk])
+        cursor.execute("ANALYZE credit_profile")
+
+    plans = plans_of(lambda: services.complete_order(second.id, services.Final(total=500), by=BY, at=NOON), WRITES)
+    assert [plan.sql.split()[1] for plan in plans] == ['"orders_order"', "locked"]
+    for plan in plans:
+        assert ("Seq Scan", "credit_profile") not in plan.scans, plan
