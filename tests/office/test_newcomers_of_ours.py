@@ -124,7 +124,11 @@ def test_what_else_is_refused_when_somebody_is_asked_for() -> None:
         colleagues.hire("boss", ["viewer"], by=BY, at=live_now())
     with pytest.raises(UnknownRole):
         colleagues.hire("lin", ["king"], by=BY, at=live_now())
-    for wish in ({"username": "boss", "roles": ["viewer"]}, {"username": "lin"}, {"username": "lin", "roles": ["king"]}):
+    for wish in (
+        {"username": "boss", "roles": ["viewer"]},
+        {"username": "lin"},
+        {"username": "lin", "roles": ["king"]},
+    ):
         assert does(boss, NEW, note="x", **wish).status_code == 422, wish
     row = asked(boss, NEW, username="lin", roles=["viewer"], note="x")
     assert does(mei, NEW, username="lin", roles=["risk"], note="x").status_code == 422, "the same waits"

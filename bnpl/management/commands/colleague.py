@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.urls import reverse
+from django.utils import translation
 
 from accounts import colleagues
 from accounts.models import User
@@ -38,12 +39,13 @@ class Command(BaseCommand):
         if given["leaves"] is bool(roles):
             raise CommandError("Say which roles they have: --role supervisor, or --leaves and no role.")
         try:
-            with transaction.atomic():
+            with transaction.atomic(), translation.override("en"):
                 self.stdout.write(_leaves(name, why) if given["leaves"] else _comes(name, roles, why, given["returns"]))
         except NotFound:
             raise CommandError("There is no such colleague to do this to.") from None
         except Refusal as refusal:
-            raise CommandError(" ".join(filter(None, [str(refusal.title), _more(refusal)]))) from None
+            with translation.override("en"):
+                raise CommandError(_said(refusal)) from None
 
 
 def _comes(name: str, roles: list[str], why: str, returns: bool) -> str:  # noqa: FBT001  as it was typed
@@ -75,6 +77,6 @@ def _named(name: str) -> User:
     return user
 
 
-def _more(refusal: Refusal) -> str:
-    """Which one, where the refusal's title does not say it."""
-    return "" if refusal.detail == refusal.title else f"({refusal.detail})"
+def _said(refusal: Refusal) -> str:
+    """In the language of the machine; and which one it is, where the refusal's title does not say it."""
+    return str(refusal.title) if refusal.detail == refusal.title else f"{refusal.title} ({refusal.detail})"
