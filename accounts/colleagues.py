@@ -39,8 +39,8 @@ class Standing:
 
 def everybody() -> list[Standing]:
     """All colleagues, those who have left last; more than are shown nobody has."""
-    users = list(User.objects.filter(is_staff=True).prefetch_related("groups").order_by("-is_active", "username"))
-    first = users[:SHOWN_MAX]
+    users = User.objects.filter(is_staff=True).prefetch_related("groups").order_by("-is_active", "username")
+    first = list(users[:SHOWN_MAX])
     ways = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
     second = set(Authenticator.objects.filter(user__in=first, type__in=ways).values_list("user_id", flat=True))
     return [Standing(user, sorted(group.name for group in user.groups.all()), user.pk in second) for user in first]
@@ -111,11 +111,8 @@ def leave(user_id: UUID, *, note: str = "", by: Actor, at: datetime) -> User:
     if user.has_usable_password() and (user.is_superuser or AGREES in before) and not others:
         raise refusals.LastSupervisor
     user.groups.clear()
-    user.is_active = user.is_superuser = False
-    user.set_unusable_password()
-    user.save(update_fields=["is_active", "is_superuser", "password"])
-    sessions.end_all(user)
-    Authenticator.objects.filter(user=user).delete()
+    user.is_active = False
+    _take_all(user)
     _tell(user, "left", by=by, at=at, before=before, note=note)
     return user
 
@@ -136,7 +133,7 @@ def let_back_in(
         raise NotFound
     user.groups.set(_groups(roles))
     user.is_active = True
-    user.save(update_fields=["is_active"])
+    _take_all(user)  # also from whoever was switched off by hand, and has kept it
     _tell(user, "let_back_in", by=by, at=at, after=sorted(roles), note=note)
     return user, enrolment.give_code(user.pk, note=note, by=by, at=at)
 
@@ -167,6 +164,15 @@ def _held(user_id: UUID, *, by: Actor) -> tuple[User, set[UUID]]:
         raise NotFound
     # Looked at once more: whoever was waited for may have gone, or become another, meanwhile.
     return user, set(agreeing.filter(pk__in=found).exclude(pk=user_id).values_list("pk", flat=True))
+
+
+def _take_all(user: User) -> None:
+    """Nothing that they had signs in any more, and only their roles count."""
+    user.is_superuser = False
+    user.set_unusable_password()
+    user.save(update_fields=["is_active", "is_superuser", "password"])
+    sessions.end_all(user)
+    Authenticator.objects.filter(user=user).delete()
 
 
 def _groups(roles: Collection[str]) -> list[Group]:

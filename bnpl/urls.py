@@ -127,7 +127,10 @@ PAGES: list[URLPattern] = [
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
 desk.SHELVES[:] = [
     (_("Work"), (queue_desk.DESK, collection_desk.DESK, help_desk.DESK, proposal_desk.DESK, merchant_desk.DESK)),
-    (_("Overview"), (figure_desk.DESK, book_desk.DESK, console.DESK, console.SYSTEM, file_desk.DESK)),
+    (
+        _("Overview"),
+        (figure_desk.DESK, book_desk.DESK, console.DESK, console.SYSTEM, file_desk.DESK, newcomer_desk.DESK),
+    ),
     (
         _("Rules"),
         (
@@ -141,7 +144,7 @@ desk.SHELVES[:] = [
             outage_desk.DESK,
         ),
     ),
-    (_("Yours"), (own_desk.DESK, newcomer_desk.DESK)),
+    (_("Yours"), (own_desk.DESK,)),
 ]
 WHOLE[Agreement] = "agreement_desk"
 WHOLE[Case] = "case_desk"

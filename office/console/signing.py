@@ -81,6 +81,10 @@ class Newcomer(passwords.FirstPassword):
     )
     field_order = ("username", "enrolment", "password")
 
+    def clean_username(self) -> str:
+        """As it is looked for: however it was typed, it is one name, and its tries are counted together."""
+        return str(User.normalize_username(self.cleaned_data["username"]))
+
 
 class SignIn(LoginView):
     """Name and password; whoever has a second factor is asked for it next, and is not in before."""

@@ -134,6 +134,16 @@ def test_two_let_them_back_in_by_a_code_with_other_roles(boss: Client, mei: Clie
     assert boss.get(f"/ops/do/{lin.public_id}/let_back_in").status_code == 404
 
 
+def test_whoever_was_switched_off_by_hand_comes_back_as_everybody_does() -> None:
+    root = User.objects.create_superuser("root", "correct horse battery")
+    browser_of(root)
+    User.objects.filter(pk=root.pk).update(is_active=False)
+    colleagues.let_back_in(root.pk, ["viewer"], by=BY, at=live_now())
+    back = User.objects.get(pk=root.pk)
+    assert (back.is_active, back.is_superuser, back.has_usable_password()) == (True, False, False)
+    assert not Authenticator.objects.filter(user=root).exists()
+
+
 def test_nobody_comes_back_without_a_role(boss: Client) -> None:
     lin = colleagues.leave(staff("viewer", name="lin").pk, by=BY, at=live_now())
     path = f"/ops/do/{lin.public_id}/let_back_in"
@@ -154,9 +164,8 @@ def test_the_last_who_can_agree_stays() -> None:
     root = User.objects.create_superuser("root", "correct horse battery")
     awaited, _code = colleagues.hire("awaited", ["supervisor"], by=BY, at=at)
     with nothing_moves():
-        for stays in (last,):
-            with pytest.raises(LastSupervisor):
-                colleagues.leave(stays.pk, by=BY, at=at)
+        with pytest.raises(LastSupervisor):
+            colleagues.leave(last.pk, by=BY, at=at)
         with pytest.raises(LastSupervisor):
             colleagues.change_roles(last.pk, ["viewer"], by=BY, at=at)
     colleagues.leave(awaited.pk, by=BY, at=at)

@@ -177,7 +177,9 @@ def test_whatever_is_wrong_is_answered_alike_and_asked_alike() -> None:
 def test_who_guesses_is_stopped_whether_the_name_is_known_or_not() -> None:
     code = hired()
     for name in ("lin", "nobody"):
-        pages = [joins(Client(headers={"accept-language": "zh-CN"}), name, "2222-2222-2222-2222") for _ in range(6)]
+        wide = "".join(chr(ord(sign) + 0xFEE0) for sign in name)
+        tries = [name, wide] * 3
+        pages = [joins(Client(headers={"accept-language": "zh-CN"}), one, "2222-2222-2222-2222") for one in tries]
         assert ["尝试次数过多" in words_of(page) for page in pages] == [False] * 5 + [True], name
     assert joins(Client(), "lin", code).status_code == 422
     cache.clear()

@@ -45,6 +45,15 @@ def test_the_first_supervisor_comes_in_by_what_it_prints() -> None:
     assert code not in str([*AuditLine.objects.values(), *AccountEvent.objects.values()])
 
 
+def test_another_code_at_the_machine_takes_the_place_of_the_first() -> None:
+    (first,) = CODE.findall(typed("lin", "--role", "viewer"))
+    said = StringIO()
+    call_command("enrol", "lin", stdout=said)
+    assert "/ops/login/join" in said.getvalue()
+    assert joins(Client(), "lin", first).status_code == 422
+    assert joins(Client(), "lin", *CODE.findall(said.getvalue())).status_code == 302
+
+
 def test_who_leaves_at_the_machine_may_come_back_by_another_code() -> None:
     lin = staff("viewer", name="lin")
     assert typed("lin", "--leaves", "--note", "left us") == "lin has left.\n"

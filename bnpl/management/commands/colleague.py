@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from accounts import colleagues
+from accounts.enrolment import Code
 from accounts.models import User
 from accounts.services import ROLES
 from kernel import audit
@@ -56,11 +57,15 @@ def _comes(name: str, roles: list[str], why: str, returns: bool) -> str:  # noqa
         user, code = colleagues.hire(name, roles, note=why, by=BY, at=at)
     act = "let_back_in" if returns else "new_colleague"
     audit.record(act, about=user.public_id, why=why, by=BY, at=at, data={"roles": sorted(roles)})
-    there = settings.BASE_URL + reverse("console_join")
-    return (
-        f"{code.text}\nGood once, until {code.ends_at:%Y-%m-%d %H:%M} UTC: say it in person."
-        f" With it {name} chooses a password at {there}"
-    )
+    return handed_over(user, code)
+
+
+def handed_over(user: User, code: Code) -> str:
+    """The code, this once, and what it is for."""
+    said = f"{code.text}\nGood once, until {code.ends_at:%Y-%m-%d %H:%M} UTC: say it in person."
+    if user.has_usable_password():
+        return said
+    return f"{said} With it {user} chooses a password at {settings.BASE_URL}{reverse('console_join')}"
 
 
 def _leaves(name: str, why: str) -> str:
