@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from accounts import colleagues, joining
+from accounts import colleagues, enrolment, joining, sessions
 from accounts.models import AccountEvent, EnrolmentCode, User
 from office.models import Handling
 from office.queues import QUEUES
@@ -14,7 +14,7 @@ from tests.conftest import BY, NOON, Shop
 from tests.console.conftest import staff
 from tests.office.waiting import problem_with
 from tests.races.ground import rounds
-from tests.threads import at_once, refusals
+from tests.threads import at_once, halted, refusals
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PASSWORDS = ("my cat walks over the roof at night", "the moon is a large and quiet lamp")
@@ -50,6 +50,38 @@ def test_of_one_who_leaves_and_one_who_is_made_something_else_one_stays() -> Non
         )
         assert refusals(outcomes) == ["last_supervisor"]
         assert User.objects.filter(is_active=True, groups__name="supervisor").count() == 1
+
+
+def test_a_code_that_is_shown_while_another_is_given_opens_before_it_or_not_at_all() -> None:
+    for number in rounds("shown while another is given"):
+        lin, code = colleagues.hire(f"lin{number}", ["viewer"], by=BY, at=NOON)
+        join = partial(joining.join, f"lin{number}", code.text, PASSWORDS[0], at=NOON)
+        codes = refusals(at_once(join, partial(enrolment.give_code, lin.pk, by=BY, at=NOON)))
+        assert codes in ([], ["enrolment_code_over"])
+        assert User.objects.get(pk=lin.pk).has_usable_password() is not bool(codes)
+
+
+def test_a_name_that_is_given_twice_at_once_is_one_persons() -> None:
+    for number in rounds("one name, two newcomers"):
+        hire = partial(colleagues.hire, f"lin{number}", ["viewer"], by=BY, at=NOON)
+        assert refusals(at_once(hire, hire)) == ["username_taken"]
+        assert EnrolmentCode.objects.filter(user__username=f"lin{number}").count() == 1
+
+
+@pytest.mark.parametrize("first", ["joins", "leaves"])
+def test_of_joining_and_leaving_the_first_is_done_and_the_second_sees_it(first: str) -> None:
+    lin, code = colleagues.hire("lin", ["viewer"], by=BY, at=NOON)
+    acts = {
+        "joins": partial(joining.join, "lin", code.text, PASSWORDS[0], at=NOON),
+        "leaves": partial(see_off, lin.pk, by=BY, at=NOON),
+    }
+    second = acts["leaves" if first == "joins" else "joins"]
+    with halted(*((enrolment, "use_code") if first == "joins" else (sessions, "end_all"))) as halt:
+        codes = refusals(at_once(acts[first], partial(halt.then, second)))
+    assert codes == ([] if first == "joins" else ["enrolment_code_over"])
+    row = User.objects.get(pk=lin.pk)
+    assert (row.is_active, row.has_usable_password()) == (False, False)
+    assert AccountEvent.objects.filter(user=lin, kind="joined").exists() is (first == "joins")
 
 
 def test_whoever_joins_while_they_are_let_go_is_out() -> None:
