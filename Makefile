@@ -24,17 +24,33 @@ test: .venv/.dev ## run every test; ARGS="-k word" for some of them
 	@if .ci/browser; then browser=(); else browser=(-m "not browser"); fi; \
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder "$${browser[@]}" $(ARGS)
 
-check: export BNPL_POSTURE = test
-check: .venv/.dev ## formatting, lint, layers, house rules, types, migrations, API description, production settings
+# What is quick first, then the longest, so that `make -j2 check` has two at work to the end.
+CHECK := code types house tests migrations settings
+.PHONY: $(CHECK:%=check-%)
+check: $(CHECK:%=check-%) ## formatting, lint, layers, house rules, types, migrations, API description, production settings
+check $(CHECK:%=check-%): export BNPL_POSTURE = test
+
+check-code: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
+
+check-types: .venv/.dev
 	$(BIN)/mypy
+
+check-house: .venv/.dev # the rules that no tool knows
 	$(PY) -m pytest -q tests/architecture/test_house_rules.py
+
+check-tests: .venv/.dev # they can all be read; what is compiled for it is kept for every process of `make test`
+	@told=$$(PYTHONDONTWRITEBYTECODE= $(PY) -m pytest --collect-only -qq) || { echo "$$told"; exit 1; }
+
+check-migrations: .venv/.dev # and what is drawn and described from the code
 	$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(PY) manage.py draw --check
 	$(PY) manage.py spectacular --validate --fail-on-warn --format openapi-json | diff -u docs/openapi.json - \
 	  || { echo "docs/openapi.json is not what the code says."; exit 1; }
+
+check-settings: .venv/.dev # those of production
 	random() { $(PY) -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())'; }; \
 	BNPL_POSTURE=production BASE_URL=https://bnpl.example SECRET_KEY="$$(random)$$(random)" \
 	  DATABASE_URL=postgresql://app@db/bnpl REDIS_URL=redis://broker/0 \

@@ -32,7 +32,8 @@ PII_KEYS = env.pii_keys()
 BLIND_INDEX_KEY, PROOF_KEYS = env.blind_index_key(), env.proof_keys()
 
 INSTALLED_APPS = [
-    *(f"django.contrib.{name}" for name in ("admin", "auth", "contenttypes", "sessions", "messages", "staticfiles")),
+    "kernel.frame.ConsoleConfig",
+    *(f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions", "messages", "staticfiles")),
     "pgtrigger",
     "rest_framework",
     "drf_spectacular",

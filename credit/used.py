@@ -5,13 +5,13 @@ rows has the profile locked: it is the queue.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+import msgspec
 
 from credit import rules
 from credit.models import CurrencyLimit, Profile, ScoreChange
@@ -51,26 +51,29 @@ held AS (
     _KINDS,
 )
 #: Profiles are locked by key; what is of their own currency goes into them, the rest into the rows of the others.
-_CHANGE = """
+_CHANGE = Question(
+    """
 WITH locked AS MATERIALIZED (
-    SELECT person_id, currency FROM credit_profile WHERE person_id = ANY(%s) ORDER BY person_id FOR NO KEY UPDATE),
+    SELECT person_id, currency FROM credit_profile WHERE person_id = ANY($1) ORDER BY person_id FOR NO KEY UPDATE),
 money AS (
     SELECT l.person_id, v.currency, v.held, v.owed, v.currency = l.currency AS own
-    FROM locked l JOIN unnest(%s::uuid[], %s::text[], %s::bigint[], %s::bigint[]) AS v(id, currency, held, owed)
+    FROM locked l JOIN json_to_recordset($2) AS v (id uuid, currency text, held bigint, owed bigint)
          ON v.id = l.person_id),
 abroad AS (
     UPDATE credit_currencylimit c SET held_minor = held_minor + m.held, outstanding_minor = outstanding_minor + m.owed
     FROM money m WHERE c.person_id = m.person_id AND c.currency = m.currency AND NOT m.own RETURNING 1)
 UPDATE credit_profile p SET
     held_minor = held_minor + coalesce(m.held, 0), outstanding_minor = outstanding_minor + coalesce(m.owed, 0),
-    open_orders = open_orders + n.open, overdue_orders = overdue_orders + n.overdue,
-    kept_orders = kept_orders + n.kept, breached_orders = breached_orders + n.breached,
-    eased_orders = eased_orders + n.eased, score = greatest(%s, least(%s, p.score + n.score))
-FROM unnest(%s::uuid[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[], %s::int[])
-     AS n(id, open, overdue, kept, breached, eased, score)
+    open_orders = p.open_orders + n.open_orders, overdue_orders = p.overdue_orders + n.overdue_orders,
+    kept_orders = p.kept_orders + n.kept_orders, breached_orders = p.breached_orders + n.breached_orders,
+    eased_orders = p.eased_orders + n.eased_orders, score = greatest($4, least($5, p.score + n.score))
+FROM json_to_recordset($3) AS n (id uuid, open_orders int, overdue_orders int, kept_orders int, breached_orders int,
+                                 eased_orders int, score int)
 LEFT JOIN money m ON m.person_id = n.id AND m.own
 WHERE p.person_id = n.id RETURNING p.person_id, old.score
-"""
+""",
+    ["uuid[]", "json", "json", "int", "int"],
+)
 _COUNTS = ("open_orders", "overdue_orders", "kept_orders", "breached_orders", "eased_orders")
 
 
@@ -139,22 +142,17 @@ def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:
         for place, name in enumerate(_COUNTS):
             row[place] += getattr(delta, name)
         row[-1] += rules.SCORE_STEP.get(delta.score_step, 0)
-    people, used = sorted(counts), sorted(money)
-    values: list[Any] = [
-        people,
-        [key for key, _ in used],
-        [code for _, code in used],
-        *_columns(money[key] for key in used),
+    people = sorted(counts)
+    amounts = [
+        {"id": key, "currency": code, "held": held, "owed": owed} for (key, code), (held, owed) in sorted(money.items())
     ]
-    values += [rules.SCORE_LOWEST, rules.SCORE_HIGHEST, people, *_columns(counts[key] for key in people)]
-    with connection.cursor() as cursor:
-        cursor.execute(_CHANGE, values)
-        scores = dict(cursor.fetchall())
+    steps = [{"id": key, **dict(zip((*_COUNTS, "score"), counts[key], strict=True))} for key in people]
+    scores = dict(_CHANGE.rows(people, _json(amounts), _json(steps), rules.SCORE_LOWEST, rules.SCORE_HIGHEST))
     insert_all(_steps([delta for delta in deltas if delta.score_step], scores, at=at))
 
 
-def _columns(rows: Iterable[list[int]]) -> list[list[int]]:
-    return [list(column) for column in zip(*rows, strict=True)]
+def _json(rows: list[dict[str, Any]]) -> str:
+    return msgspec.json.encode(rows).decode()
 
 
 def _steps(deltas: Sequence[Delta], scores: Mapping[UUID, int], *, at: datetime) -> list[ScoreChange]:

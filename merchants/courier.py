@@ -1,7 +1,8 @@
 """The way out of the house: one POST to an address that was looked at, and what came back. Nothing is raised.
 
 The host name is resolved once, each of its addresses must be a public one, and the connection is made to that very
-address: a name that answers differently the next time leads nowhere else. No redirect is followed, no proxy asked.
+address: a name that answers differently the next time leads nowhere else. A line stays open for some seconds, for the
+next parcel to the same door (merchants.lines). No redirect is followed, no proxy asked.
 Everything together, from the first question to the last byte, takes at most ten seconds of real time.
 """
 
@@ -24,6 +25,7 @@ from urllib3.exceptions import HTTPError
 from urllib3.util.ssl_ import create_urllib3_context
 
 from kernel.transactions import in_transaction
+from merchants.lines import LINES, Door
 from merchants.resolver import NoAnswerError, Resolver, ResolverBusyError
 from merchants.rules.addresses import Policy, Target, target_of
 from merchants.rules.webhooks import Outcome, excerpt
@@ -42,6 +44,10 @@ _resolver = Resolver()
 
 class InsideTransactionError(RuntimeError):
     """Something was about to be sent while a transaction was open: its rollback could not call it back."""
+
+
+class HungUpError(Exception):
+    """Over a line that was kept nobody answered any more: what was asked is asked once more, over another."""
 
 
 class NotSentError(Exception):
@@ -97,11 +103,19 @@ def look_up(url: str, deadline: Deadline | None = None) -> tuple[Target, list[st
         NotSentError: `forbidden_address` or `unknown_host`; `timeout` when the name's servers kept silent, and
             `resolver_busy` when too many names are being asked for.
     """
-    rule = policy()
-    target = target_of(url, rule)
+    target = _target_of(url)
+    return target, _addresses_of(target, deadline or Deadline())
+
+
+def _target_of(url: str) -> Target:
+    target = target_of(url, policy())
     if target is None:
         raise NotSentError("forbidden_address")
-    seconds = min(NAME_SECONDS, (deadline or Deadline()).left)
+    return target
+
+
+def _addresses_of(target: Target, deadline: Deadline) -> list[str]:
+    seconds = min(NAME_SECONDS, deadline.left)
     try:
         addresses = _resolver.addresses(target.host, target.port, seconds=seconds)
     except NoAnswerError:
@@ -110,9 +124,9 @@ def look_up(url: str, deadline: Deadline | None = None) -> tuple[Target, list[st
         raise NotSentError("resolver_busy") from None
     except (OSError, UnicodeError):
         raise NotSentError("unknown_host") from None
-    if not addresses or not all(map(rule.lets, addresses)):
+    if not addresses or not all(map(policy().lets, addresses)):
         raise NotSentError("forbidden_address")
-    return target, addresses
+    return addresses
 
 
 def post(parcel: Parcel, *, real: Callable[[], datetime]) -> Outcome:
@@ -137,20 +151,57 @@ def post(parcel: Parcel, *, real: Callable[[], datetime]) -> Outcome:
 
 
 def _exchange(parcel: Parcel, deadline: Deadline) -> tuple[int, bytes, str]:
-    target, addresses = look_up(parcel.url, deadline)
-    line = _line_to(addresses, target.port, deadline)
-    with line, deadline.over(line):
-        connection = _connection(target, line, deadline)
-        try:
-            connection.request("POST", target.path, parcel.body, parcel.headers, preload_content=False)
-            answer = connection.getresponse()
-            raw, status = b"", int(answer.status)
+    """Over a line that is open still, or over a new one; over a new one as well where somebody hung up just then."""
+    target = _target_of(parcel.url)
+    door = target.scheme, target.host, target.port
+    kept = LINES.take(door)
+    if kept is not None and kept.sock is not None:
+        kept.sock.settimeout(deadline.left)
+        with suppress(HungUpError):
+            return _ask(_Asking(kept, kept.sock, door, again=True), target, parcel, deadline)
+    line = _line_to(_addresses_of(target, deadline), target.port, deadline)
+    try:
+        return _ask(_Asking(_connection(target, line, deadline), line, door), target, parcel, deadline)
+    except BaseException:
+        line.close()
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """A line to a door, and what is asked over it; whether it was used before."""
+
+    connection: HTTPConnection
+    line: socket.socket
+    door: Door
+    again: bool = False
+
+
+def _ask(asking: _Asking, target: Target, parcel: Parcel, deadline: Deadline) -> tuple[int, bytes, str]:
+    """What comes back; the line is kept afterwards if all of it has, and closed if not.
+
+    Raises:
+        HungUpError: over a line that was used before no answer begins.
+    """
+    connection, kept = asking.connection, False
+    try:
+        with deadline.over(asking.line):
+            try:
+                connection.request("POST", target.path, parcel.body, parcel.headers, preload_content=False)
+                answer = connection.getresponse()
+            except (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError) as end:
+                if asking.again and not deadline.cut:
+                    raise HungUpError from end
+                raise
+            raw, more, status = b"", b"", int(answer.status)
             while len(raw) < ANSWER_MAX and (more := answer.read(_CHUNK, decode_content=False)):
                 raw += more
             if deadline.cut:
                 raise NotSentError("timeout")
-            return status, raw, answer.headers.get("Retry-After", "")
-        finally:
+        kept = not more and LINES.keep(asking.door, connection)
+        return status, raw, answer.headers.get("Retry-After", "")
+    finally:
+        if not kept:
             connection.close()
 
 

@@ -12,6 +12,7 @@ Of `pytest -n`, each worker has servers of its own and the one that only hands o
 import atexit
 import base64
 import contextlib
+import gc
 import os
 import shutil
 import tempfile
@@ -131,6 +132,8 @@ services = Services()
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     hands_out = session.config.option.dist != "no" and "PYTEST_XDIST_WORKER" not in os.environ
+    if not hands_out:
+        gc.disable()  # reading the tests makes a million things, and all of them stay
     if not (session.config.option.collectonly or hands_out):
         services.start()
 
@@ -138,6 +141,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_collection_finish() -> None:
     """Thousands of tests and all they import stay to the end: nobody need look for garbage among them again."""
     loaded.keep()
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:

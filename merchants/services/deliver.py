@@ -21,6 +21,7 @@ from kernel.sealed import UNREADABLE
 from kernel.transactions import in_transaction
 from kernel.writes import insert_all, update_all
 from merchants import courier
+from merchants.lines import LINES
 from merchants.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from merchants.rules import webhooks as rules
 from merchants.rules.events import PING
@@ -93,6 +94,7 @@ def deliver_everywhere(times: Callable[[], Mapping[int, datetime]], *, troubled:
     if not turn.acquire(blocking=False):
         return
     round_ = Round(ThreadPoolExecutor(PARCELS, thread_name_prefix="webhooks"))
+    LINES.hang_up()
     try:
         round_.take_up_while_there_is_something(times, lanes=(troubled,))
     finally:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from tests.hostile.judge import Judge
 from tests.hostile.test_schema import SEED, Worlds
 from tests.kills.house import tally
+from tests.wire.endpoints import World
 
 #: `make evidence-hostile` asks for thirty thousand.
 CASES = int(os.environ.get("HOSTILE_GENERATED", "250"))
@@ -54,8 +55,8 @@ def judge() -> Judge:
     return Judge()
 
 
-def test_any_value_in_any_place_is_taken_or_refused_as_described(db: None, judge: Judge) -> None:
-    worlds = Worlds()
+def test_any_value_in_any_place_is_taken_or_refused_as_described(world: World, judge: Judge) -> None:
+    worlds = Worlds(world)
 
     @seed(SEED)
     @settings(DEFAULTS, max_examples=max(CASES // OPERATIONS, 1))
@@ -73,8 +74,8 @@ def test_any_value_in_any_place_is_taken_or_refused_as_described(db: None, judge
     tally(f"B1 generated bodies: {judge.told()}")
 
 
-def test_any_query_and_any_name_in_a_path_is_answered_as_described(db: None, judge: Judge) -> None:
-    worlds = Worlds()
+def test_any_query_and_any_name_in_a_path_is_answered_as_described(world: World, judge: Judge) -> None:
+    worlds = Worlds(world)
 
     @seed(SEED)
     @settings(DEFAULTS, max_examples=max(CASES // 10, 1))

@@ -2,11 +2,13 @@
 
 import http.server
 import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from merchants import services as merchants
@@ -33,8 +35,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         request = Request(self.path, dict(self.headers.items()), self.rfile.read(length))
         with self.server.lock:
             self.server.seen.append(request)
+        self.close_connection = not self.server.keeps_lines
         self.server.behave(self, request)
-        self.close_connection = True
 
     def answer(self, status: int = 200, body: bytes = b"ok", **headers: str) -> None:
         self.send_response(status)
@@ -59,6 +61,12 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.behave, self.seen, self.lock = behave, list[Request](), threading.Lock()
         self.ended = threading.Event()
+        #: Whether a line stays open after an answer, and how many were opened.
+        self.keeps_lines, self.lines = False, 0
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.lines += 1
+        super().process_request(request, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """The line is cut on purpose, here and there."""
@@ -100,6 +108,21 @@ def listening(shop: Shop, behave: Behaviour | None = None, **how: Any) -> Iterat
         merchants.add_endpoint(shop.merchant.id, url, event_types=["agreement.*"], by=BY, at=NOON)
         opened(shop, someone(shop))
         yield server
+
+
+def certificate_in(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that nobody has signed but itself."""
+    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    made += ["-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=home"]
+    made += ["-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run(made, cwd=folder, check=True, capture_output=True)  # noqa: S603
+    return folder
+
+
+def tls(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    return context
 
 
 def the_delivery() -> WebhookDelivery:

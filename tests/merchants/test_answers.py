@@ -1,7 +1,5 @@
 """Receivers that answer too much, too slowly, not at all, or with a certificate nobody vouches for."""
 
-import ssl
-import subprocess
 import time
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from merchants import courier
 from merchants import services as merchants
 from merchants.models import WebhookAttempt
 from tests.conftest import NOON, Shop
-from tests.merchants.receiver import Behaviour, Handler, Request, hangs, listening, the_delivery
+from tests.merchants.receiver import Behaviour, Handler, Request, certificate_in, hangs, listening, the_delivery, tls
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,19 +87,7 @@ def test_a_closed_port_is_a_failure(power_bank: Shop) -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1 that nobody has signed but itself."""
-    folder = tmp_path_factory.mktemp("tls")
-    made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    made += ["-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=home"]
-    made += ["-addext", "subjectAltName=IP:127.0.0.1"]
-    subprocess.run(made, cwd=folder, check=True, capture_output=True)  # noqa: S603
-    return folder
-
-
-def tls(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
-    return context
+    return certificate_in(tmp_path_factory.mktemp("tls"))
 
 
 def test_a_certificate_nobody_vouches_for_is_refused_and_nothing_was_sent(power_bank: Shop, certificate: Path) -> None:

@@ -180,9 +180,9 @@ def test_a_stopped_service_is_said_to_be_so(shop: Shop, bo: Person) -> None:
     order = waiting(shop, bo)
     browser = visiting(bo)
     browser.post(f"/services/{order.agreement.public_id}/stop")
-    answer = browser.post(f"/confirm/{order.public_id}", {"answer": "yes"})
-    assert answer.status_code == 409
-    assert "已停止新订单" in words(answer)
+    answer = browser.post(f"/confirm/{order.public_id}", {"answer": "yes"}, follow=True)
+    assert "您已停用 云上小店 的新订单" in words(answer)
+    assert state_of(order) == "created"
 
 
 def test_what_cannot_be_confirmed_now_is_only_to_be_declined(shop: Shop, bo: Person) -> None:
@@ -192,7 +192,7 @@ def test_what_cannot_be_confirmed_now_is_only_to_be_declined(shop: Shop, bo: Per
     suspend_merchant(shop.merchant.id, "x", by=BY, at=NOON)
     closed = browser.get(page)
     assert yes not in closed.content.decode()
-    assert "This merchant takes no orders at the moment" in words(closed)
+    assert "You may confirm this order when it does again" in words(closed)
     browser.post(f"/services/{order.agreement.public_id}/stop")
     stopped = browser.get(page)
     assert yes not in stopped.content.decode()

@@ -1,7 +1,7 @@
 """Every operation × every caller × own, another's and a missing object. An operation not in the table fails."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,9 +144,14 @@ def blank(response: Any) -> tuple[int, bytes, str]:
     return response.status_code, response.content.replace(request_id, b"-"), response["Content-Type"]
 
 
+@pytest.fixture(scope="module")
+def _other(once: Callable[[Callable[[], World]], World]) -> World:
+    return once(lambda: world_of(make_shop("别人家", ceiling_minor=9_900)))
+
+
 @pytest.fixture
-def other(db: None) -> World:
-    return world_of(make_shop("别人家", ceiling_minor=9_900))
+def other(_other: World, db: None) -> World:
+    return _other
 
 
 def key_with(shop: Shop, *scopes: str, live: bool = False) -> Api:
