@@ -288,8 +288,7 @@ STORAGES = {
         }[env.posture]
     },
 }
-WHITENOISE_AUTOREFRESH = TESTING  # tests serve the sources; nothing is collected for them
-WHITENOISE_USE_FINDERS = TESTING
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = TESTING  # tests serve the sources; nothing is collected for them
 
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
