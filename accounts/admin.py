@@ -95,7 +95,7 @@ class AccountEventAdmin(ReadOnlyAdmin):
 
 @admin.register(EnrolmentCode)
 class EnrolmentCodeAdmin(ReadOnlyAdmin):
-    """Who may set up a second step, by whose word and until when; never the code."""
+    """Who may come in, or set up a second step, by whose word and until when; never the code."""
 
     list_display = ["user", "by", "at", "ends_at", "spent_at"]
     list_select_related = ["user"]

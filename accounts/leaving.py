@@ -5,11 +5,10 @@ from uuid import UUID
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
-from allauth.usersessions.models import UserSession
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import BinaryField
 
+from accounts import sessions
 from accounts.models import DEFAULT_LANGUAGE, AccountEvent, Contact, Delivery, Notice, Person, User
 from kernel.actor import Actor
 
@@ -44,9 +43,8 @@ def _close(user: User) -> None:
     user.email, user.language, user.is_active = "", DEFAULT_LANGUAGE, False
     user.set_unusable_password()
     user.save()
-    sessions = UserSession.objects.filter(user=user)
-    Session.objects.filter(session_key__in=list(sessions.values_list("session_key", flat=True))).delete()
-    for rows in (sessions, Authenticator.objects.filter(user=user), EmailAddress.objects.filter(user=user)):
+    sessions.end_all(user)
+    for rows in (Authenticator.objects.filter(user=user), EmailAddress.objects.filter(user=user)):
         rows.delete()
 
 

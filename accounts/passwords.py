@@ -17,14 +17,9 @@ from kernel.refusal import Refusal
 NOT_YOURS = gettext_lazy("This is not your password, or there were too many tries.")
 
 
-class NewPassword(forms.Form):
-    """From one password to the next."""
+class FirstPassword(forms.Form):
+    """A password is chosen."""
 
-    current = forms.CharField(
-        label=gettext_lazy("Password until now"),
-        strip=False,
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
     password = forms.CharField(
         label=gettext_lazy("New password"),
         max_length=rules.PASSWORD_LENGTH_MAX,
@@ -32,6 +27,17 @@ class NewPassword(forms.Form):
         help_text=gettext_lazy("At least 15 characters, and not one that is often used. A sentence does well."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+
+
+class NewPassword(FirstPassword):
+    """From one password to the next."""
+
+    current = forms.CharField(
+        label=gettext_lazy("Password until now"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    field_order = ("current", "password")
 
 
 def knows(request: HttpRequest, user: User, word: str) -> bool:

@@ -84,6 +84,13 @@ class UsernameTaken(Refusal):
     code, title = "username_taken", _("This username is taken.")
 
 
+class InvalidUsername(Invalid):
+    """What no colleague is called."""
+
+    code = "invalid_username"
+    title = _("A user name has 2 to 32 small letters a to z, digits, dots, dashes or underscores, a letter first.")
+
+
 class UnknownRole(Invalid):
     """A role that no migration made."""
 

@@ -16,6 +16,8 @@ PHONE_LENGTH_MAX = 32
 FICTIONAL_PHONE = "+86154"
 _FICTIONAL_DIGITS = 8
 _FICTIONAL_PHONES = re.compile(rf"{re.escape(FICTIONAL_PHONE)}[0-9]{{{_FICTIONAL_DIGITS}}}")
+#: What a colleague is called: no two read alike, and none is an address, as those of a merchant's staff are.
+_USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
 _DIALLED = re.compile(r"\+?[0-9][0-9 ()\-]*")
 _TEXTABLE = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
@@ -80,6 +82,11 @@ def phone_in_e164(text: str) -> str | None:
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     textable = phonenumbers.is_valid_number(number) and phonenumbers.number_type(number) in _TEXTABLE
     return e164 if textable or is_fictional(e164) else None
+
+
+def is_username(text: str) -> bool:
+    """Whether a colleague may be called so: 2 to 32 small letters, digits, `.`, `_`, `-`, the first a letter."""
+    return _USERNAME.fullmatch(text) is not None
 
 
 def is_fictional(phone: str) -> bool:

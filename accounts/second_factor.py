@@ -117,6 +117,11 @@ def wants_code(user: User) -> bool:
     return bool(settings.CONSOLE_SECOND_STEP) and user.is_staff and not has_one(user)
 
 
+def asks_code(request: HttpRequest, user: User, *, at: datetime) -> bool:
+    """Whether it has still to be typed: who has just chosen their password by one here has shown it."""
+    return wants_code(user) and not enrolment.was_shown(request.session, user, at=at)
+
+
 @contextmanager
 def held_fresh(request: HttpRequest, user: User, *, at: datetime, code: str = "") -> Iterator[None]:
     """Around a change of it: no other session changes any meanwhile, and whoever was fresh a moment ago still is.
@@ -131,9 +136,10 @@ def held_fresh(request: HttpRequest, user: User, *, at: datetime, code: str = ""
         User.objects.locked(user.pk)
         if not fresh_in(request, user, at=at):
             raise NotFreshError
-        if wants_code(user):
+        if asks_code(request, user, at=at):
             enrolment.use_code(user.pk, code, by=Actor.staff(user.pk), at=at)
         yield
+    enrolment.forget_shown(request.session)
 
 
 def _held_since(user: User) -> dict[int, datetime]:

@@ -138,8 +138,10 @@ def make_sandbox_person(name: str, *, realm_id: int, by: Actor, at: datetime) ->
 
 
 @transaction.atomic
-def create_staff(username: str, password: str, *, roles: Sequence[str], by: Actor, at: datetime) -> User:
-    """A colleague joins and may sign in to the operations console with these roles.
+def create_staff(
+    username: str, password: str | None, *, roles: Sequence[str], note: str = "", by: Actor, at: datetime
+) -> User:
+    """A colleague may sign in to the operations console with these roles; without a password once one was chosen.
 
     Raises:
         UnknownRole, WeakPassword, UsernameTaken: it cannot be.
@@ -148,11 +150,11 @@ def create_staff(username: str, password: str, *, roles: Sequence[str], by: Acto
     if unknown := set(roles) - {group.name for group in groups}:
         raise refusals.UnknownRole(", ".join(sorted(unknown)))
     user = User(username=User.normalize_username(username), is_staff=True, joined_at=at)
-    _take_password(user, password)
+    user.set_unusable_password() if password is None else take_password(user, password)
     with told_apart({"a_username_belongs_to_one_user": refusals.UsernameTaken}):
         user.save(force_insert=True)
     user.groups.set(groups)
-    _tell("staff_created", user=user, by=by, at=at, roles=sorted(roles))
+    _tell("staff_created", user=user, by=by, at=at, roles=sorted(roles), note=note)
     return user
 
 
@@ -165,7 +167,7 @@ def sign_up_by_mail(email: str, password: str, *, by: Actor, at: datetime) -> Us
     """
     address = address_of(email)
     user = User(username=address, email=address, joined_at=at)
-    _take_password(user, password)
+    take_password(user, password)
     with told_apart({"a_username_belongs_to_one_user": refusals.UsernameTaken}):
         user.save(force_insert=True)
     _tell("signed_up_by_mail", user=user, by=by, at=at)
@@ -180,13 +182,18 @@ def change_password(user_id: UUID, password: str, *, by: Actor, at: datetime) ->
         WeakPassword, LongPassword: it is too easy to guess, or no form takes it.
     """
     user = User.objects.locked(user_id)
-    _take_password(user, password)
+    take_password(user, password)
     user.save(update_fields=["password"])
     reach.tell_staff(_tell("password_changed", user=user, by=by, at=at))
     return user
 
 
-def _take_password(user: User, password: str) -> None:
+def take_password(user: User, password: str) -> None:
+    """It becomes theirs, not yet saved.
+
+    Raises:
+        WeakPassword, LongPassword: it is too easy to guess, or no form takes it.
+    """
     if len(password) > rules.PASSWORD_LENGTH_MAX:  # before it is compared with everything they are called
         raise refusals.LongPassword(errors=[FieldError("/password", refusals.LongPassword.title)])
     try:

@@ -12,6 +12,7 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.db import transaction
 
+from accounts.models import User
 from kernel import sealed
 
 #: A browser that signed in just now may be noted a moment before its session is to be seen.
@@ -27,6 +28,13 @@ class SealedSerializer:
 
     def loads(self, data: bytes) -> Any:
         return json.loads(sealed.unseal(data, place=_PLACE))
+
+
+def end_all(user: User) -> None:
+    """Wherever they are signed in, they are not any more."""
+    theirs = UserSession.objects.filter(user=user)
+    Session.objects.filter(session_key__in=list(theirs.values_list("session_key", flat=True))).delete()
+    theirs.delete()
 
 
 @transaction.atomic

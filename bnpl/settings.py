@@ -199,6 +199,7 @@ ACCOUNT_RATE_LIMITS = {  # "key" is the phone; a carrier puts thousands of peopl
     "manage_email": "2/m/user,10/h/user",
     "try_code": "3/5m/key",  # of one code, also of tries at once (accounts.pages.signing)
     "verify_identity": "10/d/key",  # by one person: whose an ID number is, is told to whoever may try
+    "join": "30/m/ip,5/5m/key",  # a newcomer's name and code, whoever types them
     "confirm_address": "5/h/key",  # of one invitation, and to one address
 }
 MFA_ADAPTER = "accounts.second_factor.Adapter"  # its secrets are sealed
@@ -287,8 +288,7 @@ STORAGES = {
         }[env.posture]
     },
 }
-WHITENOISE_AUTOREFRESH = TESTING  # tests serve the sources; nothing is collected for them
-WHITENOISE_USE_FINDERS = TESTING
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = TESTING  # tests serve the sources; nothing is collected for them
 
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]

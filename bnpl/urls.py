@@ -12,7 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views import defaults
 from django.views.generic import RedirectView
 
-from accounts import console as template_desk
+from accounts.console import joining as newcomer_desk
+from accounts.console import people as people_desk
+from accounts.console import words as template_desk
 from accounts.models import Person
 from billing.console import bearers as bearer_desk
 from billing.console import breaks as break_desk
@@ -62,6 +64,7 @@ from office.console import find as find_desk
 from office.console import hands as hand_desk
 from office.console import hooks as hook_desk
 from office.console import joining as join_desk
+from office.console import leaving as leaver_desk
 from office.console import merchants as merchant_desk
 from office.console import order as whole_desk
 from office.console import own as own_desk
@@ -124,7 +127,10 @@ PAGES: list[URLPattern] = [
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
 desk.SHELVES[:] = [
     (_("Work"), (queue_desk.DESK, collection_desk.DESK, help_desk.DESK, proposal_desk.DESK, merchant_desk.DESK)),
-    (_("Overview"), (figure_desk.DESK, book_desk.DESK, console.DESK, console.SYSTEM, file_desk.DESK)),
+    (
+        _("Overview"),
+        (figure_desk.DESK, book_desk.DESK, console.DESK, console.SYSTEM, file_desk.DESK, newcomer_desk.DESK),
+    ),
     (
         _("Rules"),
         (
@@ -154,7 +160,9 @@ desk.VERBS[:] = [
     *change_desk.VERBS,
     *unknown_desk.VERBS,
     *help_desk.VERBS,
-    *template_desk.VERBS,
+    *people_desk.VERBS,
+    *newcomer_desk.VERBS,
+    *leaver_desk.VERBS,
     *limit_desk.VERBS,
     *join_desk.VERBS,
     *hook_desk.VERBS,
@@ -169,7 +177,7 @@ desk.VERBS[:] = [
 #: What no colleague does alone, and how a second one is asked.
 _SHELVED = (policy_desk, limit_desk, late_desk, ease_desk, bearer_desk, return_desk)
 _POLICIES = [matter for shelved in _SHELVED for matter in shelved.MATTERS]
-_MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *_POLICIES]
+_MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *_POLICIES, *newcomer_desk.MATTERS]
 second.MATTERS.update({matter.name: matter for matter in _MATTERS})
 second.ASKS[:] = [proposal_desk.ask]
 admin_site.LONGER[:] = ["ask_file"]
@@ -213,6 +221,8 @@ CONSOLE: list[URLPattern] = [
     path("channels/<str:channel>/back", outage_desk.end, name="end_outage"),
     path("words/", template_desk.templates, name="templates"),
     path("words/<str:key>/<str:language>", template_desk.template, name="template"),
+    path("colleagues/", newcomer_desk.everybody, name="colleagues"),
+    path("colleagues/new", newcomer_desk.new, name="new_colleague"),
     path("reveal/<str:person>", reveal_desk.reveal, name="reveal"),
     path("files/", file_desk.mine, name="files"),
     path("files/new", file_desk.ask, name="ask_file"),
@@ -228,6 +238,7 @@ _PASSWORD = RedirectView.as_view(pattern_name="own_password")
 #: How a colleague comes in, and what guards that.
 OWN: list[URLPattern] = [
     path("login/", console_door.SignIn.as_view(), name="console_sign_in"),
+    path("login/join", console_door.join, name="console_join"),
     path("login/second-step", console_door.second_step, name="console_second_step"),
     path("own/", own_desk.overview, name="own_second"),
     path("own/app", own_desk.add_app, name="own_app"),

@@ -13,8 +13,20 @@ from kernel.naming import JOB, name_codes, value
 
 #: What the house does by itself, by the names under which it writes it down.
 JOBS = (
-    *("ask", "day_end", "deduct", "demo", "disputes", "erase", "expire", "invitation", "outage", "overdue", "pages"),
-    *("pay_out", "reconcile", "returns", "send_again", "settle", "sign-in", "sign-up", "webhooks"),
+    *("ask", "colleague", "day_end", "deduct", "demo", "disputes", "enrol", "erase", "expire", "invitation", "join"),
+    *(
+        "outage",
+        "overdue",
+        "pages",
+        "pay_out",
+        "reconcile",
+        "returns",
+        "send_again",
+        "settle",
+        "sign-in",
+        "sign-up",
+        "webhooks",
+    ),
 )
 #: Columns that say who did something.
 COLUMNS = frozenset({"by", "asked_by", "decided_by", "began_by", "ended_by", "closed_by"})

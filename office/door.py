@@ -13,7 +13,7 @@ from accounts import second_factor
 from accounts.models import User
 
 #: In and out, whoever it is.
-_ALWAYS = frozenset({"console_sign_in", "console_second_step", "admin:logout"})
+_ALWAYS = frozenset({"console_sign_in", "console_second_step", "console_join", "admin:logout"})
 #: Whoever has none: where one is set up, and the password that guards it until then.
 _SETS_UP = _ALWAYS | {
     "own_second",

@@ -103,6 +103,8 @@ class Proposal(Lifecycle):
     outcome = models.CharField(max_length=500, blank=True)
     #: When whoever asked has seen how it was decided.
     seen_at = models.DateTimeField(null=True, blank=True)
+    #: A secret that is shown to whoever agrees, on their next page alone: no column keeps it.
+    once: str = ""
 
     class Meta:
         ordering = ["-id"]

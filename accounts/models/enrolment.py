@@ -1,4 +1,4 @@
-"""What lets a colleague set up their first second step."""
+"""What lets a colleague choose a first password, and set up a first second step."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from kernel import ids
 
 
 class EnrolmentCode(models.Model):
-    """A code that a colleague shows once, beside the password, to set up a second step. Only the newest counts."""
+    """A code that a colleague shows once: for a first password, or beside it for a first second step. Or for both."""
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="enrolment_codes")

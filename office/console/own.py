@@ -93,14 +93,16 @@ def afresh(view: Callable[Concatenate[Colleague, User, _P], HttpResponse]) -> Ca
 @page(*VIEWERS)
 def overview(colleague: Colleague) -> HttpResponse:
     """What there is of it."""
-    return colleague.show("office/own.html", DESK.label, held=second_factor.of(_user(colleague)))
+    user = _user(colleague)
+    shown: dict[str, Any] = {"held": second_factor.of(user), "asks_code": _asks_code(colleague, user)}
+    return colleague.show("office/own.html", DESK.label, **shown)
 
 
 @_FORM
 @afresh
 def add_app(colleague: Colleague, user: User) -> HttpResponse:
     """An app is taught the secret, and proves it by a code."""
-    form = (FirstApp if second_factor.wants_code(user) else AppCode)(colleague.given)
+    form = (FirstApp if _asks_code(colleague, user) else AppCode)(colleague.given)
     if colleague.posts and form.is_valid():
         try:
             if not ratelimit.consume(colleague.request, action="reauthenticate", user=user):
@@ -120,7 +122,7 @@ def add_app(colleague: Colleague, user: User) -> HttpResponse:
 @afresh
 def add_passkey(colleague: Colleague, user: User) -> HttpResponse:
     """A browser makes a passkey, and its answer is judged."""
-    first = Enrolment(colleague.given) if second_factor.wants_code(user) else None
+    first = Enrolment(colleague.given) if _asks_code(colleague, user) else None
     wrong: Words = ""
     if colleague.posts:
         try:
@@ -200,6 +202,10 @@ def _password(colleague: Colleague, user: User) -> Password:
     else:
         form.add_error("password", passwords.NOT_YOURS)
     return form
+
+
+def _asks_code(colleague: Colleague, user: User) -> bool:
+    return second_factor.asks_code(colleague.request, user, at=colleague.at)
 
 
 def _answered(colleague: Colleague, user: User, typed: dict[str, str]) -> Sequence[str] | None:

@@ -126,6 +126,8 @@ def decide(colleague: Colleague, proposal: str) -> HttpResponse:
                     colleague.audit(f"proposal.{deed}", row.public_id, because, matter=row.matter, of=row.about)
                     made = verbs[deed](row.pk, because, by=colleague.actor, at=colleague.at)
                 colleague.tell(made.outcome or DONE[deed])
+                if made.once:
+                    colleague.tell(made.once)
         except Refusal as refusal:
             colleague.audit(f"proposal.{deed}.refused", row.public_id, code=refusal.code)
             show_errors(form, refusal)

@@ -1,4 +1,7 @@
-"""/ops/login/: a colleague signs in by name and password, and by the second factor of whoever has one."""
+"""/ops/login/: a colleague signs in by name and password, and by the second factor of whoever has one.
+
+A newcomer chooses the password first, by the code that they were given.
+"""
 
 from typing import Any, ClassVar
 
@@ -17,16 +20,20 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from accounts import passkeys, second_factor
+from accounts import enrolment, joining, passkeys, passwords, second_factor
 from accounts.models import User
+from accounts.refusals import EnrolmentCodeOver
 from accounts.second_step import TOO_MANY, half_way, judged, who_is_half_way
 from accounts.visitor import way_back
 from kernel import audit
 from kernel.actor import Actor
 from kernel.clock import live_now
+from kernel.desk import show_errors
 from kernel.rates import address_of
+from kernel.refusal import Refusal
 
 _PENDING = "console_pending"
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
@@ -58,10 +65,31 @@ class NameAndPassword(AdminAuthenticationForm):
         return self.cleaned_data
 
 
+class Newcomer(passwords.FirstPassword):
+    """Who it is, what they were given, and by what they will sign in."""
+
+    username = forms.CharField(
+        label=gettext_lazy("User name"),
+        max_length=64,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    enrolment = forms.CharField(
+        label=gettext_lazy("Enrolment code"),
+        max_length=40,
+        help_text=gettext_lazy("A supervisor gives it to you in person. It is good once and for a day."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+    )
+    field_order = ("username", "enrolment", "password")
+
+    def clean_username(self) -> str:
+        """As it is looked for: however it was typed, it is one name, and its tries are counted together."""
+        return str(User.normalize_username(self.cleaned_data["username"]))
+
+
 class SignIn(LoginView):
     """Name and password; whoever has a second factor is asked for it next, and is not in before."""
 
-    template_name = "admin/login.html"
+    template_name = "office/sign_in.html"
     authentication_form = NameAndPassword
     next_page = "admin:index"
 
@@ -95,6 +123,42 @@ def second_step(request: HttpRequest) -> HttpResponse:
     shown: dict[str, Any] = {"held": held, "wrong": wrong, "options": held.passkeys and passkeys.request(user)}
     shown |= {"form": form, "title": _("Second step"), **admin.site.each_context(request)}
     return render(request, "office/second_step.html", shown, status=422 if form.errors or wrong else 200)
+
+
+@_FORM
+@never_cache
+@sensitive_post_parameters("enrolment", "password")
+def join(request: HttpRequest) -> HttpResponse:
+    """A newcomer chooses a password, is in, and goes on to the second step where one is demanded."""
+    form = Newcomer(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        try:
+            if ratelimit.consume(request, action="join", key=form.cleaned_data["username"]):
+                return _joined(request, form.cleaned_data)
+            form.add_error(None, TOO_MANY)
+        except EnrolmentCodeOver as refusal:
+            _note_wrong(request, form.cleaned_data["username"], refusal)
+            form.add_error(None, str(refusal.detail))
+        except Refusal as refusal:
+            show_errors(form, refusal)
+    shown = {"form": form, "title": _("Choose your password"), **admin.site.each_context(request)}
+    return render(request, "office/join.html", shown, status=422 if form.errors else 200)
+
+
+def _joined(request: HttpRequest, typed: dict[str, str]) -> HttpResponse:
+    user, code = joining.join(typed["username"], typed["enrolment"], typed["password"], at=live_now())
+    audit.record("joined", place=address_of(request), by=Actor.staff(user.pk), at=live_now())
+    _enter(request, user)
+    enrolment.keep_shown(request.session, code)
+    return redirect("own_second" if settings.CONSOLE_SECOND_STEP else "admin:index")
+
+
+def _note_wrong(request: HttpRequest, username: str, refusal: Refusal) -> None:
+    """A line for each wrong try; what was typed for a name may be a secret, and stands in none."""
+    meant = User.objects.filter(username=username, is_staff=True).first()
+    about = meant.public_id if meant else ""
+    by, place = Actor.system("join"), address_of(request)
+    audit.record("joining.refused", about=about, place=place, by=by, at=live_now(), data={"code": refusal.code})
 
 
 def _enter(request: HttpRequest, user: User) -> None:

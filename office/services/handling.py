@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import DateTimeField, Func, Q
+from django.db.models import DateTimeField, Func, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person, User
@@ -14,7 +15,7 @@ from kernel.admin_site import belongs
 from kernel.refusal import FieldError, Invalid, NotFound
 from office.models import Handling, HandlingNote
 from office.queries import queues
-from office.queues import Queue
+from office.queues import QUEUES, Queue
 from office.refusals import HandledBy, NothingWaits, UnfitColleague
 
 NOTE_MAX, AT_ONCE_MAX = 1000, 100
@@ -37,6 +38,7 @@ def take(queue: Queue, about: UUID, user: User, *, at: datetime) -> Handling:
     Raises:
         NothingWaits: it is done, or was never there.
         HandledBy: another colleague has it.
+        UnfitColleague: they have left.
     """
     row = _locked(queue, about, at=at)
     if row.user_id == user.pk:
@@ -140,6 +142,24 @@ def note(queue: Queue, about: UUID, text: str, *, by: Actor, at: datetime) -> Ha
     return _noted(_row(queue, about, at=at), _Act.NOTE, text, by=by, at=at)
 
 
+@transaction.atomic
+def free_all(user_id: UUID, *, by: Actor, at: datetime) -> int:
+    """Whatever still waits, and this colleague sees to, is nobody's. How much that was."""
+    rows = list(in_hand(user_id).order_by("pk").select_for_update(no_key=True))
+    for row in rows:
+        _given(row, None, _Act.PUT_BACK, "", by=by, at=at)
+    return len(rows)
+
+
+def in_hand(user_id: UUID) -> QuerySet[Handling]:
+    """What still waits, and this colleague sees to."""
+    waiting: list[Any] = [
+        Q(queue=queue.name, about__in=queue.model._default_manager.filter(queue.waits).values("pk"))
+        for queue in QUEUES.values()
+    ]
+    return Handling.objects.filter(Q.create(waiting, connector=Q.OR), user_id=user_id)
+
+
 def fits(queue: Queue, user: User) -> bool:
     """Whether they may decide what waits there."""
     return belongs(user, queue.groups)
@@ -173,6 +193,8 @@ def _here(queue: Queue, about: UUID) -> set[UUID]:
 
 
 def _given(row: Handling, to: User | None, act: str, text: str, *, by: Actor, at: datetime) -> Handling:
+    if to is not None and not User.objects.locked(to.pk).is_active:
+        raise UnfitColleague
     row.user = to
     return _noted(row, act, text, by=by, at=at)
 

@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from accounts.colleagues import has_left_since
 from accounts.models import User
 from kernel import ids
 from kernel.actor import Actor
@@ -76,7 +77,7 @@ def approve(proposal_id: UUID, because: str, *, seen: str | None = None, by: Act
         NotFound: there is no such proposal.
         ProposalDecided, ProposalExpired: it waits no longer.
         ProposalOwn: they asked for it themselves, or it is about them.
-        ProposalAskerGone: whoever asked for it has not the role for it any more, or does not sign in.
+        ProposalAskerGone: whoever asked for it has not the role for it any more, or has left since.
         ProposalStale: what it is about is not what it was.
         ProposalMoved: it would move something else than they saw; it stays open.
         Refusal: it cannot be done now; it stays open.
@@ -103,6 +104,7 @@ def _approved(
     says, then = (done.says, done.then) if isinstance(done, Done) else (done, None)
     row.approve(by=str(by), at=at, because=because, outcome=_kept(says))
     row.record("approved", by=by, at=at, because=because)
+    row.once = str(done.once) if isinstance(done, Done) else ""
     return row, then
 
 
@@ -191,7 +193,7 @@ def _judge_matter(row: Proposal, matter: Matter) -> None:
     """It is done by both as what it is about stood: so both may still do it, and it still stands so."""
     asked_by = ids.parse("usr", Actor.named(row.asked_by).name)
     asker = User.objects.filter(pk=asked_by).first() if asked_by else None
-    if not belongs(asker, matter.askers):
+    if asker is None or not belongs(asker, matter.askers) or has_left_since(asker.pk, row.asked_at):
         raise ProposalAskerGone
     if row.before != _plain(matter.stands(row.about)):
         raise ProposalStale

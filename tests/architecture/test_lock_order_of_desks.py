@@ -18,6 +18,7 @@ from kernel.actor import Actor
 from office.queues import QUEUES
 from office.services import handling
 from office.services.contacting import log_contact
+from office.services.seeing_off import see_off
 from tests.architecture.test_lock_order import watched
 from tests.billing.bench import deduction_of, give_back, paid
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
@@ -47,6 +48,7 @@ def test_desks_lock_from_the_top_floor_down(power_bank: Shop, monkeypatch: pytes
         log_contact(late.person_id, Made(way="call", outcome="reached"), by=BY, at=NOON)
         cases.close_case(case.id, "platform", "x", by=BY, at=NOON)
         cases.close_case(wrong.id, "wallet", "x", by=BY, at=NOON)
+        see_off(colleague("collections").pk, by=BY, at=NOON)
         unknown = Case.objects.get(kind="unknown_too_long")
         cases.say_movement(unknown.id, txn="", evidence="x", by=BOTH, at=NOON + timedelta(days=4))
     assert watch.violations == []

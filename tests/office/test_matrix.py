@@ -12,6 +12,7 @@ from django.contrib import admin
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client, RequestFactory
 
+from accounts import colleagues
 from billing.channels import bank_returns
 from billing.models import Break, Case, PayoutAccount
 from billing.services.callbacks import deliver_callbacks
@@ -90,6 +91,8 @@ def rows(power_bank: Shop) -> Mapping[str, str]:
         "endpoint": endpoint,
         "proposal": Proposal.objects.get(),
         "colleague": staff("viewer", name="wang"),
+        "awaited": colleagues.hire("chen", ["viewer"], by=BY, at=NOON)[0],
+        "gone": colleagues.leave(staff("viewer", name="zhou").pk, by=BY, at=NOON),
     }
     return {name: row.public_id for name, row in found.items()}
 

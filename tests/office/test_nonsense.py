@@ -51,10 +51,10 @@ FIELDS += (
 )
 FIELDS += ("name", "legal_name", "registration", "website", "contact", "email", "table", "as", "look", "cursor", "o")
 FIELDS += ("username", "password", "credential", "next", "whose", "kind", "bucket", "after", "to", "holder", "row")
-FIELDS += ("way", "outcome", "promised_on", "minutes", "order", "resolution", "days")
+FIELDS += ("enrolment", "way", "outcome", "promised_on", "minutes", "order", "resolution", "days")
 LISTS = ("figures/", "book/", "book/account", "system/", "second/", "channels/", "policies/", "help/", "words/")
 LISTS += ("merchants/", "merchants/new", "files/", "files/new", "own/", "own/confirm")
-LISTS += ("queues/", "queues/problem", "collections/")
+LISTS += ("colleagues/", "colleagues/new", "queues/", "queues/problem", "collections/")
 #: More than a form may weigh.
 HUGE = 10_000_000
 
@@ -110,6 +110,9 @@ def test_nonsense_takes_nobody_in_makes_no_file_and_opens_no_door(value: str, at
         for path in ("own/confirm", "own/app", "own/passkey", "own/codes"):
             assert boss.post(f"/ops/{path}", given | {"token": new_token()}).status_code in (302, 422), path
         assert Client().post("/ops/login/", given).status_code in (200, 422)
+        assert boss.post("/ops/colleagues/new", given | {"token": new_token()}).status_code == 422
+    with nothing_moves("kernel_auditline", "kernel_audithead"):
+        assert Client().post("/ops/login/join", given).status_code == 422
     files = (
         ("orders.order", "csv", f"q={quote(value[:500])}"),
         ("orders.order", "xlsx", value[:500]),

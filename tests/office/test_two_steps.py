@@ -26,7 +26,7 @@ from tests.portal.conftest import app_of, browser_of, digits
 OPS, OWN, CONFIRM = "/ops/", "/ops/own/", "/ops/own/confirm"
 PASSWORD = "correct horse battery"
 #: Whoever has none opens these, and those send to one of them or out.
-OPEN = {OWN, f"{OWN}app", f"{OWN}passkey", CONFIRM, f"{OWN}password", f"{OPS}login/"}
+OPEN = {OWN, f"{OWN}app", f"{OWN}passkey", CONFIRM, f"{OWN}password", f"{OPS}login/", f"{OPS}login/join"}
 PASSED_ON = {f"{OPS}login/second-step", f"{OPS}logout/", f"{OPS}password_change/", f"{OPS}password_change/done/"}
 pytestmark = pytest.mark.django_db
 

@@ -1,4 +1,4 @@
-"""Gives a colleague the enrolment code without which they set up no second step; above all the first superuser."""
+"""Gives a colleague an enrolment code, for a first password or a first second step; above all the first superuser."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -8,6 +8,7 @@ from django.db import transaction
 
 from accounts import enrolment
 from accounts.models import User
+from bnpl.management.commands.colleague import handed_over
 from kernel import audit
 from kernel.actor import Actor
 from kernel.clock import live_now
@@ -28,4 +29,4 @@ class Command(BaseCommand):
         with transaction.atomic():
             code = enrolment.give_code(user.pk, note=why, by=by, at=at)
             audit.record("enrolment_code", about=user.public_id, why=why, by=by, at=at)
-        self.stdout.write(f"{code.text}\nGood once, until {code.ends_at:%Y-%m-%d %H:%M} UTC: say it in person.")
+        self.stdout.write(handed_over(user, code))

@@ -1,0 +1,87 @@
+"""`manage.py colleague`: whoever runs the machine lets colleagues in, back in, and out."""
+
+from io import StringIO
+
+import pytest
+from django.core.cache import cache
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from accounts import colleagues
+from accounts.models import AccountEvent, User
+from kernel.models import AuditLine
+from tests.console.conftest import staff
+from tests.office.test_enrolment import CODE
+from tests.office.test_newcomers_of_ours import joins
+from tests.stillness import nothing_moves
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _no_try_used_up() -> None:
+    cache.clear()
+
+
+def typed(*words: str) -> str:
+    said = StringIO()
+    call_command("colleague", *words, stdout=said)
+    return said.getvalue()
+
+
+def test_the_first_supervisor_comes_in_by_what_it_prints() -> None:
+    said = typed("lin", "--role", "supervisor", "--role", "risk", "--note", "first day")
+    (code,) = CODE.findall(said)
+    assert "/ops/login/join" in said
+    lin = User.objects.get(username="lin")
+    assert (colleagues.roles_of(lin), lin.is_superuser) == (["risk", "supervisor"], False)
+    assert joins(Client(), "lin", code).status_code == 302
+    line = AuditLine.objects.get(act="new_colleague")
+    assert (line.by, line.about, line.why) == ("system:colleague", lin.public_id, "first day")
+    assert AccountEvent.objects.get(kind="staff_created").data == {
+        "roles": ["risk", "supervisor"],
+        "note": "first day",
+    }
+    assert code not in str([*AuditLine.objects.values(), *AccountEvent.objects.values()])
+
+
+def test_another_code_at_the_machine_takes_the_place_of_the_first() -> None:
+    (first,) = CODE.findall(typed("lin", "--role", "viewer"))
+    said = StringIO()
+    call_command("enrol", "lin", stdout=said)
+    assert "/ops/login/join" in said.getvalue()
+    assert joins(Client(), "lin", first).status_code == 422
+    assert joins(Client(), "lin", *CODE.findall(said.getvalue())).status_code == 302
+
+
+def test_who_leaves_at_the_machine_may_come_back_by_another_code() -> None:
+    lin = staff("viewer", name="lin")
+    assert typed("lin", "--leaves", "--note", "left us") == "lin has left.\n"
+    assert not User.objects.get(pk=lin.pk).is_active
+    (code,) = CODE.findall(typed("lin", "--returns", "--role", "finance"))
+    assert joins(Client(), "lin", code).status_code == 302
+    lines = AuditLine.objects.filter(by="system:colleague").order_by("pk").values_list("act", "why", "about")
+    assert list(lines) == [("leave", "left us", lin.public_id), ("let_back_in", "", lin.public_id)]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["new"], "which roles"),
+        (["new", "--role", "king"], "no such role. (king)"),
+        (["Bad Name", "--role", "viewer"], "small letters"),
+        (["here", "--role", "viewer"], "taken"),
+        (["here", "--returns", "--role", "viewer"], "no such colleague"),
+        (["nobody", "--leaves"], "no such colleague"),
+        (["here", "--leaves", "--role", "viewer"], "which roles"),
+        (["here", "--leaves", "--returns"], "not allowed"),
+        (["last", "--leaves"], "last supervisor"),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_what_cannot_be_is_refused_in_words(words: list[str], says: str) -> None:
+    staff("viewer", name="here")
+    staff("supervisor", name="last")
+    with nothing_moves(), pytest.raises(CommandError) as refused:
+        typed(*words)
+    assert says in str(refused.value)

@@ -1,0 +1,106 @@
+"""Colleagues come and go at the same moment: a code opens once, and somebody who can agree is always left."""
+
+from functools import partial
+
+import pytest
+
+from accounts import colleagues, enrolment, joining, sessions
+from accounts.models import AccountEvent, EnrolmentCode, User
+from office.models import Handling
+from office.queues import QUEUES
+from office.services import handling
+from office.services.seeing_off import see_off
+from tests.conftest import BY, NOON, Shop
+from tests.console.conftest import staff
+from tests.office.waiting import problem_with
+from tests.races.ground import rounds
+from tests.threads import at_once, halted, refusals
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PASSWORDS = ("my cat walks over the roof at night", "the moon is a large and quiet lamp")
+
+
+def test_a_code_that_is_shown_twice_at_once_opens_once() -> None:
+    for number in rounds("one code, two doors"):
+        lin, code = colleagues.hire(f"lin{number}", ["viewer"], by=BY, at=NOON)
+        shows = [partial(joining.join, f"lin{number}", code.text, word, at=NOON) for word in PASSWORDS]
+        outcomes = at_once(*shows)
+        assert refusals(outcomes) == ["enrolment_code_over"]
+        winner = next(place for place, outcome in enumerate(outcomes) if not isinstance(outcome, Exception))
+        assert User.objects.get(pk=lin.pk).check_password(PASSWORDS[winner])
+        assert EnrolmentCode.objects.filter(user=lin, spent_at__isnull=False).count() == 1
+        assert AccountEvent.objects.filter(user=lin, kind="joined").count() == 1
+
+
+def test_two_supervisors_who_leave_at_once_do_not_both_count_on_the_other() -> None:
+    for number in rounds("the last two leave"):
+        User.objects.filter(is_staff=True).update(is_active=False)
+        pair = [staff("supervisor", name=f"{name}{number}") for name in ("lin", "mei")]
+        assert refusals(at_once(*(partial(see_off, one.pk, by=BY, at=NOON) for one in pair))) == ["last_supervisor"]
+        assert User.objects.filter(is_active=True, groups__name="supervisor").count() == 1
+
+
+def test_of_one_who_leaves_and_one_who_is_made_something_else_one_stays() -> None:
+    for number in rounds("one leaves, one changes"):
+        User.objects.filter(is_staff=True).update(is_active=False)
+        lin, mei = (staff("supervisor", name=f"{name}{number}") for name in ("lin", "mei"))
+        outcomes = at_once(
+            partial(see_off, lin.pk, by=BY, at=NOON),
+            partial(colleagues.change_roles, mei.pk, ["viewer"], by=BY, at=NOON),
+        )
+        assert refusals(outcomes) == ["last_supervisor"]
+        assert User.objects.filter(is_active=True, groups__name="supervisor").count() == 1
+
+
+def test_a_code_that_is_shown_while_another_is_given_opens_before_it_or_not_at_all() -> None:
+    for number in rounds("shown while another is given"):
+        lin, code = colleagues.hire(f"lin{number}", ["viewer"], by=BY, at=NOON)
+        join = partial(joining.join, f"lin{number}", code.text, PASSWORDS[0], at=NOON)
+        codes = refusals(at_once(join, partial(enrolment.give_code, lin.pk, by=BY, at=NOON)))
+        assert codes in ([], ["enrolment_code_over"])
+        assert User.objects.get(pk=lin.pk).has_usable_password() is not bool(codes)
+
+
+def test_a_name_that_is_given_twice_at_once_is_one_persons() -> None:
+    for number in rounds("one name, two newcomers"):
+        hire = partial(colleagues.hire, f"lin{number}", ["viewer"], by=BY, at=NOON)
+        assert refusals(at_once(hire, hire)) == ["username_taken"]
+        assert EnrolmentCode.objects.filter(user__username=f"lin{number}").count() == 1
+
+
+@pytest.mark.parametrize("first", ["joins", "leaves"])
+def test_of_joining_and_leaving_the_first_is_done_and_the_second_sees_it(first: str) -> None:
+    lin, code = colleagues.hire("lin", ["viewer"], by=BY, at=NOON)
+    acts = {
+        "joins": partial(joining.join, "lin", code.text, PASSWORDS[0], at=NOON),
+        "leaves": partial(see_off, lin.pk, by=BY, at=NOON),
+    }
+    second = acts["leaves" if first == "joins" else "joins"]
+    with halted(*((enrolment, "use_code") if first == "joins" else (sessions, "end_all"))) as halt:
+        codes = refusals(at_once(acts[first], partial(halt.then, second)))
+    assert codes == ([] if first == "joins" else ["enrolment_code_over"])
+    row = User.objects.get(pk=lin.pk)
+    assert (row.is_active, row.has_usable_password()) == (False, False)
+    assert AccountEvent.objects.filter(user=lin, kind="joined").exists() is (first == "joins")
+
+
+def test_whoever_joins_while_they_are_let_go_is_out() -> None:
+    for number in rounds("joins while let go"):
+        lin, code = colleagues.hire(f"lin{number}", ["viewer"], by=BY, at=NOON)
+        join = partial(joining.join, f"lin{number}", code.text, PASSWORDS[0], at=NOON)
+        codes = refusals(at_once(join, partial(see_off, lin.pk, by=BY, at=NOON)))
+        assert codes in ([], ["enrolment_code_over"])
+        row = User.objects.get(pk=lin.pk)
+        assert (row.is_active, row.has_usable_password()) == (False, False)
+
+
+def test_what_is_taken_while_they_leave_lies_with_nobody_who_has_left(power_bank: Shop) -> None:
+    for number in rounds("takes while leaving"):
+        lin, problem = staff("support", name=f"lin{number}"), problem_with(power_bank)
+        take = partial(handling.take, QUEUES["problem"], problem.id, lin, at=NOON)
+        codes = refusals(at_once(take, partial(see_off, lin.pk, by=BY, at=NOON)))
+        assert codes in ([], ["unfit_colleague"], ["busy"])
+        gone = not User.objects.get(pk=lin.pk).is_active
+        held = Handling.objects.filter(about=problem.id, user=lin).exists()
+        assert not (gone and held)
+        assert gone or codes == ["busy"]
