@@ -21,6 +21,8 @@ _HEAD = "\\set pp random({first}, {last})\n\\set nn random(100000000000, 9999999
 _ONE = "G000000000001"
 _KEY = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}(-?)[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{4}\1[0-9a-f]{12}(?![0-9a-f])")
 _LOCK = re.compile(r"(advisory_xact_lock\()\s*-?\d+")
+#: Between the statements of one message.
+_BETWEEN = re.compile(r";\s+")
 _NAMED = re.compile(r"EXECUTE (q_\w+)")
 
 
@@ -67,7 +69,7 @@ def _api_key(crowd: Crowd) -> str:
 
 def _joined(statement: str) -> str:
     """What went out as one message stays one."""
-    return statement.strip().rstrip(";").replace("; ", "\\; ")
+    return _BETWEEN.sub(r"\\; ", statement.strip().rstrip(";"))
 
 
 def _prepared(text: str) -> str:
