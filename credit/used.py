@@ -8,10 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
-
-import msgspec
 
 from credit import rules
 from credit.models import CurrencyLimit, Profile, ScoreChange
@@ -19,7 +16,7 @@ from credit.queries import last_changes
 from credit.refusals import AgreementState
 from kernel.money import Money
 from kernel.prepared import Question
-from kernel.writes import insert_all
+from kernel.writes import as_json, insert_all
 
 #: Set aside, and counted among the agreement's orders if one is named ($5) and takes new ones.
 _HOLD = """
@@ -148,12 +145,8 @@ def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:
         {"id": key, "currency": code, "held": held, "owed": owed} for (key, code), (held, owed) in sorted(money.items())
     ]
     steps = [{"id": key, **dict(zip((*_COUNTS, "score"), counts[key], strict=True))} for key in people]
-    scores = dict(_CHANGE.rows(people, _json(amounts), _json(steps), rules.SCORE_LOWEST, rules.SCORE_HIGHEST))
+    scores = dict(_CHANGE.rows(people, as_json(amounts), as_json(steps), rules.SCORE_LOWEST, rules.SCORE_HIGHEST))
     insert_all(_steps([delta for delta in deltas if delta.score_step], scores, at=at))
-
-
-def _json(rows: list[dict[str, Any]]) -> str:
-    return msgspec.json.encode(rows).decode()
 
 
 def _steps(deltas: Sequence[Delta], scores: Mapping[UUID, int], *, at: datetime) -> list[ScoreChange]:

@@ -5,7 +5,6 @@ A driver would write each value as an expression of its own, and PostgreSQL read
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -21,33 +20,12 @@ def _text(value: Any) -> str:
     return f'"{escaped}"'
 
 
-def _truth(value: object) -> str:
-    return "t" if value else "f"
-
-
 def _key(value: UUID | str) -> str:
     return value.hex if isinstance(value, UUID) else _text(value)
 
 
-def _time(value: date | str) -> str:
-    return value.isoformat() if isinstance(value, date) else _text(value)
-
-
-#: How one value of a type is written; a document of JSON as its text.
-_WRITTEN: dict[str, Callable[[Any], str]] = {
-    "uuid": _key,
-    "boolean": _truth,
-    "smallint": str,
-    "integer": str,
-    "int": str,
-    "bigint": str,
-    "timestamp with time zone": _time,
-    "timestamptz": _time,
-    "date": _time,
-    "text": _text,
-    "varchar": _text,
-    "jsonb": _text,
-}
+#: How one value of a type is written.
+_WRITTEN: dict[str, Callable[[Any], str]] = {"uuid": _key, "integer": str, "int": str, "bigint": str, "text": _text}
 
 
 def writer(kind: str) -> Callable[[Iterable[Any]], str] | None:

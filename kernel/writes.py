@@ -60,6 +60,18 @@ def insert_all(rows: Sequence[models.Model]) -> None:
         row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
 
 
+def as_json(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows for `json_to_recordset`.
+
+    Raises:
+        ValueError: a text has a NUL in it, which no text of PostgreSQL has, or half of a character.
+    """
+    raw = msgspec.json.encode(rows, enc_hook=_plain)
+    if rb"\u0000" in raw and _NUL.search(raw):
+        raise ValueError("A text cannot contain NUL (0x00) characters.")
+    return raw.decode()
+
+
 @dataclass(frozen=True, slots=True)
 class _Statement:
     """What writes these columns of a table, and how rows become its first parameter."""
@@ -71,11 +83,7 @@ class _Statement:
     others: tuple[tuple[str, Callable[[Any], Any]], ...]
 
     def given(self, rows: Iterable[models.Model]) -> str:
-        """These rows as JSON.
-
-        Raises:
-            ValueError: a text has a NUL in it, which no text of PostgreSQL has.
-        """
+        """These rows as JSON; what `as_json` refuses is refused."""
         columns, read, others = self.columns, self.read, self.others
         documents = []
         for row in rows:
@@ -84,10 +92,7 @@ class _Statement:
                 if document[column] is not None:
                     document[column] = written(document[column])
             documents.append(document)
-        raw = msgspec.json.encode(documents, enc_hook=_plain)
-        if rb"\u0000" in raw and _NUL.search(raw):
-            raise ValueError("A text cannot contain NUL (0x00) characters.")
-        return raw.decode()
+        return as_json(documents)
 
 
 @lru_cache(maxsize=500)

@@ -42,6 +42,7 @@ class Lines:
 
     def keep(self, door: Door, line: HTTPConnection) -> bool:
         """Whether this line, on which an answer was read to its end, is kept; if not, whoever has it hangs up."""
+        self.hang_up()
         if not line.is_connected:
             return False
         with self._lock:

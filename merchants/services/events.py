@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import structlog
 from django.db.models import F, Func, JSONField, Value
 
 from kernel.ids import uuid7
 from kernel.prepared import Question
+from kernel.writes import as_json
 from merchants.models import Event
 from merchants.rules.events import BLOTTED, RETURNS
 
@@ -64,7 +64,7 @@ def publish(news: Sequence[News], *, realm_id: int, at: datetime) -> None:
         {"id": uuid7(), "merchant": item.merchant_id, "type": item.type, "subject": item.subject_id, "data": item.data}
         for item in news
     ]
-    _TELL.send(realm_id, at, request_id, msgspec.json.encode(told).decode())
+    _TELL.send(realm_id, at, request_id, as_json(told))
 
 
 def blot_returns(subjects: Iterable[UUID]) -> int:

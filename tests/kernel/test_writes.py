@@ -82,3 +82,31 @@ def test_a_step_writes_only_what_changed(power_bank: Shop) -> None:
     assert stale.changed == set()
     stale.end_location = "北京"
     assert stale.changed == {"end_location"}
+
+
+@pytest.mark.parametrize(
+    ("word", "refusal"),
+    [("a\x00b", ValueError), ("\\\x00", ValueError), ("\ud800", UnicodeEncodeError)],
+    ids=["NUL", "NUL after a backslash", "half of a character"],
+)
+def test_what_no_text_of_postgresql_holds_is_refused_before_it_is_sent(
+    owed: list[Obligation], word: str, refusal: type[Exception]
+) -> None:
+    owed[1].day_end_error = word
+    with CaptureQueriesContext(connection) as seen, pytest.raises(refusal):
+        update_all(owed, ["day_end_error"])
+    assert len(seen) == 0
+
+
+@pytest.mark.parametrize(
+    "word", ["\\u0000", "\\\\u0000", '"', "先享后付 🛴", "\u2028\x7f\x01", "'; DROP TABLE x; --", "NULL"]
+)
+def test_what_only_looks_like_something_else_arrives_as_it_is(owed: list[Obligation], word: str) -> None:
+    row = owed[0]
+    row.day_end_error, row.overdue_left = word, -timedelta(days=1, microseconds=1)
+    row.last_failure = {"code": word, word: [None, 2**53 + 1]}
+    update_all([row], ["day_end_error", "overdue_left", "last_failure"])
+    now = Obligation.objects.get(pk=row.pk)
+    assert (now.day_end_error, now.overdue_left, now.last_failure) == (word, row.overdue_left, row.last_failure)
+    row.day_end_error, row.overdue_left, row.last_failure = "", None, None
+    update_all([row], ["day_end_error", "overdue_left", "last_failure"])

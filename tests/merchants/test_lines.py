@@ -104,6 +104,17 @@ def test_a_line_that_nobody_used_for_long_is_hung_up(monkeypatch: pytest.MonkeyP
         assert home.lines == 2
 
 
+def test_whoever_keeps_a_line_hangs_up_on_those_that_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody rings in a web process, which asks for an answer now and then; its old lines end all the same."""
+    with receiver() as home, receiver() as other:
+        home.keeps_lines = other.keeps_lines = True
+        told(home)
+        later = time.monotonic() + lines.KEPT_SECONDS
+        monkeypatch.setattr(lines.time, "monotonic", lambda: later)
+        told(other)
+        assert len(LINES) == 1
+
+
 def test_there_is_an_end_to_the_lines_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lines, "MOST", 0)
     with receiver() as home:

@@ -1,0 +1,63 @@
+"""A ceiling is held and its order counted under the agreement in one breath, or neither is."""
+
+import pytest
+from django.db import transaction
+
+from credit import queries as standings
+from credit import services as credit
+from credit.models import Agreement, CurrencyLimit, Decision, Profile
+from credit.refusals import AgreementState
+from credit.used import hold
+from kernel.money import Money
+from merchants import services as merchants
+from tests.conftest import BY, NOON, Shop, make_shop, opened, someone
+
+pytestmark = pytest.mark.django_db
+
+
+def used(agreement: Agreement) -> tuple[int, int, int, int]:
+    """Held at home and abroad, orders open, orders counted under the agreement."""
+    profile = Profile.objects.get(pk=agreement.person_id)
+    abroad = sum(CurrencyLimit.objects.filter(person_id=profile.pk).values_list("held_minor", flat=True))
+    live = Agreement.objects.values_list("live_orders", flat=True).get(pk=agreement.pk)
+    return profile.held_minor, abroad, profile.open_orders, live
+
+
+def dollars() -> Shop:
+    shop = make_shop("Dollar Shop")
+    offer = {"name": "Umbrella", "mode": "dynamic", "ceiling_minor": 5_000, "currency": "USD"}
+    service = merchants.offer_service(shop.merchant.id, offer, by=BY, at=NOON)
+    return Shop(shop.merchant, shop.live, shop.secret, service)
+
+
+@pytest.mark.parametrize("abroad", [False, True])
+def test_whose_agreement_ended_after_the_look_holds_nothing(power_bank: Shop, *, abroad: bool) -> None:
+    shop = dollars() if abroad else power_bank
+    agreement = opened(shop, someone(shop))
+    standing = standings.standing_of(agreement.id, at=NOON)
+    assert standing.abroad == abroad
+    credit.stop_agreement(agreement.id, by=BY, at=NOON)
+    before, decisions = used(agreement), Decision.objects.count()
+
+    with pytest.raises(AgreementState), transaction.atomic():
+        credit.decide(standing, 100, occasion=Decision.Occasion.ORDER, at=NOON, holding=True, joining=True)
+
+    assert (used(agreement), Decision.objects.count()) == (before, decisions)
+
+
+@pytest.mark.parametrize("abroad", [False, True])
+def test_what_the_limit_does_not_bear_is_neither_held_nor_counted(power_bank: Shop, *, abroad: bool) -> None:
+    shop = dollars() if abroad else power_bank
+    agreement = opened(shop, someone(shop))
+    standing = standings.standing_of(agreement.id, at=NOON)
+    before, facts = used(agreement), standing.facts(100)
+    assert agreement.person_id is not None
+    too_much = Money(10**9, shop.service.currency)
+    assert not hold(agreement.person_id, too_much, facts, abroad=abroad, joining=agreement.id)
+    assert used(agreement) == before
+    within = Money(100, shop.service.currency)
+    with transaction.atomic():
+        assert hold(agreement.person_id, within, facts, abroad=abroad, joining=agreement.id)
+        now = (0, 100) if abroad else (100, 0)
+        assert used(agreement) == (*now, 1, 1)
+        transaction.set_rollback(True)  # there is no order behind it
