@@ -25,6 +25,8 @@ class Lines:
 
     _open: dict[Door, list[tuple[float, HTTPConnection]]] = field(default_factory=lambda: defaultdict(list))
     _count: int = 0
+    #: Before this moment none has to end, by the monotonic clock.
+    _calm_until: float = float("inf")
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, door: Door) -> HTTPConnection | None:
@@ -48,8 +50,9 @@ class Lines:
         with self._lock:
             if self._count >= MOST:
                 return False
-            self._open[door].append((time.monotonic() + KEPT_SECONDS, line))
-            self._count += 1
+            until = time.monotonic() + KEPT_SECONDS
+            self._open[door].append((until, line))
+            self._count, self._calm_until = self._count + 1, min(self._calm_until, until)
         return True
 
     def __len__(self) -> int:
@@ -60,16 +63,20 @@ class Lines:
         """On all that are kept no longer, by the monotonic clock."""
         now = time.monotonic() if at is None else at
         with self._lock:
+            if now < self._calm_until:
+                return
             over = [line for lines in self._open.values() for until, line in lines if until <= now]
             kept = {door: [one for one in lines if one[0] > now] for door, lines in self._open.items()}
             self._open = defaultdict(list, {door: lines for door, lines in kept.items() if lines})
             self._count -= len(over)
+            self._calm_until = min((until for lines in kept.values() for until, _ in lines), default=float("inf"))
         for line in over:
             line.close()
 
     def forget(self) -> None:
         """In a process that was just forked: the lines are the other's."""
-        self._open, self._count, self._lock = defaultdict(list), 0, threading.Lock()
+        self._open, self._count, self._calm_until = defaultdict(list), 0, float("inf")
+        self._lock = threading.Lock()
 
 
 LINES = Lines()

@@ -5,6 +5,7 @@
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
@@ -72,6 +73,7 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     )
 
 
+@lru_cache(maxsize=4096)
 def target_of(url: str, policy: Policy) -> Target | None:
     """Where the URL leads; None for one that is not plainly https (or, at home, http) to a host and a port of ours."""
     parts = _split(url)

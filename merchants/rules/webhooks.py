@@ -95,7 +95,7 @@ def signature(keys: Iterable[str], webhook_id: str, timestamp: int, body: bytes)
 
 
 def _mac(secret: str, signed: bytes) -> bytes:
-    return hmac.new(base64.b64decode(secret.removeprefix("whsec_")), signed, hashlib.sha256).digest()
+    return hmac.digest(base64.b64decode(secret.removeprefix("whsec_")), signed, "sha256")
 
 
 def excerpt(raw: bytes) -> str:

@@ -1,6 +1,7 @@
 """A line to a receiver is used again while it lasts, and nothing is lost where it has ended."""
 
 import math
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -113,6 +114,16 @@ def test_whoever_keeps_a_line_hangs_up_on_those_that_are_old(monkeypatch: pytest
         monkeypatch.setattr(lines.time, "monotonic", lambda: later)
         told(other)
         assert len(LINES) == 1
+
+
+def test_a_body_does_not_wait_for_its_head_to_be_acknowledged() -> None:
+    with receiver() as home:
+        home.keeps_lines = True
+        told(home)
+        line = LINES.take(("http", "127.0.0.1", home.server_address[1]))
+        assert line is not None
+        assert line.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        line.close()
 
 
 def test_there_is_an_end_to_the_lines_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
