@@ -4,11 +4,22 @@ import os
 import re
 import threading
 import time
-from uuid import UUID
+from uuid import UUID, SafeUUID
 
+#: A key is written once, when it is made; UUID's own way looks through what it is given for longer than all the rest.
+_made, _number, _safety = object.__new__, vars(UUID)["int"].__set__, vars(UUID)["is_safe"].__set__
+_UNKNOWN = SafeUUID.unknown
 _lock = threading.Lock()
 _last = 0
 _BARE = re.compile("[0-9a-f]{32}")
+
+
+def of_number(number: int) -> UUID:
+    """The key that these 128 bits are."""
+    key = _made(UUID)
+    _number(key, number)
+    _safety(key, _UNKNOWN)
+    return key
 
 
 def uuid7() -> UUID:
@@ -22,7 +33,7 @@ def uuid7() -> UUID:
         tick = (now // 1_000_000) << 12 | (now % 1_000_000) * 4096 // 1_000_000
         _last = tick = max(tick, _last + 1)
     tail = int.from_bytes(os.urandom(8), "big") & (1 << 62) - 1
-    return UUID(int=(tick >> 12) << 80 | 7 << 76 | (tick & 0xFFF) << 64 | 2 << 62 | tail)
+    return of_number((tick >> 12) << 80 | 7 << 76 | (tick & 0xFFF) << 64 | 2 << 62 | tail)
 
 
 def public(prefix: str, key: UUID) -> str:

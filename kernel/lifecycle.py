@@ -1,8 +1,10 @@
 """A life with guarded steps: locked, moved, told. What stands here is the same for every such row."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import compress
+from operator import is_not, itemgetter
 from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
@@ -56,6 +58,12 @@ class LifecycleQuerySet(models.QuerySet[_L]):
 def _columns(model: type["Lifecycle"]) -> tuple[str, ...]:
     """All but the key."""
     return tuple(f.attname for f in model._meta.concrete_fields if not f.primary_key)
+
+
+@cache
+def _values(model: type["Lifecycle"]) -> Callable[[Mapping[str, Any]], tuple[Any, ...]]:
+    """The values of these columns."""
+    return itemgetter(*_columns(model))
 
 
 @cache
@@ -124,11 +132,12 @@ class Lifecycle(Identified):
         kept, here, names = self.kept, self.__dict__, _columns(type(self))
         if not kept:
             return set(names)
-        return {
-            name
-            for name in names
-            if name not in kept or (here.get(name) is not kept[name] and kept[name] != getattr(self, name))
-        }
+        try:
+            values = _values(type(self))
+            others = compress(names, map(is_not, values(here), values(kept)))
+            return {name for name in others if kept[name] != here[name]}
+        except KeyError:  # one that was not read
+            return {name for name in names if name not in kept or kept[name] != getattr(self, name)}
 
     def now_kept(self) -> None:
         """The row stands in the database as it stands here."""

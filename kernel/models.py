@@ -18,8 +18,8 @@ LIVE = 1
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """What a new row has where nothing is given, as far as that is always the same; how the rest is made; and the names
-    of the rows that its foreign keys name.
+    """What a new row has where nothing is given, as far as that is always the same; how the rest is made; and which of
+    the names that are given are those of rows that its foreign keys name.
     """
 
     same: dict[str, Any]
@@ -28,7 +28,17 @@ class _Columns:
 
     @classmethod
     @cache
-    def of(cls, model: type[models.Model]) -> Self:
+    def of(cls, model: type[models.Model], given: tuple[str, ...]) -> Self | None:
+        """With these given; None where one of them is no column, which is for Django to refuse."""
+        whole = cls._of(model)
+        named = whole.others & set(given)
+        if not whole.same.keys() >= set(given) - named:
+            return None
+        return cls(whole.same, tuple(one for one in whole.made if one[0] not in given), named)
+
+    @classmethod
+    @cache
+    def _of(cls, model: type[models.Model]) -> Self:
         fields = [f for f in model._meta.concrete_fields if not f.generated]
         called = [f for f in fields if f.has_default() and callable(f.default)]
         left = [f for f in fields if f.has_db_default() and f not in called]
@@ -46,20 +56,18 @@ class Row(models.Model):
         abstract = True
 
     def __init__(self, *values: Any, **given: Any) -> None:
-        columns = _Columns.of(type(self))
-        named = columns.others & given.keys()
-        if values or not columns.same.keys() >= given.keys() - named:
+        columns = None if values else _Columns.of(type(self), tuple(given))
+        if columns is None:
             super().__init__(*values, **given)
             return
         here = self.__dict__
         here["_state"] = ModelState()
         here.update(columns.same)
         for name, made in columns.made:
-            if name not in given:
-                here[name] = made()
-        rows = {name: given.pop(name) for name in named}
+            here[name] = made()
+        rows = [(name, given.pop(name)) for name in columns.others]
         here.update(given)
-        for name, row in rows.items():
+        for name, row in rows:
             setattr(self, name, row)
 
     @classmethod

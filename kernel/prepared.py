@@ -6,7 +6,7 @@ another connection; then, which questions this one knows is asked in the same tr
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,11 +17,11 @@ from django.db import DEFAULT_DB_ALIAS, connection, connections, models, transac
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Expression
 from django.db.models.lookups import Lookup
-from django.db.models.query import get_related_populators
 from django.db.models.sql.compiler import SQLCompiler
 from django.db.transaction import TransactionManagementError
 
 from kernel.arrays import writer
+from kernel.instances import reader
 from kernel.together import write
 
 _Row = TypeVar("_Row")
@@ -233,7 +233,7 @@ class Reading(Generic[_Row]):
                 f"${p.place}" if isinstance(p, Given) else cursor.mogrify("%s", [p]).decode() for p in params
             )
         return _Made(
-            Question(spelled, self._types, generic=self._generic), _reader(compiler), locks=query.select_for_update
+            Question(spelled, self._types, generic=self._generic), reader(compiler), locks=query.select_for_update
         )
 
 
@@ -244,48 +244,6 @@ class _Made(Generic[_Row]):
     question: Question
     read: Callable[[list[tuple[Any, ...]]], list[_Row]]
     locks: bool
-
-
-def _reader(compiler: SQLCompiler) -> Callable[[list[tuple[Any, ...]]], list[Any]]:
-    """How rows become instances with those they name, or stay tuples: as Django's own iterables do it."""
-    select = compiler.select
-    converted = _converter(compiler)
-    if not compiler.query.default_cols:
-        return lambda rows: [tuple(row) for row in converted(rows)]
-    fields = compiler.klass_info["select_fields"]
-    start, end, model = fields[0], fields[-1] + 1, compiler.klass_info["model"]
-    names = [column[0].target.attname for column in select[start:end]]
-    alias = connection.alias
-    related = get_related_populators(compiler.klass_info, select, alias)  # type: ignore[call-arg]  # Django 6 asks for more
-    noted = list((compiler.annotation_col_map or {}).items())
-
-    def instances(rows: list[tuple[Any, ...]]) -> list[Any]:
-        made = []
-        for row in converted(rows):
-            instance = model.from_db(alias, names, row[start:end])
-            for populator in related:
-                populator.populate(row, instance)
-            for name, place in noted:
-                setattr(instance, name, row[place])
-            made.append(instance)
-        return made
-
-    return instances
-
-
-def _converter(compiler: SQLCompiler) -> Callable[[Iterable[Sequence[Any]]], Iterable[Sequence[Any]]]:
-    """How values from the database become those of the fields; most are so already."""
-    converters = list(compiler.get_converters([column[0] for column in compiler.select]).items())
-
-    def converted(rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:
-        for row in rows:
-            values = list(row)
-            for place, (steps, expression) in converters:
-                for step in steps:
-                    values[place] = step(values[place], expression, connection)
-            yield values
-
-    return converted if converters else lambda rows: rows
 
 
 _SENT = re.compile(r"(?:SET LOCAL plan_cache_mode = force_\w+_plan; )?EXECUTE (q_\w+)(?: \((?:%s::[^,)]+(?:, )?)+\))?")

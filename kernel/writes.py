@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, lru_cache
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ _AS_THEY_ARE = (
     models.DateTimeField,
     models.DateField,
     models.IntegerField,
+    models.BigAutoField,
     models.BooleanField,
     models.CharField,
     models.TextField,
@@ -126,9 +127,23 @@ def _statement(fields: Sequence[Any], sql: str, *beside: str) -> _Statement:
     return _Statement(
         question=Question(sql, ["json", *beside]),
         columns=tuple(f.column for f in fields),
-        read=attrgetter(*(f.attname for f in fields)),
+        read=_reader([f.attname for f in fields]),
         others=tuple(others),
     )
+
+
+def _reader(names: Sequence[str]) -> Callable[[models.Model], tuple[Any, ...]]:
+    """What an instance has in these columns: from where it keeps them, for a foreign key's own way is a call each."""
+    kept: Callable[[Any], tuple[Any, ...]] = itemgetter(*names)
+    asked: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
+
+    def read(row: models.Model) -> tuple[Any, ...]:
+        try:
+            return kept(row.__dict__)
+        except KeyError:  # one that was not read yet
+            return asked(row)
+
+    return read
 
 
 def _taken_apart(fields: Iterable[Any]) -> str:

@@ -102,3 +102,11 @@ def test_someone_elses_history_is_not_written(power_bank: Shop) -> None:
     orders.cancel_order(mine.id, "x", by=BY, at=NOON)
 
     assert [line.seq for line in other.history.all()] == [1]
+
+
+def test_only_what_is_another_value_has_changed(power_bank: Shop, ada: Person) -> None:
+    order = ordered(power_bank, opened(power_bank, ada))
+    for row in (Order.objects.get(pk=order.id), Order.objects.defer("metadata", "title").get(pk=order.id)):
+        assert row.changed == {"metadata", "title"} & row.get_deferred_fields()
+        row.out_order_no, row.items = "在大堂", list(row.items)
+        assert row.changed == {"out_order_no"} | ({"metadata", "title"} & row.get_deferred_fields())

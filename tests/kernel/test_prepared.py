@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import NotSupportedError, connection, transaction
@@ -12,7 +13,7 @@ from psycopg2 import extensions
 from kernel import prepared
 from kernel.prepared import Question, Reading
 from orders.models import Obligation, Order
-from tests.conftest import NOON, Shop, completed, someone, yuan
+from tests.conftest import NOON, Shop, completed, opened, ordered, someone, yuan
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +46,17 @@ def test_its_rows_are_those_of_the_queryset_with_what_they_name(power_bank: Shop
     assert DUE.rows(power_bank.realm_id, NOON - timedelta(seconds=1)) == []
     assert OF_KEYS.rows([order.id for order in orders]) == sorted(orders, key=lambda order: order.id)
     assert OF_KEYS.rows([]) == []
+
+
+def test_json_is_read_as_django_reads_it(power_bank: Shop) -> None:
+    told: list[Any] = [
+        {"地点": "虹桥 ½ 😀", "deep": [{"a": [None, True, -1, 2.5]}], "": 10**30},
+        [{"name": "雨伞 \\u0000", "amount": 2**53 + 1}],
+    ]
+    order = ordered(power_bank, opened(power_bank, someone(power_bank)))
+    Order.objects.filter(pk=order.id).update(metadata=told[0], items=told[1])
+    [found], same = OF_KEYS.rows([order.id]), Order.objects.get(pk=order.id)
+    assert [found.metadata, found.items, found.discounts] == [same.metadata, same.items, same.discounts] == [*told, []]
 
 
 @pytest.mark.django_db(transaction=True)
