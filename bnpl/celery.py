@@ -14,6 +14,7 @@ from django.db import close_old_connections
 
 from bnpl import heartbeat, loaded
 from bnpl.broker import Line
+from kernel.tags import tag_from_here
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bnpl.settings")
 log = structlog.get_logger(__name__)
@@ -121,13 +122,12 @@ def keep_what_is_loaded(**_: Any) -> None:
 @task_prerun.connect
 def name_the_lines(task_id: str = "", task: Any = None, **_: Any) -> None:
     """Every line a task writes carries the task's name and the id of this run of it."""
-    structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(task=getattr(task, "name", ""), task_id=task_id)
+    tag_from_here(task=getattr(task, "name", ""), task_id=task_id)
 
 
 @task_postrun.connect
 def end_the_lines(**_: Any) -> None:
-    structlog.contextvars.clear_contextvars()
+    tag_from_here()
 
 
 @task_prerun.connect

@@ -6,8 +6,10 @@ from typing import Any
 import structlog
 from structlog.typing import Processor
 
+from kernel import tags
+
 SHARED: list[Processor] = [
-    structlog.contextvars.merge_contextvars,
+    tags.merge,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),

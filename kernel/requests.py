@@ -13,6 +13,7 @@ from kernel import rates
 from kernel.ids import uuid7
 from kernel.problems import CONTENT_TYPE, Internal, problem, refusal_of
 from kernel.refusal import Malformed
+from kernel.tags import tagged
 
 API = "/v1/"
 #: Where programs knock. A line is written about each; people's pages are told of by the proxy, if anybody wants it.
@@ -39,7 +40,7 @@ class RequestId:
         began = time.perf_counter()
         request_id = name_of(request)
         request.request_id = request_id  # type: ignore[attr-defined]
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with tagged(request_id=request_id):
             response = self.get_response(request)
             if request.path.startswith(API):
                 response = limited(shaped(response, request), request)

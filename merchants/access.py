@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
-import structlog
 from django.http import HttpRequest, HttpResponse
 from rest_framework.views import APIView
 
@@ -15,6 +14,7 @@ from kernel import clock, idempotency, ids, rates, wire
 from kernel.actor import Actor
 from kernel.problems import MethodNotAllowed, Unauthenticated, UnknownVersion, problem
 from kernel.refusal import FieldError, Invalid, NotFound, Refusal
+from kernel.tags import tagged
 from kernel.wire import Wire
 from merchants import queries
 from merchants.rules import Scope
@@ -61,7 +61,7 @@ class MerchantView(APIView):
         try:
             handler = self._admitted(method)
             _takes_no_other_query(request, handler)
-            with structlog.contextvars.bound_contextvars(merchant=self.caller.merchant.public_id):
+            with tagged(merchant=self.caller.merchant.public_id):
                 response = self._answered(method, lambda: handler(asked, *args, **kwargs))
         except Exception as exc:  # noqa: BLE001  every way to fail becomes a problem
             response = self.handle_exception(exc)

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import structlog
 from django.db.models import F, Func, JSONField, Value
 
 from kernel.ids import uuid7
 from kernel.prepared import Question
+from kernel.tags import tag
 from kernel.writes import as_json
 from merchants.models import Event
 from merchants.rules.events import BLOTTED, RETURNS
@@ -59,12 +59,11 @@ def publish(news: Sequence[News], *, realm_id: int, at: datetime) -> None:
     """
     if not news:
         return
-    request_id = str(structlog.contextvars.get_contextvars().get("request_id", ""))
     told = [
         {"id": uuid7(), "merchant": item.merchant_id, "type": item.type, "subject": item.subject_id, "data": item.data}
         for item in news
     ]
-    _TELL.send(realm_id, at, request_id, as_json(told))
+    _TELL.send(realm_id, at, tag("request_id"), as_json(told))
 
 
 def blot_returns(subjects: Iterable[UUID]) -> int:
