@@ -1,10 +1,16 @@
 """One line for each thing that happened: JSON for machines in production, readable on a developer's screen."""
 
 import logging
+import re
+import sys
+from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import structlog
+from django.db import Error
 from structlog.typing import Processor
+
+from kernel.away import said_first
 
 SHARED: list[Processor] = [
     structlog.contextvars.merge_contextvars,
@@ -62,7 +68,42 @@ def configure(*, readable: bool, level: str) -> dict[str, Any]:
     }
 
 
+#: How phones and mail addresses look, in words that were written elsewhere: a sender's, a mail server's.
+_REACHES = re.compile(r"\+\d{7,15}\b|[\w.%+-]+@[\w-]+(?:\.[\w-]+)+")
+
+
+def whole(exc: BaseException | None) -> Iterator[BaseException]:
+    """An exception and what it came of."""
+    seen = set[int]()
+    while exc is not None and id(exc) not in seen:
+        seen.add(id(exc))
+        yield exc
+        exc = exc.__cause__ or exc.__context__
+
+
+def nobodys(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A fault's lines name nobody: not the row that PostgreSQL would not take, nor where a message was to go."""
+    given = line.get("exc_info")
+    exc = given[1] if isinstance(given, tuple) else given if isinstance(given, BaseException) else sys.exception()
+    if not given or exc is None:
+        return line
+    line = structlog.processors.format_exc_info(_logger, _name, line)
+    for one in whole(exc):
+        if isinstance(one, Error):
+            for text in (str(one), str(one).strip(), repr(str(one))[1:-1]):
+                line = {key: _without(value, text, said_first(one)) for key, value in line.items()}
+    return {key: _REACHES.sub("…", value) if key in _WORDS else value for key, value in line.items()}
+
+
+#: What of a fault's line is somebody's words, and no name or time of ours.
+_WORDS = ("exception", "event")
+
+
+def _without(value: Any, text: str, first: str) -> Any:
+    return value.replace(text, first) if isinstance(value, str) and text else value
+
+
 def renderers(*, readable: bool) -> list[Processor]:
     if readable:
         return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    return [nobodys, structlog.processors.JSONRenderer(ensure_ascii=False)]
