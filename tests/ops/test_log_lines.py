@@ -1,16 +1,22 @@
 """What stands in production's log when something goes wrong: where and why, and nobody's name, phone or words."""
 
 import json
+import logging
 import smtplib
 import sys
+from datetime import timedelta
 from typing import Any
+from unittest import mock
 
 import pytest
+from celery.beat import Scheduler, SchedulingError
+from celery.schedules import schedule
 from django.db import IntegrityError, InternalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from structlog.testing import capture_logs
 
 from bnpl import unavailable
+from bnpl.celery import app
 from bnpl.logs import renderers
 from kernel.problems import refusal_of
 from kernel.refusal import Unavailable
@@ -86,3 +92,21 @@ def test_a_database_that_may_only_be_read_is_away_and_no_fault_of_ours(power_ban
 def page_of(exc: Exception) -> int:
     page = unavailable.Unavailable(lambda _request: HttpResponse()).process_exception(HttpRequest(), exc)
     return page.status_code if page else 500
+
+
+def test_a_beat_without_its_broker_writes_one_short_line_a_ring() -> None:
+    beat = Scheduler(app, schedule={}, lazy=True)
+    entry = beat.Entry(name="deduct", task="billing.tasks.deduct_due", schedule=schedule(timedelta(seconds=1)), app=app)
+    lines, listens = list[logging.LogRecord](), logging.Handler()
+    listens.emit = lines.append  # type: ignore[method-assign]
+    (no_stacks,) = logging.getLogger("celery.beat").filters
+    listens.addFilter(no_stacks)
+    logging.getLogger("celery.beat").addHandler(listens)
+    try:
+        with mock.patch.object(beat, "apply_async", side_effect=SchedulingError("connection refused")):
+            beat.apply_entry(entry)
+    finally:
+        logging.getLogger("celery.beat").removeHandler(listens)
+
+    (line,) = [line for line in lines if line.levelno >= logging.ERROR]
+    assert (line.getMessage(), line.exc_info) == ("Message Error: connection refused", None)
