@@ -23,6 +23,7 @@ from accounts.models import (
     User,
 )
 from accounts.wording import PLACEHOLDERS
+from kernel import naming
 from kernel.admin_site import ByMode, ReadOnlyAdmin
 from kernel.columns import told
 from kernel.naming import name_codes
@@ -56,7 +57,7 @@ class UserAdmin(ReadOnlyAdmin):
 
     @admin.display(description="roles")
     def roles(self, user: User) -> str:
-        return ", ".join(sorted(group.name for group in user.groups.all()))
+        return naming.roles(sorted(group.name for group in user.groups.all()))
 
 
 @admin.register(Person)

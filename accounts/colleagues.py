@@ -138,6 +138,26 @@ def let_back_in(
     return user, enrolment.give_code(user.pk, note=note, by=by, at=at)
 
 
+@transaction.atomic
+def ask_new_password(user_id: UUID, *, note: str = "", by: Actor, at: datetime) -> tuple[User, enrolment.Code]:
+    """They have forgotten their password: it opens nothing more, and a code lets them choose another one.
+
+    Their roles, their second step and what they have in hand stay. Where they are signed in that ends.
+
+    Raises:
+        NotFound: there is no such colleague, or they have no password to forget.
+        SecondNeeded: no colleague does so alone.
+    """
+    user, _others = _held(user_id, by=by)
+    if not user.is_active or not user.has_usable_password():
+        raise NotFound
+    user.set_unusable_password()
+    user.save(update_fields=["password"])
+    sessions.end_all(user)
+    _tell(user, "password_forgotten", by=by, at=at, note=note)
+    return user, enrolment.give_code(user.pk, note=note, by=by, at=at)
+
+
 def stands(user: User) -> dict[str, Any]:
     """What of a colleague only two change."""
     return {"roles": ", ".join(roles_of(user)), "active": user.is_active}

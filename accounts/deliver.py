@@ -21,7 +21,7 @@ from accounts.inbox import PEOPLE
 from accounts.models import Delivery, Notice, Person
 from kernel.models import LIVE
 from kernel.prepared import Reading
-from kernel.sweeps import Sweep
+from kernel.sweeps import Sweep, raise_last, together
 from kernel.time_limit import TimeIsUp
 from kernel.transactions import in_transaction
 from kernel.writes import update_all
@@ -51,10 +51,24 @@ class InsideTransactionError(RuntimeError):
 
 def deliver_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """Send what is due by now. Returns how many copies were seen to; fewer than `limit` means none are left."""
-    claimed, seen = claim_due(realm_id, at=at, limit=limit)
+    claimed, seen, failures = _claimed(realm_id, at=at, limit=limit)
     if claimed:
         _send_and_settle(claimed, at=at)
+    raise_last(failures)
     return seen
+
+
+def _claimed(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Delivery], int, list[Exception]]:
+    """What is to be sent now, and how many copies were due; where they cannot all be claimed together, what can be."""
+    try:
+        return *claim_due(realm_id, at=at, limit=limit), []
+    except TimeIsUp:
+        raise
+    except Exception:  # noqa: BLE001  told of those that it is true of
+        due = Delivery.objects.filter(realm_id=realm_id, next_at__lte=at).order_by("next_at", "id")
+    keys, claimed = list(due.values_list("id", flat=True)[:limit]), list[Delivery]()
+    failures = together(keys, lambda some: claimed.extend(_claim_of(some, at=at)), told="notice_not_claimed")
+    return claimed, len(keys), failures
 
 
 def _send_and_settle(claimed: Sequence[Delivery], *, at: datetime) -> None:
@@ -100,6 +114,17 @@ def claim_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Delivery
     Those another worker holds are passed over. What is returned is to be sent now, within its lease.
     """
     rows = _due(limit).rows(realm_id, at)
+    return _taken(rows, at=at), len(rows)
+
+
+@transaction.atomic
+def _claim_of(keys: Sequence[UUID], *, at: datetime) -> list[Delivery]:
+    """The same, of some of them."""
+    due = Delivery.objects.filter(pk__in=keys, next_at__lte=at).order_by("next_at", "id")
+    return _taken(list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)), at=at)
+
+
+def _taken(rows: list[Delivery], *, at: datetime) -> list[Delivery]:
     _NOTICES.give(rows, "notice")
     PEOPLE.give(rows, "person")
     going = [row for row in rows if not _given_up(row) and not _unwanted(row) and not _asleep(row, at=at)]
@@ -110,7 +135,7 @@ def claim_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Delivery
         if row.channel == _INBOX:  # the row is the message
             row.state, row.sent_at, row.next_at = _SENT, at, None
     update_all(rows, _MOVING)
-    return [row for row in going if row.channel != _INBOX], len(rows)
+    return [row for row in going if row.channel != _INBOX]
 
 
 def send_all(claimed: Sequence[Delivery]) -> Iterator[tuple[Delivery, str]]:

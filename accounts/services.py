@@ -19,9 +19,11 @@ from accounts.models.notices import LANGUAGES
 from kernel import ids
 from kernel.actor import Actor
 from kernel.models import LIVE
+from kernel.naming import ROLE, name_codes
 from kernel.refusal import FieldError, Invalid, Unavailable
 
 ROLES = ("viewer", "support", "collections", "risk", "finance", "supervisor", "auditor")
+name_codes(ROLES, ROLE)
 NAME_LENGTH_MAX = 50
 LANGUAGES_SPOKEN = tuple(code for code, _name in LANGUAGES)
 #: Made-up numbers collide now and then; that many draws in a row do not.

@@ -51,7 +51,8 @@ BY_TWO = (
         UNION ALL SELECT id, kind, by FROM billing_deductionevent
         WHERE kind = 'said_by_colleagues' AND {_STAFF} AND recorded_at > {_SINCE}
         UNION ALL SELECT id, kind, by FROM accounts_accountevent
-        WHERE kind IN ('roles_changed', 'staff_created', 'left', 'let_back_in') AND {_STAFF} AND recorded_at > {_SINCE}
+        WHERE kind IN ('roles_changed', 'staff_created', 'left', 'let_back_in', 'password_forgotten')
+          AND {_STAFF} AND recorded_at > {_SINCE}
         UNION ALL SELECT id, 'limit', by FROM credit_limitchange WHERE {_STAFF}
         """,  # noqa: S608  our own names
     ),

@@ -37,17 +37,19 @@ class WorkCollector(Collector):
             if figure.oldest is not None:
                 oldest.add_metric(labels, figure.oldest.total_seconds())
         yield from (items, oldest, state)
-        yield from (_jobs(), _channels())
+        yield from (*_jobs(), _channels())
 
 
-def _jobs() -> GaugeMetricFamily:
-    """Of each job that is remembered; none while the broker cannot be asked, which is a figure of its own."""
-    since = GaugeMetricFamily("bnpl_job_since_seconds", "How long ago a job ran last.", labels=["job"])
+def _jobs() -> Iterator[GaugeMetricFamily]:
+    """Of each job; none while the broker cannot be asked, which is a figure of its own."""
+    since = GaugeMetricFamily("bnpl_job_since_seconds", "How long ago a job ran last, if it is known.", labels=["job"])
+    late = GaugeMetricFamily("bnpl_job_late", "1 where a job's last run failed, or is missed.", labels=["job"])
     now = live_now()
     for job in system.jobs_if_asked(real=now) or ():
+        late.add_metric([job.name], job.late)
         if job.last is not None:
             since.add_metric([job.name], (now - job.last.ended_at).total_seconds())
-    return since
+    yield from (since, late)
 
 
 def _channels() -> GaugeMetricFamily:

@@ -10,6 +10,7 @@ from celery import Task
 
 from bnpl import heartbeat, ran
 from kernel.clock import live_now
+from kernel.sweeps import watched
 
 #: A slot is remembered for so many of its periods, so that a worker whose clock is a little behind finds it taken too.
 KEPT_PERIODS = 2
@@ -30,8 +31,9 @@ class Ring(Task):  # type: ignore[type-arg]  # not generic at run time
             return None
         begun, went_well = live_now(), False
         try:
-            answer = super().__call__(*args, **kwargs)
-            went_well = True
+            with watched() as troubles:
+                answer = super().__call__(*args, **kwargs)
+            went_well = not troubles
         finally:
             ended = live_now()
             ran.keep(self.name, ran.Run(ended, ended - begun, went_well))

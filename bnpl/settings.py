@@ -175,7 +175,7 @@ LOCAL_MESSAGES = not PRODUCTION
 SMS_BACKEND = env.needed("SMS_BACKEND", "accounts.notices.LocalTexts")
 SMS_COUNTRIES = env.prefixes("SMS_COUNTRIES")  # where texts go; nothing said is everywhere
 # Who says, just before a notice is sent, whether it is still true: accounts knows nothing of orders.
-NOTICES_STANDING = "billing.services.remind.standing"
+NOTICES_STANDING = "billing.services.still_true.standing"
 STAFF_TOLD = "portal.services.letters.write_of_hand"  # nor who works for a merchant, and is told what was done to them
 ALLAUTH_TRUSTED_PROXY_COUNT = NUM_PROXIES
 ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "length": 6, "dashed": False}

@@ -8,6 +8,8 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template import loader
 
+from kernel.away import is_read_only
+
 RETRY_AFTER_SECONDS = 2
 AWAY = (OperationalError, InterfaceError, redis.RedisError)
 log = structlog.get_logger(__name__)
@@ -23,7 +25,7 @@ class Unavailable:
         return self.get_response(request)
 
     def process_exception(self, _request: HttpRequest, exc: Exception) -> HttpResponse | None:
-        if not isinstance(exc, AWAY):
+        if not isinstance(exc, AWAY) and not is_read_only(exc):
             return None
         log.warning("page_unavailable", error=type(exc).__name__)
         page = loader.get_template("errors/503.html").render()

@@ -11,20 +11,31 @@ from credit import rules
 from credit.limits import told
 from credit.models import REVIEW, CurrencyLimit, LimitChange, Limited, Profile
 from credit.queries import grades_at, last_changes
-from kernel.sweeps import Sweep
+from kernel.sweeps import Sweep, raise_last, together
 from kernel.writes import insert_all, update_all
 
 
-@transaction.atomic
 def review_limits(realm_id: int, *, at: datetime, limit: int) -> int:
     """The limits whose day has come go where their people's scores are, and whoever has another one is told.
 
     One goes up only while its person owes nothing late and pays by no plan; what colleagues want to stay stays, and as
     long as it does none of the same person's goes up past what that comes to in another currency. What is owed already
     stays, be it more. Returns how many people's were looked at.
+
+    Raises:
+        Exception: the last of what went wrong with people whose limits cannot be reviewed even alone; they are due.
     """
     due = Profile.objects.filter(realm_id=realm_id, review_at__lte=at).order_by("review_at", "person_id")
-    profiles = list(due.select_for_update(skip_locked=True, no_key=True)[:limit])
+    keys = list(due.values_list("person_id", flat=True)[:limit])
+    seen = list[int]()
+    raise_last(together(keys, lambda some: seen.append(_review(realm_id, some, at=at)), told="limit_not_reviewed"))
+    return sum(seen)
+
+
+@transaction.atomic
+def _review(realm_id: int, keys: Sequence[UUID], *, at: datetime) -> int:
+    due = Profile.objects.filter(person_id__in=keys, review_at__lte=at).order_by("review_at", "person_id")
+    profiles = list(due.select_for_update(skip_locked=True, no_key=True))
     grades, people = grades_at(at), {row.person_id: row for row in profiles}
     pinned: dict[UUID, list[LimitChange]] = {key: [] for key in people}
     for change in last_changes(people).values():

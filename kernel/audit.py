@@ -79,6 +79,13 @@ def broken(*, known: Mapping[int, str] | None = None) -> Iterator[str]:
     yield from (f"line {line} is missing, which the log knows" for line in sorted(known))
 
 
+def ends_as_sealed() -> bool:
+    """Whether the end is sealed by the key of this process: if not, it is another key, or somebody put an end there."""
+    head = AuditHead.objects.filter(pk=1).first()
+    line = AuditLine.objects.values_list("mac", flat=True).filter(pk=head.last).first() if head else None
+    return head is None or bytes(head.mac) == _end(head.last, bytes(line or BEGIN))
+
+
 def _lines(upto: int) -> Iterator[AuditLine]:
     """The lines as far as that one, some thousands in each question, and no more than those in hand."""
     after = None

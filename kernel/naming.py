@@ -16,13 +16,15 @@ from django.db.models import Field
 from django.utils.functional import Promise
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import pgettext, pgettext_lazy
+from django.utils.translation import get_language, pgettext, pgettext_lazy
 
 PART, TABLE, COLUMN, VALUE = "part", "table", "column", "value"
 #: What moved in the book, and what a channel said: the same code is something else elsewhere.
 POSTED, HEARD = "posted", "heard"
 #: What the house does by itself.
 JOB = "job"
+#: What a colleague is here.
+ROLE = "role"
 #: Every name that was given, with its context.
 NAMED: set[tuple[str, str]] = set()
 #: How a state looks, whatever its row is of. What stands in none of these is quiet.
@@ -66,6 +68,12 @@ def value(code: str, context: str = VALUE) -> str:
     """A code in words; one that was never named stays as it is."""
     key = _readable(code)
     return pgettext(context, key) if (context, key) in NAMED else code
+
+
+def roles(codes: Iterable[str]) -> str:
+    """What a colleague is here, in words, one after the other; a dash for nothing."""
+    between = "、" if (get_language() or "").startswith("zh") else ", "
+    return between.join(value(code, ROLE) for code in codes) or "–"
 
 
 def happened(line: Any) -> str | Promise:

@@ -5,12 +5,13 @@ from typing import Any
 import msgspec
 import structlog
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError
+from django.db import DataError, Error, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import translation
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
+from kernel.away import is_read_only, said_first
 from kernel.refusal import Busy, Malformed, NotFound, Refusal, TooLarge, Unavailable
 
 CONTENT_TYPE = "application/problem+json"
@@ -57,14 +58,13 @@ def refusal_of(exc: Exception) -> Refusal:
     """The refusal that says what this exception means to whoever asked."""
     if isinstance(exc, Refusal):
         return exc
-    for kinds, make in _MEANINGS:
-        if isinstance(exc, kinds):
-            if make is Unavailable or make is Busy:
-                log.warning("database_refused", error=type(exc).__name__, detail=str(exc).strip()[:300])
-                return make(retry_after=1 if make is Busy else 2)
-            return make()
-    log.error("unhandled", exc_info=exc)
-    return Internal()
+    make = next((make for kinds, make in _MEANINGS if isinstance(exc, kinds)), Internal)
+    if isinstance(exc, Error) and (make in (Unavailable, Busy) or is_read_only(exc)):
+        log.warning("database_refused", error=type(exc).__name__, detail=said_first(exc)[:300])
+        return Busy(retry_after=1) if make is Busy else Unavailable(retry_after=2)
+    if make is Internal:
+        log.error("unhandled", exc_info=exc)
+    return make()
 
 
 _MEANINGS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[Refusal]], ...] = (

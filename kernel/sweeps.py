@@ -2,7 +2,9 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -11,11 +13,13 @@ import structlog
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, Model, OuterRef, QuerySet, TextField, Value
 from django.db.models.functions import MD5, Cast, Coalesce, Concat
 
+from kernel.away import is_away
 from kernel.clock import live_now, now_in
 from kernel.models import LIVE, Realm
 from kernel.time_limit import TimeIsUp
 
 _Key = TypeVar("_Key")
+_troubles: ContextVar[list[str] | None] = ContextVar("troubles", default=None)
 log = structlog.get_logger(__name__)
 #: How long one ring goes on beginning batches. What is left is still due at the next ring; meanwhile the worker has its
 #: hands free for the other jobs, and no task comes near its time limit.
@@ -68,6 +72,52 @@ def each(keys: Iterable[_Key], act: Callable[[_Key], object], *, told: str) -> i
     if failures:
         raise failures[-1]
     return count
+
+
+@contextmanager
+def watched() -> Iterator[list[str]]:
+    """What of the live realm could not be seen to meanwhile, by its column: the others were, and it went badly."""
+    found = list[str]()
+    before = _troubles.set(found)
+    try:
+        yield found
+    finally:
+        _troubles.reset(before)
+
+
+def together(keys: Sequence[_Key], act: Callable[[Sequence[_Key]], object], *, told: str) -> list[Exception]:
+    """Let `act` see to all of these at once; if that fails to each half by itself, down to those it fails on alone.
+
+    What went wrong with those, which is `told` in the log too: whoever calls raises the last of it when the others are
+    seen to. For as long as one ring works; and where it is the database that is away, all that is left waits for it.
+    """
+    until, failures, left = time.monotonic() + WORKS_FOR_SECONDS, list[Exception](), deque([keys] if keys else [])
+    while left:
+        some = left.popleft()
+        try:
+            act(some)
+        except TimeIsUp:
+            raise
+        except Exception as exc:
+            if is_away(exc):
+                return [*failures, exc]
+            if len(some) > 1 and time.monotonic() < until:
+                half = len(some) // 2
+                left.extendleft([some[half:], some[:half]])
+                continue
+            log.exception(told, key=str(some[0]), keys=len(some))
+            failures.append(exc)
+    return failures
+
+
+def raise_last(failures: Sequence[Exception]) -> None:
+    """Once the others are seen to: the ring, or whoever moves a sandbox's clock, hears that something is still due.
+
+    Raises:
+        Exception: the last of them, if there are any.
+    """
+    if failures:
+        raise failures[-1]
 
 
 def in_turn(at: datetime) -> MD5:
@@ -131,4 +181,6 @@ def _worked_off(realm_id: int, sweep: Callable[[int, datetime, int], int], *, ba
         raise
     except Exception:
         log.exception("sweep_failed", realm=realm_id, due=due)
+        if realm_id == LIVE and (troubles := _troubles.get()) is not None:
+            troubles.append(due)
         return False

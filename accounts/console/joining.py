@@ -13,12 +13,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import colleagues
-from accounts.console.people import RolesForm, before_joining, told_once
+from accounts.console.people import NAMED_ROLES, RolesForm, before_joining, told_once
 from accounts.models import User
-from accounts.services import ROLES
 from kernel.actor import Actor
 from kernel.desk import Colleague, Desk, Done, Verb, VerbForm, Words, deed, page
 from kernel.listing import page_of
+from kernel.naming import roles
 from kernel.refusal import NotFound
 from kernel.second import Matter, Plain, ask_second
 
@@ -38,7 +38,7 @@ class NewcomerForm(VerbForm):
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
     roles = forms.MultipleChoiceField(
-        label=gettext_lazy("Roles"), choices=[(role, role) for role in ROLES], widget=forms.CheckboxSelectMultiple
+        label=gettext_lazy("Roles"), choices=NAMED_ROLES, widget=forms.CheckboxSelectMultiple
     )
 
 
@@ -116,7 +116,7 @@ def _address(username: str) -> str:
 
 
 def _named(user: User) -> dict[str, str]:
-    return {"name": str(user), "roles": ", ".join(colleagues.roles_of(user))}
+    return {"name": str(user), "roles": roles(colleagues.roles_of(user))}
 
 
 MATTERS = [

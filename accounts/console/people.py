@@ -1,11 +1,13 @@
 """What is done to somebody's account: a lost second factor off, an enrolment code, and a colleague's roles."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django import forms
 from django.utils.formats import date_format
+from django.utils.functional import lazy
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,6 +18,7 @@ from accounts.services import ROLES
 from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.desk import Done, Verb, VerbForm, Words
+from kernel.naming import ROLE, roles, value
 
 
 def _holds_second(person: Person) -> bool:
@@ -71,6 +74,25 @@ def _give_code(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Done
     return told_once(_("An enrolment code was given."), code)
 
 
+def _before_new_password(user: User, at: datetime) -> Words:
+    del at
+    says = _(
+        "The password of %(name)s opens nothing any more, and where they are signed in that ends. They choose another"
+        " one with an enrolment code, at the link below the sign-in; roles, second step and what they have in hand"
+        " stay. The code is shown once, to whoever agrees: say it in person, to whoever you know to be this colleague."
+    )
+    return says % {"name": str(user)}
+
+
+def _new_password(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Done:
+    user, code = colleagues.ask_new_password(key, note=wish["note"], by=by, at=at)
+    return told_once(_("%(name)s may choose another password.") % {"name": str(user)}, code)
+
+
+def _has_password(user: User) -> bool:
+    return user.is_staff and user.is_active and user.has_usable_password()
+
+
 def told_once(says: Words, code: enrolment.Code) -> Done:
     """What was done, and the code on the next page alone."""
     until = date_format(localtime(code.ends_at), "Y-m-d H:i")
@@ -101,12 +123,16 @@ def _forget(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     return _("The second step is off, and the person is told.")
 
 
+#: What a colleague may be, in words: each line of a page is in its reader's language.
+NAMED_ROLES = [(role, lazy(partial(value, role, ROLE), str)()) for role in ROLES]
+
+
 class RolesForm(VerbForm):
     """Which roles they have from then on."""
 
     roles = forms.MultipleChoiceField(
         label=gettext_lazy("Roles"),
-        choices=[(role, role) for role in ROLES],
+        choices=NAMED_ROLES,
         required=False,
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy("None: they see nothing of the console any more."),
@@ -119,14 +145,14 @@ class RolesForm(VerbForm):
 def _before_roles(user: User, at: datetime) -> Words:
     del at
     says = _("%(name)s has these roles: %(roles)s. Others count from their next page on.")
-    return says % {"name": str(user), "roles": ", ".join(colleagues.roles_of(user)) or "–"}
+    return says % {"name": str(user), "roles": roles(colleagues.roles_of(user))}
 
 
 def _give_roles(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     user = colleagues.change_roles(key, wish["roles"], note=wish["note"], by=by, at=at)
     return _("%(name)s has these roles: %(roles)s.") % {
         "name": str(user),
-        "roles": ", ".join(colleagues.roles_of(user)) or "–",
+        "roles": roles(colleagues.roles_of(user)),
     }
 
 
@@ -181,6 +207,17 @@ VERBS = [
         _give_code,
         fits=_needs_code,
         second=_takes_two,
+        stands=colleagues.stands,
+    ),
+    Verb(
+        "new_password",
+        User,
+        gettext_lazy("The password is forgotten"),
+        ("supervisor",),
+        _before_new_password,
+        _new_password,
+        fits=_has_password,
+        second=_always,
         stands=colleagues.stands,
     ),
 ]

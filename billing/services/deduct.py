@@ -20,7 +20,8 @@ from billing.services.settle import Report, settle_all
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
-from kernel.sweeps import Sweep
+from kernel.sweeps import Sweep, raise_last, together
+from kernel.time_limit import TimeIsUp
 from kernel.writes import insert_all
 from orders import services as orders
 from orders.models import Obligation, Plan
@@ -30,10 +31,24 @@ SWEEP = Actor.system("deduct")
 
 
 def deduct_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
-    """Take what is due now. Returns how many obligations were seen to; fewer than `limit` means none are left."""
-    outage.hold_due(realm_id, at=at, limit=limit)
-    prepared, seen = prepare_due(realm_id, at=at, limit=limit)
+    """Take what is due now. Returns how many obligations were seen to; fewer than `limit` means none are left.
+
+    Raises:
+        Exception: the last of what went wrong with people of whom nothing can be taken even alone; it is still due.
+    """
+    failures = outage.hold_due(realm_id, at=at, limit=limit)
+    try:
+        prepared, seen = prepare_due(realm_id, at=at, limit=limit)
+    except TimeIsUp:
+        raise
+    except Exception:  # noqa: BLE001  told of those that it is true of
+        people, seen = orders.people_due(realm_id, at=at, limit=limit)
+        prepared = []
+        failures += together(
+            people, lambda some: prepared.extend(_prepare_of(realm_id, some, at=at)), told="not_prepared"
+        )
     charge(prepared, by=SWEEP, at=at)
+    raise_last(failures)
     return seen
 
 
@@ -45,12 +60,22 @@ def prepare_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Deduct
     obligation whose person has nothing to take from waits until they act.
     """
     rows, seen = orders.lock_due(realm_id, at=at, limit=limit)
+    return _prepared(rows, at=at), seen
+
+
+@transaction.atomic
+def _prepare_of(realm_id: int, people: Sequence[UUID], *, at: datetime) -> list[Deduction]:
+    """The same, of some people."""
+    return _prepared(orders.lock_due_of(people, realm_id, at=at), at=at)
+
+
+def _prepared(rows: Sequence[Obligation], *, at: datetime) -> list[Deduction]:
     due = sort_out(rows, at=at)
     orders.replan(due.elsewhere, why=Plan.Why.OTHER_INSTRUMENT, at=at)
     orders.replan(due.put_off, why=Plan.Why.PUT_OFF, at=at)
     _give_up(due.stuck, "no_instrument", Kind.HARD, at=at)
     _give_up(due.above, "above_limits", Kind.SOFT, at=at)
-    return prepare(due.wants, purpose=Deduction.Purpose.PLANNED, by=SWEEP, at=at), seen
+    return prepare(due.wants, purpose=Deduction.Purpose.PLANNED, by=SWEEP, at=at)
 
 
 def _give_up(rows: Sequence[Obligation], code: str, kind: Kind, *, at: datetime) -> None:

@@ -6,8 +6,9 @@ comes due before the round has reached it, `hold_due` stops in the sweep itself.
 """
 
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import cache
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -24,7 +25,7 @@ from billing.refusals import ChannelNotOut, ChannelOut
 from kernel.actor import Actor
 from kernel.models import Realm
 from kernel.refusal import FieldError, Invalid, NotFound
-from kernel.sweeps import WORKS_FOR_SECONDS
+from kernel.sweeps import WORKS_FOR_SECONDS, raise_last, together
 from orders import services as orders
 from orders.models import Obligation, Order, Pause
 
@@ -67,30 +68,36 @@ def end_outage(channel: str, reason: str, *, by: Actor, at: datetime) -> None:
         raise ChannelNotOut
 
 
-@transaction.atomic
-def hold_due(realm_id: int, *, at: datetime, limit: int) -> None:
-    """What is due now and would be taken from a channel that is out stands still instead."""
+def hold_due(realm_id: int, *, at: datetime, limit: int) -> list[Exception]:
+    """What is due now and would be taken from a channel that is out stands still instead. What went wrong with it."""
     out = queries.channels_out()
-    if out:
-        due = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at).order_by("collect_at")
-        for order in Order.objects.locked_all(_collected_from(out, list(due[:limit]))):
-            _hold(order, at=at)
+    if not out:
+        return []
+    due = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at).order_by("collect_at")
+    found = _collected_from(out, list(due[:limit]))
+    return together(sorted(found), lambda some: _hold_all(some, lambda _realm_id: at), told="not_stopped_for_outage")
 
 
 def keep_outages(*, real: datetime, realm_id: int | None = None) -> None:
     """One round when it is `real` outside: whose channel is out stands still, whose channel is back goes on.
 
     Everywhere, or in one realm; each of the two for half the time that a ring works. What is left is the next round's.
+
+    Raises:
+        Exception: the last of what went wrong with an order; it kept no other waiting.
     """
+    failures = list[Exception]()
     for step in (let_go_next, hold_next):
         until = time.monotonic() + WORKS_FOR_SECONDS / 2
-        place = step(None, real=real, limit=BATCH, realm_id=realm_id)
+        place = step(None, failures, real=real, limit=BATCH, realm_id=realm_id)
         while place and time.monotonic() < until:
-            place = step(place, real=real, limit=BATCH, realm_id=realm_id)
+            place = step(place, failures, real=real, limit=BATCH, realm_id=realm_id)
+    raise_last(failures)
 
 
-@transaction.atomic
-def hold_next(after: UUID | None, *, real: datetime, limit: int, realm_id: int | None = None) -> UUID | None:
+def hold_next(
+    after: UUID | None, failures: list[Exception], *, real: datetime, limit: int, realm_id: int | None = None
+) -> UUID | None:
     """Stop the orders of the next people who owe and would pay by a channel that is out; the last of them, or None."""
     out = queries.channels_out()
     if not out:
@@ -101,15 +108,22 @@ def hold_next(after: UUID | None, *, real: datetime, limit: int, realm_id: int |
     owed = Obligation.objects.filter(Exists(there), ~Exists(held), state__in=Obligation.OWED, **here)
     later = owed.filter(person_id__gt=after) if after else owed
     people = list(later.order_by("person_id").values_list("person_id", flat=True).distinct()[:limit])
-    found = Order.objects.locked_all(_collected_from(out, list(owed.filter(person_id__in=people))))
-    clocks = _clocks(found, real)
-    for order in found:
-        _hold(order, at=clocks[order.realm_id])
+    found, clocks = _collected_from(out, list(owed.filter(person_id__in=people))), _clocks(real)
+    failures += together(sorted(found), lambda some: _hold_all(some, clocks), told="not_stopped_for_outage")
     return people[-1] if len(people) == limit else None
 
 
 @transaction.atomic
-def let_go_next(after: UUID | None, *, real: datetime, limit: int, realm_id: int | None = None) -> UUID | None:
+def _hold_all(keys: Sequence[UUID], now_in: Callable[[int], datetime]) -> None:
+    """Several orders, locked together before what is owed of any of them: as everywhere."""
+    for order in Order.objects.locked_all(keys):
+        if order.state in (Order.State.COMPLETED, Order.State.OVERDUE):
+            orders.pause_order(order.id, Pause.Reason.OUTAGE, by=KEEPER, at=now_in(order.realm_id))
+
+
+def let_go_next(
+    after: UUID | None, failures: list[Exception], *, real: datetime, limit: int, realm_id: int | None = None
+) -> UUID | None:
     """Let the next held orders go on whose channel is back; the last that was passed, or None."""
     out = queries.channels_out()
     here = {} if realm_id is None else {"order__realm_id": realm_id}
@@ -120,20 +134,20 @@ def let_go_next(after: UUID | None, *, real: datetime, limit: int, realm_id: int
         return None
     passed = later.filter(order_id__lte=stretch[-1])
     pauses = list((passed.exclude(_stays(out)) if out else passed)[:limit])
-    _let_go(pauses, out, real=real)
+    clocks = _clocks(real)
+    failures += together(pauses, lambda some: _let_go(some, out, clocks), told="not_let_go_after_outage")
     if len(pauses) == limit:
         return pauses[-1].order_id
     return stretch[-1] if len(stretch) == STRETCH else None
 
 
-def _let_go(pauses: Sequence[Pause], out: Collection[str], *, real: datetime) -> None:
+@transaction.atomic
+def _let_go(pauses: Sequence[Pause], out: Collection[str], now_in: Callable[[int], datetime]) -> None:
     owed = Obligation.objects.filter(order__in=[pause.order_id for pause in pauses], state__in=Obligation.OWED)
     stay = _collected_from(out, list(owed)) if out else set()
     began = {pause.order_id: pause.began_at for pause in pauses}
-    found = Order.objects.locked_all(began.keys() - stay)
-    clocks = _clocks(found, real)
-    for order in found:
-        at = max(clocks[order.realm_id], began[order.id])  # a sandbox's clock may have been set back
+    for order in Order.objects.locked_all(began.keys() - stay):
+        at = max(now_in(order.realm_id), began[order.id])  # a sandbox's clock may have been set back
         orders.resume_order(order.id, Pause.Reason.OUTAGE, by=KEEPER, at=at)
 
 
@@ -154,12 +168,6 @@ def _stays(out: Collection[str]) -> Exists:
     return Exists(planned.filter(source__in=list(out)))
 
 
-def _hold(order: Order, *, at: datetime) -> None:
-    """One of several orders that were locked together, before what is owed of any of them: as everywhere."""
-    if order.state in (Order.State.COMPLETED, Order.State.OVERDUE):
-        orders.pause_order(order.id, Pause.Reason.OUTAGE, by=KEEPER, at=at)
-
-
 def _collected_from(channels: Collection[str], rows: Sequence[Obligation]) -> set[UUID]:
     """The orders among these obligations' whose next attempt would be made at one of the channels."""
     usable = queries.instruments_of(row.person_id for row in rows)
@@ -172,8 +180,9 @@ def _collected_from(channels: Collection[str], rows: Sequence[Obligation]) -> se
     return found
 
 
-def _clocks(found: Iterable[Order], real: datetime) -> dict[int, datetime]:
-    return {realm.id: realm.now(real) for realm in Realm.objects.filter(pk__in={order.realm_id for order in found})}
+def _clocks(real: datetime) -> Callable[[int], datetime]:
+    """What time it is in a realm when it is `real` outside; each is looked up once."""
+    return cache(lambda realm_id: Realm.objects.get(pk=realm_id).now(real))
 
 
 def _judge(reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from django.db import transaction
@@ -15,7 +16,7 @@ from billing.services.payout_returns import in_question
 from billing.services.settle_payouts import PAYOUTS
 from billing.services.unsettled import PAID_OUT
 from kernel.actor import Actor
-from kernel.sweeps import Sweep
+from kernel.sweeps import Sweep, raise_last, together
 from kernel.time_limit import TimeIsUp
 from ledger import rules as book
 from ledger import services as ledger
@@ -27,24 +28,31 @@ OPENS_AGAIN = timedelta(hours=6)
 
 
 def pay_out_due(realm_id: int, *, at: datetime, limit: int = 50) -> int:
-    """Send what is to be paid out by now. Returns how many settlements were seen to."""
-    seen, payouts = _written(realm_id, at=at, limit=limit)
+    """Send what is to be paid out by now. Returns how many settlements were seen to.
+
+    Raises:
+        Exception: the last of what went wrong with settlements that cannot be written as sent even alone; they wait.
+    """
+    due = Settlement.objects.filter(realm_id=realm_id, pay_at__lte=at).order_by("pay_at", "id")
+    keys, payouts = list(due.values_list("id", flat=True)[:limit]), list[tuple[Payout, Payee]]()
+    failures = together(keys, lambda some: payouts.extend(_written(some, at=at)), told="settlement_not_paid")
     asked = ((row.id, row.channel, Disbursal(row.number, payee, row.amount, at)) for row, payee in payouts)
     answers = channels.pay_out_all(asked, within=SEND_LEASE / 2)
     PAYOUTS.settle_all([MovementReport(key, answer, "sync") for key, answer in answers], by=PAYMASTER, at=at)
-    return seen
+    raise_last(failures)
+    return len(keys)
 
 
 @transaction.atomic
-def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[tuple[Payout, Payee]]]:
+def _written(keys: Sequence[UUID], *, at: datetime) -> list[tuple[Payout, Payee]]:
     """Settlements to pay, and a payout for each, sent from the moment this commits, and to whom.
 
     One without a channel or an account waits for it, and so does one whose account does not open, or from which
     something came back that nobody has judged: nothing is written of it as sent. Nor is anything sent to whoever owes
     us by a later settlement: the next one carries both.
     """
-    due = Settlement.objects.filter(realm_id=realm_id, pay_at__lte=at).select_related("realm").order_by("pay_at", "id")
-    rows = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
+    due = Settlement.objects.filter(pk__in=keys, pay_at__lte=at).select_related("realm").order_by("pay_at", "id")
+    rows = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True))
     _wait_for_agreement(rows)
     owing = statements.debts_of({row.merchant_id for row in rows})
     payouts = []
@@ -67,7 +75,7 @@ def _written(realm_id: int, *, at: datetime, limit: int) -> tuple[int, list[tupl
             row.pay_out()
             row.record("paying", by=PAYMASTER, at=at)
             payouts.append((_sent(row, account, channel, at=at), payee))
-    return len(rows), payouts
+    return payouts
 
 
 def _look_again(row: Settlement, why: str, *, at: datetime) -> None:

@@ -5,25 +5,25 @@ Each stage is one question on an index that holds open work only; the answer is 
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts import inbox
 from accounts.inbox import Item
 from accounts.models import Notice
-from accounts.wording import COLLECTION, FACTS, Value
+from accounts.wording import COLLECTION, Value
 from billing import purse, queries
 from billing.labels import named
-from billing.models import DeductionLine, Instrument
+from billing.models import Instrument
 from billing.services.tell import NOTHING_TO_TAKE_FROM, values_of
 from kernel.money import Money
 from kernel.prepared import Question, Reading
-from orders.models import Obligation, ObligationEvent
+from kernel.sweeps import each, raise_last, together
+from orders.models import Obligation
 
 #: A debit is announced so long before; one that is nearer than IMMEDIATE when it is planned goes by its own notice.
 AHEAD, IMMEDIATE = timedelta(days=1), timedelta(hours=1)
@@ -55,93 +55,16 @@ def remind_due(realm_id: int, *, at: datetime, limit: int = 500) -> int:
 
     Two workers at once tell each stage once: the second one's rows find the first one's.
     """
-    found = [
-        remind_of_debits(realm_id, at=at, limit=limit),
-        *(remind_of_due(realm_id, *stage, at=at, limit=limit) for stage in DUE),
-        remind_of_overdue(realm_id, at=at, limit=limit),
+    found = list[int]()
+    stages = [
+        partial(remind_of_debits, realm_id),
+        *(partial(remind_of_due, realm_id, *stage) for stage in DUE),
+        partial(remind_of_overdue, realm_id),
     ]
+    each(stages, lambda remind: found.append(remind(at=at, limit=limit)), told="not_reminded")
     return max(found)
 
 
-_OF_KEYS = Reading(lambda keys: Obligation.objects.filter(pk__any=keys), ["uuid[]"])
-_LINES = Reading(
-    lambda deductions: DeductionLine.objects.filter(deduction_id__any=deductions).select_related("obligation"),
-    ["uuid[]"],
-)
-_DEMANDS = Reading(
-    lambda debts: (
-        Notice.objects.filter(about__any=debts, stage__startswith=COLLECTION).order_by("id").values_list("about", "id")
-    ),
-    ["uuid[]"],
-)
-
-
-_LESS = Reading(
-    lambda orders: ObligationEvent.objects.filter(
-        subject__order_id__any=orders, kind__in=("part_paid", "paid", "lowered", "waived")
-    ).values_list("subject__order_id", "subject_id", "subject__kind", "at"),
-    ["uuid[]"],
-)
-
-
-def standing(notices: Sequence[Notice], at: datetime) -> dict[UUID, str]:
-    """Why each of these that no longer stands does not: paid, waived, paused, moved, under way, too late, overtaken.
-
-    A demand is also pointless where a plan was agreed since, and untrue where less is owed than it says.
-    """
-    abouts = {notice.about for notice in notices if notice.stage not in FACTS}
-    obligations = {row.id: row for row in _OF_KEYS.rows(list(abouts))}
-    lines: dict[UUID, list[Obligation]] = {}
-    others = list(abouts - set(obligations))
-    for line in _LINES.rows(others) if others else ():
-        lines.setdefault(line.deduction_id, []).append(line.obligation)
-    late = {notice.about for notice in notices if notice.stage.startswith(COLLECTION)}
-    latest = dict(_DEMANDS.rows(list(late))) if late else {}
-    lessened = _lessened([obligations[key] for key in late & set(obligations)])
-    gone = {}
-    for notice in notices:
-        row = obligations.get(notice.about)
-        if notice.stage in FACTS:
-            reason = ""
-        elif notice.stage == "debit_failed":
-            rows = lines.get(notice.about, []) if row is None else [row]
-            reason = "" if any(row.state in Obligation.OWED for row in rows) else "settled"
-        else:
-            overtaken = notice.stage.startswith(COLLECTION) and latest[notice.about] != notice.id
-            less = notice.about in lessened and lessened[notice.about] > notice.at
-            reason = _over(row, notice, at=at) or ("overtaken" if overtaken else "less_is_owed" if less else "")
-        if reason:
-            gone[notice.id] = reason
-    return gone
-
-
-def _over(row: Obligation | None, notice: Notice, *, at: datetime) -> str:
-    """Why a reminder about this obligation is pointless now; empty when it is not."""
-    if row is None or row.state not in Obligation.OWED:
-        return str(row.state) if row else "gone"
-    if row.paused_at is not None:
-        return "paused"
-    if row.in_flight is not None:
-        return "under_way"
-    if notice.stage.startswith(COLLECTION):
-        return "" if row.state == Obligation.State.OVERDUE else "started_anew"
-    if notice.due_at <= at:
-        return "too_late"
-    return "moved" if notice.stage == "debit_planned" and row.collect_at != notice.due_at else ""
-
-
-def _lessened(rows: Sequence[Obligation]) -> dict[UUID, datetime]:
-    """When less came to be owed of these last, or of the late fees beside them."""
-    found: dict[UUID, datetime] = {}
-    for order_id, key, kind, at in _LESS.rows([row.order_id for row in rows]) if rows else ():
-        for row in rows:
-            beside = row.order_id == order_id and kind == Obligation.Kind.LATE_FEE
-            if row.id == key or beside:
-                found[row.id] = max(at, found.get(row.id, at))
-    return found
-
-
-@transaction.atomic
 def remind_of_debits(realm_id: int, *, at: datetime, limit: int) -> int:
     """Automatic debits of the coming day, by the index obligations_due. A late fee goes with the debt it is taken with,
     and by itself where a plan has it taken on another day.
@@ -149,40 +72,50 @@ def remind_of_debits(realm_id: int, *, at: datetime, limit: int) -> int:
     rows = _debits(limit).rows(realm_id, at + IMMEDIATE, at + AHEAD)
     if not rows:
         return 0
-    usable = queries.instruments_of(row.person_id for row in rows)
-    items = [
-        _item(row, "debit_planned", amount, row.collect_at, {"instrument": _label(row, usable.get(row.person_id, []))})
-        for row, amount in _by_then(rows)
-    ]
-    inbox.write_notices(items, realm_id=realm_id, at=at)
-    return len(rows)
+    usable, amounts = queries.instruments_of(row.person_id for row in rows), dict(_by_then(rows))
+
+    def item(row: Obligation) -> Item:
+        said = {"instrument": _label(row, usable.get(row.person_id, []))}
+        return _item(row, "debit_planned", amounts[row], row.collect_at, said)
+
+    return _told(rows, item, realm_id=realm_id, at=at)
 
 
-@transaction.atomic
 def remind_of_due(realm_id: int, stage: str, before: timedelta, until: timedelta, *, at: datetime, limit: int) -> int:
     """What is due in so many days, by the same index: until the person moves it, it is collected when it is due.
 
     The last day's does not ring beside the announcement of the debit itself.
     """
     rows = _dues(stage, limit).rows(realm_id, at + until, at + before)
-    if not rows:
-        return 0
-    items = [_item(row, stage, row.owed, row.due_at, {}, quiet=before <= AHEAD) for row in rows]
-    inbox.write_notices(items, realm_id=realm_id, at=at)
-    return len(rows)
+    return _told(
+        rows, lambda row: _item(row, stage, row.owed, row.due_at, {}, quiet=before <= AHEAD), realm_id=realm_id, at=at
+    )
 
 
-@transaction.atomic
 def remind_of_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     """What has been overdue for so many days that its person is to hear of it."""
     days = dict(_OVERDUE.rows(realm_id, list(DAYS), DAYS_MAX, COLLECTION, limit))
     if not days:
         return 0
     rows = _WITH_MERCHANTS.rows(list(days))
-    owed = _with_fees(rows, attrgetter("state"))
-    items = [_item(row, f"{COLLECTION}{days[row.id]}", amount, row.due_at, {}) for row, amount in owed]
-    inbox.write_notices(items, realm_id=realm_id, at=at)
-    return len(days)
+    owed = dict(_with_fees(rows, attrgetter("state")))
+    return _told(
+        rows,
+        lambda row: _item(row, f"{COLLECTION}{days[row.id]}", owed[row], row.due_at, {}),
+        realm_id=realm_id,
+        at=at,
+    )
+
+
+def _told(rows: Sequence[Obligation], item: Callable[[Obligation], Item], *, realm_id: int, at: datetime) -> int:
+    """Tell the people of these; how many they are.
+
+    Raises:
+        Exception: the last of what went wrong with those that cannot be told of even alone; the others are.
+    """
+    write = partial(inbox.write_notices, realm_id=realm_id, at=at)
+    raise_last(together(rows, lambda some: write([item(row) for row in some]), told="not_reminded"))
+    return len(rows)
 
 
 def _untold(coming: QuerySet[Obligation], stage: str, moment: str, limit: int) -> QuerySet[Obligation]:

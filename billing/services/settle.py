@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -20,7 +21,7 @@ from kernel.ids import public
 from kernel.lifecycle import record_all
 from kernel.money import Money
 from kernel.prepared import Reading
-from kernel.time_limit import TimeIsUp
+from kernel.sweeps import raise_last, together
 from kernel.writes import insert_all
 from ledger import rules as book
 from ledger import services as ledger
@@ -55,7 +56,7 @@ class Report:
 
 
 def settle_all(reports: Sequence[Report], *, by: Actor, at: datetime) -> None:
-    """Make true what the channels said. If they cannot all be settled together, each is settled alone.
+    """Make true what the channels said: all of it together, or else what can be.
 
     Each kind of outcome has a transaction of its own: what was taken reaches down to credit and the book, and what was
     not would then lock obligations again, from below.
@@ -63,25 +64,11 @@ def settle_all(reports: Sequence[Report], *, by: Actor, at: datetime) -> None:
     Raises:
         Exception: the last of those that could not be settled even alone; they stay unknown and are asked about.
     """
-    failures = []
+    failures = list[Exception]()
     for kind in (Taken, Declined, Lost | Absent | Closed):
-        failures += _unsettled([report for report in reports if isinstance(report.answer, kind)], by=by, at=at)
-    if failures:
-        raise failures[-1]
-
-
-def _unsettled(reports: Sequence[Report], *, by: Actor, at: datetime) -> list[Exception]:
-    """Settles them, together or else each alone; what went wrong with those that remain."""
-    if not reports:
-        return []
-    try:
-        _settle(reports, by=by, at=at)
-    except TimeIsUp:
-        raise
-    except Exception as exc:  # noqa: BLE001  one bad row must not stop the others; it is raised by the caller
-        alone = reports if len(reports) > 1 else ()
-        return [failure for one in alone for failure in _unsettled([one], by=by, at=at)] if alone else [exc]
-    return []
+        alike = [report for report in reports if isinstance(report.answer, kind)]
+        failures += together(alike, partial(_settle, by=by, at=at), told="not_settled")
+    raise_last(failures)
 
 
 @transaction.atomic

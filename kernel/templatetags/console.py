@@ -1,6 +1,6 @@
 """What the console's own pages show of what can be done there: to whoever may."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import template
@@ -51,6 +51,12 @@ def unmasked(context: Context, row: Any) -> str:
     """Where this colleague may read what stands masked of the row; empty where they may not, or nothing does."""
     name, groups = MASKED.get(type(row), ("", ()))
     return reverse(name, args=[row.public_id]) if name and belongs(context["request"].user, groups) else ""
+
+
+@register.filter
+def roles(codes: Iterable[str]) -> str:
+    """What a colleague is here, in words."""
+    return naming.roles(codes)
 
 
 @register.filter

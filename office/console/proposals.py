@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from kernel import ids
 from kernel.admin_site import VIEWERS, belongs
 from kernel.desk import NOTE_LENGTH_MAX, Colleague, Desk, Words, page, show_errors
+from kernel.naming import roles
 from kernel.refusal import NotFound, Refusal
 from kernel.second import MATTERS, Matter, Plain, bound, found_row, moment_of
 from kernel.who import names_of
@@ -200,7 +201,7 @@ def differences(matter: Matter, row: Proposal) -> list[Difference]:
     wanted = matter.wanted(row.about, row.wish)
     names = {**matter.names, **NAMES}
     rows = [
-        Difference(_called(name, names), _text(row.before.get(name)), _text(wanted.get(name)))
+        Difference(_called(name, names), _text(row.before.get(name), name), _text(wanted.get(name), name))
         for name in {**wanted, **row.before}
     ]
     return sorted(rows, key=lambda one: not one.changed)
@@ -212,7 +213,9 @@ def _called(name: str, names: Mapping[str, Words]) -> Words:
     return f"{names[head]} {code}" if head in names and code.isupper() else names.get(name, name)
 
 
-def _text(value: object) -> Words:
+def _text(value: object, name: str) -> Words:
+    if name == "roles" and value:
+        return roles(value.split(", ") if isinstance(value, str) else list(map(str, value)))
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, list | tuple):

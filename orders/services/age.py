@@ -14,7 +14,7 @@ from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import BPS, Money
 from kernel.prepared import Reading
-from kernel.sweeps import Sweep
+from kernel.sweeps import Sweep, raise_last, together
 from kernel.time_limit import TimeIsUp
 from kernel.writes import update_all
 from ledger import services as ledger
@@ -78,17 +78,24 @@ _BILLED = Reading(
 _OF_ORDERS = Reading(lambda orders: _LOCKED.filter(order_id__any=orders), ["uuid[]"])
 
 
-@transaction.atomic
 def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     """Grace has passed unpaid: the promise is breached. What is in flight is left until its outcome is known.
 
-    Orders are locked before their obligations, as everywhere, and all that is late of one falls overdue with it.
     Returns how many due obligations were looked at: fewer than `limit` were all.
+
+    Raises:
+        Exception: the last of what went wrong with orders that cannot fall overdue even alone; they are still due.
     """
     due = _late(limit).rows(realm_id, at)
-    locked = Order.objects.select_for_update(skip_locked=True, of=("self",), no_key=True).filter(
-        pk__in={order_id for (order_id,) in due}
-    )
+    keys = list(dict.fromkeys(order_id for (order_id,) in due))
+    raise_last(together(keys, lambda some: _fall_overdue(realm_id, some, at=at), told="not_marked_overdue"))
+    return len(due)
+
+
+@transaction.atomic
+def _fall_overdue(realm_id: int, keys: Sequence[UUID], *, at: datetime) -> None:
+    """Orders are locked before their obligations, as everywhere, and all that is late of one falls overdue with it."""
+    locked = Order.objects.select_for_update(skip_locked=True, of=("self",), no_key=True).filter(pk__in=keys)
     orders = {order.id: order for order in locked.order_by("pk")}
     rows = _LATE_OF.rows(realm_id, at, list(orders)) if orders else []
     for row in rows:
@@ -107,7 +114,6 @@ def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     if deltas:
         change_profiles(deltas, at=at)
         tell((news_of(order, "order.overdue") for order in fallen), realm_id=realm_id, at=at)
-    return len(due)
 
 
 def _breach(order: Order) -> Delta:

@@ -66,9 +66,25 @@ def lock_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Obligatio
     mine = _turns({row.person_id for row in first})
     rows = [row for row in first if row.person_id in mine]
     rows += _DUE_BESIDE.rows(realm_id, at, list(mine), [row.id for row in first])
+    return _with_their_own(rows), len(first)
+
+
+def people_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[UUID], int]:
+    """Whose the obligations are that lock_due would look at first, and how many those are."""
+    due = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at).order_by("collect_at", "id")
+    found = list(due.values_list("person_id", flat=True)[:limit])
+    return list(dict.fromkeys(found)), len(found)
+
+
+def lock_due_of(people: Sequence[UUID], realm_id: int, *, at: datetime) -> list[Obligation]:
+    """What is to be collected of these people by now, locked; whose turn another worker holds is left to it."""
+    return _with_their_own(_DUE_BESIDE.rows(realm_id, at, list(_turns(set(people))), []))
+
+
+def _with_their_own(rows: list[Obligation]) -> list[Obligation]:
     _ORDERS.give(rows, "order")
     _PEOPLE.give(rows, "person")
-    return rows, len(first)
+    return rows
 
 
 def lock_owed(order_id: UUID, *, lost: bool) -> tuple[Order, list[Obligation]]:

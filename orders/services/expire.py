@@ -1,21 +1,35 @@
 """Orders that wait for their person's yes do not wait for ever."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from django.db import transaction
 
 from credit import services as credit
 from kernel.actor import Actor
-from kernel.sweeps import Sweep
+from kernel.sweeps import Sweep, raise_last, together
 from orders.models import Order
 from orders.services.tell import news_of, tell
 
 
-@transaction.atomic
 def expire_unconfirmed(realm_id: int, *, at: datetime, limit: int) -> int:
-    """Orders nobody confirmed in time end by themselves. Returns how many did."""
+    """Orders nobody confirmed in time end by themselves. Returns how many did.
+
+    Raises:
+        Exception: the last of what went wrong with orders that cannot be ended even alone; they are still due.
+    """
     due = Order.objects.filter(realm_id=realm_id, expires_at__lte=at).order_by("expires_at", "id")
-    orders = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)[:limit])
+    keys = list(due.values_list("id", flat=True)[:limit])
+    ended = list[int]()
+    raise_last(together(keys, lambda some: ended.append(_expire(realm_id, some, at=at)), told="order_not_expired"))
+    return sum(ended)
+
+
+@transaction.atomic
+def _expire(realm_id: int, keys: Sequence[UUID], *, at: datetime) -> int:
+    due = Order.objects.filter(pk__in=keys, expires_at__lte=at).order_by("expires_at", "id")
+    orders = list(due.select_for_update(skip_locked=True, of=("self",), no_key=True))
     by = Actor.system("expire")
     for order in orders:
         order.expire()

@@ -1,5 +1,6 @@
 """A round of what an outage stops ends in time, and does not look again at each order that stands still."""
 
+import itertools
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
@@ -70,8 +71,8 @@ def test_a_round_ends_when_its_time_is_up_and_the_next_goes_on(shop: Shop, monke
     for _ in range(5):
         completed(shop, someone(shop, "no_funds"), yuan("6"))
     monkeypatch.setattr(outage, "BATCH", 1)
-    ticks = iter(range(0, 1000, 3))
-    monkeypatch.setattr(outage.time, "monotonic", lambda: float(next(ticks)))
+    ticks = itertools.count(0, 1.6)
+    monkeypatch.setattr(outage.time, "monotonic", lambda: next(ticks))
     begin_outage("sandbox", "银行维护", by=BY, at=NOON)
     keep_outages(real=NOON)
     assert len(held()) == 2

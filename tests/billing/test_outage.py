@@ -254,7 +254,7 @@ def test_a_clock_that_was_set_back_meanwhile_ends_no_pause_before_it_began(bank:
 
 def test_a_round_with_nothing_out_asks_little(bank: Shop, django_assert_num_queries: Any) -> None:
     completed(bank, someone(bank), yuan("6"))
-    with django_assert_num_queries(7):  # three questions in two transactions
+    with django_assert_num_queries(3):  # three questions
         keep_outages(real=REAL)
 
 

@@ -50,7 +50,7 @@ def test_two_let_somebody_in_and_the_code_opens_the_door_once(settings: LazySett
     row = asked(boss, NEW, username="lin", roles=["finance", "risk"], note="新同事，周一到岗")
     assert not User.objects.filter(username="lin").exists()
     assert decided(boss, row).status_code == 422
-    assert "finance, risk" in words_of(mei.get(f"/ops/second/{row.public_id}"))
+    assert "财务、风控" in words_of(mei.get(f"/ops/second/{row.public_id}"))
     answer = decided(mei, row)
     (code,) = CODE.findall(words_of(mei.get(answer["Location"])))
     assert not CODE.findall(words_of(mei.get(answer["Location"]))), "once"

@@ -3,13 +3,15 @@
 from io import StringIO
 
 import pytest
+from django.conf import LazySettings
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from accounts import colleagues
+from accounts import colleagues, second_factor
 from accounts.models import AccountEvent, User
 from kernel.models import AuditLine
+from tests.conftest import BY, NOON
 from tests.console.conftest import staff
 from tests.office.test_enrolment import CODE
 from tests.office.test_newcomers_of_ours import joins
@@ -64,6 +66,31 @@ def test_who_leaves_at_the_machine_may_come_back_by_another_code() -> None:
     assert list(lines) == [("leave", "left us", lin.public_id), ("let_back_in", "", lin.public_id)]
 
 
+def test_who_forgot_the_password_chooses_another_and_keeps_the_rest(settings: LazySettings) -> None:
+    settings.CONSOLE_SECOND_STEP = True
+    lin = staff("supervisor", "risk", name="lin")
+    second_factor.take_app(lin.pk, second_factor.generate_totp_secret(), by=BY, at=NOON)
+    desk = Client()
+    desk.force_login(lin, backend="django.contrib.auth.backends.ModelBackend")
+    (code,) = CODE.findall(typed("lin", "--forgot", "--note", "called, known by voice"))
+    lin.refresh_from_db()
+    assert not lin.has_usable_password()
+    assert desk.get("/ops/").status_code == 302, "where they were signed in that has ended"
+
+    come = Client()
+    assert joins(come, "lin", code).status_code == 302
+    assert come.get("/ops/own/").url.startswith("/ops/own/confirm"), "who only has the code has no second step"
+    lin.refresh_from_db()
+    assert (colleagues.roles_of(lin), lin.has_usable_password()) == (["risk", "supervisor"], True)
+    assert AuditLine.objects.get(act="new_password").why == "called, known by voice"
+    assert list(AccountEvent.objects.filter(user=lin).order_by("id").values_list("kind", flat=True))[-4:] == [
+        "password_forgotten",
+        "enrolment_code_given",
+        "enrolment_code_used",
+        "joined",
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
@@ -72,6 +99,8 @@ def test_who_leaves_at_the_machine_may_come_back_by_another_code() -> None:
         (["Bad Name", "--role", "viewer"], "small letters"),
         (["here", "--role", "viewer"], "taken"),
         (["here", "--returns", "--role", "viewer"], "no such colleague"),
+        (["nobody", "--forgot"], "no such colleague"),
+        (["here", "--forgot", "--role", "viewer"], "which roles"),
         (["nobody", "--leaves"], "no such colleague"),
         (["here", "--leaves", "--role", "viewer"], "which roles"),
         (["here", "--leaves", "--returns"], "not allowed"),

@@ -14,8 +14,10 @@ from billing.services.outage import begin_outage
 from bnpl import VERSION, heartbeat, ran, rings, system
 from bnpl.celery import SCHEDULE, app
 from bnpl.work.kinds import KINDS
+from kernel import sweeps
 from kernel.clock import live_now
-from tests.conftest import BY, NOON
+from kernel.models import LIVE, Realm
+from tests.conftest import BY, NOON, Shop
 from tests.console.conftest import words_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,14 +43,15 @@ def rung(name: str) -> None:
         task.pop_request()
 
 
+def fails(*_args: object, **_more: object) -> int:
+    raise ZeroDivisionError
+
+
 def test_a_jobs_last_run_is_remembered_and_how_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     rung("office.tasks.expire_proposals")
     last = ran.last_runs()["office.tasks.expire_proposals"]
     assert last.went_well
     assert live_now() - last.ended_at < timedelta(seconds=30)
-
-    def fails(*_args: object, **_more: object) -> bool:
-        raise ZeroDivisionError
 
     monkeypatch.setattr("office.services.proposals.expire_due", fails)
     with pytest.raises(ZeroDivisionError):
@@ -57,6 +60,21 @@ def test_a_jobs_last_run_is_remembered_and_how_it_ended(monkeypatch: pytest.Monk
     monkeypatch.setattr(rings, "first", lambda *_args, **_more: False)
     rung("office.tasks.expire_proposals")  # another worker took this ring
     assert not ran.last_runs()["office.tasks.expire_proposals"].went_well
+
+
+def test_a_sweep_that_failed_in_the_live_world_went_badly_though_it_went_on(
+    power_bank: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "billing.tasks.remind_due"  # nothing counts what it has not come to
+    for realm_id, well in ((power_bank.realm_id, True), (LIVE, False)):
+        there = Realm.objects.filter(pk=realm_id)
+        monkeypatch.setattr(sweeps, "realms_due", lambda *_args, there=there, **_more: list(there))
+        monkeypatch.setattr("billing.services.remind.remind_of_debits", fails)
+        rung(name)
+        assert ran.last_runs()[name].went_well is well
+        assert {job.name: job.late for job in system.jobs(real=live_now())}[name] is not well
+    shown = re.findall(r'bnpl_job_late{job="(.+)"} 0.0', Client().get("/metrics").content.decode())
+    assert shown == []
 
 
 def test_what_ran_too_long_ago_or_failed_is_late() -> None:

@@ -32,16 +32,23 @@ class Command(BaseCommand):
         )
         way = parser.add_mutually_exclusive_group()
         way.add_argument("--returns", action="store_true", help="they have left, and come back with these roles")
+        way.add_argument(
+            "--forgot", action="store_true", help="their password: they choose another, and all else of theirs stays"
+        )
         way.add_argument("--leaves", action="store_true", help="they sign in no more")
         parser.add_argument("--note", default="", help="why, for the audit")
 
     def handle(self, *_args: Any, **given: Any) -> None:
         name, roles, why = given["username"], given["role"], given["note"]
-        if given["leaves"] is bool(roles):
-            raise CommandError("Say which roles they have: --role supervisor, or --leaves and no role.")
+        if (given["leaves"] or given["forgot"]) is bool(roles):
+            raise CommandError("Say which roles they have: --role supervisor; or --leaves or --forgot, and no role.")
         try:
             with transaction.atomic(), translation.override("en"):
-                self.stdout.write(_leaves(name, why) if given["leaves"] else _comes(name, roles, why, given["returns"]))
+                if given["leaves"] or given["forgot"]:
+                    said = _leaves(name, why) if given["leaves"] else _forgot(name, why)
+                else:
+                    said = _comes(name, roles, why, given["returns"])
+                self.stdout.write(said)
         except NotFound:
             raise CommandError("There is no such colleague to do this to.") from None
         except Refusal as refusal:
@@ -57,6 +64,13 @@ def _comes(name: str, roles: list[str], why: str, returns: bool) -> str:  # noqa
         user, code = colleagues.hire(name, roles, note=why, by=BY, at=at)
     act = "let_back_in" if returns else "new_colleague"
     audit.record(act, about=user.public_id, why=why, by=BY, at=at, data={"roles": sorted(roles)})
+    return handed_over(user, code)
+
+
+def _forgot(name: str, why: str) -> str:
+    at = live_now()
+    user, code = colleagues.ask_new_password(_named(name).pk, note=why, by=BY, at=at)
+    audit.record("new_password", about=user.public_id, why=why, by=BY, at=at)
     return handed_over(user, code)
 
 

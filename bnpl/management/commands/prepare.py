@@ -2,6 +2,8 @@
 
 import gc
 import time
+from argparse import ArgumentParser
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg2.errors
@@ -9,30 +11,46 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 
+from kernel import audit
+
 TRIES = 30
 PAUSE_SECONDS = 1.0
+#: Under another key nobody's phone is found, whoever signs in is somebody new, and the audit breaks at the next line.
+OTHER_KEY = (
+    "BLIND_INDEX_KEY is not the one that this database was written with; give that one, and start nothing with another."
+    " If it is the right one, somebody changed the end of the audit: see manage.py verify."
+)
 
 
 class Command(BaseCommand):
     help = __doc__
     requires_system_checks: tuple[str, ...] = ()  # `make check` has made them; a first start should not wait for them
 
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--whatever-the-audit-says",
+            action="store_true",
+            help="go on although the end of the audit is not sealed by this BLIND_INDEX_KEY",
+        )
+
     def handle(self, *_args: Any, **options: Any) -> None:
         # Each migration draws every model anew, some thousands in all: collecting the old ones is a sixth of the time.
         gc.disable()
         try:
-            self.prepare(verbosity=options["verbosity"])
+            self.prepare(options)
         finally:
             gc.enable()
 
-    def prepare(self, verbosity: int) -> None:
+    def prepare(self, options: Mapping[str, Any]) -> None:
         """A migration waiting for a lock makes everybody behind it wait: it gives up after a second and tries again."""
         for _ in range(TRIES):
             try:
                 with connection.cursor() as cursor:
                     cursor.execute("SET lock_timeout = '1s'")
-                call_command("migrate", interactive=False, verbosity=verbosity, stdout=self.stdout)
+                call_command("migrate", interactive=False, verbosity=options["verbosity"], stdout=self.stdout)
                 call_command("grant", stdout=self.stdout)
+                if not (options["whatever_the_audit_says"] or audit.ends_as_sealed()):
+                    raise CommandError(OTHER_KEY)
             except OperationalError as failure:
                 if not isinstance(failure.__cause__, psycopg2.errors.LockNotAvailable):
                     raise

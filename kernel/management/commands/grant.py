@@ -4,7 +4,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.management.base import BaseCommand
-from django.db import connection
+from django.db import connection, transaction
 from psycopg2 import sql
 
 ROLE = "bnpl_app"
@@ -24,7 +24,8 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         role = sql.Identifier(ROLE)
-        with connection.cursor() as cursor:
+        # The application goes on meanwhile: nobody sees it without its rights, nor is it left so half way.
+        with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(NEVER_IGNORED)
             cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE])
             if not cursor.fetchone():

@@ -1,0 +1,112 @@
+"""What stands in production's log when something goes wrong: where and why, and nobody's name, phone or words."""
+
+import json
+import logging
+import smtplib
+import sys
+from datetime import timedelta
+from typing import Any
+from unittest import mock
+
+import pytest
+from celery.beat import Scheduler, SchedulingError
+from celery.schedules import schedule
+from django.db import IntegrityError, InternalError, connection, transaction
+from django.http import HttpRequest, HttpResponse
+from structlog.testing import capture_logs
+
+from bnpl import unavailable
+from bnpl.celery import app
+from bnpl.logs import renderers
+from kernel.problems import refusal_of
+from kernel.refusal import Unavailable
+from orders.models import Order
+from tests.conftest import Shop, completed, someone, yuan
+
+#: What somebody wrote; a traceback shows lines of code, and this is none of those that fail.
+THEIRS = "欧阳的伞\n\nHINT: 他的"
+
+
+def told(event: str = "went_wrong", **more: Any) -> dict[str, Any]:
+    """The line as production writes it."""
+    line: Any = {"event": event, "exc_info": sys.exc_info(), **more}
+    for processor in renderers(readable=False):
+        line = processor(None, "error", line)
+    return dict(json.loads(line))
+
+
+def test_a_row_that_the_database_would_not_take_is_not_in_the_log(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("5"))
+    try:
+        with transaction.atomic():
+            Order.objects.filter(pk=order.pk).update(title=THEIRS, total_minor=-1)
+    except IntegrityError as exc:
+        line, meant, whole = told(f"Task raised unexpected: {exc!r}"), refusal_of(exc), str(exc)
+
+    assert "欧阳" in whole
+    assert "欧阳" not in json.dumps(line, ensure_ascii=False)
+    assert "Failing row" not in json.dumps(line)
+    assert "violates check constraint" in line["exception"]
+    assert "tests/ops/test_log_lines.py" in line["exception"]
+    assert meant.code == "busy"
+
+
+def test_a_refusal_by_the_database_is_told_without_the_row(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("5"))
+    with capture_logs() as lines:
+        try:
+            with transaction.atomic():
+                Order.objects.filter(pk=order.pk).update(title=THEIRS, total_minor=-1)
+        except IntegrityError as exc:
+            refusal_of(exc)
+
+    (line,) = lines
+    assert line["event"] == "database_refused"
+    assert "欧阳" not in str(line)
+
+
+def test_where_a_message_was_to_go_is_not_in_the_log() -> None:
+    try:
+        try:
+            raise smtplib.SMTPRecipientsRefused({"ouyang@example.cn": (550, b"no ouyang@example.cn here")})
+        except smtplib.SMTPException as refused:
+            raise OSError("text to +8613812345678 refused") from refused
+    except OSError:
+        line = told("notice_not_sent", delivery="dlv_1", timestamp="2026-11-27T12:00:00.000000Z")
+
+    assert "ouyang" not in json.dumps(line)
+    assert "13812345678" not in json.dumps(line)
+    assert "SMTPRecipientsRefused" in line["exception"]
+    assert (line["delivery"], line["timestamp"]) == ("dlv_1", "2026-11-27T12:00:00.000000Z")
+
+
+def test_a_database_that_may_only_be_read_is_away_and_no_fault_of_ours(power_bank: Shop) -> None:
+    with pytest.raises(InternalError) as broken, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL transaction_read_only = on; UPDATE orders_order SET title = title")
+
+    refusal = refusal_of(broken.value)
+    assert (type(refusal), refusal.retry_after) == (Unavailable, 2)
+    assert page_of(broken.value) == 503
+
+
+def page_of(exc: Exception) -> int:
+    page = unavailable.Unavailable(lambda _request: HttpResponse()).process_exception(HttpRequest(), exc)
+    return page.status_code if page else 500
+
+
+def test_a_beat_without_its_broker_writes_one_short_line_a_ring() -> None:
+    beat = Scheduler(app, schedule={}, lazy=True)
+    entry = beat.Entry(name="deduct", task="billing.tasks.deduct_due", schedule=schedule(timedelta(seconds=1)), app=app)
+    lines, listens = list[logging.LogRecord](), logging.Handler()
+    listens.emit = lines.append  # type: ignore[method-assign]
+    (no_stacks,) = logging.getLogger("celery.beat").filters
+    listens.addFilter(no_stacks)
+    logging.getLogger("celery.beat").addHandler(listens)
+    try:
+        with mock.patch.object(beat, "apply_async", side_effect=SchedulingError("connection refused")):
+            beat.apply_entry(entry)
+    finally:
+        logging.getLogger("celery.beat").removeHandler(listens)
+
+    (line,) = [line for line in lines if line.levelno >= logging.ERROR]
+    assert (line.getMessage(), line.exc_info) == ("Message Error: connection refused", None)

@@ -1,0 +1,193 @@
+"""One row that cannot be seen to keeps no other waiting, whatever rings for it; and it stays due itself."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+
+from accounts import deliver
+from accounts.models import Delivery, Notice, Person
+from billing.models import Outage, Settlement
+from billing.services import outage, payouts, plan, remind
+from billing.services.deduct import deduct_due
+from billing.services.settlement import settle_due
+from credit import limit_review
+from credit.models import Profile
+from kernel.sweeps import together
+from orders import services as orders
+from orders.models import Obligation, Order
+from orders.services.expire import expire_unconfirmed
+from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, state_of, yuan
+
+A_DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def crowd(power_bank: Shop) -> list[Order]:
+    """Four people who owe; the zone of the second one's is none that there is, as after an import gone wrong."""
+    made = [completed(power_bank, someone(power_bank, name=name), yuan("5")) for name in ("甲", "乙", "丙", "丁")]
+    Person.objects.filter(pk=made[1].person_id).update(zone="Nowhere/Atlantis")
+    return made
+
+
+def seen_to(act: Callable[..., object], *args: Any, **kwargs: Any) -> None:
+    """As its ring would do it: trouble is told to the log."""
+    with suppress(Exception):
+        act(*args, **kwargs)
+
+
+def test_collecting(power_bank: Shop, crowd: list[Order], monkeypatch: pytest.MonkeyPatch) -> None:
+    real, bad = plan._next, crowd[1].person_id  # noqa: SLF001  it is the one that fails
+
+    def trip(row: Obligation, *args: Any) -> Any:
+        if row.person_id == bad:
+            raise ZeroDivisionError("poison")
+        return real(row, *args)
+
+    monkeypatch.setattr(plan, "_next", trip)
+    seen_to(deduct_due, power_bank.realm_id, at=NOON)
+
+    assert [state_of(order) for order in crowd] == ["deducted", "completed", "deducted", "deducted"]
+    assert Obligation.objects.get(order=crowd[1]).collect_at is not None
+
+
+def test_falling_overdue(power_bank: Shop, crowd: list[Order]) -> None:
+    seen_to(orders.mark_overdue, power_bank.realm_id, at=NOON + 30 * A_DAY, limit=100)
+
+    assert [state_of(order) for order in crowd] == ["overdue", "completed", "overdue", "overdue"]
+
+
+def test_notices(power_bank: Shop, crowd: list[Order]) -> None:
+    deduct_due_of = [order.person_id for order in crowd]
+    Person.objects.filter(pk=crowd[1].person_id).update(zone="Asia/Shanghai")
+    deduct_due(power_bank.realm_id, at=NOON)
+    Person.objects.filter(pk=crowd[1].person_id).update(zone="Nowhere/Atlantis")
+    due = Delivery.objects.filter(next_at__lte=NOON, person__in=deduct_due_of)
+    assert due.values("person").distinct().count() == 4
+
+    seen_to(deliver.deliver_due, power_bank.realm_id, at=NOON, limit=100)
+
+    left = set(Delivery.objects.filter(next_at__lte=NOON, state="queued").values_list("person", flat=True))
+    assert left == {crowd[1].person_id}
+
+
+def test_reminding(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    due = NOON + 2 * A_DAY
+    people = [someone(power_bank, name=name) for name in ("甲", "乙", "丙")]
+    made = [completed(power_bank, person, yuan("5"), due_at=due) for person in people]
+    real = remind._item  # noqa: SLF001  it is the one that fails
+
+    def trip(row: Obligation, *args: Any, **kwargs: Any) -> Any:
+        if row.person_id == people[1].id:
+            raise ZeroDivisionError("poison")
+        return real(row, *args, **kwargs)
+
+    monkeypatch.setattr(remind, "_item", trip)
+    seen_to(remind.remind_due, power_bank.realm_id, at=due - timedelta(hours=12), limit=100)
+
+    told = set(Notice.objects.filter(stage="debit_planned").values_list("person_id", flat=True))
+    assert told == {made[0].person_id, made[2].person_id}
+
+
+def test_expiring(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    for name in ("甲", "乙", "丙"):
+        agreement = opened(shop, someone(shop, name=name))
+        wish = orders.Wish(agreement_id=agreement.id, out_order_no=name, title="灯", currency="CNY", amount=4990)
+        order = orders.open_order(shop.merchant.id, wish, by=BY, at=NOON).order
+        assert order is not None
+        made.append(order)
+    real = Order.expire
+
+    def trip(self: Order) -> None:
+        if self.pk == made[1].pk:
+            raise ZeroDivisionError("poison")
+        real(self)
+
+    monkeypatch.setattr(Order, "expire", trip)
+    seen_to(expire_unconfirmed, shop.realm_id, at=NOON + 60 * A_DAY, limit=100)
+
+    assert [state_of(order) for order in made] == ["expired", "created", "expired"]
+
+
+def test_reviewing_limits(power_bank: Shop, crowd: list[Order], monkeypatch: pytest.MonkeyPatch) -> None:
+    real, bad = limit_review._reviewed, crowd[1].person_id  # noqa: SLF001  it is the one that fails
+
+    def trip(row: Any, profile: Profile, *args: Any, **kwargs: Any) -> Any:
+        if profile.person_id == bad:
+            raise ZeroDivisionError("poison")
+        return real(row, profile, *args, **kwargs)
+
+    monkeypatch.setattr(limit_review, "_reviewed", trip)
+    at = NOON + 60 * A_DAY
+    seen_to(limit_review.review_limits, power_bank.realm_id, at=at, limit=100)
+
+    left = Profile.objects.filter(review_at__lte=at).values_list("person_id", flat=True)
+    assert list(left) == [bad]
+
+
+def test_stopping_for_an_outage_and_going_on_after_it(
+    power_bank: Shop, crowd: list[Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = Outage.objects.create(channel="sandbox", reason="down", began_at=NOON, began_by="test")
+    real_pause, real_resume, bad = orders.pause_order, orders.resume_order, crowd[1].id
+
+    def trip(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(order_id: Any, *args: Any, **kwargs: Any) -> Any:
+            if order_id == bad:
+                raise ZeroDivisionError("poison")
+            return real(order_id, *args, **kwargs)
+
+        return call
+
+    Person.objects.filter(pk=crowd[1].person_id).update(zone="Asia/Shanghai")
+    monkeypatch.setattr(orders, "pause_order", trip(real_pause))
+    seen_to(outage.keep_outages, real=NOON, realm_id=power_bank.realm_id)
+    stopped = [fresh(order.id).pauses.filter(ended_at=None).exists() for order in crowd]
+    assert stopped == [True, False, True, True]
+
+    monkeypatch.setattr(orders, "pause_order", real_pause)
+    outage.keep_outages(real=NOON, realm_id=power_bank.realm_id)
+    Outage.objects.filter(pk=out.pk).update(ended_at=NOON, ended_by="test", ended_because="up")
+    monkeypatch.setattr(orders, "resume_order", trip(real_resume))
+    seen_to(outage.keep_outages, real=NOON, realm_id=power_bank.realm_id)
+    stopped = [fresh(order.id).pauses.filter(ended_at=None).exists() for order in crowd]
+    assert stopped == [False, True, False, False]
+
+
+def test_paying_merchants(power_bank: Shop, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    agreement = opened(power_bank, ada)
+    for day in range(3):
+        at = NOON + day * A_DAY
+        order = ordered(power_bank, agreement, at=at)
+        orders.complete_order(order.id, orders.Final(total=500), by=BY, at=at)
+        deduct_due(power_bank.realm_id, at=at)
+        settle_due(power_bank.realm_id, at=at + A_DAY, limit=10)
+    rows, real = list(Settlement.objects.order_by("id")), payouts._sent  # noqa: SLF001  it is the one that fails
+    assert len(rows) == 3
+
+    def trip(row: Settlement, *args: Any, **kwargs: Any) -> Any:
+        if row.pk == rows[0].pk:
+            raise ZeroDivisionError("poison")
+        return real(row, *args, **kwargs)
+
+    monkeypatch.setattr(payouts, "_sent", trip)
+    seen_to(payouts.pay_out_due, power_bank.realm_id, at=NOON + 10 * A_DAY)
+
+    assert [row.state for row in Settlement.objects.order_by("id")] == ["closed", "paid", "paid"]
+
+
+def test_where_the_database_is_away_nobody_is_tried_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
+    tried = list[int]()
+
+    def away(some: Sequence[int]) -> None:
+        tried.append(len(some))
+        raise OperationalError("connection refused")
+
+    (failure,) = together(range(500), away, told="not_seen_to")
+
+    assert isinstance(failure, OperationalError)
+    assert (tried, caplog.records) == ([500], [])

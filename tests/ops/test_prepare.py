@@ -1,0 +1,28 @@
+"""A release is not prepared under a key that the data was not written with."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+
+from bnpl.management.commands import prepare
+from kernel import audit
+from tests.conftest import BY, NOON
+
+OTHER = override_settings(BLIND_INDEX_KEY=bytes(range(32)))
+
+
+@pytest.fixture(autouse=True)
+def prepared_already(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prepare, "call_command", lambda *_args, **_more: None)
+
+
+def test_another_blind_index_key_is_noticed_before_anything_is_started_with_it() -> None:
+    call_command("prepare", stdout=StringIO())  # nothing is written yet
+    audit.record("look", by=BY, at=NOON)
+    call_command("prepare", stdout=StringIO())
+    with OTHER, pytest.raises(CommandError, match="BLIND_INDEX_KEY is not the one"):
+        call_command("prepare", stdout=StringIO())
+    with OTHER:
+        call_command("prepare", "--whatever-the-audit-says", stdout=StringIO())
