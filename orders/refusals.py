@@ -45,6 +45,7 @@ class EndsInFuture(Refusal):
     """A service cannot have ended later than now."""
 
     code, status, title = "ends_in_future", 422, _("The service cannot have ended in the future.")
+    field = "/ends_at"
 
 
 class TimesInvalid(Refusal):
@@ -63,12 +64,14 @@ class CurrencyMismatch(Refusal):
     """The service is offered in another currency."""
 
     code, status, title = "currency_mismatch", 422, _("The service is offered in another currency.")
+    field = "/currency"
 
 
 class TotalRaised(Refusal):
     """After completion a total only goes down."""
 
     code, status, title = "total_raised", 422, _("After completion the total can only be lowered.")
+    field = "/total"
 
 
 class AlreadyCollected(Refusal):
