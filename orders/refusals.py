@@ -165,6 +165,12 @@ class PlanAgreed(Refusal):
     code, title = "plan_agreed", _("The person pays by a plan that was agreed; nothing is collected before its dates.")
 
 
+class NotDueYet(Refusal):
+    """The person was told a day: before it nobody has it debited but they themselves."""
+
+    code, title = "not_due_yet", _("Nothing of this order is due yet. It is deducted on its day.")
+
+
 class PaidByHand(Refusal):
     """A channel took it back, or a return did not stand: nobody but the person has it debited again."""
 
