@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -138,7 +139,8 @@ def decode(raw: bytes) -> dict[str, Any]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
-        raise Malformed("A name stands twice in one JSON object.")
+        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+        raise Malformed(f"The name {twice[:40]!a} stands twice in one JSON object.")
     return data
 
 

@@ -101,6 +101,8 @@ def test_a_number_or_a_text_that_is_never_taken_is_found_wherever_it_stands(
     ]:
         with subtests.test(raw=raw[:60]), nothing_moves():
             assert pointers(refused(world.api.post("services", raw.encode()), 422, "invalid_request")) == [pointer]
+    twice = refused(world.api.post("services", b'{"name": "x", "ceiling": 1, "ceiling": 2}'), 400, "malformed_request")
+    assert "'ceiling'" in twice["detail"]
     broken = refused(world.api.post("services", b'{"ceiling": 9.9,'), 422, "invalid_request")
     assert pointers(broken) == []  # what comes after cannot be read
 
