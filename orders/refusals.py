@@ -45,7 +45,6 @@ class EndsInFuture(Refusal):
     """A service cannot have ended later than now."""
 
     code, status, title = "ends_in_future", 422, _("The service cannot have ended in the future.")
-    field = "/ends_at"
 
 
 class TimesInvalid(Refusal):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -51,6 +51,11 @@ class TotalError(ValueError):
 
 class AboveCeilingError(TotalError):
     """More than was agreed."""
+
+
+def clock_says(at: datetime) -> str:
+    """What time it is here, for whoever sent a later one."""
+    return f"it is {at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} here"
 
 
 def summed(items: Lines, discounts: Lines) -> int:

@@ -14,6 +14,7 @@ from credit.used import Delta, change_profiles
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
+from kernel.refusal import FieldError
 from kernel.transactions import joined
 from ledger import services as ledger
 from ledger.services import Fact
@@ -196,7 +197,7 @@ def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: A
         return order
     paid_at = at if paid_at is None else paid_at
     if paid_at > at:
-        raise TimesInvalid("paid_at is in the future.", field="/paid_at")
+        raise TimesInvalid("paid_at is in the future.", errors=[FieldError("/paid_at", rules.clock_says(at))])
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
         if order.state != Order.State.DEDUCTED:
             raise OrderState(f"The order is {order.state}.")
@@ -224,7 +225,7 @@ def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: A
 def _due(order: Order, final: Final, *, at: datetime) -> datetime:
     """When it is owed: as said, or at once."""
     if final.ends_at and final.ends_at > at:
-        raise EndsInFuture
+        raise EndsInFuture(errors=[FieldError("/ends_at", rules.clock_says(at))])
     if final.ends_at and order.starts_at and final.ends_at < order.starts_at:
         raise TimesInvalid("ends_at is before starts_at.", field="/ends_at")
     if final.due_at and final.due_at > at + rules.DUE_LATEST:

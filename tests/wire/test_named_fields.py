@@ -1,10 +1,13 @@
 """Whoever sends a field that is not right is told which one it is, by a JSON pointer, and what would be."""
 
 import json
+import re
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from kernel.clock import live_now
 from tests.api import refused, wish_for
 from tests.stillness import nothing_moves
 from tests.wire.endpoints import World
@@ -58,6 +61,18 @@ def test_a_refusal_of_what_stands_in_a_field_names_the_field(world: World, subte
             assert pointers(refused(world.api.post(path, body), 422, code)) == [pointer]
     back = world.api.call("PUT", "sandbox/clock", {"mode": "frozen", "now": "2020-01-01T00:00:00Z"})
     assert pointers(refused(back, 422, "clock_backwards")) == ["/now"]
+
+
+def test_whose_clock_is_ahead_is_told_what_time_it_is_here(world: World) -> None:
+    for path, body, pointer in [
+        (f"orders/{world.open}/complete", {"total": 1, "ends_at": "2099-01-01T00:00:00Z"}, "/ends_at"),
+        (f"orders/{world.completed}/mark_paid", {"paid_at": "2099-01-01T00:00:00Z", "reference": "x"}, "/paid_at"),
+    ]:
+        [error] = refused(world.api.post(path, body), 422)["errors"]
+        here = re.fullmatch(r"it is (.*Z) here", error["detail"])
+        assert here, error
+        assert abs(datetime.fromisoformat(here[1]) - live_now()) < timedelta(minutes=5)
+        assert error["pointer"] == pointer
 
 
 def test_what_a_body_or_a_query_names_and_nobody_has_is_told_from_what_the_address_names(
