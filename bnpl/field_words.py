@@ -102,7 +102,7 @@ FIELDS = {
     "person_ref": "How you call the person.",
     "NewAgreement.phone": "Whom you mean: only whoever signs in with this mobile number may sign. It is kept as a"
     " digest until then, and not shown again.",
-    "return_url": "Where the person goes after signing, with the signed outcome in the query; empty for nowhere.",
+    "return_url": "Where the person goes after signing or confirming, the signed outcome in the query; or empty.",
     "return_secret": "Signs what `return_url` is called with; for your server alone. Null without a `return_url`.",
     "sign_url": "The person's page to open the service; null once signed or ended.",
     "activated_at": "When the person signed; null before.",

@@ -32,7 +32,9 @@ class NewAgreement(Wire):
 
     service: str
     person_ref: Annotated[str, Meta(min_length=1, max_length=64, description="How you call the person.")]
-    return_url: Annotated[str, Meta(max_length=500, description="Where the person goes after signing.")] = ""
+    return_url: Annotated[
+        str, Meta(max_length=500, description="Where the person goes after signing, and after confirming an order.")
+    ] = ""
     phone: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
 
 
