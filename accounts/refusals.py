@@ -10,6 +10,7 @@ class InvalidPhone(Invalid):
 
     code = "invalid_phone"
     title = _("This is not a mobile number. Use the digits 0 to 9, and +country code if it is not Chinese.")
+    field = "/phone"
 
 
 class PhoneTaken(Refusal):

@@ -84,6 +84,7 @@ class AmountInvalid(Refusal):
     """More than is owed, or nothing."""
 
     code, status, title = "amount_invalid", 422, _("The amount is not between one cent and what is owed.")
+    field = "/amount"
 
 
 class AmountChanged(Refusal):
@@ -108,6 +109,7 @@ class RefundTooMuch(Refusal):
     """More than is owed and was collected, less what went back before."""
 
     code, status, title = "refund_too_much", 422, _("More than can be given back of this order.")
+    field = "/amount"
 
 
 class RefundNumberReused(Refusal):
@@ -241,6 +243,7 @@ class EvidenceInvalid(Invalid):
     """Nothing, or more than a channel reads."""
 
     code, title = "evidence_invalid", _("Say what speaks against it, in at most 2,000 characters.")
+    field = "/statement"
 
 
 class NothingToTakeBack(Refusal):

@@ -30,7 +30,7 @@ FIELDS = {
     "ServiceOut.grace_hours": "The same, as you set it. New orders have the policy's where that is longer.",
     "retry_policy": "Which published plan deductions follow.",
     "late_fee_daily_bps": "Late fee a day, in hundredths of a percent of what is owed; 0 is none. Policy bounds it.",
-    "late_fee_cap_bps": "The most late fees may come to, in hundredths of a percent of the amount.",
+    "late_fee_cap_bps": "The most late fees may come to, in hundredths of a percent of the amount; 0 is none.",
     "ServiceOut.late_fee_daily_bps": "Late fee a day, as you set it. New orders have the policy's where that is less.",
     "ServiceOut.late_fee_cap_bps": "The most of late fees, as you set it. New orders have the policy's if less.",
     # disputes
@@ -102,7 +102,7 @@ FIELDS = {
     "person_ref": "How you call the person.",
     "NewAgreement.phone": "Whom you mean: only whoever signs in with this mobile number may sign. It is kept as a"
     " digest until then, and not shown again.",
-    "return_url": "Where the person goes after signing, with the signed outcome in the query; empty for nowhere.",
+    "return_url": "Where the person goes after signing or confirming, the signed outcome in the query; or empty.",
     "return_secret": "Signs what `return_url` is called with; for your server alone. Null without a `return_url`.",
     "sign_url": "The person's page to open the service; null once signed or ended.",
     "activated_at": "When the person signed; null before.",
@@ -144,7 +144,7 @@ FIELDS = {
     "confirm_url": "The person's page to confirm; null unless the order waits for it.",
     "timeline": "Where the order's events are listed.",
     "due_at": "When it is to be paid.",
-    "Completion.due_at": "When it is to be paid; at once when absent.",
+    "Completion.due_at": "To be paid then, at most 90 days ahead; at once when absent. Nobody collects it before.",
     "count": "How many; `amount` is the line's whole.",
     "sequence": "Counts the subject's events from 1, without gaps.",
     "ObligationOut.sequence": "The part's number within its order, from 1.",

@@ -96,6 +96,7 @@ PAGES: list[URLPattern] = [
     path("pay-all/paid", debt_pages.paid_all, name="paid_all"),
     path("confirm/<str:order>", confirm_pages.confirm, name="confirm"),
     path("confirm/<str:order>/result", confirm_pages.confirm_result, name="confirm_result"),
+    path("confirm/<str:order>/back", confirm_pages.confirm_back, name="confirm_back"),
     path("sign/<str:agreement>", sign_pages.sign, name="sign"),
     path("sign/<str:agreement>/identity", sign_pages.identity, name="sign_identity"),
     path("sign/<str:agreement>/result", sign_pages.result, name="sign_result"),

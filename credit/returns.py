@@ -1,4 +1,5 @@
-"""The way back to a merchant, with the outcome of a signing in it, signed under a secret of that agreement alone.
+"""The way back to a merchant, with the outcome of a signing or of an order's confirming in it, signed under a secret
+of that agreement alone.
 
 The merchant was given the secret when it asked for the agreement (`return_secret`); the person never sees it. It is
 made from the agreement's id and a key of this instance, so there is none to store, to rotate or to lose.
@@ -39,17 +40,20 @@ def host_in(address: str) -> str:
     return host if plain and host else ""
 
 
-def way_back(agreement: Agreement, *, at: datetime) -> str:
+def way_back(agreement: Agreement, *, order: tuple[str, str] | None = None, at: datetime) -> str:
     """The merchant's own address with the outcome in its query: agreement, state, timestamp and signature.
 
-    Only what the merchant stored counts, never anything of the person's request. `at` is real time, as with webhooks:
-    whoever verifies it has no other clock. Empty where there is no way back.
+    Where an `order` under it was asked about, by its public id and state, that is named beside, and it is its state
+    that is told and signed. Only what the merchant stored counts, never anything of the person's request. `at` is real
+    time, as with webhooks: whoever verifies it has no other clock. Empty where there is no way back.
     """
     if not host_of(agreement):
         return ""
-    name, state, seconds = agreement.public_id, str(agreement.state), int(at.timestamp())
+    name, state = order or (agreement.public_id, str(agreement.state))
+    seconds = int(at.timestamp())
     outcome = {
-        "agreement": name,
+        "agreement": agreement.public_id,
+        **({"order": name} if order else {}),
         "state": state,
         "timestamp": str(seconds),
         "signature": signature([secret_of(agreement)], name, seconds, state.encode()),

@@ -98,7 +98,7 @@ def problem_bytes(refusal: Refusal, request_id: str) -> bytes:
             "status": refusal.status,
             "detail": str(refusal.detail),
             "code": refusal.code,
-            "errors": [{"pointer": e.pointer, "detail": str(e.detail)} for e in refusal.errors],
+            "errors": [{"pointer": e.pointer, "detail": str(e.detail)} for e in refusal.told],
             "request_id": request_id,
         }
         if refusal.reason is not None:

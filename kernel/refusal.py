@@ -1,6 +1,7 @@
 """A refusal is vocabulary: a stable code for programs, a sentence for people, and nothing changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,6 +25,8 @@ class Refusal(Exception):  # noqa: N818  it is the house's word, and not an erro
     title: ClassVar[str | Promise] = _("The request was refused.")
     #: The same request may succeed later: its answer is not kept under the idempotency key.
     passing: ClassVar[bool] = False
+    #: The field of a request that it is about, where `errors` say nothing: a JSON pointer, or `?name`.
+    field: str = ""
 
     def __init__(
         self,
@@ -32,13 +35,30 @@ class Refusal(Exception):  # noqa: N818  it is the house's word, and not an erro
         errors: Sequence[FieldError] = (),
         retry_after: int | None = None,
         reason: str | None = None,
+        field: str = "",
     ) -> None:
         #: Not yet put into words where it is the title: which language it is in, whoever shows it decides.
         self.detail: str | Promise = detail or self.title
         self.errors = tuple(errors)
         self.retry_after = retry_after
         self.reason = reason
+        self.field = field or self.field
         super().__init__(self.detail)
+
+    @property
+    def told(self) -> tuple[FieldError, ...]:
+        """What is wrong with which fields, for whoever wrote the request."""
+        return self.errors or ((FieldError(self.field, self.detail),) if self.field else ())
+
+
+@contextmanager
+def in_field(field: str, *kinds: type[Refusal]) -> Iterator[None]:
+    """Whatever is refused like that in here is refused for what stands in this field of the request."""
+    try:
+        yield
+    except kinds as refusal:
+        refusal.field = field
+        raise
 
 
 class NotFound(Refusal):

@@ -2,11 +2,14 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, NoReturn, Self
+from functools import lru_cache
+from typing import Any, NoReturn, Self, cast
 
 import msgspec
+from msgspec import inspect
 from rest_framework.request import Request
 
 from kernel.refusal import FieldError, Invalid, Malformed, TooLarge, WrongMediaType
@@ -19,6 +22,8 @@ YEARS = range(1900, 3000)
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _HALF = re.compile("[\ud800-\udfff]")
 _NESTING = re.compile(rb"[\[{]|[\]}]")
+#: How msgspec shows the end of a pattern of ours, which only says that no line break follows.
+_ENDS = "(?!\\\\n)"
 _NAMED = re.compile(r"Object (?:contains unknown|missing required) field `(.*)`", re.DOTALL)
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$?(?P<path>[^`]*)`)?$", re.DOTALL)
 
@@ -53,8 +58,7 @@ class Wire(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         try:
             made = cls.of(given, strict=False)
         except Invalid as wrong:
-            errors = [FieldError(f"?{error.pointer.removeprefix('/')}", error.detail) for error in wrong.errors]
-            raise Invalid(errors=errors) from None
+            raise Invalid(errors=[_in_query(error, given) for error in wrong.errors]) from None
         for name, text in given.items():
             if _misread(text, getattr(made, name)):
                 raise Invalid(errors=[FieldError(f"?{name}", "not a value of this kind")])
@@ -65,7 +69,7 @@ class Wire(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         try:
             made = msgspec.convert(data, cls, strict=strict)
         except msgspec.ValidationError as exc:
-            raise Invalid(errors=[_field_error(str(exc))]) from None
+            raise Invalid(errors=[_field_error(str(exc), cls)]) from None
         for name in cls.__struct_fields__:
             value = getattr(made, name)
             if isinstance(value, datetime):
@@ -123,6 +127,8 @@ def decode(raw: bytes) -> dict[str, Any]:
         raise Malformed("The body is not UTF-8.") from None
     except json.JSONDecodeError as exc:
         raise Malformed(f"The body is not JSON: {exc.msg} (byte {exc.pos}).") from None
+    except Invalid as wrong:
+        raise Invalid(wrong.detail, field=_place_of_number(raw)) from None
     if not isinstance(data, dict):
         raise Malformed("The body must be a JSON object.")
     if b"\\u" in raw:
@@ -133,7 +139,8 @@ def decode(raw: bytes) -> dict[str, Any]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
-        raise Malformed("A name stands twice in one JSON object.")
+        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
+        raise Malformed(f"The name {twice[:40]!a} stands twice in one JSON object.")
     return data
 
 
@@ -147,28 +154,91 @@ def _float(text: str) -> NoReturn:
     raise Invalid(f"Numbers are whole: amounts are minor units (not {text[:20]}).")
 
 
-def _check_texts(value: Any) -> None:
+class _Wrong(str):
+    """A number that we do not take, as it was written."""
+
+    __slots__ = ()
+
+    @classmethod
+    def or_not(cls, text: str) -> "int | _Wrong":
+        try:
+            return _int(text)
+        except Invalid:
+            return cls(text)
+
+
+def _place_of_number(raw: bytes) -> str:
+    """Where the first number stands that we do not take; empty where the rest cannot be read to find it."""
+    try:
+        data = json.loads(raw, parse_float=_Wrong, parse_constant=_Wrong, parse_int=_Wrong.or_not)
+    except ValueError:
+        return ""
+    return next((pointer for pointer, value in _leaves(data) if isinstance(value, _Wrong)), "")
+
+
+def _leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
+    """Each text and number of a JSON value, and its place; a name is a text in the place of its object."""
     if isinstance(value, dict):
         for name, entry in value.items():
-            _check_text(name)
-            _check_texts(entry)
+            yield pointer, name
+            yield from _leaves(entry, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")
     elif isinstance(value, list):
-        for entry in value:
-            _check_texts(entry)
-    elif isinstance(value, str):
-        _check_text(value)
+        for index, entry in enumerate(value):
+            yield from _leaves(entry, f"{pointer}/{index}")
+    else:
+        yield pointer, value
 
 
-def _check_text(text: str) -> None:
+def _check_texts(data: dict[str, Any]) -> None:
+    for pointer, value in _leaves(data):
+        if isinstance(value, str):
+            _check_text(value, pointer)
+
+
+def _check_text(text: str, field: str = "") -> None:
     if "\0" in text:
-        raise Invalid("Text may not hold NUL.")
+        raise Invalid("Text may not hold NUL.", field=field)
     if _HALF.search(text):
-        raise Invalid("Text holds half of a surrogate pair.")
+        raise Invalid("Text holds half of a surrogate pair.", field=field)
 
 
-def _field_error(message: str) -> FieldError:
+def _in_query(error: FieldError, given: Mapping[str, str]) -> FieldError:
+    """The same of a query: there a `+` that was not escaped came as a space."""
+    name = error.pointer.removeprefix("/")
+    spaced = "RFC3339" in str(error.detail) and " " in given.get(name, "")
+    return FieldError(f"?{name}", f"{error.detail}; a + is written %2B in a query" if spaced else error.detail)
+
+
+@lru_cache
+def _choices(shape: type[Wire]) -> Mapping[str, list[str]]:
+    """The values that its fields with a few of them take."""
+    described = cast("inspect.StructType", inspect.type_info(shape))
+    kinds = {f"/{each.encode_name}": each.type for each in described.fields}
+    return {pointer: sorted(_values(kind)) for pointer, kind in kinds.items()}
+
+
+def _values(kind: inspect.Type) -> Iterator[str]:
+    if isinstance(kind, inspect.UnionType):
+        for each in kind.types:
+            yield from _values(each)
+    elif isinstance(kind, inspect.LiteralType):
+        yield from map(str, kind.values)
+    elif isinstance(kind, inspect.EnumType):
+        yield from (str(each.value) for each in kind.cls)
+
+
+def _field_error(message: str, shape: type[Wire]) -> FieldError:
+    error = _pointed(message)
+    if str(error.detail).startswith("Invalid enum value") and (choices := _choices(shape).get(error.pointer)):
+        return FieldError(error.pointer, f"{error.detail}: not one of {', '.join(choices)}")
+    return error
+
+
+def _pointed(message: str) -> FieldError:
     found = _WHERE.match(message)
     what, path = (found["what"], found["path"] or "") if found else (message, "")
+    if "matching regex" in what:  # as its author wrote it
+        what = what.replace(_ENDS, "").replace("\\\\", "\\")
     named = _NAMED.fullmatch(what)
     path = f"{path}.{named[1]}" if named else path
     return FieldError(re.sub(r"\[(\d+)\]|(\[\.\.\.\])|\.", lambda m: "" if m[2] else f"/{m[1] or ''}", path), what)

@@ -63,12 +63,14 @@ class CurrencyMismatch(Refusal):
     """The service is offered in another currency."""
 
     code, status, title = "currency_mismatch", 422, _("The service is offered in another currency.")
+    field = "/currency"
 
 
 class TotalRaised(Refusal):
     """After completion a total only goes down."""
 
     code, status, title = "total_raised", 422, _("After completion the total can only be lowered.")
+    field = "/total"
 
 
 class AlreadyCollected(Refusal):
@@ -160,6 +162,12 @@ class PlanAgreed(Refusal):
     """A hardship plan is being kept: nothing is asked for before its dates."""
 
     code, title = "plan_agreed", _("The person pays by a plan that was agreed; nothing is collected before its dates.")
+
+
+class NotDueYet(Refusal):
+    """The person was told a day: before it nobody has it debited but they themselves."""
+
+    code, title = "not_due_yet", _("Nothing of this order is due yet. It is deducted on its day.")
 
 
 class PaidByHand(Refusal):

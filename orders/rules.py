@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -42,11 +42,20 @@ class Terms:
 
 
 class TotalError(ValueError):
-    """The parts and the whole do not fit; the message says how."""
+    """The parts and the whole do not fit; the message says how, and `field` where (a JSON pointer)."""
+
+    def __init__(self, how: str, field: str) -> None:
+        super().__init__(how)
+        self.field = field
 
 
 class AboveCeilingError(TotalError):
     """More than was agreed."""
+
+
+def clock_says(at: datetime) -> str:
+    """What time it is here, for whoever sent a later one."""
+    return f"it is {at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} here"
 
 
 def summed(items: Lines, discounts: Lines) -> int:
@@ -63,18 +72,18 @@ def total_of(total: int | None, items: Lines, discounts: Lines, *, ceiling: int,
             above the ceiling.
     """
     if discounts and not items:
-        raise TotalError("Say the items that the discounts are taken off.")
-    made = summed(items, discounts) if items else None
+        raise TotalError("Say the items that the discounts are taken off.", "/items")
+    made, said = summed(items, discounts) if items else None, "/items" if total is None else "/total"
     if total is None:
         total = default if made is None else made
     if total is None:
-        raise TotalError("Say the total, or the items it is made of.")
+        raise TotalError("Say the total, or the items it is made of.", "/total")
     if made is not None and made != total:
-        raise TotalError(f"The items less the discounts come to {made}, not {total}.")
+        raise TotalError(f"The items less the discounts come to {made}, not {total}.", said)
     if total < 0:
-        raise TotalError("The discounts are more than the items.")
+        raise TotalError("The discounts are more than the items.", "/discounts")
     if total > ceiling:
-        raise AboveCeilingError(f"The total {total} is above what was agreed, {ceiling}.")
+        raise AboveCeilingError(f"The total {total} is above what was agreed, {ceiling}.", said)
     return total
 
 

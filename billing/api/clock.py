@@ -14,7 +14,7 @@ from billing.services import clock
 from billing.services.clock import Mode
 from kernel.clock import live_now
 from kernel.contract import operation
-from kernel.refusal import FieldError, Invalid
+from kernel.refusal import FieldError, Invalid, in_field
 from kernel.wire import Wire
 from merchants.access import MerchantView, NotAllowed, WrongMode, answer
 from merchants.rules import Scope
@@ -85,7 +85,9 @@ class Clock(MerchantView):
     def put(self, request: Request) -> HttpResponse:
         asked = ClockSetting.parse(request)
         realm_id = self.caller.merchant.realm_id
-        return answer(_out(clock.set_clock(realm_id, mode=asked.mode, now=asked.now, by=self.actor, real=live_now())))
+        with in_field("/now", ClockBackwards, ClockTooFar):
+            shown = clock.set_clock(realm_id, mode=asked.mode, now=asked.now, by=self.actor, real=live_now())
+        return answer(_out(shown))
 
 
 class AdvanceClock(MerchantView):
@@ -106,14 +108,16 @@ class AdvanceClock(MerchantView):
         examples=[("Forty days pass", {"by": "P40D"}), ("To a moment", {"to": "2027-03-01T00:00:00Z"})],
     )
     def post(self, request: Request) -> HttpResponse:
-        to = _where(Advance.parse(request))
-        came = clock.advance_clock(
-            self.caller.merchant.realm_id,
-            to=to,
-            by=self.actor,
-            real=live_now(),
-            begun=lambda journey: self.begun(partial(_came, journey)),
-        )
+        asked = Advance.parse(request)
+        to = _where(asked)
+        with in_field("/by" if asked.to is None else "/to", ClockBackwards, ClockTooFar):
+            came = clock.advance_clock(
+                self.caller.merchant.realm_id,
+                to=to,
+                by=self.actor,
+                real=live_now(),
+                begun=lambda journey: self.begun(partial(_came, journey)),
+            )
         return _came(came)
 
 

@@ -12,6 +12,7 @@ from billing.services.answers import Evidence, answer_dispute
 from billing.wire import DisputeOut, dispute_out
 from kernel.contract import operation
 from kernel.paging import LIMIT_MAX, page
+from kernel.refusal import NotFound, in_field
 from kernel.wire import Wire
 from merchants.access import MerchantView, NotAllowed, answer
 from merchants.rules import Scope
@@ -56,7 +57,8 @@ class Disputes(MerchantView):
     )
     def get(self, request: Request) -> HttpResponse:
         asked = DisputeQuery.parse_query(request)
-        order_id = self.named("ord", asked.order) if asked.order is not None else None
+        with in_field("?order", NotFound):
+            order_id = self.named("ord", asked.order) if asked.order is not None else None
         rows = disputed.disputes_of(self.merchant_id, state=asked.state, order_id=order_id)
         found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit, few=True)
         data = [dispute_out(part) for part in disputed.parts_of(self.merchant_id, found)]

@@ -15,7 +15,7 @@ from billing.services.returns import Parcel, open_return
 from kernel.contract import Nothing, operation
 from kernel.money import MOST_MINOR
 from kernel.paging import LIMIT_MAX, page
-from kernel.refusal import Busy
+from kernel.refusal import Busy, NotFound, in_field
 from kernel.wire import Wire
 from merchants.access import MerchantView, NotAllowed, WrongMode, answer
 from merchants.rules import Scope
@@ -88,7 +88,8 @@ class Returns(MerchantView):
     @operation("list_returns", "List what people send back", gives=ReturnList, query=ReturnQuery, refuses=[NotAllowed])
     def get(self, request: Request) -> HttpResponse:
         asked = ReturnQuery.parse_query(request)
-        order_id = self.named("ord", asked.order) if asked.order is not None else None
+        with in_field("?order", NotFound):
+            order_id = self.named("ord", asked.order) if asked.order is not None else None
         rows = sent_back.returns_of(self.merchant_id, state=asked.state, order_id=order_id)
         found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit)
         return answer(ReturnList(data=[return_out(row) for row in found], next_cursor=cursor))

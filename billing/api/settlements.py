@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from msgspec import Meta
+from msgspec import Meta, to_builtins
 from rest_framework.request import Request
 
 from billing import inclusion, statements
@@ -180,9 +180,5 @@ def _rows(settlement: Settlement) -> Iterator[list[str]]:
     names = SettlementLineOut.__struct_fields__
     yield list(names)
     for line in statements.every_line(settlement):
-        shown = settlement_line_out(line, settlement.currency)
-        yield [_cell(getattr(shown, name)) for name in names]
-
-
-def _cell(value: object) -> str:
-    return "" if value is None else value.isoformat() if hasattr(value, "isoformat") else str(value)
+        shown = to_builtins(settlement_line_out(line, settlement.currency))
+        yield ["" if shown[name] is None else str(shown[name]) for name in names]

@@ -35,6 +35,7 @@ class CollectOrder(MerchantView):
             refusals.WrittenOff,
             refusals.PaidByHand,
             refusals.PlanAgreed,
+            refusals.NotDueYet,
             NoInstrument,
             AboveLimits,
             OrderPaused,

@@ -20,7 +20,7 @@ from kernel.templatetags.house import money
 from orders import services as orders
 from orders.models import Obligation, Order, Pause
 from orders.queries import Sheet
-from orders.refusals import DeductionInFlight, OrderState
+from orders.refusals import DeductionInFlight, NotDueYet, OrderState, PlanAgreed
 
 #: What each reason is called. An outage is a channel's, not one order's: it is declared at its own page.
 REASONS: dict[str, Words] = {
@@ -106,11 +106,14 @@ def _before_collect(order: Order, at: datetime) -> Words:
         raise DeductionInFlight
     if queries.collects_again(order.id, at=at):
         raise TooOften
+    due = Money(sum(row.owed.minor for row in sheet.obligations if row.due_at <= at), order.currency)
+    if not due:
+        raise PlanAgreed if order.eased_at else NotDueYet
     usable = queries.instruments_of([order.person_id]).get(order.person_id, [])
     if not usable:
         raise NoInstrument
     says = _("%(owed)s is taken from %(instrument)s at once, if it can be. The plan of attempts stays as it is.")
-    return says % {"owed": money(sheet.owed), "instrument": usable[0].label}
+    return says % {"owed": money(due), "instrument": usable[0].label}
 
 
 def _collect(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:

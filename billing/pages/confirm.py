@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from django.contrib import messages
-from django.http import HttpResponse
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
@@ -11,10 +11,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.visitor import Visitor, for_person
 from billing.queries import instruments_of
 from credit import queries as standings
+from credit import returns
 from credit.models import Agreement
 from credit.refusals import ServicePaused
 from credit.services import must_take_new
-from kernel.refusal import Refusal
+from kernel.clock import live_now
+from kernel.refusal import NotFound, Refusal
 from merchants.refusals import MerchantNotActive
 from orders import queries, services
 from orders.models import Order
@@ -39,7 +41,20 @@ def confirm(visitor: Visitor, order: str) -> HttpResponse:
         stopped=waits and sheet.order.agreement.state != Agreement.State.ACTIVE,
         refusal=_held_back(sheet.order) if waits else None,
         instruments=instruments_of([visitor.person.id]).get(visitor.person.id, []),
+        host=returns.host_of(sheet.order.agreement),
     )
+
+
+@require_safe
+@for_person
+def confirm_back(visitor: Visitor, order: str) -> HttpResponse:
+    """Back to the merchant with how the order stands, to the address it named when the service was opened."""
+    found = queries.sheet_of(visitor.person.id, visitor.named("ord", order)).order
+    told = found.public_id, str(found.state)
+    address = returns.way_back(found.agreement, order=told, at=live_now())
+    if not address:
+        raise NotFound
+    return HttpResponseRedirect(address)
 
 
 @require_safe
@@ -50,7 +65,9 @@ def confirm_result(visitor: Visitor, order: str) -> HttpResponse:
     decision = standings.last_decision(found.agreement_id, visitor.person.id, out_order_no=found.out_order_no)
     if found.state != Order.State.CREATED or decision is None or decision.approved:
         return redirect("confirm", order)
-    return visitor.show("orders/not_confirmed.html", order=found, decision=decision)
+    return visitor.show(
+        "orders/not_confirmed.html", order=found, decision=decision, host=returns.host_of(found.agreement)
+    )
 
 
 def _held_back(order: Order) -> Refusal | None:
@@ -70,7 +87,7 @@ def _confirm(visitor: Visitor, order: Order) -> HttpResponse:
     if opening.order is None:
         return redirect("confirm_result", order.public_id)
     messages.success(visitor.request, _("Confirmed. Nothing is taken before the service has ended."))
-    return redirect("order", order.public_id)
+    return redirect("confirm" if returns.host_of(order.agreement) else "order", order.public_id)
 
 
 def _decline(visitor: Visitor, order: Order) -> HttpResponse:

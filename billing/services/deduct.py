@@ -25,7 +25,7 @@ from kernel.time_limit import TimeIsUp
 from kernel.writes import insert_all
 from orders import services as orders
 from orders.models import Obligation, Plan
-from orders.refusals import PlanAgreed
+from orders.refusals import NotDueYet, PlanAgreed
 
 SWEEP = Actor.system("deduct")
 
@@ -134,14 +134,14 @@ def prepare_for_order(
         NoInstrument: there is nothing to take it from.
         AboveLimits: the person's limits do not let others take it from anything they have today.
         AmountInvalid: more than is owed, or nothing.
-        PlanAgreed: its person keeps to a plan, and nothing of it is due.
+        PlanAgreed, NotDueYet: nothing of it is due, by the plan that its person keeps to, or as it was completed.
     """
     theirs = purpose == Deduction.Purpose.PAY_NOW
     order, owed = orders.lock_owed(order_id, lost=theirs)
-    if purpose == Deduction.Purpose.COLLECT and order.eased_at:
+    if purpose == Deduction.Purpose.COLLECT:
         owed = [row for row in owed if row.due_at <= at]
         if not owed:
-            raise PlanAgreed
+            raise PlanAgreed if order.eased_at else NotDueYet
     asked = None if theirs else Money(sum(row.owed.minor for row in owed), order.currency)
     wants = _wants(owed, _instrument(order.person_id, instrument_id, asked, at=at), amount_minor)
     return prepare(wants, purpose=purpose, by=by, at=at)

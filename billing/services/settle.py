@@ -193,9 +193,8 @@ def _free(rows: Sequence[Deduction], *, at: datetime) -> None:
         releases.append(orders.Release(line.obligation_id, failure, plan))
         coming = line.obligation.plan if plan is None else plan
         coming = coming if line.obligation.paused_at is None else []
-        news.append(
-            _news(line, "deduction.failed", failure=failure, next_attempt_at=coming[0]["at"] if coming else None)
-        )
+        again = datetime.fromisoformat(coming[0]["at"]) if coming else None
+        news.append(_news(line, "deduction.failed", failure=failure | {"at": at}, next_attempt_at=again))
     orders.release(releases, at=at)
     publish(news, realm_id=rows[0].realm_id, at=at)
     tell.failed(lines, plans, at=at)

@@ -69,7 +69,7 @@ class SignInSandbox(MerchantView):
         who = Q(ref=named) | Q(pk=ids.parse("per", named))
         person = Person.objects.filter(who, realm_id=agreement.realm_id).first()
         if person is None:
-            raise NotFound
+            raise NotFound(field="/person")
         return person
 
 

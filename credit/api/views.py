@@ -19,7 +19,7 @@ from kernel.contract import Nothing, operation
 from kernel.ids import public
 from kernel.money import MOST_MINOR
 from kernel.paging import LIMIT_MAX, page
-from kernel.refusal import FieldError, Invalid, NotFound
+from kernel.refusal import FieldError, Invalid, NotFound, in_field
 from kernel.wire import Wire
 from merchants.access import MerchantView, NotAllowed, answer
 from merchants.models import Service
@@ -32,7 +32,9 @@ class NewAgreement(Wire):
 
     service: str
     person_ref: Annotated[str, Meta(min_length=1, max_length=64, description="How you call the person.")]
-    return_url: Annotated[str, Meta(max_length=500, description="Where the person goes after signing.")] = ""
+    return_url: Annotated[
+        str, Meta(max_length=500, description="Where the person goes after signing, and after confirming an order.")
+    ] = ""
     phone: Annotated[str, Meta(min_length=1, max_length=32)] | None = None
 
 
@@ -127,15 +129,16 @@ class Agreements(MerchantView):
         asked = NewAgreement.parse(request)
         if asked.return_url and not host_in(asked.return_url):
             raise Invalid(errors=[FieldError("/return_url", "must be a plain http or https address")])
-        agreement = services.request_agreement(
-            self.merchant_id,
-            self.named("svc", asked.service),
-            asked.person_ref,
-            phone=asked.phone or "",
-            return_url=asked.return_url,
-            by=self.actor,
-            at=self.now(),
-        )
+        with in_field("/service", NotFound):
+            agreement = services.request_agreement(
+                self.merchant_id,
+                self.named("svc", asked.service),
+                asked.person_ref,
+                phone=asked.phone or "",
+                return_url=asked.return_url,
+                by=self.actor,
+                at=self.now(),
+            )
         return answer(agreement_out(agreement), status=201)
 
 
@@ -185,9 +188,10 @@ class Eligibility(MerchantView):
     )
     def post(self, request: Request) -> HttpResponse:
         asked = EligibilityAsk.parse(request)
-        standing = queries.standing_of(self.named("agr", asked.agreement), at=self.now())
-        if standing.agreement.merchant_id != self.merchant_id:
-            raise NotFound
+        with in_field("/agreement", NotFound):
+            standing = queries.standing_of(self.named("agr", asked.agreement), at=self.now())
+            if standing.agreement.merchant_id != self.merchant_id:
+                raise NotFound
         reason = _stands_in_the_way(standing, asked) or _coarse(assess(standing.facts(asked.amount)))
         return answer(
             EligibilityOut(object="eligibility", agreement=asked.agreement, eligible=not reason, reason=reason or None)

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from kernel import ids
 from kernel.contract import operation
 from kernel.paging import LIMIT_MAX
-from kernel.refusal import FieldError, Invalid
+from kernel.refusal import FieldError, Invalid, NotFound, in_field
 from kernel.wire import Wire
 from merchants import queries, services
 from merchants.access import MerchantView, NotAllowed, answer
@@ -118,7 +118,9 @@ class RedeliverEvent(MerchantView):
     )
     def post(self, request: Request, event: str) -> HttpResponse:
         key, asked = self.named("evt", event), Redelivery.parse(request)
-        endpoint = self.named("whe", asked.endpoint) if asked.endpoint is not None else None
+        with in_field("/endpoint", NotFound):
+            named = None if asked.endpoint is None else self.named("whe", asked.endpoint)
+            endpoint = None if named is None else queries.endpoint_of(self.merchant_id, named).id
         rows = services.redeliver_event(self.merchant_id, key, endpoint_id=endpoint, by=self.actor, at=self.now())
         return answer(RedeliveryOut(object="redelivery", deliveries=len(rows)))
 

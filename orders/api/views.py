@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from credit.refusals import ServicePaused
 from kernel.contract import Nothing, operation
 from kernel.paging import cut, page, place_of
-from kernel.refusal import FieldError, Invalid, NotFound
+from kernel.refusal import FieldError, Invalid, NotFound, in_field
 from kernel.wire import Wire
 from merchants import queries as merchants
 from merchants.access import MerchantView, NotAllowed, WrongMode, answer
@@ -70,11 +70,9 @@ class Orders(OrderView):
     @operation("list_orders", "List orders", gives=OrderList, query=OrderQuery, refuses=[NotAllowed])
     def get(self, request: Request) -> HttpResponse:
         asked = OrderQuery.parse_query(request)
-        chosen = {
-            "out_order_no": asked.out_order_no,
-            "state": asked.state,
-            "agreement_id": None if asked.agreement is None else self.named("agr", asked.agreement),
-        }
+        with in_field("?agreement", NotFound):
+            under = None if asked.agreement is None else self.named("agr", asked.agreement)
+        chosen = {"out_order_no": asked.out_order_no, "state": asked.state, "agreement_id": under}
         wanted = {name: value for name, value in chosen.items() if value is not None}
         if wanted:
             rows = Order.objects.filter(merchant_id=self.merchant_id, **wanted)
@@ -121,8 +119,9 @@ class Orders(OrderView):
     )
     def post(self, request: Request) -> HttpResponse:
         asked = NewOrder.parse(request)
-        wish = asked.wish(self.named("agr", asked.agreement))
-        opening = services.open_order(self.merchant_id, wish, by=self.actor, at=self.now())
+        with in_field("/agreement", NotFound):
+            wish = asked.wish(self.named("agr", asked.agreement))
+            opening = services.open_order(self.merchant_id, wish, by=self.actor, at=self.now())
         if opening.order is None:
             return self.refused(refusals.OrderRefused(reason=opening.coarse_reason))
         if opening.decision is None:

@@ -14,6 +14,7 @@ from credit.used import Delta, change_profiles
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
+from kernel.refusal import FieldError
 from kernel.transactions import joined
 from ledger import services as ledger
 from ledger.services import Fact
@@ -196,9 +197,11 @@ def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: A
         return order
     paid_at = at if paid_at is None else paid_at
     if paid_at > at:
-        raise TimesInvalid("paid_at is in the future.")
+        raise TimesInvalid("paid_at is in the future.", errors=[FieldError("/paid_at", rules.clock_says(at))])
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
-        raise AlreadyCollected if order.state == Order.State.DEDUCTED else OrderState(f"The order is {order.state}.")
+        if order.state != Order.State.DEDUCTED:
+            raise OrderState(f"The order is {order.state}.")
+        raise AlreadyCollected("It was marked as paid before, under another reference." if marked else "")
     every = _untouched(order)
     obligations = _still_owed(every)
     owed = sum(obligation.owed.minor for obligation in obligations)
@@ -222,11 +225,11 @@ def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: A
 def _due(order: Order, final: Final, *, at: datetime) -> datetime:
     """When it is owed: as said, or at once."""
     if final.ends_at and final.ends_at > at:
-        raise EndsInFuture
+        raise EndsInFuture(errors=[FieldError("/ends_at", rules.clock_says(at))])
     if final.ends_at and order.starts_at and final.ends_at < order.starts_at:
-        raise TimesInvalid("ends_at is before starts_at.")
+        raise TimesInvalid("ends_at is before starts_at.", field="/ends_at")
     if final.due_at and final.due_at > at + rules.DUE_LATEST:
-        raise TimesInvalid(f"due_at is more than {rules.DUE_LATEST.days} days away.")
+        raise TimesInvalid(f"due_at is more than {rules.DUE_LATEST.days} days away.", field="/due_at")
     return max(final.due_at or at, at)
 
 
@@ -235,9 +238,9 @@ def _total(order: Order, final: Final) -> Money:
     try:
         total = rules.total_of(final.total, items, final.discounts, ceiling=most, default=order.amount_minor)
     except rules.AboveCeilingError as exc:
-        raise AboveCeiling(str(exc)) from None
+        raise AboveCeiling(str(exc), field=exc.field) from None
     except rules.TotalError as exc:
-        raise TotalInvalid(str(exc)) from None
+        raise TotalInvalid(str(exc), field=exc.field) from None
     return Money(total, order.currency)
 
 

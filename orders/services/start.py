@@ -193,7 +193,7 @@ def _order_of(agreement: Agreement, wish: Wish, late: Mapping[str, Any], *, at: 
     if wish.currency != service.currency:
         raise CurrencyMismatch(f"The service is offered in {service.currency}.")
     if wish.starts_at and wish.ends_at and wish.ends_at < wish.starts_at:
-        raise TimesInvalid("ends_at is before starts_at.")
+        raise TimesInvalid("ends_at is before starts_at.", field="/ends_at")
     amount, ceiling = _amounts(service, wish, agreement.merchant.order_most_minor)
     waits = agreement.asks_first(ceiling)
     return Order(
@@ -235,10 +235,10 @@ def _utc(moment: datetime | None) -> datetime | None:
 def _amounts(service: Service, wish: Wish, most: int | None) -> tuple[int | None, int]:
     """The amount ordered (fixed only) and the ceiling."""
     fixed = service.mode == Service.Mode.FIXED
-    if fixed and (wish.amount is None or wish.ceiling is not None):
-        raise WrongAmountField(
-            "A fixed service takes amount.", errors=[FieldError("/amount", "needed, without ceiling")]
-        )
+    if fixed and wish.amount is None:
+        raise WrongAmountField("A fixed service takes amount.", errors=[FieldError("/amount", "needed")])
+    if fixed and wish.ceiling is not None:
+        raise WrongAmountField("A fixed service takes amount.", errors=[FieldError("/ceiling", "not for this service")])
     if not fixed and wish.amount is not None:
         raise WrongAmountField(
             "A dynamic service takes ceiling.", errors=[FieldError("/amount", "not for this service")]
@@ -248,12 +248,12 @@ def _amounts(service: Service, wish: Wish, most: int | None) -> tuple[int | None
     if ceiling is None:
         ceiling = highest
     if ceiling > highest:
-        raise AboveCeiling(f"The service's ceiling is {highest}.")
+        raise AboveCeiling(f"The service's ceiling is {highest}.", field="/amount" if fixed else "/ceiling")
     if wish.discounts or (fixed and wish.items):
         try:
             rules.total_of(wish.amount if fixed else None, wish.items, wish.discounts, ceiling=ceiling, default=None)
         except rules.TotalError as exc:
-            raise TotalInvalid(str(exc)) from None
+            raise TotalInvalid(str(exc), field="/items") from None
     return wish.amount, ceiling
 
 

@@ -113,6 +113,20 @@ def test_a_try_by_hand_that_fails_leaves_the_plan_as_it_was(power_bank: Shop, ac
     assert (after.plan, after.collect_at, after.attempts) == (before.plan, before.collect_at, 2)
 
 
+def test_nobody_but_the_person_has_it_debited_before_the_day_they_were_told(power_bank: Shop) -> None:
+    order = ordered(power_bank, opened(power_bank, someone(power_bank)))
+    orders.complete_order(order.id, orders.Final(total=600, due_at=NOON + timedelta(days=20)), by=BY, at=NOON)
+    for days in (0, 19.9):
+        with nothing_moves(), pytest.raises(refusals.NotDueYet):
+            collect_now(order.id, by=BY, at=NOON + timedelta(days=days))
+    pay_now(order.id, amount_minor=200, by=BY, at=NOON)
+    (made,) = collect_now(order.id, by=BY, at=NOON + timedelta(days=20))
+
+    assert made.amount == yuan("4")
+    assert taken_from(order.person) == [yuan("2"), yuan("4")]
+    assert state_of(order) == "deducted"
+
+
 def test_the_merchant_collects_five_times_in_any_day(power_bank: Shop) -> None:
     order = completed(power_bank, someone(power_bank, "no_funds"), yuan("6"))
     for hour in range(5):

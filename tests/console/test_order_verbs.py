@@ -1,5 +1,6 @@
 """What colleagues do to an order: what will happen is said before, why is asked, and both stand in its history."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from kernel.desk import VERBS
 from orders import services as orders
 from orders.models import Order, Pause
 from tests.billing.bench import taken_from
-from tests.conftest import BY, NOON, Shop, completed, someone, state_of, yuan
+from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, state_of, yuan
 from tests.console.conftest import does, words_of
 from tests.stillness import nothing_moves
 from tests.visiting import it_is, token_on
@@ -102,6 +103,15 @@ def test_what_cannot_be_done_is_said_before_it_is_asked_for(order: Order, boss: 
         page = boss.get(at(order, verb))
         assert "没有欠款" in words_of(page)
         assert b'class="do" type="submit"' not in page.content
+
+
+def test_what_is_due_another_day_is_not_collected_by_colleagues_either(power_bank: Shop, boss: Client) -> None:
+    later = ordered(power_bank, opened(power_bank, someone(power_bank)))
+    it_is(NOON, later.person)
+    orders.complete_order(later.id, orders.Final(total=600, due_at=NOON + timedelta(days=9)), by=BY, at=NOON)
+    page = boss.get(at(later, "collect"))
+    assert "尚未到应付日" in words_of(page)
+    assert b'class="do" type="submit"' not in page.content
 
 
 def test_what_can_no_longer_be_done_when_it_is_sent_is_said_in_words(order: Order, boss: Client) -> None:

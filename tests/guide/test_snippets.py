@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from django.conf import LazySettings
@@ -103,6 +104,26 @@ def run_shell_first(live_server: LiveServer, folder: Path, chapter: str, secret:
     tools = re.sub(r"^export .*\n", "", pieces("quickstart", "sh")[0], flags=re.MULTILINE)
     script = "\n".join(["set -eu", tools, pieces(chapter, "sh")[0]])
     run([SHELL, "-c", script], folder, BNPL=f"{live_server.url}/v1", KEY=secret)
+
+
+def test_nobody_sleeps_a_day_because_an_answer_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `collect` does when it was asked for often enough."""
+    code = pieces("idempotency", "python")[0].partition("\none = ")[0]
+    tomorrow, shortly = ({"status_code": 429, "headers": {"Retry-After": wait}} for wait in ("86400", "2"))
+    well, slept = {"status_code": 200, "headers": {}}, list[float]()
+    answers = iter([SimpleNamespace(**each) for each in (tomorrow, shortly, well)])
+    scope: dict[str, object] = {
+        "httpx": SimpleNamespace(TransportError=OSError),
+        "api": SimpleNamespace(post=lambda *_args, **_how: next(answers)),
+    }
+    monkeypatch.setattr("time.sleep", slept.append)
+    exec(code, scope)  # noqa: S102  the guide's own lines
+    safely = scope["safely"]
+    assert callable(safely)
+    assert safely("orders/x/collect", {}).status_code == 429
+    assert slept == []
+    assert safely("orders/x/collect", {}).status_code == 200
+    assert [2 <= wait <= 2.4 for wait in slept] == [True]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -154,6 +154,8 @@ class Collection:
             return "collect_too_often", []
         lost = order.state in ("completed", "overdue") and not order.busy and order.lost
         refused, lines = ("written_off", []) if lost else self.pay(order, None, None)
+        if refused in ("", "no_instrument") and not any(debt.payable and debt.due_at <= at for debt in order.debts):
+            return "not_due_yet", []
         if not refused:
             order.collects.append(at)
         return refused, lines

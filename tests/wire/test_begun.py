@@ -1,6 +1,5 @@
 """A verb that asks the world outside is broken off after its effect: under its key nothing is done a second time."""
 
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -89,7 +88,7 @@ def test_an_endpoint_is_made_once_and_its_secret_is_told_again(api: Api, monkeyp
 def test_money_is_asked_for_once(
     api: Api, power_bank: Shop, monkeypatch: pytest.MonkeyPatch, path: str, body: dict[str, int]
 ) -> None:
-    order = completed(power_bank, someone(power_bank), yuan("6"), due_at=NOON + timedelta(days=9))
+    order = completed(power_bank, someone(power_bank), yuan("6"))
     ask = partial(api.post, path.format(order.public_id), body, **key("money"))
     with monkeypatch.context() as broken:
         broken.setattr("billing.services.pay._charged", _breaks_after(pay._charged))  # noqa: SLF001
