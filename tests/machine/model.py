@@ -4,7 +4,7 @@ It does not plan: which attempts are made, the product decides and the model is 
 what must be refused, is decided here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -233,10 +233,13 @@ class Order:
             if last and debt.owed and debt.paused_at is not None:
                 debt.go_on(at)
 
-    def fall_overdue(self, *, at: datetime) -> None:
-        """Its grace may have passed."""
+    def fall_overdue(self, firsts: Mapping[tuple[UUID, int], datetime], *, at: datetime) -> None:
+        """Its grace may have passed; not before a first attempt that was planned for an earlier time is made."""
         for debt in self.debts:
             if debt.overdue_from is not None and debt.overdue_from <= at and not debt.in_flight:
+                first = firsts.get((self.id, debt.sequence))
+                if first is not None and first <= debt.overdue_from:
+                    continue
                 debt.state, debt.overdue_from = "overdue", None
                 debt.days, debt.day_end_at = days_between(debt.due_at, at), midnight_after(at)
                 self.state, self.broken_at = "overdue", at
