@@ -135,7 +135,7 @@ FIELDS = {
     "opened_at": "When it was opened or confirmed; null while it waits.",
     "completed_at": "When you completed it; null before.",
     "deducted_at": "When the last of the money was in; null before.",
-    "overdue_at": "When the grace period ended unpaid; null if it never did.",
+    "overdue_at": "When the grace period ended unpaid; null if it never did, or if that turned out to be wrong.",
     "cancelled_at": "When it was cancelled; null otherwise.",
     "cancel_reason": "Why it was cancelled; empty otherwise.",
     "expires_at": "Until when the person may confirm; null when nothing waits.",

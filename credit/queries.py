@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from msgspec import convert
 
 from accounts.models import Person
@@ -204,6 +204,12 @@ def score_changes_of(person_id: UUID) -> QuerySet[ScoreChange]:
     return ScoreChange.objects.filter(person_id=person_id).order_by("-id")
 
 
+def last_broken(person_id: UUID) -> ScoreChange | None:
+    """The latest promise the person broke, but for those of which it turned out later that they were not broken."""
+    righted = ScoreChange.objects.filter(order_id=OuterRef("order_id"), reason="righted", id__gt=OuterRef("id"))
+    return score_changes_of(person_id).filter(~Exists(righted), reason="breached").first()
+
+
 def decisions_of(person_id: UUID) -> QuerySet[Decision]:
     """Every assessment of the person, newest first."""
     rows = Decision.objects.select_related("agreement__service", "merchant")
@@ -212,13 +218,13 @@ def decisions_of(person_id: UUID) -> QuerySet[Decision]:
 
 def known_of(person: Person, profile: Profile, *, at: datetime) -> Known:
     """What is stored of a person that their score and limit can be explained by."""
-    broken = score_changes_of(person.id).filter(reason="breached").values_list("at", flat=True).first()
+    broken = last_broken(person.id)
     return Known(
         verified=person.verified_at is not None,
         kept=profile.kept_orders,
         breached=profile.breached_orders,
         overdue=profile.overdue_orders,
-        days_since_breach=(at - broken).days if broken else None,
+        days_since_breach=(at - broken.at).days if broken else None,
         days_known=(at - profile.created_at).days,
         limit_minor=profile.limit_minor,
         used_minor=profile.used_minor,

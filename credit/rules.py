@@ -45,7 +45,7 @@ YUAN_IN: Mapping[str, Fraction] = {
 }
 #: After so many days without a broken promise, or known to us, a dimension is full.
 DAYS_FULL = 365
-SCORE_STEP = {"kept": 2, "breached": -40, "cleared": 10, "uncleared": -10}
+SCORE_STEP = {"kept": 2, "breached": -40, "righted": 40, "cleared": 10, "uncleared": -10}
 
 
 class Reason(StrEnum):

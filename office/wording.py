@@ -37,6 +37,7 @@ REASONS: dict[str, Words] = {
 SCORE_MOVES: dict[str, Words] = {
     "kept": _("A promise was kept"),
     "breached": _("An order became overdue"),
+    "righted": _("It was not overdue after all"),
     "cleared": _("What was overdue is paid"),
     "uncleared": _("A bank took back what had been paid"),
     "corrected": _("Corrected after an objection"),

@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 
 from accounts.models import Person
 from billing.models import Case, Deduction, Dispute, Refund, Return, Wallet
-from credit.models import Profile, ScoreChange
+from credit.models import Profile
+from credit.queries import last_broken
 from kernel.refusal import NotFound
 from orders.models import Concern, Obligation, Order
 from personal.models import Erasure, Proof
@@ -54,7 +55,7 @@ def provable(person: Person) -> dict[str, Any]:
     profile = Profile.objects.filter(person=person).first()
     facts: dict[str, Any] = {}
     if profile is not None:
-        broken = ScoreChange.objects.filter(person=person, reason="breached").order_by("-id").first()
+        broken = last_broken(person.id)
         facts["band"] = profile.band
         facts["member_since"] = f"{person.created_at.astimezone(zone):%Y-%m}"
         facts["promises_kept"] = profile.kept_orders

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, OuterRef, Q
 
 from credit.used import Delta, change_profiles
 from kernel.actor import Actor
@@ -26,6 +26,8 @@ from orders.services.tell import news_of, tell
 
 OVERDUE, DAY_END = Actor.system("overdue"), Actor.system("day_end")
 log = structlog.get_logger(__name__)
+#: Nobody is late with what we have not asked them for: a first attempt that was to be made by then is made before.
+_UNASKED = Q(collect_at__lte=F("overdue_from"), plan__0__reason__in=["due", "due_moved"])
 
 
 @lru_cache(maxsize=8)
@@ -34,6 +36,7 @@ def _late(limit: int) -> Reading[tuple[UUID]]:
     return Reading(
         lambda realm, at: (
             Obligation.objects.filter(realm_id=realm, overdue_from__lte=at, in_flight__isnull=True)
+            .exclude(_UNASKED)
             .order_by("overdue_from", "id")
             .values_list("order_id")[:limit]
         ),
@@ -60,7 +63,7 @@ _LOCKED = (
     Obligation.objects.select_for_update(of=("self",), no_key=True).annotate(zone=F("person__zone")).order_by("pk")
 )
 _LATE_OF = Reading(
-    lambda realm, at, orders: _LOCKED.filter(
+    lambda realm, at, orders: _LOCKED.exclude(_UNASKED).filter(
         realm_id=realm, overdue_from__lte=at, in_flight__isnull=True, order_id__any=orders
     ),
     ["bigint", "timestamptz", "uuid[]"],
@@ -79,7 +82,8 @@ _OF_ORDERS = Reading(lambda orders: _LOCKED.filter(order_id__any=orders), ["uuid
 
 
 def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
-    """Grace has passed unpaid: the promise is breached. What is in flight is left until its outcome is known.
+    """Grace has passed unpaid: the promise is breached. What is in flight is left until its outcome is known, and what
+    has come due while nobody collected until it was asked for.
 
     Returns how many due obligations were looked at: fewer than `limit` were all.
 
@@ -268,7 +272,8 @@ GOING_OVERDUE = Sweep(
     name="overdue",
     act=mark_overdue,
     first="SELECT min(overdue_from) FROM orders_obligation"
-    " WHERE realm_id = %(realm)s AND overdue_from IS NOT NULL AND in_flight IS NULL",
+    " WHERE realm_id = %(realm)s AND overdue_from IS NOT NULL AND in_flight IS NULL"
+    " AND (collect_at <= overdue_from AND plan #>> '{0,reason}' IN ('due', 'due_moved')) IS NOT TRUE",
     work=Obligation,
     column="overdue_from",
 )

@@ -33,7 +33,7 @@ from orders.refusals import (
 )
 from orders.services.forgive import ended, shrink, waive, waive_late_fees
 from orders.services.pause import hold_reported
-from orders.services.promise import change_for, keep_promise, note_less_owed
+from orders.services.promise import change_for, keep_promise, note_less_owed, put_right
 from orders.services.tell import news_of, tell
 
 
@@ -100,7 +100,7 @@ def complete_order(order_id: UUID, final: Final, *, by: Actor, at: datetime) -> 
 
 @joined()
 def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Order:
-    """The order is called off; after completion the merchant forgives what is owed. Twice with one reason is once.
+    """The order is called off; what is owed of it is forgiven, and counts as never owed. Twice with one reason is once.
 
     Raises:
         NotFound: there is no such order.
@@ -124,10 +124,11 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
         delta.outstanding_minor -= obligation.owed.minor
     delta.overdue_orders, delta.eased_orders = -(before == Order.State.OVERDUE), -(order.eased_at is not None)
     order.cancel(reason, at=at)
+    righted = put_right(order)
     order.record("cancelled", by=by, at=at, reason=reason)
     waived = waive(obligations, by=by, at=at)
     fees, forgiven = waive_late_fees(order, every, by=by, at=at)
-    _settle_credit(order, [delta, *fees], by=by, at=at)
+    _settle_credit(order, [delta, *fees, *righted], by=by, at=at)
     if order.total:
         moves = rules.reduction_moves(order.total, order.total, order.terms)
         ledger.post([Fact(order.id, "cancelled", moves, order.id)], realm_id=order.realm_id, at=at)
@@ -139,6 +140,8 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
 @joined()
 def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datetime) -> Order:
     """After completion the merchant asks for less. The same total again changes nothing.
+
+    Of a total of nothing, nothing was ever owed: a promise that counted as broken was not.
 
     Raises:
         NotFound, OrderState: there is no such order; it is not completed or overdue.
@@ -160,13 +163,14 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
         raise AlreadyCollected("More than that was collected already; refund the difference.")
     before = order.total
     order.lower(Money(total, order.currency))
+    righted = [] if total else put_right(order)
     line = order.record("modified", by=by, at=at, total=total, reason=reason)
     lowered = shrink(obligations, before.minor - total, by=by, at=at)
     fees, forgiven = waive_late_fees(order, [] if total else every, by=by, at=at)
     deltas = [change_for(order, outstanding_minor=total - before.minor), *fees]
     news = [news_of(order, "order.modified", reason=reason), *lowered, *forgiven]
     changes, ends = note_less_owed(order, every, by=by, at=at)
-    _settle_credit(order, [*deltas, *changes], by=by, at=at)
+    _settle_credit(order, [*deltas, *righted, *changes], by=by, at=at)
     kept = before - order.refunded + Money(order.by_us_minor, order.currency)
     moves = rules.reduction_moves(before - order.total, kept, order.terms)
     ledger.post([Fact(line.id, "modified", moves, order.id)], realm_id=order.realm_id, at=at)
@@ -178,7 +182,8 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
 def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: Actor, at: datetime) -> Order:
     """The person paid the merchant some other way: nothing is owed through us any more. Twice is once.
 
-    Whoever does not say when (`paid_at` is None) means that it is so by now.
+    Whoever does not say when (`paid_at` is None) means that it is so by now. What was paid before it fell overdue is a
+    promise kept, however late its merchant says so.
 
     Raises:
         NotFound: there is no such order.
@@ -209,7 +214,8 @@ def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: A
         obligation.finish()
     record_all(obligations, "paid_elsewhere", by=by, at=at)
     fees, forgiven = waive_late_fees(order, every, by=by, at=at)
-    deltas = [change_for(order, outstanding_minor=-owed), *fees, keep_promise(order, at=at)]
+    righted = put_right(order) if order.overdue_at and paid_at < order.overdue_at else []
+    deltas = [change_for(order, outstanding_minor=-owed), *fees, *righted, keep_promise(order, at=at)]
     order.record("paid_elsewhere", by=by, at=at, reference=reference, paid_at=paid_at)
     _settle_credit(order, deltas, by=by, at=at)
     facts = [Fact(order.id, "paid_elsewhere", rules.elsewhere_moves(order.total, order.terms), order.id)]

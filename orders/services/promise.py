@@ -32,6 +32,17 @@ def keep_promise(order: Order, *, at: datetime) -> Delta:
     )
 
 
+def put_right(order: Order) -> list[Delta]:
+    """No promise was broken after all: it had been paid in time, or nothing was owed. What breaking it took comes back.
+
+    The order was never overdue then, and ends as one that was not. The caller writes it down.
+    """
+    if order.overdue_at is None:
+        return []
+    order.overdue_at = None
+    return [change_for(order, breached_orders=-1, score_step="righted", order_id=order.id)]
+
+
 def less_owed(order: Order, rows: Sequence[Obligation], *, at: datetime) -> Delta | None:
     """Less is owed of an order's obligations: it is done where nothing is, overdue no more where nothing left is late.
 

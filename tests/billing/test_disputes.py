@@ -25,6 +25,7 @@ from orders.models import Order
 from tests.billing.bench import balances, deduction_of, give_back, owed_of, paid, token_of
 from tests.billing.statements import NEXT_DAY, STRAY, of_bank, taken_in, written
 from tests.conftest import BY, NOON, Shop, completed, fresh, someone, yuan
+from tests.falling import fall
 from tests.settlement.bench import MIDNIGHT, day_ends, nets
 from tests.stillness import nothing_moves
 
@@ -206,7 +207,7 @@ def test_an_order_is_owed_again_also_when_its_agreement_has_ended(power_bank: Sh
 def test_a_late_fee_that_was_paid_is_owed_again_beside_its_debt(shop: Shop) -> None:
     order = completed(shop, someone(shop, "no_funds"), yuan("49.90"))
     for day in range(4):
-        orders.mark_overdue(shop.realm_id, at=NOON + day * ONE_DAY, limit=10)
+        fall(shop.realm_id, at=NOON + day * ONE_DAY, limit=10)
         orders.close_days(shop.realm_id, at=NOON + day * ONE_DAY, limit=10)
     bank.change_account(token_of(order), bank.Behaviour.PAYS)
     late = NOON + timedelta(days=5)
@@ -220,7 +221,7 @@ def test_a_late_fee_that_was_paid_is_owed_again_beside_its_debt(shop: Shop) -> N
 def test_what_is_gone_of_a_debt_once_given_up_is_our_loss(parcel: Shop) -> None:
     order = completed(parcel, someone(parcel, "no_funds"), yuan("9"))
     late = NOON + timedelta(days=5)
-    orders.mark_overdue(parcel.realm_id, at=late, limit=10)
+    fall(parcel.realm_id, at=late, limit=10)
     orders.write_off(order.id, "x", by=BY, at=late)
     bank.change_account(token_of(order), bank.Behaviour.PAYS)
     pay_now(order.id, by=BY, at=late)

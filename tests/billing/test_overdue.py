@@ -12,6 +12,7 @@ from credit.models import Decision, Profile, ScoreChange
 from merchants.models import Event
 from orders import services as orders
 from orders.rules import Offer
+from tests import falling
 from tests.billing.bench import owed_of
 from tests.conftest import BY, NOON, Shop, completed, make_shop, ordered, someone, state_of, yuan
 from tests.stillness import nothing_moves
@@ -20,7 +21,7 @@ GRACE = timedelta(hours=72)
 
 
 def fall(shop: Shop, after: timedelta = GRACE) -> int:
-    return orders.mark_overdue(shop.realm_id, at=NOON + after, limit=9)
+    return falling.fall(shop.realm_id, at=NOON + after, limit=9)
 
 
 def wish_again(shop: Shop, person: Person, number: str) -> orders.Opening:
@@ -32,12 +33,15 @@ def wish_again(shop: Shop, person: Person, number: str) -> orders.Opening:
 def test_it_falls_when_its_grace_has_passed_and_not_a_second_before(power_bank: Shop) -> None:
     person = someone(power_bank, "no_funds_until", until=NOON + timedelta(days=5))
     order = completed(power_bank, person, yuan("6"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    planned = owed_of(order).collect_at
     with nothing_moves():
         assert fall(power_bank, GRACE - timedelta(seconds=1)) == 0
     assert fall(power_bank) == 1
 
     assert (state_of(order), owed_of(order).state, owed_of(order).overdue_from) == ("overdue", "overdue", None)
-    assert owed_of(order).collect_at == NOON
+    assert planned is not None
+    assert owed_of(order).collect_at == planned
     profile = Profile.objects.get(pk=person.id)
     assert (profile.overdue_orders, profile.breached_orders, profile.score) == (1, 1, 680)
     assert list(ScoreChange.objects.values_list("reason", "delta", "score")) == [("breached", -40, 680)]
@@ -117,7 +121,7 @@ def test_a_batch_falls_by_and_by_and_another_sandbox_keeps_its_own_time(power_ba
         completed(power_bank, someone(power_bank), yuan("6"))
     completed(parcel, someone(parcel), yuan("6"))
     late = NOON + GRACE
-    assert [orders.mark_overdue(power_bank.realm_id, at=late, limit=2) for _ in range(3)] == [2, 1, 0]
+    assert [falling.fall(power_bank.realm_id, at=late, limit=2) for _ in range(3)] == [2, 1, 0]
     assert Profile.objects.filter(overdue_orders=1).count() == 3
 
 
@@ -129,6 +133,6 @@ def test_whoever_asks_for_one_batch_more_is_told_that_it_was_full_also_where_an_
     orders.ease(order.person_id, order.id, Offer(2, 14), expected=[yuan("6")], by=BY, at=NOON + GRACE)
     other = completed(power_bank, someone(power_bank), yuan("6"), at=NOON + timedelta(days=50))
     late = NOON + timedelta(days=60)
-    assert [orders.mark_overdue(power_bank.realm_id, at=late, limit=1) for _ in range(3)] == [1, 1, 0]
+    assert [falling.fall(power_bank.realm_id, at=late, limit=1) for _ in range(3)] == [1, 1, 0]
     assert [row.state for row in order.obligations.order_by("id")] == ["overdue", "overdue"]
     assert state_of(other) == "overdue"

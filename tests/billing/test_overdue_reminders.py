@@ -16,6 +16,7 @@ from orders.rules import Offer
 from tests.billing.bench import deduction_of, paid
 from tests.billing.returning import sent_back
 from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
+from tests.falling import fall
 
 A_DAY = timedelta(days=1)
 EVERY = [f"overdue_{day}" for day in DAYS]
@@ -26,7 +27,7 @@ def days_pass(shop: Shop, first: int, last: int) -> dict[int, str]:
     told: dict[int, str] = {}
     for day in range(first, last):
         at = NOON + day * A_DAY
-        orders.mark_overdue(shop.realm_id, at=at, limit=100)
+        fall(shop.realm_id, at=at, limit=100)
         orders.close_days(shop.realm_id, at=at, limit=100)
         before = Notice.objects.filter(stage__startswith="overdue_").count()
         remind_due(shop.realm_id, at=at)
@@ -86,7 +87,7 @@ def test_what_bounced_long_after_it_was_due_is_reminded_of_from_then_on(power_ba
 def test_a_part_of_a_plan_that_is_missed_later_is_counted_by_itself(power_bank: Shop) -> None:
     order = completed(power_bank, someone(power_bank, "no_funds"), yuan("9"))
     deduct_due(power_bank.realm_id, at=NOON)
-    orders.mark_overdue(power_bank.realm_id, at=NOON + 4 * A_DAY, limit=10)
+    fall(power_bank.realm_id, at=NOON + 4 * A_DAY, limit=10)
     orders.ease(order.person_id, order.id, Offer(2, 14), expected=[yuan("9")], by=BY, at=NOON + 4 * A_DAY)
     told = days_pass(power_bank, 18, 24)
     assert told == {21: "overdue_1", 23: "overdue_3"}

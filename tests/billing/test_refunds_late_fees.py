@@ -10,6 +10,7 @@ from orders import services as orders
 from orders.models import Order
 from tests.billing.bench import balances, give_back, token_of
 from tests.conftest import BY, NOON, Shop, completed, fresh, make_shop, someone, yuan
+from tests.falling import fall
 
 A_DAY = timedelta(days=1)
 LATER = NOON + 7 * A_DAY
@@ -25,7 +26,7 @@ def overdue(shop: Shop, *, paid: int) -> Order:
     """With late fees beside it, and so much of it paid."""
     order = completed(shop, someone(shop, "no_funds"), yuan("100"))
     for day in range(4, 7):
-        orders.mark_overdue(shop.realm_id, at=NOON + day * A_DAY, limit=100)
+        fall(shop.realm_id, at=NOON + day * A_DAY, limit=100)
         orders.close_days(shop.realm_id, at=NOON + day * A_DAY, limit=100)
     assert order.obligations.get(kind="late_fee").amount_minor == 100
     bank.change_account(token_of(order), bank.Behaviour.PAYS)

@@ -26,6 +26,7 @@ from orders.services.pause import pause_order, resume_order
 from tests.billing.bench import owed_of
 from tests.billing.crowd import crowd
 from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
+from tests.falling import fall
 from tests.stillness import nothing_moves
 from tests.threads import at_once
 
@@ -71,7 +72,7 @@ def days_pass(shop: Shop, first: datetime, last: datetime, step: timedelta = 12 
     """All clocks but the deducting one, every twelve hours."""
     at = first
     while at <= last:
-        orders.mark_overdue(shop.realm_id, at=at, limit=99)
+        fall(shop.realm_id, at=at, limit=99)
         orders.close_days(shop.realm_id, at=at, limit=99)
         pass_by(shop, at)
         at += step
@@ -225,7 +226,7 @@ def test_days_on_which_the_clock_stood_still_do_not_count(power_bank: Shop) -> N
 
 def test_after_an_outage_only_the_latest_stage_is_told_and_an_overtaken_one_is_not_sent(power_bank: Shop) -> None:
     order = owing(power_bank)
-    orders.mark_overdue(power_bank.realm_id, at=FALLS, limit=9)
+    fall(power_bank.realm_id, at=FALLS, limit=9)
     remind_due(power_bank.realm_id, at=FALLS)  # and nobody delivers for a week
     for day in range(1, 9):
         orders.close_days(power_bank.realm_id, at=FALLS + day * DAY, limit=9)
@@ -237,7 +238,7 @@ def test_after_an_outage_only_the_latest_stage_is_told_and_an_overtaken_one_is_n
 
 def test_paid_means_silence(power_bank: Shop) -> None:
     order = owing(power_bank, "pays")
-    orders.mark_overdue(power_bank.realm_id, at=FALLS, limit=9)
+    fall(power_bank.realm_id, at=FALLS, limit=9)
     remind_due(power_bank.realm_id, at=FALLS + 11 * HOUR)
     pay_now(order.id, by=BY, at=FALLS + 12 * HOUR)
     days_pass(power_bank, FALLS + 20 * HOUR, FALLS + 10 * DAY)
@@ -252,7 +253,7 @@ def test_several_overdue_orders_of_one_person_make_three_demands_a_day(power_ban
         more = orders.open_order(power_bank.merchant.id, wish, by=BY, at=NOON).order
         assert more
         orders.complete_order(more.id, orders.Final(total=100), by=BY, at=NOON)
-    orders.mark_overdue(power_bank.realm_id, at=FALLS, limit=99)
+    fall(power_bank.realm_id, at=FALLS, limit=99)
     for hour in range(10):
         pass_by(power_bank, FALLS + hour * HOUR)
     assert len(texts(order)) == 3

@@ -14,6 +14,7 @@ from credit.rules import Known
 from orders import services as orders
 from orders.models import Concern
 from tests.conftest import BY, NOON, Shop, completed, make_shop, opened, ordered, someone, yuan
+from tests.falling import fall
 from tests.stillness import nothing_moves
 from tests.visiting import it_is, token_on, visiting, words
 
@@ -78,7 +79,7 @@ def late(power_bank: Shop) -> Person:
     orders.complete_order(kept.id, orders.Final(total=0), by=BY, at=NOON - 9 * DAY)
     broken = ordered(power_bank, kept.agreement, at=NOON - 9 * DAY, title="逾期的 <b>")
     orders.complete_order(broken.id, orders.Final(total=600), by=BY, at=NOON - 9 * DAY)
-    orders.mark_overdue(power_bank.realm_id, at=NOON - 2 * DAY, limit=9)
+    fall(power_bank.realm_id, at=NOON - 2 * DAY, limit=9)
     it_is(NOON, person)
     return person
 

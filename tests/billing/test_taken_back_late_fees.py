@@ -13,6 +13,7 @@ from orders import services as orders
 from orders.models import Obligation, Order
 from tests.billing.bench import deduction_of, paid, token_of
 from tests.conftest import BY, NOON, Shop, completed, fresh, make_shop, someone, yuan
+from tests.falling import fall
 
 A_DAY = timedelta(days=1)
 LATER = NOON + 10 * A_DAY
@@ -28,7 +29,7 @@ def forgiven(shop: Shop) -> Order:
     """Overdue, then paid but for the last of its late fee, which was forgiven."""
     order = completed(shop, someone(shop, "no_funds"), yuan("100"))
     for day in range(4, 10):
-        orders.mark_overdue(shop.realm_id, at=NOON + day * A_DAY, limit=100)
+        fall(shop.realm_id, at=NOON + day * A_DAY, limit=100)
         orders.close_days(shop.realm_id, at=NOON + day * A_DAY, limit=100)
     fee = order.obligations.get(kind="late_fee").amount_minor
     bank.change_account(token_of(order), bank.Behaviour.PAYS)

@@ -9,6 +9,7 @@ from credit.limits import change_limit
 from credit.models import Decision, Profile, ScoreChange
 from orders import services as orders
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
+from tests.falling import fall
 from tests.visiting import it_is, visiting, words
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +31,7 @@ def test_what_moves_it_at_once_is_told_one_by_one(power_bank: Shop) -> None:
     for _ in range(2):
         orders.complete_order(ordered(power_bank, agreement).id, orders.Final(total=600), by=BY, at=NOON)
     before = Profile.objects.get(pk=person.id).score
-    orders.mark_overdue(power_bank.realm_id, at=NOON + timedelta(days=3), limit=9)
+    fall(power_bank.realm_id, at=NOON + timedelta(days=3), limit=9)
     changes = ScoreChange.objects.order_by("id").values_list("delta", "score")
     assert list(changes) == [(-40, before - 40), (-40, before - 80)]
 

@@ -106,11 +106,11 @@ class MerchantRules(Rules):
         assert code == expected
 
     @precondition(lambda self: self.world.orders)
-    @rule(pick=PICKS, reference=st.sampled_from(["till-1", "till-2"]), early=st.sampled_from([True, True, False]))
-    def mark_paid(self, pick: int, reference: str, *, early: bool) -> None:
+    @rule(pick=PICKS, reference=st.sampled_from(["till-1", "till-2"]), ago=st.sampled_from([0, 0, 60, 4 * 86_400, -1]))
+    def mark_paid(self, pick: int, reference: str, *, ago: int) -> None:
         self.step("mark_paid")
         order = self.order(pick, lambda order: order.owed)
-        paid_at = self.world.at + timedelta(seconds=0 if early else 1)
+        paid_at = self.world.at - timedelta(seconds=ago)
         expected = order.mark_paid(reference, paid_at, at=self.world.at)
         path = f"orders/{ids.public('ord', order.id)}/mark_paid"
         code, _ = self.world.call(path, {"paid_at": paid_at.isoformat(), "reference": reference})

@@ -4,7 +4,7 @@ It does not plan: which attempts are made, the product decides and the model is 
 what must be refused, is decided here.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,7 +13,7 @@ from tests.machine.debt import DAY, LOST, Debt, days_between, midnight_after
 
 LIVE = ("created", "open", "completed", "overdue")
 LIMIT, OPEN_MAX = 1_000_000, 20
-KEPT, BREACHED, CLEARED, HIGHEST, LOWEST = 2, -40, 10, 950, 350
+KEPT, BREACHED, RIGHTED, CLEARED, HIGHEST, LOWEST = 2, -40, 40, 10, 950, 350
 PARTS = 10_000
 
 
@@ -87,7 +87,7 @@ class Order:
     expires_at: datetime | None = None
     total: int | None = None
     final: tuple[int, datetime | None] | None = None
-    breached: bool = False
+    broken_at: datetime | None = None
     reason: str = ""
     reference: str = ""
     paid_at: datetime | None = None
@@ -138,7 +138,7 @@ class Order:
     def done_if_paid(self) -> None:
         """Nothing is owed any more: the promise is kept."""
         if self.state in ("completed", "overdue") and not any(debt.payable for debt in self.debts):
-            self.person.scores(CLEARED if self.breached else KEPT)
+            self.person.scores(CLEARED if self.broken_at else KEPT)
             self.state = "deducted"
             self.agreement.last_may_have_ended()
 
@@ -150,6 +150,7 @@ class Order:
         if self.fixed or self.touched:
             return self.fixed or "already_collected"
         self.state, self.reason = "cancelled", reason
+        self.put_right()
         self.forgive(self.debts)
         self.agreement.last_may_have_ended()
         return ""
@@ -168,6 +169,7 @@ class Order:
             return "already_collected"
         self.total = total
         if not total:
+            self.put_right()
             self.forgive(self.debts)
         else:
             principal.amount = total
@@ -185,10 +187,18 @@ class Order:
         if self.fixed or self.touched:
             return self.fixed or "already_collected"
         self.reference, self.paid_at = reference, paid_at
+        if self.broken_at and paid_at < self.broken_at:
+            self.put_right()
         self.debts[0].pay(self.debts[0].owed)
         self.forgive(self.debts[1:])
         self.done_if_paid()
         return ""
+
+    def put_right(self) -> None:
+        """It was never broken."""
+        if self.broken_at:
+            self.person.scores(RIGHTED)
+        self.broken_at = None
 
     def forgive(self, debts: list[Debt]) -> None:
         for debt in debts:
@@ -223,13 +233,16 @@ class Order:
             if last and debt.owed and debt.paused_at is not None:
                 debt.go_on(at)
 
-    def fall_overdue(self, *, at: datetime) -> None:
-        """Its grace may have passed."""
+    def fall_overdue(self, firsts: Mapping[tuple[UUID, int], datetime], *, at: datetime) -> None:
+        """Its grace may have passed; not before a first attempt that was planned for an earlier time is made."""
         for debt in self.debts:
             if debt.overdue_from is not None and debt.overdue_from <= at and not debt.in_flight:
+                first = firsts.get((self.id, debt.sequence))
+                if first is not None and first <= debt.overdue_from:
+                    continue
                 debt.state, debt.overdue_from = "overdue", None
                 debt.days, debt.day_end_at = days_between(debt.due_at, at), midnight_after(at)
-                self.state, self.breached = "overdue", True
+                self.state, self.broken_at = "overdue", at
                 self.person.scores(BREACHED)
 
     def end_days(self, *, at: datetime) -> None:

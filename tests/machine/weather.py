@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from hypothesis import strategies as st
@@ -100,8 +100,9 @@ class WeatherRules(Rules):
         deliver_sandbox_callbacks(self.world.realm, real=self.world.at)
 
     def fall_overdue(self) -> None:
+        firsts = self.firsts()
         for order in self.world.orders:
-            order.fall_overdue(at=self.world.at)
+            order.fall_overdue(firsts, at=self.world.at)
         orders.mark_overdue(self.world.realm_id, at=self.world.at, limit=MOST)
 
     def end_days(self) -> None:
@@ -119,6 +120,12 @@ class WeatherRules(Rules):
         for order in self.world.orders:
             order.expire(at=self.world.at)
         orders.expire_unconfirmed(self.world.realm_id, at=self.world.at, limit=MOST)
+
+    def firsts(self) -> dict[tuple[UUID, int], datetime]:
+        """When what was never asked for by plan is."""
+        rows = Obligation.objects.filter(realm_id=self.world.realm_id, plan__0__reason__in=["due", "due_moved"])
+        waits = rows.filter(collect_at__isnull=False).values_list("order_id", "sequence", "collect_at")
+        return {(order, sequence): moment for order, sequence, moment in waits if moment}
 
     def due(self) -> set[tuple[UUID, int]]:
         rows = Obligation.objects.filter(realm_id=self.world.realm_id, collect_at__lte=self.world.at)

@@ -32,6 +32,7 @@ from orders.models import Order
 from tests.billing.bench import deduction_of
 from tests.billing.bench import paid as collected
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
+from tests.falling import fall
 
 ROOT = Path(__file__).resolve().parents[2]
 HOUSE = ("merchants", "credit", "orders", "billing")
@@ -94,7 +95,7 @@ def sent_back(shop: Shop) -> None:
 
 def caught_up(shop: Shop, order: Order) -> None:
     """The first part of a plan is late, and then paid."""
-    orders.mark_overdue(shop.realm_id, at=NOON + timedelta(days=34), limit=9)
+    fall(shop.realm_id, at=NOON + timedelta(days=34), limit=9)
     pay_now(order.id, amount_minor=300, by=BY, at=NOON + timedelta(days=34))
 
 
@@ -118,7 +119,7 @@ def test_every_type_of_the_list_is_published_by_somebodys_life_and_no_other(powe
     struggling = completed(power_bank, someone(power_bank), yuan("9"))
     plan = orders.Offer(3, 30)
     orders.ease(struggling.person_id, None, plan, expected=[yuan("9")], by=BY, at=NOON)
-    orders.mark_overdue(power_bank.realm_id, at=LATER, limit=9)
+    fall(power_bank.realm_id, at=LATER, limit=9)
     orders.write_off(owing.id, "gone", by=BY, at=LATER)
     credit.stop_agreement(owing.agreement_id, by=BY, at=LATER)
     quitting = opened(power_bank, someone(power_bank))

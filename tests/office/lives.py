@@ -18,6 +18,7 @@ from orders.models import Order
 from tests.billing.bench import deduction_of, give_back
 from tests.billing.returning import sent_back
 from tests.conftest import BY, NOON, Shop, opened, ordered, someone, yuan
+from tests.falling import fall
 from tests.visiting import it_is
 
 DAY = timedelta(days=1)
@@ -51,7 +52,7 @@ def lived(shop: Shop, times: int) -> Person:
         orders.report_problem(owing.id, "other", "x", by=BY, at=NOON)
         limits.change_limit(person.id, 900_000 + number, "核实收入后", by=BY, at=NOON)
         add_instrument(person, "sandbox", f"{person.id.hex}-{number}", f"银行卡 {number}", at=NOON)
-    orders.mark_overdue(shop.realm_id, at=LATE, limit=1000)
+    fall(shop.realm_id, at=LATE, limit=1000)
     for number, order in enumerate(late):
         at = LATE + number // 3 * DAY
         it_is(at, person)

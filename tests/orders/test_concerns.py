@@ -29,6 +29,7 @@ from orders.refusals import (
 )
 from tests.billing.bench import owed_of, taken_from
 from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, state_of, yuan
+from tests.falling import fall
 from tests.stillness import nothing_moves
 from tests.threads import at_once
 
@@ -55,7 +56,7 @@ def test_a_first_report_stops_the_clock_and_a_decision_lets_it_go_on_exactly(pow
     concern = reported(order)
     assert (concern.state, concern.waits_for, owed_of(order).paused_at) == ("open", "staff", NOON)
     assert deduct_due(power_bank.realm_id, at=NOON + 5 * DAY) == 0
-    assert orders.mark_overdue(power_bank.realm_id, at=NOON + 9 * DAY, limit=9) == 0
+    assert fall(power_bank.realm_id, at=NOON + 9 * DAY, limit=9) == 0
 
     orders.decide_report(concern.id, "resumed", "已核实，费用无误。", by=STAFF, at=NOON + 10 * DAY)
 
@@ -202,7 +203,7 @@ def refused(shop: Shop) -> Decision:
     agreement = opened(shop, person)
     late = ordered(shop, agreement)
     orders.complete_order(late.id, orders.Final(total=500), by=BY, at=NOON)
-    orders.mark_overdue(shop.realm_id, at=NOON + 4 * DAY, limit=9)
+    fall(shop.realm_id, at=NOON + 4 * DAY, limit=9)
     wish = orders.Wish(agreement_id=agreement.id, out_order_no="w", title="x", currency="CNY", ceiling=1)
     opening = orders.open_order(shop.merchant.id, wish, by=BY, at=NOON + 4 * DAY)
     assert opening.order is None

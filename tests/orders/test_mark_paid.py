@@ -16,6 +16,7 @@ from orders import refusals
 from orders import services as orders
 from tests.api import Api
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
+from tests.falling import fall
 from tests.stillness import nothing_moves
 from tests.visiting import it_is
 
@@ -46,7 +47,7 @@ def test_an_overdue_order_paid_elsewhere_is_cleared_and_stays_breached(power_ban
     person = someone(power_bank, "no_funds")
     order = completed(power_bank, person, yuan("6"))
     late = NOON + timedelta(days=4)
-    orders.mark_overdue(power_bank.realm_id, at=late, limit=9)
+    fall(power_bank.realm_id, at=late, limit=9)
 
     orders.mark_paid(order.id, late, "till-17", by=BY, at=late)
 

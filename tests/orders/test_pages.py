@@ -16,6 +16,7 @@ from orders import services as orders
 from orders.models import Order
 from orders.pages import ORDERS_A_PAGE
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, state_of, yuan
+from tests.falling import fall
 from tests.visiting import it_is, signed_in, visiting, words
 
 
@@ -78,7 +79,7 @@ def test_the_record_shows_each_order_on_its_shelf(power_bank: Shop, ada: Person)
     assert "不要了" in shelves["cancelled"]
     assert "没有符合条件的订单" in shelves["kept"]
     assert "没有符合条件的订单" in shelves["overdue"]
-    orders.mark_overdue(power_bank.realm_id, at=NOON + timedelta(days=4), limit=10)
+    fall(power_bank.realm_id, at=NOON + timedelta(days=4), limit=10)
     assert "充电宝 ¥12.34" in words(browser.get("/orders/?shelf=overdue"))
     assert "at most CN¥99.00" in words(visiting(ada, "en").get("/orders/?shelf=in_progress"))
 

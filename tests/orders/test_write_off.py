@@ -20,6 +20,7 @@ from orders.models import Obligation, Order
 from orders.refusals import OrderState, WrittenOff
 from tests.billing.bench import balances, taken_from
 from tests.conftest import BY, NOON, Shop, completed, fresh, make_shop, someone, state_of, yuan
+from tests.falling import fall
 from tests.stillness import nothing_moves
 
 LATE = NOON + timedelta(days=10)
@@ -30,7 +31,7 @@ def overdue(shop: Shop, person: Person, amount: str = "6") -> Order:
     """Nobody could take it, and its grace is long over."""
     order = completed(shop, person, yuan(amount))
     deduct_due(shop.realm_id, at=NOON)
-    orders.mark_overdue(shop.realm_id, at=LATE, limit=9)
+    fall(shop.realm_id, at=LATE, limit=9)
     assert state_of(order) == "overdue"
     return fresh(order.id)
 
@@ -113,7 +114,7 @@ def test_part_paid_before_only_the_rest_is_lost_and_late_fees_with_it() -> None:
     person = someone(shop, "partial_balance", balance_minor=200)
     order = completed(shop, person, yuan("10"))
     pay_now(order.id, amount_minor=200, by=BY, at=NOON)
-    orders.mark_overdue(shop.realm_id, at=LATE, limit=9)
+    fall(shop.realm_id, at=LATE, limit=9)
     orders.close_days(shop.realm_id, at=LATE + timedelta(days=5), limit=9)
 
     orders.write_off(order.id, "x", by=BY, at=LATE + timedelta(days=5))
@@ -134,7 +135,7 @@ def test_only_what_is_overdue_and_undisputed_is_given_up(power_bank: Shop) -> No
     with nothing_moves(), pytest.raises(OrderState):
         orders.write_off(order.id, "x", by=BY, at=NOON)
     deduct_due(power_bank.realm_id, at=NOON)
-    orders.mark_overdue(power_bank.realm_id, at=LATE, limit=9)
+    fall(power_bank.realm_id, at=LATE, limit=9)
     orders.pause_order(order.id, "problem_reported", by=BY, at=LATE)
     with nothing_moves(), pytest.raises(OrderState):
         orders.write_off(order.id, "x", by=BY, at=LATE)

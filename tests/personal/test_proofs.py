@@ -14,12 +14,12 @@ from django.test import Client
 
 from accounts.models import Person
 from orders.models import Order
-from orders.services import mark_overdue
 from personal import queries, rules, signing
 from personal.models import Proof
 from personal.services import erase
 from personal.services.proof import GOOD_MAX, FactNotSo, TooManyProofs, issue_proof, revoke_proof
 from tests.conftest import BY, NOON, Shop, completed, someone, yuan
+from tests.falling import fall
 from tests.stillness import nothing_moves
 from tests.visiting import token_on, visiting, words
 
@@ -58,7 +58,7 @@ def test_it_says_what_was_chosen_and_nothing_else(proof: Proof, ada: Person) -> 
 
 def test_only_what_is_true_now_is_signed(lived: Order, ada: Person, power_bank: Shop) -> None:
     late = completed(power_bank, someone(power_bank, "no_funds", name="博"), yuan("3"))
-    mark_overdue(power_bank.realm_id, at=NOON + timedelta(days=9), limit=10)
+    fall(power_bank.realm_id, at=NOON + timedelta(days=9), limit=10)
     bo = late.person
     assert {"nothing_overdue", "kept_since"} & queries.provable(bo).keys() == set()
     with nothing_moves():

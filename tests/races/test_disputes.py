@@ -19,6 +19,7 @@ from orders import services as orders
 from orders.models import Order
 from tests.billing.bench import deduction_of
 from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
+from tests.falling import fall
 from tests.races.ground import rounds
 from tests.races.test_refunds import giving_back
 from tests.settlement.bench import MIDNIGHT
@@ -100,7 +101,7 @@ def test_a_debt_is_not_given_up_between_being_looked_at_and_being_owed_again(pow
     deliver_callbacks(power_bank.realm_id, at=NOON)
     dispute = Dispute.objects.get()
     late = NOON + timedelta(days=5)
-    orders.mark_overdue(power_bank.realm_id, at=late, limit=9)
+    fall(power_bank.realm_id, at=late, limit=9)
 
     with halted(orders, "owe_again") as halt:
         at_once(

@@ -19,6 +19,7 @@ from ledger.models import Posting
 from orders import services as orders
 from orders.models import Order
 from tests.conftest import BY, NOON, Shop, make_shop, opened, ordered, someone, state_of
+from tests.falling import fall
 from tests.races.ground import booked, rounds, taken_from, told
 from tests.threads import at_once, refusals
 
@@ -67,8 +68,8 @@ def test_two_who_mark_overdue_at_once_breach_each_promise_once(strict: Shop) -> 
     for _ in rounds("overdue twice"):
         made = owing(strict, "no_funds", 3)
 
-        at_once(*[partial(orders.mark_overdue, strict.realm_id, at=NOON, limit=9)] * 2)
-        orders.mark_overdue(strict.realm_id, at=NOON, limit=9)
+        at_once(*[partial(fall, strict.realm_id, at=NOON, limit=9)] * 2)
+        fall(strict.realm_id, at=NOON, limit=9)
 
         assert [told(order, "order.overdue") for order in made] == [1, 1, 1]
         profile = Profile.objects.get(pk=made[0].person_id)
@@ -78,7 +79,7 @@ def test_two_who_mark_overdue_at_once_breach_each_promise_once(strict: Shop) -> 
 def test_two_who_end_the_day_at_once_count_each_day_once(strict: Shop) -> None:
     for _ in rounds("day end twice"):
         made = owing(strict, "no_funds", 2)
-        orders.mark_overdue(strict.realm_id, at=NOON, limit=9)
+        fall(strict.realm_id, at=NOON, limit=9)
 
         at_once(*[partial(orders.close_days, strict.realm_id, at=MIDNIGHT + 2 * A_DAY, limit=9)] * 3)
 
@@ -92,7 +93,7 @@ def test_two_who_end_the_day_at_once_count_each_day_once(strict: Shop) -> None:
 def test_a_day_ends_while_the_debt_is_paid(strict: Shop) -> None:
     for _ in rounds("day end, pay now"):
         (order,) = owing(strict)
-        orders.mark_overdue(strict.realm_id, at=NOON, limit=9)
+        fall(strict.realm_id, at=NOON, limit=9)
 
         outcomes = at_once(
             partial(orders.close_days, strict.realm_id, at=MIDNIGHT, limit=9),
@@ -111,7 +112,7 @@ def test_a_day_ends_while_the_debt_is_paid(strict: Shop) -> None:
 def test_the_clock_stops_while_the_day_ends(strict: Shop) -> None:
     for _ in rounds("day end, pause"):
         (order,) = owing(strict, "no_funds")
-        orders.mark_overdue(strict.realm_id, at=NOON, limit=9)
+        fall(strict.realm_id, at=NOON, limit=9)
 
         at_once(
             partial(orders.close_days, strict.realm_id, at=MIDNIGHT, limit=9),
@@ -127,7 +128,7 @@ def test_the_clock_stops_while_the_day_ends(strict: Shop) -> None:
 def test_two_who_remind_at_once_tell_each_stage_once(strict: Shop) -> None:
     for _ in rounds("remind twice"):
         made = owing(strict, "no_funds", 2)
-        orders.mark_overdue(strict.realm_id, at=NOON, limit=9)
+        fall(strict.realm_id, at=NOON, limit=9)
 
         at_once(*[partial(remind_due, strict.realm_id, at=NOON + timedelta(hours=1), limit=50)] * 3)
 

@@ -15,6 +15,7 @@ from orders import services as orders
 from orders.models import Order
 from orders.services import age
 from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, state_of, yuan
+from tests.falling import fall
 from tests.races.ground import taken_from
 from tests.threads import at_once, halted
 
@@ -30,7 +31,9 @@ def strict(db: None) -> Shop:
 
 def overdue(shop: Shop, behaviour: str) -> Order:
     order = completed(shop, someone(shop, behaviour), yuan("5"))
-    orders.mark_overdue(shop.realm_id, at=NOON, limit=9)
+    row = order.obligations.get()
+    fall(shop.realm_id, at=NOON, limit=9)
+    order.obligations.update(collect_at=row.collect_at, plan=row.plan)  # it is asked for once more
     return order
 
 

@@ -1,0 +1,80 @@
+"""Nobody breaks a promise because we were late: what is due is asked for before it can be overdue."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from billing.services import plan
+from billing.services.deduct import deduct_due
+from credit.models import Profile
+from orders import services as orders
+from orders.models import Obligation, Order
+from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, state_of, yuan
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+
+
+def due_at_once(hours: int) -> Shop:
+    return make_shop("云上影院", grace=timedelta(hours=hours))
+
+
+def fall(shop: Shop, at: datetime) -> int:
+    """As the alarm clock does it: when it is told that something is due."""
+    return orders.mark_overdue(shop.realm_id, at=at, limit=9)
+
+
+def record_of(order: Order) -> tuple[str, int, int]:
+    profile = Profile.objects.get(pk=order.person_id)
+    return state_of(order), profile.kept_orders, profile.breached_orders
+
+
+@pytest.mark.parametrize("hours", [0, 1, 72])
+def test_whoever_has_the_money_keeps_their_promise_though_nobody_collected_for_days(hours: int) -> None:
+    shop = due_at_once(hours)
+    order = completed(shop, someone(shop), yuan("6"))
+    back = NOON + timedelta(hours=hours) + 5 * DAY
+
+    assert fall(shop, back) == 0
+    deduct_due(shop.realm_id, at=back)
+    fall(shop, back)
+
+    assert record_of(order) == ("deducted", 1, 0)
+
+
+def test_whoever_has_not_falls_as_soon_as_they_were_asked() -> None:
+    shop = due_at_once(1)
+    order = completed(shop, someone(shop, "no_funds"), yuan("6"))
+    back = NOON + 5 * DAY
+    assert fall(shop, back) == 0
+    deduct_due(shop.realm_id, at=back)
+    assert fall(shop, back) == 1
+    assert record_of(order) == ("overdue", 0, 1)
+
+
+def test_whoever_has_nothing_to_pay_from_falls_then_too() -> None:
+    shop = due_at_once(0)
+    order = completed(shop, someone(shop), yuan("6"))
+    order.person.instruments.update(state="dead")
+    assert fall(shop, NOON) == 0
+    deduct_due(shop.realm_id, at=NOON)
+    assert fall(shop, NOON) == 1
+
+
+def test_a_date_moved_beyond_the_grace_waits_for_nobody() -> None:
+    shop = due_at_once(72)
+    order = completed(shop, someone(shop), yuan("6"), due_at=NOON + DAY)
+    plan.move_next(Obligation.objects.get().id, NOON + 6 * DAY, at=NOON)
+    assert fall(shop, NOON + 4 * DAY) == 1
+    assert record_of(order) == ("overdue", 0, 1)
+
+
+def test_a_part_of_a_plan_is_asked_for_first_as_well() -> None:
+    shop = due_at_once(0)
+    order = completed(shop, someone(shop, "no_funds_until", until=NOON + DAY), yuan("6"))
+    deduct_due(shop.realm_id, at=NOON)
+    orders.ease(order.person_id, order.id, orders.Offer(2, 14), expected=[yuan("6")], by=BY, at=NOON)
+    back = NOON + 40 * DAY
+    assert fall(shop, back) == 0
+    deduct_due(shop.realm_id, at=back)
+    assert record_of(order) == ("deducted", 1, 0)

@@ -1,0 +1,94 @@
+"""A promise that counted as broken and was not: paid in time and told late, or of something that was never owed."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from accounts.models import Person
+from billing.services.deduct import deduct_due
+from credit.models import Profile, ScoreChange
+from credit.queries import known_of
+from orders import services as orders
+from orders.models import Order
+from personal.queries import provable
+from tests.conftest import BY, NOON, Shop, completed, fresh, someone, yuan
+from tests.visiting import it_is, visiting, words
+
+pytestmark = pytest.mark.django_db
+LATE = NOON + timedelta(days=4)
+
+
+def fallen(shop: Shop) -> Order:
+    """Overdue since the fourth day, after an attempt that took nothing."""
+    order = completed(shop, someone(shop, "no_funds"), yuan("6"))
+    deduct_due(shop.realm_id, at=NOON)
+    assert orders.mark_overdue(shop.realm_id, at=LATE, limit=9) == 1
+    return order
+
+
+def record_of(person: Person) -> tuple[int, int, int, int]:
+    profile = Profile.objects.get(pk=person.id)
+    return profile.score, profile.kept_orders, profile.breached_orders, profile.overdue_orders
+
+
+def test_paid_in_time_and_told_late_is_kept(power_bank: Shop) -> None:
+    order = fallen(power_bank)
+    assert record_of(order.person) == (680, 0, 1, 1)
+
+    orders.mark_paid(order.id, LATE - timedelta(seconds=1), "till-17", by=BY, at=LATE + timedelta(days=9))
+
+    assert record_of(order.person) == (722, 1, 0, 0)
+    assert fresh(order.id).overdue_at is None
+    assert list(ScoreChange.objects.order_by("id").values_list("reason", "delta", "order_id")) == [
+        ("breached", -40, order.id),
+        ("righted", 40, order.id),
+        ("kept", 2, order.id),
+    ]
+
+
+def test_paid_when_it_was_overdue_stays_broken(power_bank: Shop) -> None:
+    order = fallen(power_bank)
+    orders.mark_paid(order.id, LATE, "till-17", by=BY, at=LATE)
+    assert record_of(order.person) == (690, 0, 1, 0)
+
+
+def cancelled(order: Order) -> None:
+    orders.cancel_order(order.id, "never used", by=BY, at=LATE)
+
+
+def reported(order: Order, outcome: str, total: int | None) -> None:
+    concern = orders.report_problem(order.id, "not_mine", "x", by=BY, at=LATE)
+    orders.decide_report(concern.id, outcome, "您说得对", total_minor=total, by=BY, at=LATE)
+
+
+@pytest.mark.parametrize(
+    ("end", "record"),
+    [
+        (cancelled, (720, 0, 0, 0)),
+        (lambda order: reported(order, "cancelled", None), (720, 0, 0, 0)),
+        (lambda order: orders.lower_total(order.id, 0, "x", by=BY, at=LATE), (722, 1, 0, 0)),
+        (lambda order: reported(order, "lowered", 0), (722, 1, 0, 0)),
+        (lambda order: reported(order, "lowered", 1), (680, 0, 1, 1)),
+        (lambda order: reported(order, "resumed", None), (680, 0, 1, 1)),
+    ],
+)
+def test_what_was_never_owed_breaks_no_promise(
+    power_bank: Shop, end: Callable[[Order], object], record: tuple[int, ...]
+) -> None:
+    order = fallen(power_bank)
+    end(order)
+    assert record_of(order.person) == record
+
+
+def test_neither_the_page_nor_a_proof_holds_it_against_them(power_bank: Shop) -> None:
+    order = fallen(power_bank)
+    person, profile = order.person, Profile.objects.get(pk=order.person_id)
+    assert known_of(person, profile, at=LATE + timedelta(days=2)).days_since_breach == 2
+    cancelled(order)
+    profile.refresh_from_db()
+    assert known_of(person, profile, at=LATE).days_since_breach is None
+    assert provable(person)["kept_since"] == "2026-11-20"
+    it_is(LATE, person)
+    assert "Was not overdue after all" in words(visiting(person, "en").get("/credit/"))
+    assert "经核实并未逾期" in words(visiting(person).get("/credit/"))
