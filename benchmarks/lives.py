@@ -14,9 +14,10 @@ from uuid import uuid4
 import pytest
 from django.db.models import Q
 
+from benchmarks.asking import AT_ONCE, Asking, postgres
 from benchmarks.book import Book
 from benchmarks.crowd import Crowd, number_of
-from benchmarks.orders_http import AT_ONCE, Asking, creating, ours, postgres
+from benchmarks.orders_http import creating, ours
 from benchmarks.weather import ROUNDS, Work, family, in_turn, measured, resident, sized
 from kernel.clock import live_now
 from merchants import services as merchants

@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from itertools import count
 from pathlib import Path
 from uuid import uuid4
@@ -12,22 +13,23 @@ import pytest
 from django.db import connection
 
 from benchmarks import replay
+from benchmarks.asking import AT_ONCE, Asking
 from benchmarks.book import Book
-from benchmarks.crowd import Crowd
+from benchmarks.crowd import Crowd, number_of
 from benchmarks.naive_house import SECRET, Naive, serving
-from benchmarks.weather import SECONDS, Work, family, in_turn, measured, paces, resident, sized
+from benchmarks.weather import Work, family, in_turn, paces, resident, sized
+from kernel.clock import live_now
 from tests.kills.house import House, house
-from tests.overload.load import Lines, Order, Shot, post, quantile
-from tests.overload.load import in_turn as asked_in_turn
+from tests.overload.load import post, quantile
 from tests.services import services as servers
+from tests.simulation.copying import Role, key
+from tests.simulation.uses import Use, make_uses
 from tests.threads import awaited
 
 PEOPLE = sized(4000, 300)
-#: As many as the webs of both have hands, so that nobody waits in front of a lane.
-AT_ONCE = 8
-_GOOD = (200, 201)
-#: So often it is tried to have a warm web.
-_TRIES, _WARM = 12, 3
+#: Orders that are ended, each once, and the program that opens the baseline's.
+ENDED, THEIRS_ENDED, OPENED = sized(20_000, 6_000), sized(10_000, 3_000), "benchmarks.baselines.opened"
+_numbers = count(60_000_000)
 
 
 @pytest.fixture(scope="module")
@@ -42,61 +44,16 @@ def naive() -> Iterator[Naive]:
         yield running
 
 
-def postgres() -> int:
-    """The pid of the database server that both use."""
-    return next(
-        child.process.pid
-        for child in servers.children
-        if child.program.name == "postgres" and child.process is not None
-    )
-
-
 def ask(method: str, path: str, secret: str) -> bytes:
     return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {secret}\r\n\r\n".encode()
 
 
-class Asking:
-    """Some programs that ask a web and, once they are answered, ask again."""
-
-    def __init__(self, name: str, port: int, web: int, order: Order) -> None:
-        self.name, self.port, self.order = name, port, order
-        self.programs = {"web": web, "database": postgres()}
-        self.shots: list[Shot] = []
-
-    def __call__(self) -> Work:
-        return measured(self.go, self.programs)
-
-    def warm_up(self) -> None:
-        """Nobody is judged by first answers: a process reads its code from the disk, a connection prepares."""
-        good = 0
-        for _ in range(_TRIES):
-            good += all(shot.status in _GOOD for shot in awaited(self._asked()))
-            if good == _WARM:
-                return
-
-    def go(self) -> int:
-        shots = awaited(self._asked())
-        good = [shot for shot in shots if shot.status in _GOOD]
-        if len(good) < 0.95 * len(shots):
-            other = next(shot for shot in shots if shot.status not in _GOOD)
-            raise RuntimeError(f"{self.name}: {len(good)} of {len(shots)} were answered well; one was not: {other}")
-        self.shots += good
-        return len(good)
-
-    async def _asked(self) -> list[Shot]:
-        lines = Lines(self.port)
-        try:
-            return await asked_in_turn(lines, self.order, at_once=AT_ONCE, seconds=SECONDS)
-        finally:
-            lines.close()
-
-
 def ours(home: House, order: Callable[[], bytes]) -> Asking:
-    return Asking("ours", home.port, home.pid("web"), lambda: (order(), ""))
+    return Asking("ours", home.port, home.pid("web"), order)
 
 
 def theirs(naive: Naive, order: Callable[[], bytes]) -> Asking:
-    return Asking("DRF and ORM", naive.port, naive.pid, lambda: (order(), ""))
+    return Asking("DRF and ORM", naive.port, naive.pid, order)
 
 
 def creating(crowd: Crowd) -> Callable[[], bytes]:
@@ -140,6 +97,32 @@ def test_creating(book: Book, home: House, crowd: Crowd, naive: Naive) -> None:
     book.note(f"pgbench sends {script.statements} statements for a create")
 
 
+@pytest.mark.parametrize(("verb", "body"), [("complete", {"total": 60}), ("cancel", {"reason": "没有货了"})])
+def test_ending(verb: str, body: dict[str, object], book: Book, home: House, crowd: Crowd, naive: Naive) -> None:  # noqa: PLR0917
+    """Each order ends once, so all are open before it begins."""
+    mine, others = iter(opened(crowd, ENDED)), iter(json.loads(naive.run(OPENED, str(THEIRS_ENDED))))
+    ends = ours(home, lambda: post(f"/v1/orders/{(one := unused(mine))}/{verb}", crowd.secret, body, f"{verb} {one}"))
+    naively = theirs(naive, lambda: post(f"/orders/{(one := unused(others))}/{verb}/", SECRET, body, f"{verb} {one}"))
+    compare(book, f"1 {verb} over HTTP", ends, naively)
+
+
+def opened(crowd: Crowd, many: int) -> list[str]:
+    """So many open orders of everybody in turn, such as the services make them."""
+    at = live_now().replace(microsecond=0) - timedelta(hours=1)
+    numbers = [next(_numbers) for _ in range(many)]
+    people = [number_of(place % crowd.people) for place in range(many)]
+    make_uses(crowd.pattern, [Use(number, one, one, at) for number, one in zip(numbers, people, strict=True)])
+    with servers.superuser() as superuser, superuser.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return [f"ord_{key(Role.ORDER, number).hex}" for number in numbers]
+
+
+def unused(orders: Iterator[str]) -> str:
+    if (one := next(orders, None)) is None:
+        raise RuntimeError("Every order has ended: there are too few.")
+    return one
+
+
 def test_reading(book: Book, home: House, crowd: Crowd, naive: Naive) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT id FROM orders_order ORDER BY id DESC LIMIT 200")
@@ -162,9 +145,9 @@ def test_reading(book: Book, home: House, crowd: Crowd, naive: Naive) -> None:
 def compare(book: Book, name: str, reads: Asking, naively: Asking) -> None:
     reads.warm_up()
     naively.warm_up()
-    done = in_turn({"ours": reads, "ModelSerializer": naively})
+    done = in_turn({"ours": reads, "DRF and ORM": naively})
     pace = paces(done)
-    book.ratio(name, pace["ours"], pace["ModelSerializer"], "/s", pace)
+    book.ratio(name, pace["ours"], pace["DRF and ORM"], "/s", pace)
     for side, works in done.items():
         book.note(f"{name[2:]}, {side}: {middle(works)}")
 

@@ -12,10 +12,10 @@ from uuid import UUID
 import pytest
 from django.db import connection, transaction
 
+from benchmarks.asking import postgres
 from benchmarks.book import Book
 from benchmarks.crowd import Crowd
 from benchmarks.naive_house import Naive, furnish
-from benchmarks.orders_http import postgres
 from benchmarks.weather import Work, in_turn, measured, paces, sized
 from kernel.clock import live_now
 from kernel.ids import uuid7

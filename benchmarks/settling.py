@@ -7,8 +7,8 @@ import pytest
 from django.db import connection, transaction
 from pytest_django import DjangoDbBlocker
 
+from benchmarks.asking import postgres
 from benchmarks.book import Book
-from benchmarks.orders_http import postgres
 from benchmarks.weather import Work, in_turn, measured, paces, sized
 from billing.models import Settlement, SettlementLine
 from billing.services.deduct import deduct_due

@@ -13,10 +13,10 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
+from benchmarks.asking import postgres
 from benchmarks.book import Book
 from benchmarks.crowd import Crowd, number_of
 from benchmarks.naive_house import Naive, furnish
-from benchmarks.orders_http import postgres
 from benchmarks.weather import ROUNDS, Work, in_turn, measured, paces, sized
 from billing import channels
 from billing.channels import Charge, Taken

@@ -14,9 +14,9 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
+from benchmarks.asking import postgres
 from benchmarks.book import Book
 from benchmarks.naive_house import Naive, furnish
-from benchmarks.orders_http import postgres
 from benchmarks.weather import Work, in_turn, measured, paces, sized
 from kernel.clock import live_now
 from kernel.models import LIVE

@@ -24,3 +24,11 @@ class OrderSerializer(serializers.ModelSerializer):
 
     def get_paid(self, order):
         return sum(obligation.paid_minor for obligation in order.obligations.all())
+
+
+class CompleteSerializer(serializers.Serializer):
+    total = serializers.IntegerField(min_value=0)
+
+
+class CancelSerializer(serializers.Serializer):
+    reason = serializers.CharField(max_length=200)

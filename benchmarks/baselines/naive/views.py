@@ -1,13 +1,25 @@
 import hashlib
 
 from django.db import transaction
+from django.utils.timezone import now
 from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
+from rest_framework.generics import get_object_or_404
 from rest_framework.pagination import CursorPagination
 from rest_framework.response import Response
 
-from benchmarks.baselines.naive.models import Decision, IdempotencyKey, Order, OrderEvent, Outbox, Profile
-from benchmarks.baselines.naive.serializers import OrderSerializer
+from benchmarks.baselines.naive.models import (
+    Decision,
+    IdempotencyKey,
+    Obligation,
+    Order,
+    OrderEvent,
+    Outbox,
+    Posting,
+    Profile,
+)
+from benchmarks.baselines.naive.serializers import CancelSerializer, CompleteSerializer, OrderSerializer
 
 OPEN_ORDERS_MAX = 20
 
@@ -25,8 +37,64 @@ class OrderViewSet(mixins.CreateModelMixin, mixins.RetrieveModelMixin, mixins.Li
         orders = Order.objects.filter(merchant=self.request.user).order_by("-created_at")
         return orders.prefetch_related("obligations")
 
-    @transaction.atomic
     def create(self, request, *args, **kwargs):
+        def act():
+            serializer = self.get_serializer(data=request.data)
+            serializer.is_valid(raise_exception=True)
+            self.perform_create(serializer)
+            return serializer.data
+
+        return self.once(act, status.HTTP_201_CREATED)
+
+    @action(detail=True, methods=["post"], serializer_class=CompleteSerializer)
+    def complete(self, request, pk=None):
+        def act():
+            wish = self.get_serializer(data=request.data)
+            wish.is_valid(raise_exception=True)
+            order, total = self.locked("open"), wish.validated_data["total"]
+            if total > order.ceiling:
+                raise ValidationError("Above the ceiling.")
+            order.state, order.total, order.completed_at = "completed", total, now()
+            order.save()
+            Obligation.objects.create(
+                order=order,
+                person=order.person,
+                amount_minor=total,
+                due_at=order.completed_at,
+                collect_at=order.completed_at,
+            )
+            profile = Profile.objects.select_for_update().get(pk=order.person_id)
+            profile.held_minor -= order.ceiling
+            profile.outstanding_minor += total
+            profile.open_orders -= 1
+            profile.save()
+            debit, credit = f"receivable:{order.person_id}", f"pending:{order.merchant_id}"
+            Posting.objects.create(order=order, kind="completed", debit=debit, credit=credit, amount_minor=total)
+            return self.told(order, "completed", total=total)
+
+        return self.once(act, status.HTTP_200_OK)
+
+    @action(detail=True, methods=["post"], serializer_class=CancelSerializer)
+    def cancel(self, request, pk=None):
+        def act():
+            wish = self.get_serializer(data=request.data)
+            wish.is_valid(raise_exception=True)
+            order = self.locked("open")
+            order.state = "cancelled"
+            order.save()
+            profile = Profile.objects.select_for_update().get(pk=order.person_id)
+            profile.held_minor -= order.ceiling
+            profile.open_orders -= 1
+            profile.save()
+            order.agreement.live_orders -= 1
+            order.agreement.save()
+            return self.told(order, "cancelled", reason=wish.validated_data["reason"])
+
+        return self.once(act, status.HTTP_200_OK)
+
+    @transaction.atomic
+    def once(self, act, code):
+        request = self.request
         digest = hashlib.sha256(request.path.encode() + request.body).hexdigest()
         key, made = IdempotencyKey.objects.select_for_update().get_or_create(
             merchant=request.user, key=request.headers["Idempotency-Key"], defaults={"request_hash": digest}
@@ -35,12 +103,21 @@ class OrderViewSet(mixins.CreateModelMixin, mixins.RetrieveModelMixin, mixins.Li
             if key.request_hash != digest:
                 raise ValidationError("The key was used for another request.")
             return Response(key.body, status=key.status)
-        serializer = self.get_serializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        self.perform_create(serializer)
-        key.status, key.body = status.HTTP_201_CREATED, serializer.data
+        key.status, key.body = code, act()
         key.save(update_fields=["status", "body"])
-        return Response(serializer.data, status=status.HTTP_201_CREATED)
+        return Response(key.body, status=key.status)
+
+    def locked(self, state):
+        mine = Order.objects.filter(merchant=self.request.user).select_for_update(of=["self"])
+        order = get_object_or_404(mine.select_related("agreement", "person"), pk=self.kwargs["pk"])
+        if order.state != state:
+            raise ValidationError(f"The order is {order.state}.")
+        return order
+
+    def told(self, order, kind, **data):
+        OrderEvent.objects.create(order=order, seq=2, kind=kind, data=data)
+        Outbox.objects.create(merchant=order.merchant, type=f"order.{kind}", data={"id": str(order.id), **data})
+        return OrderSerializer(order).data
 
     def perform_create(self, serializer):
         wish = serializer.validated_data
