@@ -106,7 +106,7 @@ evidence-browser: .venv/.dev # every page in every look; the pictures are kept i
 	BROWSER_LOOKS=all $(PY) -m pytest tests/browser -q $(ARGS)
 
 # Only ratios say anything: both sides are measured in turn. QUICK=1 for a look, ROUNDS and SECONDS_EACH for more.
-BENCHES := orders_http sweeping lives webhooks postings settling exports statements growth wal
+BENCHES := orders_http sweeping lives webhooks postings settling exports statements growth growing wal
 bench: .venv/.bench .venv/.bare bench-recovery ## speed as ratios against what one writes first, goal by goal; and what the plan recovers: an hour
 	TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default $(BENCHES:%=benchmarks/%.py) $(ARGS)
 
