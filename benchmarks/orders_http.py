@@ -30,6 +30,8 @@ PEOPLE = sized(4000, 300)
 #: Orders that are ended, each once, and the program that opens the baseline's.
 ENDED, THEIRS_ENDED, OPENED = sized(20_000, 6_000), sized(10_000, 3_000), "benchmarks.baselines.opened"
 _numbers = count(60_000_000)
+#: Everything of ours that a deployment runs.
+PROGRAMS = ("web", "worker", "clerk", "courier", "beat")
 
 
 @pytest.fixture(scope="module")
@@ -172,12 +174,14 @@ def naive_page(naive: Naive) -> list[str]:
 
 def test_memory(book: Book, crowd: Crowd) -> None:
     """With the packages a deployment has: those of tests and tools, where they are, are found and loaded by others."""
-    with house("web", python=bare()) as deployed:
+    with house(*PROGRAMS, python=bare()) as deployed:
         creates = ours(deployed, creating(crowd))
         creates.warm_up()
         creates.go()
-        workers = [resident(pid) for pid in family(deployed.pid("web"))[1:]]
-    book.write("10 memory, web worker", [max(workers)])
+        held = {name: sorted(map(resident, family(deployed.pid(name))), reverse=True) for name in PROGRAMS}
+    book.write("10 memory, web worker", [held["web"][0]])
+    told = (f"{name} {' + '.join(f'{mb:.0f}' for mb in sizes)}" for name, sizes in held.items())
+    book.note(f"memory of each process, MB resident, shared pages counted for each: {', '.join(told)}")
 
 
 def bare() -> str:
