@@ -16,6 +16,8 @@ from kernel.refusal import FieldError, Invalid, Malformed, TooLarge, WrongMediaT
 
 MOST_BYTES = 64 * 1024
 MOST_DEPTH = 32
+#: A sign of Chinese is three bytes, or six where a client escapes it.
+TOO_MANY = f"A body has at most {MOST_BYTES:,} bytes; what is not ASCII takes fewer as UTF-8 than escaped (\\u…)."
 #: A time at the calendar's very ends falls over them in another zone: stored, it could never be read again.
 YEARS = range(1900, 3000)
 #: Possessive, and happy without its end: an unfinished string is read once, not once from each quote in it.
@@ -105,10 +107,10 @@ def read_bytes(request: Request) -> bytes:
     """
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal() or int(length) > MOST_BYTES:
-        raise TooLarge
+        raise TooLarge(TOO_MANY)
     raw: bytes = request._request.body  # noqa: SLF001  DRF would parse them
     if len(raw) > MOST_BYTES:
-        raise TooLarge
+        raise TooLarge(TOO_MANY)
     return raw
 
 
