@@ -20,7 +20,7 @@ from bnpl.lanes import Lane, Place, Size
 from kernel.ids import uuid7
 from kernel.problems import Internal, problem_bytes
 from kernel.refusal import Malformed, Overloaded, Refusal, TooLarge, TooSlow
-from kernel.wire import MOST_BYTES
+from kernel.wire import MOST_BYTES, TOO_MANY
 
 #: For the head of a request granian has a limit of its own; for the whole rest there is this long.
 BODY_SECONDS = 15.0
@@ -155,7 +155,7 @@ async def read(scope: Any, protocol: Any) -> bytes:
     """
     length = scope.headers.get("content-length") or "0"
     if not (length.isascii() and length.isdecimal()) or len(length) > len(str(MOST_READ)) or int(length) > MOST_READ:
-        raise TooLarge
+        raise TooLarge(TOO_MANY)
     chunked = scope.headers.get("transfer-encoding") is not None
     if not chunked and not int(length):
         return b""
@@ -173,7 +173,7 @@ async def in_chunks(protocol: Any) -> bytes:
         pieces.append(piece)
         size += len(piece)
         if size > MOST_READ:
-            raise TooLarge
+            raise TooLarge(TOO_MANY)
     return b"".join(pieces)
 
 

@@ -43,21 +43,20 @@ def host_in(address: str) -> str:
 def way_back(agreement: Agreement, *, order: tuple[str, str] | None = None, at: datetime) -> str:
     """The merchant's own address with the outcome in its query: agreement, state, timestamp and signature.
 
-    Where an `order` under it was asked about, by its public id and state, that is named beside, and it is its state
-    that is told and signed. Only what the merchant stored counts, never anything of the person's request. `at` is real
-    time, as with webhooks: whoever verifies it has no other clock. Empty where there is no way back.
+    Where an `order` under it was asked about, by its public id and state, that stands in place of the agreement. Only
+    what the merchant stored counts, never anything of the person's request. `at` is real time, as with webhooks:
+    whoever verifies it has no other clock. Empty where there is no way back.
     """
     if not host_of(agreement):
         return ""
     name, state = order or (agreement.public_id, str(agreement.state))
     seconds = int(at.timestamp())
     outcome = {
-        "agreement": agreement.public_id,
-        **({"order": name} if order else {}),
+        "order" if order else "agreement": name,
         "state": state,
         "timestamp": str(seconds),
         "signature": signature([secret_of(agreement)], name, seconds, state.encode()),
     }
     parts = urlsplit(agreement.return_url)
-    asked = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in outcome]
+    asked = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in {*outcome, "agreement"}]
     return parts._replace(query=urlencode([*asked, *outcome.items()])).geturl()

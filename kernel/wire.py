@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NoReturn, Self, cast
 
 import msgspec
@@ -16,6 +17,10 @@ from kernel.refusal import FieldError, Invalid, Malformed, TooLarge, WrongMediaT
 
 MOST_BYTES = 64 * 1024
 MOST_DEPTH = 32
+#: No mapping of the contract has more.
+ENTRIES_LOOKED_AT = 50
+#: A sign of Chinese is three bytes, or six where a client escapes it.
+TOO_MANY = f"A body has at most {MOST_BYTES:,} bytes; what is not ASCII takes fewer as UTF-8 than escaped (\\u…)."
 #: A time at the calendar's very ends falls over them in another zone: stored, it could never be read again.
 YEARS = range(1900, 3000)
 #: Possessive, and happy without its end: an unfinished string is read once, not once from each quote in it.
@@ -25,6 +30,8 @@ _NESTING = re.compile(rb"[\[{]|[\]}]")
 #: How msgspec shows the end of a pattern of ours, which only says that no line break follows.
 _ENDS = "(?!\\\\n)"
 _NAMED = re.compile(r"Object (?:contains unknown|missing required) field `(.*)`", re.DOTALL)
+#: Of a field that is a mapping itself.
+_SOME_ENTRY = re.compile(r" - at (?:`\$\.\w+\[\.\.\.\]`|`key` in `\$\.\w+`)$")
 _WHERE = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$?(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
@@ -69,7 +76,7 @@ class Wire(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         try:
             made = msgspec.convert(data, cls, strict=strict)
         except msgspec.ValidationError as exc:
-            raise Invalid(errors=[_field_error(str(exc), cls)]) from None
+            raise Invalid(errors=[_field_error(str(exc), cls, data)]) from None
         for name in cls.__struct_fields__:
             value = getattr(made, name)
             if isinstance(value, datetime):
@@ -105,10 +112,10 @@ def read_bytes(request: Request) -> bytes:
     """
     length = request.META.get("CONTENT_LENGTH") or "0"
     if not length.isdecimal() or int(length) > MOST_BYTES:
-        raise TooLarge
+        raise TooLarge(TOO_MANY)
     raw: bytes = request._request.body  # noqa: SLF001  DRF would parse them
     if len(raw) > MOST_BYTES:
-        raise TooLarge
+        raise TooLarge(TOO_MANY)
     return raw
 
 
@@ -181,7 +188,7 @@ def _leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for name, entry in value.items():
             yield pointer, name
-            yield from _leaves(entry, f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}")
+            yield from _leaves(entry, f"{pointer}/{_escaped(name)}")
     elif isinstance(value, list):
         for index, entry in enumerate(value):
             yield from _leaves(entry, f"{pointer}/{index}")
@@ -227,8 +234,26 @@ def _values(kind: inspect.Type) -> Iterator[str]:
         yield from (str(each.value) for each in kind.cls)
 
 
-def _field_error(message: str, shape: type[Wire]) -> FieldError:
+def _entry_of(message: str, shape: type[Wire], data: Mapping[str, Any], field: str) -> str:
+    """Which entry of a mapping it is about: msgspec says only which mapping. The first ones are looked at alone."""
+    entries = data.get(field)
+    for name, value in islice(entries.items(), ENTRIES_LOOKED_AT) if isinstance(entries, dict) else ():
+        try:
+            msgspec.convert({**data, field: {name: value}}, shape)
+        except msgspec.ValidationError as exc:
+            if str(exc) == message:
+                return f"/{field}/{_escaped(name)}"
+    return f"/{field}"
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
+def _field_error(message: str, shape: type[Wire], data: Mapping[str, Any]) -> FieldError:
     error = _pointed(message)
+    if _SOME_ENTRY.search(message):
+        return FieldError(_entry_of(message, shape, data, error.pointer.removeprefix("/")), error.detail)
     if str(error.detail).startswith("Invalid enum value") and (choices := _choices(shape).get(error.pointer)):
         return FieldError(error.pointer, f"{error.detail}: not one of {', '.join(choices)}")
     return error

@@ -19,6 +19,7 @@ from kernel.money import EXPONENTS, Money
 from kernel.refusal import NotFound
 from merchants import queries as merchants
 from merchants.models import ApiKey, Event, Merchant, WebhookEndpoint
+from merchants.rules import exchanged
 from orders.models import Obligation, Order
 from portal.models import Invitation, Member
 from portal.rules import EXPORT_MAX
@@ -213,12 +214,13 @@ class Trouble:
     unknown: int
     disputes: int
     returns: int
-    too_many_keys: bool
+    exchanging: bool
 
 
 def trouble_of(merchant_id: UUID, *, at: datetime) -> Trouble:
     """Endpoints that fail or are off, lost outcomes, disputes and returns to answer, a rotation not finished."""
     endpoints = list(merchants.endpoints_of(merchant_id))
+    keys = ApiKey.objects.filter(merchant_id=merchant_id, revoked_at__isnull=True).values_list("name", "scopes")
     lost = DeductionLine.objects.filter(
         order__merchant_id=merchant_id, live=True, deduction__state=Deduction.State.UNKNOWN
     ).filter(deduction__sent_at__lt=at - UNKNOWN_LONG)
@@ -228,7 +230,7 @@ def trouble_of(merchant_id: UUID, *, at: datetime) -> Trouble:
         unknown=lost.count(),
         disputes=disputed.unanswered_of(merchant_id, at=at),
         returns=sent_back.unanswered_of(merchant_id),
-        too_many_keys=ApiKey.objects.filter(merchant_id=merchant_id, revoked_at__isnull=True).count() > 1,
+        exchanging=exchanged(keys),
     )
 
 

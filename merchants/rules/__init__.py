@@ -1,7 +1,7 @@
 """What a merchant's affairs go by: joining, keys, late terms, events, webhooks and where they may go. Pure."""
 
 from merchants.rules.joining import CHECKS
-from merchants.rules.keys import ALL_SCOPES, LIVE_KEYS_MAX, Scope, digest, hint, new_secret
+from merchants.rules.keys import ALL_SCOPES, LIVE_KEYS_MAX, Scope, digest, exchanged, hint, may_add, new_secret
 from merchants.rules.late import LateBounds, LateTerms
 from merchants.rules.terms import Terms
 
@@ -14,6 +14,8 @@ __all__ = [
     "Scope",
     "Terms",
     "digest",
+    "exchanged",
     "hint",
+    "may_add",
     "new_secret",
 ]

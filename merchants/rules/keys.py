@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
 
@@ -22,9 +23,26 @@ class Scope(StrEnum):
 
 
 ALL_SCOPES = tuple(scope.value for scope in Scope)
-#: Two, so that a key is exchanged for the next without a moment when neither works.
-LIVE_KEYS_MAX = 2
+#: Two of one name that may do the same, so that a key is exchanged for the next without a moment when neither works;
+#: and so many in all, for the till, the bookkeeping and whatever else is to do no more than it must.
+TWINS_MAX, LIVE_KEYS_MAX = 2, 6
 _SHOWN = 6
+
+
+def may_add(live: Iterable[tuple[str, Sequence[str]]], name: str, scopes: Sequence[str]) -> bool:
+    """Whether one more key of this name, which may do this, may stand beside those that are live."""
+    kinds = [_kind(*each) for each in live]
+    return len(kinds) < LIVE_KEYS_MAX and kinds.count(_kind(name, scopes)) < TWINS_MAX
+
+
+def exchanged(live: Iterable[tuple[str, Sequence[str]]]) -> bool:
+    """Whether one of them is being exchanged for another."""
+    kinds = [_kind(*each) for each in live]
+    return len(set(kinds)) < len(kinds)
+
+
+def _kind(name: str, scopes: Sequence[str]) -> tuple[str, frozenset[str]]:
+    return name, frozenset(scopes)
 
 
 def new_secret(mode: str) -> str:

@@ -26,9 +26,12 @@ USE_KEPT_TO = timedelta(hours=1)
 
 
 class TooManyKeys(Refusal):
-    """Two keys are live already."""
+    """Two of this name that may do the same are live already, or as many as there may be in all."""
 
-    code, title = "too_many_keys", _("Two keys are live; revoke one first.")
+    code, title = (
+        "too_many_keys",
+        _("Two keys of this name and these rights are live, or six in all; revoke one first."),
+    )
 
 
 class UnknownPolicy(Invalid):
@@ -44,13 +47,14 @@ def issue_key(
     """A new secret for the merchant, returned this once and never again.
 
     Raises:
-        TooManyKeys: two are live.
+        TooManyKeys: two of its kind are live, or as many as there may be.
         MerchantNotActive: they were not let in.
     """
     merchant = Merchant.objects.select_for_update(of=("self",), no_key=True).select_related("realm").get(pk=merchant_id)
     if not merchant.joined:
         raise MerchantNotActive
-    if merchant.api_keys.filter(revoked_at__isnull=True).count() >= rules.LIVE_KEYS_MAX:
+    live = merchant.api_keys.filter(revoked_at__isnull=True).values_list("name", "scopes")
+    if not rules.may_add(live, name, scopes):
         raise TooManyKeys
     secret = rules.new_secret(merchant.mode)
     key = ApiKey.objects.create(

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from merchants import services as tenant
 from merchants.models import ApiKey
-from merchants.rules import ALL_SCOPES, LIVE_KEYS_MAX
+from merchants.rules import ALL_SCOPES, LIVE_KEYS_MAX, may_add
 from portal import queries, wording
 from portal.forms import ask
 from portal.rules import may_issue
@@ -43,9 +43,11 @@ class NewKey(forms.Form):
 def keys(staff: Staff) -> HttpResponse:
     rows = list(ApiKey.objects.filter(merchant=staff.merchant).order_by("revoked_at", "-pk"))
     rows.sort(key=lambda row: row.revoked_at is not None)
-    usable = sum(row.revoked_at is None for row in rows)
-    mine = {row.id for row in rows if may_issue(staff.member.role, staff.mode, row.scopes)}
-    return staff.show("portal/keys.html", rows=rows, usable=usable, most=LIVE_KEYS_MAX, rotatable=mine)
+    live = [row for row in rows if row.revoked_at is None]
+    kinds = [(row.name, row.scopes) for row in live]
+    mine = [row for row in live if may_issue(staff.member.role, staff.mode, row.scopes)]
+    rotatable = {row.id for row in mine if may_add(kinds, row.name, row.scopes)}
+    return staff.show("portal/keys.html", rows=rows, more=len(live) < LIVE_KEYS_MAX, rotatable=rotatable)
 
 
 @_FORM

@@ -22,7 +22,8 @@ from tests.guide.test_snippets import pieces
 from tests.stillness import nothing_moves
 from tests.visiting import agrees, visiting, words
 
-SHOP = "https://shop.example/done?cart=7&state=evil&signature=v1,x&agreement=agr_0#top"
+#: Among what is the shop's own is an order of theirs.
+SHOP = "https://shop.example/done?cart=7&order=77&state=evil&signature=v1,x&agreement=agr_0#top"
 
 
 def asked(shop: Shop, url: str = SHOP) -> Agreement:
@@ -33,7 +34,7 @@ def query_of(browser: Client, name: str) -> dict[str, str]:
     """What stands in the query of the address that the person is led to."""
     answer = browser.get(f"/sign/{name}/back")
     assert answer.status_code == 302
-    assert answer["Location"].startswith("https://shop.example/done?cart=7&agreement=agr_")
+    assert answer["Location"].startswith("https://shop.example/done?cart=7&order=77&agreement=agr_")
     assert answer["Location"].endswith("#top")
     pairs = parse_qsl(urlsplit(answer["Location"]).query)
     assert len(pairs) == len(dict(pairs)), "nothing stands there twice"

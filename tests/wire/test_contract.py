@@ -73,7 +73,7 @@ def test_what_is_missing_is_pointed_to(api: Api, agreement: str) -> None:
     told = refused(api.post(f"orders/{order}/complete", {"items": [{"name": "a"}]}), 422)
     assert told["errors"][0]["pointer"] == "/items/0/amount"
     told = refused(api.post("orders", wish_for(agreement, metadata={"a": 1})), 422)
-    assert told["errors"][0]["pointer"] == "/metadata"
+    assert told["errors"][0]["pointer"] == "/metadata/a"
     told = refused(api.post("sandbox/people", {"name": " "}), 422, "invalid_request")
     assert told["errors"][0]["pointer"] == "/name"
 

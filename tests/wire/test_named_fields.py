@@ -122,6 +122,23 @@ def test_a_number_or_a_text_that_is_never_taken_is_found_wherever_it_stands(
     assert pointers(broken) == []  # what comes after cannot be read
 
 
+def test_of_many_names_the_one_that_is_wrong_is_told(world: World) -> None:
+    fine = {f"k{n}": "x" for n in range(20)}
+    for name, value in [("b/c", 1), ("b", None), ("b", "x" * 501), ("x" * 41, "x"), ("", "x")]:
+        wish = wish_for(world.agreement, ceiling=500) | {"metadata": {**fine, name: value}}
+        pointer = f"/metadata/{name.replace('/', '~1')}"
+        assert pointers(refused(world.api.post("orders", wish), 422, "invalid_request")) == [pointer]
+    many = wish_for(world.agreement, ceiling=500) | {"metadata": {f"k{n}": "x" for n in range(51)}}
+    assert pointers(refused(world.api.post("orders", many), 422, "invalid_request")) == ["/metadata"]
+
+
+def test_how_much_a_body_may_hold_is_told_whoever_escapes_chinese(world: World) -> None:
+    wish = wish_for(world.agreement, ceiling=500) | {"metadata": {f"k{n}": "值" * 500 for n in range(30)}}
+    escaped, plain = json.dumps(wish), json.dumps(wish, ensure_ascii=False)
+    assert "65,536" in refused(world.api.post("orders", escaped.encode()), 413, "too_large")["detail"]
+    assert world.api.post("orders", plain.encode()).status_code == 201
+
+
 def test_a_value_that_is_none_of_a_few_is_refused_with_the_few(world: World) -> None:
     [error] = refused(world.api.post("services", {"name": "x", "mode": "hourly", "ceiling": 1}), 422)["errors"]
     assert error == {"pointer": "/mode", "detail": "Invalid enum value 'hourly': not one of dynamic, fixed"}
