@@ -86,4 +86,4 @@ def _next(debts: list[Obligation], usable: list[Instrument], zone: str) -> list[
             key, first = (row.order_id, planned[0].at), Next(row, planned[0], Money(0, row.currency))
             known = found.get(key, first)
             found[key] = replace(known, takes=known.takes + by_then(row, debts, planned[0].at, zone))
-    return sorted(found.values(), key=lambda item: item.coming.at)
+    return sorted((item for item in found.values() if item.takes), key=lambda item: item.coming.at)

@@ -1,5 +1,5 @@
 from orders.models.concern import Concern, ConcernEvent, EasePolicy, Message
-from orders.models.obligation import Obligation, ObligationEvent
+from orders.models.obligation import Obligation, ObligationEvent, leading
 from orders.models.order import Order, OrderEvent
 from orders.models.schedule import Pause, Plan
 
@@ -14,4 +14,5 @@ __all__ = [
     "OrderEvent",
     "Pause",
     "Plan",
+    "leading",
 ]

@@ -20,7 +20,7 @@ from kernel.writes import update_all
 from ledger import services as ledger
 from ledger.services import Fact
 from orders import rules
-from orders.models import Obligation, Order
+from orders.models import Obligation, Order, leading
 from orders.services.promise import change_for
 from orders.services.tell import news_of, tell
 
@@ -164,14 +164,24 @@ def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> int:
         if row.kind == Obligation.Kind.LATE_FEE and row.state == Obligation.State.OVERDUE and row.owed:
             fees[row.order_id, row.by_hand] = row
     held = {row.order_id for row in every if row.in_flight}
+    leads = _leads(every)
     rows = [row for row in every if row.id in order_ids and row.order_id not in held]
     zones = {row.person_id: row.zone for row in every}
     while ends := [end for row in rows if (end := _uncounted(row, at=at))]:
         ended = min(ends)
         accrued = _close_day([row for row in rows if row.day_end_at == ended], zones, charged, at=ended)
-        _accrue(accrued, fees, last, at=ended)
+        _accrue(accrued, leads, fees, last, at=ended)
     update_all(rows, ["day_end_at", "overdue_days", "bucket", "fee_units"])
     return sum(order_id in orders for order_id in order_ids.values())
+
+
+def _leads(rows: Sequence[Obligation]) -> dict[tuple[UUID, bool], Obligation]:
+    """With which debt of each order its late fee is collected, and with which of those left to their person's hand."""
+    late: dict[tuple[UUID, bool], list[Obligation]] = {}
+    for row in rows:
+        if row.kind == Obligation.Kind.PRINCIPAL and row.state == Obligation.State.OVERDUE:
+            late.setdefault((row.order_id, row.by_hand), []).append(row)
+    return {beside: leading(debts) for beside, debts in late.items()}
 
 
 def _uncounted(row: Obligation, *, at: datetime) -> datetime | None:
@@ -208,21 +218,27 @@ def _close_day(
 
 
 def _accrue(
-    accrued: dict[Obligation, Money], fees: dict[tuple[UUID, bool], Obligation], last: dict[UUID, int], *, at: datetime
+    accrued: dict[Obligation, Money],
+    leads: Mapping[tuple[UUID, bool], Obligation],
+    fees: dict[tuple[UUID, bool], Obligation],
+    last: dict[UUID, int],
+    *,
+    at: datetime,
 ) -> None:
-    """The day's late fees are owed beside the debts they are for, collected with them, and booked as income.
+    """The day's late fees are owed beside the debts they are for, and booked as income.
 
-    Of one order that is one obligation, and another for the debts that are left to their person's own hand.
+    Of one order that is one obligation, and another for the debts that are left to their person's own hand. It is
+    collected with the one of them that leads.
     """
     if not accrued:
         return
     new, more = [], []
-    sums: dict[tuple[UUID, bool], tuple[Obligation, Money]] = {}
+    sums: dict[tuple[UUID, bool], Money] = {}
     for row, amount in accrued.items():
-        first, so_far = sums.get((row.order_id, row.by_hand), (row, Money(0, amount.currency)))
-        sums[row.order_id, row.by_hand] = first, so_far + amount
-    for beside, (row, amount) in sums.items():
-        fee = fees.get(beside)
+        so_far = sums.get((row.order_id, row.by_hand), Money(0, amount.currency))
+        sums[row.order_id, row.by_hand] = so_far + amount
+    for beside, amount in sums.items():
+        fee, row = fees.get(beside), leads[beside]
         if fee is None:
             last[row.order_id] += 1
             fee = fees[beside] = _fee(row, amount, sequence=last[row.order_id])
