@@ -47,6 +47,13 @@ class Obligation(Lifecycle):
     PAYABLE = (*OWED, State.WRITTEN_OFF)
     #: What days are counted on: late fees are of a debt, and have no days of their own.
     AGEING = (Kind.PRINCIPAL, Kind.ADVANCE)
+    #: Nobody is late with what we have not asked them for: a first attempt that was to be made by then is made before.
+    #: Nor while the last answer was the channel's own trouble and it is tried again, unless they put that off.
+    UNASKED = Q(collect_at__lte=F("overdue_from"), plan__0__reason__in=["due", "due_moved"]) | Q(
+        ~Q(plan__0__reason__in=["moved", "limits"]),
+        collect_at__isnull=False,
+        last_failure__class__in=["technical", "not_sent"],
+    )
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
     order = models.ForeignKey(Order, models.PROTECT, related_name="obligations")

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef
 
 from credit.used import Delta, change_profiles
 from kernel.actor import Actor
@@ -26,8 +26,6 @@ from orders.services.tell import news_of, tell
 
 OVERDUE, DAY_END = Actor.system("overdue"), Actor.system("day_end")
 log = structlog.get_logger(__name__)
-#: Nobody is late with what we have not asked them for: a first attempt that was to be made by then is made before.
-_UNASKED = Q(collect_at__lte=F("overdue_from"), plan__0__reason__in=["due", "due_moved"])
 
 
 @lru_cache(maxsize=8)
@@ -36,7 +34,7 @@ def _late(limit: int) -> Reading[tuple[UUID]]:
     return Reading(
         lambda realm, at: (
             Obligation.objects.filter(realm_id=realm, overdue_from__lte=at, in_flight__isnull=True)
-            .exclude(_UNASKED)
+            .exclude(Obligation.UNASKED)
             .order_by("overdue_from", "id")
             .values_list("order_id")[:limit]
         ),
@@ -63,7 +61,7 @@ _LOCKED = (
     Obligation.objects.select_for_update(of=("self",), no_key=True).annotate(zone=F("person__zone")).order_by("pk")
 )
 _LATE_OF = Reading(
-    lambda realm, at, orders: _LOCKED.exclude(_UNASKED).filter(
+    lambda realm, at, orders: _LOCKED.exclude(Obligation.UNASKED).filter(
         realm_id=realm, overdue_from__lte=at, in_flight__isnull=True, order_id__any=orders
     ),
     ["bigint", "timestamptz", "uuid[]"],
@@ -283,7 +281,9 @@ GOING_OVERDUE = Sweep(
     act=mark_overdue,
     first="SELECT min(overdue_from) FROM orders_obligation"
     " WHERE realm_id = %(realm)s AND overdue_from IS NOT NULL AND in_flight IS NULL"
-    " AND (collect_at <= overdue_from AND plan #>> '{0,reason}' IN ('due', 'due_moved')) IS NOT TRUE",
+    " AND (collect_at <= overdue_from AND plan #>> '{0,reason}' IN ('due', 'due_moved') OR collect_at IS NOT NULL AND"
+    " last_failure ->> 'class' IN ('technical', 'not_sent') AND plan #>> '{0,reason}' NOT IN ('moved', 'limits'))"
+    " IS NOT TRUE",
     work=Obligation,
     column="overdue_from",
 )
