@@ -47,14 +47,14 @@ def outlook_of(sheet: Sheet, planned: Sequence[Coming], zone: str) -> Outlook | 
     )
 
 
-def by_then(row: Obligation, every: Iterable[Obligation], moment: datetime, zone: str) -> Money:
-    """What is taken of it then, if it is; `every` are its order's, it among them.
+def by_then(row: Obligation, every: Iterable[Obligation], moment: datetime, zone: str, *, spent: int = 0) -> Money:
+    """What is taken of it then, if it is; `every` are its order's, it among them, without those that `spent` units.
 
     The late fees of all its order's days until then go with the debt that leads, and what there is of them already
     with it from the first of those days on.
     """
     alike = sorted((other for other in every if other.order_id == row.order_id), key=lambda other: other.id)
-    more = _more(alike, moment, zone).get(row.by_hand, 0)
+    more = _more(alike, moment, zone, spent).get(row.by_hand, 0)
     if not more:
         return row.owed
     beside = [other for other in alike if other.by_hand == row.by_hand]
@@ -87,7 +87,7 @@ def _ends(row: Obligation, zone: str) -> datetime | None:
     return next_midnight(row.overdue_from, zone) if row.overdue_from else row.day_end_at
 
 
-def _more(rows: Sequence[Obligation], moment: datetime, zone: str) -> dict[bool, int]:
+def _more(rows: Sequence[Obligation], moment: datetime, zone: str, spent: int) -> dict[bool, int]:
     """How much more late fee of an order is owed by then (minor units), if nothing is paid: day by day, as days end.
 
     By whether it is left to its person's own hand.
@@ -98,7 +98,7 @@ def _more(rows: Sequence[Obligation], moment: datetime, zone: str) -> dict[bool,
     while order.late_fee_daily_bps and ends and (first := min(ends.values())) <= moment:
         for row in (row for row, end in ends.items() if end == first):
             before = units[row]
-            left = cap_left(cap, sum(units.values()) - before)
+            left = cap_left(cap, spent + sum(units.values()) - before)
             units[row], whole = fee_after(before, row.owed.minor, order.late_fee_daily_bps, cap_minor=left)
             more[row.by_hand] = more.get(row.by_hand, 0) + whole - before // BPS
             ends[row] = next_midnight(first, zone)

@@ -15,6 +15,12 @@ from merchants.models import Merchant
 from orders.models.order import Order
 from orders.rules import days_between
 
+#: `Obligation.UNASKED` as SQL, of what it is not.
+ASKED = """(
+    collect_at <= overdue_from AND plan -> 0 ->> 'reason' IN ('due', 'due_moved')
+    OR collect_at IS NOT NULL AND last_failure ->> 'class' IN ('technical', 'not_sent')
+       AND plan -> 0 ->> 'reason' NOT IN ('moved', 'limits')) IS NOT TRUE"""
+
 
 class ObligationEvent(History):
     """A line of an obligation's history."""

@@ -20,7 +20,7 @@ from kernel.writes import update_all
 from ledger import services as ledger
 from ledger.services import Fact
 from orders import rules
-from orders.models import Obligation, Order, leading
+from orders.models import ASKED, Obligation, Order, leading
 from orders.services.promise import change_for
 from orders.services.tell import news_of, tell
 
@@ -276,14 +276,12 @@ def _fee(row: Obligation, amount: Money, *, sequence: int) -> Obligation:
     )
 
 
+_GOING_OVERDUE = f"""SELECT min(overdue_from) FROM orders_obligation
+    WHERE realm_id = %(realm)s AND overdue_from IS NOT NULL AND in_flight IS NULL AND {ASKED}"""  # noqa: S608  ours
 GOING_OVERDUE = Sweep(
     name="overdue",
     act=mark_overdue,
-    first="SELECT min(overdue_from) FROM orders_obligation"
-    " WHERE realm_id = %(realm)s AND overdue_from IS NOT NULL AND in_flight IS NULL"
-    " AND (collect_at <= overdue_from AND plan #>> '{0,reason}' IN ('due', 'due_moved') OR collect_at IS NOT NULL AND"
-    " last_failure ->> 'class' IN ('technical', 'not_sent') AND plan #>> '{0,reason}' NOT IN ('moved', 'limits'))"
-    " IS NOT TRUE",
+    first=_GOING_OVERDUE,
     work=Obligation,
     column="overdue_from",
 )

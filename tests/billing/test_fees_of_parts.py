@@ -8,7 +8,10 @@ import pytest
 from accounts.models import Notice
 from billing.models import DeductionLine
 from billing.services.deduct import deduct_due
+from billing.services.instruments import open_wallet
+from billing.services.pay import pay_now
 from billing.services.remind import remind_due
+from billing.services.wallets import top_up
 from orders import services as orders
 from orders.models import Obligation
 from orders.rules import Offer
@@ -69,3 +72,29 @@ def test_the_home_page_says_the_same() -> None:
             said.append(round(float(told[1]) * 100))
     assert len(taken) > 5
     assert said[: len(taken)] == taken
+
+
+def test_what_a_paid_part_cost_counts_against_the_cap_on_the_home_page_too() -> None:
+    shop = make_shop("飞鸽", ceiling_minor=200_00, late_fee_daily_bps=50, late_fee_cap_bps=60)
+    person = someone(shop, "no_funds")
+    order = completed(shop, person, yuan("100"))
+    orders.ease(person.id, order.id, Offer(2, 14), expected=[yuan("100")], by=BY, at=NOON)
+    shown: set[str] = set()
+    for hour in range(14 * 24 - 2, 37 * 24):
+        at = NOON + hour * HOUR
+        if at.hour not in (2, 4, 16):
+            continue
+        orders.mark_overdue(shop.realm_id, at=at, limit=9)
+        orders.close_days(shop.realm_id, at=at, limit=9)
+        if hour == 25 * 24:
+            open_wallet(person, at=at)
+            top_up(person.id, yuan("50.60"), "t", at=at)
+            wallet = person.instruments.get(channel="wallet")
+            pay_now(order.id, amount_minor=5_060, instrument_id=wallet.id, by=BY, at=at)
+        deduct_due(shop.realm_id, at=at)
+        if hour > 31 * 24:
+            it_is(at, person)
+            shown |= set(re.findall(r"即将扣款 \S+ \d\d:\d\d ¥([\d.]+)", home(person)))
+    row = order.obligations.get(state="overdue")
+    assert (row.fee_units, row.owed) == (0, yuan("50"))
+    assert shown == {"50.00"}
