@@ -10,6 +10,7 @@ from credit.models import Agreement, Decision, Profile, ScoreChange
 from credit.queries import standing_now
 from credit.refusals import AgreementState, ServicePaused
 from credit.services import decide, terms_now
+from credit.used import review_now
 from kernel.actor import Actor
 from kernel.refusal import NotFound
 from merchants import services as merchants
@@ -96,3 +97,4 @@ def _give_back(profile: Profile, points: int, *, at: datetime) -> None:
     ScoreChange.objects.create(
         person_id=profile.person_id, reason="corrected", score=profile.score, delta=profile.score - before, at=at
     )
+    review_now([profile.person_id], at=at)

@@ -5,7 +5,7 @@ rows has the profile locked: it is the queue.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -147,6 +147,14 @@ def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:
     steps = [{"id": key, **dict(zip((*_COUNTS, "score"), counts[key], strict=True))} for key in people]
     scores = dict(_CHANGE.rows(people, as_json(amounts), as_json(steps), rules.SCORE_LOWEST, rules.SCORE_HIGHEST))
     insert_all(_steps([delta for delta in deltas if delta.score_step], scores, at=at))
+    if righted := {delta.person_id for delta in deltas if delta.score_step == "righted"}:
+        review_now(righted, at=at)
+
+
+def review_now(person_ids: Collection[UUID], *, at: datetime) -> None:
+    """Points that were taken wrongly came back: the limits that went with them are looked at again without waiting."""
+    later = Profile.objects.filter(pk__in=person_ids, frozen_at__isnull=True, review_at__gt=at)
+    later.update(review_at=at)
 
 
 def _steps(deltas: Sequence[Delta], scores: Mapping[UUID, int], *, at: datetime) -> list[ScoreChange]:

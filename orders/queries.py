@@ -84,6 +84,14 @@ def unpaid_of(order_ids: Collection[UUID]) -> dict[UUID, int]:
     return dict(rows.values_list("order_id").annotate(left=Sum(F("amount_minor") - F("paid_minor"))))
 
 
+def units_spent(order_ids: Collection[UUID]) -> dict[UUID, int]:
+    """What of their caps the parts of orders that are owed no more have cost, in units of late fee."""
+    if not order_ids:
+        return {}
+    rows = Obligation.objects.filter(order_id__in=order_ids, fee_units__gt=0).exclude(state__in=Obligation.OWED)
+    return dict(rows.order_by().values_list("order_id").annotate(units=Sum("fee_units")))
+
+
 def sheet_for(merchant_id: UUID, order_id: UUID) -> Sheet:
     """The merchant's own order, whole.
 

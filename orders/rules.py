@@ -199,12 +199,6 @@ def fee_after(units: int, unpaid_minor: int, daily_bps: int, *, cap_minor: int) 
     return units, units // BPS
 
 
-def fee_of_days(units: int, others: int, unpaid_minor: int, daily_bps: int, *, cap_minor: int, days: int) -> int:
-    """How much more late fee so many days bring (minor units), where the other parts of the order stay at `others`."""
-    after, _whole = fee_after(units, unpaid_minor * days, daily_bps, cap_minor=cap_left(cap_minor, others))
-    return after // BPS - units // BPS
-
-
 def cap_left(cap_minor: int, charged_units: int) -> int:
     """What a cap leaves to one part of an order when the others have come to so many units."""
     return max(0, cap_minor + -charged_units // BPS)

@@ -8,7 +8,8 @@ from orders.models import Obligation
 
 def ask_in_vain(realm_id: int, *, at: datetime) -> None:
     """What has come due by then and nobody asked for was, and was not paid; nothing more is planned for it."""
-    Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at, attempts=0).update(collect_at=None, plan=[])
+    never = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at, plan__0__reason="due")
+    never.update(collect_at=None, plan=[])
 
 
 def fall(realm_id: int, *, at: datetime, limit: int) -> int:

@@ -80,10 +80,12 @@ def _sums(debts: list[Obligation]) -> list[Money]:
 def _next(debts: list[Obligation], usable: list[Instrument], zone: str) -> list[Next]:
     """The next deductions, the soonest first: what is taken of an order at one time is one. What stands still waits."""
     found: dict[tuple[UUID, datetime], Next] = {}
+    spent = orders.units_spent({row.order_id for row in debts if row.order.late_fee_daily_bps})
     for row in debts:
         planned = queries.coming_of([row], usable)
         if planned and row.in_flight is None:
             key, first = (row.order_id, planned[0].at), Next(row, planned[0], Money(0, row.currency))
             known = found.get(key, first)
-            found[key] = replace(known, takes=known.takes + by_then(row, debts, planned[0].at, zone))
-    return sorted(found.values(), key=lambda item: item.coming.at)
+            takes = by_then(row, debts, planned[0].at, zone, spent=spent.get(row.order_id, 0))
+            found[key] = replace(known, takes=known.takes + takes)
+    return sorted((item for item in found.values() if item.takes), key=lambda item: item.coming.at)

@@ -10,7 +10,12 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
+<<<<<<< HEAD
 from django.db.models import Exists, OuterRef, Q, QuerySet
+=======
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+>>>>>>> rules
 
 from accounts import inbox
 from accounts.inbox import Item
@@ -18,7 +23,12 @@ from accounts.models import Notice
 from accounts.wording import COLLECTION, Value
 from billing import purse, queries
 from billing.labels import named
+<<<<<<< HEAD
 from billing.models import Instrument
+=======
+from billing.models import DeductionLine, Instrument
+from billing.outlook import announced
+>>>>>>> rules
 from billing.services.tell import NOTHING_TO_TAKE_FROM, values_of
 from kernel.money import Money
 from kernel.prepared import Question, Reading
@@ -168,9 +178,9 @@ _FEES = Reading(
     ["uuid[]"],
 )
 
-#: What the late fees of orders have come to so far, by their parts.
-_UNITS = Reading(
-    lambda orders: Obligation.objects.filter(order_id__any=orders).values_list("order_id", "fee_units", "person__zone"),
+#: All obligations of orders, with their people's zones.
+_PARTS = Reading(
+    lambda orders: Obligation.objects.filter(order_id__any=orders).annotate(zone=F("person__zone")).order_by("pk"),
     ["uuid[]"],
 )
 
@@ -211,20 +221,16 @@ def _with_fees(rows: Sequence[Obligation], alike: Callable[[Obligation], Any]) -
 
 
 def _by_then(rows: Sequence[Obligation]) -> list[tuple[Obligation, Money]]:
-    """What is taken of each when it is collected: with the late fees of the days until then."""
-    found = _with_fees(rows, attrgetter("collect_at"))
-    costly = [row.order_id for row in rows if row.order.late_fee_daily_bps]
-    if not costly:
-        return found
-    zones, units = dict[UUID, str](), dict[UUID, int]()
-    for order_id, fee_units, zone in _UNITS.rows(costly):
-        zones[order_id], units[order_id] = zone, units.get(order_id, 0) + fee_units
-    more = {
-        row.id: row.fee_until(row.collect_at, others=units[row.order_id] - row.fee_units, zone=zones[row.order_id])
+    """What is taken of each when it is collected."""
+    every, zones, told = dict[UUID, list[Obligation]](), dict[UUID, str](), set[UUID]()
+    orders = {row.order_id: row.order for row in rows if row.order.late_fee_daily_bps}
+    for part in _PARTS.rows(list(orders)):
+        part.order, zones[part.order_id] = orders[part.order_id], part.zone
+        every.setdefault(part.order_id, []).append(part)
+    return [
+        (row, announced(row, every[row.order_id], zones[row.order_id], told) if row.order_id in every else row.owed)
         for row in rows
-        if row.order_id in zones and row.collect_at
-    }
-    return [(row, amount + more.get(row.id, Money(0, row.currency))) for row, amount in found]
+    ]
 
 
 def _label(row: Obligation, usable: Sequence[Instrument]) -> Value:

@@ -14,7 +14,7 @@ from bnpl.work.kind import Kind, Rows
 from bnpl.work.processes import PROCESSES
 from credit.models import Profile
 from merchants.models import Merchant, WebhookDelivery
-from orders.models import Concern, Obligation, Order
+from orders.models import ASKED, Concern, Obligation, Order
 
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
@@ -129,7 +129,7 @@ KINDS: Mapping[str, Kind] = {
         steps=(_SWEPT, _("Nobody's money waits: merchants' tests do.")),
     ),
     "overdue_due": Kind(
-        says=_("Past its grace, and not yet marked overdue"),
+        says=_("Past its grace, asked for, and not yet marked overdue"),
         late=2 * _MINUTE,
         stuck=_HOUR,
         because=_("rung every ten seconds; late it only spares somebody, but new orders are not refused meanwhile"),
@@ -137,7 +137,7 @@ KINDS: Mapping[str, Kind] = {
         rows=Rows(
             model=Obligation,
             column="overdue_from",
-            where="in_flight IS NULL",
+            where=f"in_flight IS NULL AND {ASKED}",
             look={"in_flight__isnull": "True"},
         ),
     ),

@@ -1,9 +1,10 @@
 from orders.models.concern import Concern, ConcernEvent, EasePolicy, Message
-from orders.models.obligation import Obligation, ObligationEvent
+from orders.models.obligation import ASKED, Obligation, ObligationEvent, leading
 from orders.models.order import Order, OrderEvent
 from orders.models.schedule import Pause, Plan
 
 __all__ = [
+    "ASKED",
     "Concern",
     "ConcernEvent",
     "EasePolicy",
@@ -14,4 +15,5 @@ __all__ = [
     "OrderEvent",
     "Pause",
     "Plan",
+    "leading",
 ]

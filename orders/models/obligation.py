@@ -13,7 +13,13 @@ from kernel.models import History, Realm
 from kernel.money import Money
 from merchants.models import Merchant
 from orders.models.order import Order
-from orders.rules import days_between, fee_of_days, next_midnight
+from orders.rules import days_between
+
+#: `Obligation.UNASKED` as SQL, of what it is not.
+ASKED = """(
+    collect_at <= overdue_from AND plan -> 0 ->> 'reason' IN ('due', 'due_moved')
+    OR collect_at IS NOT NULL AND last_failure ->> 'class' IN ('technical', 'not_sent')
+       AND plan -> 0 ->> 'reason' NOT IN ('moved', 'limits')) IS NOT TRUE"""
 
 
 class ObligationEvent(History):
@@ -47,6 +53,13 @@ class Obligation(Lifecycle):
     PAYABLE = (*OWED, State.WRITTEN_OFF)
     #: What days are counted on: late fees are of a debt, and have no days of their own.
     AGEING = (Kind.PRINCIPAL, Kind.ADVANCE)
+    #: Nobody is late with what we have not asked them for: a first attempt that was to be made by then is made before.
+    #: Nor while the last answer was the channel's own trouble and it is tried again, unless they put that off.
+    UNASKED = Q(collect_at__lte=F("overdue_from"), plan__0__reason__in=["due", "due_moved"]) | Q(
+        ~Q(plan__0__reason__in=["moved", "limits"]),
+        collect_at__isnull=False,
+        last_failure__class__in=["technical", "not_sent"],
+    )
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
     order = models.ForeignKey(Order, models.PROTECT, related_name="obligations")
@@ -253,17 +266,6 @@ class Obligation(Lifecycle):
             return timedelta(0)
         return timedelta(days=max(0, days_between(self.due_at, at, zone) - self.overdue_days))
 
-    def fee_until(self, moment: datetime, *, others: int, zone: str) -> Money:
-        """How much more late fee is owed beside it by then, if nothing is paid; `others` are units of other parts."""
-        order, ends = self.order, self.day_end_at
-        if self.state == self.State.PENDING and self.overdue_from:
-            ends = next_midnight(self.overdue_from, zone)
-        if self.kind != self.Kind.PRINCIPAL or self.paused_at is not None or ends is None or ends > moment:
-            return Money(0, self.currency)
-        days, cap = 1 + days_between(ends, moment, zone), order.total.bps(order.late_fee_cap_bps).minor
-        daily, owed = order.late_fee_daily_bps, self.owed.minor
-        return Money(fee_of_days(self.fee_units, others, owed, daily, cap_minor=cap, days=days), self.currency)
-
     def wait_for_next(self) -> None:
         """It is collected when its plan says next, if it may be at all."""
         free = self.owed and self.in_flight is None and self.paused_at is None
@@ -281,3 +283,8 @@ class Obligation(Lifecycle):
     def write_off(self) -> None:
         self.written_off_minor = self.amount_minor - self.paid_minor
         self._rest()
+
+
+def leading(debts: Sequence[Obligation]) -> Obligation:
+    """With which of an order's late debts its late fee is collected: the oldest that anything is planned for."""
+    return next((row for row in debts if row.plan), debts[0])

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 from django.db import InterfaceError, OperationalError, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef
 
 from credit.used import Delta, change_profiles
 from kernel.actor import Actor
@@ -20,14 +20,12 @@ from kernel.writes import update_all
 from ledger import services as ledger
 from ledger.services import Fact
 from orders import rules
-from orders.models import Obligation, Order
+from orders.models import ASKED, Obligation, Order, leading
 from orders.services.promise import change_for
 from orders.services.tell import news_of, tell
 
 OVERDUE, DAY_END = Actor.system("overdue"), Actor.system("day_end")
 log = structlog.get_logger(__name__)
-#: Nobody is late with what we have not asked them for: a first attempt that was to be made by then is made before.
-_UNASKED = Q(collect_at__lte=F("overdue_from"), plan__0__reason__in=["due", "due_moved"])
 
 
 @lru_cache(maxsize=8)
@@ -36,7 +34,7 @@ def _late(limit: int) -> Reading[tuple[UUID]]:
     return Reading(
         lambda realm, at: (
             Obligation.objects.filter(realm_id=realm, overdue_from__lte=at, in_flight__isnull=True)
-            .exclude(_UNASKED)
+            .exclude(Obligation.UNASKED)
             .order_by("overdue_from", "id")
             .values_list("order_id")[:limit]
         ),
@@ -63,7 +61,7 @@ _LOCKED = (
     Obligation.objects.select_for_update(of=("self",), no_key=True).annotate(zone=F("person__zone")).order_by("pk")
 )
 _LATE_OF = Reading(
-    lambda realm, at, orders: _LOCKED.exclude(_UNASKED).filter(
+    lambda realm, at, orders: _LOCKED.exclude(Obligation.UNASKED).filter(
         realm_id=realm, overdue_from__lte=at, in_flight__isnull=True, order_id__any=orders
     ),
     ["bigint", "timestamptz", "uuid[]"],
@@ -170,14 +168,24 @@ def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> int:
         if row.kind == Obligation.Kind.LATE_FEE and row.state == Obligation.State.OVERDUE and row.owed:
             fees[row.order_id, row.by_hand] = row
     held = {row.order_id for row in every if row.in_flight}
+    leads = _leads(every)
     rows = [row for row in every if row.id in order_ids and row.order_id not in held]
     zones = {row.person_id: row.zone for row in every}
     while ends := [end for row in rows if (end := _uncounted(row, at=at))]:
         ended = min(ends)
         accrued = _close_day([row for row in rows if row.day_end_at == ended], zones, charged, at=ended)
-        _accrue(accrued, fees, last, at=ended)
+        _accrue(accrued, leads, fees, last, at=ended)
     update_all(rows, ["day_end_at", "overdue_days", "bucket", "fee_units"])
     return sum(order_id in orders for order_id in order_ids.values())
+
+
+def _leads(rows: Sequence[Obligation]) -> dict[tuple[UUID, bool], Obligation]:
+    """With which debt of each order its late fee is collected, and with which of those left to their person's hand."""
+    late: dict[tuple[UUID, bool], list[Obligation]] = {}
+    for row in rows:
+        if row.kind == Obligation.Kind.PRINCIPAL and row.state == Obligation.State.OVERDUE:
+            late.setdefault((row.order_id, row.by_hand), []).append(row)
+    return {beside: leading(debts) for beside, debts in late.items()}
 
 
 def _uncounted(row: Obligation, *, at: datetime) -> datetime | None:
@@ -214,21 +222,27 @@ def _close_day(
 
 
 def _accrue(
-    accrued: dict[Obligation, Money], fees: dict[tuple[UUID, bool], Obligation], last: dict[UUID, int], *, at: datetime
+    accrued: dict[Obligation, Money],
+    leads: Mapping[tuple[UUID, bool], Obligation],
+    fees: dict[tuple[UUID, bool], Obligation],
+    last: dict[UUID, int],
+    *,
+    at: datetime,
 ) -> None:
-    """The day's late fees are owed beside the debts they are for, collected with them, and booked as income.
+    """The day's late fees are owed beside the debts they are for, and booked as income.
 
-    Of one order that is one obligation, and another for the debts that are left to their person's own hand.
+    Of one order that is one obligation, and another for the debts that are left to their person's own hand. It is
+    collected with the one of them that leads.
     """
     if not accrued:
         return
     new, more = [], []
-    sums: dict[tuple[UUID, bool], tuple[Obligation, Money]] = {}
+    sums: dict[tuple[UUID, bool], Money] = {}
     for row, amount in accrued.items():
-        first, so_far = sums.get((row.order_id, row.by_hand), (row, Money(0, amount.currency)))
-        sums[row.order_id, row.by_hand] = first, so_far + amount
-    for beside, (row, amount) in sums.items():
-        fee = fees.get(beside)
+        so_far = sums.get((row.order_id, row.by_hand), Money(0, amount.currency))
+        sums[row.order_id, row.by_hand] = so_far + amount
+    for beside, amount in sums.items():
+        fee, row = fees.get(beside), leads[beside]
         if fee is None:
             last[row.order_id] += 1
             fee = fees[beside] = _fee(row, amount, sequence=last[row.order_id])
@@ -268,12 +282,12 @@ def _fee(row: Obligation, amount: Money, *, sequence: int) -> Obligation:
     )
 
 
+_GOING_OVERDUE = f"""SELECT min(overdue_from) FROM orders_obligation
+    WHERE realm_id = %(realm)s AND overdue_from IS NOT NULL AND in_flight IS NULL AND {ASKED}"""  # noqa: S608  ours
 GOING_OVERDUE = Sweep(
     name="overdue",
     act=mark_overdue,
-    first="SELECT min(overdue_from) FROM orders_obligation"
-    " WHERE realm_id = %(realm)s AND overdue_from IS NOT NULL AND in_flight IS NULL"
-    " AND (collect_at <= overdue_from AND plan #>> '{0,reason}' IN ('due', 'due_moved')) IS NOT TRUE",
+    first=_GOING_OVERDUE,
     work=Obligation,
     column="overdue_from",
 )

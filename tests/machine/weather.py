@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from hypothesis import strategies as st
@@ -122,10 +122,14 @@ class WeatherRules(Rules):
         orders.expire_unconfirmed(self.world.realm_id, at=self.world.at, limit=MOST)
 
     def firsts(self) -> dict[tuple[UUID, int], datetime]:
-        """When what was never asked for by plan is."""
+        """When what was never asked for by plan is; long ago for what a channel in trouble is to be asked for again."""
         rows = Obligation.objects.filter(realm_id=self.world.realm_id, plan__0__reason__in=["due", "due_moved"])
         waits = rows.filter(collect_at__isnull=False).values_list("order_id", "sequence", "collect_at")
-        return {(order, sequence): moment for order, sequence, moment in waits if moment}
+        found = {(order, sequence): moment for order, sequence, moment in waits if moment}
+        again = Obligation.objects.filter(realm_id=self.world.realm_id, collect_at__isnull=False)
+        again = again.filter(last_failure__class__in=["technical", "not_sent"])
+        again = again.exclude(plan__0__reason__in=["moved", "limits"])
+        return found | dict.fromkeys(again.values_list("order_id", "sequence"), datetime.min.replace(tzinfo=UTC))
 
     def due(self) -> set[tuple[UUID, int]]:
         rows = Obligation.objects.filter(realm_id=self.world.realm_id, collect_at__lte=self.world.at)

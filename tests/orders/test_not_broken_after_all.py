@@ -5,8 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from accounts.models import Person
+from accounts.models import Notice, Person
+from billing.models import Instrument
 from billing.services.deduct import deduct_due
+from billing.services.instruments import open_wallet
+from billing.services.pay import pay_now
+from billing.services.wallets import top_up
+from credit.limit_review import review_limits
 from credit.models import Profile, ScoreChange
 from credit.queries import known_of
 from orders import services as orders
@@ -79,6 +84,45 @@ def test_what_was_never_owed_breaks_no_promise(
     order = fallen(power_bank)
     end(order)
     assert record_of(order.person) == record
+
+
+def limit_of(person: Person) -> int:
+    return Profile.objects.get(pk=person.id).limit_minor
+
+
+def test_the_limit_that_went_with_the_score_comes_back_with_it_at_once(power_bank: Shop) -> None:
+    order = fallen(power_bank)
+    assert limit_of(order.person) == 1_000_000
+    Profile.objects.update(review_at=LATE)
+    review_limits(power_bank.realm_id, at=LATE, limit=9)
+    assert limit_of(order.person) == 500_000
+
+    day = LATE + timedelta(days=1)
+    orders.cancel_order(order.id, "never used", by=BY, at=day)
+    assert review_limits(power_bank.realm_id, at=day, limit=9) == 1
+
+    assert limit_of(order.person) == 1_000_000
+    assert Notice.objects.filter(person=order.person, stage="limit_changed").count() == 2
+
+
+def test_so_does_what_went_with_points_taken_wrongly(power_bank: Shop) -> None:
+    order = fallen(power_bank)
+    Profile.objects.update(review_at=LATE)
+    review_limits(power_bank.realm_id, at=LATE, limit=9)
+    wish = orders.Wish(agreement_id=order.agreement_id, out_order_no="N1", title="x", currency="CNY")
+    refused = orders.open_order(power_bank.merchant.id, wish, by=BY, at=LATE).decision
+    assert refused
+    pay_now(order.id, instrument_id=funded(order.person).id, by=BY, at=LATE)
+    concern = orders.object_to(refused.id, order.person_id, "x", by=BY, at=LATE)
+    orders.decide_objection(concern.id, "ok", again=True, points=30, by=BY, at=LATE)
+    assert review_limits(power_bank.realm_id, at=LATE, limit=9) == 1
+    assert limit_of(order.person) == 1_000_000
+
+
+def funded(person: Person) -> Instrument:
+    open_wallet(person, at=NOON)
+    top_up(person.id, yuan("200"), "t", at=NOON)
+    return person.instruments.get(channel="wallet")
 
 
 def test_neither_the_page_nor_a_proof_holds_it_against_them(power_bank: Shop) -> None:
