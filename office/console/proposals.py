@@ -215,7 +215,7 @@ def _called(name: str, names: Mapping[str, Words]) -> Words:
 
 def _text(value: object, name: str) -> Words:
     if name == "roles" and value:
-        return roles(value.split(", ") if isinstance(value, str) else list(map(str, value)))
+        return roles(value.split(", ") if isinstance(value, str) else value if isinstance(value, list) else ())
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, list | tuple):
