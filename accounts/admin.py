@@ -26,7 +26,7 @@ from accounts.wording import PLACEHOLDERS
 from kernel import naming
 from kernel.admin_site import ByMode, ReadOnlyAdmin
 from kernel.columns import told
-from kernel.naming import name_codes
+from kernel.naming import ACCOUNT, name_codes
 
 name_codes(PLACEHOLDERS)
 # What comes with the libraries could be changed here, and an authenticator's row holds its secret.
@@ -85,8 +85,43 @@ class PersonAdmin(ReadOnlyAdmin):
     )
 
 
+#: What may have happened to an account.
+HAPPENED = (
+    "registered",
+    "signed_up",
+    "signed_up_by_mail",
+    "sign_up_ended",
+    "phone_confirmed",
+    "phone_changed",
+    "mail_changed",
+    "identity_verified",
+    "language_chosen",
+    "signed_in",
+    "signed_out_elsewhere",
+    "password_changed",
+    "password_forgotten",
+    "second_factor",
+    "staff_created",
+    "enrolment_code_given",
+    "enrolment_code_used",
+    "joined",
+    "roles_changed",
+    "left",
+    "let_back_in",
+    "copy_asked",
+    "export_fetched",
+    "erasure_asked",
+    "erasure_withdrawn",
+    "erased",
+    "proof_issued",
+    "proof_revoked",
+)
+name_codes(HAPPENED, ACCOUNT)
+
+
 @admin.register(AccountEvent)
 class AccountEventAdmin(ReadOnlyAdmin):
+    speaks = ACCOUNT
     list_display = ["kind", "user", "person", "by", "at"]
     list_select_related = ["user", "person"]
     search_fields = ["kind__exact", "by__exact"]

@@ -23,6 +23,8 @@ PART, TABLE, COLUMN, VALUE = "part", "table", "column", "value"
 POSTED, HEARD = "posted", "heard"
 #: What the house does by itself.
 JOB = "job"
+#: What happened to an account.
+ACCOUNT = "account"
 #: What a colleague is here.
 ROLE = "role"
 #: Every name that was given, with its context.

@@ -11,9 +11,14 @@ from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.apps import apps
 from django.conf import settings
+from django.db import connection
+from django.db.models import BinaryField
 
 _NONCE = 12
+#: No key's name is longer than what is read to find it.
+_NAME_MAX = 100
 #: What opening may raise: the value was altered or cut, is of another place, or its key is not listed any more.
 UNREADABLE = (InvalidTag, KeyError, ValueError)
 
@@ -52,6 +57,23 @@ def blind(text: str, *, purpose: str) -> bytes:
     """The same 32 bytes for the same text and purpose: finds an exact match without opening anything."""
     key: bytes = settings.BLIND_INDEX_KEY
     return hmac.new(key, purpose.encode() + b"\0" + text.encode(), hashlib.sha256).digest()
+
+
+def names_missing() -> list[str]:
+    """Keys under which people's own data is sealed somewhere, and which are not listed: it would not open."""
+    columns = [
+        (model._meta.db_table, field.column)
+        for model in apps.get_models()
+        for field in model._meta.concrete_fields
+        if isinstance(field, BinaryField) and field.name.endswith("_sealed")
+    ]
+    found = set[str]()
+    with connection.cursor() as cursor:
+        for table, column in columns:
+            head = f"encode(substring({column} FROM 1 FOR {_NAME_MAX + 1}), 'escape')"
+            cursor.execute(f"SELECT DISTINCT split_part({head}, ':', 1) FROM {table} WHERE {column} IS NOT NULL")  # noqa: S608  our own names
+            found |= {name for (name,) in cursor.fetchall()}
+    return sorted(found - set(_keys()))
 
 
 @lru_cache(maxsize=1)

@@ -19,6 +19,9 @@ from kernel.models import LIVE, Realm
 from kernel.time_limit import TimeIsUp
 
 _Key = TypeVar("_Key")
+#: After so long the lines of code that a trouble came from are told once more, by each process; so many are remembered.
+TOLD_AGAIN_SECONDS, TOLD_MAX = 600.0, 1_000
+_told: dict[tuple[object, ...], float] = {}
 _troubles: ContextVar[list[str] | None] = ContextVar("troubles", default=None)
 log = structlog.get_logger(__name__)
 #: How long one ring goes on beginning batches. What is left is still due at the next ring; meanwhile the worker has its
@@ -98,16 +101,30 @@ def together(keys: Sequence[_Key], act: Callable[[Sequence[_Key]], object], *, t
             act(some)
         except TimeIsUp:
             raise
-        except Exception as exc:
+        except Exception as exc:  # noqa: BLE001  one bad row must not stop the others; it is told
             if is_away(exc):
                 return [*failures, exc]
             if len(some) > 1 and time.monotonic() < until:
                 half = len(some) // 2
                 left.extendleft([some[half:], some[:half]])
                 continue
-            log.exception(told, key=str(some[0]), keys=len(some))
+            _tell(told, exc, key=str(some[0]), keys=len(some))
             failures.append(exc)
     return failures
+
+
+def _tell(told: str, exc: Exception, **of: object) -> None:
+    """It comes again at each ring, a second later maybe: where it came from is told once in a while, and that it did
+    each time.
+    """
+    name, now = (told, type(exc), *of.values()), time.monotonic()
+    if _told.get(name, 0.0) > now:
+        log.error(told, error=type(exc).__name__, **of)
+        return
+    if len(_told) >= TOLD_MAX:
+        _told.clear()
+    _told[name] = now + TOLD_AGAIN_SECONDS
+    log.error(told, exc_info=exc, **of)
 
 
 def raise_last(failures: Sequence[Exception]) -> None:
@@ -179,8 +196,8 @@ def _worked_off(realm_id: int, sweep: Callable[[int, datetime, int], int], *, ba
         return sweep(realm_id, now_in(realm), batch) == batch
     except TimeIsUp:
         raise
-    except Exception:
-        log.exception("sweep_failed", realm=realm_id, due=due)
+    except Exception as exc:  # noqa: BLE001  trouble in one realm must not stop the others; it is told
+        _tell("sweep_failed", exc, realm=realm_id, due=due)
         if realm_id == LIVE and (troubles := _troubles.get()) is not None:
             troubles.append(due)
         return False

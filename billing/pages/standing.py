@@ -20,7 +20,7 @@ from orders import rules as asking
 from orders import services
 from orders.models import Order
 
-CHANGES_A_PAGE, DECISIONS_A_PAGE, LIMITS_SHOWN = 10, 10, 5
+CHANGES_A_PAGE, DECISIONS_A_PAGE, LIMITS_A_PAGE = 10, 10, 5
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -38,6 +38,9 @@ def standing(visitor: Visitor) -> HttpResponse:
     decisions, earlier = page(
         queries.decisions_of(person.id), cursor=asked.get("decisions") or None, limit=DECISIONS_A_PAGE
     )
+    moved_limits, before = page(
+        queries.limit_changes_of(person.id), cursor=asked.get("limits") or None, limit=LIMITS_A_PAGE
+    )
     mine = Order.objects.filter(person_id=person.id).select_related("merchant")
     orders = mine.in_bulk({change.order_id for change in changes if change.order_id})
     facts, pinned = queries.known_of(person, profile, at=visitor.at), queries.pinned_of(person.id)
@@ -49,7 +52,8 @@ def standing(visitor: Visitor) -> HttpResponse:
         lowest=rules.SCORE_LOWEST,
         highest=rules.SCORE_HIGHEST,
         bands=_bands(profile, visitor.at) if profile.frozen_at is None else [],
-        moved_limits=queries.limit_changes_of(person.id)[:LIMITS_SHOWN],
+        moved_limits=moved_limits,
+        before=before,
         steps=rules.SCORE_STEP,
         dimensions=rules.dimensions(facts),
         facts=facts,
@@ -57,7 +61,7 @@ def standing(visitor: Visitor) -> HttpResponse:
         older=older,
         decisions=decisions,
         earlier=earlier,
-        first=not asked.get("changes") and not asked.get("decisions"),
+        first=not any(asked.get(name) for name in ("changes", "decisions", "limits")),
     )
 
 

@@ -8,9 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person
 from billing.models import Case, Wallet, WalletEntry
-from billing.refusals import NoWallet, ReferenceReused
+from billing.refusals import NoWallet
 from billing.services.instruments import open_wallet
-from billing.services.wallets import REFERENCE_MAX, is_paid
+from billing.services.wallets import REFERENCE_MAX, refuse_used
 from credit.leaving import lock_credit
 from credit.queries import has_left
 from kernel.money import Money
@@ -58,6 +58,6 @@ def paid_as_of(resolution: str, text: str) -> str:
         raise Invalid(
             errors=[FieldError("/paid_as", _("The bank's reference of what was paid by hand, and only then."))]
         )
-    if text and (is_paid(text) or Case.objects.filter(paid_as=text).exists()):
-        raise ReferenceReused
+    if text:
+        refuse_used(text)
     return text

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from billing.models import Case, Wallet, WalletEntry
@@ -18,6 +18,8 @@ from ledger import services as ledger
 #: How long the bank's word for a payment by hand may be.
 REFERENCE_MAX = 60
 _BY_HAND = "out %s"
+#: Whoever says under which reference something was paid by hand holds that until it is written.
+PAYING_BY_HAND = 9
 
 
 @transaction.atomic
@@ -58,15 +60,22 @@ def pay_out_left(person_id: UUID, reference: str, *, by: Actor, at: datetime) ->
     if wallet is None or not has_left(person_id):
         raise NotFound
     reference = reference.strip()[:REFERENCE_MAX]
-    if is_paid(reference) or Case.objects.filter(paid_as=reference).exists():
-        raise ReferenceReused
+    refuse_used(reference)
     number = _BY_HAND % reference
     return take_out(person_id, Money(wallet.balance_minor, wallet.currency), number, at=at)
 
 
-def is_paid(reference: str) -> bool:
-    """Whether what stood in a wallet was paid out by hand under this."""
-    return WalletEntry.objects.filter(number=_BY_HAND % reference).exists()
+def refuse_used(reference: str) -> None:
+    """Nobody else says anything of a payment by hand under this before our transaction has ended.
+
+    Raises:
+        ReferenceReused: under it something was paid already: a case, or what stood in a wallet.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [PAYING_BY_HAND, reference])
+    paid = WalletEntry.objects.filter(number=_BY_HAND % reference).exists()
+    if paid or Case.objects.filter(paid_as=reference).exists():
+        raise ReferenceReused
 
 
 def _moved(person_id: UUID, minor: int, reference: str, kind: str, move: book.Move, *, at: datetime) -> WalletEntry:

@@ -27,6 +27,7 @@ from orders.services.tell import news_of, tell
 
 #: How a plan that was granted by itself is told.
 AGREED = {"zh-hans": "分 {parts} 期，每 {days} 天一期", "en": "{parts} parts, {days} days apart"}
+AT_ONCE = {"zh-hans": "{days} 天后一次付清", "en": "all of it in {days} days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def ease(
     concern.plan = _agree(rows, offer, person, concern, by=by, at=at)
     concern.decide(Concern.Outcome.GRANTED, at=at)
     concern.record("decided", by=by, at=at, outcome=Concern.Outcome.GRANTED)
-    said = Phrase(AGREED, {"parts": str(offer.parts), "days": str(offer.every_days)})
+    said = Phrase(AGREED if offer.parts > 1 else AT_ONCE, {"parts": str(offer.parts), "days": str(offer.every_days)})
     tell_person(concern, "plan_granted", concern.id, said, at=at)
     return concern
 

@@ -56,6 +56,10 @@ def test_compose_holds_these_services_and_no_more() -> None:
     assert set(SERVICES) == {*OURS, "postgres", "pgbouncer", "valkey", "mail"}
 
 
+def test_no_service_fills_the_disk_with_its_lines() -> None:
+    assert {name for name, service in SERVICES.items() if not service["logging"]["options"]["max-size"]} == set()
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_every_variable_given_to_the_app_is_one_its_settings_read(name: str) -> None:
     assert set(SERVICES[name]["environment"]) <= names_read()

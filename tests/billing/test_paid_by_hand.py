@@ -78,7 +78,8 @@ def test_one_payment_closes_one_case_and_empties_no_wallet(dollars: Case, power_
     cases.close_case(dollars.id, "by_hand", "x", paid_as="TT 7788", by=BOTH, at=NOON)
     with nothing_moves(), pytest.raises(ReferenceReused):
         cases.close_case(other.id, "by_hand", "x", paid_as="TT 7788", by=BOTH, at=NOON)
-    assert not wallets.is_paid("TT 7788")
+    with pytest.raises(ReferenceReused), transaction.atomic():
+        wallets.refuse_used("TT 7788")
 
 
 def test_it_was_given_once_whatever_a_statement_or_another_word_of_the_channel_says(power_bank: Shop) -> None:

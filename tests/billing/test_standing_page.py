@@ -1,15 +1,18 @@
 """Score and limit in plain words, every decision with its reasons, an objection; and the services that remain."""
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
+from django.utils import translation
 
 from accounts import services as accounts
 from accounts.models import Person
 from billing.services.deduct import deduct_due
 from credit import rules
-from credit.models import Decision
+from credit.models import Decision, LimitChange
 from credit.rules import Known
 from orders import services as orders
 from orders.models import Concern
@@ -174,3 +177,26 @@ def test_a_stopped_service_says_what_remains_and_is_opened_again(power_bank: Sho
     browser.post(f"{path}/stop")
     assert "扣款授权已结束" in words(browser.get("/services/"))
     assert browser.post(f"{path}/open").status_code == 409
+
+
+@pytest.mark.breaks_the_house  # nobody set their limit so
+def test_all_that_moved_a_limit_is_found_some_at_a_time(power_bank: Shop, ada: Person) -> None:
+    opened(power_bank, ada)
+    for n in range(12):
+        LimitChange.objects.create(
+            person=ada, currency="CNY", before_minor=n * 100, limit_minor=(n + 1) * 100, reason="x", by=str(BY), at=NOON
+        )
+    client, seen, address = visiting(ada), [], "/credit/"
+    while address:
+        page = client.get(address).content.decode()
+        seen += re.findall(r"→ ¥(\d+)\.00</strong>", page)
+        further = re.search(r'href="(\?limits=[^"#]+)', page)
+        address = f"/credit/{further[1]}" if further else ""
+    assert seen == [str(n) for n in range(12, 0, -1)]
+
+
+@pytest.mark.parametrize(("parts", "says"), [(1, "1 part, in 30 days"), (3, "3 parts, 30 days apart")])
+def test_one_part_is_no_parts(parts: int, says: str) -> None:
+    plan = {"plan": {"parts": parts, "every_days": 30}}
+    with translation.override("en"):
+        assert render_to_string("orders/parts.html", plan) == says

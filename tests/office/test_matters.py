@@ -192,7 +192,7 @@ def test_roles_are_given_by_two_others(boss: Client) -> None:
     zhao = signed_in(other)
     page = words_of(zhao.get(f"/ops/second/{row.public_id}"))
     assert "财务、风控" in page
-    assert "viewer" in page
+    assert "只读" in page
     decided(zhao, row)
     assert sorted(new.groups.values_list("name", flat=True)) == ["finance", "risk"]
     event = AccountEvent.objects.get(kind="roles_changed")

@@ -1,5 +1,6 @@
 """One row that cannot be seen to keeps no other waiting, whatever rings for it; and it stays due itself."""
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError
+from structlog.testing import capture_logs
 
 from accounts import deliver
 from accounts.models import Delivery, Notice, Person
@@ -16,6 +18,7 @@ from billing.services.deduct import deduct_due
 from billing.services.settlement import settle_due
 from credit import limit_review
 from credit.models import Profile
+from kernel import sweeps
 from kernel.sweeps import together
 from orders import services as orders
 from orders.models import Obligation, Order
@@ -191,3 +194,18 @@ def test_where_the_database_is_away_nobody_is_tried_one_by_one(caplog: pytest.Lo
 
     assert isinstance(failure, OperationalError)
     assert (tried, caplog.records) == ([500], [])
+
+
+def test_what_comes_again_at_each_ring_is_told_whole_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_some: Sequence[int]) -> None:
+        raise ZeroDivisionError("poison")
+
+    with capture_logs() as lines:
+        for later in (0.0, 1.0, sweeps.TOLD_AGAIN_SECONDS + 2.0):
+            now = time.monotonic() + later
+            monkeypatch.setattr(sweeps.time, "monotonic", lambda now=now: now)
+            together([7], fails, told="not_seen_to_at_all")
+
+    assert [(line["event"], line["key"], "exc_info" in line) for line in lines] == [
+        ("not_seen_to_at_all", "7", whole) for whole in (True, False, True)
+    ]

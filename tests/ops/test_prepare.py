@@ -7,8 +7,8 @@ from django.core.management import CommandError, call_command
 from django.test import override_settings
 
 from bnpl.management.commands import prepare
-from kernel import audit
-from tests.conftest import BY, NOON
+from kernel import audit, sealed
+from tests.conftest import BY, NOON, Shop, someone
 
 OTHER = override_settings(BLIND_INDEX_KEY=bytes(range(32)))
 
@@ -25,4 +25,16 @@ def test_another_blind_index_key_is_noticed_before_anything_is_started_with_it()
     with OTHER, pytest.raises(CommandError, match="BLIND_INDEX_KEY is not the one"):
         call_command("prepare", stdout=StringIO())
     with OTHER:
-        call_command("prepare", "--whatever-the-audit-says", stdout=StringIO())
+        call_command("prepare", "--whatever-the-keys", stdout=StringIO())
+
+
+def test_a_key_that_peoples_data_is_sealed_under_is_missed_before_anything_is_started_without_it(
+    power_bank: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    someone(power_bank, name="艾达")
+    keys = sealed._keys()  # noqa: SLF001  as the settings gave them
+    monkeypatch.setattr(sealed, "_keys", lambda: {"k2": keys["k1"], **keys})
+    call_command("prepare", stdout=StringIO())
+    monkeypatch.setattr(sealed, "_keys", lambda: {"k2": keys["k1"]})
+    with pytest.raises(CommandError, match=r"PII_KEYS lacks .*: k1"):
+        call_command("prepare", stdout=StringIO())

@@ -20,6 +20,8 @@ from kernel.models import LIVE, Realm
 from tests.conftest import BY, NOON, Shop
 from tests.console.conftest import words_of
 
+#: What may wait for so long is office work, and wakes nobody.
+A_DAY = timedelta(days=1)
 ROOT = Path(__file__).resolve().parents[2]
 ALERTS = (ROOT / "docs" / "alerts.yml").read_text(encoding="utf-8")
 
@@ -120,6 +122,8 @@ def test_every_rule_asks_for_what_is_measured() -> None:
     for name, asked in re.findall(r"(bnpl_\w+)\{([^}]*)\}", ALERTS):
         assert set(re.findall(r"(\w+)!?=", asked)) <= labels[name]
     assert set(re.findall(r'work="(\w+)"', ALERTS)) <= set(KINDS)
+    by_day = [set(named.split("|")) for named in re.findall(r'work[=!]~"([\w|]+)"', ALERTS)]
+    assert by_day == [{work for work, kind in KINDS.items() if kind.rows and kind.late and kind.late >= A_DAY}] * 2
     assert set(re.findall(r"\$labels\.(\w+)", ALERTS)) <= set().union(*labels.values())
     out = {
         sample.labels["channel"]: sample.value

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 
-from kernel import audit
+from kernel import audit, sealed
 
 TRIES = 30
 PAUSE_SECONDS = 1.0
@@ -20,6 +20,8 @@ OTHER_KEY = (
     "BLIND_INDEX_KEY is not the one that this database was written with; give that one, and start nothing with another."
     " If it is the right one, somebody changed the end of the audit: see manage.py verify."
 )
+#: What is sealed under a key that is gone opens never again.
+KEY_GONE = "PII_KEYS lacks what people's own data is sealed under: {names}. List it behind the others."
 
 
 class Command(BaseCommand):
@@ -28,9 +30,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--whatever-the-audit-says",
+            "--whatever-the-keys",
             action="store_true",
-            help="go on although the end of the audit is not sealed by this BLIND_INDEX_KEY",
+            help="go on with keys that the data was not written with: where those are lost for good",
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -49,8 +51,8 @@ class Command(BaseCommand):
                     cursor.execute("SET lock_timeout = '1s'")
                 call_command("migrate", interactive=False, verbosity=options["verbosity"], stdout=self.stdout)
                 call_command("grant", stdout=self.stdout)
-                if not (options["whatever_the_audit_says"] or audit.ends_as_sealed()):
-                    raise CommandError(OTHER_KEY)
+                if not options["whatever_the_keys"]:
+                    _judge_keys()
             except OperationalError as failure:
                 if not isinstance(failure.__cause__, psycopg2.errors.LockNotAvailable):
                     raise
@@ -59,3 +61,15 @@ class Command(BaseCommand):
             else:
                 return
         raise CommandError(f"A table stayed locked through {TRIES} tries; nothing of the open migration was kept.")
+
+
+def _judge_keys() -> None:
+    """Before anything is started with them.
+
+    Raises:
+        CommandError: they are not those that the data was written with.
+    """
+    if missing := sealed.names_missing():
+        raise CommandError(KEY_GONE.format(names=", ".join(missing)))
+    if not audit.ends_as_sealed():
+        raise CommandError(OTHER_KEY)
