@@ -10,12 +10,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-<<<<<<< HEAD
-from django.db.models import Exists, OuterRef, Q, QuerySet
-=======
-from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
->>>>>>> rules
 
 from accounts import inbox
 from accounts.inbox import Item
@@ -23,12 +18,8 @@ from accounts.models import Notice
 from accounts.wording import COLLECTION, Value
 from billing import purse, queries
 from billing.labels import named
-<<<<<<< HEAD
 from billing.models import Instrument
-=======
-from billing.models import DeductionLine, Instrument
 from billing.outlook import announced
->>>>>>> rules
 from billing.services.tell import NOTHING_TO_TAKE_FROM, values_of
 from kernel.money import Money
 from kernel.prepared import Question, Reading
