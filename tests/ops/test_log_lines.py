@@ -15,6 +15,7 @@ from django.db import IntegrityError, InternalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from structlog.testing import capture_logs
 
+from accounts.models import User
 from bnpl import unavailable
 from bnpl.celery import app
 from bnpl.logs import renderers
@@ -51,18 +52,18 @@ def test_a_row_that_the_database_would_not_take_is_not_in_the_log(power_bank: Sh
     assert meant.code == "busy"
 
 
-def test_a_refusal_by_the_database_is_told_without_the_row(power_bank: Shop) -> None:
-    order = completed(power_bank, someone(power_bank), yuan("5"))
+def test_a_refusal_by_the_database_is_told_without_the_row(db: None) -> None:
+    address = "ouyang@example.cn"  # whoever works for a merchant signs in by it
+    User.objects.create_user(address, "x")
+    with pytest.raises(IntegrityError) as broken, transaction.atomic():
+        User.objects.create_user(address, "x")
     with capture_logs() as lines:
-        try:
-            with transaction.atomic():
-                Order.objects.filter(pk=order.pk).update(title=THEIRS, total_minor=-1)
-        except IntegrityError as exc:
-            refusal_of(exc)
+        refusal_of(broken.value)
 
     (line,) = lines
     assert line["event"] == "database_refused"
-    assert "欧阳" not in str(line)
+    assert "a_username_belongs_to_one_user" in line["detail"]
+    assert "ouyang" not in str(line)
 
 
 def test_where_a_message_was_to_go_is_not_in_the_log() -> None:
@@ -99,7 +100,7 @@ def test_a_beat_without_its_broker_writes_one_short_line_a_ring() -> None:
     entry = beat.Entry(name="deduct", task="billing.tasks.deduct_due", schedule=schedule(timedelta(seconds=1)), app=app)
     lines, listens = list[logging.LogRecord](), logging.Handler()
     listens.emit = lines.append  # type: ignore[method-assign]
-    (no_stacks,) = logging.getLogger("celery.beat").filters
+    no_stacks, *_same = logging.getLogger("celery.beat").filters
     listens.addFilter(no_stacks)
     logging.getLogger("celery.beat").addHandler(listens)
     try:
