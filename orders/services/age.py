@@ -47,14 +47,8 @@ def _ended(limit: int) -> Reading[tuple[UUID, UUID]]:
     """Overdue obligations whose day has ended and may be counted, each with its order."""
     held = Obligation.objects.filter(order=OuterRef("order"), in_flight__isnull=False)
     due = Obligation.objects.filter(~Exists(held), day_end_error="", kind__in=Obligation.AGEING)
-    return Reading(
-        lambda realm, at: (
-            due.filter(realm_id=realm, day_end_at__lte=at)
-            .order_by("day_end_at", "id")
-            .values_list("id", "order_id")[:limit]
-        ),
-        ["bigint", "timestamptz"],
-    )
+    rows = due.order_by("day_end_at", "id").values_list("id", "order_id")
+    return Reading(lambda realm, at: rows.filter(realm_id=realm, day_end_at__lte=at)[:limit], ["bigint", "timestamptz"])
 
 
 _LOCKED = (

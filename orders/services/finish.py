@@ -23,15 +23,13 @@ from orders.models import Obligation, Order
 from orders.refusals import (
     AboveCeiling,
     AlreadyCollected,
-    DeductionInFlight,
     EndsInFuture,
     OrderState,
     TimesInvalid,
     TotalInvalid,
     TotalRaised,
-    WrittenOff,
 )
-from orders.services.forgive import ended, shrink, waive, waive_late_fees
+from orders.services.forgive import ended, free, principal, shrink, still_owed, untouched, waive, waive_late_fees
 from orders.services.pause import hold_reported
 from orders.services.promise import change_for, keep_promise, note_less_owed, put_right
 from orders.services.tell import news_of, tell
@@ -115,8 +113,8 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
     before = order.state
     if before not in (Order.State.CREATED, Order.State.OPEN, Order.State.COMPLETED, Order.State.OVERDUE):
         raise OrderState(f"The order is {before}.")
-    every = _untouched(order)
-    obligations = _still_owed(every)
+    every = untouched(order)
+    obligations = still_owed(every)
     delta = change_for(order)
     if before == Order.State.OPEN:
         delta.held_minor, delta.open_orders = -order.ceiling_minor, -1
@@ -157,8 +155,8 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
         raise OrderState(f"The order is {order.state}.")
     if total > order.total.minor:
         raise TotalRaised(f"The total is {order.total.minor}.")
-    every = _free(order)
-    obligations = _principal(every)
+    every = free(order)
+    obligations = principal(every)
     if total < sum(obligation.paid_minor for obligation in obligations):
         raise AlreadyCollected("More than that was collected already; refund the difference.")
     before = order.total
@@ -167,10 +165,10 @@ def lower_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: datet
     line = order.record("modified", by=by, at=at, total=total, reason=reason)
     lowered = shrink(obligations, before.minor - total, by=by, at=at)
     fees, forgiven = waive_late_fees(order, [] if total else every, by=by, at=at)
-    deltas = [change_for(order, outstanding_minor=total - before.minor), *fees]
+    deltas = [change_for(order, outstanding_minor=total - before.minor), *fees, *righted]
     news = [news_of(order, "order.modified", reason=reason), *lowered, *forgiven]
     changes, ends = note_less_owed(order, every, by=by, at=at)
-    _settle_credit(order, [*deltas, *righted, *changes], by=by, at=at)
+    _settle_credit(order, [*deltas, *changes], by=by, at=at)
     kept = before - order.refunded + Money(order.by_us_minor, order.currency)
     moves = rules.reduction_moves(before - order.total, kept, order.terms)
     ledger.post([Fact(line.id, "modified", moves, order.id)], realm_id=order.realm_id, at=at)
@@ -203,12 +201,12 @@ def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: A
     paid_at = at if paid_at is None else paid_at
     if paid_at > at:
         raise TimesInvalid("paid_at is in the future.", errors=[FieldError("/paid_at", rules.clock_says(at))])
-    if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
-        if order.state != Order.State.DEDUCTED:
-            raise OrderState(f"The order is {order.state}.")
+    if order.state == Order.State.DEDUCTED:
         raise AlreadyCollected("It was marked as paid before, under another reference." if marked else "")
-    every = _untouched(order)
-    obligations = _still_owed(every)
+    if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
+        raise OrderState(f"The order is {order.state}.")
+    every = untouched(order)
+    obligations = still_owed(every)
     owed = sum(obligation.owed.minor for obligation in obligations)
     for obligation in obligations:
         obligation.finish()
@@ -263,36 +261,6 @@ def _obligation(order: Order, due_at: datetime) -> Obligation:
         collect_at=due_at,
         plan=[{"at": due_at.isoformat(), "instrument": None, "reason": "due"}],
     )
-
-
-def _free(order: Order) -> list[Obligation]:
-    """What is owed of the order, locked, with nothing in flight."""
-    obligations = list(order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk"))
-    for obligation in obligations:
-        obligation.order = order
-    if any(obligation.in_flight for obligation in obligations):
-        raise DeductionInFlight(retry_after=5)
-    if any(obligation.state == Obligation.State.WRITTEN_OFF for obligation in obligations):
-        raise WrittenOff
-    return obligations
-
-
-def _untouched(order: Order) -> list[Obligation]:
-    """The same, and nothing of it was ever collected."""
-    obligations = _free(order)
-    if any(obligation.paid_minor for obligation in obligations):
-        raise AlreadyCollected
-    return obligations
-
-
-def _principal(rows: list[Obligation]) -> list[Obligation]:
-    """What was bought, without the late fees beside it."""
-    return [row for row in rows if row.kind == Obligation.Kind.PRINCIPAL]
-
-
-def _still_owed(rows: list[Obligation]) -> list[Obligation]:
-    """Of that, what has not ended yet: a part of a plan is waived where the total came down by all of it."""
-    return [row for row in _principal(rows) if row.state in Obligation.OWED]
 
 
 def _settle_credit(order: Order, deltas: Sequence[Delta], *, by: Actor, at: datetime) -> None:

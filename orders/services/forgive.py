@@ -1,4 +1,6 @@
-"""Less is owed than before: a debt is waived or lowered, a late fee forgiven; and what its merchant hears of it."""
+"""Less is owed than before: what may be forgiven, a debt waived or lowered, a late fee forgiven; and what its merchant
+hears of it.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -13,8 +15,39 @@ from ledger.services import Fact
 from merchants.services import News
 from orders import rules
 from orders.models import Obligation, Order
+from orders.refusals import AlreadyCollected, DeductionInFlight, WrittenOff
 from orders.services.promise import change_for
 from orders.services.tell import news_of_obligation
+
+
+def free(order: Order) -> list[Obligation]:
+    """What is owed of the order, locked, with nothing in flight."""
+    obligations = list(order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    for obligation in obligations:
+        obligation.order = order
+    if any(obligation.in_flight for obligation in obligations):
+        raise DeductionInFlight(retry_after=5)
+    if any(obligation.state == Obligation.State.WRITTEN_OFF for obligation in obligations):
+        raise WrittenOff
+    return obligations
+
+
+def untouched(order: Order) -> list[Obligation]:
+    """The same, and nothing of it was ever collected."""
+    obligations = free(order)
+    if any(obligation.paid_minor for obligation in obligations):
+        raise AlreadyCollected
+    return obligations
+
+
+def principal(rows: list[Obligation]) -> list[Obligation]:
+    """What was bought, without the late fees beside it."""
+    return [row for row in rows if row.kind == Obligation.Kind.PRINCIPAL]
+
+
+def still_owed(rows: list[Obligation]) -> list[Obligation]:
+    """Of that, what has not ended yet: a part of a plan is waived where the total came down by all of it."""
+    return [row for row in principal(rows) if row.state in Obligation.OWED]
 
 
 def waive(obligations: Sequence[Obligation], *, by: Actor, at: datetime) -> list[News]:
