@@ -24,6 +24,7 @@ from orders import services as orders
 from orders.models import Obligation, Order
 from orders.services.expire import expire_unconfirmed
 from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, state_of, yuan
+from tests.falling import fall
 
 A_DAY = timedelta(days=1)
 
@@ -58,7 +59,7 @@ def test_collecting(power_bank: Shop, crowd: list[Order], monkeypatch: pytest.Mo
 
 
 def test_falling_overdue(power_bank: Shop, crowd: list[Order]) -> None:
-    seen_to(orders.mark_overdue, power_bank.realm_id, at=NOON + 30 * A_DAY, limit=100)
+    seen_to(fall, power_bank.realm_id, at=NOON + 30 * A_DAY, limit=100)
 
     assert [state_of(order) for order in crowd] == ["overdue", "completed", "overdue", "overdue"]
 

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.django_db(transaction=True)]
 #: `make evidence-overload` takes a minute of it.
 SECONDS = float(os.environ.get("OVERLOAD_SECONDS", "2"))
 MEASURED_SECONDS = float(os.environ.get("OVERLOAD_MEASURED_SECONDS", "1.5"))
-PEOPLE = int(os.environ.get("OVERLOAD_PEOPLE", "60"))
+PEOPLE = int(os.environ.get("OVERLOAD_PEOPLE", "200"))
 #: How well it has to go. On a machine that others use too a slice of seconds says little about speed.
 GOODPUT = float(os.environ.get("OVERLOAD_GOODPUT", "0.2"))
 TIMES, AT_ONCE = 3.0, 16
