@@ -46,6 +46,8 @@ YUAN_IN: Mapping[str, Fraction] = {
 #: After so many days without a broken promise, or known to us, a dimension is full.
 DAYS_FULL = 365
 SCORE_STEP = {"kept": 2, "breached": -40, "righted": 40, "cleared": 10, "uncleared": -10}
+#: Which step of the same order's each of these takes back.
+UNDOES = {"righted": "breached", "uncleared": "cleared"}
 
 
 class Reason(StrEnum):

@@ -131,22 +131,23 @@ def _first_limit(profile: Profile, currency: str, grades: rules.Grades) -> int:
 
 def change_profiles(deltas: Sequence[Delta], *, at: datetime) -> None:
     """Carry what happened to orders into the profiles and limits of their people, in one statement."""
+    points = _points(deltas)
     money: dict[tuple[UUID, str], list[int]] = defaultdict(lambda: [0, 0])
     counts: dict[UUID, list[int]] = defaultdict(lambda: [0] * (len(_COUNTS) + 1))
-    for delta in deltas:
+    for delta, point in zip(deltas, points, strict=True):
         sums, row = money[delta.person_id, delta.currency], counts[delta.person_id]
         sums[0] += delta.held_minor
         sums[1] += delta.outstanding_minor
         for place, name in enumerate(_COUNTS):
             row[place] += getattr(delta, name)
-        row[-1] += rules.SCORE_STEP.get(delta.score_step, 0)
+        row[-1] += point
     people = sorted(counts)
     amounts = [
         {"id": key, "currency": code, "held": held, "owed": owed} for (key, code), (held, owed) in sorted(money.items())
     ]
     steps = [{"id": key, **dict(zip((*_COUNTS, "score"), counts[key], strict=True))} for key in people]
     scores = dict(_CHANGE.rows(people, as_json(amounts), as_json(steps), rules.SCORE_LOWEST, rules.SCORE_HIGHEST))
-    insert_all(_steps([delta for delta in deltas if delta.score_step], scores, at=at))
+    insert_all(_steps([one for one in zip(deltas, points, strict=True) if one[0].score_step], scores, at=at))
     if righted := {delta.person_id for delta in deltas if delta.score_step == "righted"}:
         review_now(righted, at=at)
 
@@ -157,15 +158,37 @@ def review_now(person_ids: Collection[UUID], *, at: datetime) -> None:
     later.update(review_at=at)
 
 
-def _steps(deltas: Sequence[Delta], scores: Mapping[UUID, int], *, at: datetime) -> list[ScoreChange]:
+def _points(deltas: Sequence[Delta]) -> list[int]:
+    """By how much each moves the score. What undoes an earlier step undoes it by as much as that came to: near the ends
+    of the score it was less.
+    """
+    undone = {
+        (delta.person_id, delta.order_id, rules.UNDOES[delta.score_step]): -rules.SCORE_STEP[delta.score_step]
+        for delta in deltas
+        if delta.score_step in rules.UNDOES
+    }
+    if undone:
+        people, orders, reasons = map(set, zip(*undone, strict=True))
+        found = ScoreChange.objects.filter(person__in=people, order_id__in=orders, reason__in=reasons).order_by("id")
+        for key, order_id, reason, delta in found.values_list("person_id", "order_id", "reason", "delta"):
+            undone[key, order_id, reason] = delta
+    return [
+        -undone[delta.person_id, delta.order_id, rules.UNDOES[delta.score_step]]
+        if delta.score_step in rules.UNDOES
+        else rules.SCORE_STEP.get(delta.score_step, 0)
+        for delta in deltas
+    ]
+
+
+def _steps(told: Sequence[tuple[Delta, int]], scores: Mapping[UUID, int], *, at: datetime) -> list[ScoreChange]:
     """What raised or lowered each score, by how much within its bounds, and what it came to; `scores` are from before.
 
     Only the sum of all that happens at once is held within the bounds, as in the profile.
     """
     sums, after, made = dict(scores), dict(scores), list[ScoreChange]()
-    for delta in deltas:
+    for delta, point in told:
         key, before = delta.person_id, after[delta.person_id]
-        sums[key] += rules.SCORE_STEP[delta.score_step]
+        sums[key] += point
         after[key] = rules.bounded(sums[key])
         made.append(
             ScoreChange(

@@ -15,7 +15,7 @@ from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
 from billing import rules
 from billing.models import Settlement, SettlementLine
-from billing.services.unsettled import FIRST_MOMENT, HELD, NEXT_UNSETTLED, RELEASED, ask_of, first_moment
+from billing.services.unsettled import FIRST_MOMENT, HELD, IN_ORDER, NEXT_UNSETTLED, RELEASED, ask_of, first_moment
 from billing.standing import move_standing
 from kernel.actor import Actor
 from kernel.money import Money
@@ -105,6 +105,8 @@ def _settle(merchant: Merchant, currency: str, cut: datetime, *, at: datetime) -
     )
     settlement.record("opened", by=SETTLER, at=at)
     sums, since = _Sums({}), merchant.settled_below or UUID(int=0)
+    with connection.cursor() as cursor:
+        cursor.execute(IN_ORDER)
     while True:
         taken, since = _taken(settlement, since)
         if sums.take(taken) < LINES_AT_ONCE:

@@ -1,6 +1,7 @@
 """A promise that counted as broken and was not: paid in time and told late, or of something that was never owed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -14,10 +15,11 @@ from billing.services.wallets import top_up
 from credit.limit_review import review_limits
 from credit.models import Profile, ScoreChange
 from credit.queries import known_of
+from credit.used import Delta, change_profiles
 from orders import services as orders
 from orders.models import Order
 from personal.queries import provable
-from tests.conftest import BY, NOON, Shop, completed, fresh, someone, yuan
+from tests.conftest import BY, NOON, Shop, completed, fresh, ordered, someone, yuan
 from tests.visiting import it_is, visiting, words
 
 pytestmark = pytest.mark.django_db
@@ -136,3 +138,28 @@ def test_neither_the_page_nor_a_proof_holds_it_against_them(power_bank: Shop) ->
     it_is(LATE, person)
     assert "Was not overdue after all" in words(visiting(person, "en").get("/credit/"))
     assert "经核实并未逾期" in words(visiting(person).get("/credit/"))
+
+
+@pytest.mark.parametrize(("score", "low", "again"), [(720, 680, 722), (360, 350, 362), (350, 350, 352)])
+def test_as_much_comes_back_as_was_taken(power_bank: Shop, score: int, low: int, again: int) -> None:
+    """Near the end of the score breaking a promise took less, or nothing."""
+    order = completed(power_bank, someone(power_bank, "no_funds"), yuan("6"))
+    Profile.objects.filter(pk=order.person_id).update(score=score)
+    deduct_due(power_bank.realm_id, at=NOON)
+    orders.mark_overdue(power_bank.realm_id, at=LATE, limit=9)
+    assert record_of(order.person)[0] == low
+    orders.mark_paid(order.id, LATE - timedelta(seconds=1), "till-17", by=BY, at=LATE)
+    assert record_of(order.person)[0] == again
+
+
+def test_what_a_bank_takes_back_takes_no_more_points_than_paying_gave(power_bank: Shop) -> None:
+    order = completed(power_bank, someone(power_bank), yuan("6"))
+    other = ordered(power_bank, order.agreement)
+    Profile.objects.filter(pk=order.person_id).update(score=946)
+    for step, score in (("cleared", 950), ("uncleared", 946), ("cleared", 950), ("uncleared", 946)):
+        change_profiles([Delta(order.person_id, "CNY", score_step=step, order_id=order.id)], at=NOON)
+        assert record_of(order.person)[0] == score
+    both = [Delta(order.person_id, "CNY", score_step="cleared", order_id=one.id) for one in (order, other)]
+    change_profiles(both, at=NOON)
+    change_profiles([replace(one, score_step="uncleared") for one in both], at=NOON)
+    assert record_of(order.person)[0] == 946

@@ -27,7 +27,15 @@ FROM ledger_posting p, generate_series(1, %s) WHERE p.id = %s
 """
 
 
-def crowded(shop: Shop) -> None:
+#: As much for others, later: what is of this day is then a part of the book that an index of its own finds.
+OTHERS = """
+INSERT INTO ledger_posting SELECT (json_populate_record(p, json_build_object('id', uuidv7(), 'cause_id', uuidv7(),
+    'credit_owner', uuidv7(), 'at', p.at + interval '9 days'))).*
+FROM ledger_posting p, generate_series(1, %s) WHERE p.id = %s
+"""
+
+
+def crowded(shop: Shop, *, others: int = 0) -> None:
     """A day on which the same was booked again and again for the merchant."""
     completed(shop, someone(shop), yuan("6"))
     deduct_due(shop.realm_id, at=NOON)
@@ -35,6 +43,7 @@ def crowded(shop: Shop) -> None:
     with servers.superuser() as superuser, superuser.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
         cursor.execute(COPIES, [MANY, str(one.id)])
+        cursor.execute(OTHERS, [others, str(one.id)])
         cursor.execute("ANALYZE ledger_posting")
 
 
@@ -65,10 +74,11 @@ def test_what_was_settled_is_not_added_up_again_for_a_page(power_bank: Shop, mon
     assert postings_read(standing._NOW, values) <= 5  # noqa: SLF001
 
 
+@pytest.mark.parametrize("others", [0, MANY, 8 * MANY])
 def test_the_last_lines_of_a_settlement_are_found_like_the_first(
-    power_bank: Shop, monkeypatch: pytest.MonkeyPatch
+    power_bank: Shop, monkeypatch: pytest.MonkeyPatch, others: int
 ) -> None:
-    crowded(power_bank)
+    crowded(power_bank, others=others)
     monkeypatch.setattr(settlement, "LINES_AT_ONCE", AT_ONCE)
     read, real = [], unsettled.ask_of
 
