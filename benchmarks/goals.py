@@ -12,8 +12,6 @@ class Goal:
     least: float | None = None
     most: float | None = None
     unit: str = "×"
-    #: To so many places the aim is given, where it is a bound that nothing can be below: an index grows by a level.
-    places: int | None = None
     #: Why nothing in the house measures it, where nothing does.
     unmeasured: str = "nothing here measures it yet, or its part was not run"
 
@@ -27,8 +25,7 @@ class Goal:
         """None where nothing was promised."""
         if self.least is None and self.most is None:
             return None
-        seen = value if self.places is None else round(value, self.places)
-        return (self.least is None or seen >= self.least) and (self.most is None or seen <= self.most)
+        return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)
 
 
 _TASK = "one task for each obligation, ORM"
@@ -45,11 +42,11 @@ GOALS = (
     Goal("4 sweep, instant channel", _TASK, least=25),
     Goal("4 sweep, instant channel, SQL", "the sweep's own statements alone", least=0.7),
     Goal("4 sweep, 50 ms channel", f"{_TASK}, one after another", least=120),
-    Goal("5 due-claim, buffers", _SMALL, most=1.0, places=1),
+    Goal("5 due-claim, buffers", _SMALL, most=1.0),
     Goal("5 due-claim, time", _SMALL, most=1.3),
-    Goal("5 history, buffers", _SMALL, most=1.0, places=1),
+    Goal("5 history, buffers", _SMALL, most=1.0),
     Goal("5 history, time", _SMALL, most=1.3),
-    Goal("5 merchant list, buffers", _SMALL, most=1.0, places=1),
+    Goal("5 merchant list, buffers", _SMALL, most=1.0),
     Goal("5 merchant list, time", _SMALL, most=1.3),
     Goal("6 webhooks, fast receivers", "row by row", least=12),
     Goal("6 webhooks, 50 ms receivers", "row by row", least=150),
