@@ -7,7 +7,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 _WIDTH, _LEFT, _ROW, _HEAD, _BAR = 640, 190, 34, 44, 330
-_COLOURS = ("#1a7f64", "#b4690e", "#3b66c4", "#9b3f8f")
+_COLOURS = ("#1a7f64", "#b4690e", "#3b66c4", "#9b3f8f", "#b3261e")
 #: Of flames: how wide the picture, how high one; thinner ones are left out. And whose functions are ours.
 _WIDE, _FLAME, _THIN = 1200, 17, 1.5
 _OURS = ("accounts", "billing", "bnpl", "credit", "kernel", "ledger", "merchants", "office", "orders")
