@@ -21,7 +21,7 @@ from accounts.inbox import PEOPLE
 from accounts.models import Delivery, Notice, Person
 from kernel.models import LIVE
 from kernel.prepared import Reading
-from kernel.sweeps import Sweep, raise_last, together
+from kernel.sweeps import Sweep, by_halves, raise_last
 from kernel.time_limit import TimeIsUp
 from kernel.transactions import in_transaction
 from kernel.writes import update_all
@@ -67,7 +67,7 @@ def _claimed(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Delivery]
     except Exception:  # noqa: BLE001  told of those that it is true of
         due = Delivery.objects.filter(realm_id=realm_id, next_at__lte=at).order_by("next_at", "id")
     keys, claimed = list(due.values_list("id", flat=True)[:limit]), list[Delivery]()
-    failures = together(keys, lambda some: claimed.extend(_claim_of(some, at=at)), told="notice_not_claimed")
+    failures = by_halves(keys, lambda some: claimed.extend(_claim_of(some, at=at)), told="notice_not_claimed")
     return claimed, len(keys), failures
 
 

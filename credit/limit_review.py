@@ -11,7 +11,7 @@ from credit import rules
 from credit.limits import told
 from credit.models import REVIEW, CurrencyLimit, LimitChange, Limited, Profile
 from credit.queries import grades_at, last_changes
-from kernel.sweeps import Sweep, raise_last, together
+from kernel.sweeps import Sweep, counted
 from kernel.writes import insert_all, update_all
 
 
@@ -27,9 +27,7 @@ def review_limits(realm_id: int, *, at: datetime, limit: int) -> int:
     """
     due = Profile.objects.filter(realm_id=realm_id, review_at__lte=at).order_by("review_at", "person_id")
     keys = list(due.values_list("person_id", flat=True)[:limit])
-    seen = list[int]()
-    raise_last(together(keys, lambda some: seen.append(_review(realm_id, some, at=at)), told="limit_not_reviewed"))
-    return sum(seen)
+    return counted(keys, lambda some: _review(realm_id, some, at=at), told="limit_not_reviewed")
 
 
 @transaction.atomic

@@ -69,11 +69,10 @@ def each(keys: Iterable[_Key], act: Callable[[_Key], object], *, told: str) -> i
             act(key)
         except TimeIsUp:
             raise
-        except Exception as exc:
-            log.exception(told, key=str(key))
+        except Exception as exc:  # noqa: BLE001  trouble with one must not stop the others; it is told
+            _tell(told, exc, key=str(key))
             failures.append(exc)
-    if failures:
-        raise failures[-1]
+    raise_last(failures)
     return count
 
 
@@ -88,7 +87,7 @@ def watched() -> Iterator[list[str]]:
         _troubles.reset(before)
 
 
-def together(keys: Sequence[_Key], act: Callable[[Sequence[_Key]], object], *, told: str) -> list[Exception]:
+def by_halves(keys: Sequence[_Key], act: Callable[[Sequence[_Key]], object], *, told: str) -> list[Exception]:
     """Let `act` see to all of these at once; if that fails to each half by itself, down to those it fails on alone.
 
     What went wrong with those, which is `told` in the log too: whoever calls raises the last of it when the others are
@@ -111,6 +110,17 @@ def together(keys: Sequence[_Key], act: Callable[[Sequence[_Key]], object], *, t
             _tell(told, exc, key=str(some[0]), keys=len(some))
             failures.append(exc)
     return failures
+
+
+def counted(keys: Sequence[_Key], act: Callable[[Sequence[_Key]], int], *, told: str) -> int:
+    """The same, where `act` says how many it saw to. Returns how many in all.
+
+    Raises:
+        Exception: the last of what went wrong, when the others are seen to.
+    """
+    seen = list[int]()
+    raise_last(by_halves(keys, lambda some: seen.append(act(some)), told=told))
+    return sum(seen)
 
 
 def _tell(told: str, exc: Exception, **of: object) -> None:

@@ -20,7 +20,7 @@ from billing.services.settle import Report, settle_all
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
-from kernel.sweeps import Sweep, raise_last, together
+from kernel.sweeps import Sweep, by_halves, raise_last
 from kernel.time_limit import TimeIsUp
 from kernel.writes import insert_all
 from orders import services as orders
@@ -44,7 +44,7 @@ def deduct_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     except Exception:  # noqa: BLE001  told of those that it is true of
         people, seen = orders.people_due(realm_id, at=at, limit=limit)
         prepared = []
-        failures += together(
+        failures += by_halves(
             people, lambda some: prepared.extend(_prepare_of(realm_id, some, at=at)), told="not_prepared"
         )
     charge(prepared, by=SWEEP, at=at)

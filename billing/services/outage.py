@@ -25,7 +25,7 @@ from billing.refusals import ChannelNotOut, ChannelOut
 from kernel.actor import Actor
 from kernel.models import Realm
 from kernel.refusal import FieldError, Invalid, NotFound
-from kernel.sweeps import WORKS_FOR_SECONDS, raise_last, together
+from kernel.sweeps import WORKS_FOR_SECONDS, by_halves, raise_last
 from orders import services as orders
 from orders.models import Obligation, Order, Pause
 
@@ -75,7 +75,7 @@ def hold_due(realm_id: int, *, at: datetime, limit: int) -> list[Exception]:
         return []
     due = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at).order_by("collect_at")
     found = _collected_from(out, list(due[:limit]))
-    return together(sorted(found), lambda some: _hold_all(some, lambda _realm_id: at), told="not_stopped_for_outage")
+    return by_halves(sorted(found), lambda some: _hold_all(some, lambda _realm_id: at), told="not_stopped_for_outage")
 
 
 def keep_outages(*, real: datetime, realm_id: int | None = None) -> None:
@@ -109,7 +109,7 @@ def hold_next(
     later = owed.filter(person_id__gt=after) if after else owed
     people = list(later.order_by("person_id").values_list("person_id", flat=True).distinct()[:limit])
     found, clocks = _collected_from(out, list(owed.filter(person_id__in=people))), _clocks(real)
-    failures += together(sorted(found), lambda some: _hold_all(some, clocks), told="not_stopped_for_outage")
+    failures += by_halves(sorted(found), lambda some: _hold_all(some, clocks), told="not_stopped_for_outage")
     return people[-1] if len(people) == limit else None
 
 
@@ -135,7 +135,7 @@ def let_go_next(
     passed = later.filter(order_id__lte=stretch[-1])
     pauses = list((passed.exclude(_stays(out)) if out else passed)[:limit])
     clocks = _clocks(real)
-    failures += together(pauses, lambda some: _let_go(some, out, clocks), told="not_let_go_after_outage")
+    failures += by_halves(pauses, lambda some: _let_go(some, out, clocks), told="not_let_go_after_outage")
     if len(pauses) == limit:
         return pauses[-1].order_id
     return stretch[-1] if len(stretch) == STRETCH else None

@@ -16,7 +16,7 @@ from billing.services.payout_returns import in_question
 from billing.services.settle_payouts import PAYOUTS
 from billing.services.unsettled import PAID_OUT
 from kernel.actor import Actor
-from kernel.sweeps import Sweep, raise_last, together
+from kernel.sweeps import Sweep, by_halves, raise_last
 from kernel.time_limit import TimeIsUp
 from ledger import rules as book
 from ledger import services as ledger
@@ -35,7 +35,7 @@ def pay_out_due(realm_id: int, *, at: datetime, limit: int = 50) -> int:
     """
     due = Settlement.objects.filter(realm_id=realm_id, pay_at__lte=at).order_by("pay_at", "id")
     keys, payouts = list(due.values_list("id", flat=True)[:limit]), list[tuple[Payout, Payee]]()
-    failures = together(keys, lambda some: payouts.extend(_written(some, at=at)), told="settlement_not_paid")
+    failures = by_halves(keys, lambda some: payouts.extend(_written(some, at=at)), told="settlement_not_paid")
     asked = ((row.id, row.channel, Disbursal(row.number, payee, row.amount, at)) for row, payee in payouts)
     answers = channels.pay_out_all(asked, within=SEND_LEASE / 2)
     PAYOUTS.settle_all([MovementReport(key, answer, "sync") for key, answer in answers], by=PAYMASTER, at=at)

@@ -23,7 +23,7 @@ from billing.outlook import announced
 from billing.services.tell import NOTHING_TO_TAKE_FROM, values_of
 from kernel.money import Money
 from kernel.prepared import Question, Reading
-from kernel.sweeps import each, raise_last, together
+from kernel.sweeps import by_halves, each, raise_last
 from orders.models import Obligation
 
 #: A debit is announced so long before; one that is nearer than IMMEDIATE when it is planned goes by its own notice.
@@ -115,7 +115,7 @@ def _told(rows: Sequence[Obligation], item: Callable[[Obligation], Item], *, rea
         Exception: the last of what went wrong with those that cannot be told of even alone; the others are.
     """
     write = partial(inbox.write_notices, realm_id=realm_id, at=at)
-    raise_last(together(rows, lambda some: write([item(row) for row in some]), told="not_reminded"))
+    raise_last(by_halves(rows, lambda some: write([item(row) for row in some]), told="not_reminded"))
     return len(rows)
 
 

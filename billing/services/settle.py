@@ -21,7 +21,7 @@ from kernel.ids import public
 from kernel.lifecycle import record_all
 from kernel.money import Money
 from kernel.prepared import Reading
-from kernel.sweeps import raise_last, together
+from kernel.sweeps import by_halves, raise_last
 from kernel.writes import insert_all
 from ledger import rules as book
 from ledger import services as ledger
@@ -67,7 +67,7 @@ def settle_all(reports: Sequence[Report], *, by: Actor, at: datetime) -> None:
     failures = list[Exception]()
     for kind in (Taken, Declined, Lost | Absent | Closed):
         alike = [report for report in reports if isinstance(report.answer, kind)]
-        failures += together(alike, partial(_settle, by=by, at=at), told="not_settled")
+        failures += by_halves(alike, partial(_settle, by=by, at=at), told="not_settled")
     raise_last(failures)
 
 

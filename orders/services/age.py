@@ -14,7 +14,7 @@ from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import BPS, Money
 from kernel.prepared import Reading
-from kernel.sweeps import Sweep, raise_last, together
+from kernel.sweeps import Sweep, by_halves, raise_last
 from kernel.time_limit import TimeIsUp
 from kernel.writes import update_all
 from ledger import services as ledger
@@ -84,7 +84,7 @@ def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     """
     due = _late(limit).rows(realm_id, at)
     keys = list(dict.fromkeys(order_id for (order_id,) in due))
-    raise_last(together(keys, lambda some: _fall_overdue(realm_id, some, at=at), told="not_marked_overdue"))
+    raise_last(by_halves(keys, lambda some: _fall_overdue(realm_id, some, at=at), told="not_marked_overdue"))
     return len(due)
 
 

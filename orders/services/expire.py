@@ -8,7 +8,7 @@ from django.db import transaction
 
 from credit import services as credit
 from kernel.actor import Actor
-from kernel.sweeps import Sweep, raise_last, together
+from kernel.sweeps import Sweep, counted
 from orders.models import Order
 from orders.services.tell import news_of, tell
 
@@ -21,9 +21,7 @@ def expire_unconfirmed(realm_id: int, *, at: datetime, limit: int) -> int:
     """
     due = Order.objects.filter(realm_id=realm_id, expires_at__lte=at).order_by("expires_at", "id")
     keys = list(due.values_list("id", flat=True)[:limit])
-    ended = list[int]()
-    raise_last(together(keys, lambda some: ended.append(_expire(realm_id, some, at=at)), told="order_not_expired"))
-    return sum(ended)
+    return counted(keys, lambda some: _expire(realm_id, some, at=at), told="order_not_expired")
 
 
 @transaction.atomic

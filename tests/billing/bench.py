@@ -4,18 +4,21 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from accounts.models import Person
-from billing.channels import bank
-from billing.models import Deduction, Refund
+from billing.channels import Declined, bank
+from billing.models import Case, Deduction, Refund, RefundPart
+from billing.planning import Kind
 from billing.services.ask import ask_unknown
 from billing.services.deduct import deduct_due
+from billing.services.movements import MovementReport
 from billing.services.refund import Asked, refund_order
+from billing.services.settle_parts import PARTS
 from kernel.money import Money
 from ledger.queries import trial_balance
 from orders import queries as order_queries
 from orders import services as orders
 from orders.models import Concern, Obligation, Order
 from orders.rules import Offer
-from tests.conftest import BY, NOON, Shop, completed, someone, yuan
+from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
 
 
 def deduction_of(order: Order) -> Deduction:
@@ -64,6 +67,17 @@ def give_back(order: Order, amount: str, *, number: str | None = None, at: Any =
     asked = Asked(amount_minor=yuan(amount).minor, reason="线坏了", out_refund_no=number)
     refund, _ = refund_order(order.id, asked, by=BY, at=at)
     return refund
+
+
+def dollars_that_never_went(shop: Shop) -> Case:
+    """The channel says that two dollars it had given back never went, and no wallet holds them."""
+    order = ordered(shop, opened(shop, someone(shop)), currency="USD")
+    orders.complete_order(order.id, orders.Final(total=600), by=BY, at=NOON)
+    deduct_due(shop.realm_id, at=NOON)
+    give_back(order, "2")
+    part = RefundPart.objects.latest("id")
+    PARTS.settle_all([MovementReport(part.id, Declined("x", Kind.HARD), "callback")], by=BY, at=NOON)
+    return Case.objects.get(refund_part=part)
 
 
 def paid(shop: Shop, amount: str = "6", behaviour: str = "pays") -> Order:

@@ -8,24 +8,22 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 
 from billing.channels import Declined
-from billing.models import Break, Case, RefundPart, Wallet
+from billing.models import Break, Case, Wallet
 from billing.planning import Kind
 from billing.refusals import CaseUnfit, NothingToPost, NoWallet, ReferenceReused
 from billing.services import cases, wallets
 from billing.services.breaks import settle_break
-from billing.services.deduct import deduct_due
 from billing.services.movements import MovementReport
 from billing.services.settle_parts import PARTS
 from bnpl.invariants import violations
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import Invalid, SecondNeeded
-from orders import services as orders
-from tests.billing.bench import balances, give_back
+from tests.billing.bench import balances, dollars_that_never_went
 from tests.billing.statements import NEXT_DAY
 from tests.billing.test_cases import OF_THE_BANK
 from tests.billing.test_put_right_once import never_went
-from tests.conftest import BY, NOON, Shop, make_shop, opened, ordered, someone
+from tests.conftest import BY, NOON, Shop, make_shop
 from tests.console.conftest import at_desk, words_of
 from tests.office.seconds import asked, decided
 from tests.stillness import nothing_moves
@@ -44,15 +42,7 @@ def _all_but_the_bank(db: None) -> Iterator[None]:
 
 @pytest.fixture
 def dollars(db: None) -> Case:
-    """The channel says that two dollars it had given back never went."""
-    shop = make_shop("Abroad", currency="USD")
-    order = ordered(shop, opened(shop, someone(shop)), currency="USD")
-    orders.complete_order(order.id, orders.Final(total=600), by=BY, at=NOON)
-    deduct_due(shop.realm_id, at=NOON)
-    give_back(order, "2")
-    part = RefundPart.objects.latest("id")
-    PARTS.settle_all([MovementReport(part.id, Declined("x", Kind.HARD), "callback")], by=BY, at=NOON)
-    return Case.objects.get(refund_part=part)
+    return dollars_that_never_went(make_shop("Abroad", currency="USD"))
 
 
 def test_two_say_under_which_reference_it_was_paid_and_no_wallet_could_have_held_it(dollars: Case) -> None:

@@ -19,7 +19,7 @@ from billing.services.settlement import settle_due
 from credit import limit_review
 from credit.models import Profile
 from kernel import sweeps
-from kernel.sweeps import together
+from kernel.sweeps import by_halves
 from orders import services as orders
 from orders.models import Obligation, Order
 from orders.services.expire import expire_unconfirmed
@@ -191,7 +191,7 @@ def test_where_the_database_is_away_nobody_is_tried_one_by_one(caplog: pytest.Lo
         tried.append(len(some))
         raise OperationalError("connection refused")
 
-    (failure,) = together(range(500), away, told="not_seen_to")
+    (failure,) = by_halves(range(500), away, told="not_seen_to")
 
     assert isinstance(failure, OperationalError)
     assert (tried, caplog.records) == ([500], [])
@@ -205,7 +205,7 @@ def test_what_comes_again_at_each_ring_is_told_whole_once_in_a_while(monkeypatch
         for later in (0.0, 1.0, sweeps.TOLD_AGAIN_SECONDS + 2.0):
             now = time.monotonic() + later
             monkeypatch.setattr(sweeps.time, "monotonic", lambda now=now: now)
-            together([7], fails, told="not_seen_to_at_all")
+            by_halves([7], fails, told="not_seen_to_at_all")
 
     assert [(line["event"], line["key"], "exc_info" in line) for line in lines] == [
         ("not_seen_to_at_all", "7", whole) for whole in (True, False, True)
