@@ -8,32 +8,34 @@ while it fails.
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
 
 from kernel.actor import Actor
+from kernel.clock import live_now
 from kernel.prepared import Reading
 from kernel.sealed import UNREADABLE
 from kernel.transactions import in_transaction
 from kernel.writes import insert_all, update_all
 from merchants import courier
-from merchants.lines import LINES
 from merchants.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from merchants.rules import webhooks as rules
 from merchants.rules.events import PING
 from merchants.services.endpoints import switch_off
-from merchants.services.parcels import Taken, send, taken_of
+from merchants.services.parcels import Taken, signed, taken_of
 from merchants.services.widths import TAKE_UP, WIDTH, WIDTH_CLOSED, WIDTH_MERCHANT, WIDTH_TROUBLED
 
 log = structlog.get_logger(__name__)
 #: How long, by real time, sending may take before somebody else may take it up again.
 LEASE = timedelta(seconds=60)
 #: Under way at once altogether.
-PARCELS = 96
+PARCELS = 512
 #: How long one ring goes on taking up; what is under way then is waited for.
 WORKS_FOR_SECONDS = 10.0
 #: After so long it is asked again what is due where nothing was, unless something ended meanwhile: of endpoints that
@@ -67,16 +69,14 @@ def deliver_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
     """
     if in_transaction():
         raise courier.InsideTransactionError
-    seen = 0
-    with ThreadPoolExecutor(PARCELS) as hands:
-        while seen < limit:
-            taken, found = take_up({realm_id: at}, limit=min(limit - seen, PARCELS))
-            sent = [hands.submit(send, one) for one in taken]
-            wait(sent)
-            settle([(one, _outcome_of(future)) for one, future in zip(taken, sent, strict=True)])
-            seen += found
-            if not found:
-                break
+    seen, round_ = 0, Round()
+    while seen < limit:
+        taken, found = take_up({realm_id: at}, limit=min(limit - seen, PARCELS))
+        round_.begin(taken)
+        round_.see_out()
+        seen += found
+        if not found:
+            break
     return seen
 
 
@@ -93,8 +93,7 @@ def deliver_everywhere(times: Callable[[], Mapping[int, datetime]], *, troubled:
         raise courier.InsideTransactionError
     if not turn.acquire(blocking=False):
         return
-    round_ = Round(ThreadPoolExecutor(PARCELS, thread_name_prefix="webhooks"))
-    LINES.hang_up()
+    round_ = Round()
     try:
         round_.take_up_while_there_is_something(times, lanes=(troubled,))
     finally:
@@ -103,10 +102,11 @@ def deliver_everywhere(times: Callable[[], Mapping[int, datetime]], *, troubled:
 
 
 class Round:
-    """What one ring has under way, and since when."""
+    """What one ring has under way, and since when; and what has ended and is not written down yet."""
 
-    def __init__(self, hands: ThreadPoolExecutor) -> None:
-        self.hands, self.underway = hands, dict[Future[rules.Outcome], tuple[Taken, float]]()
+    def __init__(self) -> None:
+        self.underway = dict[tuple[UUID, int], tuple[Taken, float]]()
+        self.ended = SimpleQueue[tuple[Taken, rules.Outcome]]()
 
     def take_up_while_there_is_something(
         self, times: Callable[[], Mapping[int, datetime]], *, lanes: Sequence[bool]
@@ -116,48 +116,52 @@ class Round:
             room, found = PARCELS - len(self.underway), 0
             if room and moment >= again and (now := times()):
                 taken, found = take_up(now, limit=room, lanes=lanes)
-                self.underway |= {self.hands.submit(send, one): (one, time.monotonic()) for one in taken}
+                self.begin(taken)
                 again = 0.0 if found else moment + pause
             if not self.underway and not found:
                 return
             if self.settle_what_ended():
                 again = 0.0
 
+    def begin(self, taken: Sequence[Taken]) -> None:
+        """They are on their way, each for itself: what goes wrong in signing one is its own end."""
+        going, parcels, began = list[Taken](), list[courier.Parcel](), time.monotonic()
+        for one in taken:
+            self.underway[one.delivery_id, one.tries] = one, began
+            try:
+                parcels.append(signed(one))
+                going.append(one)
+            except Exception:
+                log.exception("webhook_not_sent", delivery=str(one.delivery_id))
+                self.ended.put((one, rules.Outcome(None, 0, "broken")))
+        courier.begin(parcels, real=live_now, told=lambda place, outcome: self.ended.put((going[place], outcome)))
+
     def see_out(self) -> None:
         """Wait for what is under way."""
-        try:
-            while self.underway:
-                self.settle_what_ended()
-        finally:
-            self.hands.shutdown(wait=False, cancel_futures=True)
+        while self.underway:
+            self.settle_what_ended()
 
     def settle_what_ended(self) -> int:
         """Wait a moment, and write down what came back. Who cannot be waited for any longer ran out of time.
 
         What cannot be written down is logged, and sent again when its lease has run out. Returns how many ended.
         """
-        wait(self.underway, timeout=0.1, return_when=FIRST_COMPLETED)
-        late = time.monotonic() - _OVERDUE_SECONDS
-        ended = [future for future, (_, began) in self.underway.items() if future.done() or began < late]
-        outcomes = [(self.underway.pop(future)[0], _outcome_of(future)) for future in ended]
+        outcomes = [each for each in self._ended() if self.underway.pop((each[0].delivery_id, each[0].tries), None)]
         try:
             settle(outcomes)
         except Exception:
             log.exception("webhooks_not_settled", deliveries=[str(taken.delivery_id) for taken, _ in outcomes])
         return len(outcomes)
 
-
-def _outcome_of(future: Future[rules.Outcome]) -> rules.Outcome:
-    """What came back; of one that still asks for the host's name, nothing ever will.
-
-    Whatever went wrong in sending one is its own end, and takes nobody else's along.
-    """
-    if not future.done():
-        return rules.Outcome(None, round(_OVERDUE_SECONDS * 1000), "timeout")
-    if broken := future.exception():
-        log.error("webhook_not_sent", exc_info=broken)
-        return rules.Outcome(None, 0, "broken")
-    return future.result()
+    def _ended(self) -> list[tuple[Taken, rules.Outcome]]:
+        ended = list[tuple[Taken, rules.Outcome]]()
+        with suppress(Empty):
+            ended.append(self.ended.get(timeout=0.1))
+            while True:
+                ended.append(self.ended.get_nowait())
+        late = time.monotonic() - _OVERDUE_SECONDS
+        out_of_time = rules.Outcome(None, round(_OVERDUE_SECONDS * 1000), "timeout")
+        return ended + [(taken, out_of_time) for taken, began in self.underway.values() if began < late]
 
 
 @transaction.atomic

@@ -42,11 +42,17 @@ def taken_of(row: WebhookDelivery, *, at: datetime) -> Taken:
     return Taken(row.id, row.endpoint_id, row.tries, at, secrets, courier.Parcel(row.endpoint.url, headers, body))
 
 
-def send(taken: Taken) -> rules.Outcome:
-    """Sign it with the time it really is, which verifiers compare with their own, and send it once."""
+def signed(taken: Taken) -> courier.Parcel:
+    """As it leaves: signed with the time it really is, which verifiers compare with their own."""
     parcel, timestamp = taken.parcel, int(live_now().timestamp())
-    signed = {
+    headers = {
+        **parcel.headers,
         "webhook-timestamp": str(timestamp),
         "webhook-signature": rules.signature(taken.secrets, parcel.headers["webhook-id"], timestamp, parcel.body),
     }
-    return courier.post(courier.Parcel(parcel.url, {**parcel.headers, **signed}, parcel.body), real=live_now)
+    return courier.Parcel(parcel.url, headers, parcel.body)
+
+
+def send(taken: Taken) -> rules.Outcome:
+    """Sign it, send it once, and wait for what comes back."""
+    return courier.post(signed(taken), real=live_now)

@@ -1,7 +1,7 @@
 """How much is under way at once to whom, and the question that takes up no more than there is room for."""
 
 #: Under way at once to an endpoint that answers, and to one that does not; and to all of a merchant's together.
-WIDTH, WIDTH_TROUBLED, WIDTH_CLOSED, WIDTH_MERCHANT = 4, 1, 500, 16
+WIDTH, WIDTH_TROUBLED, WIDTH_CLOSED, WIDTH_MERCHANT = 8, 1, 500, 32
 #: Of what an endpoint has room for, each of a merchant's endpoints gets its first before any gets its second. What is
 #: only to be given up, as its endpoint is off, takes the room that is left.
 TAKE_UP = """

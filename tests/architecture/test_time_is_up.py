@@ -14,7 +14,7 @@ ELSEWHERE = {
     "bnpl/front.py": "a request",
     "merchants/access.py": "a request",
     "portal/services/sending.py": "a request",
-    "merchants/courier.py": "a thread of the courier, who has no such limit",
+    "merchants/client.py": "a thread of the courier, who has no such limit",
     "merchants/resolver.py": "a thread that may be left behind",
     "merchants/services/deliver.py": "the same",
 }

@@ -61,12 +61,18 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.behave, self.seen, self.lock = behave, list[Request](), threading.Lock()
         self.ended = threading.Event()
-        #: Whether a line stays open after an answer, and how many were opened.
-        self.keeps_lines, self.lines = False, 0
+        #: Whether a line stays open after an answer; how many were opened, and how many are now.
+        self.keeps_lines, self.lines, self.open = False, 0, 0
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        self.lines += 1
+        with self.lock:
+            self.lines, self.open = self.lines + 1, self.open + 1
         super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with self.lock:
+            self.open -= 1
+        super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """The line is cut on purpose, here and there."""

@@ -1,5 +1,6 @@
 """Webhooks reach public https addresses and nothing else: not when they are saved, and not when they are sent."""
 
+import errno
 import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -7,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
+from aiohttp import connector
 from django.conf import LazySettings
 
 from merchants import courier
@@ -142,7 +144,7 @@ def names(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[str]:
         found = left.pop(0) if len(left) > 1 else left[0]
         return [(socket.AF_INET6 if ":" in one else socket.AF_INET, 1, 6, "", (one, port)) for one in found]
 
-    monkeypatch.setattr(courier.socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     return asked
 
 
@@ -197,11 +199,11 @@ def test_the_name_is_asked_for_once_and_the_line_goes_to_the_very_address_that_w
     asked = names(monkeypatch, [PUBLIC], ["127.0.0.1"])
     tried = list[Any]()
 
-    def connect(address: Any, **_how: Any) -> socket.socket:
-        tried.append(address)
-        raise ConnectionRefusedError
+    async def connect(*, addr_infos: list[Any], **_how: Any) -> socket.socket:
+        tried.extend(way[4] for way in addr_infos)
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "refused")
 
-    monkeypatch.setattr(courier.socket, "create_connection", connect)
+    monkeypatch.setattr(connector.aiohappyeyeballs, "start_connection", connect)
     outcome = courier.post(courier.Parcel("https://once.example/", {}, b"{}"), real=lambda: NOON)
     assert (asked, tried, outcome.error) == (["once.example"], [(PUBLIC, 443)], "refused")
 
@@ -263,7 +265,7 @@ def test_a_name_without_an_address_is_not_saved_and_says_so(
     def resolve(*_args: Any, **_how: Any) -> Any:
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
-    monkeypatch.setattr(courier.socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     with pytest.raises(merchants.AddressNotFound):
         merchants.add_endpoint(power_bank.merchant.id, "https://nowhere.example/", by=BY, at=NOON)
     assert not WebhookEndpoint.objects.exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from merchants import courier
+from merchants import client, courier
 from merchants import services as merchants
 from merchants.models import WebhookAttempt
 from tests.conftest import NOON, Shop
@@ -101,11 +101,11 @@ def test_a_certificate_that_is_vouched_for_is_taken(
     power_bank: Shop, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate / "cert.pem"))
-    courier.trust.cache_clear()
+    client.trust.cache_clear()
     try:
         with listening(power_bank, tls=tls(certificate)) as home:
             merchants.deliver_due(power_bank.realm_id, at=NOON)
             assert len(home.seen) == 1
     finally:
-        courier.trust.cache_clear()
+        client.trust.cache_clear()
     assert the_delivery().state == "delivered"

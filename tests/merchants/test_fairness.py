@@ -2,9 +2,10 @@
 
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import timedelta
+from types import ModuleType
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -15,6 +16,7 @@ from merchants.models import WebhookDelivery, WebhookEndpoint
 from merchants.rules.webhooks import Outcome
 from merchants.services import News, deliver
 from merchants.services.events import publish
+from merchants.services.parcels import send
 from tests.conftest import BY, NOON, Shop, make_shop
 from tests.merchants.receiver import Server, hangs, receiver, says
 
@@ -84,7 +86,7 @@ def test_an_endpoint_that_fails_is_tried_one_at_a_time(power_bank: Shop) -> None
     first, _ = deliver.take_up(now, limit=50)
     assert len(first) == deliver.WIDTH
     assert deliver.take_up(now, limit=50) == ([], 0)
-    deliver.settle([(one, deliver.send(one)) for one in first])
+    deliver.settle([(one, send(one)) for one in first])
     again, _ = deliver.take_up(now, limit=50)
     assert len(again) == deliver.WIDTH_TROUBLED
     assert deliver.take_up(now, limit=50, lanes=(False,)) == ([], 0)
@@ -95,7 +97,7 @@ def test_one_merchant_has_no_more_than_its_part_of_what_is_under_way(power_bank:
     for shop, endpoints in ((busy, 12), (power_bank, 1)):
         for n in range(endpoints):
             merchants.add_endpoint(shop.merchant.id, f"http://127.0.0.1:9/{n}", by=BY, at=NOON)
-        tell(shop, 5)
+        tell(shop, 10)
     now = {busy.realm_id: NOON, power_bank.realm_id: NOON}
     taken, _ = deliver.take_up(now, limit=90)
     theirs = [one.endpoint_id for one in taken if one.endpoint_id in endpoints_of(busy)]
@@ -173,19 +175,22 @@ def test_an_absurd_retry_after_is_no_more_than_one_answer(asked: str, status: in
 
 
 @pytest.mark.parametrize("way", ["ring", "moved on"])
-def test_one_that_breaks_takes_nobody_along(power_bank: Shop, monkeypatch: pytest.MonkeyPatch, way: str) -> None:
+@pytest.mark.parametrize(("module", "name"), [(courier, "plain_target"), (deliver, "signed")])
+def test_one_that_breaks_takes_nobody_along(
+    power_bank: Shop, monkeypatch: pytest.MonkeyPatch, way: str, module: ModuleType, name: str
+) -> None:
     """Something nobody thought of goes wrong in sending to one; it is that one's end alone."""
-    strange, real = make_shop("怪"), courier.post
+    strange, real = make_shop("怪"), getattr(module, name)
 
-    def posted(parcel: courier.Parcel, **how: Any) -> Outcome:
-        if "/strange" in parcel.url:
+    def breaks(of: Any) -> Any:
+        if "/strange" in (of if isinstance(of, str) else of.parcel.url):
             raise RuntimeError("never thought of")
-        return real(parcel, **how)
+        return real(of)
 
-    monkeypatch.setattr(courier, "post", posted)
     with receiver() as well:
         merchants.add_endpoint(strange.merchant.id, well.url("/strange"), by=BY, at=NOON)
         merchants.add_endpoint(power_bank.merchant.id, well.url(), by=BY, at=NOON)
+        monkeypatch.setattr(module, name, breaks)
         tell(strange, 4)
         tell(power_bank, 12)
         times = {shop.realm_id: NOON for shop in (strange, power_bank)}
@@ -235,9 +240,8 @@ def test_while_nothing_ends_it_is_not_asked_over_and_over_what_is_due(
     asked: list[float] = []
     monkeypatch.setattr(deliver, "take_up", lambda *_now, **_of: (asked.append(time.monotonic()), ([], 0))[1])
     monkeypatch.setattr(deliver, "WORKS_FOR_SECONDS", 0.6)
-    under_way = deliver.Round(ThreadPoolExecutor(1))
-    silent: Any = Future()
-    under_way.underway[silent] = object(), time.monotonic()  # type: ignore[assignment]  nobody looks at it
+    under_way = deliver.Round()
+    under_way.underway[uuid4(), 1] = object(), time.monotonic()  # type: ignore[assignment]  nobody looks at it
     under_way.take_up_while_there_is_something(lambda: {1: NOON}, lanes=(troubled,))
     assert fewest <= len(asked) <= most
 

@@ -1,18 +1,17 @@
 """A line to a receiver is used again while it lasts, and nothing is lost where it has ended."""
 
-import math
+import os
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from kernel.clock import live_now
-from merchants import courier, lines
+from merchants import client, courier
 from merchants.courier import Parcel, post
-from merchants.lines import LINES
 from merchants.rules.webhooks import Outcome
 from tests.merchants.receiver import Behaviour, Handler, Request, Server, certificate_in, receiver, says, tls
 from tests.threads import at_once
@@ -22,9 +21,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def none_open() -> Iterator[None]:
-    LINES.hang_up(math.inf)
+    client.stop()
     yield
-    LINES.hang_up(math.inf)
+    client.stop()
 
 
 def told(server: Server, *, times: int = 1, url: str = "") -> list[Outcome]:
@@ -79,7 +78,7 @@ def test_who_hangs_up_on_a_new_line_is_not_asked_again() -> None:
 
 @pytest.mark.parametrize(
     "behave",
-    [says(Connection="close"), says(body=b"x" * (courier.ANSWER_MAX + 1))],
+    [says(Connection="close"), says(body=b"x" * 2**20)],
     ids=["it says so", "its answer is not read to the end"],
 )
 def test_a_line_is_not_used_again_where(behave: Behaviour) -> None:
@@ -90,48 +89,76 @@ def test_a_line_is_not_used_again_where(behave: Behaviour) -> None:
 
 
 def test_a_line_that_nobody_used_for_long_is_hung_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody rings in a web process, which asks for an answer now and then; its old lines end all the same."""
+    monkeypatch.setattr(client, "KEPT_SECONDS", 0.3)
     with receiver() as home:
         home.keeps_lines = True
+        told(home, times=2)
+        assert (home.lines, home.open) == (1, 1)
+        within(5, lambda: home.open == 0)
         told(home)
-        LINES.hang_up()
-        assert len(LINES) == 1
-        later = time.monotonic() + lines.KEPT_SECONDS
-        monkeypatch.setattr(lines.time, "monotonic", lambda: later)
-        assert LINES.take(("http", "127.0.0.1", home.server_address[1])) is None
-        monkeypatch.undo()
-        told(home)
-        LINES.hang_up(time.monotonic() + lines.KEPT_SECONDS)
-        assert len(LINES) == 0
         assert home.lines == 2
-
-
-def test_whoever_keeps_a_line_hangs_up_on_those_that_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody rings in a web process, which asks for an answer now and then; its old lines end all the same."""
-    with receiver() as home, receiver() as other:
-        home.keeps_lines = other.keeps_lines = True
-        told(home)
-        later = time.monotonic() + lines.KEPT_SECONDS
-        monkeypatch.setattr(lines.time, "monotonic", lambda: later)
-        told(other)
-        assert len(LINES) == 1
 
 
 def test_a_body_does_not_wait_for_its_head_to_be_acknowledged() -> None:
+    """Over a line that is used again both sides would wait for each other, for 40 ms (RFC 896 meets RFC 1122)."""
     with receiver() as home:
         home.keeps_lines = True
         told(home)
-        line = LINES.take(("http", "127.0.0.1", home.server_address[1]))
-        assert line is not None
-        assert line.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-        line.close()
+        [line] = lines_to(home)
+        assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
-def test_there_is_an_end_to_the_lines_that_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines, "MOST", 0)
+def lines_to(server: Server) -> list[socket.socket]:
+    """What this process has open to a receiver."""
+    kept = client.running().kept.connector
+    assert kept is not None
+    there = [proto.transport for lines in kept._conns.values() for proto, _ in lines]  # noqa: SLF001  nobody else tells
+    sockets = [transport.get_extra_info("socket") for transport in there if transport is not None]
+    return [one for one in sockets if one.getpeername()[1] == server.server_address[1]]
+
+
+def within(seconds: float, come_true: Callable[[], bool]) -> None:
+    until = time.monotonic() + seconds
+    while not come_true():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_there_is_an_end_to_the_hosts_whose_lines_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "DOORS_MOST", 1)
+    with receiver() as home, receiver() as other:
+        home.keeps_lines = other.keeps_lines = True
+        for server in (home, other):
+            assert all(outcome.good for outcome in told(server, times=2))
+        assert (home.lines, other.lines) == (1, 2)
+        within(5, lambda: other.open == 0)
+        later = time.monotonic() + client.KEPT_SECONDS + courier.BUDGET_SECONDS
+        monkeypatch.setattr(client.time, "monotonic", lambda: later)
+        told(other, times=2)  # nobody has asked the first for long
+        assert (other.lines, other.open) == (3, 1)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_process_sends_over_lines_of_its_own() -> None:
     with receiver() as home:
         home.keeps_lines = True
-        assert all(outcome.good for outcome in told(home, times=2))
-        assert home.lines == 2
+        told(home)
+        pid = os.fork()
+        if pid == 0:
+            os._exit([outcome.good for outcome in told(home, times=2)].count(True))
+        _, status = os.waitpid(pid, 0)
+        assert os.waitstatus_to_exitcode(status) == 2
+        assert told(home)[0].good
+        assert (home.lines, len(home.seen)) == (2, 4)
+
+
+@pytest.mark.parametrize("path", ["/a/../b", "/x//y", "/a%2Fb?c=%e4&d=+&&e", "/?", "/a;b=c?x=1?y", "/%E4%B8%AD"])
+def test_what_is_asked_for_stands_as_it_was_written(path: str) -> None:
+    with receiver() as home:
+        [outcome] = told(home, url=home.url(path))
+        assert outcome.good
+        assert home.seen[0].path == path.removesuffix("?")
 
 
 def test_a_secure_line_is_used_again_and_its_time_runs_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +169,7 @@ def test_a_secure_line_is_used_again_and_its_time_runs_anew(tmp_path: Path, monk
 
     certificate = certificate_in(tmp_path)
     trusted = ssl.create_default_context(cafile=certificate / "cert.pem")
-    monkeypatch.setattr(courier, "trust", lambda: trusted)
+    monkeypatch.setattr(client, "trust", lambda: trusted)
     with receiver(behave, tls=tls(certificate)) as home:
         home.keeps_lines = True
         url = home.url(scheme="https")
@@ -152,4 +179,4 @@ def test_a_secure_line_is_used_again_and_its_time_runs_anew(tmp_path: Path, monk
         [outcome] = told(home, url=url)
         assert (outcome.status, outcome.error) == (None, "timeout")
         assert time.monotonic() - began < 3
-        assert (home.lines, len(LINES)) == (1, 0)
+        assert (home.lines, lines_to(home)) == (1, [])
