@@ -106,7 +106,7 @@ evidence-browser: .venv/.dev # every page in every look; the pictures are kept i
 	BROWSER_LOOKS=all $(PY) -m pytest tests/browser -q $(ARGS)
 
 # Only ratios say anything: both sides are measured in turn. QUICK=1 for a look, ROUNDS and SECONDS_EACH for more.
-BENCHES := orders_http sweeping lives webhooks postings settling exports statements growth growing wal
+BENCHES := orders_http sweeping lives webhooks postings settling exports statements growth growing growing_sets wal
 bench: .venv/.bench .venv/.bare bench-recovery ## speed as ratios against what one writes first, goal by goal; and what the plan recovers: an hour
 	TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default $(BENCHES:%=benchmarks/%.py) $(ARGS)
 
@@ -115,8 +115,8 @@ bench-recovery: .venv/.dev # what the plan recovers and how often it asks, besid
 	$(PY) -m benchmarks.recovery $(if $(QUICK),--seeds 1 --people 500) $(RECOVERY)
 
 .PHONY: bench-flames
-bench-flames: .venv/.dev # where the time of a create, a get and a sweep goes: draws docs/pictures/flames-*.svg
-	LOG_LEVEL=WARNING TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default benchmarks/flames.py $(ARGS)
+bench-flames: .venv/.dev # where the time goes of what has a goal: draws docs/pictures/flames-*.svg, and asks PostgreSQL of its part
+	LOG_LEVEL=WARNING TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default benchmarks/flames.py benchmarks/flames_sets.py $(ARGS)
 
 .PHONY: bench-sandbox
 bench-sandbox: # ninety days of a hundred orders on a platform that is running (make up)

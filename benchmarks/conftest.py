@@ -7,6 +7,7 @@ from pytest_django import DjangoDbBlocker
 
 from benchmarks.book import Book
 from benchmarks.crowd import Crowd, gather
+from benchmarks.inside import Inside
 from benchmarks.weather import sized
 
 PEOPLE = sized(20_000, 600)
@@ -17,6 +18,13 @@ def book() -> Iterator[Book]:
     pages = Book()
     yield pages
     pages.keep()
+
+
+@pytest.fixture(scope="session")
+def inside() -> Iterator[Inside]:
+    found = Inside()
+    yield found
+    found.keep()
 
 
 @pytest.fixture(scope="session")

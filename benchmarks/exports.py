@@ -28,13 +28,17 @@ COLUMNS = ("id", "state", "total_minor", "ceiling_minor", "merchant", "out_order
 
 @pytest.fixture(scope="module")
 def lin(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[User]:
-    """A colleague who may see all orders, of which there are many."""
     with django_db_blocker.unblock():
-        shop = make_shop("来电充电宝")
-        person = someone(shop)
-        paid, owed = owing(shop, person)
-        fill(MANY, due=10, paid=paid, owed=owed, others=[someone(shop).id for _ in range(20)])
-        yield create_staff("lin", "correct horse battery", roles=["finance"], by=BY, at=NOON)
+        yield colleague(MANY)
+
+
+def colleague(many: int) -> User:
+    """A colleague who may see all orders, of which there are so many."""
+    shop = make_shop("来电充电宝")
+    person = someone(shop)
+    paid, owed = owing(shop, person)
+    fill(many, due=10, paid=paid, owed=owed, others=[someone(shop).id for _ in range(20)])
+    return create_staff("lin", "correct horse battery", roles=["finance"], by=BY, at=NOON)
 
 
 def exported(lin: User) -> int:

@@ -28,27 +28,31 @@ FROM ledger_posting p, generate_series(1, %(many)s) WHERE p.id = %(one)s
 
 @pytest.fixture(scope="module")
 def shop(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Shop]:
-    """A merchant with so many postings in one day."""
     with django_db_blocker.unblock():
-        made = make_shop("来电充电宝")
-        completed(made, someone(made), yuan("6"))
-        deduct_due(made.realm_id, at=NOON)
-        one = Posting.objects.filter(credit_owner=made.merchant.id, credit_account="payable").latest("id")
-        with servers.superuser() as superuser, superuser.cursor() as cursor:
-            cursor.execute("SET session_replication_role = replica")
-            cursor.execute(_COPIES, {"one": str(one.id), "many": MANY})
-            cursor.execute("VACUUM ANALYZE ledger_posting")
-        yield made
+        yield busy_shop(MANY)
 
 
-def settled(shop: Shop) -> int:
+def busy_shop(many: int) -> Shop:
+    """A merchant with so many postings in one day."""
+    made = make_shop("来电充电宝")
+    completed(made, someone(made), yuan("6"))
+    deduct_due(made.realm_id, at=NOON)
+    one = Posting.objects.filter(credit_owner=made.merchant.id, credit_account="payable").latest("id")
+    with servers.superuser() as superuser, superuser.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(_COPIES, {"one": str(one.id), "many": many})
+        cursor.execute("VACUUM ANALYZE ledger_posting")
+    return made
+
+
+def settled(shop: Shop, least: int = MANY) -> int:
     """As the ring does it; undone, so that there is as much to do the next time."""
     with transaction.atomic():
         settle_due(shop.realm_id, at=NOON + timedelta(days=1))
         lines = SettlementLine.objects.filter(merchant=shop.merchant).count()
         transaction.set_rollback(True)
-    if lines < MANY:
-        raise RuntimeError(f"{lines} of {MANY} postings were settled.")
+    if lines < least:
+        raise RuntimeError(f"{lines} of {least} postings were settled.")
     return lines
 
 

@@ -70,11 +70,16 @@ def naive() -> Naive:
 
 @pytest.fixture(scope="module")
 def data(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, Any]]:
-    """What is told: a real event's content."""
     with django_db_blocker.unblock():
-        shop = make_shop("来电充电宝")
-        opened(shop, someone(shop))
-        yield Event.objects.filter(merchant=shop.merchant).latest("id").data
+        yield real_data()
+
+
+def real_data() -> dict[str, Any]:
+    """What is told: a real event's content."""
+    shop = make_shop("来电充电宝")
+    opened(shop, someone(shop))
+    data: dict[str, Any] = Event.objects.filter(merchant=shop.merchant).latest("id").data
+    return data
 
 
 def listen(url: str, endpoints: int) -> None:
@@ -91,8 +96,12 @@ class Relaying:
     def __init__(self, url: str, many: int, data: dict[str, Any], dead_url: str = "") -> None:
         self.url, self.many, self.data, self.dead_url = url, many, data, dead_url
 
+    def write(self, many: int = 0) -> None:
+        """So many events are on their way."""
+        self._write(self.url, many or self.many)
+
     def __call__(self) -> Work:
-        self._write(self.url, self.many)
+        self.write()
         self.turn, self.done, self.rings = threading.Lock(), threading.Event(), list[threading.Thread]()
         if self.dead_url:
             self._write(self.dead_url, 50)
