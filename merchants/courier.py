@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 
@@ -22,9 +21,6 @@ from kernel.transactions import in_transaction
 from merchants.resolver import NoAnswerError, Resolver, ResolverBusyError
 from merchants.rules.addresses import Policy, Target, target_of
 from merchants.rules.webhooks import Outcome
-
-if TYPE_CHECKING:
-    from merchants.client import Client
 
 BUDGET_SECONDS = 10.0
 #: Of them for the host's name: a resolver may ask a second server when its first says nothing for five.
@@ -115,7 +111,7 @@ def begin(parcels: Sequence[Parcel], *, real: Callable[[], datetime], told: Call
     """
     if in_transaction():
         raise InsideTransactionError
-    client: Client = import_module("merchants.client").running()  # who sends nothing does without it
+    client = import_module("merchants.client").running()  # who sends nothing does without it
     client.begin(parcels, real, told)
 
 
