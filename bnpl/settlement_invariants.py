@@ -53,7 +53,7 @@ AT_SETTLEMENT = (
           ON m.id = CASE WHEN p.credit_account = 'payable' THEN p.credit_owner
                          WHEN p.debit_account = 'payable' THEN p.debit_owner END
         WHERE p.id < m.settled_below AND p.kind NOT IN ('paid_out', 'payout_failed')
-          AND NOT EXISTS (SELECT 1 FROM billing_settlementline l WHERE l.posting_id = p.id)
+          AND NOT EXISTS (SELECT 1 FROM billing_settlementline l WHERE l.id = p.id)
         """,
     ),
     (
@@ -86,7 +86,7 @@ AT_SETTLEMENT = (
         book AS (
             SELECT owner, currency, sum(minor) AS balance, coalesce(sum(minor) FILTER (
                 WHERE kind NOT IN ('paid_out', 'payout_failed') AND NOT EXISTS (
-                    SELECT 1 FROM billing_settlementline l WHERE l.posting_id = sides.id)), 0) AS unsettled
+                    SELECT 1 FROM billing_settlementline l WHERE l.id = sides.id)), 0) AS unsettled
             FROM sides GROUP BY 1, 2),
         left_over AS (
             SELECT merchant_id AS owner, currency, sum(net_minor) AS net FROM billing_settlement s

@@ -163,13 +163,13 @@ class SettlementLine(Identified):
         RESERVE = "reserve"
         CARRIED = "carried"
 
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
     settlement = models.ForeignKey(Settlement, models.PROTECT, related_name="lines", db_index=False)
     kind = models.CharField(max_length=10, choices=Kind.choices)
-    #: A line for a posting has the posting's own key.
-    posting = models.OneToOneField(Posting, models.PROTECT, null=True, blank=True, related_name="settlement_line")
+    #: A line for a posting has the posting's own key: by that it is found, and there is one.
+    posting = models.ForeignKey(Posting, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     #: The settlement whose net comes along: a debt, or what could not be paid out.
-    earlier = models.OneToOneField(Settlement, models.PROTECT, null=True, blank=True, related_name="carried_into")
+    earlier = models.ForeignKey(Settlement, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     order_id = models.UUIDField(null=True, blank=True)
     amount_minor = models.BigIntegerField()
     #: When it was booked.
@@ -188,6 +188,9 @@ class SettlementLine(Identified):
                 condition=Q(kind__in=["gross", "fee", "refund", "adjustment", "reserve", "carried"]),
             ),
             models.CheckConstraint(name="a_settlement_line_moves_something", condition=~Q(amount_minor=0)),
+            models.UniqueConstraint(
+                fields=["earlier"], condition=Q(earlier__isnull=False), name="a_settlement_is_carried_once"
+            ),
         ]
         indexes = [
             models.Index(fields=["settlement", "id"], name="lines_of_settlement"),

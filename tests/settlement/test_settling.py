@@ -1,5 +1,6 @@
 """A merchant's day ends: what was booked for them becomes a settlement, each line once for ever, and is paid out."""
 
+from copy import copy
 from datetime import datetime, timedelta
 
 import pytest
@@ -188,5 +189,9 @@ def test_postgres_itself_settles_a_posting_once_and_changes_no_closed_settlement
     again.id, again.posting, again.kind, again.earlier = uuid7(), None, "carried", settlement
     with pytest.raises(IntegrityError, match="no further lines"), transaction.atomic():
         SettlementLine.objects.bulk_create([again])
+    twin = copy(again)
+    twin.id = uuid7()
+    with pytest.raises(IntegrityError, match="a_settlement_is_carried_once"), transaction.atomic():
+        SettlementLine.objects.bulk_create([again, twin])
     with pytest.raises(IntegrityError, match="does not change any more"), transaction.atomic():
         Settlement.objects.update(gross_minor=601, net_minor=597)
