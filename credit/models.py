@@ -100,7 +100,7 @@ class CurrencyLimit(Identified, Limited):
 
     prefix = "cul"
 
-    person = models.ForeignKey(Person, models.PROTECT, related_name="currency_limits")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="currency_limits", db_index=False)
 
     class Meta(Limited.Meta):
         constraints = [
@@ -115,7 +115,7 @@ class CurrencyLimit(Identified, Limited):
 class AgreementEvent(History):
     """A line of an agreement's history."""
 
-    subject = models.ForeignKey("Agreement", models.PROTECT, related_name="history")
+    subject = models.ForeignKey("Agreement", models.PROTECT, related_name="history", db_index=False)
 
 
 class Agreement(Agreed, Lifecycle):
@@ -132,7 +132,7 @@ class Agreement(Agreed, Lifecycle):
         TERMINATED = "terminated"
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
     service = models.ForeignKey(Service, models.PROTECT, related_name="agreements")
     person = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="agreements")
     #: How the merchant calls the person.

@@ -20,7 +20,7 @@ class Posting(Identified):
     prefix = "pst"
     append_only: ClassVar[bool] = True
 
-    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+", db_index=False)
     cause_id = models.UUIDField()
     kind = models.CharField(max_length=40)
     line = models.PositiveSmallIntegerField(default=0)
@@ -94,7 +94,7 @@ class ClosedDay(Identified):
     prefix = "day"
     append_only: ClassVar[bool] = True
 
-    realm = models.ForeignKey(Realm, models.PROTECT, related_name="closed_days")
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="closed_days", db_index=False)
     covers_on = models.DateField()
     covers_from = models.DateTimeField()
     covers_until = models.DateTimeField()
@@ -124,7 +124,7 @@ class ClosedBalance(Identified):
     prefix = "dbl"
     append_only: ClassVar[bool] = True
 
-    day = models.ForeignKey(ClosedDay, models.PROTECT, related_name="balances")
+    day = models.ForeignKey(ClosedDay, models.PROTECT, related_name="balances", db_index=False)
     code = models.CharField(max_length=40)
     currency = models.CharField(max_length=3)
     stands_minor = models.BigIntegerField()
@@ -143,7 +143,7 @@ class ClosedPart(Identified):
     prefix = "dpt"
     append_only: ClassVar[bool] = True
 
-    day = models.ForeignKey(ClosedDay, models.PROTECT, related_name="parts")
+    day = models.ForeignKey(ClosedDay, models.PROTECT, related_name="parts", db_index=False)
     place = models.PositiveIntegerField()
     #: The merchant; empty for what is nobody's.
     owner = models.UUIDField(null=True, blank=True)

@@ -68,7 +68,7 @@ class Counted(models.Model):
 class ProposalEvent(History):
     """A line of a proposal's history."""
 
-    subject = models.ForeignKey("Proposal", models.PROTECT, related_name="history")
+    subject = models.ForeignKey("Proposal", models.PROTECT, related_name="history", db_index=False)
 
 
 class Proposal(Lifecycle):

@@ -90,7 +90,7 @@ class Letter(Identified):
         PAYOUT = "payout"  # a payout that came back is theirs again
         SECURITY = "security"  # something was done to what guards their account
 
-    user = models.ForeignKey(User, models.PROTECT, related_name="letters")
+    user = models.ForeignKey(User, models.PROTECT, related_name="letters", db_index=False)
     kind = models.CharField(max_length=8, choices=Kind.choices)
     #: What it is about, and when that was: nobody is written to twice about the same.
     about = models.UUIDField()

@@ -148,7 +148,7 @@ class Person(Identified):
 
     prefix = "per"
 
-    realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="people")
+    realm = models.ForeignKey(Realm, on_delete=models.PROTECT, related_name="people", db_index=False)
     user = models.OneToOneField(User, on_delete=models.PROTECT, null=True, related_name="person")
     ref = models.CharField(max_length=REF_LENGTH_MAX)
     name_sealed = models.BinaryField(null=True)

@@ -3,6 +3,8 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
+from kernel.field_indexes import WithoutIndex
+
 #: By their columns, for their names are Django's. The foreign keys stay as they are, and are not looked at anew.
 _DROP = """
 DO $$
@@ -16,18 +18,10 @@ BEGIN
     LOOP
         EXECUTE format('ALTER TABLE billing_settlementline DROP CONSTRAINT %I', gone.conname);
     END LOOP;
-    FOR gone IN
-        SELECT i.indexrelid::regclass AS name FROM pg_index i
-        JOIN pg_attribute a ON a.attrelid = i.indrelid AND i.indkey::text = a.attnum::text
-        WHERE i.indrelid = 'billing_settlementline'::regclass AND NOT i.indisunique AND a.attname = 'merchant_id'
-    LOOP
-        EXECUTE format('DROP INDEX %s', gone.name);
-    END LOOP;
 END $$
 """
 _BACK = """
-ALTER TABLE billing_settlementline ADD UNIQUE (posting_id), ADD UNIQUE (earlier_id);
-CREATE INDEX billing_settlementline_merchant_id_75e14508 ON billing_settlementline (merchant_id);
+ALTER TABLE billing_settlementline ADD UNIQUE (posting_id), ADD UNIQUE (earlier_id)
 """
 
 
@@ -51,11 +45,11 @@ class Migration(migrations.Migration):
                 condition=models.Q(('earlier__isnull', False)), fields=('earlier',), name='a_settlement_is_carried_once',
             ),
         ),
+        WithoutIndex('settlementline', 'merchant', _key('merchants.merchant')),
         migrations.SeparateDatabaseAndState(
             database_operations=[migrations.RunSQL(_DROP, _BACK)],
             state_operations=[
                 migrations.AlterField('settlementline', 'earlier', _key('billing.settlement', blank=True, null=True)),
-                migrations.AlterField('settlementline', 'merchant', _key('merchants.merchant')),
                 migrations.AlterField('settlementline', 'posting', _key('ledger.posting', blank=True, null=True)),
             ],
         ),

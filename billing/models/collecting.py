@@ -40,7 +40,7 @@ class RetryPolicy(Identified):
 class DeductionEvent(History):
     """A line of a deduction's history."""
 
-    subject = models.ForeignKey("Deduction", models.PROTECT, related_name="history")
+    subject = models.ForeignKey("Deduction", models.PROTECT, related_name="history", db_index=False)
 
 
 class Deduction(Lifecycle):
@@ -66,7 +66,7 @@ class Deduction(Lifecycle):
     LIVE = (State.PREPARED, State.SENT, State.UNKNOWN)
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
-    person = models.ForeignKey(Person, models.PROTECT, related_name="deductions")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="deductions", db_index=False)
     instrument = models.ForeignKey(Instrument, models.PROTECT, related_name="deductions")
     channel = models.CharField(max_length=20)
     purpose = models.CharField(max_length=8, choices=Purpose.choices)

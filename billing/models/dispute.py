@@ -28,7 +28,7 @@ class DisputePolicy(PolicyVersion):
 class DisputeEvent(History):
     """A line of a dispute's history."""
 
-    subject = models.ForeignKey("Dispute", models.PROTECT, related_name="history")
+    subject = models.ForeignKey("Dispute", models.PROTECT, related_name="history", db_index=False)
 
 
 class Dispute(Lifecycle):
@@ -131,7 +131,7 @@ class DisputeLine(Identified):
     prefix = "dsl"
     append_only: ClassVar[bool] = True
 
-    dispute = models.ForeignKey(Dispute, models.PROTECT, related_name="lines")
+    dispute = models.ForeignKey(Dispute, models.PROTECT, related_name="lines", db_index=False)
     taken = models.ForeignKey(DeductionLine, models.PROTECT, related_name="dispute_lines")
     order = models.ForeignKey(Order, models.PROTECT, related_name="+")
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
@@ -152,7 +152,7 @@ class DisputeAnswer(Identified):
     prefix = "dsa"
     append_only: ClassVar[bool] = True
 
-    dispute = models.ForeignKey(Dispute, models.PROTECT, related_name="answers")
+    dispute = models.ForeignKey(Dispute, models.PROTECT, related_name="answers", db_index=False)
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
     statement = models.CharField(max_length=1000)
     #: What was written to the person about it.

@@ -23,8 +23,8 @@ class Invoice(Identified):
     prefix = "ivc"
     append_only: ClassVar[bool] = True
 
-    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="invoices")
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+", db_index=False)
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="invoices", db_index=False)
     currency = models.CharField(max_length=3)
     #: Its place in the row: 1, 2, 3 … in each realm.
     seq = models.PositiveIntegerField()
@@ -64,7 +64,7 @@ class InvoiceLine(Identified):
     prefix = "ivl"
     append_only: ClassVar[bool] = True
 
-    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="lines")
+    invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="lines", db_index=False)
     settlement = models.OneToOneField(Settlement, models.PROTECT, related_name="invoice_line")
     #: Fees charged and fees returned, both above zero; the line is their difference.
     charged_minor = models.BigIntegerField()

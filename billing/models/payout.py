@@ -17,7 +17,7 @@ from merchants.models import Merchant
 class PayoutAccountEvent(History):
     """A line of the history of a payout account."""
 
-    subject = models.ForeignKey("PayoutAccount", models.PROTECT, related_name="history")
+    subject = models.ForeignKey("PayoutAccount", models.PROTECT, related_name="history", db_index=False)
 
 
 class PayoutAccount(Lifecycle):
@@ -33,7 +33,7 @@ class PayoutAccount(Lifecycle):
         REFUSED = "refused"
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="payout_accounts")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="payout_accounts", db_index=False)
     holder = models.CharField(max_length=80)
     bank = models.CharField(max_length=80)
     #: Opens only beside this row; of what is shown, the last four characters are true.
@@ -89,7 +89,7 @@ class PayoutAccount(Lifecycle):
 class PayoutEvent(History):
     """A line of a payout's history."""
 
-    subject = models.ForeignKey("Payout", models.PROTECT, related_name="history")
+    subject = models.ForeignKey("Payout", models.PROTECT, related_name="history", db_index=False)
 
 
 class Payout(Movement):

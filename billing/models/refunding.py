@@ -21,7 +21,7 @@ from orders.models import Order
 class RefundEvent(History):
     """A line of a refund's history."""
 
-    subject = models.ForeignKey("Refund", models.PROTECT, related_name="history")
+    subject = models.ForeignKey("Refund", models.PROTECT, related_name="history", db_index=False)
 
 
 class Refund(Lifecycle):
@@ -37,7 +37,7 @@ class Refund(Lifecycle):
         FAILED = "failed"
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
     person = models.ForeignKey(Person, models.PROTECT, related_name="refunds")
     order = models.ForeignKey(Order, models.PROTECT, related_name="refunds")
     currency = models.CharField(max_length=3)
@@ -111,7 +111,7 @@ class Refund(Lifecycle):
 class RefundPartEvent(History):
     """A line of the history of a refund's part."""
 
-    subject = models.ForeignKey("RefundPart", models.PROTECT, related_name="history")
+    subject = models.ForeignKey("RefundPart", models.PROTECT, related_name="history", db_index=False)
 
 
 #: A channel may have one number for all that goes back of a debit, and never the same for two debits.

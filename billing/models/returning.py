@@ -26,7 +26,7 @@ class ReturnPolicy(PolicyVersion):
 class ReturnEvent(History):
     """A line of a return's history."""
 
-    subject = models.ForeignKey("Return", models.PROTECT, related_name="history")
+    subject = models.ForeignKey("Return", models.PROTECT, related_name="history", db_index=False)
 
 
 class Return(Lifecycle):

@@ -21,7 +21,7 @@ TOTALS = ("gross_minor", "fees_minor", "refunds_minor", "adjustments_minor", "re
 class SettlementEvent(History):
     """A line of a settlement's history."""
 
-    subject = models.ForeignKey("Settlement", models.PROTECT, related_name="history")
+    subject = models.ForeignKey("Settlement", models.PROTECT, related_name="history", db_index=False)
 
 
 class Settlement(Lifecycle):
@@ -41,7 +41,7 @@ class Settlement(Lifecycle):
         CARRIED = "carried"
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="settlements")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="settlements", db_index=False)
     currency = models.CharField(max_length=3)
     #: From the cut-off of the settlement before it up to its own, which is not in it.
     period_from = models.DateTimeField()

@@ -21,7 +21,7 @@ class StatementFile(Identified):
 
     prefix = "stm"
 
-    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="+", db_index=False)
     channel = models.CharField(max_length=20)
     covers_on = models.DateField()
     #: The channel's day, by its own zone.

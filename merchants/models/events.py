@@ -79,7 +79,7 @@ class Event(Identified):
     erasable: ClassVar[tuple[str, ...]] = ("data",)
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="events")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="events", db_index=False)
     type = models.CharField(max_length=40)
     #: What it is about: an order, an agreement … `sequence` counts its events without gaps.
     subject_id = models.UUIDField()

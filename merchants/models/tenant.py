@@ -19,7 +19,7 @@ from merchants.rules.late import STANDARD_GRACE, LateTerms
 class MerchantEvent(History):
     """A line of a merchant's history."""
 
-    subject = models.ForeignKey("Merchant", models.PROTECT, related_name="history")
+    subject = models.ForeignKey("Merchant", models.PROTECT, related_name="history", db_index=False)
 
 
 class Merchant(Lifecycle):
@@ -40,7 +40,7 @@ class Merchant(Lifecycle):
         SUSPENDED = "suspended"
         REFUSED = "refused"
 
-    realm = models.ForeignKey(Realm, models.PROTECT, related_name="merchants")
+    realm = models.ForeignKey(Realm, models.PROTECT, related_name="merchants", db_index=False)
     name = models.CharField(max_length=80)
     contact = models.CharField(max_length=200, blank=True)
     #: The same business in the other mode.

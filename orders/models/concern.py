@@ -19,7 +19,7 @@ from orders.models.order import Order
 class ConcernEvent(History):
     """A line of a concern's history."""
 
-    subject = models.ForeignKey("Concern", models.PROTECT, related_name="history")
+    subject = models.ForeignKey("Concern", models.PROTECT, related_name="history", db_index=False)
 
 
 class Concern(Lifecycle):

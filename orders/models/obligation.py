@@ -25,7 +25,7 @@ ASKED = """(
 class ObligationEvent(History):
     """A line of an obligation's history."""
 
-    subject = models.ForeignKey("Obligation", models.PROTECT, related_name="history")
+    subject = models.ForeignKey("Obligation", models.PROTECT, related_name="history", db_index=False)
 
 
 class Obligation(Lifecycle):
@@ -62,7 +62,7 @@ class Obligation(Lifecycle):
     )
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
-    order = models.ForeignKey(Order, models.PROTECT, related_name="obligations")
+    order = models.ForeignKey(Order, models.PROTECT, related_name="obligations", db_index=False)
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
     person = models.ForeignKey(Person, models.PROTECT, related_name="obligations")
     sequence = models.PositiveSmallIntegerField(default=1)

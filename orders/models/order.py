@@ -19,7 +19,7 @@ from orders.rules import Terms
 class OrderEvent(History):
     """A line of an order's history."""
 
-    subject = models.ForeignKey("Order", models.PROTECT, related_name="history")
+    subject = models.ForeignKey("Order", models.PROTECT, related_name="history", db_index=False)
 
 
 class Order(Lifecycle):
@@ -39,10 +39,10 @@ class Order(Lifecycle):
         EXPIRED = "expired"
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
-    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
+    merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
     service = models.ForeignKey(Service, models.PROTECT, related_name="+")
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="orders")
-    person = models.ForeignKey(Person, models.PROTECT, related_name="orders")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="orders", db_index=False)
     out_order_no = models.CharField(max_length=32)
     #: SHA-256 of what was asked, so that the same request again is known from another one.
     asked_hash = models.BinaryField(max_length=32)
