@@ -140,11 +140,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BROKER_CONNECTION_TIMEOUT = 0.8
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # nor does a broker end a worker that is full, or may only be read
 CELERY_TASK_PUBLISH_RETRY = False  # a doorbell that cannot ring says so at once; the sweep comes anyway
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
-CELERY_TIMEZONE = "UTC"
-CELERY_ENABLE_UTC = True
+CELERY_TIMEZONE, CELERY_ENABLE_UTC = "UTC", True
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps its times in memory: any beat may be thrown away
 CELERY_DB_REUSE_MAX = 1_000_000_000  # bnpl.celery drops broken connections itself, and only those
 
