@@ -1,4 +1,4 @@
-"""A database was restored that does not know what a channel took since: docs/operations.md says in which order to begin."""
+"""A restored database does not know what a channel took since: docs/operations.md says in which order to begin."""
 
 import pytest
 
