@@ -10,8 +10,10 @@ import psycopg2.errors
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
 
 from kernel import audit, sealed
+from kernel.management.commands.grant import ROLE
 
 TRIES = 30
 PAUSE_SECONDS = 1.0
@@ -22,6 +24,20 @@ OTHER_KEY = (
 )
 #: What is sealed under a key that is gone opens never again.
 KEY_GONE = "PII_KEYS lacks what people's own data is sealed under: {names}. List it behind the others."
+
+#: Who did something within so many seconds is at work; processes that were just stopped are waited for a little longer.
+LATELY_SECONDS, WAITS_FOR_THEM_SECONDS = 3.0, 10.0
+#: What they write meanwhile may break a rule that a later migration makes: then neither code works with what is there.
+AT_WORK = (
+    "Something still works in this database ({clients}), and there are migrations to be made beside it. Stop web,"
+    " worker, clerk, courier and beat first: see docs/operations.md, Another release."
+)
+#: A pooler keeps its lines, so that nobody is counted who says nothing.
+CLIENTS = """
+SELECT DISTINCT coalesce(host(client_addr), 'this machine') FROM pg_stat_activity
+WHERE datname = current_database() AND usename IN (%s, current_user) AND pid <> pg_backend_pid()
+  AND (state <> 'idle' OR state_change > clock_timestamp() - make_interval(secs => %s)) ORDER BY 1
+"""
 
 
 class Command(BaseCommand):
@@ -34,11 +50,18 @@ class Command(BaseCommand):
             action="store_true",
             help="go on with keys that the data was not written with: where those are lost for good",
         )
+        parser.add_argument(
+            "--beside-the-old-code",
+            action="store_true",
+            help="migrate although something still works in the database",
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         # Each migration draws every model anew, some thousands in all: collecting the old ones is a sixth of the time.
         gc.disable()
         try:
+            if not options["beside_the_old_code"]:
+                _await_silence()
             self.prepare(options)
         finally:
             gc.enable()
@@ -73,3 +96,26 @@ def _judge_keys() -> None:
         raise CommandError(KEY_GONE.format(names=", ".join(missing)))
     if not audit.ends_as_sealed():
         raise CommandError(OTHER_KEY)
+
+
+def _await_silence() -> None:
+    """Where there is something to migrate, and somebody may be at work.
+
+    Raises:
+        CommandError: somebody is, and does not end.
+    """
+    executor = MigrationExecutor(connection)
+    if not executor.loader.applied_migrations or not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return
+    until = time.monotonic() + WAITS_FOR_THEM_SECONDS
+    while clients := _at_work():
+        if time.monotonic() > until:
+            raise CommandError(AT_WORK.format(clients=", ".join(clients)))
+        time.sleep(PAUSE_SECONDS)
+
+
+def _at_work() -> list[str]:
+    """Whence whoever did something in this database lately is connected."""
+    with connection.cursor() as cursor:
+        cursor.execute(CLIENTS, [ROLE, LATELY_SECONDS])
+        return [client for (client,) in cursor.fetchall()]
