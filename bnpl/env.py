@@ -97,6 +97,15 @@ class Environment:
             )
         return key
 
+    def secret_key_fallbacks(self) -> list[str]:
+        """Keys under which nothing is signed any more, and what was signed still counts."""
+        keys = [key.strip() for key in self.text("SECRET_KEY_FALLBACKS").split(",") if key.strip()]
+        if self.production and any(INSECURE in key or len(key) < SECRET_LENGTH_MIN for key in keys):
+            raise ImproperlyConfigured(
+                f"SECRET_KEY_FALLBACKS has a default, or one shorter than {SECRET_LENGTH_MIN} characters."
+            )
+        return keys
+
     def metrics_token(self) -> str:
         """What a collector of figures shows; empty when /metrics is not to be had."""
         token = self.text("METRICS_TOKEN")

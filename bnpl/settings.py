@@ -16,7 +16,7 @@ TESTING = env.posture == "test"
 # The local stack's demo data, which its readiness waits for.
 DEMO_FILE = Path(env.text("BNPL_HOME")) / "demo.json" if env.posture == "local" and env.text("BNPL_HOME") else None
 
-SECRET_KEY = env.secret_key()
+SECRET_KEY, SECRET_KEY_FALLBACKS = env.secret_key(), env.secret_key_fallbacks()
 DEBUG = env.debug()
 BASE_URL = env.base_url()
 ALLOWED_HOSTS = env.hosts()

@@ -261,3 +261,11 @@ def test_every_task_is_rung_by_the_beat_and_by_nobody_else() -> None:
     for file in (path for name in HOUSE for path in (SETTINGS.parent.parent / name).rglob("*.py")):
         calls = {getattr(node, "attr", "") for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))}
         assert not calls & {"delay", "apply_async", "send_task", "countdown"}, file
+
+
+def test_keys_that_are_on_their_way_out_still_count_and_are_no_weaker() -> None:
+    old = "0ld-" * 20
+    assert load(SOUND | {"SECRET_KEY_FALLBACKS": f"{old}, "})["SECRET_KEY_FALLBACKS"] == [old]
+    assert load(SOUND)["SECRET_KEY_FALLBACKS"] == []
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY_FALLBACKS has a default, or one shorter"):
+        load(SOUND | {"SECRET_KEY_FALLBACKS": "short"})
