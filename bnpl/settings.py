@@ -296,5 +296,5 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
 # What a time means that a colleague writes into a form of the console, where it is named beside the field.
-CONSOLE_ZONE = env.text("CONSOLE_ZONE", "Asia/Shanghai")
-LOGGING = configure(readable=not PRODUCTION, level=env.text("LOG_LEVEL", "INFO"))
+CONSOLE_ZONE = env.zone("CONSOLE_ZONE", "Asia/Shanghai")
+LOGGING = configure(readable=not PRODUCTION, level=env.log_level())
