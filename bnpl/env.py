@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from logging import getLevelNamesMapping
 from typing import Any
-from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
@@ -254,9 +254,14 @@ def neighbour(url: str) -> str:
 
 
 def celery_address(url: str) -> str:
-    """Celery's spelling of a Unix socket; any other address is the same for both."""
+    """Celery's spelling of a Unix socket, and of TLS: without a word of it, it would take anybody's certificate.
+
+    Any other address is the same for both.
+    """
     parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    if parts.scheme == "rediss":
+        return urlunsplit(parts._replace(query=urlencode({"ssl_cert_reqs": "required", **query})))
     if parts.scheme != "unix":
         return url
-    number = dict(parse_qsl(parts.query)).get("db", "0")
-    return f"redis+socket://{parts.path}?virtual_host={number}"
+    return f"redis+socket://{parts.path}?virtual_host={query.get('db', '0')}"

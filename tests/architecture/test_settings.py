@@ -4,6 +4,7 @@ import ast
 import base64
 import os
 import runpy
+import ssl
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -12,6 +13,7 @@ import pytest
 import structlog
 from celery.fixups.django import DjangoWorkerFixup
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Connection
 
 from bnpl.celery import LIVES_SECONDS, MONEY, QUEUES, SCHEDULE, app
 from bnpl.env import STAND_IN_KEY, Environment, celery_address, neighbour
@@ -281,3 +283,13 @@ def test_keys_that_are_on_their_way_out_still_count_and_are_no_weaker() -> None:
     assert load(SOUND)["SECRET_KEY_FALLBACKS"] == []
     with pytest.raises(ImproperlyConfigured, match="SECRET_KEY_FALLBACKS has a default, or one shorter"):
         load(SOUND | {"SECRET_KEY_FALLBACKS": "short"})
+
+
+def test_a_broker_by_tls_shows_a_certificate_that_is_looked_at() -> None:
+    asked = celery_address("rediss://:word@valkey:6380/0")
+    assert Connection(asked).ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    ours = Connection(celery_address("rediss://valkey:6380/0?ssl_ca_certs=%2Fetc%2Four.pem")).ssl
+    assert ours == {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": "/etc/our.pem"}
+    assert Connection(celery_address("rediss://valkey:6380/0?ssl_cert_reqs=none")).ssl == {
+        "ssl_cert_reqs": ssl.CERT_NONE
+    }
