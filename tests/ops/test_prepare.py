@@ -1,5 +1,6 @@
 """A release is not prepared under a key that the data was not written with."""
 
+import threading
 from collections.abc import Callable, Iterator
 from io import StringIO
 
@@ -80,3 +81,21 @@ def test_lines_that_a_pooler_keeps_say_nothing_and_stop_nobody(
     monkeypatch.setattr(prepare, "LATELY_SECONDS", 0)
     beside()
     call_command("prepare", stdout=StringIO())
+
+
+def test_of_two_hosts_that_start_together_one_migrates_and_the_other_waits() -> None:
+    first, second = connection.copy("first"), StringIO()
+    done = threading.Event()
+    with first.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [prepare.TURN])
+
+    def prepares() -> None:
+        call_command("prepare", stdout=second)
+        connection.close()
+        done.set()
+
+    threading.Thread(target=prepares).start()
+    while "waiting" not in second.getvalue():
+        assert not done.wait(0.02)
+    first.close()
+    assert done.wait(10)

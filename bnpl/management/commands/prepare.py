@@ -3,7 +3,8 @@
 import gc
 import time
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2.errors
@@ -35,9 +36,11 @@ AT_WORK = (
 #: A pooler keeps its lines, so that nobody is counted who says nothing.
 CLIENTS = """
 SELECT DISTINCT coalesce(host(client_addr), 'this machine') FROM pg_stat_activity
-WHERE datname = current_database() AND usename IN (%s, current_user) AND pid <> pg_backend_pid()
+WHERE datname = current_database() AND usename IN (%s, current_user) AND application_name <> %s
   AND (state <> 'idle' OR state_change > clock_timestamp() - make_interval(secs => %s)) ORDER BY 1
 """
+#: Of several at once, as of several hosts that start together, one migrates; Django would let each begin the same.
+NAME, TURN = "bnpl prepare", 5_786_104_212
 
 
 class Command(BaseCommand):
@@ -60,9 +63,10 @@ class Command(BaseCommand):
         # Each migration draws every model anew, some thousands in all: collecting the old ones is a sixth of the time.
         gc.disable()
         try:
-            if not options["beside_the_old_code"]:
-                _await_silence()
-            self.prepare(options)
+            with _in_turn(self.stdout.write):
+                if not options["beside_the_old_code"]:
+                    _await_silence()
+                self.prepare(options)
         finally:
             gc.enable()
 
@@ -98,6 +102,23 @@ def _judge_keys() -> None:
         raise CommandError(OTHER_KEY)
 
 
+@contextmanager
+def _in_turn(say: Callable[[str], object]) -> Iterator[None]:
+    """While nobody else prepares this database: whoever does is waited for; a turn ends with its line at the latest."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET application_name = %s", [NAME])
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [TURN])
+        if not cursor.fetchone()[0]:
+            say("Somebody else prepares this database; waiting for them.")
+            cursor.execute("SELECT pg_advisory_lock(%s)", [TURN])
+    try:
+        yield
+    finally:
+        if not connection.needs_rollback:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [TURN])
+
+
 def _await_silence() -> None:
     """Where there is something to migrate, and somebody may be at work.
 
@@ -117,5 +138,5 @@ def _await_silence() -> None:
 def _at_work() -> list[str]:
     """Whence whoever did something in this database lately is connected."""
     with connection.cursor() as cursor:
-        cursor.execute(CLIENTS, [ROLE, LATELY_SECONDS])
+        cursor.execute(CLIENTS, [ROLE, NAME, LATELY_SECONDS])
         return [client for (client,) in cursor.fetchall()]
