@@ -9,11 +9,14 @@ from celery.exceptions import InvalidTaskError
 from celery.worker.strategy import default
 from kombu.transport import redis
 from redis.exceptions import ConnectionError as LostLineError
+from redis.exceptions import ResponseError
 
 #: Celery's own pauses grow to half a minute, in which all that is due would wait for nothing.
 PAUSE_MAX_SECONDS = 2
 #: What reading something that is no message of Celery's may raise. A lost line raises none of these.
 RUBBISH = (ValueError, TypeError, LookupError, RecursionError)
+#: What is written to see whether anything may be.
+TRIED = "bnpl:line"
 log = structlog.get_logger(__name__)
 
 
@@ -44,6 +47,20 @@ class Channel(redis.Channel):
 
 class Transport(redis.Transport):
     Channel = Channel
+
+    def establish_connection(self) -> Any:
+        """A broker that answers and takes nothing, as it is full or may only be read, is one that is away.
+
+        Raises:
+            LostLineError: it is looked for again, with pauses, where each try to work with it would end at once.
+        """
+        line: Any = super().establish_connection()
+        try:
+            line._avail_channels[-1].client.set(TRIED, 1, px=1)  # noqa: SLF001  its own, made to try the line
+        except ResponseError as refused:
+            self.close_connection(line)
+            raise LostLineError(str(refused)) from refused
+        return line
 
 
 class Connection(kombu.Connection):

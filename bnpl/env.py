@@ -4,8 +4,10 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
+from logging import getLevelNamesMapping
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -97,6 +99,15 @@ class Environment:
             )
         return key
 
+    def secret_key_fallbacks(self) -> list[str]:
+        """Keys under which nothing is signed any more, and what was signed still counts."""
+        keys = [key.strip() for key in self.text("SECRET_KEY_FALLBACKS").split(",") if key.strip()]
+        if self.production and any(INSECURE in key or len(key) < SECRET_LENGTH_MIN for key in keys):
+            raise ImproperlyConfigured(
+                f"SECRET_KEY_FALLBACKS has a default, or one shorter than {SECRET_LENGTH_MIN} characters."
+            )
+        return keys
+
     def metrics_token(self) -> str:
         """What a collector of figures shows; empty when /metrics is not to be had."""
         token = self.text("METRICS_TOKEN")
@@ -159,11 +170,27 @@ class Environment:
         own = [urlsplit(self.base_url()).hostname or ""]
         return [*own, *named, *([] if self.production else ["127.0.0.1", "localhost", "[::1]"])]
 
+    def zone(self, name: str, default: str) -> str:
+        """The name of a time zone that there is."""
+        zone = self.text(name, default)
+        try:
+            ZoneInfo(zone)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ImproperlyConfigured(f"{name} must name a time zone, such as {default}.") from None
+        return zone
+
+    def log_level(self) -> str:
+        level = self.text("LOG_LEVEL", "INFO")
+        if level not in getLevelNamesMapping():
+            raise ImproperlyConfigured("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+        return level
+
     def database(self) -> dict[str, Any]:
         """Django's settings of the one database, from DATABASE_URL and, when set, DATABASE_ROLE."""
-        parts = urlsplit(self.needed("DATABASE_URL", "postgresql:///bnpl"))
-        if parts.scheme not in {"postgres", "postgresql"}:
-            raise ImproperlyConfigured("DATABASE_URL must begin with postgresql://.")
+        text = self.needed("DATABASE_URL", "postgresql:///bnpl")
+        parts = address_of("DATABASE_URL", text, ("postgresql", "postgres"))
+        if not parts.path.strip("/"):
+            raise ImproperlyConfigured("DATABASE_URL names no database.")
         options = {**PATIENCE, **dict(parse_qsl(parts.query))}
         host = options.pop("host", "")  # a Unix socket's folder: postgresql://user@/name?host=/folder
         port = options.pop("port", "")
@@ -184,11 +211,37 @@ class Environment:
         }
 
     def broker(self) -> str:
-        return self.needed("REDIS_URL", "redis://127.0.0.1:6379/0")
+        return self.valkey("REDIS_URL", self.needed("REDIS_URL", "redis://127.0.0.1:6379/0"))
 
     def cache(self) -> str:
         """The cache's own database beside the broker's: clearing a cache empties the database it lives in."""
-        return self.text("CACHE_URL") or neighbour(self.broker())
+        return self.valkey("CACHE_URL", self.text("CACHE_URL") or neighbour(self.broker()))
+
+    def valkey(self, name: str, text: str) -> str:
+        parts = address_of(name, text, ("redis", "rediss", "unix"))
+        if parts.scheme != "unix" and not (parts.path.strip("/") or "0").isdigit():
+            raise ImproperlyConfigured(f"{name} must end with the number of a database, such as /0.")
+        return text
+
+
+def address_of(name: str, text: str, schemes: tuple[str, ...]) -> SplitResult:
+    """The parts of a server's address. What is wrong with it is said without a word of it: there is a password inside.
+
+    Raises:
+        ImproperlyConfigured: it does not begin as one of `schemes`, or does not read as an address.
+    """
+    parts = urlsplit(text)
+    if parts.scheme not in schemes:
+        raise ImproperlyConfigured(f"{name} must begin with {schemes[0]}://.")
+    try:
+        parts.port  # noqa: B018  it is read when it is asked for
+    except ValueError:
+        readable = False
+    else:
+        readable = not parts.fragment
+    if not readable:
+        raise ImproperlyConfigured(f"{name} does not read as an address: in a password / is %2F, # %23, ? %3F, @ %40.")
+    return parts
 
 
 def neighbour(url: str) -> str:
@@ -201,9 +254,14 @@ def neighbour(url: str) -> str:
 
 
 def celery_address(url: str) -> str:
-    """Celery's spelling of a Unix socket; any other address is the same for both."""
+    """Celery's spelling of a Unix socket, and of TLS: without a word of it, it would take anybody's certificate.
+
+    Any other address is the same for both.
+    """
     parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    if parts.scheme == "rediss":
+        return urlunsplit(parts._replace(query=urlencode({"ssl_cert_reqs": "required", **query})))
     if parts.scheme != "unix":
         return url
-    number = dict(parse_qsl(parts.query)).get("db", "0")
-    return f"redis+socket://{parts.path}?virtual_host={number}"
+    return f"redis+socket://{parts.path}?virtual_host={query.get('db', '0')}"

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
+import redis
 import structlog
 from django.db import Error
 from structlog.typing import Processor
@@ -32,12 +33,22 @@ class ToldElsewhere(logging.Filter):
         return path not in {"/healthz", "/readyz"} and not path.startswith(("/v1/", "/channels/"))
 
 
-class NotThroughTheBeat(logging.Filter):
-    """While the broker is away each ring of the beat would leave two stacks, gigabytes in a night: one line says it."""
+#: Who tells of each try while the broker is away.
+_LOOKING_FOR_IT = ("celery.worker.consumer.consumer", "kombu.asynchronous.hub", "kombu.transport.redis")
+
+
+class BrokerAway(logging.Filter):
+    """While the broker is away or takes nothing, each ring and each look for it would leave a stack or two, gigabytes
+    in a night: one line says it.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
+        exc = record.exc_info[1] if record.exc_info else None
         if str(record.msg).startswith("Message Error") and isinstance(record.args, tuple):
             record.msg, record.args, record.exc_info = "Message Error: %s", record.args[:1], None
+        elif isinstance(exc, redis.RedisError):
+            told = record.getMessage()
+            record.msg, record.args, record.exc_info = "%s (%s)", (told, type(exc).__name__), None
         return True
 
 
@@ -62,12 +73,13 @@ def configure(*, readable: bool, level: str) -> dict[str, Any]:
                 ],
             }
         },
-        "filters": {"told_elsewhere": {"()": ToldElsewhere}, "no_stacks": {"()": NotThroughTheBeat}},
+        "filters": {"told_elsewhere": {"()": ToldElsewhere}, "broker_away": {"()": BrokerAway}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             # Each tick of beat would otherwise leave four lines a second and hide what matters.
-            "celery.beat": {"level": "WARNING", "filters": ["no_stacks"]},
+            "celery.beat": {"level": "WARNING", "filters": ["broker_away"]},
+            **{name: {"filters": ["broker_away"]} for name in _LOOKING_FOR_IT},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
             # It tells of each sign of a paper that is made: of what stands on it, and of nothing else.

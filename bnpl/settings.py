@@ -16,7 +16,7 @@ TESTING = env.posture == "test"
 # The local stack's demo data, which its readiness waits for.
 DEMO_FILE = Path(env.text("BNPL_HOME")) / "demo.json" if env.posture == "local" and env.text("BNPL_HOME") else None
 
-SECRET_KEY = env.secret_key()
+SECRET_KEY, SECRET_KEY_FALLBACKS = env.secret_key(), env.secret_key_fallbacks()
 DEBUG = env.debug()
 BASE_URL = env.base_url()
 ALLOWED_HOSTS = env.hosts()
@@ -140,11 +140,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BROKER_CONNECTION_TIMEOUT = 0.8
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # nor does a broker end a worker that is full, or may only be read
 CELERY_TASK_PUBLISH_RETRY = False  # a doorbell that cannot ring says so at once; the sweep comes anyway
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
-CELERY_TIMEZONE = "UTC"
-CELERY_ENABLE_UTC = True
+CELERY_TIMEZONE, CELERY_ENABLE_UTC = "UTC", True
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps its times in memory: any beat may be thrown away
 CELERY_DB_REUSE_MAX = 1_000_000_000  # bnpl.celery drops broken connections itself, and only those
 
@@ -296,5 +296,5 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
 # What a time means that a colleague writes into a form of the console, where it is named beside the field.
-CONSOLE_ZONE = env.text("CONSOLE_ZONE", "Asia/Shanghai")
-LOGGING = configure(readable=not PRODUCTION, level=env.text("LOG_LEVEL", "INFO"))
+CONSOLE_ZONE = env.zone("CONSOLE_ZONE", "Asia/Shanghai")
+LOGGING = configure(readable=not PRODUCTION, level=env.log_level())

@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg2
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from billing.channels.base import Absent, Answer, Closed, Declined, Lost, Taken
 from billing.planning import Kind
@@ -274,17 +274,21 @@ def told(known: dict[str, Any], *, at: datetime) -> Answer:
 
 @contextmanager
 def books() -> Iterator[Any]:
-    """One transaction of the bank's own, committed at its end whatever becomes of ours."""
-    held = getattr(_local, "connection", None)
-    name = connection.settings_dict["NAME"]
+    """One transaction of the bank's own, committed at its end whatever becomes of ours.
+
+    Raises:
+        django.db.Error: as on our own line, so that whoever asked is told the same.
+    """
+    held, name = getattr(_local, "connection", None), connection.settings_dict["NAME"]
     if held is None or held.closed or _local.name != name:
         params = {k: v for k, v in connection.get_connection_params().items() if k not in ("cursor_factory", "context")}
-        held = _local.connection = psycopg2.connect(**params)
+        with connection.wrap_database_errors:
+            held = _local.connection = psycopg2.connect(**params)
         _local.name = name
     try:
-        with held, held.cursor() as cursor:
+        with connection.wrap_database_errors, held, held.cursor() as cursor:
             yield cursor
-    except (psycopg2.OperationalError, psycopg2.InterfaceError):
+    except (OperationalError, InterfaceError):
         held.close()
         raise
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-import psycopg2
+from django.db import InterfaceError, OperationalError
 
 from billing.channels import bank, bank_payouts, bank_refunds, bank_returns
 from billing.channels.base import Answer, Charge, Disbursal, Lost, Return, Ruling
@@ -19,31 +19,31 @@ class SandboxChannel:
     def charge(self, charge: Charge) -> Answer:
         try:
             return bank.debit(charge.number, charge.token, charge.amount, at=charge.at)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+        except (OperationalError, InterfaceError):
             return Lost("connection_lost")
 
     def give_back(self, asked: Return) -> Answer:
         try:
             return bank_refunds.refund(asked.number, asked.txn, asked.amount, at=asked.at)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+        except (OperationalError, InterfaceError):
             return Lost("connection_lost")
 
     def pay_out(self, asked: Disbursal) -> Answer:
         try:
             return bank_payouts.pay_out(asked.number, asked.payee, asked.amount, at=asked.at)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+        except (OperationalError, InterfaceError):
             return Lost("connection_lost")
 
     def query(self, number: str, *, at: datetime) -> Answer:
         try:
             return bank.look_up(number, at=at)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+        except (OperationalError, InterfaceError):
             return Lost("connection_lost")
 
     def close(self, number: str, *, at: datetime) -> Answer:
         try:
             return bank.close(number, at=at)
-        except (psycopg2.OperationalError, psycopg2.InterfaceError):
+        except (OperationalError, InterfaceError):
             return Lost("connection_lost")
 
     def contest(self, txn: str, evidence: str, *, at: datetime) -> None:

@@ -154,6 +154,9 @@ def test_the_database_is_the_version_of_the_local_stack_behind_a_transaction_poo
     assert SERVICES["postgres"]["image"] == "postgres:18"
     assert "--builtin-locale=C.UTF-8" in SERVICES["postgres"]["environment"]["POSTGRES_INITDB_ARGS"]
     assert SERVICES["pgbouncer"]["environment"]["POOL_MODE"] == "transaction"
+    # Its own would make of a restart of two seconds fifteen, and let a request wait for two minutes.
+    assert int(SERVICES["pgbouncer"]["environment"]["SERVER_LOGIN_RETRY"]) == 1
+    assert int(SERVICES["pgbouncer"]["environment"]["QUERY_WAIT_TIMEOUT"]) <= 10
     roles: str = COMPOSE["configs"]["roles"]["content"]
     assert f"CREATE ROLE {APP} LOGIN PASSWORD" in roles
     assert f"CREATE DATABASE {DATABASE} OWNER {OWNER};" in roles

@@ -4,6 +4,7 @@ import ast
 import base64
 import os
 import runpy
+import ssl
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -12,6 +13,7 @@ import pytest
 import structlog
 from celery.fixups.django import DjangoWorkerFixup
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Connection
 
 from bnpl.celery import LIVES_SECONDS, MONEY, QUEUES, SCHEDULE, app
 from bnpl.env import STAND_IN_KEY, Environment, celery_address, neighbour
@@ -78,6 +80,17 @@ def test_production_starts_with_every_variable_in_place_and_is_the_posture_of_si
         ("BASE_URL", "http://pay.example.com"),
         ("BASE_URL", "https://pay.example.com/shop"),
         ("DATABASE_URL", "mysql://db/bnpl"),
+        ("DATABASE_URL", "postgresql://bnpl_app:pass/word@pgbouncer:5432/bnpl"),
+        ("DATABASE_URL", "postgresql://bnpl_app:pass#word@pgbouncer:5432/bnpl"),
+        ("DATABASE_URL", "postgresql://bnpl_app:word@pgbouncer:5432"),
+        ("REDIS_URL", "valkey:6379"),
+        ("REDIS_URL", "http://valkey:6379/0"),
+        ("REDIS_URL", "redis://:pass/word@valkey:6379/0"),
+        ("REDIS_URL", "redis://valkey:6379/broker"),
+        ("CACHE_URL", "valkey"),
+        ("CONSOLE_ZONE", "Asia/Nowhere"),
+        ("CONSOLE_ZONE", "/etc/passwd"),
+        ("LOG_LEVEL", "LOUD"),
         ("PII_KEYS", f"k1:{STAND_IN_KEY}"),
         ("PII_KEYS", "k1:" + base64.b64encode(bytes(32)).decode()),
         ("PII_KEYS", f"k1:{KEY[:-4]}"),
@@ -112,6 +125,7 @@ def test_production_refuses_in_one_sentence_that_names_the_variable(name: str, v
     assert sentence.count("\n") == 0
     assert sentence.endswith(".")
     assert not value or len(value) < 40 or value not in sentence  # a secret is not repeated into a log
+    assert not any(part in sentence for part in ("pass/", "pass#", "'pass'"))  # nor a part of one
 
 
 def test_the_other_postures_start_with_nothing_set() -> None:
@@ -261,3 +275,21 @@ def test_every_task_is_rung_by_the_beat_and_by_nobody_else() -> None:
     for file in (path for name in HOUSE for path in (SETTINGS.parent.parent / name).rglob("*.py")):
         calls = {getattr(node, "attr", "") for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))}
         assert not calls & {"delay", "apply_async", "send_task", "countdown"}, file
+
+
+def test_keys_that_are_on_their_way_out_still_count_and_are_no_weaker() -> None:
+    old = "0ld-" * 20
+    assert load(SOUND | {"SECRET_KEY_FALLBACKS": f"{old}, "})["SECRET_KEY_FALLBACKS"] == [old]
+    assert load(SOUND)["SECRET_KEY_FALLBACKS"] == []
+    with pytest.raises(ImproperlyConfigured, match="SECRET_KEY_FALLBACKS has a default, or one shorter"):
+        load(SOUND | {"SECRET_KEY_FALLBACKS": "short"})
+
+
+def test_a_broker_by_tls_shows_a_certificate_that_is_looked_at() -> None:
+    asked = celery_address("rediss://:word@valkey:6380/0")
+    assert Connection(asked).ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
+    ours = Connection(celery_address("rediss://valkey:6380/0?ssl_ca_certs=%2Fetc%2Four.pem")).ssl
+    assert ours == {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": "/etc/our.pem"}
+    assert Connection(celery_address("rediss://valkey:6380/0?ssl_cert_reqs=none")).ssl == {
+        "ssl_cert_reqs": ssl.CERT_NONE
+    }

@@ -17,13 +17,16 @@ from orders.models import Order
 from tests.conftest import NOON, Shop, opened, someone
 from tests.kills.clients import Client, Line, statuses
 from tests.kills.crowd import SEED, gather, settle
-from tests.kills.house import House, house, tally
+from tests.kills.house import LINES_SHOWN, House, house, tally
 
 pytestmark = [pytest.mark.stack, pytest.mark.django_db(transaction=True)]
 
 ABSENT_SECONDS = float(os.environ.get("ABSENT_SECONDS", "5"))
 CLIENTS, PAUSE_SECONDS = 2, 0.05
 CATCH_UP_PATIENCE = 90.0
+REFUSING_SECONDS = 6
+#: A night of it fills no disk.
+LINES_A_SECOND_MAX = 20
 
 
 @contextmanager
@@ -62,6 +65,37 @@ TROUBLES: dict[str, Callable[[House], None]] = {
     "killed": killed,
     f"absent for {ABSENT_SECONDS:.0f} s": absent,
 }
+
+
+def read_only(home: House) -> None:
+    """As while another server takes over: it answers, and may not write."""
+    with redis.Redis.from_url(home.valkey.url) as broker:
+        broker.execute_command("REPLICAOF", "127.0.0.1", "1")
+        home.stay(REFUSING_SECONDS)
+        broker.execute_command("REPLICAOF", "NO", "ONE")
+
+
+def full(home: House) -> None:
+    with redis.Redis.from_url(home.valkey.url) as broker:
+        broker.config_set("maxmemory", "100kb")
+        home.stay(REFUSING_SECONDS)
+        broker.config_set("maxmemory", "0")
+
+
+@pytest.mark.parametrize("refuse", [read_only, full])
+def test_a_broker_that_takes_nothing_ends_no_worker(refuse: Callable[[House], None]) -> None:
+    crowd = gather(20, Random(SEED), mix={Behaviour.PAYS: 1})  # noqa: S311  a seed, so that a run can be repeated
+    with house("worker", "clerk", "courier", "beat") as home:
+        before = [home.pid(name) for name in ("worker", "clerk", "courier")]
+        told = len(home.record.lines)
+        refuse(home)
+        lines = len(home.record.lines) - told
+        crowd.set_clock(NOON)
+        seconds = settle(home, crowd)
+        crowd.must_have_been_charged_once()
+        assert [home.pid(name) for name in ("worker", "clerk", "courier")] == before
+        assert lines / REFUSING_SECONDS < LINES_A_SECOND_MAX, home.record.lines[told:][:LINES_SHOWN]
+    tally(f"K3 broker {refuse.__name__}: the same workers charged {len(crowd.owed)} after {seconds:.1f} s")
 
 
 def test_without_its_broker_the_web_answers_and_nothing_due_is_lost(power_bank: Shop) -> None:

@@ -1,6 +1,7 @@
 """`manage.py colleague`: whoever runs the machine lets colleagues in, back in, and out."""
 
 from io import StringIO
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
@@ -114,3 +115,20 @@ def test_what_cannot_be_is_refused_in_words(words: list[str], says: str) -> None
     with nothing_moves(), pytest.raises(CommandError) as refused:
         typed(*words)
     assert says in str(refused.value)
+
+
+def test_the_only_supervisor_who_lost_the_second_step_gets_in_again_by_whoever_runs_the_machine(
+    settings: LazySettings,
+) -> None:
+    settings.CONSOLE_SECOND_STEP = True
+    lin = staff("supervisor", name="lin")
+    second_factor.take_app(lin.pk, second_factor.generate_totp_secret(), by=BY, at=NOON)
+    (guest,) = CODE.findall(typed("guest", "--role", "supervisor", "--note", "stands in for lin"))
+    assert joins(Client(), "guest", guest).status_code == 302
+    typed("lin", "--leaves", "--note", "app, passkey and codes are lost")
+    (code,) = CODE.findall(typed("lin", "--returns", "--role", "supervisor", "--note", "known by voice"))
+    come = Client()
+    assert joins(come, "lin", code).status_code == 302
+    assert "confirm" not in come.get("/ops/own/", follow=True).request["PATH_INFO"], "another one is set up"
+    typed("guest", "--leaves", "--note", "lin is back")
+    assert "stands in for them" in (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text("utf-8")

@@ -46,3 +46,10 @@ def test_every_file_it_leads_to_is_there(name: str) -> None:
 def test_it_leaves_out_no_state_class_reason_or_field_of_a_policy() -> None:
     words = [*Deduction.State.values, *Kind, *Pause.Reason.values, *(field.name for field in fields(Policy))]
     assert not [word for word in words if f"`{word}`" not in DEDUCTIONS]
+
+
+@pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: str(path.relative_to(DOCS)))
+def test_every_row_of_a_table_stands_in_one(path: Path) -> None:
+    lines = ["", *path.read_text(encoding="utf-8").splitlines(), ""]
+    begins = [at for at, line in enumerate(lines) if line.startswith("|") and not lines[at - 1].startswith("|")]
+    assert not [lines[at][:60] for at in begins if not re.fullmatch(r"\|[-:| ]+", lines[at + 1])]

@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import redis
 from celery.beat import Scheduler, SchedulingError
 from celery.schedules import schedule
 from django.db import IntegrityError, InternalError, connection, transaction
@@ -100,8 +101,8 @@ def test_a_beat_without_its_broker_writes_one_short_line_a_ring() -> None:
     entry = beat.Entry(name="deduct", task="billing.tasks.deduct_due", schedule=schedule(timedelta(seconds=1)), app=app)
     lines, listens = list[logging.LogRecord](), logging.Handler()
     listens.emit = lines.append  # type: ignore[method-assign]
-    no_stacks, *_same = logging.getLogger("celery.beat").filters
-    listens.addFilter(no_stacks)
+    broker_away, *_same = logging.getLogger("celery.beat").filters
+    listens.addFilter(broker_away)
     logging.getLogger("celery.beat").addHandler(listens)
     try:
         with mock.patch.object(beat, "apply_async", side_effect=SchedulingError("connection refused")):
@@ -111,3 +112,15 @@ def test_a_beat_without_its_broker_writes_one_short_line_a_ring() -> None:
 
     (line,) = [line for line in lines if line.levelno >= logging.ERROR]
     assert (line.getMessage(), line.exc_info) == ("Message Error: connection refused", None)
+
+
+@pytest.mark.parametrize("name", ["celery.worker.consumer.consumer", "kombu.asynchronous.hub", "kombu.transport.redis"])
+def test_a_worker_whose_broker_takes_nothing_writes_no_stack_a_second(name: str) -> None:
+    full = redis.exceptions.OutOfMemoryError("command not allowed")
+    given = (name, logging.ERROR, "", 1, "Error in timer: %r", (full,), (type(full), full, None))
+    line = logging.LogRecord(*given)
+    assert logging.getLogger(name).filter(line)
+    assert (line.getMessage(), line.exc_info) == (f"Error in timer: {full!r} (OutOfMemoryError)", None)
+    other = logging.LogRecord(*given[:4], "Error in timer", (), (ValueError, ValueError("x"), None))
+    assert logging.getLogger(name).filter(other)
+    assert other.exc_info

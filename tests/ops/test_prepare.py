@@ -1,9 +1,13 @@
 """A release is not prepared under a key that the data was not written with."""
 
+import threading
+from collections.abc import Callable, Iterator
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
 from django.test import override_settings
 
 from bnpl.management.commands import prepare
@@ -38,3 +42,60 @@ def test_a_key_that_peoples_data_is_sealed_under_is_missed_before_anything_is_st
     monkeypatch.setattr(sealed, "_keys", lambda: {"k2": keys["k1"]})
     with pytest.raises(CommandError, match=r"PII_KEYS lacks .*: k1"):
         call_command("prepare", stdout=StringIO())
+
+
+@pytest.fixture
+def beside() -> Iterator[Callable[[], None]]:
+    """A process of the application that is still connected; it asks something when it is told to."""
+    others = connection.copy("beside")
+    with others.cursor() as cursor:
+        yield lambda: cursor.execute("SELECT 1")
+    others.close()
+
+
+@pytest.fixture
+def behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database is a migration behind the code, and nobody is waited for longer than a moment."""
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda *_: [("one", False)])
+    monkeypatch.setattr(prepare, "WAITS_FOR_THEM_SECONDS", 0)
+    monkeypatch.setattr(prepare, "PAUSE_SECONDS", 0)
+
+
+@pytest.mark.usefixtures("behind")
+def test_nothing_is_migrated_beside_processes_that_go_on_working(beside: Callable[[], None]) -> None:
+    beside()
+    with pytest.raises(CommandError, match=r"still works in this database .*Another release"):
+        call_command("prepare", stdout=StringIO())
+    call_command("prepare", "--beside-the-old-code", stdout=StringIO())
+
+
+def test_where_there_is_nothing_to_migrate_they_may_go_on(beside: Callable[[], None]) -> None:
+    beside()
+    call_command("prepare", stdout=StringIO())
+
+
+@pytest.mark.usefixtures("behind")
+def test_lines_that_a_pooler_keeps_say_nothing_and_stop_nobody(
+    beside: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prepare, "LATELY_SECONDS", 0)
+    beside()
+    call_command("prepare", stdout=StringIO())
+
+
+def test_of_two_hosts_that_start_together_one_migrates_and_the_other_waits() -> None:
+    first, second = connection.copy("first"), StringIO()
+    done = threading.Event()
+    with first.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [prepare.TURN])
+
+    def prepares() -> None:
+        call_command("prepare", stdout=second)
+        connection.close()
+        done.set()
+
+    threading.Thread(target=prepares).start()
+    while "waiting" not in second.getvalue():
+        assert not done.wait(0.02)
+    first.close()
+    assert done.wait(10)

@@ -134,5 +134,11 @@ def test_every_rule_asks_for_what_is_measured() -> None:
     assert out == {name: float(name == "wallet") for name in CHANNELS}
 
 
+def test_a_collector_that_does_not_ask_at_all_wakes_somebody_too() -> None:
+    (down,) = re.findall(r"alert: BnplDown\n +expr: (.+)", ALERTS)
+    assert down == 'up{job="bnpl"} == 0 or absent(up{job="bnpl"})'
+    assert "job_name: bnpl" in ALERTS  # the name that the rule asks for
+
+
 def test_the_version_is_the_projects() -> None:
     assert f'version = "{VERSION}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")

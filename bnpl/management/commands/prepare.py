@@ -3,15 +3,18 @@
 import gc
 import time
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg2.errors
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
+from django.db.migrations.executor import MigrationExecutor
 
 from kernel import audit, sealed
+from kernel.management.commands.grant import ROLE
 
 TRIES = 30
 PAUSE_SECONDS = 1.0
@@ -22,6 +25,22 @@ OTHER_KEY = (
 )
 #: What is sealed under a key that is gone opens never again.
 KEY_GONE = "PII_KEYS lacks what people's own data is sealed under: {names}. List it behind the others."
+
+#: Who did something within so many seconds is at work; processes that were just stopped are waited for a little longer.
+LATELY_SECONDS, WAITS_FOR_THEM_SECONDS = 3.0, 10.0
+#: What they write meanwhile may break a rule that a later migration makes: then neither code works with what is there.
+AT_WORK = (
+    "Something still works in this database ({clients}), and there are migrations to be made beside it. Stop web,"
+    " worker, clerk, courier and beat first: see docs/operations.md, Another release."
+)
+#: A pooler keeps its lines, so that nobody is counted who says nothing.
+CLIENTS = """
+SELECT DISTINCT coalesce(host(client_addr), 'this machine') FROM pg_stat_activity
+WHERE datname = current_database() AND usename IN (%s, current_user) AND application_name <> %s
+  AND (state <> 'idle' OR state_change > clock_timestamp() - make_interval(secs => %s)) ORDER BY 1
+"""
+#: Of several at once, as of several hosts that start together, one migrates; Django would let each begin the same.
+NAME, TURN = "bnpl prepare", 5_786_104_212
 
 
 class Command(BaseCommand):
@@ -34,12 +53,20 @@ class Command(BaseCommand):
             action="store_true",
             help="go on with keys that the data was not written with: where those are lost for good",
         )
+        parser.add_argument(
+            "--beside-the-old-code",
+            action="store_true",
+            help="migrate although something still works in the database",
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         # Each migration draws every model anew, some thousands in all: collecting the old ones is a sixth of the time.
         gc.disable()
         try:
-            self.prepare(options)
+            with _in_turn(self.stdout.write):
+                if not options["beside_the_old_code"]:
+                    _await_silence()
+                self.prepare(options)
         finally:
             gc.enable()
 
@@ -73,3 +100,43 @@ def _judge_keys() -> None:
         raise CommandError(KEY_GONE.format(names=", ".join(missing)))
     if not audit.ends_as_sealed():
         raise CommandError(OTHER_KEY)
+
+
+@contextmanager
+def _in_turn(say: Callable[[str], object]) -> Iterator[None]:
+    """While nobody else prepares this database: whoever does is waited for; a turn ends with its line at the latest."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET application_name = %s", [NAME])
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [TURN])
+        if not cursor.fetchone()[0]:
+            say("Somebody else prepares this database; waiting for them.")
+            cursor.execute("SELECT pg_advisory_lock(%s)", [TURN])
+    try:
+        yield
+    finally:
+        if not connection.needs_rollback:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [TURN])
+
+
+def _await_silence() -> None:
+    """Where there is something to migrate, and somebody may be at work.
+
+    Raises:
+        CommandError: somebody is, and does not end.
+    """
+    executor = MigrationExecutor(connection)
+    if not executor.loader.applied_migrations or not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        return
+    until = time.monotonic() + WAITS_FOR_THEM_SECONDS
+    while clients := _at_work():
+        if time.monotonic() > until:
+            raise CommandError(AT_WORK.format(clients=", ".join(clients)))
+        time.sleep(PAUSE_SECONDS)
+
+
+def _at_work() -> list[str]:
+    """Whence whoever did something in this database lately is connected."""
+    with connection.cursor() as cursor:
+        cursor.execute(CLIENTS, [ROLE, NAME, LATELY_SECONDS])
+        return [client for (client,) in cursor.fetchall()]
