@@ -25,7 +25,6 @@ from kernel.time_limit import TimeIsUp
 from kernel.writes import insert_all
 from orders import services as orders
 from orders.models import Obligation, Plan
-from orders.refusals import NotDueYet, PlanAgreed
 
 SWEEP = Actor.system("deduct")
 
@@ -130,18 +129,16 @@ def prepare_for_order(
     """Claim what one order owes, or a part of it, for somebody who wants it paid now.
 
     Raises:
-        NotFound, OrderState, DeductionInFlight, WrittenOff, PaidByHand: as orders.lock_owed says.
+        NotFound, OrderState, DeductionInFlight, WrittenOff: as orders.lock_owed says.
         NoInstrument: there is nothing to take it from.
         AboveLimits: the person's limits do not let others take it from anything they have today.
         AmountInvalid: more than is owed, or nothing.
-        PlanAgreed, NotDueYet: nothing of it is due, by the plan that its person keeps to, or as it was completed.
+        PaidByHand, PlanAgreed, NotDueYet, DayChosen: others may not have it debited now, as orders.collectable says.
     """
     theirs = purpose == Deduction.Purpose.PAY_NOW
     order, owed = orders.lock_owed(order_id, lost=theirs)
     if purpose == Deduction.Purpose.COLLECT:
-        owed = [row for row in owed if row.due_at <= at]
-        if not owed:
-            raise PlanAgreed if order.eased_at else NotDueYet
+        owed = orders.collectable(order, owed, at=at)
     asked = None if theirs else Money(sum(row.owed.minor for row in owed), order.currency)
     wants = _wants(owed, _instrument(order.person_id, instrument_id, asked, at=at), amount_minor)
     return prepare(wants, purpose=purpose, by=by, at=at)

@@ -164,6 +164,11 @@ class Order(Lifecycle):
         return Money(self.refunded_minor, self.currency)
 
     @property
+    def is_owed(self) -> bool:
+        """Whether something may be owed of it, by its state."""
+        return self.state in {self.State.COMPLETED, self.State.OVERDUE}
+
+    @property
     def terms(self) -> Terms:
         return Terms(
             person=book.receivable(self.person_id),

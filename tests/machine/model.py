@@ -177,10 +177,10 @@ class Order:
         self.done_if_paid()
         return ""
 
-    def mark_paid(self, reference: str, paid_at: datetime, *, at: datetime) -> str:
+    def mark_paid(self, reference: str, paid_at: datetime, created_at: datetime, *, at: datetime) -> str:
         if reference == self.reference:
             return "" if paid_at == self.paid_at else "order_state"
-        if paid_at > at:
+        if paid_at > at or paid_at < created_at.replace(second=0, microsecond=0):
             return "times_invalid"
         if self.state not in ("completed", "overdue"):
             return "already_collected" if self.state == "deducted" else "order_state"

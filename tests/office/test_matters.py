@@ -239,7 +239,7 @@ def test_what_one_colleague_does_to_an_order_alone(power_bank: Shop, support: Cl
     future = {"reference": "R1", "paid_at": "2036-01-01T00:00", "note": "x"}
     with nothing_moves(*ASKED[2:]):
         assert does(support, path(order, "mark_paid"), **future).status_code == 422
-    does(support, path(order, "mark_paid"), reference="R1", paid_at="2026-11-20T11:00", note="现金")
+    does(support, path(order, "mark_paid"), reference="R1", paid_at="2026-11-20T12:00", note="现金")
     assert state_of(order) == "deducted"
     assert "没有欠款" in words_of(support.get(path(order, "mark_paid")))
     assert "订单已经结束" in words_of(support.get(path(order, "cancel")))
