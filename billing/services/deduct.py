@@ -20,7 +20,7 @@ from billing.services.settle import Report, settle_all
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
-from kernel.sweeps import Sweep, by_halves, raise_last
+from kernel.sweeps import Sweep, by_halves, has_aside, raise_last
 from kernel.time_limit import TimeIsUp
 from kernel.writes import insert_all
 from orders import services as orders
@@ -36,19 +36,27 @@ def deduct_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
         Exception: the last of what went wrong with people of whom nothing can be taken even alone; it is still due.
     """
     failures = outage.hold_due(realm_id, at=at, limit=limit)
+    prepared, seen, others = _prepared_or_what_can_be(realm_id, at=at, limit=limit)
+    charge(prepared, by=SWEEP, at=at)
+    raise_last([*failures, *others], seen=seen)
+    return seen
+
+
+def _prepared_or_what_can_be(
+    realm_id: int, *, at: datetime, limit: int
+) -> tuple[list[Deduction], int, list[Exception]]:
+    """All that is due together; where that cannot be, of whom it can be."""
     try:
-        prepared, seen = prepare_due(realm_id, at=at, limit=limit)
+        if not has_aside("not_prepared"):
+            return *prepare_due(realm_id, at=at, limit=limit), []
     except TimeIsUp:
         raise
-    except Exception:  # noqa: BLE001  told of those that it is true of
-        people, seen = orders.people_due(realm_id, at=at, limit=limit)
-        prepared = []
-        failures += by_halves(
-            people, lambda some: prepared.extend(_prepare_of(realm_id, some, at=at)), told="not_prepared"
-        )
-    charge(prepared, by=SWEEP, at=at)
-    raise_last(failures)
-    return seen
+    except Exception:  # noqa: BLE001, S110  told of those that it is true of
+        pass
+    people, seen = orders.people_due(realm_id, at=at, limit=limit)
+    prepared = list[Deduction]()
+    failures = by_halves(people, lambda some: prepared.extend(_prepare_of(realm_id, some, at=at)), told="not_prepared")
+    return prepared, seen, failures
 
 
 @transaction.atomic

@@ -84,7 +84,8 @@ def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     """
     due = _late(limit).rows(realm_id, at)
     keys = list(dict.fromkeys(order_id for (order_id,) in due))
-    raise_last(by_halves(keys, lambda some: _fall_overdue(realm_id, some, at=at), told="not_marked_overdue"))
+    failures = by_halves(keys, lambda some: _fall_overdue(realm_id, some, at=at), told="not_marked_overdue")
+    raise_last(failures, seen=len(due))
     return len(due)
 
 

@@ -41,8 +41,7 @@ class Case:
 READ, WRITE, PLAY, HOOKS = Scope.ORDERS_READ, Scope.ORDERS_WRITE, Scope.SANDBOX, Scope.WEBHOOKS_WRITE
 PARCEL = {"carrier": "x", "tracking_number": "1", "reason": "x"}
 ORDER = {"out_order_no": "M-1", "title": "x"}
-#: In a body: the moment at which it is sent.
-NOW = "now"
+NOW = "now"  # in a body: when it is sent
 TABLE = {
     "list_services": Case(Scope.SERVICES_READ),
     "create_service": Case(Scope.SERVICES_WRITE, {"name": "雨伞", "mode": "dynamic", "ceiling": 1}),
