@@ -56,7 +56,8 @@ class Final:
 def complete_order(order_id: UUID, final: Final, *, by: Actor, at: datetime) -> Order:
     """The service has ended: the held ceiling becomes what the person owes, due at the agreed time.
 
-    The same completion again returns the order as it is. A total of zero keeps the promise at once.
+    The same completion again returns the order as it is. Of a total of zero nothing is owed: it is done at once, and
+    no promise was kept.
 
     Raises:
         NotFound: there is no such order.

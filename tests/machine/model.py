@@ -138,7 +138,7 @@ class Order:
     def done_if_paid(self) -> None:
         """Nothing is owed any more: the promise is kept."""
         if self.state in ("completed", "overdue") and not any(debt.payable for debt in self.debts):
-            self.person.scores(CLEARED if self.broken_at else KEPT)
+            self.person.scores(CLEARED if self.broken_at else KEPT if self.total else 0)
             self.state = "deducted"
             self.agreement.last_may_have_ended()
 
