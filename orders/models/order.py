@@ -132,6 +132,7 @@ class Order(Lifecycle):
             models.Index(
                 fields=["realm", "expires_at", "id"], name="orders_waiting", condition=Q(expires_at__isnull=False)
             ),
+            models.Index(fields=["realm", "opened_at"], name="orders_held", condition=Q(state="open")),
         ]
         triggers = guards.lifecycle(
             "orders_orderevent",
