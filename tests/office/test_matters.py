@@ -79,6 +79,7 @@ def test_every_matter_is_one_of_those_that_take_two() -> None:
     assert all(matter.deciders for matter in MATTERS.values())
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_late_fees_are_forgiven_by_two(support: Client, boss: Client) -> None:
     strict = make_shop("严谨", grace=timedelta(), late_fee_daily_bps=100, late_fee_cap_bps=2000, ceiling_minor=100_000)
     order = completed(strict, someone(strict, "no_funds"), yuan("100"))
