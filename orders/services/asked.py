@@ -32,7 +32,12 @@ def plans_since(rows: Sequence[Obligation], *, at: datetime) -> Mapping[UUID, Se
 
 
 def was_asked(row: Obligation, plans: Mapping[UUID, Sequence[Made]], *, end: datetime) -> bool:
-    """Whether no attempt had come by the end of this day that was still to be made, or whose outcome nobody knew."""
+    """Whether no attempt had come by the end of this day that was still to be made, or whose outcome nobody knew.
+
+    For what only its person's own hand pays none is made, whatever was planned before.
+    """
+    if row.by_hand:
+        return True
     before = [first for made_at, first in plans.get(row.id, ()) if made_at <= end]
     first = before[-1] if before else row.collect_at
     return first is None or first > end

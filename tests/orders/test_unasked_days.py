@@ -6,6 +6,7 @@ import pytest
 
 from billing.services.deduct import deduct_due
 from orders import services as orders
+from orders.models import Obligation
 from tests.conftest import Shop, make_shop
 from tests.orders.test_ageing import A_DAY, MIDNIGHT, late_fee, overdue, principal
 
@@ -57,5 +58,13 @@ def test_what_is_caught_up_costs_what_it_would_have_in_time(strict: Shop) -> Non
 def test_where_nothing_more_is_planned_days_cost_as_agreed(strict: Shop) -> None:
     order = overdue(strict, "1000")
     orders.replan({principal(order): []}, why="failed", at=MIDNIGHT - timedelta(hours=1))
+    orders.close_days(strict.realm_id, at=MIDNIGHT + 3 * A_DAY, limit=10)
+    assert late_fee(order) == 200
+
+
+def test_what_is_left_to_the_persons_own_hand_is_not_asked_for_and_costs_as_agreed(strict: Shop) -> None:
+    """A bank took it back: what had been planned for it before is over."""
+    order = overdue(strict, "1000")
+    Obligation.objects.filter(order=order).update(by_hand=True, plan=[], collect_at=None)
     orders.close_days(strict.realm_id, at=MIDNIGHT + 3 * A_DAY, limit=10)
     assert late_fee(order) == 200
