@@ -37,9 +37,14 @@ for _foreign in (EmailAddress, EmailConfirmation, Authenticator, UserSession, Gr
 
 @admin.register(Group)
 class GroupAdmin(ReadOnlyAdmin):
-    list_display = ["name"]
+    list_display = ["roles", "name"]
+    also = ("roles",)
     search_fields = ["name"]
     ordering = ["name"]
+
+    @admin.display(description="roles", ordering="name")
+    def roles(self, group: Group) -> str:
+        return naming.roles([group.name])
 
 
 @admin.register(User)

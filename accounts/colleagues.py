@@ -31,9 +31,12 @@ class Standing:
     user: User
     roles: Sequence[str]
     has_second: bool
+    #: They were let in before, and are to choose another password.
+    has_forgotten: bool
 
     @property
     def is_waited_for(self) -> bool:
+        """Whether they still have to choose a password by their code."""
         return self.user.is_active and not self.user.has_usable_password()
 
 
@@ -43,7 +46,18 @@ def everybody() -> list[Standing]:
     first = list(users[:SHOWN_MAX])
     ways = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
     second = set(Authenticator.objects.filter(user__in=first, type__in=ways).values_list("user_id", flat=True))
-    return [Standing(user, sorted(group.name for group in user.groups.all()), user.pk in second) for user in first]
+    forgot = _forgot(first)
+    return [
+        Standing(user, sorted(group.name for group in user.groups.all()), user.pk in second, user.pk in forgot)
+        for user in first
+    ]
+
+
+def _forgot(users: Sequence[User]) -> set[UUID]:
+    """Who of them is without a password because they forgot it, and not because they are new, or back."""
+    lines = AccountEvent.objects.filter(user__in=users, kind__in=["password_forgotten", "left"]).order_by("id")
+    last = dict(lines.values_list("user_id", "kind"))
+    return {key for key, kind in last.items() if kind == "password_forgotten"}
 
 
 @transaction.atomic

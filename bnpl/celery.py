@@ -4,20 +4,17 @@ import logging.config
 import os
 from typing import Any
 
-import redis
-import structlog
 from celery import Celery
-from celery.bootsteps import StartStopStep
 from celery.signals import setup_logging, task_postrun, task_prerun, worker_init
 from django.conf import settings
 from django.db import close_old_connections
 
-from bnpl import heartbeat, loaded
+from bnpl import loaded
 from bnpl.broker import Line
+from bnpl.pulse import Pulse
 from kernel.tags import tag_from_here
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bnpl.settings")
-log = structlog.get_logger(__name__)
 #: Money waits for nothing else: the worker takes these rings alone.
 MONEY = "celery"
 #: What the house does by itself, and what talks to the outside or takes long: the clerk's, the house's first.
@@ -66,38 +63,6 @@ SCHEDULE = {
     "files": every(5.0, "office.tasks.make_files", queue=SLOW),
     "proposals": every(60.0, "office.tasks.expire_proposals", queue=HOUSE),
 }
-
-
-class Pulse(StartStopStep):
-    """Shows /readyz that this worker takes tasks; the clerk and the courier, who collect nothing, have none.
-
-    It beats in the consumer's own loop, not in a thread: a worker that hangs, or that has lost its broker, is not felt.
-    """
-
-    requires = ("celery.worker.consumer.tasks:Tasks",)
-
-    def __init__(self, parent: Any, **options: Any) -> None:
-        super().__init__(parent, **options)
-        self.broker = heartbeat.broker()
-        self.timer: Any = None
-
-    def start(self, parent: Any) -> None:
-        if MONEY not in app.amqp.queues.consume_from:
-            return
-        self.strike(parent.hostname)
-        self.timer = parent.timer.call_repeatedly(heartbeat.EVERY_SECONDS, self.strike, (parent.hostname,))
-
-    def stop(self, _parent: Any) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-        self.broker.close()
-
-    def strike(self, worker: str) -> None:
-        try:
-            heartbeat.strike(self.broker, worker)
-        except redis.RedisError as missed:
-            log.warning("pulse missed", error=type(missed).__name__)
 
 
 app = Celery("bnpl", amqp=Line, task_cls="bnpl.rings:Ring")  # by name: it reads the clock, which needs the apps loaded

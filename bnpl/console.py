@@ -84,7 +84,7 @@ def rows_behind(figure: Figure, now: datetime) -> str:
     if rows.whole or figure.mode != "live":
         look.setdefault(f"{rows.column}__isnull", "False")
     else:
-        look[f"{rows.column}__lte"] = now.isoformat()
+        look[f"{rows.column}__lte"] = (now - rows.after).isoformat()
     if figure.of:
         look[f"{rows.of}__exact"] = figure.of
     columns = list(admin.site.get_model_admin(rows.model).list_display)

@@ -31,6 +31,10 @@ class NotReadyError(Exception):
     """A check that was answered, and the answer is no."""
 
 
+class ReadOnlyError(NotReadyError):
+    """The database answers, and takes no writes."""
+
+
 class Readiness:
     """The checks side by side, none of them waited for longer than a second."""
 
@@ -50,9 +54,11 @@ class Readiness:
             self.checks["demo"] = partial(self.demo, settings.DEMO_FILE)
 
     def database(self) -> None:
-        """A new connection each time: it shows that the next request could have one."""
+        """A new connection each time: it shows that the next request could have one, and could write."""
         with contextlib.closing(connection.copy()) as fresh, fresh.cursor() as cursor:
-            cursor.execute("SELECT 1")
+            cursor.execute("SHOW transaction_read_only")  # on a standby too, as while another one takes over
+            if cursor.fetchone() != ("off",):
+                raise ReadOnlyError
 
     def migrations(self) -> None:
         if self.migrated:

@@ -1,9 +1,10 @@
 """Lists by keyset: a page costs the same wherever it stands, and what is new does not shift it."""
 
+from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import QuerySet, TextField
+from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from kernel import ids
@@ -37,6 +38,36 @@ def page(
         rows = rows.filter(pk__in=keys)
     found, further = cut(list(rows.order_by("-pk")[: limit + 1]), limit)
     return found, f"{further}{_OF}{_mark(of)}" if further and of is not None else further
+
+
+def page_of_span(
+    every: "QuerySet[_M, Any]",
+    moment: str,
+    span: tuple[datetime | None, datetime | None],
+    *,
+    cursor: str | None,
+    limit: int,
+    **chosen: Any,
+) -> tuple[list[_M], str | None]:
+    """The `chosen` rows whose `moment` lies in a span, the latest first, and the cursor of the page after them.
+
+    A span has its beginning in it and not its end, where it has either. On an index of that moment what lies outside
+    costs nothing.
+
+    Raises:
+        Invalid: the cursor is not one we gave for this list.
+    """
+    rows, (after, before) = every.filter(**chosen), span
+    if after is not None:
+        rows = rows.filter(**{f"{moment}__gte": after})
+    if before is not None:
+        rows = rows.filter(**{f"{moment}__lt": before})
+    if (last := place_of(cursor, rows.model)) is not None:
+        at = every.filter(pk=last).values_list(moment, flat=True).first()
+        if at is None:
+            raise _not_of_this_list()
+        rows = rows.filter(Q(**{f"{moment}__lt": at}) | Q(pk__lt=last), **{f"{moment}__lte": at})
+    return cut(list(rows.order_by(f"-{moment}", "-pk")[: limit + 1]), limit)
 
 
 def _mark(of: Identified | None) -> str:

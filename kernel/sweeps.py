@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -23,10 +23,21 @@ _Key = TypeVar("_Key")
 TOLD_AGAIN_SECONDS, TOLD_MAX = 600.0, 1_000
 _told: dict[tuple[object, ...], float] = {}
 _troubles: ContextVar[list[str] | None] = ContextVar("troubles", default=None)
+_turn: "ContextVar[_Turn | None]" = ContextVar("turn", default=None)
 log = structlog.get_logger(__name__)
 #: How long one ring goes on beginning batches. What is left is still due at the next ring; meanwhile the worker has its
 #: hands free for the other jobs, and no task comes near its time limit.
 WORKS_FOR_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What became of a realm's rows in this ring. What cannot be seen to stays due, and is asked for at the next."""
+
+    #: What cannot be seen to even alone, by what is `told` of it: passed over, so that the others' batches are full.
+    aside: set[tuple[str, str]] = field(default_factory=set)
+    #: How many were looked at in a batch of which some went wrong.
+    seen: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,18 +73,20 @@ def each(keys: Iterable[_Key], act: Callable[[_Key], object], *, told: str) -> i
     Raises:
         Exception: the last of those that went wrong; they are still due.
     """
-    count, failures = 0, list[Exception]()
-    for key in keys:
-        count += 1
+    every, failures = list(keys), list[Exception]()
+    for key in _not_aside(every, told):
+        before = _aside()
         try:
             act(key)
         except TimeIsUp:
             raise
         except Exception as exc:  # noqa: BLE001  trouble with one must not stop the others; it is told
             _tell(told, exc, key=str(key))
+            if _aside() == before:  # else it was some rows of it, and the rest can be seen to
+                _put_aside(told, key)
             failures.append(exc)
-    raise_last(failures)
-    return count
+    raise_last(failures, seen=len(every))
+    return len(every)
 
 
 @contextmanager
@@ -93,7 +106,9 @@ def by_halves(keys: Sequence[_Key], act: Callable[[Sequence[_Key]], object], *, 
     What went wrong with those, which is `told` in the log too: whoever calls raises the last of it when the others are
     seen to. For as long as one ring works; and where it is the database that is away, all that is left waits for it.
     """
-    until, failures, left = time.monotonic() + WORKS_FOR_SECONDS, list[Exception](), deque([keys] if keys else [])
+    until, failures = time.monotonic() + WORKS_FOR_SECONDS, list[Exception]()
+    fit = _not_aside(keys, told)
+    left = deque([fit] if fit else [])
     while left:
         some = left.popleft()
         try:
@@ -108,8 +123,31 @@ def by_halves(keys: Sequence[_Key], act: Callable[[Sequence[_Key]], object], *, 
                 left.extendleft([some[half:], some[:half]])
                 continue
             _tell(told, exc, key=str(some[0]), keys=len(some))
+            if len(some) == 1:
+                _put_aside(told, some[0])
             failures.append(exc)
     return failures
+
+
+def has_aside(told: str) -> bool:
+    """Whether something that this is `told` of cannot be seen to in this ring: all at once would fail again."""
+    turn = _turn.get()
+    return turn is not None and any(name == told for name, _key in turn.aside)
+
+
+def _aside() -> int:
+    turn = _turn.get()
+    return 0 if turn is None else len(turn.aside)
+
+
+def _put_aside(told: str, key: object) -> None:
+    if (turn := _turn.get()) is not None:
+        turn.aside.add((told, str(key)))
+
+
+def _not_aside(keys: Sequence[_Key], told: str) -> Sequence[_Key]:
+    turn = _turn.get()
+    return [key for key in keys if (told, str(key)) not in turn.aside] if turn and turn.aside else keys
 
 
 def counted(keys: Sequence[_Key], act: Callable[[Sequence[_Key]], int], *, told: str) -> int:
@@ -118,9 +156,9 @@ def counted(keys: Sequence[_Key], act: Callable[[Sequence[_Key]], int], *, told:
     Raises:
         Exception: the last of what went wrong, when the others are seen to.
     """
-    seen = list[int]()
-    raise_last(by_halves(keys, lambda some: seen.append(act(some)), told=told))
-    return sum(seen)
+    aside, seen = len(keys) - len(_not_aside(keys, told)), list[int]()
+    raise_last(by_halves(keys, lambda some: seen.append(act(some)), told=told), seen=len(keys))
+    return sum(seen) + aside
 
 
 def _tell(told: str, exc: Exception, **of: object) -> None:
@@ -137,13 +175,17 @@ def _tell(told: str, exc: Exception, **of: object) -> None:
     log.error(told, exc_info=exc, **of)
 
 
-def raise_last(failures: Sequence[Exception]) -> None:
+def raise_last(failures: Sequence[Exception], *, seen: int = 0) -> None:
     """Once the others are seen to: the ring, or whoever moves a sandbox's clock, hears that something is still due.
+
+    Of a batch in which so many were `seen`: after a full one the ring goes on with the next.
 
     Raises:
         Exception: the last of them, if there are any.
     """
     if failures:
+        if (turn := _turn.get()) is not None:
+            turn.seen = max(turn.seen, seen)
         raise failures[-1]
 
 
@@ -178,16 +220,17 @@ def everywhere(work: type[Model], column: str, sweep: Callable[[int, datetime, i
 
     The live realm goes first, and again after each batch of a sandbox: however many of those are full, half of the
     turns are its. It ends when the time is up, too. Trouble in one realm is logged and does not keep the others
-    waiting; its rows are still due the next time. A realm's clock is read anew for each batch: its owner may have moved
-    it meanwhile.
+    waiting, nor what is due beside it in its own; its rows are still due the next time. A realm's clock is read anew
+    for each batch: its owner may have moved it meanwhile.
     """
     until = time.monotonic() + WORKS_FOR_SECONDS
     left = deque(realm.id for realm in realms_due(work, column))
     realm_id: int | None = None
+    turns = {realm: _Turn() for realm in left}
     while left and time.monotonic() < until:
         realm_id = _next(left, realm_id)
         left.remove(realm_id)
-        if _worked_off(realm_id, sweep, batch=batch, due=column):
+        if _worked_off(realm_id, sweep, turns[realm_id], batch=batch, due=column):
             left.append(realm_id)
 
 
@@ -197,17 +240,23 @@ def _next(left: Sequence[int], before: int | None) -> int:
     return LIVE if LIVE in left and (before != LIVE or not others) else others[0]
 
 
-def _worked_off(realm_id: int, sweep: Callable[[int, datetime, int], int], *, batch: int, due: str) -> bool:
+def _worked_off(
+    realm_id: int, sweep: Callable[[int, datetime, int], int], turn: _Turn, *, batch: int, due: str
+) -> bool:
     """One batch, if time passes there. Whether it was a full one, so that more may be left."""
     realm = running_realms().filter(pk=realm_id).first()
     if realm is None:
         return False
+    limit, turn.seen = batch + len(turn.aside), 0
+    here = _turn.set(turn)
     try:
-        return sweep(realm_id, now_in(realm), batch) == batch
+        return sweep(realm_id, now_in(realm), limit) >= limit
     except TimeIsUp:
         raise
     except Exception as exc:  # noqa: BLE001  trouble in one realm must not stop the others; it is told
         _tell("sweep_failed", exc, realm=realm_id, due=due)
         if realm_id == LIVE and (troubles := _troubles.get()) is not None:
             troubles.append(due)
-        return False
+        return turn.seen >= limit and not is_away(exc)
+    finally:
+        _turn.reset(here)

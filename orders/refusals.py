@@ -170,6 +170,12 @@ class NotDueYet(Refusal):
     code, title = "not_due_yet", _("Nothing of this order is due yet. It is deducted on its day.")
 
 
+class DayChosen(Refusal):
+    """The person was told another day when they chose it: until then nobody but they themselves has it debited."""
+
+    code, title = "day_chosen", _("The person chose a later day for this deduction. It is deducted on that day.")
+
+
 class PaidByHand(Refusal):
     """A channel took it back, or a return did not stand: nobody but the person has it debited again."""
 

@@ -22,6 +22,7 @@ from merchants import services as merchants
 from merchants.models import Merchant, Service
 from orders import services as orders
 from orders.models import Order
+from orders.services import age
 
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 BY = Actor.system("test")
@@ -130,6 +131,12 @@ def ada(power_bank: Shop) -> Person:
 def fees(db: None) -> Shop:
     """A shop with late fees: half a percent a day, a tenth at most."""
     return make_shop("飞鸽", ceiling_minor=200_00, late_fee_daily_bps=50, late_fee_cap_bps=1000)
+
+
+@pytest.fixture
+def all_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days are closed as if all that was planned had been asked for in time: for tests of days and fees alone."""
+    monkeypatch.setattr(age, "was_asked", lambda *_args, **_how: True)
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ class CollectOrder(MerchantView):
             refusals.PaidByHand,
             refusals.PlanAgreed,
             refusals.NotDueYet,
+            refusals.DayChosen,
             NoInstrument,
             AboveLimits,
             OrderPaused,

@@ -14,13 +14,14 @@ from billing.models import Deduction
 from billing.refusals import NoInstrument, OrderPaused, TooOften
 from billing.services import pay
 from kernel.actor import Actor
+from kernel.clock import now_in
 from kernel.desk import Verb, VerbForm, Words
 from kernel.money import Money
 from kernel.templatetags.house import money
 from orders import services as orders
 from orders.models import Obligation, Order, Pause
 from orders.queries import Sheet
-from orders.refusals import DeductionInFlight, NotDueYet, OrderState, PlanAgreed
+from orders.refusals import DeductionInFlight, OrderState
 
 #: What each reason is called. An outage is a channel's, not one order's: it is declared at its own page.
 REASONS: dict[str, Words] = {
@@ -106,9 +107,7 @@ def _before_collect(order: Order, at: datetime) -> Words:
         raise DeductionInFlight
     if queries.collects_again(order.id, at=at):
         raise TooOften
-    due = Money(sum(row.owed.minor for row in sheet.obligations if row.due_at <= at), order.currency)
-    if not due:
-        raise PlanAgreed if order.eased_at else NotDueYet
+    due = Money(sum(row.owed.minor for row in orders.collectable(order, sheet.obligations, at=at)), order.currency)
     usable = queries.instruments_of([order.person_id]).get(order.person_id, [])
     if not usable:
         raise NoInstrument
@@ -160,7 +159,11 @@ def frees_fees(order: Order, wish: Any) -> bool:
 
 def is_owed(order: Order) -> bool:
     """Whether something may be owed of it, by its state."""
-    return bool(order.state in {Order.State.COMPLETED, Order.State.OVERDUE})
+    return order.is_owed
+
+
+def _is_due(order: Order) -> bool:
+    return orders.is_collectable(order, list(order.obligations.all()), at=now_in(order.realm))
 
 
 def _is_overdue(order: Order) -> bool:
@@ -184,7 +187,7 @@ VERBS = [
         ResumeForm,
         offered=_stands_still,
     ),
-    Verb("collect", Order, gettext_lazy("Collect now"), COLLECT, _before_collect, _collect, offered=is_owed),
+    Verb("collect", Order, gettext_lazy("Collect now"), COLLECT, _before_collect, _collect, offered=_is_due),
     Verb(
         "write_off",
         Order,

@@ -20,12 +20,11 @@ from billing.services.settle import Report, settle_all
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
-from kernel.sweeps import Sweep, by_halves, raise_last
+from kernel.sweeps import Sweep, by_halves, has_aside, raise_last
 from kernel.time_limit import TimeIsUp
 from kernel.writes import insert_all
 from orders import services as orders
 from orders.models import Obligation, Plan
-from orders.refusals import NotDueYet, PlanAgreed
 
 SWEEP = Actor.system("deduct")
 
@@ -37,19 +36,27 @@ def deduct_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
         Exception: the last of what went wrong with people of whom nothing can be taken even alone; it is still due.
     """
     failures = outage.hold_due(realm_id, at=at, limit=limit)
+    prepared, seen, others = _prepared_or_what_can_be(realm_id, at=at, limit=limit)
+    charge(prepared, by=SWEEP, at=at)
+    raise_last([*failures, *others], seen=seen)
+    return seen
+
+
+def _prepared_or_what_can_be(
+    realm_id: int, *, at: datetime, limit: int
+) -> tuple[list[Deduction], int, list[Exception]]:
+    """All that is due together; where that cannot be, of whom it can be."""
     try:
-        prepared, seen = prepare_due(realm_id, at=at, limit=limit)
+        if not has_aside("not_prepared"):
+            return *prepare_due(realm_id, at=at, limit=limit), []
     except TimeIsUp:
         raise
-    except Exception:  # noqa: BLE001  told of those that it is true of
-        people, seen = orders.people_due(realm_id, at=at, limit=limit)
-        prepared = []
-        failures += by_halves(
-            people, lambda some: prepared.extend(_prepare_of(realm_id, some, at=at)), told="not_prepared"
-        )
-    charge(prepared, by=SWEEP, at=at)
-    raise_last(failures)
-    return seen
+    except Exception:  # noqa: BLE001, S110  told of those that it is true of
+        pass
+    people, seen = orders.people_due(realm_id, at=at, limit=limit)
+    prepared = list[Deduction]()
+    failures = by_halves(people, lambda some: prepared.extend(_prepare_of(realm_id, some, at=at)), told="not_prepared")
+    return prepared, seen, failures
 
 
 @transaction.atomic
@@ -130,18 +137,16 @@ def prepare_for_order(
     """Claim what one order owes, or a part of it, for somebody who wants it paid now.
 
     Raises:
-        NotFound, OrderState, DeductionInFlight, WrittenOff, PaidByHand: as orders.lock_owed says.
+        NotFound, OrderState, DeductionInFlight, WrittenOff: as orders.lock_owed says.
         NoInstrument: there is nothing to take it from.
         AboveLimits: the person's limits do not let others take it from anything they have today.
         AmountInvalid: more than is owed, or nothing.
-        PlanAgreed, NotDueYet: nothing of it is due, by the plan that its person keeps to, or as it was completed.
+        PaidByHand, PlanAgreed, NotDueYet, DayChosen: others may not have it debited now, as orders.collectable says.
     """
     theirs = purpose == Deduction.Purpose.PAY_NOW
     order, owed = orders.lock_owed(order_id, lost=theirs)
     if purpose == Deduction.Purpose.COLLECT:
-        owed = [row for row in owed if row.due_at <= at]
-        if not owed:
-            raise PlanAgreed if order.eased_at else NotDueYet
+        owed = orders.collectable(order, owed, at=at)
     asked = None if theirs else Money(sum(row.owed.minor for row in owed), order.currency)
     wants = _wants(owed, _instrument(order.person_id, instrument_id, asked, at=at), amount_minor)
     return prepare(wants, purpose=purpose, by=by, at=at)

@@ -39,7 +39,7 @@ def pay_out_due(realm_id: int, *, at: datetime, limit: int = 50) -> int:
     asked = ((row.id, row.channel, Disbursal(row.number, payee, row.amount, at)) for row, payee in payouts)
     answers = channels.pay_out_all(asked, within=SEND_LEASE / 2)
     PAYOUTS.settle_all([MovementReport(key, answer, "sync") for key, answer in answers], by=PAYMASTER, at=at)
-    raise_last(failures)
+    raise_last(failures, seen=len(keys))
     return len(keys)
 
 

@@ -115,7 +115,8 @@ def _told(rows: Sequence[Obligation], item: Callable[[Obligation], Item], *, rea
         Exception: the last of what went wrong with those that cannot be told of even alone; the others are.
     """
     write = partial(inbox.write_notices, realm_id=realm_id, at=at)
-    raise_last(by_halves(rows, lambda some: write([item(row) for row in some]), told="not_reminded"))
+    failures = by_halves(rows, lambda some: write([item(row) for row in some]), told="not_reminded")
+    raise_last(failures, seen=len(rows))
     return len(rows)
 
 

@@ -116,7 +116,7 @@ def _asked(work: str, rows: Rows) -> str:
         work=work,
         table=rows.model._meta.db_table,
         column=rows.column,
-        until="IS NOT NULL" if rows.whole else "<= r.now",
+        until="IS NOT NULL" if rows.whole else f"<= r.now - interval '{rows.after.days} days'",
         where=rows.where,
         of=rows.of or "''",
         since=rows.since or rows.column,

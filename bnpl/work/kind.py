@@ -42,6 +42,8 @@ class Rows:
     #: What orders them; rows whose time has not come by it do not count, unless `whole`.
     column: str
     whole: bool = False
+    #: How long after that they count.
+    after: timedelta = timedelta()
     where: str = "true"
     #: The same for the console's list.
     look: Mapping[str, str] = field(default_factory=dict)

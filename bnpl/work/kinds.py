@@ -178,6 +178,22 @@ KINDS: Mapping[str, Kind] = {
         steps=(_SWEPT,),
         rows=Rows(model=Order, column="expires_at"),
     ),
+    "orders_held": Kind(
+        says=_("Orders open for sixty days: each holds a part of its person's limit until its merchant ends it"),
+        late=61 * _DAY,
+        stuck=90 * _DAY,
+        because=_("office work: only its merchant knows whether the service still runs, so no order ends by itself"),
+        steps=(
+            _("Ask the merchant. Who does not answer, or is gone: cancel the order on its own page in the console."),
+        ),
+        rows=Rows(
+            model=Order,
+            column="opened_at",
+            after=60 * _DAY,
+            where="state = 'open'",
+            look={"state__exact": "open"},
+        ),
+    ),
     "limits_to_review": Kind(
         says=_("Limits whose day to be looked at has come"),
         late=_HOUR,

@@ -21,7 +21,10 @@ PROCESSES: Mapping[str, Kind] = {
         stuck=10 * _SECOND,
         because=_("it beats every two seconds: three missed are a hint, and after ten its pulse is gone"),
         steps=(
-            _("Start a worker. One that runs and does not beat hangs, or has lost its broker: kill it, at any moment."),
+            _(
+                "Start a worker. One that runs and does not beat hangs, has lost its broker, or has children that take "
+                "nothing (pulse_withheld in its log): kill it, at any moment."
+            ),
         ),
     ),
     "queue": Kind(

@@ -90,6 +90,8 @@ class OrderQuery(Wire):
     out_order_no: str | None = None
     agreement: str | None = None
     state: Literal["created", "open", "completed", "overdue", "deducted", "cancelled", "expired"] | None = None
+    after: Annotated[Time | None, Meta(description="Created then or later.")] = None
+    before: Annotated[Time | None, Meta(description="Created earlier.")] = None
 
 
 class EventOut(MerchantEvent):

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 from credit.refusals import ServicePaused
 from kernel.contract import Nothing, operation
-from kernel.paging import cut, page, place_of
+from kernel.paging import cut, page, page_of_span, place_of
 from kernel.refusal import FieldError, Invalid, NotFound, in_field
 from kernel.wire import Wire
 from merchants import queries as merchants
@@ -74,9 +74,11 @@ class Orders(OrderView):
             under = None if asked.agreement is None else self.named("agr", asked.agreement)
         chosen = {"out_order_no": asked.out_order_no, "state": asked.state, "agreement_id": under}
         wanted = {name: value for name, value in chosen.items() if value is not None}
-        if wanted:
-            rows = Order.objects.filter(merchant_id=self.merchant_id, **wanted)
-            found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit)
+        every, span = Order.objects.filter(merchant_id=self.merchant_id), (asked.after, asked.before)
+        if any(span):
+            found, cursor = page_of_span(every, "created_at", span, cursor=asked.cursor, limit=asked.limit, **wanted)
+        elif wanted:
+            found, cursor = page(every.filter(**wanted), cursor=asked.cursor, limit=asked.limit)
         else:  # as programs ask again and again
             newest = queries.newest_of(self.merchant_id, before=place_of(asked.cursor, Order), limit=asked.limit + 1)
             found, cursor = cut(newest, asked.limit)

@@ -176,6 +176,12 @@ class Obligation(Lifecycle):
     def paid(self) -> Money:
         return Money(self.paid_minor, self.currency)
 
+    @property
+    def chosen_at(self) -> datetime | None:
+        """For when the next attempt was put off, where somebody chose its day."""
+        first = self.plan[0] if self.plan else {}
+        return datetime.fromisoformat(first["at"]) if first.get("reason") in ("moved", "due_moved") else None
+
     @transition(field=state, source=list(PAYABLE), target=State.PAID)
     def finish(self) -> None:
         self.paid_minor = self.amount_minor

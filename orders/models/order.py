@@ -132,6 +132,7 @@ class Order(Lifecycle):
             models.Index(
                 fields=["realm", "expires_at", "id"], name="orders_waiting", condition=Q(expires_at__isnull=False)
             ),
+            models.Index(fields=["realm", "opened_at"], name="orders_held", condition=Q(state="open")),
         ]
         triggers = guards.lifecycle(
             "orders_orderevent",
@@ -162,6 +163,11 @@ class Order(Lifecycle):
     @property
     def refunded(self) -> Money:
         return Money(self.refunded_minor, self.currency)
+
+    @property
+    def is_owed(self) -> bool:
+        """Whether something may be owed of it, by its state."""
+        return self.state in {self.State.COMPLETED, self.State.OVERDUE}
 
     @property
     def terms(self) -> Terms:

@@ -17,14 +17,14 @@ from kernel.prepared import Reading
 from kernel.sweeps import Sweep, by_halves, raise_last
 from kernel.time_limit import TimeIsUp
 from kernel.writes import update_all
-from ledger import services as ledger
-from ledger.services import Fact
 from orders import rules
-from orders.models import ASKED, Obligation, Order, leading
+from orders.models import ASKED, Obligation, Order
+from orders.services.accrue import DAY_END, accrue, leads_of
+from orders.services.asked import Made, plans_since, was_asked
 from orders.services.promise import change_for
 from orders.services.tell import news_of, tell
 
-OVERDUE, DAY_END = Actor.system("overdue"), Actor.system("day_end")
+OVERDUE = Actor.system("overdue")
 log = structlog.get_logger(__name__)
 
 
@@ -84,7 +84,8 @@ def mark_overdue(realm_id: int, *, at: datetime, limit: int) -> int:
     """
     due = _late(limit).rows(realm_id, at)
     keys = list(dict.fromkeys(order_id for (order_id,) in due))
-    raise_last(by_halves(keys, lambda some: _fall_overdue(realm_id, some, at=at), told="not_marked_overdue"))
+    failures = by_halves(keys, lambda some: _fall_overdue(realm_id, some, at=at), told="not_marked_overdue")
+    raise_last(failures, seen=len(due))
     return len(due)
 
 
@@ -162,24 +163,15 @@ def _close_days_of(order_ids: dict[UUID, UUID], *, at: datetime) -> int:
         if row.kind == Obligation.Kind.LATE_FEE and row.state == Obligation.State.OVERDUE and row.owed:
             fees[row.order_id, row.by_hand] = row
     held = {row.order_id for row in every if row.in_flight}
-    leads = _leads(every)
+    leads = leads_of(every)
     rows = [row for row in every if row.id in order_ids and row.order_id not in held]
-    zones = {row.person_id: row.zone for row in every}
+    zones, plans = {row.person_id: row.zone for row in every}, plans_since(rows, at=at)
     while ends := [end for row in rows if (end := _uncounted(row, at=at))]:
         ended = min(ends)
-        accrued = _close_day([row for row in rows if row.day_end_at == ended], zones, charged, at=ended)
-        _accrue(accrued, leads, fees, last, at=ended)
+        accrued = _close_day([row for row in rows if row.day_end_at == ended], zones, plans, charged, at=ended)
+        accrue(accrued, leads, fees, last, at=ended)
     update_all(rows, ["day_end_at", "overdue_days", "bucket", "fee_units"])
     return sum(order_id in orders for order_id in order_ids.values())
-
-
-def _leads(rows: Sequence[Obligation]) -> dict[tuple[UUID, bool], Obligation]:
-    """With which debt of each order its late fee is collected, and with which of those left to their person's hand."""
-    late: dict[tuple[UUID, bool], list[Obligation]] = {}
-    for row in rows:
-        if row.kind == Obligation.Kind.PRINCIPAL and row.state == Obligation.State.OVERDUE:
-            late.setdefault((row.order_id, row.by_hand), []).append(row)
-    return {beside: leading(debts) for beside, debts in late.items()}
 
 
 def _uncounted(row: Obligation, *, at: datetime) -> datetime | None:
@@ -189,11 +181,17 @@ def _uncounted(row: Obligation, *, at: datetime) -> datetime | None:
 
 
 def _close_day(
-    rows: Sequence[Obligation], zones: Mapping[UUID, str], charged: dict[UUID, int], *, at: datetime
+    rows: Sequence[Obligation],
+    zones: Mapping[UUID, str],
+    plans: Mapping[UUID, Sequence[Made]],
+    charged: dict[UUID, int],
+    *,
+    at: datetime,
 ) -> dict[Obligation, Money]:
     """One day: counted, its bucket, its late fees, which are returned. A change of bucket is a line of history.
 
-    What was given back ahead of a return costs no fee: it is on what was bought.
+    What was given back ahead of a return costs no fee: it is on what was bought. Nor does what we should have asked for
+    by then, and did not.
 
     The cap is an order's, however many parts of it are overdue: `charged` is what all of them have come to so far.
     """
@@ -202,7 +200,8 @@ def _close_day(
         order, days, before, was = row.order, row.overdue_days + 1, row.fee_units, row.bucket
         others = charged[row.order_id] - before
         cap = rules.cap_left(order.total.bps(order.late_fee_cap_bps).minor, others)
-        costs = row.owed.minor if row.kind == Obligation.Kind.PRINCIPAL else 0
+        bears = row.kind == Obligation.Kind.PRINCIPAL and was_asked(row, plans, end=at)
+        costs = row.owed.minor if bears else 0
         units, whole = rules.fee_after(before, costs, order.late_fee_daily_bps, cap_minor=cap)
         charged[row.order_id] = others + units
         row.age(days=days, bucket=rules.bucket_of(days), fee_units=units)
@@ -213,67 +212,6 @@ def _close_day(
             accrued[row] = Money(whole - before // BPS, order.currency)
     record_all(aged, "aged", by=DAY_END, at=at, data=[{"bucket": row.bucket} for row in aged])
     return accrued
-
-
-def _accrue(
-    accrued: dict[Obligation, Money],
-    leads: Mapping[tuple[UUID, bool], Obligation],
-    fees: dict[tuple[UUID, bool], Obligation],
-    last: dict[UUID, int],
-    *,
-    at: datetime,
-) -> None:
-    """The day's late fees are owed beside the debts they are for, and booked as income.
-
-    Of one order that is one obligation, and another for the debts that are left to their person's own hand. It is
-    collected with the one of them that leads.
-    """
-    if not accrued:
-        return
-    new, more = [], []
-    sums: dict[tuple[UUID, bool], Money] = {}
-    for row, amount in accrued.items():
-        so_far = sums.get((row.order_id, row.by_hand), Money(0, amount.currency))
-        sums[row.order_id, row.by_hand] = so_far + amount
-    for beside, amount in sums.items():
-        fee, row = fees.get(beside), leads[beside]
-        if fee is None:
-            last[row.order_id] += 1
-            fee = fees[beside] = _fee(row, amount, sequence=last[row.order_id])
-            new.append((fee, amount))
-        else:
-            fee.accrue(amount)
-            more.append((fee, amount))
-        fee.plan = row.plan
-        fee.wait_for_next()
-    facts = []
-    for group in (new, more):
-        lines = record_all(
-            [fee for fee, _ in group], "accrued", by=DAY_END, at=at, data=[{"fee": amount.minor} for _, amount in group]
-        )
-        for line, (fee, amount) in zip(lines, group, strict=True):
-            facts.append(Fact(line.id, "late_fee", rules.accrual_moves(amount, fee.order.terms), fee.order_id))
-    deltas = [Delta(fee.person_id, fee.currency, outstanding_minor=amount.minor) for fee, amount in (*new, *more)]
-    change_profiles(deltas, at=at)
-    ledger.post(facts, realm_id=new[0][0].realm_id if new else more[0][0].realm_id, at=at)
-
-
-def _fee(row: Obligation, amount: Money, *, sequence: int) -> Obligation:
-    """The late fee of an order: one obligation beside the debt, from its first day of fees on."""
-    order = row.order
-    return Obligation(
-        realm_id=order.realm_id,
-        order=order,
-        merchant_id=order.merchant_id,
-        person_id=order.person_id,
-        kind=Obligation.Kind.LATE_FEE,
-        sequence=sequence,
-        currency=order.currency,
-        amount_minor=amount.minor,
-        state=Obligation.State.OVERDUE,
-        due_at=row.due_at,
-        by_hand=row.by_hand,
-    )
 
 
 _GOING_OVERDUE = f"""SELECT min(overdue_from) FROM orders_obligation

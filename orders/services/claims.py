@@ -12,11 +12,11 @@ from django.db.models import QuerySet
 
 from accounts.models import Person
 from kernel.prepared import Given, Reading
-from kernel.refusal import NotFound
+from kernel.refusal import NotFound, Refusal
 from kernel.transactions import joined
 from kernel.writes import insert_all, update_all
 from orders.models import Obligation, Order, Plan
-from orders.refusals import DeductionInFlight, OrderState, PaidByHand, WrittenOff
+from orders.refusals import DayChosen, DeductionInFlight, NotDueYet, OrderState, PaidByHand, PlanAgreed, WrittenOff
 
 #: The class of the advisory locks that name a person whose dues are being claimed.
 TURN = 1
@@ -90,18 +90,16 @@ def _with_their_own(rows: list[Obligation]) -> list[Obligation]:
 def lock_owed(order_id: UUID, *, lost: bool) -> tuple[Order, list[Obligation]]:
     """What is owed of one order, locked with it, for somebody who wants to pay or collect now.
 
-    A debt given up as `lost`, and one that is left to its person's own hand, are among it for them, who may pay them,
-    and for nobody who asks for it.
+    A debt given up is among it where it may be `lost`: for its person, who may pay it, and for nobody who asks for it.
 
     Raises:
         NotFound: there is no such order.
         OrderState: nothing is owed of it.
         WrittenOff: it was given up as lost.
-        PaidByHand: it is left to its person's own hand.
         DeductionInFlight: it is being collected already.
     """
     order = Order.objects.locked(order_id)
-    if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
+    if not order.is_owed:
         raise OrderState(f"The order is {order.state}.")
     obligations = list(order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk"))
     if any(obligation.in_flight for obligation in obligations):
@@ -110,10 +108,36 @@ def lock_owed(order_id: UUID, *, lost: bool) -> tuple[Order, list[Obligation]]:
     owed = [obligation for obligation in obligations if obligation.state in payable]
     if not owed:
         raise WrittenOff
-    asked = owed if lost else [obligation for obligation in owed if not obligation.by_hand]
+    return order, sorted(owed, key=lambda row: (row.due_at, row.id))
+
+
+def collectable(order: Order, rows: Sequence[Obligation], *, at: datetime) -> list[Obligation]:
+    """What of an order's obligations somebody else than its person may have debited now, as the person was told.
+
+    Raises:
+        PaidByHand: it is left to its person's own hand.
+        PlanAgreed, NotDueYet: nothing of it is due, by the plan that its person keeps to, or as it was completed.
+        DayChosen: for all that is due its person chose a later day.
+    """
+    asked = [row for row in rows if row.state in Obligation.OWED and not row.by_hand]
     if not asked:
         raise PaidByHand
-    return order, sorted(asked, key=lambda row: (row.due_at, row.id))
+    due = [row for row in asked if row.due_at <= at]
+    if not due:
+        raise PlanAgreed if order.eased_at else NotDueYet
+    if not (free := [row for row in due if row.chosen_at is None or row.chosen_at <= at]):
+        raise DayChosen
+    return free
+
+
+def is_collectable(order: Order, rows: Sequence[Obligation], *, at: datetime) -> bool:
+    """Whether there is anything that somebody else than its person could have debited now, and nothing in the way."""
+    if not order.is_owed or any(row.in_flight or row.paused_at for row in rows):
+        return False
+    try:
+        return bool(collectable(order, rows, at=at))
+    except Refusal:
+        return False
 
 
 def lock_owed_by(person_id: UUID, order_ids: Collection[UUID] | None = None) -> list[Obligation]:

@@ -56,7 +56,8 @@ class Final:
 def complete_order(order_id: UUID, final: Final, *, by: Actor, at: datetime) -> Order:
     """The service has ended: the held ceiling becomes what the person owes, due at the agreed time.
 
-    The same completion again returns the order as it is. A total of zero keeps the promise at once.
+    The same completion again returns the order as it is. Of a total of zero nothing is owed: it is done at once, and
+    no promise was kept.
 
     Raises:
         NotFound: there is no such order.
@@ -189,7 +190,7 @@ def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: A
         AlreadyCollected, WrittenOff: we took money for it; it was given up as lost.
         DeductionInFlight: money may be on its way.
         SecondNeeded: late fees would fall away, and a colleague does it alone.
-        TimesInvalid: paid in the future.
+        TimesInvalid: paid in the future, or before the minute in which the order came to be.
     """
     order = Order.objects.locked(order_id)
     marked = order.history.filter(kind="paid_elsewhere").first()
@@ -198,9 +199,7 @@ def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: A
         if paid_at not in (None, then):
             raise OrderState(f"Under this reference it was marked as paid at {then.isoformat()}.")
         return order
-    paid_at = at if paid_at is None else paid_at
-    if paid_at > at:
-        raise TimesInvalid("paid_at is in the future.", errors=[FieldError("/paid_at", rules.clock_says(at))])
+    paid_at = _paid_at(order, paid_at, at=at)
     if order.state == Order.State.DEDUCTED:
         raise AlreadyCollected("It was marked as paid before, under another reference." if marked else "")
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
@@ -224,6 +223,17 @@ def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: A
         at=at,
     )
     return order
+
+
+def _paid_at(order: Order, said: datetime | None, *, at: datetime) -> datetime:
+    """When it was paid, as its merchant says, who may write whole minutes; or by now."""
+    if said is None:
+        return at
+    if said > at:
+        raise TimesInvalid("paid_at is in the future.", errors=[FieldError("/paid_at", rules.clock_says(at))])
+    if said < order.created_at.replace(second=0, microsecond=0):
+        raise TimesInvalid("paid_at is before the order came to be.", field="/paid_at")
+    return said
 
 
 def _due(order: Order, final: Final, *, at: datetime) -> datetime:

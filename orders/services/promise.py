@@ -19,15 +19,19 @@ def change_for(order: Order, **changes: Any) -> Delta:
 
 
 def keep_promise(order: Order, *, at: datetime) -> Delta:
-    """Nothing is owed of the order any more: it is done, and the person's record says whether it was in time."""
+    """Nothing is owed of the order any more: it is done, and the person's record says whether it was in time.
+
+    An order that came to nothing promised nothing: it is no promise kept, or merchants could give their people points.
+    """
     was_overdue, breached = order.state == Order.State.OVERDUE, order.overdue_at is not None
+    kept = bool(order.total) and not breached
     order.settle(at=at)
     return change_for(
         order,
         overdue_orders=-1 if was_overdue else 0,
-        kept_orders=0 if breached else 1,
+        kept_orders=int(kept),
         eased_orders=-1 if order.eased_at else 0,
-        score_step="cleared" if breached else "kept",
+        score_step="cleared" if breached else "kept" if kept else "",
         order_id=order.id,
     )
 

@@ -1,6 +1,7 @@
 """One order: what it comes to, how it is collected, what happened; and what staff may do to it."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -64,8 +65,13 @@ def order(staff: Staff, order: str) -> HttpResponse:
         history=found.history.order_by("seq"),
         reports=owed.reports_of(found.id),
         events=[(event, copies.get(event.id, [])) for event in events],
-        possible={name for name, states in POSSIBLE.items() if found.state in states and staff.may[name]},
+        possible={name for name in _possible(sheet, at=staff.at) if staff.may[name]},
     )
+
+
+def _possible(sheet: Sheet, *, at: datetime) -> set[str]:
+    found = {name for name, states in POSSIBLE.items() if sheet.order.state in states}
+    return found if orders.is_collectable(sheet.order, sheet.obligations, at=at) else found - {"collect_order"}
 
 
 class Answer(forms.Form):

@@ -44,6 +44,7 @@ def nothing(_order: Order) -> None:
     """It stays as it was."""
 
 
+@pytest.mark.usefixtures("all_asked")
 @pytest.mark.parametrize(
     ("happens", "ended"),
     [

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.django_db
 A_DAY = timedelta(days=1)
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_the_next_deduction_is_shown_with_the_late_fee_that_goes_with_it(fees: Shop) -> None:
     order = late_with_fees(fees)
     it_is(NOON + 6 * A_DAY, order.person)

@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+import pytest
+
 from billing import queries as billing
 from billing.channels import bank, bank_returns
 from billing.channels.bank import Behaviour
@@ -26,6 +28,7 @@ def moved(row: Obligation, *, days: int = 0) -> datetime:
     return to
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_moving_one_part_of_a_plan_leaves_the_fee_of_a_later_part_where_it_was(fees: Shop) -> None:
     order = late_with_fees(fees)
     in_three_parts(order)
@@ -46,6 +49,7 @@ def test_only_the_part_that_was_moved_is_taken_on_the_day_it_was_moved_to(fees: 
     assert [money.minor for money in taken_from(order.person)] == [concern.plan["due"][0]["minor"]]
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_moving_what_is_planned_leaves_the_fee_that_is_paid_by_hand(fees: Shop) -> None:
     person = someone(fees)
     order = completed(fees, person, yuan("100"), due_at=NOON + DAY)

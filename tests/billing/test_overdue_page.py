@@ -13,6 +13,8 @@ from orders.models import Order, Pause
 from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
 from tests.visiting import it_is, visiting, words
 
+pytestmark = pytest.mark.usefixtures("all_asked")
+
 A_DAY = timedelta(days=1)
 
 

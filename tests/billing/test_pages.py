@@ -270,6 +270,7 @@ def test_a_wallet_turns_pages(ada: Person) -> None:
     assert browser.get("/wallet/?cursor=x").status_code == 422
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_a_late_fee_stands_apart_from_what_was_used(db: None) -> None:
     strict = make_shop("严谨租赁", grace=timedelta(), late_fee_daily_bps=5, late_fee_cap_bps=100)
     person = someone(strict, "no_funds")

@@ -1,6 +1,6 @@
 """Somebody wants it paid now: the person, whole or in part, or the merchant beside the platform's own plan."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -13,6 +13,7 @@ from billing.refusals import AmountChanged, AmountInvalid, NoInstrument, TooOfte
 from billing.services.deduct import deduct_due
 from billing.services.instruments import add_instrument, open_wallet
 from billing.services.pay import collect_now, pay_all, pay_now
+from billing.services.plan import move_next
 from billing.services.wallets import top_up
 from kernel.models import LIVE
 from kernel.refusal import NotFound
@@ -125,6 +126,31 @@ def test_nobody_but_the_person_has_it_debited_before_the_day_they_were_told(powe
     assert made.amount == yuan("4")
     assert taken_from(order.person) == [yuan("2"), yuan("4")]
     assert state_of(order) == "deducted"
+
+
+def test_who_chose_a_later_day_is_not_debited_before_it_by_others(power_bank: Shop) -> None:
+    due, chosen = NOON + timedelta(days=2), NOON + timedelta(days=5)
+    order = ordered(power_bank, opened(power_bank, someone(power_bank)))
+    orders.complete_order(order.id, orders.Final(total=600, due_at=due), by=BY, at=NOON)
+    move_next(owed_of(order).id, chosen, at=NOON)
+    for at in (NOON, chosen - timedelta(minutes=1)):
+        with nothing_moves(), pytest.raises(refusals.NotDueYet if at < due else refusals.DayChosen):
+            collect_now(order.id, by=BY, at=at)
+    pay_now(order.id, amount_minor=200, by=BY, at=due)
+    (made,) = collect_now(order.id, by=BY, at=chosen)
+
+    assert made.amount == yuan("4")
+    assert state_of(order) == "deducted"
+
+
+def test_a_later_day_of_one_part_holds_no_other_part(power_bank: Shop) -> None:
+    """What a moved retry is for waits; the late fee of an overdue debt waits with it, as its page says."""
+    order = completed(power_bank, someone(power_bank, "no_funds"), yuan("6"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    row = owed_of(order)
+    move_next(row.id, datetime.fromisoformat(row.plan[0]["at"]) + timedelta(days=2), at=NOON)
+    with nothing_moves(), pytest.raises(refusals.DayChosen):
+        collect_now(order.id, by=BY, at=NOON + timedelta(days=1))
 
 
 def test_the_merchant_collects_five_times_in_any_day(power_bank: Shop) -> None:

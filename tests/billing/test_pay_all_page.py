@@ -77,6 +77,7 @@ def test_everything_owed_is_listed_the_oldest_first_and_paid_as_one(power_bank: 
     assert 'href="/pay-all/"' not in browser.get("/orders/").content.decode()
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_late_fees_stand_apart(db: None) -> None:
     shop = make_shop("严谨租赁", grace=timedelta(), late_fee_daily_bps=5, late_fee_cap_bps=1000, ceiling_minor=500_00)
     person, (late, _other) = owing(shop, "98", "2", behaviour="no_funds")

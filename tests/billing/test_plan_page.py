@@ -19,6 +19,7 @@ def shown(order: Order, days: int) -> str:
     return words(visiting(order.person, "en").get(f"/orders/{order.public_id}"))
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_the_parts_are_shown_with_the_late_fees_that_are_in_them(fees: Shop) -> None:
     order = late_with_fees(fees)
     in_three_parts(order)
@@ -30,6 +31,7 @@ def test_the_parts_are_shown_with_the_late_fees_that_are_in_them(fees: Shop) -> 
     ]
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_where_only_a_fee_is_left_it_is_not_said_to_earn_more(fees: Shop) -> None:
     order = late_with_fees(fees)
     in_three_parts(order)

@@ -44,6 +44,7 @@ def test_what_fails_during_a_second_pause_is_planned_after_both(power_bank: Shop
     assert {found - day for found, day in late} <= {0, 1}  # ten days later than without the second pause
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_a_late_fee_goes_on_being_tried_with_its_debt(fees: Shop) -> None:
     order = stood_still(fees, "no_funds")
     deduct_due(fees.realm_id, at=NOON + STOOD)

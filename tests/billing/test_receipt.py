@@ -74,6 +74,7 @@ def test_a_receipt_adds_up_and_names_where_each_part_came_from(used: Order) -> N
         assert shown in english, shown
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_a_late_fee_and_what_went_back_stand_on_it(used: Order) -> None:
     pay(used, 500)
     realm = used.realm_id

@@ -33,6 +33,7 @@ def announced_and_taken(shop: Shop, order: Order, *days: int) -> tuple[list[str]
     return amounts, taken_from(order.person)[before:]
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_each_part_of_a_plan_is_announced_with_what_is_taken_then(fees: Shop) -> None:
     order = late_with_fees(fees)
     in_three_parts(order)
@@ -53,6 +54,7 @@ def with_a_fee_of_its_own_days(shop: Shop) -> Order:
     return order
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_a_late_fee_that_has_a_part_of_its_own_is_announced(fees: Shop) -> None:
     order = with_a_fee_of_its_own_days(fees)
     announced, taken = announced_and_taken(fees, order, 13, 20, 27)

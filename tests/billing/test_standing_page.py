@@ -79,7 +79,8 @@ def late(power_bank: Shop) -> Person:
     """Somebody who kept one promise and broke another."""
     person = someone(power_bank, "no_funds")
     kept = ordered(power_bank, opened(power_bank, person, at=NOON - 9 * DAY), at=NOON - 9 * DAY, title="守约的")
-    orders.complete_order(kept.id, orders.Final(total=0), by=BY, at=NOON - 9 * DAY)
+    orders.complete_order(kept.id, orders.Final(total=600), by=BY, at=NOON - 9 * DAY)
+    orders.mark_paid(kept.id, None, "till", by=BY, at=NOON - 9 * DAY)
     broken = ordered(power_bank, kept.agreement, at=NOON - 9 * DAY, title="逾期的 <b>")
     orders.complete_order(broken.id, orders.Final(total=600), by=BY, at=NOON - 9 * DAY)
     fall(power_bank.realm_id, at=NOON - 2 * DAY, limit=9)

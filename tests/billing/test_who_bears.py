@@ -53,6 +53,7 @@ def read(shop: Shop) -> tuple[str, int, list[int]]:
     return out.bearer, out.amount, [one.amount for one in out.orders]
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_each_step_is_told_once_of_an_order_and_a_merchant_reads_what_they_bear(late: Shop) -> None:
     order = paid_late(late)
     before = balances(late)

@@ -9,6 +9,7 @@ from django.test import Client
 from accounts.models import User
 from billing.models import Deduction, DeductionEvent
 from billing.services.deduct import deduct_due
+from billing.services.plan import move_next
 from kernel.actor import Actor
 from kernel.admin_site import VIEWERS
 from kernel.desk import VERBS
@@ -112,6 +113,16 @@ def test_what_is_due_another_day_is_not_collected_by_colleagues_either(power_ban
     page = boss.get(at(later, "collect"))
     assert "尚未到应付日" in words_of(page)
     assert b'class="do" type="submit"' not in page.content
+
+
+def test_what_its_person_put_off_is_not_collected_by_colleagues_either(order: Order, boss: Client) -> None:
+    it_is(NOON, order.person)
+    whole, collect = f"/ops/order/{order.public_id}", at(order, "collect")
+    assert collect.encode() in boss.get(whole).content
+    move_next(order.obligations.get().id, NOON + timedelta(days=2), at=NOON)
+    assert "用户已把这次扣款改到以后的一天" in words_of(page := boss.get(collect))
+    assert b'class="do" type="submit"' not in page.content
+    assert collect.encode() not in boss.get(whole).content
 
 
 def test_what_can_no_longer_be_done_when_it_is_sent_is_said_in_words(order: Order, boss: Client) -> None:

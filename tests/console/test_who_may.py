@@ -44,11 +44,12 @@ def addressed(page: str, order: Order) -> str:
 def test_what_a_colleague_may_do_is_shown_and_nothing_else(
     role: str, order: Order, at_desk: Callable[..., Client]
 ) -> None:
-    orders.pause_order(order.id, "hardship", by=BY, at=NOON)  # else nothing is to be resumed
-    client = at_desk(role)
+    client, page_of_order = at_desk(role), f"/ops/orders/order/{order.pk}/change/"
+    row = client.get(page_of_order).content.decode()
+    orders.pause_order(order.id, "hardship", by=BY, at=NOON)  # else nothing is to be resumed, and now nothing collected
+    row += client.get(page_of_order).content.decode()
     index = client.get("/ops/").content.decode()
     assert {page for page in LINKS if f'href="/ops/{page}"' in index} == {p for p in LINKS if role in LINKS[p]}
-    row = client.get(f"/ops/orders/order/{order.pk}/change/").content.decode()
     verbs = {page for page in PAGES if page.startswith("do/")}
     assert {page for page in verbs if addressed(page, order) in row} == {p for p in verbs if role in PAGES[p]}
     assert ("/publish?version=1" in client.get("/ops/policies/").content.decode()) == (role in {"supervisor", "risk"})

@@ -103,6 +103,7 @@ def test_two_services_opened_at_once_make_one_profile_and_one_limit_beside_it(po
     }
 
 
+@pytest.mark.usefixtures("all_asked")
 @pytest.mark.parametrize("pays", [True, False])
 def test_both_are_collected_in_one_sweep_and_charged_for_being_late_each_in_its_own(
     power_bank: Shop, *, pays: bool

@@ -20,7 +20,8 @@ def test_at_the_highest_score_a_promise_kept_adds_what_there_is_to_add(power_ban
     first = completed(power_bank, person, yuan("5"))
     Profile.objects.filter(pk=person.id).update(score=949)
     deduct_due(power_bank.realm_id, at=NOON)
-    orders.complete_order(ordered(power_bank, first.agreement).id, orders.Final(total=0), by=BY, at=NOON)
+    orders.complete_order(ordered(power_bank, first.agreement).id, orders.Final(total=1), by=BY, at=NOON)
+    deduct_due(power_bank.realm_id, at=NOON)
     changes = ScoreChange.objects.order_by("id").values_list("reason", "delta", "score")
     assert list(changes) == [("kept", 1, 950), ("kept", 0, 950)]
 

@@ -1,5 +1,7 @@
 """A cursor is good for the list that gave it, and not for the same kind of list of something else."""
 
+from datetime import timedelta
+
 import pytest
 from django.db.models import QuerySet
 
@@ -7,10 +9,11 @@ from billing.models import Refund
 from billing.services.refund import Asked, refund_order
 from kernel.paging import page
 from kernel.refusal import Invalid
+from orders import services
 from orders.models import Order
 from tests.api import Api, refused
 from tests.billing.bench import paid
-from tests.conftest import BY, NOON, Shop
+from tests.conftest import BY, NOON, Shop, opened, ordered, someone
 
 WRONG = [{"pointer": "?cursor", "detail": "not a cursor of this list"}]
 
@@ -38,6 +41,30 @@ def test_pages_of_one_order_follow_each_other_and_no_other_order_takes_their_cur
         told = refused(api.get(f"orders/{other.public_id}/refunds?limit=1{cursor}"), 422)
         assert told["errors"] == WRONG
     assert seen == [row.public_id for row in of(mine).order_by("-pk")]
+
+
+def test_orders_of_a_span_of_time_are_listed_the_latest_first_page_by_page(power_bank: Shop) -> None:
+    agreement, api = opened(power_bank, someone(power_bank)), Api(power_bank)
+    days = [NOON + timedelta(days=day) for day in (0, 1, 1, 2, 3)]  # two of them at one moment
+    made = [ordered(power_bank, agreement, at=day) for day in days]
+    services.cancel_order(made[2].id, "x", by=BY, at=days[2])
+    span = "after=2026-11-21T04:00:00Z&before=2026-11-23T04:00:00Z"
+
+    def listed(query: str) -> list[str]:
+        seen, cursor = list[str](), ""
+        while True:
+            shown = api.get(f"orders?limit=1&{query}{cursor}").json()
+            seen += [row["id"] for row in shown["data"]]
+            if shown["next_cursor"] is None:
+                return seen
+            cursor = f"&cursor={shown['next_cursor']}"
+
+    assert listed(span) == [made[n].public_id for n in (3, 2, 1)]
+    assert listed(f"{span}&state=open") == [made[n].public_id for n in (3, 1)]
+    assert listed("after=2026-11-23T12:00:00%2B08:00") == [made[4].public_id]
+    assert listed("before=2026-11-20T04:00:00Z") == []
+    [wrong] = refused(api.get("orders?after=yesterday"), 422)["errors"]
+    assert wrong["pointer"] == "?after"
 
 
 def test_a_cursor_from_before_they_said_whose_list_it_is_is_good_for_the_list_its_row_stands_in(

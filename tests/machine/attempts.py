@@ -1,6 +1,6 @@
 """What must follow from attempts to take money: the one answer that counts, and what it frees, pays or leaves open."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -147,7 +147,8 @@ class Collection:
             return "no_instrument", []
         return self.spread((d for d in person.debts if d.payable and not d.in_flight and not d.paused_at), None)
 
-    def collect(self, order: Order, *, at: datetime) -> tuple[str, list[tuple[Debt, int]]]:
+    def collect(self, order: Order, chosen: Collection[int], *, at: datetime) -> tuple[str, list[tuple[Debt, int]]]:
+        """`chosen` are the numbers of the debts for which the person chose a day that is still to come."""
         if order.pauses:
             return "order_paused", []
         if sum(at - timedelta(days=1) < asked for asked in order.collects) >= COLLECTS_A_DAY:
@@ -156,7 +157,11 @@ class Collection:
         refused, lines = ("written_off", []) if lost else self.pay(order, None, None)
         if refused in ("", "no_instrument") and not any(debt.payable and debt.due_at <= at for debt in order.debts):
             return "not_due_yet", []
+        free = [debt for debt in order.debts if debt.payable and debt.due_at <= at and debt.sequence not in chosen]
+        if refused in ("", "no_instrument") and not free:
+            return "day_chosen", []
         if not refused:
+            refused, lines = self.spread(free, None)
             order.collects.append(at)
         return refused, lines
 

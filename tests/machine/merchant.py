@@ -7,6 +7,7 @@ from hypothesis.stateful import initialize, precondition, rule
 
 from billing.channels.bank import Behaviour
 from kernel import ids
+from orders import models as owed
 from orders import services as orders
 from tests.api import key
 from tests.conftest import BY
@@ -111,7 +112,8 @@ class MerchantRules(Rules):
         self.step("mark_paid")
         order = self.order(pick, lambda order: order.owed)
         paid_at = self.world.at - timedelta(seconds=ago)
-        expected = order.mark_paid(reference, paid_at, at=self.world.at)
+        created_at = owed.Order.objects.values_list("created_at", flat=True).get(pk=order.id)
+        expected = order.mark_paid(reference, paid_at, created_at, at=self.world.at)
         path = f"orders/{ids.public('ord', order.id)}/mark_paid"
         code, _ = self.world.call(path, {"paid_at": paid_at.isoformat(), "reference": reference})
         assert code == expected
@@ -121,7 +123,9 @@ class MerchantRules(Rules):
     def collect_now(self, pick: int) -> None:
         self.step("collect_now")
         order = self.order(pick, lambda order: order.owed)
-        expected, lines = self.world.collection.collect(order, at=self.world.at)
+        rows = owed.Obligation.objects.filter(order_id=order.id)
+        chosen = {row.sequence for row in rows if row.chosen_at and row.chosen_at > self.world.at}
+        expected, lines = self.world.collection.collect(order, chosen, at=self.world.at)
         code, _ = self.world.call(f"orders/{ids.public('ord', order.id)}/collect", {})
         assert code == expected
         self.was_attempted(lines, None)

@@ -4,7 +4,7 @@ It does not plan: which attempts are made, the product decides and the model is 
 what must be refused, is decided here.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -138,7 +138,7 @@ class Order:
     def done_if_paid(self) -> None:
         """Nothing is owed any more: the promise is kept."""
         if self.state in ("completed", "overdue") and not any(debt.payable for debt in self.debts):
-            self.person.scores(CLEARED if self.broken_at else KEPT)
+            self.person.scores(CLEARED if self.broken_at else KEPT if self.total else 0)
             self.state = "deducted"
             self.agreement.last_may_have_ended()
 
@@ -177,10 +177,10 @@ class Order:
         self.done_if_paid()
         return ""
 
-    def mark_paid(self, reference: str, paid_at: datetime, *, at: datetime) -> str:
+    def mark_paid(self, reference: str, paid_at: datetime, created_at: datetime, *, at: datetime) -> str:
         if reference == self.reference:
             return "" if paid_at == self.paid_at else "order_state"
-        if paid_at > at:
+        if paid_at > at or paid_at < created_at.replace(second=0, microsecond=0):
             return "times_invalid"
         if self.state not in ("completed", "overdue"):
             return "already_collected" if self.state == "deducted" else "order_state"
@@ -245,21 +245,21 @@ class Order:
                 self.state, self.broken_at = "overdue", at
                 self.person.scores(BREACHED)
 
-    def end_days(self, *, at: datetime) -> None:
-        """Every day that has ended is counted, and costs its late fee."""
+    def end_days(self, asked: Callable[[Debt, datetime], bool], *, at: datetime) -> None:
+        """Every day that has ended is counted, and costs its late fee, unless we should have asked by then."""
         fee = next((debt for debt in self.debts[1:] if debt.owed), None)
         for debt in self.debts[:1]:
             if debt.in_flight or (fee and fee.in_flight):
                 return
             while debt.day_end_at is not None and debt.day_end_at <= at:
-                fee = self.end_day(debt, fee)
+                fee = self.end_day(debt, fee, debt.owed if asked(debt, debt.day_end_at) else 0)
                 debt.day_end_at += DAY
 
-    def end_day(self, debt: Debt, fee: Debt | None) -> Debt | None:
+    def end_day(self, debt: Debt, fee: Debt | None, costs: int) -> Debt | None:
         terms, before = self.agreement.terms, debt.units
         most = ((self.total or 0) * terms.cap * 2 + PARTS) // (2 * PARTS)
         debt.days += 1
-        debt.units = max(before, min(before + debt.owed * terms.daily, most * PARTS))
+        debt.units = max(before, min(before + costs * terms.daily, most * PARTS))
         accrued = debt.units // PARTS - before // PARTS
         if accrued and fee is None:
             fee = Debt(self, len(self.debts) + 1, 0, debt.due_at, state="overdue")

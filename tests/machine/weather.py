@@ -21,7 +21,7 @@ from orders import services as orders
 from orders.models import Obligation
 from tests.machine.attempts import ANOTHER, Attempt
 from tests.machine.base import PICKS, Rules, chosen, refused
-from tests.machine.debt import CHINA, midnight_after
+from tests.machine.debt import CHINA, Debt, midnight_after
 from tests.machine.people import MORNING, NIGHT
 from tests.machine.twin import Word
 from tests.stillness import nothing_moves
@@ -106,8 +106,9 @@ class WeatherRules(Rules):
         orders.mark_overdue(self.world.realm_id, at=self.world.at, limit=MOST)
 
     def end_days(self) -> None:
+        asked = self.asked()
         for order in self.world.orders:
-            order.end_days(at=self.world.at)
+            order.end_days(asked, at=self.world.at)
         orders.close_days(self.world.realm_id, at=self.world.at, limit=MOST)
 
     def remind(self) -> None:
@@ -130,6 +131,20 @@ class WeatherRules(Rules):
         again = again.filter(last_failure__class__in=["technical", "not_sent"])
         again = again.exclude(plan__0__reason__in=["moved", "limits"])
         return found | dict.fromkeys(again.values_list("order_id", "sequence"), datetime.min.replace(tzinfo=UTC))
+
+    def asked(self) -> Callable[[Debt, datetime], bool]:
+        """Whether by the end of a day nothing that was planned was still to be asked for, or under way."""
+        rows = Obligation.objects.filter(realm_id=self.world.realm_id)
+        kept = [(row, list(row.plans.order_by("id"))) for row in rows]
+        plans = {(row.order_id, row.sequence): (row.collect_at, made) for row, made in kept}
+
+        def said(debt: Debt, end: datetime) -> bool:
+            first, made = plans[debt.order.id, debt.sequence]
+            if self.world.at >= end + timedelta(minutes=10) and (before := [plan for plan in made if plan.at <= end]):
+                first = datetime.fromisoformat(before[-1].attempts[0]["at"]) if before[-1].attempts else None
+            return first is None or first > end
+
+        return said
 
     def due(self) -> set[tuple[UUID, int]]:
         rows = Obligation.objects.filter(realm_id=self.world.realm_id, collect_at__lte=self.world.at)

@@ -22,6 +22,8 @@ from tests.office.seconds import ASKED, asked, decided
 from tests.stillness import nothing_moves
 from tests.visiting import it_is
 
+pytestmark = pytest.mark.usefixtures("all_asked")
+
 LATER = NOON + timedelta(days=6)
 
 

@@ -79,6 +79,7 @@ def test_every_matter_is_one_of_those_that_take_two() -> None:
     assert all(matter.deciders for matter in MATTERS.values())
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_late_fees_are_forgiven_by_two(support: Client, boss: Client) -> None:
     strict = make_shop("严谨", grace=timedelta(), late_fee_daily_bps=100, late_fee_cap_bps=2000, ceiling_minor=100_000)
     order = completed(strict, someone(strict, "no_funds"), yuan("100"))
@@ -239,7 +240,7 @@ def test_what_one_colleague_does_to_an_order_alone(power_bank: Shop, support: Cl
     future = {"reference": "R1", "paid_at": "2036-01-01T00:00", "note": "x"}
     with nothing_moves(*ASKED[2:]):
         assert does(support, path(order, "mark_paid"), **future).status_code == 422
-    does(support, path(order, "mark_paid"), reference="R1", paid_at="2026-11-20T11:00", note="现金")
+    does(support, path(order, "mark_paid"), reference="R1", paid_at="2026-11-20T12:00", note="现金")
     assert state_of(order) == "deducted"
     assert "没有欠款" in words_of(support.get(path(order, "mark_paid")))
     assert "订单已经结束" in words_of(support.get(path(order, "cancel")))

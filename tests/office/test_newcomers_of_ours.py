@@ -225,3 +225,20 @@ def test_the_list_says_who_is_awaited_here_and_gone() -> None:
     colleagues.leave(staff("viewer", name="zhou").pk, by=BY, at=live_now())
     said = words_of(boss.get("/ops/colleagues/"))
     assert all(word in said for word in ("lin", "尚未加入", "在职", "zhou", "已离开"))
+
+
+def test_who_forgot_their_password_is_not_said_to_be_new() -> None:
+    boss, lin = browser_of(staff("supervisor", name="boss")), staff("viewer", name="lin")
+    colleagues.ask_new_password(lin.pk, by=BY, at=live_now())
+    said = words_of(boss.get("/ops/colleagues/"))
+    assert ("待重设密码" in said, "尚未加入" in said) == (True, False)
+    colleagues.leave(lin.pk, by=BY, at=live_now())
+    colleagues.let_back_in(lin.pk, ["viewer"], by=BY, at=live_now())
+    said = words_of(boss.get("/ops/colleagues/"))
+    assert ("待重设密码" in said, "尚未加入" in said) == (False, True), "who is back is let in anew"
+
+
+def test_the_list_of_roles_calls_them_by_their_names() -> None:
+    boss = browser_of(staff("supervisor", name="boss"))
+    said = words_of(boss.get("/ops/auth/group/"))
+    assert "主管" in said, said

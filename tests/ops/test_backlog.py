@@ -27,6 +27,7 @@ OPEN_WORK = (
     "obligations_day_end_stuck",
     "deductions_to_ask",
     "orders_waiting",
+    "orders_held",
     "deliveries_due",
     "cases_open",
     "breaks_open",

@@ -23,13 +23,14 @@ from bnpl import heartbeat
 from bnpl.work.figures import State, under_way
 from bnpl.work.kinds import KINDS
 from credit import services as credit
+from credit.models import Profile
 from kernel.models import LIVE, Realm
 from merchants import services as merchants
 from orders import rules
 from orders import services as orders
 from orders.models import Obligation
 from tests.billing.bench import deduction_of
-from tests.conftest import BY, NOON, Shop, completed, fresh, opened, someone, yuan
+from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, yuan
 from tests.ops.seeing import figures, waiting
 
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -144,6 +145,18 @@ def test_an_order_nobody_confirmed_waits_to_be_ended(shop: Shop) -> None:
     assert waiting("orders_expiring", NOON + 30 * DAY + MINUTE) == (1, MINUTE, "ok")
     orders.expire_unconfirmed(shop.realm_id, at=NOON + 30 * DAY, limit=9)
     assert waiting("orders_expiring", NOON + 31 * DAY) == NOTHING
+
+
+def test_an_order_that_its_merchant_never_ends_is_seen_and_can_be_ended(power_bank: Shop) -> None:
+    """It would hold its person's limit for ever, and nobody would be told."""
+    order = ordered(power_bank, opened(power_bank, someone(power_bank)))
+    assert waiting("orders_held", NOON + 60 * DAY - SECOND) == NOTHING
+    assert waiting("orders_held", NOON + 60 * DAY) == (1, 60 * DAY, "ok")
+    assert waiting("orders_held", NOON + 61 * DAY)[2] == "late"
+    assert waiting("orders_held", NOON + 90 * DAY)[2] == "stuck"
+    orders.cancel_order(order.id, "商户不再营业", by=BY, at=NOON + 90 * DAY)
+    assert waiting("orders_held", NOON + 90 * DAY) == NOTHING
+    assert Profile.objects.get(pk=order.person_id).held_minor == 0
 
 
 def test_a_notice_waits_until_it_is_sent(power_bank: Shop) -> None:

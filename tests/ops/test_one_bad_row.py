@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,15 +14,18 @@ from structlog.testing import capture_logs
 from accounts import deliver
 from accounts.models import Delivery, Notice, Person
 from billing.models import Outage, Settlement
-from billing.services import outage, payouts, plan, remind
+from billing.services import deduct, outage, payouts, plan, remind
 from billing.services.deduct import deduct_due
 from billing.services.settlement import settle_due
 from credit import limit_review
 from credit.models import Profile
 from kernel import sweeps
+from kernel.clock import live_now
+from kernel.models import Realm
 from kernel.sweeps import by_halves
 from orders import services as orders
 from orders.models import Obligation, Order
+from orders.services.age import GOING_OVERDUE
 from orders.services.expire import expire_unconfirmed
 from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, state_of, yuan
 from tests.falling import fall
@@ -182,6 +186,60 @@ def test_paying_merchants(power_bank: Shop, ada: Person, monkeypatch: pytest.Mon
     seen_to(payouts.pay_out_due, power_bank.realm_id, at=NOON + 10 * A_DAY)
 
     assert [row.state for row in Settlement.objects.order_by("id")] == ["closed", "paid", "paid"]
+
+
+def crowded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Order], list[int]]:
+    """Nine who owe, the first and the third of whom cannot be seen to; and how many of them each look tries."""
+    made = [completed(shop, someone(shop, name=f"人{n}"), yuan("5")) for n in range(9)]
+    real, bad, tried = plan._next, {made[0].person_id, made[2].person_id}, list[int]()  # noqa: SLF001
+    prepared = deduct._prepared  # noqa: SLF001  whatever is looked at together goes through it
+
+    def trip(row: Obligation, *args: Any) -> Any:
+        if row.person_id in bad:
+            raise ZeroDivisionError("poison")
+        return real(row, *args)
+
+    def watched(rows: Sequence[Obligation], **kwargs: Any) -> Any:
+        tried.append(len(rows))
+        return prepared(rows, **kwargs)
+
+    monkeypatch.setattr(plan, "_next", trip)
+    monkeypatch.setattr(deduct, "_prepared", watched)
+    return made, tried
+
+
+def test_one_ring_sees_to_all_beside_a_bad_row_however_many_batches_they_are(
+    power_bank: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, tried = crowded(power_bank, monkeypatch)
+    replace(deduct.DUE, batch=2).ring()
+
+    states = [state_of(order) for order in made]
+    assert (states.count("deducted"), states[0], states[2]) == (7, "completed", "completed")
+    assert sum(tried) - 7 < 2 * 7  # a bad one is not tried again with every batch
+    replace(deduct.DUE, batch=2).ring()
+    assert Obligation.objects.filter(collect_at__isnull=False).count() == 2  # and stays due
+
+
+def test_falling_overdue_and_limits_and_expiry_go_on_to_the_end_too(
+    power_bank: Shop, crowd: list[Order], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, bad = limit_review._reviewed, crowd[0].person_id  # noqa: SLF001  it is the one that fails
+
+    def trip(row: Any, profile: Profile, *args: Any, **kwargs: Any) -> Any:
+        if profile.person_id == bad:
+            raise ZeroDivisionError("poison")
+        return real(row, profile, *args, **kwargs)
+
+    monkeypatch.setattr(limit_review, "_reviewed", trip)
+    at = NOON + 60 * A_DAY
+    Realm.objects.filter(pk=power_bank.realm_id).update(clock_offset=at - live_now())
+    replace(limit_review.DUE, batch=1).ring()
+    Obligation.objects.update(collect_at=None, plan=[])
+    replace(GOING_OVERDUE, batch=1).ring()
+
+    assert list(Profile.objects.filter(review_at__lte=at).values_list("person_id", flat=True)) == [bad]
+    assert [state_of(order) for order in crowd] == ["overdue", "completed", "overdue", "overdue"]
 
 
 def test_where_the_database_is_away_nobody_is_tried_one_by_one(caplog: pytest.LogCaptureFixture) -> None:

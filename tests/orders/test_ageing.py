@@ -18,6 +18,7 @@ from orders import services as orders
 from orders.models import Obligation, Order
 from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, state_of, yuan
 
+pytestmark = pytest.mark.usefixtures("all_asked")
 MIDNIGHT = datetime(2026, 11, 20, 16, tzinfo=UTC)  # of Shanghai's 20 November
 A_DAY = timedelta(days=1)
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from accounts.models import Person
-from credit.models import Agreement, Profile
+from credit.models import Agreement, Profile, ScoreChange
 from kernel.refusal import NotFound, Refusal
 from ledger.models import Posting
 from merchants.models import Event
@@ -60,14 +60,15 @@ def test_a_fixed_order_comes_to_what_was_ordered_when_nothing_is_said(shop: Shop
     assert orders.complete_order(order.id, orders.Final(), by=BY, at=NOON).total_minor == 4_990
 
 
-def test_a_total_of_nothing_keeps_the_promise_at_once(order: Order, ada: Person) -> None:
+def test_a_total_of_nothing_is_done_at_once_and_no_promise_kept(order: Order, ada: Person) -> None:
     done = orders.complete_order(order.id, orders.Final(total=0), by=BY, at=NOON)
 
     assert (done.state, done.deducted_at) == ("deducted", NOON)
     assert not Obligation.objects.exists()
     assert not Posting.objects.exists()
     profile = Profile.objects.get(pk=ada.id)
-    assert (profile.held_minor, profile.outstanding_minor, profile.kept_orders, profile.open_orders) == (0, 0, 1, 0)
+    assert (profile.held_minor, profile.outstanding_minor, profile.kept_orders, profile.open_orders) == (0, 0, 0, 0)
+    assert not ScoreChange.objects.exists()
     assert Agreement.objects.get().live_orders == 0
     types = list(Event.objects.filter(subject_id=order.id).order_by("sequence").values_list("type", flat=True))
     assert types == ["order.opened", "order.completed", "order.deducted"]

@@ -11,7 +11,7 @@ from orders import services as orders
 from tests.conftest import Shop, make_shop
 from tests.orders.test_ageing import A_DAY, MIDNIGHT, late_fee, overdue, principal
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("all_asked")]
 
 
 @pytest.fixture

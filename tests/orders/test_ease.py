@@ -92,6 +92,7 @@ def test_a_plan_is_granted_at_once_and_adds_up(power_bank: Shop) -> None:
     assert (profile.eased_orders, profile.kept_orders) == (0, 1)
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_an_overdue_debt_starts_anew_and_falls_again_if_a_part_is_missed(fees: Shop) -> None:
     order = overdue(fees)
     orders.close_days(fees.realm_id, at=NOON + 6 * DAY, limit=9)

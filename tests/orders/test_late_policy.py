@@ -19,6 +19,8 @@ from tests.conftest import BY, NOON, Shop, fresh, make_shop, opened, ordered, so
 from tests.late import FIRST, permit
 from tests.stillness import nothing_moves
 
+pytestmark = pytest.mark.usefixtures("all_asked")
+
 A_DAY = timedelta(days=1)
 #: Overdue at once; a percent a day, a fifth at most.
 HARSH: dict[str, Any] = {"grace": timedelta(), "late_fee_daily_bps": 100, "late_fee_cap_bps": 2000}

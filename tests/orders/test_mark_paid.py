@@ -24,9 +24,9 @@ from tests.visiting import it_is
 def test_nothing_is_taken_and_the_book_is_even(power_bank: Shop, ada: Person) -> None:
     order = completed(power_bank, ada, yuan("6"))
 
-    done = orders.mark_paid(order.id, NOON - timedelta(hours=1), "till-17", by=BY, at=NOON)
+    done = orders.mark_paid(order.id, NOON, "till-17", by=BY, at=NOON + timedelta(hours=1))
 
-    assert (done.state, done.deducted_at) == ("deducted", NOON)
+    assert (done.state, done.deducted_at) == ("deducted", NOON + timedelta(hours=1))
     assert deduct_due(power_bank.realm_id, at=NOON + timedelta(days=30)) == 0
     assert bank.debits_of(ada.instruments.get().token) == []
     assert {row.code: row.net for row in trial_balance(power_bank.realm_id)} == {"pending": 0, "receivable": 0}
@@ -68,13 +68,13 @@ def test_the_same_reference_again_is_once(power_bank: Shop, ada: Person) -> None
 
 def test_the_same_reference_with_another_moment_is_refused_and_told_which_stands(power_bank: Shop) -> None:
     api, order = Api(power_bank), completed(power_bank, someone(power_bank), yuan("6"))
-    sent = {"paid_at": "2026-11-20T03:00:00Z", "reference": "till-17"}
+    sent = {"paid_at": "2026-11-20T04:00:00Z", "reference": "till-17"}
     it_is(NOON, order.person)
     assert api.post(f"orders/{order.public_id}/mark_paid", sent).status_code == 200
     with nothing_moves("kernel_idempotencykey"):
-        again = api.post(f"orders/{order.public_id}/mark_paid", sent | {"paid_at": "2026-11-20T03:00:01Z"})
+        again = api.post(f"orders/{order.public_id}/mark_paid", sent | {"paid_at": "2026-11-20T04:00:01Z"})
     assert (again.status_code, again.json()["code"]) == (409, "order_state")
-    assert "2026-11-20T03:00:00" in again.json()["detail"]
+    assert "2026-11-20T04:00:00" in again.json()["detail"]
 
 
 @pytest.mark.parametrize("collected", ["whole", "part"])
@@ -103,3 +103,16 @@ def test_the_future_and_what_is_not_owed_are_refused(
     order = ordered(power_bank, opened(power_bank, ada))
     with nothing_moves(), pytest.raises(refusal):
         orders.mark_paid(order.id, paid_at, "till-17", by=BY, at=NOON)  # type: ignore[arg-type]
+
+
+def test_an_order_is_not_paid_before_there_was_one(power_bank: Shop, ada: Person) -> None:
+    """A merchant may write whole minutes: what was paid in the minute in which the order came to be was for it."""
+    began = NOON + timedelta(seconds=40)
+    order = ordered(power_bank, opened(power_bank, ada), at=began)
+    orders.complete_order(order.id, orders.Final(total=600), by=BY, at=began)
+    late = began + timedelta(days=9)
+    for paid_at in (NOON - timedelta(seconds=1), NOON - timedelta(days=365)):
+        with nothing_moves(), pytest.raises(refusals.TimesInvalid) as refusal:
+            orders.mark_paid(order.id, paid_at, "till-17", by=BY, at=late)
+        assert refusal.value.field == "/paid_at"
+    assert orders.mark_paid(order.id, NOON, "till-17", by=BY, at=late).state == "deducted"

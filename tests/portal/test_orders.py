@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 
 from billing.services.deduct import deduct_due
+from billing.services.plan import move_next
 from kernel.csvfile import cell
 from kernel.models import Realm
 from ledger.queries import balance
@@ -238,6 +239,20 @@ def test_an_orders_page_tells_its_whole_story(firm: Company, owed: Order) -> Non
     for said in ("CN¥12.34", "To be collected", "On the due day", "The service ended", "order.completed"):
         assert said in page, said
     assert "Collect now" not in page
+
+
+def test_what_is_not_due_cannot_be_collected_now(firm: Company) -> None:
+    """Nor what its person has put off: the button is not there, and its page says why."""
+    order = ordered(firm.shop, opened(firm.shop, someone(firm.shop)))
+    orders.complete_order(order.id, orders.Final(total=600, due_at=NOON + timedelta(days=2)), by=BY, at=NOON)
+    page = f"{firm.at('test')}orders/{order.public_id}"
+    for then, due in ((NOON, False), (NOON + timedelta(days=2), True)):
+        Realm.objects.filter(pk=firm.shop.realm_id).update(frozen_at=then)
+        assert (f'{page}/collect"'.encode() in firm.browser("owner").get(page).content) == due
+    move_next(order.obligations.get().id, NOON + timedelta(days=4), at=NOON)
+    page += "/collect"
+    answer = firm.browser("owner").post(page, {"token": token_on(firm.browser("owner").get(page))})
+    assert (answer.status_code, "用户已把这次扣款改到以后的一天" in words(answer)) == (422, True)
 
 
 def test_what_was_paid_at_the_till_is_not_collected(firm: Company) -> None:

@@ -37,6 +37,7 @@ def overdue(shop: Shop, behaviour: str) -> Order:
     return order
 
 
+@pytest.mark.usefixtures("all_asked")
 def test_two_debits_of_one_order_are_refused_at_the_same_moment_and_the_merchant_hears_of_both(strict: Shop) -> None:
     """Part of the debt by hand, its late fee by the sweep: both number their event after the same last one."""
     order = overdue(strict, "no_funds")

@@ -24,6 +24,8 @@ ORDERS, DUE = 20_000, 100
 PAGES_MAX = 200
 #: Of one merchant or of all: there is one order behind a number as a rule.
 NUMBERED = {"an_order_number_is_used_once", "orders_by_number"}
+#: Of twenty thousand orders, one a second up to noon, a third.
+LONG_AGO = "after=2026-11-19T22:40:00Z&before=2026-11-20T00:30:00Z"
 BIG = ("orders_order", "orders_obligation")
 PROFILES = """
 INSERT INTO credit_profile
@@ -67,6 +69,8 @@ def test_hot_questions_are_answered_from_indexes_and_touch_few_pages(
             lambda: api.get("orders?state=deducted"),
             {"orders_of_merchant", "orders_of_merchant_by_state"},
         ),
+        "a list of a long span, long ago": (lambda: api.get(f"orders?{LONG_AGO}"), {"orders_of_merchant_by_day"}),
+        "a list of all since": (lambda: api.get(f"orders?after={LONG_AGO[6:26]}"), {"orders_of_merchant_by_day"}),
         "a number": (lambda: api.get(f"orders?out_order_no={number}"), NUMBERED),
         "one order": (lambda: api.get(f"orders/{owed.public_id}"), {"orders_order_pkey", "orders_of_merchant"}),
         "the same number again": (

@@ -76,6 +76,19 @@ def test_a_dead_database_is_told(worker: None, monkeypatch: pytest.MonkeyPatch) 
     assert body["checks"] == {"database": "failed", "migrations": "failed", "broker": "ok", "worker": "ok"}
 
 
+def test_a_database_that_may_only_be_read_is_not_ready(
+    known: None, worker: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a standby that has not taken over yet: each write of the requests sent here would fail."""
+    options = connection.settings_dict.get("OPTIONS", {})
+    monkeypatch.setitem(
+        connection.settings_dict, "OPTIONS", options | {"options": "-c default_transaction_read_only=on"}
+    )
+    code, body = ask()
+    assert code == 503
+    assert body["checks"] == {"database": "failed", "migrations": "ok", "broker": "ok", "worker": "ok"}
+
+
 def test_a_check_that_hangs_is_not_waited_for(known: None, worker: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "PATIENCE_SECONDS", 0.05)
     answered = threading.Event()

@@ -53,7 +53,7 @@ class World:
             f"orders/{self.open}/complete": {"total": 300, "items": [{"name": "每小时", "amount": 300}]},
             f"orders/{self.open}/cancel": {"reason": "坏了"},
             f"orders/{self.completed}/modify": {"total": 100, "reason": "线坏了"},
-            f"orders/{self.completed}/mark_paid": {"paid_at": "2026-11-20T08:00:00Z", "reference": "till-17"},
+            f"orders/{self.completed}/mark_paid": {"paid_at": live_now().isoformat(), "reference": "till-17"},
             f"orders/{self.completed}/collect": {},
             f"orders/{self.completed}/refunds": {"amount": 100, "reason": "线坏了", "out_refund_no": "R-1"},
             f"orders/{self.completed}/returns": {

@@ -85,14 +85,22 @@ def test_an_id_that_is_none_is_a_missing_object_with_and_without_a_key(world: Wo
 
 
 def test_a_method_the_path_does_not_take_is_named_with_those_it_does(world: World, subtests: pytest.Subtests) -> None:
-    for method in ["PUT", "HEAD", "OPTIONS", "TRACE", "DELETE", "PATCH", "PROPFIND"]:
+    for method in ["PUT", "OPTIONS", "TRACE", "DELETE", "PATCH", "PROPFIND"]:
         with subtests.test(method=method):
             with nothing_moves():
                 response = world.api.call(method, "orders", {})
-            if method != "HEAD":
-                refused(response, 405, "method_not_allowed")
-            assert response.status_code == 405
-            assert {name.strip() for name in response["Allow"].split(",")} == {"GET", "POST"}
+            refused(response, 405, "method_not_allowed")
+            assert {name.strip() for name in response["Allow"].split(",")} == {"GET", "HEAD", "POST"}
+
+
+def test_what_can_be_read_can_be_asked_about_without_its_body(world: World, subtests: pytest.Subtests) -> None:
+    """HEAD is GET without what it says (RFC 9110): the same scope, the same status, and not counted as a write."""
+    for path, status in (("orders", 200), (f"orders/{world.open}", 200), ("orders/x", 404), ("orders?x=1", 422)):
+        with subtests.test(path=path), nothing_moves("merchants_apikey"):
+            response = world.api.call("HEAD", path, {})
+            assert (response.status_code, response.content) == (status, b"")
+            assert response["Content-Type"] == world.api.get(path)["Content-Type"]
+    assert world.api.call("HEAD", f"orders/{world.open}/complete", {}).status_code == 405
 
 
 def test_an_address_that_is_none_is_a_problem_for_every_method(world: World, subtests: pytest.Subtests) -> None:

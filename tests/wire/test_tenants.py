@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from kernel.clock import live_now
 from kernel.ids import public, uuid7
 from merchants import services as merchants
 from merchants.rules import ALL_SCOPES, Scope, new_secret
@@ -40,6 +41,7 @@ class Case:
 READ, WRITE, PLAY, HOOKS = Scope.ORDERS_READ, Scope.ORDERS_WRITE, Scope.SANDBOX, Scope.WEBHOOKS_WRITE
 PARCEL = {"carrier": "x", "tracking_number": "1", "reason": "x"}
 ORDER = {"out_order_no": "M-1", "title": "x"}
+NOW = "now"  # in a body: when it is sent
 TABLE = {
     "list_services": Case(Scope.SERVICES_READ),
     "create_service": Case(Scope.SERVICES_WRITE, {"name": "雨伞", "mode": "dynamic", "ceiling": 1}),
@@ -56,7 +58,7 @@ TABLE = {
     "complete_order": Case(WRITE, {"total": 1}, "open"),
     "cancel_order": Case(WRITE, {"reason": "x"}, "open"),
     "modify_order": Case(WRITE, {"total": 1, "reason": "x"}, "completed"),
-    "mark_order_paid": Case(WRITE, {"paid_at": "2026-01-01T00:00:00Z", "reference": "x"}, "completed"),
+    "mark_order_paid": Case(WRITE, {"paid_at": NOW, "reference": "x"}, "completed"),
     "collect_order": Case(WRITE, {}, "completed"),
     "list_order_refunds": Case(READ, about="completed"),
     "refund_order": Case(WRITE, {"amount": 1, "reason": "x"}, "completed"),
@@ -121,7 +123,8 @@ ABOUT = sorted(name for name, case in TABLE.items() if case.about)
 def send(api: Api, name: str, target: str, **headers: Any) -> Any:
     """The operation about this object."""
     case, (method, path) = TABLE[name], OPERATIONS[name]
-    body = dict(case.body) if case.body is not None else None
+    now = live_now().isoformat()
+    body = {k: now if v is NOW else v for k, v in case.body.items()} if case.body is not None else None
     if case.field and body is not None:
         body[case.field] = target
     if name == "sandbox_sign_agreement":

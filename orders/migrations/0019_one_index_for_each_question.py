@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0018_one_index_for_each_question'),
         ('merchants', '0011_one_index_for_each_question'),
-        ('orders', '0017_what_we_bore'),
+        ('orders', '0018_orders_held'),
     ]
 
     operations = [
