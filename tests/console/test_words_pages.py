@@ -80,9 +80,9 @@ def test_why_is_asked_when_it_is_published_and_kept_with_the_version_and_in_the_
     [
         ("subject", "", ""),
         ("subject", "x" * 101, ""),
-        ("subject", "{secret}", "不会被填入"),
+        ("subject", "{secret}", "不是可用的占位符"),
         ("subject", "a\u202eb", "可显示"),
-        ("body", "{", "不会被填入"),
+        ("body", "{", "不是可用的占位符"),
         ("body", "\x07", ""),
         ("body", "x" * 501, ""),
     ],
@@ -120,7 +120,7 @@ def test_whoever_wrote_over_older_words_sees_the_newer_ones_first(boss: Client, 
     for after in ("1", "", "x", "3"):
         assert send(other, "publish", after=after, subject="未扣成功 {amount}").status_code == 422, after
     page = send(other, "publish", subject="未扣成功 {amount}")
-    assert "期间已有人发布了新文案" in words_of(page)
+    assert "期间已有人发布了新版本" in words_of(page)
     assert "没扣成 {amount}" in words_of(page).partition("文案版本")[0]
     assert sorted(versions()) == [1, 2]
     assert 'name="after" value="2"' in page.content.decode()
