@@ -44,7 +44,7 @@ def state_of(agreement: Agreement) -> str:
 def test_the_terms_stand_there_before_anybody_agrees(power_bank: Shop, ada: Person) -> None:
     page = words(visiting(ada).get(f"/sign/{asked(power_bank).public_id}"))
     for shown in (
-        *("开通 来电充电宝", "每笔订单最高 ¥99.00", "现在不扣款", "扣款方式 沙箱银行卡", "应付时间后 3天 仍未付清"),
+        *("开通 来电充电宝", "每笔订单最高 ¥99.00", "现在不扣款", "扣款方式 沙箱银行卡", "应付时间后 3 天仍未付清"),
         *("利息 没有", "逾期费（仅在逾期后） 没有", "按时付款的年化成本 0%", "您只付所用服务的价款"),
         *("如何停用", "签约人：艾*", "同意并开通", "不开通，返回 来电充电宝"),
     ):
@@ -82,7 +82,7 @@ def test_what_would_really_be_charged_is_named_where_the_house_permits_less(powe
     path = f"/sign/{asked(power_bank).public_id}"
     permit(NOON - timedelta(days=400), grace_hours_least=120, daily_bps_most=5, cap_bps_most=1000)
     page = words(visiting(ada).get(path))
-    for shown in ("应付时间后 5天", "每日按未付金额的 0.05% 计收，合计最高 10%", "逾期期间的年化成本 18.25%"):
+    for shown in ("应付时间后 5 天", "每日按未付金额的 0.05% 计收，合计最高 10%", "逾期期间的年化成本 18.25%"):
         assert shown in page, shown
     permit(NOON - timedelta(days=400), daily_bps_most=0)
     page = words(visiting(ada).get(path))

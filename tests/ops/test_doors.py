@@ -165,7 +165,7 @@ def test_the_page_says_what_is_stuck_and_what_to_do(lin: Client, power_bank: Sho
     assert KINDS["obligations_due"].do in said
     assert KINDS["cases_open"].do not in said  # none is open
     chinese = words(lin.get("/ops/work/", headers={"accept-language": "zh-CN"}))
-    for told in ("1 项卡住", "已到期、尚未发起扣款", "先检查 worker、队列和 broker", "30秒钟 · 5分钟", "卡住"):
+    for told in ("1 项卡住", "已到期、尚未发起扣款", "先检查 worker、队列和 broker", "30 秒钟 · 5 分钟", "卡住"):
         assert told in chinese, told
     assert "Due, and" not in chinese
 
