@@ -204,7 +204,7 @@ QUEUES: dict[str, Queue] = {
         ),
         _of_people(
             Concern.Kind.PROBLEM,
-            _("Problems reported"),
+            _("Problem reports"),
             _("Customers waiting for our answer about an order"),
             ("support", "collections", "supervisor"),
         ),

@@ -138,6 +138,6 @@ def test_a_person_sees_which_score_gives_which_limit_and_when_theirs_is_looked_a
     person = someone(power_bank)
     opened(power_bank, person)
     page = words(visiting(person).get("/credit/"))
-    assert "下次复核" in page
+    assert "下次复评" in page
     assert "700 分起 · 您 ¥10,000.00" in page
     assert "额度变动" not in page

@@ -95,7 +95,7 @@ def test_who_forgot_the_password_chooses_another_and_keeps_the_rest(settings: La
     ("words", "says"),
     [
         (["new"], "which roles"),
-        (["new", "--role", "king"], "no such role. (king)"),
+        (["new", "--role", "king"], "No such role. (king)"),
         (["Bad Name", "--role", "viewer"], "lowercase letters"),
         (["here", "--role", "viewer"], "taken"),
         (["here", "--returns", "--role", "viewer"], "no such colleague"),
