@@ -85,7 +85,7 @@ def test_what_comes_next_of_each_debt_is_said_plainly(power_bank: Shop, at_desk:
     planned = completed(power_bank, someone(power_bank), yuan("8"), due_at=soon)
     assert "到期日" in words_of(desk.get(whole(planned.person)))
     orders.report_problem(planned.id, "other", "x", by=BY, at=NOON)
-    assert "已暂停计时 用户反馈问题" in words_of(desk.get(whole(planned.person)))
+    assert "已暂停 问题反馈" in words_of(desk.get(whole(planned.person)))
     lost = completed(power_bank, someone(power_bank, "timeout_then_not_paid"), yuan("6"))
     deduct_due(power_bank.realm_id, at=NOON)
     text = words_of(desk.get(whole(lost.person)))
