@@ -30,7 +30,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
 
     error_messages: ClassVar[dict[str, Any]] = {
         **DefaultAccountAdapter.error_messages,
-        "incorrect_code": gettext_lazy("This is not the code we sent, or it is too old."),
+        "incorrect_code": gettext_lazy("The code is incorrect or has expired."),
     }
 
     def phone_form_field(self, **kwargs: Any) -> Any:
@@ -103,7 +103,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         if user.phone_verified_at is None:
             self._as_to_a_stranger()
         with translation.override(user.language):
-            text = _("%(code)s is your code, good for %(minutes)d minutes. Nobody of us will ever ask you for it.")
+            text = _(
+                "Your verification code is %(code)s, valid for %(minutes)d minutes. Do not share it with anyone; our"
+                " staff will never ask for it."
+            )
             self._send(
                 phone, text % {"code": code, "minutes": settings.ACCOUNT_LOGIN_BY_CODE_TIMEOUT // SECONDS_A_MINUTE}
             )
@@ -116,7 +119,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         """
         if not texts.room_for_a_stranger():
             return
-        text = _("Somebody, perhaps you, wants to sign in with this number. It has no account yet; sign up: %(url)s")
+        text = _(
+            "Someone tried to sign in with this number, but it has no account yet. If it was you, sign up: %(url)s"
+        )
         self._send(phone, text % {"url": settings.BASE_URL + reverse("account_signup")})
 
     def send_account_already_exists_sms(self, phone: str) -> None:
@@ -127,7 +132,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
             ImmediateHttpResponse: it did not go out, as no code would have.
         """
         self._as_to_a_stranger()
-        text = _("Somebody, perhaps you, wants to sign up with this number. It has an account; sign in: %(url)s")
+        text = _(
+            "Someone tried to sign up with this number, but it already has an account. If it was you, sign in: %(url)s"
+        )
         self._send(phone, text % {"url": settings.BASE_URL + reverse("account_login")})
 
     def _send(self, phone: str, text: str) -> None:

@@ -210,9 +210,9 @@ def preview(key: str, language: str, words: Words, *, at: datetime) -> Words:
         "when": at,
         "link": "https://example.com/orders/ord_0",
         "instrument": Phrase({"zh-hans": "招商银行 ****1234", "en": "Merchants Bank ****1234"}),
-        "reason": Phrase({"zh-hans": "余额不足", "en": "not enough money"}),
-        "how": Phrase({"zh-hans": "已退回原付款方式。", "en": "It went back to where it was taken from."}),
-        "next": Phrase({"zh-hans": "将于{when}再次扣款。", "en": "We try again on {when}."}, {"when": at}),
+        "reason": Phrase({"zh-hans": "余额不足", "en": "insufficient funds"}),
+        "how": Phrase({"zh-hans": "已原路退回。", "en": "It was refunded to the original payment method."}),
+        "next": Phrase({"zh-hans": "将于 {when} 再次扣款。", "en": "We will try again on {when}."}, {"when": at}),
     }
     return _filled(words, values, language=language, zone="Asia/Shanghai")
 
@@ -226,7 +226,7 @@ def _judge(key: str, language: str, words: Words) -> None:
     for name, text, most in (("subject", words.subject, wording.SUBJECT_MAX), ("body", words.body, wording.BODY_MAX)):
         if not 0 < len(text.strip()) <= most:
             errors.append(FieldError(f"/{name}", format_lazy(_("1 to {most} characters."), most=most)))
-        never = _("“{slot}” is never filled in.")
+        never = _("“{slot}” is not an available placeholder.")
         errors += [FieldError(f"/{name}", format_lazy(never, slot=bad)) for bad in wording.misplaced(key, text)]
     if not words.subject.isprintable():
         errors.append(FieldError("/subject", _("One line of printable characters.")))

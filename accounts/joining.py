@@ -11,7 +11,7 @@ from accounts.refusals import EnrolmentCodeOver
 from kernel.actor import Actor
 
 NOT_TOGETHER = _(
-    "Name and code do not fit together, or the code is too old or was used already. Ask a supervisor for a new one."
+    "The user name and code do not match, or the code has expired or was already used. Ask a supervisor for a new one."
 )
 
 

@@ -22,7 +22,7 @@ from kernel.writes import insert_all
 
 log = structlog.get_logger(__name__)
 #: What a page says to whoever waits for a message that did not go out.
-NOT_SENT = _("It could not be sent just now. Try again in a few minutes.")
+NOT_SENT = _("It could not be sent. Try again in a few minutes.")
 #: Messages that wait to be kept, while several are.
 _kept: ContextVar[list[LocalMessage] | None] = ContextVar("kept", default=None)
 

@@ -14,7 +14,7 @@ from kernel.actor import Actor
 from kernel.desk import show_errors
 from kernel.refusal import Refusal
 
-NOT_YOURS = gettext_lazy("This is not your password, or there were too many tries.")
+NOT_YOURS = gettext_lazy("Incorrect password, or too many attempts.")
 
 
 class FirstPassword(forms.Form):
@@ -24,7 +24,7 @@ class FirstPassword(forms.Form):
         label=gettext_lazy("New password"),
         max_length=rules.PASSWORD_LENGTH_MAX,
         strip=False,
-        help_text=gettext_lazy("At least 15 characters, and not one that is often used. A sentence does well."),
+        help_text=gettext_lazy("At least 15 characters and not a common password. A sentence works well."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
@@ -33,7 +33,7 @@ class NewPassword(FirstPassword):
     """From one password to the next."""
 
     current = forms.CharField(
-        label=gettext_lazy("Password until now"),
+        label=gettext_lazy("Current password"),
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )

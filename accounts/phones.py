@@ -52,7 +52,7 @@ def change_phone(user_id: UUID, phone: str, *, by: Actor, at: datetime) -> User:
     with told_apart({"a_phone_belongs_to_one_user": refusals.PhoneTaken}):
         user.save(update_fields=["phone_sealed", "phone_index", "phone_verified_at"])
     masked = rules.masked_phone(number)
-    what = Phrase({"zh-hans": f"已改为 {masked}", "en": f"it is {masked} now"})
+    what = Phrase({"zh-hans": f"已改为 {masked}", "en": f"changed to {masked}"})
     person = Person.objects.select_related("realm", "user").get(user=user)
     reach.tell(person, "phone_changed", what, by=by, at=at)
     return user

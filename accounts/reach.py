@@ -34,8 +34,10 @@ DONE = {
     "app_removed": wording.Phrase({"zh-hans": "已移除验证器", "en": "the authenticator app was removed"}),
     "passkey_added": wording.Phrase({"zh-hans": "已添加通行密钥", "en": "a passkey was added"}),
     "passkey_removed": wording.Phrase({"zh-hans": "已移除通行密钥", "en": "a passkey was removed"}),
-    "codes_renewed": wording.Phrase({"zh-hans": "已更换备用恢复码", "en": "the emergency codes were renewed"}),
-    "all_removed": wording.Phrase({"zh-hans": "客服已关闭两步验证", "en": "our staff switched the second step off"}),
+    "codes_renewed": wording.Phrase({"zh-hans": "已更换恢复码", "en": "the recovery codes were renewed"}),
+    "all_removed": wording.Phrase(
+        {"zh-hans": "客服已关闭两步验证", "en": "our staff turned off two-step verification"}
+    ),
     "password_changed": wording.Phrase({"zh-hans": "密码已修改", "en": "the password was changed"}),
 }
 
@@ -80,7 +82,7 @@ def take_mail(person_id: UUID, address: str, *, by: Actor, at: datetime) -> Pers
         person.take_mail(clear)
         person.save(update_fields=["mail_sealed"])
         masked = rules.masked_mail(clear)
-        what = wording.Phrase({"zh-hans": f"已改为 {masked}", "en": f"it is {masked} now"})
+        what = wording.Phrase({"zh-hans": f"已改为 {masked}", "en": f"changed to {masked}"})
         tell(person, "mail_changed", what, by=by, at=at)
     return person
 

@@ -9,50 +9,52 @@ class InvalidPhone(Invalid):
     """Not a number that a text message can reach."""
 
     code = "invalid_phone"
-    title = _("This is not a mobile number. Use the digits 0 to 9, and +country code if it is not Chinese.")
+    title = _(
+        "This is not a valid mobile number. Use digits 0 to 9, and +country code for numbers outside mainland China."
+    )
     field = "/phone"
 
 
 class PhoneTaken(Refusal):
     """One phone belongs to one person."""
 
-    code, title = "phone_taken", _("This phone number belongs to somebody already.")
+    code, title = "phone_taken", _("This phone number is already in use.")
 
 
 class RefTaken(Refusal):
     """A reference names one person of its realm."""
 
-    code, title = "ref_taken", _("This reference names another person already.")
+    code, title = "ref_taken", _("This reference is already used for another person.")
 
 
 class NotTheirPhone(Refusal):
     """A code came back from a number that signs this user in no more."""
 
-    code, status, title = "not_their_phone", 403, _("This phone number signs in to another account, or to none.")
+    code, status, title = "not_their_phone", 403, _("This phone number no longer signs in to this account.")
 
 
 class InvalidName(Invalid):
     """Empty, too long, or not text."""
 
-    code, title = "invalid_name", _("A name has 1 to 50 characters and no line breaks.")
+    code, title = "invalid_name", _("A name must have 1 to 50 characters and no line breaks.")
 
 
 class InvalidZone(Invalid):
     """Not a time zone of the IANA list."""
 
-    code, title = "invalid_zone", _("There is no such time zone.")
+    code, title = "invalid_zone", _("No such time zone.")
 
 
 class InvalidIdNumber(Invalid):
     """Wrong length, region, date or check character."""
 
-    code, title = "invalid_id_number", _("This is not a valid resident ID number.")
+    code, title = "invalid_id_number", _("Enter a valid resident ID number.")
 
 
 class IdNumberTaken(Refusal):
     """One ID number belongs to one person."""
 
-    code, title = "id_number_taken", _("This ID number belongs to another person already.")
+    code, title = "id_number_taken", _("This ID number is already in use by another account.")
 
 
 class UnderAge(Refusal):
@@ -64,19 +66,19 @@ class UnderAge(Refusal):
 class AlreadyVerified(Refusal):
     """A real-name record is made once."""
 
-    code, title = "already_verified", _("This person's identity is verified already.")
+    code, title = "already_verified", _("Identity already verified.")
 
 
 class TriedEnough(Refusal):
     """Whoever may try any number of ID numbers learns which of them are known here."""
 
-    code, status, title = "tried_enough", 429, _("You have tried this too often today. Try again tomorrow.")
+    code, status, title = "tried_enough", 429, _("Too many attempts today. Try again tomorrow.")
 
 
 class SandboxOnly(Refusal):
     """People are made up in sandboxes; the live realm has real ones."""
 
-    code, status, title = "sandbox_only", 403, _("This exists in the sandbox only.")
+    code, status, title = "sandbox_only", 403, _("Available in the sandbox only.")
 
 
 class UsernameTaken(Refusal):
@@ -89,13 +91,15 @@ class InvalidUsername(Invalid):
     """What no colleague is called."""
 
     code = "invalid_username"
-    title = _("A user name has 2 to 32 small letters a to z, digits, dots, dashes or underscores, a letter first.")
+    title = _(
+        "A user name must have 2 to 32 lowercase letters, digits, dots, hyphens or underscores, starting with a letter."
+    )
 
 
 class UnknownRole(Invalid):
     """A role that no migration made."""
 
-    code, title = "unknown_role", _("There is no such role.")
+    code, title = "unknown_role", _("No such role.")
 
 
 class WeakPassword(Invalid):
@@ -107,59 +111,62 @@ class WeakPassword(Invalid):
 class LongPassword(Invalid):
     """One that no sign-in takes."""
 
-    code, title = "long_password", _("A password has at most 200 characters.")
+    code, title = "long_password", _("A password can have up to 200 characters.")
 
 
 class InvalidEmail(Invalid):
     """Not an address that somebody could sign in with."""
 
-    code, title = "invalid_email", _("This is not an e-mail address of at most 64 characters.")
+    code, title = "invalid_email", _("Enter a valid email address of up to 64 characters.")
 
 
 class InvalidMail(Invalid):
     """Not an address that a mail can reach."""
 
-    code, title = "invalid_mail", _("This is not an e-mail address.")
+    code, title = "invalid_mail", _("Enter a valid email address.")
 
 
 class TooManyPasskeys(Refusal):
     """Ten are more than anybody has devices."""
 
-    code, title = "too_many_passkeys", _("You have ten passkeys. Remove one first.")
+    code, title = "too_many_passkeys", _("You already have 10 passkeys. Remove one first.")
 
 
 class LastSupervisor(Refusal):
     """Somebody must be there to agree."""
 
-    code, title = "last_supervisor", _("The last supervisor stays: make somebody else one first.")
+    code, title = "last_supervisor", _("At least one supervisor is required. Make someone else a supervisor first.")
 
 
 class OutsideHours(Refusal):
     """They are left in peace then."""
 
-    code, title = "outside_hours", _("At this hour, by their own clock, this person is not asked for money.")
+    code, title = "outside_hours", _("It is outside contact hours in this customer's time zone.")
 
 
 class AskedEnough(Refusal):
     """Our notices and colleagues together."""
 
-    code, title = "asked_enough", _("This person was asked for money three times today. Not before tomorrow.")
+    code, title = (
+        "asked_enough",
+        _("This customer has already been contacted three times today. Contact them tomorrow at the earliest."),
+    )
 
 
 class LinkOver(Refusal):
     """A made-up person's sign-in link that was used, is too old, or was never ours."""
 
-    code, status, title = "link_over", 410, _("It was used already, or it is too old. Ask for a new one.")
+    code, status, title = "link_over", 410, _("It has already been used or has expired. Request a new one.")
 
 
 class WordsMoved(Busy):
     """Whoever wrote these words for a notice had read older ones."""
 
-    code, title = "words_moved", _("Other words were published meanwhile: look at them first.")
+    code, title = "words_moved", _("A newer version has been published. Review it first.")
 
 
 class EnrolmentCodeOver(Refusal):
     """What was typed is not the newest code that this colleague was given, it is too old, or it was used."""
 
     code, status = "enrolment_code_over", 403
-    title = _("This enrolment code is not right, too old, or used already. Ask a supervisor for a new one.")
+    title = _("The enrolment code is incorrect, expired or already used. Ask a supervisor for a new one.")

@@ -47,7 +47,7 @@ class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth is not typed
 
     error_messages: ClassVar[dict[str, str | Promise]] = {
         **DefaultMFAAdapter.error_messages,
-        "incorrect_code": _("This is not the right code, or it was used already."),
+        "incorrect_code": _("The code is incorrect or has already been used."),
     }
 
     def encrypt(self, text: str) -> str:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from accounts import passkeys, second_factor
 from accounts.models import User
 
-TOO_MANY = gettext_lazy("Too many tries. Wait a few minutes, and try again.")
+TOO_MANY = gettext_lazy("Too many attempts. Wait a few minutes and try again.")
 HALF_WAY_FOR = timedelta(minutes=5)
 
 
@@ -26,7 +26,7 @@ class SecondCode(AuthenticateForm):  # type: ignore[misc]  # allauth is not type
     """The digits of the app, or one of the codes for emergencies."""
 
     code = forms.CharField(
-        label=gettext_lazy("Code of your app, or one for emergencies"),
+        label=gettext_lazy("Authenticator code or recovery code"),
         max_length=20,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
@@ -50,7 +50,7 @@ def judged(request: HttpRequest, user: User, held: second_factor.Held) -> tuple[
     """What was sent to prove a second factor: the form, the factor that it proved, and what to say if none."""
     form = SecondCode(user=user, data=request.POST if "code" in request.POST else None)
     if held.app is None:
-        form.fields["code"].label = _("One of your codes for emergencies")
+        form.fields["code"].label = _("One of your recovery codes")
     if request.method != "POST":
         return form, None, ""
     if form.is_bound:
@@ -59,4 +59,4 @@ def judged(request: HttpRequest, user: User, held: second_factor.Held) -> tuple[
         shown = passkeys.shown(user, str(request.POST.get("credential", "")))
     except ValidationError:
         return form, None, str(TOO_MANY)
-    return form, shown, "" if shown else _("This passkey is not known here. Try once more.")
+    return form, shown, "" if shown else _("This passkey was not recognized. Please try again.")

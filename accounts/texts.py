@@ -12,7 +12,7 @@ from accounts import rules
 from kernel import rates
 
 log = structlog.get_logger(__name__)
-NOT_THERE = _("We do not text to numbers of this country.")
+NOT_THERE = _("We cannot send text messages to this country or region.")
 
 
 def reaches(phone: str) -> bool:

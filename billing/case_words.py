@@ -16,72 +16,73 @@ class Told:
     look: Words
 
 
-_ASK_CHANNEL = gettext_lazy("Ask the channel which of its own movements this is, and what it does about it.")
-_OF_PAID_BACK = gettext_lazy("Compare the person's other refunds; ask the channel whether it can call this one back.")
+_ASK_CHANNEL = gettext_lazy("Ask the channel which of its transactions this is and how it will handle it.")
+_OF_PAID_BACK = gettext_lazy("Check the customer's other refunds, and ask the channel whether it can recall this one.")
 KINDS: Mapping[str, Told] = {
     "unknown_too_long": Told(
-        gettext_lazy("Nobody has known for days how this ended"),
-        gettext_lazy("Call the channel with the number. It closes by itself as soon as the outcome is known."),
+        gettext_lazy("Result unknown for days"),
+        gettext_lazy("Contact the channel with the number. The case closes automatically once the result is known."),
     ),
-    "taken_after_failure": Told(
-        gettext_lazy("Money was taken after the channel had said that it was not"), _ASK_CHANNEL
-    ),
-    "taken_twice": Told(gettext_lazy("Money was taken a second time under one number"), _ASK_CHANNEL),
+    "taken_after_failure": Told(gettext_lazy("Deducted after the channel reported no deduction"), _ASK_CHANNEL),
+    "taken_twice": Told(gettext_lazy("Deducted twice under one number"), _ASK_CHANNEL),
     "wrong_amount": Told(
-        gettext_lazy("Another amount was taken than we asked for"),
-        gettext_lazy("Until this is closed nothing else is taken for the debt. Closing it frees the debt again."),
+        gettext_lazy("Deducted amount differs from the request"),
+        gettext_lazy("Nothing else is deducted for the debt until this case is closed."),
     ),
     "declined_after_success": Told(
-        gettext_lazy("The channel says now that it took nothing"),
-        gettext_lazy("If that is true, say on the deduction's page that the channel took it back, then close this."),
+        gettext_lazy("The channel now reports no deduction"),
+        gettext_lazy("If that is true, record a dispute on the deduction's page, then close this case."),
     ),
-    "refunded_twice": Told(gettext_lazy("A refund went back a second time"), _OF_PAID_BACK),
+    "refunded_twice": Told(gettext_lazy("Refunded twice"), _OF_PAID_BACK),
     "refunded_after_failure": Told(
-        gettext_lazy("A refund went back after the channel had said that it did not"),
-        gettext_lazy("The merchant had the money again when it failed; what left after all is the merchant's to bear."),
+        gettext_lazy("Refunded after the channel reported failure"),
+        gettext_lazy(
+            "The merchant was credited when the refund failed; since it was paid after all, the merchant bears it."
+        ),
     ),
     "refund_of_wrong_amount": Told(
-        gettext_lazy("Another amount went back than we asked for"),
+        gettext_lazy("Refunded amount differs from the request"),
         gettext_lazy(
-            "Until this is closed the refund stays open. What really moved stands in the channel's statement."
+            "The refund stays open until this case is closed. See the channel statement for the actual amount."
         ),
     ),
     "declined_after_refund": Told(
-        gettext_lazy("The channel says now that it gave nothing back"),
+        gettext_lazy("The channel now reports no refund"),
         gettext_lazy(
-            "If that is true, the money is still there and the person's: put it into their stored value, or, where that"
-            " cannot be, pay it to them by hand and say under which reference."
+            "If that is true, the money is still at the channel and belongs to the customer: move it to their"
+            " wallet, or if that is not possible, pay it manually and record the reference."
         ),
     ),
     "refund_given_up": Told(
-        gettext_lazy("A refund came to nothing, and its person waits for it"),
+        gettext_lazy("Refund failed; the customer is waiting"),
         gettext_lazy(
-            "It was sent again in vain, or their goods came back and their account is closed. Give it back once more on"
-            " the order's page, and this closes by itself; else find another way with the merchant and the person."
+            "Resending failed, or the goods came back and the account is closed. Refund again on the order's page"
+            " and the case closes automatically; otherwise find another way with the merchant and the customer."
         ),
     ),
-    "paid_out_twice": Told(gettext_lazy("A merchant was paid a second time"), _ASK_CHANNEL),
+    "paid_out_twice": Told(gettext_lazy("Paid out twice"), _ASK_CHANNEL),
     "paid_out_after_failure": Told(
-        gettext_lazy("A payout arrived after the bank had said that it did not"),
+        gettext_lazy("Payout arrived after the bank reported failure"),
         gettext_lazy(
-            "It is the merchant's balance again meanwhile: what arrived after all is taken off their next settlement."
+            "The amount had been credited back to the merchant; since it arrived, deduct it from their next settlement."
         ),
     ),
     "payout_of_wrong_amount": Told(
-        gettext_lazy("Another amount was paid out than we asked for"),
-        gettext_lazy("Until this is closed the payout stays open. What really moved stands in the bank's statement."),
+        gettext_lazy("Paid-out amount differs from the request"),
+        gettext_lazy("The payout stays open until this case is closed. See the bank statement for the actual amount."),
     ),
     "declined_after_payout": Told(
-        gettext_lazy("The bank says now that it paid nothing out"),
+        gettext_lazy("The bank now reports no payout"),
         gettext_lazy(
-            "If that is true, the money is still there and the merchant's: it comes along in their next settlement."
+            "If that is true, the money is still at the bank and belongs to the merchant: it goes into their next"
+            " settlement."
         ),
     ),
-    "taken_back_untaken": Told(gettext_lazy("A channel took back what it had never taken"), _ASK_CHANNEL),
-    "taken_back_wrong_amount": Told(gettext_lazy("A channel took back another amount than is left"), _ASK_CHANNEL),
-    "taken_back_same_number": Told(gettext_lazy("A channel took two debits back under one number"), _ASK_CHANNEL),
+    "taken_back_untaken": Told(gettext_lazy("The channel returned a deduction it never made"), _ASK_CHANNEL),
+    "taken_back_wrong_amount": Told(gettext_lazy("Returned amount differs from the remaining amount"), _ASK_CHANNEL),
+    "taken_back_same_number": Told(gettext_lazy("The channel returned two deductions under one number"), _ASK_CHANNEL),
 }
-_UNNAMED = Told(gettext_lazy("A channel contradicts our book"), _ASK_CHANNEL)
+_UNNAMED = Told(gettext_lazy("The channel contradicts our ledger"), _ASK_CHANNEL)
 
 
 def told_of(kind: str) -> Told:

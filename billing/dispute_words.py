@@ -6,7 +6,7 @@ from billing.models import Dispute
 from kernel.desk import Words
 
 BEARERS: dict[str, Words] = {
-    Dispute.Bearer.PERSON: gettext_lazy("The person owes it again"),
-    Dispute.Bearer.MERCHANT: gettext_lazy("The merchant bears it"),
-    Dispute.Bearer.PLATFORM: gettext_lazy("We bear it"),
+    Dispute.Bearer.PERSON: gettext_lazy("Owed again by the customer"),
+    Dispute.Bearer.MERCHANT: gettext_lazy("Borne by the merchant"),
+    Dispute.Bearer.PLATFORM: gettext_lazy("Borne by us"),
 }

@@ -27,13 +27,13 @@ def invoice_paper(invoice: Invoice) -> Paper:
     sums = [
         (_("Fees"), sum(line.charged_minor for line in lines)),
         (_("Returned with refunds"), -sum(line.returned_minor for line in lines)),
-        (_("Our services in this month"), invoice.amount_minor),
+        (_("Fees this month"), invoice.amount_minor),
     ]
-    head = [_("Settled until"), _("Settlement"), _("Fees"), _("Returned")]
-    paid = _("Nothing is to be paid: the fees were taken when each of these settlements was made.")
-    tax = _("This is not a tax invoice.")
+    head = [_("Settlement cut-off"), _("Settlement"), _("Fees"), _("Returned")]
+    paid = _("Nothing to pay: the fees were deducted from each of these settlements.")
+    tax = _("This is not a tax invoice (fapiao).")
     return Paper(
-        title=_("Invoice for services"),
+        title=_("Fee invoice"),
         about=invoice.number,
         at=invoice.issued_at,
         name=_("Use now, pay later"),
@@ -48,9 +48,7 @@ def invoice_paper(invoice: Invoice) -> Paper:
             ),
             Totals([(name, money(Money(minor, invoice.currency))) for name, minor in sums]),
             Text(f"{paid}\n{tax}"),
-            Table(
-                head, [row(line) for line in lines], widths=[3, 6, 2, 2], figures={2, 3}, title=_("What it is made of")
-            ),
+            Table(head, [row(line) for line in lines], widths=[3, 6, 2, 2], figures={2, 3}, title=_("Breakdown")),
         ],
     )
 

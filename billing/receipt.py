@@ -93,14 +93,17 @@ def _took(line: DeductionLine) -> bool:
 def _blocks(receipt: Receipt) -> Iterator[Block | None]:
     yield _facts(receipt)
     if receipt.cancelled:
-        yield Text(_("The order was cancelled. Nothing was collected, and nothing is owed."))
+        yield Text(_("The order was cancelled. Nothing was deducted and nothing is due."))
     else:
         yield _items(receipt)
         yield _taken(receipt)
         yield _refunds(receipt)
         yield _totals(receipt)
     yield Text(
-        _("This receipt shows what went through this platform. For a tax invoice (fapiao) please ask the merchant.")
+        _(
+            "This receipt covers payments made through this platform. For a tax invoice (fapiao), please contact the"
+            " merchant."
+        )
     )
 
 
@@ -112,11 +115,11 @@ def _facts(receipt: Receipt) -> Facts:
         (_("Contact"), order.merchant.contact),
         (_("Service"), order.service.name),
         (_("Order"), order.public_id),
-        (_("Merchant's number"), order.out_order_no),
-        (_("Began"), written(began)),
+        (_("Merchant order no."), order.out_order_no),
+        (_("Started"), written(began)),
         (_("Ended"), written(order.ends_at if order.completed_at else None)),
         (_("Cancelled on"), written(order.cancelled_at)),
-        (_("Reason given"), _("You declined it") if receipt.cancelled and order.declined else order.cancel_reason),
+        (_("Reason given"), _("You declined") if receipt.cancelled and order.declined else order.cancel_reason),
         (_("As of"), written(at)),
     ]
     return Facts([row for row in rows if row[1]])
@@ -127,14 +130,14 @@ def _items(receipt: Receipt) -> Table:
     rows = [(_item(line), _sum(order, line["amount"])) for line in order.items]
     rows += [(_item(line), f"−{_sum(order, line['amount'])}") for line in order.discounts]
     if receipt.sheet.taken_off:
-        rows.append((_("Taken off later"), f"−{money(receipt.sheet.taken_off)}"))
+        rows.append((_("Later reductions"), f"−{money(receipt.sheet.taken_off)}"))
     rows = rows or [(order.title, money(order.total))]
-    return Table([_("Item"), _("Amount")], rows, _WIDTHS, _FIGURES, _("What was used"))
+    return Table([_("Item"), _("Amount")], rows, _WIDTHS, _FIGURES, _("Service details"))
 
 
 def _taken(receipt: Receipt) -> Table:
     rows = [(_collected(line), _sum(receipt.order, line.amount_minor)) for line in receipt.taken]
-    return Table([_("Time, source and number"), _("Amount")], rows, _WIDTHS, _FIGURES, _("Collected"))
+    return Table([_("Time, source and number"), _("Amount")], rows, _WIDTHS, _FIGURES, _("Deducted"))
 
 
 def _refunds(receipt: Receipt) -> Table | None:
@@ -147,12 +150,12 @@ def _totals(receipt: Receipt) -> Totals:
     rows = [
         (_("Total"), receipt.order.total),
         (_("Late fee"), receipt.late_fees),
-        (_("Collected"), receipt.collected),
+        (_("Deducted"), receipt.collected),
         (_("Refunded"), receipt.refunded),
-        (_("Paid after refunds"), receipt.collected - receipt.refunded if receipt.refunded else Money(0)),
+        (_("Net paid after refunds"), receipt.collected - receipt.refunded if receipt.refunded else Money(0)),
     ]
     shown = [(name, money(amount)) for name, amount in rows if amount or name == rows[0][0]]
-    return Totals([*shown, (_("Still to pay"), money(receipt.sheet.owed))])
+    return Totals([*shown, (_("Amount due"), money(receipt.sheet.owed))])
 
 
 def _sum(order: Order, minor: int) -> str:
@@ -170,7 +173,7 @@ def _collected(line: DeductionLine) -> str:
     if not line.reopened_minor:
         return told
     back = {"amount": money(Money(line.reopened_minor, line.deduction.currency))}
-    return "\n".join([told, _("%(amount)s was taken back by your bank") % back])
+    return "\n".join([told, _("Your bank returned %(amount)s") % back])
 
 
 def _deduction(deduction: Deduction) -> str:
@@ -191,18 +194,18 @@ def _source(label: str) -> str:
 
 def _refund(refund: Refund) -> str:
     if refund.state == Refund.State.PENDING:
-        state = _("On its way back to you")
+        state = _("Refund in progress")
     elif refund.state == Refund.State.FAILED:
-        state = _("Not all of it went back")
+        state = _("Not fully refunded")
     else:
         state = _("Refunded")
-    reason = _("Goods sent back") if refund.reason == FOR_A_RETURN else refund.reason
+    reason = _("Returned goods") if refund.reason == FOR_A_RETURN else refund.reason
     lines = [f"{written(refund.created_at)} · {state}", reason, refund.public_id]
     if refund.lowered_minor:
         off = money(Money(refund.lowered_minor, refund.currency))
-        lines.append(_("%(amount)s you no longer owe") % {"amount": off})
+        lines.append(_("You no longer owe %(amount)s") % {"amount": off})
     for part in refund.parts.all():
         if part.state == RefundPart.State.SUCCEEDED:
             back = {"amount": money(part.amount), "number": part.channel_txn}
-            lines.append(_("%(amount)s went back; transaction: %(number)s") % back)
+            lines.append(_("%(amount)s refunded; transaction: %(number)s") % back)
     return "\n".join(line for line in lines if line)

@@ -33,10 +33,16 @@ def statement_paper(settlement: Settlement, *, at: datetime) -> Paper:
     blocks: list[Block] = [
         Facts(_facts(settlement)),
         Totals(_totals(settlement)),
-        Table([_("Booked"), _("What"), _("Order"), _("Amount")], rows, widths=[3, 2, 4, 2], figures={3}, title=title),
+        Table(
+            [_("Posted"), _("Change made"), _("Order"), _("Amount")],
+            rows,
+            widths=[3, 2, 4, 2],
+            figures={3},
+            title=title,
+        ),
     ]
     if settlement.lines_count > len(rows):
-        more = _("The first %(shown)d of %(all)d lines. The file in your console has all of them.")
+        more = _("First %(shown)d of %(all)d lines. Download all lines from your console.")
         blocks.append(Text(more % {"shown": len(rows), "all": settlement.lines_count}))
     return Paper(
         title=_("Settlement statement"),
@@ -57,7 +63,7 @@ def _facts(settlement: Settlement) -> list[tuple[str, str]]:
     if payout is not None and payout.account is not None:
         facts.append((_("To"), f"{payout.account.holder}, {payout.account.bank} {payout.account.number_masked}"))
     if settlement.paid_at is not None and payout is not None:
-        facts += [(_("Arrived"), _moment(settlement.paid_at)), (_("The bank's number"), payout.channel_txn or "")]
+        facts += [(_("Arrived"), _moment(settlement.paid_at)), (_("Bank reference"), payout.channel_txn or "")]
     return facts
 
 

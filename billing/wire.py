@@ -169,7 +169,7 @@ class ProvedLineOut(Wire):
 
 
 class ClosedDayOut(Wire):
-    """A closed day of the book: nothing in it changes any more, and its digest holds that of the one before."""
+    """A closed ledger day: final, with a digest that includes the previous day's."""
 
     day: str
     postings: int
@@ -204,14 +204,14 @@ def _step_out(step: Step) -> ProofStepOut:
 
 
 class DisputedOut(Wire):
-    """An order of yours, and how much of its money the channel took back."""
+    """One of your orders and its disputed amount."""
 
     order: str
     amount: int
 
 
 class EvidenceOut(Wire):
-    """What you said against it."""
+    """The evidence you submitted."""
 
     statement: str
     communication: str
@@ -221,7 +221,7 @@ class EvidenceOut(Wire):
 
 
 class DisputeOut(Wire):
-    """Money that a channel took back, as far as it is about your orders: why, who bears it, until when you answer."""
+    """A deduction returned by a channel, as far as it concerns your orders: reason, liability and deadline."""
 
     id: str
     object: Literal["dispute"]

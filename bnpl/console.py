@@ -18,8 +18,8 @@ from kernel.desk import Colleague, Desk, page
 from kernel.models import LIVE
 from kernel.templatetags.house import span
 
-DESK = Desk("work", _("Work under way"), _("What waits, since when, and what is late or stuck."), VIEWERS)
-SYSTEM = Desk("system", _("System"), _("Jobs, channels, version: how the house does"), VIEWERS)
+DESK = Desk("work", _("Work in progress"), _("What is waiting, since when, and what is delayed or stuck."), VIEWERS)
+SYSTEM = Desk("system", _("System"), _("Jobs, channels and version: system status"), VIEWERS)
 #: Whoever may declare a channel out finds the way to it here.
 DECLARERS = ("collections", "risk", "supervisor")
 

@@ -18,16 +18,16 @@ from merchants.rules.events import TYPES
 
 EXAMPLES = Path(settings.BASE_DIR) / "docs" / "guide" / "examples.json"
 TAGS = {
-    "services": "服务: what a merchant offers to use first and pay for later.",
-    "agreements": "协议: a person has opened a service.",
-    "eligibility": "评估: may this person order so much now?",
-    "orders": "订单: one use of a service, until the money is in.",
-    "disputes": "拒付: what channels took back, and what you say against it.",
-    "returns": "退货: what people send back, and whether it came.",
-    "settlements": "结算: what was paid out and why.",
-    "events": "事件: what happened, for ever replayable.",
+    "services": "服务: what a merchant offers to use now and pay later.",
+    "agreements": "协议: a person's authorization for a service.",
+    "eligibility": "评估: whether a person can order an amount now.",
+    "orders": "订单: one use of a service, until it is paid.",
+    "disputes": "拒付: deductions returned by channels, and your evidence.",
+    "returns": "退货: goods sent back, and your answer.",
+    "settlements": "结算: payouts and their lines.",
+    "events": "事件: everything that happened, replayable at any time.",
     "webhook_endpoints": "Webhook: where events go.",
-    "sandbox": "沙箱: people who play a part, and a clock that is moved. With test keys only.",
+    "sandbox": "沙箱: test users and a clock under your control. Test keys only.",
 }
 KEY = {
     "type": "http",
@@ -37,26 +37,26 @@ KEY = {
 #: Statuses at which something may pass by itself, so that the answer says how long to wait.
 WAITS = {"409", "429", "503"}
 HEADERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "Request-Id": ("Names this request in our logs, and in the webhooks it causes.", {"type": "string"}),
-    "Bnpl-Version": ("The version of the API that answered.", {"type": "string"}),
+    "Request-Id": ("Identifies this request in our logs and in the webhooks it causes.", {"type": "string"}),
+    "Bnpl-Version": ("The API version of this response.", {"type": "string"}),
     "RateLimit-Policy": ("The rule: `q` requests in `w` seconds.", {"type": "string"}),
-    "RateLimit": ("The moment: `r` requests left, all of them again in `t` seconds.", {"type": "string"}),
-    "Retry-After": ("Whole seconds to wait, where waiting helps.", {"type": "integer", "minimum": 1}),
+    "RateLimit": ("The current state: `r` requests left, full again in `t` seconds.", {"type": "string"}),
+    "Retry-After": ("Seconds to wait before retrying.", {"type": "integer", "minimum": 1}),
     "Idempotent-Replayed": (
-        "This is the first answer to this Idempotency-Key again.",
+        "This repeats the first response to this Idempotency-Key.",
         {"type": "string", "enum": ["true"]},
     ),
 }
 VERSION_PARAMETER = {
     "in": "header",
     "name": "Bnpl-Version",
-    "description": "Pins the version you tested with. Without it, the newest.",
+    "description": "Pins the version you tested with; the latest if omitted.",
     "schema": {"type": "string", "enum": [VERSION]},
 }
 NAME_PARAMETER = {
     "in": "header",
     "name": "Request-Id",
-    "description": "Your own name for this request, instead of one of ours.",
+    "description": "Your own ID for this request, instead of a generated one.",
     "schema": {"type": "string", "pattern": NAME_PATTERN},
 }
 
@@ -107,7 +107,7 @@ def _show(said: dict[str, Any]) -> None:
         said["responses"][status]["content"]["application/json"]["examples"] = {"Answer": {"value": body}}
     for status, answer in said["responses"].items():
         if status.startswith("2"):
-            answer["description"] = "Done." if status != "202" else "Begun: not all of it is done yet."
+            answer["description"] = "Done." if status != "202" else "Started, but not finished yet."
     asked = said.get("requestBody", {}).get("content", {}).get("application/json")
     if asked and not asked.get("examples"):
         asked["examples"] = {"Nothing": {"value": {}, "summary": "Nothing more to say"}}
@@ -130,16 +130,14 @@ def _webhook(name: str) -> dict[str, Any]:
         "post": {
             "operationId": f"on_{name.replace('.', '_')}",
             "summary": f"`{name}` happened",
-            "description": "Signed by Standard Webhooks 1.0: verify it over the bytes before reading it.",
+            "description": "Signed by Standard Webhooks 1.0: verify the raw bytes before reading.",
             "tags": ["events"],
             "security": [],
             "parameters": [{"in": "header", "name": h, "required": True, "schema": {"type": "string"}} for h in signed],
             "requestBody": {"required": True, "content": {"application/json": content}},
             "responses": {
-                "2XX": {
-                    "description": "You have it. Anything else, or nothing within 10 seconds, and we send it again."
-                },
-                "410": {"description": "You want no more: the endpoint is switched off."},
+                "2XX": {"description": "Received. Any other response, or none within 10 seconds, is retried."},
+                "410": {"description": "No more events wanted: the endpoint is disabled."},
             },
         }
     }
@@ -162,9 +160,9 @@ PARAMETERS = {
     "event": "An event's id, `evt_…`.",
     "endpoint": "A webhook endpoint's id, `whe_…`.",
     "person": "A sandbox person's id, `per_…`.",
-    "limit": "How many on a page.",
-    "cursor": "`next_cursor` of the page before.",
+    "limit": "Page size.",
+    "cursor": "`next_cursor` of the previous page.",
     "state": "Only those in this state.",
-    "out_order_no": "Only the order with your number.",
-    "person_ref": "Only those of the person you call so.",
+    "out_order_no": "Only the order with this `out_order_no`.",
+    "person_ref": "Only those with this `person_ref`.",
 }

@@ -229,7 +229,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "先享后付 · use now, pay later: merchant API",
-    "DESCRIPTION": "Amounts are whole minor units, times RFC 3339 in UTC, ids have a prefix. Guide: [/docs/](/docs/)",
+    "DESCRIPTION": "Amounts are integers in minor units, times RFC 3339 in UTC, IDs prefixed. Guide: [/docs/](/docs/)",
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,

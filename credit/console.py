@@ -29,8 +29,8 @@ from kernel.templatetags.house import minor
 PUBLISHERS = ("supervisor", "risk")
 DESK = Desk(
     "limit_policy",
-    gettext_lazy("Limits by score"),
-    gettext_lazy("How much each band may owe at once, and when that is looked at again"),
+    gettext_lazy("Credit limits by score"),
+    gettext_lazy("Credit limit of each score band, and how often it is reviewed"),
     PUBLISHERS,
 )
 
@@ -53,10 +53,10 @@ class LimitForm(VerbForm):
     currency = forms.ChoiceField(label=gettext_lazy("Currency"), required=False)
     limit = forms.CharField(label=gettext_lazy("New limit"), max_length=13)
     pinned = forms.BooleanField(
-        label=gettext_lazy("It stays, whatever the score"),
+        label=gettext_lazy("Fix this limit regardless of score"),
         required=False,
         initial=True,
-        help_text=gettext_lazy("Otherwise it follows the score from the next review on."),
+        help_text=gettext_lazy("Otherwise it follows the score from the next review."),
     )
 
     def __init__(self, *args: Any, row: Any, **kwargs: Any) -> None:
@@ -105,7 +105,9 @@ def _wants(person: Person, wish: dict[str, Any]) -> dict[str, Any]:
 
 def _before(person: Person, at: datetime) -> Words:
     del at
-    says = _("%(limit)s may be owed at once, and %(used)s of it is used. What is owed already stays, be it more.")
+    says = _(
+        "Current limit %(limit)s, of which %(used)s is in use. Existing debt is not affected, even above the new limit."
+    )
     return " ".join(
         says % {"limit": minor(row.limit_minor, row.currency), "used": minor(row.used_minor, row.currency)}
         for row in _limits(person)
@@ -117,7 +119,7 @@ def _change(person_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> W
     made = limits.change_limit(
         person_id, wish["limit"], wish["note"], currency=currency, pinned=wish["pinned"], by=by, at=at
     )
-    return _("From now on %(limit)s may be owed at once.") % {"limit": minor(made.limit_minor, made.currency)}
+    return _("Credit limit changed to %(limit)s.") % {"limit": minor(made.limit_minor, made.currency)}
 
 
 def _always(person: Person, wish: Any) -> bool:
@@ -129,7 +131,7 @@ VERBS = [
     Verb(
         "change_limit",
         Person,
-        gettext_lazy("Change the limit"),
+        gettext_lazy("Change credit limit"),
         ("risk", "supervisor"),
         _before,
         _change,
@@ -151,15 +153,15 @@ class LimitsForm(VerbForm):
     """The terms, as they are in force, to be changed."""
 
     D, C, B, A, S = (_band(floor, name) for floor, name, _limit in rules.BANDS)
-    open_orders_max = forms.IntegerField(label=gettext_lazy("Orders under way at once, at most"))
+    open_orders_max = forms.IntegerField(label=gettext_lazy("Maximum concurrent orders"))
     review_days = forms.IntegerField(
-        label=gettext_lazy("Days between two reviews"),
-        help_text=gettext_lazy("Then a limit goes where its person's score is, unless colleagues want it to stay."),
+        label=gettext_lazy("Review interval (days)"),
+        help_text=gettext_lazy("At a review the limit follows the customer's score, unless it is fixed by staff."),
     )
     raises = forms.BooleanField(
-        label=gettext_lazy("Reviews raise limits, too"),
+        label=gettext_lazy("Reviews may raise limits"),
         required=False,
-        help_text=gettext_lazy("Never while something is overdue or is being paid by a plan."),
+        help_text=gettext_lazy("Never while something is overdue or on a payment plan."),
     )
 
 
@@ -180,9 +182,9 @@ def _judge(terms: Plain, why: str) -> None:
 def _foreseen(terms: Plain, at: datetime) -> Words:
     seen = foresee_limits(convert(terms, rules.Grades), at=at)
     says = _(
-        "Of the last %(decisions)d orders asked for, %(refused)d that were approved would have been refused and"
-        " %(approved)d that were refused would have been approved. Of %(people)d people looked at, %(higher)d would"
-        " have a higher limit at their next review and %(lower)d a lower one; %(beyond)d of them use more already."
+        "Of the last %(decisions)d order requests, %(refused)d approved ones would have been declined and"
+        " %(approved)d declined ones approved. Of %(people)d customers examined, %(higher)d would get a higher"
+        " limit at their next review and %(lower)d a lower one; %(beyond)d of these already use more than that."
     )
     return says % asdict(seen)
 
@@ -190,7 +192,7 @@ def _foreseen(terms: Plain, at: datetime) -> Words:
 POLICY = Policy(
     name="limit_policy",
     label=DESK.label,
-    matter=gettext_lazy("Publish limits by score"),
+    matter=gettext_lazy("Publish credit limits by score"),
     model=LimitPolicy,
     publishers=PUBLISHERS,
     form=LimitsForm,

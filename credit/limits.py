@@ -43,7 +43,9 @@ def change_limit(
     most = rules.in_currency(rules.LIMIT_MOST_MINOR, limited.currency)
     same = limit_minor == limited.limit_minor
     if not 0 <= limit_minor <= most or (same and pinned == is_pinned(person_id, limited.currency)):
-        words = format_lazy(_("Another limit than now, up to {most}."), most=plain(Money(most, limited.currency)))
+        words = format_lazy(
+            _("Enter a limit different from the current one, up to {most}."), most=plain(Money(most, limited.currency))
+        )
         raise Invalid(errors=[FieldError("/limit", words)])
     change = LimitChange.objects.create(
         person_id=person_id,

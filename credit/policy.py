@@ -62,18 +62,20 @@ def judge_limits(terms: Grades, reason: str) -> None:
     bands = [name for _floor, name, _limit in rules.BANDS]
     most = plain(Money(rules.LIMIT_MOST_MINOR))
     errors = [
-        FieldError(f"/{name}", format_lazy(_("An amount from 0 to {most}."), most=most))
+        FieldError(f"/{name}", format_lazy(_("Enter an amount from 0 to {most}."), most=most))
         for name in bands
         if not 0 <= terms.limits.get(name, -1) <= rules.LIMIT_MOST_MINOR
     ]
     errors += [
-        FieldError(f"/{better}", _("A better score never gives less."))
+        FieldError(f"/{better}", _("A higher score band cannot have a lower limit."))
         for worse, better in pairwise(bands)
         if not errors and terms.limits[better] < terms.limits[worse]
     ]
     for name, most_of in (("open_orders_max", OPEN_ORDERS_MOST), ("review_days", REVIEW_DAYS_MOST)):
         if not 1 <= getattr(terms, name) <= most_of:
-            errors.append(FieldError(f"/{name}", format_lazy(_("A whole number from 1 to {most}."), most=most_of)))
+            errors.append(
+                FieldError(f"/{name}", format_lazy(_("Enter a whole number from 1 to {most}."), most=most_of))
+            )
     errors += wrong_reason(reason)
     if errors:
         raise Invalid(errors=errors)

@@ -7,9 +7,9 @@ from django.utils.translation import gettext_lazy as _
 from kernel.admin_site import AUDITORS, ReadOnlyAdmin, belongs
 from kernel.models import AuditHead, AuditLine, IdempotencyKey, LegalMove, Realm
 
-admin.site.site_header = _("Use now, pay later · operations")
+admin.site.site_header = _("Use now, pay later · Operations")
 admin.site.site_title = _("Use now, pay later")
-admin.site.index_title = _("Console")
+admin.site.index_title = _("Operations console")
 admin.site.enable_nav_sidebar = False
 
 

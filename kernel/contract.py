@@ -44,7 +44,7 @@ _IDEMPOTENCY = OpenApiParameter(
     "Idempotency-Key",
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
-    description="≤ 255 characters, kept ≥ 7 days: the same request again gets the first answer, byte for byte.",
+    description="Up to 255 characters, kept at least 7 days: a repeat gets the first response, byte for byte.",
 )
 
 

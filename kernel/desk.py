@@ -120,7 +120,7 @@ class VerbForm(forms.Form):
     note = forms.CharField(
         label=_("Reason"),
         max_length=NOTE_LENGTH_MAX,
-        help_text=_("Stands in the row's history with your name."),
+        help_text=_("Recorded in this record's history with your name."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 

@@ -22,7 +22,7 @@ from kernel.money import BPS, EXPONENTS, Money
 from kernel.refusal import Invalid
 
 #: What is said to whoever sends a form once more.
-SENT_BEFORE = gettext_lazy("You have sent this already. This is how things stand now.")
+SENT_BEFORE = gettext_lazy("You have already submitted this. Here is the current status.")
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?")
 _TOKEN = re.compile(r"[0-9a-f]{24}")
 
@@ -48,7 +48,7 @@ class YuanField(forms.Field):
         text = str(value or "").strip()
         minor = minor_of(text, "CNY")
         if text and minor is None:
-            raise forms.ValidationError(_("An amount in yuan, such as 500 or 12.34."))
+            raise forms.ValidationError(_("Enter an amount in yuan, such as 500 or 12.34."))
         return minor
 
 
@@ -56,8 +56,8 @@ class SinceField(forms.DateTimeField):
     """From when on something counts, by the console's time; at once if nothing is said."""
 
     def __init__(self, **said: Any) -> None:
-        words = format_lazy(gettext_lazy("Time of {zone}; at once if empty."), zone=settings.CONSOLE_ZONE)
-        given = {"label": gettext_lazy("Counts from"), "help_text": words, "required": False, **said}
+        words = format_lazy(gettext_lazy("{zone} time; immediately if empty."), zone=settings.CONSOLE_ZONE)
+        given = {"label": gettext_lazy("Effective from"), "help_text": words, "required": False, **said}
         super().__init__(widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"), **given)
 
 
@@ -68,7 +68,7 @@ class PercentField(forms.Field):
         text = str(value or "").strip()
         bps = minor_of(text, "CNY")  # two places, as a share has
         if text and (bps is None or bps > BPS):
-            raise forms.ValidationError(_("A share in percent, such as 10 or 0.05."))
+            raise forms.ValidationError(_("Enter a percentage, such as 10 or 0.05."))
         return bps
 
 

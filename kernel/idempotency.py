@@ -43,13 +43,17 @@ _KEEP = Question(
 class KeyReused(Refusal):
     """The key already names another request."""
 
-    code, status, title = "idempotency_key_reused", 422, _("This Idempotency-Key was used for another request.")
+    code, status, title = (
+        "idempotency_key_reused",
+        422,
+        _("This Idempotency-Key was already used for a different request."),
+    )
 
 
 class StillRunning(Busy):
     """A twin with the same key has not answered yet."""
 
-    code, title = "request_in_progress", _("A request with this Idempotency-Key is still running.")
+    code, title = "request_in_progress", _("A request with this Idempotency-Key is still in progress.")
 
 
 @dataclass(frozen=True, slots=True)

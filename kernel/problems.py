@@ -34,7 +34,7 @@ class MethodNotAllowed(Refusal):
 class UnknownVersion(Refusal):
     """The request pins a shape we never had."""
 
-    code, status, title = "unknown_version", 400, "There is no such Bnpl-Version."
+    code, status, title = "unknown_version", 400, "No such Bnpl-Version."
 
 
 class Internal(Refusal):

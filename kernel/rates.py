@@ -50,7 +50,7 @@ return {1, math.floor(room / pace), taken - now, 0}
 class RateLimited(Refusal):
     """This key, or this address, has asked more often than it may."""
 
-    code, status, title, passing = "rate_limited", 429, "Too many requests; slow down.", True
+    code, status, title, passing = "rate_limited", 429, "Too many requests.", True
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,13 +64,13 @@ def in_field(field: str, *kinds: type[Refusal]) -> Iterator[None]:
 class NotFound(Refusal):
     """Missing and somebody else's look the same."""
 
-    code, status, title = "not_found", 404, _("There is no such object.")
+    code, status, title = "not_found", 404, _("No such object.")
 
 
 class Malformed(Refusal):
     """The bytes are not the JSON we ask for."""
 
-    code, status, title = "malformed_request", 400, _("The request could not be read.")
+    code, status, title = "malformed_request", 400, _("The request could not be parsed.")
 
 
 class TooLarge(Refusal):
@@ -94,13 +94,18 @@ class Invalid(Refusal):
 class Busy(Refusal):
     """Something is under way that must end first."""
 
-    code, status, title, passing = "busy", 409, _("Something is under way; try again shortly."), True
+    code, status, title, passing = (
+        "busy",
+        409,
+        _("This object is being changed by another request; try again shortly."),
+        True,
+    )
 
 
 class SecondNeeded(Refusal):
     """No colleague does this alone."""
 
-    code, title = "second_needed", _("A second colleague has to agree to this.")
+    code, title = "second_needed", _("This needs approval by a second colleague.")
 
 
 class TooSlow(Refusal):
@@ -112,10 +117,10 @@ class TooSlow(Refusal):
 class Overloaded(Refusal):
     """More is asked of us at once than we can do; nothing was begun."""
 
-    code, status, title, passing = "overloaded", 503, _("Too much is being asked at once; try again shortly."), True
+    code, status, title, passing = "overloaded", 503, _("Too many concurrent requests; try again shortly."), True
 
 
 class Unavailable(Refusal):
     """We cannot answer now; nothing was changed."""
 
-    code, status, title, passing = "unavailable", 503, _("The service is briefly unavailable."), True
+    code, status, title, passing = "unavailable", 503, _("The service is temporarily unavailable."), True

@@ -67,7 +67,7 @@ def publish_page(policy: Policy, colleague: Colleague) -> HttpResponse:
         run=partial(_ask, policy, colleague),
         moves=partial(_moves, policy, colleague.at),
         template="console/versions.html",
-        look=gettext_lazy("See what it would change"),
+        look=gettext_lazy("Preview the impact"),
         page=policy.name,
         versions=[(row, stands, list(_named(policy, row.terms).items())) for row, stands in marked(versions, now)],
         source=source,
@@ -87,7 +87,7 @@ def matter_of_policy(policy: Policy) -> Matter:
         says=partial(_says, policy),
         run=partial(_run, policy),
         address=partial(_address, policy),
-        names=_labels(policy) | {"version": gettext_lazy("Version"), SINCE: gettext_lazy("Counts from")},
+        names=_labels(policy) | {"version": gettext_lazy("Version"), SINCE: gettext_lazy("Effective from")},
     )
 
 
@@ -107,8 +107,11 @@ def _named(policy: Policy, terms: Plain) -> dict[Words, Any]:
 
 def _before(policy: Policy, now: PolicyVersion, form: VerbForm, at: datetime) -> Words:
     """What is in force; and once other terms are written, what they would change."""
-    says = _("Version %(version)d is in force. What is published counts from its day on, and changes nothing that was.")
-    said = f"{says % {'version': now.version}} {_('It takes two: a second colleague has to agree before it is done.')}"
+    says = _(
+        "Version %(version)d is in effect. A new version applies from its effective time and does not change the past."
+    )
+    twice = _("Two people required: executed only after a second colleague approves.")
+    said = f"{says % {'version': now.version}} {twice}"
     if not (form.is_bound and form.is_valid()):
         return said
     try:
@@ -125,7 +128,7 @@ def _terms(policy: Policy, wish: Plain) -> Plain:
 def _moves(policy: Policy, at: datetime, wish: Plain) -> list[Any]:
     """Nothing moves in the book, if it could be published at all."""
     if wish[SINCE] and not at <= wish[SINCE] <= at + AHEAD_MAX:
-        raise Invalid(errors=[FieldError(f"/{SINCE}", _("From now on, and within a year."))])
+        raise Invalid(errors=[FieldError(f"/{SINCE}", _("Must be within one year from now."))])
     policy.judge(_terms(policy, wish), wish["note"])
     return []
 
@@ -160,8 +163,8 @@ def _run(policy: Policy, about: str, wish: Plain, why: str, by: Actor, at: datet
     since = datetime.fromisoformat(wish[SINCE]) if SINCE in wish else None
     made = publish_version(policy.model, terms, why, after=after, since=since, by=by, at=at)
     if made.effective_from > at:
-        return _("Version %(version)d is published, and counts from its day on.") % {"version": made.version}
-    return _("Version %(version)d counts from now on.") % {"version": made.version}
+        return _("Version %(version)d is published and applies from its effective time.") % {"version": made.version}
+    return _("Version %(version)d is now in effect.") % {"version": made.version}
 
 
 def _without_day(wish: Plain) -> Plain:

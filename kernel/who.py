@@ -34,9 +34,9 @@ COLUMNS = frozenset({"by", "asked_by", "decided_by", "began_by", "ended_by", "cl
 _WORDS = {
     "member": _("the merchant's staff: %(name)s"),
     "merchant": _("the merchant's program, key …%(hint)s"),
-    "person": _("the person"),
+    "person": _("the customer"),
     "channel": _("the channel %(name)s"),
-    "system": _("by itself: %(job)s"),
+    "system": _("automatically: %(job)s"),
 }
 _NAMES = "_names_of_doers"
 name_codes(JOBS, JOB)

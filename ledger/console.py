@@ -21,9 +21,7 @@ from ledger.models import ClosedDay, Posting
 from ledger.rules import CHART, CLEARING, ZONE, Owner, entry
 from ledger.wording import NAMES, name_of
 
-DESK = Desk(
-    "book", _("The book of accounts"), _("A day's trial balance, income by day, and each account line by line"), VIEWERS
-)
+DESK = Desk("book", _("Ledger"), _("Daily trial balance, income by day and account details"), VIEWERS)
 #: So many worlds are offered; any other is reached by its number.
 WORLDS_SHOWN = 30
 #: Income is shown for the day and the thirteen before it.
@@ -41,14 +39,14 @@ class AccountForm(forms.Form):
 
     code = forms.CharField(label=_("Account"), max_length=40, widget=forms.TextInput(attrs={"list": "accounts"}))
     owner = forms.CharField(label=_("Owner (mch_… or per_…)"), max_length=40, required=False)
-    realm = forms.IntegerField(label=_("World"), required=False)
+    realm = forms.IntegerField(label=_("Environment"), required=False)
     first = forms.DateField(label=_("From"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
     last = forms.DateField(label=_("Until"), widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}))
 
     def clean_code(self) -> str:
         code = str(self.cleaned_data["code"])
         if code not in CHART and not (code.startswith(CLEARING) and len(code) > len(CLEARING)):
-            raise forms.ValidationError(_("The chart has no such account."))
+            raise forms.ValidationError(_("No such account in the chart of accounts."))
         return code
 
     def clean(self) -> dict[str, Any]:
@@ -64,7 +62,9 @@ class AccountForm(forms.Form):
                 and FIRST_DAY <= first <= last <= LAST_DAY
             )
         ):
-            self.add_error("last", _("From one day to the same or a later one, a year at most."))
+            self.add_error(
+                "last", _("The end date cannot be before the start date, and the period cannot exceed one year.")
+            )
         return wish
 
     def _owner(self, kind: Owner, text: str) -> UUID | None:
@@ -72,7 +72,7 @@ class AccountForm(forms.Form):
             return None
         key = ids.parse(_PREFIXES[kind], text.strip())
         if key is None:
-            self.add_error("owner", _("This account has one for each: name whose, mch_… or per_…."))
+            self.add_error("owner", _("This account is kept per owner; enter mch_… or per_…."))
         return key
 
 

@@ -7,23 +7,23 @@ from kernel.naming import POSTED, name_codes
 from ledger.postings import KINDS
 
 NAMES: dict[str, Words] = {
-    "receivable": _("Owed by people"),
-    "pending": _("Owed to merchants once people have paid"),
-    "payable": _("Owed to merchants now"),
-    "reserve": _("Held back from merchants"),
-    "wallet": _("People's wallets"),
-    "refund_due": _("On its way back to people"),
-    "fees": _("Service fees"),
+    "receivable": _("Receivable from customers"),
+    "pending": _("Pending payable to merchants"),
+    "payable": _("Payable to merchants"),
+    "reserve": _("Merchant reserve"),
+    "wallet": _("Customer wallets"),
+    "refund_due": _("Refunds in transit"),
+    "fees": _("Merchant fees"),
     "late_fees": _("Late-fee income"),
-    "losses": _("Losses"),
+    "losses": _("Credit losses"),
     "recoveries": _("Recoveries"),
-    "payouts": _("On its way to merchants"),
+    "payouts": _("Payouts in transit"),
     "suspense": _("Suspense"),
-    "disputed": _("Taken back by channels, not borne yet"),
-    "advances": _("Given back ahead of returns, not borne yet"),
+    "disputed": _("Disputed, not yet allocated"),
+    "advances": _("Early refunds, not yet allocated"),
 }
 name_codes(KINDS, POSTED)
-AT_CHANNEL = _("Money at a channel")
+AT_CHANNEL = _("Balance at channels")
 
 
 def name_of(code: str) -> Words:

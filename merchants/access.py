@@ -28,7 +28,7 @@ _BEARER = re.compile(r"(?i:Bearer) (sk_(?:test|live)_[A-Za-z0-9_-]{43})")
 class NotAllowed(Refusal):
     """The key is good, and may not do this."""
 
-    code, status, title = "insufficient_scope", 403, "This API key may not do this."
+    code, status, title = "insufficient_scope", 403, "This API key lacks the required scope."
 
 
 class WrongMode(Refusal):

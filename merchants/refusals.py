@@ -8,22 +8,22 @@ from kernel.refusal import Refusal
 class MerchantState(Refusal):
     """The merchant is at another step."""
 
-    code, title = "merchant_state", _("The merchant is at another step by now.")
+    code, title = "merchant_state", _("The merchant is now at a different stage.")
 
 
 class ChecksMissing(Refusal):
     """Something was not looked into yet, or did not come out well."""
 
-    code, title = "checks_missing", _("Not every check has come out well yet.")
+    code, title = "checks_missing", _("Not all checks have passed yet.")
 
 
 class NothingOffered(Refusal):
     """There would be nothing to order."""
 
-    code, title = "nothing_offered", _("The merchant offers no live service yet.")
+    code, title = "nothing_offered", _("The merchant has no live service yet.")
 
 
 class MerchantNotActive(Refusal):
     """The merchant is not let in yet, or is suspended: nothing new begins with them, and what is under way goes on."""
 
-    code, title = "merchant_not_active", _("This merchant takes nothing new at the moment.")
+    code, title = "merchant_not_active", _("This merchant does not accept new business at the moment.")

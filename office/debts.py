@@ -23,17 +23,22 @@ def recovery(sums: Sums, look: Look) -> Panel:
     shares = [rules.permille(part, every) or 0 for part in so_far]
     return Panel(
         "recovery",
-        gettext_lazy("Money by time since due"),
-        (gettext_lazy("Came within"), gettext_lazy("Amount"), gettext_lazy("So far"), gettext_lazy("Share so far")),
+        gettext_lazy("Collections by days past due"),
+        (
+            gettext_lazy("Collected within"),
+            gettext_lazy("Amount"),
+            gettext_lazy("Cumulative"),
+            gettext_lazy("Cumulative share"),
+        ),
         tuple(
             Row(label, (tables.plain(one, look), tables.plain(together, look), Cell(rules.percent(together, every))))
             for label, one, together in zip(labels, amounts, so_far, strict=True)
         ),
-        says=gettext_lazy("Of everything collected on these days, how long after its due day it came."),
+        says=gettext_lazy("For all amounts collected on these days: how long after the due date."),
         chart=rules.columns(labels, [shares], [[f"{s // 10}.{s % 10}%" for s in shares]], top="100%")
         if every
         else None,
-        series=(gettext_lazy("Share so far"),),
+        series=(gettext_lazy("Cumulative share"),),
     )
 
 
@@ -49,10 +54,10 @@ def ageing(sums: Sums, days: Sequence[date], look: Look) -> Panel:
     )
     return Panel(
         "ageing",
-        gettext_lazy("What is overdue, by age"),
-        (gettext_lazy("Days since due"), gettext_lazy("Debts"), gettext_lazy("Amount")),
+        gettext_lazy("Overdue ageing"),
+        (gettext_lazy("Days past due"), gettext_lazy("Debts"), gettext_lazy("Amount")),
         rows,
-        says=_("As it stood on %(day)s.") % {"day": last} if last else _("Nothing was overdue when it was looked at."),
+        says=_("As of %(day)s.") % {"day": last} if last else _("Nothing was overdue at the time of the report."),
         chart=rules.columns([_days(b) for b in rules.BUCKETS], [[one.minor for one in ones]], shown) if last else None,
         series=(gettext_lazy("Amount"),),
     )
@@ -67,8 +72,8 @@ def rolls(sums: Sums) -> Panel:
     head = (
         gettext_lazy("From"),
         gettext_lazy("To"),
-        gettext_lazy("Came"),
-        gettext_lazy("Of"),
+        gettext_lazy("Rolled"),
+        gettext_lazy("Base"),
         gettext_lazy("Roll rate"),
     )
     return Panel(
@@ -87,7 +92,9 @@ def rolls(sums: Sums) -> Panel:
             )
             for a, b, came, of in rules.rolls(entered)
         ),
-        says=gettext_lazy("Of the debts that came into an age on these days, beside those that went on to the next."),
+        says=gettext_lazy(
+            "Debts that entered an ageing bucket on these days, and the share that rolled into the next."
+        ),
     )
 
 
@@ -102,9 +109,9 @@ def vintages(sums: Sums, look: Look) -> Panel:
     return Panel(
         "vintages",
         gettext_lazy("Vintages"),
-        (gettext_lazy("Completed in"), gettext_lazy("Became owed"), *(_within(days) for days in rules.WITHIN_DAYS)),
+        (gettext_lazy("Completed in"), gettext_lazy("Newly due"), *(_within(days) for days in rules.WITHIN_DAYS)),
         tuple(row(month) for month in months),
-        says=gettext_lazy("Of what was completed in a month, the share that had come so long after it was due."),
+        says=gettext_lazy("For orders completed in a month: the share collected by each time after the due date."),
     )
 
 
@@ -114,5 +121,5 @@ def _days(bucket: str) -> str:
 
 def _within(days: int) -> str:
     if not days:
-        return _("the due day")
-    return _("ever") if days == rules.WITHIN_DAYS[-1] else _("%(days)d days") % {"days": days}
+        return _("due date")
+    return _("to date") if days == rules.WITHIN_DAYS[-1] else _("within %(days)d days") % {"days": days}

@@ -57,11 +57,11 @@ class DaysForm(forms.Form):
         given = self.cleaned_data
         given["until"] = given.get("until") or self.today
         if not date(2000, 1, 1) <= given["until"] <= date(2999, 1, 1):
-            self.add_error("until", _("The first day is after the last, or too far away."))
+            self.add_error("until", _("The start date is after the end date or out of range."))
             return given
         given["since"] = given.get("since") or first_shown(given["until"])
         if not date(2000, 1, 1) <= given["since"] <= given["until"]:
-            self.add_error("since", _("The first day is after the last, or too far away."))
+            self.add_error("since", _("The start date is after the end date or out of range."))
         elif (given["until"] - given["since"]).days >= rules.DAYS_MAX:
-            self.add_error("since", _("Ask for a year at most."))
+            self.add_error("since", _("Choose one year at most."))
         return given

@@ -19,29 +19,29 @@ ORDER_KEYS = {
     "open": gettext_lazy("New orders"),
     "completed": gettext_lazy("Completed"),
     "deducted": gettext_lazy("Paid in full"),
-    "overdue": gettext_lazy("Fell overdue"),
+    "overdue": gettext_lazy("Became overdue on"),
     "cancelled": gettext_lazy("Cancelled"),
 }
 BOOK_KEYS = {
-    "owed": gettext_lazy("Became owed"),
-    "collected": gettext_lazy("Collected"),
-    "elsewhere": gettext_lazy("Paid to the merchant"),
+    "owed": gettext_lazy("Newly due"),
+    "collected": gettext_lazy("Deducted"),
+    "elsewhere": gettext_lazy("Paid to merchant directly"),
     "refunded": gettext_lazy("Refunded"),
     "written_off": gettext_lazy("Written off"),
-    "fees": gettext_lazy("Fees of merchants"),
+    "fees": gettext_lazy("Merchant fees charged"),
     "late_fees": gettext_lazy("Late fees"),
-    "losses": gettext_lazy("Losses of ours"),
+    "losses": gettext_lazy("Platform losses"),
 }
 OUTCOMES = {
-    "succeeded": gettext_lazy("Taken"),
+    "succeeded": gettext_lazy("Succeeded deductions"),
     "failed": gettext_lazy("Declined"),
-    "not_sent": gettext_lazy("Never arrived"),
-    "unknown": gettext_lazy("Unknown for a while"),
+    "not_sent": gettext_lazy("Not delivered"),
+    "unknown": gettext_lazy("Result was unknown"),
 }
 OCCASIONS = {
     "opening": gettext_lazy("Opening a service"),
-    "order": gettext_lazy("Opening an order"),
-    "review": gettext_lazy("Looked at again"),
+    "order": gettext_lazy("Placing an order"),
+    "review": gettext_lazy("Reassessment"),
 }
 
 
@@ -53,7 +53,7 @@ def all_panels(sums: Sums, older: Sums, look: Look) -> list[Panel]:
         money_by_day(sums, days, look),
         decisions(sums),
         refusals(sums),
-        attempts(sums, look, "attempt", gettext_lazy("Deductions by attempt"), gettext_lazy("Attempt")),
+        attempts(sums, look, "attempt", gettext_lazy("Deduction success by attempt"), gettext_lazy("Attempt")),
         attempts(sums, look, "channel", gettext_lazy("Deductions by channel"), gettext_lazy("Channel")),
         failures(sums),
         debts.recovery(sums, look),
@@ -70,7 +70,7 @@ def merchant_panels(sums: Sums, look: Look) -> list[Panel]:
         orders_by_day(sums, days, look),
         money_by_day(sums, days, look, [key for key in BOOK_KEYS if key != "losses"]),
         decisions(sums),
-        attempts(sums, look, "attempt", gettext_lazy("Deductions by attempt"), gettext_lazy("Attempt")),
+        attempts(sums, look, "attempt", gettext_lazy("Deduction success by attempt"), gettext_lazy("Attempt")),
         failures(sums),
         debts.recovery(sums, look),
         debts.ageing(sums, days, look),
@@ -103,10 +103,10 @@ def money_by_day(sums: Sums, days: Sequence[date], look: Look, keys: Sequence[st
     whole = Row(_("All days"), tuple(tables.amount(sums.all("book", key), look, "book", key) for key in keys))
     return Panel(
         "money",
-        gettext_lazy("Money by day"),
+        gettext_lazy("Funds by day"),
         (gettext_lazy("Day"), *(BOOK_KEYS[key] for key in keys)),
         (whole, *(row(day) for day in reversed(days) if sums.any_on(day, "book"))),
-        says=gettext_lazy("As the book says. Fees and losses are net of what was given back."),
+        says=gettext_lazy("According to the ledger. Fees and losses are net of refunds."),
         chart=tables.by_day(days, amounts, lambda value: money(Money(value, look.currency))),
         series=tuple(BOOK_KEYS[key] for key in drawn),
     )
@@ -124,7 +124,7 @@ def decisions(sums: Sums) -> Panel:
             ),
         )
 
-    head = (gettext_lazy("Occasion"), gettext_lazy("Approved"), gettext_lazy("Refused"), gettext_lazy("Approval rate"))
+    head = (gettext_lazy("Trigger"), gettext_lazy("Approved"), gettext_lazy("Refused"), gettext_lazy("Approval rate"))
     rows = tuple(row(occasion, label) for occasion, label in OCCASIONS.items())
     return Panel("decisions", gettext_lazy("Decisions"), head, rows)
 
@@ -135,8 +135,8 @@ def refusals(sums: Sums) -> Panel:
     counts = [sums.all("refusal", key).number for key in keys]
     return Panel(
         "refusals",
-        gettext_lazy("Why people were refused"),
-        (gettext_lazy("Reason"), gettext_lazy("How often"), gettext_lazy("Of all refusals")),
+        gettext_lazy("Decline reasons"),
+        (gettext_lazy("Reason"), gettext_lazy("Count"), gettext_lazy("Share of declines")),
         tuple(
             Row(
                 str(REASONS.get(key, key)),
@@ -144,7 +144,7 @@ def refusals(sums: Sums) -> Panel:
             )
             for key, count in sorted(zip(keys, counts, strict=True), key=lambda pair: -pair[1])
         ),
-        says=gettext_lazy("A refusal may have several reasons."),
+        says=gettext_lazy("A decline may have several reasons."),
     )
 
 
@@ -164,9 +164,9 @@ def attempts(sums: Sums, look: Look, metric: str, title: Words, of: Words) -> Pa
     return Panel(
         f"{metric}s",
         title,
-        (of, *OUTCOMES.values(), gettext_lazy("Success rate"), gettext_lazy("Amount taken")),
+        (of, *OUTCOMES.values(), gettext_lazy("Success rate"), gettext_lazy("Amount deducted")),
         tuple(row(name) for name in names),
-        says=gettext_lazy("A deduction for several orders counts once for each."),
+        says=gettext_lazy("A deduction covering several orders counts once per order."),
         chart=rules.columns([_label(metric, name) for name in names], drawn, tables.texts(drawn, str))
         if names
         else None,
@@ -183,8 +183,8 @@ def failures(sums: Sums) -> Panel:
     every = sum(one.number for _key, one in rows)
     return Panel(
         "failures",
-        gettext_lazy("Why deductions failed"),
-        (gettext_lazy("Reason"), gettext_lazy("How often"), gettext_lazy("Of all failures")),
+        gettext_lazy("Deduction failure reasons"),
+        (gettext_lazy("Reason"), gettext_lazy("Count"), gettext_lazy("Share of failures")),
         tuple(
             Row(
                 str(FAILURES.get(key, key)), (tables.count(one, "failure", key), Cell(rules.percent(one.number, every)))

@@ -131,8 +131,8 @@ QUEUES: dict[str, Queue] = {
     for queue in (
         Queue(
             name="unknown",
-            label=_("Unknown deductions"),
-            says=_("The channel was asked for an hour and cannot say how they ended"),
+            label=_("Deductions with unknown result"),
+            says=_("Queried for an hour without a result from the channel"),
             groups=MONEY,
             model=Deduction,
             waits=Q(state=Deduction.State.UNKNOWN, ask_at__isnull=False, asks__gte=len(ASK_WAITS) - 1),
@@ -145,7 +145,7 @@ QUEUES: dict[str, Queue] = {
         Queue(
             name="case",
             label=_("Cases"),
-            says=_("A channel contradicts itself or our book; money may stand in suspense"),
+            says=_("The channel contradicts itself or our ledger; money may be in suspense"),
             groups=MONEY,
             model=Case,
             # Of a deduction that nobody knows the end of, the deduction itself waits.
@@ -161,8 +161,8 @@ QUEUES: dict[str, Queue] = {
         ),
         Queue(
             name="break",
-            label=_("Differences from statements"),
-            says=_("A channel's file and our book part"),
+            label=_("Reconciliation discrepancies"),
+            says=_("The channel statement and our ledger differ"),
             groups=MONEY,
             model=Break,
             waits=Q(closed_at__isnull=True),
@@ -177,7 +177,7 @@ QUEUES: dict[str, Queue] = {
         Queue(
             name="dispute",
             label=_("Disputes"),
-            says=_("A channel took a debit back, and waits for our answer or ours for its"),
+            says=_("Disputes awaiting our answer or the channel's decision"),
             groups=MONEY,
             model=Dispute,
             waits=Q(state=Dispute.State.OPEN) | Q(state=Dispute.State.CONTESTED) & ~Q(channel__in=list(TRIBUNALS)),
@@ -191,8 +191,8 @@ QUEUES: dict[str, Queue] = {
         ),
         Queue(
             name="return",
-            label=_("Returns refused"),
-            says=_("Their merchants do not take them, and nobody bears yet what went back ahead"),
+            label=_("Refused returns"),
+            says=_("Refused by the merchant; the early refund is not allocated yet"),
             groups=HELP,
             model=Return,
             waits=Q(state=Return.State.REFUSED),
@@ -204,27 +204,27 @@ QUEUES: dict[str, Queue] = {
         ),
         _of_people(
             Concern.Kind.PROBLEM,
-            _("Problems reported"),
-            _("People who wait for our answer about an order"),
+            _("Problem reports"),
+            _("Customers waiting for our answer about an order"),
             ("support", "collections", "supervisor"),
         ),
         _of_people(
             Concern.Kind.HARDSHIP,
-            _("Hardship"),
-            _("People who cannot pay as agreed, and ask for a plan"),
+            _("Financial hardship"),
+            _("Customers in difficulty requesting a payment plan"),
             PLANS,
         ),
         _of_people(
             Concern.Kind.OBJECTION,
             _("Objections"),
-            _("People who want a decision looked at again"),
+            _("Customers requesting a review of a decision"),
             JUDGES,
             within=2 * _DAY,
         ),
         Queue(
             name="webhook",
-            label=_("Failed webhooks"),
-            says=_("Merchants whose endpoint has answered nothing but failures"),
+            label=_("Failing webhooks"),
+            says=_("Merchants whose endpoint keeps failing"),
             groups=HELP,
             model=WebhookEndpoint,
             waits=Q(failing_from__isnull=False, state__in=_FAILING) & ~Q(disabled_because="by_merchant"),

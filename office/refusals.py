@@ -14,13 +14,13 @@ from kernel.refusal import Busy, Refusal
 class ProposalDecided(Refusal):
     """Somebody was quicker."""
 
-    code, title = "proposal_decided", _("This was decided already.")
+    code, title = "proposal_decided", _("This has already been decided.")
 
 
 class ProposalExpired(Refusal):
     """Nobody agreed in time."""
 
-    code, title = "proposal_expired", _("Nobody agreed in time. It has to be asked for once more.")
+    code, title = "proposal_expired", _("Not approved in time. Please submit it again.")
 
 
 class ProposalOwn(Refusal):
@@ -29,7 +29,7 @@ class ProposalOwn(Refusal):
     code, status, title = (
         "proposal_own",
         403,
-        _("You asked for this yourself, or it is about you: somebody else decides."),
+        _("You submitted this yourself or it concerns you; someone else must decide."),
     )
 
 
@@ -38,7 +38,7 @@ class ProposalStale(Refusal):
 
     code, title = (
         "proposal_stale",
-        _("What this is about has changed since it was asked for. Refuse it, and have it asked for once more."),
+        _("The situation has changed since this was submitted. Reject it and have it submitted again."),
     )
 
 
@@ -47,7 +47,10 @@ class ProposalAskerGone(Refusal):
 
     code, title = (
         "proposal_asker_gone",
-        _("Whoever asked for this may not ask for it any more. Refuse it, and have it asked for once more."),
+        _(
+            "The requester no longer has permission for this. Reject it and have an authorized colleague submit it"
+            " again."
+        ),
     )
 
 
@@ -56,82 +59,82 @@ class ProposalMoved(Refusal):
 
     code, title = (
         "proposal_moved",
-        _("What it would move in the book has changed since you looked. Look again before you agree."),
+        _("The ledger changes differ from those you reviewed. Review them again before approving."),
     )
 
 
 class ProposalWaits(Busy):
     """One at a time."""
 
-    code, title = "proposal_waits", _("The same was asked for already, and waits for a second colleague.")
+    code, title = "proposal_waits", _("The same request is already pending approval.")
 
 
 class ProposalNotOwn(Refusal):
     """Only whoever asked takes it back."""
 
-    code, status, title = "proposal_not_own", 403, _("Only whoever asked for it takes it back.")
+    code, status, title = "proposal_not_own", 403, _("Only the requester can withdraw it.")
 
 
 class NoPayoutAccount(Refusal):
     """Nobody would know where its money goes."""
 
-    code, title = "payout_account_missing", _("No payout account was agreed to yet.")
+    code, title = "payout_account_missing", _("No payout account has been approved yet.")
 
 
 class TooManyLines(Refusal):
     """It would take longer than a page may."""
 
-    code, title = "too_many_lines", _("There are too many lines to add them up beforehand. Wait for the cut-off.")
+    code, title = "too_many_lines", _("Too many lines to preview. Wait for the cut-off.")
 
 
 class FileWaits(Busy):
     """One after the other."""
 
-    code, title = "file_waits", _("Another file of yours is being made. Wait until it is ready.")
+    code, title = "file_waits", _("Another of your files is being created. Wait until it is ready.")
 
 
 class FileOver(Refusal):
     """It was thrown away, or never came to be."""
 
-    code, status, title = "file_over", 410, _("This file is not there any more. Ask for it once more.")
+    code, status, title = "file_over", 410, _("This file is no longer available. Request it again.")
 
 
 class NothingWaits(Refusal):
     """It was decided meanwhile, or withdrawn."""
 
-    code, title = "nothing_waits", _("This is done already, or waits for somebody else.")
+    code, title = "nothing_waits", _("This item has already been handled or is waiting for someone else.")
 
 
 class HandledBy(Busy):
     """Somebody was quicker; who it is, is said."""
 
-    code, title = "handled_by", _("Nobody has it any more.")
+    code, title = "handled_by", _("No longer assigned to anyone.")
 
     @classmethod
     def by(cls, user: User | None) -> Self:
         """Whose it is."""
-        return cls(format_lazy(_("{name} has it."), name=str(user))) if user else cls()
+        return cls(format_lazy(_("{name} is handling it."), name=str(user))) if user else cls()
 
 
 class UnfitColleague(Refusal):
     """It would lie with somebody who may not decide it."""
 
-    code, title = "unfit_colleague", _("This colleague may not decide such things.")
+    code, title = "unfit_colleague", _("This colleague cannot handle items of this type.")
 
 
 class NothingOverdue(Refusal):
     """Nobody is asked for what is not late."""
 
-    code, title = "nothing_overdue", _("Nothing of this is overdue.")
+    code, title = "nothing_overdue", _("Nothing is overdue.")
 
 
 class MayNotBeAsked(Refusal):
     """Something is to be decided first."""
 
-    code, title = "may_not_be_asked", _("This may not be asked for now.")
+    code, title = "may_not_be_asked", _("Collection is not allowed now.")
 
     @classmethod
     def because(cls, reasons: Sequence[str | Promise]) -> Self:
         """Why."""
         listed = format_lazy("; ".join(["{}"] * len(reasons)), *reasons)
-        return cls(format_lazy(_("This may not be asked for now: {reasons}."), reasons=listed))
+        return cls(format_lazy(_("Collection is not allowed now: {reasons}."), reasons=listed))

@@ -8,19 +8,19 @@ from kernel.refusal import Busy, Refusal
 class OrderNumberReused(Refusal):
     """`out_order_no` names another order of this merchant."""
 
-    code, title = "out_order_no_reused", _("This out_order_no belongs to an order with other parameters.")
+    code, title = "out_order_no_reused", _("This out_order_no was already used for an order with different parameters.")
 
 
 class OrderRefused(Refusal):
     """The assessment went against the person. `detail` carries the coarse reason."""
 
-    code, status, title = "order_refused", 402, _("The person cannot place this order now.")
+    code, status, title = "order_refused", 402, _("The person cannot place this order right now.")
 
 
 class AgreementNotActive(Refusal):
     """The person has not opened the service, or has stopped it."""
 
-    code, title = "agreement_not_active", _("The person has not opened this service, or has stopped new orders.")
+    code, title = "agreement_not_active", _("The person has not opened this service or has stopped new orders.")
 
 
 class OrderState(Refusal):
@@ -32,75 +32,79 @@ class OrderState(Refusal):
 class AboveCeiling(Refusal):
     """More than the person agreed to."""
 
-    code, status, title = "above_ceiling", 422, _("The amount is above what was agreed.")
+    code, status, title = "above_ceiling", 422, _("The amount exceeds the agreed ceiling.")
 
 
 class TotalInvalid(Refusal):
     """Items, discounts and total do not fit."""
 
-    code, status, title = "total_invalid", 422, _("The total does not follow from the items and discounts.")
+    code, status, title = "total_invalid", 422, _("The total does not equal the items minus the discounts.")
 
 
 class EndsInFuture(Refusal):
     """A service cannot have ended later than now."""
 
-    code, status, title = "ends_in_future", 422, _("The service cannot have ended in the future.")
+    code, status, title = "ends_in_future", 422, _("The end time cannot be in the future.")
 
 
 class TimesInvalid(Refusal):
     """Start, end and due time do not fit."""
 
-    code, status, title = "times_invalid", 422, _("The times do not fit together.")
+    code, status, title = "times_invalid", 422, _("The start, end and due times are inconsistent.")
 
 
 class WrongAmountField(Refusal):
     """A fixed service takes `amount`, a dynamic one `ceiling`."""
 
-    code, status, title = "wrong_amount_field", 422, _("This service takes the other of amount and ceiling.")
+    code, status, title = (
+        "wrong_amount_field",
+        422,
+        _("Wrong field for this service: a fixed service takes amount, a dynamic one takes ceiling."),
+    )
 
 
 class CurrencyMismatch(Refusal):
     """The service is offered in another currency."""
 
-    code, status, title = "currency_mismatch", 422, _("The service is offered in another currency.")
+    code, status, title = "currency_mismatch", 422, _("The service uses a different currency.")
     field = "/currency"
 
 
 class TotalRaised(Refusal):
     """After completion a total only goes down."""
 
-    code, status, title = "total_raised", 422, _("After completion the total can only be lowered.")
+    code, status, title = "total_raised", 422, _("After completion the total can only be reduced.")
     field = "/total"
 
 
 class AlreadyCollected(Refusal):
     """Money was taken for this order already."""
 
-    code, title = "already_collected", _("Money was collected for this order already.")
+    code, title = "already_collected", _("Money has already been collected for this order.")
 
 
 class PaidElsewhere(Refusal):
     """The person paid the merchant directly: there is nothing with us that could go back."""
 
-    code, title = "paid_elsewhere", _("This order was not paid through us: give it back the way it was paid.")
+    code, title = "paid_elsewhere", _("This order was not paid through the platform; refund it the way it was paid.")
 
 
 class WrittenOff(Refusal):
     """The debt was given up as lost; only a payment can change it now."""
 
-    code, title = "written_off", _("This debt was written off; only a payment can change it now.")
+    code, title = "written_off", _("This debt was written off; it can only be paid.")
 
 
 class DeductionInFlight(Busy):
     """A deduction is under way; what is owed cannot change until its outcome is known."""
 
-    code, title = "deduction_in_flight", _("A deduction is under way; try again when its outcome is known.")
+    code, title = "deduction_in_flight", _("A deduction is in progress; try again when its result is known.")
 
 
 class ReportOpen(Refusal):
     """One order has one open report at a time."""
 
-    code, title = "report_open", _("You have reported a problem with this order already; it is being looked into.")
+    code, title = "report_open", _("You have already reported a problem with this order. We are looking into it.")
 
 
 class ReportTooLate(Refusal):
@@ -108,32 +112,35 @@ class ReportTooLate(Refusal):
 
     code, title = (
         "report_too_late",
-        _("This order never began or ended too long ago to report a problem with it."),
+        _("This order has not started, or ended too long ago, so a problem can no longer be reported."),
     )
 
 
 class ReportedOften(Refusal):
     """Problems with this order were reported, and answered, often enough."""
 
-    code, title = "reported_often", _("Problems with this order were reported often enough, and each was answered.")
+    code, title = (
+        "reported_often",
+        _("The maximum number of problem reports for this order has been reached; all were answered."),
+    )
 
 
 class ConcernClosed(Refusal):
     """It was decided or withdrawn; nothing more is said about it."""
 
-    code, title = "concern_closed", _("This has been closed meanwhile.")
+    code, title = "concern_closed", _("This request is already closed.")
 
 
 class ConcernOpen(Refusal):
     """The same question waits for an answer."""
 
-    code, title = "concern_open", _("You have asked this already, and it is being looked into.")
+    code, title = "concern_open", _("You have already submitted this request. It is under review.")
 
 
 class TooManyMessages(Refusal):
     """The other side has not answered yet."""
 
-    code, status, title = "too_many_messages", 429, _("Please wait until you are answered; nothing you wrote is lost.")
+    code, status, title = "too_many_messages", 429, _("Please wait for a reply. Everything you wrote has been saved.")
     passing = True
 
 
@@ -142,32 +149,32 @@ class NothingToEase(Refusal):
 
     code, title = (
         "nothing_to_ease",
-        _("There is nothing a plan can be made for at the moment."),
+        _("Nothing can be put on a payment plan right now."),
     )
 
 
 class CannotEase(Refusal):
     """The plan is not among those that are granted by themselves, or can be granted at all."""
 
-    code, status, title = "cannot_ease", 422, _("This plan is not one of those offered. Choose another, or ask us.")
+    code, status, title = "cannot_ease", 422, _("This plan is not available. Choose another one or apply to us.")
 
 
 class DebtChanged(Refusal):
     """What the plan was chosen for is not what is owed now."""
 
-    code, title = "debt_changed", _("What you owe has changed meanwhile. Look at the new amounts and choose again.")
+    code, title = "debt_changed", _("The amount due has changed. Review the new amounts and choose again.")
 
 
 class PlanAgreed(Refusal):
     """A hardship plan is being kept: nothing is asked for before its dates."""
 
-    code, title = "plan_agreed", _("The person pays by a plan that was agreed; nothing is collected before its dates.")
+    code, title = "plan_agreed", _("The person is on an agreed payment plan; nothing is deducted before its dates.")
 
 
 class NotDueYet(Refusal):
     """The person was told a day: before it nobody has it debited but they themselves."""
 
-    code, title = "not_due_yet", _("Nothing of this order is due yet. It is deducted on its day.")
+    code, title = "not_due_yet", _("This order is not due yet. It is deducted automatically on its due date.")
 
 
 class DayChosen(Refusal):
@@ -181,11 +188,11 @@ class PaidByHand(Refusal):
 
     code, title = (
         "paid_by_hand",
-        _("A bank took this back, or a return did not stand: only the person themselves can have it debited."),
+        _("This amount is due after a bank return or a rejected return; only the person can pay it."),
     )
 
 
 class NotObjectionable(Refusal):
     """Only a refusal can be objected to, and only once."""
 
-    code, title = "not_objectionable", _("This decision cannot be objected to, or was already.")
+    code, title = "not_objectionable", _("No objection can be raised to this decision, or one was already raised.")

@@ -26,7 +26,7 @@ class Item(Wire):
 
 
 class Discount(Wire):
-    """What is taken off."""
+    """Discounts."""
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
     amount: Amount
@@ -62,7 +62,7 @@ class PlannedAttempt(Wire):
 
 
 class Collection(Wire):
-    """How collecting goes: attempts made, whether one is in flight, why the last one failed, what comes next."""
+    """Deduction progress: attempts made, whether one is in flight, the last failure and the next attempts."""
 
     attempts: int
     in_flight: bool
@@ -71,7 +71,7 @@ class Collection(Wire):
 
 
 class OrderOut(Wire):
-    """An order, whole."""
+    """An order with all its details."""
 
     id: str
     object: Literal["order"]

@@ -20,11 +20,11 @@ Use now, pay later · a copy of my data
 
 summary.pdf 供阅读。index.json 列出每个文件及其行数。
 每个 .json 文件是一张表，每行一条记录；金额为最小货币单位的整数（分），时间为 UTC。
-其中不含密码、登录密钥与扣款令牌；我们同事的身份不在其中。
+其中不含密码、登录密钥与扣款令牌，也不含工作人员的身份信息。
 
-summary.pdf is for reading. index.json lists each file and how many rows it has.
-Each .json file is one table, a record a line. Amounts are whole minor units (cents), times are UTC.
-Passwords, keys for signing in and tokens by which money is taken are not in it; nor is who our colleagues are.
+summary.pdf is a readable summary. index.json lists each file and its number of rows.
+Each .json file is one table with one record per line. Amounts are integers in minor units (cents), times are UTC.
+Passwords, sign-in keys, payment tokens and the identities of our staff are not included.
 """
 
 
@@ -34,18 +34,18 @@ def _credit(person: Person) -> list[tuple[str, str]]:
         return []
     said = [(_("Your score"), str(profile.score))]
     for row in (profile, *currency_limits_of(person.id)):
-        said.append((_("Your limit"), minor(row.limit_minor, row.currency)))
-        said.append((_("Owed"), minor(row.outstanding_minor, row.currency)))
+        said.append((_("Your credit limit"), minor(row.limit_minor, row.currency)))
+        said.append((_("Amount due"), minor(row.outstanding_minor, row.currency)))
     return said
 
 
 def paper_of(person: Person, counts: Mapping[str, int], *, at: datetime) -> Paper:
     """Who somebody is to us, their latest orders, and what the files hold; in the language and zone switched on."""
     who = [
-        (_("Real name"), person.reveal_name() or _("not verified yet")),
+        (_("Verified identity"), person.reveal_name() or _("not verified")),
         (_("Phone number"), (person.user.reveal_phone() if person.user else None) or "—"),
-        (_("Our number for you"), person.public_id),
-        (_("With us since"), _at(person.created_at)),
+        (_("Your user ID"), person.public_id),
+        (_("Member since"), _at(person.created_at)),
     ]
     who += _credit(person)
     latest = Order.objects.filter(person=person).select_related("merchant").order_by("-id")[:ORDERS_MAX]
@@ -60,7 +60,7 @@ def paper_of(person: Person, counts: Mapping[str, int], *, at: datetime) -> Pape
         at=at,
         name=_("Use now, pay later"),
         blocks=[
-            Facts(who, title=_("About you")),
+            Facts(who, title=_("Your details")),
             Table(
                 [_("Time"), _("Merchant"), _("Order"), _("Amount")],
                 orders,
@@ -68,8 +68,8 @@ def paper_of(person: Person, counts: Mapping[str, int], *, at: datetime) -> Pape
                 figures={3},
                 title=_("Your latest orders"),
             ),
-            Table([_("File"), _("Records")], files, widths=[3, 1], figures={1}, title=_("What the files hold")),
-            Text(_("Everything stands in the files beside this paper, each a table; this is a summary of them.")),
+            Table([_("File"), _("Records")], files, widths=[3, 1], figures={1}, title=_("Contents of the files")),
+            Text(_("The complete data is in the accompanying files, one table per file; this is a summary.")),
         ],
     )
 

@@ -29,7 +29,7 @@ class AmountField(forms.CharField):
             return None
         minor = minor_of(text, self.currency)
         if minor is None or minor > MOST_MINOR:
-            raise forms.ValidationError(_("This is not an amount of %(currency)s."), params={"currency": self.currency})
+            raise forms.ValidationError(_("Enter a valid amount in %(currency)s."), params={"currency": self.currency})
         return minor
 
 
@@ -38,7 +38,7 @@ class SumField(forms.DecimalField):
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs={"inputmode": "decimal"})
-        words = _("Each order in its own currency.")
+        words = _("Compared in each order's own currency.")
         super().__init__(min_value=0, max_digits=12, decimal_places=3, widget=widget, help_text=words, **kwargs)
 
 
@@ -60,7 +60,7 @@ class Amendment(forms.Form):
 
 def reason_field() -> forms.CharField:
     return forms.CharField(
-        label=_("Reason"), max_length=REASON_MAX, help_text=_("Stands in the log of changes with your name.")
+        label=_("Reason"), max_length=REASON_MAX, help_text=_("Recorded in the change log with your name.")
     )
 
 

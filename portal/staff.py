@@ -159,7 +159,7 @@ def _stopped(staff: Staff, access: Access) -> HttpResponseBase | None:
     if sends and (staff.live or access.grave) and not second_factor.shown_in(request, user):
         if second_factor.has_one(user):
             return redirect(f"{reverse('merchant_confirm')}?{back}")
-        staff.warn(_("This needs a second factor: set it up once, and it is asked for at every sign-in."))
+        staff.warn(_("This requires two-factor authentication. Set it up once; every sign-in will then ask for it."))
         return redirect(f"{reverse('merchant_second_factor')}?{back}")
     if access.afresh and not second_factor.fresh_in(request, user, at=staff.real):
         return redirect(f"{reverse('merchant_confirm')}?{urlencode({'next': request.get_full_path()})}")

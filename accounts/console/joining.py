@@ -23,7 +23,7 @@ from kernel.refusal import NotFound
 from kernel.second import Matter, Plain, ask_second
 
 LET_IN = ("supervisor",)
-DESK = Desk("colleagues", gettext_lazy("Colleagues"), gettext_lazy("Who is here; somebody new, and who leaves"), LET_IN)
+DESK = Desk("colleagues", gettext_lazy("Colleagues"), gettext_lazy("Staff accounts: active, new and leaving"), LET_IN)
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 _NEW = "new_colleague"
 
@@ -34,7 +34,9 @@ class NewcomerForm(VerbForm):
     username = forms.CharField(
         label=gettext_lazy("User name"),
         max_length=64,
-        help_text=gettext_lazy("Small letters a to z, digits, dots and dashes; they sign in by it, and it stays."),
+        help_text=gettext_lazy(
+            "Lowercase letters, digits, dots and hyphens. Used to sign in and cannot be changed later."
+        ),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
     )
     roles = forms.MultipleChoiceField(
@@ -75,8 +77,8 @@ def new(colleague: Colleague) -> HttpResponse:
 
 
 def _before() -> Words:
-    two = _("It takes two: a second colleague has to agree before it is done.")
-    name = _("Your new colleague")
+    two = _("Two people required: executed only after a second colleague approves.")
+    name = _("Recipient: your new colleague")
     return f"{before_joining(name)} {two}"
 
 
@@ -104,7 +106,7 @@ def _says(username: str, wish: Plain, at: datetime) -> Words:
 
 def _hire(username: str, wish: Plain, why: str, by: Actor, at: datetime) -> Done:
     user, code = colleagues.hire(username, wish["roles"], note=why, by=by, at=at)
-    return told_once(_("%(name)s is let in with these roles: %(roles)s.") % _named(user), code)
+    return told_once(_("%(name)s is added with these roles: %(roles)s.") % _named(user), code)
 
 
 def _address(username: str) -> str:
@@ -142,7 +144,7 @@ def _before_return(user: User, at: datetime) -> Words:
 
 def _return(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Done:
     user, code = colleagues.let_back_in(key, wish["roles"], note=wish["note"], by=by, at=at)
-    return told_once(_("%(name)s is let in with these roles: %(roles)s.") % _named(user), code)
+    return told_once(_("%(name)s is added with these roles: %(roles)s.") % _named(user), code)
 
 
 def _always(user: User, wish: Any) -> bool:
@@ -158,7 +160,7 @@ VERBS = [
     Verb(
         "let_back_in",
         User,
-        gettext_lazy("Let them back in"),
+        gettext_lazy("Restore account"),
         LET_IN,
         _before_return,
         _return,

@@ -31,13 +31,16 @@ def _colleague_holds_second(user: User) -> bool:
 
 def _before_colleague(user: User, at: datetime) -> Words:
     del at
-    says = _("The app, the passkeys and the codes of %(name)s count no more. Another is set up with an enrolment code.")
+    says = _(
+        "The authenticator app, passkeys and recovery codes of %(name)s stop working. They set up a new method with an"
+        " enrolment code."
+    )
     return says % {"name": str(user)}
 
 
 def _forget_colleague(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     second_factor.remove_all(key, by=by, at=at, note=wish["note"])
-    return _("The second step is off.")
+    return _("Two-step verification is off.")
 
 
 def _is_newcomer(user: User) -> bool:
@@ -53,8 +56,9 @@ def _before_code(user: User, at: datetime) -> Words:
     if _is_newcomer(user):
         return before_joining(str(user))
     says = _(
-        "%(name)s sets up a second step with this code and the password. It is shown once, here, and is good once and"
-        " for a day; one before it counts no more. Say it in person, to whoever you know to be this colleague."
+        "%(name)s sets up two-step verification with this code and their password. It is shown only here and now,"
+        " works once and expires in one day; any earlier code stops working. Give it in person to someone you know"
+        " to be this colleague."
     )
     return says % {"name": str(user)}
 
@@ -62,31 +66,31 @@ def _before_code(user: User, at: datetime) -> Words:
 def before_joining(name: str) -> Words:
     """What the code of a newcomer is for."""
     says = _(
-        "%(name)s chooses a password with an enrolment code, at the link below the sign-in. It is shown once, to"
-        " whoever agrees, and is good once and for a day; one before it counts no more. Say it in person, to whoever"
-        " you know to be this colleague, and see that they have joined."
+        "%(name)s sets a password with an enrolment code, using the link below the sign-in form. The code is shown"
+        " once to whoever approves, works once and expires in one day; any earlier code stops working. Give it in"
+        " person to someone you know to be this colleague, and make sure they have joined."
     )
     return says % {"name": name}
 
 
 def _give_code(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Done:
     code = enrolment.give_code(key, note=wish["note"], by=by, at=at)
-    return told_once(_("An enrolment code was given."), code)
+    return told_once(_("Enrolment code issued."), code)
 
 
 def _before_new_password(user: User, at: datetime) -> Words:
     del at
     says = _(
-        "The password of %(name)s opens nothing any more, and where they are signed in that ends. They choose another"
-        " one with an enrolment code, at the link below the sign-in; roles, second step and what they have in hand"
-        " stay. The code is shown once, to whoever agrees: say it in person, to whoever you know to be this colleague."
+        "The password of %(name)s stops working and all their sessions end. They set a new one with an enrolment"
+        " code, using the link below the sign-in form; roles, two-step verification and assigned items stay. The"
+        " code is shown once to whoever approves: give it in person to someone you know to be this colleague."
     )
     return says % {"name": str(user)}
 
 
 def _new_password(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Done:
     user, code = colleagues.ask_new_password(key, note=wish["note"], by=by, at=at)
-    return told_once(_("%(name)s may choose another password.") % {"name": str(user)}, code)
+    return told_once(_("%(name)s can now set a new password.") % {"name": str(user)}, code)
 
 
 def _has_password(user: User) -> bool:
@@ -110,8 +114,8 @@ def _takes_two(user: User, wish: Any) -> bool:
 def _before_forget(person: Person, at: datetime) -> Words:
     del person, at
     return _(
-        "The app, the passkeys and the codes count no more: the code to their phone alone signs in. They are told at"
-        " once. Do this only for somebody who has proved by their real name that they are this person."
+        "The authenticator app, passkeys and recovery codes stop working; only the text code is needed to sign in."
+        " The customer is notified immediately. Do this only after verifying their real identity."
     )
 
 
@@ -120,7 +124,7 @@ def _forget(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     person = Person.objects.select_related("user").get(pk=key)
     if person.user is not None:
         second_factor.remove_all(person.user.id, by=by, at=live_now(), note=wish["note"])
-    return _("The second step is off, and the person is told.")
+    return _("Two-step verification is off and the customer has been notified.")
 
 
 #: What a colleague may be, in words: each line of a page is in its reader's language.
@@ -135,7 +139,7 @@ class RolesForm(VerbForm):
         choices=NAMED_ROLES,
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy("None: they see nothing of the console any more."),
+        help_text=gettext_lazy("None: removes all access to the console."),
     )
 
     def __init__(self, *args: Any, row: User, **kwargs: Any) -> None:
@@ -144,13 +148,13 @@ class RolesForm(VerbForm):
 
 def _before_roles(user: User, at: datetime) -> Words:
     del at
-    says = _("%(name)s has these roles: %(roles)s. Others count from their next page on.")
+    says = _("Current roles of %(name)s: %(roles)s. Changes take effect from their next page.")
     return says % {"name": str(user), "roles": roles(colleagues.roles_of(user))}
 
 
 def _give_roles(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     user = colleagues.change_roles(key, wish["roles"], note=wish["note"], by=by, at=at)
-    return _("%(name)s has these roles: %(roles)s.") % {
+    return _("Roles of %(name)s: %(roles)s.") % {
         "name": str(user),
         "roles": roles(colleagues.roles_of(user)),
     }
@@ -169,7 +173,7 @@ VERBS = [
     Verb(
         "change_roles",
         User,
-        gettext_lazy("Change the roles"),
+        gettext_lazy("Change roles"),
         ("supervisor",),
         _before_roles,
         _give_roles,
@@ -181,7 +185,7 @@ VERBS = [
     Verb(
         "forget_second",
         Person,
-        gettext_lazy("Switch the second step off"),
+        gettext_lazy("Turn off two-step verification"),
         ("supervisor",),
         _before_forget,
         _forget,
@@ -190,7 +194,7 @@ VERBS = [
     Verb(
         "forget_colleague",
         User,
-        gettext_lazy("Switch the second step off"),
+        gettext_lazy("Turn off two-step verification"),
         ("supervisor",),
         _before_colleague,
         _forget_colleague,
@@ -201,7 +205,7 @@ VERBS = [
     Verb(
         "enrolment_code",
         User,
-        gettext_lazy("Give an enrolment code"),
+        gettext_lazy("Issue enrolment code"),
         ("supervisor",),
         _before_code,
         _give_code,
@@ -212,7 +216,7 @@ VERBS = [
     Verb(
         "new_password",
         User,
-        gettext_lazy("The password is forgotten"),
+        gettext_lazy("Reset forgotten password"),
         ("supervisor",),
         _before_new_password,
         _new_password,

@@ -20,7 +20,7 @@ from kernel.who import names_of
 EDITORS, PUBLISHERS = ("supervisor", "support"), ("supervisor",)
 VERSIONS_SHOWN = 20
 DESK = Desk(
-    "templates", gettext_lazy("Words of notices"), gettext_lazy("What people are told, in each language"), EDITORS
+    "templates", gettext_lazy("Notice templates"), gettext_lazy("What customers are told, in each language"), EDITORS
 )
 
 
@@ -36,7 +36,7 @@ class WordsForm(forms.Form):
     note = forms.CharField(
         label=gettext_lazy("Reason"),
         max_length=REASON_MAX,
-        help_text=gettext_lazy("Asked for when it is published, and stands beside the version with your name."),
+        help_text=gettext_lazy("Required to publish; kept with the version together with your name."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
@@ -58,7 +58,7 @@ def templates(colleague: Colleague) -> HttpResponse:
     latest = inbox.latest_templates()
     return colleague.show(
         "console/templates.html",
-        gettext_lazy("Words of notices"),
+        gettext_lazy("Notice templates"),
         rows=[
             (key, [(code, name, latest.get((key, code))) for code, name in LANGUAGES]) for key in wording.PLACEHOLDERS
         ],
@@ -112,7 +112,7 @@ def _publish(colleague: Colleague, key: str, language: str, form: WordsForm) -> 
     colleague.audit("publish_words", f"{key} {language}", why, subject=words.subject, body=words.body)
     after = form.cleaned_data["after"]
     made = inbox.publish_template(key, language, words, why, after=after, by=colleague.actor, at=colleague.at)
-    colleague.tell(_("Version %(version)d is what people are told from now on.") % {"version": made.version})
+    colleague.tell(_("New notices use version %(version)d from now on.") % {"version": made.version})
 
 
 def _begun(versions: list[NoticeTemplate]) -> dict[str, str | int]:

@@ -113,7 +113,7 @@ def _came_back(visitor: Visitor, purpose: str, form: Code) -> str | None:
         return None
     to = proofs.comes_back(visitor.request.session, purpose, form.cleaned_data["code"], at=clock.live_now())
     if to is None:
-        form.add_error("code", _("This is not the code we sent, or it is too old."))
+        form.add_error("code", _("The code is incorrect or has expired."))
     return to
 
 
@@ -125,7 +125,7 @@ def _sends(visitor: Visitor, form: Number) -> bool:
     elif not texts.reaches(number):
         form.add_error("phone", str(texts.NOT_THERE))
     elif number == visitor.user.reveal_phone():
-        form.add_error("phone", _("This is your number already."))
+        form.add_error("phone", _("This is already your phone number."))
     elif not (_may_send(visitor, number) and _may_be_a_stranger(visitor)):
         form.add_error(None, TOO_MANY)
     elif not _begins(visitor, number):
@@ -139,7 +139,10 @@ def _begins(visitor: Visitor, number: str) -> bool:
     """Whether a code is on its way to this number, or to whom it belongs what keeps it theirs."""
     code = proofs.begin(visitor.request.session, _PHONE, number, at=clock.live_now())
     if phones.is_taken(number):
-        said = _("Somebody, perhaps you, wants to use this number for another account. It has one already: %(url)s")
+        said = _(
+            "Someone tried to link this number to another account, but it already has its own. If it was you, sign in:"
+            " %(url)s"
+        )
         sent = _send(visitor, number, said % {"url": settings.BASE_URL + reverse("account_login")})
     else:
         sent = _text(visitor, number, code)
@@ -160,7 +163,10 @@ def _may_send(visitor: Visitor, number: str) -> bool:
 
 def _text(visitor: Visitor, number: str, code: str) -> bool:
     with translation.override(visitor.language):
-        text = _("%(code)s is your code, good for %(minutes)d minutes. Nobody of us will ever ask you for it.")
+        text = _(
+            "Your verification code is %(code)s, valid for %(minutes)d minutes. Do not share it with anyone; our staff"
+            " will never ask for it."
+        )
         return _send(visitor, number, text % {"code": code, "minutes": _MINUTES})
 
 
@@ -177,13 +183,18 @@ def _changed(visitor: Visitor, number: str) -> HttpResponse:
     devices.sign_out_others(visitor.user.id, session_key=request.session.session_key, by=visitor.actor, at=moment)
     if before:
         _tell_before(visitor, before, number)
-    messages.success(request, _("The new number signs in from now on. You are signed out everywhere else."))
+    messages.success(
+        request, _("Phone number changed. Sign in with the new number from now on; all other devices were signed out.")
+    )
     return redirect("settings")
 
 
 def _tell_before(visitor: Visitor, before: str, number: str) -> None:
     """The number until now hears it once; nothing of the change waits for that text."""
     with translation.override(visitor.language):
-        said = _("The phone number of your account was changed to %(phone)s. If it was not you, call us at once.")
+        said = _(
+            "Your account's phone number was changed to %(phone)s. If this was not you, contact customer support"
+            " immediately."
+        )
         if not _send(visitor, before, said % {"phone": rules.masked_phone(number)}):
             log.error("number_before_not_told", person=visitor.person.public_id)

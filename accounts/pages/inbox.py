@@ -73,8 +73,8 @@ def notice(visitor: Visitor, notice: str) -> HttpResponse:
 def read_all(visitor: Visitor) -> HttpResponse:
     """Nothing is unread any more. A second click finds nothing and says so."""
     count = notices.mark_all_read(visitor.person.id, at=visitor.at)
-    said = ngettext("%(count)d notice is marked as read.", "%(count)d notices are marked as read.", count)
-    messages.success(visitor.request, said % {"count": count} if count else _("There was nothing unread."))
+    said = ngettext("%(count)d message marked as read.", "%(count)d messages marked as read.", count)
+    messages.success(visitor.request, said % {"count": count} if count else _("No unread messages."))
     return redirect(_address(_shelf(visitor.sent("show"))))
 
 
@@ -92,9 +92,9 @@ def _target(row: Any) -> tuple[str, str]:
     """Where this notice leads, and what stands on the button."""
     shelf, named = wording.shelf_of(row.stage), wording.page_in(row.body)
     if shelf == wording.SECURITY:
-        return reverse("settings"), _("To settings")
+        return reverse("settings"), _("Go to settings")
     if row.stage in wording.HELP and "/help/" in named:
-        return named, _("Look at the request")
+        return named, _("View request")
     if row.order_id:
-        return reverse("order", args=[ids.public("ord", row.order_id)]), _("Look at the order")
-    return reverse("orders"), _("To my promise record")
+        return reverse("order", args=[ids.public("ord", row.order_id)]), _("View order")
+    return reverse("orders"), _("View my promise record")

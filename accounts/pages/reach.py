@@ -24,20 +24,20 @@ _FORM = require_http_methods(["GET", "HEAD", "POST"])
 _MAIL = "mail"
 _MINUTES = int(proofs.GOOD_FOR.total_seconds()) // 60
 _KINDS: dict[str, str | Promise] = {
-    "due_in_3_days": gettext_lazy("Something is due in three days"),
-    "debit_succeeded": gettext_lazy("Money was taken"),
-    "refund_succeeded": gettext_lazy("Money came back"),
-    "help_answered": gettext_lazy("An answer to a request for help"),
-    "signed_in": gettext_lazy("A sign-in from a new browser"),
+    "due_in_3_days": gettext_lazy("Payment due in three days"),
+    "debit_succeeded": gettext_lazy("Deduction succeeded"),
+    "refund_succeeded": gettext_lazy("Refund received"),
+    "help_answered": gettext_lazy("Reply to your request"),
+    "signed_in": gettext_lazy("Sign-in from a new device"),
 }
-_WAYS: dict[str, str | Promise] = {"sms": gettext_lazy("Text message"), "mail": gettext_lazy("Mail")}
+_WAYS: dict[str, str | Promise] = {"sms": gettext_lazy("Text message"), "mail": gettext_lazy("Email")}
 
 
 class Address(forms.Form):
     """Where mail goes."""
 
     address = forms.EmailField(
-        label=gettext_lazy("E-mail address"),
+        label=gettext_lazy("Email address"),
         max_length=reach.MAIL_LENGTH_MAX,
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
     )
@@ -65,7 +65,7 @@ def told(visitor: Visitor) -> HttpResponse:
         silenced = (offered - set(visitor.request.POST.getlist("want"))) | (set(person.silenced) - offered)
         hours = (_hour(visitor.sent("wake")), _hour(visitor.sent("rest")))
         reach.choose_notices(person.id, silenced, hours, by=visitor.actor, at=clock.live_now())
-        messages.success(visitor.request, _("This is how you are told things from now on."))
+        messages.success(visitor.request, _("Notification settings saved."))
         return redirect("told")
     kinds = [
         (_KINDS[stage], [(f"{stage}:{way}", _WAYS[way], f"{stage}:{way}" not in person.silenced) for way in some])
@@ -116,7 +116,7 @@ def another_mail(visitor: Visitor) -> HttpResponse:
 @for_person
 def forget_mail(visitor: Visitor) -> HttpResponse:
     reach.forget_mail(visitor.person.id, by=visitor.actor, at=clock.live_now())
-    messages.success(visitor.request, _("Nothing is mailed to you any more."))
+    messages.success(visitor.request, _("Email removed. We will no longer email you."))
     return redirect("settings")
 
 
@@ -127,14 +127,17 @@ def _sends(visitor: Visitor, form: Address) -> bool:
         show_errors(form, refusal)
         return False
     if not ratelimit.consume(visitor.request, action="manage_email", user=visitor.request.user):
-        form.add_error(None, _("Too many tries. Wait a few minutes, and try again."))
+        form.add_error(None, _("Too many attempts. Wait a few minutes and try again."))
         return False
     code = proofs.begin(visitor.request.session, _MAIL, address, at=clock.live_now())
     send = notices.send_mail if visitor.person.realm_id == LIVE else notices.keep_mail_at_home
     with translation.override(visitor.language):
-        text = _("%(code)s is your code, good for %(minutes)d minutes. Nobody of us will ever ask you for it.")
+        text = _(
+            "Your verification code is %(code)s, valid for %(minutes)d minutes. Do not share it with anyone; our staff"
+            " will never ask for it."
+        )
         text %= {"code": code, "minutes": _MINUTES}
-        sent = notices.goes_out(send, address, str(_("Your code")), text)
+        sent = notices.goes_out(send, address, str(_("Your verification code")), text)
     if not sent:
         proofs.forget(visitor.request.session, _MAIL)
         form.add_error(None, notices.NOT_SENT)
@@ -143,15 +146,15 @@ def _sends(visitor: Visitor, form: Address) -> bool:
 
 def _proves(visitor: Visitor, form: Code) -> bool:
     if not ratelimit.consume(visitor.request, action="reauthenticate", user=visitor.request.user):
-        form.add_error(None, _("Too many tries. Wait a few minutes, and try again."))
+        form.add_error(None, _("Too many attempts. Wait a few minutes and try again."))
         return False
     moment = clock.live_now()
     address = proofs.comes_back(visitor.request.session, _MAIL, form.cleaned_data["code"], at=moment)
     if address is None:
-        form.add_error("code", _("This is not the code we sent, or it is too old."))
+        form.add_error("code", _("The code is incorrect or has expired."))
         return False
     reach.take_mail(visitor.person.id, address, by=visitor.actor, at=moment)
-    messages.success(visitor.request, _("What you are told is mailed to you, too, from now on."))
+    messages.success(visitor.request, _("Email verified. Notices will be sent there, too."))
     return True
 
 

@@ -38,7 +38,7 @@ class AppCode(forms.Form):
     """What the app shows now."""
 
     code = forms.CharField(
-        label=gettext_lazy("Code of your app"),
+        label=gettext_lazy("Authenticator code"),
         max_length=20,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
@@ -80,7 +80,7 @@ def add_app(visitor: Visitor) -> HttpResponse:
                 return _on(visitor, codes)
             if _codes_in(request):
                 return redirect("codes")  # the second click of two
-            form.add_error("code", _("This is not the code your app shows now."))
+            form.add_error("code", _("Incorrect code. Enter the code your app shows now."))
     secret = second_factor.waiting_secret(request)
     return visitor.show(
         "accounts/app.html",
@@ -108,7 +108,7 @@ def add_passkey(visitor: Visitor) -> HttpResponse:
             else:
                 record_authentication(request, visitor.user, method="mfa", type="webauthn", reauthenticated=True)
                 return _on(visitor, codes)
-        wrong = wrong or _("That did not work. Nothing was added; try once more.")
+        wrong = wrong or _("That did not work and nothing was added. Please try again.")
     return visitor.show(
         "accounts/passkey.html", status=422 if wrong else 200, wrong=wrong, options=passkeys.creation(visitor.user)
     )
@@ -121,7 +121,7 @@ def remove(visitor: Visitor, key: int) -> HttpResponse:
     moment = clock.live_now()
     with second_factor.held_fresh(visitor.request, visitor.user, at=moment):
         second_factor.remove(visitor.user.id, key, by=visitor.actor, at=moment)
-    messages.success(visitor.request, _("It was removed."))
+    messages.success(visitor.request, _("Removed."))
     return redirect("second_factor")
 
 
@@ -169,7 +169,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
 def _on(visitor: Visitor, codes: Sequence[str]) -> HttpResponse:
     """It counts. New codes are shown on a page that can be loaded again, so that no lost answer loses them."""
     if not codes:
-        messages.success(visitor.request, _("The passkey counts from now on."))
+        messages.success(visitor.request, _("Passkey added."))
         return redirect("second_factor")
     visitor.request.session[_CODES] = {"codes": list(codes), "at": clock.live_now().timestamp()}
     return redirect("codes")

@@ -31,7 +31,7 @@ def sign_out_device(visitor: Visitor, device: int) -> HttpResponse:
     """One browser, perhaps of a lost phone, is signed out."""
     moment = clock.live_now()
     devices.sign_out_device(visitor.user.id, device, session_key=_session(visitor), by=visitor.actor, at=moment)
-    messages.success(visitor.request, _("Signed out there."))
+    messages.success(visitor.request, _("That device was signed out."))
     return redirect("settings")
 
 
@@ -41,7 +41,7 @@ def sign_out_others(visitor: Visitor) -> HttpResponse:
     """Every browser but this one is signed out. A second click finds none and says so."""
     moment = clock.live_now()
     ended = devices.sign_out_others(visitor.user.id, session_key=_session(visitor), by=visitor.actor, at=moment)
-    said = ngettext("Signed out in %(ended)d other place.", "Signed out in %(ended)d other places.", ended)
+    said = ngettext("Signed out of %(ended)d other device.", "Signed out of %(ended)d other devices.", ended)
     messages.success(visitor.request, said % {"ended": ended})
     return redirect("settings")
 

@@ -31,14 +31,14 @@ class ClockOut(Wire):
 
 
 class ClockSetting(Wire):
-    """How the clock goes from now on: with real time, or not at all; from what it shows, or from a later time."""
+    """Run or freeze the clock, from its current or a later time."""
 
     mode: Mode
     now: Time | None = None
 
 
 class Advance(Wire):
-    """How far time is to pass: `to` a moment, or `by` a span."""
+    """How far to advance: `to` a moment or `by` a duration."""
 
     to: Time | None = None
     by: Span | None = None
@@ -66,13 +66,13 @@ class Clock(MerchantView):
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.SANDBOX, "put": Scope.SANDBOX}
     sandbox_only = True
 
-    @operation("get_clock", "Read the sandbox's clock", gives=ClockOut, refuses=[NotAllowed, WrongMode])
+    @operation("get_clock", "Get the sandbox clock", gives=ClockOut, refuses=[NotAllowed, WrongMode])
     def get(self, _request: Request) -> HttpResponse:
         return answer(_out(clock.read_clock(self.caller.merchant.realm_id, real=live_now())))
 
     @operation(
         "set_clock",
-        "Freeze the sandbox's clock, or let it run; at a later time, if you like",
+        "Freeze or run the sandbox clock, optionally from a later time",
         takes=ClockSetting,
         gives=ClockOut,
         refuses=[NotAllowed, WrongMode, ClockBusy, ClockBackwards, ClockTooFar],
@@ -99,7 +99,7 @@ class AdvanceClock(MerchantView):
 
     @operation(
         "advance_clock",
-        "Let time pass: everything that would happen until then happens, in order, each thing at its own time",
+        "Advance the sandbox clock: everything due until then happens in order, each at its own time",
         takes=Advance,
         gives=JourneyOut,
         also=[202],

@@ -35,10 +35,10 @@ class DisputeList(Wire):
 
 
 class NewEvidence(Wire):
-    """What speaks against it. It is sent to the channel word for word, and cannot be changed any more."""
+    """Evidence against a dispute. It is sent to the channel as written and cannot be changed afterwards."""
 
     statement: Annotated[str, Meta(min_length=1, max_length=1000)]
-    communication: Annotated[str, Meta(max_length=600, description="What was written to the person about it.")] = ""
+    communication: Annotated[str, Meta(max_length=600, description="Communication with the customer.")] = ""
     carrier: Annotated[str, Meta(max_length=40)] = ""
     tracking_number: Annotated[str, Meta(pattern=r"^[0-9A-Za-z\-]{0,40}$(?!\n)")] = ""
 
@@ -50,7 +50,7 @@ class Disputes(MerchantView):
 
     @operation(
         "list_disputes",
-        "List what channels took back of your orders",
+        "List disputes of your orders",
         gives=DisputeList,
         query=DisputeQuery,
         refuses=[NotAllowed],
@@ -83,7 +83,7 @@ class DisputeEvidence(MerchantView):
 
     @operation(
         "answer_dispute",
-        "Say what speaks against it, once, before `answer_until`; when everybody concerned has, the channel hears it",
+        "Submit evidence, once, before `answer_until`; it is sent once all merchants concerned have answered",
         takes=NewEvidence,
         gives=DisputeOut,
         refuses=[NotAllowed, DisputeClosed, EvidenceInvalid],

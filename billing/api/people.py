@@ -95,7 +95,7 @@ class People(MerchantView):
 
     @operation(
         "sandbox_list_people",
-        "List scripted people",
+        "List test users",
         gives=PersonList,
         query=PeopleQuery,
         refuses=[NotAllowed, WrongMode],
@@ -108,7 +108,7 @@ class People(MerchantView):
 
     @operation(
         "sandbox_create_person",
-        "Make a scripted person",
+        "Create a test user",
         takes=NewPerson,
         gives=PersonOut,
         status=201,
@@ -135,7 +135,7 @@ class OnePerson(MerchantView):
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.SANDBOX, "patch": Scope.SANDBOX}
     sandbox_only = True
 
-    @operation("sandbox_get_person", "Get a scripted person", gives=PersonOut, refuses=[NotAllowed, WrongMode])
+    @operation("sandbox_get_person", "Get a test user", gives=PersonOut, refuses=[NotAllowed, WrongMode])
     def get(self, _request: Request, person: str) -> HttpResponse:
         found = people.people_of(self.caller.merchant.realm_id).filter(pk=self.named("per", person))
         scripted = people.scripts_of(found)
@@ -145,7 +145,7 @@ class OnePerson(MerchantView):
 
     @operation(
         "sandbox_change_person",
-        "Let a scripted person top up, run out of money, or close their account",
+        "Change a test user's bank account behaviour",
         takes=NewBehaviour,
         gives=PersonOut,
         refuses=[NotAllowed, WrongMode],
@@ -167,7 +167,7 @@ class PayInSandbox(MerchantView):
 
     @operation(
         "sandbox_pay_order",
-        "Pay an order, all or a part of it, as its person would on their page; the order shows whether it went well",
+        "Pay an order in full or in part on behalf of a test user; the order shows the result",
         takes=Payment,
         gives=OrderOut,
         refuses=[NotAllowed, WrongMode, refusals.OrderState, refusals.DeductionInFlight, NoInstrument, AmountInvalid],
@@ -200,7 +200,7 @@ class TakeBackInSandbox(MerchantView):
 
     @operation(
         "sandbox_take_back",
-        "Let the bank take back what is left of an order's latest debit, as when it bounces or the person disputes it",
+        "Have the bank return an order's latest deduction, as if it bounced or was disputed",
         takes=TakingBack,
         gives=OrderOut,
         refuses=[NotAllowed, WrongMode, NothingToTakeBack],

@@ -23,7 +23,7 @@ from orders import refusals
 
 
 class NewRefund(Wire):
-    """Give a part of the order back, or all of it."""
+    """Refund an order in part or in full."""
 
     amount: Annotated[int, Meta(ge=1, le=MOST_MINOR)]
     reason: Annotated[str, Meta(min_length=1, max_length=100)]
@@ -61,7 +61,7 @@ class OrderRefunds(MerchantView):
 
     @operation(
         "refund_order",
-        "Give money back: what is owed is no longer owed, and what was collected returns the way it came",
+        "Refund an order: the unpaid part is no longer owed, the rest goes back to the payment method",
         takes=NewRefund,
         gives=RefundOut,
         status=201,

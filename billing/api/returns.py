@@ -52,7 +52,7 @@ class NewReturn(Wire):
 
 
 class ReturnRefusal(Wire):
-    """Why you do not take it: colleagues of ours read it, and decide."""
+    """Why you refuse it; our staff read it and decide."""
 
     reason: Annotated[str, Meta(min_length=1, max_length=200)]
 
@@ -85,7 +85,7 @@ class Returns(MerchantView):
 
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.ORDERS_READ}
 
-    @operation("list_returns", "List what people send back", gives=ReturnList, query=ReturnQuery, refuses=[NotAllowed])
+    @operation("list_returns", "List returns", gives=ReturnList, query=ReturnQuery, refuses=[NotAllowed])
     def get(self, request: Request) -> HttpResponse:
         asked = ReturnQuery.parse_query(request)
         with in_field("?order", NotFound):
@@ -113,7 +113,7 @@ class OrderReturns(MerchantView):
 
     @operation(
         "return_order",
-        "The person has sent goods back: whoever is trusted has their money at once, from us",
+        "Register a return: customers with a good record get an early refund from the platform",
         takes=NewReturn,
         gives=ReturnOut,
         status=201,
@@ -137,7 +137,7 @@ class ConfirmReturn(ReturnView):
 
     @operation(
         "confirm_return",
-        "The goods are with you again: you bear what went back to the person, and have your fee for it back",
+        "Confirm receipt: you bear the refund, and your fee for it is returned",
         takes=Nothing,
         gives=ReturnOut,
         refuses=[NotAllowed, ReturnClosed, RefundTooMuch, refusals.DeductionInFlight, Busy],
@@ -156,7 +156,7 @@ class RefuseReturn(ReturnView):
 
     @operation(
         "refuse_return",
-        "You do not take it, and say why, before `answer_until`; our staff decide",
+        "Refuse a return with a reason, before `answer_until`; the platform decides",
         takes=ReturnRefusal,
         gives=ReturnOut,
         refuses=[NotAllowed, ReturnClosed],
@@ -178,7 +178,7 @@ class ReturnInSandbox(MerchantView):
 
     @operation(
         "sandbox_return_order",
-        "Let the person of an order send it back, as on their page",
+        "Register a return on behalf of a test user",
         takes=NewReturn,
         gives=ReturnOut,
         status=201,

@@ -113,7 +113,7 @@ class SettlementLines(MerchantView):
 
     @operation(
         "list_settlement_lines",
-        "List what a settlement is made of; with `Accept: text/csv` all of it as a file",
+        "List the lines of a settlement; `Accept: text/csv` returns all of them as a file",
         gives=SettlementLineList,
         query=LineQuery,
         refuses=[NotAllowed],
@@ -138,7 +138,7 @@ class ProofOfSettlement(MerchantView):
 
     @operation(
         "get_settlement_proof",
-        "Prove that a settlement's lines stand in closed days of the book",
+        "Prove that a settlement's lines are in closed days of the ledger",
         gives=SettlementProof,
         query=ProofQuery,
         refuses=[NotAllowed],

@@ -40,7 +40,7 @@ class SignInAsPerson(MerchantView):
 
     @operation(
         "sandbox_sign_in",
-        "Make a link that signs a browser in as a scripted person: good once, for five minutes",
+        "Create a link that signs a browser in as a test user; works once, for five minutes",
         takes=WhereTo,
         gives=SignInOut,
         status=201,

@@ -25,7 +25,7 @@ class CollectOrder(MerchantView):
 
     @operation(
         "collect_order",
-        "Try to collect now; the platform's own plan stays as it is",
+        "Attempt a deduction now; the platform's schedule does not change",
         takes=Nothing,
         gives=OrderOut,
         refuses=[

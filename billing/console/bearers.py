@@ -21,18 +21,18 @@ from kernel.shelf import Policy, matter_of_policy, publish_page
 PUBLISHERS = ("supervisor", "risk")
 DESK = Desk(
     "dispute_policy",
-    gettext_lazy("Who bears what is taken back"),
-    gettext_lazy("By the channel's reason, and whether we are heard first"),
+    gettext_lazy("Dispute liability policy"),
+    gettext_lazy("By channel reason, and whether to contest first"),
     PUBLISHERS,
 )
 HEARD, FINAL = "heard", "final"
 _CHOICES = [
-    ("person final", gettext_lazy("The person owes it again, at once")),
-    ("person heard", gettext_lazy("The person owes it again; we are heard first")),
-    ("merchant final", gettext_lazy("The merchant bears it, at once")),
-    ("merchant heard", gettext_lazy("The merchant bears it; we are heard first")),
-    ("platform final", gettext_lazy("We bear it, at once")),
-    ("platform heard", gettext_lazy("We bear it; we are heard first")),
+    ("person final", gettext_lazy("Customer owes again, immediately")),
+    ("person heard", gettext_lazy("Customer owes again; contest first")),
+    ("merchant final", gettext_lazy("Merchant bears it, immediately")),
+    ("merchant heard", gettext_lazy("Merchant bears it; contest first")),
+    ("platform final", gettext_lazy("Platform bears it, immediately")),
+    ("platform heard", gettext_lazy("Platform bears it; contest first")),
 ]
 _PARTS = 3
 
@@ -50,14 +50,14 @@ class BearersForm(VerbForm):
     not_received = _choice(CODES["not_received"])
     not_as_agreed = _choice(CODES["not_as_agreed"])
     duplicate = _choice(CODES["duplicate"])
-    otherwise = _choice(gettext_lazy("Any other word of a channel's"))
+    otherwise = _choice(gettext_lazy("Any other channel reason"))
     answer_days = forms.IntegerField(label=gettext_lazy("Days to answer"), min_value=1)
     exceptions = forms.CharField(
-        label=gettext_lazy("Services of their own"),
+        label=gettext_lazy("Exceptions by service"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text=gettext_lazy(
-            "One a line: the service, the channel's word or “otherwise”, and person, merchant or platform."
+            "One per line: service ID, channel reason code (or otherwise), and person, merchant or platform."
         ),
     )
 
@@ -66,7 +66,7 @@ class BearersForm(VerbForm):
         lines = [" ".join(line.split()) for line in self.cleaned_data["exceptions"].splitlines() if line.strip()]
         wrong = next((line for line in lines if not _is_exception(line)), None)
         if wrong is not None:
-            raise forms.ValidationError(_("This line cannot be read: %(line)s"), params={"line": wrong[:80]})
+            raise forms.ValidationError(_("This line is invalid: %(line)s"), params={"line": wrong[:80]})
         return "\n".join(lines)
 
 
@@ -95,9 +95,9 @@ def _terms(wish: dict[str, Any]) -> Plain:
 
 def _foreseen(terms: Plain, at: datetime) -> Words:
     says = _(
-        "Of %(looked_at)d disputes of the last 90 days %(moved)d would have been borne by somebody else:"
-        " %(person)d by the person, %(merchant)d by the merchant, %(platform)d by us;"
-        " and of %(heard)d it would have changed whether we are heard."
+        "Of %(looked_at)d disputes in the last 90 days, %(moved)d would have been borne by another party:"
+        " %(person)d by the customer, %(merchant)d by the merchant, %(platform)d by the platform; for %(heard)d it"
+        " would have changed whether to contest first."
     )
     return says % asdict(foresee_bearers(terms, at=at))
 
@@ -105,7 +105,7 @@ def _foreseen(terms: Plain, at: datetime) -> Words:
 POLICY = Policy(
     name="dispute_policy",
     label=DESK.label,
-    matter=gettext_lazy("Publish who bears what is taken back"),
+    matter=gettext_lazy("Publish dispute liability policy"),
     model=DisputePolicy,
     publishers=PUBLISHERS,
     form=BearersForm,

@@ -17,8 +17,8 @@ from kernel.templatetags.house import money
 
 JUDGES = ("finance", "supervisor")
 LABELS: dict[str, Words] = {
-    Break.Resolution.SUSPENSE: gettext_lazy("Put into suspense"),
-    Break.Resolution.NOTHING: gettext_lazy("There is no difference"),
+    Break.Resolution.SUSPENSE: gettext_lazy("Move to suspense"),
+    Break.Resolution.NOTHING: gettext_lazy("No discrepancy"),
 }
 
 
@@ -28,19 +28,19 @@ def _before_suspense(row: Break, at: datetime) -> Words:
     if not moves:
         raise NothingToPost
     amounts = " · ".join(f"{move.debit.code} → {move.credit.code} {money(move.amount)}" for move in moves)
-    return " ".join([_("In the book: %(moves)s.") % {"moves": amounts}, *_second(row)])
+    return " ".join([_("Ledger entries: %(moves)s.") % {"moves": amounts}, *_second(row)])
 
 
 def _before_nothing(row: Break, at: datetime) -> Words:
     del at
-    return " ".join([_("The difference is closed; the book stays as it is."), *_second(row)])
+    return " ".join([_("The discrepancy is closed; the ledger does not change."), *_second(row)])
 
 
 def _second(row: Break) -> list[str]:
     """What a large one still needs."""
     if not breaks.needs_second(row):
         return []
-    return [_("It is large: a second colleague has to agree.")]
+    return [_("Large amount: needs approval by a second colleague.")]
 
 
 def _suspense(break_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
@@ -53,7 +53,7 @@ def _nothing(break_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> W
 
 def _told(row: Break) -> Words:
     del row
-    return _("The difference is settled.")
+    return _("The discrepancy has been resolved.")
 
 
 def _is_large(row: Break, wish: Any) -> bool:

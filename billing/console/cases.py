@@ -31,22 +31,22 @@ JUDGES = ("finance", "supervisor")
 SHOWN_MAX = 100
 #: What is kept with a case beside its amount.
 DETAIL: dict[str, Words] = {
-    "txn": gettext_lazy("The channel's transaction"),
-    "code": gettext_lazy("The channel's word"),
-    "asks": gettext_lazy("Asked so often"),
-    "sends": gettext_lazy("Sent so often"),
+    "txn": gettext_lazy("Channel transaction no."),
+    "code": gettext_lazy("Channel code"),
+    "asks": gettext_lazy("Queries"),
+    "sends": gettext_lazy("Times sent"),
 }
 
 
 ENDS: dict[str, Words] = {
-    Case.Resolution.RETURNED: gettext_lazy("The channel has put it right: its money is where it was before"),
-    Case.Resolution.WALLET: gettext_lazy("It is the person's: into their stored value"),
-    Case.Resolution.BY_HAND: gettext_lazy("It was the person's, and was paid to them by hand"),
-    Case.Resolution.MERCHANT: gettext_lazy("It is the merchant's: into their next settlement"),
-    Case.Resolution.AHEAD: gettext_lazy("It went ahead of the return: who bears it is said there"),
-    Case.Resolution.PLATFORM: gettext_lazy("We bear it"),
-    Case.Resolution.STANDS: gettext_lazy("Our book is right as it is"),
-    Case.Resolution.SAID: gettext_lazy("Colleagues said how it ended"),
+    Case.Resolution.RETURNED: gettext_lazy("The channel has corrected it; its balance is restored"),
+    Case.Resolution.WALLET: gettext_lazy("Belongs to the customer: move to their wallet"),
+    Case.Resolution.BY_HAND: gettext_lazy("Belonged to the customer and was paid manually"),
+    Case.Resolution.MERCHANT: gettext_lazy("Belongs to the merchant: into their next settlement"),
+    Case.Resolution.AHEAD: gettext_lazy("Treat as early refund: liability is decided with the return"),
+    Case.Resolution.PLATFORM: gettext_lazy("Borne by us"),
+    Case.Resolution.STANDS: gettext_lazy("Our ledger is correct as is"),
+    Case.Resolution.SAID: gettext_lazy("Result determined by staff"),
 }
 
 
@@ -92,12 +92,12 @@ def _same(case: Case) -> Q:
 class CloseForm(VerbForm):
     """How it ends: only what fits its kind can be chosen."""
 
-    resolution = forms.ChoiceField(label=gettext_lazy("How it ends"))
+    resolution = forms.ChoiceField(label=gettext_lazy("Resolution"))
     paid_as = forms.CharField(
-        label=gettext_lazy("The bank's reference"),
+        label=gettext_lazy("Bank transfer reference"),
         max_length=REFERENCE_MAX,
         required=False,
-        help_text=gettext_lazy("Where it was paid by hand. That takes two."),
+        help_text=gettext_lazy("Only if paid manually; requires two people."),
     )
 
     def __init__(self, *args: Any, row: Case, **kwargs: Any) -> None:
@@ -122,18 +122,18 @@ def _before(row: Case, at: datetime) -> Words:
 def _close(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     paid_as = wish.get("paid_as", "")
     row = cases.close_case(key, wish["resolution"], wish["note"], paid_as=paid_as, by=by, at=at)
-    return _("Closed: %(how)s.") % {"how": ENDS[row.resolution]}
+    return _("Case closed: %(how)s.") % {"how": ENDS[row.resolution]}
 
 
 def _before_saying(row: Case, at: datetime) -> Words:
     del at
-    says = _("Nobody knows how %(amount)s ended. What you say counts as the channel's word.")
+    says = _("The result for %(amount)s is unknown. Your decision is treated as the channel's answer.")
     return says % {"amount": money(cases.at_stake(row))}
 
 
 def _say(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     cases.say_movement(key, txn=wish["txn"], evidence=wish["evidence"], reason=wish["note"], by=by, at=at)
-    return _("It is known now how this ended.")
+    return _("The result has been recorded.")
 
 
 class MovedForm(WordForm):
@@ -144,7 +144,7 @@ class MovedForm(WordForm):
         self.fields["outcome"].choices = [  # type: ignore[attr-defined]  # it is a choice
             ("", "–"),
             ("taken", gettext_lazy("The money arrived")),
-            ("not_taken", gettext_lazy("Nothing arrived, and never will under this number")),
+            ("not_taken", gettext_lazy("The money did not arrive and never will under this number")),
         ]
 
 
@@ -170,7 +170,7 @@ VERBS = [
     Verb(
         "close_case",
         Case,
-        gettext_lazy("Close the case"),
+        gettext_lazy("Close case"),
         JUDGES,
         _before,
         _close,
@@ -186,7 +186,7 @@ VERBS = [
     Verb(
         "say_movement",
         Case,
-        gettext_lazy("Say how it ended"),
+        gettext_lazy("Determine result"),
         JUDGES,
         _before_saying,
         _say,

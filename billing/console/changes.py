@@ -63,17 +63,17 @@ class PaidForm(VerbForm):
     reference = forms.CharField(
         label=gettext_lazy("Reference"),
         max_length=64,
-        help_text=gettext_lazy("Of the payment: what proves that it was made."),
+        help_text=gettext_lazy("Payment reference that proves the payment was made."),
     )
     paid_at = forms.DateTimeField(
-        label=gettext_lazy("Paid at"), widget=forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M")
+        label=gettext_lazy("Payment time"), widget=forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M")
     )
 
 
 class DayForm(VerbForm):
     """One of the days to which it may be moved."""
 
-    to = forms.ChoiceField(label=gettext_lazy("The next deduction is made on"))
+    to = forms.ChoiceField(label=gettext_lazy("Next deduction date"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -91,75 +91,78 @@ def _days(order: Order, at: datetime) -> list[datetime]:
 def _before_day(order: Order, at: datetime) -> Words:
     if not dates.days_of(order, at=at):
         raise NothingPlanned
-    says = _("The next deduction is planned for %(at)s. It can be moved once; late fees and days go on as they do.")
+    says = _(
+        "Next deduction scheduled for %(at)s. The date can be changed once; late fees and overdue days continue as"
+        " usual."
+    )
     return says % {"at": written(dates.next_planned(order).collect_at)}
 
 
 def _move(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     to = datetime.fromisoformat(wish["to"])
     dates.move_date(order_id, to, note=wish["note"], by=by, at=at)
-    return _("The deduction was moved to %(at)s.") % {"at": appointment(to)}
+    return _("The deduction date was changed to %(at)s.") % {"at": appointment(to)}
 
 
 def _before_waive(order: Order, at: datetime) -> Words:
     del at
     fees = orders.waivable(list(order.obligations.all()))
-    says = _("Late fees of %(fees)s are forgiven. What was bought stays owed; while it is overdue, fees go on.")
+    says = _("Waives late fees of %(fees)s. The principal is still owed; late fees continue while overdue.")
     return says % {"fees": money(Money(sum(row.owed.minor for row in fees), order.currency))}
 
 
 def _waive(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     orders.waive_fees(order_id, wish["note"], by=by, at=at)
-    return _("The late fees are forgiven.")
+    return _("Late fees waived for this order.")
 
 
 def _before_lower(order: Order, at: datetime) -> Words:
     del at
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
-        raise OrderState(_("Nothing is owed of this order."))
-    says = _("The order comes to %(total)s. From now on it comes to less; it can never be raised again.")
+        raise OrderState(_("Nothing is owed for this order."))
+    says = _("Current total: %(total)s. Once reduced, it cannot be raised again.")
     return says % {"total": money(order.total)}
 
 
 def _lower(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     made = orders.lower_total(order_id, wish["total"], _short(wish["note"]), by=by, at=at)
-    return _("The order comes to %(total)s from now on.") % {"total": money(made.total)}
+    return _("Order total changed to %(total)s.") % {"total": money(made.total)}
 
 
 def _before_cancel(order: Order, at: datetime) -> Words:
     del at
     if order.state in (Order.State.DEDUCTED, Order.State.CANCELLED, Order.State.EXPIRED):
-        raise OrderState(_("The order has come to its end."))
-    says = _("The order is called off, and %(total)s is not owed any more. Only while nothing of it was paid.")
+        raise OrderState(_("The order has ended."))
+    says = _("Cancels the order; %(total)s is no longer owed. Only possible while nothing has been paid.")
     return says % {"total": money(order.total or order.ceiling)}
 
 
 def _cancel(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     orders.cancel_order(order_id, _short(wish["note"]), by=by, at=at)
-    return _("The order is called off.")
+    return _("The order has been cancelled.")
 
 
 def _before_paid(order: Order, at: datetime) -> Words:
     del at
     sheet = Sheet(order, list(order.obligations.all()))
     if not sheet.owed:
-        raise OrderState(_("Nothing is owed of this order."))
-    says = _("%(owed)s was paid to the merchant some other way, so nothing is collected through us any more.")
+        raise OrderState(_("Nothing is owed for this order."))
+    says = _("%(owed)s was paid to the merchant another way; nothing more is deducted through the platform.")
     return says % {"owed": money(sheet.owed)}
 
 
 def _paid(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     orders.mark_paid(order_id, min(wish["paid_at"], at + _MINUTE), wish["reference"], by=by, at=at)
-    return _("The order is paid.")
+    return _("The order is marked as paid.")
 
 
 def _before_refund(order: Order, at: datetime) -> Words:
     del at
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE, Order.State.DEDUCTED):
-        raise OrderState(_("Nothing of this order can be given back."))
+        raise OrderState(_("This order has no refundable amount."))
     says = _(
-        "First less is owed; what was collected already goes back the way it came."
-        " From %(most)s of one order on it takes two."
+        "The debt is reduced first; the amount already collected is refunded to the original payment method. From"
+        " %(most)s per order, two people are required."
     )
     return says % {"most": money(Money(two_people_from(order.currency), order.currency))}
 
@@ -171,7 +174,7 @@ def _refund(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Do
 
 
 def _refunded(made: Refund) -> Words:
-    return _("%(amount)s is given back.") % {"amount": money(made.amount)}
+    return _("%(amount)s refunded.") % {"amount": money(made.amount)}
 
 
 def _is_much(order: Order, wish: Mapping[str, Any]) -> bool:
@@ -201,11 +204,13 @@ def _was_used(order: Order) -> bool:
 
 
 VERBS = [
-    Verb("move_date", Order, gettext_lazy("Move the date"), CLOCK, _before_day, _move, DayForm, offered=is_owed),
+    Verb(
+        "move_date", Order, gettext_lazy("Change deduction date"), CLOCK, _before_day, _move, DayForm, offered=is_owed
+    ),
     Verb(
         "waive_fees",
         Order,
-        gettext_lazy("Forgive late fees"),
+        gettext_lazy("Waive late fees"),
         CLOCK,
         _before_waive,
         _waive,
@@ -216,7 +221,7 @@ VERBS = [
     Verb(
         "lower_total",
         Order,
-        gettext_lazy("Lower the total"),
+        gettext_lazy("Reduce the total"),
         HELP,
         _before_lower,
         _lower,
@@ -228,7 +233,7 @@ VERBS = [
     Verb(
         "cancel",
         Order,
-        gettext_lazy("Call the order off"),
+        gettext_lazy("Cancel the customer's order"),
         HELP,
         _before_cancel,
         _cancel,
@@ -251,7 +256,7 @@ VERBS = [
     Verb(
         "refund",
         Order,
-        gettext_lazy("Give money back"),
+        gettext_lazy("Refund order"),
         MONEY,
         _before_refund,
         _refund,

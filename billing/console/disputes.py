@@ -25,30 +25,30 @@ from kernel.templatetags.house import money
 SANDBOX = "sandbox"
 JUDGES = ("finance", "supervisor")
 CODES = {
-    "no_funds": gettext_lazy("There was not enough money"),
-    "account_closed": gettext_lazy("The account is closed"),
-    "not_authorised": gettext_lazy("The person says they did not agree to it"),
-    "not_received": gettext_lazy("The person says nothing was delivered"),
-    "not_as_agreed": gettext_lazy("The person says it was not as agreed"),
-    "duplicate": gettext_lazy("It was taken twice"),
+    "no_funds": gettext_lazy("Insufficient funds"),
+    "account_closed": gettext_lazy("Account closed"),
+    "not_authorised": gettext_lazy("Customer says it was not authorized"),
+    "not_received": gettext_lazy("Customer says nothing was received"),
+    "not_as_agreed": gettext_lazy("Customer says it was not as described"),
+    "duplicate": gettext_lazy("Duplicate deduction"),
 }
 
 
 class TakenBackForm(VerbForm):
     """By which movement of its own the channel took it back, and why."""
 
-    code = forms.ChoiceField(label=gettext_lazy("Why, in the channel's word"), choices=list(CODES.items()))
+    code = forms.ChoiceField(label=gettext_lazy("Channel reason code"), choices=list(CODES.items()))
     txn = forms.CharField(
-        label=gettext_lazy("The channel's number for taking it back"),
+        label=gettext_lazy("Channel dispute reference"),
         max_length=64,
         required=False,
-        help_text=gettext_lazy("The sandbox bank gives one by itself."),
+        help_text=gettext_lazy("The sandbox bank generates one automatically."),
     )
 
     def clean(self) -> dict[str, Any] | None:
         wish = super().clean()
         if self.row.channel != SANDBOX and not (wish or {}).get("txn"):
-            self.add_error("txn", _("The channel's number is needed."))
+            self.add_error("txn", _("Enter the channel dispute reference."))
         return wish
 
 
@@ -56,9 +56,9 @@ class EvidenceForm(VerbForm):
     """What is said to the channel."""
 
     evidence = forms.CharField(
-        label=gettext_lazy("What speaks against it"),
+        label=gettext_lazy("Evidence statement"),
         max_length=rules.EVIDENCE_MAX,
-        help_text=gettext_lazy("Is sent to the channel as it stands, and cannot be changed any more."),
+        help_text=gettext_lazy("Sent to the channel as written; cannot be changed afterwards."),
         widget=forms.Textarea(attrs={"rows": 6}),
     )
 
@@ -66,7 +66,7 @@ class EvidenceForm(VerbForm):
 class BearerForm(VerbForm):
     """Who bears it."""
 
-    bearer = forms.ChoiceField(label=gettext_lazy("Who bears it"), choices=list(BEARERS.items()))
+    bearer = forms.ChoiceField(label=gettext_lazy("Borne by whom"), choices=list(BEARERS.items()))
 
     def __init__(self, *args: Any, row: Any, **kwargs: Any) -> None:
         super().__init__(*args, row=row, **kwargs)
@@ -82,7 +82,7 @@ def _before_taken_back(row: Deduction, at: datetime) -> Words:
     left = _left(row)
     if not left:
         raise NothingToTakeBack
-    says = _("%(amount)s leave the channel's account in the book. Why it was taken back says who bears it.")
+    says = _("%(amount)s leaves the channel account in the ledger. The reason determines who bears it.")
     return says % {"amount": money(left)}
 
 
@@ -91,31 +91,31 @@ def _taken_back(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Wor
     if row.channel == SANDBOX:
         if bank_returns.take_back(row.number, wish["code"], at=at) is None:
             raise NothingToTakeBack
-        return _("The sandbox bank has taken it back, and calls to say so.")
+        return _("The sandbox bank has returned the deduction and will send a callback.")
     disputes.take_back(key, Withdrawal(wish["txn"], _left(row), wish["code"]), by=by, at=at)
-    return _("It is noted.")
+    return _("Recorded.")
 
 
 def _before_contest(row: Dispute, at: datetime) -> Words:
     """What becomes of it, and what goes along: the merchants' answers, word for word."""
     del at
     if row.channel in TRIBUNALS:
-        follows = _("It is sent to the channel within a minute, which then decides.")
+        follows = _("Sent to the channel within a minute; the channel then decides.")
     else:
-        follows = _("Send it to the channel yourself: this one is not told by us. Say here what it decides.")
+        follows = _("Submit it to this channel yourself; we cannot send it. Record the decision here.")
     said = answers.said_of(row)
-    along = _("What merchants said goes along: %(said)s") % {"said": said} if said else ""
+    along = _("The merchant's statement is attached: %(said)s") % {"said": said} if said else ""
     return f"{follows} {along}".strip()
 
 
 def _contest(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     answers.contest_dispute(key, wish["evidence"], by=by, at=at)
-    return _("The evidence is on its way.")
+    return _("Evidence submitted.")
 
 
 def _before_accept(row: Dispute, at: datetime) -> Words:
     del at
-    return _("%(amount)s are given up, and somebody bears it from now on.") % {"amount": money(row.amount)}
+    return _("Accepts the dispute of %(amount)s; the party you choose bears it.") % {"amount": money(row.amount)}
 
 
 def _accept(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
@@ -125,12 +125,14 @@ def _accept(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
 
 def _before_ruling(row: Dispute, at: datetime) -> Words:
     del at
-    return _("The channel has decided about %(amount)s; it does not tell us by itself.") % {"amount": money(row.amount)}
+    return _("The channel has decided on %(amount)s but does not notify us automatically.") % {
+        "amount": money(row.amount)
+    }
 
 
 def _won(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     disputes.rule_dispute(key, won=True, because=wish["note"], by=by, at=at)
-    return _("The money is with the channel again.")
+    return _("The money is back at the channel.")
 
 
 def _lost(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
@@ -179,7 +181,7 @@ VERBS = [
     Verb(
         "taken_back",
         Deduction,
-        gettext_lazy("The channel took it back"),
+        gettext_lazy("Record dispute"),
         JUDGES,
         _before_taken_back,
         _taken_back,
@@ -191,7 +193,7 @@ VERBS = [
     Verb(
         "contest",
         Dispute,
-        gettext_lazy("Answer with evidence"),
+        gettext_lazy("Submit dispute evidence"),
         JUDGES,
         _before_contest,
         _contest,
@@ -201,7 +203,7 @@ VERBS = [
     Verb(
         "accept",
         Dispute,
-        gettext_lazy("Give it up"),
+        gettext_lazy("Accept dispute"),
         JUDGES,
         _before_accept,
         _accept,
@@ -214,12 +216,18 @@ VERBS = [
         hold=_hold,
     ),
     Verb(
-        "won", Dispute, gettext_lazy("The channel gave way"), JUDGES, _before_ruling, _won, fits=_is_decided_elsewhere
+        "won",
+        Dispute,
+        gettext_lazy("Channel decided in our favour"),
+        JUDGES,
+        _before_ruling,
+        _won,
+        fits=_is_decided_elsewhere,
     ),
     Verb(
         "lost",
         Dispute,
-        gettext_lazy("The channel keeps it"),
+        gettext_lazy("Channel upheld the dispute"),
         JUDGES,
         _before_ruling,
         _lost,

@@ -20,26 +20,28 @@ from orders.rules import Ease
 
 PUBLISHERS = ("supervisor",)
 DESK = Desk(
-    "ease_policy", gettext_lazy("Plans granted at once"), gettext_lazy("Who finds paying hard chooses from these"),
+    "ease_policy",
+    gettext_lazy("Automatic payment plans"),
+    gettext_lazy("Plans offered to customers with difficulty paying"),
     PUBLISHERS,
-)  # fmt: skip
+)
 
 
 class EaseForm(VerbForm):
     """The terms, as they are in force, to be changed."""
 
     parts = forms.CharField(
-        label=gettext_lazy("How many parts"), help_text=gettext_lazy("Several, with blanks between.")
+        label=gettext_lazy("Number of instalments"), help_text=gettext_lazy("One or more, separated by spaces.")
     )
     every_days = forms.CharField(
-        label=gettext_lazy("How many days apart"), help_text=gettext_lazy("Several, with blanks between.")
+        label=gettext_lazy("Days between instalments"), help_text=gettext_lazy("One or more, separated by spaces.")
     )
-    days_max = forms.IntegerField(label=gettext_lazy("Last part at most so many days from now"))
+    days_max = forms.IntegerField(label=gettext_lazy("Last instalment within (days)"))
     part_min_minor = YuanField(
-        label=gettext_lazy("Each part at least"),
-        help_text=gettext_lazy("In yuan; in another currency what a limit of that would be."),
+        label=gettext_lazy("Minimum per instalment"),
+        help_text=gettext_lazy("In yuan; other currencies use the equivalent limit."),
     )
-    apart_days = forms.IntegerField(label=gettext_lazy("Days between two plans of one person"))
+    apart_days = forms.IntegerField(label=gettext_lazy("Minimum days between two plans of one customer"))
 
     def clean_parts(self) -> tuple[int, ...]:
         return _numbers(self.cleaned_data["parts"])
@@ -65,8 +67,8 @@ def _judge(terms: Plain, why: str) -> None:
 def _foreseen(terms: Plain, at: datetime) -> Words:
     seen = orders.foresee_ease(convert(terms, Ease), at=at)
     says = _(
-        "Of %(people)d people who owe something now, %(now)d can choose a plan and %(then)d could then: %(gain)d more,"
-        " %(lose)d no longer, and %(others)d would be offered others."
+        "Of %(people)d customers with debts, %(now)d can choose a plan now and %(then)d after publishing: %(gain)d"
+        " more, %(lose)d fewer; %(others)d would be offered different plans."
     )
     return says % asdict(seen)
 
@@ -74,7 +76,7 @@ def _foreseen(terms: Plain, at: datetime) -> Words:
 POLICY = Policy(
     name="ease_policy",
     label=DESK.label,
-    matter=gettext_lazy("Publish plans granted at once"),
+    matter=gettext_lazy("Publish automatic payment plans"),
     model=EasePolicy,
     publishers=PUBLISHERS,
     form=EaseForm,
@@ -95,5 +97,5 @@ def publish(colleague: Colleague) -> HttpResponse:
 def _numbers(text: str) -> tuple[int, ...]:
     words = text.split()
     if not all(word.isascii() and word.isdigit() and len(word) <= 4 for word in words):  # noqa: PLR2004  four digits
-        raise forms.ValidationError(_("Whole numbers with blanks between."))
+        raise forms.ValidationError(_("Whole numbers separated by spaces."))
     return tuple(sorted({int(word) for word in words}))

@@ -28,7 +28,7 @@ from orders.models import Concern, Message, Order
 from orders.refusals import ConcernClosed, NothingToEase, OrderState
 from orders.rules import Offer
 
-DESK = Desk("help_desk", gettext_lazy("People who ask for help"), gettext_lazy("Problems, plans, objections"), VIEWERS)
+DESK = Desk("help_desk", gettext_lazy("Customer requests"), gettext_lazy("Problems, plans, objections"), VIEWERS)
 SHOWN = 100
 
 
@@ -64,9 +64,9 @@ class AnswerForm(VerbForm):
     """What the person is told. It is the reason, too."""
 
     note = forms.CharField(
-        label=gettext_lazy("Answer to the person"),
+        label=gettext_lazy("Reply to the customer"),
         max_length=rules.TEXT_MAX,
-        help_text=gettext_lazy("The person reads exactly this."),
+        help_text=gettext_lazy("The customer will see exactly this text."),
         widget=forms.Textarea(attrs={"rows": 6}),
     )
 
@@ -86,9 +86,11 @@ class LowerForm(AnswerForm):
 class GrantForm(AnswerForm):
     """The plan, as it was asked for or otherwise."""
 
-    parts = forms.IntegerField(label=gettext_lazy("How many parts"), min_value=1, max_value=rules.STAFF_PARTS_MAX)
+    parts = forms.IntegerField(
+        label=gettext_lazy("Number of instalments"), min_value=1, max_value=rules.STAFF_PARTS_MAX
+    )
     every_days = forms.IntegerField(
-        label=gettext_lazy("How many days apart"), min_value=1, max_value=rules.STAFF_DAYS_MAX
+        label=gettext_lazy("Days between instalments"), min_value=1, max_value=rules.STAFF_DAYS_MAX
     )
 
     def __init__(self, *args: Any, row: Concern, **kwargs: Any) -> None:
@@ -99,7 +101,7 @@ class AgainForm(AnswerForm):
     """Points that were taken wrongly and are given back first."""
 
     points = forms.IntegerField(
-        label=gettext_lazy("Points to give back"), min_value=0, max_value=100, initial=0, required=False
+        label=gettext_lazy("Points to restore"), min_value=0, max_value=100, initial=0, required=False
     )
 
 
@@ -131,18 +133,18 @@ def _reported(row: Concern) -> Order:
 def _before_answer(row: Concern, at: datetime) -> Words:
     del at
     _open(row)
-    return _("It stays open, and waits for the person.")
+    return _("Stays open, waiting for the customer.")
 
 
 def _answer(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     orders.say(key, wish["note"], author=Message.Author.STAFF, by=by, at=at)
-    return _("The person is told.")
+    return _("The customer has been notified.")
 
 
 def _before_resume(row: Concern, at: datetime) -> Words:
     del at
     _reported(row)
-    return _("The report is closed and the order stays as it is. A clock that it held goes on where it stood.")
+    return _("Closes the report; the order does not change. An order paused by it resumes.")
 
 
 def _books(row: Concern) -> Q:
@@ -166,21 +168,21 @@ def _to_nothing(row: Concern, wish: Any) -> bool:
 def _before_lower(row: Concern, at: datetime) -> Words:
     del at
     order = _reported(row)
-    says = _("The order comes to %(total)s. From now on it comes to less; it can never be raised again.")
+    says = _("Current total: %(total)s. Once reduced, it cannot be raised again.")
     return says % {"total": money(order.total)}
 
 
 def _before_cancel(row: Concern, at: datetime) -> Words:
     del at
     order = _reported(row)
-    says = _("The order is called off, and %(total)s is not owed any more. Only while nothing of it was paid.")
+    says = _("Cancels the order; %(total)s is no longer owed. Only possible while nothing has been paid.")
     return says % {"total": money(order.total)}
 
 
 def _decide(outcome: str) -> Callable[[UUID, dict[str, Any], Actor, datetime], Words]:
     def run(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
         orders.decide_report(key, outcome, wish["note"], total_minor=wish.get("total"), by=by, at=at)
-        return _("Decided, and the person is told.")
+        return _("Decided. The customer has been notified.")
 
     return run
 
@@ -191,47 +193,47 @@ def _before_grant(row: Concern, at: datetime) -> Words:
     sums = totals(debt.owed for debt in queries.free_of(found))
     if not sums:
         raise NothingToEase
-    says = _("%(sum)s is split into parts. Nothing is added; what is overdue starts anew by the dates of the plan.")
+    says = _("%(sum)s is split into instalments at no extra cost; overdue amounts restart under the plan's dates.")
     return says % {"sum": " + ".join(map(money, sums))}
 
 
 def _grant(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     orders.grant_ease(key, Offer(wish["parts"], wish["every_days"]), wish["note"], by=by, at=at)
-    return _("The plan counts, and the person is told.")
+    return _("The plan is in effect. The customer has been notified.")
 
 
 def _before_refuse(row: Concern, at: datetime) -> Words:
     del at
     _open(row)
-    return _("What is owed stays as it is.")
+    return _("The debt stays unchanged.")
 
 
 def _refuse(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     orders.refuse_ease(key, wish["note"], by=by, at=at)
-    return _("Decided, and the person is told.")
+    return _("Decided. The customer has been notified.")
 
 
 def _before_uphold(row: Concern, at: datetime) -> Words:
     del at
     _open(row)
-    return _("The refusal stands.")
+    return _("The decision to decline is upheld.")
 
 
 def _uphold(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     orders.decide_objection(key, wish["note"], again=False, by=by, at=at)
-    return _("Decided, and the person is told.")
+    return _("Decided. The customer has been notified.")
 
 
 def _before_again(row: Concern, at: datetime) -> Words:
     del at
     _open(row)
-    return _("It is judged again on what is true now. Both decisions are kept, and nothing is opened by itself.")
+    return _("Reassesses based on the current situation. Both decisions are kept; nothing is opened automatically.")
 
 
 def _again(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     points = wish.get("points") or 0
     made = orders.decide_objection(key, wish["note"], again=True, points=points, by=by, at=at)
-    return _("Judged again: approved.") if made and made.approved else _("Judged again: still refused.")
+    return _("Reassessed: approved.") if made and made.approved else _("Reassessed: still declined.")
 
 
 def _back(row: Concern) -> str:
@@ -241,18 +243,18 @@ def _back(row: Concern) -> str:
 _PROBLEM, _HARDSHIP, _OBJECTION = map(_kind, (Concern.Kind.PROBLEM, Concern.Kind.HARDSHIP, Concern.Kind.OBJECTION))
 PLANS, JUDGES = ("collections", "supervisor"), ("risk", "supervisor")
 VERBS = [
-    Verb("answer", Concern, gettext_lazy("Answer, and leave it open"), CLOCK, _before_answer, _answer, AnswerForm,
+    Verb("answer", Concern, gettext_lazy("Reply and keep open"), CLOCK, _before_answer, _answer, AnswerForm,
          back=_back),
-    Verb("close", Concern, gettext_lazy("Close: the order stays"), CLOCK, _before_resume,
+    Verb("close", Concern, gettext_lazy("Close, order unchanged"), CLOCK, _before_resume,
          _decide(Concern.Outcome.RESUMED), AnswerForm, _PROBLEM, _back),
-    Verb("lower", Concern, gettext_lazy("Lower the total"), ("support", "supervisor"), _before_lower,
+    Verb("lower", Concern, gettext_lazy("Reduce the total"), ("support", "supervisor"), _before_lower,
          _decide(Concern.Outcome.LOWERED), LowerForm, _PROBLEM, _back, _books, _to_nothing, stands=_with_order),
-    Verb("call_off", Concern, gettext_lazy("Call the order off"), ("support", "supervisor"), _before_cancel,
+    Verb("call_off", Concern, gettext_lazy("Cancel the customer's order"), ("support", "supervisor"), _before_cancel,
          _decide(Concern.Outcome.CANCELLED), AnswerForm, _PROBLEM, _back, _books, _frees_fees, stands=_with_order),
     Verb("grant", Concern, gettext_lazy("Grant a plan"), PLANS, _before_grant, _grant, GrantForm, _HARDSHIP, _back),
     Verb("refuse", Concern, gettext_lazy("Refuse"), PLANS, _before_refuse, _refuse, AnswerForm, _HARDSHIP, _back),
-    Verb("uphold", Concern, gettext_lazy("The refusal stands"), JUDGES, _before_uphold, _uphold, AnswerForm,
+    Verb("uphold", Concern, gettext_lazy("Uphold decision"), JUDGES, _before_uphold, _uphold, AnswerForm,
          _OBJECTION, _back),
-    Verb("judge_again", Concern, gettext_lazy("Judge again"), JUDGES, _before_again, _again, AgainForm, _OBJECTION,
+    Verb("judge_again", Concern, gettext_lazy("Reassess"), JUDGES, _before_again, _again, AgainForm, _OBJECTION,
          _back),
 ]  # fmt: skip

@@ -22,8 +22,8 @@ from orders import services as orders
 PUBLISHERS = ("supervisor", "risk")
 DESK = Desk(
     "late_policy",
-    gettext_lazy("Late fees and grace"),
-    gettext_lazy("When a debt is overdue at the soonest, and what that costs at most"),
+    gettext_lazy("Late fee and grace period policy"),
+    gettext_lazy("Minimum grace period and maximum late fees"),
     PUBLISHERS,
 )
 
@@ -32,16 +32,18 @@ class LateForm(VerbForm):
     """The terms, as they are in force, to be changed."""
 
     grace_hours_least = forms.IntegerField(
-        label=gettext_lazy("Hours of grace at least"),
-        help_text=gettext_lazy("Nothing is overdue sooner after its due time, whatever a service says."),
+        label=gettext_lazy("Minimum grace period (hours)"),
+        help_text=gettext_lazy(
+            "No debt becomes overdue sooner than this after its due time, whatever the service specifies."
+        ),
     )
     daily_bps_most = PercentField(
-        label=gettext_lazy("Late fee a day at most, in percent"),
-        help_text=gettext_lazy("Of what is unpaid. 0 is none."),
+        label=gettext_lazy("Maximum late fee per day (%)"),
+        help_text=gettext_lazy("Of the unpaid amount. 0 means none."),
     )
     cap_bps_most = PercentField(
-        label=gettext_lazy("Late fees in all at most, in percent"),
-        help_text=gettext_lazy("Of what the order came to. 0 is none."),
+        label=gettext_lazy("Maximum total late fees (%)"),
+        help_text=gettext_lazy("Of the order amount. 0 means none."),
     )
 
 
@@ -57,18 +59,19 @@ def _terms(wish: dict[str, Any]) -> Plain:
 def _foreseen(terms: Plain, at: datetime) -> Words:
     seen = orders.foresee_late_terms(LateBounds.read(terms), at=at)
     says = _(
-        "Of %(services)d live services %(asking)d ask for more, and keep that on paper only."
-        " Of %(orders)d orders opened in the last 30 days %(kinder)d would have begun under kinder terms."
+        "Of %(services)d live services, %(asking)d specify more than this policy allows; their settings remain on"
+        " record only. Of %(orders)d orders opened in the last 30 days, %(kinder)d would have had more lenient"
+        " terms."
     )
-    less = _("Of %(fee)s of late fees that accrued on them %(less)s would not have been due.")
+    less = _("Of the %(fee)s in late fees accrued on them, %(less)s would not have been charged.")
     every = [less % {"fee": money(fee), "less": money(not_due)} for fee, not_due in seen.fees]
-    return " ".join([says % asdict(seen), *(every or [_("No late fee accrued on those.")])])
+    return " ".join([says % asdict(seen), *(every or [_("No late fees accrued on these orders.")])])
 
 
 POLICY = Policy(
     name="late_policy",
     label=DESK.label,
-    matter=gettext_lazy("Publish late fees and grace"),
+    matter=gettext_lazy("Publish late fee and grace period policy"),
     model=LatePolicy,
     publishers=PUBLISHERS,
     form=LateForm,

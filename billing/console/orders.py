@@ -25,27 +25,27 @@ from orders.refusals import DeductionInFlight, OrderState
 
 #: What each reason is called. An outage is a channel's, not one order's: it is declared at its own page.
 REASONS: dict[str, Words] = {
-    Pause.Reason.PROBLEM: gettext_lazy("A problem was reported"),
-    Pause.Reason.RETURN: gettext_lazy("A return is under way"),
-    Pause.Reason.REFUND: gettext_lazy("A refund is in flight"),
-    Pause.Reason.HARDSHIP: gettext_lazy("Hardship"),
+    Pause.Reason.PROBLEM: gettext_lazy("Customer reported a problem"),
+    Pause.Reason.RETURN: gettext_lazy("Return in progress"),
+    Pause.Reason.REFUND: gettext_lazy("Refund in progress"),
+    Pause.Reason.HARDSHIP: gettext_lazy("Financial hardship"),
 }
 ENDS: dict[str, Words] = {
-    Deduction.State.SUCCEEDED: gettext_lazy("The money was taken."),
-    Deduction.State.FAILED: gettext_lazy("Nothing could be taken: {code}."),
+    Deduction.State.SUCCEEDED: gettext_lazy("Deducted."),
+    Deduction.State.FAILED: gettext_lazy("Deduction failed: {code}."),
 }
 
 
 class PauseForm(VerbForm):
     """Which reason holds the clock."""
 
-    reason = forms.ChoiceField(label=gettext_lazy("What has happened"), choices=list(REASONS.items()))
+    reason = forms.ChoiceField(label=gettext_lazy("Reason for pause"), choices=list(REASONS.items()))
 
 
 class ResumeForm(VerbForm):
     """Which of the reasons that hold it is gone."""
 
-    reason = forms.ChoiceField(label=gettext_lazy("What is over"))
+    reason = forms.ChoiceField(label=gettext_lazy("Which reason has ended"))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -65,38 +65,38 @@ def _unpaid(order: Order) -> Sheet:
     """
     sheet = Sheet(order, list(order.obligations.all()))
     if not sheet.owed:
-        raise OrderState(_("Nothing is owed of this order."))
+        raise OrderState(_("Nothing is owed for this order."))
     return sheet
 
 
 def _before_pause(order: Order, at: datetime) -> Words:
     del at
     sheet = _unpaid(order)
-    says = _("%(owed)s is owed. From now on nothing is collected, no fee accrues, no day counts, nobody is reminded.")
-    more = _("The deduction that is under way runs to its end.") if sheet.in_flight else ""
+    says = _("%(owed)s is owed. While paused: no deductions, no late fees, no overdue days, no reminders.")
+    more = _("The deduction in progress will complete.") if sheet.in_flight else ""
     return f"{says % {'owed': money(sheet.owed)}} {more}".strip()
 
 
 def _pause(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     orders.pause_order(order_id, wish["reason"], note=wish["note"], by=by, at=at)
-    return _("The order's clock stands still.")
+    return _("The order is paused.")
 
 
 def _before_resume(order: Order, at: datetime) -> Words:
     del at
     held = _holding(order)
     if not [reason for reason in held if reason in REASONS]:
-        raise OrderState(_("No colleague's reason holds this order's clock."))
+        raise OrderState(_("This order has no pause that you can end."))
     if len(held) > 1:
-        return _("Several reasons hold the clock: it goes on when the last of them is over.")
-    return _("The clock goes on where it stood: every date lies later by the time it stood still.")
+        return _("The order is paused for several reasons and resumes when the last one ends.")
+    return _("The order resumes where it paused; every date moves back by the length of the pause.")
 
 
 def _resume(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     orders.resume_order(order_id, wish["reason"], note=wish["note"], by=by, at=at)
     if Pause.objects.filter(order_id=order_id, ended_at__isnull=True).exists():
-        return _("This reason is over; another one still holds the clock.")
-    return _("The order's clock goes on.")
+        return _("This reason has ended; another one still pauses the order.")
+    return _("The order has resumed.")
 
 
 def _before_collect(order: Order, at: datetime) -> Words:
@@ -111,27 +111,27 @@ def _before_collect(order: Order, at: datetime) -> Words:
     usable = queries.instruments_of([order.person_id]).get(order.person_id, [])
     if not usable:
         raise NoInstrument
-    says = _("%(owed)s is taken from %(instrument)s at once, if it can be. The plan of attempts stays as it is.")
+    says = _("Attempts to deduct %(owed)s from %(instrument)s now. The existing schedule does not change.")
     return says % {"owed": money(due), "instrument": usable[0].label}
 
 
 def _collect(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     made = pay.collect_now(order_id, note=wish["note"], by=by, at=at)
-    unknown = _("Nobody knows yet how it ended; the channel is asked until it is known.")
+    unknown = _("The result is not known yet; we keep querying the channel.")
     return " ".join(str(ENDS.get(row.state, unknown)).format(code=row.failure_code) for row in made)
 
 
 def _before_write_off(order: Order, at: datetime) -> Words:
     del at
     lost = orders.losable(order, list(order.obligations.all()))
-    whose = _("a loss of ours") if order.terms.advance else _("a loss of the merchant's, its late fees ours")
-    says = _("%(lost)s is written off, %(whose)s. Nobody asks for it any more; the person can still pay it.")
+    whose = _("borne by the platform") if order.terms.advance else _("borne by the merchant, late fees by the platform")
+    says = _("%(lost)s will be written off, %(whose)s. It is no longer pursued; the customer can still pay it.")
     return says % {"lost": money(Money(sum(row.owed.minor for row in lost), order.currency)), "whose": whose}
 
 
 def _write_off(order_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     orders.write_off(order_id, wish["note"], by=by, at=at)
-    return _("The debt is written off.")
+    return _("The debt has been written off.")
 
 
 def of_order(order: Order) -> Q:
@@ -176,18 +176,18 @@ def _stands_still(order: Order) -> bool:
 
 CLOCK, COLLECT = ("collections", "support", "supervisor"), ("collections", "supervisor")
 VERBS = [
-    Verb("pause", Order, gettext_lazy("Stop the clock"), CLOCK, _before_pause, _pause, PauseForm, offered=is_owed),
+    Verb("pause", Order, gettext_lazy("Pause order"), CLOCK, _before_pause, _pause, PauseForm, offered=is_owed),
     Verb(
         "resume",
         Order,
-        gettext_lazy("Let the clock go on"),
+        gettext_lazy("Resume order"),
         CLOCK,
         _before_resume,
         _resume,
         ResumeForm,
         offered=_stands_still,
     ),
-    Verb("collect", Order, gettext_lazy("Collect now"), COLLECT, _before_collect, _collect, offered=_is_due),
+    Verb("collect", Order, gettext_lazy("Deduct now"), COLLECT, _before_collect, _collect, offered=_is_due),
     Verb(
         "write_off",
         Order,

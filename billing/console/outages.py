@@ -20,7 +20,7 @@ from kernel.who import names_of
 
 DECLARERS = ("collections", "risk", "supervisor")
 PAST_SHOWN = 20
-DESK = Desk("outages", gettext_lazy("Channels"), gettext_lazy("Say that one is out, and that it is back"), VIEWERS)
+DESK = Desk("outages", gettext_lazy("Channels"), gettext_lazy("Declare outages and recoveries"), VIEWERS)
 
 
 @page(*VIEWERS)
@@ -43,13 +43,13 @@ def outages(colleague: Colleague) -> HttpResponse:
 @page(*DECLARERS)
 def begin(colleague: Colleague, channel: str) -> HttpResponse:
     """This channel is out."""
-    return _deed(colleague, channel, gettext_lazy("Declare it out"), _before_begin, _begin)
+    return _deed(colleague, channel, gettext_lazy("Declare outage"), _before_begin, _begin)
 
 
 @page(*DECLARERS)
 def end(colleague: Colleague, channel: str) -> HttpResponse:
     """It is back."""
-    return _deed(colleague, channel, gettext_lazy("It is back"), _before_end, _end)
+    return _deed(colleague, channel, gettext_lazy("Declare recovered"), _before_end, _end)
 
 
 def _deed(colleague: Colleague, channel: str, label: Words, preview: Any, run: Any) -> HttpResponse:
@@ -70,8 +70,8 @@ def _before_begin(channel: str) -> Words:
     if channel in queries.channels_out():
         raise ChannelOut
     says = _(
-        "Up to %(count)d debts of people who have an instrument there stand still until it is back: nothing is"
-        " collected from it, no fee accrues, no day counts, nobody is reminded. What is under way runs to its end."
+        "Up to %(count)d debts of customers with a payment method there are paused until it recovers: no"
+        " deductions from it, no late fees, no overdue days, no reminders. Deductions in progress will complete."
     )
     return says % {"count": queries.debts_near(channel, most=COUNT_MAX)}
 
@@ -79,15 +79,18 @@ def _before_begin(channel: str) -> Words:
 def _before_end(channel: str) -> Words:
     if channel not in queries.channels_out():
         raise ChannelNotOut
-    says = _("%(count)d orders that stand still go on where they stood: every date lies later by that time.")
+    says = _(
+        "%(count)d orders are paused by outages; those of this channel resume where they paused, with every date moved"
+        " back by the length of the pause."
+    )
     return says % {"count": queries.standing_still(most=COUNT_MAX)}
 
 
 def _begin(colleague: Colleague, channel: str, wish: dict[str, Any]) -> Words:
     outage.begin_outage(channel, wish["note"], by=colleague.actor, at=colleague.at)
-    return _("%(channel)s is out. What it would collect stops within seconds.") % {"channel": channel}
+    return _("%(channel)s is declared out. Its orders will be paused within seconds.") % {"channel": channel}
 
 
 def _end(colleague: Colleague, channel: str, wish: dict[str, Any]) -> Words:
     outage.end_outage(channel, wish["note"], by=colleague.actor, at=colleague.at)
-    return _("%(channel)s is back. What stood still goes on within seconds.") % {"channel": channel}
+    return _("%(channel)s has recovered. Paused orders will resume within seconds.") % {"channel": channel}

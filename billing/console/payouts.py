@@ -36,7 +36,7 @@ class CutoffForm(VerbForm):
 class ReserveForm(VerbForm):
     """How much, and for how long."""
 
-    bps = forms.IntegerField(label=gettext_lazy("Hundredths of a percent"), min_value=0, max_value=BPS)
+    bps = forms.IntegerField(label=gettext_lazy("Basis points"), min_value=0, max_value=BPS)
     days = forms.IntegerField(label=gettext_lazy("Days"), min_value=0, max_value=RESERVE_DAYS_MAX)
 
     def __init__(self, *args: Any, row: Any, **kwargs: Any) -> None:
@@ -46,34 +46,37 @@ class ReserveForm(VerbForm):
 
 def _before_moving(row: Merchant, at: datetime) -> Words:
     del at
-    says = _("The day ends at %(hour)s:00 (%(zone)s). Another hour counts at once.")
+    says = _("Current cut-off: %(hour)s:00 (%(zone)s). A change takes effect immediately.")
     return says % {"hour": row.cutoff_hour, "zone": row.cutoff_zone}
 
 
 def _move(merchant_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     move_cutoff(merchant_id, zone=wish["zone"], hour=wish["hour"], reason=wish["note"], by=by, at=at)
-    return _("The day ends at another hour now.")
+    return _("Cut-off time updated.")
 
 
 def _before_holding(row: Merchant, at: datetime) -> Words:
     del at
-    says = _("%(share)s of what comes in is held back for %(days)s days. A change counts from the next settlement on.")
+    says = _(
+        "%(share)s of credited amounts is held in reserve for %(days)s days. A change takes effect with the next"
+        " settlement."
+    )
     return says % {"share": share(row.reserve_bps), "days": row.reserve_days}
 
 
 def _hold(merchant_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     hold_reserve(merchant_id, bps=wish["bps"], days=wish["days"], reason=wish["note"], by=by, at=at)
-    return _("The reserve is changed.")
+    return _("Reserve updated.")
 
 
 class ReturnedForm(VerbForm):
     """By which movement of its own the bank sent it back, and how that is known."""
 
-    txn = forms.CharField(label=gettext_lazy("The bank's number for sending it back"), max_length=TXN_MAX)
+    txn = forms.CharField(label=gettext_lazy("Bank return reference"), max_length=TXN_MAX)
     evidence = forms.CharField(
         label=gettext_lazy("Evidence"),
         max_length=EVIDENCE_MAX,
-        help_text=gettext_lazy("Who said it, when, and where it can be read: a letter, a statement, a ticket."),
+        help_text=gettext_lazy("Who confirmed it, when and where it can be verified: a letter, statement or ticket."),
         widget=forms.Textarea(attrs={"rows": 4}),
     )
 
@@ -81,28 +84,29 @@ class ReturnedForm(VerbForm):
 def _before_returned(row: Payout, at: datetime) -> Words:
     del at
     says = _(
-        "%(amount)s came back from %(merchant)s's bank. It becomes a case; nothing more goes to that account until the"
-        " case is closed, and then the money is theirs again. Ask the merchant what is wrong with the account first."
+        "%(amount)s was returned by %(merchant)s's bank. This opens a case; no more payouts go to that account"
+        " until it is closed, after which the money belongs to the merchant again. First ask the merchant what is"
+        " wrong with the account."
     )
     return says % {"amount": money(row.amount), "merchant": row.merchant.name}
 
 
 def _returned(payout_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     case = say_returned(payout_id, txn=wish["txn"], evidence=wish["evidence"], reason=wish["note"], by=by, at=at)
-    return _("It is a case now: %(case)s.") % {"case": case.public_id}
+    return _("Case opened: %(case)s.") % {"case": case.public_id}
 
 
 VERBS = [
     Verb(
         "payout_returned",
         Payout,
-        gettext_lazy("The bank sent it back"),
+        gettext_lazy("Record bank return"),
         MONEY,
         _before_returned,
         _returned,
         ReturnedForm,
         fits=returnable,
     ),
-    Verb("move_cutoff", Merchant, gettext_lazy("Move the end of the day"), MONEY, _before_moving, _move, CutoffForm),
-    Verb("hold_reserve", Merchant, gettext_lazy("Change the reserve"), MONEY, _before_holding, _hold, ReserveForm),
+    Verb("move_cutoff", Merchant, gettext_lazy("Change cut-off time"), MONEY, _before_moving, _move, CutoffForm),
+    Verb("hold_reserve", Merchant, gettext_lazy("Change reserve"), MONEY, _before_holding, _hold, ReserveForm),
 ]

@@ -29,7 +29,7 @@ PUBLISHERS = ("supervisor", "risk")
 DESK = Desk(
     "policies",
     gettext_lazy("Retry policies"),
-    gettext_lazy("When debts are asked for again, and from what"),
+    gettext_lazy("When and from which payment method debts are retried"),
     VIEWERS,
 )
 
@@ -147,7 +147,7 @@ def _says(name: str, wish: Plain, at: datetime) -> Words:
     """What it would move now."""
     seen = foresee_policy(name, wish["terms"], _begins(wish, at), "…", at=at)
     live, looked = (sum(count(effect) for effect in seen.effects if effect.live) for count in (_moved, _looked))
-    says = _("%(moved)d of %(looked_at)d next attempts looked at would lie elsewhere.")
+    says = _("%(moved)d of %(looked_at)d upcoming deductions examined would move.")
     return says % {"moved": live, "looked_at": looked}
 
 
@@ -175,7 +175,7 @@ MATTER = "retry_policy"
 MATTERS = [
     Matter(
         name=MATTER,
-        label=gettext_lazy("Publish a retry policy"),
+        label=gettext_lazy("Publish retry policy"),
         askers=PUBLISHERS,
         deciders=PUBLISHERS,
         stands=_stands,
@@ -184,6 +184,6 @@ MATTERS = [
         run=_run,
         address=_address,
         names={name: label for name, (label, _hint) in TERMS.items()}
-        | {"effective_from": gettext_lazy("Counts from"), "version": gettext_lazy("Version")},
+        | {"effective_from": gettext_lazy("Effective from"), "version": gettext_lazy("Version")},
     )
 ]

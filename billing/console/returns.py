@@ -35,8 +35,8 @@ DECIDERS = ("support", "supervisor")
 PUBLISHERS = ("supervisor", "risk")
 DESK = Desk(
     "return_policy",
-    gettext_lazy("Money back ahead of returns"),
-    gettext_lazy("Who has it, how much, and how long a merchant may take to answer"),
+    gettext_lazy("Early refunds"),
+    gettext_lazy("Who is eligible, the maximum amount and the merchant's deadline"),
     PUBLISHERS,
 )
 
@@ -44,13 +44,13 @@ DESK = Desk(
 def _before(says: Words, row: Return, at: datetime) -> Words:
     """What the merchant said, and what would follow."""
     del at
-    said = _("The merchant says: %(because)s.") % {"because": row.because}
+    said = _("Merchant's reason: %(because)s.") % {"because": row.because}
     return f"{said} {str(says) % {'amount': money(row.amount)}}"
 
 
 def _confirm(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Done:
     del wish
-    return Done(_("The merchant bears it."), begin_confirmation(key, by=by, at=at))
+    return Done(_("Charged to the merchant."), begin_confirmation(key, by=by, at=at))
 
 
 def _gives_much(row: Return, wish: Any) -> bool:
@@ -71,12 +71,12 @@ def _books(row: Return) -> Q:
 
 def _deny(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     deny_return(key, wish["note"], by=by, at=at)
-    return _("The return does not stand, and the person is told so.")
+    return _("The return was not accepted; the customer has been notified.")
 
 
 def _bear(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     bear_return(key, wish["note"], by=by, at=at)
-    return _("We bear it.")
+    return _("Charged to the platform.")
 
 
 def _is_refused(row: Return) -> bool:
@@ -91,9 +91,9 @@ VERBS = [
     Verb(
         "return_came",
         Return,
-        gettext_lazy("The merchant bears it"),
+        gettext_lazy("Borne by the merchant"),
         DECIDERS,
-        partial(_before, gettext_lazy("%(amount)s are charged to them, as if they had confirmed it.")),
+        partial(_before, gettext_lazy("%(amount)s is charged to the merchant, as if they had confirmed receipt.")),
         _confirm,
         fits=_is_refused,
         second=_gives_much,
@@ -101,11 +101,14 @@ VERBS = [
     Verb(
         "return_denied",
         Return,
-        gettext_lazy("The return does not stand"),
+        gettext_lazy("Reject return"),
         DECIDERS,
         partial(
             _before,
-            gettext_lazy("What went back ahead of %(amount)s the person owes again; else the debt goes on as it was."),
+            gettext_lazy(
+                "The early-refunded part of %(amount)s is owed again by the customer; any remaining debt continues as"
+                " before."
+            ),
         ),
         _deny,
         fits=_is_refused,
@@ -113,9 +116,15 @@ VERBS = [
     Verb(
         "return_borne",
         Return,
-        gettext_lazy("We bear the return"),
+        gettext_lazy("Platform bears the return"),
         DECIDERS,
-        partial(_before, gettext_lazy("What went back ahead of %(amount)s is our loss; nobody owes anything.")),
+        partial(
+            _before,
+            gettext_lazy(
+                "The early-refunded part of %(amount)s becomes a platform loss;"
+                " neither the customer nor the merchant owes anything."
+            ),
+        ),
         _bear,
         fits=_is_ahead,
         books=_books,
@@ -127,15 +136,15 @@ VERBS = [
 class ReturnTermsForm(VerbForm):
     """The terms, as they are in force, to be changed."""
 
-    score_min = forms.IntegerField(label=gettext_lazy("Promise score at least"))
+    score_min = forms.IntegerField(label=gettext_lazy("Minimum credit score"))
     ceiling_minor = YuanField(
-        label=gettext_lazy("At most for one return"),
-        help_text=gettext_lazy("In yuan; in another currency what a limit of that would be."),
+        label=gettext_lazy("Maximum per return"),
+        help_text=gettext_lazy("In yuan; other currencies use the equivalent limit."),
     )
-    open_max = forms.IntegerField(label=gettext_lazy("So many undecided at a time of one person"))
-    within_days = forms.IntegerField(label=gettext_lazy("Days after its end an order may be sent back"))
-    answer_days = forms.IntegerField(label=gettext_lazy("Days a merchant has to answer"))
-    remind_days = forms.IntegerField(label=gettext_lazy("Days before their end on which they are reminded"))
+    open_max = forms.IntegerField(label=gettext_lazy("Maximum undecided returns per customer"))
+    within_days = forms.IntegerField(label=gettext_lazy("Return period after order end (days)"))
+    answer_days = forms.IntegerField(label=gettext_lazy("Merchant's deadline (days)"))
+    remind_days = forms.IntegerField(label=gettext_lazy("Reminder before the deadline (days)"))
 
 
 def _terms(wish: Plain) -> Plain:
@@ -148,8 +157,8 @@ def _fields(terms: Plain) -> Plain:
 
 def _foreseen(terms: Plain, at: datetime) -> Words:
     says = _(
-        "Of %(looked_at)d returns of the last 90 days %(ahead)d had their money back ahead; by score and amount"
-        " %(would)d would have."
+        "Of %(looked_at)d returns in the last 90 days, %(ahead)d were refunded early; under the new score and"
+        " amount rules, %(would)d would be."
     )
     return says % asdict(foresee_trust(terms, at=at))
 
@@ -157,7 +166,7 @@ def _foreseen(terms: Plain, at: datetime) -> Words:
 POLICY = Policy(
     name="return_policy",
     label=DESK.label,
-    matter=gettext_lazy("Publish who has money back ahead of returns"),
+    matter=gettext_lazy("Publish early refund policy"),
     model=ReturnPolicy,
     publishers=PUBLISHERS,
     form=ReturnTermsForm,

@@ -17,21 +17,27 @@ from kernel.forms import SinceField
 #: What each term is called and what it means, in the order in which they are shown.
 TERMS = {
     "retry_days": (_("Retry days"), _("Days after the due time, such as 1, 2, 3, 5, 7.")),
-    "retry_hour": (_("Retry hour"), _("The hour of the person's own day, 0 to 23.")),
-    "quiet_from": (_("Quiet from"), _("No automatic retry from this hour of the person's day on …")),
+    "retry_hour": (_("Retry hour"), _("Hour in the customer's time zone, 0 to 23.")),
+    "quiet_from": (_("Quiet from"), _("No automatic retries from this hour (customer's time) …")),
     "quiet_until": (_("Quiet until"), _("… until this one.")),
-    "instrument_a_day": (_("From one instrument a day"), _("How many retries at most.")),
-    "instrument_in_30_days": (_("From one instrument in 30 days"), _("How many retries at most.")),
-    "person_a_day": (_("Of one person a day"), _("How many retries at most, over all their orders and instruments.")),
-    "paydays": (_("Paydays"), _("Days of the month on which wages arrive; a retry shortly before waits for them.")),
-    "payday_reach": (_("Payday reach"), _("How many days before a payday “shortly” is.")),
-    "business_days_of": (_("Working days of"), _("Retries keep to this country's working days.")),
-    "switch_on_soft": (_("Next instrument at once"), _("When there was not enough money on the first.")),
-    "technical_minutes": (
-        _("After a channel's trouble"),
-        _("Minutes to wait, one after the other, such as 10, 30, 120."),
+    "instrument_a_day": (_("Per payment method per day"), _("Maximum number of retries.")),
+    "instrument_in_30_days": (_("Per payment method per 30 days"), _("Maximum number of retries.")),
+    "person_a_day": (
+        _("Per customer per day"),
+        _("Maximum number of retries across all their orders and payment methods."),
     ),
-    "move_days_max": (_("A person may move a date by"), _("Days, once.")),
+    "paydays": (_("Paydays"), _("Days of the month when wages are paid; a retry shortly before waits until then.")),
+    "payday_reach": (_("Payday window"), _("How many days before a payday count as “shortly before”.")),
+    "business_days_of": (_("Working-day calendar"), _("Retry only on working days of this country or region.")),
+    "switch_on_soft": (
+        _("Switch to the next payment method immediately"),
+        _("When the first one has insufficient funds."),
+    ),
+    "technical_minutes": (
+        _("After a channel failure"),
+        _("Successive waits in minutes, such as 10, 30, 120."),
+    ),
+    "move_days_max": (_("Customer may postpone by"), _("Days; once only.")),
 }
 _APART = re.compile(r"[\s,，、;；]+")
 _WHOLE = re.compile(r"[0-9]{1,9}", re.ASCII)
@@ -46,7 +52,7 @@ class Numbers(forms.CharField):
     def to_python(self, value: Any) -> list[int]:  # type: ignore[override]
         parts = [part for part in _APART.split(str(value or "")) if part]
         if not all(_WHOLE.fullmatch(part) for part in parts):
-            raise ValidationError(_("Whole numbers with commas between them."))
+            raise ValidationError(_("Whole numbers separated by commas."))
         return [int(part) for part in parts]
 
     def validate(self, value: Any) -> None:
@@ -58,14 +64,14 @@ class PolicyForm(forms.Form):
 
     effective_from = SinceField(
         help_text=format_lazy(
-            _("Time of {zone}; at once if empty. Plans that were made already stay as they are."),
+            _("{zone} time; immediately if empty. Existing schedules do not change."),
             zone=settings.CONSOLE_ZONE,
         ),
     )
     reason = forms.CharField(
         label=_("Reason"),
         max_length=REASON_MAX,
-        help_text=_("Stands beside the version for ever, with your name."),
+        help_text=_("Kept permanently with this version together with your name."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
@@ -84,7 +90,9 @@ class NewPolicyForm(PolicyForm):
     """The first version of a policy that there was not."""
 
     name = forms.CharField(
-        label=_("Name"), max_length=20, help_text=_("What services call it: a–z, 0–9 and _. It never changes.")
+        label=_("Name"),
+        max_length=20,
+        help_text=_("The name services refer to: a–z, 0–9 and _. Cannot be changed later."),
     )
     field_order = ("name",)
 
@@ -106,4 +114,7 @@ def _field(name: str, **said: Any) -> forms.Field:
 
 def _countries() -> list[tuple[str, Any]]:
     names = Locale.parse(to_locale(get_language() or "en")).territories
-    return [("", _("Every day counts")), *((code, f"{code} {names.get(code, '')}") for code in countries())]
+    return [
+        ("", _("No restriction to working days")),
+        *((code, f"{code} {names.get(code, '')}") for code in countries()),
+    ]

@@ -23,32 +23,32 @@ class WordForm(VerbForm):
     """How it ended, and how that is known."""
 
     outcome = forms.ChoiceField(
-        label=gettext_lazy("How it ended"),
+        label=gettext_lazy("Deduction result"),
         choices=[
             ("", "–"),
-            (TAKEN, gettext_lazy("The channel took the money")),
-            (NOT_TAKEN, gettext_lazy("The channel took nothing, and never will under this number")),
+            (TAKEN, gettext_lazy("Deducted by the channel")),
+            (NOT_TAKEN, gettext_lazy("Not deducted by the channel, and never will be under this number")),
         ],
     )
     txn = forms.CharField(
-        label=gettext_lazy("The channel's transaction"),
+        label=gettext_lazy("Channel transaction no."),
         max_length=resolve.TXN_MAX,
         required=False,
-        help_text=gettext_lazy("Its number there, where the money was taken."),
+        help_text=gettext_lazy("Channel transaction number, if deducted."),
     )
     evidence = forms.CharField(
         label=gettext_lazy("Evidence"),
         max_length=resolve.EVIDENCE_MAX,
-        help_text=gettext_lazy("Who said it, when, and where it can be read: a letter, a statement, a ticket."),
+        help_text=gettext_lazy("Who confirmed it, when and where it can be verified: a letter, statement or ticket."),
         widget=forms.Textarea(attrs={"rows": 4}),
     )
 
     def clean(self) -> dict[str, Any]:
         found: dict[str, Any] = super().clean() or {}
         if found.get("outcome") == TAKEN and not found.get("txn", "").strip():
-            self.add_error("txn", _("Money that was taken has a number at the channel."))
+            self.add_error("txn", _("A channel transaction number is required if the money was deducted."))
         if found.get("outcome") == NOT_TAKEN and found.get("txn", "").strip():
-            self.add_error("txn", _("Where nothing was taken there is no transaction."))
+            self.add_error("txn", _("Leave the transaction number empty if nothing was deducted."))
         return found
 
 
@@ -59,15 +59,16 @@ def _is_unknown(row: Deduction) -> bool:
 def _before(row: Deduction, at: datetime) -> Words:
     resolve.sayable(row, at=at)
     says = _(
-        "Nobody knows since %(since)s whether %(amount)s was taken through %(channel)s. What you say counts as the"
-        " channel's word. If the channel says otherwise later, that is a case, and its money stands in suspense."
+        "Since %(since)s it is unknown whether %(amount)s was deducted through %(channel)s. Your decision is"
+        " treated as the channel's answer. If the channel later says otherwise, a case is opened and the money goes"
+        " to suspense."
     )
     return says % {"since": written(row.sent_at), "amount": money(row.amount), "channel": row.channel}
 
 
 def _say(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     resolve.resolve_unknown(key, txn=wish["txn"], evidence=wish["evidence"], reason=wish["note"], by=by, at=at)
-    return _("It is known now how this ended.")
+    return _("The result has been recorded.")
 
 
 def _books(row: Deduction) -> Q:
@@ -78,7 +79,7 @@ VERBS = [
     Verb(
         "resolve",
         Deduction,
-        gettext_lazy("Say how it ended"),
+        gettext_lazy("Determine result"),
         ("finance", "supervisor"),
         _before,
         _say,

@@ -28,7 +28,7 @@ class PaidForm(VerbForm):
     reference = forms.CharField(
         label=gettext_lazy("Reference"),
         max_length=wallets.REFERENCE_MAX,
-        help_text=gettext_lazy("Of the payment: what proves that it was made."),
+        help_text=gettext_lazy("Payment reference that proves the payment was made."),
     )
 
 
@@ -43,7 +43,10 @@ def _left_something(person: Person) -> bool:
 
 def _before(person: Person, at: datetime) -> Words:
     del at
-    says = _("%(amount)s came back after this person had left. Pay it where it came from first; here it is noted.")
+    says = _(
+        "%(amount)s came back after this customer closed their account. Pay it back to its source first, then record"
+        " it here."
+    )
     return says % {"amount": money(_left(person))}
 
 
@@ -64,7 +67,7 @@ VERBS = [
     Verb(
         "pay_out_left",
         Person,
-        gettext_lazy("Pay out what came after they had left"),
+        gettext_lazy("Pay out money received after account closure"),
         JUDGES,
         _before,
         _pay_out,

@@ -7,7 +7,7 @@ from kernel.field_indexes import WithoutIndex
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0018_one_index_for_each_question'),
+        ('accounts', '0019_one_index_for_each_question'),
         ('billing', '0034_fewer_indexes_of_lines'),
         ('kernel', '0004_audit'),
         ('merchants', '0010_blotted_returns'),

@@ -86,7 +86,7 @@ def _confirm(visitor: Visitor, order: Order) -> HttpResponse:
         return redirect("confirm", order.public_id)  # which says what became of it meanwhile
     if opening.order is None:
         return redirect("confirm_result", order.public_id)
-    messages.success(visitor.request, _("Confirmed. Nothing is taken before the service has ended."))
+    messages.success(visitor.request, _("Confirmed. Nothing is deducted before the service ends."))
     return redirect("confirm" if returns.host_of(order.agreement) else "order", order.public_id)
 
 

@@ -57,7 +57,7 @@ def hardship(visitor: Visitor) -> HttpResponse:
         raise
     except Refusal as refusal:
         return _shown(visitor, order, refusal=refusal)
-    messages.success(visitor.request, _("Your plan counts from now on. Nothing is taken before its dates."))
+    messages.success(visitor.request, _("Your payment plan is in effect. Nothing is deducted before its dates."))
     return redirect("concern", made.public_id)
 
 
@@ -79,7 +79,7 @@ def ask(visitor: Visitor) -> HttpResponse:
         raise
     except Refusal as refusal:
         return _shown(visitor, order, not_asked=refusal)
-    messages.success(visitor.request, _("We have your request. You will hear from us here."))
+    messages.success(visitor.request, _("We have received your request and will reply here."))
     return redirect("concern", made.public_id)
 
 

@@ -45,7 +45,7 @@ def report(visitor: Visitor, order: str) -> HttpResponse:
         raise
     except Refusal as refusal:
         return _report(visitor, sheet, refusal=refusal)
-    messages.success(visitor.request, _("We have your report. You will hear from us here."))
+    messages.success(visitor.request, _("We have received your report and will reply here."))
     return redirect("concern", made.public_id)
 
 
@@ -76,7 +76,7 @@ def withdraw(visitor: Visitor, concern: str) -> HttpResponse:
             services.withdraw_concern(found.id, by=visitor.actor, at=visitor.at)
         except ConcernClosed as refusal:
             return _thread(visitor, _mine(visitor, concern), refusal=refusal)
-        messages.success(visitor.request, _("You have taken it back."))
+        messages.success(visitor.request, _("Request withdrawn."))
     return redirect("concern", concern)
 
 

@@ -137,7 +137,7 @@ def limit(visitor: Visitor, instrument: str) -> HttpResponse:
         raise
     except Refusal as refusal:
         return _shown(visitor, refused=key, refusal=refusal)
-    messages.success(visitor.request, _("The limits are set."))
+    messages.success(visitor.request, _("Limits saved."))
     return redirect(f"{reverse('instruments')}#{instrument}")
 
 
@@ -154,7 +154,7 @@ def remove(visitor: Visitor, instrument: str) -> HttpResponse:
         raise
     except Refusal as refusal:
         return _shown(visitor, refused=key, refusal=refusal)
-    messages.success(visitor.request, _("It was removed. Nothing is taken from it any more."))
+    messages.success(visitor.request, _("Removed. Nothing more will be deducted from it."))
     return redirect("instruments")
 
 

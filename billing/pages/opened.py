@@ -49,7 +49,7 @@ def agree(visitor: Visitor, agreement: str) -> HttpResponse:
         except TermsChanged as refusal:
             messages.error(visitor.request, str(refusal.title))
         else:
-            said = _("Agreed: %(service)s goes on under the new terms.") % {"service": found.service.name}
+            said = _("Agreed. %(service)s continues under the new terms.") % {"service": found.service.name}
             messages.success(visitor.request, said)
     return redirect("services")
 
@@ -61,7 +61,7 @@ def stop(visitor: Visitor, agreement: str) -> HttpResponse:
     if visitor.request.method == "POST":
         found = _mine(visitor, agreement)
         credit.stop_agreement(found.id, by=visitor.actor, at=visitor.at)
-        said = _("Stopped: %(service)s opens no new orders.") % {"service": found.service.name}
+        said = _("%(service)s will not open new orders.") % {"service": found.service.name}
         messages.success(visitor.request, said)
     return redirect("services")
 
@@ -73,7 +73,7 @@ def reopen(visitor: Visitor, agreement: str) -> HttpResponse:
     if visitor.request.method == "POST":
         found = _mine(visitor, agreement)
         review.reopen_agreement(found.id, by=visitor.actor, at=visitor.at)
-        said = _("Open again: %(service)s.") % {"service": found.service.name}
+        said = _("New orders for %(service)s are allowed again.") % {"service": found.service.name}
         messages.success(visitor.request, said)
     return redirect("services")
 

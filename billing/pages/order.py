@@ -55,7 +55,7 @@ def move(visitor: Visitor, order: str) -> HttpResponse:
     except Refusal as refusal:
         return show_order(visitor, mine(visitor, order), status=refusal.status, not_moved=refusal)
     moved = appointment(days[visitor.sent("day")])
-    messages.success(visitor.request, _("The deduction was moved to %(at)s.") % {"at": moved})
+    messages.success(visitor.request, _("The deduction date was changed to %(at)s.") % {"at": moved})
     return redirect("order", order)
 
 

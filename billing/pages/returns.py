@@ -55,8 +55,8 @@ def send_back(visitor: Visitor, order: str) -> HttpResponse:
         raise
     except Refusal as refusal:
         return _asked(visitor, sheet, refusal=refusal)
-    ahead = _("Your return is noted, and your money is on its way back to you.")
-    messages.success(visitor.request, ahead if row.advance_id else _("Your return is noted."))
+    ahead = _("Your return is registered and your refund is being processed.")
+    messages.success(visitor.request, ahead if row.advance_id else _("Your return is registered."))
     return redirect("order", order)
 
 
@@ -72,7 +72,7 @@ def keep(visitor: Visitor, order: str) -> HttpResponse:
         except Refusal as refusal:
             messages.warning(visitor.request, str(refusal.title))
         else:
-            messages.success(visitor.request, _("You keep it: the return is called off."))
+            messages.success(visitor.request, _("The return has been cancelled."))
     return redirect("order", order)
 
 

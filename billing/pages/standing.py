@@ -91,7 +91,7 @@ def decision(visitor: Visitor, decision: str) -> HttpResponse:
         raise
     except Refusal as refusal:
         return _shown(visitor, found, refusal=refusal)
-    messages.success(visitor.request, _("We have your objection. A colleague looks at the decision again."))
+    messages.success(visitor.request, _("We have received your objection. Our staff will review the decision."))
     return redirect("concern", made.public_id)
 
 

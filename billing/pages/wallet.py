@@ -79,14 +79,14 @@ def _topped_up(visitor: Visitor, minor: int, reference: str) -> str:
         raise TopUpInvalid
     instruments.open_wallet(visitor.person, at=visitor.at)
     wallets.top_up(visitor.person.id, Money(minor, CURRENCY), reference, at=visitor.at)
-    return _("%(amount)s has arrived in your wallet.") % {"amount": money(Money(minor, CURRENCY))}
+    return _("%(amount)s was added to your wallet.") % {"amount": money(Money(minor, CURRENCY))}
 
 
 def _taken_out(visitor: Visitor, minor: int, reference: str) -> str:
     if minor <= 0 or queries.balance_of(visitor.person.id) is None:
         raise TakeOutInvalid
     wallets.take_out(visitor.person.id, Money(minor, CURRENCY), reference, at=visitor.at)
-    return _("%(amount)s has gone to your bank.") % {"amount": money(Money(minor, CURRENCY))}
+    return _("%(amount)s was withdrawn to your bank.") % {"amount": money(Money(minor, CURRENCY))}
 
 
 def sandbox_bank(visitor: Visitor) -> bool:

@@ -56,7 +56,7 @@ def paid_as_of(resolution: str, text: str) -> str:
     text = text.strip()
     if bool(text) != (resolution == Case.Resolution.BY_HAND) or len(text) > REFERENCE_MAX or not text.isprintable():
         raise Invalid(
-            errors=[FieldError("/paid_as", _("The bank's reference of what was paid by hand, and only then."))]
+            errors=[FieldError("/paid_as", _("Required if paid manually: the bank reference; leave empty otherwise."))]
         )
     if text:
         refuse_used(text)

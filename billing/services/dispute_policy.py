@@ -42,13 +42,13 @@ def judge_dispute_terms(plain: Mapping[str, Any], reason: str) -> None:
     terms = read_terms(plain)
     says = {
         "answer_days": format_lazy(_("Whole numbers from {low} to {high}."), low=1, high=ANSWER_DAYS_MAX),
-        "exceptions": _("Each service and reason once, with who bears it."),
+        "exceptions": _("List each service and reason only once, with who bears it."),
     }
-    errors = [FieldError(f"/{name}", says.get(name, _("Say who bears it."))) for name in wrong_in(terms)]
+    errors = [FieldError(f"/{name}", says.get(name, _("Choose who bears it."))) for name in wrong_in(terms)]
     named = {one.service for one in terms.exceptions}
     keys = [key for one in named if (key := parse("svc", one)) is not None]
     if Service.objects.filter(pk__in=keys).count() != len(named):
-        errors.append(FieldError("/exceptions", _("There is no such service.")))
+        errors.append(FieldError("/exceptions", _("No such service.")))
     errors += wrong_reason(reason)
     if errors:
         raise Invalid(errors=errors)

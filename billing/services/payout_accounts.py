@@ -42,7 +42,7 @@ def ask_payout_account(merchant_id: UUID, account: Account, *, by: Actor, at: da
         FieldError(field, str(_("Between 1 and 80 characters."))) for field, text in names.items() if not _is_name(text)
     ]
     if number is None:
-        wrong.append(FieldError("/number", str(_("8 to 34 letters and digits; spaces do not matter."))))
+        wrong.append(FieldError("/number", str(_("8 to 34 letters and digits; spaces are ignored."))))
     if number is None or wrong:
         raise PayoutAccountInvalid(errors=wrong)
     merchant = Merchant.objects.select_for_update(of=("self",), no_key=True).get(pk=merchant_id)

@@ -24,19 +24,20 @@ CAPS_LOOK_BACK = timedelta(days=30)
 class CannotMove(Refusal):
     """The date is not one the policy lets the person choose."""
 
-    code, status, title = "cannot_move", 422, _("This date cannot be chosen. Choose one of those offered.")
+    code, status, title = "cannot_move", 422, _("This date is not available. Choose one of the dates offered.")
 
 
 class MovedAlready(CannotMove):
     """They chose once; what is planned stays."""
 
-    code, status, title = "moved_already", 409, _("You have moved this deduction before. It can be moved once.")
+    code, status = "moved_already", 409
+    title = _("You have already changed this date once. It can be changed only once.")
 
 
 class NothingPlanned(CannotMove):
     """There is no attempt to come, or its clock stands still."""
 
-    code, status, title = "nothing_planned", 409, _("No deduction is planned that could be moved.")
+    code, status, title = "nothing_planned", 409, _("There is no scheduled deduction whose date can be changed.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,9 +101,9 @@ def judge_policy(name: str, terms: Mapping[str, Any], effective_from: datetime, 
     """
     errors = [*_wrong(terms)]
     if not NAME.fullmatch(name):
-        errors.append(FieldError("/name", _("1 to 20 of a–z, 0–9 and _, beginning with a letter.")))
+        errors.append(FieldError("/name", _("1 to 20 characters from a–z, 0–9 and _, starting with a letter.")))
     if effective_from < at:
-        errors.append(FieldError("/effective_from", _("This time is past.")))
+        errors.append(FieldError("/effective_from", _("This time is in the past.")))
     if not (0 < len(reason.strip()) <= REASON_MAX and reason.replace("\n", "").replace("\r", "").isprintable()):
         errors.append(FieldError("/reason", format_lazy(_("1 to {most} characters."), most=REASON_MAX)))
     if errors:
@@ -120,13 +120,13 @@ def countries() -> tuple[str, ...]:
 def _wrong(given: Mapping[str, Any]) -> Iterator[FieldError]:
     terms = to_builtins(Policy()) | dict(given)
     for name in sorted(set(terms) - {field.name for field in fields(Policy)}):
-        yield FieldError(f"/terms/{name}", format_lazy(_("There is no term “{name}”."), name=name))
+        yield FieldError(f"/terms/{name}", format_lazy(_("No such term: “{name}”."), name=name))
     wrong = {name: _one(terms[name], *span) for name, span in ONE.items()}
     wrong |= {name: _many(terms[name], *span) for name, span in MANY.items()}
     if type(terms["switch_on_soft"]) is not bool:
         wrong["switch_on_soft"] = _("Yes or no.")
     if terms["business_days_of"] not in ("", *countries()):
-        wrong["business_days_of"] = _("A country whose holidays are known, such as CN, or nothing.")
+        wrong["business_days_of"] = _("A country or region with a known holiday calendar, such as CN, or empty.")
     if not (wrong["quiet_from"] or wrong["quiet_until"] or wrong["retry_hour"]):
         wrong |= _hours(terms)
     yield from (FieldError(f"/terms/{name}", words) for name, words in wrong.items() if words)
@@ -139,7 +139,7 @@ def _one(value: object, low: int, high: int) -> Any:
 
 
 def _many(value: object, low: int, high: int, most: int) -> Any:
-    words = _("Whole numbers from {low} to {high}, each larger than the one before, at most {most} of them.")
+    words = _("Up to {most} whole numbers from {low} to {high}, in ascending order.")
     numbers = list(value) if isinstance(value, list | tuple) else None
     whole = numbers is not None and all(type(n) is int and low <= n <= high for n in numbers)
     if numbers is not None and whole and numbers == sorted(set(numbers)) and len(numbers) <= most:
@@ -150,7 +150,12 @@ def _many(value: object, low: int, high: int, most: int) -> Any:
 def _hours(terms: Mapping[str, Any]) -> dict[str, Any]:
     """A day has hours that are not quiet, or nothing could ever be tried; and the hour of retries is one of them."""
     if terms["quiet_until"] >= terms["quiet_from"]:
-        return {"quiet_until": _("Quiet hours end in the morning, before they begin in the evening.")}
+        return {
+            "quiet_until": _(
+                "Quiet hours must end in the morning and begin in the evening:"
+                " the end hour must be smaller than the start hour."
+            )
+        }
     if not terms["quiet_until"] <= terms["retry_hour"] < terms["quiet_from"]:
-        return {"retry_hour": _("This hour is quiet.")}
+        return {"retry_hour": _("This hour falls in the quiet hours.")}
     return {}

@@ -179,7 +179,7 @@ def _shared(found: Refundable, lines: Sequence[DeductionLine], asked: Asked) -> 
         raise Busy(retry_after=1)
     first, there = (Money(sum(line.kept_minor for line in some), order.currency) for some in (bought, lines))
     if asked.amount_minor > found.owed.minor + there.minor:
-        raise RefundTooMuch(format_lazy(_("At most {most} can be given back."), most=str(found.owed + there)))
+        raise RefundTooMuch(format_lazy(_("Up to {most} can be refunded."), most=str(found.owed + there)))
     lowered = min(asked.amount_minor, found.owed.minor)
     back, kept = Money(asked.amount_minor - lowered, order.currency), kept_of(lines, order)
     if back > first:

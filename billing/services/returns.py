@@ -146,7 +146,7 @@ def _judged(parcel: Parcel) -> Parcel:
         if not 0 < len(words[name]) <= most
     ]
     if not errors and not _NUMBER.fullmatch(words["tracking_number"]):
-        errors.append(FieldError("/tracking_number", _("Letters, digits and hyphens.")))
+        errors.append(FieldError("/tracking_number", _("Letters, digits and hyphens only.")))
     if errors:
         raise Invalid(errors=errors)
     return Parcel(**words, amount_minor=parcel.amount_minor)

@@ -19,49 +19,52 @@ from kernel.money import Money
 from orders.models import Obligation, Order
 
 SEVERAL_MERCHANTS = Phrase({"zh-hans": "多家商户", "en": "several merchants"})
-NOTHING_TO_TAKE_FROM = Phrase({"zh-hans": "（尚无可用的扣款方式）", "en": "(no way to pay yet)"})
+NOTHING_TO_TAKE_FROM = Phrase({"zh-hans": "（尚无可用的扣款方式）", "en": "(no payment method yet)"})
 NEVER_AGAIN = Phrase(
-    {"zh-hans": "不会再自动扣款，请主动付款。", "en": "We will not try again by ourselves; please pay."}
+    {
+        "zh-hans": "不会再自动扣款，请主动付款。",
+        "en": "There will be no further automatic deduction; please pay yourself.",
+    }
 )
 STANDS_STILL = Phrase(
     {
         "zh-hans": "订单已暂停，暂停期间不会扣款。",
-        "en": "While the order's clock stands still, nothing is taken.",
+        "en": "The order is paused; nothing is deducted meanwhile.",
     }
 )
-_AGAIN = {"zh-hans": "将于 {when} 再次扣款。", "en": "We try again on {when}."}
-_MORE = {"zh-hans": "{first} 等 {count} 笔", "en": "{first} and {count} in all"}
-LESS = {"zh-hans": "这笔钱无需再付。", "en": "You no longer owe it."}
-BACK = {"zh-hans": "已退回原付款方式。", "en": "It went back to where it was taken from."}
+_AGAIN = {"zh-hans": "将于 {when} 再次扣款。", "en": "We will try again on {when}."}
+_MORE = {"zh-hans": "{first} 等 {count} 笔", "en": "{first} and others ({count} in total)"}
+LESS = {"zh-hans": "这笔款项无需再付。", "en": "You no longer owe it."}
+BACK = {"zh-hans": "已原路退回。", "en": "It was refunded to the original payment method."}
 LESS_AND_BACK = {
-    "zh-hans": "其中 {lowered} 无需再付，{back} 已退回原付款方式。",
-    "en": "You no longer owe {lowered}, and {back} went back to where it was taken from.",
+    "zh-hans": "其中 {lowered} 无需再付，{back} 已原路退回。",
+    "en": "You no longer owe {lowered}, and {back} was refunded to the original payment method.",
 }
-NOT_BACK = {"zh-hans": "没有钱退回。", "en": "Nothing has come back."}
+NOT_BACK = {"zh-hans": "款项未能退回。", "en": "Nothing could be refunded."}
 REASONS: Mapping[str, Phrase] = {
-    "insufficient_funds": Phrase({"zh-hans": "余额不足", "en": "there was not enough money"}),
+    "insufficient_funds": Phrase({"zh-hans": "余额不足", "en": "insufficient funds"}),
     "account_closed": Phrase({"zh-hans": "账户已注销", "en": "the account is closed"}),
-    "account_unknown": Phrase({"zh-hans": "银行查无此账户", "en": "the bank does not know the account"}),
+    "account_unknown": Phrase({"zh-hans": "银行查无此账户", "en": "account not found at the bank"}),
     "wrong_amount": Phrase(
-        {"zh-hans": "银行扣款金额有误，已更正", "en": "the bank took another amount, which was put right"}
+        {"zh-hans": "银行扣款金额有误，已更正", "en": "the bank deducted a wrong amount, which was corrected"}
     ),
-    "no_instrument": Phrase({"zh-hans": "没有可用的扣款方式", "en": "there was nothing to take the money from"}),
-    "above_limits": Phrase({"zh-hans": "超出您设置的扣款限额", "en": "it is more than the limits you set"}),
+    "no_instrument": Phrase({"zh-hans": "没有可用的扣款方式", "en": "no usable payment method"}),
+    "above_limits": Phrase({"zh-hans": "超出您设置的扣款限额", "en": "it exceeds the spending limits you set"}),
 }
 OTHERWISE: Mapping[str, Phrase] = {
-    Kind.HARD: Phrase({"zh-hans": "该扣款方式已不可用", "en": "the bank refused for good"}),
-    Kind.SOFT: Phrase({"zh-hans": "银行本次未予扣款", "en": "the bank refused this time"}),
-    Kind.TECHNICAL: Phrase(
-        {"zh-hans": "银行系统故障，未扣款", "en": "the bank had trouble of its own, nothing was taken"}
+    Kind.HARD: Phrase(
+        {"zh-hans": "该扣款方式已不可用", "en": "the bank no longer accepts deductions from this account"}
     ),
-    Kind.NOT_SENT: Phrase({"zh-hans": "请求未送达银行，未扣款", "en": "the request never reached the bank"}),
+    Kind.SOFT: Phrase({"zh-hans": "银行本次未予扣款", "en": "declined by the bank"}),
+    Kind.TECHNICAL: Phrase({"zh-hans": "银行系统故障，未扣款", "en": "bank system unavailable, nothing was deducted"}),
+    Kind.NOT_SENT: Phrase({"zh-hans": "请求未送达银行，未扣款", "en": "the request did not reach the bank"}),
 }
 #: Why the bank took a debit back.
 BACK_AT_BANK: Mapping[str, Phrase] = {
     "no_funds": REASONS["insufficient_funds"],
     "account_closed": REASONS["account_closed"],
     "not_authorised": Phrase(
-        {"zh-hans": "您向银行表示未授权这笔扣款", "en": "you told the bank you had not agreed to it"}
+        {"zh-hans": "您向银行表示未授权这笔扣款", "en": "you told the bank that you had not authorized it"}
     ),
 }
 BACK_OTHERWISE = Phrase({"zh-hans": "银行未说明更多原因", "en": "the bank gave no further reason"})

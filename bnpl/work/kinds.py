@@ -19,45 +19,45 @@ from orders.models import ASKED, Concern, Obligation, Order
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _UNCLOSED = {"closed_at__isnull": "True"}
-_SWEPT = _("See worker, queue and broker. If they are well, look for sweep_failed in the worker's log.")
+_SWEPT = _("Check the worker, queue and broker. If they are healthy, look for sweep_failed in the worker log.")
 
 KINDS: Mapping[str, Kind] = {
     "obligations_due": Kind(
-        says=_("Due, and not yet asked for"),
+        says=_("Due, deduction not started"),
         late=30 * _SECOND,
         stuck=5 * _MINUTE,
-        because=_("rung every second, and a batch takes a second or two: a peak is gone in half a minute"),
+        because=_("triggered every second; a batch takes a second or two, so a peak clears in half a minute"),
         steps=(
             _SWEPT,
-            _("What waits is collected as soon as somebody sweeps; nothing is lost, and nothing taken twice."),
+            _("Pending items are collected as soon as a worker runs; nothing is lost or deducted twice."),
         ),
         rows=Rows(model=Obligation, column="collect_at"),
     ),
     "sent_past_lease": Kind(
-        says=_("Sent, and whoever sent it never said how it ended"),
+        says=_("Sent, but the sender never reported a result"),
         late=30 * _SECOND,
         stuck=5 * _MINUTE,
-        because=_("asked about every two seconds from the end of the lease on"),
-        steps=(_SWEPT, _("Never send one again: the same job asks the channel about it.")),
+        because=_("queried every two seconds once the lease ends"),
+        steps=(_SWEPT, _("Never resend: the same job queries the channel.")),
         rows=Rows(model=Deduction, column="ask_at", where="state = 'sent'", look={"state__exact": "sent"}),
     ),
     "asks_due": Kind(
-        says=_("Unknown, and it is time to ask the channel"),
+        says=_("Result unknown, channel query due"),
         late=30 * _SECOND,
         stuck=5 * _MINUTE,
-        because=_("rung every two seconds; asking takes as long as the channel does"),
-        steps=(_SWEPT, _("A slow channel holds the job up: compare the times of its reports.")),
+        because=_("triggered every two seconds; a query takes as long as the channel takes"),
+        steps=(_SWEPT, _("A slow channel delays the job: compare the times of its reports.")),
         rows=Rows(model=Deduction, column="ask_at", where="state = 'unknown'", look={"state__exact": "unknown"}),
     ),
     "unknown": Kind(
-        says=_("Outcome unknown, by channel, since it was sent"),
+        says=_("Result unknown, by channel, since sent"),
         late=10 * _MINUTE,
         stuck=_DAY,
-        because=_("by ten minutes a channel was asked three times; after a day it is asked once a day"),
+        because=_("a channel is queried three times in ten minutes; after a day, once a day"),
         steps=(
             _(
-                "Call the channel with the deduction's number; its answer arrives by itself. Never send, "
-                "fail or close it by hand: the money may have been taken."
+                "Contact the channel with the deduction number; the result arrives automatically. Never resend,"
+                " fail or close it by hand: the money may have been deducted."
             ),
         ),
         rows=Rows(
@@ -71,68 +71,81 @@ KINDS: Mapping[str, Kind] = {
         ),
     ),
     "refunds_to_ask": Kind(
-        says=_("Money on its way back, and it is time to ask the channel"),
+        says=_("Refund in transit, channel query due"),
         late=30 * _SECOND,
         stuck=5 * _MINUTE,
-        because=_("rung every two seconds together with the asks about deductions"),
-        steps=(_SWEPT, _("Never send one again: the same job asks the channel about it.")),
+        because=_("triggered every two seconds together with deduction queries"),
+        steps=(_SWEPT, _("Never resend: the same job queries the channel.")),
         rows=Rows(model=RefundPart, column="ask_at"),
     ),
     "refunds_to_send": Kind(
-        says=_("Money that could not be given back, and it is time to send it again"),
+        says=_("Refund could not be completed, retry due"),
         late=30 * _SECOND,
         stuck=5 * _MINUTE,
-        because=_("rung every two seconds together with the asks about deductions"),
-        steps=(_SWEPT, _("It is sent again under its own number, four times within two days; then it is a case.")),
+        because=_("triggered every two seconds together with deduction queries"),
+        steps=(_SWEPT, _("It is resent under its own number, four times within two days; then it becomes a case.")),
         rows=Rows(model=RefundPart, column="again_at"),
     ),
     "settlements_due": Kind(
-        says=_("Merchants whose day has ended, and is not yet settled"),
+        says=_("Merchants past cut-off, not yet settled"),
         late=10 * _MINUTE,
         stuck=2 * _HOUR,
-        because=_("rung every ten seconds; most days end at one midnight, and a large one takes minutes"),
-        steps=(_SWEPT, _("merchant_not_settled there names one that cannot be. Missed days are settled in order.")),
+        because=_(
+            "triggered every ten seconds; most merchants cut off at the same midnight, and a large one takes minutes"
+        ),
+        steps=(
+            _SWEPT,
+            _(
+                "merchant_not_settled in the log names a merchant that cannot be settled."
+                " Missed days are settled in order."
+            ),
+        ),
         rows=Rows(model=Merchant, column="settles_at"),
     ),
     "invoices_due": Kind(
-        says=_("Merchants whose month has ended, and is not yet invoiced"),
+        says=_("Merchants past month end, not yet invoiced"),
         late=2 * _HOUR,
         stuck=_DAY,
-        because=_("rung every ten seconds, once the month's last day is settled"),
+        because=_("triggered every ten seconds, once the month's last day is settled"),
         steps=(
             _SWEPT,
-            _("merchant_not_invoiced there names one that cannot be. A month waits for its last settlement."),
+            _(
+                "merchant_not_invoiced in the log names a merchant that cannot be invoiced. A month waits for its last"
+                " settlement."
+            ),
         ),
         rows=Rows(model=Merchant, column="invoices_at"),
     ),
     "payouts_due": Kind(
-        says=_("Settlements that should have been sent to their merchant"),
+        says=_("Settlements due for payout"),
         late=10 * _MINUTE,
         stuck=2 * _HOUR,
-        because=_("rung every ten seconds, as soon as they are settled"),
-        steps=(_SWEPT, _("What waits is sent as soon as somebody sweeps.")),
+        because=_("triggered every ten seconds, as soon as they are settled"),
+        steps=(_SWEPT, _("Pending items are sent as soon as a worker runs.")),
         rows=Rows(model=Settlement, column="pay_at"),
     ),
     "payouts_to_ask": Kind(
-        says=_("Money on its way to a merchant, and it is time to ask the bank"),
+        says=_("Payout in transit, bank query due"),
         late=30 * _SECOND,
         stuck=5 * _MINUTE,
-        because=_("rung every two seconds together with the asks about deductions"),
-        steps=(_SWEPT, _("Never send one again: the same job asks the bank about it.")),
+        because=_("triggered every two seconds together with deduction queries"),
+        steps=(_SWEPT, _("Never resend: the same job queries the bank.")),
         rows=Rows(model=Payout, column="ask_at"),
     ),
     "callbacks_due": Kind(
-        says=_("Callbacks of the sandbox bank not yet delivered"),
+        says=_("Sandbox bank callbacks not yet delivered"),
         late=30 * _SECOND,
         stuck=5 * _MINUTE,
-        because=_("rung every two seconds; sandboxes only, a real channel's callback is acted on when it comes"),
-        steps=(_SWEPT, _("Nobody's money waits: merchants' tests do.")),
+        because=_("triggered every two seconds; sandboxes only, since a real channel's callback is handled on arrival"),
+        steps=(_SWEPT, _("No real money is waiting, only merchants' tests.")),
     ),
     "overdue_due": Kind(
-        says=_("Past its grace, asked for, and not yet marked overdue"),
+        says=_("Past the grace period, deduction failed, not yet marked overdue"),
         late=2 * _MINUTE,
         stuck=_HOUR,
-        because=_("rung every ten seconds; late it only spares somebody, but new orders are not refused meanwhile"),
+        because=_(
+            "triggered every ten seconds; a delay only favours the customer, but new orders are not refused meanwhile"
+        ),
         steps=(_SWEPT,),
         rows=Rows(
             model=Obligation,
@@ -142,11 +155,14 @@ KINDS: Mapping[str, Kind] = {
         ),
     ),
     "day_ends_due": Kind(
-        says=_("Days that have ended, and are not yet counted"),
+        says=_("Ended days not yet processed"),
         late=_HOUR,
         stuck=12 * _HOUR,
-        because=_("everything overdue ends its day at one midnight: an hour is a long queue, half a day is no queue"),
-        steps=(_SWEPT, _("Missed days are caught up in order, each with its own fee.")),
+        because=_(
+            "all overdue debts end their day at the same midnight: an hour is a long queue, half a day is not a queue"
+            " but a fault"
+        ),
+        steps=(_SWEPT, _("Missed days are processed in order, each with its own late fee.")),
         rows=Rows(
             model=Obligation,
             column="day_end_at",
@@ -155,12 +171,12 @@ KINDS: Mapping[str, Kind] = {
         ),
     ),
     "day_ends_failed": Kind(
-        says=_("Days that could not be counted: each waits for a person"),
+        says=_("Days that could not be processed: each needs manual handling"),
         late=timedelta(),
         stuck=timedelta(),
-        because=_("a row with an error is left out until somebody has looked, so one is one too many"),
+        because=_("a row with an error is skipped until someone has handled it, so even one is too many"),
         steps=(
-            _("Read day_end_error on the obligation. Mend the cause, then empty that field: its days are made up for."),
+            _("Read day_end_error on the obligation. Fix the cause, then clear the field; missed days are made up."),
         ),
         rows=Rows(
             model=Obligation,
@@ -171,20 +187,26 @@ KINDS: Mapping[str, Kind] = {
         ),
     ),
     "orders_expiring": Kind(
-        says=_("Never confirmed in thirty days, and not yet ended"),
+        says=_("Unconfirmed for thirty days, not yet expired"),
         late=10 * _MINUTE,
         stuck=6 * _HOUR,
-        because=_("rung every minute; nothing is held for such an order, so nobody feels it"),
+        because=_("triggered every minute; such an order holds no credit limit, so nobody is affected"),
         steps=(_SWEPT,),
         rows=Rows(model=Order, column="expires_at"),
     ),
     "orders_held": Kind(
-        says=_("Orders open for sixty days: each holds a part of its person's limit until its merchant ends it"),
+        says=_("Orders open for sixty days, each holding part of its customer's credit limit"),
         late=61 * _DAY,
         stuck=90 * _DAY,
-        because=_("office work: only its merchant knows whether the service still runs, so no order ends by itself"),
+        because=_(
+            "back-office work: only the merchant knows whether the service is still in use, so no order ends"
+            " automatically"
+        ),
         steps=(
-            _("Ask the merchant. Who does not answer, or is gone: cancel the order on its own page in the console."),
+            _(
+                "Contact the merchant. If there is no answer, or the merchant has closed, cancel the order on its page"
+                " in the operations console."
+            ),
         ),
         rows=Rows(
             model=Order,
@@ -195,31 +217,33 @@ KINDS: Mapping[str, Kind] = {
         ),
     ),
     "limits_to_review": Kind(
-        says=_("Limits whose day to be looked at has come"),
+        says=_("Credit limits due for review"),
         late=_HOUR,
         stuck=_DAY,
-        because=_("rung every minute; a limit that follows its score a day late hurts nobody"),
+        because=_("triggered every minute; a limit reviewed a day late harms nobody"),
         steps=(_SWEPT,),
         rows=Rows(model=Profile, column="review_at"),
     ),
     "notices_due": Kind(
-        says=_("Notices that should have gone out"),
+        says=_("Notices due but not sent"),
         late=2 * _MINUTE,
         stuck=30 * _MINUTE,
-        because=_("rung every two seconds; half an hour later people hear of debits they have already seen"),
-        steps=(_("Look at reason on the deliveries: with one, the sender fails. Without:"), _SWEPT),
+        because=_(
+            "triggered every two seconds; half an hour late, people are told of deductions they have already seen"
+        ),
+        steps=(_("Check reason on the deliveries: if set, the sender is failing. If empty:"), _SWEPT),
         rows=Rows(model=Delivery, column="next_at"),
     ),
     "webhooks_due": Kind(
-        says=_("Events not yet sent to a merchant's endpoint, though it answered the last time"),
+        says=_("Events not yet sent to an endpoint that last responded normally"),
         late=30 * _SECOND,
         stuck=10 * _MINUTE,
-        because=_("rung every second; an endpoint that is slow waits for itself, and one that fails is not counted"),
+        because=_("triggered every second; a slow endpoint only delays itself, and failing ones are not counted"),
         steps=(
             _(
-                "See that a courier runs: the worker of the queue webhooks. Then look at the endpoint's "
-                "deliveries: one with many due is slow, or was just sent everything again. Nothing is lost: "
-                "/v1/events has it all."
+                "Check that a courier (the worker of the webhooks queue) is running. Then check the endpoint's"
+                " deliveries: one with many due is slow or has just been sent everything again. Nothing is lost:"
+                " everything is in /v1/events."
             ),
         ),
         rows=Rows(
@@ -230,11 +254,11 @@ KINDS: Mapping[str, Kind] = {
         ),
     ),
     "cases_open": Kind(
-        says=_("Cases open, by kind: money or word of a channel that only a person can judge"),
+        says=_("Open cases by type: channel money or reports that need human judgement"),
         late=_DAY,
         stuck=3 * _DAY,
-        because=_("office work: the money stands safely in suspense, but it is somebody's"),
-        steps=(_("Look at each on its own page in the console, agree with the channel, and close it."),),
+        because=_("back-office work: the money is safe in suspense, but it belongs to someone"),
+        steps=(_("Open each one in the operations console, agree with the channel and close it."),),
         rows=Rows(
             model=Case,
             column="opened_at",
@@ -245,36 +269,41 @@ KINDS: Mapping[str, Kind] = {
         ),
     ),
     "breaks_open": Kind(
-        says=_("Differences from channels' statements, by kind"),
+        says=_("Discrepancies with channel statements, by type"),
         late=_DAY,
         stuck=3 * _DAY,
-        because=_("the next day's file explains those at the end of a day; the others are office work"),
-        steps=(_("Judge each on its own page in the console: put it into suspense, or say that there is none."),),
+        because=_("the next day's file resolves those at day end; the rest is back-office work"),
+        steps=(_("Decide each one in the operations console: move it to suspense, or mark it as no discrepancy."),),
         rows=Rows(model=Break, column="opened_at", whole=True, where="closed_at IS NULL", look=_UNCLOSED, of="kind"),
     ),
     "disputes_open": Kind(
-        says=_("Debits that a channel took back, and that nobody has answered yet"),
+        says=_("Deductions disputed by a channel and not yet answered"),
         late=3 * _DAY,
         stuck=6 * _DAY,
-        because=_("a channel hears us for some days, by the policy; then it is lost. Its merchant may answer too"),
-        steps=(_("Answer it with evidence on its own page in the console, or give it up and say who bears it."),),
+        because=_(
+            "the channel accepts evidence for a number of days set by policy; after that the dispute is lost. The"
+            " merchant may answer too"
+        ),
+        steps=(_("Submit evidence on its page in the operations console, or accept it and say who bears it."),),
         rows=Rows(model=Dispute, column="opened_at", whole=True, where="state = 'open'", look={"state__exact": "open"}),
     ),
     "returns_refused": Kind(
-        says=_("Returns that their merchants refused, and that colleagues decide"),
+        says=_("Returns refused by merchants, waiting for our decision"),
         late=_DAY,
         stuck=3 * _DAY,
-        because=_("office work: until it is decided what was given back ahead is borne by nobody"),
-        steps=(_("Say on its own page in the console who bears it: the merchant, the person, or we."),),
+        because=_("back-office work: until decided, nobody bears the early refund"),
+        steps=(
+            _("Decide on its page in the operations console who bears it: the merchant, the customer or the platform."),
+        ),
         rows=Rows(
             model=Return, column="opened_at", whole=True, where="state = 'refused'", look={"state__exact": "refused"}
         ),
     ),
     "concerns_waiting": Kind(
-        says=_("People who asked for help and wait for an answer of ours, by what it is about"),
+        says=_("Customer requests waiting for our answer, by topic"),
         late=_DAY,
         stuck=3 * _DAY,
-        because=_("office work: a day is a working day's answer, and while a report waits its order stands still"),
+        because=_("back-office work: answer within one working day; while a problem report waits, its order is paused"),
         steps=(_("Answer at /ops/help/, the oldest first."),),
         rows=Rows(
             model=Concern,

@@ -11,43 +11,47 @@ _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
 PROCESSES: Mapping[str, Kind] = {
     "broker": Kind(
-        says=_("The broker answers"),
-        because=_("without it nobody rings and nothing is swept"),
-        steps=(_("Start Valkey. It may come back empty: what is due stands in the database."),),
+        says=_("Broker responds"),
+        because=_("without it no job is triggered and nothing is processed"),
+        steps=(_("Start Valkey. It may come back empty: all due work is in the database."),),
     ),
     "worker": Kind(
-        says=_("A worker takes tasks; since its last pulse"),
+        says=_("Worker is taking tasks; since its last heartbeat"),
         late=6 * _SECOND,
         stuck=10 * _SECOND,
-        because=_("it beats every two seconds: three missed are a hint, and after ten its pulse is gone"),
+        because=_(
+            "it beats every two seconds: three missed beats are a warning, and after ten seconds it counts as stopped"
+        ),
         steps=(
             _(
-                "Start a worker. One that runs and does not beat hangs, has lost its broker, or has children that take "
-                "nothing (pulse_withheld in its log): kill it, at any moment."
+                "Start a worker. One that runs without a heartbeat hangs, has lost its broker, or has child processes"
+                " that take no tasks (pulse_withheld in its log): you can kill it at any time."
             ),
         ),
     ),
     "queue": Kind(
-        says=_("Rings that nobody has taken yet"),
+        says=_("Triggers waiting in the queue"),
         late=20,
         stuck=200,
         because=_(
-            "one or two come in a second to each queue: twenty wait behind long tasks, two hundred for somebody to come"
+            "each queue receives one or two a second: twenty are waiting behind long tasks, two hundred mean that"
+            " no worker takes them"
         ),
         steps=(
             _(
-                "celery is the worker's queue, house and slow are the clerk's, webhooks the courier's: start one, or "
-                "more. It may be emptied at any time (FLUSHALL): the next rings find the same rows due."
+                "The worker serves the queue celery, the clerk serves house and slow, the courier serves webhooks:"
+                " start one or more of them. Queues may be emptied at any time (FLUSHALL): the next triggers find"
+                " the same rows due."
             ),
         ),
     ),
     "unacked": Kind(
-        says=_("Tasks being worked on"),
+        says=_("Tasks in progress"),
         late=120 * _SECOND,
         stuck=10 * _MINUTE,
         because=_(
-            "no task may run longer than 120 s; after 300 s a dead worker's are handed out again, by a living one"
+            "no task may run longer than 120 s; after 300 s a dead worker's tasks are redistributed by a live one"
         ),
-        steps=(_("See worker. A worker must be there to hand them out again; they may also be lost without harm."),),
+        steps=(_("Check the worker. A worker must be running to redistribute them; losing them does no harm either."),),
     ),
 }

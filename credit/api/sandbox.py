@@ -27,7 +27,7 @@ class AgreementRefused(Refusal):
 
 
 class Signature(Wire):
-    """Who signs: a sandbox person's id or ref; by default the one whose ref is the agreement's person_ref."""
+    """Who signs: a test user's ID or ref; by default the one whose ref is the agreement's person_ref."""
 
     person: str | None = None
 
@@ -40,7 +40,7 @@ class SignInSandbox(MerchantView):
 
     @operation(
         "sandbox_sign_agreement",
-        "Sign an agreement as its person would on their page",
+        "Sign an agreement on behalf of a test user",
         takes=Signature,
         gives=AgreementOut,
         refuses=[
@@ -81,7 +81,7 @@ class StopInSandbox(MerchantView):
 
     @operation(
         "sandbox_stop_agreement",
-        "Allow no new orders, as the person would on their page; the mandate ends with the last one",
+        "Stop new orders on behalf of a test user; the authorization ends with the last one",
         takes=Nothing,
         gives=AgreementOut,
         refuses=[NotAllowed, WrongMode],

@@ -28,10 +28,10 @@ from merchants.rules import Scope
 
 
 class NewAgreement(Wire):
-    """Ask a person to open a service."""
+    """Create an agreement for a person to open a service."""
 
     service: str
-    person_ref: Annotated[str, Meta(min_length=1, max_length=64, description="How you call the person.")]
+    person_ref: Annotated[str, Meta(min_length=1, max_length=64, description="Your own ID for the person.")]
     return_url: Annotated[
         str, Meta(max_length=500, description="Where the person goes after signing, and after confirming an order.")
     ] = ""
@@ -39,7 +39,7 @@ class NewAgreement(Wire):
 
 
 class AgreementOut(Wire):
-    """A person's leave to order from a service and be deducted from."""
+    """A person's authorization to order from a service and have amounts deducted."""
 
     id: str
     object: Literal["agreement"]
@@ -74,7 +74,7 @@ class AgreementQuery(Wire):
 
 
 class EligibilityAsk(Wire):
-    """May this agreement's person order this much now?"""
+    """Checks whether the agreement's person can order this amount now."""
 
     agreement: str
     amount: Annotated[int, Meta(ge=0, le=MOST_MINOR)]
@@ -82,7 +82,7 @@ class EligibilityAsk(Wire):
 
 
 class EligibilityOut(Wire):
-    """A coarse answer; it holds nothing and promises nothing."""
+    """A coarse answer. Nothing is held or guaranteed."""
 
     object: Literal["eligibility"]
     agreement: str
@@ -108,7 +108,7 @@ class Agreements(MerchantView):
 
     @operation(
         "create_agreement",
-        "Ask a person to open a service",
+        "Create an agreement for a person to open a service",
         takes=NewAgreement,
         gives=AgreementOut,
         status=201,
@@ -159,7 +159,7 @@ class TerminateAgreement(MerchantView):
 
     @operation(
         "terminate_agreement",
-        "Take no new orders under an agreement",
+        "Stop new orders under an agreement",
         takes=Nothing,
         gives=AgreementOut,
         refuses=[NotAllowed],
@@ -179,7 +179,7 @@ class Eligibility(MerchantView):
 
     @operation(
         "check_eligibility",
-        "May this person order this much now?",
+        "Check whether this person can order this amount now",
         takes=EligibilityAsk,
         gives=EligibilityOut,
         refuses=[NotAllowed],

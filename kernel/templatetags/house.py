@@ -174,9 +174,10 @@ def appointment(value: datetime) -> str:
 
 @register.filter
 def span(value: timedelta) -> str:
-    """3天, 30小时: whole days or hours where it is so many, else smaller ones; never rounded to a larger unit."""
+    """3 天, 30 小时: whole days or hours where it is so many, else smaller ones; never rounded to a larger unit."""
     unit = next(unit for unit, seconds in _UNITS if value.total_seconds() % seconds == 0)
-    return str(format_timedelta(value, granularity=unit, threshold=math.inf, locale=_locale()))
+    said = format_timedelta(value, granularity=unit, threshold=math.inf, locale=_locale())
+    return re.sub(r"(\d)(?=[\u4e00-\u9fff])", r"\1 ", said)
 
 
 @register.filter

@@ -39,10 +39,10 @@ class EventQuery(Wire):
     ] = None
     order: Annotated[
         Literal["desc", "asc"],
-        Meta(description="Newest first, or oldest first: to follow everything, in which case nothing is ever skipped."),
+        Meta(description="Newest first, or oldest first to follow all events without gaps."),
     ] = "desc"
-    type: Annotated[str | None, Meta(description="Types, comma between: `order.opened,deduction.*`.")] = None
-    subject: Annotated[str | None, Meta(description="What they are about: an order, an agreement …")] = None
+    type: Annotated[str | None, Meta(description="Types, comma-separated: `order.opened,deduction.*`.")] = None
+    subject: Annotated[str | None, Meta(description="The subject's ID: an order, an agreement …")] = None
     after: Annotated[Moment | None, Meta(description="Created then or later.")] = None
     before: Annotated[Moment | None, Meta(description="Created earlier.")] = None
 
@@ -109,7 +109,7 @@ class RedeliverEvent(MerchantView):
 
     @operation(
         "redeliver_event",
-        "Send an event again",
+        "Resend an event",
         takes=Redelivery,
         gives=RedeliveryOut,
         refuses=[NotAllowed, services.NobodyListens, services.EndpointDisabled],

@@ -20,7 +20,7 @@ Words = Annotated[str, Meta(max_length=200)]
 
 
 class NewEndpoint(Wire):
-    """An address that is to hear of events."""
+    """A webhook endpoint to add."""
 
     url: Url
     event_types: Filters = ("*",)
@@ -77,7 +77,7 @@ class DeliveryQuery(Wire):
 
 
 class AttemptOut(Wire):
-    """One try, and what came back: a status, or an error that says why there is none."""
+    """One attempt and its result: a status, or an error."""
 
     number: int
     at: datetime
@@ -88,7 +88,7 @@ class AttemptOut(Wire):
 
 
 class DeliveryOut(Wire):
-    """How one event got on with this endpoint, its latest tries first."""
+    """One event's delivery to this endpoint, latest attempts first."""
 
     id: str
     object: Literal["webhook_delivery"]
@@ -116,7 +116,7 @@ class Rotation(Wire):
 
 
 class PingOut(Wire):
-    """What was sent, and what came back."""
+    """The request sent and the response received."""
 
     object: Literal["webhook_ping"]
     event: str
@@ -128,7 +128,7 @@ class PingOut(Wire):
 
 
 class BulkRedelivery(Wire):
-    """Everything created since then that did not arrive, and what would have come while the endpoint was off."""
+    """Everything created since then that was not delivered, including events while the endpoint was disabled."""
 
     since: Annotated[datetime, Meta(tz=True)]
 

@@ -18,16 +18,16 @@ from merchants.rules import Scope
 from merchants.rules.late import GRACE_HOURS_MAX
 
 Amount = Annotated[int, Meta(ge=1, le=MOST_MINOR, description="Minor units: 1234 is ¥12.34.")]
-Bps = Annotated[int, Meta(ge=0, lt=10_000, description="Hundredths of a percent.")]
+Bps = Annotated[int, Meta(ge=0, lt=10_000, description="Basis points.")]
 Hours = Annotated[int, Meta(ge=0, le=GRACE_HOURS_MAX)]
 Score = Annotated[int, Meta(ge=0, le=950)]
 Name = Annotated[str, Meta(min_length=1, max_length=40)]
-PolicyName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,19}$(?!\n)", description="A retry policy there is.")]
+PolicyName = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,19}$(?!\n)", description="The name of a retry policy.")]
 Text = Annotated[str, Meta(max_length=200)]
 
 
 class NewService(Wire):
-    """What a merchant offers to use first and pay for later."""
+    """What a merchant offers to use now and pay later."""
 
     name: Name
     mode: Literal["fixed", "dynamic"]
@@ -108,7 +108,7 @@ class Services(MerchantView):
 
     @operation(
         "create_service",
-        "Offer a service",
+        "Create a service",
         takes=NewService,
         gives=ServiceOut,
         status=201,
@@ -137,7 +137,7 @@ class OneService(MerchantView):
 
     @operation(
         "change_service",
-        "Change a service",
+        "Update a service",
         takes=ServiceChange,
         gives=ServiceOut,
         refuses=[NotAllowed],

@@ -125,7 +125,7 @@ class RotateSecret(HookView):
 
     @operation(
         "rotate_webhook_secret",
-        "Exchange an endpoint's secret",
+        "Rotate an endpoint's secret",
         takes=Rotation,
         gives=EndpointOut,
         refuses=[NotAllowed],
@@ -147,7 +147,7 @@ class PingEndpoint(HookView):
 
     @operation(
         "ping_webhook_endpoint",
-        "Send a ping, and see what comes back",
+        "Send a ping and return the response",
         takes=Nothing,
         gives=PingOut,
         refuses=[NotAllowed],
@@ -167,7 +167,7 @@ class Deliveries(HookView):
 
     @operation(
         "list_webhook_deliveries",
-        "How an endpoint's deliveries got on",
+        "List an endpoint's deliveries",
         gives=DeliveryList,
         query=DeliveryQuery,
         refuses=[NotAllowed],
@@ -187,7 +187,7 @@ class RedeliverFailed(HookView):
 
     @operation(
         "redeliver_failed_webhooks",
-        "Send again what did not arrive",
+        "Resend undelivered events",
         takes=BulkRedelivery,
         gives=BulkRedeliveryOut,
         refuses=[NotAllowed, services.EndpointDisabled],

@@ -29,25 +29,25 @@ BY_MERCHANT = "by_merchant"
 class TooManyEndpoints(Refusal):
     """A merchant has as many endpoints as anybody needs."""
 
-    code, title = "too_many_endpoints", _("There are as many webhook endpoints as there may be; remove one first.")
+    code, title = "too_many_endpoints", _("The maximum number of webhook endpoints has been reached; remove one first.")
 
 
 class ForbiddenAddress(Invalid):
     """Webhooks go to public https addresses only: not to us, nor to anybody's inner network."""
 
-    code, title = "forbidden_address", _("Webhooks go to a public https address only.")
+    code, title = "forbidden_address", _("Webhook endpoints must be public https addresses.")
 
 
 class AddressNotFound(Invalid):
     """The host name leads nowhere."""
 
-    code, title = "address_not_found", _("The host name has no address.")
+    code, title = "address_not_found", _("The host name cannot be resolved.")
 
 
 #: The name's own servers kept silent, or too many names are being asked for: it may be well, and nobody knows.
 NOT_FOUND_OUT = {
-    "timeout": _("Nothing told us the host name's address in time; try again."),
-    "resolver_busy": _("Too many host names are being looked up; try again shortly."),
+    "timeout": _("The host name could not be resolved in time; try again."),
+    "resolver_busy": _("Too many host names are being resolved; try again shortly."),
 }
 
 
@@ -57,7 +57,7 @@ NOT_FOUND_OUT_SECONDS = 5
 class UnknownEventType(Invalid):
     """There is no such type of event."""
 
-    code, title = "unknown_event_type", _("There is no such type of event.")
+    code, title = "unknown_event_type", _("No such event type.")
 
 
 class EndpointDisabled(Refusal):
@@ -197,7 +197,10 @@ def _room_for_one_more(endpoint: WebhookEndpoint, *, at: datetime) -> None:
         return  # they sign nothing, and none of them is kept
     if len(ends) >= rules.OLD_SECRETS_MAX:
         wait = math.ceil((min(ends) - at).total_seconds())
-        raise RateLimited(_("Exchanged too often lately: wait, or let the new secret sign alone."), retry_after=wait)
+        raise RateLimited(
+            _("Rotated too often recently: wait, or set the overlap to 0 so that only the new secret signs."),
+            retry_after=wait,
+        )
 
 
 def switch_off(endpoint: WebhookEndpoint, because: str, *, by: Actor, at: datetime) -> None:

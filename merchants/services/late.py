@@ -14,10 +14,10 @@ from merchants.models import Service
 from merchants.rules import LateBounds
 from merchants.rules.late import SPANS, STANDARD_GRACE, wrong_in
 
-_MOST = _("The platform's policy permits at most {bound} hundredths of a percent.")
+_MOST = _("The platform policy allows at most {bound} basis points.")
 #: Of each column: the contract's name for it, the part of the policy that bounds it, and how that is said.
 _SAYS = {
-    "grace": ("/grace_hours", "grace_hours_least", _("The platform's policy asks for at least {bound} hours.")),
+    "grace": ("/grace_hours", "grace_hours_least", _("The platform policy requires at least {bound} hours.")),
     "late_fee_daily_bps": ("/late_fee_daily_bps", "daily_bps_most", _MOST),
     "late_fee_cap_bps": ("/late_fee_cap_bps", "cap_bps_most", _MOST),
 }

@@ -28,7 +28,8 @@ def one_at_a_time(merchant_id: UUID) -> Iterator[None]:
     with _lock:
         if merchant_id in _going_out:
             raise RateLimited(
-                _("Another address of yours is being asked; wait for its answer."), retry_after=RETRY_AFTER_SECONDS
+                _("Another request to one of your addresses is in progress; wait for it to finish."),
+                retry_after=RETRY_AFTER_SECONDS,
             )
         _going_out.add(merchant_id)
     try:

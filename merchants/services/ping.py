@@ -21,7 +21,7 @@ from merchants.services.parcels import Taken, send, taken_of
 
 @dataclass(frozen=True, slots=True)
 class Ping:
-    """What was sent, and what came back."""
+    """The request sent and the response received."""
 
     event: Event
     outcome: rules.Outcome

@@ -25,7 +25,7 @@ _MOVING = ["state", "reason", "tries", "next_at", "leased_until", "ended_at"]
 class NobodyListens(Refusal):
     """There is nobody to send it to."""
 
-    code, title = "nobody_listens", _("No enabled webhook endpoint hears of this event.")
+    code, title = "nobody_listens", _("No enabled webhook endpoint subscribes to this event.")
 
 
 @transaction.atomic

@@ -30,14 +30,14 @@ class TooManyKeys(Refusal):
 
     code, title = (
         "too_many_keys",
-        _("Two keys of this name and these rights are live, or six in all; revoke one first."),
+        _("There are already two active keys with this name and these permissions, or six in total; revoke one first."),
     )
 
 
 class UnknownPolicy(Invalid):
     """Debts of this service could not be collected by it: there is no retry policy of that name."""
 
-    code, title = "unknown_policy", _("There is no such retry policy.")
+    code, title = "unknown_policy", _("No such retry policy.")
 
 
 @transaction.atomic
@@ -103,10 +103,10 @@ def offer_service(merchant_id: UUID, terms: dict[str, Any], *, by: Actor, at: da
             late would be worse off than the platform permits.
     """
     if terms.get("currency", "CNY") not in OFFERED:
-        raise Invalid(errors=[FieldError("/currency", _("Nothing is offered in this currency here."))])
+        raise Invalid(errors=[FieldError("/currency", _("This currency is not supported."))])
     own = by.kind in {"merchant", "member"} and terms.get("fee_bps", STANDARD_FEE_BPS) != STANDARD_FEE_BPS
     if own and Merchant.objects.filter(pk=merchant_id, realm_id=LIVE).exists():
-        raise Invalid(errors=[FieldError("/fee_bps", _("The platform sets the fee in live mode: leave it out."))])
+        raise Invalid(errors=[FieldError("/fee_bps", _("The platform sets the fee in live mode; leave it out."))])
     terms = within_policy(terms, at=at)
     with _a_known_policy():
         service = Service.objects.create(merchant_id=merchant_id, created_at=at, **terms)

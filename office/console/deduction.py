@@ -24,7 +24,7 @@ def deduction(colleague: Colleague, deduction: str) -> HttpResponse:
         raise Http404
     return colleague.show(
         "office/deduction.html",
-        gettext_lazy("Debit of a person's account"),
+        gettext_lazy("Deduction from a customer's account"),
         story=story,
         deduction=story.deduction,
         cases=[(case, told_of(case.kind).what) for case in story.cases],

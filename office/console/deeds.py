@@ -54,7 +54,7 @@ def _before(act: Verb, found: Any, at: datetime) -> Words:
     """What would happen, and whether it takes two."""
     says = act.preview(found, at)
     if act.second is not None and act.second(found, {}):
-        more = _("It takes two: a second colleague has to agree before it is done.")
+        more = _("Two people required: executed only after a second colleague approves.")
         return f"{says} {more}"
     return says
 

@@ -18,11 +18,11 @@ from portal.wording import TAKEN_BACK
 
 #: By what it is so that somebody bears it.
 WHY: dict[str, Words] = {
-    POLICY: gettext_lazy("as the policy says of this reason"),
-    SERVICE: gettext_lazy("as the policy says of this service"),
-    COLLEAGUE: gettext_lazy("as a colleague said"),
-    NOBODY: gettext_lazy("nobody can be asked for it: the person has left, or the debt was once given up"),
-    OURS: gettext_lazy("nothing of it was for goods: late fees, and what we had given back ahead, are ours"),
+    POLICY: gettext_lazy("policy for this reason"),
+    SERVICE: gettext_lazy("policy for this service"),
+    COLLEAGUE: gettext_lazy("set by a colleague"),
+    NOBODY: gettext_lazy("cannot be recovered: the customer has left, or the debt was written off"),
+    OURS: gettext_lazy("no principal included: late fees and early refunds are borne by the platform"),
 }
 
 
@@ -37,7 +37,7 @@ def dispute(colleague: Colleague, dispute: str) -> HttpResponse:
     row, borne = story.dispute, story.borne
     return colleague.show(
         "office/dispute.html",
-        TAKEN_BACK.get(row.code, gettext_lazy("Taken back by the channel")),
+        TAKEN_BACK.get(row.code, gettext_lazy("Returned by the channel")),
         story=story,
         dispute=row,
         bearer=BEARERS[borne.bearer],

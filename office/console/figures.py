@@ -24,7 +24,7 @@ from office.queries.streams import BY_METRIC
 from office.tables import Panel
 from office.worlds import MODES, mode_of
 
-DESK = Desk("figures", gettext_lazy("Figures"), gettext_lazy("How things went, by day, and how they stand"), VIEWERS)
+DESK = Desk("figures", gettext_lazy("Reports"), gettext_lazy("Daily performance and current status"), VIEWERS)
 ROWS_A_PAGE, PAGES_MAX = 50, 200
 
 
@@ -35,9 +35,9 @@ class LookForm(DaysForm):
         label=gettext_lazy("Merchant"),
         required=False,
         max_length=80,
-        help_text=gettext_lazy("Its id, or how its name begins; empty for all."),
+        help_text=gettext_lazy("Merchant ID or beginning of its name; empty for all."),
     )
-    mode = forms.ChoiceField(label=gettext_lazy("World"), required=False, choices=MODES)
+    mode = forms.ChoiceField(label=gettext_lazy("Environment"), required=False, choices=MODES)
     field_order = ("since", "until", "merchant", "service", "currency", "mode")
 
     def __init__(self, given: Any, *, today: date) -> None:
@@ -55,9 +55,9 @@ class LookForm(DaysForm):
         text: str = self.cleaned_data["merchant"].strip()
         if text and len(self.merchants) > 1:
             names = ", ".join(f"{row.name} ({row.public_id})" for row in self.merchants)
-            raise forms.ValidationError(_("Several merchants are called so: %(names)s.") % {"names": names})
+            raise forms.ValidationError(_("Several merchants match: %(names)s.") % {"names": names})
         if text and not self.merchants:
-            raise forms.ValidationError(_("There is no such merchant."))
+            raise forms.ValidationError(_("No such merchant."))
         return text
 
     @property

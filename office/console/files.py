@@ -55,7 +55,7 @@ def ask(colleague: Colleague) -> HttpResponse:
         raise Http404 from None
     return deed(
         colleague,
-        gettext_lazy("Make the file"),
+        gettext_lazy("Create file"),
         about=f"{name} ({kind})",
         back=reverse("files"),
         form=VerbForm(colleague.given, row=None),
@@ -66,8 +66,9 @@ def ask(colleague: Colleague) -> HttpResponse:
 
 def _before() -> Words:
     return _(
-        "This list has more than %(most)d lines. It is made in the background, the newest first, with what the list"
-        " shows; you alone can fetch it, for %(days)d days. That you asked for it and fetched it stands in the audit."
+        "This list has more than %(most)d rows. The file is created in the background, newest first, with the same"
+        " content; only you can download it, for %(days)d days. The request and download are recorded in the audit"
+        " log."
     ) % {"most": EXPORT_MAX, "days": files.KEPT.days}
 
 
@@ -76,7 +77,7 @@ def _ask(colleague: Colleague, wanted: Listing, wish: dict[str, Any]) -> Words:
         wanted.user, wanted.table, wanted.look, wanted.kind, language=wanted.language, at=colleague.at
     )
     colleague.audit("exported", made.public_id, wish["note"], table=made.table, look=made.look, kind=made.kind)
-    return _("It is being made. You may close this page.")
+    return _("The file is being created. You can close this page.")
 
 
 @require_safe

@@ -13,12 +13,12 @@ from office.queries.find import FOUND_MAX, TEXT_MAX
 
 #: What it was found by, and what kind of row it is.
 BY = {
-    "id": gettext_lazy("Public id"),
-    "number": gettext_lazy("Number at the channel"),
+    "id": gettext_lazy("Public ID"),
+    "number": gettext_lazy("Channel request no."),
     "phone": gettext_lazy("Phone"),
-    "out_order_no": gettext_lazy("The merchant's own number"),
-    "channel_txn": gettext_lazy("The channel's transaction"),
-    "name": gettext_lazy("Name of the merchant"),
+    "out_order_no": gettext_lazy("Merchant's order no."),
+    "channel_txn": gettext_lazy("Channel transaction no."),
+    "name": gettext_lazy("Merchant name"),
 }
 
 
@@ -34,7 +34,7 @@ def find(colleague: Colleague) -> HttpResponse:
         return redirect(page_of(rows[0].row))
     return colleague.show(
         "office/find.html",
-        gettext_lazy("Find"),
+        gettext_lazy("Search everything"),
         asked=text[:TEXT_MAX],
         rows=[(BY[found.by], found, page_of(found.row)) for found in rows],
         most=FOUND_MAX,

@@ -22,11 +22,11 @@ from office.queues import Queue
 from office.services import handling
 
 ACTS: dict[str, Words] = {
-    HandlingNote.Act.TAKEN: gettext_lazy("taken"),
-    HandlingNote.Act.HANDED: gettext_lazy("handed to"),
-    HandlingNote.Act.PUT_BACK: gettext_lazy("put back"),
-    HandlingNote.Act.DUE: gettext_lazy("to be done by"),
-    HandlingNote.Act.NOTE: gettext_lazy("noted"),
+    HandlingNote.Act.TAKEN: gettext_lazy("claimed"),
+    HandlingNote.Act.HANDED: gettext_lazy("reassigned to"),
+    HandlingNote.Act.PUT_BACK: gettext_lazy("returned to queue"),
+    HandlingNote.Act.DUE: gettext_lazy("deadline changed to"),
+    HandlingNote.Act.NOTE: gettext_lazy("note:"),
 }
 NOTES_SHOWN = 200
 
@@ -35,10 +35,10 @@ class DueForm(forms.Form):
     """By when."""
 
     due_at = forms.DateTimeField(
-        label=gettext_lazy("To be done by"),
+        label=gettext_lazy("Due by"),
         widget=forms.DateTimeInput({"type": "datetime-local"}, "%Y-%m-%dT%H:%M"),
     )
-    note = forms.CharField(label=gettext_lazy("Why"), max_length=handling.NOTE_MAX, required=False)
+    note = forms.CharField(label=gettext_lazy("Justification"), max_length=handling.NOTE_MAX, required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"auto_id": "due_%s"} | kwargs)
@@ -48,7 +48,7 @@ class NoteForm(forms.Form):
     """Something to know."""
 
     note = forms.CharField(
-        label=gettext_lazy("What to know"), max_length=handling.NOTE_MAX, widget=forms.Textarea(attrs={"rows": 3})
+        label=gettext_lazy("Note text"), max_length=handling.NOTE_MAX, widget=forms.Textarea(attrs={"rows": 3})
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -97,30 +97,30 @@ def _item_shown(colleague: Colleague, queue: Queue, waits: Waiting, forms_of: di
 def _take(colleague: Colleague, queue: Queue, about: UUID, form: Any) -> Words:
     del form
     handling.take(queue, about, user_of(colleague), at=colleague.at)
-    return _("It is yours.")
+    return _("Assigned to you.")
 
 
 def _hand(colleague: Colleague, queue: Queue, about: UUID, form: HandForm) -> Words:
     seen, note = holder_named(colleague.sent("holder")), form.cleaned_data["note"]
     handling.hand(queue, about, form.user, note, seen=seen, by=colleague.actor, at=colleague.at)
-    return _("%(name)s has it now.") % {"name": form.user}
+    return _("Assigned to %(name)s.") % {"name": form.user}
 
 
 def _put_back(colleague: Colleague, queue: Queue, about: UUID, form: Any) -> Words:
     del form
     handling.put_back(queue, about, "", by=colleague.actor, at=colleague.at)
-    return _("It is nobody's now.")
+    return _("Returned to the queue.")
 
 
 def _set_due(colleague: Colleague, queue: Queue, about: UUID, form: DueForm) -> Words:
     wish = form.cleaned_data
     handling.set_due(queue, about, wish["due_at"], wish["note"], by=colleague.actor, at=colleague.at)
-    return _("Noted.")
+    return _("Saved to record.")
 
 
 def _note(colleague: Colleague, queue: Queue, about: UUID, form: NoteForm) -> Words:
     handling.note(queue, about, form.cleaned_data["note"], by=colleague.actor, at=colleague.at)
-    return _("Noted.")
+    return _("Saved to record.")
 
 
 Act = Callable[[Colleague, Queue, UUID, Any], Words]

@@ -20,7 +20,7 @@ _State = WebhookEndpoint.State
 class SinceForm(VerbForm):
     """How far back."""
 
-    days = forms.IntegerField(label=gettext_lazy("Of how many days"), min_value=1, max_value=90, initial=7)
+    days = forms.IntegerField(label=gettext_lazy("Period (last days)"), min_value=1, max_value=90, initial=7)
 
 
 def _is_on(row: WebhookEndpoint) -> bool:
@@ -38,44 +38,49 @@ def _fails(row: WebhookEndpoint) -> bool:
 
 def _before_again(row: WebhookEndpoint, at: datetime) -> Words:
     del at
-    says = _("What did not reach %(url)s is sent once more, the oldest first. Each event keeps its number.")
+    says = _("Resends events not delivered to %(url)s, oldest first. Event IDs do not change.")
     return says % {"url": row.url}
 
 
 def _again(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     count = hooks.send_again(key, since=at - timedelta(days=wish["days"]), by=by, at=at)
-    return ngettext("%(n)d copy is sent again.", "%(n)d copies are sent again.", count) % {"n": count}
+    return ngettext("%(n)d delivery queued for resending.", "%(n)d deliveries queued for resending.", count) % {
+        "n": count
+    }
 
 
 def _before_on(row: WebhookEndpoint, at: datetime) -> Words:
     del at
-    says = _("Events are sent to %(url)s from now on. What it missed is sent again when somebody says so.")
+    says = _("Resumes sending events to %(url)s. Missed events must be resent separately.")
     return says % {"url": row.url}
 
 
 def _on(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     del wish
     hooks.switch_on(key, by=by, at=at)
-    return _("It is on.")
+    return _("Endpoint enabled.")
 
 
 def _before_off(row: WebhookEndpoint, at: datetime) -> Words:
     del at
-    says = _("Nothing is sent to %(url)s until its merchant switches it on. They read every event at /v1/events.")
+    says = _(
+        "No events are sent to %(url)s until the merchant enables it again. The merchant can read all events at"
+        " /v1/events."
+    )
     return says % {"url": row.url}
 
 
 def _off(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     del wish
     hooks.leave_off(key, by=by, at=at)
-    return _("It stays off.")
+    return _("The endpoint stays disabled.")
 
 
 VERBS = [
     Verb(
         "send_again",
         WebhookEndpoint,
-        gettext_lazy("Send again what did not arrive"),
+        gettext_lazy("Resend undelivered events"),
         HELP,
         _before_again,
         _again,
@@ -85,7 +90,7 @@ VERBS = [
     Verb(
         "switch_on",
         WebhookEndpoint,
-        gettext_lazy("Switch it on again"),
+        gettext_lazy("Enable again"),
         HELP,
         _before_on,
         _on,
@@ -94,7 +99,7 @@ VERBS = [
     Verb(
         "leave_off",
         WebhookEndpoint,
-        gettext_lazy("The merchant does without it"),
+        gettext_lazy("No longer needed by the merchant"),
         HELP,
         _before_off,
         _off,

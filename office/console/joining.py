@@ -34,31 +34,31 @@ CURRENCY = "CNY"
 class CheckForm(VerbForm):
     """What was looked into, and what came out."""
 
-    check = forms.ChoiceField(label=gettext_lazy("What was looked into"), choices=list(CHECKS.items()))
+    check = forms.ChoiceField(label=gettext_lazy("Check item"), choices=list(CHECKS.items()))
     passed = forms.ChoiceField(
-        label=gettext_lazy("What came out"),
-        choices=[("yes", gettext_lazy("All is well")), ("no", gettext_lazy("It is not"))],
+        label=gettext_lazy("Check result"),
+        choices=[("yes", gettext_lazy("Passed")), ("no", gettext_lazy("Failed check"))],
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["note"].label = gettext_lazy("Where that can be seen")
+        self.fields["note"].label = gettext_lazy("Basis")
 
 
 class OwnerForm(VerbForm):
     """Who is to own its console."""
 
-    email = forms.EmailField(label=gettext_lazy("Mail address"), max_length=254)
+    email = forms.EmailField(label=gettext_lazy("Email on file"), max_length=254)
 
 
 class MostForm(VerbForm):
     """The most one order may come to."""
 
     most = forms.CharField(
-        label=gettext_lazy("Most of one order"),
+        label=gettext_lazy("Order maximum"),
         max_length=13,
         required=False,
-        help_text=gettext_lazy("Empty: as its services say."),
+        help_text=gettext_lazy("Empty: as set by its services."),
     )
 
     def clean_most(self) -> int | None:
@@ -73,15 +73,15 @@ class FeeForm(VerbForm):
     """How much, and from when on."""
 
     bps = forms.IntegerField(
-        label=gettext_lazy("Fee, in hundredths of a percent"),
+        label=gettext_lazy("Fee (basis points)"),
         min_value=0,
         max_value=BPS - 1,
-        help_text=gettext_lazy("60 is 0.60%."),
+        help_text=gettext_lazy("60 means 0.60%."),
     )
     since = forms.DateTimeField(
-        label=gettext_lazy("Counts from"),
+        label=gettext_lazy("Effective from"),
         help_text=format_lazy(
-            gettext_lazy("Time of {zone}. Orders opened before keep the fee they were opened under."),
+            gettext_lazy("{zone} time. Orders opened before keep their original fee."),
             zone=settings.CONSOLE_ZONE,
         ),
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
@@ -124,32 +124,32 @@ def _said(text: Words, row: Any, at: datetime) -> Words:
 def _note_check(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     passed = wish["passed"] == "yes"
     merchants.note_check(key, wish["check"], passed=passed, evidence=wish["note"], by=by, at=at)
-    return _("Noted.")
+    return _("Saved to record.")
 
 
 def _approve(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     merchants.approve_merchant(key, wish["note"], by=by, at=at)
-    return _("Approved. It can be opened now.")
+    return _("Approved. The merchant can now go live.")
 
 
 def _refuse(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     merchants.refuse_merchant(key, wish["note"], by=by, at=at)
-    return _("Refused.")
+    return _("Request rejected.")
 
 
 def _open(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     joining.open_merchant(key, wish["note"], by=by, at=at)
-    return _("It is live.")
+    return _("The merchant is live.")
 
 
 def _suspend(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     merchants.suspend_merchant(key, wish["note"], by=by, at=at)
-    return _("Suspended. What is open ends as it would have.")
+    return _("Suspended. Orders in progress complete as usual.")
 
 
 def _resume(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     merchants.resume_merchant(key, wish["note"], by=by, at=at)
-    return _("New orders begin again.")
+    return _("New orders are accepted again.")
 
 
 def _most(row: Merchant) -> str:
@@ -158,13 +158,13 @@ def _most(row: Merchant) -> str:
 
 def _before_limit(row: Merchant, at: datetime) -> Words:
     del at
-    most = _most(row) or _("as its services say")
-    return _("The most of one order: %(most)s. Another counts for orders opened from then on.") % {"most": most}
+    most = _most(row) or _("as set by its services")
+    return _("Maximum per order: %(most)s. A new maximum applies to orders opened from then on.") % {"most": most}
 
 
 def _limit(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     made = merchants.limit_orders(key, wish["most"], wish["note"], by=by, at=at)
-    return _("The most of one order: %(most)s.") % {"most": _most(made) or _("as its services say")}
+    return _("Maximum per order: %(most)s.") % {"most": _most(made) or _("as set by its services")}
 
 
 def _limit_stands(row: Merchant) -> dict[str, Any]:
@@ -173,11 +173,13 @@ def _limit_stands(row: Merchant) -> dict[str, Any]:
 
 def _before_inviting(row: Merchant, at: datetime) -> Words:
     del at
-    return _("A link that is good once, for seven days, makes its reader an owner of %(name)s.") % {"name": row.name}
+    return _("A one-time link, valid for seven days, that makes whoever opens it an owner of %(name)s.") % {
+        "name": row.name
+    }
 
 
 def _invite(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Done:
-    return joining.invite_owner(Merchant.objects.get(pk=key), wish["email"], _("The link is sent."), by=by, at=at)
+    return joining.invite_owner(Merchant.objects.get(pk=key), wish["email"], _("Link sent."), by=by, at=at)
 
 
 def _one_more(row: Merchant, wish: Any) -> bool:
@@ -187,9 +189,9 @@ def _one_more(row: Merchant, wish: Any) -> bool:
 
 
 def _before_fee(row: Service, at: datetime) -> Words:
-    says = _("%(share)s of what is collected is the platform's.") % {"share": share(row.fee_at(at))}
+    says = _("The platform charges %(share)s of the amount collected.") % {"share": share(row.fee_at(at))}
     if row.next_fee_bps is not None and row.next_fee_from is not None and at < row.next_fee_from:
-        more = _("From %(moment)s on it is %(share)s; another fee takes its place.")
+        more = _("From %(moment)s: %(share)s; a newly set fee replaces it.")
         return f"{says} {more % {'share': share(row.next_fee_bps), 'moment': written(row.next_fee_from)}}"
     return says
 
@@ -197,7 +199,7 @@ def _before_fee(row: Service, at: datetime) -> Words:
 def _fee(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     made = merchants.set_fee(key, wish["bps"], wish["since"], reason=wish["note"], by=by, at=at)
     said = {"share": share(made.next_fee_bps or 0), "moment": written(made.next_fee_from)}
-    return _("From %(moment)s on the fee is %(share)s.") % said
+    return _("Fee from %(moment)s: %(share)s.") % said
 
 
 def _fee_stands(row: Service) -> dict[str, Any]:
@@ -211,50 +213,55 @@ def _is_theirs(row: Any) -> bool:
 
 VERBS = [
     Verb(
-        "note_check", Merchant, gettext_lazy("Note a check"), LOOKERS,
-        _says(gettext_lazy("When all came out well, two may approve %(name)s.")), _note_check, CheckForm,
+        "note_check", Merchant, gettext_lazy("Record check"), LOOKERS,
+        _says(gettext_lazy("Once all checks pass, two people can approve %(name)s.")), _note_check, CheckForm,
         fits=_in(State.APPLIED, State.CHECKED, State.APPROVED, State.ACTIVE, State.SUSPENDED), back=_back,
     ),
     Verb(
         "approve_merchant", Merchant, gettext_lazy("Approve"), LOOKERS,
-        _says(gettext_lazy("%(name)s is let in. It takes orders when it has been opened.")), _approve,
+        _says(gettext_lazy("%(name)s is approved. It accepts orders after going live.")), _approve,
         fits=_in(State.CHECKED), back=_back, second=_always, deciders=LOOKERS,
     ),
     Verb(
-        "refuse_merchant", Merchant, gettext_lazy("Refuse the application"), LOOKERS,
-        _says(gettext_lazy("%(name)s is not let in. Its sandbox stays.")), _refuse,
+        "refuse_merchant", Merchant, gettext_lazy("Reject application"), LOOKERS,
+        _says(gettext_lazy("%(name)s is rejected. Its sandbox remains.")), _refuse,
         fits=_in(State.APPLIED, State.CHECKED, State.APPROVED), back=_back,
     ),
     Verb(
-        "open_merchant", Merchant, gettext_lazy("Let it go live"), LOOKERS,
-        _says(gettext_lazy("From now on people may open the services of %(name)s, and owe. It makes live keys.")),
+        "open_merchant", Merchant, gettext_lazy("Go live"), LOOKERS,
+        _says(
+            gettext_lazy(
+                "Customers can now open services of %(name)s and pay later;"
+                " the merchant can create live keys."
+            )
+        ),
         _open, fits=_in(State.APPROVED), back=_back,
     ),
     Verb(
         "suspend_merchant", Merchant, gettext_lazy("Suspend"), LOOKERS,
         _says(
             gettext_lazy(
-                "Nobody opens a service or an order of %(name)s any more. What is open is completed, collected,"
-                " refunded and settled as it would have been."
+                "No new agreements or orders at %(name)s. Orders in progress are completed, deducted, refunded and"
+                    " settled as usual."
             )
         ),
         _suspend, fits=_in(State.ACTIVE), back=_back,
     ),
     Verb(
-        "resume_merchant", Merchant, gettext_lazy("Let new orders begin again"), LOOKERS,
-        _says(gettext_lazy("People may order from %(name)s again.")), _resume,
+        "resume_merchant", Merchant, gettext_lazy("Resume new orders"), LOOKERS,
+        _says(gettext_lazy("Customers can order from %(name)s again.")), _resume,
         fits=_in(State.SUSPENDED), back=_back, second=_always, deciders=LOOKERS,
     ),
     Verb(
-        "limit_merchant", Merchant, gettext_lazy("Most of one order"), LOOKERS, _before_limit, _limit, MostForm,
+        "limit_merchant", Merchant, gettext_lazy("Order maximum"), LOOKERS, _before_limit, _limit, MostForm,
         back=_back, second=_always, deciders=LOOKERS, stands=_limit_stands, fits=_is_theirs,
     ),
     Verb(
-        "invite_owner", Merchant, gettext_lazy("Invite an owner"), LOOKERS, _before_inviting, _invite, OwnerForm,
+        "invite_owner", Merchant, gettext_lazy("Invite owner"), LOOKERS, _before_inviting, _invite, OwnerForm,
         fits=_in(*State.values), back=_back, second=_one_more, deciders=LOOKERS,
     ),
     Verb(
-        "set_fee", Service, gettext_lazy("Set the fee"), MONEY, _before_fee, _fee, FeeForm,
+        "set_fee", Service, gettext_lazy("Set fee"), MONEY, _before_fee, _fee, FeeForm,
         back=_back, second=_always, deciders=MONEY, stands=_fee_stands, fits=_is_theirs,
     ),
 ]  # fmt: skip

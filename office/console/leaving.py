@@ -18,15 +18,15 @@ from office.services.seeing_off import see_off
 def _before(user: User, at: datetime) -> Words:
     del at
     says = _(
-        "%(name)s is signed out everywhere, and has no password, second step or role any more. What they have in hand"
-        " (%(number)d) is free for others, and what they asked a second colleague for is not done."
+        "%(name)s is signed out everywhere and loses password, two-step verification and all roles. Their"
+        " %(number)d assigned items return to the queue, and their pending requests lapse."
     )
     return says % {"name": str(user), "number": handling.in_hand(user.pk).count()}
 
 
 def _leave(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     user = see_off(key, note=wish["note"], by=by, at=at)
-    return _("%(name)s has left.") % {"name": str(user)}
+    return _("The account of %(name)s has been deactivated.") % {"name": str(user)}
 
 
 def _always(user: User, wish: Any) -> bool:
@@ -42,7 +42,7 @@ VERBS = [
     Verb(
         "leave",
         User,
-        gettext_lazy("Let them go"),
+        gettext_lazy("Deactivate account"),
         ("supervisor",),
         _before,
         _leave,

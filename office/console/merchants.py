@@ -27,13 +27,13 @@ from office.services.foresight import statement_of
 
 #: Who takes applications.
 TAKERS = ("support", "risk", "supervisor")
-DESK = Desk("merchants", gettext_lazy("Merchants"), gettext_lazy("Who is on the way in, and who is there"), VIEWERS)
+DESK = Desk("merchants", gettext_lazy("Merchants"), gettext_lazy("Merchants onboarding and onboarded"), VIEWERS)
 CHECKS: dict[str, Words] = {
-    "registration": gettext_lazy("Register of companies"),
-    "licence": gettext_lazy("Licences of its trade"),
-    "sanctions": gettext_lazy("Lists of sanctions, of the business and its owners"),
+    "registration": gettext_lazy("Company registration"),
+    "licence": gettext_lazy("Industry licences"),
+    "sanctions": gettext_lazy("Sanctions screening (business and owners)"),
     "website": gettext_lazy("Website, prices and terms"),
-    "contact": gettext_lazy("Contact, called back"),
+    "contact": gettext_lazy("Contact (called back)"),
 }
 #: The way in, as it is drawn.
 WAY = ("applied", "checked", "approved", "active")
@@ -43,23 +43,23 @@ class ApplicationForm(VerbForm):
     """What a business says of itself."""
 
     name = forms.CharField(
-        label=gettext_lazy("Name"), max_length=80, help_text=gettext_lazy("As people know it; they read it everywhere.")
+        label=gettext_lazy("Name"), max_length=80, help_text=gettext_lazy("The name customers know; shown everywhere.")
     )
-    legal_name = forms.CharField(label=gettext_lazy("Name in the register"), max_length=120)
-    registration = forms.CharField(label=gettext_lazy("Number in the register"), max_length=40)
+    legal_name = forms.CharField(label=gettext_lazy("Registered name"), max_length=120)
+    registration = forms.CharField(label=gettext_lazy("Registration number"), max_length=40)
     website = forms.URLField(
         label=gettext_lazy("Website"), max_length=200, required=False, assume_scheme="https", widget=forms.TextInput
     )
     contact = forms.CharField(
-        label=gettext_lazy("Contact for people"),
+        label=gettext_lazy("Customer service contact"),
         max_length=200,
         required=False,
-        help_text=gettext_lazy("Stands on each order's page."),
+        help_text=gettext_lazy("Shown on every order page."),
     )
     email = forms.EmailField(
-        label=gettext_lazy("Mail address of its owner"),
+        label=gettext_lazy("Owner's email address"),
         max_length=254,
-        help_text=gettext_lazy("They are invited to the merchant's console."),
+        help_text=gettext_lazy("They will be invited to the merchant console."),
     )
 
 
@@ -82,7 +82,7 @@ def take(colleague: Colleague) -> HttpResponse:
     """A business applies."""
     return deed(
         colleague,
-        gettext_lazy("Take an application"),
+        gettext_lazy("Register application"),
         about=str(DESK.label),
         back=reverse("merchants"),
         form=ApplicationForm(colleague.given, row=None),
@@ -93,8 +93,8 @@ def take(colleague: Colleague) -> HttpResponse:
 
 def _before_taking() -> Words:
     return _(
-        "It gets a sandbox at once, and its owner a mail with a link. Nothing live begins before every check came out"
-        " well, two colleagues agreed, and it was opened."
+        "The merchant gets a sandbox right away and its owner an email with a link. Nothing goes live until all"
+        " checks pass, two colleagues approve and it is taken live."
     )
 
 
@@ -103,7 +103,7 @@ def _take(colleague: Colleague, wish: dict[str, Any]) -> Done:
     live, done = joining.take_application(
         Application(**said), wish["email"], wish["note"], by=colleague.actor, at=colleague.at
     )
-    return Done(_("%(name)s has applied: %(id)s.") % {"name": live.name, "id": live.public_id}, done.then)
+    return Done(_("Application of %(name)s registered: %(id)s.") % {"name": live.name, "id": live.public_id}, done.then)
 
 
 @require_safe
@@ -137,7 +137,7 @@ def statement(colleague: Colleague, merchant: str) -> HttpResponse:
         shown["rows"] = statement_of(row.id, at=at)
     except Refusal as refusal:
         shown["refused"] = refusal.detail
-    return colleague.show("office/statement.html", gettext_lazy("Statement, beforehand"), merchant=row, at=at, **shown)
+    return colleague.show("office/statement.html", gettext_lazy("Settlement preview"), merchant=row, at=at, **shown)
 
 
 def _story(colleague: Colleague, merchant: str) -> tuple[MerchantStory, datetime]:

@@ -30,7 +30,12 @@ from kernel.admin_site import VIEWERS
 from kernel.desk import Colleague, Desk, Words, page
 from kernel.refusal import NotFound, Refusal
 
-DESK = Desk("own_second", gettext_lazy("Your second step"), gettext_lazy("Passkeys, an app, codes"), VIEWERS)
+DESK = Desk(
+    "own_second",
+    gettext_lazy("Your two-step verification"),
+    gettext_lazy("Passkeys, authenticator app, recovery codes"),
+    VIEWERS,
+)
 _P = ParamSpec("_P")
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -50,7 +55,7 @@ class AppCode(forms.Form):
     """What the app shows now."""
 
     code = forms.CharField(
-        label=gettext_lazy("Code of your app"),
+        label=gettext_lazy("Authenticator code"),
         max_length=20,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
@@ -62,7 +67,7 @@ class Enrolment(forms.Form):
     enrolment = forms.CharField(
         label=gettext_lazy("Enrolment code"),
         max_length=40,
-        help_text=gettext_lazy("A supervisor gives it to you in person. It is good once and for a day."),
+        help_text=gettext_lazy("Your supervisor gives it to you in person. It works once and expires in one day."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
     )
 
@@ -110,12 +115,14 @@ def add_app(colleague: Colleague, user: User) -> HttpResponse:
             elif codes := _answered(colleague, user, form.cleaned_data):
                 return _codes(colleague, codes)
             else:
-                form.add_error("code", _("This is not the code your app shows now."))
+                form.add_error("code", _("Incorrect code. Enter the code your app shows now."))
         except EnrolmentCodeOver as refusal:
             form.add_error("enrolment" if "enrolment" in form.fields else None, str(_turned_away(colleague, refusal)))
     secret = second_factor.waiting_secret(colleague.request)
     shown = {"form": form, "secret": secret, "drawn": second_factor.drawn(user, secret)}
-    return colleague.show("office/own_app.html", _("Add an app"), status=422 if form.errors else 200, **shown)
+    return colleague.show(
+        "office/own_app.html", _("Add an authenticator app"), status=422 if form.errors else 200, **shown
+    )
 
 
 @_FORM
@@ -131,7 +138,7 @@ def add_passkey(colleague: Colleague, user: User) -> HttpResponse:
             wrong = _turned_away(colleague, refusal)
         if not wrong:
             record_authentication(colleague.request, user, method="mfa", type="webauthn", reauthenticated=True)
-            colleague.tell(_("The passkey counts from now on."))
+            colleague.tell(_("Passkey added."))
             return _codes(colleague, codes) if codes else redirect("own_second")
     shown = {"wrong": wrong, "first": first, "options": passkeys.creation(user)}
     return colleague.show("office/own_passkey.html", _("Add a passkey"), status=422 if wrong else 200, **shown)
@@ -152,7 +159,7 @@ def remove(colleague: Colleague, user: User, key: int) -> HttpResponse:
     """An app or a passkey counts no more."""
     with second_factor.held_fresh(colleague.request, user, at=colleague.at):
         second_factor.remove(user.pk, key, by=colleague.actor, at=colleague.at)
-    colleague.tell(_("It was removed."))
+    colleague.tell(_("Removed."))
     return redirect("own_second")
 
 
@@ -171,7 +178,7 @@ def confirm(colleague: Colleague) -> HttpResponse:
     shown: dict[str, Any] = {"form": form, "held": held, "wrong": wrong}
     shown["options"] = held.passkeys and passkeys.request(user)
     return colleague.show(
-        "office/own_confirm.html", _("Is it you?"), status=422 if form.errors or wrong else 200, **shown
+        "office/own_confirm.html", _("Verify it is you"), status=422 if form.errors or wrong else 200, **shown
     )
 
 
@@ -186,9 +193,9 @@ def password(colleague: Colleague) -> HttpResponse:
         if user is not None:
             update_session_auth_hash(colleague.request, user)
             colleague.audit("password_changed")
-            colleague.tell(_("The new password counts from now on."))
+            colleague.tell(_("Your new password is now in effect."))
             return redirect("own_second")
-    label = _("Change the password")
+    label = _("Change password")
     return colleague.show("office/own_password.html", label, status=422 if form.errors else 200, form=form)
 
 
@@ -224,7 +231,7 @@ def _made(colleague: Colleague, user: User, first: Enrolment | None) -> tuple[Se
         return [], TOO_MANY
     credential, name = passkeys.created(colleague.sent("credential")), colleague.sent("name") or _("Passkey")
     if credential is None:
-        return [], _("That did not work. Nothing was added; try once more.")
+        return [], _("That did not work and nothing was added. Please try again.")
     code = first.cleaned_data["enrolment"] if first is not None else ""
     with second_factor.held_fresh(colleague.request, user, at=colleague.at, code=code):
         return second_factor.take_passkey(user.pk, name, credential, by=colleague.actor, at=colleague.at), ""
@@ -238,7 +245,7 @@ def _turned_away(colleague: Colleague, refusal: Refusal) -> Words:
 
 
 def _codes(colleague: Colleague, made: Any) -> HttpResponse:
-    return colleague.show("office/own_codes.html", _("Codes for emergencies"), codes=made)
+    return colleague.show("office/own_codes.html", _("Recovery codes"), codes=made)
 
 
 def _user(colleague: Colleague) -> User:

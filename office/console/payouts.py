@@ -30,27 +30,27 @@ def _waiting(row: PayoutAccount) -> dict[str, str]:
 
 def _before_agreeing(row: PayoutAccount, at: datetime) -> Words:
     del at
-    says = _("In a day's time the money of %(merchant)s goes to %(holder)s, %(bank)s %(number)s.")
-    more = _("Call the merchant first, by a number you know.")
+    says = _("In one day payouts of %(merchant)s will go to %(holder)s, %(bank)s %(number)s.")
+    more = _("First call the merchant on a number you already know.")
     return f"{says % _waiting(row)} {more}"
 
 
 def _agree(account_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     agree_as_staff(account_id, wish["note"], by=by, at=at)
-    return _("Agreed. It counts in a day's time.")
+    return _("Approved. Takes effect in one day.")
 
 
 def _before_refusing(row: PayoutAccount, at: datetime) -> Words:
     del at
-    return _("The money of %(merchant)s does not go to %(holder)s, %(bank)s %(number)s.") % _waiting(row)
+    return _("Payouts of %(merchant)s will not go to %(holder)s, %(bank)s %(number)s.") % _waiting(row)
 
 
 def _refuse(account_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
     refuse_payout_account(account_id, note=wish["note"], by=by, at=at)
-    return _("Refused.")
+    return _("Request rejected.")
 
 
 VERBS = [
-    Verb("agree_account", PayoutAccount, gettext_lazy("Agree to this account"), MONEY, _before_agreeing, _agree),
-    Verb("refuse_account", PayoutAccount, gettext_lazy("Refuse this account"), MONEY, _before_refusing, _refuse),
+    Verb("agree_account", PayoutAccount, gettext_lazy("Approve this account"), MONEY, _before_agreeing, _agree),
+    Verb("refuse_account", PayoutAccount, gettext_lazy("Reject this account"), MONEY, _before_refusing, _refuse),
 ]

@@ -22,16 +22,16 @@ from orders.models import Concern, Obligation, Order
 
 #: Where on the page what stands, as far as it does.
 _PLACES: tuple[tuple[str, str, Words], ...] = (
-    ("debts", "owed", gettext_lazy("What they owe now")),
-    ("concerns", "help", gettext_lazy("What they asked help with")),
-    ("disputes", "disputes", gettext_lazy("What channels took back")),
+    ("debts", "owed", gettext_lazy("Current debts")),
+    ("concerns", "help", gettext_lazy("Requests")),
+    ("disputes", "disputes", gettext_lazy("Disputes of this customer")),
     ("returns", "back", gettext_lazy("Returns")),
     ("refunds", "back", gettext_lazy("Refunds")),
     ("cases", "cases", gettext_lazy("Cases")),
     ("orders", "orders", gettext_lazy("Orders")),
-    ("instruments", "ways", gettext_lazy("What they pay from")),
-    ("notices", "told", gettext_lazy("What they were told")),
-    ("contacts", "contacts", gettext_lazy("Contacts so far")),
+    ("instruments", "ways", gettext_lazy("Payment methods on file")),
+    ("notices", "told", gettext_lazy("Notices sent")),
+    ("contacts", "contacts", gettext_lazy("Contact history")),
     ("decisions", "decisions", gettext_lazy("Decisions")),
 )
 #: The lists of the page: by the name that the story has for each, the table in which all of it stands.
@@ -64,7 +64,7 @@ def person(colleague: Colleague, person: str) -> HttpResponse:
     colleague.audit("viewed.person", person)
     return colleague.show(
         "office/person.html",
-        story.person.name_masked or gettext_lazy("Person"),
+        story.person.name_masked or gettext_lazy("Customer"),
         story=story,
         person=story.person,
         jumps=[(place, label, few) for name, place, label in _PLACES if (few := getattr(story, name))],
@@ -88,10 +88,10 @@ def _elsewhere(colleague: Colleague, story: PersonStory) -> list[tuple[Words, st
     person = story.person.public_id
     found: list[tuple[Words, str]] = []
     if colleague.may(COLLECTORS) and any(row.overdue_minor for row in story.standing):
-        found.append((gettext_lazy("Note a contact"), reverse("debtor", args=[person])))
+        found.append((gettext_lazy("Record contact"), reverse("debtor", args=[person])))
     if colleague.reads(AccountEvent):
-        found.append((gettext_lazy("What was done about the account"), _address(AccountEvent, person)))
+        found.append((gettext_lazy("Account activity"), _address(AccountEvent, person)))
     if colleague.reads(AuditLine):
-        found.append((gettext_lazy("Who looked at this person"), _address(AuditLine, person)))
-    found.append((gettext_lazy("The row itself"), reverse("admin:accounts_person_change", args=[story.person.pk])))
+        found.append((gettext_lazy("Who viewed this customer"), _address(AuditLine, person)))
+    found.append((gettext_lazy("View raw record"), reverse("admin:accounts_person_change", args=[story.person.pk])))
     return found

@@ -27,20 +27,18 @@ from office.queries.proposals import SHOWN_MAX
 from office.services import proposals
 from office.services.foresight import postings_of, seal_of
 
-DESK = Desk(
-    "proposals", gettext_lazy("Waiting for a second colleague"), gettext_lazy("What no colleague does alone"), VIEWERS
-)
+DESK = Desk("proposals", gettext_lazy("Pending approval"), gettext_lazy("Actions that need two people"), VIEWERS)
 SOON = timedelta(hours=12)
 #: What stands that no form calls by a name.
 NAMES: dict[str, Words] = {
     "state": gettext_lazy("State"),
     "version": gettext_lazy("Version"),
     "score": gettext_lazy("Score"),
-    "active": gettext_lazy("May sign in"),
+    "active": gettext_lazy("Can sign in"),
     "kind": gettext_lazy("Kind"),
-    "theirs": gettext_lazy("The channel says"),
-    "ours": gettext_lazy("Our books say"),
-    "heard": gettext_lazy("Heard by the resolver"),
+    "theirs": gettext_lazy("Channel record"),
+    "ours": gettext_lazy("Our ledger record"),
+    "heard": gettext_lazy("Passed to automatic resolution"),
     "closed": gettext_lazy("Closed"),
     "limit": gettext_lazy("Limit"),
     "roles": gettext_lazy("Roles"),
@@ -53,7 +51,7 @@ class DecisionForm(forms.Form):
     because = forms.CharField(
         label=gettext_lazy("Reason"),
         max_length=NOTE_LENGTH_MAX,
-        help_text=gettext_lazy("Whoever asked reads it."),
+        help_text=gettext_lazy("The requester will see it."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
@@ -76,7 +74,7 @@ def ask(colleague: Colleague, matter: str, about: str, wish: Plain, why: str) ->
     """Put it before a second colleague."""
     made = proposals.propose(matter, about, wish, why, by=colleague.actor, at=colleague.at)
     colleague.audit("proposed", made.public_id, why, matter=matter, of=about)
-    return _("Asked for. It is done when a second colleague agrees; you see here what became of it.")
+    return _("Submitted for approval. It is executed once a second colleague approves; you will see the result here.")
 
 
 @require_safe
@@ -138,9 +136,9 @@ def decide(colleague: Colleague, proposal: str) -> HttpResponse:
 
 
 DONE: dict[str, Words] = {
-    "approve": gettext_lazy("It is done."),
-    "refuse": gettext_lazy("Refused. Whoever asked sees why."),
-    "withdraw": gettext_lazy("Taken back."),
+    "approve": gettext_lazy("Executed."),
+    "refuse": gettext_lazy("Rejected. The requester will see the reason."),
+    "withdraw": gettext_lazy("Withdrawn by you."),
 }
 
 

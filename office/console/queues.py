@@ -25,11 +25,11 @@ from office.worlds import MODES, mode_of
 
 #: Whoever decides anything that waits.
 WORKERS = tuple(sorted({group for queue in QUEUES.values() for group in queue.groups}))
-DESK = Desk("queues", gettext_lazy("Queues"), gettext_lazy("What waits, whose it is, what is late"), WORKERS)
+DESK = Desk("queues", gettext_lazy("Work queues"), gettext_lazy("Open items, assignees and deadlines"), WORKERS)
 WHOSE: dict[str, Words] = {
     "": gettext_lazy("Everything"),
     MINE: gettext_lazy("Mine"),
-    NOBODYS: gettext_lazy("Nobody's"),
+    NOBODYS: gettext_lazy("No assignee"),
     LATE: gettext_lazy("Past due"),
 }
 
@@ -39,7 +39,7 @@ class HandForm(forms.Form):
 
     to = forms.ChoiceField(label=gettext_lazy("Colleague"))
     note = forms.CharField(
-        label=gettext_lazy("What they should know"),
+        label=gettext_lazy("Handover note"),
         max_length=handling.NOTE_MAX,
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
@@ -102,7 +102,10 @@ def _hand_all(colleague: Colleague, queue: Queue, seen: list[tuple[UUID, UUID | 
     abouts = [ids.public(queue.model.prefix, key) for key, _holder in seen]
     colleague.audit("queue.hand_all", queue.name, note, to=to.public_id, abouts=abouts)
     given, lost = handling.hand_all(queue, seen, to, note, by=colleague.actor, at=colleague.at)
-    said = ngettext("%(name)s has %(n)d more.", "%(name)s has %(n)d more.", given) % {"n": given, "name": to}
+    said = ngettext("%(n)d item assigned to %(name)s.", "%(n)d item assigned to %(name)s.", given) % {
+        "n": given,
+        "name": to,
+    }
     quicker = [f"{ids.public(queue.model.prefix, key)}: {refusal.detail}" for key, refusal in lost]
     colleague.audit("queue.hand_all.done", queue.name, given=given, lost=quicker)
     colleague.tell(" ".join([said, *quicker]))
@@ -170,7 +173,7 @@ def _ticked(colleague: Colleague, queue: Queue) -> list[tuple[UUID, UUID | None]
             raise Invalid
         found.append((key, holder_named(holder)))
     if not found:
-        raise Invalid(_("Tick what is to be handed over."))
+        raise Invalid(_("Select the items to reassign."))
     return found
 
 

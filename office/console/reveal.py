@@ -15,7 +15,7 @@ REVEALERS = ("support", "collections", "risk", "supervisor")
 PARTS: dict[str, Words] = {
     "name": gettext_lazy("Name"),
     "phone": gettext_lazy("Phone"),
-    "mail": gettext_lazy("Mail address"),
+    "mail": gettext_lazy("Email on file"),
     "id_number": gettext_lazy("ID number"),
 }
 
@@ -24,15 +24,15 @@ class RevealForm(forms.Form):
     """Which parts, and why."""
 
     parts = forms.MultipleChoiceField(
-        label=gettext_lazy("What you need to read"),
+        label=gettext_lazy("Data you need to view"),
         choices=list(PARTS.items()),
         widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy("No more than the reason needs."),
+        help_text=gettext_lazy("Select only what this reason requires."),
     )
     note = forms.CharField(
         label=gettext_lazy("Reason"),
         max_length=NOTE_LENGTH_MAX,
-        help_text=gettext_lazy("Stands in the audit with your name, what you read and from where."),
+        help_text=gettext_lazy("Recorded in the audit log with your name, what you viewed and from where."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
@@ -55,7 +55,7 @@ def reveal(colleague: Colleague, person: str) -> HttpResponse:
             show_errors(form, refusal)
     return colleague.show(
         "office/reveal.html",
-        gettext_lazy("Read personal data"),
+        gettext_lazy("View personal data"),
         status=422 if form.errors else 200,
         person=found,
         form=form,

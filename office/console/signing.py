@@ -44,7 +44,7 @@ class NameAndPassword(AdminAuthenticationForm):
 
     error_messages: ClassVar[dict[str, Any]] = {  # type: ignore[misc]  # Django reads it off the class
         **AdminAuthenticationForm.error_messages,
-        "invalid_login": gettext_lazy("Name and password do not fit together."),
+        "invalid_login": gettext_lazy("Incorrect user name or password."),
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -76,7 +76,7 @@ class Newcomer(passwords.FirstPassword):
     enrolment = forms.CharField(
         label=gettext_lazy("Enrolment code"),
         max_length=40,
-        help_text=gettext_lazy("A supervisor gives it to you in person. It is good once and for a day."),
+        help_text=gettext_lazy("Your supervisor gives it to you in person. It works once and expires in one day."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
     )
     field_order = ("username", "enrolment", "password")
@@ -121,7 +121,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
         post_authentication(request, proof, reauthenticated=True)
         return redirect(way_back(request, pending["next"], otherwise="admin:index"))
     shown: dict[str, Any] = {"held": held, "wrong": wrong, "options": held.passkeys and passkeys.request(user)}
-    shown |= {"form": form, "title": _("Second step"), **admin.site.each_context(request)}
+    shown |= {"form": form, "title": _("Two-step verification"), **admin.site.each_context(request)}
     return render(request, "office/second_step.html", shown, status=422 if form.errors or wrong else 200)
 
 
@@ -141,7 +141,7 @@ def join(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(refusal.detail))
         except Refusal as refusal:
             show_errors(form, refusal)
-    shown = {"form": form, "title": _("Choose your password"), **admin.site.each_context(request)}
+    shown = {"form": form, "title": _("Set your password"), **admin.site.each_context(request)}
     return render(request, "office/join.html", shown, status=422 if form.errors else 200)
 
 

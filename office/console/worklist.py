@@ -28,7 +28,7 @@ from office.services import contacting
 from office.worlds import MODES, mode_of
 
 COLLECTORS = ("collections", "supervisor")
-DESK = Desk("worklist", gettext_lazy("Collections"), gettext_lazy("Who is late, and whom to ask first"), COLLECTORS)
+DESK = Desk("worklist", gettext_lazy("Collections"), gettext_lazy("Overdue customers, by contact priority"), COLLECTORS)
 LOG_SHOWN = 100
 WAYS: dict[str, Words] = {
     Contact.Way.CALL: gettext_lazy("Call"),
@@ -40,8 +40,8 @@ OUTCOMES: dict[str, Words] = {
     Contact.Outcome.REACHED: gettext_lazy("Reached"),
     Contact.Outcome.NOT_REACHED: gettext_lazy("Not reached"),
     Contact.Outcome.PROMISED: gettext_lazy("Promised to pay"),
-    Contact.Outcome.DISPUTES: gettext_lazy("Says that it is not owed"),
-    Contact.Outcome.HARDSHIP: gettext_lazy("Asks for a plan"),
+    Contact.Outcome.DISPUTES: gettext_lazy("Disputes the debt"),
+    Contact.Outcome.HARDSHIP: gettext_lazy("Requests a payment plan"),
     Contact.Outcome.WRONG_NUMBER: gettext_lazy("Wrong number"),
 }
 
@@ -50,24 +50,24 @@ class ContactForm(VerbForm):
     """How they were asked, for what, when, and what came of it."""
 
     note = forms.CharField(
-        label=gettext_lazy("What was said"),
+        label=gettext_lazy("Messages"),
         max_length=contacting.NOTE_MAX,
-        help_text=gettext_lazy("The person may read this in a copy of their data."),
+        help_text=gettext_lazy("The customer can see this in a copy of their data."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
-    way = forms.ChoiceField(label=gettext_lazy("How they were asked"), choices=list(WAYS.items()))
-    order = forms.ChoiceField(label=gettext_lazy("For what"), required=False)
+    way = forms.ChoiceField(label=gettext_lazy("Contact channel"), choices=list(WAYS.items()))
+    order = forms.ChoiceField(label=gettext_lazy("For which debt"), required=False)
     minutes = forms.IntegerField(
-        label=gettext_lazy("How many minutes ago"),
+        label=gettext_lazy("Minutes ago"),
         min_value=0,
         max_value=contacting.NOTED_WITHIN // timedelta(minutes=1),
         initial=0,
     )
-    outcome = forms.ChoiceField(label=gettext_lazy("What came of it"), choices=list(OUTCOMES.items()))
+    outcome = forms.ChoiceField(label=gettext_lazy("Outcome of the request"), choices=list(OUTCOMES.items()))
     promised_on = forms.DateField(
         label=gettext_lazy("Promised to pay by"),
         required=False,
-        help_text=gettext_lazy("Only if they promised."),
+        help_text=gettext_lazy("Only if the customer promised to pay."),
         widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"),
     )
 
@@ -123,7 +123,7 @@ def debtor(colleague: Colleague, person: str) -> HttpResponse:
     log = list(Contact.objects.filter(person=one.person).order_by("-at", "-id")[:LOG_SHOWN])
     return deed(
         colleague,
-        gettext_lazy("Note a contact"),
+        gettext_lazy("Record contact"),
         about=person,
         back=reverse("debtor", args=[person]),
         form=ContactForm(colleague.given, row=late),
@@ -148,8 +148,8 @@ def _before(one: Debtor, late: list[Late]) -> Words:
         contacts.may_be_asked(one.person, asked, at=one.now)
     except OutsideHours:
         contacts.may_be_asked(one.person, asked, at=one.now - contacting.NOTED_WITHIN)
-        return _("At this hour they are left in peace. What was done within the last hour may still be noted.")
-    says = _("They were asked %(n)d times today, by us and by our notices; three times is the most.")
+        return _("Outside contact hours. Contacts made within the last hour can still be recorded.")
+    says = _("Contacted %(n)d times today, including automatic notices; the maximum is three.")
     return says % {"n": len(asked)}
 
 
@@ -164,7 +164,7 @@ def _log(colleague: Colleague, one: Debtor, wish: dict[str, Any]) -> Words:
     )
     ago, now = timedelta(minutes=wish["minutes"]), _now(colleague, one)
     row = contacting.log_contact(one.person.pk, made, ago=ago, by=colleague.actor, at=now)
-    return _("Noted, at %(at)s.") % {"at": written(row.at)}
+    return _("Recorded at %(at)s.") % {"at": written(row.at)}
 
 
 def _now(colleague: Colleague, one: Debtor) -> datetime:

@@ -22,11 +22,11 @@ NOTE_MAX = 1000
 #: A contact is noted within so long, and a promise is for a day no further ahead.
 NOTED_WITHIN, PROMISED_WITHIN = timedelta(hours=1), timedelta(days=90)
 HELD: dict[str, str | Promise] = {
-    "stands_still": _("its clock stands still"),
-    "under_way": _("money is under way for it"),
-    "problem": _("a problem with it was reported and is not decided"),
-    "hardship": _("the person asked for a plan, and that is not decided"),
-    "dispute": _("a channel took money for it back, and that is not decided"),
+    "stands_still": _("it is paused"),
+    "under_way": _("a deduction is in progress"),
+    "problem": _("a reported problem is not decided yet"),
+    "hardship": _("a payment plan request is not decided yet"),
+    "dispute": _("a dispute is not decided yet"),
 }
 
 
@@ -76,7 +76,9 @@ def _promise(made: Made, person: Person, *, at: datetime) -> None:
     promised = made.outcome == Contact.Outcome.PROMISED
     today = at.astimezone(ZoneInfo(person.zone)).date()
     if promised != (made.promised_on is not None) or not _coming(made.promised_on or today, today):
-        raise Invalid(errors=[FieldError("/promised_on", _("One of the coming 90 days, if they promised to pay."))])
+        raise Invalid(
+            errors=[FieldError("/promised_on", _("A date within the next 90 days, if the customer promised to pay."))]
+        )
 
 
 def _coming(day: date, today: date) -> bool:

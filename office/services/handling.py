@@ -121,7 +121,7 @@ def set_due(queue: Queue, about: UUID, due_at: datetime, text: str, *, by: Actor
         Invalid: the time has passed or is too far away, or the note is too long.
     """
     if not at < due_at <= at + DUE_WITHIN:
-        raise Invalid(errors=[FieldError("/due_at", _("A moment of the coming 90 days."))])
+        raise Invalid(errors=[FieldError("/due_at", _("Enter a time within the next 90 days."))])
     row = _locked(queue, about, at=at)
     row.due_at = due_at
     return _noted(row, _Act.DUE, text, by=by, at=at)

@@ -94,5 +94,5 @@ def handled(context: Context, row: Any) -> tuple[str, Words] | None:
     if queue is None or not belongs(context["request"].user, queue.groups):
         return None
     hand = queues.handling_of(queue, row.pk)
-    says = _("%(name)s has it") % {"name": hand.user} if hand and hand.user else _("Nobody has it: take it")
+    says = _("Handled by %(name)s") % {"name": hand.user} if hand and hand.user else _("Unassigned: claim it")
     return reverse("queue_item", args=[queue.name, row.public_id]), says

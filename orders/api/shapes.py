@@ -13,7 +13,9 @@ from merchants.wire import MerchantEvent, event_out
 from orders.services import Final, Wish
 from orders.wire import Amount, Discount, Item
 
-OutOrderNo = Annotated[str, Meta(pattern=r"^[0-9A-Za-z_\-|*]{1,32}$(?!\n)", description="Yours, unique for ever.")]
+OutOrderNo = Annotated[
+    str, Meta(pattern=r"^[0-9A-Za-z_\-|*]{1,32}$(?!\n)", description="Your order number, permanently unique.")
+]
 Time = Annotated[datetime, Meta(tz=True)]
 Place = Annotated[str, Meta(max_length=100)]
 Items = Annotated[list[Item], Meta(max_length=100)]
@@ -49,7 +51,7 @@ class NewOrder(Wire):
 
 
 class Completion(Wire):
-    """The service has ended. Say the total, or the items it is made of; a fixed order may say neither."""
+    """The service has ended. Send the total or its items; both are optional for a fixed order."""
 
     total: Amount | None = None
     items: Items | None = None
@@ -63,7 +65,7 @@ class Completion(Wire):
 
 
 class Cancellation(Wire):
-    """Why it is called off."""
+    """Why it is cancelled."""
 
     reason: Reason
 
@@ -76,7 +78,7 @@ class Modification(Wire):
 
 
 class PaidElsewhere(Wire):
-    """The person paid you some other way."""
+    """The person paid you outside the platform."""
 
     paid_at: Time
     reference: Annotated[str, Meta(min_length=1, max_length=64)]

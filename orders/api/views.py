@@ -144,7 +144,7 @@ class CompleteOrder(OrderView):
 
     @operation(
         "complete_order",
-        "The service has ended: what it came to is owed",
+        "Complete an order: the service has ended and the final amount is due",
         takes=Completion,
         gives=OrderOut,
         refuses=[
@@ -169,7 +169,7 @@ class CancelOrder(OrderView):
 
     @operation(
         "cancel_order",
-        "Call an order off, or forgive what is owed of it",
+        "Cancel an order, waiving what is owed for it",
         takes=Cancellation,
         gives=OrderOut,
         refuses=[
@@ -193,7 +193,7 @@ class ModifyOrder(OrderView):
 
     @operation(
         "modify_order",
-        "Ask for less than the total",
+        "Reduce the total",
         takes=Modification,
         gives=OrderOut,
         refuses=[
@@ -218,7 +218,7 @@ class MarkPaid(OrderView):
 
     @operation(
         "mark_order_paid",
-        "The person paid you some other way",
+        "Mark an order as paid outside the platform",
         takes=PaidElsewhere,
         gives=OrderOut,
         refuses=[
@@ -262,7 +262,7 @@ class ConfirmInSandbox(OrderView):
 
     @operation(
         "sandbox_confirm_order",
-        "Confirm an order as its person would on their page",
+        "Confirm an order on behalf of a test user",
         takes=Nothing,
         gives=OrderOut,
         refuses=[NotAllowed, WrongMode, refusals.OrderState, refusals.OrderRefused, *_STOPPED, ServicePaused],
@@ -285,7 +285,7 @@ class DeclineInSandbox(OrderView):
 
     @operation(
         "sandbox_decline_order",
-        "Say no to an order that waits for its person, as they would on their page",
+        "Decline an order on behalf of a test user",
         takes=Nothing,
         gives=OrderOut,
         refuses=[NotAllowed, WrongMode, refusals.OrderState],

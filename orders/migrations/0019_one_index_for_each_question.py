@@ -7,7 +7,7 @@ from kernel.field_indexes import WithoutIndex
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0018_one_index_for_each_question'),
+        ('accounts', '0019_one_index_for_each_question'),
         ('merchants', '0011_one_index_for_each_question'),
         ('orders', '0018_orders_held'),
     ]

@@ -51,7 +51,7 @@ def report_problem(order_id: UUID, category: str, text: str, *, by: Actor, at: d
     """
     said = judge_text(text)
     if category not in rules.PROBLEMS:
-        raise Invalid(errors=[FieldError("/category", _("Choose what is wrong."))])
+        raise Invalid(errors=[FieldError("/category", _("Choose a problem type."))])
     order = Order.objects.locked(order_id)
     if not reportable(order, at=at):
         raise ReportTooLate
@@ -121,7 +121,7 @@ def ask_for_help(
     """
     said = judge_text(text)
     if not (1 <= offer.parts <= rules.STAFF_PARTS_MAX and offer.parts * offer.every_days <= rules.STAFF_DAYS_MAX):
-        raise Invalid(errors=[FieldError("/parts", _("No plan is that long."))])
+        raise Invalid(errors=[FieldError("/parts", _("The plan is too long."))])
     person = Person.objects.staying(person_id)
     order = Order.objects.filter(pk=order_id, person_id=person_id).first() if order_id else None
     if order_id and order is None:

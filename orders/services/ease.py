@@ -26,7 +26,7 @@ from orders.services.promise import change_for
 from orders.services.tell import news_of, tell
 
 #: How a plan that was granted by itself is told.
-AGREED = {"zh-hans": "分 {parts} 期，每 {days} 天一期", "en": "{parts} parts, {days} days apart"}
+AGREED = {"zh-hans": "分 {parts} 期，每 {days} 天一期", "en": "{parts} instalments, {days} days apart"}
 AT_ONCE = {"zh-hans": "{days} 天后一次付清", "en": "all of it in {days} days"}
 
 

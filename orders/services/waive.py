@@ -80,5 +80,5 @@ def waivable(every: Sequence[Obligation]) -> list[Obligation]:
         raise DeductionInFlight(retry_after=5)
     fees = [row for row in every if row.kind == Obligation.Kind.LATE_FEE and row.state in Obligation.OWED and row.owed]
     if not fees:
-        raise OrderState(_("No late fee is owed of this order."))
+        raise OrderState(_("No late fee is owed for this order."))
     return fees

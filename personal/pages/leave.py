@@ -35,7 +35,7 @@ def leave(visitor: Visitor) -> HttpResponse:
 @for_person
 def stay(visitor: Visitor) -> HttpResponse:
     erase.withdraw_erasure(visitor.person.id, by=visitor.actor, at=live_now())
-    messages.success(visitor.request, _("You stay. Nothing was erased."))
+    messages.success(visitor.request, _("Request cancelled. Nothing was erased."))
     return redirect("leave")
 
 

@@ -69,7 +69,7 @@ def shown(visitor: Visitor, proof: str) -> HttpResponse:
 def revoke(visitor: Visitor, proof: str) -> HttpResponse:
     key = visitor.named(Proof.prefix, proof)
     verbs.revoke_proof(visitor.person.id, key, by=visitor.actor, at=live_now())
-    messages.success(visitor.request, _("Revoked: whoever checks it now hears that it does not count."))
+    messages.success(visitor.request, _("Revoked. From now on verification shows it as invalid."))
     return redirect("proofs")
 
 
@@ -94,9 +94,9 @@ def as_pdf(visitor: Visitor, proof: str) -> HttpResponse:
     row = _mine(visitor, proof)
     claims = queries.judged(row.reveal_statement(), at=live_now()).claims
     until = strip_tags(moment(row.expires_at))
-    warning = [Text(_("From a sandbox: about a made-up person."))] if claims.get("test") else []
+    warning = [Text(_("From a sandbox: about a test user."))] if claims.get("test") else []
     paper = Paper(
-        title=_("Proof of kept promises"),
+        title=_("Certificate of kept promises"),
         about=f"{strip_tags(moment(row.issued_at))} – {until}",
         at=row.issued_at,
         name=_("Use now, pay later"),
@@ -104,7 +104,7 @@ def as_pdf(visitor: Visitor, proof: str) -> HttpResponse:
         blocks=[
             *warning,
             Facts([(name, value) for name, value in told(claims.get("facts", {}))]),
-            Text(_link(row), title=_("Check it at this address")),
+            Text(_link(row), title=_("Verify at")),
             Text(row.reveal_statement(), title=_("The signed statement")),
         ],
     )
@@ -159,12 +159,12 @@ _BANDS = {
 }
 _NAMES = {
     "band": lambda: _("Score"),
-    "member_since": lambda: _("With us since"),
+    "member_since": lambda: _("Member since"),
     "promises_kept": lambda: _("Promises kept"),
-    "kept_since": lambda: _("No promise broken since"),
-    "nothing_overdue": lambda: _("Overdue when this was made"),
+    "kept_since": lambda: _("No overdue payments since"),
+    "nothing_overdue": lambda: _("Overdue when issued"),
     "verified": lambda: _("Identity"),
-    "name": lambda: _("Real name"),
+    "name": lambda: _("Verified identity"),
 }
 _SAID: dict[str, Callable[[Any], str]] = {
     "band": lambda value: _BANDS[value](),
@@ -172,7 +172,7 @@ _SAID: dict[str, Callable[[Any], str]] = {
     "promises_kept": lambda value: ngettext("%(n)d order", "%(n)d orders", value) % {"n": value},
     "kept_since": dated,
     "nothing_overdue": lambda _value: _("nothing"),
-    "verified": lambda _value: _("real name confirmed"),
+    "verified": lambda _value: _("identity verified"),
     "name": str,
 }
 

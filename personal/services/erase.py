@@ -28,13 +28,13 @@ from personal.services.export import drop_exports
 log = structlog.get_logger(__name__)
 A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
 #: How it is told when.
-UNTIL = {"zh-hans": "将于 {due} 删除", "en": "it is done on {due}"}
+UNTIL = {"zh-hans": "将于 {due} 删除", "en": "due on {due}"}
 
 
 class CannotLeaveYet(Refusal):
     """Something is owed, open or under way."""
 
-    code, title = "cannot_leave_yet", _("Something must be over before your data can be erased.")
+    code, title = "cannot_leave_yet", _("Some matters must be resolved before your data can be erased.")
 
 
 @transaction.atomic

@@ -17,13 +17,13 @@ from personal import rules
 from personal.models import Export
 
 #: How it is told for how long.
-KEPT = {"zh-hans": "备好后 {days} 天内可下载", "en": "it can be fetched for {days} days"}
+KEPT = {"zh-hans": "备好后 {days} 天内可下载", "en": "available for {days} days once ready"}
 
 
 class ExportOver(Refusal):
     """It was thrown away, or never came to be."""
 
-    code, status, title = "export_over", 410, _("This copy is not there any more. Ask for a new one.")
+    code, status, title = "export_over", 410, _("This copy is no longer available. Request a new one.")
 
 
 @transaction.atomic

@@ -25,13 +25,13 @@ NUMBER_BYTES = 16
 class TooManyProofs(Refusal):
     """Enough are in force."""
 
-    code, title = "too_many_proofs", _("You have twenty proofs in force. Revoke one first.")
+    code, title = "too_many_proofs", _("You already have 20 valid proofs. Revoke one first.")
 
 
 class FactNotSo(Refusal):
     """It is not true now, so it is not signed."""
 
-    code, status, title = "fact_not_so", 422, _("Choose at least one fact, and only such as are offered.")
+    code, status, title = "fact_not_so", 422, _("Choose at least one of the facts offered.")
 
 
 @transaction.atomic

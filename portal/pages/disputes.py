@@ -24,13 +24,13 @@ class Answer(forms.Form):
     """What the channel is told."""
 
     statement = forms.CharField(
-        label=gettext_lazy("What speaks against it"),
+        label=gettext_lazy("Evidence statement"),
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 5}),
-        help_text=gettext_lazy("What was agreed, what was delivered, and how that is known."),
+        help_text=gettext_lazy("What was agreed, what was delivered, and the proof."),
     )
     communication = forms.CharField(
-        label=gettext_lazy("What was written to the person about it"),
+        label=gettext_lazy("Communication with the customer"),
         max_length=600,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
@@ -40,7 +40,7 @@ class Answer(forms.Form):
         label=gettext_lazy("Tracking number"),
         max_length=40,
         required=False,
-        validators=[RegexValidator(r"\A[0-9A-Za-z\-]+\Z", gettext_lazy("Letters, digits and hyphens."))],
+        validators=[RegexValidator(r"\A[0-9A-Za-z\-]+\Z", gettext_lazy("Letters, digits and hyphens only."))],
     )
 
 
@@ -69,17 +69,17 @@ def answer(staff: Staff, dispute: str) -> HttpResponse:
 
     def run(given: dict[str, Any]) -> HttpResponse:
         say_against(staff.merchant.id, part.dispute.id, Evidence(**given), by=staff.actor, at=staff.at)
-        staff.tell(_("Thank you. It goes to the channel, which then decides."))
+        staff.tell(_("Thank you. It will be submitted to the channel, which then decides."))
         return staff.to("dispute", dispute)
 
     return ask(
         staff,
         Answer(staff.given),
         run,
-        title=_("Answer with evidence"),
-        button=_("Send it"),
+        title=_("Submit dispute evidence"),
+        button=_("Submit evidence"),
         back=staff.url("dispute", dispute),
-        lead=_("It is sent to the channel word for word, and cannot be changed any more."),
+        lead=_("It is sent to the channel as written and cannot be changed afterwards."),
         about=part.shares[0].order.title,
     )
 

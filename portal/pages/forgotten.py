@@ -26,7 +26,7 @@ class Forgotten(forms.Form):
     """Where the link goes."""
 
     email = forms.EmailField(
-        label=gettext_lazy("E-mail address"),
+        label=gettext_lazy("Email address"),
         max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
     )
@@ -39,7 +39,7 @@ class NewPassword(forms.Form):
         label=gettext_lazy("New password"),
         max_length=PASSWORD_LENGTH_MAX,
         strip=False,
-        help_text=gettext_lazy("At least 15 characters, and not one that is often used. A sentence does well."),
+        help_text=gettext_lazy("At least 15 characters and not a common password. A sentence works well."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "autofocus": True}),
     )
 
@@ -54,7 +54,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
         if ratelimit.consume(request, action="reset_password", key=email.lower()):
             letters.ask_new_password(email, at=live_now())
             return redirect(f"{reverse('merchant_forgotten')}?sent")
-        form.add_error(None, _("Too many tries. Wait a few minutes, and try again."))
+        form.add_error(None, _("Too many attempts. Wait a few minutes and try again."))
         return render(request, "portal/forgotten.html", {"form": form}, status=429)
     sent = "sent" in request.GET and request.method != "POST"
     return render(request, "portal/forgotten.html", {"form": form, "sent": sent}, status=422 if form.errors else 200)
@@ -70,7 +70,7 @@ def new_password(request: HttpRequest, user: str, token: str) -> HttpResponse:
         letters.whose_link(user, token)
         if request.method == "POST" and form.is_valid():
             letters.take_new_password(user, token, form.cleaned_data["password"], at=live_now())
-            messages.success(request, _("The new password counts from now on."))
+            messages.success(request, _("Your new password is now in effect."))
             return redirect("merchant_sign_in")
     except PasswordLinkOver as refusal:
         return render(request, "portal/new_password.html", {"refusal": refusal}, status=refusal.status)

@@ -29,18 +29,18 @@ class Endpoint(forms.Form):
     """Where to, and of what."""
 
     url = forms.CharField(
-        label=gettext_lazy("Address"),
+        label=gettext_lazy("Endpoint"),
         max_length=500,
         widget=forms.URLInput(attrs={"placeholder": "https://example.com/webhooks", "autocomplete": "off"}),
     )
     description = forms.CharField(label=gettext_lazy("Description"), max_length=200, required=False)
     event_types = forms.MultipleChoiceField(
-        label=gettext_lazy("Which events"), widget=forms.CheckboxSelectMultiple, initial=[ALL]
+        label=gettext_lazy("Event types"), widget=forms.CheckboxSelectMultiple, initial=[ALL]
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(ALL, _("All of them")), *((k, k) for k in kinds()), *((t, t) for t in TYPES if t != PING)]
+        choices = [(ALL, _("All events")), *((k, k) for k in kinds()), *((t, t) for t in TYPES if t != PING)]
         self.fields["event_types"].choices = choices  # type: ignore[attr-defined]
 
 
@@ -49,7 +49,7 @@ class ChangedEndpoint(Amendment, Endpoint):
 
 
 class Since(forms.Form):
-    since = forms.ChoiceField(label=gettext_lazy("From when on"), choices=list(SPANS.items()))
+    since = forms.ChoiceField(label=gettext_lazy("Starting from"), choices=list(SPANS.items()))
 
 
 @require_safe
@@ -80,7 +80,10 @@ def add_endpoint(staff: Staff) -> HttpResponse:
         made, secret = tenant.add_endpoint(staff.merchant.id, by=staff.actor, at=staff.at, **given)
         return _shown_once(staff, made, secret)
 
-    title, lead = _("Add an endpoint"), _("Events are posted to it, signed by a secret that is shown once.")
+    title, lead = (
+        _("Add endpoint"),
+        _("Events are posted to this address, signed with a secret that is shown only once."),
+    )
     return ask(staff, Endpoint(staff.given), run, title=title, button=title, back=staff.url("endpoints"), lead=lead)
 
 
@@ -101,7 +104,7 @@ def change_endpoint(staff: Staff, endpoint: str) -> HttpResponse:
         return staff.to("endpoint", endpoint)
 
     back = staff.url("endpoint", endpoint)
-    return ask(staff, form, run, title=_("Change the endpoint"), button=_("Save"), back=back)
+    return ask(staff, form, run, title=_("Edit endpoint"), button=_("Save"), back=back)
 
 
 @_FORM
@@ -111,10 +114,10 @@ def remove_endpoint(staff: Staff, endpoint: str) -> HttpResponse:
 
     def run(_given: dict[str, Any]) -> HttpResponse:
         tenant.remove_endpoint(staff.merchant.id, found.id, by=staff.actor, at=staff.at)
-        staff.tell(_("Nothing is sent there any more."))
+        staff.tell(_("No more events are sent there."))
         return staff.to("endpoints")
 
-    title, lead = _("Remove the endpoint"), _("Nothing is sent there any more; what was sent stays on record.")
+    title, lead = _("Delete endpoint"), _("No more events will be sent there; past deliveries stay on record.")
     back = staff.url("endpoint", endpoint)
     form = forms.Form(staff.given)
     return ask(staff, form, run, title=title, button=title, back=back, lead=lead, danger=True, about=found.url)
@@ -129,7 +132,7 @@ def rotate_secret(staff: Staff, endpoint: str) -> HttpResponse:
         changed, secret = tenant.rotate_secret(staff.merchant.id, found.id, by=staff.actor, at=staff.at)
         return _shown_once(staff, changed, secret)
 
-    title, lead = _("Rotate the secret"), _("For a day everything is signed with both, the old one and the new one.")
+    title, lead = _("Rotate secret"), _("For one day events are signed with both the old and the new secret.")
     back = staff.url("endpoint", endpoint)
     return ask(staff, forms.Form(staff.given), run, title=title, button=title, back=back, lead=lead, about=found.url)
 
@@ -144,7 +147,7 @@ def ping(staff: Staff, endpoint: str) -> HttpResponse:
         answer = tenant.ping_endpoint(staff.merchant.id, found.id, by=staff.actor, at=staff.at)
         return staff.show("portal/ping.html", endpoint=found, ping=answer)
 
-    title, lead = _("Send a ping"), _("One signed event is sent at once, and you see what comes back.")
+    title, lead = _("Send test event"), _("Sends one signed test event now and shows the response.")
     back = staff.url("endpoint", endpoint)
     return ask(staff, forms.Form(staff.given), run, title=title, button=title, back=back, lead=lead, about=found.url)
 
@@ -157,11 +160,11 @@ def redeliver_failed(staff: Staff, endpoint: str) -> HttpResponse:
     def run(given: dict[str, Any]) -> HttpResponse:
         since = staff.at - timedelta(days=int(given["since"]))
         count = tenant.redeliver_failed(staff.merchant.id, found.id, since=since, by=staff.actor, at=staff.at)
-        words = ngettext("%(count)d delivery is sent again.", "%(count)d deliveries are sent again.", count)
+        words = ngettext("%(count)d delivery resent.", "%(count)d deliveries resent.", count)
         staff.tell(words % {"count": count})
         return staff.to("endpoint", endpoint)
 
-    title, lead = _("Send failed ones again"), _("Whatever did not arrive since then is sent again, the oldest first.")
+    title, lead = _("Resend failed events"), _("Resends all events not delivered since then, oldest first.")
     back = staff.url("endpoint", endpoint)
     return ask(staff, Since(staff.given), run, title=title, button=title, back=back, lead=lead, about=found.url)
 
@@ -190,7 +193,7 @@ def event(staff: Staff, event: str) -> HttpResponse:
     if staff.posts:
         if staff.sends_first():
             tenant.redeliver_event(staff.merchant.id, found.id, by=staff.actor, at=staff.at)
-            staff.tell(_("It is sent again."))
+            staff.tell(_("Resent."))
         return staff.to("event", event)
     body = json.dumps(json.loads(wire.body_of(found)), ensure_ascii=False, indent=2)
     copies = merchants.deliveries_of(staff.merchant.id, event_id=found.id)
@@ -216,5 +219,10 @@ def _mine(staff: Staff, endpoint: str) -> WebhookEndpoint:
 
 def _shown_once(staff: Staff, endpoint: WebhookEndpoint, secret: str) -> HttpResponse:
     back = staff.url("endpoint", endpoint.public_id)
-    shown: dict[str, Any] = {"secret": secret, "title": _("The endpoint's secret"), "back": back, "what": endpoint.url}
+    shown: dict[str, Any] = {
+        "secret": secret,
+        "title": _("Endpoint signing secret"),
+        "back": back,
+        "what": endpoint.url,
+    }
     return staff.show("portal/secret.html", curl=False, **shown)

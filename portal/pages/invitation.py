@@ -31,7 +31,7 @@ class Address(forms.Form):
     """Where the newcomer reads mail: it is what they will sign in by, so that it is theirs is seen first."""
 
     email = forms.EmailField(
-        label=gettext_lazy("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "username"})
+        label=gettext_lazy("Email address"), widget=forms.EmailInput(attrs={"autocomplete": "username"})
     )
 
 
@@ -42,7 +42,7 @@ class Joining(forms.Form):
         label=gettext_lazy("Password"),
         max_length=PASSWORD_LENGTH_MAX,
         strip=False,
-        help_text=gettext_lazy("At least 15 characters, and not one that is often used. A sentence does well."),
+        help_text=gettext_lazy("At least 15 characters and not a common password. A sentence works well."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
@@ -91,11 +91,11 @@ def _confirm(
     address = form.cleaned_data["email"].strip().lower()
     few = ratelimit.consume(request, action="confirm_address", key=found.public_id)
     if not (few and ratelimit.consume(request, action="confirm_address", key=address)):
-        form.add_error(None, _("Too many tries. Wait a few minutes, and try again."))
+        form.add_error(None, _("Too many attempts. Wait a few minutes and try again."))
         return _sheet(request, form, shown, status=429)
     language = request.LANGUAGE_CODE
     if not sending.send_confirmation(found, found.merchant.name, token, address, language=language):
-        form.add_error(None, _("The mail could not be sent. Try again in a few minutes."))
+        form.add_error(None, _("The email could not be sent. Try again in a few minutes."))
         return _sheet(request, form, shown)
     return _sheet(request, form, {**shown, "mailed": address})
 

@@ -25,10 +25,10 @@ class NewKey(forms.Form):
     """What it is called and may do."""
 
     name = forms.CharField(
-        label=gettext_lazy("Name"), max_length=60, required=False, help_text=gettext_lazy("Where it is used.")
+        label=gettext_lazy("Name"), max_length=60, required=False, help_text=gettext_lazy("Where it is used")
     )
     scopes = forms.MultipleChoiceField(
-        label=gettext_lazy("What it may do"), widget=forms.CheckboxSelectMultiple, initial=list(ALL_SCOPES)
+        label=gettext_lazy("Permissions granted"), widget=forms.CheckboxSelectMultiple, initial=list(ALL_SCOPES)
     )
 
     def __init__(self, *args: Any, role: str, mode: str, **kwargs: Any) -> None:
@@ -61,9 +61,9 @@ def add_key(staff: Staff) -> HttpResponse:
         )
         return _shown_once(staff, key, secret)
 
-    title, lead = _("Create a key"), _("Its secret is shown once. Give it only what it needs.")
+    title, lead = _("Create key"), _("The secret is shown only once. Grant only the permissions it needs.")
     if not may_issue(staff.member.role, staff.mode, ALL_SCOPES):
-        lead = _("Its secret is shown once. In live mode an owner makes the keys that may write.")
+        lead = _("The secret is shown only once. In live mode, only an owner can create keys with write access.")
     return ask(staff, form, run, title=title, button=title, back=staff.url("keys"), lead=lead)
 
 
@@ -79,8 +79,11 @@ def rotate(staff: Staff, key: str) -> HttpResponse:
         made, secret = rotate_key(staff.merchant.id, found.id, by=staff.actor, at=staff.at)
         return _shown_once(staff, made, secret)
 
-    lead = _("A second key with the same rights. Put it in place, then revoke the old one: both work until you do.")
-    title = _("Rotate the key")
+    lead = _(
+        "Creates a second key with the same permissions. Put it in place, then revoke the old one; both work until"
+        " then."
+    )
+    title = _("Rotate key")
     return ask(
         staff,
         forms.Form(staff.given),
@@ -100,11 +103,11 @@ def revoke(staff: Staff, key: str) -> HttpResponse:
 
     def run(_given: dict[str, Any]) -> HttpResponse:
         revoke_own_key(staff.merchant.id, found.id, by=staff.actor, at=staff.at)
-        staff.tell(_("The key opens nothing any more."))
+        staff.tell(_("The key is no longer valid."))
         return staff.to("keys")
 
-    lead = _("Whatever still uses it is turned away from this moment on. This cannot be undone.")
-    title = _("Revoke the key")
+    lead = _("Requests that still use it are rejected immediately. This cannot be undone.")
+    title = _("Revoke key")
     return ask(
         staff,
         forms.Form(staff.given),

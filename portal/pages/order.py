@@ -97,7 +97,9 @@ class Why(forms.Form):
 
 class Elsewhere(forms.Form):
     reference = forms.CharField(
-        label=gettext_lazy("How it was paid"), max_length=64, help_text=gettext_lazy("A till, a receipt, a transfer.")
+        label=gettext_lazy("How it was paid"),
+        max_length=64,
+        help_text=gettext_lazy("For example a till, receipt or transfer number."),
     )
 
 
@@ -108,7 +110,7 @@ def complete(staff: Staff, order: str) -> HttpResponse:
     form = Total(
         staff.given,
         currency=found.currency,
-        label=_("What it came to"),
+        label=_("Final amount"),
         initial={"total": plain(Money(found.amount_minor, found.currency)) if found.amount_minor else ""},
     )
 
@@ -116,8 +118,8 @@ def complete(staff: Staff, order: str) -> HttpResponse:
         final = orders.Final(total=given["total"])
         return orders.complete_order(found.id, final, by=staff.actor, at=staff.at)
 
-    lead = _("The service has ended. The amount is due at once, at most %(ceiling)s.") % {"ceiling": found.ceiling}
-    return _deed(staff, found, form, run, title=_("Complete the order"), verb="order_completed", lead=lead)
+    lead = _("The service has ended. The amount is due right away, up to %(ceiling)s.") % {"ceiling": found.ceiling}
+    return _deed(staff, found, form, run, title=_("Complete order"), verb="order_completed", lead=lead)
 
 
 @_FORM
@@ -128,8 +130,8 @@ def cancel(staff: Staff, order: str) -> HttpResponse:
     def run(given: dict[str, Any]) -> Order:
         return orders.cancel_order(found.id, given["reason"], by=staff.actor, at=staff.at)
 
-    lead = _("Nothing is owed of it any more. This cannot be undone.")
-    title = _("Cancel the order")
+    lead = _("Nothing more is owed for this order. This cannot be undone.")
+    title = _("Cancel this order")
     return _deed(staff, found, Why(staff.given), run, title=title, verb="order_cancelled", lead=lead, danger=True)
 
 
@@ -142,8 +144,8 @@ def lower(staff: Staff, order: str) -> HttpResponse:
     def run(given: dict[str, Any]) -> Order:
         return orders.lower_total(found.id, given["total"], given["reason"], by=staff.actor, at=staff.at)
 
-    lead = _("Less is asked for than %(total)s. It can never be raised again.") % {"total": found.total}
-    return _deed(staff, found, form, run, title=_("Lower the total"), verb="order_lowered", lead=lead)
+    lead = _("The new total must be below %(total)s and cannot be raised again.") % {"total": found.total}
+    return _deed(staff, found, form, run, title=_("Reduce the total"), verb="order_lowered", lead=lead)
 
 
 @_FORM
@@ -154,8 +156,8 @@ def mark_paid(staff: Staff, order: str) -> HttpResponse:
     def run(given: dict[str, Any]) -> Order:
         return orders.mark_paid(found.id, None, given["reference"], by=staff.actor, at=staff.at)
 
-    lead = _("The person has paid you some other way. Nothing more is deducted for this order.")
-    title = _("Mark as paid elsewhere")
+    lead = _("The customer has paid you another way. Nothing more is deducted for this order.")
+    title = _("Mark as paid outside the platform")
     return _deed(staff, found, Elsewhere(staff.given), run, title=title, verb="order_marked_paid", lead=lead)
 
 
@@ -169,17 +171,19 @@ def collect(staff: Staff, order: str) -> HttpResponse:
         made = pay.collect_now(found.id, by=staff.actor, at=staff.at)
         note_deed(staff.merchant.id, "order_collect_asked", found.id, by=staff.actor, at=staff.at)
         paid = bool(made) and all(row.state == "succeeded" for row in made)
-        staff.tell(_("Collected.") if paid else _("It was tried. The attempts below say how it ended."))
+        staff.tell(
+            _("Deducted.") if paid else _("A deduction was attempted. See the result in the deduction attempts below.")
+        )
         return staff.to("order", order)
 
     return ask(
         staff,
         forms.Form(staff.given),
         run,
-        title=_("Collect now"),
-        button=_("Collect now"),
+        title=_("Deduct now"),
+        button=_("Deduct now"),
         back=staff.url("order", order),
-        lead=_("One try beside the plan, which stays as it is."),
+        lead=_("Tries one deduction now, outside the schedule. The schedule does not change."),
     )
 
 
@@ -189,7 +193,7 @@ def answer(staff: Staff, order: str) -> HttpResponse:
     """The merchant says something to the problem that the person reported; who decides is us."""
     found = _mine(staff, order)
     report = owed.open_report(found.id)
-    said = report.messages.latest("id").text if report else _("No report waits for an answer.")
+    said = report.messages.latest("id").text if report else _("No reports waiting for a reply.")
 
     def run(given: dict[str, Any]) -> HttpResponse:
         def act() -> Order:
@@ -199,10 +203,15 @@ def answer(staff: Staff, order: str) -> HttpResponse:
             return found
 
         act_on_order(staff.merchant.id, found.id, "report_answered", act, reason="", by=staff.actor, at=staff.at)
-        staff.tell(_("The person is told. Our staff decide; to lower or cancel the order yourself needs no report."))
+        staff.tell(
+            _(
+                "The customer has been notified. Our staff decide;"
+                " you can reduce or cancel the order yourself at any time."
+            )
+        )
         return staff.to("order", order)
 
-    title, back = _("Answer the report"), staff.url("order", order)
+    title, back = _("Reply to report"), staff.url("order", order)
     return ask(staff, Answer(staff.given), run, title=title, button=title, back=back, lead=said, about=found.title)
 
 

@@ -33,7 +33,7 @@ class SearchForm(forms.Form):
     """What orders are looked for by. Nothing in it is needed."""
 
     q = forms.CharField(
-        label=gettext_lazy("Number, id, title, or your number of the person"),
+        label=gettext_lazy("Order no., ID, title or your customer ID"),
         max_length=100,
         required=False,
         widget=forms.TextInput(attrs={"type": "search"}),
@@ -42,8 +42,8 @@ class SearchForm(forms.Form):
     service = forms.ChoiceField(label=gettext_lazy("Service"), required=False)
     since = forms.DateField(label=gettext_lazy("From"), required=False, widget=_DAY)
     until = forms.DateField(label=gettext_lazy("To"), required=False, widget=_DAY)
-    least = SumField(label=gettext_lazy("At least"), required=False)
-    most = SumField(label=gettext_lazy("At most"), required=False)
+    least = SumField(label=gettext_lazy("Minimum amount"), required=False)
+    most = SumField(label=gettext_lazy("Maximum"), required=False)
 
     def __init__(self, *args: Any, services: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -35,10 +35,10 @@ def add(request: HttpRequest, user: User) -> HttpResponse:
                 wrong = str(refusal.detail)
             else:
                 record_authentication(request, user, method="mfa", type="webauthn", reauthenticated=True)
-                messages.success(request, _("The passkey counts from now on."))
+                messages.success(request, _("Passkey added."))
                 back = reverse("merchant_security")
                 return render(request, "portal/codes.html", {"codes": codes, "back": back}) if codes else redirect(back)
-        wrong = wrong or _("That did not work. Nothing was added; try once more.")
+        wrong = wrong or _("That did not work and nothing was added. Please try again.")
     shown = {"wrong": wrong, "options": passkeys.creation(user)}
     return render(request, "portal/passkey.html", shown, status=422 if wrong else 200)
 
@@ -50,5 +50,5 @@ def remove(request: HttpRequest, user: User, key: int) -> HttpResponse:
     moment = live_now()
     with second_factor.held_fresh(request, user, at=moment):
         second_factor.remove(user.id, key, by=Actor.member(user.id), at=moment)
-    messages.success(request, _("It was removed."))
+    messages.success(request, _("Removed."))
     return redirect("merchant_security")

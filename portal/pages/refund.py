@@ -22,7 +22,7 @@ class HowMuch(forms.Form):
 
     def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        label = _("Amount to give back")
+        label = _("Refund amount")
         self.fields["amount"] = AmountField(label=f"{label} ({currency})", currency=currency)
         self.fields["reason"] = reason_field()
         self.fields["sure"] = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -35,7 +35,10 @@ def refund(staff: Staff, order: str) -> HttpResponse:
     found = owed.order_of(staff.merchant.id, staff.named("ord", order))
     form = HowMuch(staff.given, currency=found.currency, initial={"amount": plain(found.total - found.refunded)})
     amount = _confirmed(form, staff)
-    title, lead = _("Give money back"), _("What is not collected yet is no longer owed; the rest goes back.")
+    title, lead = (
+        _("Refund order"),
+        _("The part not collected yet is cancelled; the rest is refunded to the original payment method."),
+    )
     if amount is not None:
         again = HowMuch(
             {"amount": form.data["amount"], "reason": form.data["reason"], "sure": str(amount)}, currency=found.currency
@@ -43,12 +46,15 @@ def refund(staff: Staff, order: str) -> HttpResponse:
         for name in ("amount", "reason"):
             again.fields[name].widget = forms.HiddenInput()
         money = shown(Money(amount, found.currency))
-        lead = _("%(money)s of “%(what)s” goes back. This cannot be undone.") % {"money": money, "what": found.title}
+        lead = _("%(money)s of “%(what)s” will be refunded. This cannot be undone.") % {
+            "money": money,
+            "what": found.title,
+        }
         return staff.show(
             "portal/form.html",
             form=again,
-            title=_("Give back %(money)s?") % {"money": money},
-            button=_("Yes, give it back"),
+            title=_("Refund %(money)s?") % {"money": money},
+            button=_("Confirm refund"),
             back=staff.url("order", order),
             lead=lead,
             danger=True,
@@ -75,8 +81,8 @@ def _confirmed(form: HowMuch, staff: Staff) -> int | None:
 
 def _say(staff: Staff, state: str) -> None:
     if state == "succeeded":
-        staff.tell(_("It was given back."))
+        staff.tell(_("Refunded."))
     elif state == "pending":
-        staff.tell(_("It is on its way. How it ended will stand below."))
+        staff.tell(_("Refund in progress. The result will appear below."))
     else:
-        staff.warn(_("Not all of it could be given back. Why stands below."))
+        staff.warn(_("Not all of it could be refunded. See the reason below."))

@@ -25,9 +25,9 @@ class Because(forms.Form):
     """Why it is not taken."""
 
     reason = forms.CharField(
-        label=gettext_lazy("Why you do not take it"),
+        label=gettext_lazy("Why you refuse it"),
         max_length=BECAUSE_MAX,
-        help_text=gettext_lazy("The person and our staff read it word for word."),
+        help_text=gettext_lazy("The customer and our staff will see this text as written."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
@@ -51,13 +51,13 @@ def confirm(staff: Staff, returned: str) -> HttpResponse:
     def run(_given: dict[str, Any]) -> HttpResponse:
         confirm_return(row.id, by=staff.actor, at=staff.at)
         note_deed(staff.merchant.id, "return_confirmed", row.id, by=staff.actor, at=staff.at)
-        staff.tell(_("Confirmed. What went back to the person is charged to you, less its fee."))
+        staff.tell(_("Confirmed. The refund is charged to you, less the proportional fee."))
         return staff.to("order", row.order.public_id)
 
-    lead = _("%(amount)s go back to the person, or have already. This cannot be undone.") % {
+    lead = _("%(amount)s will be refunded to the customer, or already has been. This cannot be undone.") % {
         "amount": money(row.amount)
     }
-    title = _("The goods are here again")
+    title = _("Confirm receipt")
     return _asked(staff, row, forms.Form(staff.given), run, title=title, lead=lead)
 
 
@@ -69,10 +69,10 @@ def refuse(staff: Staff, returned: str) -> HttpResponse:
     def run(given: dict[str, Any]) -> HttpResponse:
         refuse_return(row.id, given["reason"], by=staff.actor, at=staff.at)
         note_deed(staff.merchant.id, "return_refused", row.id, by=staff.actor, at=staff.at, reason=given["reason"])
-        staff.tell(_("Our staff decide, and you hear of it."))
+        staff.tell(_("Our staff will decide and let you know."))
         return staff.to("order", row.order.public_id)
 
-    lead, title = _("Nothing is charged to you until our staff have decided."), _("Refuse this return")
+    lead, title = _("Nothing is charged to you until our staff decide."), _("Refuse return")
     return _asked(staff, row, Because(staff.given), run, title=title, lead=lead, danger=True)
 
 

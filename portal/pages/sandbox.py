@@ -45,19 +45,19 @@ class Behaving(forms.Form):
 
     behaviour = forms.ChoiceField(label=gettext_lazy("Behaviour"), choices=list(wording.BEHAVIOURS.items()))
     days = forms.IntegerField(
-        label=gettext_lazy("For so many days"),
+        label=gettext_lazy("Number of days"),
         min_value=1,
         max_value=365,
         required=False,
-        help_text=gettext_lazy("Only for: no money for some days."),
+        help_text=gettext_lazy("Only for “Insufficient funds for some days”."),
     )
 
     def __init__(self, given: Any, *, currencies: list[str], **kwargs: Any) -> None:
         super().__init__(given, **kwargs)
         asked = (given or {}).get("currency")
         currency = asked if asked in currencies else currencies[0]
-        part = _("Only for: a part of the money.")
-        amount = AmountField(label=_("How much is there"), currency=currency, required=False, help_text=part)
+        part = _("Only for “Balance covers only part”.")
+        amount = AmountField(label=_("Account balance"), currency=currency, required=False, help_text=part)
         self.fields["amount"] = amount
         if len(currencies) > 1:
             of = [(code, currency_name(code)) for code in currencies]
@@ -66,9 +66,9 @@ class Behaving(forms.Form):
     def clean(self) -> dict[str, Any]:
         given = super().clean() or self.cleaned_data
         if given.get("behaviour") == Behaviour.NO_FUNDS_UNTIL and not given.get("days"):
-            self.add_error("days", _("Say for how many days."))
+            self.add_error("days", _("Enter the number of days."))
         if given.get("behaviour") == Behaviour.PARTIAL_BALANCE and given.get("amount") is None:
-            self.add_error("amount", _("Say how much there is."))
+            self.add_error("amount", _("Enter the balance."))
         return given
 
     def script(self, at: datetime) -> Script:
@@ -105,7 +105,7 @@ class Ordering(forms.Form):
         self.fields["agreement"].choices = choices  # type: ignore[attr-defined]
         chosen = signed.get((given or {}).get("agreement", ""))
         currency = chosen.service.currency if chosen else "CNY"
-        help_text = _("Only where the amount is known when it is ordered.")
+        help_text = _("Only for services whose amount is known when ordered.")
         self.fields["amount"] = AmountField(label=_("Amount"), currency=currency, required=False, help_text=help_text)
 
 
@@ -135,7 +135,7 @@ def set_clock(staff: Staff) -> HttpResponse:
     if mode not in set(clock.Mode):
         raise NotFound
     clock.set_clock(staff.merchant.realm_id, mode=mode, by=staff.actor, real=staff.real)
-    staff.tell(_("The clock stands still.") if mode == clock.Mode.FROZEN else _("The clock runs."))
+    staff.tell(_("The clock is frozen.") if mode == clock.Mode.FROZEN else _("The clock is running."))
     return staff.to("sandbox")
 
 
@@ -145,14 +145,14 @@ def advance_clock(staff: Staff) -> HttpResponse:
     """Time passes; what happened meanwhile is told."""
     to = _where(staff)
     if to is None:
-        staff.warn(_("Say until when: a date and a time that are still to come."))
+        staff.warn(_("Enter a date and time in the future."))
         return staff.to("sandbox")
     came = clock.advance_clock(staff.merchant.realm_id, to=to, by=staff.actor, real=staff.real)
     told = sum(came.events.values())
-    words = _("It is %(now)s now. %(events)d events happened on the way.")
+    words = _("It is now %(now)s. %(events)d events occurred on the way.")
     staff.tell(words % {"now": appointment(came.now), "events": told})
     if not came.done:
-        staff.warn(_("There is more on the way: move it on again to the same time."))
+        staff.warn(_("Not everything has been processed yet: advance to the same time again."))
     return staff.to("sandbox")
 
 
@@ -166,10 +166,10 @@ def add_person(staff: Staff) -> HttpResponse:
         person = instruments.script_person(given["name"], script, realm_id=realm, by=staff.actor, at=staff.at)
         data = {"behaviour": str(script.behaviour)}
         note_deed(staff.merchant.id, "person_made", person.id, by=staff.actor, at=staff.at, **data)
-        staff.tell(_("%(name)s is there.") % {"name": given["name"]})
+        staff.tell(_("%(name)s was created.") % {"name": given["name"]})
         return staff.to("sandbox")
 
-    title, lead = _("Make a person"), _("A made-up adult whose bank account does as you say.")
+    title, lead = _("Create test user"), _("A test user (adult) whose bank account behaves as you choose.")
     return ask(staff, form, run, title=title, button=title, back=staff.url("sandbox"), lead=lead)
 
 
@@ -183,10 +183,10 @@ def change_person(staff: Staff, person: str) -> HttpResponse:
     def run(_given: dict[str, Any]) -> HttpResponse:
         realm = staff.merchant.realm_id
         people.change_script(realm, found.id, form.script(staff.at), by=staff.actor, at=staff.at)
-        staff.tell(_("From now on the account behaves so."))
+        staff.tell(_("The new behaviour applies from now on."))
         return staff.to("sandbox")
 
-    title, about = _("Change the behaviour"), found.reveal_name()
+    title, about = _("Change behaviour"), found.reveal_name()
     return ask(staff, form, run, title=title, button=_("Save"), back=staff.url("sandbox"), about=about)
 
 
@@ -205,10 +205,10 @@ def sign_as_person(staff: Staff, person: str) -> HttpResponse:
         if signing.decision.approved:
             staff.tell(_("Signed: %(id)s") % {"id": asked.public_id})
         else:
-            staff.warn(_("The assessment went against them, and nothing was opened."))
+            staff.warn(_("The assessment was declined; nothing was opened."))
         return staff.to("sandbox")
 
-    title, about = _("Sign an agreement"), found.reveal_name()
+    title, about = _("Sign agreement for user"), found.reveal_name()
     return ask(staff, form, run, title=title, button=title, back=staff.url("sandbox"), about=about)
 
 
@@ -222,11 +222,10 @@ def open_as_person(staff: Staff, person: str) -> HttpResponse:
         link = make_link(staff.merchant.realm_id, found.id, by=staff.actor, at=staff.at, real=staff.real)
         return staff.show("portal/person_link.html", person=found, link=link)
 
-    title, lead = _("Open as this person"), _("A link signs a browser in as them. It is good once, for five minutes.")
+    title = _("Open as this user")
+    lead = _("Creates a link that signs a browser in as this user. It works once and expires in five minutes.")
     form, back = forms.Form(staff.given), staff.url("sandbox")
-    return ask(
-        staff, form, run, title=title, button=_("Make the link"), back=back, lead=lead, about=found.reveal_name()
-    )
+    return ask(staff, form, run, title=title, button=_("Create link"), back=back, lead=lead, about=found.reveal_name())
 
 
 @_FORM
@@ -249,12 +248,12 @@ def order_as_person(staff: Staff, person: str) -> HttpResponse:
         )
         opening = orders.open_order(staff.merchant.id, wish, by=staff.actor, at=staff.at)
         if opening.order is None:
-            staff.warn(_("The assessment went against them, and nothing was opened."))
+            staff.warn(_("The assessment was declined; nothing was opened."))
             return staff.to("sandbox")
         return staff.to("order", opening.order.public_id)
 
-    title, about = _("Open an order"), found.reveal_name()
-    lead = "" if rows else _("They have no active agreement yet: sign one first.")
+    title, about = _("Create order"), found.reveal_name()
+    lead = "" if rows else _("This user has no active agreement yet. Sign one first.")
     return ask(staff, form, run, title=title, button=title, back=staff.url("sandbox"), lead=lead, about=about)
 
 
@@ -267,12 +266,12 @@ def confirm_as_person(staff: Staff, order: str) -> HttpResponse:
     def run(_given: dict[str, Any]) -> HttpResponse:
         opening = orders.confirm_order(found.id, by=staff.actor, at=staff.at)
         if opening.order is None:
-            staff.warn(_("The assessment went against them, and nothing was opened."))
+            staff.warn(_("The assessment was declined; nothing was opened."))
         else:
             staff.tell(_("Confirmed."))
         return staff.to("order", order)
 
-    title, back = _("Confirm as the person"), staff.url("order", order)
+    title, back = _("Confirm as the customer"), staff.url("order", order)
     return ask(staff, forms.Form(staff.given), run, title=title, button=title, back=back, about=found.title)
 
 

@@ -49,7 +49,7 @@ class Enrolment(forms.Form):
     """The first code of the app."""
 
     code = forms.CharField(
-        label=gettext_lazy("Code of your app"),
+        label=gettext_lazy("Authenticator code"),
         max_length=8,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
     )
@@ -104,13 +104,13 @@ def enrol(request: HttpRequest, user: User) -> HttpResponse:
     form = Enrolment(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if not ratelimit.consume(request, action="reauthenticate", user=user):
-            form.add_error(None, _("Too many tries. Wait a few minutes, and try again."))
+            form.add_error(None, _("Too many attempts. Wait a few minutes and try again."))
         elif codes := second_factor.app_answers(
             request, user, form.cleaned_data["code"], by=Actor.member(user.id), at=live_now()
         ):
             return render(request, "portal/codes.html", {"codes": codes, "back": back})
         else:
-            form.add_error("code", _("This is not the code your app shows now."))
+            form.add_error("code", _("Incorrect code. Enter the code your app shows now."))
     secret = second_factor.waiting_secret(request)
     shown: dict[str, Any] = {"form": form, "secret": secret, "drawn": second_factor.drawn(user, secret), "user": user}
     return render(request, "portal/second_factor.html", shown, status=422 if form.errors else 200)
@@ -153,7 +153,7 @@ def password(request: HttpRequest, user: User) -> HttpResponse:
         changed = passwords.changed(request, user, form, by=Actor.member(user.id), at=live_now())
         if changed is not None:
             stay_in(request, changed)
-            messages.success(request, _("The new password counts from now on."))
+            messages.success(request, _("Your new password is now in effect."))
             return redirect("merchant_security")
     return render(request, "portal/password.html", {"form": form}, status=422 if form.errors else 200)
 
@@ -162,7 +162,7 @@ def password(request: HttpRequest, user: User) -> HttpResponse:
 @own
 def sign_out_elsewhere(request: HttpRequest, user: User) -> HttpResponse:
     end_other_sessions(request, user)
-    messages.success(request, _("Signed out everywhere else."))
+    messages.success(request, _("All other sessions were signed out."))
     return redirect("merchant_security")
 
 

@@ -30,21 +30,21 @@ class Terms(forms.Form):
 
     def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        ceiling = _("Most one order may come to, in %(currency)s") % {"currency": currency_name(currency)}
+        ceiling = _("Maximum per order, in %(currency)s") % {"currency": currency_name(currency)}
         self.fields["ceiling"] = AmountField(label=ceiling, currency=currency)
         self.fields["score_min"] = forms.IntegerField(
             label=_("Lowest score"),
             min_value=0,
             max_value=SCORE_HIGHEST,
             initial=0,
-            help_text=_("0 lets everybody in."),
+            help_text=_("0 means no minimum."),
         )
-        self.fields["confirmation"] = forms.BooleanField(label=_("The person confirms each order"), required=False)
+        self.fields["confirmation"] = forms.BooleanField(label=_("Customer confirms each order"), required=False)
 
     def clean_ceiling(self) -> int:
         ceiling = int(self.cleaned_data["ceiling"])
         if ceiling < 1:
-            raise forms.ValidationError(_("It must be more than nothing."))
+            raise forms.ValidationError(_("Must be greater than zero."))
         return ceiling
 
 
@@ -64,7 +64,7 @@ class NewService(Terms):
         label=gettext_lazy("When is the amount known?"),
         choices=[
             (Service.Mode.DYNAMIC, gettext_lazy("When the service ends")),
-            (Service.Mode.FIXED, gettext_lazy("When it is ordered")),
+            (Service.Mode.FIXED, gettext_lazy("When ordered")),
         ],
     )
     industry = forms.ChoiceField(
@@ -79,7 +79,7 @@ class ChangedService(Amendment, Terms):
         label=gettext_lazy("State"),
         choices=[
             (Service.State.ACTIVE, gettext_lazy("Active")),
-            (Service.State.PAUSED, gettext_lazy("Paused: nobody new opens it, open orders go on")),
+            (Service.State.PAUSED, gettext_lazy("Paused: no new agreements; open orders continue")),
         ],
     )
 
@@ -101,11 +101,11 @@ def add_service(staff: Staff) -> HttpResponse:
 
     def run(given: dict[str, Any]) -> HttpResponse:
         tenant.offer_service(staff.merchant.id, _terms(given), by=staff.actor, at=staff.at)
-        staff.tell(_("The service is there."))
+        staff.tell(_("Service created."))
         return staff.to("services")
 
-    lead = _("What people open once, and use first and pay for later.")
-    return ask(staff, form, run, title=_("Add a service"), button=_("Add it"), back=staff.url("services"), lead=lead)
+    lead = _("Customers open it once, then use it now and pay later.")
+    return ask(staff, form, run, title=_("Add service"), button=_("Add"), back=staff.url("services"), lead=lead)
 
 
 @_FORM
@@ -119,8 +119,8 @@ def change_service(staff: Staff, service: str) -> HttpResponse:
     def run(_given: dict[str, Any]) -> HttpResponse:
         if terms := _terms(form.amended):
             tenant.change_service(staff.merchant.id, found.id, terms, by=staff.actor, at=staff.at)
-            staff.tell(_("The new terms count for orders from now on."))
+            staff.tell(_("The new terms apply to orders from now on."))
         return staff.to("services")
 
-    lead = _("Orders that are open already keep the terms they were opened under.")
-    return ask(staff, form, run, title=_("Change the service"), button=_("Save"), back=staff.url("services"), lead=lead)
+    lead = _("Open orders keep the terms they were created under.")
+    return ask(staff, form, run, title=_("Edit service"), button=_("Save"), back=staff.url("services"), lead=lead)

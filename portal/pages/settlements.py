@@ -46,12 +46,12 @@ _HEAD = (
 class NewAccount(forms.Form):
     """An account of the merchant's at a bank."""
 
-    holder = forms.CharField(label=gettext_lazy("In whose name"), max_length=NAMES_MAX)
+    holder = forms.CharField(label=gettext_lazy("Account holder"), max_length=NAMES_MAX)
     bank = forms.CharField(label=gettext_lazy("Bank"), max_length=NAMES_MAX)
     number = forms.CharField(
         label=gettext_lazy("Account number"),
         max_length=60,
-        help_text=gettext_lazy("8 to 34 letters and digits; spaces do not matter."),
+        help_text=gettext_lazy("8 to 34 letters and digits; spaces are ignored."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
 
@@ -139,12 +139,12 @@ def _cells(found: Settlement) -> Iterator[list[str]]:
 def ask_account(staff: Staff) -> HttpResponse:
     def run(given: dict[str, Any]) -> HttpResponse:
         payout_accounts.ask_payout_account(staff.merchant.id, Account(**given), by=staff.actor, at=staff.at)
-        staff.tell(_("Another person must agree to it now. Your owners get a mail."))
+        staff.tell(_("Another person must now approve it. Your owners have been emailed."))
         return staff.to("settlements")
 
-    title = _("Change where money goes")
-    lead = _("Another of your owners, or our staff, must agree. A day after that, money goes there.")
-    button, back = _("Ask for it"), staff.url("settlements")
+    title = _("Change payout account")
+    lead = _("Another of your owners or our staff must approve it. It takes effect one day later.")
+    button, back = _("Submit request"), staff.url("settlements")
     return ask(staff, NewAccount(staff.given), run, title=title, button=button, back=back, lead=lead)
 
 
@@ -155,11 +155,11 @@ def agree(staff: Staff, account: str) -> HttpResponse:
 
     def run(_given: dict[str, Any]) -> HttpResponse:
         payouts.agree(found, staff.member, by=staff.actor, at=staff.at)
-        staff.tell(_("Agreed. In a day's time money goes there."))
+        staff.tell(_("Approved. It takes effect in one day."))
         return staff.to("settlements")
 
-    title = _("Agree to this account")
-    lead = _("Call whoever asked for it, by a number you know. A mail that asks for it is no reason.")
+    title = _("Approve this account")
+    lead = _("Call the requester on a number you already know. Do not approve because of an email alone.")
     return _decided(staff, found, run, title=title, lead=lead)
 
 
@@ -170,10 +170,17 @@ def refuse(staff: Staff, account: str) -> HttpResponse:
 
     def run(_given: dict[str, Any]) -> HttpResponse:
         payout_accounts.refuse_payout_account(found.id, by=staff.actor, at=staff.at)
-        staff.tell(_("It stays as it is."))
+        staff.tell(_("Unchanged."))
         return staff.to("settlements")
 
-    return _decided(staff, found, run, title=_("Refuse this account"), lead=_("Money goes where it went."), danger=True)
+    return _decided(
+        staff,
+        found,
+        run,
+        title=_("Reject this account"),
+        lead=_("Payouts continue to the current account."),
+        danger=True,
+    )
 
 
 def _decided(

@@ -33,7 +33,7 @@ class SignIn(forms.Form):
     """By address and password."""
 
     email = forms.CharField(
-        label=gettext_lazy("E-mail address"),
+        label=gettext_lazy("Email address"),
         max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True}),
     )
@@ -70,14 +70,14 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     form = SignIn(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if not ratelimit.consume(request, action="login"):
-            return _refused(request, form, _("Too many tries. Wait a few minutes, and try again."), status=429)
+            return _refused(request, form, _("Too many attempts. Wait a few minutes and try again."), status=429)
         try:
             user = _known(request, form.cleaned_data)
         except forms.ValidationError:
-            return _refused(request, form, _("Too many tries. Wait a few minutes, and try again."), status=429)
+            return _refused(request, form, _("Too many attempts. Wait a few minutes and try again."), status=429)
         if user is not None:
             return _next_step(request, user)
-        return _refused(request, form, _("Address and password do not fit together."))
+        return _refused(request, form, _("Incorrect email address or password."))
     return _sheet(request, "portal/sign_in.html", form)
 
 

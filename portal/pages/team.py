@@ -32,10 +32,10 @@ class RoleForm(forms.Form):
 
 class InvitationForm(RoleForm):
     email = forms.CharField(
-        label=gettext_lazy("E-mail address"), max_length=254, required=False, widget=forms.EmailInput
+        label=gettext_lazy("Email address"), max_length=254, required=False, widget=forms.EmailInput
     )
     phone = forms.CharField(
-        label=gettext_lazy("Phone number, for a text instead or as well"),
+        label=gettext_lazy("Phone number (to invite by text message instead or as well)"),
         max_length=20,
         required=False,
         widget=forms.TextInput(attrs={"type": "tel"}),
@@ -60,11 +60,13 @@ def invite(staff: Staff) -> HttpResponse:
         if send_invitation(made, name, token, phone=given["phone"], language=language):
             staff.tell(_("It was sent to %(where)s.") % {"where": made.sent_to})
         else:
-            staff.warn(_("It could not be sent. Take it back, and make another in a while."))
+            staff.warn(_("It could not be sent. Withdraw it and invite again later."))
         return staff.to("team")
 
-    title = _("Invite somebody")
-    lead = _("They get a link that is good once, for seven days. Nobody else is shown it, nor are you.")
+    title = _("Invite member")
+    lead = _(
+        "They receive a link that works once and expires in seven days. It is not shown to anyone else, including you."
+    )
     return ask(staff, InvitationForm(staff.given), run, title=title, button=title, back=staff.url("team"), lead=lead)
 
 
@@ -78,10 +80,10 @@ def revoke_invitation(staff: Staff, invitation: str) -> HttpResponse:
 
     def run(_given: dict[str, Any]) -> HttpResponse:
         verbs.revoke_invitation(staff.business.live.id, key, by=staff.actor, at=staff.real)
-        staff.tell(_("The link leads nowhere any more."))
+        staff.tell(_("The invitation link is no longer valid."))
         return staff.to("team")
 
-    title, back, form = _("Take the invitation back"), staff.url("team"), forms.Form(staff.given)
+    title, back, form = _("Withdraw this invitation"), staff.url("team"), forms.Form(staff.given)
     return ask(staff, form, run, title=title, button=title, back=back, danger=True, about=found.sent_to)
 
 
@@ -92,11 +94,11 @@ def change_role(staff: Staff, member: str) -> HttpResponse:
 
     def run(given: dict[str, Any]) -> HttpResponse:
         verbs.change_role(staff.business.live.id, found.id, given["role"], by=staff.actor, at=staff.real)
-        staff.tell(_("The role was changed."))
+        staff.tell(_("Role changed."))
         return staff.to("team")
 
     form = RoleForm(staff.given, initial={"role": found.role})
-    title, about = _("Change the role"), str(found.user)
+    title, about = _("Change role"), str(found.user)
     return ask(staff, form, run, title=title, button=_("Save"), back=staff.url("team"), about=about)
 
 
@@ -107,7 +109,7 @@ def remove_member(staff: Staff, member: str) -> HttpResponse:
 
     def run(_given: dict[str, Any]) -> HttpResponse:
         verbs.remove_member(staff.business.live.id, found.id, by=staff.actor, at=staff.real)
-        staff.tell(_("They see nothing of the business any more."))
+        staff.tell(_("This member can no longer see anything of this merchant."))
         return staff.to("team")
 
     title, about = _("Remove from the team"), str(found.user)

@@ -16,7 +16,7 @@ from portal import queries
 class KeyRevoked(Refusal):
     """It opens nothing, and so has nothing to hand on."""
 
-    code, title = "key_revoked", _("This key was revoked already.")
+    code, title = "key_revoked", _("This key has already been revoked.")
 
 
 @transaction.atomic

@@ -24,8 +24,8 @@ class MemberTooNew(Refusal):
         "member_too_new",
         403,
         _(
-            "Whom a member invited counts as a second person only after seven days. "
-            "Another of your owners, or our staff, may agree."
+            "Someone invited by a member counts as a second person only after seven days. Another of your owners"
+            " or our staff may approve it."
         ),
     )
 
@@ -36,7 +36,7 @@ class InviterAgrees(Refusal):
     code, status, title = (
         "inviter_agrees",
         403,
-        _("You invited somebody to this merchant's console. Another colleague has to agree to this account."),
+        _("You have invited a member to this merchant's console, so another colleague has to approve this account."),
     )
 
 

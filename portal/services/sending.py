@@ -72,5 +72,8 @@ def _words(business: str, link: str, language: str) -> tuple[str, str]:
     shop = {"name": business, "url": link}
     with translation.override(language):
         subject = _("You are invited to %(name)s") % shop
-        body = _("You are invited to the merchant console of %(name)s. This link is good once, for seven days: %(url)s")
+        body = _(
+            "You are invited to the merchant console of %(name)s. This link works once and expires in seven days:"
+            " %(url)s"
+        )
         return subject, body % shop

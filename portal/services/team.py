@@ -25,7 +25,7 @@ from portal.rules import Role
 class LastOwner(Refusal):
     """A business nobody owns could never change its team again."""
 
-    code, title = "last_owner", _("The last owner stays: make somebody else an owner first.")
+    code, title = "last_owner", _("At least one owner is required. Make someone else an owner first.")
 
 
 class InvitationOver(Refusal):
@@ -37,13 +37,16 @@ class InvitationOver(Refusal):
 class AlreadyMember(Refusal):
     """They work there already."""
 
-    code, title = "already_member", _("This person is a member of the team already.")
+    code, title = "already_member", _("This person is already a team member.")
 
 
 class AccountExists(Refusal):
     """The address signs in already: it must be them who accepts."""
 
-    code, title = "account_exists", _("This address has an account already. Sign in with it, then open the link again.")
+    code, title = (
+        "account_exists",
+        _("This email address already has an account. Sign in with it, then open the link again."),
+    )
 
 
 class WrongAccount(Refusal):
@@ -55,7 +58,7 @@ class WrongAccount(Refusal):
 class TeamFull(Refusal):
     """More than any team of this console."""
 
-    code, title = "team_full", _("There are as many members and invitations as there may be.")
+    code, title = "team_full", _("The maximum number of members and invitations has been reached.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def invite(
         raise refusals.InvalidPhone(errors=[FieldError("/phone", texts.NOT_THERE)])
     address = address_of(email) if email else ""
     if not (address or number):
-        raise Invalid(errors=[FieldError("/email", _("An e-mail address or a phone number is needed."))])
+        raise Invalid(errors=[FieldError("/email", _("Enter an email address or a phone number."))])
     active = Member.objects.filter(merchant_id=merchant_id, removed_at__isnull=True)
     waiting = _waiting(merchant_id, at=at)
     if address and active.filter(user__username=address).exists():
@@ -236,7 +239,7 @@ def _not_too_many(merchant_id: UUID, *, at: datetime) -> None:
     made = Invitation.objects.filter(merchant_id=merchant_id)
     for span, most in ((timedelta(hours=1), rules.INVITATIONS_AN_HOUR), (timedelta(days=1), rules.INVITATIONS_A_DAY)):
         if made.filter(created_at__gt=at - span).count() >= most:
-            raise TeamFull(_("So many were invited lately that the next one has to wait. Try again later."))
+            raise TeamFull(_("Too many invitations recently. Try again later."))
 
 
 def _join(merchant_id: UUID, user: User, role: Role, *, by: Actor, at: datetime) -> Member:
@@ -281,5 +284,5 @@ def _keep_an_owner(member: Member) -> None:
 
 def _role(text: str) -> Role:
     if text not in set(Role):
-        raise Invalid(errors=[FieldError("/role", _("There is no such role."))])
+        raise Invalid(errors=[FieldError("/role", _("No such role."))])
     return Role(text)

@@ -134,7 +134,7 @@ def test_a_mail_arrives_at_a_real_server(post_office: list[Any]) -> None:
     deliver.deliver_due(LIVE, at=NOON)
     (letter,) = post_office
     assert (letter["To"], letter["From"]) == ("ada@example.com", "bnpl@example.com")
-    assert "已从 银行卡 扣款 ¥12.34" in letter.get_payload(decode=True).decode()
+    assert "从 银行卡 扣款成功" in letter.get_payload(decode=True).decode()
     assert not Delivery.objects.exclude(state="sent").exists()
     assert Delivery.objects.filter(channel="mail").count() == 1  # without an address there is no mail
 

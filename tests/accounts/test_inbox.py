@@ -65,11 +65,11 @@ def test_the_latest_words_are_used_and_what_was_told_keeps_its_own() -> None:
     person = someone(language="en")
     tell(item(person))
     made = inbox.publish_template("debit_succeeded", "en", Words("Paid", "{amount}, {merchant}"), "x", by=BY, at=NOON)
-    assert made.version == 2
+    assert made.version == 3
     tell(item(person))
     newest, oldest = inbox.inbox_of(person.id)
     assert (newest.subject, newest.body) == ("Paid", "CN¥12.34, 来电充电宝")
-    assert oldest.subject == "CN¥12.34 was taken"
+    assert oldest.subject == "CN¥12.34 was deducted"
     with refused_by(NO_RIGHT):
         connection.cursor().execute("UPDATE accounts_noticetemplate SET body = ''")
 
@@ -80,10 +80,9 @@ def test_each_hears_it_in_their_own_language_and_time() -> None:
     Person.objects.filter(pk=en.id).update(zone="Europe/Paris")
     tell(item(zh, "debit_failed"), item(en, "debit_failed"))
     assert Notice.objects.get(person=zh).body == (
-        "【先享后付】来电充电宝「充电宝」¥12.34 从 银行卡 扣款未成功：余额不足。"
-        "将于11月21日 12:00再次扣款。详情与付款：https://x.example/o"
+        "【先享后付】来电充电宝“充电宝”¥12.34 从 银行卡 扣款失败：余额不足。将于11月21日 12:00再次扣款。查看与付款：https://x.example/o"
     )
-    assert "not enough money. Again on 21 Nov, 05:00. Details" in Notice.objects.get(person=en).body
+    assert "not enough money. Again on 21 Nov, 05:00. View and pay" in Notice.objects.get(person=en).body
 
 
 @pytest.mark.django_db

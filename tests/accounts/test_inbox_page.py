@@ -62,13 +62,13 @@ def test_notices_stand_newest_first_each_with_a_page_of_its_own(ada: Person) -> 
     hear(ada, "debit_succeeded", values={"link": "https://pay.example/orders/"})
     page = visiting(ada).get(PAGE)
     body = words(page)
-    assert body.index("已扣款 ¥12.34") < body.index("扣款未成功 ¥12.34")
+    assert body.index("已扣款 ¥12.34") < body.index("扣款失败 ¥12.34")
     assert "【先享后付】" not in body
     assert "https://" not in body
     assert body.count("2026年11月20日 12:00") == 2
     assert f'<a href="{one}">' in page.content.decode()
     shown = visiting(ada).get(one)
-    assert "扣款未成功 ¥12.34" in words(shown)
+    assert "扣款失败 ¥12.34" in words(shown)
     assert f'<a class="button" href="/orders/{public("ord", order)}">查看订单</a>' in shown.content.decode()
     assert shown.content.decode().count('lang="zh-hans"') >= 2
 
@@ -89,9 +89,9 @@ def test_what_was_opened_is_read_from_then_on_and_what_was_only_listed_is_not(ad
     with nothing_moves():
         browser.get(one)
     unread = words(browser.get(f"{PAGE}?show=unread"))
-    assert ("已扣款 ¥12.34" in unread, "扣款未成功" in unread) == (True, False)
+    assert ("已扣款 ¥12.34" in unread, "扣款失败" in unread) == (True, False)
     assert badge(browser.get(two)) == ""
-    assert "消息都已读完。" in words(browser.get(f"{PAGE}?show=unread"))
+    assert "没有未读消息。" in words(browser.get(f"{PAGE}?show=unread"))
 
 
 def test_everything_is_read_by_one_button(ada: Person) -> None:
@@ -192,7 +192,7 @@ def test_the_inbox_turns_pages_with_the_same_few_questions(ada: Person) -> None:
     assert len(long) == len(short)
     second = browser.get(older)
     assert words(second).count("已扣款 ¥12.34") == 9
-    assert "扣款未成功 ¥12.34" in words(second)
+    assert "扣款失败 ¥12.34" in words(second)
     assert "回到最新" in words(second)
     last = f"{PAGE}?cursor=ntc_{'0' * 32}"
     assert "没有更早的消息了。" in words(browser.get(last))
@@ -256,7 +256,7 @@ def test_far_away_it_is_told_by_the_local_clock(ada: Person) -> None:
     User.objects.filter(pk=ada.user_id).update(language="en")
     hear(ada, "debit_succeeded")
     page = words(visiting(ada, "en").get(PAGE))
-    assert "CN¥12.34 was taken New" in page
+    assert "CN¥12.34 was deducted Unread" in page
     assert "Nov 19, 2026 11:00" in page
 
 
@@ -268,7 +268,7 @@ def test_whoever_turns_the_pages_to_english_is_told_things_in_english(ada: Perso
     assert AccountEvent.objects.filter(kind="language_chosen", user=ada.user).count() == 1
     hear(ada, "debit_succeeded")
     page = words(browser.get(PAGE))
-    assert page.index("CN¥12.34 was taken") < page.index("已扣款 ¥12.34")  # what was told stays as it was told
+    assert page.index("CN¥12.34 was deducted") < page.index("已扣款 ¥12.34")  # what was told stays as it was told
     with nothing_moves():
         for chosen in ("fr", "", "\0", "EN"):
             assert browser.post("/language", {"language": chosen}).status_code == 302

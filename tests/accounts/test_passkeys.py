@@ -87,7 +87,7 @@ def test_an_answer_that_is_none_signs_nobody_in_and_guessing_ends(ada: Person) -
         assert half.send(STEP, credential=answer).status_code == 422, answer[:50]
     assert not half.signed_in()
     last = half.client.post(STEP, {"credential": "{}"}, headers={"accept-language": "en"})
-    assert "Too many tries" in last.content.decode()
+    assert "Too many attempts" in last.content.decode()
 
 
 def test_codes_come_with_the_first_and_nobody_has_eleven(ada: Person) -> None:

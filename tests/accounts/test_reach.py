@@ -180,5 +180,5 @@ def test_these_pages_are_for_who_is_signed_in_and_ask_the_same_few_questions(ada
         assert visiting(ada).get(path).status_code == 405
     browser = visiting(ada, "en")
     with CaptureQueriesContext(connection) as asked:
-        assert "What also comes to you" in words(browser.get(TOLD))
+        assert "Also notify me by" in words(browser.get(TOLD))
     assert len(asked) <= 6

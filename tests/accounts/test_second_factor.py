@@ -216,7 +216,7 @@ def test_what_was_done_is_told_and_stands_in_the_history(ada: Person) -> None:
     told = list(Notice.objects.filter(person=ada).order_by("id").values_list("body", flat=True))
     assert [text.partition("变更：")[2].partition("。")[0] for text in told] == [
         "已添加验证器",
-        "已更换备用恢复码",
+        "已更换恢复码",
         "客服已关闭两步验证",
     ]
     done = [event.data["done"] for event in AccountEvent.objects.filter(kind="second_factor").order_by("id")]

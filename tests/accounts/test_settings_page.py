@@ -39,7 +39,7 @@ def test_the_page_says_who_somebody_is_and_where_they_are_signed_in(ada: Person)
     assert "尚未实名认证" in page
     assert page.index("Chrome · Android 当前设备") < page.index("微信 · Android")
     assert "203.0.113.9" in page
-    assert "Where you are signed in" in words(at_a(visiting(ada, "en"), ANDROID).get(PAGE))
+    assert "Signed-in devices" in words(at_a(visiting(ada, "en"), ANDROID).get(PAGE))
 
 
 def test_one_browser_is_signed_out_and_the_others_stay(ada: Person) -> None:
@@ -56,7 +56,7 @@ def test_one_browser_is_signed_out_and_the_others_stay(ada: Person) -> None:
 def test_everywhere_but_here_is_signed_out_once(ada: Person) -> None:
     others = [at_a(visiting(ada), WECHAT) for _ in range(3)]
     here = at_a(visiting(ada), ANDROID)
-    assert "已在其他 3 处退出登录。" in words(here.post(OTHERS, follow=True))
+    assert "已退出其他 3 台设备的登录。" in words(here.post(OTHERS, follow=True))
     assert [browser.get(PAGE).status_code for browser in others] == [302] * 3
     assert here.get(PAGE).status_code == 200
     before = AccountEvent.objects.count()

@@ -257,7 +257,7 @@ def test_a_text_is_in_the_language_of_whom_it_is_for(browser: Browser) -> None:
     Browser().ask_to_sign_in(ADA)
     chinese, english = texts_to(ADA)
     assert "验证码" in chinese
-    assert "is your code" in english
+    assert "Your verification code is" in english
 
 
 def test_a_colleague_signs_in_to_the_console_by_password_and_not_by_the_peoples_page() -> None:

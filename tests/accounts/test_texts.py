@@ -35,7 +35,7 @@ def stranger(n: int) -> str:
 def test_a_number_of_another_country_is_texted_where_that_is_wanted(browser: Browser, settings: Any) -> None:
     settings.SMS_COUNTRIES = ("86", "852")
     for answer in (browser.ask_to_sign_up(ABROAD), browser.ask_to_sign_in(ABROAD)):
-        assert (answer.status_code, "\u4e0d\u5411\u8be5\u56fd\u5bb6" in answer.content.decode()) == (200, True)
+        assert (answer.status_code, "\u6682\u4e0d\u652f\u6301" in answer.content.decode()) == (200, True)
     assert not LocalMessage.objects.exists()
     browser.ask_to_sign_up(ADA)
     settings.SMS_COUNTRIES = ()
@@ -117,7 +117,7 @@ def test_while_texts_do_not_go_out_the_page_says_so_whosever_number_it_is(path: 
         assert browser.client.get(CONFIRM_SIGN_IN).status_code == 302  # nothing is waited for
     assert pages[0] == pages[1]
     assert pages[0][0] == 503
-    assert "短信暂时发不出去" in pages[0][1]
+    assert "暂时无法发送短信" in pages[0][1]
 
 
 def test_and_so_do_the_pages_of_whoever_is_signed_in(settings: Any) -> None:
@@ -127,5 +127,5 @@ def test_and_so_do_the_pages_of_whoever_is_signed_in(settings: Any) -> None:
     answers = [here.send(PHONE, phone=stranger(1)), here.send("/settings/mail", address="ada@example.com")]
     answers.append(here.client.post("/settings/confirm?next=/settings/phone", follow=True))
     assert [answer.status_code for answer in answers] == [422, 422, 200]
-    assert all("现在发不出去" in words(answer) for answer in answers)
+    assert all("暂时无法发送" in words(answer) for answer in answers)
     assert not any(key.startswith("proof ") for key in here.client.session.keys())  # noqa: SIM118  a session is no mapping

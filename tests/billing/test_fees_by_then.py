@@ -48,7 +48,7 @@ def test_pages_say_what_is_taken_by_then(fees: Shop) -> None:
     hours_pass(fees, 0, 5 * 24)
     it_is(NOON + 5 * 24 * HOUR, order.person)
     page = words(visiting(order.person, "en").get(f"/orders/{order.public_id}"))
-    assert "CN¥102.00 is deducted on Nov 27, 2026 10:00 AM" in page
+    assert "CN¥102.00 will be deducted on Nov 27, 2026 10:00 AM" in page
     assert "即将扣款 11月27日周五 10:00 ¥102.00" in home(order.person)
     hours_pass(fees, 5 * 24, 6 * 24 + 23)
     assert deduction_of(order).amount_minor == 10_200

@@ -126,7 +126,7 @@ def test_a_plan_is_chosen_and_counts_at_once(order: Order, browser: Client) -> N
     assert Obligation.objects.filter(order=order, due_at__gt=NOON + 13 * DAY).count() == 3
     shown = words(browser.get(f"/orders/{order.public_id}"))
     assert "已商定分期：3 期，每 14 天一期" in shown
-    assert "这笔订单正按分期安排付款" in shown
+    assert "这笔订单正在分期还款" in shown
     assert "没有可分期的欠款" in words(browser.get("/hardship/"))
     plan = Concern.objects.get().person.notices.get()
     assert (plan.stage, "总额不变" in plan.body) == ("plan_granted", True)
@@ -154,7 +154,7 @@ def test_beyond_the_offers_a_colleague_is_asked(order: Order, browser: Client) -
     answer = browser.post("/hardship/ask", form)
     assert "处理中" in words(browser.get(answer["Location"]))
     assert browser.post("/hardship/ask", form)["Location"] == "/help/"
-    assert "您已申请其他安排" in words(browser.get("/hardship/"))
+    assert "您已申请其他分期" in words(browser.get("/hardship/"))
     with nothing_moves(MARK):
         assert browser.post("/hardship/ask", form | {"token": "4" * 24}).status_code == 409
     concern = Concern.objects.get()
@@ -188,7 +188,7 @@ def questions(browser: Client, page: str) -> int:
 def test_an_order_of_long_ago_says_until_when_it_could_be_reported(power_bank: Shop, order: Order) -> None:
     it_is(NOON + 91 * DAY, order.person)
     browser = visiting(order.person, "en")
-    assert f"until {rules.REPORT_WITHIN.days} days after its end" in words(browser.get(report_of(order)))
+    assert f"until {rules.REPORT_WITHIN.days} days after it ends" in words(browser.get(report_of(order)))
     with nothing_moves(MARK):
         assert report(browser, order, token="5" * 24).status_code == 409
     assert state_of(order) == "completed"

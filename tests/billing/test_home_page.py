@@ -27,7 +27,7 @@ def home(person: Person, language: str = "zh-CN") -> str:
 def test_nothing_owed_is_said_kindly(power_bank: Shop, ada: Person) -> None:
     it_is(NOON, ada)
     assert "没有待付款项" in home(ada)
-    assert "You owe nothing" in home(ada, "en")
+    assert "Nothing due" in home(ada, "en")
     ordered(power_bank, opened(power_bank, ada))
     assert "正在使用 1 项服务 充电宝 最高 ¥99.00 来电充电宝 · 2026年11月20日 12:00" in home(ada)
 

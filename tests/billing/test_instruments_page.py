@@ -62,7 +62,11 @@ def test_an_account_is_added_once_however_often_the_form_is_sent(ada: Person, br
     assert labels(ada) == ["沙箱银行卡", "工资卡"]
     assert InstrumentChange.objects.get(verb="added").by == f"person:{ada.public_id}"
     page, label = words(browser.get(PAGE)), ada.instruments.get(name="工资卡").label
-    for shown in ("1. 沙箱银行卡 优先扣款 未设限额 下移", f"2. 工资卡 {label} · 未设限额 上移", "已添加 工资卡。"):
+    for shown in (
+        "1. 沙箱银行卡 优先扣款 未设扣款限额 下移",
+        f"2. 工资卡 {label} · 未设扣款限额 上移",
+        "已添加 工资卡。",
+    ):
         assert shown in page, shown
 
 
@@ -127,7 +131,7 @@ def test_limits_are_set_shown_and_lifted(ada: Person, browser: Client) -> None:
     mine = ada.instruments.get()
     path = f"{PAGE}{mine.public_id}/limit"
     browser.post(path, {"most": "200", "daily": "500.50"})
-    assert "单笔最多 ¥200.00，每日最多 ¥500.50" in words(browser.get(PAGE))
+    assert "单笔最高 ¥200.00，每日最高 ¥500.50" in words(browser.get(PAGE))
     for wrong in ({"most": "0"}, {"daily": "-3"}, {"most": "1,5"}, {"most": "9" * 30}):
         with nothing_moves():
             answer = browser.post(path, wrong)
@@ -135,7 +139,7 @@ def test_limits_are_set_shown_and_lifted(ada: Person, browser: Client) -> None:
         typed = next(iter(wrong.values()))
         assert f'value="{typed}"' in answer.content.decode()
     browser.post(path, {"most": "", "daily": " "})
-    assert "未设限额" in words(browser.get(PAGE))
+    assert "未设扣款限额" in words(browser.get(PAGE))
     assert InstrumentChange.objects.filter(verb="limited").count() == 2
 
 

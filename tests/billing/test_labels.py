@@ -18,7 +18,7 @@ def reads(person: Person, language: str) -> None:
     User.objects.filter(pk=person.user_id).update(language=language)
 
 
-@pytest.mark.parametrize(("language", "told"), [("en", "taken from your wallet"), ("zh-hans", "从 钱包余额 扣款")])
+@pytest.mark.parametrize(("language", "told"), [("en", "deducted from your wallet"), ("zh-hans", "从 钱包余额 扣款")])
 def test_of_a_payment_out_of_a_wallet(power_bank: Shop, language: str, told: str) -> None:
     person = someone(power_bank, "no_funds")
     reads(person, language)
@@ -34,7 +34,7 @@ def test_of_a_card_that_its_bank_has_closed(power_bank: Shop) -> None:
     reads(person, "en")
     completed(power_bank, person, yuan("5"))
     deduct_due(power_bank.realm_id, at=NOON)
-    assert "could not be taken from Sandbox bank card:" in Notice.objects.get(stage="debit_failed").body
+    assert "could not be deducted from Sandbox bank card:" in Notice.objects.get(stage="debit_failed").body
     it_is(NOON, person)
-    assert "nothing is taken from it any more: Sandbox bank card ·" in home(person, "en")
+    assert "nothing more is deducted from it: Sandbox bank card ·" in home(person, "en")
     assert "不会再从中扣款： 沙箱银行卡" in home(person)

@@ -18,7 +18,7 @@ def test_limits_are_in_what_the_person_may_owe(power_bank: Shop, ada: Person) ->
     browser = visiting(ada)
     opened(power_bank, ada)
     page = words(browser.get(PAGE))
-    assert "单笔最多（人民币）" in page
+    assert "单笔最高（人民币）" in page
     assert "币种" not in page
 
     terms = {"name": "東京のロッカー", "currency": "JPY", "mode": "dynamic", "ceiling_minor": 5000}
@@ -33,8 +33,8 @@ def test_limits_are_in_what_the_person_may_owe(power_bank: Shop, ada: Person) ->
     browser.post(path.format(mine.public_id), {"most": "3000", "currency": "JPY"})
     browser.post(path.format(wallet.public_id), {"most": "30", "currency": "JPY"})
     page = browser.get(PAGE)
-    assert "单笔最多 ¥30.00" in words(page)
-    assert "单笔最多 JP¥3,000" in words(page)
+    assert "单笔最高 ¥30.00" in words(page)
+    assert "单笔最高 JP¥3,000" in words(page)
     assert 'value="3000"' in page.content.decode()
     browser.post(path.format(mine.public_id), {"most": "3000", "currency": "XXX"})
     assert not InstrumentChange.objects.filter(instrument=mine, data__currency="XXX").exists()

@@ -40,7 +40,7 @@ def test_another_who_opens_the_link_is_told_so_and_signs_nothing(power_bank: Sho
             credit.sign_agreement(agreement.id, other.id, by=BY, at=NOON)
     for page in pages:
         assert page.status_code == 403
-        assert "商户请的是另一位用户" in words(page)
+        assert "商户邀请的是另一位用户" in words(page)
     assert "退出登录" in words(pages[0])
 
     assert visiting(meant).get(path).status_code == 200

@@ -66,7 +66,7 @@ def test_what_is_planned_is_told_in_words(power_bank: Shop) -> None:
     assert "接下来 2026年11月22日 12:00 到期自动扣款 · 沙箱银行卡" in words(visiting(order.person).get(page_of(order)))
     order = failed(power_bank)
     page = words(visiting(order.person).get(page_of(order)))
-    assert "2026年11月21日 10:00 此前未扣款成功，再次扣款 · 沙箱银行卡" in page
+    assert "2026年11月21日 10:00 此前扣款失败，再次扣款 · 沙箱银行卡" in page
     assert "到期自动扣款" not in page
     order.person.instruments.update(state="removed")
     assert "再次扣款 · 还没有可用的扣款方式" in words(visiting(order.person).get(page_of(order)))
@@ -74,13 +74,13 @@ def test_what_is_planned_is_told_in_words(power_bank: Shop) -> None:
     order = failed(power_bank, "timeout_then_not_paid")
     for seconds in (5, 35):
         ask_unknown(power_bank.realm_id, at=NOON + timedelta(seconds=seconds))
-    assert "12:10 银行系统故障，再试一次 · 沙箱银行卡" in words(visiting(order.person).get(page_of(order)))
+    assert "12:10 银行系统故障，再次扣款 · 沙箱银行卡" in words(visiting(order.person).get(page_of(order)))
 
     order = completed(power_bank, someone(power_bank, "no_funds"), yuan("5"))
     open_wallet(order.person, at=NOON)
     deduct_due(power_bank.realm_id, at=NOON)
     page = words(visiting(order.person).get(page_of(order)))
-    assert "12:00 上一个扣款方式未成功，改用下一个 · 钱包余额" in page
+    assert "12:00 上一个扣款方式扣款失败，改用下一个 · 钱包余额" in page
 
 
 def test_a_person_moves_the_next_deduction_once(power_bank: Shop) -> None:
@@ -90,7 +90,7 @@ def test_a_person_moves_the_next_deduction_once(power_bank: Shop) -> None:
     days = offered(page)
     assert list(days) == [f"2026-11-{day}" for day in range(22, 29)]
     assert days["2026-11-25"] == "11月25日周三 10:00"
-    assert "只能改一次，最晚 11月28日周六 10:00" in words(page)
+    assert "只能改一次，最晚到 11月28日周六 10:00" in words(page)
 
     answer = move(browser, order, "2026-11-25")
 
@@ -104,7 +104,7 @@ def test_a_person_moves_the_next_deduction_once(power_bank: Shop) -> None:
         again = move(browser, order, "2026-11-26")
     assert again.status_code == 409
     assert "这笔扣款已改期一次，不能再改。" in words(again)
-    assert "it cannot be moved again" in words(visiting(order.person, "en").get(page_of(order)))
+    assert "it cannot be changed again" in words(visiting(order.person, "en").get(page_of(order)))
 
 
 def test_a_double_click_moves_once_and_is_not_told_off(power_bank: Shop) -> None:
@@ -161,7 +161,7 @@ def test_while_money_is_on_its_way_nothing_is_moved(power_bank: Shop) -> None:
 def test_where_nothing_is_planned_nothing_is_moved(power_bank: Shop) -> None:
     order = failed(power_bank, "hard_decline")
     browser = visiting(order.person)
-    assert "没有后续的自动扣款计划" in words(browser.get(page_of(order)))
+    assert "没有后续的自动扣款" in words(browser.get(page_of(order)))
     paid = completed(power_bank, someone(power_bank), yuan("5"))
     deduct_due(power_bank.realm_id, at=NOON)
     still = failed(power_bank)
@@ -237,13 +237,13 @@ def test_what_can_be_chosen_is_what_the_policy_says(power_bank: Shop) -> None:
 def test_days_after_the_grace_are_called_what_they_are(power_bank: Shop) -> None:
     order = failed(power_bank)
     page = visiting(order.person).get(page_of(order)).content.decode()
-    in_time, late = page.split("<legend>以下日期扣款前就会逾期</legend>")
+    in_time, late = page.split("<legend>改到以下日期，扣款前就会逾期</legend>")
     assert list(dict(_OPTION.findall(in_time))) == ["2026-11-22", "2026-11-23"]
     assert len(_OPTION.findall(late)) == 5
-    assert "2026年11月23日 12:00</time> 之后仍未付清都会计为逾期" in late
+    assert "2026年11月23日 12:00</time> 之后仍未付清都会记为逾期" in late
     generous = make_shop("宽限小店", grace=timedelta(days=30))
     kind = failed(generous)
-    assert "以下日期扣款前就会逾期" not in visiting(kind.person).get(page_of(kind)).content.decode()
+    assert "改到以下日期，扣款前就会逾期" not in visiting(kind.person).get(page_of(kind)).content.decode()
 
 
 def test_the_late_fee_moves_with_its_debt(db: None) -> None:
@@ -257,7 +257,7 @@ def test_the_late_fee_moves_with_its_debt(db: None) -> None:
     it_is(later, order.person)
     browser = visiting(order.person)
     page = words(browser.get(page_of(order)))
-    assert page.count("2026年11月25日 10:00 此前未扣款成功") == 1
+    assert page.count("2026年11月25日 10:00 此前扣款失败") == 1
     assert "改期不会解除逾期，付清才会。" in page
 
     assert move(browser, order, "2026-11-28").status_code == 302

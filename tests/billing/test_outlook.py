@@ -27,13 +27,13 @@ def test_the_next_deduction_and_what_follows_if_it_fails(strict: Shop) -> None:
     deduct_due(strict.realm_id, at=NOON)
     it_is(NOON, person)
     assert (
-        "如果您不操作 2026年11月21日 10:00 将自动扣款 ¥12.34 · 沙箱银行卡 "
-        "2026年11月23日 12:00 前仍未付清，订单将记为逾期。 "
-        "此后每天按未付金额的 0.05% 收取逾期费，累计最高 ¥1.23。"
+        "如果您不操作 2026年11月21日 10:00 将自动扣款 ¥12.34 · 沙箱银行卡"
+        " 如在 2026年11月23日 12:00 前仍未付清，订单将记为逾期。"
+        " 此后每天按未付金额的 0.05% 收取逾期费，合计最高 ¥1.23。"
     ) in said(order)
     english = said(order, "en")
-    assert "If you do nothing CN¥12.34 is deducted on Nov 21, 2026" in english
-    assert "at most CN¥1.23 in all" in english
+    assert "If you do nothing CN¥12.34 will be deducted on Nov 21, 2026" in english
+    assert "up to CN¥1.23 in total" in english
 
 
 def test_an_overdue_order_says_that_it_stays_so(power_bank: Shop) -> None:
@@ -44,7 +44,7 @@ def test_an_overdue_order_says_that_it_stays_so(power_bank: Shop) -> None:
     orders.mark_overdue(power_bank.realm_id, at=late, limit=10)
     it_is(late, person)
     page = said(order)
-    assert "订单将一直逾期，付清前无法下新订单" in page
+    assert "订单将一直逾期，付清前不能下新订单" in page
     assert "订单将记为逾期" not in page
 
 
@@ -68,4 +68,4 @@ def test_a_debt_that_nothing_is_planned_for_stays_owed(power_bank: Shop, ada: Pe
     order = completed(power_bank, ada, yuan("6"))
     order.obligations.update(plan=[], collect_at=None)
     it_is(NOON, ada)
-    assert "如果您不操作 没有后续的自动扣款计划，请在此支付。" in said(order)
+    assert "如果您不操作 没有后续的自动扣款，请在此付款。" in said(order)

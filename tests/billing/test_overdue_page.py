@@ -38,9 +38,9 @@ def test_an_overdue_order_says_since_when_what_it_costs_and_how_to_stop_it(db: N
     _shop, order = overdue(10, late_fee_daily_bps=5, late_fee_cap_bps=1000)
     page = shown(order)
     for told in (
-        "待支付金额 ¥98.34",
+        "待付金额 ¥98.34",
         "已逾期，超过应付日 10 天",
-        "应于 2026年11月20日 12:00 支付，自 2026年11月23日 12:00 起计为逾期。",
+        "应于 2026年11月20日 12:00 付清，自 2026年11月23日 12:00 起记为逾期。",
         "目前逾期费 ¥0.34 逾期费上限 ¥9.80",
         "每天按未付金额的 0.05% 增加，目前每天约 ¥0.05。",
         "现在付清即可：逾期费不再增加",
@@ -48,7 +48,7 @@ def test_an_overdue_order_says_since_when_what_it_costs_and_how_to_stop_it(db: N
         assert told in page, told
     english = shown(order, "en")
     assert "Overdue: 10 days past the due date" in english
-    assert "It grows by 0.05% of the unpaid amount a day, about CN¥0.05 now." in english
+    assert "It increases by 0.05% of the unpaid amount per day, currently about CN¥0.05." in english
 
 
 def test_a_fee_that_is_too_small_to_show_is_not_called_nothing(db: None) -> None:
@@ -69,7 +69,7 @@ def test_where_there_is_no_fee_none_is_spoken_of(db: None) -> None:
     page = shown(order)
     assert "已逾期，超过应付日 3 天" in page
     assert "此服务不收逾期费。" in page
-    assert "现在付清，本订单就不再计为逾期" in page
+    assert "现在付清，本订单就不再记为逾期" in page
     assert "上限" not in page
     assert "逾期费不再增加" not in page
 
@@ -81,7 +81,7 @@ def test_once_only_the_fee_is_left_it_grows_no_further(db: None) -> None:
     wallet = order.person.instruments.get(channel="wallet")
     pay_now(order.id, amount_minor=9800, instrument_id=wallet.id, by=BY, at=NOON + 10 * A_DAY)
     page = shown(order)
-    assert "待支付金额 ¥0.34" in page
+    assert "待付金额 ¥0.34" in page
     assert "订单款项已付清，逾期费不会再增加。" in page
 
 
@@ -90,8 +90,8 @@ def test_once_only_the_fee_is_left_it_grows_no_further(db: None) -> None:
     [
         ("problem_reported", "您反馈的问题正在处理"),
         ("return_under_way", "您的退货正在处理"),
-        ("refund_in_flight", "您的退款正在途中"),
-        ("hardship", "您暂时有困难，已为您延缓还款"),
+        ("refund_in_flight", "您的退款正在处理"),
+        ("hardship", "已为您延后还款"),
         ("channel_outage", "银行渠道暂时无法使用"),
     ],
 )
@@ -110,7 +110,7 @@ def test_a_clock_that_stands_still_says_why_and_what_does_not_happen(db: None, r
     it_is(NOON + 12 * A_DAY, order.person)
     page = shown(order)
     assert "已暂停扣款" not in page
-    assert "2026年12月6日 10:00 此前未扣款成功，再次扣款" in page  # two days later than was planned
+    assert "2026年12月6日 10:00 此前扣款失败，再次扣款" in page  # two days later than was planned
     assert not deduct_due(shop.realm_id, at=NOON + 12 * A_DAY)
 
 

@@ -64,18 +64,18 @@ def test_an_order_tells_what_was_used_what_it_costs_and_what_comes_next(power_ba
     deduct_due(power_bank.realm_id, at=NOON)
     page = words(browser.get(page_of(order)))
     for shown in (
-        *("待支付", "3 小时 ¥14.00", "会员 −¥1.66", "合计 ¥12.34", "约定最高金额 ¥99.00", "已支付 ¥0.00"),
+        *("待付款", "3 小时 ¥14.00", "会员 −¥1.66", "合计 ¥12.34", "约定最高金额 ¥99.00", "已支付 ¥0.00"),
         *(
             "接下来 2026年11月21日 10:00",
-            "之后还计划了 9 次",
+            "之后还计划扣款 9 次",
             "余额不足",
             "2026年11月20日 12:00 · 自动扣款 · 沙箱银行卡",
         ),
-        "服务结束，实际金额 ¥12.34",
+        "服务结束，最终金额 ¥12.34",
     ):
         assert shown in page, shown
     english = words(visiting(person, "en").get(page_of(order)))
-    for shown in ("To pay", "Total CN¥12.34", "There was not enough money.", "and 9 more attempts after that"):
+    for shown in ("To pay", "Total CN¥12.34", "Insufficient funds.", "and 9 more attempts after that"):
         assert shown in english, shown
 
 
@@ -100,7 +100,7 @@ def test_a_person_pays_all_of_it_and_the_page_says_so(power_bank: Shop) -> None:
     assert "已支付 ¥12.34" in words(browser.get(f"{page_of(order)}/paid"))
     page = words(browser.get(page_of(order)))
     assert "已守约" in page
-    assert "您主动支付 · 沙箱银行卡" in page
+    assert "主动付款 · 沙箱银行卡" in page
     assert taken_from(order) == [1234]
 
 
@@ -133,7 +133,7 @@ def test_a_failure_names_its_reason_and_leaves_the_plan_as_it_is(power_bank: Sho
     plan = order.obligations.get().plan
     assert pay(browser, order, "12.34").startswith(f"{page_of(order)}/paid?of=ded_")
     page = words(browser.get(f"{page_of(order)}/paid"))
-    assert "未支付 ¥12.34" in page
+    assert "未扣款 ¥12.34" in page
     assert "余额不足" in page
     assert order.obligations.get().plan == plan
     assert state_of(order) == "completed"
@@ -142,9 +142,9 @@ def test_a_failure_names_its_reason_and_leaves_the_plan_as_it_is(power_bank: Sho
 def test_an_unknown_outcome_is_called_so_until_the_bank_has_answered(power_bank: Shop) -> None:
     order, browser = owing(power_bank, "timeout_then_paid")
     assert pay(browser, order, "12.34").startswith(f"{page_of(order)}/paid?of=ded_")
-    assert "正在确认 ¥12.34" in words(browser.get(f"{page_of(order)}/paid"))
+    assert "确认中 ¥12.34" in words(browser.get(f"{page_of(order)}/paid"))
     shown = words(browser.get(page_of(order)))
-    assert "结果出来之前不会再扣任何款项" in shown
+    assert "结果出来之前不会再次扣款" in shown
     assert "立即支付" not in shown
     again = browser.post(f"{page_of(order)}/pay", {"amount": "1", "instrument": "ins_" + "0" * 32, "token": "0" * 24})
     assert again.status_code == 409
@@ -190,12 +190,12 @@ def test_a_person_tops_up_once_a_form_and_pays_from_the_wallet(power_bank: Shop)
     assert not hasattr(Person.objects.get(pk=person.pk), "wallet")
     assert browser.post("/instruments/wallet", {"next": "/wallet/"})["Location"] == "/wallet/"
     empty = browser.get("/wallet/")
-    assert "余额 ¥0.00 待支付金额 ¥12.34 · 立即支付" in words(empty)
+    assert "余额 ¥0.00 待付金额 ¥12.34 · 立即支付" in words(empty)
     form = {"amount": "20", "token": token_on(empty)}
     for _click in range(2):
         assert browser.post("/wallet/top-up", form)["Location"] == "/wallet/"
     page = words(browser.get("/wallet/"))
-    assert "¥20.00 已存入钱包" in page
+    assert "¥20.00 已充入钱包" in page
     assert "余额 ¥20.00" in page
     assert WalletEntry.objects.count() == 1
 
@@ -265,8 +265,8 @@ def test_a_wallet_turns_pages(ada: Person) -> None:
     for _ in range(21):
         browser.post("/wallet/top-up", {"amount": "1", "token": token_on(browser.get("/wallet/"))})
     first = browser.get("/wallet/")
-    assert words(first).count("充值到账") == 20
-    assert words(browser.get(f"/wallet/?cursor={first.context['further']}")).count("充值到账") == 1
+    assert words(first).count("充值 +¥1.00") == 20
+    assert words(browser.get(f"/wallet/?cursor={first.context['further']}")).count("充值 +¥1.00") == 1
     assert browser.get("/wallet/?cursor=x").status_code == 422
 
 
@@ -281,7 +281,7 @@ def test_a_late_fee_stands_apart_from_what_was_used(db: None) -> None:
     orders.close_days(strict.realm_id, at=week, limit=10)
     it_is(week, person)
     page = words(visiting(person).get(page_of(order)))
-    for shown in ("已逾期", "待支付金额 ¥98.34", "合计 ¥98.00", "逾期费 ¥0.34"):
+    for shown in ("已逾期", "待付金额 ¥98.34", "合计 ¥98.00", "逾期费 ¥0.34"):
         assert shown in page, shown
 
 

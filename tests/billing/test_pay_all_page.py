@@ -61,7 +61,7 @@ def test_everything_owed_is_listed_the_oldest_first_and_paid_as_one(power_bank: 
     assert 'href="/pay-all/"' in browser.get("/orders/").content.decode()
     page = words(browser.get(PAGE))
     assert "本次支付 ¥7.50" in page
-    assert "付款方式 沙箱银行卡 支付 ¥7.50" in page
+    assert "扣款方式 沙箱银行卡 支付 ¥7.50" in page
     assert "共 2 笔，按应付时间从早到晚 也可以只付其中几笔" in page
     assert "第 3 单 ¥3.00 来电充电宝 · 应付日 2026年11月20日 第 4.50 单 ¥4.50" in page
     assert "逾期费" not in page
@@ -73,7 +73,7 @@ def test_everything_owed_is_listed_the_oldest_first_and_paid_as_one(power_bank: 
     result = words(browser.get(answer["Location"]))
     assert "已支付 ¥7.50 沙箱银行卡 · 2026年11月20日 12:00 查看明细（2 项） 第 3 单 · 来电充电宝 ¥3.00" in result
     assert "还需支付" not in result
-    assert "没有待支付的款项。" in words(browser.get(PAGE))
+    assert "没有待付款项。" in words(browser.get(PAGE))
     assert 'href="/pay-all/"' not in browser.get("/orders/").content.decode()
 
 
@@ -126,9 +126,9 @@ def test_a_failure_says_why_and_takes_nothing(power_bank: Shop) -> None:
     person, _owed = owing(power_bank, "3", "4", behaviour="no_funds")
     browser = visiting(person)
     result = words(browser.get(pay(browser)["Location"]))
-    assert "未支付 ¥7.00 沙箱银行卡 · 余额不足。 没有扣款。" in result
+    assert "未扣款 ¥7.00 沙箱银行卡 · 余额不足。 没有扣款。" in result
     assert "还需支付 ¥7.00" in result
-    assert "支付余款或换一种方式" in result
+    assert "支付余款或更换扣款方式" in result
     assert taken_from(person) == []
 
 
@@ -137,7 +137,7 @@ def test_an_outcome_nobody_knows_is_called_so_and_is_not_taken_twice(power_bank:
     browser = visiting(person)
     address = pay(browser)["Location"]
     result = words(browser.get(address))
-    assert "正在确认 ¥7.00" in result
+    assert "确认中 ¥7.00" in result
     assert "结果出来之前不会再次扣款，您不会重复支付。" in result
     assert "刷新结果" in result
     agreement = orders_of[0].agreement
@@ -145,7 +145,7 @@ def test_an_outcome_nobody_knows_is_called_so_and_is_not_taken_twice(power_bank:
     page = browser.get(PAGE)
     assert "本次支付 ¥5.00" in words(page)
     assert "共 1 笔" in words(page)
-    under_way = words(page).partition("正在确认 以下款项正在扣款")[2]
+    under_way = words(page).partition("确认中 以下款项正在扣款")[2]
     assert "第 3 单 ¥3.00" in under_way
     assert "第 4 单 ¥4.00" in under_way
     assert "第 5 单" not in under_way
@@ -161,12 +161,12 @@ def test_what_is_all_under_way_offers_no_button(power_bank: Shop) -> None:
     form = {"token": "1" * 24, "sum": "300 CNY", "instrument": person.instruments.get().public_id}
     browser.post(PAGE, form)
     page = browser.get(PAGE)
-    assert "没有其他待支付的款项。" in words(page)
+    assert "没有其他待付款项。" in words(page)
     assert 'name="instrument"' not in page.content.decode()
     with nothing_moves(MARK):
         again = browser.post(PAGE, form | {"token": "2" * 24})
     assert again.status_code == 409
-    assert "待支付金额有变动" in words(again)
+    assert "待付金额有变动" in words(again)
 
 
 def test_what_stands_still_is_shown_apart_and_not_paid(power_bank: Shop) -> None:
@@ -190,7 +190,7 @@ def test_another_sum_than_was_shown_is_not_taken(power_bank: Shop) -> None:
         answer = browser.post(PAGE, form)
     assert answer.status_code == 409
     assert 'role="alert"' in answer.content.decode()
-    assert "待支付金额有变动，请核对新金额后再支付。" in words(answer)
+    assert "待付金额有变动，请核对新金额后再付款。" in words(answer)
     assert "支付 ¥12.00" in words(answer)
 
 
@@ -244,7 +244,7 @@ def test_with_nothing_to_pay_from_it_says_so(power_bank: Shop) -> None:
     person, _owed = owing(power_bank, "3")
     person.instruments.update(state="dead")
     page = visiting(person).get(PAGE)
-    assert "还没有可用的付款方式。 添加扣款方式" in words(page)
+    assert "您还没有扣款方式。 添加扣款方式" in words(page)
     assert 'name="instrument"' not in page.content.decode()
 
 

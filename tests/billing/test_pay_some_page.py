@@ -11,7 +11,7 @@ def test_some_of_them_are_chosen_and_the_others_stay_owed(power_bank: Shop) -> N
     person, (first, second, third) = owing(power_bank, "3", "4", "5")
     browser = visiting(person)
     page = browser.get(PAGE, {"some": "1", "order": [first.public_id, third.public_id]})
-    assert "您要付 3 笔中的 2 笔 ¥8.00" in words(page)
+    assert "本次支付 3 笔中的 2 笔 ¥8.00" in words(page)
     html = page.content.decode()
     assert [f'value="{order.public_id}"' in html.partition("</form>")[0] for order in (first, second, third)] == [
         True,

@@ -40,5 +40,5 @@ def test_where_only_a_fee_is_left_it_is_not_said_to_earn_more(fees: Shop) -> Non
     give_back(order, "80", at=NOON + timedelta(days=37))
     page = shown(order, 37)
     assert "Due Feb 24, 2027 12:00 PM · CN¥1.00" in page
-    assert "the order counts as overdue. Fees earn no fees." in page
+    assert "the order becomes overdue. No fee is charged on fees." in page
     assert "late fee of" not in page

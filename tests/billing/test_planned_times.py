@@ -10,8 +10,8 @@ from tests.conftest import BY, NOON, Shop, opened, ordered
 from tests.visiting import it_is, visiting, words
 
 A_DAY = timedelta(days=1)
-AHEAD = ("Planned beginning Nov 21, 2026 12:00 PM", "Planned end Nov 22, 2026 12:00 PM")
-BEHIND = ("Began Nov 21, 2026 12:00 PM", "Ended Nov 22, 2026 11:00 AM")
+AHEAD = ("Planned start Nov 21, 2026 12:00 PM", "Planned end Nov 22, 2026 12:00 PM")
+BEHIND = ("Started Nov 21, 2026 12:00 PM", "Ended Nov 22, 2026 11:00 AM")
 
 
 def shown(person: Person, path: str) -> str:

@@ -216,7 +216,7 @@ def test_the_refusal_is_in_english_whatever_the_caller_reads(power_bank: Shop) -
     asked = {"name": "x", "mode": "dynamic", "ceiling": 1, "retry_policy": "gentle"}
     answer = Api(power_bank).post("services", asked, HTTP_ACCEPT_LANGUAGE="zh-CN")
     refused(answer, 422, "unknown_policy")
-    assert answer.json()["errors"] == [{"pointer": "/retry_policy", "detail": "There is no such retry policy."}]
+    assert answer.json()["errors"] == [{"pointer": "/retry_policy", "detail": "No such retry policy."}]
 
 
 def test_postgresql_has_the_last_word_on_it(power_bank: Shop) -> None:

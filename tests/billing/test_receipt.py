@@ -63,14 +63,14 @@ def test_a_receipt_adds_up_and_names_where_each_part_came_from(used: Order) -> N
     page = said(used)
     for shown in (
         *("收据 <b>充电宝</b>", "商户 来电充电宝", "商户订单号 X-1", used.public_id, "截至 2026年11月20日 12:00"),
-        *("时长 × 3 每小时 <i> ¥10.00", "调度费 ¥5.00", "会员立减 −¥1.66", "后续减免 −¥1.34", "合计 ¥12.00"),
-        *("已扣款 ¥5.10", "待支付金额 ¥6.90", f"2026年11月20日 12:00 · 钱包余额 {made[0].public_id}"),
+        *("时长 × 3 每小时 <i> ¥10.00", "调度费 ¥5.00", "会员立减 −¥1.66", "后续调低 −¥1.34", "合计 ¥12.00"),
+        *("已扣款 ¥5.10", "待付金额 ¥6.90", f"2026年11月20日 12:00 · 钱包余额 {made[0].public_id}"),
         *(f"交易流水号： {made[1].channel_txn} ¥2.10", "如需发票，请联系商户开具"),
     ):
         assert shown in page, shown
     assert page.count("ded_") == 2  # what took nothing is no part of a receipt
     english = said(used, "en")
-    for shown in ("Receipt", "Taken off later −CN¥1.34", "Still to pay CN¥6.90", "Wallet balance", "fapiao"):
+    for shown in ("Receipt", "Later reductions −CN¥1.34", "Amount due CN¥6.90", "Wallet balance", "fapiao"):
         assert shown in english, shown
 
 
@@ -82,7 +82,7 @@ def test_a_late_fee_and_what_went_back_stand_on_it(used: Order) -> None:
     for days in range(4, 10):
         orders.close_days(realm, at=NOON + timedelta(days=days), limit=10)
     it_is(LATE, used.person)
-    assert re.search(r"合计 ¥13\.34 逾期费 ¥0\.\d\d 已扣款 ¥5\.00 待支付金额 ¥8\.\d\d", said(used))
+    assert re.search(r"合计 ¥13\.34 逾期费 ¥0\.\d\d 已扣款 ¥5\.00 待付金额 ¥8\.\d\d", said(used))
 
 
 def test_a_refund_names_its_reason_and_the_banks_number(power_bank: Shop) -> None:
@@ -94,7 +94,7 @@ def test_a_refund_names_its_reason_and_the_banks_number(power_bank: Shop) -> Non
     for shown in (
         "已退款 线坏了 rfd_",
         f"已退回 ¥2.00，交易流水号：{number} ¥2.00",
-        "已退款 ¥2.00 退款后实付 ¥4.00 待支付金额 ¥0.00",
+        "已退款 ¥2.00 退款后实付 ¥4.00 待付金额 ¥0.00",
     ):
         assert shown in page, shown
 
@@ -106,9 +106,9 @@ def test_what_was_paid_once_more_and_went_back_too_is_not_kept(power_bank: Shop)
     refuse_return(row.id, "空包裹", by=BY, at=NOON)
     deny_return(row.id, "空包裹", by=BY, at=NOON)
     pay_now(order.id, by=BY, at=NOON)
-    assert "Collected CN¥12.00 Refunded CN¥6.00 Paid after refunds CN¥6.00" in said(order, "en")
+    assert "Deducted CN¥12.00 Refunded CN¥6.00 Net paid after refunds CN¥6.00" in said(order, "en")
     give_back(order, "6")
-    assert "Collected CN¥12.00 Refunded CN¥12.00 Still to pay CN¥0.00" in said(order, "en")
+    assert "Deducted CN¥12.00 Refunded CN¥12.00 Amount due CN¥0.00" in said(order, "en")
     page = words(visiting(order.person, "en").get(f"/orders/{order.public_id}"))
     assert "Paid CN¥12.00 Refunded −CN¥12.00" in page
 
@@ -119,7 +119,7 @@ def test_a_cancelled_order_has_a_receipt_that_nothing_was_collected(power_bank: 
     it_is(NOON, person)
     orders.cancel_order(order.id, "设备故障", by=BY, at=NOON)
     assert "取消原因 设备故障" in said(order)
-    assert "未扣任何款项，您无需支付" in said(order)
+    assert "未扣任何款项，您无需付款" in said(order)
     assert receipt_at(order) in visiting(person).get(f"/orders/{order.public_id}").content.decode()
 
 

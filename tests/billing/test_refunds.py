@@ -62,7 +62,7 @@ def test_what_was_collected_goes_back_the_way_it_came_with_its_fee(power_bank: S
     assert told(order) == ["refund.succeeded"]
     notice = Notice.objects.get(stage="refund_succeeded", order_id=order.id)
     assert "2.00" in notice.subject
-    assert "已退回原付款方式" in notice.body
+    assert "已原路退回" in notice.body
 
 
 def test_many_small_parts_return_the_fee_to_the_cent(parcel: Shop) -> None:

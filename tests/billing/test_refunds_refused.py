@@ -25,7 +25,7 @@ def test_a_machine_is_told_how_much_there_is_in_english_whatever_it_reads(power_
     order = paid(power_bank)
     asked = {"amount": 601, "reason": "x"}
     answer = Api(power_bank).post(f"orders/{order.public_id}/refunds", asked, HTTP_ACCEPT_LANGUAGE="zh-CN").json()
-    assert (answer["code"], answer["detail"]) == ("refund_too_much", "At most 6.00 CNY can be given back.")
+    assert (answer["code"], answer["detail"]) == ("refund_too_much", "Up to 6.00 CNY can be refunded.")
 
 
 def test_what_never_came_through_us_is_not_ours_to_give_back(power_bank: Shop) -> None:

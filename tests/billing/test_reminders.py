@@ -33,7 +33,8 @@ from tests.threads import at_once
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 DUE = NOON + 5 * DAY
 FALLS = NOON + 3 * DAY
-LINK, HOW = "http://testserver/orders/", "提前付款、改期或暂停："
+LINK = "http://testserver/orders/"
+HOW = f"提前付款、改期或暂停：{LINK}"
 
 
 def owing(shop: Shop, behaviour: str = "no_funds", *, language: str = "zh-hans", **final: Any) -> Order:
@@ -95,8 +96,8 @@ def test_before_it_is_due_the_person_hears_of_it_three_days_and_one_day_ahead_an
             pass_by(power_bank, NOON + span)
         assert stages(order) == told
     assert texts(order) == [
-        f"【先享后付】来电充电宝「充电宝」¥12.34 将于 11月25日 12:00 到期。详情与付款：{LINK}{order.public_id}",
-        f"【先享后付】来电充电宝「充电宝」¥12.34 将于 11月25日 12:00 从 沙箱银行卡 扣款。{HOW}{LINK}{order.public_id}",
+        f"【先享后付】来电充电宝“充电宝”¥12.34 将于 11月25日 12:00 到期。查看与付款：{LINK}{order.public_id}",
+        f"【先享后付】来电充电宝“充电宝”¥12.34 将于 11月25日 12:00 从 沙箱银行卡 自动扣款。{HOW}{order.public_id}",
     ]  # the last day's stands in the inbox only: the debit's own announcement rings
 
 
@@ -107,7 +108,7 @@ def test_what_is_collected_at_once_is_told_afterwards_in_the_persons_language(po
     pass_by(power_bank, NOON)
     assert stages(order) == ["debit_succeeded"]
     (text,) = texts(order)
-    assert text.startswith("CN¥12.34 for 充电宝 (来电充电宝) was taken from Sandbox bank card on 20 Nov, 12:00.")
+    assert text.startswith("CN¥12.34 for 充电宝 (来电充电宝) was deducted from Sandbox bank card on 20 Nov, 12:00.")
 
 
 def test_a_failure_is_told_with_its_reason_and_the_next_time_and_the_next_debit_before_it(power_bank: Shop) -> None:
@@ -116,8 +117,8 @@ def test_a_failure_is_told_with_its_reason_and_the_next_time_and_the_next_debit_
     pass_by(power_bank, NOON)
     assert stages(order) == ["debit_failed", "debit_planned"]
     failed, planned = texts(order)
-    assert "扣款未成功：余额不足。将于 11月21日 10:00 再次扣款。" in failed
-    assert "将于 11月21日 10:00 从 沙箱银行卡 扣款" in planned
+    assert "扣款失败：余额不足。将于 11月21日 10:00 再次扣款。" in failed
+    assert "将于 11月21日 10:00 从 沙箱银行卡 自动扣款" in planned
     deduct_due(power_bank.realm_id, at=NOON + 22 * HOUR)
     pass_by(power_bank, NOON + 22 * HOUR)
     assert stages(order) == ["debit_failed", "debit_planned", "debit_failed"]
@@ -152,7 +153,7 @@ def test_a_debit_for_several_orders_is_one_notice(power_bank: Shop) -> None:
     deduct_due(power_bank.realm_id, at=NOON)
     (notice,) = Notice.objects.all()
     assert (notice.stage, notice.order_id) == ("debit_failed", None)
-    assert "等 2 笔」¥13.00 从 沙箱银行卡 扣款未成功" in notice.body
+    assert "等 2 笔”¥13.00 从 沙箱银行卡 扣款失败" in notice.body
 
 
 def test_a_debit_the_person_moved_is_announced_anew_and_the_old_text_is_not_sent(power_bank: Shop) -> None:

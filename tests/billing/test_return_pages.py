@@ -50,7 +50,7 @@ def test_it_is_sent_back_and_the_money_goes_ahead(bought: Order) -> None:
     assert "商户未接受，由我们决定" in words(client.get(page))
     deny_return(row.id, "核实无误", by=BY, at=NOON)
     said = words(client.get(page))
-    assert "平台先行退回 ¥49.90" in said
+    assert "平台先行退款 ¥49.90" in said
     assert "退货未成立" in said
     assert "退货时先行退给您的款项 ¥49.90" in said
     assert "¥49.90" in words(client.get("/pay-all/"))

@@ -44,13 +44,18 @@ def state_of(agreement: Agreement) -> str:
 def test_the_terms_stand_there_before_anybody_agrees(power_bank: Shop, ada: Person) -> None:
     page = words(visiting(ada).get(f"/sign/{asked(power_bank).public_id}"))
     for shown in (
-        *("开通 来电充电宝", "每笔订单最高 ¥99.00", "现在不扣款", "从哪里扣 沙箱银行卡", "应付时间后 3天 仍未支付"),
+        *("开通 来电充电宝", "每笔订单最高 ¥99.00", "现在不扣款", "扣款方式 沙箱银行卡", "应付时间后 3 天仍未付清"),
         *("利息 没有", "逾期费（仅在逾期后） 没有", "按时付款的年化成本 0%", "您只付所用服务的价款"),
-        *("怎样停用", "签约人：艾*", "同意并开通", "不开通，返回 来电充电宝"),
+        *("如何停用", "签约人：艾*", "同意并开通", "不开通，返回 来电充电宝"),
     ):
         assert shown in page, shown
     english = words(visiting(ada, "en").get(f"/sign/{asked(power_bank).public_id}"))
-    for shown in ("CN¥99.00 for each order", "3 days after the due date", "Sandbox bank card", "Agree and open"):
+    for shown in (
+        "CN¥99.00 per order",
+        "3 days after the due date",
+        "Sandbox bank card",
+        "Agree and open",
+    ):
         assert shown in english, shown
 
 
@@ -66,7 +71,7 @@ def test_late_fees_are_named_where_there_are_some(power_bank: Shop, ada: Person)
     for shown in (
         *("每日按未付金额的 0.05% 计收，合计最高 10%", "按时付款的年化成本 0%", "逾期期间的年化成本 18.25%"),
         "单利，费用不再计费，每日 0.05% × 365 天 = 18.25%。 实际最多计收 200 天，到上限即止。",
-        "例如 ¥99.00 未付：逾期 30 天为 ¥1.48，无论多久不超过 ¥9.90。",
+        "例如 ¥99.00 未付：逾期 30 天为 ¥1.48，最高不超过 ¥9.90。",
     ):
         assert shown in page, shown
 
@@ -77,7 +82,7 @@ def test_what_would_really_be_charged_is_named_where_the_house_permits_less(powe
     path = f"/sign/{asked(power_bank).public_id}"
     permit(NOON - timedelta(days=400), grace_hours_least=120, daily_bps_most=5, cap_bps_most=1000)
     page = words(visiting(ada).get(path))
-    for shown in ("应付时间后 5天", "每日按未付金额的 0.05% 计收，合计最高 10%", "逾期期间的年化成本 18.25%"):
+    for shown in ("应付时间后 5 天", "每日按未付金额的 0.05% 计收，合计最高 10%", "逾期期间的年化成本 18.25%"):
         assert shown in page, shown
     permit(NOON - timedelta(days=400), daily_bps_most=0)
     page = words(visiting(ada).get(path))
@@ -109,7 +114,7 @@ def test_who_we_do_not_know_is_asked_first(power_bank: Shop, newcomer: Person) -
 
     wrong = browser.post(f"{path}/identity", {"name": "张三", "id_number": "110105194912310021"})
     assert wrong.status_code == 422
-    assert "不是有效的居民身份证号码" in words(wrong)
+    assert "身份证号码有误" in words(wrong)
     child = "110105201512310" + "02"
     minor = browser.post(f"{path}/identity", {"name": "张三", "id_number": child + rules.check_character(child)})
     assert (minor.status_code, "须年满 18 周岁" in words(minor)) == (403, True)
@@ -129,7 +134,7 @@ def test_one_id_number_is_one_person(power_bank: Shop, newcomer: Person) -> None
     path = f"/sign/{asked(power_bank).public_id}"
     answer = visiting(newcomer).post(f"{path}/identity", {"name": "张三", "id_number": ADULT})
     assert answer.status_code == 409
-    assert "这个身份证号码已属于他人" in words(answer)
+    assert "这个身份证号码已用于其他账号" in words(answer)
 
 
 def test_whoever_tries_one_id_number_after_another_is_stopped_in_any_browser_and_nobody_else(

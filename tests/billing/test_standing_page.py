@@ -95,14 +95,14 @@ def test_score_limit_and_what_moved_them_are_shown(power_bank: Shop, late: Perso
         "现有 1 笔逾期",
         "逾期的 <b> -40 → ",
         "守约的 +2 → ",
-        "待付 ¥6.00",
+        "待付金额 ¥6.00",
         "有订单逾期",
     ):
         assert shown in words(page), shown
     assert b"<b>" not in page.content
     english = words(visiting(late, "en").get("/credit/"))
     assert "1 order is overdue now" in english
-    assert "moves it by +2, one broken by -40" in english
+    assert "Paying on time: +2. Becoming overdue: -40" in english
 
 
 def test_nobody_without_a_service_has_a_score(power_bank: Shop) -> None:
@@ -119,7 +119,7 @@ def test_lists_go_on_by_the_page(power_bank: Shop, late: Person) -> None:
     cursor = page.content.decode().partition('href="?decisions=')[2].partition("#")[0]
     older = words(browser.get(f"/credit/?decisions={cursor}"))
     assert "守约 1 次" not in older
-    assert "开通来电充电宝" in older
+    assert "开通 来电充电宝" in older
     assert browser.get("/credit/?decisions=x").status_code == 422
 
 
@@ -136,7 +136,7 @@ def test_a_refusal_says_why_and_what_would_change_it_and_is_objected_to(power_ba
     concern = Concern.objects.get()
     assert answer["Location"] == f"/help/{concern.public_id}"
     assert browser.post(path, form)["Location"] == path
-    assert "已对此决定提出异议" in words(browser.get(path))
+    assert "已对此评估提出异议" in words(browser.get(path))
     with nothing_moves(MARK):
         assert browser.post(path, form | {"token": "3" * 24}).status_code == 409
     orders.decide_objection(concern.id, "确有一笔逾期", again=True, by=BY, at=NOON)
@@ -151,7 +151,7 @@ def test_the_limit_is_explained_by_what_is_missing(late: Person) -> None:
     it_is(NOON, person)
     decision = refused(shop, person, 15_000_00)
     missing = (15_000_00 - person.profile.limit_minor) // 100
-    assert f"再腾出 ¥{missing:,}.00 即可" in words(visiting(person).get(f"/credit/{decision.public_id}"))
+    assert f"可用额度还差 ¥{missing:,}.00" in words(visiting(person).get(f"/credit/{decision.public_id}"))
     stranger = visiting(late)
     with nothing_moves():
         answers = [stranger.get(f"/credit/{name}") for name in (decision.public_id, "dec_" + "0" * 32, "x")]
@@ -164,9 +164,9 @@ def test_a_stopped_service_says_what_remains_and_is_opened_again(power_bank: Sho
     ordered(power_bank, owing.agreement)
     it_is(NOON, owing.person)
     browser, path = visiting(owing.person), f"/services/{owing.agreement.public_id}"
-    assert "进行中的订单 1 待支付金额 ¥6.00" in words(browser.get("/services/"))
+    assert "进行中的订单 1 待付金额 ¥6.00" in words(browser.get("/services/"))
     browser.post(f"{path}/stop")
-    assert "重新允许来电充电宝的新订单" in words(browser.get("/services/"))
+    assert "恢复 来电充电宝 的新订单" in words(browser.get("/services/"))
     for _click in range(2):
         assert browser.post(f"{path}/open")["Location"] == "/services/"
     assert owing.agreement.history.get(kind="reopened").by == f"person:{owing.person.public_id}"
@@ -176,7 +176,7 @@ def test_a_stopped_service_says_what_remains_and_is_opened_again(power_bank: Sho
     deduct_due(power_bank.realm_id, at=NOON)
     orders.cancel_order(owing.agreement.orders.get(state="open").id, "x", by=BY, at=NOON)
     browser.post(f"{path}/stop")
-    assert "扣款授权已结束" in words(browser.get("/services/"))
+    assert "扣款授权已终止" in words(browser.get("/services/"))
     assert browser.post(f"{path}/open").status_code == 409
 
 
@@ -196,7 +196,7 @@ def test_all_that_moved_a_limit_is_found_some_at_a_time(power_bank: Shop, ada: P
     assert seen == [str(n) for n in range(12, 0, -1)]
 
 
-@pytest.mark.parametrize(("parts", "says"), [(1, "1 part, in 30 days"), (3, "3 parts, 30 days apart")])
+@pytest.mark.parametrize(("parts", "says"), [(1, "1 instalment, due in 30 days"), (3, "3 instalments, 30 days apart")])
 def test_one_part_is_no_parts(parts: int, says: str) -> None:
     plan = {"plan": {"parts": parts, "every_days": 30}}
     with translation.override("en"):

@@ -112,13 +112,13 @@ def test_of_several_one_is_chosen_and_none_is_chosen_beforehand(
     agreement, browser = asked(power_bank), visiting(ada)
     path = f"/sign/{agreement.public_id}"
     page = browser.get(path)
-    assert "优先从哪里扣？ 沙箱银行卡 工资卡" in words(page)
+    assert "优先从哪里扣款？ 沙箱银行卡 工资卡" in words(page)
     assert " checked" not in page.content.decode()
     theirs = someone(power_bank, name="博文").instruments.get()
     for nobodys in ("", "x", theirs.public_id, "ins_" + "0" * 32):
         with nothing_moves():
             answer = agrees(browser, path, instrument=nobodys)
-        assert (answer.status_code, "请选择从哪里扣款" in words(answer)) == (422, True), nobodys
+        assert (answer.status_code, "请选择扣款方式" in words(answer)) == (422, True), nobodys
 
     assert agrees(browser, path, instrument=two[1].public_id)["Location"] == f"{path}/result"
     assert first_of(ada) == "工资卡"

@@ -60,7 +60,7 @@ def ease(eye: Eye) -> None:
     page = eye.page
     eye.go("/help/")
     sees(eye, "A4-help")
-    page.get_by_role("link", name="暂时付款有困难").click()
+    page.get_by_role("link", name="还款有困难").click()
     page.locator("[name=offer]").nth(1).check()
     sees(eye, "A5-hardship")
     page.locator("[name=offer]").nth(1).check()
@@ -78,7 +78,7 @@ def sees_standing(eye: Eye, eased: Order) -> None:
     wish = orders.Wish(agreement_id=eased.agreement_id, out_order_no="R1", title="充电宝", currency="CNY", ceiling=9900)
     refusal = orders.open_order(eased.merchant_id, wish, by=BY, at=NOON).decision
     eye.go("/credit/")
-    page.locator("summary", has_text="多少分对应多少额度").click()
+    page.locator("summary", has_text="信用分对应的额度").click()
     sees(eye, "A8-standing")
     page.locator(f"a[href='/credit/{refusal.public_id}']").click()
     page.locator("#object summary").click()

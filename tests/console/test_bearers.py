@@ -55,7 +55,7 @@ def test_two_publish_what_counts_from_then_on_and_an_older_version_comes_back(
     own = f"{power_bank.service.public_id} not_received  platform"
     wish = form(duplicate="platform final", answer_days="3", exceptions=own)
     look = risk.post(PAGE, {**wish, "step": "look", "token": "0" * 24})
-    assert "最近 90 天的 1 笔退回中，1 笔会改由他方承担：用户 0 笔、商户 0 笔、平台 1 笔；另有 1 笔" in words_of(look)
+    assert "最近 90 天的 1 笔拒付中，1 笔会改由他方承担：用户 0 笔、商户 0 笔、平台 1 笔；另有 1 笔" in words_of(look)
     with nothing_moves(*ASKED):
         row = asked(risk, PAGE, **wish)
     page = words_of(boss.get(f"/ops/second/{row.public_id}"))

@@ -41,7 +41,7 @@ def test_a_large_one_needs_two_and_only_those_who_may(power_bank: Shop, at_desk:
     with nothing_moves(*ASKED[2:]):
         assert decided(finance, row).status_code == 422
     boss = at_desk("supervisor", language="en")
-    assert "There is no difference" in words_of(boss.get("/ops/second/"))
+    assert "No discrepancy" in words_of(boss.get("/ops/second/"))
     decided(boss, row, because="agreed")
     done = Break.objects.get()
     assert (done.resolution, done.closed_because, "+" in done.closed_by) == ("nothing", "银行已更正", True)

@@ -22,7 +22,7 @@ def crumbs(client: Client, path: str) -> str:
     ("language", "way"),
     [
         ("zh-CN", ["运营后台", "全部数据（只读）", "订单", "订单"]),
-        ("en", ["Console", "All data, to look at", "Orders", "Orders"]),
+        ("en", ["Operations console", "All data (read only)", "Orders", "Orders"]),
     ],
 )
 def test_a_table_and_a_row_say_where_they_stand(at_desk: Callable[..., Client], language: str, way: list[str]) -> None:

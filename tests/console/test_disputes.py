@@ -44,7 +44,7 @@ def test_it_is_given_up_by_saying_who_bears_it(shop: Shop, at_desk: Callable[...
     deliver_callbacks(shop.realm_id, at=NOON)
     path = f"/ops/do/{Dispute.objects.get().public_id}/accept"
     boss = at_desk("supervisor", language="en")
-    assert "We bear it" in words_of(boss.get(path))
+    assert "Borne by us" in words_of(boss.get(path))
     does(boss, path, note="our fault", bearer="platform")
     assert (Dispute.objects.get().bearer, balances(shop)["losses"]) == ("platform", 4990)
 

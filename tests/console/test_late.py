@@ -42,9 +42,9 @@ def test_two_publish_it_after_a_look_and_go_back_to_the_first(
     ordered(harsh, agreement, ceiling=100)
     seen = looked(risk)
     assert "1 项正式服务中，1 项的设定超出此规则" in seen
-    assert "最近 30 天开始的 1 笔订单中，1 笔会以更宽松的条款开始" in seen
+    assert "最近 30 天创建的 1 笔订单中，1 笔会适用更宽松的条款" in seen
     assert "未产生逾期费" in seen
-    assert "1 live services 1 ask for more" in looked(at_desk("risk", language="en-GB"))
+    assert "1 live services, 1 specify more" in looked(at_desk("risk", language="en-GB"))
 
     with nothing_moves(*ASKED):
         row = asked(risk, PAGE, **FORM)

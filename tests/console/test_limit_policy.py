@@ -50,7 +50,7 @@ def test_what_it_would_change_is_counted_on_real_orders_and_people(
     with nothing_moves():
         said = looked_at(risk)
     assert "最近 4 笔下单中：原先通过的会有 0 笔被拒，原先被拒的会有 0 笔通过" in said
-    assert "所查 3 位用户中：下次复核时 1 位额度上调，1 位下调，其中 0 位" in said
+    assert "所查 3 位用户中：下次复评时 1 位额度上调，1 位下调，其中 0 位" in said
     said = looked_at(risk, A="50", B="50", C="50", open_orders_max="1")
     assert "原先通过的会有 3 笔被拒，原先被拒的会有 0 笔通过" in said
     assert "1 位额度上调，2 位下调，其中 2 位已用额度超过新额度" in said
@@ -138,6 +138,6 @@ def test_a_person_sees_which_score_gives_which_limit_and_when_theirs_is_looked_a
     person = someone(power_bank)
     opened(power_bank, person)
     page = words(visiting(person).get("/credit/"))
-    assert "下次复核" in page
+    assert "下次复评" in page
     assert "700 分起 · 您 ¥10,000.00" in page
     assert "额度变动" not in page

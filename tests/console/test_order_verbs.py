@@ -61,7 +61,7 @@ def test_a_clock_is_stopped_and_goes_on_again(order: Order, boss: Client) -> Non
 def test_an_order_is_collected_now(order: Order, boss: Client) -> None:
     assert "沙箱银行卡" in words_of(boss.get(at(order, "collect")))
     answer = does(boss, at(order, "collect"), note="用户来电要求")
-    assert "已扣款成功" in words_of(boss.get(answer["Location"]))
+    assert "扣款成功" in words_of(boss.get(answer["Location"]))
     assert state_of(order) == "deducted"
     assert taken_from(order.person) == [yuan("12.34")]
     asked = order.history.get(kind="collect_asked")
@@ -74,7 +74,7 @@ def test_the_second_click_of_two_collects_nothing(power_bank: Shop, boss: Client
     form = {"token": token_on(boss.get(at(order, "collect"))), "note": "两下"}
     first, second = (boss.post(at(order, "collect"), form) for _ in range(2))
     assert first["Location"] == second["Location"]
-    assert "扣款未成功：insufficient_funds" in words_of(boss.get(first["Location"]))
+    assert "扣款失败：insufficient_funds" in words_of(boss.get(first["Location"]))
     assert Deduction.objects.count() == 1
 
 
@@ -111,7 +111,7 @@ def test_what_is_due_another_day_is_not_collected_by_colleagues_either(power_ban
     it_is(NOON, later.person)
     orders.complete_order(later.id, orders.Final(total=600, due_at=NOON + timedelta(days=9)), by=BY, at=NOON)
     page = boss.get(at(later, "collect"))
-    assert "尚未到应付日" in words_of(page)
+    assert "尚未到应付时间" in words_of(page)
     assert b'class="do" type="submit"' not in page.content
 
 

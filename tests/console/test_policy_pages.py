@@ -102,7 +102,7 @@ def test_what_was_changed_after_the_look_is_looked_at_again(risk: Client) -> Non
     seen = seen_on(preview(risk))
     page = risk.post(PUBLISH, {**FORM, "step": "publish", "seen": seen, "retry_hour": "16"})
     assert page.status_code == 200
-    assert "请再看一遍" in words_of(page)
+    assert "请重新预览" in words_of(page)
     assert RetryPolicy.objects.count() == 1
     assert risk.post(PUBLISH, {**FORM, "step": "publish", "seen": ""}).status_code == 200
     assert RetryPolicy.objects.count() == 1

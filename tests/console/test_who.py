@@ -30,10 +30,10 @@ SYSTEM = re.compile(r'Actor\.system\("([a-z_-]+)"\)')
         (Actor.staff(KEY), "wang", "wang"),
         (Actor.member(KEY), "the merchant's staff: wang", "商户员工：wang"),
         (Actor.merchant(KEY), "the merchant's program, key …0007", "商户程序，密钥 …0007"),
-        (Actor.person(KEY), "the person", "用户本人"),
+        (Actor.person(KEY), "the customer", "用户本人"),
         (Actor.channel("sandbox"), "the channel sandbox", "渠道 sandbox"),
-        (Actor.system("day_end"), "by itself: Day End", "系统自动：日终"),
-        (Actor.system("unheard_of"), "by itself: unheard_of", "系统自动：unheard_of"),
+        (Actor.system("day_end"), "automatically: Day End", "系统自动：日终"),
+        (Actor.system("unheard_of"), "automatically: unheard_of", "系统自动：unheard_of"),
     ],
 )
 def test_everybody_is_called_something(by: Actor, english: str, chinese: str) -> None:

@@ -41,19 +41,19 @@ def test_a_limit_that_colleagues_set_is_not_said_to_follow_the_score(power_bank:
     person = someone(power_bank)
     agreement = opened(power_bank, person)
     it_is(NOON, person)
-    page, follows = visiting(person, "en"), "and follows your score"
+    page, follows = visiting(person, "en"), "Your limit follows your score"
     assert follows in words(page.get("/credit/"))
     change_limit(person.id, 0, "x", by=BY, at=NOON)
     said = words(page.get("/credit/"))
     assert follows not in said
-    assert "Two colleagues have set it, and it stays as it is until they let it follow your score again." in said
+    assert "Our staff set this limit. It stays fixed until they let it follow your score again." in said
 
     wish = orders.Wish(agreement_id=agreement.id, out_order_no="N1", title="x", currency="CNY")
     refused = orders.open_order(power_bank.merchant.id, wish, by=BY, at=NOON).decision
     assert refused
     assert refused.reasons == ["no_credit_in_this_band"]
     said = words(page.get(f"/credit/{refused.public_id}"))
-    assert "You have no limit to use at the moment." in said
+    assert "You have no available credit limit at the moment." in said
     assert "With a score of" not in said
 
 
@@ -74,4 +74,4 @@ def test_one_order_under_way_is_not_called_several(power_bank: Shop) -> None:
         at=NOON,
     )
     it_is(NOON, person)
-    assert "You have 1 order under way." in words(visiting(person, "en").get(f"/credit/{decision.public_id}"))
+    assert "You have 1 order in progress." in words(visiting(person, "en").get(f"/credit/{decision.public_id}"))

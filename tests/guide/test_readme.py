@@ -22,7 +22,7 @@ PASSES = """bnpl $BNPL/sandbox/clock/advance -d '{"by": "PT1M"}' > /dev/null"""
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
 def test_the_first_order_of_the_readme_is_paid(live_server: LiveServer, tmp_path: Path) -> None:
-    chapter = README.read_text(encoding="utf-8").partition("## The first order, by curl")[2].partition("\n## ")[0]
+    chapter = README.read_text(encoding="utf-8").partition("## The first order, with curl")[2].partition("\n## ")[0]
     script = "\n".join(text for _kind, text in FENCE.findall(chapter))
     told = SAYS.findall(script)
     assert told == ["active", "completed", "deducted"]

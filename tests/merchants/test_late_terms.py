@@ -69,8 +69,8 @@ def test_the_first_version_is_the_one_that_was_migrated() -> None:
     ("terms", "pointer", "says"),
     [
         ({"grace": timedelta(hours=95)}, "/grace_hours", ("at least 96 hours", "至少 96 小时")),
-        ({"late_fee_daily_bps": 6}, "/late_fee_daily_bps", ("at most 5 hundredths of a percent", "最高允许万分之 5")),
-        ({"late_fee_cap_bps": 501}, "/late_fee_cap_bps", ("at most 500 hundredths of a percent", "最高允许万分之 500")),
+        ({"late_fee_daily_bps": 6}, "/late_fee_daily_bps", ("at most 5 basis points", "最高允许万分之 5")),
+        ({"late_fee_cap_bps": 501}, "/late_fee_cap_bps", ("at most 500 basis points", "最高允许万分之 500")),
     ],
 )
 def test_what_the_policy_does_not_permit_is_refused_by_name(

@@ -24,7 +24,7 @@ def test_a_case_is_closed_from_its_own_page(power_bank: Shop, at_desk: Callable[
     case = case_of(power_bank, "7")
     finance = at_desk("finance")
     page = words_of(finance.get(f"/ops/case/{case.public_id}"))
-    for word in ("渠道收回的金额与剩余不符", "¥7.00", "x-1", "暂记"):
+    for word in ("渠道退回的金额与剩余不符", "¥7.00", "x-1", "暂记"):
         assert word in page
     path = f"/ops/do/{case.public_id}/close_case"
     form = finance.get(path).content.decode()
@@ -57,7 +57,7 @@ def test_a_large_case_takes_two_who_may(at_desk: Callable[..., Client]) -> None:
         row = asked(finance, path, resolution="returned", note="银行已更正")
         assert decided(finance, row).status_code == 422
     page = words_of(boss.get(f"/ops/second/{row.public_id}"))
-    assert "Close the case" in page
+    assert "Close case" in page
     assert "Case Closed" in page
     decided(boss, row, because="agreed")
     done = Case.objects.get()

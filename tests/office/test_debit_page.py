@@ -84,7 +84,7 @@ def test_everything_about_an_agreement_is_on_its_page(power_bank: Shop, desk: Cl
     ordered(power_bank, agreement)
     credit.stop_agreement(agreement.id, by=BY, at=NOON)
     text = words_of(desk.get(whole(agreement)))
-    assert "最后一笔订单按约定收取完毕后终止" in text
+    assert "最后一笔订单按约定扣款完毕后终止" in text
     assert "停用时间" in text
 
 

@@ -44,7 +44,7 @@ def test_everything_it_is_decided_by_is_on_one_page(power_bank: Shop, at_desk: C
     for wanted in (
         *("用户称未收到商品或服务", "¥6.00", row.channel_txn, "艾*", "充电宝", "沙箱银行卡", "待答复"),
         *("由商户承担", "按策略对此原因的规定", "策略第 1 版", "尚未答复： 来电充电宝", "提交申辩", "放弃申辩"),
-        *("渠道收回了款项", "渠道退回待定款"),
+        *("渠道退回了款项", "拒付待定款"),
     ):
         assert wanted in text, wanted
     said = Evidence(statement="已签收<script>", communication="短信已告知", carrier="顺丰", tracking_number="SF9")
@@ -68,15 +68,15 @@ def test_who_bears_it_says_why(power_bank: Shop, at_desk: Callable[..., Client])
     viewer = at_desk("viewer", language="en")
     final = disputed(power_bank, "no_funds")
     text = words_of(viewer.get(whole(final)))
-    assert "The person owes it again: as the policy says of this reason" in text
-    assert "The channel hears nobody about this." in text
-    assert "The money is gone, and somebody bears it" in text
+    assert "Owed again by the customer: policy for this reason" in text
+    assert "The channel does not accept evidence for this reason." in text
+    assert "Lost: charged to the liable party" in text
     named = disputed(power_bank)
     accept_dispute(named.id, "platform", "our own mistake", by=BY, at=NOON)
     text = words_of(viewer.get(whole(named)))
-    assert "We bear it: as a colleague said" in text
+    assert "Borne by us: set by a colleague" in text
     assert "our own mistake" in text
-    assert "Answer with evidence" not in text
+    assert "Submit dispute evidence" not in text
 
 
 def test_what_nobody_can_be_asked_for_says_so(power_bank: Shop, at_desk: Callable[..., Client]) -> None:

@@ -76,7 +76,9 @@ def test_no_line_of_a_whole_life_is_a_code(power_bank: Shop) -> None:
 def test_a_list_and_a_line_say_it(power_bank: Shop, at_desk: Callable[..., Client], language: str) -> None:
     lived(power_bank, 1)
     desk = at_desk("viewer", language=language)
-    said = {"zh-CN": "订单已开启，并占用最高额度", "en": "The order was opened, and its ceiling held"}[language]
+    said = {"zh-CN": "订单已创建，并占用最高额度", "en": "Order opened; ceiling held against the credit limit"}[
+        language
+    ]
     listed = words_of(desk.get("/ops/orders/orderevent/"))
     assert said in listed
     line = OrderEvent.objects.filter(kind="opened").earliest("id")

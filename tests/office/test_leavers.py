@@ -74,7 +74,7 @@ def test_what_they_had_in_hand_is_free_again(power_bank: Shop, boss: Client, mei
     problem, kept = problem_with(power_bank), problem_with(power_bank)
     handling.take(PROBLEMS, problem.id, lin, at=NOON)
     handling.take(PROBLEMS, kept.id, other, at=NOON)
-    assert "(1)" in words_of(
+    assert "Their 1 assigned" in words_of(
         browser_of(staff("supervisor", name="en"), language="en").get(f"/ops/do/{lin.public_id}/leave")
     )
     goes(lin, boss, mei)

@@ -79,7 +79,7 @@ def test_the_second_colleague_reads_what_they_agree_to(risk: Client, boss: Clien
     row = asked(risk, page(person), currency="JPY", limit="7000", note="y")
     text = words_of(boss.get(f"/ops/second/{row.public_id}"))
     assert "额度 JPY 有改动 5000 7000" in text
-    assert "固定此额度，不随分数变化 JPY 有改动 是 否" in text
+    assert "固定此额度，不随信用分变化 JPY 有改动 是 否" in text
     assert "额度 CNY 10000.00 不变" in text
     decided(boss, row)
     assert [change.pinned for change in LimitChange.objects.order_by("id")] == [True, False]

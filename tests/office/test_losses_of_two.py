@@ -67,7 +67,7 @@ def test_what_a_channel_took_back_is_our_loss_when_two_say_so(dear: Shop, financ
     it_is(NOON, order.person)
     dispute = bank_takes_back(dear, order, "not_received")
     path = f"/ops/do/{dispute.public_id}/accept"
-    assert "须两人同意" not in words_of(finance.get(path)), "as long as their merchant would bear it"
+    assert "须双人复核" not in words_of(finance.get(path)), "as long as their merchant would bear it"
     row = by_two(finance, boss, path, bearer="platform", note="仓库失火")
     assert (row.matter, Dispute.objects.get().bearer, balances(dear)["losses"]) == ("accept", "platform", 100_000)
     assert "+" in dispute.history.get(kind="lost").by
@@ -132,7 +132,7 @@ def test_of_a_return_we_bear_as_much_by_two(dear: Shop, support: Client, boss: C
     with nothing_moves(), pytest.raises(SecondNeeded):
         bear_return(third.id, "x", by=MEI, at=NOON)
     path = f"/ops/do/{third.public_id}/return_borne"
-    assert "须两人同意" in words_of(support.get(path))
+    assert "须双人复核" in words_of(support.get(path))
     by_two(support, boss, path, note="看过录像")
     assert (now(third).state, balances(dear)["losses"]) == ("borne", 3 * 49_000)
 
@@ -155,7 +155,7 @@ def test_much_goes_back_of_a_return_by_two_whatever_its_merchant_said(
     with nothing_moves(), pytest.raises(SecondNeeded):
         begin_confirmation(row.id, by=LIN, at=NOON)
     path = f"/ops/do/{row.public_id}/return_came"
-    assert "须两人同意" in words_of(support.get(path))
+    assert "须双人复核" in words_of(support.get(path))
     with nothing_moves(*ASKED):
         proposal = asked(support, path, note="收到了")
     decided(boss, proposal)

@@ -214,7 +214,7 @@ def test_the_last_supervisor_stays(boss: Client) -> None:
     second = User.objects.create_superuser("root2", "correct horse battery")
     page = decided(signed_in(second), row)
     assert page.status_code == 422
-    assert "至少要有一位主管" in words_of(page)
+    assert "至少须保留一位主管" in words_of(page)
 
 
 def test_a_policys_terms_stand_side_by_side_before_they_are_agreed_to(risk: Client, boss: Client) -> None:

@@ -52,7 +52,7 @@ def test_a_business_is_taken_in_from_its_application_to_being_live(risk: Client,
         assert shown in page, shown
     row = asked(risk, verb(live, "approve_merchant"), note="齐了")
     assert decided(boss, row).status_code == 302
-    for missing in ("尚未确认收款账户", "尚未提供任何正式服务"):
+    for missing in ("尚未确认收款账户", "尚无正式服务"):
         with nothing_moves(*ASKED[2:]):
             refused = does(boss, verb(live, "open_merchant"), note="x")
         assert refused.status_code == 422

@@ -224,7 +224,7 @@ def test_the_list_says_who_is_awaited_here_and_gone() -> None:
     hired("lin")
     colleagues.leave(staff("viewer", name="zhou").pk, by=BY, at=live_now())
     said = words_of(boss.get("/ops/colleagues/"))
-    assert all(word in said for word in ("lin", "尚未加入", "在职", "zhou", "已离开"))
+    assert all(word in said for word in ("lin", "尚未加入", "在职", "zhou", "已离职"))
 
 
 def test_who_forgot_their_password_is_not_said_to_be_new() -> None:

@@ -43,7 +43,7 @@ def test_everything_that_answers_them_is_on_one_page(power_bank: Shop, at_desk: 
         *(person.name_masked, person.phone_masked, "已实名认证", "Asia/Shanghai", "沙箱", "简体中文"),
         *("¥9,000.00", "1 笔订单逾期", "信用分", "逾期"),
         *("说月底还<b>", "电话", "核实收入后", "等我们处理", "用户称未收到商品或服务", "退货", "已退"),
-        *("渠道收回的金额与剩余不符", "沙箱银行卡", "银行卡 0", "来电", "守约一次", "订单逾期", "扣款成功", "通过"),
+        *("渠道退回的金额与剩余不符", "沙箱银行卡", "银行卡 0", "来电", "守约一次", "订单逾期", "扣款成功", "通过"),
     ):
         assert wanted in text, wanted
     body = page.content.decode()
@@ -85,11 +85,11 @@ def test_what_comes_next_of_each_debt_is_said_plainly(power_bank: Shop, at_desk:
     planned = completed(power_bank, someone(power_bank), yuan("8"), due_at=soon)
     assert "到期日" in words_of(desk.get(whole(planned.person)))
     orders.report_problem(planned.id, "other", "x", by=BY, at=NOON)
-    assert "计时已暂停 订单问题" in words_of(desk.get(whole(planned.person)))
+    assert "已暂停 问题反馈" in words_of(desk.get(whole(planned.person)))
     lost = completed(power_bank, someone(power_bank, "timeout_then_not_paid"), yuan("6"))
     deduct_due(power_bank.realm_id, at=NOON)
     text = words_of(desk.get(whole(lost.person)))
-    for wanted in ("结果未知", "正在向渠道查询结果", "结果明确之前请勿再次发起", "¥6.00"):
+    for wanted in ("结果未知", "正在向渠道查询结果", "结果出来之前请勿再次发起", "¥6.00"):
         assert wanted in text, wanted
     assert f"/ops/deduction/{deduction_of(lost).public_id}" in desk.get(whole(lost.person)).content.decode()
     assert "请勿再次发起" not in words_of(desk.get(whole(planned.person)))
@@ -98,7 +98,7 @@ def test_what_comes_next_of_each_debt_is_said_plainly(power_bank: Shop, at_desk:
 def test_each_role_sees_what_it_may_do(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
     person = late(power_bank).person
     may = {"更改额度": ("risk", "supervisor"), "查看个人信息": ("support", "collections", "risk", "supervisor")}
-    may |= {"登记联系": ("collections", "supervisor"), "谁查看过此人": ("auditor", "supervisor")}
+    may |= {"登记联系": ("collections", "supervisor"), "谁查看过此用户": ("auditor", "supervisor")}
     for role in ("viewer", "support", "collections", "risk", "finance", "supervisor", "auditor"):
         text = words_of(at_desk(role).get(whole(person)))
         assert {label: label in text for label in may} == {label: role in roles for label, roles in may.items()}, role
@@ -128,11 +128,11 @@ def test_who_looked_is_written_down_and_nothing_else_moves(ada: Person, at_desk:
 def test_somebody_new_and_somebody_who_leaves(power_bank: Shop, ada: Person, at_desk: Callable[..., Client]) -> None:
     desk = at_desk("support", language="en")
     stranger = accounts.make_sandbox_person("新人", realm_id=power_bank.realm_id, by=BY, at=NOON)
-    assert "They have opened no service" in words_of(desk.get(whole(stranger)))
+    assert "No service opened yet" in words_of(desk.get(whole(stranger)))
     completed(power_bank, ada, yuan("3"))
     deduct_due(power_bank.realm_id, at=NOON)
     erase.ask_erasure(ada.id, by=BY, at=NOON)
-    assert "Asked to be forgotten" in words_of(desk.get(whole(ada)))
+    assert "Erasure requested" in words_of(desk.get(whole(ada)))
 
 
 def test_whether_a_limit_stays_or_follows_is_said(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
@@ -144,7 +144,7 @@ def test_whether_a_limit_stays_or_follows_is_said(power_bank: Shop, at_desk: Cal
     assert "¥10,000.00 → ¥5,000.00 · 本人要求 · 系统自动：test · 固定此额度" in text
     assert text.count("固定此额度") == 1
     assert "¥4,000.00 → ¥10,000.00 · 随信用分调整" in text
-    assert "额度下次复核" in text
+    assert "额度下次复评" in text
 
 
 def test_a_limit_of_another_is_no_part_of_it(power_bank: Shop, at_desk: Callable[..., Client]) -> None:

@@ -62,8 +62,8 @@ def path_of(order: Order) -> str:
 
 def test_one_asks_another_agrees_and_it_is_done_by_both(order: Order, lin: Client, boss: Client) -> None:
     page = words_of(lin.get(path_of(order)))
-    assert "须两人同意" in page
-    assert "账本将如何变动" in page
+    assert "须双人复核" in page
+    assert "账簿将如何变动" in page
     assert "待结商户款" in page
     with nothing_moves(*ASKED):
         row = asked(lin, path_of(order), note="查无此人 <b>")
@@ -73,7 +73,7 @@ def test_one_asks_another_agrees_and_it_is_done_by_both(order: Order, lin: Clien
     assert "有 1 项" not in lin.get("/ops/").content.decode()
     page = boss.get(f"/ops/second/{row.public_id}")
     assert b"<b>" not in page.content.partition(b"<main")[2].partition(b"</main>")[0].replace(b"<b></b>", b"")
-    for shown in ("查无此人", "collections", "¥12.34", "账本将如何变动", "同意并执行"):
+    for shown in ("查无此人", "collections", "¥12.34", "账簿将如何变动", "同意并执行"):
         assert shown in words_of(page), shown
 
     assert decided(boss, row, because="看过工单")["Location"] == f"/ops/second/{row.public_id}"

@@ -66,7 +66,7 @@ def test_each_thing_waits_in_its_queue_and_leaves_it_by_itself(
 def test_roles_see_their_own_queues_only(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
     one_of_each(power_bank)
     page = words_of(at_desk("risk").get("/ops/queues/?mode=test"))
-    assert ("异议" in page, "拒付" in page, "订单问题" in page) == (True, False, False)
+    assert ("异议" in page, "拒付" in page, "用户反馈问题" in page) == (True, False, False)
     row = Concern.objects.get(kind="problem")
     assert at_desk("risk").get(f"/ops/queues/problem/{row.public_id}").status_code == 403
     for wrong in ("queues/nothing", f"queues/hardship/{row.public_id}", f"queues/problem/{row.public_id}0"):
@@ -122,7 +122,7 @@ def test_another_time_is_set_and_what_is_past_it_is_said(power_bank: Shop, at_de
     Handling.objects.update(due_at=at)
     assert queues.standing(PROBLEMS, Look(look.user, at, "test")).late == 1
     late = words_of(boss.get("/ops/queues/problem?mode=test&whose=late"))
-    assert "已逾期" in late
+    assert "已超时" in late
 
 
 def test_what_a_channel_waits_for_is_due_a_day_before_it_waits_no_longer(power_bank: Shop) -> None:

@@ -71,7 +71,7 @@ def test_who_has_none_gets_no_further_than_to_where_one_is_set_up() -> None:
             answers += [client.post(address, {"note": "x"})] if address in desks else []
             wrong += [address for answer in answers if (answer.status_code, answer.get("Location")) != (302, OWN)]
     assert wrong == []
-    assert "第二步" in words_of(client.get(OWN))
+    assert "两步验证" in words_of(client.get(OWN))
     assert client.get("/ops/password_change/", follow=True).redirect_chain == [(f"{OWN}password", 302)]
     assert client.post("/ops/logout/").status_code == 200
     assert not client.session.get("_auth_user_id")

@@ -65,7 +65,7 @@ def test_a_fee_that_grew_since_they_looked_is_not_given_away(
     before = Posting.objects.count()
     answer = decided(mei, row, page=page)
     assert answer.status_code == 422
-    assert "您查看之后，将记入账本的金额已有变化" in words_of(answer)
+    assert "您查看之后，账簿变动的金额已有变化" in words_of(answer)
     assert Posting.objects.count() == before
     assert Proposal.objects.get(pk=row.pk).state == "open"
     assert decided(mei, row).status_code == 302

@@ -71,7 +71,7 @@ def test_who_broke_a_promise_stands_first_until_they_pay_or_promise_anew(
     assert worklist.broken("test", later) == [second.person_id]
     page = at_desk("collections").get("/ops/collections/?mode=test").content.decode()
     assert page.index(second.person.public_id) < page.index(first.person.public_id)
-    assert ("已失约" in page, kept.person.public_id in page) == (True, False)
+    assert ("未履行" in page, kept.person.public_id in page) == (True, False)
     asks(second, promise(later.date() + 3 * DAY), at=later)
     assert worklist.broken("test", later) == []
     other = late_order(power_bank, "5", days=10)
@@ -234,7 +234,7 @@ def test_what_stands_still_and_whoever_sleeps_is_left_in_peace_at_their_page(
     order = late_order(power_bank)
     desk, path = at_desk("collections"), f"/ops/collections/{order.person.public_id}"
     orders.pause_order(order.id, "hardship", by=BY, at=NOON)
-    assert "计时已暂停" in words_of(desk.get(path))
+    assert "已暂停计时" in words_of(desk.get(path))
     with nothing_moves("kernel_idempotencykey"):
         token = {"token": "0" * 24}
         assert desk.post(path, GOOD | token).status_code == 422
@@ -245,7 +245,7 @@ def test_what_stands_still_and_whoever_sleeps_is_left_in_peace_at_their_page(
         assert does(desk, path, **(GOOD | {"minutes": "4"})).status_code == 422
     assert does(desk, path, **(GOOD | {"minutes": "6"})).status_code == 302
     Realm.objects.filter(pk=power_bank.realm_id).update(frozen_at=NOON + timedelta(hours=11, minutes=1))
-    assert "按对方当地时间" in words_of(desk.get(path))
+    assert "按用户当地时间" in words_of(desk.get(path))
 
 
 def test_the_list_is_paged_by_key_and_asks_as_often_however_long_it_is(

@@ -96,8 +96,8 @@ def test_who_forgot_the_password_chooses_another_and_keeps_the_rest(settings: La
     ("words", "says"),
     [
         (["new"], "which roles"),
-        (["new", "--role", "king"], "no such role. (king)"),
-        (["Bad Name", "--role", "viewer"], "small letters"),
+        (["new", "--role", "king"], "No such role. (king)"),
+        (["Bad Name", "--role", "viewer"], "lowercase letters"),
         (["here", "--role", "viewer"], "taken"),
         (["here", "--returns", "--role", "viewer"], "no such colleague"),
         (["nobody", "--forgot"], "no such colleague"),
@@ -105,7 +105,7 @@ def test_who_forgot_the_password_chooses_another_and_keeps_the_rest(settings: La
         (["nobody", "--leaves"], "no such colleague"),
         (["here", "--leaves", "--role", "viewer"], "which roles"),
         (["here", "--leaves", "--returns"], "not allowed"),
-        (["last", "--leaves"], "last supervisor"),
+        (["last", "--leaves"], "At least one supervisor"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )

@@ -160,12 +160,12 @@ def test_the_page_says_what_is_stuck_and_what_to_do(lin: Client, power_bank: Sho
     assert "Nothing is stuck." in words(lin.get("/ops/work/"))
     completed(power_bank, someone(power_bank), yuan("1"), at=NOON)
     said = words(lin.get("/ops/work/"))
-    assert "1 is stuck" in said  # due; past its grace by now, but nobody was asked
+    assert "1 stuck" in said  # due; past its grace by now, but nobody was asked
     assert KINDS["obligations_due"].says in said
     assert KINDS["obligations_due"].do in said
     assert KINDS["cases_open"].do not in said  # none is open
     chinese = words(lin.get("/ops/work/", headers={"accept-language": "zh-CN"}))
-    for told in ("1 项卡住", "已到期、尚未发起扣款", "先看 worker、队列和 broker", "30秒钟 · 5分钟", "卡住"):
+    for told in ("1 项卡住", "已到期、尚未发起扣款", "先检查 worker、队列和 broker", "30 秒钟 · 5 分钟", "卡住"):
         assert told in chinese, told
     assert "Due, and" not in chinese
 

@@ -136,7 +136,7 @@ def test_neither_the_page_nor_a_proof_holds_it_against_them(power_bank: Shop) ->
     assert known_of(person, profile, at=LATE).days_since_breach is None
     assert provable(person)["kept_since"] == "2026-11-20"
     it_is(LATE, person)
-    assert "Was not overdue after all" in words(visiting(person, "en").get("/credit/"))
+    assert "Overdue record withdrawn after review" in words(visiting(person, "en").get("/credit/"))
     assert "经核实并未逾期" in words(visiting(person).get("/credit/"))
 
 

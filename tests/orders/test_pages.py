@@ -68,7 +68,7 @@ def test_the_record_shows_each_order_on_its_shelf(power_bank: Shop, ada: Person)
     browser = visiting(ada)
 
     everything = words(browser.get("/orders/"))
-    assert "待支付总额 ¥12.34" in everything
+    assert "待付总额 ¥12.34" in everything
     assert everything.index("不要了") < everything.index("还在用") < everything.index("充电宝 ¥12.34")
     shelves = {
         name: words(browser.get(f"/orders/?shelf={name}"))
@@ -81,7 +81,7 @@ def test_the_record_shows_each_order_on_its_shelf(power_bank: Shop, ada: Person)
     assert "没有符合条件的订单" in shelves["overdue"]
     fall(power_bank.realm_id, at=NOON + timedelta(days=4), limit=10)
     assert "充电宝 ¥12.34" in words(browser.get("/orders/?shelf=overdue"))
-    assert "at most CN¥99.00" in words(visiting(ada, "en").get("/orders/?shelf=in_progress"))
+    assert "up to CN¥99.00" in words(visiting(ada, "en").get("/orders/?shelf=in_progress"))
 
 
 def test_the_record_turns_pages_with_the_same_few_questions_however_long_it_is(power_bank: Shop, ada: Person) -> None:
@@ -130,7 +130,7 @@ def test_a_person_sees_what_they_confirm_and_confirms_it_once(shop: Shop, bo: Pe
     order = waiting(shop, bo)
     browser, path = visiting(bo), f"/confirm/{order.public_id}"
     page = words(browser.get(path))
-    money = ("¥59.90", "新人立减 −¥10.00", "金额 ¥49.90", "现在不扣款", "从哪里扣 沙箱银行卡")
+    money = ("¥59.90", "新人立减 −¥10.00", "金额 ¥49.90", "现在不扣款", "扣款方式 沙箱银行卡")
     for shown in ("确认订单", "云上小店", "茶杯 × 2", *money):
         assert shown in page, shown
     for _click in range(2):
@@ -174,7 +174,7 @@ def test_an_order_that_cannot_be_confirmed_names_the_reasons_and_changes_nothing
     assert "您的额度为 ¥10.00，已使用 ¥0.00" in words(browser.get(f"{path}/result"))
     assert state_of(order) == "created"
     assert Decision.objects.filter(approved=False).count() == 1
-    assert "Your limit is CN¥10.00" in words(visiting(bo, "en").get(f"{path}/result"))
+    assert "Your credit limit is CN¥10.00" in words(visiting(bo, "en").get(f"{path}/result"))
 
 
 def test_a_stopped_service_is_said_to_be_so(shop: Shop, bo: Person) -> None:
@@ -182,7 +182,7 @@ def test_a_stopped_service_is_said_to_be_so(shop: Shop, bo: Person) -> None:
     browser = visiting(bo)
     browser.post(f"/services/{order.agreement.public_id}/stop")
     answer = browser.post(f"/confirm/{order.public_id}", {"answer": "yes"}, follow=True)
-    assert "您已停用 云上小店 的新订单" in words(answer)
+    assert "您已停止 云上小店 的新订单" in words(answer)
     assert state_of(order) == "created"
 
 
@@ -193,11 +193,11 @@ def test_what_cannot_be_confirmed_now_is_only_to_be_declined(shop: Shop, bo: Per
     suspend_merchant(shop.merchant.id, "x", by=BY, at=NOON)
     closed = browser.get(page)
     assert yes not in closed.content.decode()
-    assert "You may confirm this order when it does again" in words(closed)
+    assert "You can confirm this order once it resumes" in words(closed)
     browser.post(f"/services/{order.agreement.public_id}/stop")
     stopped = browser.get(page)
     assert yes not in stopped.content.decode()
-    assert "You have stopped new orders of 云上小店." in words(stopped)
+    assert "You have stopped new orders for 云上小店." in words(stopped)
     browser.post(page, {"answer": "no"})
     assert (state_of(order), order.agreement.history.latest("seq").target) == ("cancelled", "terminated")
 
@@ -224,5 +224,5 @@ def test_a_form_from_elsewhere_is_refused_in_words(shop: Shop, bo: Person) -> No
     wary.force_login(bo.user, backend="django.contrib.auth.backends.ModelBackend")
     answer = wary.post(f"/confirm/{order.public_id}", {"answer": "yes"})
     assert answer.status_code == 403
-    assert "表单已过期" in words(answer)
+    assert "页面已过期" in words(answer)
     assert state_of(order) == "created"

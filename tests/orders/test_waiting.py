@@ -48,7 +48,7 @@ def bo(shop: Shop) -> Person:
 
 
 STOPS = {
-    "paused": (pause, go_on, ServicePaused, "此服务暂停接受新订单"),
+    "paused": (pause, go_on, ServicePaused, "此服务已暂停"),
     "suspended": (suspend, let_in_again, MerchantNotActive, "该商户目前不接受新业务"),
 }
 

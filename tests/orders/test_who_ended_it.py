@@ -17,7 +17,7 @@ MERCHANT, COLLEAGUE = Actor.merchant(uuid7()), Actor.staff(uuid7())
 
 
 def story(order: Order, language: str = "en") -> str:
-    return words(visiting(order.person, language).get(f"/orders/{order.public_id}")).partition("What happened")[2]
+    return words(visiting(order.person, language).get(f"/orders/{order.public_id}")).partition("Order history")[2]
 
 
 def test_what_its_person_declined_is_said_so_in_chinese_too(shop: Shop) -> None:
@@ -49,10 +49,12 @@ def test_a_merchant_cannot_have_their_customer_say_no(power_bank: Shop, ada: Per
     assert "This order was cancelled" in words(visiting(ada, "en").get(f"/confirm/{order.public_id}"))
 
 
-@pytest.mark.parametrize(("by", "who"), [(MERCHANT, "The merchant cancelled it"), (COLLEAGUE, "We called it off")])
+@pytest.mark.parametrize(
+    ("by", "who"), [(MERCHANT, "The merchant cancelled the order"), (COLLEAGUE, "We cancelled the order")]
+)
 def test_who_called_it_off_is_who_did(power_bank: Shop, by: Actor, who: str) -> None:
     order = completed(power_bank, someone(power_bank), yuan("9"))
-    lowered = who.replace("cancelled it", "lowered the total").replace("called it off", "lowered the total")
+    lowered = who.replace("cancelled the order", "reduced the total")
     orders.lower_total(order.id, 500, "线坏了", by=by, at=NOON)
     orders.cancel_order(order.id, "线坏了", by=by, at=NOON)
     it_is(NOON, order.person)

@@ -75,7 +75,7 @@ def test_what_is_owed_open_or_in_the_wallet_is_said_and_nothing_moves(
         assert client.post(PAGE, {"understood": "yes"}).status_code == 409
         with pytest.raises(erase.CannotLeaveYet):
             erase.ask_erasure(ada.id, by=BY, at=NOW)
-    assert "There is money in your wallet" in words(visiting(ada, "en").get(PAGE))
+    assert "Your wallet still has a balance" in words(visiting(ada, "en").get(PAGE))
 
 
 def test_it_is_asked_once_with_understanding_and_can_be_taken_back(over: Order, ada: Person) -> None:
@@ -259,7 +259,7 @@ def test_a_return_that_is_not_decided_keeps_somebody_here_and_its_parcel_is_forg
 @pytest.mark.breaks_the_house  # the bank knows nothing of this return
 def test_what_a_bank_took_back_keeps_somebody_here_until_it_is_decided(over: Order, ada: Person) -> None:
     dispute = take_back(deduction_of(over).id, Withdrawal("x-1", kept_of(over), "not_authorised"), by=BY, at=NOON)
-    assert "银行撤回了您的一笔付款" in words(fresh(ada).get(PAGE))
+    assert "银行退回了您的一笔扣款" in words(fresh(ada).get(PAGE))
     with nothing_moves("django_session"), pytest.raises(erase.CannotLeaveYet):
         erase.ask_erasure(ada.id, by=BY, at=NOW)
     assert dispute is not None

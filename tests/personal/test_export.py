@@ -223,7 +223,7 @@ def test_after_its_time_it_is_gone(lived: Order, ada: Person) -> None:
     assert exports.empty_exports(at=later) == 0
     assert not ExportPiece.objects.exists()
     assert fresh(ada).get(f"{PAGE}{export.public_id}").status_code == 410
-    assert "已清除" in words(visiting(ada).get(PAGE))
+    assert "已删除" in words(visiting(ada).get(PAGE))
 
 
 def test_what_lies_in_the_database_can_be_read_by_nobody(lived: Order, ada: Person) -> None:

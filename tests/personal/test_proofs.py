@@ -93,7 +93,7 @@ def test_anybody_sees_whether_it_counts(proof: Proof, ada: Person) -> None:
     stranger, address = Client(headers={"accept-language": "zh-CN"}), f"/proof/{proof.reveal_statement()}"
     page = stranger.get(address)
     assert "证明有效" in words(page)
-    assert "虚构的人" in words(page)
+    assert "测试用户" in words(page)
     local = proof.expires_at.astimezone(ZoneInfo(settings.CONSOLE_ZONE))
     assert f"有效期至 {local:%Y}年{local.month}月{local.day}日 {local:%H:%M}" in words(page)
     assert (page["X-Robots-Tag"], page["Referrer-Policy"]) == ("noindex", "no-referrer")

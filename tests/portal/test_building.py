@@ -50,14 +50,14 @@ def test_a_service_is_added_changed_and_paused(firm: Company) -> None:
 def test_where_the_platform_permits_less_than_a_service_asks_for_its_row_says_so(firm: Company) -> None:
     client, page = firm.browser("viewer"), f"{firm.at('test')}services/"
     shop, terms = firm.shop, {"grace": timedelta(), "late_fee_daily_bps": 100, "late_fee_cap_bps": 2000}
-    assert "3天后逾期。 无逾期费。" in words(client.get(page))
+    assert "3 天后逾期。 无逾期费。" in words(client.get(page))
     merchants.change_service(shop.merchant.id, shop.service.id, terms, by=BY, at=NOON)
     plain = words(client.get(page))
     assert "到期未付即逾期。 逾期费每日 1%，合计最高 20%。" in plain
     assert "按平台规则" not in plain
     permit(NOON - timedelta(days=400), grace_hours_least=24, daily_bps_most=5)
     bounded = words(client.get(page))
-    assert "1天后逾期。 逾期费每日 0.05%，合计最高 20%。 此处按平台规则执行。服务自身设定：" in bounded
+    assert "1 天后逾期。 逾期费每日 0.05%，合计最高 20%。 此处按平台规则执行。服务自身设定：" in bounded
     assert "到期未付即逾期。 逾期费每日 1%，合计最高 20%。" in bounded
 
 

@@ -11,7 +11,7 @@ from tests.visiting import token_on, words
 def test_it_waits_on_the_first_page_and_is_answered_by_those_who_may(firm: Company) -> None:
     order, row = disputed(firm.shop, "6")
     client, home = firm.browser("finance"), firm.at("test")
-    assert "有 1 笔款项被渠道退回，等待您答复" in words(client.get(home))
+    assert "有 1 笔拒付等待您答复" in words(client.get(home))
     assert "用户称未收到商品或服务" in words(client.get(f"{home}disputes/"))
     assert f"disputes/{row.public_id}" in client.get(f"{home}orders/{order.public_id}").content.decode()
     page = f"{home}disputes/{row.public_id}"

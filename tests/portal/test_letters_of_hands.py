@@ -38,7 +38,7 @@ def test_staff_are_written_to_about_each_hand_on_their_account(firm: Company) ->
     browser.post("/merchant/security/codes")
     browser.post(f"/merchant/security/factors/{second_factor.of(user).app.pk}/remove")
     browser.post("/merchant/security/password", {"current": PASSWORD, "password": NEW})
-    assert told() == [(user.email, what) for what in ("已更换备用恢复码", "已移除验证器", "密码已修改")]
+    assert told() == [(user.email, what) for what in ("已更换恢复码", "已移除验证器", "密码已修改")]
     assert "/merchant/security/" in mail.outbox[0].body
     assert told() == []
     second_factor.take_app(user.id, generate_totp_secret(), by=BY, at=NOON)
@@ -51,7 +51,7 @@ def test_in_the_language_they_read(firm: Company) -> None:
     accounts.choose_language(user.id, "en", by=BY, at=NOON)
     accounts.change_password(user.id, NEW, by=BY, at=NOON)
     told()
-    assert mail.outbox[0].subject == "Your account for the merchant console: the password was changed"
+    assert mail.outbox[0].subject == "Your merchant console account: the password was changed"
 
 
 def test_colleagues_have_no_address_with_us(db: None) -> None:

@@ -49,7 +49,7 @@ def test_owners_and_finance_hear_once_that_it_is_theirs_again(firm: Company) -> 
     assert set(heard) == {firm.staff[role].user.email for role in ("owner", "finance")}
     chinese, english = heard[firm.staff["finance"].user.email], heard[owner.email]
     assert chinese.subject == f"{firm.shop.merchant.name}：一笔打款被退回（¥5.96）"
-    assert english.subject == f"{firm.shop.merchant.name}: a payout of CN¥5.96 came back"
+    assert english.subject == f"{firm.shop.merchant.name}: a payout of CN¥5.96 was returned"
     assert row.account is not None
     for said in (f"{firm.at('test')}settlements/{row.settlement.public_id}", row.account.number_masked, "沙箱"):
         assert said in str(chinese.body), said

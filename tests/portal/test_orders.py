@@ -236,9 +236,9 @@ def test_a_second_click_does_nothing_more(firm: Company, three: list[Order]) -> 
 
 def test_an_orders_page_tells_its_whole_story(firm: Company, owed: Order) -> None:
     page = words(firm.browser("viewer", language="en").get(f"{firm.at('test')}orders/{owed.public_id}"))
-    for said in ("CN¥12.34", "To be collected", "On the due day", "The service ended", "order.completed"):
+    for said in ("CN¥12.34", "To be deducted", "On the due date", "Service ended", "order.completed"):
         assert said in page, said
-    assert "Collect now" not in page
+    assert "Deduct now" not in page
 
 
 def test_what_is_not_due_cannot_be_collected_now(firm: Company) -> None:
@@ -292,7 +292,7 @@ def test_of_an_order_in_use_the_end_is_a_planned_one(firm: Company) -> None:
 def test_of_an_order_whose_clock_stands_still_no_attempt_is_to_come(firm: Company) -> None:
     order = completed(firm.shop, someone(firm.shop), yuan("5"), due_at=NOON + timedelta(days=2))
     page, path = firm.browser("viewer", language="en"), f"{firm.at('test')}orders/{order.public_id}"
-    assert "Nov 22, 2026" in words(page.get(path)).partition("Attempts to come")[2].partition("What happened")[0]
+    assert "Nov 22, 2026" in words(page.get(path)).partition("Scheduled deductions")[2].partition("Order history")[0]
     orders.pause_order(order.id, "problem_reported", by=BY, at=NOON)
-    said = words(page.get(path)).partition("Attempts to come")[2].partition("What happened")[0]
-    assert said.strip() == "No deduction is made while the clock stands still."
+    said = words(page.get(path)).partition("Scheduled deductions")[2].partition("Order history")[0]
+    assert said.strip() == "No deductions are made while this is paused."

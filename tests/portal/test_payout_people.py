@@ -85,7 +85,7 @@ def test_in_a_sandbox_a_new_colleague_may_play_the_second(firm: Company) -> None
 
 def test_no_colleague_alone_asks_in_somebody_beside_an_owner(firm: Company, risk: Client, boss: Client) -> None:
     address, mallory = f"/ops/do/{firm.shop.live.public_id}/invite_owner", "mallory@evil.example"
-    assert "须两人同意" in words_of(risk.get(address))
+    assert "须双人复核" in words_of(risk.get(address))
     with nothing_moves(*ASKED):
         row = asked_for(risk, address, email=mallory, note="x")
     assert mallory not in {to for letter in mail.outbox for to in letter.to}
@@ -103,7 +103,7 @@ def test_no_colleague_alone_asks_in_somebody_beside_an_owner(firm: Company, risk
 def test_an_invitation_that_waits_is_as_good_as_an_owner(db: None, risk: Client) -> None:
     live = merchant_at("newcomer")
     path = f"/ops/do/{live.public_id}/invite_owner"
-    assert "须两人同意" not in words_of(risk.get(path))
+    assert "须双人复核" not in words_of(risk.get(path))
     assert does(risk, path, email="wang@example.com", note="x").status_code == 302
     with nothing_moves(*ASKED):
         asked_for(risk, path, email="mallory@evil.example", note="x")

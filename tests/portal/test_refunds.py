@@ -70,5 +70,5 @@ def test_its_person_reads_what_came_back(firm: Company, paid: Order) -> None:
     fill(owner, f"{order}/refund", amount="2.50", sure="250")
     assert Refund.objects.count() == 1
     page = words(visiting(paid.person).get(f"/orders/{paid.public_id}"))
-    assert "¥2.50 已退回原付款方式" in page
+    assert "¥2.50 已原路退回" in page
     assert "线坏了" in page

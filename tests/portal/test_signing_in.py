@@ -229,7 +229,7 @@ def test_an_invitation_is_mailed_opened_and_joined(firm: Company) -> None:
     assert newcomer.get(firm.at("test")).status_code == 200
     member = Member.objects.latest("id")
     assert (member.user.username, member.role) == ("lin@example.com", "finance")
-    assert "失效" in words(Client().get(link))
+    assert "已失效" in words(Client().get(link))
     assert Client().get("/merchant/invitation/nonsense").status_code == 404
 
 

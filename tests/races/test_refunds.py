@@ -103,7 +103,7 @@ def test_two_askers_about_one_part_find_one_answer(power_bank: Shop, ada: Person
 
 def test_two_senders_of_a_part_that_waits_send_it_once_more(power_bank: Shop, ada: Person) -> None:
     agreement, token = opened(power_bank, ada), ada.instruments.get().token
-    for turn in rounds("a part that waits, two senders"):
+    for turn in rounds("a instalment that waits, two senders"):
         order = ordered(power_bank, agreement, ceiling=1_000)
         orders.complete_order(order.id, orders.Final(total=500), by=BY, at=NOON)
         deduct_due(power_bank.realm_id, at=NOON)

@@ -91,10 +91,10 @@ def test_what_has_waited_for_too_long_is_turned_away_unbegun_and_sooner_when_the
     time.sleep(0.05)
     assert lane.enter(lambda: done.append("late"), lambda: done.append("turned away"))
     time.sleep(0.35)
-    assert lane.enter(lambda: done.append("in time"), lambda: done.append("turned away too soon"))
+    assert lane.enter(lambda: done.append("on time"), lambda: done.append("turned away too soon"))
     gate.set()
     lane.threads.shutdown()
-    assert done == ["True", "turned away", "in time"]
+    assert done == ["True", "turned away", "on time"]
 
     monkeypatch.setattr(lanes, "BURST_SECONDS", 0.0)
     lane = Lane("test", Size(at_once=1, waiting=10, patience=30, standing_patience=0.2))

@@ -7,7 +7,7 @@ from kernel.field_indexes import WithoutIndex
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0017_enrolment_codes'),
+        ('accounts', '0018_standard_words'),
         ('kernel', '0004_audit'),
     ]
 
