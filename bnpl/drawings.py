@@ -90,7 +90,7 @@ def _chart() -> Iterator[str]:
 def _gauges() -> Iterator[str]:
     yield "# Work under way\n"
     yield "What may wait, how long, and what to do when it waits longer: in `/metrics`, at `/ops/work/` and by"
-    yield "`manage.py work`. Thresholds stand in `bnpl/work/kinds.py` and nowhere else.\n"
+    yield "`manage.py work`. Thresholds stand in `bnpl/work/` and nowhere else.\n"
     yield "| work | is | late | stuck | because | when it is not ok |\n|---|---|---|---|---|---|"
     for name, kind in KINDS.items():
         late, stuck = ("" if limit is None else plainly(limit) for limit in (kind.late, kind.stuck))
