@@ -16,7 +16,7 @@ from django.utils.crypto import constant_time_compare
 
 from accounts.models import AccountEvent, EnrolmentCode, User
 from accounts.refusals import EnrolmentCodeOver
-from kernel import sealed
+from kernel import encryption
 from kernel.actor import Actor
 from kernel.refusal import NotFound, SecondNeeded
 
@@ -111,4 +111,4 @@ def _newest(**whose: Any) -> EnrolmentCode | None:
 def _digest(user_id: UUID, text: str) -> bytes:
     """However it was typed: in small letters, without its dashes."""
     typed = "".join(sign for sign in text.upper() if sign.isalnum())
-    return sealed.blind(typed, purpose=f"accounts.enrolment:{user_id}")
+    return encryption.blind(typed, purpose=f"accounts.enrolment:{user_id}")

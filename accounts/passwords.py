@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from accounts import rules, services
 from accounts.models import User
 from kernel.actor import Actor
-from kernel.desk import show_errors
+from kernel.console_actions import show_errors
 from kernel.refusal import Refusal
 
 NOT_YOURS = gettext_lazy("Incorrect password, or too many attempts.")

@@ -30,7 +30,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import enrolment, reach
 from accounts.models import AccountEvent, Person, User
 from accounts.refusals import TooManyPasskeys
-from kernel import sealed
+from kernel import encryption
 from kernel.actor import Actor
 from kernel.refusal import NotFound
 
@@ -51,10 +51,10 @@ class Adapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth is not typed
     }
 
     def encrypt(self, text: str) -> str:
-        return base64.b64encode(sealed.seal(text, place=_PLACE)).decode()
+        return base64.b64encode(encryption.seal(text, place=_PLACE)).decode()
 
     def decrypt(self, encrypted_text: str) -> str:
-        return sealed.unseal(base64.b64decode(encrypted_text), place=_PLACE)
+        return encryption.unseal(base64.b64decode(encrypted_text), place=_PLACE)
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         """Passkeys are for the host of BASE_URL for ever, whatever a request calls us."""

@@ -13,7 +13,7 @@ from django.contrib.sessions.models import Session
 from django.db import transaction
 
 from accounts.models import User
-from kernel import sealed
+from kernel import encryption
 
 #: A browser that signed in just now may be noted a moment before its session is to be seen.
 SETTLED_AFTER = timedelta(days=1)
@@ -24,10 +24,10 @@ class SealedSerializer:
     """Named by SESSION_SERIALIZER. Django signs what comes out of it, and starts a new session if it does not open."""
 
     def dumps(self, obj: Any) -> bytes:
-        return sealed.seal(json.dumps(obj, separators=(",", ":")), place=_PLACE)
+        return encryption.seal(json.dumps(obj, separators=(",", ":")), place=_PLACE)
 
     def loads(self, data: bytes) -> Any:
-        return json.loads(sealed.unseal(data, place=_PLACE))
+        return json.loads(encryption.unseal(data, place=_PLACE))
 
 
 def end_all(user: User) -> None:

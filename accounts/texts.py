@@ -9,7 +9,7 @@ from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from accounts import rules
-from kernel import rates
+from kernel import rate_limits
 
 log = structlog.get_logger(__name__)
 NOT_THERE = _("We cannot send text messages to this country or region.")
@@ -23,9 +23,9 @@ def reaches(phone: str) -> bool:
 
 def room_for_a_stranger() -> bool:
     """Whether one more text may go to somebody we do not know. If not, a line says so."""
-    taken = rates.take(rates.rate("texts"), "strangers")
+    taken = rate_limits.take(rate_limits.rate("texts"), "strangers")
     if not taken.allowed:
         log.warning(
-            "texts_to_strangers_stopped", an_hour=taken.rate.quota, next_in_seconds=taken.next_in // rates.SECOND
+            "texts_to_strangers_stopped", an_hour=taken.rate.quota, next_in_seconds=taken.next_in // rate_limits.SECOND
         )
     return taken.allowed

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext_lazy
 
-from kernel.desk import Words
+from kernel.console_actions import Words
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy
 
 from billing.models import Dispute
-from kernel.desk import Words
+from kernel.console_actions import Words
 
 BEARERS: dict[str, Words] = {
     Dispute.Bearer.PERSON: gettext_lazy("Owed again by the customer"),

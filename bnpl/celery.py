@@ -12,7 +12,7 @@ from django.db import close_old_connections
 from bnpl import loaded
 from bnpl.broker import Line
 from bnpl.pulse import Pulse
-from kernel.tags import tag_from_here
+from kernel.log_context import tag_from_here
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bnpl.settings")
 #: Money waits for nothing else: the worker takes these rings alone.

@@ -14,7 +14,7 @@ from bnpl import system
 from bnpl.work.figures import COUNT_MAX, Figure, State, under_way
 from bnpl.work.kind import Limit, rounded
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Desk, page
+from kernel.console_actions import Colleague, Desk, page
 from kernel.models import LIVE
 from kernel.templatetags.house import span
 

@@ -12,7 +12,7 @@ from django.conf import settings
 
 from bnpl.api import V1
 from bnpl.field_words import FIELDS
-from kernel.requests import NAME_PATTERN
+from kernel.request_log import NAME_PATTERN
 from merchants.access import VERSION
 from merchants.rules.events import TYPES
 

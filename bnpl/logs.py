@@ -11,11 +11,11 @@ import structlog
 from django.db import Error
 from structlog.typing import Processor
 
-from kernel import tags
-from kernel.away import said_first
+from kernel import log_context
+from kernel.database_trouble import said_first
 
 SHARED: list[Processor] = [
-    tags.merge,
+    log_context.merge,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -25,7 +25,7 @@ SHARED: list[Processor] = [
 class ToldElsewhere(logging.Filter):
     """Django would write a line for each 503 of a probe, one a second or more: bnpl.health tells of changes.
 
-    And for each refusal of the API one with the path as the caller wrote it: kernel.requests writes its own.
+    And for each refusal of the API one with the path as the caller wrote it: kernel.request_log writes its own.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

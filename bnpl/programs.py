@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.utils import translation
 
-from kernel.requests import DOORS
+from kernel.request_log import DOORS
 
 Step = Callable[[HttpRequest], HttpResponseBase]
 #: What a browser may do with an answer that is no page, if somebody shows it one.

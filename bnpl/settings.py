@@ -32,7 +32,7 @@ PII_KEYS = env.pii_keys()
 BLIND_INDEX_KEY, PROOF_KEYS = env.blind_index_key(), env.proof_keys()
 
 INSTALLED_APPS = [
-    "kernel.frame.ConsoleConfig",
+    "kernel.console_frame.ConsoleConfig",
     *(f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions", "messages", "staticfiles")),
     "pgtrigger",
     "rest_framework",
@@ -59,7 +59,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "bnpl.health.Probes",
-    "kernel.requests.RequestId",
+    "kernel.request_log.RequestId",
     "bnpl.unindexed.Unindexed",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -110,7 +110,7 @@ CACHES = {
     }
 }
 
-# How often one API key may read and write, and one address may ask without a good key (kernel.rates).
+# How often one API key may read and write, and one address may ask without a good key (kernel.rate_limits).
 RATES = {
     "read": env.rate("RATE_READ", "6000/60"),
     "write": env.rate("RATE_WRITE", "3000/60"),

@@ -8,7 +8,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template import loader
 
-from kernel.away import is_read_only
+from kernel.database_trouble import is_read_only
 
 RETRY_AFTER_SECONDS = 2
 AWAY = (OperationalError, InterfaceError, redis.RedisError)

@@ -49,8 +49,8 @@ from billing.pages import wallet as wallet_pages
 from bnpl import console
 from credit import console as limit_desk
 from credit.models import Agreement
-from kernel import admin_site, desk, second
-from kernel.listing import WHOLE
+from kernel import admin_site, console_actions, maker_checker
+from kernel.console_lists import WHOLE
 from ledger import console as book_desk
 from merchants.models import Merchant
 from office import mine as own_figures
@@ -126,7 +126,7 @@ PAGES: list[URLPattern] = [
 ]
 
 #: What colleagues do, beside the tables of the console: pages the index names, and verbs that a row's page names.
-desk.SHELVES[:] = [
+console_actions.SHELVES[:] = [
     (_("Work"), (queue_desk.DESK, collection_desk.DESK, help_desk.DESK, proposal_desk.DESK, merchant_desk.DESK)),
     (
         _("Overview"),
@@ -155,8 +155,8 @@ WHOLE[Dispute] = "dispute_desk"
 WHOLE[Order] = "order_desk"
 WHOLE[Merchant] = "merchant_desk"
 WHOLE[Person] = "person_desk"
-desk.MASKED[Person] = "reveal", reveal_desk.REVEALERS
-desk.VERBS[:] = [
+console_actions.MASKED[Person] = "reveal", reveal_desk.REVEALERS
+console_actions.VERBS[:] = [
     *order_desk.VERBS,
     *change_desk.VERBS,
     *unknown_desk.VERBS,
@@ -178,9 +178,13 @@ desk.VERBS[:] = [
 #: What no colleague does alone, and how a second one is asked.
 _SHELVED = (policy_desk, limit_desk, late_desk, ease_desk, bearer_desk, return_desk)
 _POLICIES = [matter for shelved in _SHELVED for matter in shelved.MATTERS]
-_MATTERS = [*map(second.matter_of, filter(second.takes_two, desk.VERBS)), *_POLICIES, *newcomer_desk.MATTERS]
-second.MATTERS.update({matter.name: matter for matter in _MATTERS})
-second.ASKS[:] = [proposal_desk.ask]
+_MATTERS = [
+    *map(maker_checker.matter_of, filter(maker_checker.takes_two, console_actions.VERBS)),
+    *_POLICIES,
+    *newcomer_desk.MATTERS,
+]
+maker_checker.MATTERS.update({matter.name: matter for matter in _MATTERS})
+maker_checker.ASKS[:] = [proposal_desk.ask]
 admin_site.LONGER[:] = ["ask_file"]
 CONSOLE: list[URLPattern] = [
     path("work/", console.work, name="work"),

@@ -18,12 +18,12 @@ from credit.models import Limited, LimitPolicy, Profile
 from credit.policy import foresee_limits, judge_limits
 from credit.queries import currency_limits_of, is_pinned
 from kernel.actor import Actor
-from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, page
+from kernel.console_actions import Colleague, Desk, Verb, VerbForm, Words, page
 from kernel.forms import YuanField, minor_of, plain
+from kernel.maker_checker import Plain
 from kernel.money import Money
+from kernel.policy_pages import Policy, matter_of_policy, publish_page
 from kernel.refusal import NotFound
-from kernel.second import Plain
-from kernel.shelf import Policy, matter_of_policy, publish_page
 from kernel.templatetags.house import minor
 
 PUBLISHERS = ("supervisor", "risk")

@@ -11,7 +11,7 @@ from datetime import datetime
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from credit.models import Agreement
-from kernel import sealed
+from kernel import encryption
 from merchants.rules.webhooks import signature
 
 #: What no address has in it: spaces, line breaks and what cannot be seen.
@@ -21,7 +21,7 @@ PURPOSE = "credit.agreement.return"
 
 def secret_of(agreement: Agreement) -> str:
     """What signs the way back of this agreement, in the form of a webhook's secret."""
-    return "whsec_" + base64.b64encode(sealed.blind(agreement.public_id, purpose=PURPOSE)).decode()
+    return "whsec_" + base64.b64encode(encryption.blind(agreement.public_id, purpose=PURPOSE)).decode()
 
 
 def host_of(agreement: Agreement) -> str:

@@ -22,14 +22,14 @@ from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from kernel import audit, ids, who
+from kernel import actor_names, audit, ids
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.listing import COUNT_MAX, BoundedPaginator, Listed, shown_in
-from kernel.lookups import is_seen
+from kernel.console_filters import is_seen
+from kernel.console_lists import COUNT_MAX, BoundedPaginator, Listed, shown_in
 from kernel.models import LIVE
 from kernel.naming import happened, name_all, spoken
-from kernel.rates import address_of
+from kernel.rate_limits import address_of
 from kernel.sheets import CSV, XLSX, csv_text, xlsx
 
 #: Who may look: the groups that accounts makes (a test holds the two lists together).
@@ -106,7 +106,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         name_all(self, [*self.shown, *self._public, *self.also])
-        self._spoken = [who.shown(self, spoken(self, name)) for name in self.shown]
+        self._spoken = [actor_names.shown(self, spoken(self, name)) for name in self.shown]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         del request, obj

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from kernel import sealed
+from kernel import encryption
 from kernel.actor import Actor
 from kernel.models import AuditHead, AuditLine
 
@@ -108,8 +108,8 @@ def _behind_the_end() -> list[int]:
 def _seal(line: AuditLine, before: bytes) -> bytes:
     at = line.at.astimezone(UTC).isoformat()
     said = [line.id, before.hex(), line.by, line.act, line.about, line.why, line.place, line.data, at]
-    return sealed.blind(json.dumps(said, sort_keys=True, ensure_ascii=True), purpose="kernel.audit")
+    return encryption.blind(json.dumps(said, sort_keys=True, ensure_ascii=True), purpose="kernel.audit")
 
 
 def _end(last: int, mac: bytes) -> bytes:
-    return sealed.blind(f"{last} {mac.hex()}", purpose="kernel.audit.end")
+    return encryption.blind(f"{last} {mac.hex()}", purpose="kernel.audit.end")

@@ -14,7 +14,7 @@ from django.db import models
 from django.db.models import Field, Func, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from kernel.listing import shown_in
+from kernel.console_lists import shown_in
 from kernel.models import Identified
 from kernel.templatetags.house import minor
 

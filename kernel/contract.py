@@ -13,7 +13,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiRespo
 
 from kernel.idempotency import KeyReused, StillRunning
 from kernel.problems import CONTENT_TYPE, Internal, Unauthenticated, UnknownVersion
-from kernel.rates import RateLimited
+from kernel.rate_limits import RateLimited
 from kernel.refusal import (
     Invalid,
     Malformed,

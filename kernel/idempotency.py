@@ -12,11 +12,11 @@ from django.db.models.functions import Now
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
+from kernel.encryption import seal, unseal
 from kernel.models import IdempotencyKey
 from kernel.prepared import Question
 from kernel.refusal import Busy, Invalid, Refusal
-from kernel.sealed import seal, unseal
-from kernel.together import together, write
+from kernel.write_batching import together, write
 
 MOST_LENGTH = 255
 #: How long an answer can be had again; the description of the API says so.

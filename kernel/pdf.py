@@ -12,7 +12,7 @@ from fpdf import FPDF
 from fpdf.enums import XPos, YPos
 from fpdf.fonts import TTFFont
 
-from kernel.lines import lines_of
+from kernel.line_breaking import lines_of
 from kernel.paper import Block, Facts, FontMissingError, Paper, Table, Text, Totals
 
 #: The package that carries the font, and the place of the font in it.

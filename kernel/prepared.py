@@ -22,7 +22,7 @@ from django.db.transaction import TransactionManagementError
 
 from kernel.arrays import writer
 from kernel.instances import reader
-from kernel.together import write
+from kernel.write_batching import write
 
 _Row = TypeVar("_Row")
 
@@ -75,7 +75,7 @@ class Question:
             return list(cursor.fetchall())
 
     def send(self, *values: Any) -> None:
-        """The same for a statement that answers nothing, which may wait for others (kernel.together)."""
+        """The same for a statement that answers nothing, which may wait for others (kernel.write_batching)."""
         house = connections[DEFAULT_DB_ALIAS]
         line = _line(house)
         if self._is_known(house, line):

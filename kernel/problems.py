@@ -11,7 +11,7 @@ from django.utils import translation
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
-from kernel.away import is_read_only, said_first
+from kernel.database_trouble import is_read_only, said_first
 from kernel.refusal import Busy, Malformed, NotFound, Refusal, TooLarge, Unavailable
 
 CONTENT_TYPE = "application/problem+json"

@@ -13,8 +13,8 @@ import structlog
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, Model, OuterRef, QuerySet, TextField, Value
 from django.db.models.functions import MD5, Cast, Coalesce, Concat
 
-from kernel.away import is_away
 from kernel.clock import live_now, now_in
+from kernel.database_trouble import is_away
 from kernel.models import LIVE, Realm
 from kernel.time_limit import TimeIsUp
 

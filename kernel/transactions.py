@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from django.db import connection, transaction
 
-from kernel.together import together
+from kernel.write_batching import together
 
 
 def in_transaction() -> bool:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from kernel import ids
 from kernel.admin_site import VIEWERS
 from kernel.clock import now_in
-from kernel.desk import Colleague, Desk, Words, page
+from kernel.console_actions import Colleague, Desk, Words, page
 from kernel.models import LIVE, Realm
 from ledger import closing, statement
 from ledger.models import ClosedDay, Posting

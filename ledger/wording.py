@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from kernel.desk import Words
+from kernel.console_actions import Words
 from kernel.naming import POSTED, name_codes
 from ledger.postings import KINDS
 

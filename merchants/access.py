@@ -10,11 +10,11 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 from rest_framework.views import APIView
 
-from kernel import clock, idempotency, ids, rates, wire
+from kernel import clock, idempotency, ids, rate_limits, wire
 from kernel.actor import Actor
+from kernel.log_context import tagged
 from kernel.problems import MethodNotAllowed, Unauthenticated, UnknownVersion, problem
 from kernel.refusal import FieldError, Invalid, NotFound, Refusal
-from kernel.tags import tagged
 from kernel.wire import Wire
 from merchants import queries
 from merchants.rules import Scope
@@ -45,7 +45,7 @@ class MerchantView(APIView):
     http_method_names = ["get", "head", "post", "patch", "delete"]
     scopes: ClassVar[dict[str, Scope]] = {}
     sandbox_only: ClassVar[bool] = False
-    #: By their keys: kernel.requests need not count addresses.
+    #: By their keys: kernel.request_log need not count addresses.
     counts_its_callers: ClassVar[bool] = True
     #: The verb calls the outside world, so its answer is kept after its transactions, not inside one.
     calls_outside: ClassVar[bool] = False
@@ -117,11 +117,11 @@ class MerchantView(APIView):
         given = _BEARER.fullmatch(asked.META.get("HTTP_AUTHORIZATION", ""))
         caller = queries.caller_of(given[1]) if given else None
         if caller is None:
-            rates.charge(asked, "address", rates.address_of(asked))
+            rate_limits.charge(asked, "address", rate_limits.address_of(asked))
             raise Unauthenticated
         self.caller = caller
         asked.caller = {"merchant": caller.merchant.public_id, "key": caller.key.public_id}  # type: ignore[attr-defined]
-        rates.charge(asked, "read" if method == "get" else "write", caller.key.id.hex)
+        rate_limits.charge(asked, "read" if method == "get" else "write", caller.key.id.hex)
         handler: Callable[..., HttpResponse] | None = getattr(self, method, None)
         if method not in self.http_method_names or handler is None:
             raise MethodNotAllowed

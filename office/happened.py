@@ -18,7 +18,7 @@ from billing.models import (
     SettlementEvent,
 )
 from credit.models import AgreementEvent
-from kernel.desk import Words
+from kernel.console_actions import Words
 from kernel.naming import HAPPENED
 from merchants.models import MerchantEvent
 from office.models import ProposalEvent

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from django_fsm import transition
 
 from accounts.models import LockableQuerySet, User
-from kernel import behind, guards
+from kernel import background_files, guards
 from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Identified, Realm
 from merchants.models import Merchant, Service
@@ -85,7 +85,7 @@ class Proposal(Lifecycle):
         EXPIRED = "expired"
         WITHDRAWN = "withdrawn"
 
-    #: A kind in kernel.second.MATTERS, and what it is about: a public id or a name.
+    #: A kind in kernel.maker_checker.MATTERS, and what it is about: a public id or a name.
     matter = models.CharField(max_length=40)
     about = models.CharField(max_length=80)
     #: What it is about as it stood when this was asked, and what was asked for.
@@ -154,7 +154,7 @@ class Proposal(Lifecycle):
         self.decided_by, self.decided_at, self.because = by, at, because
 
 
-class Listing(behind.MadeBehind):
+class Listing(background_files.MadeBehind):
     """A list of the console that is too long to be sent at once, made into a file."""
 
     prefix = "lst"
@@ -185,13 +185,13 @@ class Listing(behind.MadeBehind):
             models.UniqueConstraint(
                 fields=["user"], name="one_file_is_made_at_a_time", condition=Q(next_at__isnull=False)
             ),
-            behind.worked_on_until_over("a_file_that_is_over_is_not_worked_on"),
-            behind.expires_if_made("exactly_a_file_that_is_made_expires"),
+            background_files.worked_on_until_over("a_file_that_is_over_is_not_worked_on"),
+            background_files.expires_if_made("exactly_a_file_that_is_made_expires"),
         ]
         indexes = [
             models.Index(fields=["user", "-id"], name="files_of_colleague"),
-            behind.due("files_due"),
-            behind.to_empty("files_to_empty"),
+            background_files.due("files_due"),
+            background_files.to_empty("files_to_empty"),
         ]
 
     @property
@@ -205,7 +205,7 @@ class Listing(behind.MadeBehind):
         return f"{self.table.partition('.')[2]}-{self.asked_at:%Y-%m-%d}.{self.kind}"
 
 
-class ListingPiece(behind.Piece):
+class ListingPiece(background_files.Piece):
     """A piece of such a file."""
 
     listing = models.ForeignKey(Listing, models.PROTECT, related_name="contents", db_index=False)

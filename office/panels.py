@@ -6,7 +6,7 @@ from datetime import date
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kernel.desk import Words
+from kernel.console_actions import Words
 from kernel.money import Money
 from kernel.templatetags.house import money
 from office import debts, rules, tables

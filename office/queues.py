@@ -16,8 +16,8 @@ from billing.case_words import told_of
 from billing.channels import TRIBUNALS
 from billing.models import Break, Case, Deduction, Dispute, Return
 from billing.rules import ASK_WAITS
-from kernel.desk import Words
-from kernel.listing import page_of
+from kernel.console_actions import Words
+from kernel.console_lists import page_of
 from kernel.models import Identified
 from kernel.naming import value
 from kernel.templatetags.house import minor

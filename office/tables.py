@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from kernel.desk import Words
+from kernel.console_actions import Words
 from kernel.money import Money
 from kernel.templatetags.house import money
 from office import rules

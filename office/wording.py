@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from credit.models import Decision
 from credit.rules import Facts, Reason
 from kernel import ids
-from kernel.desk import Words
+from kernel.console_actions import Words
 from kernel.money import Money
 from kernel.naming import HEARD, column, name_codes, name_parts, value
 from kernel.templatetags.house import money

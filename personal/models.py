@@ -9,12 +9,12 @@ from django.db import models
 from django.db.models import F, Q
 
 from accounts.models import LockableQuerySet, Person
-from kernel import behind, sealed
+from kernel import background_files, encryption
 from kernel.models import Identified, Realm
 from personal.rules import Packed
 
 
-class Export(behind.MadeBehind):
+class Export(background_files.MadeBehind):
     """A copy of everything that is kept of one person."""
 
     prefix = "exp"
@@ -35,13 +35,13 @@ class Export(behind.MadeBehind):
             models.UniqueConstraint(
                 fields=["person"], name="one_copy_is_made_at_a_time", condition=Q(next_at__isnull=False)
             ),
-            behind.worked_on_until_over("what_is_over_is_not_worked_on"),
-            behind.expires_if_made("exactly_what_is_made_expires"),
+            background_files.worked_on_until_over("what_is_over_is_not_worked_on"),
+            background_files.expires_if_made("exactly_what_is_made_expires"),
         ]
         indexes = [
             models.Index(fields=["person", "-id"], name="exports_of_person"),
-            behind.due("exports_due"),
-            behind.to_empty("exports_to_empty"),
+            background_files.due("exports_due"),
+            background_files.to_empty("exports_to_empty"),
         ]
 
     @property
@@ -50,7 +50,7 @@ class Export(behind.MadeBehind):
         return [Packed(name, **about) for name, about in self.files.items()]
 
 
-class ExportPiece(behind.Piece):
+class ExportPiece(background_files.Piece):
     """A piece of one file of a copy."""
 
     export = models.ForeignKey(Export, models.PROTECT, related_name="contents", db_index=False)
@@ -140,11 +140,11 @@ class Proof(Identified):
         indexes = [models.Index(fields=["person", "-id"], name="proofs_of_person")]
 
     def take(self, statement: str) -> None:
-        self.statement_sealed = sealed.seal(statement, place=self._place)
+        self.statement_sealed = encryption.seal(statement, place=self._place)
 
     def reveal_statement(self) -> str:
         """The signed statement; empty if its person has left."""
-        return "" if self.statement_sealed is None else sealed.unseal(self.statement_sealed, place=self._place)
+        return "" if self.statement_sealed is None else encryption.unseal(self.statement_sealed, place=self._place)
 
     def good(self, at: datetime) -> bool:
         return self.revoked_at is None and at < self.expires_at

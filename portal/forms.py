@@ -7,7 +7,7 @@ from django import forms
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from kernel.desk import show_errors
+from kernel.console_actions import show_errors
 from kernel.forms import minor_of
 from kernel.money import MOST_MINOR
 from kernel.refusal import NotFound, Refusal

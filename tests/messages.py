@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from kernel.together import BETWEEN
+from kernel.write_batching import BETWEEN
 
 #: An array of keys as kernel.arrays writes it, and a key in the rows that kernel.writes gives as JSON.
 KEYS = re.compile(r"\{(?:[0-9a-f]{32}|NULL)(?:,(?:[0-9a-f]{32}|NULL))*\}")

@@ -16,11 +16,11 @@ from accounts import colleagues
 from accounts.console.people import NAMED_ROLES, RolesForm, before_joining, told_once
 from accounts.models import User
 from kernel.actor import Actor
-from kernel.desk import Colleague, Desk, Done, Verb, VerbForm, Words, deed, page
-from kernel.listing import page_of
+from kernel.console_actions import Colleague, Desk, Done, Verb, VerbForm, Words, deed, page
+from kernel.console_lists import page_of
+from kernel.maker_checker import Matter, Plain, ask_second
 from kernel.naming import roles
 from kernel.refusal import NotFound
-from kernel.second import Matter, Plain, ask_second
 
 LET_IN = ("supervisor",)
 DESK = Desk("colleagues", gettext_lazy("Colleagues"), gettext_lazy("Staff accounts: active, new and leaving"), LET_IN)

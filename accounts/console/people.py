@@ -17,7 +17,7 @@ from accounts.models import Person, User
 from accounts.services import ROLES
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.desk import Done, Verb, VerbForm, Words
+from kernel.console_actions import Done, Verb, VerbForm, Words
 from kernel.naming import ROLE, roles, value
 
 

@@ -12,10 +12,10 @@ from accounts import inbox, wording
 from accounts.models import NoticeTemplate
 from accounts.models.notices import LANGUAGES
 from accounts.refusals import WordsMoved
-from kernel.desk import Colleague, Desk, page, show_errors
+from kernel.actor_names import names_of
+from kernel.console_actions import Colleague, Desk, page, show_errors
 from kernel.refusal import Refusal
 from kernel.versions import REASON_MAX
-from kernel.who import names_of
 
 EDITORS, PUBLISHERS = ("supervisor", "support"), ("supervisor",)
 VERSIONS_SHOWN = 20

@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts import rules, wording
-from kernel import guards, ids, sealed
+from kernel import encryption, guards, ids
 from kernel.models import Identified, Realm
 from kernel.refusal import NotFound
 
@@ -112,7 +112,7 @@ class User(Identified, AbstractBaseUser, PermissionsMixin):
 
     def take_phone(self, phone: str) -> None:
         """This E.164 number becomes theirs, not yet verified."""
-        self.phone_sealed = sealed.seal(phone, place=self._phone_place)
+        self.phone_sealed = encryption.seal(phone, place=self._phone_place)
         self.phone_index = phone_index(phone)
         self.phone_verified_at = None
 
@@ -198,15 +198,15 @@ class Person(Identified):
 
     def take_identity(self, name: str, id_number: str) -> None:
         """The real-name record. The day of birth is not kept apart: it stands in the number, and adults stay adult."""
-        self.name_sealed = sealed.seal(name, place=self._name_place)
-        self.id_number_sealed = sealed.seal(id_number, place=self._id_number_place)
-        self.id_number_index = sealed.blind(id_number, purpose="accounts.person.id_number")
+        self.name_sealed = encryption.seal(name, place=self._name_place)
+        self.id_number_sealed = encryption.seal(id_number, place=self._id_number_place)
+        self.id_number_index = encryption.blind(id_number, purpose="accounts.person.id_number")
 
     def reveal_name(self) -> str | None:
         return _opened(self.name_sealed, self._name_place)
 
     def take_mail(self, address: str) -> None:
-        self.mail_sealed = sealed.seal(address, place=self._mail_place) if address else None
+        self.mail_sealed = encryption.seal(address, place=self._mail_place) if address else None
 
     def reveal_mail(self) -> str | None:
         return _opened(self.mail_sealed, self._mail_place)
@@ -293,8 +293,8 @@ class LocalMessage(models.Model):
 
 def phone_index(phone: str) -> bytes:
     """What an E.164 number is found by."""
-    return sealed.blind(phone, purpose="accounts.user.phone")
+    return encryption.blind(phone, purpose="accounts.user.phone")
 
 
 def _opened(value: bytes | memoryview | None, place: str) -> str | None:
-    return None if value is None else sealed.unseal(value, place=place)
+    return None if value is None else encryption.unseal(value, place=place)

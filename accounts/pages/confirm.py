@@ -21,7 +21,7 @@ from accounts.pages.second import afresh
 from accounts.second_step import TOO_MANY, judged
 from accounts.visitor import Visitor, for_person, way_back
 from kernel import clock
-from kernel.desk import show_errors
+from kernel.console_actions import show_errors
 from kernel.models import LIVE
 from kernel.refusal import Refusal
 

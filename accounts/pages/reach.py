@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts import notices, proofs, reach, wording
 from accounts.visitor import Visitor, for_person
 from kernel import clock
-from kernel.desk import show_errors
+from kernel.console_actions import show_errors
 from kernel.models import LIVE
 from kernel.refusal import Refusal
 

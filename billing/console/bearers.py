@@ -14,9 +14,9 @@ from billing.console.disputes import CODES
 from billing.dispute_words import BEARERS
 from billing.models import DisputePolicy
 from billing.services.dispute_policy import foresee_bearers, judge_dispute_terms
-from kernel.desk import Colleague, Desk, VerbForm, Words, page
-from kernel.second import Plain
-from kernel.shelf import Policy, matter_of_policy, publish_page
+from kernel.console_actions import Colleague, Desk, VerbForm, Words, page
+from kernel.maker_checker import Plain
+from kernel.policy_pages import Policy, matter_of_policy, publish_page
 
 PUBLISHERS = ("supervisor", "risk")
 DESK = Desk(

@@ -12,7 +12,7 @@ from billing.models import Break
 from billing.refusals import NothingToPost
 from billing.services import breaks
 from kernel.actor import Actor
-from kernel.desk import Verb, Words
+from kernel.console_actions import Verb, Words
 from kernel.templatetags.house import money
 
 JUDGES = ("finance", "supervisor")

@@ -21,10 +21,10 @@ from billing.services import cases
 from billing.services.wallets import REFERENCE_MAX
 from kernel import ids
 from kernel.actor import Actor
+from kernel.actor_names import names_of
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Verb, VerbForm, Words, page
+from kernel.console_actions import Colleague, Verb, VerbForm, Words, page
 from kernel.templatetags.house import money
-from kernel.who import names_of
 from ledger.models import Posting
 
 JUDGES = ("finance", "supervisor")

@@ -17,7 +17,7 @@ from billing.services.plan import NothingPlanned
 from billing.services.settle_parts import lock_lines
 from kernel.actor import Actor
 from kernel.clock import now_in
-from kernel.desk import Done, Verb, VerbForm, Words
+from kernel.console_actions import Done, Verb, VerbForm, Words
 from kernel.forms import minor_of
 from kernel.money import Money
 from kernel.refusal import Refusal

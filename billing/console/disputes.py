@@ -18,7 +18,7 @@ from billing.refusals import NothingToTakeBack
 from billing.services import answers, disputes
 from billing.services.stray_returns import Withdrawal
 from kernel.actor import Actor
-from kernel.desk import Verb, VerbForm, Words
+from kernel.console_actions import Verb, VerbForm, Words
 from kernel.money import Money
 from kernel.templatetags.house import money
 

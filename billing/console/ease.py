@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from msgspec import convert
 
-from kernel.desk import Colleague, Desk, VerbForm, Words, page
+from kernel.console_actions import Colleague, Desk, VerbForm, Words, page
 from kernel.forms import YuanField, plain
+from kernel.maker_checker import Plain
 from kernel.money import Money
-from kernel.second import Plain
-from kernel.shelf import Policy, matter_of_policy, publish_page
+from kernel.policy_pages import Policy, matter_of_policy, publish_page
 from orders import services as orders
 from orders.models import EasePolicy
 from orders.rules import Ease

@@ -16,12 +16,12 @@ from django.views.decorators.http import require_safe
 from billing.console.orders import CLOCK, frees_fees
 from kernel import ids
 from kernel.actor import Actor
+from kernel.actor_names import names_of
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Desk, Verb, VerbForm, Words, page
+from kernel.console_actions import Colleague, Desk, Verb, VerbForm, Words, page
 from kernel.forms import minor_of
 from kernel.money import totals
 from kernel.templatetags.house import money
-from kernel.who import names_of
 from orders import queries, rules
 from orders import services as orders
 from orders.models import Concern, Message, Order

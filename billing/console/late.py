@@ -9,10 +9,10 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kernel.desk import Colleague, Desk, VerbForm, Words, page
+from kernel.console_actions import Colleague, Desk, VerbForm, Words, page
 from kernel.forms import PercentField, percent
-from kernel.second import Plain
-from kernel.shelf import Policy, matter_of_policy, publish_page
+from kernel.maker_checker import Plain
+from kernel.policy_pages import Policy, matter_of_policy, publish_page
 from kernel.templatetags.house import money
 from merchants import services as merchants
 from merchants.models import LatePolicy

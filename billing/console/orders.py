@@ -15,7 +15,7 @@ from billing.refusals import NoInstrument, OrderPaused, TooOften
 from billing.services import pay
 from kernel.actor import Actor
 from kernel.clock import now_in
-from kernel.desk import Verb, VerbForm, Words
+from kernel.console_actions import Verb, VerbForm, Words
 from kernel.money import Money
 from kernel.templatetags.house import money
 from orders import services as orders

@@ -13,10 +13,10 @@ from billing.channels import CHANNELS
 from billing.models import Outage
 from billing.refusals import ChannelNotOut, ChannelOut
 from billing.services import outage
+from kernel.actor_names import names_of
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Desk, VerbForm, Words, deed, page
-from kernel.listing import COUNT_MAX
-from kernel.who import names_of
+from kernel.console_actions import Colleague, Desk, VerbForm, Words, deed, page
+from kernel.console_lists import COUNT_MAX
 
 DECLARERS = ("collections", "risk", "supervisor")
 PAST_SHOWN = 20

@@ -12,7 +12,7 @@ from billing.models import Payout
 from billing.services.payout_returns import returnable, say_returned
 from billing.services.resolve import EVIDENCE_MAX, TXN_MAX
 from kernel.actor import Actor
-from kernel.desk import Verb, VerbForm, Words
+from kernel.console_actions import Verb, VerbForm, Words
 from kernel.money import BPS
 from kernel.templatetags.house import money, share
 from merchants.models import Merchant

@@ -19,11 +19,11 @@ from billing.refusals import PolicyMoved
 from billing.services.foresee import LINE_MAX, SAMPLE_MAX, SHOWN_MAX, Effect, Foresight, foresee_policy
 from billing.services.policies import publish_policy
 from kernel.actor import Actor
+from kernel.actor_names import names_of
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Desk, Words, page, show_errors
+from kernel.console_actions import Colleague, Desk, Words, page, show_errors
+from kernel.maker_checker import Matter, Plain, ask_second
 from kernel.refusal import Refusal
-from kernel.second import Matter, Plain, ask_second
-from kernel.who import names_of
 
 PUBLISHERS = ("supervisor", "risk")
 DESK = Desk(

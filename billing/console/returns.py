@@ -24,11 +24,11 @@ from billing.services.return_ends import (
 )
 from billing.services.return_policy import foresee_trust, judge_return_terms
 from kernel.actor import Actor
-from kernel.desk import Colleague, Desk, Done, Verb, VerbForm, Words, page
+from kernel.console_actions import Colleague, Desk, Done, Verb, VerbForm, Words, page
 from kernel.forms import YuanField, plain
+from kernel.maker_checker import Plain
 from kernel.money import Money
-from kernel.second import Plain
-from kernel.shelf import Policy, matter_of_policy, publish_page
+from kernel.policy_pages import Policy, matter_of_policy, publish_page
 from kernel.templatetags.house import money
 
 DECIDERS = ("support", "supervisor")

@@ -13,7 +13,7 @@ from billing.console.orders import always
 from billing.models import Deduction
 from billing.services import resolve
 from kernel.actor import Actor
-from kernel.desk import Verb, VerbForm, Words
+from kernel.console_actions import Verb, VerbForm, Words
 from kernel.templatetags.house import money, written
 
 TAKEN, NOT_TAKEN = "taken", "not_taken"

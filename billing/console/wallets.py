@@ -15,7 +15,7 @@ from billing.models import Wallet
 from billing.services import wallets
 from credit.queries import has_left
 from kernel.actor import Actor
-from kernel.desk import Verb, VerbForm, Words
+from kernel.console_actions import Verb, VerbForm, Words
 from kernel.money import Money
 from kernel.templatetags.house import money
 

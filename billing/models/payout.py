@@ -8,7 +8,7 @@ from django_fsm import transition
 
 from billing.models.movement import Movement
 from billing.models.settlement import Settlement
-from kernel import guards, sealed
+from kernel import encryption, guards
 from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Realm
 from merchants.models import Merchant
@@ -75,7 +75,7 @@ class PayoutAccount(Lifecycle):
 
     @property
     def number(self) -> str:
-        return sealed.unseal(self.number_sealed, place=self.place)
+        return encryption.unseal(self.number_sealed, place=self.place)
 
     @transition(field=state, source=State.ASKED, target=State.AGREED)
     def agree(self, *, by: str, at: datetime, effective_at: datetime) -> None:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from billing.models import PayoutAccount, Settlement
 from billing.refusals import PayoutAccountAsked, PayoutAccountDecided, PayoutAccountInvalid, PayoutAccountOwn
 from billing.rules import ACCOUNT_WAITS, bank_number, masked_number
-from kernel import sealed
+from kernel import encryption
 from kernel.actor import Actor
 from kernel.refusal import FieldError
 from merchants.models import Merchant
@@ -57,7 +57,7 @@ def ask_payout_account(merchant_id: UUID, account: Account, *, by: Actor, at: da
         asked_by=str(by),
         asked_at=at,
     )
-    row.number_sealed = sealed.seal(number, place=row.place)
+    row.number_sealed = encryption.seal(number, place=row.place)
     row.record("asked", by=by, at=at)
     record.note(merchant_id, "payout_account_asked", row.id, by=by, at=at, number=row.number_masked)
     return row

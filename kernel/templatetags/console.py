@@ -8,10 +8,10 @@ from django.template import Context
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from kernel import naming, who
+from kernel import actor_names, naming
 from kernel.admin_site import belongs
-from kernel.desk import MASKED, SHELVES, VERBS, Desk, Words
-from kernel.listing import WHOLE
+from kernel.console_actions import MASKED, SHELVES, VERBS, Desk, Words
+from kernel.console_lists import WHOLE
 
 register = template.Library()
 
@@ -80,4 +80,4 @@ def stated(row: Any) -> SafeString:
 @register.filter
 def called(by: str, names: Mapping[str, str]) -> str:
     """Who did it, in words; a colleague by the name they sign in with."""
-    return who.said(by, names)
+    return actor_names.said(by, names)

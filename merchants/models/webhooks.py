@@ -11,9 +11,9 @@ from django.db.models.functions import Now
 from django_fsm import transition
 
 from kernel import guards
+from kernel.encryption import UNREADABLE, seal, unseal
 from kernel.lifecycle import StateField
 from kernel.models import LIVE, Identified, Realm
-from kernel.sealed import UNREADABLE, seal, unseal
 from merchants.models.events import Event
 from merchants.models.tenant import Merchant
 from merchants.rules import webhooks as rules

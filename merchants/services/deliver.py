@@ -19,8 +19,8 @@ from django.db import connection, transaction
 
 from kernel.actor import Actor
 from kernel.clock import live_now
+from kernel.encryption import UNREADABLE
 from kernel.prepared import Reading
-from kernel.sealed import UNREADABLE
 from kernel.transactions import in_transaction
 from kernel.writes import insert_all, update_all
 from merchants import courier

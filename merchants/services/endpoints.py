@@ -10,9 +10,9 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
-from kernel.rates import RateLimited
+from kernel.encryption import UNREADABLE
+from kernel.rate_limits import RateLimited
 from kernel.refusal import FieldError, Invalid, NotFound, Refusal, Unavailable
-from kernel.sealed import UNREADABLE
 from merchants import courier, queries
 from merchants.models import Merchant, WebhookEndpoint
 from merchants.rules import webhooks as rules

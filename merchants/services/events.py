@@ -9,8 +9,8 @@ from uuid import UUID
 from django.db.models import F, Func, JSONField, Value
 
 from kernel.ids import uuid7
+from kernel.log_context import tag
 from kernel.prepared import Question
-from kernel.tags import tag
 from kernel.writes import as_json
 from merchants.models import Event
 from merchants.rules.events import BLOTTED, RETURNS

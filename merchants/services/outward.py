@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
-from kernel.rates import RateLimited
+from kernel.rate_limits import RateLimited
 
 RETRY_AFTER_SECONDS = 2
 _lock = threading.Lock()

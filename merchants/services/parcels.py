@@ -28,7 +28,7 @@ def taken_of(row: WebhookDelivery, *, at: datetime) -> Taken:
     """What is sent of it, and under which secrets. Its headers are made when it is: the time in them is real.
 
     Raises:
-        InvalidTag, KeyError, ValueError: a secret of its endpoint does not open (kernel.sealed).
+        InvalidTag, KeyError, ValueError: a secret of its endpoint does not open (kernel.encryption).
     """
     body, event = body_of(row.event), row.event
     headers = {

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from kernel.actor import Actor
-from kernel.sealed import UNREADABLE
+from kernel.encryption import UNREADABLE
 from merchants.models import Event, WebhookDelivery
 from merchants.rules import webhooks as rules
 from merchants.rules.events import PING

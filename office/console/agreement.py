@@ -6,9 +6,9 @@ from django.views.decorators.http import require_safe
 
 from credit.models import Agreement
 from kernel import ids
+from kernel.actor_names import names_of
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, page
-from kernel.who import names_of
+from kernel.console_actions import Colleague, page
 from office.queries.agreement import NEWEST_MAX, story_of
 
 

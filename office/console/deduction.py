@@ -7,9 +7,9 @@ from django.views.decorators.http import require_safe
 from billing.case_words import told_of
 from billing.models import Deduction
 from kernel import ids
+from kernel.actor_names import names_of
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, page
-from kernel.who import names_of
+from kernel.console_actions import Colleague, page
 from office.queries.deduction import BESIDE_MAX, story_of
 from office.queries.story import SHOWN_MAX
 

@@ -10,9 +10,9 @@ from django.utils.translation import gettext as _
 
 from kernel.admin_site import VIEWERS
 from kernel.clock import now_in
-from kernel.desk import VERBS, Colleague, Done, Verb, VerbForm, Words, deed, page
+from kernel.console_actions import VERBS, Colleague, Done, Verb, VerbForm, Words, deed, page
+from kernel.maker_checker import MATTERS, ask_second, back_of, found_row, sent_form
 from kernel.refusal import NotFound, SecondNeeded
-from kernel.second import MATTERS, ask_second, back_of, found_row, sent_form
 from ledger.models import Posting
 from office.services.foresight import postings_of
 

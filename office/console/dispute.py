@@ -9,9 +9,9 @@ from billing.channels import TRIBUNALS
 from billing.dispute_words import BEARERS
 from billing.models import Dispute
 from kernel import ids
+from kernel.actor_names import names_of
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Words, page
-from kernel.who import names_of
+from kernel.console_actions import Colleague, Words, page
 from office.queries.dispute import COLLEAGUE, NOBODY, OURS, POLICY, SERVICE, story_of
 from office.queries.story import SHOWN_MAX
 from portal.wording import TAKEN_BACK

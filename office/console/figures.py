@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from kernel import ids
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Desk, page
+from kernel.console_actions import Colleague, Desk, page
 from merchants.models import Merchant
 from office.leading import behind, file_of, params, today_tiles
 from office.looks import DaysForm, day_of, first_shown

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from accounts.models import User
 from kernel import ids
 from kernel.admin_site import EXPORT_MAX, FILES, VIEWERS
-from kernel.desk import Colleague, Desk, VerbForm, Words, deed, page
+from kernel.console_actions import Colleague, Desk, VerbForm, Words, deed, page
 from kernel.refusal import NotFound, Refusal
 from office.models import Listing
 from office.services import files

@@ -6,8 +6,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, page
-from kernel.listing import page_of
+from kernel.console_actions import Colleague, page
+from kernel.console_lists import page_of
 from office.queries import find as finding
 from office.queries.find import FOUND_MAX, TEXT_MAX
 

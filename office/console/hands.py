@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kernel import ids
-from kernel.desk import Colleague, Words, page, show_errors
+from kernel.actor_names import names_of
+from kernel.console_actions import Colleague, Words, page, show_errors
 from kernel.refusal import Refusal
-from kernel.who import names_of
 from office.console.queues import WORKERS, HandForm, holder_named, queue_called, user_of
 from office.models import HandlingNote
 from office.queries import queues

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from kernel.actor import Actor
-from kernel.desk import Verb, VerbForm, Words
+from kernel.console_actions import Verb, VerbForm, Words
 from merchants.models import WebhookEndpoint
 from office.services import hooks
 

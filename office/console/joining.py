@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.desk import Done, Verb, VerbForm, Words
+from kernel.console_actions import Done, Verb, VerbForm, Words
 from kernel.forms import minor_of, plain
 from kernel.money import BPS, Money
 from kernel.templatetags.house import share, written

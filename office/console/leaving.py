@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from accounts import colleagues
 from accounts.models import User
 from kernel.actor import Actor
-from kernel.desk import Verb, Words
+from kernel.console_actions import Verb, Words
 from office.services import handling
 from office.services.seeing_off import see_off
 

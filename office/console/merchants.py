@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from kernel import ids
+from kernel.actor_names import names_of
 from kernel.admin_site import VIEWERS
 from kernel.clock import now_in
-from kernel.desk import Colleague, Desk, Done, VerbForm, Words, deed, page
+from kernel.console_actions import Colleague, Desk, Done, VerbForm, Words, deed, page
 from kernel.refusal import Refusal
-from kernel.who import names_of
 from merchants.models import Merchant
 from merchants.rules.cutoff import next_cutoff
 from merchants.services import Application

@@ -5,9 +5,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from kernel import ids
+from kernel.actor_names import names_of
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, page
-from kernel.who import names_of
+from kernel.console_actions import Colleague, page
 from office.queries.story import SHOWN_MAX, story_of
 from orders.models import Order
 

@@ -27,7 +27,7 @@ from accounts.second_factor import NotFreshError
 from accounts.second_step import TOO_MANY, judged
 from accounts.visitor import way_back
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Desk, Words, page
+from kernel.console_actions import Colleague, Desk, Words, page
 from kernel.refusal import NotFound, Refusal
 
 DESK = Desk(

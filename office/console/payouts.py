@@ -11,7 +11,7 @@ from billing.models import PayoutAccount
 from billing.refusals import PayoutAccountDecided
 from billing.services.payout_accounts import refuse_payout_account
 from kernel.actor import Actor
-from kernel.desk import Verb, Words
+from kernel.console_actions import Verb, Words
 from portal.services.payouts import agree_as_staff
 
 MONEY = ("finance", "supervisor")

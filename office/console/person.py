@@ -12,10 +12,10 @@ from billing.case_words import told_of
 from billing.models import Deduction, Dispute, Instrument, Refund, Return
 from credit.models import Agreement, Decision, LimitChange, ScoreChange
 from kernel import ids
+from kernel.actor_names import names_of
 from kernel.admin_site import VIEWERS
-from kernel.desk import Colleague, Words, page
+from kernel.console_actions import Colleague, Words, page
 from kernel.models import AuditLine
-from kernel.who import names_of
 from office.console.worklist import COLLECTORS, OUTCOMES, WAYS
 from office.queries.person import PersonStory, story_of
 from orders.models import Concern, Obligation, Order

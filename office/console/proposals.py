@@ -14,12 +14,12 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from kernel import ids
+from kernel.actor_names import names_of
 from kernel.admin_site import VIEWERS, belongs
-from kernel.desk import NOTE_LENGTH_MAX, Colleague, Desk, Words, page, show_errors
+from kernel.console_actions import NOTE_LENGTH_MAX, Colleague, Desk, Words, page, show_errors
+from kernel.maker_checker import MATTERS, Matter, Plain, bound, found_row, moment_of
 from kernel.naming import roles
 from kernel.refusal import NotFound, Refusal
-from kernel.second import MATTERS, Matter, Plain, bound, found_row, moment_of
-from kernel.who import names_of
 from ledger.models import Posting
 from office.models import Proposal
 from office.queries import proposals as asked

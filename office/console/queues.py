@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from kernel import ids
-from kernel.desk import Colleague, Desk, Words, page, show_errors
+from kernel.console_actions import Colleague, Desk, Words, page, show_errors
 from kernel.refusal import Invalid, Refusal
 from office.queries import queues
 from office.queries.queues import LATE, MINE, NOBODYS, Look

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Person
 from kernel import ids
-from kernel.desk import NOTE_LENGTH_MAX, Colleague, Words, page, show_errors
+from kernel.console_actions import NOTE_LENGTH_MAX, Colleague, Words, page, show_errors
 from kernel.refusal import Refusal
 
 REVEALERS = ("support", "collections", "risk", "supervisor")

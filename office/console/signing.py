@@ -31,8 +31,8 @@ from accounts.visitor import way_back
 from kernel import audit
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.desk import show_errors
-from kernel.rates import address_of
+from kernel.console_actions import show_errors
+from kernel.rate_limits import address_of
 from kernel.refusal import Refusal
 
 _PENDING = "console_pending"

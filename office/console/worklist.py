@@ -17,9 +17,9 @@ from accounts.contacts import Made
 from accounts.models import Contact, Person
 from accounts.refusals import OutsideHours
 from kernel import ids
-from kernel.desk import Colleague, Desk, VerbForm, Words, deed, page
+from kernel.actor_names import names_of
+from kernel.console_actions import Colleague, Desk, VerbForm, Words, deed, page
 from kernel.templatetags.house import written
-from kernel.who import names_of
 from office.queries import worklist
 from office.queries.worklist import Debtor, Late
 from office.refusals import MayNotBeAsked, NothingOverdue

@@ -12,7 +12,7 @@ from accounts.models import Contact, Notice, Person
 from billing.models import Case, Deduction, Dispute, Instrument, Refund, Return, Wallet
 from credit.models import Agreement, CurrencyLimit, Decision, LimitChange, Limited, Profile, ScoreChange
 from credit.queries import currency_limits_of, decisions_of, score_changes_of, services_opened_by
-from kernel.listing import COUNT_MAX
+from kernel.console_lists import COUNT_MAX
 from orders.models import Concern, Obligation, Order, Pause
 from orders.queries import concerns_of
 from personal.models import Erasure

@@ -1,4 +1,4 @@
-"""A list that is too long to be sent at once is made into a file in the background, a step at a time (kernel.behind).
+"""A list that is too long to be sent at once is made into a file in the background, a step at a time.
 
 Rows come by their keys, the newest first, so the last one is found as fast as the first; and nothing is held but those
 of one step. What whoever asked may not see any more when it is made is not written.
@@ -20,7 +20,7 @@ from django.http import HttpRequest, QueryDict
 from django.utils import translation
 
 from accounts.models import User
-from kernel import behind
+from kernel import background_files
 from kernel.admin_site import ReadOnlyAdmin
 from kernel.columns import Read, reader_of
 from kernel.csvfile import MARK, csv_block
@@ -89,7 +89,7 @@ def source_of(listing: Listing) -> Source:
 
 def make_files(*, at: datetime, seconds: float) -> int:
     """Work on what is asked for, the longest waiting first, for about so long. How many steps were done."""
-    return behind.make(Listing, partial(_begun_as, at=at), at=at, seconds=seconds)
+    return background_files.make(Listing, partial(_begun_as, at=at), at=at, seconds=seconds)
 
 
 def _begun_as(listing: Listing, *, at: datetime) -> Callable[[Listing], None]:
@@ -98,7 +98,7 @@ def _begun_as(listing: Listing, *, at: datetime) -> Callable[[Listing], None]:
         at_once = ROWS_A_STEP if listing.tries <= 1 else ROWS_AGAIN
         return partial(_step, source=source_of(listing), at_once=at_once, at=at)
     except PermissionDenied:
-        raise behind.HopelessError from None
+        raise background_files.HopelessError from None
 
 
 def _step(listing: Listing, *, source: Source, at_once: int, at: datetime) -> None:
@@ -189,4 +189,4 @@ def _closed(listing: Listing) -> Iterator[bytes]:
 
 def empty_files(*, at: datetime, limit: int = 20) -> int:
     """Throw away what has expired. Returns how many files that were."""
-    return behind.throw_away(Listing, at=at, limit=limit)
+    return background_files.throw_away(Listing, at=at, limit=limit)

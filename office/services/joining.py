@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts.models import DEFAULT_LANGUAGE
 from billing import statements
 from kernel.actor import Actor
-from kernel.desk import Done, Words
+from kernel.console_actions import Done, Words
 from merchants import services as merchants
 from merchants.models import Merchant
 from merchants.services import Application

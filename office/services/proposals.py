@@ -14,11 +14,11 @@ from accounts.models import User
 from kernel import ids
 from kernel.actor import Actor
 from kernel.admin_site import belongs
-from kernel.desk import Done, Words
+from kernel.console_actions import Done, Words
 from kernel.ids import uuid7
+from kernel.maker_checker import MATTERS, Matter, Plain, found_row
 from kernel.models import snapshot
 from kernel.refusal import FieldError, Invalid, Refusal
-from kernel.second import MATTERS, Matter, Plain, found_row
 from ledger.models import Posting
 from office.models import Proposal
 from office.refusals import (

@@ -12,8 +12,8 @@ from billing import case_words
 from kernel.actor import Actor
 from kernel.admin_site import belongs
 from kernel.clock import live_now
-from kernel.desk import Words
-from kernel.second import MATTERS
+from kernel.console_actions import Words
+from kernel.maker_checker import MATTERS
 from ledger.rules import CLEARING
 from ledger.wording import name_of
 from office import wording

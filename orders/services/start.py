@@ -19,9 +19,9 @@ from credit.rules import Reason, Verdict
 from kernel.actor import Actor
 from kernel.prepared import Reading
 from kernel.refusal import FieldError, NotFound
-from kernel.together import write
 from kernel.transactions import joined
 from kernel.versions import said_at
+from kernel.write_batching import write
 from merchants.models import LatePolicy, Service
 from merchants.queries import late_columns
 from orders import rules

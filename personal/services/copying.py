@@ -1,4 +1,4 @@
-"""A copy of a person's data is made in the background, a step at a time (kernel.behind).
+"""A copy of a person's data is made in the background, a step at a time (kernel.background_files).
 
 A step copies some rows. Nothing is held but those, however much a person has done.
 """
@@ -12,7 +12,7 @@ from django.db.models import Model
 from django.utils import timezone, translation
 
 from accounts.models import DEFAULT_LANGUAGE, Person
-from kernel import behind
+from kernel import background_files
 from kernel.paper import pdf_of
 from personal import rules
 from personal.models import Export, ExportPiece
@@ -26,7 +26,7 @@ FILES = tuple(dict.fromkeys(f"{name}.json" for name in files_of(TABLES)))
 
 def make_exports(*, at: datetime, seconds: float) -> int:
     """Work on what is asked for, the longest waiting first, for about so long. How many steps were done."""
-    return behind.make(Export, lambda _export: partial(_step, at=at), at=at, seconds=seconds)
+    return background_files.make(Export, lambda _export: partial(_step, at=at), at=at, seconds=seconds)
 
 
 def _step(export: Export, *, at: datetime) -> None:

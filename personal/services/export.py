@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import reach
 from accounts.models import AccountEvent, Person
 from accounts.wording import Phrase
-from kernel import behind
+from kernel import background_files
 from kernel.actor import Actor
 from kernel.refusal import NotFound, Refusal
 from personal import rules
@@ -61,7 +61,7 @@ def fetch_export(person_id: UUID, export_id: UUID, *, by: Actor, at: datetime) -
 
 def empty_exports(*, at: datetime, limit: int = 20) -> int:
     """Throw away what has expired. Returns how many copies that were."""
-    return behind.throw_away(Export, at=at, limit=limit)
+    return background_files.throw_away(Export, at=at, limit=limit)
 
 
 def drop_exports(person_id: UUID, *, at: datetime) -> None:

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.rules import PASSWORD_LENGTH_MAX
 from kernel.clock import live_now
-from kernel.desk import show_errors
+from kernel.console_actions import show_errors
 from kernel.refusal import Refusal
 from portal.services import letters
 from portal.services.letters import PasswordLinkOver

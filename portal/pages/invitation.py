@@ -17,7 +17,7 @@ from accounts.models import User
 from accounts.rules import PASSWORD_LENGTH_MAX
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.desk import show_errors
+from kernel.console_actions import show_errors
 from kernel.refusal import NotFound, Refusal
 from portal import queries, rules
 from portal.models import Invitation, Member

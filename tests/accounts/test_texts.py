@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from accounts import refusals, services
 from accounts.models import LocalMessage
-from kernel import rates
+from kernel import rate_limits
 from kernel.models import LIVE
 from portal.services import team
 from portal.services.sending import send_invitation
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def room_for_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    few = rates.Rate(f"texts-{uuid4().hex}", 2, 3600)
-    rate = rates.rate
-    monkeypatch.setattr(rates, "rate", lambda name: few if name == "texts" else rate(name))
+    few = rate_limits.Rate(f"texts-{uuid4().hex}", 2, 3600)
+    rate = rate_limits.rate
+    monkeypatch.setattr(rate_limits, "rate", lambda name: few if name == "texts" else rate(name))
 
 
 def stranger(n: int) -> str:

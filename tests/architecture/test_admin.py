@@ -39,8 +39,8 @@ from kernel import audit
 from kernel.actor import Actor
 from kernel.admin_site import VIEWERS, ByMode, ReadOnlyAdmin
 from kernel.clock import live_now
+from kernel.console_lists import COUNT_MAX, BoundedPaginator
 from kernel.forms import first_time, new_token
-from kernel.listing import COUNT_MAX, BoundedPaginator
 from ledger import closing
 from merchants import services as merchants
 from office.queries.streams import STREAMS

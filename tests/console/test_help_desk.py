@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from kernel.clock import live_now
-from kernel.desk import VERBS
+from kernel.console_actions import VERBS
 from kernel.refusal import Busy
 from kernel.versions import publish_version
 from orders import queries

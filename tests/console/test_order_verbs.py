@@ -12,7 +12,7 @@ from billing.services.deduct import deduct_due
 from billing.services.plan import move_next
 from kernel.actor import Actor
 from kernel.admin_site import VIEWERS
-from kernel.desk import VERBS
+from kernel.console_actions import VERBS
 from orders import services as orders
 from orders.models import Order, Pause
 from tests.billing.bench import taken_from

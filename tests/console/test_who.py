@@ -12,7 +12,7 @@ from django.utils.translation import override
 
 from credit import limits
 from credit.models import LimitChange
-from kernel import who
+from kernel import actor_names
 from kernel.actor import Actor
 from tests.architecture import HOUSE
 from tests.architecture.test_translations import ROOT
@@ -39,14 +39,14 @@ SYSTEM = re.compile(r'Actor\.system\("([a-z_-]+)"\)')
 def test_everybody_is_called_something(by: Actor, english: str, chinese: str) -> None:
     names = {str(Actor.staff(KEY)): "wang", str(Actor.member(KEY)): "wang"}
     with override("en"):
-        assert who.said(str(by), names) == english
+        assert actor_names.said(str(by), names) == english
     with override("zh-hans"):
-        assert who.said(str(by), names) == chinese
+        assert actor_names.said(str(by), names) == chinese
 
 
 @pytest.mark.parametrize("by", ["", "staff:usr_0", "nobody", "staff:100%", f"staff:usr_{KEY.hex}+usr_1"])
 def test_what_nobody_is_called_stays_as_it_is(by: str) -> None:
-    assert who.said(by, {}) == by
+    assert actor_names.said(by, {}) == by
 
 
 def test_every_job_of_the_house_has_its_words() -> None:
@@ -54,7 +54,7 @@ def test_every_job_of_the_house_has_its_words() -> None:
         job for app in HOUSE for path in (ROOT / app).rglob("*.py") for job in SYSTEM.findall(path.read_text("utf-8"))
     }
     assert {"deduct", "day_end", "settle"} <= written
-    assert written - set(who.JOBS) == set()
+    assert written - set(actor_names.JOBS) == set()
 
 
 def test_a_list_names_two_who_agreed_by_one_question(power_bank: Shop, at_desk: Callable[..., Client]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.utils.translation import override
 
 from kernel import pdf
-from kernel.lines import lines_of
+from kernel.line_breaking import lines_of
 from kernel.paper import Facts, FontMissingError, Paper, Size, Table, Text, Totals, pdf_of
 
 AT = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -5,8 +5,8 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from kernel.models import IdempotencyKey
-from kernel.together import together, write
 from kernel.transactions import joined
+from kernel.write_batching import together, write
 
 pytestmark = pytest.mark.django_db(transaction=True)
 KEEP = (

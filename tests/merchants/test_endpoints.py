@@ -8,9 +8,9 @@ import pytest
 from django.db import connection
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from kernel.encryption import seal
 from kernel.models import IdempotencyKey, Realm
-from kernel.rates import RateLimited
-from kernel.sealed import seal
+from kernel.rate_limits import RateLimited
 from merchants import services as merchants
 from merchants.models import Change, WebhookDelivery, WebhookEndpoint
 from merchants.rules.webhooks import ENDPOINTS_MAX, OLD_SECRETS_MAX, signature

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils.translation import override
 
-from kernel.rates import RateLimited
+from kernel.rate_limits import RateLimited
 from kernel.refusal import Unavailable
 from merchants import courier
 from merchants import services as merchants

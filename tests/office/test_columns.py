@@ -11,7 +11,7 @@ from django.utils.translation import override
 
 from kernel import columns
 from kernel.admin_site import ReadOnlyAdmin
-from kernel.listing import shown_in
+from kernel.console_lists import shown_in
 from tests.conftest import NOON, Shop
 from tests.office.lives import lived
 

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
-from kernel import admin_site, behind
+from kernel import admin_site, background_files
 from kernel.clock import live_now
 from kernel.models import AuditLine
 from office import tasks
@@ -195,7 +195,7 @@ def test_what_fails_again_and_again_is_given_up_and_emptied(many: list[Order], l
             raise RuntimeError("no")
 
     monkeypatch.setattr(files, "_add", fails)
-    for number in range(behind.TRIES_MAX + 1):
+    for number in range(background_files.TRIES_MAX + 1):
         files.make_files(at=now + number * timedelta(minutes=2), seconds=60)
     row = Listing.objects.get()
     assert row.failed_at is not None

@@ -24,8 +24,8 @@ from billing.services.returns import Parcel, open_return
 from bnpl.urls import CONSOLE
 from credit import limits
 from kernel.admin_site import VIEWERS
-from kernel.desk import VERBS
-from kernel.second import MATTERS
+from kernel.console_actions import VERBS
+from kernel.maker_checker import MATTERS
 from merchants import services as merchants
 from office.models import Proposal
 from office.queues import QUEUES

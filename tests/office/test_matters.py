@@ -14,8 +14,8 @@ from billing.services.deduct import deduct_due
 from billing.services.resolve import resolve_unknown
 from credit.models import LimitChange
 from kernel.actor import Actor
+from kernel.maker_checker import MATTERS
 from kernel.refusal import SecondNeeded
-from kernel.second import MATTERS
 from ledger.models import Posting
 from office.models import Proposal
 from orders import services as orders

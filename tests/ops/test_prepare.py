@@ -11,7 +11,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.test import override_settings
 
 from bnpl.management.commands import prepare
-from kernel import audit, sealed
+from kernel import audit, encryption
 from tests.conftest import BY, NOON, Shop, someone
 
 OTHER = override_settings(BLIND_INDEX_KEY=bytes(range(32)))
@@ -36,10 +36,10 @@ def test_a_key_that_peoples_data_is_sealed_under_is_missed_before_anything_is_st
     power_bank: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     someone(power_bank, name="艾达")
-    keys = sealed._keys()  # noqa: SLF001  as the settings gave them
-    monkeypatch.setattr(sealed, "_keys", lambda: {"k2": keys["k1"], **keys})
+    keys = encryption._keys()  # noqa: SLF001  as the settings gave them
+    monkeypatch.setattr(encryption, "_keys", lambda: {"k2": keys["k1"], **keys})
     call_command("prepare", stdout=StringIO())
-    monkeypatch.setattr(sealed, "_keys", lambda: {"k2": keys["k1"]})
+    monkeypatch.setattr(encryption, "_keys", lambda: {"k2": keys["k1"]})
     with pytest.raises(CommandError, match=r"PII_KEYS lacks .*: k1"):
         call_command("prepare", stdout=StringIO())
 

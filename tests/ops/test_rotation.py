@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
-from kernel import sealed
+from kernel import encryption
 from tests.conftest import Shop, someone
 from tests.visiting import visiting
 
@@ -27,16 +27,16 @@ SIGNS = (("old" * 20, []), ("old" * 20, ["new" * 20]), ("new" * 20, ["old" * 20]
 def process(keys: dict[str, bytes]) -> Iterator[None]:
     """One that was started with these keys."""
     with override_settings(PII_KEYS=keys):
-        sealed._keys.cache_clear()  # noqa: SLF001  as a process that was just started
+        encryption._keys.cache_clear()  # noqa: SLF001  as a process that was just started
         yield
-    sealed._keys.cache_clear()  # noqa: SLF001
+    encryption._keys.cache_clear()  # noqa: SLF001
 
 
 def read_by(other: dict[str, bytes], one: dict[str, bytes]) -> str:
     with process(one):
-        kept = sealed.seal("艾达", place="here")
+        kept = encryption.seal("艾达", place="here")
     with process(other):
-        return sealed.unseal(kept, place="here")
+        return encryption.unseal(kept, place="here")
 
 
 @pytest.mark.parametrize(("before", "after"), list(pairwise(STEPS)))

@@ -14,7 +14,7 @@ from django.db import models
 from django.test import Client
 
 from accounts.models import Person, User
-from kernel import behind
+from kernel import background_files
 from orders.models import Order
 from personal import rules, tables
 from personal.models import Export, ExportPiece
@@ -147,7 +147,7 @@ def test_a_killed_worker_is_followed_by_one_that_goes_on(
     half = Export.objects.get(pk=asked.pk)
     assert 0 < half.step < len(tables.TABLES)
     assert copying.make_exports(at=NOW + timedelta(seconds=1), seconds=60) == 0  # it may still be at work
-    copying.make_exports(at=NOW + behind.LEASE, seconds=60)
+    copying.make_exports(at=NOW + background_files.LEASE, seconds=60)
     done = Export.objects.get(pk=asked.pk)
     assert done.made_at
     assert [row["id"] for row in opened_archive(ada, done)["orders.json"]] == [lived.public_id]
@@ -155,12 +155,12 @@ def test_a_killed_worker_is_followed_by_one_that_goes_on(
 
 def test_a_worker_that_was_taken_for_lost_writes_nothing_more(lived: Order, ada: Person) -> None:
     exports.ask_export(ada.id, by=BY, at=NOW)
-    slow = behind.take(Export, at=NOW)
-    quick = behind.take(Export, at=NOW + behind.LEASE)
+    slow = background_files.take(Export, at=NOW)
+    quick = background_files.take(Export, at=NOW + background_files.LEASE)
     assert slow
     assert quick
     with nothing_moves():
-        assert not behind.step(Export, slow.id, pytest.fail, lease=slow.next_at)
+        assert not background_files.step(Export, slow.id, pytest.fail, lease=slow.next_at)
     assert ExportPiece.objects.count() == 0
 
 
@@ -173,8 +173,8 @@ def test_one_that_always_fails_is_given_up_and_can_be_asked_for_again(
     with monkeypatch.context() as broken:
         broken.setattr(copying, "_copy", fails)
         asked = exports.ask_export(ada.id, by=BY, at=NOW)
-        for n in range(behind.TRIES_MAX + 1):
-            copying.make_exports(at=NOW + (n + 1) * behind.LEASE, seconds=60)
+        for n in range(background_files.TRIES_MAX + 1):
+            copying.make_exports(at=NOW + (n + 1) * background_files.LEASE, seconds=60)
     assert Export.objects.get(pk=asked.pk).failed_at
     assert "失败" in words(visiting(ada).get(PAGE))
     assert exports.ask_export(ada.id, by=BY, at=NOW).pk != asked.pk

@@ -14,7 +14,7 @@ from billing.services.payout_accounts import Account, agree_payout_account, ask_
 from billing.services.payouts import OPENS_AGAIN, pay_out_due
 from billing.services.settlement import settle_due
 from bnpl.invariants import violations
-from kernel import sealed
+from kernel import encryption
 from kernel.actor import Actor
 from ledger import rules as book
 from ledger.services import Fact, post
@@ -41,14 +41,14 @@ def test_an_account_that_does_not_open_keeps_no_other_settlement_from_being_paid
     settle_due(power_bank.realm_id, at=MIDNIGHT)
     paid(power_bank, "9")
     settle_due(power_bank.realm_id, at=after)
-    unseal, failures = sealed.unseal, [KeyError("a key that is gone")]
+    unseal, failures = encryption.unseal, [KeyError("a key that is gone")]
 
     def fails_once(*values: Any, **more: Any) -> str:
         if failures:
             raise failures.pop()
         return unseal(*values, **more)
 
-    monkeypatch.setattr(sealed, "unseal", fails_once)
+    monkeypatch.setattr(encryption, "unseal", fails_once)
     owed = balances(power_bank)["payable"]
     assert pay_out_due(power_bank.realm_id, at=after) == Settlement.objects.count()
     first = Settlement.objects.earliest("id")

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from accounts.models import AccountEvent, Person, phone_index
 from billing.models import Instrument
 from credit.models import Decision, Profile
-from kernel import sealed
+from kernel import encryption
 from merchants.models import Event
 from tests.simulation.copying import Copy, Role, Wanted, hex_of, key, key_of
 from tests.simulation.pattern import NAME, Pattern, id_number_of, phone_of
@@ -139,11 +139,11 @@ def _people(some: Sequence[Citizen]) -> Wanted:
                 one.number,
                 one.zone,
                 one.at,
-                sealed.seal(phone, place=f"accounts.user.phone:{user}"),
+                encryption.seal(phone, place=f"accounts.user.phone:{user}"),
                 phone_index(phone),
-                sealed.seal(NAME, place=f"accounts.person.name:{person}"),
-                sealed.seal(id_number, place=f"accounts.person.id_number:{person}"),
-                sealed.blind(id_number, purpose="accounts.person.id_number"),
+                encryption.seal(NAME, place=f"accounts.person.name:{person}"),
+                encryption.seal(id_number, place=f"accounts.person.id_number:{person}"),
+                encryption.blind(id_number, purpose="accounts.person.id_number"),
             )
         )
     return Wanted(dict(zip(_PERSON, map(list, zip(*rows, strict=True)), strict=True)), _PERSON)

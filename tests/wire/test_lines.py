@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from bnpl.celery import app
 from bnpl.logs import configure
-from kernel import tags
+from kernel import log_context
 from merchants.models import ApiKey
 from tests.api import Api, key, refused, wish_for
 from tests.conftest import Shop
@@ -52,7 +52,7 @@ def test_any_other_name_is_replaced_by_ours(power_bank: Shop, name: str) -> None
 def test_one_line_says_who_asked_for_what_and_what_came_of_it(power_bank: Shop) -> None:
     api = Api(power_bank)
     wish = wish_for(api.agreement(power_bank.service.public_id))
-    with capture_logs(processors=[tags.merge]) as logs:
+    with capture_logs(processors=[log_context.merge]) as logs:
         made = api.post("orders", wish, **key("k"))
         gone = api.get("orders/ord_none")
     (first, second) = lines_of(logs)
@@ -113,7 +113,7 @@ def test_a_tasks_lines_carry_its_name_and_the_id_of_this_run() -> None:
         return str(current_task.request.id)
 
     try:
-        with capture_logs(processors=[tags.merge]) as logs:
+        with capture_logs(processors=[log_context.merge]) as logs:
             run = work.apply().get()
             structlog.get_logger("x").info("afterwards")
     finally:

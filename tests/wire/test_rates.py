@@ -12,8 +12,8 @@ from django.conf import LazySettings
 from django.test import RequestFactory
 from structlog.testing import capture_logs
 
-from kernel import rates
-from kernel.rates import Rate, address_of, step
+from kernel import rate_limits
+from kernel.rate_limits import Rate, address_of, step
 from merchants import services as merchants
 from tests.api import Api, key, refused
 from tests.conftest import BY, NOON, Shop
@@ -33,9 +33,9 @@ def strict(settings: LazySettings) -> None:
 def away(settings: LazySettings) -> Iterator[None]:
     """Valkey does not answer; what this process counts is forgotten afterwards."""
     settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": NOWHERE}}
-    rates.buckets.cache_clear()
+    rate_limits.buckets.cache_clear()
     yield
-    rates.buckets.cache_clear()
+    rate_limits.buckets.cache_clear()
 
 
 def left(response: Any) -> tuple[str, int]:
@@ -141,7 +141,7 @@ def test_an_address_is_what_our_own_outermost_proxy_saw(
 def test_of_forty_at_once_as_many_get_through_as_there_are_tokens() -> None:
     rate = Rate("test", 10, 600)
     with ThreadPoolExecutor(max_workers=40) as threads:
-        taken = list(threads.map(lambda _: rates.take(rate, "forty"), range(40)))
+        taken = list(threads.map(lambda _: rate_limits.take(rate, "forty"), range(40)))
     assert Counter(one.allowed for one in taken) == {True: 10, False: 30}
     assert sorted(one.left for one in taken if one.allowed) == list(range(10))
 
@@ -149,7 +149,7 @@ def test_of_forty_at_once_as_many_get_through_as_there_are_tokens() -> None:
 def test_the_script_and_our_own_arithmetic_are_the_same() -> None:
     rate, full = Rate("test", 4, 2), 0
     for _ in range(12):
-        there = rates.take(rate, "same")
+        there = rate_limits.take(rate, "same")
         full, here = step(full, time.monotonic_ns() // 1000, rate)
         assert (there.allowed, there.left) == (here.allowed, here.left)
         assert abs(there.full_in - here.full_in) < 200_000
@@ -173,7 +173,7 @@ def test_without_valkey_the_api_answers_and_counts_by_itself_and_does_not_wait_e
     power_bank: Shop, strict: None, away: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, knocks = Api(power_bank), []
-    dial = rates.redis.connection.Connection.connect
+    dial = rate_limits.redis.connection.Connection.connect
 
     def knock(self: Any, *args: Any, **kwargs: Any) -> Any:
         knocks.append(time.monotonic())
@@ -190,12 +190,12 @@ def test_without_valkey_the_api_answers_and_counts_by_itself_and_does_not_wait_e
 
 def test_valkey_is_found_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     rate, now = Rate("test", 5, 60), [1_000.0]
-    monkeypatch.setattr(rates, "time", Clock(now))
-    buckets = rates.Buckets(NOWHERE)
+    monkeypatch.setattr(rate_limits, "time", Clock(now))
+    buckets = rate_limits.Buckets(NOWHERE)
     assert buckets.take(rate, "x").left == 4
-    buckets.script = rates.Buckets(rates.settings.CACHES["default"]["LOCATION"]).script  # it is back
+    buckets.script = rate_limits.Buckets(rate_limits.settings.CACHES["default"]["LOCATION"]).script  # it is back
     assert buckets.take(rate, "x").left == 3  # and nobody looks yet
-    now[0] += rates.AWAY_SECONDS
+    now[0] += rate_limits.AWAY_SECONDS
     assert buckets.take(rate, "x").left == 4  # Valkey's own count
     assert buckets.take(rate, "x").left == 3
 
@@ -214,13 +214,13 @@ class Clock:
 
 
 def test_what_one_process_counts_alone_does_not_grow_without_end(away: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rates, "MOST_NAMES", 10)
-    buckets = rates.buckets(NOWHERE)
+    monkeypatch.setattr(rate_limits, "MOST_NAMES", 10)
+    buckets = rate_limits.buckets(NOWHERE)
     for name in range(50):
         buckets.take(Rate("test", 5, 60), str(name))
     assert len(buckets.own) == 10
 
 
 def test_a_bucket_is_forgotten_by_valkey_when_it_is_full_again(cache_server: Any) -> None:
-    rates.take(Rate("test", 10, 600), "old")
+    rate_limits.take(Rate("test", 10, 600), "old")
     assert 0 < cache_server.pttl("bnpl:rate:test:old") <= 60_000

@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import OperationalError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from kernel import audit, sealed
+from kernel import audit, encryption
 from kernel.management.commands.grant import ROLE
 
 TRIES = 30
@@ -96,7 +96,7 @@ def _judge_keys() -> None:
     Raises:
         CommandError: they are not those that the data was written with.
     """
-    if missing := sealed.names_missing():
+    if missing := encryption.names_missing():
         raise CommandError(KEY_GONE.format(names=", ".join(missing)))
     if not audit.ends_as_sealed():
         raise CommandError(OTHER_KEY)

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import cached_property
 
-from kernel import who
+from kernel import actor_names
 
 #: Lists are counted up to here; "10000" then reads as "at least that many".
 COUNT_MAX = 10_000
@@ -58,4 +58,4 @@ class Listed(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list = list(self.result_list)
-        who.tell(self.result_list, [str(name) for name in self.list_display])
+        actor_names.tell(self.result_list, [str(name) for name in self.list_display])

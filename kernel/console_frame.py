@@ -33,4 +33,4 @@ def _spoken(app: Any) -> dict[str, Any]:
 
 
 class ConsoleConfig(AdminConfig):
-    default_site = "kernel.frame.ConsoleSite"
+    default_site = "kernel.console_frame.ConsoleSite"

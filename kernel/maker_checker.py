@@ -16,9 +16,9 @@ from django.utils.datastructures import MultiValueDict
 
 from kernel import ids
 from kernel.actor import Actor
-from kernel.desk import Colleague, Done, Verb, VerbForm, Words
+from kernel.console_actions import Colleague, Done, Verb, VerbForm, Words
+from kernel.console_lists import page_of
 from kernel.lifecycle import Lifecycle
-from kernel.listing import page_of
 from kernel.refusal import Busy, Invalid, NotFound
 from kernel.transactions import in_transaction
 

@@ -27,7 +27,7 @@ from kernel.admin_site import belongs
 from kernel.clock import live_now
 from kernel.forms import free_if_broken_off, new_token, sent_first
 from kernel.models import Identified
-from kernel.rates import address_of
+from kernel.rate_limits import address_of
 from kernel.refusal import Refusal
 
 NOTE_LENGTH_MAX = 200

@@ -14,7 +14,7 @@ import structlog
 from django.db import models, transaction
 from django.db.models import F, Q
 
-from kernel import ids, sealed
+from kernel import encryption, ids
 from kernel.models import Identified
 from kernel.time_limit import TimeIsUp
 
@@ -84,10 +84,10 @@ class Piece(models.Model):
         abstract = True
 
     def take(self, packed: bytes) -> None:
-        self.sealed = sealed.seal_bytes(packed, place=self._place)
+        self.sealed = encryption.seal_bytes(packed, place=self._place)
 
     def reveal(self) -> bytes:
-        return sealed.unseal_bytes(self.sealed, place=self._place)
+        return encryption.unseal_bytes(self.sealed, place=self._place)
 
     @property
     def _place(self) -> str:

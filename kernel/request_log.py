@@ -9,11 +9,11 @@ from typing import Any
 import structlog
 from django.http import HttpRequest, HttpResponse
 
-from kernel import rates
+from kernel import rate_limits
 from kernel.ids import uuid7
+from kernel.log_context import tagged
 from kernel.problems import CONTENT_TYPE, Internal, problem, refusal_of
 from kernel.refusal import Malformed
-from kernel.tags import tagged
 
 API = "/v1/"
 #: Where programs knock. A line is written about each; people's pages are told of by the proxy, if anybody wants it.
@@ -54,8 +54,8 @@ class RequestId:
         if not request.path.startswith(API) or getattr(getattr(view, "cls", None), "counts_its_callers", False):
             return None
         try:
-            rates.charge(request, "address", rates.address_of(request))
-        except rates.RateLimited as refusal:
+            rate_limits.charge(request, "address", rate_limits.address_of(request))
+        except rate_limits.RateLimited as refusal:
             return problem(refusal, request)
         return None
 
@@ -72,9 +72,9 @@ def shaped(response: HttpResponse, request: HttpRequest) -> HttpResponse:
 
 def limited(response: HttpResponse, request: HttpRequest) -> HttpResponse:
     """The answer with what is left to this caller. One that no door counted was refused at the gate: its address is."""
-    taken: rates.Taken | None = getattr(request, "taken", None)
+    taken: rate_limits.Taken | None = getattr(request, "taken", None)
     if taken is None:
-        taken = rates.take(rates.rate("address"), rates.address_of(request))
+        taken = rate_limits.take(rate_limits.rate("address"), rate_limits.address_of(request))
     taken.show(response)
     return response
 

@@ -12,12 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kernel.actor import Actor
-from kernel.desk import Colleague, VerbForm, Words, deed
+from kernel.actor_names import names_of
+from kernel.console_actions import Colleague, VerbForm, Words, deed
 from kernel.forms import SinceField
+from kernel.maker_checker import Matter, Plain, ask_second
 from kernel.refusal import FieldError, Invalid, Refusal
-from kernel.second import Matter, Plain, ask_second
 from kernel.versions import PolicyVersion, in_force, marked, newest, publish_version
-from kernel.who import names_of
 
 SHOWN_MAX = 20
 #: From when on the terms count: asked beside them, and no term itself.
