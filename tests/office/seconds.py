@@ -8,7 +8,7 @@ from django.test import Client
 from billing import channels
 from billing.models import Deduction
 from billing.services.deduct import deduct_due
-from bnpl.urls import desk
+from bnpl.urls import console_actions
 from kernel.actor import Actor
 from office.models import Proposal
 from office.services import proposals
@@ -65,7 +65,7 @@ def two_agree(shop: Shop) -> None:
         "write_off": (order.public_id, {}),
         "refund": (paid.public_id, {"amount": ["2"]}),
     }
-    assert set(wishes) <= {verb.name for verb in desk.VERBS}
+    assert set(wishes) <= {verb.name for verb in console_actions.VERBS}
     for matter, (about, wish) in wishes.items():
         asked = proposals.propose(matter, about, wish, "x", by=lin, at=late)
         proposals.approve(asked.id, "x", by=mei, at=late)
