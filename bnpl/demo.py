@@ -27,7 +27,7 @@ POWER_BANK, SHOP, PARCEL = "来电共享充电宝", "云上小店", "飞鸽快�
 SHOPS: dict[str, dict[str, Any]] = {
     POWER_BANK: {
         "name": "充电宝先用后付",
-        "description": "扫码取用,归还后按时长扣款",
+        "description": "扫码取用，归还后按时长扣款",
         "industry": "power_bank",
         "mode": "dynamic",
         "ceiling_minor": 9900,
@@ -44,7 +44,7 @@ SHOPS: dict[str, dict[str, Any]] = {
     },
     PARCEL: {
         "name": "寄件先寄后付",
-        "description": "上门取件,称重后扣款",
+        "description": "上门取件，称重后扣款",
         "industry": "parcel_post",
         "mode": "dynamic",
         "ceiling_minor": 20_000,

@@ -128,7 +128,7 @@ def _second_order(api: Narrator, agreement: str) -> Iterator[str]:
     now = datetime.fromisoformat(api.expect(200, "GET", "/v1/sandbox/clock")["now"])
     later = (now + timedelta(seconds=8)).isoformat()
     api.expect(200, "POST", f"{path}/complete", {"total": 900, "due_at": later})
-    order = api.expect(200, "POST", f"{path}/modify", {"total": 600, "reason": "接口松动,减三元"})
+    order = api.expect(200, "POST", f"{path}/modify", {"total": 600, "reason": "接口松动，减三元"})
     api.say(f"completed, due in a few seconds, and lowered to {yuan(order['total'])}")
     order = api.wait(path, "deducted")
     api.say(f"deducted: {yuan(order['paid'])}")
