@@ -16,4 +16,4 @@ RUN key() { python -c 'import base64, secrets; print(base64.b64encode(secrets.to
     python manage.py collectstatic --no-input
 USER bnpl
 EXPOSE 8000
-CMD ["granian", "--interface", "rsgi", "--loop", "uvloop", "--http", "1", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--no-ws", "--http1-header-read-timeout", "30000", "--http1-buffer-size", "65536", "--respawn-failed-workers", "--workers-kill-timeout", "10", "bnpl.rsgi:application"]
+CMD ["granian", "--interface", "rsgi", "--loop", "uvloop", "--http", "1", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", "--no-ws", "--http1-header-read-timeout", "30000", "--http1-buffer-size", "65536", "--backlog", "2048", "--backpressure", "2048", "--respawn-failed-workers", "--workers-kill-timeout", "10", "bnpl.rsgi:application"]

@@ -1,6 +1,8 @@
 """What granian serves: Django behind the front."""
 
+from bnpl.files import allow_files
 from bnpl.front import Front
 from bnpl.wsgi import application as django
 
+allow_files(8192)  # twice as many as lines may be open to one process, whoever keeps them
 application = Front(django)

@@ -14,7 +14,11 @@ from bnpl.stack.processes import Program
 
 WEB = ("granian", "--interface", "rsgi", "--loop", "uvloop", "--http", "1", "--workers", "2", "--no-ws")
 # A head that does not come, or does not end, is cut off; for the rest of a request bnpl.front has limits of its own.
-WEB_LIMITS = ("--http1-header-read-timeout", "30000", "--http1-buffer-size", "65536")
+# Open lines are no work (bnpl.front turns away what is too much of that), and who keeps many shuts nobody out.
+WEB_LIMITS = (
+    *("--http1-header-read-timeout", "30000", "--http1-buffer-size", "65536"),
+    *("--backlog", "2048", "--backpressure", "2048"),
+)
 WEB_LASTING = ("--respawn-failed-workers", "--respawn-interval", "0.5", "--workers-kill-timeout", "2")
 CELERY = ("celery", "--app", "bnpl.celery", "--quiet")
 # Mingling and gossiping wait for other workers, a second each; our worker has nobody to talk to.

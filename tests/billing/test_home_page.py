@@ -51,7 +51,7 @@ def test_what_is_wrong_comes_first(power_bank: Shop, shop: Shop) -> None:
     assert Order.objects.get(pk=debt.pk).state == "overdue"
     assert Instrument.objects.get(person=poor).state == "dead"
     said = home(poor)
-    for part in ("1 笔订单已逾期", "没有可用的扣款方式", "已被银行注销", "分期付"):
+    for part in ("1 笔订单已逾期", "没有可用的扣款方式", "已被银行注销", "申请分期"):
         assert part in said
 
 

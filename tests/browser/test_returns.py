@@ -34,7 +34,7 @@ def test_a_person_sends_something_back_and_the_merchant_answers(
     eye.sees("R1-too-much", expected=422)
     eye.page.locator("#amount").fill("30")
     eye.page.get_by_role("button", name="提交退货").click()
-    eye.page.wait_for_selector("text=款项正在退回给您")
+    eye.page.wait_for_selector("text=退款正在处理")
     sees(eye, "R2-on-its-way")
     answers(eye_with(DESK_EN), shop, Return.objects.get())
 

@@ -120,7 +120,7 @@ def test_what_its_person_put_off_is_not_collected_by_colleagues_either(order: Or
     whole, collect = f"/ops/order/{order.public_id}", at(order, "collect")
     assert collect.encode() in boss.get(whole).content
     move_next(order.obligations.get().id, NOON + timedelta(days=2), at=NOON)
-    assert "用户已把这次扣款改到以后的一天" in words_of(page := boss.get(collect))
+    assert "用户已将此次扣款改到较晚的日期" in words_of(page := boss.get(collect))
     assert b'class="do" type="submit"' not in page.content
     assert collect.encode() not in boss.get(whole).content
 

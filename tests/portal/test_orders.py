@@ -252,7 +252,7 @@ def test_what_is_not_due_cannot_be_collected_now(firm: Company) -> None:
     move_next(order.obligations.get().id, NOON + timedelta(days=4), at=NOON)
     page += "/collect"
     answer = firm.browser("owner").post(page, {"token": token_on(firm.browser("owner").get(page))})
-    assert (answer.status_code, "用户已把这次扣款改到以后的一天" in words(answer)) == (422, True)
+    assert (answer.status_code, "用户已将此次扣款改到较晚的日期" in words(answer)) == (422, True)
 
 
 def test_what_was_paid_at_the_till_is_not_collected(firm: Company) -> None:

@@ -1,0 +1,11 @@
+"""How many files a process may have open: each line to somebody is one, and many systems give 1,024 unasked."""
+
+import resource
+
+
+def allow_files(wanted: int) -> None:
+    """As many as wanted, as far as the system lets this process; never fewer than it has."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
