@@ -135,7 +135,7 @@ class Inside:
         self.rows[name] = {kind: round(ms / units, 4) for kind, ms in spent.items()}
         shares = ", ".join(f"{kind} {100 * ms / whole:.0f} %" for kind, ms in spent.items())
         print(f"    {name}, {whole / units:.3f} ms in PostgreSQL: {shares}", flush=True)
-        for guard, ms in list(told.guards.items())[:_LONGEST]:
+        for guard, ms in [one for one in told.guards.items() if one[1]][:_LONGEST]:
             print(f"        {guard}: {1000 * ms / units:.1f} µs", flush=True)
 
     def keep(self) -> None:

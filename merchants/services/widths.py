@@ -3,8 +3,11 @@
 #: Under way at once to an endpoint that answers, and to one that does not; and to all of a merchant's together.
 WIDTH, WIDTH_TROUBLED, WIDTH_CLOSED, WIDTH_MERCHANT = 8, 1, 500, 32
 #: Of what an endpoint has room for, each of a merchant's endpoints gets its first before any gets its second. What is
-#: only to be given up, as its endpoint is off, takes the room that is left.
+#: only to be given up, as its endpoint is off, takes the room that is left. Taking up waits for no disk: a lease that
+#: PostgreSQL loses by falling was only a promise not to send the same twice at once. What came back waits for it, and
+#: takes all that was written before along.
 TAKE_UP = """
+SET LOCAL synchronous_commit = off;
 UPDATE merchants_webhookdelivery AS w SET tries = w.tries + 1, leased_until = now() + %(lease)s
 FROM (
     SELECT id, at FROM (
