@@ -25,7 +25,7 @@ WHERE p.kind NOT IN ('{PAID_OUT}', '{CAME_BACK}')
 #: The same, the first of a currency's after a key: either side by its own index, each line looked up by its key. So the
 #: last five thousand of a million are found as fast as the first, whatever the planner knows of a day that just came.
 #: What is asked as `IS NULL` it takes for one row of two hundred, and then gathers and sorts all that is left for each
-#: five thousand: so it is asked another way, and under IN_ORDER.
+#: five thousand: so it is asked another way, and under IN_ORDER. Nor may it sort by itself what it finds by its day.
 _NEXT = f"""
 (SELECT id, order_id, kind, currency, at, {{other}} AS other, {{sign}}amount_minor AS signed FROM ledger_posting p
  WHERE {{side}}_owner = %(merchant)s AND {{side}}_account = 'payable' AND id >= %(below)s
@@ -33,7 +33,7 @@ _NEXT = f"""
    AND coalesce((SELECT false FROM billing_settlementline l WHERE l.id = p.id), true)
  ORDER BY id LIMIT %(most)s)
 """  # noqa: S608  our own names
-IN_ORDER = "SET LOCAL enable_bitmapscan = off"
+IN_ORDER = "SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off"
 NEXT_UNSETTLED = " UNION ALL ".join(
     (
         _NEXT.format(side="credit", other="debit_account", sign=""),
