@@ -81,14 +81,15 @@ def test_webhooks(book: Book, crowd: Crowd) -> None:
                 raise RuntimeError(f"{seen} of {TOLD} were delivered.")
 
         for size in SIZES:
-            relay.write(size - there_are)
+            relay.write(max(size - there_are, 0))
             past_the_guards((_DELIVERED, []), ("VACUUM ANALYZE merchants_webhookdelivery", []))
-            there_are, rounds = size, list[float]()
+            before = there_are = max(size, there_are)
+            rounds = list[float]()
             for _ in range(TIMES):
                 relay.write()
                 rounds.append(each_of(TOLD, delivered, 1))
                 there_are += TOLD
-            found[size] = median(rounds)
+            found[before] = median(rounds)
     told(book, "a delivery", found)
 
 

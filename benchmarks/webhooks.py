@@ -96,9 +96,9 @@ class Relaying:
     def __init__(self, url: str, many: int, data: dict[str, Any], dead_url: str = "") -> None:
         self.url, self.many, self.data, self.dead_url = url, many, data, dead_url
 
-    def write(self, many: int = 0) -> None:
+    def write(self, many: int | None = None) -> None:
         """So many events are on their way."""
-        self._write(self.url, many or self.many)
+        self._write(self.url, self.many if many is None else many)
 
     def __call__(self) -> Work:
         self.write()

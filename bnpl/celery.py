@@ -11,6 +11,7 @@ from django.db import close_old_connections
 
 from bnpl import loaded
 from bnpl.broker import Line
+from bnpl.files import allow_files
 from bnpl.pulse import Pulse
 from kernel.log_context import tag_from_here
 
@@ -80,8 +81,9 @@ def keep_our_log_lines(**_: Any) -> None:
 
 @worker_init.connect
 def keep_what_is_loaded(**_: Any) -> None:
-    """Before the pool is forked: what its children share they leave alone."""
+    """Before the pool is forked: what its children share they leave alone. And each has the files it may need."""
     loaded.keep()
+    allow_files()
 
 
 @task_prerun.connect

@@ -2,8 +2,11 @@
 
 import resource
 
+#: What a process asks for. A web process may have 2,048 lines open to it, and the courier's rings as many together.
+FILES = 8192
 
-def allow_files(wanted: int) -> None:
+
+def allow_files(wanted: int = FILES) -> None:
     """As many as wanted, as far as the system lets this process; never fewer than it has."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < wanted:

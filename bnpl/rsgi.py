@@ -4,5 +4,5 @@ from bnpl.files import allow_files
 from bnpl.front import Front
 from bnpl.wsgi import application as django
 
-allow_files(8192)  # twice as many as lines may be open to one process, whoever keeps them
+allow_files()
 application = Front(django)

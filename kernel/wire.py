@@ -60,7 +60,7 @@ class Wire(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             if len(values) != 1:
                 raise Invalid(errors=[FieldError(f"?{name}", "given more than once")])
             _check_text(name)
-            _check_text(values[0])
+            _check_text(values[0], f"?{name}")
             given[name] = values[0]
         try:
             made = cls.of(given, strict=False)

@@ -1,46 +1,35 @@
-"""Everything that is under way to receivers, on one thread: what waits costs no more than its place.
-
-A line stays open for four seconds after an answer that was read to its end. It leads to the address that was looked at
-when it was opened, and to no other.
-"""
+"""Everything that is under way to receivers, on one thread: what waits costs no more than its place."""
 
 import asyncio
 import atexit
 import errno
 import os
-import socket
 import ssl
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from types import SimpleNamespace
-from typing import Any
 
 import aiohttp
 import structlog
 import uvloop
-from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
-from merchants import courier, resolver
+from merchants import courier, lines
 from merchants.courier import NotSentError, Parcel
+from merchants.lines import CHUNK, Names, session_over
 from merchants.rules.addresses import Target
 from merchants.rules.webhooks import Outcome, excerpt
 
 log = structlog.get_logger(__name__)
-#: Receivers hang up on who says nothing for longer; the quickest that are in use after five.
-KEPT_SECONDS = 4.0
 #: To so many hosts and no more lines are kept at one time: an open line is one of the files that a process may have.
 DOORS_MOST = 48
-_CHUNK, _STOPS_WITHIN_SECONDS = 8 * 1024, 5.0
-#: What aiohttp would say of itself; what comes back is kept as it came.
-_UNSAID, _SAID = ("Accept", "User-Agent"), {"Accept-Encoding": "identity"}
+_STOPS_WITHIN_SECONDS = 5.0
 #: Scheme, host and port.
 Door = tuple[str, str, int]
 Told = Callable[[int, Outcome], None]
@@ -56,11 +45,19 @@ class Client:
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
         self.doors, self.underway = OrderedDict[Door, float](), set[asyncio.Task[None]]()
-        threading.Thread(target=self.loop.run_forever, name="receivers", daemon=True).start()
+        self.names = Names()
+        self.thread = threading.Thread(target=self._run, name="receivers", daemon=True)
+        self.thread.start()
         asyncio.run_coroutine_threadsafe(self._open(), self.loop).result()
 
+    def _run(self) -> None:
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.close()
+
     async def _open(self) -> None:
-        self.kept, self.once = _session(keeps=True), _session(keeps=False)
+        self.kept, self.once = session_over(self.names, keeps=True), session_over(self.names, keeps=False)
 
     def begin(self, parcels: Sequence[Parcel], real: Callable[[], datetime], told: Told) -> None:
         """Send them, each once; `told` hears of each as it ends, on the loop's thread."""
@@ -100,7 +97,7 @@ class Client:
     def _keeps(self, door: Door) -> bool:
         """Whether lines to this door are kept: to those that are asked again and again, and no more of them."""
         now = time.monotonic()
-        while self.doors and next(iter(self.doors.values())) < now - KEPT_SECONDS - courier.BUDGET_SECONDS:
+        while self.doors and next(iter(self.doors.values())) < now - lines.KEPT_SECONDS - courier.BUDGET_SECONDS:
             self.doors.popitem(last=False)
         if door not in self.doors and len(self.doors) >= DOORS_MOST:
             return False
@@ -112,12 +109,15 @@ class Client:
         """Every line is hung up, and the thread ends. What is under way is not heard of any more."""
         asyncio.run_coroutine_threadsafe(self._close(), self.loop).result(_STOPS_WITHIN_SECONDS)
         self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(_STOPS_WITHIN_SECONDS)
 
     async def _close(self) -> None:
         for task in self.underway:
             task.cancel()
+        await asyncio.gather(*self.underway, return_exceptions=True)
         await self.kept.close()
         await self.once.close()
+        await self.names.close()
 
 
 async def _ask(session: aiohttp.ClientSession, target: Target, parcel: Parcel) -> tuple[int, bytes, str]:
@@ -142,65 +142,11 @@ async def _ask(session: aiohttp.ClientSession, target: Target, parcel: Parcel) -
         raise
     async with answer:
         raw = b""
-        while len(raw) < courier.ANSWER_MAX and (more := await answer.content.read(_CHUNK)):
+        while len(raw) < courier.ANSWER_MAX and (more := await answer.content.read(CHUNK)):
             raw += more
         if not answer.content.at_eof():
             answer.close()
         return answer.status, raw, answer.headers.get("Retry-After", "")
-
-
-async def _used_before(_session: aiohttp.ClientSession, context: Any, _params: Any) -> None:
-    context.trace_request_ctx.used_before = True
-
-
-def _session(*, keeps: bool) -> aiohttp.ClientSession:
-    how: dict[str, Any] = {"keepalive_timeout": KEPT_SECONDS} if keeps else {"force_close": True}
-    connector = aiohttp.TCPConnector(limit=0, use_dns_cache=False, resolver=_Names(), socket_factory=_socket_to, **how)
-    traces = aiohttp.TraceConfig()
-    traces.on_connection_reuseconn.append(_used_before)
-    return aiohttp.ClientSession(
-        connector=connector,
-        headers=_SAID,
-        skip_auto_headers=_UNSAID,
-        timeout=aiohttp.ClientTimeout(total=None),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        read_bufsize=_CHUNK,
-        trace_configs=[traces],
-    )
-
-
-class _Names(AbstractResolver):
-    """Names are asked for in threads, so many at once; what may not be connected to is no answer."""
-
-    def __init__(self) -> None:
-        self.threads = ThreadPoolExecutor(resolver.MOST, thread_name_prefix="names")
-
-    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:  # noqa: ARG002  its name
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self.threads, courier.addresses_of, host, port)
-        return [
-            ResolveResult(hostname=host, host=one, port=port, family=_family_of(one), proto=0, flags=0) for one in found
-        ]
-
-    async def close(self) -> None:
-        self.threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _family_of(address: str) -> int:
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
-
-
-def _socket_to(way: tuple[Any, ...]) -> socket.socket:
-    """A socket for this very address; an address written in the URL itself was asked of nobody before.
-
-    Raises:
-        NotSentError: it is not one that may be connected to.
-    """
-    family, kind, protocol, _name, (address, *_port) = way
-    if not courier.policy().lets(address):
-        raise NotSentError("forbidden_address")
-    return socket.socket(family, kind, protocol)
 
 
 @lru_cache(maxsize=4096)

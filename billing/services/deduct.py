@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.db import transaction
 
 from accounts.models import Person
@@ -26,6 +27,7 @@ from kernel.writes import insert_all
 from orders import services as orders
 from orders.models import Obligation, Plan
 
+log = structlog.get_logger(__name__)
 SWEEP = Actor.system("deduct")
 
 
@@ -51,8 +53,8 @@ def _prepared_or_what_can_be(
             return *prepare_due(realm_id, at=at, limit=limit), []
     except TimeIsUp:
         raise
-    except Exception:  # noqa: BLE001, S110  told of those that it is true of
-        pass
+    except Exception as failed:  # noqa: BLE001  told in full of those that it is true of
+        log.info("not_prepared_together", realm=realm_id, because=type(failed).__name__)
     people, seen = orders.people_due(realm_id, at=at, limit=limit)
     prepared = list[Deduction]()
     failures = by_halves(people, lambda some: prepared.extend(_prepare_of(realm_id, some, at=at)), told="not_prepared")

@@ -134,7 +134,8 @@ class Round:
             except Exception:
                 log.exception("webhook_not_sent", delivery=str(one.delivery_id))
                 self.ended.put((one, rules.Outcome(None, 0, "broken")))
-        courier.begin(parcels, real=live_now, told=lambda place, outcome: self.ended.put((going[place], outcome)))
+        if parcels:
+            courier.begin(parcels, real=live_now, told=lambda place, outcome: self.ended.put((going[place], outcome)))
 
     def see_out(self) -> None:
         """Wait for what is under way."""

@@ -1,6 +1,6 @@
 """A cursor is good for the list that gave it, and not for the same kind of list of something else."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db.models import QuerySet
@@ -13,7 +13,7 @@ from orders import services
 from orders.models import Order
 from tests.api import Api, refused
 from tests.billing.bench import paid
-from tests.conftest import BY, NOON, Shop, opened, ordered, someone
+from tests.conftest import BY, NOON, Shop, make_shop, opened, ordered, someone
 
 WRONG = [{"pointer": "?cursor", "detail": "not a cursor of this list"}]
 
@@ -65,6 +65,34 @@ def test_orders_of_a_span_of_time_are_listed_the_latest_first_page_by_page(power
     assert listed("before=2026-11-20T04:00:00Z") == []
     [wrong] = refused(api.get("orders?after=yesterday"), 422)["errors"]
     assert wrong["pointer"] == "?after"
+
+
+def test_a_month_ends_where_the_next_begins_in_the_zone_that_was_asked_for(power_bank: Shop) -> None:
+    agreement, api = opened(power_bank, someone(power_bank)), Api(power_bank)
+    midnight = datetime(2026, 11, 30, 16, tzinfo=UTC)  # in Shanghai
+    last, first = (ordered(power_bank, agreement, at=at) for at in (midnight - timedelta(microseconds=1), midnight))
+    november = "after=2026-11-01T00:00:00%2B08:00&before=2026-12-01T00:00:00%2B08:00"
+    december = "after=2026-12-01T00:00:00%2B08:00&before=2027-01-01T00:00:00%2B08:00"
+    for span, one in ((november, last), (december, first)):
+        assert [row["id"] for row in api.get(f"orders?{span}").json()["data"]] == [one.public_id]
+    assert api.get("orders?after=2026-12-01T00:00:00Z&before=2026-11-01T00:00:00Z").json()["data"] == []
+
+
+@pytest.mark.parametrize(
+    "said", ["十一月", "🔋", "2026-02-30T00:00:00Z", "2026-11-01T00:00:00", "1", "%00", "x" * 3_000]
+)
+def test_a_span_that_is_none_is_told_which_end_is_wrong(power_bank: Shop, said: str) -> None:
+    for end in ("after", "before"):
+        [wrong] = refused(Api(power_bank).get(f"orders?{end}={said}"), 422)["errors"]
+        assert wrong["pointer"] == f"?{end}"
+
+
+def test_nobody_pages_through_a_span_from_somebody_elses_order(power_bank: Shop) -> None:
+    other = make_shop("别家")
+    theirs = ordered(other, opened(other, someone(other)))
+    ordered(power_bank, opened(power_bank, someone(power_bank)))
+    told = refused(Api(power_bank).get(f"orders?after=2026-11-01T00:00:00Z&cursor={theirs.public_id}"), 422)
+    assert told["errors"] == WRONG
 
 
 def test_a_cursor_from_before_they_said_whose_list_it_is_is_good_for_the_list_its_row_stands_in(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernel.clock import live_now
-from merchants import client, courier
+from merchants import client, courier, lines
 from merchants.courier import Parcel, post
 from merchants.rules.webhooks import Outcome
 from tests.merchants.receiver import Behaviour, Handler, Request, Server, certificate_in, receiver, says, tls
@@ -90,7 +90,7 @@ def test_a_line_is_not_used_again_where(behave: Behaviour) -> None:
 
 def test_a_line_that_nobody_used_for_long_is_hung_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody rings in a web process, which asks for an answer now and then; its old lines end all the same."""
-    monkeypatch.setattr(client, "KEPT_SECONDS", 0.3)
+    monkeypatch.setattr(lines, "KEPT_SECONDS", 0.3)
     with receiver() as home:
         home.keeps_lines = True
         told(home, times=2)
@@ -113,7 +113,7 @@ def lines_to(server: Server) -> list[socket.socket]:
     """What this process has open to a receiver."""
     kept = client.running().kept.connector
     assert kept is not None
-    there = [proto.transport for lines in kept._conns.values() for proto, _ in lines]  # noqa: SLF001  nobody else tells
+    there = [proto.transport for some in kept._conns.values() for proto, _ in some]  # noqa: SLF001  nobody else tells
     sockets = [transport.get_extra_info("socket") for transport in there if transport is not None]
     return [one for one in sockets if one.getpeername()[1] == server.server_address[1]]
 
@@ -133,7 +133,7 @@ def test_there_is_an_end_to_the_hosts_whose_lines_are_kept(monkeypatch: pytest.M
             assert all(outcome.good for outcome in told(server, times=2))
         assert (home.lines, other.lines) == (1, 2)
         within(5, lambda: other.open == 0)
-        later = time.monotonic() + client.KEPT_SECONDS + courier.BUDGET_SECONDS
+        later = time.monotonic() + lines.KEPT_SECONDS + courier.BUDGET_SECONDS
         monkeypatch.setattr(client.time, "monotonic", lambda: later)
         told(other, times=2)  # nobody has asked the first for long
         assert (other.lines, other.open) == (3, 1)
