@@ -1,4 +1,4 @@
-# The whole platform by two commands: `make up` runs it, `make test` tests it.
+# Two commands for the whole platform: `make up` runs it, `make test` tests it.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -6,9 +6,9 @@ PYTHON ?= python3
 PY := .venv/bin/python
 BIN := .venv/bin
 ARGS ?=
-# Three test processes, for some of the tests wait for others to answer; each with servers of its own; servers that were given are not shared by two.
+# Three test processes, since some tests wait for servers; each process starts its own. Servers given by the environment are not shared: one process.
 WORKERS ?= $(if $(DATABASE_URL)$(REDIS_URL),0,3)
-# A pip that is here already need not be installed once more: that takes longer than everything it is needed for.
+# Use the pip of the host if there is one: installing it again takes longer than everything it is needed for.
 HOST_PIP := $(PYTHON) -m pip --python $(PY)
 LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet
 
@@ -17,17 +17,17 @@ LOCK := uv pip compile --universal --python-version 3.11 --generate-hashes --no-
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-up: .venv/.local ## run the whole platform here: PORT (8000), BNPL_HOME (.bnpl), DATABASE_URL, REDIS_URL
+up: .venv/.local ## run the whole platform on this machine: PORT (8000), BNPL_HOME (.bnpl), DATABASE_URL, REDIS_URL
 	@exec $(PY) -m bnpl.stack
 
-test: .venv/.dev ## run every test; ARGS="-k word" for some of them
+test: .venv/.dev ## run every test; ARGS="-k word" selects some of them
 	@if .ci/browser; then browser=(); else browser=(-m "not browser"); fi; \
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder "$${browser[@]}" $(ARGS)
 
-# What is quick first, then the longest, so that `make -j2 check` has two at work to the end.
+# The quick ones first, then the longest, so that `make -j2 check` runs two at a time until the end.
 CHECK := code types house tests migrations settings
 .PHONY: $(CHECK:%=check-%)
-check: $(CHECK:%=check-%) ## formatting, lint, layers, house rules, types, migrations, API description, production settings
+check: $(CHECK:%=check-%) ## formatting, lint, layers, our own rules, types, migrations, API description, production settings
 check $(CHECK:%=check-%): export BNPL_POSTURE = test
 
 check-code: .venv/.dev
@@ -38,19 +38,19 @@ check-code: .venv/.dev
 check-types: .venv/.dev
 	$(BIN)/mypy
 
-check-house: .venv/.dev # the rules that no tool knows
-	$(PY) -m pytest -q tests/architecture/test_house_rules.py
+check-rules: .venv/.dev # our own code rules, which no linter checks
+	$(PY) -m pytest -q tests/architecture/test_code_rules.py
 
-check-tests: .venv/.dev # they can all be read; what is compiled for it is kept for every process of `make test`
+check-tests: .venv/.dev # all tests can be imported; the compiled files are kept for `make test`
 	@told=$$(PYTHONDONTWRITEBYTECODE= $(PY) -m pytest --collect-only -qq) || { echo "$$told"; exit 1; }
 
-check-migrations: .venv/.dev # and what is drawn and described from the code
+check-migrations: .venv/.dev # and the documents and the API description generated from the code
 	$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(PY) manage.py draw --check
 	$(PY) manage.py spectacular --validate --fail-on-warn --format openapi-json | diff -u docs/openapi.json - \
-	  || { echo "docs/openapi.json is not what the code says."; exit 1; }
+	  || { echo "docs/openapi.json is out of date."; exit 1; }
 
-check-settings: .venv/.dev # those of production
+check-settings: .venv/.dev # production settings
 	random() { $(PY) -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())'; }; \
 	BNPL_POSTURE=production BASE_URL=https://bnpl.example SECRET_KEY="$$(random)$$(random)" \
 	  DATABASE_URL=postgresql://app@db/bnpl REDIS_URL=redis://broker/0 \
@@ -58,24 +58,24 @@ check-settings: .venv/.dev # those of production
 	  SMS_BACKEND=check.sends.Nothing \
 	  $(PY) manage.py check --deploy --fail-level WARNING
 
-# Each piece starts servers of its own, so that `make -j2 evidence` runs two at a time.
+# Each part starts its own servers, so that `make -j2 evidence` runs two at a time.
 EVIDENCE := crashes machine races planted kills simulation hostile overload sandbox browser settlement audit backup
 .PHONY: $(EVIDENCE:%=evidence-%)
-evidence: $(EVIDENCE:%=evidence-%) ## the long proof, hours of it; a piece alone: make evidence-crashes
+evidence: $(EVIDENCE:%=evidence-%) ## the long tests (hours); one part alone: make evidence-crashes
 
-evidence-crashes: .venv/.dev # killed at every point of every story, and twice
+evidence-crashes: .venv/.dev # killed at every point of every scenario, and twice
 	CRASH_STRIDE=1 CRASH_PAIRS=105 $(PY) -m pytest tests/crashes -q -s $(ARGS)
 
-evidence-machine: .venv/.dev # any life in any order, against a model
+evidence-machine: .venv/.dev # random sequences of operations, compared with a model
 	MACHINE_EXAMPLES=420 MACHINE_STEPS=50 $(PY) -m pytest tests/machine -q -s $(ARGS)
 
-evidence-races: .venv/.dev # two hands at once, two hundred times each
+evidence-races: .venv/.dev # two concurrent callers, two hundred times each
 	RACE_ROUNDS=200 RACE_DUES=200 $(PY) -m pytest tests/races -q -s $(ARGS)
 
-evidence-planted: .venv/.dev # known mistakes are noticed
+evidence-planted: .venv/.dev # planted bugs are detected
 	$(PY) -m tests.planted
 
-evidence-kills: .venv/.dev # processes of the whole platform killed in earnest
+evidence-kills: .venv/.dev # real processes of the whole platform are killed
 	KILL_ROUNDS=20 KILL_ORDERS=2000 KILL_SPREAD=0 KILL_LONGEST_WAIT=120 KILL_TWIN_ORDERS=2000 ABSENT_SECONDS=60 \
 	  KILL_DATABASES=5 KILL_LOAD_SECONDS=5 KILL_STOPS=3 KILL_LEASE=60 KILL_STOPPED_SECONDS=100 \
 	  $(PY) -m pytest tests/kills -q -s $(ARGS)
@@ -83,47 +83,48 @@ evidence-kills: .venv/.dev # processes of the whole platform killed in earnest
 evidence-simulation: .venv/.dev # ninety days of ten thousand orders, a hundred seeds
 	SIMULATED_SEEDS=100 SIMULATED_ORDERS=10000 SIMULATED_DAYS=90 $(PY) -m pytest tests/simulation -q -s $(ARGS)
 
-evidence-hostile: .venv/.dev # a hundred thousand requests and twenty-four thousand keys that are not right
+evidence-hostile: .venv/.dev # a hundred thousand invalid requests and twenty-four thousand invalid keys
 	LOG_LEVEL=WARNING HOSTILE_SCHEMA=20500 HOSTILE_GENERATED=30500 HOSTILE_MUTATED=50000 HOSTILE_KEYS=12000 \
 	  HOSTILE_SPLITS=1000000 $(PY) -m pytest tests/hostile tests/wire -q -s $(ARGS)
 
-evidence-overload: .venv/.dev # a minute of three times too much; the machine should have little else to do
+evidence-overload: .venv/.dev # a minute at three times the capacity; the machine should be idle otherwise
 	OVERLOAD_SECONDS=60 OVERLOAD_MEASURED_SECONDS=10 OVERLOAD_PEOPLE=3000 OVERLOAD_GOODPUT=0.8 OVERLOAD_P99=1 OVERLOAD_SOON=2 OVERLOAD_WAITS=1 \
 	  $(PY) -m pytest tests/overload -q -s $(ARGS)
 
-evidence-sandbox: .venv/.dev # a clock's mover killed at a hundred points of its way
+evidence-sandbox: .venv/.dev # a clock advance killed at a hundred points
 	CLOCK_KILL_STRIDE=6 CALENDAR_EDGES=3 LAST_STEP=P55D $(PY) -m pytest tests/sandbox -q -s $(ARGS)
 
-evidence-settlement: .venv/.dev # sixty days of three hundred orders and ten thousand lines of a statement, to the cent
-	SETTLED_ORDERS=300 STATEMENT_LINES=10000 $(PY) -m pytest tests/settlement tests/billing/test_reconcile.py -q -s $(ARGS)
+evidence-settlement: .venv/.dev # sixty days of three hundred orders and a statement of ten thousand lines, exact to the cent
+	SETTLED_ORDERS=300 STATEMENT_LINES=10000 $(PY) -m pytest tests/settlement tests/billing/test_statement_import.py -q -s $(ARGS)
 
-evidence-audit: .venv/.dev # two hundred things done by a superuser to a hundred thousand lines of eight clients
+evidence-audit: .venv/.dev # a superuser tampers two hundred times with a hundred thousand lines of eight clients
 	LOG_LEVEL=WARNING AUDIT_LINES=100000 AUDIT_TAMPERINGS=200 $(PY) -m pytest -n0 tests/kernel/test_audit.py -q -s $(ARGS)
-evidence-backup: .venv/.dev # a bad UPDATE of the book, and a copy of the moment before that says what it was
+
+evidence-backup: .venv/.dev # a bad UPDATE of the ledger, and a restored copy of the moment before that shows what it was
 	BACKUP_ORDERS=1000 $(PY) -m pytest -n0 tests/backup/drill.py -q -s $(ARGS)
 
-evidence-browser: .venv/.dev # every page in every look; the pictures are kept in tmp/screenshots
+evidence-browser: .venv/.dev # every browser test in each screen size, language and theme; screenshots are kept in tmp/screenshots
 	BROWSER_LOOKS=all $(PY) -m pytest tests/browser -q $(ARGS)
 
-# Only ratios say anything: both sides are measured in turn. QUICK=1 for a look, ROUNDS and SECONDS_EACH for more.
-BENCHES := orders_http sweeping lives webhooks postings settling exports statements growth growing growing_sets wal
-bench: .venv/.bench .venv/.bare bench-recovery ## speed as ratios against what one writes first, goal by goal; and what the plan recovers: an hour
+# Only ratios are meaningful: both sides are measured in turn. QUICK=1 for a quick run, ROUNDS and SECONDS_EACH for more.
+BENCHES := orders_http deduction_sweep order_lifecycle webhooks postings settlement exports statements growth_queries growth_requests growth_bulk wal
+bench: .venv/.bench .venv/.bare bench-recovery ## performance as ratios against a straightforward implementation, and what the retry plan recovers: an hour
 	TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default $(BENCHES:%=benchmarks/%.py) $(ARGS)
 
 .PHONY: bench-recovery
-bench-recovery: .venv/.dev # what the plan recovers and how often it asks, beside a retry a day, on made-up people: some minutes; RECOVERY="--seeds 3"
+bench-recovery: .venv/.dev # what the retry plan recovers with how many attempts, compared with a daily retry, on synthetic people: some minutes; RECOVERY="--seeds 3"
 	$(PY) -m benchmarks.recovery $(if $(QUICK),--seeds 1 --people 500) $(RECOVERY)
 
 .PHONY: bench-flames
-bench-flames: .venv/.dev # where the time goes of what has a goal: draws docs/pictures/flames-*.svg, and asks PostgreSQL of its part
-	LOG_LEVEL=WARNING TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default benchmarks/flames.py benchmarks/flames_sets.py $(ARGS)
+bench-flames: .venv/.dev # where the time of the measured operations goes: draws docs/pictures/flames-*.svg, and profiles PostgreSQL
+	LOG_LEVEL=WARNING TESTS_DURABLE=1 $(PY) -m pytest -n0 -q -s -W default benchmarks/flame_graphs.py benchmarks/flame_graphs_bulk.py $(ARGS)
 
 .PHONY: bench-sandbox
-bench-sandbox: # ninety days of a hundred orders on a platform that is running (make up)
+bench-sandbox: # ninety days of a hundred orders on a running platform (make up)
 	$(PY) -m benchmarks.sandbox $(ARGS)
 
 .PHONY: bench-history
-bench-history: .venv/.dev # the promise record of somebody with a hundred thousand orders of a million
+bench-history: .venv/.dev # the promise record of a customer with a hundred thousand of a million orders
 	$(PY) -m pytest -n0 -q -s benchmarks/history.py $(ARGS)
 
 .PHONY: bench-lists
@@ -138,7 +139,7 @@ bench-worklist: .venv/.dev # the collections worklist and the queues at a millio
 bench-statements: .venv/.dev # a channel's statement of a million lines: seconds and memory; STATEMENT_LINES for fewer
 	$(PY) -m pytest benchmarks/statements.py -q -s $(ARGS)
 
-format: .venv/.dev ## format the code and mend what can be mended by machine
+format: .venv/.dev ## format the code and apply automatic fixes
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
@@ -175,7 +176,7 @@ lock: .venv/.uv ## pin and hash requirements/*.in; ARGS=--upgrade takes newer ve
 	$(BIN)/uv pip install --quiet --python $(PY) --compile-bytecode --no-deps --require-hashes -r requirements/bench.txt
 	@touch $@
 
-# What a deployment has, and nothing of tests and tools.
+# The packages of a deployment, without those of tests and tools.
 .venv/.bare: requirements/base.txt .venv/.dev
 	$(PYTHON) -m venv --without-pip .venv/bare
 	$(BIN)/uv pip install --quiet --python .venv/bare/bin/python --compile-bytecode --no-deps --require-hashes -r requirements/base.txt

@@ -1,4 +1,4 @@
-"""Personal data shows itself masked here: what is sealed stays sealed, whoever looks."""
+"""Admin pages of accounts. Personal data is shown masked, to everybody."""
 
 from typing import Any
 
@@ -22,14 +22,14 @@ from accounts.models import (
     Person,
     User,
 )
-from accounts.wording import PLACEHOLDERS
-from kernel import naming
-from kernel.admin_site import ByMode, ReadOnlyAdmin
-from kernel.columns import told
-from kernel.naming import ACCOUNT, name_codes
+from accounts.notice_rules import PLACEHOLDERS
+from kernel import labels
+from kernel.admin_columns import computed_column
+from kernel.admin_site import ModeFilter, ReadOnlyAdmin
+from kernel.labels import ACCOUNT, register_codes
 
-name_codes(PLACEHOLDERS)
-# What comes with the libraries could be changed here, and an authenticator's row holds its secret.
+register_codes(PLACEHOLDERS)
+# The libraries' own admin pages could change rows, and show the secrets of authenticators.
 for _foreign in (EmailAddress, EmailConfirmation, Authenticator, UserSession, Group):
     if admin.site.is_registered(_foreign):
         admin.site.unregister(_foreign)
@@ -38,23 +38,23 @@ for _foreign in (EmailAddress, EmailConfirmation, Authenticator, UserSession, Gr
 @admin.register(Group)
 class GroupAdmin(ReadOnlyAdmin):
     list_display = ["roles", "name"]
-    also = ("roles",)
+    extra_fields = ("roles",)
     search_fields = ["name"]
     ordering = ["name"]
 
     @admin.display(description="roles", ordering="name")
     def roles(self, group: Group) -> str:
-        return naming.roles([group.name])
+        return labels.role_labels([group.name])
 
 
 @admin.register(User)
 class UserAdmin(ReadOnlyAdmin):
-    personal = True
+    is_personal_data = True
     list_display = ["public_id", "username", "phone_masked", "roles", "is_active", "joined_at"]
     list_filter = ["is_staff", "is_active"]
     search_fields = ["username__exact"]
-    also = ("phone_masked", "roles")
-    hidden = frozenset({"password", "email"})
+    extra_fields = ("phone_masked", "roles")
+    hidden_fields = frozenset({"password", "email"})
     ordering = ["-id"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -62,36 +62,36 @@ class UserAdmin(ReadOnlyAdmin):
 
     @admin.display(description="roles")
     def roles(self, user: User) -> str:
-        return naming.roles(sorted(group.name for group in user.groups.all()))
+        return labels.role_labels(sorted(group.name for group in user.groups.all()))
 
 
 @admin.register(Person)
 class PersonAdmin(ReadOnlyAdmin):
-    personal = True
+    is_personal_data = True
     list_display = ["public_id", "name_masked", "phone_masked", "realm", "zone", "verified_at", "created_at"]
-    list_filter = [ByMode]
+    list_filter = [ModeFilter]
     list_select_related = ["realm", "user"]
     search_fields = ["ref__exact"]
-    found_by = {"usr": "user_id"}
-    also = ("name_masked", "phone_masked", "mail_masked", "id_number_masked")
+    id_lookups = {"usr": "user_id"}
+    extra_fields = ("name_masked", "phone_masked", "mail_masked", "id_number_masked")
     ordering = ["-id"]
 
-    name_masked = told(
+    name_masked = computed_column(
         "id",
         "name_sealed",
-        says=lambda key, name: Person(id=key, name_sealed=name).name_masked,
+        compute=lambda key, name: Person(id=key, name_sealed=name).name_masked,
         description="name masked",
     )
-    phone_masked = told(
+    phone_masked = computed_column(
         "user_id",
         "user__phone_sealed",
-        says=lambda key, phone: User(id=key, phone_sealed=phone).phone_masked if key else "",
+        compute=lambda key, phone: User(id=key, phone_sealed=phone).phone_masked if key else "",
         description="phone masked",
     )
 
 
-#: What may have happened to an account.
-HAPPENED = (
+#: All kinds of account events.
+EVENT_KINDS = (
     "registered",
     "signed_up",
     "signed_up_by_mail",
@@ -101,6 +101,7 @@ HAPPENED = (
     "mail_changed",
     "identity_verified",
     "language_chosen",
+    "notices_chosen",
     "signed_in",
     "signed_out_elsewhere",
     "password_changed",
@@ -121,45 +122,45 @@ HAPPENED = (
     "proof_issued",
     "proof_revoked",
 )
-name_codes(HAPPENED, ACCOUNT)
+register_codes(EVENT_KINDS, ACCOUNT)
 
 
 @admin.register(AccountEvent)
 class AccountEventAdmin(ReadOnlyAdmin):
-    speaks = ACCOUNT
+    value_context = ACCOUNT
     list_display = ["kind", "user", "person", "by", "at"]
     list_select_related = ["user", "person"]
     search_fields = ["kind__exact", "by__exact"]
-    found_by = {"usr": "user_id", "per": "person_id"}
+    id_lookups = {"usr": "user_id", "per": "person_id"}
     ordering = ["-id"]
 
 
 @admin.register(EnrolmentCode)
 class EnrolmentCodeAdmin(ReadOnlyAdmin):
-    """Who may come in, or set up a second step, by whose word and until when; never the code."""
+    """Who was given an enrolment code, by whom and until when; never the code itself."""
 
     list_display = ["user", "by", "at", "ends_at", "spent_at"]
     list_select_related = ["user"]
     search_fields = ["by__exact"]
-    found_by = {"usr": "user_id"}
+    id_lookups = {"usr": "user_id"}
     ordering = ["-id"]
 
 
 @admin.register(LocalMessage)
 class LocalMessageAdmin(ReadOnlyAdmin):
-    """Whom and when, but not what: a text may hold a code that is still good."""
+    """Recipient and time, but not the text, which may contain a valid code."""
 
-    personal = True
+    is_personal_data = True
     list_display = ["kind", "to_masked", "at"]
     list_filter = ["kind"]
-    also = ("to_masked",)
-    hidden = frozenset({"to", "text"})
+    extra_fields = ("to_masked",)
+    hidden_fields = frozenset({"to", "text"})
     ordering = ["-id"]
 
-    to_masked = told(
+    to_masked = computed_column(
         "kind",
         "to",
-        says=lambda kind, to: rules.masked_phone(to) if kind == "sms" else rules.masked_mail(to),
+        compute=lambda kind, to: rules.mask_phone(to) if kind == "sms" else rules.mask_mail(to),
         description="to",
     )
 
@@ -174,31 +175,31 @@ class NoticeTemplateAdmin(ReadOnlyAdmin):
 
 @admin.register(Notice)
 class NoticeAdmin(ReadOnlyAdmin):
-    personal = True
+    is_personal_data = True
     list_display = ["public_id", "stage", "person", "subject", "due_at", "at"]
-    list_filter = ["language", ByMode]
+    list_filter = ["language", ModeFilter]
     list_select_related = ["person"]
     search_fields = ["stage__exact"]
-    found_by = {"per": "person_id", "ord": "order_id", "obl": "about", "ded": "about"}
+    id_lookups = {"per": "person_id", "ord": "order_id", "obl": "about", "ded": "about"}
     ordering = ["-id"]
 
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
-    """What was sent, when, to whom and how; where to is read off the person, masked, on their own page."""
+    """What was sent to whom, when and by which channel; the address itself is only on the person's page, masked."""
 
     list_display = ["public_id", "notice", "person", "channel", "state", "reason", "tries", "next_at", "sent_at"]
-    list_filter = ["channel", "state", "collection", ByMode]
+    list_filter = ["channel", "state", "collection", ModeFilter]
     list_select_related = ["notice", "person"]
-    found_by = {"per": "person_id", "ntc": "notice_id"}
+    id_lookups = {"per": "person_id", "ntc": "notice_id"}
     ordering = ["-id"]
 
 
 @admin.register(Contact)
 class ContactAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "person", "way", "outcome", "promised_on", "by", "at"]
-    list_filter = ["way", "outcome", ByMode]
+    list_filter = ["way", "outcome", ModeFilter]
     list_select_related = ["person"]
-    found_by = {"per": "person_id", "ord": "order_id"}
-    personal = True
+    id_lookups = {"per": "person_id", "ord": "order_id"}
+    is_personal_data = True
     ordering = ["-id"]

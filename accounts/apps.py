@@ -2,7 +2,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-LOCAL_BACKENDS = {"accounts.notices.LocalTexts", "accounts.notices.LocalMail"}
+LOCAL_BACKENDS = {"accounts.messaging.LocalTexts", "accounts.messaging.LocalMail"}
 
 
 class AccountsConfig(AppConfig):

@@ -1,6 +1,6 @@
-"""Colleagues come, change and go: who is let in, what they may see and do at the console, and who is let out.
+"""Accounts of colleagues: add, change roles, deactivate, reinstate, reset the password.
 
-No colleague does any of it alone. Whoever is let in has no password before they choose one with their code.
+All of it needs the approval of a second colleague. New colleagues choose their password with an enrolment code.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,70 +18,70 @@ from django.db.models import Q
 from accounts import enrolment, refusals, rules, services, sessions
 from accounts.models import AccountEvent, User
 from kernel.actor import Actor
-from kernel.refusal import FieldError, NotFound, SecondNeeded
+from kernel.refusal import ApprovalRequired, FieldError, NotFound
 
-AGREES = "supervisor"
-SHOWN_MAX = 500
+APPROVER_ROLE = "supervisor"
+LIST_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """A colleague as they stand: whether they are in, have chosen a password, and have a second step."""
+class ColleagueStatus:
+    """A colleague with their roles, and whether they have a second factor."""
 
     user: User
     roles: Sequence[str]
-    has_second: bool
-    #: They were let in before, and are to choose another password.
-    has_forgotten: bool
+    has_second_factor: bool
+    #: The password was reset because they forgot it.
+    forgot_password: bool
 
     @property
-    def is_waited_for(self) -> bool:
-        """Whether they still have to choose a password by their code."""
+    def awaits_password(self) -> bool:
+        """Whether they still have to choose a password with their enrolment code."""
         return self.user.is_active and not self.user.has_usable_password()
 
 
-def everybody() -> list[Standing]:
-    """All colleagues, those who have left last; more than are shown nobody has."""
+def list_colleagues() -> list[ColleagueStatus]:
+    """All colleagues by username, former ones last, up to LIST_MAX."""
     users = User.objects.filter(is_staff=True).prefetch_related("groups").order_by("-is_active", "username")
-    first = list(users[:SHOWN_MAX])
-    ways = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
-    second = set(Authenticator.objects.filter(user__in=first, type__in=ways).values_list("user_id", flat=True))
-    forgot = _forgot(first)
+    first = list(users[:LIST_MAX])
+    types = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
+    second = set(Authenticator.objects.filter(user__in=first, type__in=types).values_list("user_id", flat=True))
+    forgot = _users_who_forgot_password(first)
     return [
-        Standing(user, sorted(group.name for group in user.groups.all()), user.pk in second, user.pk in forgot)
+        ColleagueStatus(user, sorted(group.name for group in user.groups.all()), user.pk in second, user.pk in forgot)
         for user in first
     ]
 
 
-def _forgot(users: Sequence[User]) -> set[UUID]:
-    """Who of them is without a password because they forgot it, and not because they are new, or back."""
+def _users_who_forgot_password(users: Sequence[User]) -> set[UUID]:
+    """Users without a password because they forgot it, and not because they are new or reinstated."""
     lines = AccountEvent.objects.filter(user__in=users, kind__in=["password_forgotten", "left"]).order_by("id")
     last = dict(lines.values_list("user_id", "kind"))
     return {key for key, kind in last.items() if kind == "password_forgotten"}
 
 
 @transaction.atomic
-def hire(
+def add_colleague(
     username: str, roles: Collection[str], *, note: str = "", by: Actor, at: datetime
-) -> tuple[User, enrolment.Code]:
-    """Somebody new may come in with these roles, by the code that they are told in person.
+) -> tuple[User, enrolment.IssuedCode]:
+    """Create the account of a new colleague, and an enrolment code to be given to them in person.
 
     Raises:
-        SecondNeeded: no colleague lets anybody in alone.
-        InvalidUsername, UsernameTaken, UnknownRole: it cannot be.
+        ApprovalRequired: this needs the approval of a second colleague.
+        InvalidUsername, UsernameTaken, UnknownRole: a value is not permitted.
     """
-    if by.alone:
-        raise SecondNeeded
-    judge_username(username)
+    if by.is_unapproved_staff:
+        raise ApprovalRequired
+    validate_username(username)
     user = services.create_staff(username, None, roles=sorted(set(roles)), note=note, by=by, at=at)
-    return user, enrolment.give_code(user.pk, note=note, by=by, at=at)
+    return user, enrolment.issue_code(user.pk, note=note, by=by, at=at)
 
 
-def judge_username(username: str) -> None:
-    """Whether somebody new may be called so.
+def validate_username(username: str) -> None:
+    """Check the username of a new colleague.
 
     Raises:
-        InvalidUsername, UsernameTaken: they may not.
+        InvalidUsername, UsernameTaken: it cannot be used.
     """
     if not rules.is_username(username):
         raise refusals.InvalidUsername(errors=[FieldError("/username", refusals.InvalidUsername.title)])
@@ -91,125 +91,126 @@ def judge_username(username: str) -> None:
 
 @transaction.atomic
 def change_roles(user_id: UUID, roles: Collection[str], *, note: str = "", by: Actor, at: datetime) -> User:
-    """From their next page on the colleague has exactly these roles.
+    """Set the roles of a colleague, effective from their next page.
 
     Raises:
         NotFound: there is no such colleague.
-        SecondNeeded: no colleague gives or takes roles alone.
+        ApprovalRequired: this needs the approval of a second colleague.
         UnknownRole: there is no such role.
-        LastSupervisor: nobody would be left who may agree to anything.
+        LastSupervisor: no supervisor would be left to approve anything.
     """
-    user, others = _held(user_id, by=by)
-    groups = _groups(roles)
+    user, other_approvers = _lock_with_approvers(user_id, by=by)
+    groups = _groups_by_name(roles)
     before = roles_of(user)
-    if AGREES in before and AGREES not in roles and not others:
+    if APPROVER_ROLE in before and APPROVER_ROLE not in roles and not other_approvers:
         raise refusals.LastSupervisor
     user.groups.set(groups)
-    _tell(user, "roles_changed", by=by, at=at, before=before, after=sorted(roles), note=note)
+    _record_event(user, "roles_changed", by=by, at=at, before=before, after=sorted(roles), note=note)
     return user
 
 
 @transaction.atomic
-def leave(user_id: UUID, *, note: str = "", by: Actor, at: datetime) -> User:
-    """They sign in no more: where they are signed in that ends, and no password, second step or role is left.
+def deactivate(user_id: UUID, *, note: str = "", by: Actor, at: datetime) -> User:
+    """Deactivate a colleague who leaves: end all sessions, and remove password, second factors and roles.
 
     Raises:
         NotFound: there is no such colleague, or they have left already.
-        SecondNeeded: no colleague lets another go alone.
-        LastSupervisor: nobody would be left who may agree to anything.
+        ApprovalRequired: this needs the approval of a second colleague.
+        LastSupervisor: no supervisor would be left to approve anything.
     """
-    user, others = _held(user_id, by=by)
+    user, other_approvers = _lock_with_approvers(user_id, by=by)
     if not user.is_active:
         raise NotFound
     before = roles_of(user)
-    if user.has_usable_password() and (user.is_superuser or AGREES in before) and not others:
+    if user.has_usable_password() and (user.is_superuser or APPROVER_ROLE in before) and not other_approvers:
         raise refusals.LastSupervisor
     user.groups.clear()
     user.is_active = False
-    _take_all(user)
-    _tell(user, "left", by=by, at=at, before=before, note=note)
+    _revoke_access(user)
+    _record_event(user, "left", by=by, at=at, before=before, note=note)
     return user
 
 
 @transaction.atomic
-def let_back_in(
+def reinstate(
     user_id: UUID, roles: Collection[str], *, note: str = "", by: Actor, at: datetime
-) -> tuple[User, enrolment.Code]:
-    """Somebody who has left comes back with these roles, as a newcomer does: by a code.
+) -> tuple[User, enrolment.IssuedCode]:
+    """Reactivate a former colleague with these roles and a new enrolment code.
 
     Raises:
-        NotFound: nobody like that has left.
-        SecondNeeded: no colleague lets anybody in alone.
+        NotFound: there is no such former colleague.
+        ApprovalRequired: this needs the approval of a second colleague.
         UnknownRole: there is no such role.
     """
-    user, _others = _held(user_id, by=by)
+    user, _others = _lock_with_approvers(user_id, by=by)
     if user.is_active:
         raise NotFound
-    user.groups.set(_groups(roles))
+    user.groups.set(_groups_by_name(roles))
     user.is_active = True
-    _take_all(user)  # also from whoever was switched off by hand, and has kept it
-    _tell(user, "let_back_in", by=by, at=at, after=sorted(roles), note=note)
-    return user, enrolment.give_code(user.pk, note=note, by=by, at=at)
+    _revoke_access(user)  # for users who were deactivated in the database without it
+    _record_event(user, "let_back_in", by=by, at=at, after=sorted(roles), note=note)
+    return user, enrolment.issue_code(user.pk, note=note, by=by, at=at)
 
 
 @transaction.atomic
-def ask_new_password(user_id: UUID, *, note: str = "", by: Actor, at: datetime) -> tuple[User, enrolment.Code]:
-    """They have forgotten their password: it opens nothing more, and a code lets them choose another one.
+def reset_password(user_id: UUID, *, note: str = "", by: Actor, at: datetime) -> tuple[User, enrolment.IssuedCode]:
+    """Remove a forgotten password, end all sessions, and issue an enrolment code to choose another password.
 
-    Their roles, their second step and what they have in hand stay. Where they are signed in that ends.
+    Roles, second factors and assignments stay.
 
     Raises:
-        NotFound: there is no such colleague, or they have no password to forget.
-        SecondNeeded: no colleague does so alone.
+        NotFound: there is no such active colleague with a password.
+        ApprovalRequired: this needs the approval of a second colleague.
     """
-    user, _others = _held(user_id, by=by)
+    user, _others = _lock_with_approvers(user_id, by=by)
     if not user.is_active or not user.has_usable_password():
         raise NotFound
     user.set_unusable_password()
     user.save(update_fields=["password"])
-    sessions.end_all(user)
-    _tell(user, "password_forgotten", by=by, at=at, note=note)
-    return user, enrolment.give_code(user.pk, note=note, by=by, at=at)
+    sessions.end_all_sessions(user)
+    _record_event(user, "password_forgotten", by=by, at=at, note=note)
+    return user, enrolment.issue_code(user.pk, note=note, by=by, at=at)
 
 
-def stands(user: User) -> dict[str, Any]:
-    """What of a colleague only two change."""
+def current_state(user: User) -> dict[str, Any]:
+    """The values of a colleague that change only with approval, to detect changes since the request."""
     return {"roles": ", ".join(roles_of(user)), "active": user.is_active}
 
 
 def has_left_since(user_id: UUID, moment: datetime) -> bool:
-    """Whether they went after it, be it that they are back: what they asked for before is not theirs any more."""
+    """Whether they left after this moment, even if they are back: their earlier requests are void."""
     return AccountEvent.objects.filter(user_id=user_id, kind="left", at__gte=moment).exists()
 
 
-def _held(user_id: UUID, *, by: Actor) -> tuple[User, set[UUID]]:
-    """The colleague, and who else agrees to things, all held: of two who go at once the second sees the first gone.
+def _lock_with_approvers(user_id: UUID, *, by: Actor) -> tuple[User, set[UUID]]:
+    """Lock the colleague and all approvers; return the colleague and the ids of the other approvers.
 
-    Whoever has not chosen a password yet agrees to nothing.
+    So if two approvers are deactivated at once, the second transaction sees the first one's result. Supervisors without
+    a password do not count as approvers.
     """
-    if by.alone:
-        raise SecondNeeded
-    agreeing = User.objects.filter(groups__name=AGREES, is_active=True)
-    agreeing = agreeing.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
-    rows = User.objects.select_for_update(no_key=True).filter(Q(pk=user_id) | Q(pk__in=agreeing.values("pk")))
-    found = {user.pk: user for user in rows.order_by("pk")}
-    user = found.get(user_id)
+    if by.is_unapproved_staff:
+        raise ApprovalRequired
+    approvers = User.objects.filter(groups__name=APPROVER_ROLE, is_active=True)
+    approvers = approvers.exclude(password__startswith=UNUSABLE_PASSWORD_PREFIX)
+    rows = User.objects.select_for_update(no_key=True).filter(Q(pk=user_id) | Q(pk__in=approvers.values("pk")))
+    locked = {user.pk: user for user in rows.order_by("pk")}
+    user = locked.get(user_id)
     if user is None or not user.is_staff:
         raise NotFound
-    # Looked at once more: whoever was waited for may have gone, or become another, meanwhile.
-    return user, set(agreeing.filter(pk__in=found).exclude(pk=user_id).values_list("pk", flat=True))
+    # Query again: approvers may have changed while waiting for the locks.
+    return user, set(approvers.filter(pk__in=locked).exclude(pk=user_id).values_list("pk", flat=True))
 
 
-def _take_all(user: User) -> None:
-    """Nothing that they had signs in any more, and only their roles count."""
+def _revoke_access(user: User) -> None:
+    """Remove everything the user could sign in with, and superuser rights."""
     user.is_superuser = False
     user.set_unusable_password()
     user.save(update_fields=["is_active", "is_superuser", "password"])
-    sessions.end_all(user)
+    sessions.end_all_sessions(user)
     Authenticator.objects.filter(user=user).delete()
 
 
-def _groups(roles: Collection[str]) -> list[Group]:
+def _groups_by_name(roles: Collection[str]) -> list[Group]:
     groups = {group.name: group for group in Group.objects.filter(name__in=roles)}
     if unknown := set(roles) - set(groups):
         raise refusals.UnknownRole(", ".join(sorted(unknown)))
@@ -217,9 +218,9 @@ def _groups(roles: Collection[str]) -> list[Group]:
 
 
 def roles_of(user: User) -> list[str]:
-    """By name."""
+    """The user's roles, sorted by name."""
     return sorted(user.groups.values_list("name", flat=True))
 
 
-def _tell(user: User, kind: str, *, by: Actor, at: datetime, **data: object) -> None:
+def _record_event(user: User, kind: str, *, by: Actor, at: datetime, **data: object) -> None:
     AccountEvent.objects.create(user=user, kind=kind, by=str(by), at=at, data=data)

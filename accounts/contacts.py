@@ -1,4 +1,4 @@
-"""How often and when a person may be asked for what is overdue: by our notices and by colleagues, counted together."""
+"""Limits for contacting people about overdue debts: notices and contacts by colleagues are counted together."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from accounts import wording
+from accounts import notice_rules
 from accounts.models import Contact, Delivery, Person
-from accounts.refusals import AskedEnough, OutsideHours
+from accounts.refusals import OutsideHours, TooManyContacts
 from kernel.actor import Actor
 
-#: What may have happened on anybody's day.
-_A_DAY = timedelta(hours=26)
+#: Longer than any local day, so that nothing that happened today is missed.
+_LOOKBACK = timedelta(hours=26)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
-    """A contact as it was made."""
+class NewContact:
+    """A contact to record."""
 
     way: str
     outcome: str
@@ -29,62 +29,65 @@ class Made:
 
 
 @transaction.atomic
-def keep_contact(person_id: UUID, made: Made, *, by: Actor, at: datetime) -> Contact:
-    """A colleague has asked a person for what is overdue, at that moment. The person is held while it is counted.
+def record_contact(person_id: UUID, contact: NewContact, *, by: Actor, at: datetime) -> Contact:
+    """Record that a colleague contacted a person about overdue debts. The person is locked while contacts are counted.
 
     Raises:
         NotFound: there is no such person.
-        OutsideHours: it was at an hour at which they are left in peace.
-        AskedEnough: they were asked as often on that day as anybody may be.
+        OutsideHours: it was outside the permitted hours.
+        TooManyContacts: the daily limit was reached already.
     """
     person = Person.objects.locked(person_id)
-    may_be_asked(person, asked_today({person.id: person.zone}, at=at)[person.id], at=at)
+    check_contact_allowed(person, contacts_today({person.id: person.zone}, at=at)[person.id], at=at)
     return Contact.objects.create(
         realm_id=person.realm_id,
         person=person,
-        order_id=made.order_id,
-        way=made.way,
-        outcome=made.outcome,
-        promised_on=made.promised_on,
-        note=made.note,
+        order_id=contact.order_id,
+        way=contact.way,
+        outcome=contact.outcome,
+        promised_on=contact.promised_on,
+        note=contact.note,
         by=str(by),
         at=at,
     )
 
 
-def may_be_asked(person: Person, asked: set[UUID], *, at: datetime) -> None:
-    """Go no further unless they may be asked at this moment, having been asked so often on their day.
+def check_contact_allowed(person: Person, contacts: set[UUID], *, at: datetime) -> None:
+    """Check that the person may be contacted now, after these contacts today.
 
     Raises:
-        OutsideHours, AskedEnough: as keep_contact says.
+        OutsideHours, TooManyContacts: see record_contact.
     """
-    if wording.awake(at, person.zone, person.hours) != at:
+    if notice_rules.next_allowed_time(at, person.zone, person.notification_hours) != at:
         raise OutsideHours
-    if len(asked) >= wording.COLLECTIONS_A_DAY:
-        raise AskedEnough
+    if len(contacts) >= notice_rules.DEMANDS_PER_DAY:
+        raise TooManyContacts
 
 
-def next_allowed(person: Person, asked: set[UUID], *, at: datetime) -> datetime:
-    """From when on they may be asked."""
-    first = at if len(asked) < wording.COLLECTIONS_A_DAY else wording.next_morning(at, person.zone)
-    return wording.awake(first, person.zone, person.hours)
+def next_contact_at(person: Person, contacts: set[UUID], *, at: datetime) -> datetime:
+    """When the person may be contacted next."""
+    first = at if len(contacts) < notice_rules.DEMANDS_PER_DAY else notice_rules.next_morning(at, person.zone)
+    return notice_rules.next_allowed_time(first, person.zone, person.notification_hours)
 
 
-def asked_today(zones: Mapping[UUID, str], *, at: datetime) -> dict[UUID, set[UUID]]:
-    """What asked each person for an overdue debt on their own day: notices that went out, or were handed to a sender,
-    and what colleagues did.
+def contacts_today(zones: Mapping[UUID, str], *, at: datetime) -> dict[UUID, set[UUID]]:
+    """The contacts of each person about overdue debts on their local day: ids of notices with an attempted copy, and of
+    colleagues' contacts.
     """
-    found: dict[UUID, set[UUID]] = {key: set() for key in zones}
-    since = at - _A_DAY
-    sent = Delivery.objects.filter(person_id__in=zones, collection=True, tried_at__gt=since)
-    made = Contact.objects.filter(person_id__in=zones, at__gt=since)
-    for rows in (sent.values_list("person_id", "notice_id", "tried_at"), made.values_list("person_id", "id", "at")):
-        _on_this_day(found, rows, zones, at)
-    return found
+    contacts_by_person: dict[UUID, set[UUID]] = {key: set() for key in zones}
+    since = at - _LOOKBACK
+    deliveries = Delivery.objects.filter(person_id__in=zones, collection=True, tried_at__gt=since)
+    recorded = Contact.objects.filter(person_id__in=zones, at__gt=since)
+    for rows in (
+        deliveries.values_list("person_id", "notice_id", "tried_at"),
+        recorded.values_list("person_id", "id", "at"),
+    ):
+        _add_same_day(contacts_by_person, rows, zones, at)
+    return contacts_by_person
 
 
-def _on_this_day(
-    found: dict[UUID, set[UUID]],
+def _add_same_day(
+    contacts_by_person: dict[UUID, set[UUID]],
     rows: Iterable[tuple[UUID, UUID, datetime | None]],
     zones: Mapping[UUID, str],
     at: datetime,
@@ -92,4 +95,4 @@ def _on_this_day(
     for person_id, key, moment in rows:
         zone = ZoneInfo(zones[person_id])
         if moment and moment.astimezone(zone).date() == at.astimezone(zone).date():
-            found[person_id].add(key)
+            contacts_by_person[person_id].add(key)

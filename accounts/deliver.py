@@ -1,7 +1,7 @@
-"""Notices leave the house: claimed in one transaction, sent in none, settled in one.
+"""Delivering notices by text message and email: claimed in one transaction, sent outside any, settled in another.
 
-At least once: a worker that dies between sending and settling leaves its copies to be sent once more. Nothing is sent
-before the person may be disturbed, nor what no longer stands, nor a fourth demand in one day.
+At least once: if a worker dies between sending and settling, its copies are sent again. Not sent are copies during the
+person's quiet hours, notices that are no longer true, and more than three demands for overdue debts in a day.
 """
 
 import time
@@ -16,87 +16,95 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.module_loading import import_string
 
-from accounts import contacts, notices, wording
-from accounts.inbox import PEOPLE
+from accounts import contacts, messaging, notice_rules
 from accounts.models import Delivery, Notice, Person
+from accounts.notices import PEOPLE
+from kernel.bulk_writes import update_all
 from kernel.models import LIVE
-from kernel.prepared import Reading
-from kernel.sweeps import Sweep, by_halves, has_aside, raise_last
-from kernel.time_limit import TimeIsUp
+from kernel.prepared_statements import PreparedQuery
+from kernel.sweeps import Sweep, has_skipped, process_bisecting, raise_last
+from kernel.time_limit import SoftTimeLimitExceeded
 from kernel.transactions import in_transaction
-from kernel.writes import update_all
 
 log = structlog.get_logger(__name__)
-#: How long sending may take before somebody else may take it up again.
+#: How long a claim lasts before another worker may claim the copy again.
 LEASE = timedelta(seconds=60)
-#: How long after each try that failed the next one is made; after the last it is given up.
-WAITS = (
+#: Delay after each failed attempt; after the last one the copy is given up.
+RETRY_DELAYS = (
     timedelta(minutes=1),
     timedelta(minutes=5),
     timedelta(minutes=30),
     timedelta(hours=2),
     timedelta(hours=6),
 )
-#: Why each notice that no longer stands does not, by its id.
-Standing: TypeAlias = Callable[[Sequence[Notice], datetime], Mapping[UUID, str]]
+#: Returns, for each of these notices that is no longer true, the reason by its id.
+FindStaleNotices: TypeAlias = Callable[[Sequence[Notice], datetime], Mapping[UUID, str]]
 _QUEUED, _SENT = Delivery.State.QUEUED, Delivery.State.SENT
 _FAILED, _SKIPPED = Delivery.State.FAILED, Delivery.State.SKIPPED
 _INBOX, _SMS = Delivery.Channel.INBOX, Delivery.Channel.SMS
-_MOVING = ["state", "reason", "tries", "next_at", "tried_at", "sent_at"]
+_STATE_COLUMNS = ["state", "reason", "tries", "next_at", "tried_at", "sent_at"]
 
 
 class InsideTransactionError(RuntimeError):
-    """Something was about to be sent while a transaction was open: its rollback could not call it back."""
+    """A message was about to be sent inside a transaction, whose rollback could not undo it."""
 
 
 def deliver_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
-    """Send what is due by now. Returns how many copies were seen to; fewer than `limit` means none are left."""
-    claimed, seen, failures = _claimed(realm_id, at=at, limit=limit)
+    """Send the copies that are due. Returns how many were processed; fewer than `limit` means that none are left."""
+    claimed, processed, failures = _claim_isolating_failures(realm_id, at=at, limit=limit)
     if claimed:
         _send_and_settle(claimed, at=at)
-    raise_last(failures, seen=seen)
-    return seen
+    raise_last(failures, batch_size=processed)
+    return processed
 
 
-def _claimed(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Delivery], int, list[Exception]]:
-    """What is to be sent now, and how many copies were due; where they cannot all be claimed together, what can be."""
+def _claim_isolating_failures(
+    realm_id: int, *, at: datetime, limit: int
+) -> tuple[list[Delivery], int, list[Exception]]:
+    """Claim due copies. If claiming the batch fails, it is bisected, so that only the failing copies are skipped.
+
+    Returns the claimed copies, how many were due, and the errors.
+    """
     try:
-        if not has_aside("notice_not_claimed"):
+        if not has_skipped("notice_not_claimed"):
             return *claim_due(realm_id, at=at, limit=limit), []
-    except TimeIsUp:
+    except SoftTimeLimitExceeded:
         raise
-    except Exception:  # noqa: BLE001, S110  told of those that it is true of
+    except Exception:  # noqa: BLE001, S110  found again by bisecting
         pass
     due = Delivery.objects.filter(realm_id=realm_id, next_at__lte=at).order_by("next_at", "id")
     keys, claimed = list(due.values_list("id", flat=True)[:limit]), list[Delivery]()
-    failures = by_halves(keys, lambda some: claimed.extend(_claim_of(some, at=at)), told="notice_not_claimed")
+    failures = process_bisecting(
+        keys, lambda some: claimed.extend(_claim_some(some, at=at)), event="notice_not_claimed"
+    )
     return claimed, len(keys), failures
 
 
 def _send_and_settle(claimed: Sequence[Delivery], *, at: datetime) -> None:
-    """What went out is written down, and what the sending did not come to is given back.
+    """Send the claimed copies, settle those that were tried, and release the rest.
 
-    What is in hand when the worker's time is up keeps its try: so what holds up every worker comes to its own end.
+    The copy that is being sent when the worker's time is up keeps its attempt, so that one that blocks every worker is
+    given up in the end.
 
     Raises:
-        TimeIsUp: the worker's time is up.
+        SoftTimeLimitExceeded: the worker's time is up.
     """
     outcomes: list[tuple[Delivery, str]] = []
-    over: TimeIsUp | None = None
-    with notices.kept_together():
+    time_up: SoftTimeLimitExceeded | None = None
+    with messaging.buffered_messages():
         try:
             outcomes.extend(send_all(claimed))
-        except TimeIsUp as ended:
-            over = ended
+        except SoftTimeLimitExceeded as ended:
+            time_up = ended
     settle(outcomes, at=at)
-    give_back(claimed[len(outcomes) + bool(over) :], at=at)
-    if over:
-        raise over
+    release_unsent(claimed[len(outcomes) + bool(time_up) :], at=at)
+    if time_up:
+        raise time_up
 
 
 @lru_cache(maxsize=8)
-def _due(limit: int) -> Reading[Delivery]:
-    return Reading(
+def _due(limit: int) -> PreparedQuery[Delivery]:
+    return PreparedQuery(
         lambda realm, at: (
             Delivery.objects.filter(realm_id=realm, next_at__lte=at)
             .order_by("next_at", "id")
@@ -106,42 +114,46 @@ def _due(limit: int) -> Reading[Delivery]:
     )
 
 
-_NOTICES = Reading(lambda keys: Notice.objects.filter(pk__any=keys), ["uuid[]"])
+_NOTICES = PreparedQuery(lambda keys: Notice.objects.filter(pk__any=keys), ["uuid[]"])
 
 
 @transaction.atomic
 def claim_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Delivery], int]:
-    """Take copies that are due, put off those that may not go yet, drop those that no longer stand.
+    """Claim due copies; postpone those that may not be sent yet, and skip those whose notice is no longer true.
 
-    Those another worker holds are passed over. What is returned is to be sent now, within its lease.
+    Rows that another worker has locked are ignored. Returns the copies to send within the lease, and how many were due.
     """
     rows = _due(limit).rows(realm_id, at)
-    return _taken(rows, at=at), len(rows)
+    return _claim_rows(rows, at=at), len(rows)
 
 
 @transaction.atomic
-def _claim_of(keys: Sequence[UUID], *, at: datetime) -> list[Delivery]:
-    """The same, of some of them."""
+def _claim_some(keys: Sequence[UUID], *, at: datetime) -> list[Delivery]:
+    """Claim due copies among these."""
     due = Delivery.objects.filter(pk__in=keys, next_at__lte=at).order_by("next_at", "id")
-    return _taken(list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)), at=at)
+    return _claim_rows(list(due.select_for_update(skip_locked=True, of=("self",), no_key=True)), at=at)
 
 
-def _taken(rows: list[Delivery], *, at: datetime) -> list[Delivery]:
-    _NOTICES.give(rows, "notice")
-    PEOPLE.give(rows, "person")
-    going = [row for row in rows if not _given_up(row) and not _unwanted(row) and not _asleep(row, at=at)]
-    going = _still_standing(going, at=at)
-    going = _within_bounds(going, at=at)
-    for row in going:
+def _claim_rows(rows: list[Delivery], *, at: datetime) -> list[Delivery]:
+    _NOTICES.attach_related(rows, "notice")
+    PEOPLE.attach_related(rows, "person")
+    claimed = [
+        row
+        for row in rows
+        if not _fail_if_exhausted(row) and not _skip_if_silenced(row) and not _postpone_to_morning(row, at=at)
+    ]
+    claimed = _skip_stale(claimed, at=at)
+    claimed = _within_daily_limit(claimed, at=at)
+    for row in claimed:
         row.tries, row.tried_at, row.next_at = row.tries + 1, at, at + LEASE
         if row.channel == _INBOX:  # the row is the message
             row.state, row.sent_at, row.next_at = _SENT, at, None
-    update_all(rows, _MOVING)
-    return [row for row in going if row.channel != _INBOX]
+    update_all(rows, _STATE_COLUMNS)
+    return [row for row in claimed if row.channel != _INBOX]
 
 
 def send_all(claimed: Sequence[Delivery]) -> Iterator[tuple[Delivery, str]]:
-    """Send each, and say how it ended: empty when it went out. What half the lease does not reach is left.
+    """Send copies until half the lease is over, and yield each with its error, which is empty on success.
 
     Raises:
         InsideTransactionError: a transaction is open.
@@ -152,10 +164,10 @@ def send_all(claimed: Sequence[Delivery]) -> Iterator[tuple[Delivery, str]]:
     for row in claimed:
         if time.monotonic() >= until:
             return
-        yield row, _sent(row)
+        yield row, _try_send(row)
 
 
-_OPEN = Reading(
+_QUEUED_ROWS = PreparedQuery(
     lambda keys: (
         Delivery.objects.filter(pk__any=keys, state=_QUEUED).select_for_update(of=("self",), no_key=True).order_by("pk")
     ),
@@ -165,36 +177,36 @@ _OPEN = Reading(
 
 @transaction.atomic
 def settle(outcomes: Sequence[tuple[Delivery, str]], *, at: datetime) -> None:
-    """Write down how sending ended. What failed is tried again later; what somebody else took up since is theirs."""
+    """Save the outcomes. Failed copies are tried again later; those claimed again meanwhile are left alone."""
     ended = {row.id: (row.next_at, reason) for row, reason in outcomes}
-    rows = _OPEN.rows(list(ended))
+    rows = _QUEUED_ROWS.rows(list(ended))
     for row in rows:
         lease, reason = ended[row.id]
         if not reason:
             row.state, row.reason, row.sent_at, row.next_at = _SENT, "", at, None
         elif row.next_at == lease:
             row.reason = reason
-            row.next_at = at + WAITS[row.tries - 1] if row.tries <= len(WAITS) else None
+            row.next_at = at + RETRY_DELAYS[row.tries - 1] if row.tries <= len(RETRY_DELAYS) else None
             row.state = _QUEUED if row.next_at else _FAILED
-    update_all(rows, _MOVING)
+    update_all(rows, _STATE_COLUMNS)
 
 
 @transaction.atomic
-def give_back(left: Sequence[Delivery], *, at: datetime) -> None:
-    """Nobody came to these: they are due as before, and nothing was tried. What somebody else took up is theirs."""
-    leases = {row.id: row.next_at for row in left}
-    rows = [row for row in _OPEN.rows(list(leases)) if row.next_at == leases[row.id]] if leases else []
+def release_unsent(unsent: Sequence[Delivery], *, at: datetime) -> None:
+    """Make copies that were not tried due again, without counting an attempt, unless they were claimed again."""
+    leases = {row.id: row.next_at for row in unsent}
+    rows = [row for row in _QUEUED_ROWS.rows(list(leases)) if row.next_at == leases[row.id]] if leases else []
     for row in rows:
         row.tries, row.next_at = row.tries - 1, at
         row.tried_at = row.tried_at if row.tries else None
-    update_all(rows, _MOVING)
+    update_all(rows, _STATE_COLUMNS)
 
 
-def _sent(row: Delivery) -> str:
-    """Sends one copy; what went wrong, by the name of it, since a sender's message may hold an address."""
+def _try_send(row: Delivery) -> str:
+    """Send one copy. Returns the error's class name, as its message may contain an address; empty on success."""
     try:
         return _send(row)
-    except TimeIsUp:
+    except SoftTimeLimitExceeded:
         raise
     except Exception as exc:
         log.exception("notice_not_sent", delivery=row.public_id, channel=row.channel)
@@ -207,78 +219,81 @@ def _send(row: Delivery) -> str:
         phone = user.reveal_phone() if user else None
         if phone is None:
             return "no_phone"
-        send_text = notices.send_text if live else notices.keep_text_at_home
+        send_text = messaging.send_text if live else messaging.store_sandbox_text
         send_text(phone, row.notice.body)
         return ""
     address = row.person.reveal_mail()
     if address is None:
         return "no_address"
-    send_mail = notices.send_mail if live else notices.keep_mail_at_home
+    send_mail = messaging.send_mail if live else messaging.store_sandbox_mail
     send_mail(address, row.notice.subject, row.notice.body)
     return ""
 
 
-def _given_up(row: Delivery) -> bool:
-    """Whoever sent it never came back to say so, again and again."""
-    if row.tries > len(WAITS):
+def _fail_if_exhausted(row: Delivery) -> bool:
+    """Whether the attempts are used up, because workers never settled it: then it fails."""
+    if row.tries > len(RETRY_DELAYS):
         row.state, row.next_at, row.reason = _FAILED, None, row.reason or "never_settled"
     return row.state == _FAILED
 
 
-def _unwanted(row: Delivery) -> bool:
-    """Whether the person has said since that they do without it."""
-    if wording.unwanted(row.notice.stage, row.channel, row.person.silenced):
+def _skip_if_silenced(row: Delivery) -> bool:
+    """Whether the person has silenced such copies since: then it is skipped."""
+    if notice_rules.is_silenced(row.notice.stage, row.channel, row.person.silenced):
         row.state, row.next_at, row.reason = _SKIPPED, None, "silenced"
     return row.state == _SKIPPED
 
 
-def _asleep(row: Delivery, *, at: datetime) -> bool:
-    """Whether it would ring, or demand, at an hour when it may not: then it waits for the morning."""
-    if not wording.rings(row.notice.stage, row.channel):
+def _postpone_to_morning(row: Delivery, *, at: datetime) -> bool:
+    """Whether it is within the person's quiet hours: then it waits until they end."""
+    if not notice_rules.respects_quiet_hours(row.notice.stage, row.channel):
         return False
-    row.next_at = wording.awake(at, row.person.zone, row.person.hours)
+    row.next_at = notice_rules.next_allowed_time(at, row.person.zone, row.person.notification_hours)
     return row.next_at > at
 
 
-def _still_standing(rows: Sequence[Delivery], *, at: datetime) -> list[Delivery]:
-    """Those whose notice is still true. Who knows is named by NOTICES_STANDING: it is a question for floors above."""
-    standing: Standing = import_string(settings.NOTICES_STANDING)
-    gone = standing([row.notice for row in rows], at) if rows else {}
+def _skip_stale(rows: Sequence[Delivery], *, at: datetime) -> list[Delivery]:
+    """Skip copies whose notice is no longer true, and return the others.
+
+    The setting NOTICES_STANDING names the function that knows, as it belongs to a layer above.
+    """
+    find_stale_notices: FindStaleNotices = import_string(settings.NOTICES_STANDING)
+    stale = find_stale_notices([row.notice for row in rows], at) if rows else {}
     for row in rows:
-        if row.notice_id in gone:
-            row.state, row.reason, row.next_at = _SKIPPED, gone[row.notice_id][:60], None
+        if row.notice_id in stale:
+            row.state, row.reason, row.next_at = _SKIPPED, stale[row.notice_id][:60], None
     return [row for row in rows if row.state == _QUEUED]
 
 
-def _within_bounds(rows: Sequence[Delivery], *, at: datetime) -> list[Delivery]:
-    """Those that do not demand too much of anybody today; the rest wait for the next morning.
+def _within_daily_limit(rows: Sequence[Delivery], *, at: datetime) -> list[Delivery]:
+    """The copies within the daily limit of demands; the others wait until the next morning.
 
     Each person is locked while their demands are counted, so that two workers cannot both send the last one.
     """
-    asked = {row.person_id for row in rows if row.collection}
-    if not asked:
+    person_ids = {row.person_id for row in rows if row.collection}
+    if not person_ids:
         return list(rows)
-    people = Person.objects.filter(pk__in=asked).select_for_update(skip_locked=True, no_key=True).order_by("pk")
+    people = Person.objects.filter(pk__in=person_ids).select_for_update(skip_locked=True, no_key=True).order_by("pk")
     zones = dict(people.values_list("id", "zone"))
-    today = contacts.asked_today(zones, at=at)
-    going = []
+    today = contacts.contacts_today(zones, at=at)
+    allowed = []
     for row in rows:
         if not row.collection:
-            going.append(row)
+            allowed.append(row)
         elif row.person_id in zones:  # else another worker is counting: the copy stays due
             demands = today[row.person_id]
-            if row.notice_id in demands or len(demands) < wording.COLLECTIONS_A_DAY:
+            if row.notice_id in demands or len(demands) < notice_rules.DEMANDS_PER_DAY:
                 demands.add(row.notice_id)
-                going.append(row)
+                allowed.append(row)
             else:
-                row.next_at = wording.next_morning(at, zones[row.person_id])
-    return going
+                row.next_at = notice_rules.next_morning(at, zones[row.person_id])
+    return allowed
 
 
-QUEUED = Sweep(
+SWEEP = Sweep(
     name="notices",
-    act=deliver_due,
-    first="SELECT min(next_at) FROM accounts_delivery WHERE realm_id = %(realm)s AND next_at IS NOT NULL",
-    work=Delivery,
-    column="next_at",
+    process_batch=deliver_due,
+    first_due_sql="SELECT min(next_at) FROM accounts_delivery WHERE realm_id = %(realm)s AND next_at IS NOT NULL",
+    model=Delivery,
+    due_column="next_at",
 )

@@ -1,7 +1,7 @@
-"""The code that a colleague is given in person: with it a newcomer chooses a first password, and a first second step is
-set up by whoever has none: somebody who only stole a password has no code.
+"""Enrolment codes, given to colleagues in person, to choose a first password and to set up a first second factor.
 
-It is given by supervisors or at the machine (`manage.py colleague`, `manage.py enrol`), and good once and for a day.
+Somebody who only stole a password cannot set up a second factor. Codes are issued by supervisors or on the server
+(`manage.py colleague`, `manage.py enrol`), and valid once and for a day.
 """
 
 import secrets
@@ -15,44 +15,45 @@ from django.db import transaction
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import AccountEvent, EnrolmentCode, User
-from accounts.refusals import EnrolmentCodeOver
+from accounts.refusals import InvalidEnrolmentCode
 from kernel import encryption
 from kernel.actor import Actor
-from kernel.refusal import NotFound, SecondNeeded
+from kernel.refusal import ApprovalRequired, NotFound
 
-GOOD_FOR = timedelta(days=1)
-#: Whoever has chosen their password with a code sets up the second step with it, too, in the same session.
-GOES_ON_FOR = timedelta(minutes=30)
-#: No letter or digit that is read as another, sixteen of them: 79 bits.
+CODE_LIFETIME = timedelta(days=1)
+#: A code used for the first password also permits to set up a second factor in the same session, for this long.
+SESSION_LIFETIME = timedelta(minutes=30)
+#: Without look-alike letters and digits; 16 characters: 79 bits.
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-_GROUPS, _IN_A_GROUP = 4, 4
-#: What a session keeps of the code that was shown in it.
-_SHOWN = "enrolment_code_shown"
+_GROUPS, _GROUP_LENGTH = 4, 4
+#: The session key that holds the id of the used code.
+_SESSION_KEY = "enrolment_code_shown"
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
-    """What is said to the colleague, once, and until when it is good."""
+class IssuedCode:
+    """A new code in clear, shown once, and its expiry."""
 
     text: str
     ends_at: datetime
 
 
 @transaction.atomic
-def give_code(user_id: UUID, *, note: str = "", by: Actor, at: datetime) -> Code:
-    """A new code; one that was given before it is worth nothing.
+def issue_code(user_id: UUID, *, note: str = "", by: Actor, at: datetime) -> IssuedCode:
+    """Issue a code; earlier ones become invalid.
 
     Raises:
-        NotFound: there is no such colleague.
-        SecondNeeded: whoever shows it first becomes this colleague, as no password was chosen yet: that takes two.
+        NotFound: there is no such active colleague.
+        ApprovalRequired: the colleague has no password yet, so whoever has the code takes over the account: this needs
+            the approval of a second colleague.
     """
     user = User.objects.locked(user_id)
     if not (user.is_staff and user.is_active):
         raise NotFound
-    if by.alone and not user.has_usable_password():
-        raise SecondNeeded
-    groups = ("".join(secrets.choice(_ALPHABET) for _ in range(_IN_A_GROUP)) for _ in range(_GROUPS))
-    code = Code("-".join(groups), at + GOOD_FOR)
+    if by.is_unapproved_staff and not user.has_usable_password():
+        raise ApprovalRequired
+    groups = ("".join(secrets.choice(_ALPHABET) for _ in range(_GROUP_LENGTH)) for _ in range(_GROUPS))
+    code = IssuedCode("-".join(groups), at + CODE_LIFETIME)
     digest = _digest(user.pk, code.text)
     EnrolmentCode.objects.create(user=user, digest=digest, by=str(by), at=at, ends_at=code.ends_at)
     AccountEvent.objects.create(user=user, kind="enrolment_code_given", by=str(by), at=at, data={"note": note})
@@ -61,54 +62,54 @@ def give_code(user_id: UUID, *, note: str = "", by: Actor, at: datetime) -> Code
 
 @transaction.atomic
 def use_code(user_id: UUID, text: str, *, by: Actor, at: datetime) -> EnrolmentCode:
-    """The code was shown, and is used up together with what is done in the same transaction.
+    """Use up the code, in the transaction of what it is used for.
 
     Raises:
-        EnrolmentCodeOver: it is not the newest that was given to them, too old, or used.
+        InvalidEnrolmentCode: it is not the user's newest code, is expired, or was used.
     """
     user = User.objects.locked(user_id)
-    newest = _newest(user_id=user_id)
-    right = newest is not None and constant_time_compare(bytes(newest.digest), _digest(user.pk, text))
-    if newest is None or not right or newest.spent_at is not None or at >= newest.ends_at:
-        raise EnrolmentCodeOver
+    newest = _newest_code(user_id=user_id)
+    is_right = newest is not None and constant_time_compare(bytes(newest.digest), _digest(user.pk, text))
+    if newest is None or not is_right or newest.spent_at is not None or at >= newest.ends_at:
+        raise InvalidEnrolmentCode
     newest.spent_at = at
     newest.save(update_fields=["spent_at"])
     AccountEvent.objects.create(user=user, kind="enrolment_code_used", by=str(by), at=at)
     return newest
 
 
-def whose(username: str, text: str) -> UUID | None:
-    """The colleague of this name, if this is the newest code they were given. What is wrong takes as long to say."""
-    newest = _newest(user__username=username)
-    kept, key = (bytes(newest.digest), newest.user_id) if newest else (b"", UUID(int=0))
-    return key if constant_time_compare(kept, _digest(key, text)) else None
+def find_code_owner(username: str, text: str) -> UUID | None:
+    """The user id behind this username, if this is their newest code. Takes equally long for wrong input."""
+    newest = _newest_code(user__username=username)
+    digest, key = (bytes(newest.digest), newest.user_id) if newest else (b"", UUID(int=0))
+    return key if constant_time_compare(digest, _digest(key, text)) else None
 
 
-def keep_shown(session: MutableMapping[str, Any], code: EnrolmentCode) -> None:
-    """In this session the code was shown: it goes on to the second step, if that is set up soon."""
-    session[_SHOWN] = str(code.pk)
+def remember_used_code(session: MutableMapping[str, Any], code: EnrolmentCode) -> None:
+    """Remember in the session that the code was used, so that a second factor can be set up without another code."""
+    session[_SESSION_KEY] = str(code.pk)
 
 
-def was_shown(session: MutableMapping[str, Any], user: User, *, at: datetime) -> bool:
-    """Whether the newest code of theirs was used in this session, and just now."""
-    kept = session.get(_SHOWN)
-    newest = _newest(user_id=user.pk) if kept else None
-    if newest is None or newest.spent_at is None or str(newest.pk) != kept:
+def used_in_session(session: MutableMapping[str, Any], user: User, *, at: datetime) -> bool:
+    """Whether the user's newest code was used in this session within SESSION_LIFETIME."""
+    code_id = session.get(_SESSION_KEY)
+    newest = _newest_code(user_id=user.pk) if code_id else None
+    if newest is None or newest.spent_at is None or str(newest.pk) != code_id:
         return False
-    return at < newest.spent_at + GOES_ON_FOR
+    return at < newest.spent_at + SESSION_LIFETIME
 
 
-def forget_shown(session: MutableMapping[str, Any]) -> None:
-    """What it was good for is done."""
-    if _SHOWN in session:
-        del session[_SHOWN]
+def forget_used_code(session: MutableMapping[str, Any]) -> None:
+    """Remove the used code from the session."""
+    if _SESSION_KEY in session:
+        del session[_SESSION_KEY]
 
 
-def _newest(**whose: Any) -> EnrolmentCode | None:
-    return EnrolmentCode.objects.filter(**whose).order_by("-id").first()
+def _newest_code(**lookup: Any) -> EnrolmentCode | None:
+    return EnrolmentCode.objects.filter(**lookup).order_by("-id").first()
 
 
 def _digest(user_id: UUID, text: str) -> bytes:
-    """However it was typed: in small letters, without its dashes."""
+    """The digest of a code, regardless of case and separators."""
     typed = "".join(sign for sign in text.upper() if sign.isalnum())
-    return encryption.blind(typed, purpose=f"accounts.enrolment:{user_id}")
+    return encryption.blind_index(typed, purpose=f"accounts.enrolment:{user_id}")

@@ -1,6 +1,6 @@
-"""Passkeys as a browser speaks of them: what it is asked, and whether its answer is right.
+"""Registering and verifying passkeys: the options for the browser, and checking its answer.
 
-allauth judges the answer; a malformed one is a wrong one, whatever in it is malformed.
+allauth checks the answer; a malformed answer counts as a wrong one.
 """
 
 import json
@@ -18,19 +18,19 @@ log = structlog.get_logger(__name__)
 ANSWER_LENGTH_MAX = 20_000
 
 
-def creation(user: User) -> str:
-    """What a browser is asked for a new passkey, as JSON. The challenge waits in the session."""
-    return json.dumps(_plain(auth.begin_registration(user, passwordless=False)))
+def registration_options(user: User) -> str:
+    """The options for creating a passkey, as JSON. The challenge is stored in the session."""
+    return json.dumps(_to_json_value(auth.begin_registration(user, passwordless=False)))
 
 
-def request(user: User) -> str:
-    """What a browser is asked to show one that is known."""
-    return json.dumps(_plain(auth.begin_authentication(user)))
+def authentication_options(user: User) -> str:
+    """The options for using one of the user's passkeys, as JSON."""
+    return json.dumps(_to_json_value(auth.begin_authentication(user)))
 
 
-def created(answer: str) -> Mapping[str, Any] | None:
-    """The new credential, if the browser's answer is right; the challenge is used up."""
-    credential = _read(answer)
+def complete_registration(answer: str) -> Mapping[str, Any] | None:
+    """The new credential, or None if the browser's answer is wrong. The challenge is used up."""
+    credential = _parse_answer(answer)
     try:
         auth.parse_registration_response(credential)
         auth.complete_registration(credential)
@@ -44,17 +44,17 @@ def created(answer: str) -> Mapping[str, Any] | None:
     return credential
 
 
-def shown(user: User, answer: str) -> Any:
-    """The passkey of theirs that was shown; None if the answer is wrong. The challenge is used up.
+def authenticate(user: User, answer: str) -> Any:
+    """The user's passkey that was used, or None if the answer is wrong. The challenge is used up.
 
     Raises:
-        ValidationError: there were too many wrong ones lately.
+        ValidationError: there were too many wrong answers lately.
     """
-    clear = check_rate_limit(user)
-    credential = _read(answer)
+    clear_rate_limit = check_rate_limit(user)
+    credential = _parse_answer(answer)
     try:
         auth.parse_authentication_response(credential)
-        known = auth.complete_authentication(user, credential)
+        passkey = auth.complete_authentication(user, credential)
     except DatabaseError:
         raise
     except Exception as wrong:  # noqa: BLE001  a parser fed with nonsense ends in every way there is
@@ -62,12 +62,12 @@ def shown(user: User, answer: str) -> Any:
         return None
     finally:
         auth.clear_state()
-    known.user = user
-    clear()
-    return known
+    passkey.user = user
+    clear_rate_limit()
+    return passkey
 
 
-def _read(answer: str) -> dict[str, Any]:
+def _parse_answer(answer: str) -> dict[str, Any]:
     try:
         read = json.loads(answer) if len(answer) <= ANSWER_LENGTH_MAX else {}
     except (ValueError, RecursionError):
@@ -75,10 +75,10 @@ def _read(answer: str) -> dict[str, Any]:
     return read if isinstance(read, dict) else {}
 
 
-def _plain(options: Any) -> Any:
-    """Mappings and sequences of fido2 as what JSON knows."""
+def _to_json_value(options: Any) -> Any:
+    """Convert the mappings and sequences of fido2 to JSON types."""
     if isinstance(options, Mapping):
-        return {key: _plain(value) for key, value in options.items() if value is not None}
+        return {key: _to_json_value(value) for key, value in options.items() if value is not None}
     if isinstance(options, list | tuple):
-        return [_plain(value) for value in options]
+        return [_to_json_value(value) for value in options]
     return options

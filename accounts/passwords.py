@@ -1,4 +1,4 @@
-"""A password is shown once more, or becomes another, by whoever has one: a merchant's staff and colleagues."""
+"""Checking and changing passwords of colleagues and of merchants' staff."""
 
 from datetime import datetime
 
@@ -11,14 +11,14 @@ from django.utils.translation import gettext_lazy
 from accounts import rules, services
 from accounts.models import User
 from kernel.actor import Actor
-from kernel.console_actions import show_errors
+from kernel.console_actions import add_errors
 from kernel.refusal import Refusal
 
-NOT_YOURS = gettext_lazy("Incorrect password, or too many attempts.")
+WRONG_PASSWORD = gettext_lazy("Incorrect password, or too many attempts.")
 
 
-class FirstPassword(forms.Form):
-    """A password is chosen."""
+class FirstPasswordForm(forms.Form):
+    """Choose a first password."""
 
     password = forms.CharField(
         label=gettext_lazy("New password"),
@@ -29,8 +29,8 @@ class FirstPassword(forms.Form):
     )
 
 
-class NewPassword(FirstPassword):
-    """From one password to the next."""
+class ChangePasswordForm(FirstPasswordForm):
+    """Change the password, with the current one."""
 
     current = forms.CharField(
         label=gettext_lazy("Current password"),
@@ -40,24 +40,26 @@ class NewPassword(FirstPassword):
     field_order = ("current", "password")
 
 
-def knows(request: HttpRequest, user: User, word: str) -> bool:
-    """Whether the password is theirs. Tries are counted, those that fail by allauth as well."""
+def check_password(request: HttpRequest, user: User, password: str) -> bool:
+    """Whether the password is the user's. Attempts are rate limited, failed ones also by allauth."""
     if not ratelimit.consume(request, action="reauthenticate", user=user):
         return False
     try:
-        found = get_adapter().authenticate(request, username=user.username, password=word)
+        authenticated = get_adapter().authenticate(request, username=user.username, password=password)
     except forms.ValidationError:
         return False
-    return bool(found is not None and found.pk == user.pk)
+    return bool(authenticated is not None and authenticated.pk == user.pk)
 
 
-def changed(request: HttpRequest, user: User, form: NewPassword, *, by: Actor, at: datetime) -> User | None:
-    """The user with the password that was typed, or None: then the form says why not."""
-    if not knows(request, user, form.cleaned_data["current"]):
-        form.add_error("current", NOT_YOURS)
+def change_password(
+    request: HttpRequest, user: User, form: ChangePasswordForm, *, by: Actor, at: datetime
+) -> User | None:
+    """Change the password from a valid form. Returns the user, or None after adding an error to the form."""
+    if not check_password(request, user, form.cleaned_data["current"]):
+        form.add_error("current", WRONG_PASSWORD)
         return None
     try:
         return services.change_password(user.id, form.cleaned_data["password"], by=by, at=at)
     except Refusal as refusal:
-        show_errors(form, refusal)
+        add_errors(form, refusal)
         return None

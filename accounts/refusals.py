@@ -1,4 +1,4 @@
-"""Why an account or an identity is not what was asked for."""
+"""Refusals about accounts, identities and notices."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -6,7 +6,7 @@ from kernel.refusal import Busy, Invalid, Refusal
 
 
 class InvalidPhone(Invalid):
-    """Not a number that a text message can reach."""
+    """The number cannot receive text messages."""
 
     code = "invalid_phone"
     title = _(
@@ -16,25 +16,25 @@ class InvalidPhone(Invalid):
 
 
 class PhoneTaken(Refusal):
-    """One phone belongs to one person."""
+    """The phone number belongs to another user."""
 
     code, title = "phone_taken", _("This phone number is already in use.")
 
 
 class RefTaken(Refusal):
-    """A reference names one person of its realm."""
+    """The reference belongs to another person of the realm."""
 
     code, title = "ref_taken", _("This reference is already used for another person.")
 
 
-class NotTheirPhone(Refusal):
-    """A code came back from a number that signs this user in no more."""
+class PhoneNotOwned(Refusal):
+    """The code was for a number that no longer belongs to this user."""
 
     code, status, title = "not_their_phone", 403, _("This phone number no longer signs in to this account.")
 
 
 class InvalidName(Invalid):
-    """Empty, too long, or not text."""
+    """The name is empty, too long, or not printable."""
 
     code, title = "invalid_name", _("A name must have 1 to 50 characters and no line breaks.")
 
@@ -52,43 +52,43 @@ class InvalidIdNumber(Invalid):
 
 
 class IdNumberTaken(Refusal):
-    """One ID number belongs to one person."""
+    """The ID number belongs to another person of the realm."""
 
     code, title = "id_number_taken", _("This ID number is already in use by another account.")
 
 
 class UnderAge(Refusal):
-    """The law and the contract want an adult."""
+    """The person is a minor."""
 
     code, status, title = "under_age", 403, _("You must be 18 or older.")
 
 
 class AlreadyVerified(Refusal):
-    """A real-name record is made once."""
+    """The identity was verified already, which is done once."""
 
     code, title = "already_verified", _("Identity already verified.")
 
 
-class TriedEnough(Refusal):
-    """Whoever may try any number of ID numbers learns which of them are known here."""
+class TooManyAttempts(Refusal):
+    """Too many attempts with ID numbers today: unlimited attempts would reveal which numbers are known here."""
 
     code, status, title = "tried_enough", 429, _("Too many attempts today. Try again tomorrow.")
 
 
 class SandboxOnly(Refusal):
-    """People are made up in sandboxes; the live realm has real ones."""
+    """Fictional people exist in sandboxes only."""
 
     code, status, title = "sandbox_only", 403, _("Available in the sandbox only.")
 
 
 class UsernameTaken(Refusal):
-    """Colleagues sign in by different names."""
+    """The username belongs to another user."""
 
     code, title = "username_taken", _("This username is taken.")
 
 
 class InvalidUsername(Invalid):
-    """What no colleague is called."""
+    """The username has the wrong form."""
 
     code = "invalid_username"
     title = _(
@@ -97,55 +97,55 @@ class InvalidUsername(Invalid):
 
 
 class UnknownRole(Invalid):
-    """A role that no migration made."""
+    """There is no such role."""
 
     code, title = "unknown_role", _("No such role.")
 
 
 class WeakPassword(Invalid):
-    """A password the validators of the settings do not take."""
+    """The password validators of the settings refuse it."""
 
     code, title = "weak_password", _("This password is too easy to guess.")
 
 
 class LongPassword(Invalid):
-    """One that no sign-in takes."""
+    """The password is longer than sign-in forms accept."""
 
     code, title = "long_password", _("A password can have up to 200 characters.")
 
 
 class InvalidEmail(Invalid):
-    """Not an address that somebody could sign in with."""
+    """Not an email address that can be used to sign in."""
 
     code, title = "invalid_email", _("Enter a valid email address of up to 64 characters.")
 
 
 class InvalidMail(Invalid):
-    """Not an address that a mail can reach."""
+    """Not a valid email address for notices."""
 
     code, title = "invalid_mail", _("Enter a valid email address.")
 
 
 class TooManyPasskeys(Refusal):
-    """Ten are more than anybody has devices."""
+    """The user has the maximum number of passkeys."""
 
     code, title = "too_many_passkeys", _("You already have 10 passkeys. Remove one first.")
 
 
 class LastSupervisor(Refusal):
-    """Somebody must be there to agree."""
+    """At least one supervisor must remain to approve requests."""
 
     code, title = "last_supervisor", _("At least one supervisor is required. Make someone else a supervisor first.")
 
 
 class OutsideHours(Refusal):
-    """They are left in peace then."""
+    """Contacts about overdue debts are not permitted at this hour."""
 
     code, title = "outside_hours", _("It is outside contact hours in this customer's time zone.")
 
 
-class AskedEnough(Refusal):
-    """Our notices and colleagues together."""
+class TooManyContacts(Refusal):
+    """The daily limit of contacts, by notices and colleagues together, is reached."""
 
     code, title = (
         "asked_enough",
@@ -153,20 +153,20 @@ class AskedEnough(Refusal):
     )
 
 
-class LinkOver(Refusal):
-    """A made-up person's sign-in link that was used, is too old, or was never ours."""
+class SandboxLinkExpired(Refusal):
+    """The sandbox sign-in link was used, is expired, or is not valid."""
 
     code, status, title = "link_over", 410, _("It has already been used or has expired. Request a new one.")
 
 
-class WordsMoved(Busy):
-    """Whoever wrote these words for a notice had read older ones."""
+class TemplateChanged(Busy):
+    """Another version of the template was published since the author read it."""
 
     code, title = "words_moved", _("A newer version has been published. Review it first.")
 
 
-class EnrolmentCodeOver(Refusal):
-    """What was typed is not the newest code that this colleague was given, it is too old, or it was used."""
+class InvalidEnrolmentCode(Refusal):
+    """The code is not this colleague's newest one, is expired, or was used."""
 
     code, status = "enrolment_code_over", 403
     title = _("The enrolment code is incorrect, expired or already used. Ask a supervisor for a new one.")

@@ -1,4 +1,4 @@
-"""What a phone number, a resident ID number and a name are. Plain values in and out, nothing looked up."""
+"""Parsing, masking and generating phone numbers, resident ID numbers and names. Pure."""
 
 import hashlib
 import re
@@ -8,17 +8,17 @@ from datetime import date, timedelta
 import phonenumbers
 
 HOME_REGION = "CN"
-#: Longer than anybody types; what signs in is as long as what is taken.
+#: The maximum length of a password, for choosing it and for signing in.
 PASSWORD_LENGTH_MAX = 200
 AGE_MIN = 18
 PHONE_LENGTH_MAX = 32
-#: Sandbox people's phones are +86 154 xxxx xxxx: shaped like a mobile number, in a block that was never given out.
+#: Phones of sandbox people are +86 154 xxxx xxxx: shaped like mobile numbers, in a block that was never assigned.
 FICTIONAL_PHONE = "+86154"
 _FICTIONAL_DIGITS = 8
 _FICTIONAL_PHONES = re.compile(rf"{re.escape(FICTIONAL_PHONE)}[0-9]{{{_FICTIONAL_DIGITS}}}")
-#: What a colleague is called: no two read alike, and none is an address, as those of a merchant's staff are.
+#: Usernames of colleagues: lowercase only, and never an email address, unlike usernames of merchants' staff.
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,31}")
-_DIALLED = re.compile(r"\+?[0-9][0-9 ()\-]*")
+_PHONE_INPUT = re.compile(r"\+?[0-9][0-9 ()\-]*")
 _TEXTABLE = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
 
 #: GB 11643-1999: 6 digits of region, 8 of birth, 3 of sequence, one check character.
@@ -39,7 +39,7 @@ _MAINLAND = _PROVINCES[:31]
 _OLDEST_BIRTH = date(1900, 1, 1)
 _FICTIONAL_BIRTH, _FICTIONAL_BIRTH_DAYS = date(1960, 1, 1), 14_000
 
-#: Family names of two characters: both of them are shown, so that 欧阳修 reads 欧阳*.
+#: Family names of two characters: both are shown, so that 欧阳修 is masked as 欧阳*.
 _COMPOUND_SURNAMES = (
     *("欧阳", "太史", "端木", "上官", "司马", "东方", "独孤", "南宫", "万俟", "闻人"),
     *("夏侯", "诸葛", "尉迟", "公羊", "赫连", "澹台", "皇甫", "宗政", "濮阳", "公冶"),
@@ -48,7 +48,7 @@ _COMPOUND_SURNAMES = (
     *("西门", "南门"),
 )
 _STARS_MAX = 3
-#: What a browser says of itself, the narrower name first: each of them also claims to be those below it.
+#: Parts of user agents with the names to show; the more specific come first, as they also claim to be those below.
 _BROWSERS = (
     *(("MicroMessenger", "微信"), ("AlipayClient", "支付宝"), ("Edg", "Edge"), ("HuaweiBrowser", "华为浏览器")),
     *(("MiuiBrowser", "小米浏览器"), ("Firefox", "Firefox"), ("FxiOS", "Firefox"), ("CriOS", "Chrome")),
@@ -62,18 +62,18 @@ _SYSTEMS = (
 
 @dataclass(frozen=True, slots=True)
 class IdNumber:
-    """A resident ID number whose form, date and check character are right; whose it is, nobody here knows."""
+    """A resident ID number with a valid form, date and check character; it need not exist."""
 
     text: str
     born_on: date
 
 
-def phone_in_e164(text: str) -> str | None:
-    """`138 0013 8000` → `+8613800138000`; None for whatever cannot receive a text message.
+def parse_phone(text: str) -> str | None:
+    """`138 0013 8000` → `+8613800138000`; None if it cannot receive text messages.
 
-    Without a country code it is Chinese. Only ASCII digits count: a full-width number is refused, not guessed at.
+    Without a country code it is Chinese. Only ASCII digits are accepted.
     """
-    if len(text) > PHONE_LENGTH_MAX or not _DIALLED.fullmatch(text.strip()):
+    if len(text) > PHONE_LENGTH_MAX or not _PHONE_INPUT.fullmatch(text.strip()):
         return None
     try:
         number = phonenumbers.parse(text.strip(), HOME_REGION)
@@ -85,17 +85,17 @@ def phone_in_e164(text: str) -> str | None:
 
 
 def is_username(text: str) -> bool:
-    """Whether a colleague may be called so: 2 to 32 small letters, digits, `.`, `_`, `-`, the first a letter."""
+    """Whether it is valid for a colleague: 2 to 32 lowercase letters, digits, `.`, `_`, `-`, starting with a letter."""
     return _USERNAME.fullmatch(text) is not None
 
 
 def is_fictional(phone: str) -> bool:
-    """Whether it is a sandbox person's number, which no operator will ever deliver to."""
+    """Whether it is the number of a sandbox person, which does not exist."""
     return _FICTIONAL_PHONES.fullmatch(phone) is not None
 
 
-def id_number(text: str) -> IdNumber | None:
-    """The number with its date of birth, or None if it cannot be a resident ID number. A small x is the same as X."""
+def parse_id_number(text: str) -> IdNumber | None:
+    """The number with its date of birth, or None if it is not a valid resident ID number. x is accepted for X."""
     number = text.strip().upper()
     if not text.isascii() or not _ID_NUMBER.fullmatch(number) or number[:2] not in _PROVINCES:
         return None
@@ -103,65 +103,65 @@ def id_number(text: str) -> IdNumber | None:
         born_on = date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
     except ValueError:
         return None
-    if born_on < _OLDEST_BIRTH or check_character(number[:17]) != number[17]:
+    if born_on < _OLDEST_BIRTH or id_check_character(number[:17]) != number[17]:
         return None
     return IdNumber(number, born_on)
 
 
-def check_character(digits: str) -> str:
-    """The 18th character of the 17 before it: ISO 7064, MOD 11-2."""
+def id_check_character(digits: str) -> str:
+    """The check character (18th) for the first 17 digits: ISO 7064, MOD 11-2."""
     return _CHECKS[sum(weight * int(digit) for weight, digit in zip(_WEIGHTS, digits, strict=True)) % 11]
 
 
 def age_on(born_on: date, day: date) -> int:
-    """Full years lived; who was born on 29 February turns a year older on 1 March of a common year."""
+    """Age in full years; in common years, people born on 29 February turn a year older on 1 March."""
     return day.year - born_on.year - ((day.month, day.day) < (born_on.month, born_on.day))
 
 
 def fictional_phone(seed: bytes, attempt: int) -> str:
-    """A number for a sandbox person; another attempt gives another number."""
-    return f"{FICTIONAL_PHONE}{_draw(b'phone', seed, attempt) % 10**_FICTIONAL_DIGITS:0{_FICTIONAL_DIGITS}}"
+    """A phone number for a sandbox person; each attempt gives another number."""
+    return f"{FICTIONAL_PHONE}{_seeded_number(b'phone', seed, attempt) % 10**_FICTIONAL_DIGITS:0{_FICTIONAL_DIGITS}}"
 
 
 def fictional_id_number(seed: bytes, attempt: int) -> str:
-    """An adult's number that checks out and stands on no card: no county has a code that ends in 0000."""
-    drawn, province = divmod(_draw(b"id", seed, attempt), len(_MAINLAND))
-    drawn, day = divmod(drawn, _FICTIONAL_BIRTH_DAYS)
+    """A valid ID number of an adult that does not exist: no county has a code that ends in 0000."""
+    number, province = divmod(_seeded_number(b"id", seed, attempt), len(_MAINLAND))
+    number, day = divmod(number, _FICTIONAL_BIRTH_DAYS)
     born_on = _FICTIONAL_BIRTH + timedelta(days=day)
-    digits = f"{_MAINLAND[province]}0000{born_on:%Y%m%d}{drawn % 1000:03}"
-    return digits + check_character(digits)
+    digits = f"{_MAINLAND[province]}0000{born_on:%Y%m%d}{number % 1000:03}"
+    return digits + id_check_character(digits)
 
 
-def _draw(kind: bytes, seed: bytes, attempt: int) -> int:
+def _seeded_number(kind: bytes, seed: bytes, attempt: int) -> int:
     return int.from_bytes(hashlib.sha256(kind + bytes([attempt]) + seed).digest(), "big")
 
 
-def masked_name(name: str) -> str:
-    """张三 → 张*, 欧阳修 → 欧阳*; never more than three stars, so that a long name does not show its length."""
-    shown = 2 if name[:2] in _COMPOUND_SURNAMES and len(name) > len("欧阳") else 1
-    return name[:shown] + "*" * min(len(name) - shown, _STARS_MAX)
+def mask_name(name: str) -> str:
+    """张三 → 张*, 欧阳修 → 欧阳*; at most three stars, so that the length of long names is not revealed."""
+    visible = 2 if name[:2] in _COMPOUND_SURNAMES and len(name) > len("欧阳") else 1
+    return name[:visible] + "*" * min(len(name) - visible, _STARS_MAX)
 
 
-def masked_phone(phone: str) -> str:
-    """+8613812341234 → 138****1234; abroad the country code and the last four."""
+def mask_phone(phone: str) -> str:
+    """+8613812341234 → 138****1234; for foreign numbers the country code and the last four digits."""
     number = phonenumbers.parse(phone)
     national = phonenumbers.national_significant_number(number)
     head = national[:3] if phone.startswith("+86") else f"+{number.country_code} "
     return f"{head}****{national[-4:]}"
 
 
-def masked_mail(address: str) -> str:
+def mask_mail(address: str) -> str:
     """ada@example.com → a***@example.com"""
     name, at, host = address.partition("@")
     return f"{name[:1]}***{at}{host}" if address else ""
 
 
-def masked_id_number(number: str) -> str:
+def mask_id_number(number: str) -> str:
     """The first three and the last two characters."""
     return f"{number[:3]}{'*' * (len(number) - 5)}{number[-2:]}"
 
 
-def browser_and_system(user_agent: str) -> tuple[str, str]:
-    """By what people call them; empty where a browser does not say. It may lie: it tells devices apart, no more."""
+def parse_user_agent(user_agent: str) -> tuple[str, str]:
+    """The names of browser and system; empty if unknown. User agents can lie: use them only to tell devices apart."""
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     return browser, next((name for mark, name in _SYSTEMS if mark in user_agent), "")

@@ -1,4 +1,4 @@
-"""Alarm clocks of accounts."""
+"""Scheduled tasks of accounts."""
 
 import time
 
@@ -6,23 +6,23 @@ from celery import shared_task
 
 from accounts import deliver, sessions
 from kernel.clock import live_now
-from kernel.sweeps import WORKS_FOR_SECONDS
+from kernel.sweeps import TIME_BUDGET_SECONDS
 
 BATCH = 1_000
 
 
 @shared_task
 def deliver_notices() -> None:
-    """Send what people are to be told by now."""
-    deliver.QUEUED.ring()
+    """Send the copies of notices that are due."""
+    deliver.SWEEP.run_due()
 
 
 @shared_task
 def forget_sessions() -> None:
-    """Delete sessions that have expired, and what was noted of browsers whose session is gone."""
-    at, until = live_now(), time.monotonic() + WORKS_FOR_SECONDS
-    while sessions.forget_expired(at=at, limit=BATCH) == BATCH and time.monotonic() < until:
+    """Delete expired sessions, and records of browsers whose session no longer exists."""
+    at, until = live_now(), time.monotonic() + TIME_BUDGET_SECONDS
+    while sessions.prune_expired_sessions(at=at, limit=BATCH) == BATCH and time.monotonic() < until:
         pass
     last: int | None = 0
     while last is not None and time.monotonic() < until:
-        last = sessions.forget_gone(last, at=at, limit=BATCH)
+        last = sessions.prune_orphaned_browsers(last, at=at, limit=BATCH)

@@ -1,4 +1,4 @@
-"""The person before a page: who they are, what time it is for them, and how a refusal reads to them."""
+"""Pages of signed-in people: the decorator `person_page`, and the `Visitor` that it passes to views."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -19,23 +19,23 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django_htmx.http import HttpResponseClientRedirect
 
-from accounts import inbox
+from accounts import notices
 from accounts.models import Person, User
 from kernel import ids
 from kernel.actor import Actor
 from kernel.clock import now_in
-from kernel.forms import free_if_broken_off, sent_first
-from kernel.prepared import Reading
+from kernel.forms import claim_submission, release_on_database_error
+from kernel.prepared_statements import PreparedQuery
 from kernel.refusal import NotFound, Refusal
 
 _P = ParamSpec("_P")
-#: The person who signs in as a user.
-OF_USER = Reading(lambda key: Person.objects.select_related("realm", "user").filter(user_id=key), ["uuid"])
+#: The person of a user.
+PERSON_BY_USER = PreparedQuery(lambda key: Person.objects.select_related("realm", "user").filter(user_id=key), ["uuid"])
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """One person's request for one of their own pages, at one moment of their realm's time."""
+    """A person's request for one of their own pages, with the time in their realm."""
 
     request: HttpRequest
     person: Person
@@ -47,73 +47,75 @@ class Visitor:
 
     @property
     def user(self) -> User:
-        """Who signed in: nobody without a user gets as far as a page."""
+        """The signed-in user; always present on a page."""
         if self.person.user is None:
             raise NotFound
         return self.person.user
 
     @property
     def language(self) -> str:
-        """In which language they are told things."""
+        """The language of their notices."""
         return self.user.language
 
     @property
-    def sandbox(self) -> bool:
+    def is_sandbox(self) -> bool:
         return self.person.realm.mode == "test"
 
     @property
-    def unread(self) -> int:
-        """How many notices were never shown to them, up to `inbox.UNREAD_MAX`."""
-        return inbox.unread_by(self.person.id)
+    def unread_count(self) -> int:
+        """The number of unread notices, up to `notices.UNREAD_MAX`."""
+        return notices.unread_count(self.person.id)
 
-    def named(self, prefix: str, text: str) -> UUID:
-        """The key behind a public id.
+    def parse_id(self, prefix: str, text: str) -> UUID:
+        """Parse a public id with this prefix.
 
         Raises:
-            NotFound: it is not one of ours, which looks the same as missing.
+            NotFound: it is malformed, which looks the same as missing.
         """
         key = ids.parse(prefix, text)
         if key is None:
             raise NotFound
         return key
 
-    def sent(self, name: str) -> str:
-        """A field of the form that was sent."""
+    def posted(self, name: str) -> str:
+        """A field of the submitted form."""
         return str(self.request.POST.get(name, ""))
 
-    def sends_first(self, route: str) -> bool:
-        """Whether this form is sent for the first time; where it was sent before, the next page says so.
+    def claim_submission(self, route: str) -> bool:
+        """Whether this form is submitted for the first time; if not, a message on the next page says so.
 
         Raises:
-            Invalid: no form of ours sent this.
+            Invalid: the form token is malformed.
         """
-        return sent_first(self.request, self.person.id, self.sent("token"), route)
+        return claim_submission(self.request, self.person.id, self.posted("token"), route)
 
-    def sends_again(self) -> AbstractContextManager[None]:
-        """Around what the form does: where the database breaks it off, it may be sent once more."""
-        return free_if_broken_off(self.person.id, self.sent("token"))
+    def allow_resubmission(self) -> AbstractContextManager[None]:
+        """Wrap the form's action: if a database error aborts it, the form may be submitted again."""
+        return release_on_database_error(self.person.id, self.posted("token"))
 
-    def show(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
+    def render(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
         return render(self.request, template, {"visitor": self, **context}, status=status)
 
 
-def way_back(request: HttpRequest, target: str | None, *, otherwise: str) -> str:
-    """The address somebody came from, if it is one of ours; or else the page of this name."""
-    here = target and url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return target if target and here else reverse(otherwise)
+def safe_redirect_url(request: HttpRequest, target: str | None, *, fallback: str) -> str:
+    """The URL to return to, if it is on this site; otherwise the URL of this name."""
+    is_safe = target and url_has_allowed_host_and_scheme(
+        target, {request.get_host()}, require_https=request.is_secure()
+    )
+    return target if target and is_safe else reverse(fallback)
 
 
-def for_person(view: Callable[Concatenate[Visitor, _P], HttpResponse]) -> Callable[..., HttpResponse]:
-    """A page of a person's own: who is not signed in signs in first, and what is refused is said, not thrown."""
+def person_page(view: Callable[Concatenate[Visitor, _P], HttpResponse]) -> Callable[..., HttpResponse]:
+    """Decorate a view of a person's own page: requires sign-in, and renders refusals as pages."""
 
     @never_cache
     @wraps(view)
-    def page(request: HttpRequest, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
+    def wrapped(request: HttpRequest, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
         if not request.user.is_authenticated:
-            return _signs_in_first(request)
-        found = OF_USER.rows(request.user.pk)
+            return _redirect_to_sign_in(request)
+        found = PERSON_BY_USER.rows(request.user.pk)
         if not found:
-            raise PermissionDenied  # a colleague has no orders of their own
+            raise PermissionDenied  # colleagues and merchants' staff are not people
         person = found[0]
         visitor = Visitor(request, person, now_in(person.realm))
         with timezone.override(person.zone):
@@ -122,22 +124,22 @@ def for_person(view: Callable[Concatenate[Visitor, _P], HttpResponse]) -> Callab
             except NotFound:
                 raise Http404 from None
             except Refusal as refusal:
-                return visitor.show("errors/refused.html", status=refusal.status, refusal=refusal)
+                return visitor.render("errors/refused.html", status=refusal.status, refusal=refusal)
 
-    return page
+    return wrapped
 
 
-def _signs_in_first(request: HttpRequest) -> HttpResponse:
-    """To the sign-in page, and back. Whoever asked for a part of a page comes back to the page, not to its part."""
+def _redirect_to_sign_in(request: HttpRequest) -> HttpResponse:
+    """Redirect to the sign-in page and back; requests by htmx come back to the whole page."""
     if request.headers.get("HX-Request") != "true":
         return redirect_to_login(request.get_full_path())
-    there = _path_here(request, request.headers.get("HX-Current-URL", "")) or request.path
-    to_sign_in: HttpResponse = HttpResponseClientRedirect(redirect_to_login(there).url)
-    return to_sign_in
+    back = _own_path(request, request.headers.get("HX-Current-URL", "")) or request.path
+    response: HttpResponse = HttpResponseClientRedirect(redirect_to_login(back).url)
+    return response
 
 
-def _path_here(request: HttpRequest, url: str) -> str:
-    """The path of an address that a browser says it is at; empty if it is none, or not one of ours."""
+def _own_path(request: HttpRequest, url: str) -> str:
+    """The path of a URL sent by the browser; empty if it is malformed or on another site."""
     try:
         page = urlsplit(url)
     except ValueError:

@@ -1,33 +1,33 @@
-"""What a bank answers when it is asked for money: an account lived through once, by one way of collecting. Pure."""
+"""How a bank responds to debits of one account under one collection strategy. No database."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
 from operator import itemgetter
 
 from benchmarks.population import DAY, Account
-from billing.planning import Kind
+from billing.planning import FailureClass
 
 TAKEN = "taken"
 KINDS = {
-    "closed": Kind.HARD,
-    "no_funds": Kind.SOFT,
-    "over_limit": Kind.SOFT,
-    "refused": Kind.SOFT,
-    "bank_down": Kind.TECHNICAL,
+    "closed": FailureClass.HARD,
+    "no_funds": FailureClass.SOFT,
+    "over_limit": FailureClass.SOFT,
+    "refused": FailureClass.SOFT,
+    "bank_down": FailureClass.TECHNICAL,
 }
-#: People spend between these hours.
+#: Spending happens between these minutes of the day.
 UP_FROM, UP_UNTIL = 7 * 60, 23 * 60
 
 
-class Till:
-    """An account as time passes. What is debited is gone: its owner can spend that much less."""
+class BankAccount:
+    """An account over time. A debit reduces what its owner can spend."""
 
     def __init__(self, account: Account, outages: Sequence[tuple[int, int]]) -> None:
         self.account, self.outages = account, outages
         self.day, self.balance, self.debited = 0, account.opening, 0
 
     def debit(self, minute: int, amount: int) -> str:
-        """The bank's answer. Time only goes on: a minute before the last one asked about is never asked for."""
+        """Attempt a debit and return the bank's answer. Calls must be in order of time."""
         account, day, clock = self.account, minute // DAY, minute % DAY
         row = bisect_right(self.outages, minute, key=itemgetter(0)) - 1
         if row >= 0 and minute <= self.outages[row][1]:
@@ -49,7 +49,7 @@ class Till:
         return TAKEN
 
     def _pass_until(self, day: int) -> None:
-        """Days end: what was to be spent is spent, as far as there was money."""
+        """Apply the income and spending of the days before this one, as far as there was money."""
         if day > self.day:
             self.debited = 0
         for past in range(self.day, day):

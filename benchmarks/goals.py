@@ -1,18 +1,18 @@
-"""What was promised of speed, goal by goal, under the names that docs/performance.md gives them."""
+"""The performance goals, with the names that docs/performance.md gives them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A figure that is to be at least, or at most, so much; or that is only looked at."""
+    """A value that must be at least or at most a limit; without limits it is only reported."""
 
     name: str
     against: str
     least: float | None = None
     most: float | None = None
     unit: str = "×"
-    #: Why nothing in the house measures it, where nothing does.
+    #: Why it was not measured, if it was not.
     unmeasured: str = "nothing here measures it yet, or its part was not run"
 
     @property
@@ -22,7 +22,7 @@ class Goal:
         return f"≥ {self.least:g} {self.unit}" if self.least is not None else f"≤ {self.most:g} {self.unit}"
 
     def met(self, value: float) -> bool | None:
-        """None where nothing was promised."""
+        """None if there is no limit."""
         if self.least is None and self.most is None:
             return None
         return (self.least is None or value >= self.least) and (self.most is None or value <= self.most)

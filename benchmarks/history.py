@@ -1,7 +1,7 @@
-"""How long the promise record takes for somebody with a hundred thousand orders of a million. `make bench-history`.
+"""The time of the record pages for a person with a hundred thousand of a million orders. `make bench-history`.
 
-A scratch database of the tests' servers; rows are copied by SQL from two orders that were really made. What is measured
-is the whole of Django's answer, without a network. An order that is not the person's has no obligation beside it.
+A scratch database of the tests' servers; the rows are copied by SQL from two orders created by the services. Times are
+of Django's whole response, without a network. Orders of other people have no obligations.
 """
 
 import os
@@ -23,12 +23,12 @@ from accounts.models import Person
 from billing.services.deduct import deduct_due
 from orders import services
 from orders.models import Order
-from tests.conftest import BY, NOON, completed, make_shop, ordered, someone, yuan
+from tests.browsing import client_for, freeze_clock
+from tests.conftest import BY, NOON, make_due_order, make_order, make_person, make_shop, yuan
 from tests.services import services as servers
-from tests.visiting import it_is, visiting
 
 ORDERS, HERS_EACH, ROUNDS = 1_000_000, 10, 100
-#: How the last two digits of an order's number say how it stands.
+#: The state of an order depends on the last two digits of its number.
 FILL = """
 CREATE TEMP TABLE plan AS SELECT n, lpad(to_hex(n), 32, '0')::uuid AS id, n %% %(each)s = 0 AS hers,
   CASE (n / %(each)s) %% 100 WHEN 0 THEN 'completed' WHEN 1 THEN 'open' WHEN 2 THEN 'expired' WHEN 3 THEN 'cancelled'
@@ -51,7 +51,7 @@ IN_ORDER = {
     "title": "CASE WHEN p.n % 5000 = 0 THEN '雨伞租借' ELSE '充电宝租借 · 第 ' || p.n || ' 次' END",
     "created_at": "t.created_at - (1000000 - p.n) * interval '2 minutes'",
 }
-ASKED = {
+QUERIES = {
     "first page": "",
     "in progress": "shelf=in_progress",
     "to pay": "shelf=to_pay",
@@ -73,18 +73,18 @@ def ada(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[P
     """Somebody with a hundred thousand orders."""
     with django_db_blocker.unblock():
         bank = make_shop("来电充电宝")
-        person = someone(bank)
-        paid = completed(bank, person, yuan("12.34"))
+        person = make_person(bank)
+        paid = make_due_order(bank, person, yuan("12.34"))
         deduct_due(bank.realm_id, at=NOON)
-        owed = ordered(bank, paid.agreement)
-        services.complete_order(owed.id, services.Final(total=500), by=BY, at=NOON)
-        it_is(NOON, person)
+        owed = make_order(bank, paid.agreement)
+        services.complete_order(owed.id, services.CompletionRequest(total=500), by=BY, at=NOON)
+        freeze_clock(NOON, person)
         fill(paid, owed)
         yield person
 
 
 def fill(paid: Order, owed: Order) -> None:
-    """Copies of these two, without the guards of the tables, as only a superuser can."""
+    """Insert copies of these two orders without triggers, as only a superuser can."""
     with servers.superuser() as superuser, superuser.cursor() as cursor:
         columns = {}
         for table in ("orders_order", "orders_obligation"):
@@ -106,44 +106,44 @@ def fill(paid: Order, owed: Order) -> None:
 
 
 def values(columns: list[str], changed: dict[str, str]) -> str:
-    """What is copied, but for what is changed."""
+    """The copied columns as SQL, with the changed ones replaced."""
     return ", ".join(changed.get(name, f"t.{name}") for name in columns).replace("%", "%%")
 
 
 @dataclass(frozen=True)
-class Took:
-    """Half and nineteen of twenty answers took no longer; what they cost both processes on average (ms)."""
+class Timing:
+    """The median and the 95th percentile, and the average CPU time of both processes (ms)."""
 
     half: float
     most: float
     django: float
     postgres: float
-    questions: int
+    queries: int
 
     def __str__(self) -> str:
         figures = (self.half, self.most, self.django, self.postgres)
-        return f"{' | '.join(f'{figure:.1f}' for figure in figures)} | {self.questions}"
+        return f"{' | '.join(f'{figure:.1f}' for figure in figures)} | {self.queries}"
 
 
-def measure(browser: Client, asked: str) -> Took:
-    with CaptureQueriesContext(connection) as asking:
-        status = browser.get(f"/orders/?{asked}").status_code
-    questions = len(asking)
+def measure(browser: Client, query: str) -> Timing:
+    with CaptureQueriesContext(connection) as captured:
+        status = browser.get(f"/orders/?{query}").status_code
+    queries = len(captured)
     if status != HTTPStatus.OK:
-        pytest.fail(f"{asked}: {status}")
-    took, spent, worked = [], time.process_time(), busy_of_postgres()
+        pytest.fail(f"{query}: {status}")
+    times, spent, worked = [], time.process_time(), postgres_cpu_seconds()
     for _ in range(ROUNDS):
-        begun = time.perf_counter()
-        browser.get(f"/orders/?{asked}")
-        took.append((time.perf_counter() - begun) * 1000)
+        started = time.perf_counter()
+        browser.get(f"/orders/?{query}")
+        times.append((time.perf_counter() - started) * 1000)
     django = (time.process_time() - spent) * 1000 / ROUNDS
-    postgres = (busy_of_postgres() - worked) * 1000 / ROUNDS
-    cuts = quantiles(took, n=20)
-    return Took(cuts[9], cuts[18], django, postgres, questions)
+    postgres = (postgres_cpu_seconds() - worked) * 1000 / ROUNDS
+    cuts = quantiles(times, n=20)
+    return Timing(cuts[9], cuts[18], django, postgres, queries)
 
 
-def busy_of_postgres() -> float:
-    """For how long our connection's process has really run (s); on other systems than Linux nobody says."""
+def postgres_cpu_seconds() -> float:
+    """CPU seconds of our connection's backend process; 0 on systems other than Linux."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         stat = Path(f"/proc/{cursor.fetchone()[0]}/stat")
@@ -156,7 +156,7 @@ def busy_of_postgres() -> float:
 def test_the_record_of_a_hundred_thousand_orders(ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     # As a server renders: the tests' own rendering keeps a copy of every part's context.
     monkeypatch.setattr(Template, "_render", lambda template, context: template.nodelist.render(context))
-    browser = visiting(ada)
+    browser = client_for(ada)
     print("\n| page | p50 ms | p95 ms | Django's CPU | PostgreSQL's CPU | questions |\n|---|---|---|---|---|---|")
-    for name, asked in ASKED.items():
-        print(f"| {name} | {measure(browser, asked)} |", flush=True)
+    for name, query in QUERIES.items():
+        print(f"| {name} | {measure(browser, query)} |", flush=True)

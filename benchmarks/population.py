@@ -1,7 +1,7 @@
-"""A published, made-up population: people, the accounts their money lies in, what they owe and when. Pure and seeded.
+"""A synthetic population: people, their accounts, what they owe and when. Pure, and reproducible from a seed.
 
-What it is meant to look like, and which public facts it leans on, stands in `benchmarks/README.md`; the numbers are
-here, so that this file alone says what a seed means. Money is whole fen, time is whole minutes since `EPOCH`.
+`benchmarks/README.md` describes it and the public facts it is based on; all numbers are here, so that this file alone
+defines what a seed means. Money is in whole fen, time in whole minutes since `EPOCH`.
 """
 
 import math
@@ -24,36 +24,36 @@ DAYS = DUE_DAYS + HORIZON_DAYS + 1
 DAY = 24 * 60
 MONTH = 30
 YUAN = 100
-#: A minute that does not come.
+#: A minute after everything else.
 NEVER = 10**9
 
-#: Wages by the day of the month; 0 is its last day.
+#: Weights of paydays by day of the month; 0 is its last day.
 PAYDAYS = {5: 14, 8: 5, 10: 24, 12: 4, 15: 24, 18: 3, 20: 7, 25: 8, 28: 3, 0: 8}
-#: What a person owes for one order, in yuan: a ride or a power bank, a purchase, a rental.
+#: Weights of order amounts in yuan: a ride or a power bank, a purchase, a rental.
 AMOUNTS = {(3, 40): 50, (40, 300): 36, (300, 1500): 14}
-#: By the hour at which a service ends, and what was used falls due.
+#: Weights of the hour at which an order is completed and falls due.
 DUE_HOURS = dict(enumerate([2, 1, 1, 1, 1, 1, 2, 4, 5, 4, 4, 5, 6, 5, 4, 4, 5, 6, 7, 8, 8, 7, 6, 3]))
-#: Days after the due day on which somebody whose debt is unpaid is reminded of it.
-REMINDED = (4, 6, 10, 18, 33)
+#: Days after the due day on which reminders of an unpaid debt are sent.
+REMINDER_DAYS = (4, 6, 10, 18, 33)
 BANKS = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:
-    """A kind of household. Ranges are drawn from evenly."""
+    """A kind of household. Values are drawn uniformly from ranges."""
 
     name: str
     percent: int
     #: `monthly` on a payday, an `allowance` in the first days of a month, `often` (every few days), or `never`.
     paid: str
-    #: Yuan a month, what is spent of each yuan that comes in, and months of spending that lie there to begin with.
+    #: Yuan a month, the share of it that is spent, and months of spending in the account at the start.
     income: tuple[int, int]
     spends: tuple[float, float]
     cushion: tuple[float, float]
     orders: tuple[int, int]
-    #: Percent with so many instruments.
+    #: Percent of people by number of instruments.
     instruments: dict[int, int]
-    #: Percent of unpaid orders that are paid in another way after a reminder, and of instruments that die meanwhile.
+    #: Percent of unpaid orders paid in another way after a reminder, and of instruments that become unusable.
     pays_alone: int
     dies: int
 
@@ -88,10 +88,10 @@ SEGMENTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
-    """What is changed about the population, to see whether a result hangs on it."""
+    """A variation of the population, to see whether a result depends on it."""
 
     name: str = "as published"
-    #: Days by which every payday is later, and percent of wage earners who are paid every few days instead.
+    #: Days by which paydays are later, and percent of wage earners who are paid every few days instead.
     payday_shift: int = 0
     without_payday: int = 0
     #: How many instruments a person has at most.
@@ -100,18 +100,18 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An instrument and the money behind it, day by day, as it would go if nobody debited it."""
+    """An instrument and the money behind it, day by day, without debits."""
 
     id: str
     bank: int
     opening: int
-    #: What comes in each day, from which hour it is there, and what its owner means to spend.
+    #: Income by day, the hour at which it arrives, and intended spending by day.
     inflow: tuple[int, ...]
     lands: int
     spending: tuple[int, ...]
-    #: What may leave it a day; 0 if nobody set a limit.
+    #: The daily limit; 0 without one.
     day_limit: int
-    #: Days on which the bank refuses debits for reasons of its own.
+    #: Days on which the bank declines debits for other reasons.
     refuses: frozenset[int]
     #: The minute from which the account is closed or the mandate revoked.
     dies_at: int
@@ -119,7 +119,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a person owes, from when, and when they would pay it in another way, were it unpaid by then."""
+    """A debt, its due time, and when its person would pay it in another way if it was still unpaid."""
 
     due: int
     amount: int
@@ -129,7 +129,7 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Person:
     segment: str
-    #: In the order in which the person wants them charged.
+    #: In the person's order of priority.
     accounts: tuple[Account, ...]
     orders: tuple[Order, ...]
 
@@ -137,12 +137,12 @@ class Person:
 @dataclass(frozen=True, slots=True)
 class Population:
     people: tuple[Person, ...]
-    #: For each bank, when it cannot be reached: first and last minute, in order.
+    #: Each bank's outages: first and last minute, in order.
     outages: tuple[tuple[tuple[int, int], ...], ...]
 
 
 def population(seed: int, people: int, variant: Variant | None = None) -> Population:
-    """The same seed, size and variant make the same people. The segments' shares are met exactly, up to rounding."""
+    """Generate people, reproducibly from seed, size and variant. The segments' shares are exact up to rounding."""
     rng, variant = Random(seed), variant or Variant()
     outages = tuple(tuple(_outages(rng)) for _bank in range(BANKS))
     bounds = [round(people * sum(s.percent for s in SEGMENTS[:i]) / 100) for i in range(len(SEGMENTS) + 1)]
@@ -154,7 +154,7 @@ def population(seed: int, people: int, variant: Variant | None = None) -> Popula
 def _person(rng: Random, segment: Segment, variant: Variant) -> Person:
     income = rng.randint(*segment.income) * YUAN
     days = _income_days(rng, segment, variant)
-    number = min(_drawn(rng, segment.instruments), variant.instruments)
+    number = min(_weighted_choice(rng, segment.instruments), variant.instruments)
     others = rng.sample(("savings", "credit", "wallet"), number - 1)
     roles = ["current", *others]
     if rng.random() < 0.2:
@@ -168,28 +168,28 @@ def _person(rng: Random, segment: Segment, variant: Variant) -> Person:
 
 
 def _order(rng: Random, segment: Segment, day: int, most: int) -> Order:
-    low, high = _drawn(rng, AMOUNTS)
-    due = day * DAY + _drawn(rng, DUE_HOURS) * 60 + rng.randrange(60)
+    low, high = _weighted_choice(rng, AMOUNTS)
+    due = day * DAY + _weighted_choice(rng, DUE_HOURS) * 60 + rng.randrange(60)
     alone = rng.random() * 100 < segment.pays_alone
     # Each reminder reaches half of those whom the earlier ones did not; they act within the day after it.
-    stage = min(int(math.log2(1 / (1 - rng.random()))), len(REMINDED) - 1)
-    when = due + REMINDED[stage] * DAY + rng.randrange(DAY)
+    stage = min(int(math.log2(1 / (1 - rng.random()))), len(REMINDER_DAYS) - 1)
+    when = due + REMINDER_DAYS[stage] * DAY + rng.randrange(DAY)
     return Order(due, min(rng.randint(low * YUAN, high * YUAN), most), when if alone else NEVER)
 
 
 def _income_days(rng: Random, segment: Segment, variant: Variant) -> dict[int, float]:
-    """The days on which money comes in, and what part of a month's income it is."""
+    """The days with income, and the share of a month's income on each."""
     if segment.paid == "never":
         return {}
     if segment.paid == "often" or rng.random() * 100 < variant.without_payday:
-        return _often(rng)
-    of_month = rng.randint(1, 5) if segment.paid == "allowance" else _drawn(rng, PAYDAYS)
+        return _irregular_income(rng)
+    of_month = rng.randint(1, 5) if segment.paid == "allowance" else _weighted_choice(rng, PAYDAYS)
     days = (day + variant.payday_shift for day in _paydays(of_month))
     return {day: 1.0 for day in days if 0 <= day < DAYS}
 
 
-def _often(rng: Random) -> dict[int, float]:
-    """Every few days, of different size: rides, parcels and shifts as they come."""
+def _irregular_income(rng: Random) -> dict[int, float]:
+    """Irregular income every few days, as of gig workers."""
     days, day = {}, rng.randrange(7)
     while day < DAYS:
         gap = rng.choice((1, 2, 3, 4, 7, 10))
@@ -199,7 +199,7 @@ def _often(rng: Random) -> dict[int, float]:
 
 
 def _paydays(of_month: int) -> Iterator[int]:
-    """Each month's payday. One that is no working day is paid on the last working day before, as the law has it."""
+    """Each month's payday, moved to the last working day before it if needed, as the law requires."""
     for month in range(STARTS.month, STARTS.month + DAYS // MONTH + 1):
         first = date(STARTS.year, month, 1)
         day = date(STARTS.year, month + 1, 1) - timedelta(days=1) if of_month == 0 else first.replace(day=of_month)
@@ -212,7 +212,7 @@ _CALENDAR = holidays.country_holidays("CN", years=STARTS.year)
 
 
 def _account(rng: Random, key: str, role: str, segment: Segment, *, income: int, days: dict[int, float]) -> Account:
-    flows, opening, spent = _money(rng, role, segment, days)
+    flows, opening, spent = _flows(rng, role, segment, days)
     inflow = [0] * DAYS
     for day, part in flows.items():
         if day < DAYS:
@@ -226,13 +226,13 @@ def _account(rng: Random, key: str, role: str, segment: Segment, *, income: int,
         lands=rng.randint(8, 17),
         spending=tuple(_spending(rng, spent * income / MONTH, inflow)),
         day_limit=rng.choice((500, 1_000, 2_000, 5_000)) * YUAN if limited else 0,
-        refuses=frozenset(_rarely(rng, 0.008)),
+        refuses=frozenset(_random_days(rng, 0.008)),
         dies_at=rng.randrange(-10 * DAY, DAYS * DAY) if dies else NEVER,
     )
 
 
-def _money(rng: Random, role: str, segment: Segment, days: dict[int, float]) -> tuple[dict[int, float], float, float]:
-    """What comes into an account on which days, what lies there at first, what is spent a month: in months of income.
+def _flows(rng: Random, role: str, segment: Segment, days: dict[int, float]) -> tuple[dict[int, float], float, float]:
+    """An account's income by day, its opening balance, and its spending a month, in months of income.
 
     A current account lives by the wages; savings get a tenth of them; a credit line is used and is free again some days
     after them; a wallet is topped up whenever its owner thinks of it.
@@ -244,12 +244,12 @@ def _money(rng: Random, role: str, segment: Segment, days: dict[int, float]) -> 
         later = rng.randint(2, 12)
         return {day + later: 0.3 * part for day, part in days.items()}, 0.3 * cushion, 0.3 * spends
     if role == "wallet":
-        return {day: 0.2 * part for day, part in _often(rng).items()}, rng.uniform(0, 0.1), 0.2
+        return {day: 0.2 * part for day, part in _irregular_income(rng).items()}, rng.uniform(0, 0.1), 0.2
     return days, cushion, spends
 
 
 def _spending(rng: Random, daily: float, inflow: Sequence[int]) -> Iterator[int]:
-    """What its owner means to spend each day, `daily` in the mean: more while money is new, large bills at times."""
+    """Intended spending by day, `daily` on average: more just after income, and sometimes a large bill."""
     big, since = max(inflow) / 2, MONTH
     for came in inflow:
         since = 0 if came and came >= big else since + 1
@@ -259,7 +259,7 @@ def _spending(rng: Random, daily: float, inflow: Sequence[int]) -> Iterator[int]
 
 
 def _outages(rng: Random) -> Iterator[tuple[int, int]]:
-    """Maintenance in some nights, an hour or three after midnight, and twice a month trouble at any time."""
+    """Maintenance of one to three hours in some nights, and twice a month an outage in the daytime."""
     for day in range(DAYS):
         night = day * DAY + rng.randrange(90)
         if rng.random() < 0.2:
@@ -269,12 +269,12 @@ def _outages(rng: Random) -> Iterator[tuple[int, int]]:
             yield start, start + rng.randint(10, 180)
 
 
-def _drawn(rng: Random, weights: Mapping[T, int]) -> T:
+def _weighted_choice(rng: Random, weights: Mapping[T, int]) -> T:
     return rng.choices(list(weights), list(weights.values()))[0]
 
 
-def _rarely(rng: Random, chance: float) -> Iterator[int]:
-    """Days that come with this chance each."""
+def _random_days(rng: Random, chance: float) -> Iterator[int]:
+    """Random days, each with this probability."""
     day = -1
     while (day := day + 1 + int(math.log(1 - rng.random()) / math.log(1 - chance))) < DAYS:
         yield day

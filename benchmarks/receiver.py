@@ -1,7 +1,7 @@
-"""`python -m benchmarks.receiver SECONDS`: whoever is told of events, answering 200 after so long, many at one time.
+"""`python -m benchmarks.receiver SECONDS`: a webhook receiver that responds 200 after a delay, concurrently.
 
-Prints the port of who answers and of who never does, and serves until it is killed: a program of its own, so that what
-it burns is nobody else's. A line stays open until whoever asks says that it may end, as web servers have it.
+Prints the ports of a server that responds and of one that never does, and serves until it is killed. It is a process of
+its own, so that its CPU time is not counted for others. Connections are kept alive, as by usual web servers.
 """
 
 import asyncio

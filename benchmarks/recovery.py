@@ -1,4 +1,4 @@
-"""What the standard plan recovers and how often it asks for it, beside a retry a day. `make bench` prints it.
+"""What the standard retry policy recovers and how many attempts it makes, beside a retry a day. `make bench`.
 
 The same seeds and size print the same tables. No database is needed.
 """
@@ -16,23 +16,23 @@ from statistics import median
 
 from msgspec import convert
 
-from benchmarks.arms import Arm, Daily, Life, Plan, collect, minutes
 from benchmarks.bank import KINDS
 from benchmarks.population import DAY, YUAN, Variant, population
-from billing.planning import Kind, Policy
+from benchmarks.strategies import CollectionRun, CollectionStrategy, DailyStrategy, PolicyStrategy, collect, to_minutes
+from billing.planning import FailureClass, Policy
 
-#: The standard policy as it is published, not as the code's defaults have it.
+#: The standard policy as published by the migration, not the code's defaults.
 STANDARD = convert(import_module("billing.migrations.0004_standard_policy").TERMS, Policy)
 NAIVE, PLAN = "daily", "standard"
-ARMS: dict[str, Arm] = {
-    NAIVE: Daily(),
-    "daily, in turn": Daily(in_turn=True),
-    "until day 30": Plan(replace(STANDARD, retry_days=(1, 2, 3, 5, 7, 10, 14, 21, 30))),
-    PLAN: Plan(STANDARD),
+STRATEGIES: dict[str, CollectionStrategy] = {
+    NAIVE: DailyStrategy(),
+    "daily, in turn": DailyStrategy(in_turn=True),
+    "until day 30": PolicyStrategy(replace(STANDARD, retry_days=(1, 2, 3, 5, 7, 10, 14, 21, 30))),
+    PLAN: PolicyStrategy(STANDARD),
 }
 AFTER_DAYS = (7, 30, 60, 90)
 END = AFTER_DAYS[-1]
-#: For how many of the seeds the variants are run.
+#: The number of seeds that are run with the variants.
 SOME = 4
 QUIET_FROM, QUIET_UNTIL = 22, 7
 AS_PUBLISHED = Variant()
@@ -47,7 +47,7 @@ VARIANTS = (
 
 @dataclass(slots=True)
 class Figures:
-    """What one way of collecting came to. Troubled: what a retry a day or the plan did not get at the first attempt."""
+    """The results of one strategy. Troubled orders are those not collected by both strategies at the first attempt."""
 
     orders: int = 0
     owed: int = 0
@@ -55,7 +55,7 @@ class Figures:
     attempts: int = 0
     troubled: int = 0
     troubled_owed: int = 0
-    #: Of what was troubled, by so many days after the due time.
+    #: Recovered of the troubled amounts, by days after the due time.
     recovered: Counter[int] = field(default_factory=Counter)
     recovered_orders: int = 0
     paid_alone: int = 0
@@ -65,10 +65,10 @@ class Figures:
     soft: int = 0
     busiest: int = 0
 
-    def count(self, life: Life, troubled: Sequence[bool]) -> None:
-        """One more person."""
-        chosen = {debt for debt, is_troubled in zip(life.debts, troubled, strict=True) if is_troubled}
-        for debt in life.debts:
+    def count(self, collection_run: CollectionRun, troubled: Sequence[bool]) -> None:
+        """Add the results of one person."""
+        chosen = {debt for debt, is_troubled in zip(collection_run.debts, troubled, strict=True) if is_troubled}
+        for debt in collection_run.debts:
             amount = debt.order.amount
             self.orders += 1
             self.owed += amount
@@ -78,47 +78,49 @@ class Figures:
             self.troubled += 1
             self.troubled_owed += amount
             if debt.paid_at:
-                age = minutes(debt.paid_at) - debt.order.due
+                age = to_minutes(debt.paid_at) - debt.order.due
                 self.recovered.update({days: amount for days in AFTER_DAYS if age <= days * DAY})
                 self.recovered_orders += 1
                 self.paid_alone += 0 if debt.by_debit else amount
-        self.attempts += len(life.attempts)
-        for attempt in life.attempts:
-            hour, retry = minutes(attempt.at) % DAY // 60, attempt.debit.reason != "due"
+        self.attempts += len(collection_run.attempts)
+        for attempt in collection_run.attempts:
+            hour, retry = to_minutes(attempt.at) % DAY // 60, attempt.debit.reason != "due"
             self.retries += retry
             self.quiet += retry and not QUIET_UNTIL <= hour < QUIET_FROM
-            self.soft += KINDS.get(attempt.answer) is Kind.SOFT
+            self.soft += KINDS.get(attempt.answer) is FailureClass.SOFT
             self.troubled_attempts += not chosen.isdisjoint(attempt.debit.debts)
-        days = Counter(attempt.day for attempt in life.attempts)
+        days = Counter(attempt.day for attempt in collection_run.attempts)
         self.busiest = max([self.busiest, *days.values()])
 
 
-def measure(seed: int, *, people: int, variant: Variant, arms: Mapping[str, Arm]) -> dict[str, Figures]:
-    """The same people under each way of collecting."""
-    made = population(seed, people, variant)
-    figures = {name: Figures() for name in arms}
-    for person in made.people:
-        lives = {name: collect(person, made.outages, arm) for name, arm in arms.items()}
-        pairs = zip(lives[NAIVE].debts, lives[PLAN].debts, strict=True)
-        troubled = [not (naive.at_first and planned.at_first) for naive, planned in pairs]
-        for name, life in lives.items():
-            figures[name].count(life, troubled)
+def measure(
+    seed: int, *, people: int, variant: Variant, strategies: Mapping[str, CollectionStrategy]
+) -> dict[str, Figures]:
+    """Run the same people under each strategy."""
+    sample = population(seed, people, variant)
+    figures = {name: Figures() for name in strategies}
+    for person in sample.people:
+        runs_by_name = {name: collect(person, sample.outages, strategy) for name, strategy in strategies.items()}
+        pairs = zip(runs_by_name[NAIVE].debts, runs_by_name[PLAN].debts, strict=True)
+        troubled = [not (naive.paid_at_first_attempt and planned.paid_at_first_attempt) for naive, planned in pairs]
+        for name, collection_run in runs_by_name.items():
+            figures[name].count(collection_run, troubled)
     return figures
 
 
-def recovered(figures: Mapping[str, Figures]) -> float:
-    """What the plan recovers for each yuan that a retry a day does."""
+def recovered_ratio(figures: Mapping[str, Figures]) -> float:
+    """The amount the standard policy recovers, relative to a retry a day."""
     return figures[PLAN].recovered[END] / figures[NAIVE].recovered[END]
 
 
-def asked(figures: Mapping[str, Figures]) -> float:
-    """How many debits the plan asks for, for each one that a retry a day does, at what is troubled."""
+def attempts_ratio(figures: Mapping[str, Figures]) -> float:
+    """The standard policy's attempts at troubled orders, relative to a retry a day."""
     return figures[PLAN].troubled_attempts / figures[NAIVE].troubled_attempts
 
 
-def holds(figures: Mapping[str, Figures]) -> bool:
-    """At least as much, with at most half the debits."""
-    return recovered(figures) >= 1 and asked(figures) <= 0.5
+def meets_claim(figures: Mapping[str, Figures]) -> bool:
+    """Whether it recovers at least as much with at most half the attempts."""
+    return recovered_ratio(figures) >= 1 and attempts_ratio(figures) <= 0.5
 
 
 ROWS: tuple[tuple[str, str, Callable[[Figures], float]], ...] = (
@@ -147,25 +149,28 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def spread(values: Sequence[float], form: str) -> str:
-    """The median, and between what the seeds lie."""
-    low, middle, high = (format(value, form) for value in (min(values), median(values), max(values)))
-    return middle if low == high else f"{middle} ({low}–{high})"
+    """The median, and the lowest and highest value of the seeds."""
+    low, median_measurement, high = (format(value, form) for value in (min(values), median(values), max(values)))
+    return median_measurement if low == high else f"{median_measurement} ({low}–{high})"
 
 
 def report(people: int, seeds: Sequence[int], found: Mapping[str, Sequence[Mapping[str, Figures]]]) -> Iterator[str]:
     """The tables, as Markdown."""
     runs = found[AS_PUBLISHED.name]
     yield f"{people:,} people, seeds {seeds[0]}–{seeds[-1]}: median (lowest–highest)."
-    body = [[label, *(spread([of(run[arm]) for run in runs], form) for arm in ARMS)] for label, form, of in ROWS]
-    yield from table(["", *ARMS], body)
+    body = [
+        [label, *(spread([of(run[strategy]) for run in runs], form) for strategy in STRATEGIES)]
+        for label, form, of in ROWS
+    ]
+    yield from table(["", *STRATEGIES], body)
     ratios = [
         [
             str(seed),
-            *(f"{run[arm].recovered[END] / YUAN:,.0f}" for arm in (NAIVE, PLAN)),
-            f"{recovered(run):.3f}",
-            *(f"{run[arm].troubled_attempts:,}" for arm in (NAIVE, PLAN)),
-            f"{asked(run):.3f}",
-            "yes" if holds(run) else "no",
+            *(f"{run[strategy].recovered[END] / YUAN:,.0f}" for strategy in (NAIVE, PLAN)),
+            f"{recovered_ratio(run):.3f}",
+            *(f"{run[strategy].troubled_attempts:,}" for strategy in (NAIVE, PLAN)),
+            f"{attempts_ratio(run):.3f}",
+            "yes" if meets_claim(run) else "no",
         ]
         for seed, run in zip(seeds, runs, strict=True)
     ]
@@ -178,9 +183,9 @@ def report(people: int, seeds: Sequence[int], found: Mapping[str, Sequence[Mappi
             [
                 name,
                 str(len(runs)),
-                spread([recovered(run) for run in runs], ".3f"),
-                spread([asked(run) for run in runs], ".3f"),
-                f"{sum(holds(run) for run in runs)} of {len(runs)}",
+                spread([recovered_ratio(run) for run in runs], ".3f"),
+                spread([attempts_ratio(run) for run in runs], ".3f"),
+                f"{sum(meets_claim(run) for run in runs)} of {len(runs)}",
             ]
             for name, runs in found.items()
         ],
@@ -188,23 +193,23 @@ def report(people: int, seeds: Sequence[int], found: Mapping[str, Sequence[Mappi
 
 
 def main() -> int:
-    asks = argparse.ArgumentParser(description=__doc__)
-    asks.add_argument("--seeds", type=int, default=10)
-    asks.add_argument("--people", type=int, default=10_000)
-    asks.add_argument("--write", type=Path, help="write the tables to this file too")
-    given = asks.parse_args()
-    seeds, found = range(1, given.seeds + 1), {}
-    two = {name: ARMS[name] for name in (NAIVE, PLAN)}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--people", type=int, default=10_000)
+    parser.add_argument("--write", type=Path, help="write the tables to this file too")
+    args = parser.parse_args()
+    seeds, found = range(1, args.seeds + 1), {}
+    compared = {name: STRATEGIES[name] for name in (NAIVE, PLAN)}
     with ProcessPoolExecutor() as pool:
         for variant in VARIANTS:
-            whole = variant == AS_PUBLISHED
-            run = partial(measure, people=given.people, variant=variant, arms=ARMS if whole else two)
-            found[variant.name] = list(pool.map(run, seeds if whole else seeds[:SOME]))
-    text = "\n".join(report(given.people, seeds, found))
+            is_full = variant == AS_PUBLISHED
+            run = partial(measure, people=args.people, variant=variant, strategies=STRATEGIES if is_full else compared)
+            found[variant.name] = list(pool.map(run, seeds if is_full else seeds[:SOME]))
+    text = "\n".join(report(args.people, seeds, found))
     print(text)
-    if given.write:
-        given.write.write_text(text + "\n", encoding="utf-8")
-    return 0 if all(map(holds, found[AS_PUBLISHED.name])) else 1
+    if args.write:
+        args.write.write_text(text + "\n", encoding="utf-8")
+    return 0 if all(map(meets_claim, found[AS_PUBLISHED.name])) else 1
 
 
 if __name__ == "__main__":

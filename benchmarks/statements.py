@@ -1,7 +1,7 @@
-"""How long a statement of many lines takes to be read, compared and kept, and how much memory its reader needs.
+"""The time and memory to import and reconcile a statement of many lines.
 
-Run by pytest, for its servers: `make bench-statements`. STATEMENT_LINES says how many (a million); one in ten
-thousand is wrong. All else is as in production: the role, its limits, the constraints and the guards.
+Run by pytest, for its servers: `make bench-statements`. STATEMENT_LINES sets the number of lines (a million); one in
+ten thousand is wrong. All else is as in production: the role, its timeouts, the constraints and the triggers.
 """
 
 import os
@@ -15,17 +15,17 @@ from typing import IO
 
 import pytest
 
-from benchmarks.book import Book
-from benchmarks.weather import sized
-from billing.channels.layouts import PLAIN
+from benchmarks.measurement import scaled
+from benchmarks.report import BenchmarkReport
+from billing.channels.statement_layouts import DEFAULT_LAYOUT
 from billing.models import Break
 from billing.services.deduct import deduct_due
-from billing.services.reconcile import import_statement
-from tests.conftest import BY, NOON, completed, make_shop, someone, yuan
+from billing.services.statement_import import import_statement
+from tests.conftest import BY, NOON, make_due_order, make_person, make_shop, yuan
 from tests.services import services as servers
 
 A_MILLION = 1_000_000
-LINES = int(os.environ.get("STATEMENT_LINES") or sized(A_MILLION, 20_000))
+LINES = int(os.environ.get("STATEMENT_LINES") or scaled(A_MILLION, 20_000))
 WRONG = 10_000
 HEAD = b"number,transaction,kind,amount_minor,currency,status,time\r\n"
 _MANY = """
@@ -49,14 +49,14 @@ FROM billing_deduction WHERE realm_id = %(realm)s
 """
 
 
-def peak() -> int:
-    """The most memory this process had since it was last asked to forget, in MB."""
+def peak_memory_mb() -> int:
+    """The peak memory of this process since it was last reset, in MB."""
     found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
     return int(found[1]) // 1024 if found else 0
 
 
-def written(file: IO[bytes], realm_id: int, lines: int) -> int:
-    """So many debits of the realm, copied of its one, and their channel's statement. Returns how many it has wrong."""
+def write_statement(file: IO[bytes], realm_id: int, lines: int) -> int:
+    """Insert copies of the realm's deduction, and write the channel's statement. Returns the number of wrong lines."""
     with servers.superuser() as superuser, superuser.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
         cursor.execute(_MANY, [lines - 1, realm_id])
@@ -70,26 +70,33 @@ def written(file: IO[bytes], realm_id: int, lines: int) -> int:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_large_statement(book: Book) -> None:
+def test_a_large_statement(report: BenchmarkReport) -> None:
     shop = make_shop("来电充电宝")
-    completed(shop, someone(shop), yuan("6"))
+    make_due_order(shop, make_person(shop), yuan("6"))
     deduct_due(shop.realm_id, at=NOON)
     with tempfile.TemporaryFile() as file:
-        wrong = written(file, shop.realm_id, LINES)
+        wrong = write_statement(file, shop.realm_id, LINES)
         size = file.tell() // 1_000_000
         file.seek(0)
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-        before, begun = peak(), time.perf_counter()
+        before, started = peak_memory_mb(), time.perf_counter()
         done = import_statement(
-            "sandbox", file, realm_id=shop.realm_id, day=date(2026, 11, 20), layout=PLAIN, name="x", by=BY, at=NOON
+            "sandbox",
+            file,
+            realm_id=shop.realm_id,
+            day=date(2026, 11, 20),
+            layout=DEFAULT_LAYOUT,
+            name="x",
+            by=BY,
+            at=NOON,
         )
-        took = time.perf_counter() - begun
+        seconds = time.perf_counter() - started
     sys.stdout.write(
-        f"\n{done.lines:,} lines, {size} MB: {took:.1f} s, {done.lines / took:,.0f} lines a second;"
-        f" memory {before} MB before, {peak()} MB at most; {Break.objects.count()} differences found\n"
+        f"\n{done.lines:,} lines, {size} MB: {seconds:.1f} s, {done.lines / seconds:,.0f} lines a second;"
+        f" memory {before} MB before, {peak_memory_mb()} MB at most; {Break.objects.count()} differences found\n"
     )
     if LINES == A_MILLION:
-        book.write("8 statement import of 10^6 lines", [took])
-        book.write("10 memory, statement import of 10^6 lines", [float(peak())])
+        report.write("8 statement import of 10^6 lines", [seconds])
+        report.write("10 memory, statement import of 10^6 lines", [float(peak_memory_mb())])
     if (done.lines, done.trouble, Break.objects.count()) != (LINES, "", wrong):
         raise AssertionError(f"{done.lines} lines, {wrong} of them planted: {done.trouble}")

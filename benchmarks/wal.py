@@ -1,7 +1,7 @@
-"""What a create writes ahead: our tables with keys that sort by time, beside the same tables with UUIDv4. `make bench`.
+"""The WAL volume of a create: our tables with time-ordered keys, beside the same tables with UUIDv4. `make bench`.
 
 The tables to which a create adds rows, copied with their indexes and checks and filled from one real create. After a
-checkpoint every page is written whole the first time it is touched: keys that come anywhere touch many pages.
+checkpoint each page is written in full when it is first changed, and random keys change many pages.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from pytest_django import DjangoDbBlocker
 
-from benchmarks.book import Book
-from benchmarks.weather import ROUNDS, sized
+from benchmarks.measurement import ROUNDS, scaled
+from benchmarks.report import BenchmarkReport
 from orders.models import Order
-from tests.api import Api, wish_for
-from tests.conftest import make_shop, opened, someone
+from tests.api import Api, order_body
+from tests.conftest import make_agreement, make_person, make_shop
 from tests.services import services as servers
 
-FILLED, CREATED = sized(500_000, 30_000), 200
+FILLED, CREATED = scaled(500_000, 30_000), 200
 KEYS = {"sorted by time": "uuidv7()", "UUIDv4": "gen_random_uuid()"}
 #: A table, how the real create's row is found in it, and what is different in a copy: SQL over `k`, the copy's keys.
 TABLES: Mapping[str, tuple[str, Mapping[str, str]]] = {
@@ -34,14 +34,14 @@ def created(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterat
     """One order, as it is created over the API."""
     with django_db_blocker.unblock():
         shop = make_shop("来电充电宝")
-        wish = wish_for(opened(shop, someone(shop)).public_id, out_order_no="W0")
-        answer = Api(shop).post("orders", wish, HTTP_IDEMPOTENCY_KEY="W0")
+        body = order_body(make_agreement(shop, make_person(shop)).public_id, out_order_no="W0")
+        answer = Api(shop).post("orders", body, HTTP_IDEMPOTENCY_KEY="W0")
         assert answer.status_code == 201, answer.content
         yield Order.objects.get(out_order_no="W0", merchant=shop.merchant)
 
 
-class Twin:
-    """The tables once more, in a schema of their own, with keys of one kind."""
+class TableCopies:
+    """Copies of the tables in a schema of their own, with one kind of keys."""
 
     def __init__(self, schema: str, key: str, order: Order) -> None:
         self.schema, self.key, self.made = schema, key, 0
@@ -57,7 +57,7 @@ class Twin:
     def create(self, cursor: Any, count: int) -> None:
         cursor.execute("DROP TABLE IF EXISTS k")
         cursor.execute(
-            f"CREATE TEMP TABLE k AS SELECT n, {', '.join(f'{self.key} AS {name}' for name in _PLACES)}"  # noqa: S608
+            f"CREATE TEMP TABLE k AS SELECT n, {', '.join(f'{self.key} AS {name}' for name in _KEY_COLUMNS)}"  # noqa: S608
             " FROM generate_series(%s, %s) n",
             [self.made + 1, self.made + count],
         )
@@ -84,7 +84,7 @@ class Twin:
         return float(cursor.fetchone()[0]) / CREATED
 
 
-_PLACES = ("one", "two", "three", "four")
+_KEY_COLUMNS = ("one", "two", "three", "four")
 
 
 def _columns(cursor: Any, table: str) -> list[str]:
@@ -96,17 +96,17 @@ def _columns(cursor: Any, table: str) -> list[str]:
     return [name for (name,) in cursor.fetchall()]
 
 
-def test_what_is_written_ahead(book: Book, created: Order) -> None:
-    twins = {name: Twin(f"wal_{place}", key, created) for place, (name, key) in enumerate(KEYS.items())}
-    seen: dict[str, list[float]] = {name: [] for name in twins}
+def test_what_is_written_ahead(report: BenchmarkReport, created: Order) -> None:
+    copies_by_key = {name: TableCopies(f"wal_{place}", key, created) for place, (name, key) in enumerate(KEYS.items())}
+    seen: dict[str, list[float]] = {name: [] for name in copies_by_key}
     with servers.superuser() as superuser, superuser.cursor() as cursor:
-        for twin in twins.values():
-            twin.build(cursor)
+        for copies in copies_by_key.values():
+            copies.build(cursor)
         for number in range(ROUNDS):
-            for name in list(twins)[:: 1 if number % 2 else -1]:
-                seen[name].append(twins[name].bytes_each(cursor))
-        for twin in twins.values():
-            cursor.execute(f"DROP SCHEMA {twin.schema} CASCADE")
+            for name in list(copies_by_key)[:: 1 if number % 2 else -1]:
+                seen[name].append(copies_by_key[name].bytes_each(cursor))
+        for copies in copies_by_key.values():
+            cursor.execute(f"DROP SCHEMA {copies.schema} CASCADE")
     ours, theirs = seen.values()
-    book.ratio("11 WAL of a create after a checkpoint", ours, theirs, "bytes", seen)
-    book.note(f"written ahead for a create: {ours[-1]:,.0f} bytes, with UUIDv4 {theirs[-1]:,.0f}, among {FILLED:,}")
+    report.ratio("11 WAL of a create after a checkpoint", ours, theirs, "bytes", seen)
+    report.note(f"written ahead for a create: {ours[-1]:,.0f} bytes, with UUIDv4 {theirs[-1]:,.0f}, among {FILLED:,}")

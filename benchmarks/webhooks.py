@@ -1,4 +1,4 @@
-"""Webhooks: events leave for merchants, beside an outbox that is sent row by row. `make bench`."""
+"""Webhook delivery, beside an outbox that is sent row by row. `make bench`."""
 
 import json
 import subprocess
@@ -14,21 +14,24 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoDbBlocker
 
-from benchmarks.asking import postgres
-from benchmarks.book import Book
-from benchmarks.naive_house import Naive, furnish
-from benchmarks.weather import Work, in_turn, measured, paces, sized
+from benchmarks.baseline_server import Baseline, create_baseline
+from benchmarks.load_clients import postgres_pid
+from benchmarks.measurement import Measurement, measure, rates_by_side, run_in_turn, scaled
+from benchmarks.report import BenchmarkReport
 from kernel.clock import live_now
 from kernel.models import LIVE
 from merchants import services as merchants
 from merchants.models import Event, WebhookDelivery, WebhookEndpoint
-from merchants.services.deliver import deliver_everywhere
-from tests.conftest import BY, NOON, make_shop, opened, someone
+from merchants.services.deliver import deliver_all_realms
+from tests.conftest import BY, NOON, make_agreement, make_person, make_shop
 from tests.services import services as servers
 
 #: Endpoints, each of another merchant; and how many events a round has, the baseline's with both kinds of receivers.
-ENDPOINTS, MANY = 30, sized(6_000, 600)
-FAST, SLOW = ("6 webhooks, fast receivers", 0.0, sized(600, 100)), ("6 webhooks, 50 ms receivers", 0.05, sized(100, 20))
+ENDPOINTS, MANY = 30, scaled(6_000, 600)
+FAST, SLOW = (
+    ("6 webhooks, fast receivers", 0.0, scaled(600, 100)),
+    ("6 webhooks, 50 ms receivers", 0.05, scaled(100, 20)),
+)
 #: One event and its delivery, copied for every endpoint in turn.
 _MANY = """
 WITH ends AS (SELECT id, merchant_id, realm_id, row_number() OVER (ORDER BY id) - 1 AS place
@@ -46,7 +49,7 @@ SELECT delivery, realm_id, endpoint, event, 'pending', '', 0, %(at)s, %(at)s FRO
 
 @dataclass(slots=True)
 class Receiver:
-    """Somebody who answers after a while, and somebody who never does."""
+    """The URLs of a receiver that responds after a delay, and of one that never does."""
 
     url: str
     dead_url: str
@@ -64,52 +67,54 @@ def receiver(pause: float) -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
-def naive() -> Naive:
-    return furnish(10)
+def baseline() -> Baseline:
+    return create_baseline(10)
 
 
 @pytest.fixture(scope="module")
 def data(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, Any]]:
     with django_db_blocker.unblock():
-        yield real_data()
+        yield event_data()
 
 
-def real_data() -> dict[str, Any]:
-    """What is told: a real event's content."""
+def event_data() -> dict[str, Any]:
+    """The data of a real event."""
     shop = make_shop("来电充电宝")
-    opened(shop, someone(shop))
+    make_agreement(shop, make_person(shop))
     data: dict[str, Any] = Event.objects.filter(merchant=shop.merchant).latest("id").data
     return data
 
 
-def listen(url: str, endpoints: int) -> None:
-    """So many merchants hear of everything at this address from now on, and nobody else does."""
+def register_endpoints(url: str, endpoints: int) -> None:
+    """Create merchants with an endpoint for all events at this URL, and remove all other endpoints."""
     WebhookEndpoint.objects.exclude(state="removed").update(state="removed", removed_at=NOON)
     for place in range(endpoints):
         _, live = merchants.join_merchant(f"商户{place}", by=BY, at=NOON)
         merchants.add_endpoint(live.id, url, by=BY, at=NOON)
 
 
-class Relaying:
-    """So many events on their way, delivered as the ring does it."""
+class DeliveryRun:
+    """Pending events, delivered as the scheduled job does it."""
 
     def __init__(self, url: str, many: int, data: dict[str, Any], dead_url: str = "") -> None:
         self.url, self.many, self.data, self.dead_url = url, many, data, dead_url
 
     def write(self, many: int | None = None) -> None:
-        """So many events are on their way."""
+        """Insert pending deliveries."""
         self._write(self.url, self.many if many is None else many)
 
-    def __call__(self) -> Work:
+    def __call__(self) -> Measurement:
         self.write()
-        self.turn, self.done, self.rings = threading.Lock(), threading.Event(), list[threading.Thread]()
+        self.turn, self.done, self.threads = threading.Lock(), threading.Event(), list[threading.Thread]()
         if self.dead_url:
             self._write(self.dead_url, 50)
-            self.rings.append(threading.Thread(target=self._ring, kwargs={"troubled": True, "turn": threading.Lock()}))
-            self.rings[0].start()
-        work = measured(self._deliver, {"worker": 0, "database": postgres()})
-        for ring in self.rings:
-            ring.join()
+            self.threads.append(
+                threading.Thread(target=self._deliver_repeatedly, kwargs={"failing": True, "turn": threading.Lock()})
+            )
+            self.threads[0].start()
+        work = measure(self._deliver, {"worker": 0, "database": postgres_pid()})
+        for thread in self.threads:
+            thread.join()
         with servers.superuser() as superuser, superuser.cursor() as cursor:
             cursor.execute("SET session_replication_role = replica")
             cursor.execute("TRUNCATE merchants_webhookattempt, merchants_webhookdelivery")
@@ -122,53 +127,58 @@ class Relaying:
             cursor.execute("ANALYZE merchants_webhookdelivery")
 
     def _deliver(self) -> int:
-        """As the rings do it: while one waits for what it has under way, the next takes up."""
-        rings = [threading.Thread(target=self._ring, kwargs={"troubled": False, "turn": self.turn}) for _ in range(2)]
-        for ring in rings:
-            ring.start()
+        """As the scheduled jobs do: while one waits for its requests, the next claims deliveries."""
+        threads = [
+            threading.Thread(target=self._deliver_repeatedly, kwargs={"failing": False, "turn": self.turn})
+            for _ in range(2)
+        ]
+        for thread in threads:
+            thread.start()
         mine = WebhookDelivery.objects.filter(endpoint__url=self.url)
         while mine.filter(state="pending").exists():
             time.sleep(0.02)
         self.done.set()
         done = mine.filter(state="delivered").count()
-        self.rings += rings
+        self.threads += threads
         if done != self.many:
             raise RuntimeError(f"{done} of {self.many} were delivered.")
         return done
 
-    def _ring(self, *, troubled: bool, turn: threading.Lock) -> None:
+    def _deliver_repeatedly(self, *, failing: bool, turn: threading.Lock) -> None:
         try:
             while not self.done.is_set():
-                deliver_everywhere(lambda: {LIVE: live_now()}, troubled=troubled, turn=turn)
-                self.done.wait(1.0 if troubled else 0.05)  # of those in trouble one ring a second, as in life
+                deliver_all_realms(lambda: {LIVE: live_now()}, failing=failing, claim_lock=turn)
+                self.done.wait(1.0 if failing else 0.05)  # failing endpoints once a second, as scheduled
         finally:
             connection.close()
 
 
-def row_by_row(naive: Naive, many: int, url: str) -> Work:
-    told = json.loads(naive.run("benchmarks.baselines.relay", str(many), url))
-    return Work(told["units"], told["seconds"], {"worker": told["cpu"]})
+def run_baseline_relay(baseline: Baseline, many: int, url: str) -> Measurement:
+    result = json.loads(baseline.run("benchmarks.baselines.relay", str(many), url))
+    return Measurement(result["units"], result["seconds"], {"worker": result["cpu"]})
 
 
 @pytest.mark.parametrize(("name", "pause", "theirs"), [FAST, SLOW])
-def test_relaying(name: str, pause: float, theirs: int, book: Book, naive: Naive, data: dict[str, Any]) -> None:  # noqa: PLR0917
-    with receiver(pause) as there:
-        listen(there.url, ENDPOINTS)
-        ours = Relaying(there.url, MANY, data)
-        done = in_turn({"ours": ours, "row by row": lambda: row_by_row(naive, theirs, there.url)})
-    pace = paces(done)
-    book.ratio(name, pace["ours"], pace["row by row"], "/s", pace)
-    for side, works in done.items():
-        book.note(f"{name[2:]}, {side}: {works[-1]}")
+def test_delivery(  # noqa: PLR0917
+    name: str, pause: float, theirs: int, report: BenchmarkReport, baseline: Baseline, data: dict[str, Any]
+) -> None:
+    with receiver(pause) as endpoint:
+        register_endpoints(endpoint.url, ENDPOINTS)
+        ours = DeliveryRun(endpoint.url, MANY, data)
+        done = run_in_turn({"ours": ours, "row by row": lambda: run_baseline_relay(baseline, theirs, endpoint.url)})
+    rate = rates_by_side(done)
+    report.ratio(name, rate["ours"], rate["row by row"], "/s", rate)
+    for side, measurements in done.items():
+        report.note(f"{name[2:]}, {side}: {measurements[-1]}")
 
 
-def test_beside_a_dead_endpoint(book: Book, data: dict[str, Any]) -> None:
-    with receiver(0) as there:
-        listen(there.url, ENDPOINTS)
+def test_beside_a_dead_endpoint(report: BenchmarkReport, data: dict[str, Any]) -> None:
+    with receiver(0) as endpoint:
+        register_endpoints(endpoint.url, ENDPOINTS)
         _, live = merchants.join_merchant("不应答", by=BY, at=NOON)
-        merchants.add_endpoint(live.id, there.dead_url, by=BY, at=NOON)
-        alone, beside = Relaying(there.url, MANY, data), Relaying(there.url, MANY, data, there.dead_url)
-        done = in_turn({"alone": alone, "beside": beside})
-    pace = paces(done)
-    lost = [1 - with_ / without for with_, without in zip(pace["beside"], pace["alone"], strict=True)]
-    book.write("6 webhooks, beside a dead endpoint", lost, "", {"share lost": lost})
+        merchants.add_endpoint(live.id, endpoint.dead_url, by=BY, at=NOON)
+        alone, beside = DeliveryRun(endpoint.url, MANY, data), DeliveryRun(endpoint.url, MANY, data, endpoint.dead_url)
+        done = run_in_turn({"alone": alone, "beside": beside})
+    rate = rates_by_side(done)
+    lost = [1 - with_ / without for with_, without in zip(rate["beside"], rate["alone"], strict=True)]
+    report.write("6 webhooks, beside a dead endpoint", lost, "", {"share lost": lost})

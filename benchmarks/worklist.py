@@ -1,7 +1,7 @@
-"""How long the collections worklist and the queues take at a million orders of which fifty thousand are overdue.
+"""The time of the collections worklist and the queues at a million orders of which fifty thousand are overdue.
 
 `make bench-worklist`. A scratch database of the tests' servers; rows are copied by SQL (tests/speed), each twentieth
-order is overdue, of forty thousand people in the live world. What is measured is the whole of Django's answer.
+order is overdue, of forty thousand people in the live realm. Times are of Django's whole response.
 """
 
 import os
@@ -15,16 +15,16 @@ from accounts import services as accounts
 from benchmarks.lists import measure
 from billing.services.deduct import deduct_due
 from orders import services
-from tests.conftest import BY, NOON, completed, fresh, make_shop, ordered, someone, yuan
+from tests.browsing import signed_in_client
+from tests.conftest import BY, NOON, make_due_order, make_order, make_person, make_shop, reload_order, yuan
 from tests.services import services as servers
-from tests.speed.many import fill
-from tests.visiting import signed_in
+from tests.speed.bulk_orders import create_orders
 
 ORDERS = int(os.environ.get("LISTED_ORDERS", "1000000"))
 PEOPLE = ORDERS // 25
-#: Nineteen of twenty answers. The first page adds up every open debt.
+#: The limit of the 95th percentile. The first page sums all open debts.
 MOST_MS = 500
-#: Three in five are late by less than a month, one in ten by more than three.
+#: 60 % are overdue by less than a month, 10 % by more than three.
 _LATE = """
 INSERT INTO accounts_person (id, realm_id, ref, zone, silenced, wake_hour, rest_hour, created_at)
 SELECT lpad(to_hex(n + 1), 32, '0')::uuid, 1, 'B' || n, 'Asia/Shanghai', '[]', 8, 22, %(at)s
@@ -48,15 +48,15 @@ PAGES = ("/ops/collections/", "/ops/collections/?bucket=31-60", "/ops/collection
 
 @pytest.fixture(scope="module")
 def late(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """A million orders, the twentieth part of them overdue."""
+    """A million orders, one in twenty overdue."""
     with django_db_blocker.unblock():
         bank = make_shop("来电充电宝")
-        paid = completed(bank, someone(bank), yuan("12.34"))
+        paid = make_due_order(bank, make_person(bank), yuan("12.34"))
         deduct_due(bank.realm_id, at=NOON)
-        made = ordered(bank, paid.agreement)
-        services.complete_order(made.id, services.Final(total=500), by=BY, at=NOON)
-        others = [someone(bank).id for _ in range(100)]
-        fill(ORDERS, due=ORDERS // 20, paid=fresh(paid.id), owed=fresh(made.id), others=others)
+        made = make_order(bank, paid.agreement)
+        services.complete_order(made.id, services.CompletionRequest(total=500), by=BY, at=NOON)
+        others = [make_person(bank).id for _ in range(100)]
+        create_orders(ORDERS, due=ORDERS // 20, paid=reload_order(paid.id), owed=reload_order(made.id), others=others)
         with servers.superuser() as superuser, superuser.cursor() as cursor:
             cursor.execute("SET session_replication_role = replica")
             cursor.execute(_LATE, {"at": NOON, "people": PEOPLE})
@@ -67,7 +67,9 @@ def late(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
 def test_the_worklist_of_a_million_orders(late: None, monkeypatch: pytest.MonkeyPatch) -> None:
     # As a server renders: the tests' own rendering keeps a copy of every part's context.
     monkeypatch.setattr(Template, "_render", lambda template, context: template.nodelist.render(context))
-    browser = signed_in(accounts.create_staff("lin", "correct horse battery", roles=["supervisor"], by=BY, at=NOON))
+    browser = signed_in_client(
+        accounts.create_staff("lin", "correct horse battery", roles=["supervisor"], by=BY, at=NOON)
+    )
     page = browser.get(PAGES[0]).content.decode()
     after = page.rpartition("after=")[2][:32]
     slow = []

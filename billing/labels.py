@@ -1,13 +1,13 @@
-"""What ways to pay are called that only we have named: as it stands in their row, and as a notice says it."""
+"""Labels of the payment methods that we name ourselves: as stored, and localized for notices."""
 
-from accounts.wording import Phrase, Value
+from accounts.notice_rules import Phrase, Value
 
 SANDBOX_CARD, WALLET_BALANCE = "沙箱银行卡", "钱包余额"
 
 
-def named(label: str) -> Value:
-    """What an instrument is called, in its reader's language where the name is one that we gave it."""
+def localized_label(label: str) -> Value:
+    """An instrument's label, translated to the reader's language if we named it."""
     if label == WALLET_BALANCE:
         return Phrase({"zh-hans": WALLET_BALANCE, "en": "your wallet"})
-    card = label.removeprefix(SANDBOX_CARD)
-    return label if card == label else Phrase({"zh-hans": label, "en": "Sandbox bank card{card}"}, {"card": card})
+    suffix = label.removeprefix(SANDBOX_CARD)
+    return label if suffix == label else Phrase({"zh-hans": label, "en": "Sandbox bank card{card}"}, {"card": suffix})

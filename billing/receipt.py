@@ -1,4 +1,4 @@
-"""The receipt of an order (收据): what was used and came to, what was collected and given back, what is still owed."""
+"""The receipt of an order (收据): its items, what was collected and refunded, and what is still owed."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,95 +9,95 @@ from django.utils.translation import gettext as _
 from billing import queries
 from billing.labels import SANDBOX_CARD, WALLET_BALANCE
 from billing.models import Deduction, DeductionLine, Refund, RefundPart
-from billing.services.returns import FOR_A_RETURN
+from billing.services.returns import RETURN_REFUND_REASON
+from kernel.documents import Block, Document, FieldList, Size, Table, Text, Totals
 from kernel.money import Money
-from kernel.paper import Block, Facts, Paper, Size, Table, Text, Totals
 from kernel.refusal import NotFound
-from kernel.templatetags.house import money, written
+from kernel.templatetags.formatting import money, plain_datetime
 from orders.models import Obligation, Order
-from orders.queries import Sheet
+from orders.queries import OrderDetails
 
 _WIDTHS, _FIGURES = (3, 1), (1,)
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a receipt is made of: the order, the deductions that took money for it, and its refunds."""
+    """The data of a receipt: the order, its successful deductions, and its refunds."""
 
-    sheet: Sheet
-    taken: Sequence[DeductionLine]
+    details: OrderDetails
+    collected_lines: Sequence[DeductionLine]
     refunds: Sequence[Refund]
     at: datetime
 
     @property
     def order(self) -> Order:
-        return self.sheet.order
+        return self.details.order
 
     @property
-    def cancelled(self) -> bool:
+    def is_cancelled(self) -> bool:
         return bool(self.order.state == Order.State.CANCELLED)
 
     @property
     def collected(self) -> Money:
-        """What was taken and not taken back by the bank to be paid once more."""
-        return Money(sum(line.amount_minor - line.reopened_minor for line in self.taken), self.order.currency)
+        """What was deducted, without what a bank took back and the person owes again."""
+        return Money(sum(line.amount_minor - line.reopened_minor for line in self.collected_lines), self.order.currency)
 
     @property
     def refunded(self) -> Money:
-        """What went back of the order, and of what was paid for it once more after a return that did not stand."""
+        """What was refunded of the order, and of the repayment of an early refund after a denied return."""
         parts = [part for row in self.refunds for part in row.parts.all() if part.state == RefundPart.State.SUCCEEDED]
-        again = sum(part.amount_minor for part in parts if part.taken.again)
-        return self.order.refunded + Money(again, self.order.currency)
+        of_repayments = sum(part.amount_minor for part in parts if part.taken.is_advance_repayment)
+        return self.order.refunded + Money(of_repayments, self.order.currency)
 
     @property
     def late_fees(self) -> Money:
-        rows = [row for row in self.sheet.obligations if row.kind == Obligation.Kind.LATE_FEE]
+        rows = [row for row in self.details.obligations if row.kind == Obligation.Kind.LATE_FEE]
         owed = sum(row.amount_minor for row in rows if row.state != Obligation.State.WAIVED)
         return Money(owed, self.order.currency)
 
 
 def has_receipt(order: Order, attempts: Sequence[DeductionLine]) -> bool:
-    """Whether there is anything to give a receipt for: money was collected, or the order was called off."""
-    return order.state == Order.State.CANCELLED or any(_took(line) for line in attempts)
+    """Whether the order has a receipt: money was collected, or it was cancelled."""
+    return order.state == Order.State.CANCELLED or any(_is_collected(line) for line in attempts)
 
 
-def receipt_of(sheet: Sheet, *, at: datetime) -> Receipt:
-    """The receipt of this order as it stands now.
+def build_receipt(details: OrderDetails, *, at: datetime) -> Receipt:
+    """The receipt of this order in its current state.
 
     Raises:
-        NotFound: nothing was collected for it, and it was not called off.
+        NotFound: nothing was collected for it, and it was not cancelled.
     """
-    attempts = list(queries.attempts_at(sheet.order.id).order_by("id"))
-    if not has_receipt(sheet.order, attempts):
+    attempts = list(queries.attempts_of_order(details.order.id).order_by("id"))
+    if not has_receipt(details.order, attempts):
         raise NotFound
-    refunds = [] if sheet.order.state == Order.State.CANCELLED else list(queries.refunds_of(sheet.order.id))
-    return Receipt(sheet, [line for line in attempts if _took(line)], refunds[::-1], at)
+    refunds = [] if details.order.state == Order.State.CANCELLED else list(queries.refunds_of(details.order.id))
+    return Receipt(details, [line for line in attempts if _is_collected(line)], refunds[::-1], at)
 
 
-def paper_of(receipt: Receipt, size: Size = Size.A4) -> Paper:
-    """The receipt as a paper, in the language that is switched on."""
-    return Paper(
+def receipt_document(receipt: Receipt, size: Size = Size.A4) -> Document:
+    """The receipt as a printable document, in the active language."""
+    return Document(
         title=_("Receipt"),
-        about=receipt.order.title,
-        at=receipt.at,
-        blocks=[block for block in _blocks(receipt) if block],
-        name=_("Use now, pay later"),
+        subtitle=receipt.order.title,
+        created_at=receipt.at,
+        blocks=[block for block in _receipt_blocks(receipt) if block],
+        issuer=_("Use now, pay later"),
         size=size,
     )
 
 
-def _took(line: DeductionLine) -> bool:
+def _is_collected(line: DeductionLine) -> bool:
     return bool(line.deduction.state == Deduction.State.SUCCEEDED)
 
 
-def _blocks(receipt: Receipt) -> Iterator[Block | None]:
-    yield _facts(receipt)
-    if receipt.cancelled:
+def _receipt_blocks(receipt: Receipt) -> Iterator[Block | None]:
+    yield _order_fields(receipt)
+    if receipt.is_cancelled:
         yield Text(_("The order was cancelled. Nothing was deducted and nothing is due."))
     else:
-        yield _items(receipt)
-        yield _taken(receipt)
-        yield _refunds(receipt)
+        yield _items_table(receipt)
+        yield _deductions_table(receipt)
+        yield _refunds_table(receipt)
         yield _totals(receipt)
     yield Text(
         _(
@@ -107,7 +107,7 @@ def _blocks(receipt: Receipt) -> Iterator[Block | None]:
     )
 
 
-def _facts(receipt: Receipt) -> Facts:
+def _order_fields(receipt: Receipt) -> FieldList:
     order, at = receipt.order, receipt.at
     began = order.starts_at if order.starts_at and order.starts_at <= at else None
     rows = [
@@ -116,32 +116,34 @@ def _facts(receipt: Receipt) -> Facts:
         (_("Service"), order.service.name),
         (_("Order"), order.public_id),
         (_("Merchant order no."), order.out_order_no),
-        (_("Started"), written(began)),
-        (_("Ended"), written(order.ends_at if order.completed_at else None)),
-        (_("Cancelled on"), written(order.cancelled_at)),
-        (_("Reason given"), _("You declined") if receipt.cancelled and order.declined else order.cancel_reason),
-        (_("As of"), written(at)),
+        (_("Started"), plain_datetime(began)),
+        (_("Ended"), plain_datetime(order.ends_at if order.completed_at else None)),
+        (_("Cancelled on"), plain_datetime(order.cancelled_at)),
+        (_("Reason given"), _("You declined") if receipt.is_cancelled and order.is_declined else order.cancel_reason),
+        (_("As of"), plain_datetime(at)),
     ]
-    return Facts([row for row in rows if row[1]])
+    return FieldList([row for row in rows if row[1]])
 
 
-def _items(receipt: Receipt) -> Table:
+def _items_table(receipt: Receipt) -> Table:
     order = receipt.order
-    rows = [(_item(line), _sum(order, line["amount"])) for line in order.items]
-    rows += [(_item(line), f"−{_sum(order, line['amount'])}") for line in order.discounts]
-    if receipt.sheet.taken_off:
-        rows.append((_("Later reductions"), f"−{money(receipt.sheet.taken_off)}"))
+    rows = [(_describe_item(line), _format_amount(order, line["amount"])) for line in order.items]
+    rows += [(_describe_item(line), f"−{_format_amount(order, line['amount'])}") for line in order.discounts]
+    if receipt.details.reduction:
+        rows.append((_("Later reductions"), f"−{money(receipt.details.reduction)}"))
     rows = rows or [(order.title, money(order.total))]
     return Table([_("Item"), _("Amount")], rows, _WIDTHS, _FIGURES, _("Service details"))
 
 
-def _taken(receipt: Receipt) -> Table:
-    rows = [(_collected(line), _sum(receipt.order, line.amount_minor)) for line in receipt.taken]
+def _deductions_table(receipt: Receipt) -> Table:
+    rows = [
+        (_describe_line(line), _format_amount(receipt.order, line.amount_minor)) for line in receipt.collected_lines
+    ]
     return Table([_("Time, source and number"), _("Amount")], rows, _WIDTHS, _FIGURES, _("Deducted"))
 
 
-def _refunds(receipt: Receipt) -> Table | None:
-    rows = [(_refund(row), money(row.amount)) for row in receipt.refunds]
+def _refunds_table(receipt: Receipt) -> Table | None:
+    rows = [(_describe_refund(row), money(row.amount)) for row in receipt.refunds]
     head = [_("Time, reason and number"), _("Amount")]
     return Table(head, rows, _WIDTHS, _FIGURES, _("Refunds")) if rows else None
 
@@ -155,52 +157,55 @@ def _totals(receipt: Receipt) -> Totals:
         (_("Net paid after refunds"), receipt.collected - receipt.refunded if receipt.refunded else Money(0)),
     ]
     shown = [(name, money(amount)) for name, amount in rows if amount or name == rows[0][0]]
-    return Totals([*shown, (_("Amount due"), money(receipt.sheet.owed))])
+    return Totals([*shown, (_("Amount due"), money(receipt.details.owed))])
 
 
-def _sum(order: Order, minor: int) -> str:
+def _format_amount(order: Order, minor: int) -> str:
     return money(Money(minor, order.currency))
 
 
-def _item(line: dict[str, object]) -> str:
+def _describe_item(line: dict[str, object]) -> str:
     count = f" × {line['count']}" if line.get("count") not in (None, 1) else ""
     about = f"\n{line['description']}" if line.get("description") else ""
     return f"{line['name']}{count}{about}"
 
 
-def _collected(line: DeductionLine) -> str:
-    told = _deduction(line.deduction)
+def _describe_line(line: DeductionLine) -> str:
+    text = _describe_deduction(line.deduction)
     if not line.reopened_minor:
-        return told
-    back = {"amount": money(Money(line.reopened_minor, line.deduction.currency))}
-    return "\n".join([told, _("Your bank returned %(amount)s") % back])
+        return text
+    returned = {"amount": money(Money(line.reopened_minor, line.deduction.currency))}
+    return "\n".join([text, _("Your bank returned %(amount)s") % returned])
 
 
-def _deduction(deduction: Deduction) -> str:
-    # By what the bank calls it: what a person calls their own card is nobody else's to read.
-    lines = [f"{written(deduction.resolved_at)} · {_source(deduction.instrument.label)}", deduction.public_id]
+def _describe_deduction(deduction: Deduction) -> str:
+    # The bank's label, not the person's own name for the card: a receipt may be shown to others.
+    lines = [
+        f"{plain_datetime(deduction.resolved_at)} · {_source_label(deduction.instrument.label)}",
+        deduction.public_id,
+    ]
     if deduction.channel_txn:
         lines.append(_("Transaction: %(number)s") % {"number": deduction.channel_txn})
     return "\n".join(lines)
 
 
-def _source(label: str) -> str:
-    """What the sandbox's makeshift names are called in the reader's language."""
+def _source_label(label: str) -> str:
+    """The instrument's label, with the sandbox's labels translated."""
     if label == WALLET_BALANCE:
         return _("Wallet balance")
     card = label.removeprefix(SANDBOX_CARD)
     return label if card == label else _("Sandbox bank card") + card
 
 
-def _refund(refund: Refund) -> str:
+def _describe_refund(refund: Refund) -> str:
     if refund.state == Refund.State.PENDING:
         state = _("Refund in progress")
     elif refund.state == Refund.State.FAILED:
         state = _("Not fully refunded")
     else:
         state = _("Refunded")
-    reason = _("Returned goods") if refund.reason == FOR_A_RETURN else refund.reason
-    lines = [f"{written(refund.created_at)} · {state}", reason, refund.public_id]
+    reason = _("Returned goods") if refund.reason == RETURN_REFUND_REASON else refund.reason
+    lines = [f"{plain_datetime(refund.created_at)} · {state}", reason, refund.public_id]
     if refund.lowered_minor:
         off = money(Money(refund.lowered_minor, refund.currency))
         lines.append(_("You no longer owe %(amount)s") % {"amount": off})

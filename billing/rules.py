@@ -1,125 +1,130 @@
-"""How outcomes nobody knows are asked about. Pure; the plan of attempts stands in `billing.planning`."""
+"""Rules for unknown outcomes, resends, dual approval and account numbers. Pure; see also `billing.planning`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from billing.planning import Kind
-from credit.rules import in_currency
+from billing.planning import FailureClass
+from credit.rules import limit_in_currency
 from kernel.money import BPS, Money
 
-#: From so many hundredths of a yuan on two colleagues decide, never one alone; of another currency from what a limit of
-#: that would be.
-TWO_PEOPLE_FROM_MINOR = 100_000
+#: Dual approval threshold in fen. In another currency: what a credit limit of this amount would be there.
+DUAL_APPROVAL_MINOR = 100_000
 EVIDENCE_MAX = 2000
-#: How long after sending, and after each further ask, an unknown outcome is asked about.
-ASK_WAITS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
-#: After this long without knowing, a person is to look, beside the asking.
-WONDER_AFTER = timedelta(days=3)
-#: How long a charge may take before whoever finds it asks instead.
+#: Delays before the channel is queried for an unknown outcome: after sending, and after each further query.
+QUERY_DELAYS = (
+    timedelta(seconds=5),
+    timedelta(seconds=30),
+    timedelta(minutes=5),
+    timedelta(hours=1),
+    timedelta(days=1),
+)
+#: After this long without an outcome a case is opened for staff; querying continues.
+ESCALATE_AFTER = timedelta(days=3)
+#: How long a charge may take before another worker queries it instead of waiting.
 SEND_LEASE = timedelta(seconds=60)
-#: How long after it moved nothing a refund's part is sent again, under its number, once for each. Then it is given up.
-SEND_AGAIN = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
-#: How often in a day a merchant may ask to collect one order.
+#: Delays before a refund part that moved nothing is resent under its number. After the last one it fails.
+RESEND_DELAYS = (timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6), timedelta(days=1))
+#: Collection requests a merchant may make per order and day.
 COLLECTS_A_DAY = 5
-#: How many obligations one debit of a person may be for.
-LINES_MAX = 50
+#: Obligations per deduction.
+DEDUCTION_LINES_MAX = 50
 DAYS_A_YEAR, DAYS_A_MONTH = 365, 30
 A_DAY = timedelta(days=1)
-#: How long after another person has agreed to it money is sent to a new account.
-ACCOUNT_WAITS = timedelta(hours=24)
-NUMBER_MIN, NUMBER_MAX = 8, 34
+#: Delay between the approval of a payout account and its first payout.
+PAYOUT_ACCOUNT_DELAY = timedelta(hours=24)
+ACCOUNT_NUMBER_MIN, ACCOUNT_NUMBER_MAX = 8, 34
 
 
 @dataclass(frozen=True, slots=True)
-class Costs:
-    """What using first and paying later costs a person, told on an example: nothing but a late fee, if there is one."""
+class CostExample:
+    """What an example amount costs the customer: nothing but the late fee, if there is one."""
 
     example: Money
     daily_bps: int
     cap_bps: int
 
     @property
-    def any(self) -> bool:
+    def has_late_fee(self) -> bool:
         return bool(self.daily_bps and self.cap_bps)
 
     @property
     def annual_bps(self) -> int:
-        """The late fee for a year: simple, the daily share times 365, as if the cap never ended it."""
+        """The late fee per year: simple, the daily rate times 365, without the cap."""
         return self.daily_bps * DAYS_A_YEAR
 
     @property
     def days_to_cap(self) -> int:
-        """After how many days overdue it grows no further."""
+        """After how many days overdue the cap is reached."""
         return -(-self.cap_bps // self.daily_bps)
 
     @property
-    def after_a_month(self) -> Money:
-        """The late fee on the example after thirty days overdue, rounded down, as it accrues."""
+    def fee_after_month(self) -> Money:
+        """The late fee on the example after thirty days overdue, rounded down."""
         accrued = Money(self.example.minor * self.daily_bps * DAYS_A_MONTH // BPS, self.example.currency)
-        return min(accrued, self.most)
+        return min(accrued, self.max_fee)
 
     @property
-    def most(self) -> Money:
+    def max_fee(self) -> Money:
         return self.example.bps(self.cap_bps)
 
 
-def two_people_from(currency: str) -> int:
-    """From how much of a currency on two colleagues decide (minor units)."""
-    return in_currency(TWO_PEOPLE_FROM_MINOR, currency)
+def dual_approval_threshold(currency: str) -> int:
+    """The amount of a currency from which dual approval is required (minor units)."""
+    return limit_in_currency(DUAL_APPROVAL_MINOR, currency)
 
 
-def takes_two(amount: Money) -> bool:
-    """Whether so much is never decided by one colleague alone."""
-    return amount.minor >= two_people_from(amount.currency)
+def needs_dual_approval(amount: Money) -> bool:
+    """Whether a decision about this amount requires dual approval."""
+    return amount.minor >= dual_approval_threshold(amount.currency)
 
 
-def weight(amount: Money) -> float:
-    """How much it is, measured by what takes two in its currency: so amounts of several currencies are compared."""
-    return amount.minor / two_people_from(amount.currency)
+def relative_amount(amount: Money) -> float:
+    """The amount as a multiple of the dual approval threshold, to compare amounts of different currencies."""
+    return amount.minor / dual_approval_threshold(amount.currency)
 
 
-def next_ask(asks: int, *, at: datetime) -> datetime:
-    """When the outcome is asked about again after `asks` asks."""
-    return at + ASK_WAITS[min(asks, len(ASK_WAITS) - 1)]
+def next_query_at(asks: int, *, at: datetime) -> datetime:
+    """When the channel is queried again after `asks` queries."""
+    return at + QUERY_DELAYS[min(asks, len(QUERY_DELAYS) - 1)]
 
 
-def never_sent(asks: int, asks_min: int, sent_at: datetime, finality: timedelta, *, at: datetime) -> bool:
-    """Whether "not found" may be believed: asked often enough, and past the channel's finality window."""
-    return asks >= asks_min and at >= sent_at + finality
+def is_not_sent(asks: int, min_queries: int, sent_at: datetime, finality: timedelta, *, at: datetime) -> bool:
+    """Whether "not found" is final: queried often enough, and past the channel's finality window."""
+    return asks >= min_queries and at >= sent_at + finality
 
 
-def sent_again_at(sends: int, *, at: datetime) -> datetime | None:
-    """When what was sent so often in vain is sent again; nothing if that was often enough."""
-    return at + SEND_AGAIN[max(sends - 1, 0)] if sends <= len(SEND_AGAIN) else None
+def next_resend_at(sends: int, *, at: datetime) -> datetime | None:
+    """When a refund part that was sent `sends` times is resent; None if it has failed for good."""
+    return at + RESEND_DELAYS[max(sends - 1, 0)] if sends <= len(RESEND_DELAYS) else None
 
 
-def too_long(sent_at: datetime | None, *, at: datetime) -> bool:
-    """Whether an outcome has been unknown for so long that a person should look."""
-    return sent_at is not None and at >= sent_at + WONDER_AFTER
+def should_escalate(sent_at: datetime | None, *, at: datetime) -> bool:
+    """Whether an outcome has been unknown for so long that staff should look."""
+    return sent_at is not None and at >= sent_at + ESCALATE_AFTER
 
 
-def day_before(key: UUID) -> UUID:
-    """The smallest key that was made in the day before this time-ordered one, by the clock that made both."""
+def key_one_day_before(key: UUID) -> UUID:
+    """The smallest UUIDv7 of the time one day before this one's."""
     milliseconds = (key.int >> 80) - A_DAY // timedelta(milliseconds=1)
     return UUID(int=max(milliseconds, 0) << 80)
 
 
-def bank_number(text: str) -> str | None:
-    """The number of a bank account as a bank knows it, or nothing for what cannot be one."""
-    bare = "".join(text.split()).replace("-", "").upper()
-    good = NUMBER_MIN <= len(bare) <= NUMBER_MAX and bare.isascii() and bare.isalnum()
-    return bare if good else None
+def normalize_account_number(text: str) -> str | None:
+    """The account number without blanks and hyphens, in upper case; None if it cannot be one."""
+    number = "".join(text.split()).replace("-", "").upper()
+    is_valid = ACCOUNT_NUMBER_MIN <= len(number) <= ACCOUNT_NUMBER_MAX and number.isascii() and number.isalnum()
+    return number if is_valid else None
 
 
-def masked_number(number: str) -> str:
-    """What is shown of it."""
+def mask_account_number(number: str) -> str:
+    """The number with only its last four characters visible."""
     return f"•••• {number[-4:]}"
 
 
-def row_of(kinds: Sequence[str], kind: Kind) -> int:
-    """How many of the latest outcomes in a row were of this kind, newest first."""
+def streak_length(kinds: Sequence[str], kind: FailureClass) -> int:
+    """How many of the latest outcomes, given newest first, are of this kind without interruption."""
     count = 0
     for latest in kinds:
         if latest != kind:
@@ -128,10 +133,10 @@ def row_of(kinds: Sequence[str], kind: Kind) -> int:
     return count
 
 
-def parts_of(amount: int, left: Sequence[int]) -> list[int]:
-    """How an amount is split over what is left in each place, the first place first."""
+def allocate(amount: int, limits: Sequence[int]) -> list[int]:
+    """Split an amount over limits, filling the first one first."""
     shares = []
-    for most in left:
+    for most in limits:
         shares.append(min(amount, most))
         amount -= shares[-1]
     return shares

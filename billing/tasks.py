@@ -1,21 +1,21 @@
-"""Alarm clocks: the rows say what is due, so a lost or doubled ring changes nothing."""
+"""Celery tasks of billing. Rows hold what is due, so a lost or duplicate run changes nothing."""
 
 from celery import shared_task
 
 from billing.services import (
-    ask,
-    ask_parts,
     callbacks,
     deduct,
-    fetch,
-    invoice,
+    dispute_deadlines,
+    invoices,
+    movement_polling,
     outage,
+    outcome_polling,
     payouts,
-    press_disputes,
-    send_again,
-    settlement,
-    untold,
-    watch_returns,
+    refund_retries,
+    reminder_sweeps,
+    return_deadlines,
+    settlements,
+    statement_fetching,
 )
 from kernel.clock import live_now
 from orders import services as orders
@@ -23,70 +23,70 @@ from orders import services as orders
 
 @shared_task
 def deduct_due() -> None:
-    """Collect what is due."""
-    deduct.DUE.ring()
+    """Deduct what is due."""
+    deduct.SWEEP.run_due()
 
 
 @shared_task
 def ask_unknown() -> None:
-    """Ask about outcomes nobody knows, and send again what could not be given back."""
-    ask.DUE.ring()
-    ask_parts.DUE.ring()
-    send_again.DUE.ring()
-    ask_parts.PAYOUTS_DUE.ring()
+    """Query channels about unknown outcomes, and retry refunds that could not be paid."""
+    outcome_polling.SWEEP.run_due()
+    movement_polling.REFUNDS_SWEEP.run_due()
+    refund_retries.SWEEP.run_due()
+    movement_polling.PAYOUTS_SWEEP.run_due()
 
 
 @shared_task
 def mark_overdue() -> None:
-    """See to promises whose grace has passed."""
-    orders.GOING_OVERDUE.ring()
+    """Mark orders overdue whose grace period has passed."""
+    orders.OVERDUE_SWEEP.run_due()
 
 
 @shared_task
 def close_days() -> None:
-    """Count the days that have ended on what is overdue."""
-    orders.DAYS_ENDING.ring()
+    """Count the days that have ended for overdue obligations, with their late fees."""
+    orders.DAY_END_SWEEP.run_due()
 
 
 @shared_task
 def keep_outages() -> None:
-    """Stop what a channel that is out would collect, and let go on what one that is back does."""
-    outage.keep_outages(real=live_now())
+    """Pause orders that would be deducted from a channel in outage, and resume those whose channel is back."""
+    outage.apply_outages(real=live_now())
 
 
 @shared_task
 def fetch_statements() -> None:
-    """Take in what channels wrote of days that are over."""
-    fetch.fetch_statements(real=live_now())
+    """Import the channels' statements of days that are over."""
+    statement_fetching.fetch_statements(real=live_now())
 
 
 @shared_task
 def remind_due() -> None:
-    """Tell people what is coming and what is late, wherever anything was ever owed."""
-    untold.EVERYTHING.ring()
+    """Write reminders of what is coming and what is overdue."""
+    reminder_sweeps.SWEEP.run_due()
 
 
 @shared_task
 def deliver_sandbox_callbacks() -> None:
-    """Let the sandbox bank deliver its callbacks, where its people live."""
-    callbacks.deliver_everywhere(real=live_now())
+    """Deliver the sandbox bank's callbacks."""
+    callbacks.deliver_all_callbacks(real=live_now())
 
 
 @shared_task
 def settle_due() -> None:
-    """Cut off merchants' accounts whose day has ended, invoice their months, and pay out what is to be paid."""
-    settlement.DUE.ring()
-    invoice.DUE.ring()
-    payouts.DUE.ring()
+    """Settle merchants whose day has ended, invoice their months, and send payouts."""
+    settlements.DUE.run_due()
+    invoices.DUE.run_due()
+    payouts.DUE.run_due()
 
 
 @shared_task
 def watch_returns_due() -> None:
-    """Remind merchants of returns they have not answered, and take their silence for a yes."""
-    watch_returns.DUE.ring()
+    """Remind merchants of unanswered returns, and accept those whose deadline has passed."""
+    return_deadlines.DUE.run_due()
 
 
 @shared_task
 def press_disputes_due() -> None:
-    """See to what channels took back: deadlines, what we say against it, and what they decided."""
-    press_disputes.DUE.ring()
+    """Process disputes: deadlines, evidence to send, and the channels' decisions."""
+    dispute_deadlines.DUE.run_due()

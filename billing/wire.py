@@ -1,17 +1,17 @@
-"""How a refund, a settlement and a dispute look from outside."""
+"""API representations of refunds, settlements and disputes."""
 
 from datetime import datetime
 from typing import Literal
 
-from billing.disputed import Part
-from billing.inclusion import ProvedLine
+from billing.dispute_queries import MerchantDispute
 from billing.models import DisputeAnswer, Refund, RefundPart, Settlement
-from billing.statements import Line
+from billing.settlement_proofs import ProvedLine
+from billing.settlement_queries import Line
 from kernel.ids import public
 from kernel.models import LIVE
 from kernel.wire import Wire
+from ledger.merkle import ProofStep
 from ledger.models import ClosedDay
-from ledger.trees import Step
 
 
 class RefundPartOut(Wire):
@@ -199,7 +199,7 @@ def closed_day_out(day: ClosedDay) -> ClosedDayOut:
     )
 
 
-def _step_out(step: Step) -> ProofStepOut:
+def _step_out(step: ProofStep) -> ProofStepOut:
     return ProofStepOut(side="left" if step.side == "left" else "right", hash=step.node.hex())
 
 
@@ -239,7 +239,7 @@ class DisputeOut(Wire):
     resolved_at: datetime | None
 
 
-def dispute_out(part: Part) -> DisputeOut:
+def dispute_out(part: MerchantDispute) -> DisputeOut:
     row = part.dispute
     return DisputeOut(
         id=row.public_id,

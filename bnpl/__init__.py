@@ -1,3 +1,3 @@
-"""The roof: settings, addresses, the Celery app and the stack that runs it all. It wires and does not think."""
+"""The project package: settings, URLs, the Celery app and the local stack. It wires the apps, without domain logic."""
 
 VERSION = "0.1.0"

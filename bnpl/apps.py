@@ -1,4 +1,4 @@
-"""The roof as a Django app. Importing the Celery app here makes it the one every `shared_task` belongs to."""
+"""The project package as a Django app. Importing the Celery app here makes every `shared_task` belong to it."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""The line to the broker: found again soon after it was lost, and no rubbish on it ends a worker."""
+"""Celery's connection to the broker: quick to reconnect, and no malformed message ends a worker."""
 
 from typing import Any
 
@@ -8,39 +8,39 @@ from celery.app.amqp import AMQP
 from celery.exceptions import InvalidTaskError
 from celery.worker.strategy import default
 from kombu.transport import redis
-from redis.exceptions import ConnectionError as LostLineError
+from redis.exceptions import ConnectionError as BrokerConnectionError
 from redis.exceptions import ResponseError
 
-#: Celery's own pauses grow to half a minute, in which all that is due would wait for nothing.
-PAUSE_MAX_SECONDS = 2
-#: What reading something that is no message of Celery's may raise. A lost line raises none of these.
-RUBBISH = (ValueError, TypeError, LookupError, RecursionError)
-#: What is written to see whether anything may be.
-TRIED = "bnpl:line"
+#: Celery's own pauses between tries grow to half a minute, for which all due work would wait.
+RETRY_INTERVAL_MAX_SECONDS = 2
+#: What decoding something that is not a Celery message may raise. A lost connection raises none of these.
+DECODE_ERRORS = (ValueError, TypeError, LookupError, RecursionError)
+#: The key written to find out whether the broker accepts writes.
+WRITE_PROBE_KEY = "bnpl:line"
 log = structlog.get_logger(__name__)
 
 
 class Channel(redis.Channel):
-    # A bell nobody has answered is rung again by its next tick; to hand it back over a line that breaks cannot work.
+    # An unprocessed trigger is sent again in its next period; restoring it over a broken connection cannot work.
     do_restore = False
-    # Of several queues the one named first is emptied first.
+    # Of several queues, the one named first is emptied first.
     queue_order_strategy = "priority"
 
     def _connparams(self, *args: Any, **kwargs: Any) -> Any:
-        """A task that ends just after the line was lost finds no line to say so on. That too is a lost line.
+        """Treat an acknowledgement after the connection closed as a lost connection.
 
         Raises:
-            LostLineError: the worker looks for its broker, where an AttributeError would end it.
+            BrokerConnectionError: the connection is closed. The worker reconnects; an AttributeError would end it.
         """
         if self.connection is None or self.connection.client is None:
-            raise LostLineError("The line is closed.")
+            raise BrokerConnectionError("The connection is closed.")
         return super()._connparams(*args, **kwargs)  # type: ignore[misc]  # its stubs leave it out
 
     def _brpop_read(self, **options: Any) -> Any:
-        """What is no message at all has left the queue already, and is dropped; the next one is read as usual."""
+        """Drop what cannot be decoded, which has left the queue already; the next message is read as usual."""
         try:
             return super()._brpop_read(**options)  # type: ignore[misc]  # the same
-        except RUBBISH:
+        except DECODE_ERRORS:
             log.exception("rubbish_on_the_queue")
             return True
 
@@ -49,43 +49,43 @@ class Transport(redis.Transport):
     Channel = Channel
 
     def establish_connection(self) -> Any:
-        """A broker that answers and takes nothing, as it is full or may only be read, is one that is away.
+        """Connect and write a probe: a broker that is full or read-only counts as unavailable.
 
         Raises:
-            LostLineError: it is looked for again, with pauses, where each try to work with it would end at once.
+            BrokerConnectionError: it accepts no writes. Celery retries with pauses instead of failing at each task.
         """
-        line: Any = super().establish_connection()
+        connection: Any = super().establish_connection()
         try:
-            line._avail_channels[-1].client.set(TRIED, 1, px=1)  # noqa: SLF001  its own, made to try the line
-        except ResponseError as refused:
-            self.close_connection(line)
-            raise LostLineError(str(refused)) from refused
-        return line
+            connection._avail_channels[-1].client.set(WRITE_PROBE_KEY, 1, px=1)  # noqa: SLF001  no public way to it
+        except ResponseError as error:
+            self.close_connection(connection)
+            raise BrokerConnectionError(str(error)) from error
+        return connection
 
 
 class Connection(kombu.Connection):
     def get_transport_cls(self) -> Any:
-        found = super().get_transport_cls()
-        return Transport if found is redis.Transport else found
+        transport = super().get_transport_cls()
+        return Transport if transport is redis.Transport else transport
 
     def ensure_connection(self, *args: Any, **kwargs: Any) -> kombu.Connection:  # type: ignore[override]
-        return super().ensure_connection(*args, **{"interval_max": PAUSE_MAX_SECONDS} | kwargs)
+        return super().ensure_connection(*args, **{"interval_max": RETRY_INTERVAL_MAX_SECONDS} | kwargs)
 
 
-class Line(AMQP):
+class BrokerAMQP(AMQP):
     Connection = Connection
 
 
 def strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Any:
-    """Celery's own way from a message to a task of ours (`bnpl.rings.Ring`), behind a look at the message's shape.
+    """Celery's default strategy for our tasks (`bnpl.scheduled_tasks.ScheduledTask`), after a check of the message.
 
-    A message that breaks this way would stay with the broker, and break the next worker five minutes later.
+    A message that made the strategy fail would stay in the broker and fail in the next worker five minutes later.
     """
     handle = default(task, app, consumer, **options)
 
-    def careful(message: Any, *rest: Any) -> Any:
+    def checked(message: Any, *rest: Any) -> Any:
         if not isinstance(message.payload, list):
             raise InvalidTaskError("The message's body is not a list.")
         return handle(message, *rest)
 
-    return careful
+    return checked

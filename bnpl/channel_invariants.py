@@ -1,13 +1,13 @@
-"""What must always be true of money at channels and on its way back: name, sentence, a query that returns no rows."""
+"""Invariants of channels and refunds: name, description, and a query that must return no rows."""
 
-from bnpl.dispute_invariants import OF_DISPUTES
-from bnpl.return_invariants import OF_RETURNS
-from bnpl.statement_invariants import FROM_STATEMENTS
+from bnpl.dispute_invariants import DISPUTE_INVARIANTS
+from bnpl.return_invariants import RETURN_INVARIANTS
+from bnpl.statement_invariants import STATEMENT_INVARIANTS
 
-AT_CHANNELS = (
+CHANNEL_INVARIANTS = (
     (
-        "the_bank_agrees",
-        "What the sandbox bank took is a success here, in flight, or a case; what succeeded here it took.",
+        "deductions_match_the_bank",
+        "Each debit at the sandbox bank is a deduction that succeeded, is in flight or is a case; and vice versa.",
         """
         SELECT b.number, b.txn, d.id, d.state, b.amount_minor AS bank, d.amount_minor AS ours
         FROM (SELECT * FROM sandbox_bank.debit WHERE code = '' AND refund_of IS NULL) b
@@ -22,8 +22,8 @@ AT_CHANNELS = (
         """,
     ),
     (
-        "refunds_are_what_went_back",
-        "What an order and a refund say went back equals their parts that succeeded, and what others bear of it.",
+        "refunded_totals_match_parts",
+        "The refunded totals of orders and refunds equal their succeeded parts and disputes lost by others.",
         """
         SELECT o.id AS order_id, NULL::uuid AS refund_id, o.refunded_minor AS said, coalesce(p.back, 0) AS back
         FROM orders_order o LEFT JOIN (
@@ -49,8 +49,8 @@ AT_CHANNELS = (
         """,
     ),
     (
-        "refunds_are_within_what_was_collected",
-        "What is back or on its way back of a deduction's line equals its parts and disputes; it was really collected.",
+        "refunds_within_deductions",
+        "A deduction line's refunded amount equals its refund parts and disputes, and the deduction succeeded.",
         """
         SELECT l.id, l.refunded_minor, coalesce(p.minor, 0) AS parts, d.state FROM billing_deductionline l
         JOIN billing_deduction d ON d.id = l.deduction_id
@@ -72,8 +72,8 @@ AT_CHANNELS = (
         """,
     ),
     (
-        "a_channels_refund_is_of_one_debit",
-        "What a channel calls one transaction gave back of one debit, however many parts of refunds that was.",
+        "channel_refund_of_one_deduction",
+        "All refund parts with the same channel transaction are of one deduction.",
         """
         SELECT p.channel, p.channel_txn, count(DISTINCT l.deduction_id) AS debits FROM billing_refundpart p
         JOIN billing_deductionline l ON l.id = p.taken_id WHERE p.channel_txn IS NOT NULL
@@ -81,8 +81,8 @@ AT_CHANNELS = (
         """,
     ),
     (
-        "parts_add_up_to_their_refund",
-        "A refund's parts and what was taken off the debt add up to it; it is over when none of them is open.",
+        "refund_is_sum_of_parts",
+        "A refund equals its parts and its reduction of the debt; it is pending exactly while a part is open.",
         """
         SELECT r.id, r.state, r.amount_minor, r.lowered_minor, p.* FROM billing_refund r
         LEFT JOIN LATERAL (
@@ -93,8 +93,8 @@ AT_CHANNELS = (
         """,
     ),
     (
-        "every_return_is_booked_once",
-        "Each part that went back is booked once with its amount, and nothing else as refunded.",
+        "refund_parts_posted_once",
+        "Each succeeded refund part is posted once with its amount, and nothing else is posted as refunded.",
         """
         SELECT r.id AS part, p.cause_id, r.amount_minor, p.amount_minor AS booked
         FROM (SELECT * FROM billing_refundpart WHERE state = 'succeeded') r
@@ -103,8 +103,8 @@ AT_CHANNELS = (
         """,
     ),
     (
-        "refund_due_is_what_is_open",
-        "What the book holds as on its way back to a person equals their parts that are open.",
+        "refund_due_matches_open_parts",
+        "A person's refund_due balance in the ledger equals their open refund parts.",
         """
         SELECT coalesce(book.person_id, owed.person_id) AS person_id, book.minor AS book, owed.minor AS open
         FROM (SELECT owner AS person_id, currency, sum(minor) AS minor FROM (
@@ -120,8 +120,8 @@ AT_CHANNELS = (
         """,
     ),
     (
-        "a_refund_stops_the_clock_while_it_is_open",
-        "An order that still owes stands still for a refund exactly while one of its refunds is open.",
+        "pending_refund_pauses_order",
+        "An order that still owes is paused for a refund exactly while one of its refunds is pending.",
         """
         SELECT o.id, o.state FROM orders_order o
         WHERE o.state IN ('completed', 'overdue')
@@ -132,8 +132,8 @@ AT_CHANNELS = (
         """,
     ),
     (
-        "what_is_given_up_is_a_case",
-        "A refund's part that failed after it was sent again, or after its goods came back, is or was a case.",
+        "failed_refund_has_a_case",
+        "A refund part that failed after it was sent again, or after its goods were confirmed, has a case.",
         """
         SELECT p.id, p.state, p.sends FROM billing_refundpart p JOIN billing_refund f ON f.id = p.refund_id
         WHERE p.state IN ('failed', 'not_sent')
@@ -144,8 +144,8 @@ AT_CHANNELS = (
         """,
     ),
     (
-        "the_bank_agrees_on_refunds",
-        "What the sandbox bank gave back is a success here, open, or a case; what succeeded here it gave back.",
+        "refunds_match_the_bank",
+        "Each refund at the sandbox bank is a refund part that succeeded, is open or is a case; and vice versa.",
         """
         SELECT b.number, b.txn, p.id, p.state, b.amount_minor AS bank, p.amount_minor AS ours
         FROM (SELECT * FROM sandbox_bank.debit WHERE code = '' AND refund_of IS NOT NULL) b
@@ -158,7 +158,7 @@ AT_CHANNELS = (
                AND NOT EXISTS (SELECT 1 FROM billing_case c WHERE c.refund_part_id = p.id))
         """,
     ),
-    *OF_DISPUTES,
-    *OF_RETURNS,
-    *FROM_STATEMENTS,
+    *DISPUTE_INVARIANTS,
+    *RETURN_INVARIANTS,
+    *STATEMENT_INVARIANTS,
 )

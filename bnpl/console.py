@@ -1,4 +1,4 @@
-"""/ops/work/: the work under way, each number a way to the rows behind it; and /ops/system/: the house as a whole."""
+"""The console pages /ops/work/ (work in progress, each number linked to its rows) and /ops/system/ (system status)."""
 
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
@@ -10,84 +10,86 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from bnpl import system
-from bnpl.work.figures import COUNT_MAX, Figure, State, under_way
-from bnpl.work.kind import Limit, rounded
+from bnpl import system_status
+from bnpl.work.gauges import COUNT_MAX, Gauge, State, read_gauges
+from bnpl.work.work_kind import Limit, round_age
 from kernel.admin_site import VIEWERS
-from kernel.console_actions import Colleague, Desk, page
+from kernel.console_actions import Colleague, MenuItem, console_page
 from kernel.models import LIVE
-from kernel.templatetags.house import span
+from kernel.templatetags.formatting import duration
 
-DESK = Desk("work", _("Work in progress"), _("What is waiting, since when, and what is delayed or stuck."), VIEWERS)
-SYSTEM = Desk("system", _("System"), _("Jobs, channels and version: system status"), VIEWERS)
-#: Whoever may declare a channel out finds the way to it here.
-DECLARERS = ("collections", "risk", "supervisor")
+MENU_ITEM = MenuItem(
+    "work", _("Work in progress"), _("What is waiting, since when, and what is delayed or stuck."), VIEWERS
+)
+SYSTEM_MENU_ITEM = MenuItem("system", _("System"), _("Jobs, channels and version: system status"), VIEWERS)
+#: Roles that may declare a channel's outage: the system page links them to it.
+OUTAGE_ROLES = ("collections", "risk", "supervisor")
 
 
 @require_safe
-@page(*VIEWERS)
-def work(colleague: Colleague) -> HttpResponse:
-    """For everybody who may look at the rows themselves."""
-    figures = under_way(real=colleague.at)
-    return colleague.show(
+@console_page(*VIEWERS)
+def work_page(colleague: Colleague) -> HttpResponse:
+    """Every gauge, for all roles that may view the rows themselves."""
+    gauges = read_gauges(real=colleague.at)
+    return colleague.render(
         "ops/work.html",
-        DESK.label,
+        MENU_ITEM.label,
         rows=[
-            (figure, rows_behind(figure, colleague.at), [_said(limit) for limit in figure.kind.limits])
-            for figure in figures
+            (gauge, changelist_url(gauge, colleague.at), [_format_limit(limit) for limit in gauge.kind.limits])
+            for gauge in gauges
         ],
-        stuck=sum(figure.state == State.STUCK for figure in figures),
+        stuck=sum(gauge.state == State.STUCK for gauge in gauges),
         most=COUNT_MAX,
         now=colleague.at,
     )
 
 
 @require_safe
-@page(*VIEWERS)
-def whole(colleague: Colleague) -> HttpResponse:
-    """What is late or stuck, each job's last run, each channel with its switch, and what it is all made of."""
-    figures = under_way(real=colleague.at)
-    return colleague.show(
+@console_page(*VIEWERS)
+def system_page(colleague: Colleague) -> HttpResponse:
+    """What is late or stuck, each job's last run, each channel with its outage switch, and the versions in use."""
+    gauges = read_gauges(real=colleague.at)
+    return colleague.render(
         "ops/system.html",
-        SYSTEM.label,
-        troubles=[(figure, rows_behind(figure, colleague.at)) for figure in figures if figure.state],
-        oldest=max(figures, key=lambda figure: figure.oldest or timedelta()),
-        queues=[figure for figure in figures if figure.work == "queue"],
-        jobs=system.jobs_if_asked(real=colleague.at),
-        channels=system.channels(real=colleague.at),
-        parts=system.parts(),
-        may=colleague.may(DECLARERS),
+        SYSTEM_MENU_ITEM.label,
+        delayed=[(gauge, changelist_url(gauge, colleague.at)) for gauge in gauges if gauge.state],
+        oldest=max(gauges, key=lambda gauge: gauge.oldest or timedelta()),
+        queues=[gauge for gauge in gauges if gauge.work == "queue"],
+        jobs=system_status.job_statuses_or_none(real=colleague.at),
+        channels=system_status.channel_statuses(real=colleague.at),
+        versions=system_status.versions(),
+        can_declare=colleague.is_in_groups(OUTAGE_ROLES),
         now=colleague.at,
     )
 
 
-def _said(limit: Limit) -> str:
-    """A limit, or an age, in the colleague's language."""
+def _format_limit(limit: Limit) -> str:
+    """A limit as text in the colleague's language."""
     if isinstance(limit, int):
         return str(limit)
-    return span(rounded(limit)) if limit else gettext("at once")
+    return duration(round_age(limit)) if limit else gettext("at once")
 
 
-def rows_behind(figure: Figure, now: datetime) -> str:
-    """The console's list of what was counted, by its time where the list has it; empty when there is none.
+def changelist_url(gauge: Gauge, now: datetime) -> str:
+    """The admin list of the counted rows, sorted by their time where the list shows it; empty when there is none.
 
-    Test realms have clocks of their own, so of theirs what is to come is listed too.
+    Each test realm has its own clock, so rows that are not due yet are listed there too.
     """
-    rows = figure.kind.rows
+    rows = gauge.kind.rows
     if rows is None:
         return ""
-    look = dict(rows.look)
-    if figure.mode == "live":
-        look["realm__exact"] = str(LIVE)
+    query = dict(rows.console_filters)
+    if gauge.mode == "live":
+        query["realm__exact"] = str(LIVE)
     else:
-        look["realm__mode"] = figure.mode
-    if rows.whole or figure.mode != "live":
-        look.setdefault(f"{rows.column}__isnull", "False")
+        query["realm__mode"] = gauge.mode
+    if rows.includes_future or gauge.mode != "live":
+        query.setdefault(f"{rows.column}__isnull", "False")
     else:
-        look[f"{rows.column}__lte"] = (now - rows.after).isoformat()
-    if figure.of:
-        look[f"{rows.of}__exact"] = figure.of
+        query[f"{rows.column}__lte"] = (now - rows.min_age).isoformat()
+    if gauge.group:
+        query[f"{rows.group_by}__exact"] = gauge.group
     columns = list(admin.site.get_model_admin(rows.model).list_display)
     if rows.column in columns:
-        look["o"] = str(columns.index(rows.column))
-    return reverse(f"admin:{rows.model._meta.label_lower.replace('.', '_')}_changelist") + "?" + urlencode(look)
+        query["o"] = str(columns.index(rows.column))
+    return reverse(f"admin:{rows.model._meta.label_lower.replace('.', '_')}_changelist") + "?" + urlencode(query)

@@ -1,9 +1,9 @@
-"""What must always be true of what channels took back: name, sentence, a query that returns no rows."""
+"""Invariants of disputes: name, description, and a query that must return no rows."""
 
-OF_DISPUTES = (
+DISPUTE_INVARIANTS = (
     (
-        "a_dispute_is_its_lines",
-        "A dispute's lines add up to it, and are of its deduction.",
+        "dispute_is_sum_of_lines",
+        "A dispute equals the sum of its lines, which belong to its deduction.",
         """
         SELECT d.id, d.amount_minor, l.* FROM billing_dispute d LEFT JOIN LATERAL (
             SELECT sum(x.amount_minor) AS lines, bool_and(t.deduction_id = d.deduction_id
@@ -14,8 +14,8 @@ OF_DISPUTES = (
         """,
     ),
     (
-        "disputes_are_booked_once",
-        "Each dispute is booked as taken back, as given way exactly when it was won, and its lines when it was lost.",
+        "disputes_posted_once",
+        "Each dispute is posted once as reversed, once as won if it was won, and its lines once if it was lost.",
         """
         SELECT coalesce(d.id, p.cause_id) AS id, d.state, p.* FROM billing_dispute d
         FULL JOIN (SELECT cause_id, coalesce(sum(amount_minor) FILTER (WHERE kind = 'taken_back'), 0) AS gone,
@@ -37,8 +37,8 @@ OF_DISPUTES = (
         """,
     ),
     (
-        "disputed_is_what_is_undecided",
-        "What the book holds as disputed in a realm is what its undecided disputes are about.",
+        "disputed_balance_matches_disputes",
+        "The disputed balance of a realm in the ledger equals its undecided disputes.",
         """
         SELECT coalesce(b.realm_id, d.realm_id) AS realm, b.minor AS book, d.minor AS open
         FROM (SELECT realm_id, currency, sum(minor) AS minor FROM (
@@ -52,8 +52,8 @@ OF_DISPUTES = (
         """,
     ),
     (
-        "the_bank_agrees_on_disputes",
-        "What the sandbox bank took back is a dispute here, a case, or not yet said; what it gave up is no loss here.",
+        "disputes_match_the_bank",
+        "Each reversal at the sandbox bank is a dispute, a case or not yet reported; outcomes are the bank's.",
         """
         SELECT r.txn, d.id, d.state, r.amount_minor AS bank, d.amount_minor AS ours
         FROM (SELECT r.* FROM sandbox_bank.returned r JOIN sandbox_bank.debit b ON b.txn = r.of

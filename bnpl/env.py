@@ -1,4 +1,4 @@
-"""The environment, read and judged: production refuses to start on a default, and says which variable is to blame."""
+"""Reads and validates environment variables. Production refuses to start on a default, naming the variable."""
 
 import base64
 import binascii
@@ -12,20 +12,25 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.core.exceptions import ImproperlyConfigured
 
 POSTURES = ("local", "test", "production")
-INSECURE = "insecure"  # every stand-in secret starts with this word, so that production can tell it from a real one
-STAND_IN_KEY = base64.b64encode(b"insecure stand-in, 32 bytes long").decode()
+INSECURE = "insecure"  # every placeholder secret starts with this word, so that production can detect it
+PLACEHOLDER_KEY = base64.b64encode(b"insecure stand-in, 32 bytes long").decode()
 SECRET_LENGTH_MIN = 50
 TOKEN_LENGTH_MIN = 32
 KEY_BYTES = 32
 DISTINCT_BYTES_MIN = 12  # 32 random bytes hold fewer different values less often than once in 10^13
-APP_TIMEOUTS = "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
-# A server that vanished without a word is noticed within seconds; libpq itself would wait for hours.
-PATIENCE = {"connect_timeout": "3", "keepalives_idle": "10", "keepalives_interval": "5", "tcp_user_timeout": "15000"}
+SESSION_TIMEOUTS = "-c statement_timeout=5s -c lock_timeout=2s -c idle_in_transaction_session_timeout=10s"
+# A server that vanished without closing the connection is noticed within seconds; libpq's own timeouts are hours.
+CONNECTION_OPTIONS = {
+    "connect_timeout": "3",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "tcp_user_timeout": "15000",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The process's variables under one of three postures; production is what you get by saying nothing."""
+    """The process's variables under one of three postures; the default is production."""
 
     values: Mapping[str, str]
 
@@ -37,142 +42,142 @@ class Environment:
         return posture
 
     @property
-    def production(self) -> bool:
+    def is_production(self) -> bool:
         return self.posture == "production"
 
-    def text(self, name: str, default: str = "") -> str:
+    def get_text(self, name: str, default: str = "") -> str:
         return self.values.get(name, "").strip() or default
 
-    def number(self, name: str, default: int) -> int:
-        text = self.text(name, str(default))
+    def get_int(self, name: str, default: int) -> int:
+        text = self.get_text(name, str(default))
         if not text.isascii() or not text.isdigit():
             raise ImproperlyConfigured(f"{name} is {text!r}; it must be a whole number.")
         return int(text)
 
-    def rate(self, name: str, default: str) -> tuple[int, int]:
-        """So many in so many seconds: `600/60`."""
-        quota, slash, window = self.text(name, default).partition("/")
+    def get_rate(self, name: str, default: str) -> tuple[int, int]:
+        """A rate limit as (requests, seconds), written `600/60`."""
+        quota, slash, window = self.get_text(name, default).partition("/")
         if not slash or not all(part.isascii() and part.isdigit() and int(part) for part in (quota, window)):
             raise ImproperlyConfigured(f"{name} must read requests/seconds, such as 600/60.")
         return int(quota), int(window)
 
-    def flag(self, name: str) -> bool:
-        text = self.text(name, "0").lower()
+    def get_flag(self, name: str) -> bool:
+        text = self.get_text(name, "0").lower()
         if text not in {"0", "1", "false", "true", "no", "yes"}:
             raise ImproperlyConfigured(f"{name} is {text!r}; it must be 1 or 0.")
         return text in {"1", "true", "yes"}
 
-    def hardened(self, name: str) -> bool:
-        """What is on in production and off elsewhere, unless the variable says otherwise."""
-        return self.flag(name) if self.text(name) else self.production
+    def production_flag(self, name: str) -> bool:
+        """A flag that is on by default in production and off elsewhere."""
+        return self.get_flag(name) if self.get_text(name) else self.is_production
 
-    def at_home(self, name: str) -> bool:
-        """What is let pass at home and in tests, unless switched off there, and never in production."""
-        if self.production and self.flag(name):
+    def nonproduction_flag(self, name: str) -> bool:
+        """A flag that is on by default outside production, and not allowed in production."""
+        if self.is_production and self.get_flag(name):
             raise ImproperlyConfigured(f"{name} is on; production does not start with it.")
-        return not self.production and (self.flag(name) or not self.text(name))
+        return not self.is_production and (self.get_flag(name) or not self.get_text(name))
 
-    def prefixes(self, name: str) -> tuple[str, ...]:
-        """How numbers begin, without their +: `86,852`. Nothing said is every number."""
-        texts = [text.strip() for text in self.text(name).split(",") if text.strip()]
+    def phone_prefixes(self, name: str) -> tuple[str, ...]:
+        """Prefixes of phone numbers without their +, written `86,852`. Unset allows every number."""
+        texts = [text.strip() for text in self.get_text(name).split(",") if text.strip()]
         if not all(text.isascii() and text.isdigit() for text in texts):
             raise ImproperlyConfigured(f"{name} must read as the beginnings of phone numbers, such as 86,852.")
         return tuple(texts)
 
-    def ports(self, name: str, default: str) -> frozenset[int]:
-        texts = [text.strip() for text in self.text(name, default).split(",")]
+    def get_ports(self, name: str, default: str) -> frozenset[int]:
+        texts = [text.strip() for text in self.get_text(name, default).split(",")]
         if not all(text.isascii() and text.isdigit() and 0 < int(text) < 2**16 for text in texts):
             raise ImproperlyConfigured(f"{name} must read as port numbers, such as 443,8443.")
         return frozenset(map(int, texts))
 
-    def needed(self, name: str, elsewhere: str) -> str:
-        """A variable production cannot do without; local and test postures fall back on `elsewhere`."""
-        if self.production and not self.text(name):
+    def required(self, name: str, default: str) -> str:
+        """A variable that production requires; local and test postures fall back on `default`."""
+        if self.is_production and not self.get_text(name):
             raise ImproperlyConfigured(f"{name} is missing; production does not start without it.")
-        return self.text(name, elsewhere)
+        return self.get_text(name, default)
 
     def secret_key(self) -> str:
-        key = self.needed("SECRET_KEY", INSECURE + "-and-public-used-only-by-tests-and-code-checks")
-        if self.production and (INSECURE in key or len(key) < SECRET_LENGTH_MIN):
+        key = self.required("SECRET_KEY", INSECURE + "-and-public-used-only-by-tests-and-code-checks")
+        if self.is_production and (INSECURE in key or len(key) < SECRET_LENGTH_MIN):
             raise ImproperlyConfigured(
                 f"SECRET_KEY is a default or shorter than {SECRET_LENGTH_MIN} characters; give production its own."
             )
         return key
 
     def secret_key_fallbacks(self) -> list[str]:
-        """Keys under which nothing is signed any more, and what was signed still counts."""
-        keys = [key.strip() for key in self.text("SECRET_KEY_FALLBACKS").split(",") if key.strip()]
-        if self.production and any(INSECURE in key or len(key) < SECRET_LENGTH_MIN for key in keys):
+        """Former keys: nothing new is signed with them, and existing signatures stay valid."""
+        keys = [key.strip() for key in self.get_text("SECRET_KEY_FALLBACKS").split(",") if key.strip()]
+        if self.is_production and any(INSECURE in key or len(key) < SECRET_LENGTH_MIN for key in keys):
             raise ImproperlyConfigured(
                 f"SECRET_KEY_FALLBACKS has a default, or one shorter than {SECRET_LENGTH_MIN} characters."
             )
         return keys
 
     def metrics_token(self) -> str:
-        """What a collector of figures shows; empty when /metrics is not to be had."""
-        token = self.text("METRICS_TOKEN")
-        if self.production and token and len(token) < TOKEN_LENGTH_MIN:
+        """The token a metrics collector sends; empty when /metrics is disabled."""
+        token = self.get_text("METRICS_TOKEN")
+        if self.is_production and token and len(token) < TOKEN_LENGTH_MIN:
             raise ImproperlyConfigured(f"METRICS_TOKEN is shorter than {TOKEN_LENGTH_MIN} characters.")
         return token
 
     def debug(self) -> bool:
-        if self.production and self.flag("DEBUG"):
+        if self.is_production and self.get_flag("DEBUG"):
             raise ImproperlyConfigured("DEBUG is on; production does not start with it.")
-        return self.flag("DEBUG")
+        return self.get_flag("DEBUG")
 
     def base_url(self) -> str:
-        """The address people and merchants reach us at, without a slash at its end."""
-        address = self.needed("BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+        """The platform's public URL, without a trailing slash."""
+        address = self.required("BASE_URL", "http://127.0.0.1:8000").rstrip("/")
         parts = urlsplit(address)
-        if self.production and parts.scheme != "https":
+        if self.is_production and parts.scheme != "https":
             raise ImproperlyConfigured("BASE_URL is not https; production does not start on plain http.")
         if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path or parts.query:
             raise ImproperlyConfigured(f"BASE_URL is {address!r}; it must be a scheme and a host, nothing more.")
         return address
 
-    def key(self, name: str, text: str) -> bytes:
-        """32 random bytes in base64: anything else, and any stand-in, stops production."""
+    def decode_key(self, name: str, text: str) -> bytes:
+        """Decode a key of 32 random bytes in base64. Production refuses anything else, and placeholders."""
         try:
             raw = base64.b64decode(text, validate=True)
         except binascii.Error:
             raw = b""
         if len(raw) != KEY_BYTES:
             raise ImproperlyConfigured(f"{name} must hold {KEY_BYTES} random bytes in base64.")
-        if self.production and (raw.startswith(INSECURE.encode()) or len(set(raw)) < DISTINCT_BYTES_MIN):
+        if self.is_production and (raw.startswith(INSECURE.encode()) or len(set(raw)) < DISTINCT_BYTES_MIN):
             raise ImproperlyConfigured(f"{name} holds a placeholder; give production random bytes of its own.")
         return raw
 
     def pii_keys(self) -> dict[str, bytes]:
-        """Keys of personal data by their id, the one that encrypts first: `k2:<base64>,k1:<base64>`."""
+        """Encryption keys of personal data by id; the first one encrypts: `k2:<base64>,k1:<base64>`."""
         return self.named_keys("PII_KEYS", "k1")
 
     def proof_keys(self) -> dict[str, bytes]:
-        """Ed25519 keys of signed proofs by their id, the one that signs first."""
+        """Ed25519 keys of signed proofs by id; the first one signs."""
         return self.named_keys("PROOF_KEYS", "p1")
 
-    def named_keys(self, name: str, stand_in: str) -> dict[str, bytes]:
+    def named_keys(self, name: str, placeholder_id: str) -> dict[str, bytes]:
         keys: dict[str, bytes] = {}
-        for part in self.needed(name, f"{stand_in}:{STAND_IN_KEY}").split(","):
+        for part in self.required(name, f"{placeholder_id}:{PLACEHOLDER_KEY}").split(","):
             key_id, colon, text = part.strip().partition(":")
             if not colon or not key_id or key_id in keys:
                 raise ImproperlyConfigured(f"{name} must read id:base64, and each id may stand there once.")
-            keys[key_id] = self.key(name, text)
+            keys[key_id] = self.decode_key(name, text)
         return keys
 
     def blind_index_key(self) -> bytes:
-        return self.key("BLIND_INDEX_KEY", self.needed("BLIND_INDEX_KEY", STAND_IN_KEY))
+        return self.decode_key("BLIND_INDEX_KEY", self.required("BLIND_INDEX_KEY", PLACEHOLDER_KEY))
 
-    def hosts(self) -> list[str]:
-        """The Host headers we answer to: BASE_URL's own unless ALLOWED_HOSTS says more."""
-        named = [host.strip() for host in self.text("ALLOWED_HOSTS").split(",") if host.strip()]
-        if self.production and "*" in named:
+    def allowed_hosts(self) -> list[str]:
+        """The Host headers we answer to: that of BASE_URL, and those in ALLOWED_HOSTS."""
+        extra = [host.strip() for host in self.get_text("ALLOWED_HOSTS").split(",") if host.strip()]
+        if self.is_production and "*" in extra:
             raise ImproperlyConfigured("ALLOWED_HOSTS is *; production answers only to names it knows.")
         own = [urlsplit(self.base_url()).hostname or ""]
-        return [*own, *named, *([] if self.production else ["127.0.0.1", "localhost", "[::1]"])]
+        return [*own, *extra, *([] if self.is_production else ["127.0.0.1", "localhost", "[::1]"])]
 
-    def zone(self, name: str, default: str) -> str:
-        """The name of a time zone that there is."""
-        zone = self.text(name, default)
+    def time_zone(self, name: str, default: str) -> str:
+        """The name of an existing time zone."""
+        zone = self.get_text(name, default)
         try:
             ZoneInfo(zone)
         except (ValueError, OSError, ZoneInfoNotFoundError):
@@ -180,25 +185,25 @@ class Environment:
         return zone
 
     def log_level(self) -> str:
-        level = self.text("LOG_LEVEL", "INFO")
+        level = self.get_text("LOG_LEVEL", "INFO")
         if level not in getLevelNamesMapping():
             raise ImproperlyConfigured("LOG_LEVEL must be DEBUG, INFO, WARNING, ERROR or CRITICAL.")
         return level
 
     def database(self) -> dict[str, Any]:
-        """Django's settings of the one database, from DATABASE_URL and, when set, DATABASE_ROLE."""
-        text = self.needed("DATABASE_URL", "postgresql:///bnpl")
-        parts = address_of("DATABASE_URL", text, ("postgresql", "postgres"))
+        """Django's DATABASES entry, from DATABASE_URL and, when set, DATABASE_ROLE."""
+        text = self.required("DATABASE_URL", "postgresql:///bnpl")
+        parts = parse_server_url("DATABASE_URL", text, ("postgresql", "postgres"))
         if not parts.path.strip("/"):
             raise ImproperlyConfigured("DATABASE_URL names no database.")
-        options = {**PATIENCE, **dict(parse_qsl(parts.query))}
+        options = {**CONNECTION_OPTIONS, **dict(parse_qsl(parts.query))}
         host = options.pop("host", "")  # a Unix socket's folder: postgresql://user@/name?host=/folder
         port = options.pop("port", "")
-        if role := self.text("DATABASE_ROLE"):
-            # Settings of a role count at sign-in only, not after SET ROLE: the limits must ride along here.
-            options["options"] = f"-c role={role} {APP_TIMEOUTS}"
+        if role := self.get_text("DATABASE_ROLE"):
+            # A role's own settings apply at login only and not after SET ROLE, so the timeouts are set here.
+            options["options"] = f"-c role={role} {SESSION_TIMEOUTS}"
         return {
-            "ENGINE": "kernel.postgres",  # django.db.backends.postgresql, with a cheaper look at its line
+            "ENGINE": "kernel.postgres",  # django.db.backends.postgresql with a cheaper connection health check
             "NAME": unquote(parts.path.lstrip("/")),
             "USER": unquote(parts.username or ""),
             "PASSWORD": unquote(parts.password or ""),
@@ -207,44 +212,44 @@ class Environment:
             "OPTIONS": options,
             "CONN_MAX_AGE": None,
             "CONN_HEALTH_CHECKS": True,
-            "DISABLE_SERVER_SIDE_CURSORS": True,  # pgbouncer hands a transaction, not a session
+            "DISABLE_SERVER_SIDE_CURSORS": True,  # pgbouncer pools by transaction, not by session
         }
 
-    def broker(self) -> str:
-        return self.valkey("REDIS_URL", self.needed("REDIS_URL", "redis://127.0.0.1:6379/0"))
+    def broker_url(self) -> str:
+        return self.redis_url("REDIS_URL", self.required("REDIS_URL", "redis://127.0.0.1:6379/0"))
 
-    def cache(self) -> str:
-        """The cache's own database beside the broker's: clearing a cache empties the database it lives in."""
-        return self.valkey("CACHE_URL", self.text("CACHE_URL") or neighbour(self.broker()))
+    def cache_url(self) -> str:
+        """The cache's URL, by default the database after the broker's: clearing the cache empties its database."""
+        return self.redis_url("CACHE_URL", self.get_text("CACHE_URL") or next_database_url(self.broker_url()))
 
-    def valkey(self, name: str, text: str) -> str:
-        parts = address_of(name, text, ("redis", "rediss", "unix"))
+    def redis_url(self, name: str, text: str) -> str:
+        parts = parse_server_url(name, text, ("redis", "rediss", "unix"))
         if parts.scheme != "unix" and not (parts.path.strip("/") or "0").isdigit():
             raise ImproperlyConfigured(f"{name} must end with the number of a database, such as /0.")
         return text
 
 
-def address_of(name: str, text: str, schemes: tuple[str, ...]) -> SplitResult:
-    """The parts of a server's address. What is wrong with it is said without a word of it: there is a password inside.
+def parse_server_url(name: str, text: str, schemes: tuple[str, ...]) -> SplitResult:
+    """Parse a server's URL. Errors do not quote it, because it contains a password.
 
     Raises:
-        ImproperlyConfigured: it does not begin as one of `schemes`, or does not read as an address.
+        ImproperlyConfigured: its scheme is none of `schemes`, or it is not a valid URL.
     """
     parts = urlsplit(text)
     if parts.scheme not in schemes:
         raise ImproperlyConfigured(f"{name} must begin with {schemes[0]}://.")
     try:
-        parts.port  # noqa: B018  it is read when it is asked for
+        parts.port  # noqa: B018  parsed on access
     except ValueError:
-        readable = False
+        is_valid = False
     else:
-        readable = not parts.fragment
-    if not readable:
+        is_valid = not parts.fragment
+    if not is_valid:
         raise ImproperlyConfigured(f"{name} does not read as an address: in a password / is %2F, # %23, ? %3F, @ %40.")
     return parts
 
 
-def neighbour(url: str) -> str:
+def next_database_url(url: str) -> str:
     """The next numbered database on the same Redis or Valkey."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
@@ -253,10 +258,10 @@ def neighbour(url: str) -> str:
     return urlunsplit(parts._replace(path=f"/{int(parts.path.strip('/') or '0') + 1}"))
 
 
-def celery_address(url: str) -> str:
-    """Celery's spelling of a Unix socket, and of TLS: without a word of it, it would take anybody's certificate.
+def celery_broker_url(url: str) -> str:
+    """The broker's URL as Celery spells it: Unix sockets differ, and TLS verifies certificates only when told to.
 
-    Any other address is the same for both.
+    Any other URL is unchanged.
     """
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))

@@ -1,8 +1,8 @@
-"""What must always be true of what merchants hear: name, sentence, a query that returns no rows."""
+"""Invariants of merchants' events and webhooks: name, description, and a query that must return no rows."""
 
-OF_EVENTS = (
+EVENT_INVARIANTS = (
     (
-        "events_have_no_gaps",
+        "event_sequences_have_no_gaps",
         "The events of a subject are numbered from one without gaps.",
         """
         SELECT subject_id, count(*) AS n, max(sequence) AS last FROM merchants_event
@@ -10,16 +10,16 @@ OF_EVENTS = (
         """,
     ),
     (
-        "events_are_of_this_cluster",
-        "No event says that a transaction wrote it which this cluster has not begun: the feed would hide it for years.",
+        "event_transactions_are_of_this_cluster",
+        "No event has a transaction id that this cluster has not reached: the feed would hide it for years.",
         """
         SELECT id, xact FROM merchants_event WHERE xact >= pg_snapshot_xmax(pg_current_snapshot())
                                                AND xact IS DISTINCT FROM pg_current_xact_id_if_assigned()
         """,
     ),
     (
-        "what_was_delivered_was_answered_well",
-        "A delivered webhook has a try that was answered with 2xx.",
+        "delivered_webhook_has_2xx_attempt",
+        "A delivered webhook has an attempt that was answered with 2xx.",
         """
         SELECT d.id, d.tries FROM merchants_webhookdelivery d WHERE d.state = 'delivered' AND NOT EXISTS (
             SELECT 1 FROM merchants_webhookattempt a
@@ -27,8 +27,8 @@ OF_EVENTS = (
         """,
     ),
     (
-        "events_go_to_their_own_merchant",
-        "An event is delivered to endpoints of its own merchant and realm only.",
+        "webhooks_go_to_own_merchant",
+        "An event is delivered only to endpoints of its own merchant and realm.",
         """
         SELECT d.id FROM merchants_webhookdelivery d JOIN merchants_event v ON v.id = d.event_id
         JOIN merchants_webhookendpoint p ON p.id = d.endpoint_id JOIN merchants_merchant m ON m.id = p.merchant_id

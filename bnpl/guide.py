@@ -1,6 +1,6 @@
-"""/docs/: the developers' guide, written in docs/guide/<language>/*.md and shown as pages that need no script.
+"""/docs/: the developers' guide, rendered from docs/guide/<language>/*.md into pages without scripts.
 
-A chapter is plain CommonMark with tables, as it reads on GitHub too. Whatever is HTML in it is shown as text.
+A chapter is CommonMark with tables, so it can be read on GitHub too. HTML in it is escaped.
 """
 
 import re
@@ -21,10 +21,10 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
-from kernel.templatetags.house import asset
+from kernel.templatetags.formatting import asset
 
 HOME = "index"
-#: In the order of reading. The first is at /docs/ itself, each other at /docs/<its name>.
+#: In reading order. The first is at /docs/, each other one at /docs/<its name>.
 CHAPTERS = (
     HOME,
     "quickstart",
@@ -40,20 +40,20 @@ CHAPTERS = (
     "migrating",
     "changelog",
 )
-FOLDER = Path(settings.BASE_DIR) / "docs" / "guide"
+GUIDE_DIR = Path(settings.BASE_DIR) / "docs" / "guide"
 LANGUAGES = {"zh-hans": "zh", "en": "en"}
-#: Where the chapters say the platform is; their pages say where it is in truth.
-HERE = "http://127.0.0.1:8000"
-#: What a code block is called on its page.
-LABELS = {"sh": "Shell", "python": "Python", "json": "JSON", "http": "HTTP", "text": "Text"}
-_NO_ANCHOR = re.compile(r"[^\w\- ]")
+#: The platform's URL in the sources of the chapters; their pages show this platform's own.
+EXAMPLE_BASE_URL = "http://127.0.0.1:8000"
+#: The caption of a code block, by its language.
+LANGUAGE_LABELS = {"sh": "Shell", "python": "Python", "json": "JSON", "http": "HTTP", "text": "Text"}
+_NOT_IN_ANCHOR = re.compile(r"[^\w\- ]")
 _STATIC = "../../../static/"
 Env = MutableMapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A heading of a chapter, to jump to."""
+    """A heading of a chapter, for the table of contents."""
 
     anchor: str
     title: str
@@ -69,8 +69,8 @@ class Chapter:
     body: SafeString
 
     @property
-    def address(self) -> str:
-        return address_of(self.name)
+    def url(self) -> str:
+        return chapter_url(self.name)
 
 
 def chapter(request: HttpRequest, name: str = HOME) -> HttpResponse:
@@ -78,73 +78,75 @@ def chapter(request: HttpRequest, name: str = HOME) -> HttpResponse:
     if name not in CHAPTERS or (name == HOME and not request.path.endswith("/")):
         raise Http404
     language = LANGUAGES.get(get_language() or "", "en")
-    every = book(language)
-    at = CHAPTERS.index(name)
+    chapters = load_chapters(language)
+    index = CHAPTERS.index(name)
     context = {
-        "chapters": every,
-        "chapter": every[at],
-        "before": every[at - 1] if at else None,
-        "after": every[at + 1] if at + 1 < len(every) else None,
+        "chapters": chapters,
+        "chapter": chapters[index],
+        "before": chapters[index - 1] if index else None,
+        "after": chapters[index + 1] if index + 1 < len(chapters) else None,
     }
     return render(request, "docs/guide.html", context)
 
 
 @lru_cache(maxsize=len(LANGUAGES))
-def book(language: str) -> tuple[Chapter, ...]:
+def load_chapters(language: str) -> tuple[Chapter, ...]:
     """The whole guide in this language."""
-    return tuple(read(name, (FOLDER / language / f"{name}.md").read_text(encoding="utf-8")) for name in CHAPTERS)
+    return tuple(
+        parse_chapter(name, (GUIDE_DIR / language / f"{name}.md").read_text(encoding="utf-8")) for name in CHAPTERS
+    )
 
 
-def read(name: str, text: str) -> Chapter:
-    """The chapter that this Markdown is: its first heading names it."""
-    parser = MarkdownIt("commonmark", {"html": False}, renderer_cls=Pages).enable("table")
+def parse_chapter(name: str, text: str) -> Chapter:
+    """Render a chapter's Markdown. Its first heading is its title."""
+    parser = MarkdownIt("commonmark", {"html": False}, renderer_cls=GuideRenderer).enable("table")
     tokens = parser.parse(text)
-    headings = _anchored(tokens)
+    headings = _add_anchors(tokens)
     html = parser.renderer.render(tokens, parser.options, {})
     titles = [plain for tag, _anchor, plain in headings if tag == "h1"]
     sections = tuple(Section(anchor, plain) for tag, anchor, plain in headings if tag == "h2")
     return Chapter(name, titles[0], sections, mark_safe(html))  # noqa: S308  the renderer escapes all that is not its own
 
 
-def address_of(name: str) -> str:
+def chapter_url(name: str) -> str:
     return "/docs/" if name == HOME else f"/docs/{name}"
 
 
-def anchor_of(text: str) -> str:
-    """A heading's anchor, as GitHub makes it, so that a link works in both places."""
-    return _NO_ANCHOR.sub("", text.strip().lower()).replace(" ", "-")
+def slugify_heading(text: str) -> str:
+    """A heading's anchor, as GitHub derives it, so that links work in both places."""
+    return _NOT_IN_ANCHOR.sub("", text.strip().lower()).replace(" ", "-")
 
 
-def _anchored(tokens: Sequence[Token]) -> list[tuple[str, str, str]]:
-    """Give every heading, and every table row that begins with one piece of code, its anchor."""
-    headings, taken = [], set()
+def _add_anchors(tokens: Sequence[Token]) -> list[tuple[str, str, str]]:
+    """Set the id of every heading, and of every table row whose first cell is code. Returns the headings."""
+    headings, anchors = [], set()
     for token, inside in zip(tokens, [*tokens[1:], Token("", "", 0)], strict=True):
         if token.type == "heading_open":
             plain = "".join(child.content for child in inside.children or ())
-            anchor = anchor_of(plain)
+            anchor = slugify_heading(plain)
             token.attrSet("id", anchor)
             headings.append((token.tag, anchor, plain))
-            taken.add(anchor)
+            anchors.add(anchor)
     for row, cell in zip(tokens, tokens[2:], strict=False):
         parts = cell.children or []
         if row.type == "tr_open" and len(parts) == 1 and parts[0].type == "code_inline":
             anchor = parts[0].content
-            if re.fullmatch(r"[a-z_]+", anchor) and anchor not in taken:
+            if re.fullmatch(r"[a-z_]+", anchor) and anchor not in anchors:
                 row.attrSet("id", anchor)
-                taken.add(anchor)
+                anchors.add(anchor)
     return headings
 
 
-class Pages(RendererHTML):
-    """Markdown as this house's pages: code names its language and this platform, tables scroll, chapters are linked."""
+class GuideRenderer(RendererHTML):
+    """Renders captions and this platform's URL into code blocks, makes tables scroll, and links chapters."""
 
     def fence(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         del options, env
         name = tokens[idx].info.strip()
         return format_html(
             '<figure class="code"><figcaption>{0}</figcaption><pre tabindex="0"><code>{1}</code></pre></figure>\n',
-            LABELS[name],
-            tokens[idx].content.replace(HERE, settings.BASE_URL),
+            LANGUAGE_LABELS[name],
+            tokens[idx].content.replace(EXAMPLE_BASE_URL, settings.BASE_URL),
         )
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
@@ -163,7 +165,7 @@ class Pages(RendererHTML):
     def link_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:
         name, mark, anchor = str(tokens[idx].attrGet("href")).partition("#")
         if name.endswith(".md"):
-            tokens[idx].attrSet("href", address_of(name.removesuffix(".md")) + mark + anchor)
+            tokens[idx].attrSet("href", chapter_url(name.removesuffix(".md")) + mark + anchor)
         return self.renderToken(tokens, idx, options, env)
 
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Env) -> str:

@@ -1,6 +1,6 @@
-"""Questions a machine may ask: are you alive, may I send you people, and how is the work getting on (bnpl.gauges)?
+"""The probes: liveness (/healthz), readiness (/readyz) and metrics (/metrics, bnpl.metrics).
 
-They are answered before any other middleware: a load balancer asks over plain http, by our IP address, without cookies.
+They are answered before any other middleware: a load balancer calls them over plain http, by IP address.
 """
 
 import contextlib
@@ -18,32 +18,32 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 
 from bnpl import heartbeat
-from bnpl.gauges import metrics
+from bnpl.metrics import metrics
 
-PATIENCE_SECONDS = 0.9
-#: How long what was found out is told to whoever else asks; and while somebody looks again, for how long at most.
-KEPT_SECONDS, KEPT_MEANWHILE_SECONDS = 1.0, 3.0
+TIMEOUT_SECONDS = 0.9
+#: How long results are reused, and how old they may be while another caller is refreshing them.
+CACHE_SECONDS, STALE_SECONDS = 1.0, 3.0
 RETRY_AFTER_SECONDS = 2
 log = structlog.get_logger(__name__)
 
 
 class NotReadyError(Exception):
-    """A check that was answered, and the answer is no."""
+    """A check ran and found that the process is not ready."""
 
 
 class ReadOnlyError(NotReadyError):
-    """The database answers, and takes no writes."""
+    """The database responds but accepts no writes."""
 
 
 class Readiness:
-    """The checks side by side, none of them waited for longer than a second."""
+    """The readiness checks, run in parallel, each waited for at most a second."""
 
     def __init__(self) -> None:
         self.threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="readyz")
         self.migrated = False  # stays true for the life of the process: applied migrations do not go away
         self.failing: set[str] = set()
-        self.looking = threading.Lock()
-        self.kept: tuple[float, dict[str, str]] | None = None
+        self.refreshing = threading.Lock()
+        self.cached: tuple[float, dict[str, str]] | None = None
         self.checks: dict[str, Callable[[], None]] = {
             "database": self.database,
             "migrations": self.migrations,
@@ -54,9 +54,9 @@ class Readiness:
             self.checks["demo"] = partial(self.demo, settings.DEMO_FILE)
 
     def database(self) -> None:
-        """A new connection each time: it shows that the next request could have one, and could write."""
+        """Opens a new connection, as the next request might have to, and checks that it can write."""
         with contextlib.closing(connection.copy()) as fresh, fresh.cursor() as cursor:
-            cursor.execute("SHOW transaction_read_only")  # on a standby too, as while another one takes over
+            cursor.execute("SHOW transaction_read_only")  # also "on" on a standby, as during a failover
             if cursor.fetchone() != ("off",):
                 raise ReadOnlyError
 
@@ -70,52 +70,52 @@ class Readiness:
         self.migrated = True
 
     def broker(self) -> None:
-        with heartbeat.broker() as broker:
+        with heartbeat.connect_broker() as broker:
             broker.ping()
 
     def worker(self) -> None:
-        with heartbeat.broker() as broker:
-            if not heartbeat.felt(broker):
+        with heartbeat.connect_broker() as broker:
+            if not heartbeat.is_beating(broker):
                 raise NotReadyError
 
-    def demo(self, told: Path) -> None:
-        """The local stack is ready when there is somebody to sign in as."""
-        if not told.exists():
+    def demo(self, file: Path) -> None:
+        """The local stack is ready once its demo data is made: there is somebody to sign in as."""
+        if not file.exists():
             raise NotReadyError
 
-    def answer(self) -> dict[str, str]:
-        """What was found out within the last second. One caller looks, with connections of its own; others are told."""
-        if not self.looking.acquire(blocking=(kept := self.lately(KEPT_MEANWHILE_SECONDS)) is None):
-            return kept or {}
+    def results(self) -> dict[str, str]:
+        """The results of the last second. One caller at a time runs the checks; the others get its cached results."""
+        if not self.refreshing.acquire(blocking=(results := self.cached_results(STALE_SECONDS)) is None):
+            return results or {}
         try:
-            if (kept := self.lately(KEPT_SECONDS)) is None:
-                kept = self.look()
-                self.kept = time.monotonic(), kept
-            return kept
+            if (results := self.cached_results(CACHE_SECONDS)) is None:
+                results = self.run_checks()
+                self.cached = time.monotonic(), results
+            return results
         finally:
-            self.looking.release()
+            self.refreshing.release()
 
-    def lately(self, seconds: float) -> dict[str, str] | None:
-        """What was found out, if that is no longer ago."""
-        at, found = self.kept or (float("-inf"), {})
-        return found if time.monotonic() - at < seconds else None
+    def cached_results(self, max_age_seconds: float) -> dict[str, str] | None:
+        """The cached results, if they are recent enough."""
+        at, results = self.cached or (float("-inf"), {})
+        return results if time.monotonic() - at < max_age_seconds else None
 
-    def look(self) -> dict[str, str]:
-        """Each check with "ok" or "failed": the reason is for our log, not for whoever asks."""
+    def run_checks(self) -> dict[str, str]:
+        """Each check as "ok" or "failed". The reason goes to the log, not to the caller."""
         running = {name: self.threads.submit(check) for name, check in self.checks.items()}
-        wait(running.values(), timeout=PATIENCE_SECONDS)
-        reasons = {name: reason(future) for name, future in running.items()}
+        wait(running.values(), timeout=TIMEOUT_SECONDS)
+        reasons = {name: failure_reason(future) for name, future in running.items()}
         for future in running.values():
-            future.cancel()  # one that has not begun by now would only keep the next probe waiting
-        failing = {name for name, why in reasons.items() if why}
+            future.cancel()  # one that has not started by now would only delay the next probe
+        failing = {name for name, reason in reasons.items() if reason}
         if failing != self.failing:
             log.info("readiness", failing={name: reasons[name] for name in sorted(failing)})
             self.failing = failing
-        return {name: "failed" if why else "ok" for name, why in reasons.items()}
+        return {name: "failed" if reason else "ok" for name, reason in reasons.items()}
 
 
-def reason(future: Future[None]) -> str:
-    """Why a check does not hold, in one word; empty when it does."""
+def failure_reason(future: Future[None]) -> str:
+    """Why a check failed, in one word; empty when it passed."""
     if not future.done():
         return "timeout"
     failure = future.exception()
@@ -130,7 +130,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 
 def readyz(_request: HttpRequest) -> HttpResponse:
-    checks = readiness.answer()
+    checks = readiness.results()
     if all(result == "ok" for result in checks.values()):
         return JsonResponse({"ready": True, "checks": checks})
     return JsonResponse(
@@ -141,8 +141,8 @@ def readyz(_request: HttpRequest) -> HttpResponse:
 PROBES = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics}
 
 
-class Probes:
-    """The first middleware: answers the probes and lets everything else pass."""
+class ProbesMiddleware:
+    """The first middleware: answers the probes, and passes every other request on."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

@@ -1,4 +1,4 @@
-"""The worker's pulse: one key in the broker that outlives its last stroke by ten seconds."""
+"""The worker's heartbeat: one key in the broker, which expires ten seconds after the last beat."""
 
 from datetime import timedelta
 
@@ -8,30 +8,30 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 KEY = "bnpl:worker:heartbeat"
-LASTS_SECONDS = 10
-EVERY_SECONDS = 2.0
-PATIENCE_SECONDS = 0.5
+TTL_SECONDS = 10
+INTERVAL_SECONDS = 2.0
+TIMEOUT_SECONDS = 0.5
 
 
-def broker() -> redis.Redis:
-    """A connection that gives up within a second: a probe and a pulse must not wait for a broker that is gone."""
+def connect_broker() -> redis.Redis:
+    """A connection that gives up within a second: probes and heartbeats must not wait for an unavailable broker."""
     return redis.Redis.from_url(
         settings.REDIS_URL,
-        socket_connect_timeout=PATIENCE_SECONDS,
-        socket_timeout=PATIENCE_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        socket_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
     )
 
 
-def strike(connection: redis.Redis, worker: str) -> None:
-    connection.set(KEY, worker, ex=LASTS_SECONDS)
+def beat(connection: redis.Redis, worker: str) -> None:
+    connection.set(KEY, worker, ex=TTL_SECONDS)
 
 
-def felt(connection: redis.Redis) -> bool:
+def is_beating(connection: redis.Redis) -> bool:
     return bool(connection.exists(KEY))
 
 
-def age(connection: redis.Redis) -> timedelta:
-    """Since the last stroke; when none was felt for as long as one lasts, that long."""
-    left = max(connection.pttl(KEY), 0)
-    return timedelta(seconds=LASTS_SECONDS) - timedelta(milliseconds=left)
+def heartbeat_age(connection: redis.Redis) -> timedelta:
+    """The time since the last beat; once the key has expired, its whole lifetime."""
+    remaining_ms = max(connection.pttl(KEY), 0)
+    return timedelta(seconds=TTL_SECONDS) - timedelta(milliseconds=remaining_ms)

@@ -1,36 +1,36 @@
-"""What must always be true: each a query that returns no rows. Run after every test and by `manage.py verify`."""
+"""Invariants of the data: queries that must return no rows. Run after every test and by `manage.py verify`."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from bnpl.book_invariants import OF_THE_BOOK
-from bnpl.channel_invariants import AT_CHANNELS
-from bnpl.event_invariants import OF_EVENTS
-from bnpl.figure_invariants import BY_TWO, COUNTED, WHOLE_AUDIT
-from bnpl.invoice_invariants import OF_INVOICES
-from bnpl.life_invariants import OF_LIVES
-from bnpl.personal_invariants import OF_PEOPLE
-from bnpl.settlement_invariants import AT_SETTLEMENT
+from bnpl.channel_invariants import CHANNEL_INVARIANTS
+from bnpl.erasure_invariants import ERASURE_INVARIANTS
+from bnpl.event_invariants import EVENT_INVARIANTS
+from bnpl.invoice_invariants import INVOICE_INVARIANTS
+from bnpl.ledger_invariants import LEDGER_INVARIANTS
+from bnpl.lifecycle_invariants import LIFECYCLE_INVARIANTS
+from bnpl.office_invariants import AUDIT_INVARIANT, DUAL_APPROVAL_INVARIANTS, TALLY_INVARIANTS
+from bnpl.settlement_invariants import SETTLEMENT_INVARIANTS
 from kernel import audit
-from kernel.prepared import Question
+from kernel.prepared_statements import PreparedStatement
 
-SHOWN = 20
+ROWS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Invariant:
-    """A sentence about the data, and the rows that would prove it wrong."""
+    """A statement about the data, and the query for the rows that violate it."""
 
     name: str
-    says: str
+    description: str
     sql: str
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One row that should not be."""
+    """A row that violates an invariant."""
 
     name: str
     row: str
@@ -38,8 +38,8 @@ class Violation:
 
 INVARIANTS = [
     Invariant(
-        "receivable_is_what_is_owed",
-        "Each person's receivable in the book equals the unpaid rest of their obligations.",
+        "receivable_matches_obligations",
+        "Each person's receivable in the ledger equals the unpaid rest of their obligations.",
         """
         SELECT coalesce(book.person_id, owed.person_id) AS person_id,
                coalesce(book.currency, owed.currency) AS currency,
@@ -56,8 +56,8 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "profile_is_what_orders_say",
-        "A profile's held and outstanding in its currency, and its counts, equal what the person's orders say.",
+        "profile_matches_orders",
+        "A profile's held and outstanding amounts and its counts equal those of the person's orders.",
         """
         SELECT p.person_id, p.held_minor, p.outstanding_minor, p.open_orders, p.overdue_orders, p.eased_orders, o.*, d.*
         FROM credit_profile p
@@ -74,8 +74,8 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "other_currencies_are_what_orders_say",
-        "What is held and owed of a currency other than a person's own stands in its limit, and is what orders say.",
+        "currency_limits_match_orders",
+        "Held and outstanding amounts in other currencies than a person's own equal those of the person's orders.",
         """
         SELECT person_id, currency, sum(held) AS held, sum(owed) AS owed FROM (
             SELECT o.person_id, o.currency, o.ceiling_minor AS held, 0 AS owed FROM orders_order o
@@ -90,8 +90,8 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "total_is_what_is_owed_for",
-        "A completed order's total equals the amounts of its obligations, and its state what is left of them.",
+        "order_total_matches_obligations",
+        "A completed order's total equals the amounts of its obligations, and its state follows from what is unpaid.",
         """
         SELECT o.id, o.state, o.total_minor, b.* FROM orders_order o
         LEFT JOIN LATERAL (
@@ -108,13 +108,13 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "what_is_forgiven_was_not_paid",
-        "Nothing was paid of what was waived: of what was paid in part, that part stays, and is paid.",
+        "waived_obligations_are_unpaid",
+        "A waived obligation has no payments: of a partly paid one, the paid part remains as paid.",
         "SELECT id, amount_minor, paid_minor FROM orders_obligation WHERE state = 'waived' AND paid_minor > 0",
     ),
     Invariant(
-        "paid_is_what_was_taken",
-        "What is paid of an obligation equals what deductions took for it and channels left, unless paid elsewhere.",
+        "paid_matches_deductions",
+        "An obligation's paid amount equals its succeeded deductions less reversals, unless it was paid elsewhere.",
         """
         SELECT o.id, o.paid_minor, coalesce(t.taken, 0) AS taken FROM orders_obligation o
         LEFT JOIN (SELECT l.obligation_id, sum(l.amount_minor - l.reopened_minor) AS taken
@@ -126,8 +126,8 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "every_success_is_booked_once",
-        "Each line of a succeeded deduction is booked once with its amount, and nothing else as taken.",
+        "deductions_posted_once",
+        "Each line of a succeeded deduction is posted once with its amount, and nothing else is posted as collected.",
         """
         SELECT l.id AS line, p.cause_id, l.amount_minor, p.amount_minor AS booked
         FROM (SELECT l.* FROM billing_deductionline l
@@ -138,8 +138,8 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "losses_are_what_was_written_off",
-        "What the book says an order lost and recovered equals what its obligations say.",
+        "losses_match_obligations",
+        "An order's losses and recoveries in the ledger equal those of its obligations.",
         """
         SELECT o.order_id, o.lost, o.back, b.lost AS booked_lost, b.back AS booked_back
         FROM (SELECT order_id, sum(written_off_minor) AS lost, sum(CASE WHEN written_off_minor > 0
@@ -153,8 +153,8 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "every_attempt_was_planned",
-        "Each automatic attempt is one of a plan that was made before, by its time, instrument and reason.",
+        "attempts_were_planned",
+        "Each automatic attempt is part of an earlier plan, by its time, instrument and reason.",
         """
         SELECT l.id AS line, d.reason, l.planned FROM billing_deductionline l
         JOIN billing_deduction d ON d.id = l.deduction_id JOIN orders_obligation o ON o.id = l.obligation_id
@@ -170,8 +170,8 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "lines_add_up_to_their_deduction",
-        "A deduction's lines add up to it, and are live exactly while its outcome is open.",
+        "deduction_is_sum_of_lines",
+        "A deduction equals the sum of its lines, which are live exactly while its outcome is open.",
         """
         SELECT d.id, d.state, d.amount_minor, l.* FROM billing_deduction d
         LEFT JOIN LATERAL (SELECT sum(amount_minor) AS lines, bool_and(live) AS all_live, bool_or(live) AS any_live
@@ -181,7 +181,7 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "in_flight_means_a_live_deduction",
+        "in_flight_has_live_deduction",
         "An obligation is in flight exactly while a live deduction is for it.",
         """
         SELECT o.id, o.in_flight, l.deduction_id FROM orders_obligation o
@@ -190,8 +190,8 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "what_was_removed_is_not_taken_from",
-        "No deduction is under way from an instrument that its person has removed.",
+        "removed_instruments_are_unused",
+        "No deduction is in progress from a removed instrument.",
         """
         SELECT d.id, d.state, i.id AS instrument FROM billing_deduction d
         JOIN billing_instrument i ON i.id = d.instrument_id AND i.state = 'removed'
@@ -199,8 +199,8 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "wallets_are_what_the_book_says",
-        "A wallet's balance equals its entries and its account in the book.",
+        "wallets_match_ledger",
+        "A wallet's balance equals its entries and its account in the ledger.",
         """
         SELECT w.person_id, w.balance_minor, e.minor AS entries, b.minor AS book FROM billing_wallet w
         LEFT JOIN LATERAL (SELECT coalesce(sum(amount_minor), 0) AS minor FROM billing_walletentry
@@ -213,8 +213,8 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "agreements_count_their_orders",
-        "An agreement counts its orders not at their end, and ends only without any but those taken back after it.",
+        "agreements_match_orders",
+        "An agreement counts its live orders, and is terminated only without any but those owed again after a dispute.",
         """
         SELECT a.id, a.state, a.live_orders, o.n FROM credit_agreement a
         LEFT JOIN LATERAL (SELECT count(*)::int AS n, count(*) FILTER (WHERE NOT EXISTS (
@@ -226,8 +226,8 @@ INVARIANTS = [
         """,
     ),
     Invariant(
-        "concerns_are_of_their_own_person",
-        "What a person asks help with is their own order or decision, in their realm, and so is what was said.",
+        "concerns_are_of_one_person",
+        "A concern's order, decision and messages are of its own person and realm.",
         """
         SELECT c.id FROM orders_concern c JOIN accounts_person p ON p.id = c.person_id
         LEFT JOIN orders_order o ON o.id = c.order_id LEFT JOIN credit_decision d ON d.id = c.decision_id
@@ -238,7 +238,7 @@ INVARIANTS = [
     ),
     Invariant(
         "realms_never_mix",
-        "Everything an order touches is in the order's realm.",
+        "Everything an order refers to is in the order's realm.",
         """
         SELECT o.id, o.realm_id, m.realm_id AS merchant, p.realm_id AS person FROM orders_order o
         JOIN merchants_merchant m ON m.id = o.merchant_id JOIN accounts_person p ON p.id = o.person_id
@@ -249,27 +249,39 @@ INVARIANTS = [
                       AND (e.realm_id, e.merchant_id) <> (o.realm_id, o.merchant_id))
         """,
     ),
-    *(Invariant(*one) for one in (*AT_CHANNELS, *OF_EVENTS, *AT_SETTLEMENT, *OF_INVOICES, *OF_PEOPLE)),
-    *(Invariant(*one) for one in (*OF_THE_BOOK, *COUNTED, *BY_TWO, *OF_LIVES)),
+    *(
+        Invariant(*one)
+        for one in (
+            *CHANNEL_INVARIANTS,
+            *EVENT_INVARIANTS,
+            *SETTLEMENT_INVARIANTS,
+            *INVOICE_INVARIANTS,
+            *ERASURE_INVARIANTS,
+        )
+    ),
+    *(
+        Invariant(*one)
+        for one in (*LEDGER_INVARIANTS, *TALLY_INVARIANTS, *DUAL_APPROVAL_INVARIANTS, *LIFECYCLE_INVARIANTS)
+    ),
 ]
-AUDIT = Invariant(*WHOLE_AUDIT)
+AUDIT = Invariant(*AUDIT_INVARIANT)
 
 
-_ALL = Question(
+_ALL = PreparedStatement(
     " UNION ALL ".join(
-        f"(SELECT '{one.name}', row_to_json(v)::text FROM ({one.sql}) v LIMIT {SHOWN})"  # noqa: S608  our own queries
+        f"(SELECT '{one.name}', row_to_json(v)::text FROM ({one.sql}) v LIMIT {ROWS_MAX})"  # noqa: S608  our own queries
         for one in INVARIANTS
     ),
     [],
 )
 
 
-def violations(seals: Mapping[int, str] | None = None, *, often: bool = False) -> Iterator[Violation]:
-    """Every row that should not be, at most a few of each kind, all seen at one moment.
+def find_violations(seals: Mapping[int, str] | None = None, *, prepared: bool = False) -> Iterator[Violation]:
+    """The rows that violate an invariant, at most `ROWS_MAX` of each, all from one snapshot.
 
-    Planning so long a question takes longer than answering it on a few rows: who asks `often` has it planned once.
+    Planning so long a query takes longer than running it on a few rows: `prepared` plans it once for repeated calls.
     """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = 0")
-        yield from (Violation(*row) for row in (_ALL.rows() if often else _ALL.rows_planned_anew()))
-        yield from (Violation(AUDIT.name, where) for where in audit.broken(known=seals))
+        yield from (Violation(*row) for row in (_ALL.rows() if prepared else _ALL.rows_unprepared()))
+        yield from (Violation(AUDIT.name, where) for where in audit.find_tampering(logged_macs=seals))

@@ -1,9 +1,9 @@
-"""What must always be true of invoices: name, sentence, a query that returns no rows."""
+"""Invariants of invoices: name, description, and a query that must return no rows."""
 
-OF_INVOICES = (
+INVOICE_INVARIANTS = (
     (
-        "invoices_are_the_fees_of_their_settlements",
-        "An invoice is the sum of its lines; each line is what the book's postings in that settlement say of fees.",
+        "invoices_match_settlement_fees",
+        "An invoice equals the sum of its lines; each line equals the fee postings of its settlement.",
         """
         SELECT i.id, i.amount_minor, l.settlement_id, l.charged_minor, l.returned_minor, f.* FROM billing_invoice i
         LEFT JOIN billing_invoiceline l ON l.invoice_id = i.id
@@ -30,7 +30,7 @@ OF_INVOICES = (
         """,
     ),
     (
-        "no_fee_is_left_off_its_invoice",
+        "settlement_fees_are_invoiced",
         "A settlement with fees is on an invoice once its month was invoiced.",
         """
         SELECT s.id, s.period_until FROM billing_settlement s JOIN (

@@ -1,9 +1,9 @@
-"""How many requests are worked on at once, and how long others wait: each kind of caller in a lane of its own.
+"""Load shedding: each kind of client has a lane, a thread pool with a bounded queue.
 
-A lane has a few threads, so that a flood in one leaves the others theirs, and a queue with an end. Whoever would wait
-in it for longer than is useful, by how long work took lately, is told so at once; and whoever has waited for longer,
-before anything was begun, even while every thread is stuck. While every thread has been busy for a while hardly any
-wait is useful: so under any load those who are let in are answered soon, and the rest at once.
+A flood in one lane leaves the threads of the others free. A request that would wait longer than is useful, judged by
+the recent duration of requests, is refused at once; so is one that has waited that long before it was started, even
+while every thread is stuck. Once every thread has been busy for a while, hardly any wait is useful: so under any load
+the requests that are let in are answered soon, and the rest are refused at once.
 """
 
 import threading
@@ -12,101 +12,105 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-#: How much the latest work says of how long work takes.
-LATEST = 0.1
-#: One piece of work that took longer than this says nothing more about the others.
-LONG_SECONDS = 1.0
-#: When every thread was busy for so long it is no burst. A thread that is idle because those who waited were just
-#: turned away does not count.
+#: The weight of the latest request in the moving average of durations.
+LATEST_WEIGHT = 0.1
+#: Longer durations count as this much in the average.
+DURATION_SECONDS_MAX = 1.0
+#: Every thread busy for longer than this is sustained load and no burst. A thread that is idle only because waiting
+#: requests were just shed does not count.
 BURST_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """So many worked on at once, so many waiting; how long in a burst, and how long when it goes on and on."""
+class LaneLimits:
+    """How many requests run at once, how many wait, and how long: in a burst and under sustained load."""
 
-    at_once: int
-    waiting: int
-    patience: float
-    standing_patience: float
+    concurrency: int
+    queue_size: int
+    wait_seconds: float
+    sustained_wait_seconds: float
 
 
 @dataclass(slots=True, eq=False)
-class Place:
-    """Somebody's place in the queue, which ends with its turn or by leaving."""
+class Ticket:
+    """A request's place in the queue, until it is started or leaves."""
 
-    came: float
-    waits: bool = True
+    entered_at: float
+    is_waiting: bool = True
 
 
 @dataclass
 class Lane:
-    """One kind of caller's way in. Its figures are moved under its lock alone."""
+    """The thread pool and queue of one kind of client. Its counters change only under its lock."""
 
     name: str
-    size: Size
-    inside: int = 0
+    limits: LaneLimits
+    running: int = 0
     queued: int = 0
     shed: int = 0
-    #: Seconds that one piece of work took lately.
-    pace: float = 0.0
-    #: When somebody was turned away last, and when a thread had nothing to do though nobody had been for a while.
+    #: The moving average of durations.
+    average_seconds: float = 0.0
+    #: When a request was shed last, and when a thread was last idle with none shed for a while.
     shed_at: float = float("-inf")
-    calm_at: float = field(default_factory=time.monotonic)
+    idle_at: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
-        self.threads = ThreadPoolExecutor(self.size.at_once, thread_name_prefix=self.name)
+        self.threads = ThreadPoolExecutor(self.limits.concurrency, thread_name_prefix=self.name)
 
-    def enter(self, work: Callable[[], None], turned_away: Callable[[], None]) -> Place | None:
-        """Have `work` done by one of the lane's threads, or `turned_away` when it has waited for too long.
+    def enter(self, work: Callable[[], object], on_shed: Callable[[], object]) -> Ticket | None:
+        """Queue `work` for one of the lane's threads; `on_shed` is called instead when it has waited too long.
 
-        None, and neither, when the queue is at its end already.
+        None when the lane refuses it at once; then neither is called.
         """
         with self.lock:
-            ahead = self.inside + self.queued - self.size.at_once
+            ahead = self.running + self.queued - self.limits.concurrency
             now = time.monotonic()
             if ahead < 0 and now - self.shed_at > BURST_SECONDS:
-                self.calm_at = now
-            if ahead >= self.size.waiting or ahead * self.pace / self.size.at_once > self.patience():
+                self.idle_at = now
+            if (
+                ahead >= self.limits.queue_size
+                or ahead * self.average_seconds / self.limits.concurrency > self.max_wait_seconds()
+            ):
                 self.shed, self.shed_at = self.shed + 1, now
                 return None
             self.queued += 1
-        place = Place(now)
-        self.threads.submit(self._turn, work, turned_away, place)
-        return place
+        ticket = Ticket(now)
+        self.threads.submit(self._run, work, on_shed, ticket)
+        return ticket
 
-    def leave(self, place: Place, turned_away: Callable[[], None]) -> None:
-        """Give a place up, as nobody's turn has come for too long. Nothing happens when its turn has come."""
+    def leave(self, ticket: Ticket, on_shed: Callable[[], object]) -> None:
+        """Shed a request that has waited too long. Does nothing when it was started or shed before."""
         with self.lock:
-            left, place.waits = place.waits, False
-            if left:
+            was_waiting, ticket.is_waiting = ticket.is_waiting, False
+            if was_waiting:
                 self.queued -= 1
                 self.shed, self.shed_at = self.shed + 1, time.monotonic()
-        if left:
-            turned_away()
+        if was_waiting:
+            on_shed()
 
-    def _turn(self, work: Callable[[], None], turned_away: Callable[[], None], place: Place) -> None:
+    def _run(self, work: Callable[[], object], on_shed: Callable[[], object], ticket: Ticket) -> None:
         with self.lock:
-            if not place.waits:
+            if not ticket.is_waiting:
                 return
-            now, place.waits = time.monotonic(), False
+            now, ticket.is_waiting = time.monotonic(), False
             self.queued -= 1
-            late = now - place.came > self.patience()
-            if late:
+            is_late = now - ticket.entered_at > self.max_wait_seconds()
+            if is_late:
                 self.shed, self.shed_at = self.shed + 1, now
-            self.inside += not late
-        if late:
-            turned_away()
+            self.running += not is_late
+        if is_late:
+            on_shed()
             return
         try:
             work()
         finally:
             with self.lock:
-                self.inside -= 1
-                self.pace += LATEST * (min(time.monotonic() - now, LONG_SECONDS) - self.pace)
+                self.running -= 1
+                duration = min(time.monotonic() - now, DURATION_SECONDS_MAX)
+                self.average_seconds += LATEST_WEIGHT * (duration - self.average_seconds)
 
-    def patience(self) -> float:
-        """How long a wait is useful, now."""
-        standing = time.monotonic() - self.calm_at > BURST_SECONDS
-        return self.size.standing_patience if standing else self.size.patience
+    def max_wait_seconds(self) -> float:
+        """How long a request may wait at present."""
+        is_sustained = time.monotonic() - self.idle_at > BURST_SECONDS
+        return self.limits.sustained_wait_seconds if is_sustained else self.limits.wait_seconds

@@ -1,4 +1,4 @@
-"""One line for each thing that happened: JSON for machines in production, readable on a developer's screen."""
+"""Logging: one line for each event, as JSON in production and readable on a developer's terminal."""
 
 import logging
 import re
@@ -12,20 +12,21 @@ from django.db import Error
 from structlog.typing import Processor
 
 from kernel import log_context
-from kernel.database_trouble import said_first
+from kernel.database_errors import primary_message
 
-SHARED: list[Processor] = [
-    log_context.merge,
+SHARED_PROCESSORS: list[Processor] = [
+    log_context.merge_tags,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 
 
-class ToldElsewhere(logging.Filter):
-    """Django would write a line for each 503 of a probe, one a second or more: bnpl.health tells of changes.
+class LoggedElsewhereFilter(logging.Filter):
+    """Drops Django's lines about probes and API requests, which are logged elsewhere.
 
-    And for each refusal of the API one with the path as the caller wrote it: kernel.request_log writes its own.
+    Django would log each 503 of a probe, one a second or more, where bnpl.health logs changes. And it would log each
+    refusal of the API with the path as the client sent it, where kernel.request_log logs its own line.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -33,13 +34,13 @@ class ToldElsewhere(logging.Filter):
         return path not in {"/healthz", "/readyz"} and not path.startswith(("/v1/", "/channels/"))
 
 
-#: Who tells of each try while the broker is away.
-_LOOKING_FOR_IT = ("celery.worker.consumer.consumer", "kombu.asynchronous.hub", "kombu.transport.redis")
+#: Loggers that report each reconnection attempt while the broker is unavailable.
+_RECONNECTING_LOGGERS = ("celery.worker.consumer.consumer", "kombu.asynchronous.hub", "kombu.transport.redis")
 
 
-class BrokerAway(logging.Filter):
-    """While the broker is away or takes nothing, each ring and each look for it would leave a stack or two, gigabytes
-    in a night: one line says it.
+class BrokerErrorFilter(logging.Filter):
+    """Shortens broker errors to one line: while the broker is unavailable, each trigger and each reconnection attempt
+    would log a stack trace or two, gigabytes in a night.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -47,15 +48,15 @@ class BrokerAway(logging.Filter):
         if str(record.msg).startswith("Message Error") and isinstance(record.args, tuple):
             record.msg, record.args, record.exc_info = "Message Error: %s", record.args[:1], None
         elif isinstance(exc, redis.RedisError):
-            told = record.getMessage()
-            record.msg, record.args, record.exc_info = "%s (%s)", (told, type(exc).__name__), None
+            message = record.getMessage()
+            record.msg, record.args, record.exc_info = "%s (%s)", (message, type(exc).__name__), None
         return True
 
 
-def configure(*, readable: bool, level: str) -> dict[str, Any]:
-    """Sets structlog up and returns Django's LOGGING, so that both write the same lines to the same place."""
+def configure_logging(*, readable: bool, level: str) -> dict[str, Any]:
+    """Configure structlog and return Django's LOGGING, so that both write the same lines to the same place."""
     structlog.configure(
-        processors=[*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*SHARED_PROCESSORS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -66,36 +67,36 @@ def configure(*, readable: bool, level: str) -> dict[str, Any]:
         "formatters": {
             "line": {
                 "()": structlog.stdlib.ProcessorFormatter,
-                "foreign_pre_chain": SHARED,
+                "foreign_pre_chain": SHARED_PROCESSORS,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                    *renderers(readable=readable),
+                    *build_renderers(readable=readable),
                 ],
             }
         },
-        "filters": {"told_elsewhere": {"()": ToldElsewhere}, "broker_away": {"()": BrokerAway}},
+        "filters": {"logged_elsewhere": {"()": LoggedElsewhereFilter}, "broker_errors": {"()": BrokerErrorFilter}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
-            # Each tick of beat would otherwise leave four lines a second and hide what matters.
-            "celery.beat": {"level": "WARNING", "filters": ["broker_away"]},
-            **{name: {"filters": ["broker_away"]} for name in _LOOKING_FOR_IT},
+            # Beat would otherwise log four lines a second.
+            "celery.beat": {"level": "WARNING", "filters": ["broker_errors"]},
+            **{name: {"filters": ["broker_errors"]} for name in _RECONNECTING_LOGGERS},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.app.trace": {"level": "WARNING"},
-            # It tells of each sign of a paper that is made: of what stands on it, and of nothing else.
+            # It logs each glyph of a PDF that is made, and so its text.
             "fontTools": {"level": "WARNING"},
-            "django.request": {"filters": ["told_elsewhere"]},
+            "django.request": {"filters": ["logged_elsewhere"]},
             "django.server": {"handlers": [], "propagate": True},
         },
     }
 
 
-#: How phones and mail addresses look, in words that were written elsewhere: a sender's, a mail server's.
-_REACHES = re.compile(r"\+\d{7,15}\b|[\w.%+-]+@[\w-]+(?:\.[\w-]+)+")
+#: Phone numbers and email addresses, in texts of others: of a message sender, of a mail server.
+_CONTACT = re.compile(r"\+\d{7,15}\b|[\w.%+-]+@[\w-]+(?:\.[\w-]+)+")
 
 
-def whole(exc: BaseException | None) -> Iterator[BaseException]:
-    """An exception and what it came of."""
+def exception_chain(exc: BaseException | None) -> Iterator[BaseException]:
+    """An exception and its causes."""
     seen = set[int]()
     while exc is not None and id(exc) not in seen:
         seen.add(id(exc))
@@ -103,29 +104,29 @@ def whole(exc: BaseException | None) -> Iterator[BaseException]:
         exc = exc.__cause__ or exc.__context__
 
 
-def nobodys(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A fault's lines name nobody: not the row that PostgreSQL would not take, nor where a message was to go."""
-    given = line.get("exc_info")
-    exc = given[1] if isinstance(given, tuple) else given if isinstance(given, BaseException) else sys.exception()
-    if not given or exc is None:
+def redact_exceptions(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Remove personal data from a line about an exception: row values in database errors, phones and addresses."""
+    info = line.get("exc_info")
+    exc = info[1] if isinstance(info, tuple) else info if isinstance(info, BaseException) else sys.exception()
+    if not info or exc is None:
         return line
     line = structlog.processors.format_exc_info(_logger, _name, line)
-    for one in whole(exc):
-        if isinstance(one, Error):
-            for text in (str(one), str(one).strip(), repr(str(one))[1:-1]):
-                line = {key: _without(value, text, said_first(one)) for key, value in line.items()}
-    return {key: _REACHES.sub("…", value) if key in _WORDS else value for key, value in line.items()}
+    for error in exception_chain(exc):
+        if isinstance(error, Error):
+            for text in (str(error), str(error).strip(), repr(str(error))[1:-1]):
+                line = {key: _replace_text(value, text, primary_message(error)) for key, value in line.items()}
+    return {key: _CONTACT.sub("…", value) if key in _FREE_TEXT else value for key, value in line.items()}
 
 
-#: What of a fault's line is somebody's words, and no name or time of ours.
-_WORDS = ("exception", "event")
+#: The keys of a line that hold free text, and no name or time of ours.
+_FREE_TEXT = ("exception", "event")
 
 
-def _without(value: Any, text: str, first: str) -> Any:
-    return value.replace(text, first) if isinstance(value, str) and text else value
+def _replace_text(value: Any, old: str, new: str) -> Any:
+    return value.replace(old, new) if isinstance(value, str) and old else value
 
 
-def renderers(*, readable: bool) -> list[Processor]:
+def build_renderers(*, readable: bool) -> list[Processor]:
     if readable:
         return [structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)]
-    return [nobodys, structlog.processors.JSONRenderer(ensure_ascii=False)]
+    return [redact_exceptions, structlog.processors.JSONRenderer(ensure_ascii=False)]

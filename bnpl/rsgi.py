@@ -1,8 +1,8 @@
-"""What granian serves: Django behind the front."""
+"""The entry point for granian: Django behind the gateway."""
 
-from bnpl.files import allow_files
-from bnpl.front import Front
+from bnpl.file_limits import raise_open_file_limit
+from bnpl.gateway import Gateway
 from bnpl.wsgi import application as django
 
-allow_files()
-application = Front(django)
+raise_open_file_limit()
+application = Gateway(django)

@@ -1,38 +1,39 @@
-"""Every setting of the platform. Three postures by BNPL_POSTURE: local, test and, when nothing is said, production."""
+"""All settings of the platform. BNPL_POSTURE selects one of three postures: local, test or production, the default."""
 
 import os
 from pathlib import Path
 
 from csp.constants import NONE, SELF
 
-from bnpl.env import Environment, celery_address
-from bnpl.logs import configure
+from bnpl.env import Environment, celery_broker_url
+from bnpl.logs import configure_logging
 
 env = Environment(os.environ)
 BASE_DIR = Path(__file__).resolve().parent.parent
-PRODUCTION = env.production
+PRODUCTION = env.is_production
 TESTING = env.posture == "test"
 
-# The local stack's demo data, which its readiness waits for.
-DEMO_FILE = Path(env.text("BNPL_HOME")) / "demo.json" if env.posture == "local" and env.text("BNPL_HOME") else None
+# The local stack is ready once this file of demo credentials exists.
+home = env.get_text("BNPL_HOME") if env.posture == "local" else ""
+DEMO_FILE = Path(home) / "demo.json" if home else None
 
 SECRET_KEY, SECRET_KEY_FALLBACKS = env.secret_key(), env.secret_key_fallbacks()
 DEBUG = env.debug()
 BASE_URL = env.base_url()
-ALLOWED_HOSTS = env.hosts()
+ALLOWED_HOSTS = env.allowed_hosts()
 HTTPS = BASE_URL.startswith("https://")
-# How many proxies of ours stand in front. 0: nobody's X-Forwarded-* is believed.
-NUM_PROXIES = env.number("NUM_PROXIES", 0)
+# The number of trusted proxies in front. 0 ignores X-Forwarded-*.
+NUM_PROXIES = env.get_int("NUM_PROXIES", 0)
 
-# Who may read /metrics (bnpl.gauges). Empty in production: nobody.
+# The token to read /metrics (bnpl.metrics). Empty in production: /metrics is disabled.
 METRICS_TOKEN = env.metrics_token()
 
-# Personal data: {id: 32 bytes}, the first one encrypts; the key of the blind index; and those that sign proofs.
+# Keys of personal data as {id: 32 bytes}, the first one encrypts; of the blind index; and of signed proofs.
 PII_KEYS = env.pii_keys()
 BLIND_INDEX_KEY, PROOF_KEYS = env.blind_index_key(), env.proof_keys()
 
 INSTALLED_APPS = [
-    "kernel.console_frame.ConsoleConfig",
+    "kernel.console_site.ConsoleConfig",
     *(f"django.contrib.{name}" for name in ("auth", "contenttypes", "sessions", "messages", "staticfiles")),
     "pgtrigger",
     "rest_framework",
@@ -58,12 +59,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "bnpl.health.Probes",
-    "kernel.request_log.RequestId",
-    "bnpl.unindexed.Unindexed",
+    "bnpl.health.ProbesMiddleware",
+    "kernel.request_log.RequestLogMiddleware",
+    "bnpl.noindex.NoIndexMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "bnpl.programs.Fork",
+    "bnpl.api_bypass.ApiBypassStart",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -75,9 +76,9 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "office.door.SecondStepFirst",
-    "bnpl.programs.Join",
-    "bnpl.unavailable.Unavailable",
+    "office.middleware.SecondFactorMiddleware",
+    "bnpl.api_bypass.ApiBypassEnd",
+    "bnpl.unavailable.UnavailableMiddleware",
 ]
 
 ROOT_URLCONF = "bnpl.urls"
@@ -101,25 +102,26 @@ DATABASES = {"default": env.database()}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # broker and cache
-REDIS_URL = env.broker()
+REDIS_URL = env.broker_url()
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": env.cache(),
+        "LOCATION": env.cache_url(),
         "OPTIONS": {"socket_connect_timeout": 0.5, "socket_timeout": 0.5},
     }
 }
 
-# How often one API key may read and write, and one address may ask without a good key (kernel.rate_limits).
+# Rate limits of an API key's reads and writes, and of an IP address without a valid key (kernel.rate_limits).
 RATES = {
-    "read": env.rate("RATE_READ", "6000/60"),
-    "write": env.rate("RATE_WRITE", "3000/60"),
-    "address": env.rate("RATE_ADDRESS", "300/60"),
-    "texts": env.rate("RATE_TEXTS", "100000/3600" if TESTING else "1200/3600"),  # to strangers (accounts.texts)
+    "read": env.get_rate("RATE_READ", "6000/60"),
+    "write": env.get_rate("RATE_WRITE", "3000/60"),
+    "address": env.get_rate("RATE_ADDRESS", "300/60"),
+    # Texts to phone numbers without an account (accounts.sms_limits).
+    "texts": env.get_rate("RATE_TEXTS", "100000/3600" if TESTING else "1200/3600"),
 }
 
-# Celery rings the bell and keeps no truth: a task may run 0, 1 or many times.
-CELERY_BROKER_URL = celery_address(REDIS_URL)
+# Celery only triggers jobs and keeps no state: a task may run 0, 1 or many times.
+CELERY_BROKER_URL = celery_broker_url(REDIS_URL)
 CELERY_RESULT_BACKEND = None
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = "json"
@@ -130,8 +132,8 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_SOFT_TIME_LIMIT = 110
 CELERY_TASK_TIME_LIMIT = 120
 CELERY_BROKER_TRANSPORT_OPTIONS = {
-    "visibility_timeout": 300,  # more than twice the hard limit, or a long task would be handed out a second time
-    "unacked_restore_interval": 5,  # kombu's own 10 × 10 s leaves a killed worker's task waiting for minutes
+    "visibility_timeout": 300,  # more than twice the hard time limit, or a long task would be delivered again
+    "unacked_restore_interval": 5,  # kombu's default of 10 × 10 s leaves a killed worker's task waiting for minutes
     "unacked_restore_throttle": 1,
     "socket_connect_timeout": 0.8,
     "socket_timeout": 5,
@@ -140,13 +142,13 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BROKER_CONNECTION_TIMEOUT = 0.8
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
-CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # nor does a broker end a worker that is full, or may only be read
-CELERY_TASK_PUBLISH_RETRY = False  # a doorbell that cannot ring says so at once; the sweep comes anyway
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a broker that is full or read-only does not end a worker either
+CELERY_TASK_PUBLISH_RETRY = False  # a failed trigger is reported at once; the next sweep finds the same rows
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE, CELERY_ENABLE_UTC = "UTC", True
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps its times in memory: any beat may be thrown away
-CELERY_DB_REUSE_MAX = 1_000_000_000  # bnpl.celery drops broken connections itself, and only those
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps its times in memory, so that any beat may be replaced
+CELERY_DB_REUSE_MAX = 1_000_000_000  # bnpl.celery closes broken connections itself, and only those
 
 # sign-in
 AUTH_USER_MODEL = "accounts.User"
@@ -154,13 +156,10 @@ AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
     "allauth.account.auth_backends.AuthenticationBackend",
 ]
-#: How long a link to a new password is good, in seconds.
+#: The lifetime of a password reset link, in seconds.
 PASSWORD_RESET_TIMEOUT = 3600
-PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.MD5PasswordHasher"  # tests sign in hundreds of times
-    if TESTING
-    else "django.contrib.auth.hashers.ScryptPasswordHasher"  # needs memory, which guessing machines lack
-]
+# Scrypt needs memory, which makes guessing expensive; tests sign in hundreds of times.
+PASSWORD_HASHERS = [f"django.contrib.auth.hashers.{'MD5' if TESTING else 'Scrypt'}PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},
@@ -169,21 +168,21 @@ AUTH_PASSWORD_VALIDATORS = [
 SESSION_SERIALIZER = "accounts.sessions.SealedSerializer"
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
-CONSOLE_SECOND_STEP = env.hardened("CONSOLE_SECOND_STEP")  # demanded of colleagues by office.door
-# Texts and mails end on /dev/messages. In production there is no such page, and SMS_BACKEND names the real sender.
+CONSOLE_SECOND_STEP = env.production_flag("CONSOLE_SECOND_STEP")  # required of colleagues by office.middleware
+# Outside production texts and emails appear on /dev/messages; in production SMS_BACKEND names the real sender.
 LOCAL_MESSAGES = not PRODUCTION
-SMS_BACKEND = env.needed("SMS_BACKEND", "accounts.notices.LocalTexts")
-SMS_COUNTRIES = env.prefixes("SMS_COUNTRIES")  # where texts go; nothing said is everywhere
-# Who says, just before a notice is sent, whether it is still true: accounts knows nothing of orders.
-NOTICES_STANDING = "billing.services.still_true.standing"
-STAFF_TOLD = "portal.services.letters.write_of_hand"  # nor who works for a merchant, and is told what was done to them
+SMS_BACKEND = env.required("SMS_BACKEND", "accounts.messaging.LocalTexts")
+SMS_COUNTRIES = env.phone_prefixes("SMS_COUNTRIES")  # countries texts may be sent to; unset is everywhere
+# Finds notices that are outdated just before they are sent; a setting because accounts does not import billing.
+NOTICES_STANDING = "billing.services.stale_notices.find_stale_notices"
+STAFF_TOLD = "portal.services.letters.queue_security_letter"  # emails merchants' staff; accounts does not import portal
 ALLAUTH_TRUSTED_PROXY_COUNT = NUM_PROXIES
 ALLAUTH_USER_CODE_FORMAT = {"numeric": True, "length": 6, "dashed": False}
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_LOGIN_METHODS = {"phone"}
 ACCOUNT_SIGNUP_FIELDS = ["phone*"]
-ACCOUNT_USER_MODEL_USERNAME_FIELD = None  # only colleagues have one, and they do not sign in by allauth
-ACCOUNT_USER_DISPLAY = "accounts.adapter.shown_name"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None  # only colleagues have one, and they do not sign in with allauth
+ACCOUNT_USER_DISPLAY = "accounts.adapter.display_name"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_PREVENT_ENUMERATION = True
 ACCOUNT_SESSION_REMEMBER = True
@@ -197,33 +196,33 @@ ACCOUNT_RATE_LIMITS = {  # "key" is the phone; a carrier puts thousands of peopl
     "request_login_code": "60/m/ip,3/m/key,10/h/key",
     "verify_phone": "60/m/ip,1/30s/key,10/h/key",
     "manage_email": "2/m/user,10/h/user",
-    "try_code": "3/5m/key",  # of one code, also of tries at once (accounts.pages.signing)
-    "verify_identity": "10/d/key",  # by one person: whose an ID number is, is told to whoever may try
-    "join": "30/m/ip,5/5m/key",  # a newcomer's name and code, whoever types them
+    "try_code": "3/5m/key",  # of one code, also for concurrent tries (accounts.pages.sign_in)
+    "verify_identity": "10/d/key",  # by one person: each try reveals whether an ID number matches
+    "join": "30/m/ip,5/5m/key",  # of one enrolment code
     "confirm_address": "5/h/key",  # of one invitation, and to one address
 }
-MFA_ADAPTER = "accounts.second_factor.Adapter"  # its secrets are sealed
+MFA_ADAPTER = "accounts.second_factor.MfaAdapter"  # encrypts its secrets
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_TOTP_ISSUER = "先享后付"
 
-EMAIL_BACKEND = "accounts.notices.LocalMail" if LOCAL_MESSAGES else "django.core.mail.backends.smtp.EmailBackend"
-EMAIL_HOST = env.text("EMAIL_HOST", "localhost")
-EMAIL_PORT = env.number("EMAIL_PORT", 25)
-EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
-EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
-EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
+EMAIL_BACKEND = "accounts.messaging.LocalMail" if LOCAL_MESSAGES else "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = env.get_text("EMAIL_HOST", "localhost")
+EMAIL_PORT = env.get_int("EMAIL_PORT", 25)
+EMAIL_HOST_USER = env.get_text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.get_text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.get_flag("EMAIL_USE_TLS")
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "bnpl@localhost")
+DEFAULT_FROM_EMAIL = env.get_text("DEFAULT_FROM_EMAIL", "bnpl@localhost")
 
 # API
 REST_FRAMEWORK = {
-    # Nobody is let in by default: each door names who may knock and what they may do (merchants.access).
+    # Access is denied by default: each view names its authentication and permissions (merchants.access).
     "DEFAULT_AUTHENTICATION_CLASSES": [],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "kernel.problems.handle",
+    "EXCEPTION_HANDLER": "kernel.problems.exception_handler",
     "UNAUTHENTICATED_USER": None,
     "NUM_PROXIES": NUM_PROXIES,
 }
@@ -236,15 +235,15 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/v1",
     "SCHEMA_PATH_PREFIX_TRIM": False,
     "SORT_OPERATIONS": False,
-    "POSTPROCESSING_HOOKS": ["bnpl.described.complete"],
+    "POSTPROCESSING_HOOKS": ["bnpl.openapi.postprocess_schema"],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
 }
 
-# Webhooks go out to public https addresses on these ports. At home also by plain http, and to this machine itself.
-WEBHOOKS_AT_HOME = env.at_home("WEBHOOKS_AT_HOME")
-WEBHOOK_PORTS = env.ports("WEBHOOK_PORTS", "443")
+# Webhooks are sent to public https URLs on these ports; outside production also by plain http and to this machine.
+WEBHOOKS_AT_HOME = env.nonproduction_flag("WEBHOOKS_AT_HOME")
+WEBHOOK_PORTS = env.get_ports("WEBHOOK_PORTS", "443")
 
 # browser
 SECURE_SSL_REDIRECT = HTTPS
@@ -255,7 +254,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-COOKIE_PREFIX = "__Host-" if HTTPS else ""  # browsers accept this prefix over https alone
+COOKIE_PREFIX = "__Host-" if HTTPS else ""  # browsers accept this prefix over https only
 SESSION_COOKIE_NAME = COOKIE_PREFIX + "session"
 CSRF_COOKIE_NAME = COOKIE_PREFIX + "csrf"
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
@@ -266,7 +265,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = LANGUAGE_COOKIE_SAMESITE = "Lax
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
-        "img-src": [SELF, "data:"],  # the QR code of a second factor is drawn into the page
+        "img-src": [SELF, "data:"],  # the QR code of a second factor is a data URL
         "object-src": [NONE],
         "frame-ancestors": [NONE],
         "base-uri": [NONE],
@@ -276,7 +275,7 @@ CONTENT_SECURITY_POLICY = {
 
 # static files
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+STATIC_ROOT = Path(env.get_text("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
 STATICFILES_DIRS = [folder for folder in (BASE_DIR / "static",) if folder.is_dir()]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -295,6 +294,6 @@ LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = USE_TZ = True
 TIME_ZONE = "UTC"
-# What a time means that a colleague writes into a form of the console, where it is named beside the field.
-CONSOLE_ZONE = env.zone("CONSOLE_ZONE", "Asia/Shanghai")
-LOGGING = configure(readable=not PRODUCTION, level=env.log_level())
+# The time zone of times entered in console forms; it is shown beside the field.
+CONSOLE_ZONE = env.time_zone("CONSOLE_ZONE", "Asia/Shanghai")
+LOGGING = configure_logging(readable=not PRODUCTION, level=env.log_level())

@@ -1,9 +1,9 @@
-"""What must always be true of what merchants are paid: name, sentence, a query that returns no rows."""
+"""Invariants of settlements and payouts: name, description, and a query that must return no rows."""
 
-AT_SETTLEMENT = (
+SETTLEMENT_INVARIANTS = (
     (
-        "settlements_are_the_sums_of_their_lines",
-        "A settlement's totals are the sums of its lines, kind by kind, and its count is theirs.",
+        "settlement_is_sum_of_lines",
+        "A settlement's totals are the sums of its lines by kind, and it counts its lines.",
         """
         SELECT s.id, s.net_minor, l.* FROM billing_settlement s
         LEFT JOIN LATERAL (
@@ -20,7 +20,7 @@ AT_SETTLEMENT = (
         """,
     ),
     (
-        "a_settlement_line_is_its_posting",
+        "settlement_lines_match_postings",
         "Each line is a posting of that merchant's account, in that currency and realm, with its amount and side.",
         """
         SELECT l.id, l.amount_minor, p.amount_minor AS booked, p.kind FROM billing_settlementline l
@@ -34,8 +34,8 @@ AT_SETTLEMENT = (
         """,
     ),
     (
-        "what_is_carried_was_left_over",
-        "What a settlement carries is the net of an earlier one of the same account that was not paid.",
+        "carried_lines_match_settlements",
+        "A carried line is the net of an earlier, unpaid settlement of the same merchant and currency.",
         """
         SELECT l.id, e.state, e.net_minor, l.amount_minor FROM billing_settlementline l
         JOIN billing_settlement s ON s.id = l.settlement_id JOIN billing_settlement e ON e.id = l.earlier_id
@@ -46,8 +46,8 @@ AT_SETTLEMENT = (
         """,
     ),
     (
-        "nothing_owed_is_forgotten",
-        "A posting of a merchant's account that is in no settlement is not older than where the next one looks.",
+        "no_posting_is_left_unsettled",
+        "A posting of a merchant's account that is in no settlement is not older than where the next one starts.",
         """
         SELECT p.id, p.kind, m.id AS merchant FROM ledger_posting p JOIN merchants_merchant m
           ON m.id = CASE WHEN p.credit_account = 'payable' THEN p.credit_owner
@@ -57,8 +57,8 @@ AT_SETTLEMENT = (
         """,
     ),
     (
-        "what_was_added_up_is_what_was_booked",
-        "What is kept of a merchant's accounts is the sum of the book's postings below its key.",
+        "merchant_balances_match_ledger",
+        "A merchant's stored balances equal the sum of the ledger's postings below their key.",
         """
         SELECT s.merchant_id, s.currency, b.* FROM billing_standing s CROSS JOIN LATERAL (
             SELECT coalesce(sum(minor) FILTER (WHERE account = 'payable'), 0) AS payable,
@@ -75,8 +75,8 @@ AT_SETTLEMENT = (
         """,
     ),
     (
-        "payable_is_what_was_not_paid",
-        "What the book owes a merchant is what is not settled yet, and what is settled and neither paid nor carried.",
+        "payable_matches_settlements",
+        "A merchant's payable balance equals what is unsettled, and what is settled but neither paid nor carried.",
         """
         WITH sides AS (
             SELECT p.id, p.kind, p.currency, p.credit_owner AS owner, p.amount_minor AS minor FROM ledger_posting p
@@ -98,8 +98,8 @@ AT_SETTLEMENT = (
         """,
     ),
     (
-        "reserves_are_what_is_held",
-        "What the book holds back of a merchant is what their settlements held and have not released.",
+        "reserves_match_settlements",
+        "A merchant's reserve in the ledger equals what their settlements held and have not released.",
         """
         WITH book AS (
             SELECT owner, currency, sum(minor) AS minor FROM (
@@ -117,8 +117,8 @@ AT_SETTLEMENT = (
         """,
     ),
     (
-        "payouts_are_of_their_settlement",
-        "A payout sends its settlement's net to an account of that merchant, and says what became of the settlement.",
+        "payouts_match_settlements",
+        "A payout sends its settlement's net to an account of the merchant, and the settlement's state follows.",
         """
         SELECT p.id, p.state, s.state AS settlement FROM billing_settlement s
         LEFT JOIN billing_payout p ON p.settlement_id = s.id LEFT JOIN billing_payoutaccount a ON a.id = p.account_id
@@ -132,8 +132,8 @@ AT_SETTLEMENT = (
         """,
     ),
     (
-        "payouts_are_booked_once",
-        "Each payout is booked as sent once, and as arrived or come back exactly when it was; the rest is on its way.",
+        "payouts_posted_once",
+        "Each payout is posted once as sent, and once as arrived or returned if it was.",
         """
         SELECT coalesce(p.id, b.cause_id) AS payout, p.state, b.* FROM billing_payout p
         FULL JOIN (SELECT cause_id, coalesce(sum(amount_minor) FILTER (WHERE kind = 'paid_out'), 0) AS sent,
@@ -147,8 +147,8 @@ AT_SETTLEMENT = (
         """,
     ),
     (
-        "the_bank_agrees_on_payouts",
-        "What the sandbox bank paid a merchant is a success here, open, or a case; what succeeded here it paid.",
+        "payouts_match_the_bank",
+        "Each payout at the sandbox bank is a payout that succeeded, is open or is a case; and vice versa.",
         """
         SELECT b.number, b.txn, p.id, p.state, b.amount_minor AS bank, p.amount_minor AS ours
         FROM (SELECT * FROM sandbox_bank.debit WHERE code = '' AND payout) b

@@ -1,9 +1,9 @@
-"""What must always be true of statement files and their differences: name, sentence, a query that returns no rows."""
+"""Invariants of statement files and discrepancies: name, description, and a query that must return no rows."""
 
-FROM_STATEMENTS = (
+STATEMENT_INVARIANTS = (
     (
-        "a_file_has_the_lines_it_says",
-        "A statement file has the lines and the damaged ones it says; each line that parts from ours is in a break.",
+        "statement_files_match_lines",
+        "A statement file counts its lines and damaged lines; each line that differs from our records has a break.",
         """
         SELECT f.id, f.lines, f.damaged, l.* FROM billing_statementfile f LEFT JOIN LATERAL (
             SELECT count(*) AS kept, count(*) FILTER (WHERE verdict = 'damaged') AS hurt,
@@ -21,8 +21,8 @@ FROM_STATEMENTS = (
         """,
     ),
     (
-        "a_break_is_in_suspense_when_it_says_so",
-        "What a colleague put into suspense of a statement's difference is posted, and nothing else is.",
+        "suspense_breaks_are_posted",
+        "A break is posted to suspense exactly if it was resolved so.",
         """
         SELECT coalesce(b.id, p.cause_id) AS id, b.resolution, p.amount_minor FROM billing_break b
         FULL JOIN (SELECT DISTINCT ON (cause_id) cause_id, amount_minor FROM ledger_posting
@@ -31,8 +31,8 @@ FROM_STATEMENTS = (
         """,
     ),
     (
-        "a_judged_case_is_booked_as_it_says",
-        "What suspense held for a case has left it exactly when colleagues placed it, by its whole amount.",
+        "resolved_cases_are_posted",
+        "The whole amount in suspense for a case is posted out exactly if colleagues resolved the case so.",
         """
         SELECT coalesce(c.id, p.cause_id) AS id, c.kind, c.resolution, c.held, p.amount_minor FROM (
             SELECT k.*, h.amount_minor AS held FROM billing_case k
@@ -50,8 +50,8 @@ FROM_STATEMENTS = (
         """,
     ),
     (
-        "what_a_later_word_explained_left_suspense",
-        "What suspense held for a case has left it the way it came exactly when the case closed by itself.",
+        "explained_cases_leave_suspense",
+        "The amount in suspense for a case is reversed exactly if the case closed by itself.",
         """
         SELECT coalesce(c.id, p.cause_id) AS id, c.kind, c.held, p.amount_minor FROM (
             SELECT k.id, k.kind, h.amount_minor AS held, h.debit_account, h.credit_account FROM billing_case k
@@ -63,8 +63,8 @@ FROM_STATEMENTS = (
         """,
     ),
     (
-        "what_the_statement_booked_is_booked",
-        "A break that the resolver closed is about something that succeeded under that very transaction.",
+        "booked_breaks_have_succeeded",
+        "A break that was closed as booked is about a movement that succeeded under that transaction.",
         """
         SELECT b.id FROM billing_break b JOIN billing_statementline l ON l.id = b.line_id
         LEFT JOIN billing_deduction d ON d.id = b.deduction_id LEFT JOIN billing_refundpart p ON p.id = b.refund_part_id

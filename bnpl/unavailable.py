@@ -1,4 +1,4 @@
-"""Pages while the database or the broker is away: an honest 503 that says when to come back, not a fault of ours."""
+"""Pages while the database or the broker is unavailable: a 503 that says when to retry, instead of a 500."""
 
 from collections.abc import Callable
 
@@ -8,15 +8,15 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template import loader
 
-from kernel.database_trouble import is_read_only
+from kernel.database_errors import is_read_only
 
 RETRY_AFTER_SECONDS = 2
-AWAY = (OperationalError, InterfaceError, redis.RedisError)
+UNAVAILABLE_ERRORS = (OperationalError, InterfaceError, redis.RedisError)
 log = structlog.get_logger(__name__)
 
 
-class Unavailable:
-    """Sign-in counts tries in the cache, and everything else asks the database: without them nothing was done."""
+class UnavailableMiddleware:
+    """Turns errors of the database and of the cache into a 503 page."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
@@ -25,7 +25,7 @@ class Unavailable:
         return self.get_response(request)
 
     def process_exception(self, _request: HttpRequest, exc: Exception) -> HttpResponse | None:
-        if not isinstance(exc, AWAY) and not is_read_only(exc):
+        if not isinstance(exc, UNAVAILABLE_ERRORS) and not is_read_only(exc):
             return None
         log.warning("page_unavailable", error=type(exc).__name__)
         page = loader.get_template("errors/503.html").render()

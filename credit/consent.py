@@ -1,13 +1,15 @@
-"""What a person said yes to when they opened a service. What the merchant changes later is asked for anew."""
+"""The terms a person agreed to when they opened a service. If the merchant changes the terms later, they have to agree
+again.
+"""
 
 from django.db import models
 
 from merchants.models import Service
-from merchants.rules import LateTerms, Terms
+from merchants.rules import LateTerms, ServiceTerms
 
 
-class Agreed(models.Model):
-    """The terms that were shown to whoever agreed; none while nobody has."""
+class AgreedTerms(models.Model):
+    """Mixin with the agreed terms; empty until somebody has agreed."""
 
     agreed_ceiling_minor = models.BigIntegerField(null=True, blank=True)
     agreed_confirmation = models.BooleanField(null=True, blank=True)
@@ -20,31 +22,31 @@ class Agreed(models.Model):
     class Meta:
         abstract = True
 
-    def agree_to(self, terms: Terms) -> None:
+    def set_agreed_terms(self, terms: ServiceTerms) -> None:
         self.agreed_ceiling_minor, self.agreed_confirmation = terms.ceiling_minor, terms.confirmation
         for name, value in terms.late.columns.items():
             setattr(self, f"agreed_{name}", value)
 
     @property
-    def agreed(self) -> Terms:
-        """Of one that somebody has agreed to.
+    def agreed_terms(self) -> ServiceTerms:
+        """The agreed terms.
 
         Raises:
-            ValueError: nobody has.
+            ValueError: nobody has agreed yet.
         """
         grace, daily, cap = self.agreed_grace, self.agreed_late_fee_daily_bps, self.agreed_late_fee_cap_bps
         ceiling, confirmation = self.agreed_ceiling_minor, self.agreed_confirmation
         if ceiling is None or confirmation is None or grace is None or daily is None or cap is None:
             raise ValueError("Nobody has agreed to it.")
-        return Terms(ceiling, confirmation, LateTerms(grace, daily, cap))
+        return ServiceTerms(ceiling, confirmation, LateTerms(grace, daily, cap))
 
     @property
-    def most_minor(self) -> int:
-        """The most an order may come to without asking its person."""
+    def unconfirmed_max_minor(self) -> int:
+        """The maximum amount of an order that needs no confirmation by the person."""
         agreed = self.agreed_ceiling_minor
         return self.service.ceiling_minor if agreed is None else min(agreed, self.service.ceiling_minor)
 
-    def asks_first(self, ceiling_minor: int) -> bool:
-        """Whether an order of so much at most waits for its person: as the service wants it, or as was agreed."""
-        agreed = self.agreed
+    def needs_confirmation(self, ceiling_minor: int) -> bool:
+        """Whether an order with this ceiling has to be confirmed, by the service's or the agreed terms."""
+        agreed = self.agreed_terms
         return self.service.confirmation or agreed.confirmation or ceiling_minor > agreed.ceiling_minor

@@ -1,4 +1,4 @@
-"""What colleagues do about a person's limit, and the policy by which everybody's follow from their scores."""
+"""Console actions and pages for credit limits: change a person's limit, and publish the limit policy."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -14,20 +14,20 @@ from msgspec import convert
 
 from accounts.models import Person
 from credit import limits, rules
+from credit.limit_policy import preview_limit_terms, validate_limit_terms
 from credit.models import Limited, LimitPolicy, Profile
-from credit.policy import foresee_limits, judge_limits
 from credit.queries import currency_limits_of, is_pinned
 from kernel.actor import Actor
-from kernel.console_actions import Colleague, Desk, Verb, VerbForm, Words, page
-from kernel.forms import YuanField, minor_of, plain
-from kernel.maker_checker import Plain
+from kernel.console_actions import Colleague, MenuItem, ReasonForm, RowAction, StrOrPromise, console_page
+from kernel.forms import YuanField, parse_minor, plain_amount
+from kernel.maker_checker import JsonDict
 from kernel.money import Money
-from kernel.policy_pages import Policy, matter_of_policy, publish_page
+from kernel.policy_pages import Policy, approval_type_of_policy, publish_page
 from kernel.refusal import NotFound
-from kernel.templatetags.house import minor
+from kernel.templatetags.formatting import minor_amount
 
 PUBLISHERS = ("supervisor", "risk")
-DESK = Desk(
+MENU_ITEM = MenuItem(
     "limit_policy",
     gettext_lazy("Credit limits by score"),
     gettext_lazy("Credit limit of each score band, and how often it is reviewed"),
@@ -35,20 +35,20 @@ DESK = Desk(
 )
 
 
-def _profile(person: Person) -> Profile:
-    """How the person stands.
+def _get_profile(person: Person) -> Profile:
+    """The person's profile.
 
     Raises:
-        NotFound: they have no profile, or have left for good.
+        NotFound: there is no profile, or the person's data was erased.
     """
-    found = Profile.objects.filter(pk=person.pk, frozen_at__isnull=True).first()
-    if found is None:
+    profile = Profile.objects.filter(pk=person.pk, frozen_at__isnull=True).first()
+    if profile is None:
         raise NotFound
-    return found
+    return profile
 
 
-class LimitForm(VerbForm):
-    """How much they may owe at once."""
+class LimitForm(ReasonForm):
+    """A new credit limit."""
 
     currency = forms.ChoiceField(label=gettext_lazy("Currency"), required=False)
     limit = forms.CharField(label=gettext_lazy("New limit"), max_length=13)
@@ -69,90 +69,93 @@ class LimitForm(VerbForm):
             choice.choices, choice.initial = [(code, code) for code in codes], codes[0]  # type: ignore[attr-defined]
 
     def clean_limit(self) -> int:
-        currency = self.cleaned_data.get("currency") or _profile(self.row).currency
-        found = minor_of(self.cleaned_data["limit"], currency)
-        if found is None:
+        currency = self.cleaned_data.get("currency") or _get_profile(self.row).currency
+        minor = parse_minor(self.cleaned_data["limit"], currency)
+        if minor is None:
             raise forms.ValidationError(_("An amount such as 12.34."))
-        return found
+        return minor
 
 
 def _limits(person: Person) -> list[Limited]:
-    """What they may owe of each currency, their own first."""
-    return [_profile(person), *currency_limits_of(person.pk)]
+    """The person's limits in each currency, their own currency first."""
+    return [_get_profile(person), *currency_limits_of(person.pk)]
 
 
 def _has_limit(person: Person) -> bool:
     return Profile.objects.filter(pk=person.pk, frozen_at__isnull=True).exists()
 
 
-def _stands(person: Person) -> dict[str, Any]:
-    """Each limit and whether it is pinned, by names that end in its currency."""
-    found: dict[str, Any] = {"score": _profile(person).score}
+def _current_limits(person: Person) -> dict[str, Any]:
+    """The current limits and whether they are pinned, keyed by currency."""
+    limits: dict[str, Any] = {"score": _get_profile(person).score}
     for row in _limits(person):
-        found[f"limit_{row.currency}"] = plain(Money(row.limit_minor, row.currency))
-        found[f"pinned_{row.currency}"] = is_pinned(person.pk, row.currency)
-    return found
+        limits[f"limit_{row.currency}"] = plain_amount(Money(row.limit_minor, row.currency))
+        limits[f"pinned_{row.currency}"] = is_pinned(person.pk, row.currency)
+    return limits
 
 
-def _wants(person: Person, wish: dict[str, Any]) -> dict[str, Any]:
-    """What was asked for, by the names under which it stands."""
-    code = wish.get("currency") or _limits(person)[0].currency
-    said = wish.get("limit", "")
-    amount = minor_of(said, code)
-    wanted = said if amount is None else plain(Money(amount, code))
-    return {f"limit_{code}": wanted, f"pinned_{code}": wish.get("pinned", False)}
+def _requested_limits(person: Person, data: dict[str, Any]) -> dict[str, Any]:
+    """The requested values, under the same keys as the current ones."""
+    code = data.get("currency") or _limits(person)[0].currency
+    typed = data.get("limit", "")
+    amount = parse_minor(typed, code)
+    limit = typed if amount is None else plain_amount(Money(amount, code))
+    return {f"limit_{code}": limit, f"pinned_{code}": data.get("pinned", False)}
 
 
-def _before(person: Person, at: datetime) -> Words:
+def _describe_limits(person: Person, at: datetime) -> StrOrPromise:
     del at
-    says = _(
+    template = _(
         "Current limit %(limit)s, of which %(used)s is in use. Existing debt is not affected, even above the new limit."
     )
     return " ".join(
-        says % {"limit": minor(row.limit_minor, row.currency), "used": minor(row.used_minor, row.currency)}
+        template
+        % {"limit": minor_amount(row.limit_minor, row.currency), "used": minor_amount(row.used_minor, row.currency)}
         for row in _limits(person)
     )
 
 
-def _change(person_id: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
-    currency = wish.get("currency") or ""
-    made = limits.change_limit(
-        person_id, wish["limit"], wish["note"], currency=currency, pinned=wish["pinned"], by=by, at=at
+def _change_limit(person_id: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrPromise:
+    currency = data.get("currency") or ""
+    change = limits.change_limit(
+        person_id, data["limit"], data["note"], currency=currency, pinned=data["pinned"], by=by, at=at
     )
-    return _("Credit limit changed to %(limit)s.") % {"limit": minor(made.limit_minor, made.currency)}
+    return _("Credit limit changed to %(limit)s.") % {"limit": minor_amount(change.limit_minor, change.currency)}
 
 
-def _always(person: Person, wish: Any) -> bool:
-    del person, wish
+def _always_needs_approval(person: Person, data: Any) -> bool:
+    del person, data
     return True
 
 
-VERBS = [
-    Verb(
+ROW_ACTIONS = [
+    RowAction(
         "change_limit",
         Person,
         gettext_lazy("Change credit limit"),
         ("risk", "supervisor"),
-        _before,
-        _change,
+        _describe_limits,
+        _change_limit,
         LimitForm,
-        fits=_has_limit,
-        second=_always,
-        deciders=("risk", "supervisor"),
-        stands=_stands,
-        wants=_wants,
+        applies_to=_has_limit,
+        needs_approval=_always_needs_approval,
+        approvers=("risk", "supervisor"),
+        snapshot=_current_limits,
+        requested=_requested_limits,
     )
 ]
 
 
-def _band(floor: int, name: str) -> YuanField:
-    return YuanField(label=format_lazy(gettext_lazy("Band {name}, from a score of {floor}"), name=name, floor=floor))
+def _band_field(min_score: int, name: str) -> YuanField:
+    return YuanField(
+        label=format_lazy(gettext_lazy("Band {name}, from a score of {floor}"), name=name, floor=min_score)
+    )
 
 
-class LimitsForm(VerbForm):
-    """The terms, as they are in force, to be changed."""
+class LimitsForm(ReasonForm):
+    """The terms in force, to be edited."""
 
-    D, C, B, A, S = (_band(floor, name) for floor, name, _limit in rules.BANDS)
+    D, C, B, A, S = (_band_field(floor, name) for floor, name, _limit in rules.BANDS)
     open_orders_max = forms.IntegerField(label=gettext_lazy("Maximum concurrent orders"))
     review_days = forms.IntegerField(
         label=gettext_lazy("Review interval (days)"),
@@ -165,46 +168,46 @@ class LimitsForm(VerbForm):
     )
 
 
-def _fields(terms: Plain) -> Plain:
-    said = {name: plain(Money(minor)) for name, minor in terms["limits"].items()}
-    return said | {name: terms[name] for name in ("open_orders_max", "review_days", "raises")}
+def _terms_to_form(terms: JsonDict) -> JsonDict:
+    values = {name: plain_amount(Money(minor)) for name, minor in terms["limits"].items()}
+    return values | {name: terms[name] for name in ("open_orders_max", "review_days", "raises")}
 
 
-def _terms(wish: Plain) -> Plain:
-    limits_of = {name: wish[name] for _floor, name, _limit in rules.BANDS}
-    return {"limits": limits_of} | {name: wish[name] for name in ("open_orders_max", "review_days", "raises")}
+def _form_to_terms(data: JsonDict) -> JsonDict:
+    limits = {name: data[name] for _floor, name, _limit in rules.BANDS}
+    return {"limits": limits} | {name: data[name] for name in ("open_orders_max", "review_days", "raises")}
 
 
-def _judge(terms: Plain, why: str) -> None:
-    judge_limits(convert(terms, rules.Grades), why)
+def _validate(terms: JsonDict, why: str) -> None:
+    validate_limit_terms(convert(terms, rules.LimitTerms), why)
 
 
-def _foreseen(terms: Plain, at: datetime) -> Words:
-    seen = foresee_limits(convert(terms, rules.Grades), at=at)
-    says = _(
+def _preview_impact(terms: JsonDict, at: datetime) -> StrOrPromise:
+    preview = preview_limit_terms(convert(terms, rules.LimitTerms), at=at)
+    template = _(
         "Of the last %(decisions)d order requests, %(refused)d approved ones would have been declined and"
         " %(approved)d declined ones approved. Of %(people)d customers examined, %(higher)d would get a higher"
         " limit at their next review and %(lower)d a lower one; %(beyond)d of these already use more than that."
     )
-    return says % asdict(seen)
+    return template % asdict(preview)
 
 
 POLICY = Policy(
     name="limit_policy",
-    label=DESK.label,
-    matter=gettext_lazy("Publish credit limits by score"),
+    label=MENU_ITEM.label,
+    approval_label=gettext_lazy("Publish credit limits by score"),
     model=LimitPolicy,
     publishers=PUBLISHERS,
     form=LimitsForm,
-    fields=_fields,
-    terms=_terms,
-    judge=_judge,
-    foresee=_foreseen,
+    terms_to_fields=_terms_to_form,
+    fields_to_terms=_form_to_terms,
+    validate=_validate,
+    preview_impact=_preview_impact,
 )
-MATTERS = [matter_of_policy(POLICY)]
+APPROVAL_TYPES = [approval_type_of_policy(POLICY)]
 
 
-@page(*PUBLISHERS)
+@console_page(*PUBLISHERS)
 def publish(colleague: Colleague) -> HttpResponse:
-    """Another version counts for what is decided from then on, and for limits as they are looked at."""
+    """Publish a policy version; it applies to decisions from then on, and to limits at their next review."""
     return publish_page(POLICY, colleague)

@@ -10,29 +10,29 @@ from django_fsm import transition
 
 from accounts.models import Person
 from credit import rules
-from credit.consent import Agreed
+from credit.consent import AgreedTerms
 from kernel import guards
 from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Identified, Realm
-from kernel.money import MOST_MINOR
-from kernel.versions import PolicyVersion
+from kernel.money import AMOUNT_MINOR_MAX
+from kernel.policy_versions import PolicyVersion
 from merchants.models import Merchant, Service
-from merchants.rules import Terms
+from merchants.rules import ServiceTerms
 
-_LIMIT_KEPT = """
+_LIMIT_TRIGGER_SQL = """
     IF NEW.held_minor > OLD.held_minor AND NEW.held_minor + NEW.outstanding_minor > NEW.limit_minor THEN
         RAISE EXCEPTION 'a hold beyond the limit of %', NEW.person_id
             USING ERRCODE = 'check_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = 'a_hold_stays_within_the_limit';
     END IF;
     RETURN NEW;
 """
-#: Who moves a limit that follows its person's score.
-REVIEW = "system:review"
-_NOT_NEGATIVE = Q(held_minor__gte=0, outstanding_minor__gte=0, limit_minor__gte=0)
+#: The actor of changes by review.
+REVIEW_ACTOR = "system:review"
+_AMOUNTS_NOT_NEGATIVE = Q(held_minor__gte=0, outstanding_minor__gte=0, limit_minor__gte=0)
 
 
 class Limited(models.Model):
-    """How much of one currency may be owed at once, and how much of that is held by open orders or owed."""
+    """A credit limit in one currency, and how much of it is held by open orders or owed."""
 
     currency = models.CharField(max_length=3, default="CNY")
     limit_minor = models.BigIntegerField()
@@ -47,7 +47,7 @@ class Limited(models.Model):
                 name="a_hold_stays_within_the_limit",
                 when=pgtrigger.Before,
                 operation=pgtrigger.UpdateOf("held_minor"),  # type: ignore[no-untyped-call]
-                func=_LIMIT_KEPT,
+                func=_LIMIT_TRIGGER_SQL,
             )
         ]
 
@@ -65,15 +65,15 @@ class Profile(Limited):
 
     person = models.OneToOneField(Person, models.PROTECT, primary_key=True, related_name="profile")
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
-    score = models.PositiveSmallIntegerField(default=rules.SCORE_FIRST)
+    score = models.PositiveSmallIntegerField(default=rules.INITIAL_SCORE)
     open_orders = models.PositiveIntegerField(default=0)
     overdue_orders = models.PositiveIntegerField(default=0)
     kept_orders = models.PositiveIntegerField(default=0)
     breached_orders = models.PositiveIntegerField(default=0)
-    #: Orders that are being paid by a hardship plan: until they are, there are no new ones.
+    #: Orders being paid under a hardship plan; there are no new orders until they are paid.
     eased_orders = models.PositiveIntegerField(default=0)
     frozen_at = models.DateTimeField(null=True, blank=True)
-    #: When the limits are looked at next; never again for somebody who has left for good.
+    #: When the limits are reviewed next; empty once the person's data was erased.
     review_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(Limited.Meta):
@@ -81,7 +81,7 @@ class Profile(Limited):
             models.Index(fields=["realm", "review_at"], name="limits_to_review", condition=Q(review_at__isnull=False)),
         ]
         constraints = [
-            models.CheckConstraint(name="what_is_used_is_not_negative", condition=_NOT_NEGATIVE),
+            models.CheckConstraint(name="what_is_used_is_not_negative", condition=_AMOUNTS_NOT_NEGATIVE),
             models.CheckConstraint(
                 name="a_score_has_bounds", condition=Q(score__range=(rules.SCORE_LOWEST, rules.SCORE_HIGHEST))
             ),
@@ -96,7 +96,7 @@ class Profile(Limited):
 
 
 class CurrencyLimit(Identified, Limited):
-    """What the person may owe of a currency other than their profile's. Their counts and score are the profile's."""
+    """The limit in a currency other than the profile's. Counts and score are the profile's."""
 
     prefix = "cul"
 
@@ -104,7 +104,7 @@ class CurrencyLimit(Identified, Limited):
 
     class Meta(Limited.Meta):
         constraints = [
-            models.CheckConstraint(name="what_is_used_of_a_currency_is_not_negative", condition=_NOT_NEGATIVE),
+            models.CheckConstraint(name="what_is_used_of_a_currency_is_not_negative", condition=_AMOUNTS_NOT_NEGATIVE),
             models.UniqueConstraint(fields=["person", "currency"], name="a_currency_has_one_limit_for_a_person"),
         ]
 
@@ -113,17 +113,17 @@ class CurrencyLimit(Identified, Limited):
 
 
 class AgreementEvent(History):
-    """A line of an agreement's history."""
+    """One event of an agreement's history."""
 
     subject = models.ForeignKey("Agreement", models.PROTECT, related_name="history", db_index=False)
 
 
-class Agreement(Agreed, Lifecycle):
+class Agreement(AgreedTerms, Lifecycle):
     """开通: a person lets a service open credit orders and deduct what they come to."""
 
     prefix = "agr"
     history_model = AgreementEvent
-    begins = ("pending",)
+    initial_states = ("pending",)
 
     class State(models.TextChoices):
         PENDING = "pending"
@@ -135,13 +135,13 @@ class Agreement(Agreed, Lifecycle):
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+", db_index=False)
     service = models.ForeignKey(Service, models.PROTECT, related_name="agreements")
     person = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="agreements")
-    #: How the merchant calls the person.
+    #: The merchant's own ID for the person.
     person_ref = models.CharField(max_length=64)
-    #: By which phone whoever is meant signs in, as a blind index, if the merchant said so: nobody else signs it.
+    #: Blind index of the phone number that the merchant named: nobody else can sign the agreement.
     meant_phone = models.BinaryField(max_length=32, null=True)
     return_url = models.CharField(max_length=500, blank=True)
     state = StateField(default=State.PENDING, choices=State.choices, protected=True)
-    #: Orders that are not at their end: the mandate lives until there are none.
+    #: Orders that have not ended; the authorization lasts until there are none.
     live_orders = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
     activated_at = models.DateTimeField(null=True, blank=True)
@@ -181,12 +181,12 @@ class Agreement(Agreed, Lifecycle):
             models.Index(fields=["merchant", "person_ref"], name="agreements_by_ref"),
             models.Index(fields=["meant_phone"], name="agreements_for_a_phone", condition=Q(meant_phone__isnull=False)),
         ]
-        triggers = guards.lifecycle("credit_agreementevent", frozen=["realm_id", "merchant_id", "service_id"])
+        triggers = guards.lifecycle("credit_agreementevent", frozen_columns=["realm_id", "merchant_id", "service_id"])
 
     @transition(field=state, source=State.PENDING, target=State.ACTIVE)
-    def activate(self, person_id: UUID, terms: Terms, *, at: datetime) -> None:
+    def activate(self, person_id: UUID, terms: ServiceTerms, *, at: datetime) -> None:
         self.person_id, self.activated_at, self.meant_phone = person_id, at, None
-        self.agree_to(terms)
+        self.set_agreed_terms(terms)
 
     @transition(field=state, source=State.ACTIVE, target=State.CLOSING)
     def close(self, *, at: datetime) -> None:
@@ -202,7 +202,7 @@ class Agreement(Agreed, Lifecycle):
 
 
 class Decision(Identified):
-    """风控决策: one assessment, with all it looked at. Append-only."""
+    """风控决策: one assessment with everything it was based on. Append-only."""
 
     prefix = "dec"
     append_only: ClassVar[bool] = True
@@ -231,17 +231,17 @@ class Decision(Identified):
 
     @property
     def missing_minor(self) -> int:
-        """What would have to be paid back for this to fit the limit."""
+        """How much would have to be paid back for this amount to fit the limit."""
         return rules.missing_minor(self.inputs)
 
     @property
     def missing_promises(self) -> int:
-        """How many promises kept would lift the score far enough."""
+        """How many promises kept would raise the score far enough."""
         return rules.missing_promises(self.inputs)
 
 
 class ScoreChange(Identified):
-    """What raised or lowered a score, and by how much. Append-only."""
+    """A change of the score and its reason. Append-only."""
 
     prefix = "scr"
     append_only: ClassVar[bool] = True
@@ -259,13 +259,13 @@ class ScoreChange(Identified):
 
 
 class LimitPolicy(PolicyVersion):
-    """How much each band may owe at once, and when that is looked at again: `credit.rules.Grades`, field by field."""
+    """The credit limit of each score band and the review interval; `terms` holds the fields of `rules.LimitTerms`."""
 
     prefix = "lmp"
 
 
 class LimitChange(Identified):
-    """What a person's limit was set to, by whom and why. Append-only; the last one is what stands in the profile."""
+    """A change of a person's limit, with author and reason. Append-only; the latest one is the current limit."""
 
     prefix = "lmc"
     append_only: ClassVar[bool] = True
@@ -274,7 +274,7 @@ class LimitChange(Identified):
     currency = models.CharField(max_length=3, default="CNY")
     before_minor = models.BigIntegerField()
     limit_minor = models.BigIntegerField()
-    #: Colleagues want it to stay: no review by the score moves it.
+    #: Fixed by staff: reviews do not change it.
     pinned = models.BooleanField(default=True)
     reason = models.CharField(max_length=200)
     by = models.CharField(max_length=80)
@@ -285,13 +285,13 @@ class LimitChange(Identified):
         constraints = [
             models.CheckConstraint(
                 name="a_limit_has_bounds",
-                condition=Q(limit_minor__range=(0, rules.LIMIT_MOST_MINOR))
-                | Q(limit_minor__range=(0, MOST_MINOR)) & ~Q(currency="CNY"),
+                condition=Q(limit_minor__range=(0, rules.LIMIT_MAX_MINOR))
+                | Q(limit_minor__range=(0, AMOUNT_MINOR_MAX)) & ~Q(currency="CNY"),
             )
         ]
         triggers = guards.append_only()
 
     @property
-    def by_score(self) -> bool:
-        """A review moved it, and no colleague."""
-        return self.by == REVIEW
+    def is_by_review(self) -> bool:
+        """Whether a review made the change, not staff."""
+        return self.by == REVIEW_ACTOR

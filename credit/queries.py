@@ -11,48 +11,48 @@ from accounts.models import Person
 from credit import rules
 from credit.models import Agreement, CurrencyLimit, Decision, LimitChange, Limited, LimitPolicy, Profile, ScoreChange
 from credit.refusals import MeantForAnother
-from credit.rules import Facts, Grades, Known
-from kernel.prepared import Reading
+from credit.rules import CreditRecord, Facts, LimitTerms
+from kernel.policy_versions import terms_subquery, version_in_force
+from kernel.prepared_statements import PreparedQuery
 from kernel.refusal import NotFound
-from kernel.versions import in_force, said_at
 
 
-def with_standing(at: Any) -> QuerySet[Agreement]:
-    """Agreements with everything that an assessment of their people at this moment looks at."""
+def with_credit_context(at: Any) -> QuerySet[Agreement]:
+    """Agreements with everything that an assessment at this time reads."""
     rows = Agreement.objects.select_related("service", "merchant", "person", "person__profile")
-    return rows.annotate(limit_policy=said_at(LimitPolicy, at))
+    return rows.annotate(limit_policy=terms_subquery(LimitPolicy, at))
 
 
-_STANDING = Reading(lambda key, at: with_standing(at).filter(pk=key), ["uuid", "timestamptz"])
+_STANDING = PreparedQuery(lambda key, at: with_credit_context(at).filter(pk=key), ["uuid", "timestamptz"])
 
 
 def has_left(person_id: UUID) -> bool:
-    """Whether somebody is gone for good, so that nothing can be asked of them any more."""
+    """Whether the person's data was erased."""
     return Profile.objects.filter(pk=person_id, frozen_at__isnull=False).exists()
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """An agreement and its person's profile as they stand now, read together."""
+    """An agreement with the person's profile and the limit policy, read together."""
 
     agreement: Agreement
     profile: Profile | None
-    #: What the policy of limits says, and which version of it.
-    grades: Grades
+    #: The limit policy in force, and its version.
+    limit_terms: LimitTerms
     version: int
 
     @property
     def policy(self) -> str:
-        """Which rules judge: written beside every decision."""
+        """The version of the rules, stored with every decision."""
         return f"{rules.POLICY}.{self.version}"
 
     @property
-    def abroad(self) -> bool:
-        """Whether the service is in another currency than the person's own."""
+    def is_foreign_currency(self) -> bool:
+        """Whether the service's currency differs from the profile's."""
         return self.profile is not None and self.profile.currency != self.agreement.service.currency
 
     def facts(self, asked_minor: int) -> Facts:
-        """What an assessment of this much more, in the service's currency, would look at."""
+        """The facts for assessing an additional amount in the service's currency."""
         person, profile = self.agreement.person, self.profile
         limited = profile and limited_in(profile, self.agreement.service.currency)
         return Facts(
@@ -66,59 +66,59 @@ class Standing:
             open_orders=profile.open_orders if profile else 0,
             frozen=profile is not None and profile.frozen_at is not None,
             eased_orders=profile.eased_orders if profile else 0,
-            open_orders_max=self.grades.open_orders_max,
+            open_orders_max=self.limit_terms.open_orders_max,
         )
 
 
 def standing_of(agreement_id: UUID, *, at: datetime) -> Standing:
-    """The agreement with its service, person and profile, and the policy of limits of this moment, in one query.
+    """The agreement with its service, person and profile, and the limit policy in force, in one query.
 
     Raises:
         NotFound: there is no such agreement.
     """
-    found = _STANDING.rows(agreement_id, at)
-    if not found:
+    rows = _STANDING.rows(agreement_id, at)
+    if not rows:
         raise NotFound
-    return standing_under(found[0])
+    return standing_from(rows[0])
 
 
-def standing_under(agreement: Agreement) -> Standing:
-    """Of an agreement that was read `with_standing`."""
-    said = agreement.limit_policy  # type: ignore[attr-defined]
+def standing_from(agreement: Agreement) -> Standing:
+    """The standing of an agreement that was read by `with_credit_context`."""
+    policy = agreement.limit_policy  # type: ignore[attr-defined]
     profile = getattr(agreement.person, "profile", None) if agreement.person_id else None
-    return Standing(agreement, profile, convert(said["terms"], Grades), said["version"])
+    return Standing(agreement, profile, convert(policy["terms"], LimitTerms), policy["version"])
 
 
-def standing_now(agreement: Agreement, profile: Profile, *, at: datetime) -> Standing:
-    """Of an agreement and a profile that are held already."""
-    row = in_force(LimitPolicy, at=at)
-    return Standing(agreement, profile, convert(row.terms, Grades), row.version)
+def build_standing(agreement: Agreement, profile: Profile, *, at: datetime) -> Standing:
+    """The standing of an agreement and a profile that are loaded already."""
+    row = version_in_force(LimitPolicy, at=at)
+    return Standing(agreement, profile, convert(row.terms, LimitTerms), row.version)
 
 
-def grades_at(at: datetime) -> Grades:
-    """What the policy of limits says at this moment."""
-    return convert(in_force(LimitPolicy, at=at).terms, Grades)
+def limit_terms_at(at: datetime) -> LimitTerms:
+    """The limit policy in force at this time."""
+    return convert(version_in_force(LimitPolicy, at=at).terms, LimitTerms)
 
 
 def limit_changes_of(person_id: UUID) -> QuerySet[LimitChange]:
-    """What the person's limits were set to, newest first; not that one merely stays or follows their score again."""
+    """Changes of the person's limit amounts, newest first; without changes of pinning alone."""
     return LimitChange.objects.filter(person_id=person_id).exclude(limit_minor=F("before_minor")).order_by("-id")
 
 
-def last_changes(person_ids: Iterable[UUID]) -> dict[tuple[UUID, str], LimitChange]:
-    """What these people's limits were set to last, by person and currency."""
+def latest_limit_changes(person_ids: Iterable[UUID]) -> dict[tuple[UUID, str], LimitChange]:
+    """The latest change of each limit, by person and currency."""
     rows = LimitChange.objects.filter(person_id__in=list(person_ids)).order_by("person_id", "currency", "-id")
     return {(row.person_id, row.currency): row for row in rows.distinct("person_id", "currency")}
 
 
-def pinned_of(person_id: UUID) -> set[str]:
-    """The currencies of the person's limits that colleagues want to stay, whatever the score."""
-    return {currency for (_, currency), last in last_changes([person_id]).items() if last.pinned}
+def pinned_currencies_of(person_id: UUID) -> set[str]:
+    """The currencies of the person's limits that are fixed by staff."""
+    return {currency for (_, currency), change in latest_limit_changes([person_id]).items() if change.pinned}
 
 
 def is_pinned(person_id: UUID, currency: str) -> bool:
-    """Whether colleagues want a limit of this person's to stay, whatever the score."""
-    return currency in pinned_of(person_id)
+    """Whether this limit is fixed by staff."""
+    return currency in pinned_currencies_of(person_id)
 
 
 def agreement_of(merchant_id: UUID, agreement_id: UUID) -> Agreement:
@@ -141,52 +141,52 @@ def agreements_of(merchant_id: UUID) -> QuerySet[Agreement]:
 
 
 def services_opened_by(person_id: UUID) -> QuerySet[Agreement]:
-    """What the person has opened, newest first."""
+    """The person's agreements, newest first."""
     return Agreement.objects.select_related("service", "merchant").filter(person_id=person_id).order_by("-id")
 
 
-def agreement_before(person: Person, agreement_id: UUID) -> Agreement:
-    """An agreement this person may look at: their own, or one of their realm that nobody has signed yet.
+def agreement_visible_to(person: Person, agreement_id: UUID) -> Agreement:
+    """An agreement the person may view: their own, or an unsigned one of their realm.
 
     Raises:
         NotFound: missing, another person's, or of another realm.
-        MeantForAnother: its merchant asks somebody else.
+        MeantForAnother: the merchant addressed it to another phone number.
     """
-    theirs = Q(person_id=person.id) | Q(person__isnull=True)
-    rows = Agreement.objects.select_related("service", "merchant").filter(theirs, realm_id=person.realm_id)
+    own_or_unsigned = Q(person_id=person.id) | Q(person__isnull=True)
+    rows = Agreement.objects.select_related("service", "merchant").filter(own_or_unsigned, realm_id=person.realm_id)
     agreement = rows.filter(pk=agreement_id).first()
     if agreement is None:
         raise NotFound
-    if not is_meant(agreement, person):
+    if not is_addressed_to(agreement, person):
         raise MeantForAnother
     return agreement
 
 
-def is_meant(agreement: Agreement, person: Person) -> bool:
-    """Whether this person may sign it: whoever comes by its link, or the one whom the merchant means."""
-    theirs = person.user.phone_index if person.user is not None else None
-    return agreement.meant_phone is None or bytes(agreement.meant_phone) == bytes(theirs or b"")
+def is_addressed_to(agreement: Agreement, person: Person) -> bool:
+    """Whether this person may sign it: it is addressed to nobody in particular, or to their phone number."""
+    phone_index = person.user.phone_index if person.user is not None else None
+    return agreement.meant_phone is None or bytes(agreement.meant_phone) == bytes(phone_index or b"")
 
 
-def asked_for(agreement_id: UUID) -> Agreement | None:
-    """What whoever holds this link is asked for, before they say who they are; None once it is somebody's."""
+def pending_agreement(agreement_id: UUID) -> Agreement | None:
+    """An unsigned agreement, as shown by its link before sign-in; None once it is signed."""
     waiting = Agreement.objects.select_related("service", "merchant", "realm")
     return waiting.filter(pk=agreement_id, person__isnull=True, state=Agreement.State.PENDING).first()
 
 
-def last_decision(agreement_id: UUID, person_id: UUID, *, out_order_no: str = "") -> Decision | None:
-    """The latest assessment of this person under this agreement: of its opening, or of one order."""
+def latest_decision(agreement_id: UUID, person_id: UUID, *, out_order_no: str = "") -> Decision | None:
+    """The latest decision on this person under this agreement: on its opening, or on one order."""
     rows = Decision.objects.filter(agreement_id=agreement_id, person_id=person_id, out_order_no=out_order_no)
     return rows.order_by("-id").first()
 
 
 def profile_of(person_id: UUID) -> Profile | None:
-    """The person's profile; none before they opened their first service."""
+    """The person's profile; None before they opened their first service."""
     return Profile.objects.filter(pk=person_id).first()
 
 
 def limited_in(profile: Profile, currency: str) -> Limited | None:
-    """What the person may owe of a currency; nothing of one in which they have never opened anything."""
+    """The person's limit in this currency; None if they never opened a service in it."""
     return (
         profile
         if currency == profile.currency
@@ -195,36 +195,36 @@ def limited_in(profile: Profile, currency: str) -> Limited | None:
 
 
 def currency_limits_of(person_id: UUID) -> QuerySet[CurrencyLimit]:
-    """What the person may owe of currencies other than their profile's, by their codes."""
+    """The person's limits in other currencies than their profile's, by currency code."""
     return CurrencyLimit.objects.filter(person_id=person_id).order_by("currency")
 
 
 def score_changes_of(person_id: UUID) -> QuerySet[ScoreChange]:
-    """What raised and lowered the person's score, newest first."""
+    """The person's score changes, newest first."""
     return ScoreChange.objects.filter(person_id=person_id).order_by("-id")
 
 
-def last_broken(person_id: UUID) -> ScoreChange | None:
-    """The latest promise the person broke, but for those of which it turned out later that they were not broken."""
-    righted = ScoreChange.objects.filter(order_id=OuterRef("order_id"), reason="righted", id__gt=OuterRef("id"))
-    return score_changes_of(person_id).filter(~Exists(righted), reason="breached").first()
+def latest_breach(person_id: UUID) -> ScoreChange | None:
+    """The latest breached promise, without breaches that were undone later."""
+    undone = ScoreChange.objects.filter(order_id=OuterRef("order_id"), reason="righted", id__gt=OuterRef("id"))
+    return score_changes_of(person_id).filter(~Exists(undone), reason="breached").first()
 
 
 def decisions_of(person_id: UUID) -> QuerySet[Decision]:
-    """Every assessment of the person, newest first."""
+    """The person's decisions, newest first."""
     rows = Decision.objects.select_related("agreement__service", "merchant")
     return rows.filter(person_id=person_id).order_by("-id")
 
 
-def known_of(person: Person, profile: Profile, *, at: datetime) -> Known:
-    """What is stored of a person that their score and limit can be explained by."""
-    broken = last_broken(person.id)
-    return Known(
+def credit_record_of(person: Person, profile: Profile, *, at: datetime) -> CreditRecord:
+    """The stored facts that explain the person's score and limit."""
+    last_breach = latest_breach(person.id)
+    return CreditRecord(
         verified=person.verified_at is not None,
         kept=profile.kept_orders,
         breached=profile.breached_orders,
         overdue=profile.overdue_orders,
-        days_since_breach=(at - broken.at).days if broken else None,
+        days_since_breach=(at - last_breach.at).days if last_breach else None,
         days_known=(at - profile.created_at).days,
         limit_minor=profile.limit_minor,
         used_minor=profile.used_minor,

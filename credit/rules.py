@@ -1,4 +1,4 @@
-"""Who may owe, and how much. Pure: facts in, a verdict with its reasons out."""
+"""Credit assessment: score bands, limits, and the reasons for a refusal. Pure functions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,19 +8,19 @@ from fractions import Fraction
 
 from kernel.money import EXPONENTS
 
-#: Which rules judged: written beside every decision.
+#: The version of these rules, stored with every decision.
 POLICY = "2026-11"
-SCORE_LOWEST, SCORE_HIGHEST, SCORE_FIRST = 350, 950, 650
-#: A person may have this many orders of all merchants going at once.
+SCORE_LOWEST, SCORE_HIGHEST, INITIAL_SCORE = 350, 950, 650
+#: How many orders of all merchants a person may have open at a time.
 OPEN_ORDERS_MAX = 20
-#: From this score up a person is in this band, and as the first policy has it this much may be owed at once (minor
-#: units). The floors are the published scale of the score; the amounts are what a version of the policy says.
+#: Score bands: minimum score, name, and the first policy's limit (minor units). The minimums are published; a policy
+#: version sets the limits.
 BANDS = ((350, "D", 0), (550, "C", 100_000), (600, "B", 500_000), (700, "A", 1_000_000), (800, "S", 2_000_000))
-#: No colleagues set a limit higher.
-LIMIT_MOST_MINOR = 10_000_000
-#: What the bands' yuan come to in whole units of other currencies: coarse, the same for everybody, and no rate: by it a
-#: limit is chosen once, and nothing is ever exchanged or summed.
-YUAN_IN: Mapping[str, Fraction] = {
+#: The maximum limit that staff can set.
+LIMIT_MAX_MINOR = 10_000_000
+#: Units of other currencies per yuan, used to convert limits. Deliberately coarse and the same for everybody: a limit
+#: is converted once, amounts are never exchanged or summed.
+UNITS_PER_YUAN: Mapping[str, Fraction] = {
     code: Fraction(units)
     for units, codes in {
         "1/20": "BHD KWD OMR",
@@ -43,15 +43,15 @@ YUAN_IN: Mapping[str, Fraction] = {
     }.items()
     for code in codes.split()
 }
-#: After so many days without a broken promise, or known to us, a dimension is full.
+#: Days without a breach, or since registration, after which a dimension is at 100.
 DAYS_FULL = 365
 SCORE_STEP = {"kept": 2, "breached": -40, "righted": 40, "cleared": 10, "uncleared": -10}
-#: Which step of the same order's each of these takes back.
-UNDOES = {"righted": "breached", "uncleared": "cleared"}
+#: Score steps that reverse an earlier step of the same order.
+REVERSES = {"righted": "breached", "uncleared": "cleared"}
 
 
 class Reason(StrEnum):
-    """Why a person was refused. The person is told it; the merchant hears only a coarse word."""
+    """Why a person was refused. The person sees the reason; the merchant only a coarse one."""
 
     NOT_VERIFIED = "identity_not_verified"
     OVERDUE = "something_is_overdue"
@@ -63,33 +63,33 @@ class Reason(StrEnum):
     PLAN = "hardship_plan"
 
 
-#: What a merchant may know: that the person cannot now, or that this amount is too much.
-COARSE = {Reason.LIMIT: "amount_too_high", Reason.TOO_MANY_OPEN: "too_many_orders"}
+#: The reasons merchants may see: not eligible, or this amount or number of orders is too high.
+COARSE_REASONS = {Reason.LIMIT: "amount_too_high", Reason.TOO_MANY_OPEN: "too_many_orders"}
 
 
 @dataclass(frozen=True, slots=True)
-class Grades:
-    """What a version of the policy of limits says: how much each band may owe at once, and when that is looked at."""
+class LimitTerms:
+    """The terms of a limit policy: the limit of each band, and how limits are reviewed."""
 
     #: By band, in hundredths of a yuan.
     limits: Mapping[str, int] = field(default_factory=lambda: {name: limit for _, name, limit in BANDS})
     open_orders_max: int = OPEN_ORDERS_MAX
-    #: Every so many days a limit follows its person's score; whether upwards, too.
+    #: The review interval in days; and whether reviews may raise limits.
     review_days: int = 30
     raises: bool = True
 
     def limit_of(self, score: int, currency: str = "CNY") -> int:
-        """How much of a currency may be owed at once at this score (minor units); nothing of one not offered."""
-        return in_currency(self.limits[band_of(score)], currency)
+        """The limit at this score in a currency (minor units); zero in a currency that is not offered."""
+        return limit_in_currency(self.limits[band_of(score)], currency)
 
     def review_after(self, at: datetime) -> datetime:
-        """When a limit that was set or looked at now is looked at next."""
+        """When a limit set or reviewed now is reviewed next."""
         return at + timedelta(days=self.review_days)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything an assessment looks at; kept with the decision."""
+    """Everything an assessment is based on; stored with the decision."""
 
     verified: bool
     score: int
@@ -110,15 +110,15 @@ class Verdict:
     reasons: tuple[Reason, ...] = field(default=())
 
     @property
-    def coarse(self) -> str:
-        """The one word a merchant hears."""
-        words = {COARSE.get(reason, "not_eligible") for reason in self.reasons}
+    def coarse_reason(self) -> str:
+        """The reason given to the merchant."""
+        words = {COARSE_REASONS.get(reason, "not_eligible") for reason in self.reasons}
         return "not_eligible" if "not_eligible" in words else min(words, default="")
 
 
 def assess(facts: Facts) -> Verdict:
-    """May this person owe this much more? Every reason against it is named, not only the first."""
-    against = (
+    """Assess whether the person may owe this much more. Collects every reason against it, not only the first."""
+    checks = (
         (not facts.verified, Reason.NOT_VERIFIED),
         (facts.frozen, Reason.FROZEN),
         (facts.overdue_orders > 0, Reason.OVERDUE),
@@ -128,7 +128,7 @@ def assess(facts: Facts) -> Verdict:
         (facts.open_orders >= facts.open_orders_max, Reason.TOO_MANY_OPEN),
         (facts.limit_minor > 0 and facts.used_minor + facts.asked_minor > facts.limit_minor, Reason.LIMIT),
     )
-    reasons = tuple(reason for holds, reason in against if holds)
+    reasons = tuple(reason for failed, reason in checks if failed)
     return Verdict(approved=not reasons, reasons=reasons)
 
 
@@ -137,36 +137,36 @@ def band_of(score: int) -> str:
 
 
 def limit_of(score: int, currency: str = "CNY") -> int:
-    """The same by the policy's first version."""
-    return Grades().limit_of(score, currency)
+    """The limit under the first version of the policy."""
+    return LimitTerms().limit_of(score, currency)
 
 
-def reviewed(now_minor: int, wanted_minor: int, *, may_rise: bool) -> int:
-    """What a limit comes to when it is looked at: down with the score always, up where nothing speaks against it."""
-    return wanted_minor if may_rise else min(now_minor, wanted_minor)
+def limit_after_review(current_minor: int, target_minor: int, *, may_rise: bool) -> int:
+    """The limit after a review: it always follows the score down, and up only if it may rise."""
+    return target_minor if may_rise else min(current_minor, target_minor)
 
 
-def in_currency(fen: int, currency: str) -> int:
-    """The limit of so many hundredths of a yuan, in another currency's minor units and rounded down."""
-    return carried(fen, "CNY", currency)
+def limit_in_currency(fen: int, currency: str) -> int:
+    """A limit in hundredths of a yuan, converted to another currency's minor units and rounded down."""
+    return convert_limit(fen, "CNY", currency)
 
 
-def carried(minor: int, currency: str, into: str) -> int:
-    """A limit of so much in one currency, said in another's minor units by the same table and rounded down."""
-    if currency not in YUAN_IN:
+def convert_limit(minor: int, currency: str, into: str) -> int:
+    """A limit converted from one currency to another by UNITS_PER_YUAN, in minor units and rounded down."""
+    if currency not in UNITS_PER_YUAN:
         return 0
     places = EXPONENTS.get(into, 2) - EXPONENTS.get(currency, 2)
-    return int(minor * YUAN_IN.get(into, Fraction()) / YUAN_IN[currency] * Fraction(10) ** places)
+    return int(minor * UNITS_PER_YUAN.get(into, Fraction()) / UNITS_PER_YUAN[currency] * Fraction(10) ** places)
 
 
-def bounded(score: int) -> int:
-    """The score, within its bounds."""
+def clamp_score(score: int) -> int:
+    """The score within its bounds."""
     return max(SCORE_LOWEST, min(SCORE_HIGHEST, score))
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What is stored of a person, by which they can see why they stand where they stand."""
+class CreditRecord:
+    """The stored facts that explain a person's score and limit."""
 
     verified: bool
     kept: int
@@ -180,32 +180,32 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One side of a person's standing, from 0 to 100; `moves` says whether the score moves with it, or a decision."""
+    """One aspect of a person's record, from 0 to 100; `moves` says what it affects: the score, or decisions."""
 
     name: str
     level: int
     moves: str
 
 
-def dimensions(known: Known) -> list[Dimension]:
-    """Five sides of what is stored. They explain; only promises kept and broken move the score itself."""
-    ended = known.kept + known.breached
-    calm = DAYS_FULL if known.days_since_breach is None else min(known.days_since_breach, DAYS_FULL)
-    free = known.limit_minor - known.used_minor
+def dimensions(record: CreditRecord) -> list[Dimension]:
+    """Five aspects that explain the record. Only promises kept and breached change the score itself."""
+    ended_orders = record.kept + record.breached
+    days_without_breach = DAYS_FULL if record.days_since_breach is None else min(record.days_since_breach, DAYS_FULL)
+    free = record.limit_minor - record.used_minor
     return [
-        Dimension("kept", 100 * known.kept // ended if ended else 0, "score"),
-        Dimension("calm", 0 if known.overdue else 100 * calm // DAYS_FULL, "score"),
-        Dimension("identity", 100 if known.verified else 0, "decision"),
-        Dimension("use", max(0, 100 * free // known.limit_minor) if known.limit_minor else 0, "decision"),
-        Dimension("time", 100 * min(known.days_known, DAYS_FULL) // DAYS_FULL, ""),
+        Dimension("kept", 100 * record.kept // ended_orders if ended_orders else 0, "score"),
+        Dimension("calm", 0 if record.overdue else 100 * days_without_breach // DAYS_FULL, "score"),
+        Dimension("identity", 100 if record.verified else 0, "decision"),
+        Dimension("use", max(0, 100 * free // record.limit_minor) if record.limit_minor else 0, "decision"),
+        Dimension("time", 100 * min(record.days_known, DAYS_FULL) // DAYS_FULL, ""),
     ]
 
 
 def missing_minor(facts: Mapping[str, int]) -> int:
-    """How much less would have to be in use for a decision on these facts to fit the limit."""
+    """How much less would have to be in use for these facts to fit the limit."""
     return max(0, facts["used_minor"] + facts["asked_minor"] - facts["limit_minor"])
 
 
 def missing_promises(facts: Mapping[str, int]) -> int:
-    """How many more promises kept in time would lift the score over the service's gate."""
+    """How many more promises kept would raise the score to the service's minimum."""
     return max(0, -(-(facts["score_min"] - facts["score"]) // SCORE_STEP["kept"]))

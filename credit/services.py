@@ -1,8 +1,9 @@
-"""Who may owe: services are opened and closed, promises assessed, limits held and freed."""
+"""Agreements and credit decisions: open and stop services, assess, and count live orders."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 import msgspec
@@ -10,44 +11,44 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from accounts.models import Person, phone_index
-from accounts.phones import e164
+from accounts.phones import normalize_phone
 from credit import rules
 from credit.models import Agreement, Decision, Profile
-from credit.queries import Standing, grades_at, is_meant, standing_now, standing_of
+from credit.queries import Standing, build_standing, is_addressed_to, limit_terms_at, standing_of
 from credit.refusals import AgreementState, AlreadyOpened, MeantForAnother, ServicePaused, TermsChanged
-from credit.used import hold, open_limit
+from credit.usage import hold_credit, open_currency_limit
 from kernel.actor import Actor
+from kernel.bulk_writes import insert_all
 from kernel.money import Money
-from kernel.prepared import Question
+from kernel.prepared_statements import PreparedStatement
 from kernel.refusal import NotFound
-from kernel.writes import insert_all
 from merchants import queries as merchant_queries
 from merchants import services as merchants
 from merchants.models import Merchant, Service
 from merchants.refusals import MerchantNotActive
-from merchants.rules import Terms
+from merchants.rules import ServiceTerms
 
-_JOIN = Question(
+_ADD_LIVE_ORDER = PreparedStatement(
     "UPDATE credit_agreement SET live_orders = live_orders + 1 WHERE id = $1 AND state = 'active' RETURNING 1",
     ["uuid"],
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Signing:
-    """How the person's signature ended: the agreement as it stands, and the assessment."""
+class SignResult:
+    """The result of signing: the agreement and the decision."""
 
     agreement: Agreement
     decision: Decision
 
 
-def must_take_new(merchant: Merchant, service: Service) -> None:
-    """Nothing new begins with a merchant who is not let in, nor under a service that is paused.
+def check_accepts_new(merchant: Merchant, service: Service) -> None:
+    """Check that the merchant is active and the service accepts new agreements and orders.
 
     Raises:
-        MerchantNotActive, ServicePaused: it is so.
+        MerchantNotActive, ServicePaused: it does not.
     """
-    if not merchant.takes_orders:
+    if not merchant.accepts_orders:
         raise MerchantNotActive
     if service.state != Service.State.ACTIVE:
         raise ServicePaused
@@ -64,22 +65,22 @@ def request_agreement(
     by: Actor,
     at: datetime,
 ) -> Agreement:
-    """A merchant asks a person, whom it knows as `person_ref`, to open a service; with a `phone`, nobody but them.
+    """Create an agreement for a person, known to the merchant as `person_ref`; with `phone`, only they can sign it.
 
     Raises:
-        InvalidPhone: no text message can reach it.
+        InvalidPhone: the number cannot receive text messages.
         NotFound: no such service of this merchant.
-        ServicePaused: it takes nobody new.
-        MerchantNotActive: nothing new begins with this merchant.
+        ServicePaused: the service accepts no new agreements.
+        MerchantNotActive: the merchant is not active.
     """
     service = merchant_queries.service_of(merchant_id, service_id)
-    must_take_new(service.merchant, service)
+    check_accepts_new(service.merchant, service)
     agreement = Agreement(
         realm_id=service.merchant.realm_id,
         merchant_id=merchant_id,
         service=service,
         person_ref=person_ref,
-        meant_phone=phone_index(e164(phone)) if phone else None,
+        meant_phone=phone_index(normalize_phone(phone)) if phone else None,
         return_url=return_url,
         created_at=at,
     )
@@ -88,41 +89,43 @@ def request_agreement(
 
 
 @transaction.atomic
-def open_profile(person: Person, *, currency: str = "CNY", score: int = rules.SCORE_FIRST, at: datetime) -> Profile:
-    """The person's credit profile, made at the first opening in the currency of what is opened."""
-    grades = grades_at(at)
+def open_profile(person: Person, *, currency: str = "CNY", score: int = rules.INITIAL_SCORE, at: datetime) -> Profile:
+    """The person's profile, created when they open their first service, in its currency."""
+    limit_terms = limit_terms_at(at)
     profile, _made = Profile.objects.get_or_create(
         person=person,
         defaults={
             "realm_id": person.realm_id,
             "score": score,
             "currency": currency,
-            "limit_minor": grades.limit_of(score, currency),
+            "limit_minor": limit_terms.limit_of(score, currency),
             "created_at": at,
-            "review_at": grades.review_after(at),
+            "review_at": limit_terms.review_after(at),
         },
     )
     return profile
 
 
 @transaction.atomic
-def sign_agreement(agreement_id: UUID, person_id: UUID, *, by: Actor, at: datetime, shown: str = "") -> Signing:
-    """The person agrees: assessed, and if that goes well the service is open. A refusal leaves it pending.
+def sign_agreement(
+    agreement_id: UUID, person_id: UUID, *, by: Actor, at: datetime, seen_fingerprint: str = ""
+) -> SignResult:
+    """The person signs the agreement and is assessed; if approved, the service is open, otherwise it stays pending.
 
-    `shown` is the seal of the terms they were shown (merchants.rules.Terms); without one they agree to today's.
+    `seen_fingerprint` names the terms they saw (merchants.rules.Terms); without one they agree to the current terms.
 
     Raises:
         NotFound: no such agreement or person in its realm.
         AgreementState: it was signed by somebody else, or has ended.
-        MeantForAnother: the merchant asks somebody else.
+        MeantForAnother: the merchant addressed it to another phone number.
         AlreadyOpened: the person opened this service under another agreement.
-        TermsChanged: what they were shown is not what is asked for any more.
-        MerchantNotActive, ServicePaused: nobody new is taken at the moment.
+        TermsChanged: the terms have changed since they were seen.
+        MerchantNotActive, ServicePaused: no new agreements are accepted at the moment.
     """
     person = Person.objects.select_related("user").filter(pk=person_id).first()
     if person is None:
         raise NotFound
-    # Two agreements of one person for one service must not both see that there is none: the profile row is the queue.
+    # Locking the profile serializes signatures: two agreements of one person for one service must not both be opened.
     currency = Service.objects.filter(agreements=agreement_id).values_list("currency", flat=True).first() or "CNY"
     open_profile(person, currency=currency, at=at)
     profile = Profile.objects.select_for_update(no_key=True).get(pk=person_id)
@@ -130,46 +133,43 @@ def sign_agreement(agreement_id: UUID, person_id: UUID, *, by: Actor, at: dateti
     if agreement.realm_id != person.realm_id:
         raise NotFound
     if agreement.state == Agreement.State.ACTIVE and agreement.person_id == person_id:
-        return Signing(agreement, agreement.decisions.filter(occasion="opening", approved=True).earliest("id"))
-    _must_be_free_for(agreement, person)
-    terms = terms_now(agreement, shown, at=at)
+        return SignResult(agreement, agreement.decisions.filter(occasion="opening", approved=True).earliest("id"))
+    _check_signable_by(agreement, person)
+    terms = current_terms(agreement, seen_fingerprint, at=at)
     agreement.person = person
-    standing = standing_now(agreement, profile, at=at)
-    if standing.abroad:
-        open_limit(profile, currency, standing.grades, at=at)
+    standing = build_standing(agreement, profile, at=at)
+    if standing.is_foreign_currency:
+        open_currency_limit(profile, currency, standing.limit_terms, at=at)
     decision = decide(standing, 0, occasion=Decision.Occasion.OPENING, at=at)
     if decision.approved:
         agreement.activate(person_id, terms, at=at)
         agreement.record("activated", by=by, at=at, decision=decision.id)
-        _tell(agreement, "agreement.activated", at=at)
-    return Signing(agreement, decision)
+        _publish(agreement, "agreement.activated", at=at)
+    return SignResult(agreement, decision)
 
 
-def terms_now(agreement: Agreement, shown: str, *, at: datetime) -> Terms:
-    """What is asked for now, if it is what was shown.
+def current_terms(agreement: Agreement, seen_fingerprint: str, *, at: datetime) -> ServiceTerms:
+    """The current terms, if they are the ones with `seen_fingerprint`.
 
     Raises:
-        TermsChanged: it is not.
+        TermsChanged: they are not.
     """
     terms = merchant_queries.terms_of(agreement.service, merchant_queries.late_bounds(at))
-    if shown and shown != terms.seal:
+    if seen_fingerprint and seen_fingerprint != terms.fingerprint:
         raise TermsChanged
     return terms
 
 
 @transaction.atomic
 def stop_agreement(agreement_id: UUID, *, by: Actor, at: datetime) -> Agreement:
-    """No new orders from now on. With orders under way the mandate ends itself with the last payment.
-
-    Stopping what is stopped already changes nothing.
-    """
+    """Stop new orders. If orders are open, the agreement ends with the last payment. Idempotent."""
     agreement = Agreement.objects.locked(agreement_id)
     if agreement.state in (Agreement.State.CLOSING, Agreement.State.TERMINATED):
         return agreement
     if agreement.state == Agreement.State.ACTIVE and agreement.live_orders:
         agreement.close(at=at)
         agreement.record("closing", by=by, at=at)
-        _tell(agreement, "agreement.closing", at=at)
+        _publish(agreement, "agreement.closing", at=at)
     else:
         _terminate(agreement, by=by, at=at)
     return agreement
@@ -182,28 +182,30 @@ def decide(
     occasion: str,
     at: datetime,
     out_order_no: str = "",
-    holding: bool = False,
-    joining: bool = False,
+    hold_amount: bool = False,
+    count_order: bool = False,
 ) -> Decision:
-    """Assess, and keep what was asked, seen and decided; `holding` sets the amount aside in the same breath, and
-    `joining` counts one more order that lives under the agreement.
+    """Assess an amount and store the decision. `hold_amount` holds it at the same time, and `count_order` adds a live
+    order to the agreement.
 
-    Where another order was quicker to the limit, the decision is made again on what it left.
+    If a concurrent order used up the limit first, the decision is repeated on what is left.
 
     Raises:
-        AgreementState: nobody has signed it, or it takes no new orders any more.
+        AgreementState: the agreement is not signed, or takes no new orders.
     """
     agreement = standing.agreement
     if agreement.person_id is None:
         raise AgreementState
     facts = standing.facts(asked_minor)
     verdict = rules.assess(facts)
-    asked, joined = Money(asked_minor, agreement.service.currency), agreement.id if joining else None
-    while (
-        holding
-        and verdict.approved
-        and not hold(agreement.person_id, asked, facts, abroad=standing.abroad, joining=joined)
-    ):
+    hold = partial(
+        hold_credit,
+        agreement.person_id,
+        Money(asked_minor, agreement.service.currency),
+        is_foreign_currency=standing.is_foreign_currency,
+        agreement_id=agreement.id if count_order else None,
+    )
+    while hold_amount and verdict.approved and not hold(facts):
         facts = standing_of(agreement.id, at=at).facts(asked_minor)
         verdict = rules.assess(facts)
     decision = Decision(
@@ -223,18 +225,18 @@ def decide(
     return decision
 
 
-def join_order(agreement_id: UUID) -> bool:
-    """One more order lives under the agreement; False if it takes no new ones any more."""
-    return bool(_JOIN.rows(agreement_id))
+def add_live_order(agreement_id: UUID) -> bool:
+    """Add a live order to the agreement; False if it takes no new orders."""
+    return bool(_ADD_LIVE_ORDER.rows(agreement_id))
 
 
 def lock_profile(person_id: UUID) -> Profile | None:
-    """The person's profile as it stays until the transaction ends; none of somebody who has left for good."""
+    """The person's profile, locked; None if their data was erased."""
     return Profile.objects.select_for_update(no_key=True).filter(pk=person_id, frozen_at__isnull=True).first()
 
 
-def leave_orders(agreement_ids: Iterable[UUID], *, by: Actor, at: datetime) -> None:
-    """Orders under these agreements have come to their end; a closing one whose last that was ends too."""
+def remove_live_orders(agreement_ids: Iterable[UUID], *, by: Actor, at: datetime) -> None:
+    """Remove ended orders from these agreements; a closing agreement without live orders ends too."""
     counts: dict[UUID, int] = {}
     for agreement_id in agreement_ids:
         counts[agreement_id] = counts.get(agreement_id, 0) + 1
@@ -250,37 +252,37 @@ def leave_orders(agreement_ids: Iterable[UUID], *, by: Actor, at: datetime) -> N
             """,
             [keys, [counts[key] for key in keys]],
         )
-        over = [key for key, state, left in cursor.fetchall() if state == Agreement.State.CLOSING and left == 0]
-    for agreement in Agreement.objects.locked_all(over):
+        ended = [key for key, state, left in cursor.fetchall() if state == Agreement.State.CLOSING and left == 0]
+    for agreement in Agreement.objects.locked_all(ended):
         _terminate(agreement, by=by, at=at)
 
 
-def rejoin_orders(agreement_ids: Iterable[UUID]) -> None:
-    """Orders that had come to their end are owed again. Whether the agreement has ended meanwhile does not matter."""
+def restore_live_orders(agreement_ids: Iterable[UUID]) -> None:
+    """Add orders that are owed again after they had ended, even if the agreement has ended meanwhile."""
     for agreement_id in sorted(agreement_ids):
         Agreement.objects.filter(pk=agreement_id).update(live_orders=F("live_orders") + 1)
 
 
-def _must_be_free_for(agreement: Agreement, person: Person) -> None:
-    """Nothing stands in the way of this person's signature but what their assessment says."""
+def _check_signable_by(agreement: Agreement, person: Person) -> None:
+    """Check everything but the assessment that could prevent this person from signing."""
     if agreement.state != Agreement.State.PENDING:
         raise AgreementState
-    if not is_meant(agreement, person):
+    if not is_addressed_to(agreement, person):
         raise MeantForAnother
-    must_take_new(agreement.merchant, agreement.service)
-    opened = Agreement.objects.filter(service_id=agreement.service_id, person_id=person.id)
-    if opened.filter(state__in=[Agreement.State.ACTIVE, Agreement.State.CLOSING]).exists():
+    check_accepts_new(agreement.merchant, agreement.service)
+    agreements = Agreement.objects.filter(service_id=agreement.service_id, person_id=person.id)
+    if agreements.filter(state__in=[Agreement.State.ACTIVE, Agreement.State.CLOSING]).exists():
         raise AlreadyOpened
 
 
 def _terminate(agreement: Agreement, *, by: Actor, at: datetime) -> None:
     agreement.terminate(at=at)
     agreement.record("terminated", by=by, at=at)
-    _tell(agreement, "agreement.terminated", at=at)
+    _publish(agreement, "agreement.terminated", at=at)
 
 
-def _tell(agreement: Agreement, event: str, *, at: datetime) -> None:
+def _publish(agreement: Agreement, event: str, *, at: datetime) -> None:
     data = {"id": agreement.public_id, "state": agreement.state, "person_ref": agreement.person_ref}
     merchants.publish(
-        [merchants.News(agreement.merchant_id, event, agreement.id, data)], realm_id=agreement.realm_id, at=at
+        [merchants.NewEvent(agreement.merchant_id, event, agreement.id, data)], realm_id=agreement.realm_id, at=at
     )

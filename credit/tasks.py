@@ -1,11 +1,11 @@
-"""Alarm clocks of credit."""
+"""Celery tasks of credit."""
 
 from celery import shared_task
 
-from credit import limit_review
+from credit import limit_reviews
 
 
 @shared_task
 def review_limits() -> None:
-    """Limits whose day has come follow their people's scores."""
-    limit_review.DUE.ring()
+    """Review the limits that are due."""
+    limit_reviews.LIMIT_REVIEW_SWEEP.run_due()

@@ -1,4 +1,4 @@
-"""Who did it: written beside every change."""
+"""The actor that made a change: stored with every change."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,7 +9,7 @@ from uuid import UUID
 class Actor:
     """`merchant:key_…`, `member:usr_…`, `person:per_…`, `staff:usr_…`, `channel:sandbox` or `system:deduct`.
 
-    What one colleague asked for and another agreed to is done by both: `staff:usr_…+usr_…`.
+    An action that one colleague requested and another approved has both: `staff:usr_…+usr_…`.
     """
 
     kind: str
@@ -27,18 +27,18 @@ class Actor:
     def staff(cls, user_id: UUID) -> Self:
         return cls("staff", f"usr_{user_id.hex}")
 
-    def agreed(self, by: "Actor") -> "Actor":
-        """The two together, who asked standing first."""
-        return Actor(self.kind, f"{self.name}+{by.name}")
+    def approved_by(self, approver: "Actor") -> "Actor":
+        """Both actors together, the requester first."""
+        return Actor(self.kind, f"{self.name}+{approver.name}")
 
     @property
-    def alone(self) -> bool:
-        """A colleague with whom no other agreed."""
+    def is_unapproved_staff(self) -> bool:
+        """Whether this is a colleague whose action no second colleague approved."""
         return self.kind == "staff" and "+" not in self.name
 
     @classmethod
-    def named(cls, text: str) -> Self:
-        """Who stands written somewhere."""
+    def parse(cls, text: str) -> Self:
+        """The actor in its stored form, `kind:name`."""
         kind, _, name = text.partition(":")
         return cls(kind, name)
 

@@ -1,4 +1,4 @@
-"""Who did something, as a colleague reads it: what stands written beside a change is a code (`kernel.actor`)."""
+"""Readable names of actors for console pages; the stored form is a code (`kernel.actor`)."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -9,10 +9,10 @@ from django.db.models import CharField
 from django.utils.translation import gettext_lazy as _
 
 from kernel import ids
-from kernel.naming import JOB, name_codes, value
+from kernel.labels import JOB, register_codes, value_label
 
-#: What the house does by itself, by the names under which it writes it down.
-JOBS = (
+#: The names of system actors: automatic jobs that change data.
+SYSTEM_JOBS = (
     *("ask", "colleague", "day_end", "deduct", "demo", "disputes", "enrol", "erase", "expire", "invitation", "join"),
     *(
         "outage",
@@ -28,62 +28,62 @@ JOBS = (
         "webhooks",
     ),
 )
-#: Columns that say who did something.
-COLUMNS = frozenset({"by", "asked_by", "decided_by", "began_by", "ended_by", "closed_by"})
-#: Everybody but colleagues, who have names.
-_WORDS = {
+#: Model fields that hold an actor.
+ACTOR_COLUMNS = frozenset({"by", "asked_by", "decided_by", "began_by", "ended_by", "closed_by"})
+#: Descriptions by kind of actor; staff are shown by their sign-in name alone.
+_DESCRIPTIONS = {
     "member": _("the merchant's staff: %(name)s"),
     "merchant": _("the merchant's program, key …%(hint)s"),
     "person": _("the customer"),
     "channel": _("the channel %(name)s"),
     "system": _("automatically: %(job)s"),
 }
-_NAMES = "_names_of_doers"
-name_codes(JOBS, JOB)
+_NAMES_ATTR = "_names_of_doers"
+register_codes(SYSTEM_JOBS, JOB)
 
 
-def names_of(bys: Iterable[str]) -> dict[str, str]:
-    """The sign-in names of those among them who sign in: colleagues, and the staff of merchants."""
-    keys = {by: [ids.parse("usr", one) for one in by.partition(":")[2].split("+")] for by in bys if _signs_in(by)}
-    wanted = {key for several in keys.values() for key in several if key}
+def usernames_of(actors: Iterable[str]) -> dict[str, str]:
+    """The sign-in names of the actors that are staff or merchants' staff, by actor."""
+    keys = {by: [ids.parse("usr", one) for one in by.partition(":")[2].split("+")] for by in actors if _signs_in(by)}
+    wanted = {key for ids_of_actor in keys.values() for key in ids_of_actor if key}
     users = get_user_model().objects.filter(pk__in=wanted) if wanted else ()
     found = {user.pk: str(user) for user in users}
     known = {by: [found.get(key) for key in several if key] for by, several in keys.items()}
     return {by: " + ".join(map(str, names)) for by, names in known.items() if names and None not in names}
 
 
-def said(by: str, names: Mapping[str, str]) -> str:
-    """Who that was, in words; a colleague by the name they sign in with. What nobody is called stays as it is."""
+def describe_actor(by: str, names: Mapping[str, str]) -> str:
+    """The actor in words; a colleague by sign-in name. An unknown one stays as it is."""
     kind, _colon, name = by.partition(":")
-    if kind not in _WORDS:
+    if kind not in _DESCRIPTIONS:
         return names.get(by, by)
-    return _WORDS[kind] % {"name": names.get(by, name), "hint": name[-4:], "job": value(name, JOB)}
+    return _DESCRIPTIONS[kind] % {"name": names.get(by, name), "hint": name[-4:], "job": value_label(name, JOB)}
 
 
-def shown(table: "ModelAdmin[Any]", name: str) -> str:
-    """The column of a list that says in words who did it; any other stays the same."""
-    field = next((field for field in table.model._meta.concrete_fields if field.name == name), None)
-    if name not in COLUMNS or not isinstance(field, CharField):
+def actor_column(model_admin: "ModelAdmin[Any]", name: str) -> str:
+    """The name of a list column that describes the actor in this field; of any other field, its own name."""
+    field = next((field for field in model_admin.model._meta.concrete_fields if field.name == name), None)
+    if name not in ACTOR_COLUMNS or not isinstance(field, CharField):
         return name
 
-    def told(row: Any) -> str:
+    def describe(row: Any) -> str:
         by: str = getattr(row, name)
-        return said(by, row.__dict__.get(_NAMES, {})) if by else ""
+        return describe_actor(by, row.__dict__.get(_NAMES_ATTR, {})) if by else ""
 
-    told.short_description = field.verbose_name  # type: ignore[attr-defined]
-    told.admin_order_field = name  # type: ignore[attr-defined]
-    setattr(table, f"{name}_told", told)
+    describe.short_description = field.verbose_name  # type: ignore[attr-defined]
+    describe.admin_order_field = name  # type: ignore[attr-defined]
+    setattr(model_admin, f"{name}_told", describe)
     return f"{name}_told"
 
 
-def tell(rows: Sequence[Any], columns: Collection[str]) -> None:
-    """Let these rows of a list know the names of those who stand in such columns of theirs, by one question."""
-    there = [name.removesuffix("_told") for name in columns if name.endswith("_told")]
-    if not there:
+def attach_actor_names(rows: Sequence[Any], columns: Collection[str]) -> None:
+    """Attach to each row the names of the actors in its actor columns, with one query."""
+    fields = [name.removesuffix("_told") for name in columns if name.endswith("_told")]
+    if not fields:
         return
-    names = names_of(by for row in rows for name in there if (by := getattr(row, name)))
+    names = usernames_of(by for row in rows for name in fields if (by := getattr(row, name)))
     for row in rows:
-        row.__dict__[_NAMES] = names
+        row.__dict__[_NAMES_ATTR] = names
 
 
 def _signs_in(by: str) -> bool:

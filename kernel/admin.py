@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from kernel.admin_site import AUDITORS, ReadOnlyAdmin, belongs
+from kernel.admin_site import AUDITORS, ReadOnlyAdmin, is_in_groups
 from kernel.models import AuditHead, AuditLine, IdempotencyKey, LegalMove, Realm
 
 admin.site.site_header = _("Use now, pay later · Operations")
@@ -42,7 +42,7 @@ class AuditLineAdmin(ReadOnlyAdmin):
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         del obj
-        return belongs(request.user, AUDITORS)
+        return is_in_groups(request.user, AUDITORS)
 
 
 @admin.register(AuditHead)

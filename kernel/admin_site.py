@@ -1,4 +1,4 @@
-"""The operations console shows everything and changes nothing; what may be changed there will be verbs, not rows."""
+"""Base classes of the operations console's admin pages: read-only tables. Changes are made by row actions."""
 
 from collections.abc import Collection
 from http import HTTPStatus
@@ -25,36 +25,32 @@ from django.utils.translation import gettext_lazy as _
 from kernel import actor_names, audit, ids
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.console_filters import is_seen
-from kernel.console_lists import COUNT_MAX, BoundedPaginator, Listed, shown_in
+from kernel.console_filters import is_lookup_allowed
+from kernel.console_lists import COUNT_MAX, BoundedPaginator, ConsoleChangeList, cell_value
+from kernel.labels import display_column, history_label, label_admin
 from kernel.models import LIVE
-from kernel.naming import happened, name_all, spoken
-from kernel.rate_limits import address_of
-from kernel.sheets import CSV, XLSX, csv_text, xlsx
+from kernel.rate_limits import client_address
+from kernel.spreadsheets import CSV, XLSX, csv_text, xlsx
 
-#: Who may look: the groups that accounts makes (a test holds the two lists together).
+#: The groups that may view the console; accounts creates them (a test compares the two lists).
 VIEWERS = ("viewer", "support", "collections", "risk", "finance", "supervisor", "auditor")
-#: Who may read what colleagues looked at and did.
+#: The groups that may read the audit log.
 AUDITORS = ("auditor", "supervisor")
-
-
-#: A file of a list has so many lines at most, and is of one of these kinds.
+#: The most rows a direct export of a list may have, and its file types.
 EXPORT_MAX = 10_000
-FILES = {"csv": CSV, "xlsx": XLSX}
-#: Where a list is asked for that has more lines than that. The roof fills it in.
-LONGER: list[str] = []
+EXPORT_TYPES = {"csv": CSV, "xlsx": XLSX}
+#: The name of the URL that exports longer lists in the background. Filled in by the project's URL module.
+LARGE_EXPORT_URLS: list[str] = []
+_GROUPS_ATTR = "_names_of_groups"
 
 
-def _here(answer: HttpResponse) -> HttpResponse:
-    """Written out in the time of the console's colleagues."""
+def _render_in_console_zone(response: HttpResponse) -> HttpResponse:
+    """Render the response with times in the console's time zone."""
     with timezone.override(settings.CONSOLE_ZONE):
-        return answer.render() if isinstance(answer, SimpleTemplateResponse) else answer
+        return response.render() if isinstance(response, SimpleTemplateResponse) else response
 
 
-_GROUPS = "_names_of_groups"
-
-
-def belongs(user: object, groups: Collection[str]) -> bool:
+def is_in_groups(user: object, groups: Collection[str]) -> bool:
     """Whether this is a colleague in one of the groups; a superuser is in all of them."""
     if not isinstance(user, PermissionsMixin) or not isinstance(user, AbstractBaseUser):
         return False
@@ -62,14 +58,14 @@ def belongs(user: object, groups: Collection[str]) -> bool:
         return False
     if user.is_superuser:
         return True
-    known: frozenset[str] | None = user.__dict__.get(_GROUPS)
-    if known is None:  # asked for every model of the index, read once
-        known = user.__dict__[_GROUPS] = frozenset(group.name for group in user.groups.all())
-    return not known.isdisjoint(groups)
+    user_groups: frozenset[str] | None = user.__dict__.get(_GROUPS_ATTR)
+    if user_groups is None:  # checked for every model of the index, so read once
+        user_groups = user.__dict__[_GROUPS_ATTR] = frozenset(group.name for group in user.groups.all())
+    return not user_groups.isdisjoint(groups)
 
 
-class ByMode(SimpleListFilter):
-    """Rows of live life, or of sandboxes: asked of a row's own realm, of which one is live, so an index answers."""
+class ModeFilter(SimpleListFilter):
+    """Filters by live or sandbox. Compares the row's own realm id, one of which is live, so an index serves it."""
 
     title = _("mode")
     parameter_name = "realm__mode"
@@ -86,7 +82,7 @@ class ByMode(SimpleListFilter):
 
 
 class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    """A table to look at. Bytes (sealed data, digests) never show; a subclass names what stands in for them."""
+    """A read-only table. Binary fields (encrypted data, digests) are never shown; subclasses show substitutes."""
 
     actions = None
     list_per_page = 50
@@ -94,19 +90,21 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
     paginator = BoundedPaginator
-    #: Shown on top of a row's own page beside its columns, such as what is masked or worked out.
-    also: ClassVar[tuple[str, ...]] = ()
-    #: Columns that never show.
-    hidden: ClassVar[frozenset[str]] = frozenset()
-    #: Its rows are about a human being: whoever opens one is written down.
-    personal: ClassVar[bool] = False
-    #: A public id typed into the search finds by this column: `{"per": "person_id"}`; its own prefix needs no entry.
-    found_by: ClassVar[dict[str, str]] = {}
+    #: Shown on a row's page besides its columns, such as masked or computed values.
+    extra_fields: ClassVar[tuple[str, ...]] = ()
+    #: Columns that are never shown.
+    hidden_fields: ClassVar[frozenset[str]] = frozenset()
+    #: Rows hold personal data: each view of one is recorded in the audit log.
+    is_personal_data: ClassVar[bool] = False
+    #: The column in which a public id from the search box is looked up: `{"per": "person_id"}`, besides the row's own.
+    id_lookups: ClassVar[dict[str, str]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        name_all(self, [*self.shown, *self._public, *self.also])
-        self._spoken = [actor_names.shown(self, spoken(self, name)) for name in self.shown]
+        label_admin(self, [*self.column_names, *self._public_id_field, *self.extra_fields])
+        self._display_columns = [
+            actor_names.actor_column(self, display_column(self, name)) for name in self.column_names
+        ]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         del request, obj
@@ -122,7 +120,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         del obj
-        return belongs(request.user, VIEWERS)
+        return is_in_groups(request.user, VIEWERS)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -130,69 +128,69 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        answer = _here(super().change_view(request, object_id, form_url, extra_context))
-        if self.personal and answer.status_code == HTTPStatus.OK:
+        response = _render_in_console_zone(super().change_view(request, object_id, form_url, extra_context))
+        if self.is_personal_data and response.status_code == HTTPStatus.OK:
             row = self.model._default_manager.get(pk=object_id)
-            self._told(request, f"viewed.{self.model._meta.model_name}", str(getattr(row, "public_id", row.pk)))
-        return answer
+            self._audit_view(request, f"viewed.{self.model._meta.model_name}", str(getattr(row, "public_id", row.pk)))
+        return response
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        given = request.GET.copy()
-        kind = given.pop("_as", [""])[0]
-        if kind not in FILES or not self.has_view_permission(request):
+        params = request.GET.copy()
+        kind = params.pop("_as", [""])[0]
+        if kind not in EXPORT_TYPES or not self.has_view_permission(request):
             title = capfirst(str(self.model._meta.verbose_name_plural))
-            return _here(super().changelist_view(request, {"title": title, **(extra_context or {})}))
-        request.GET = given  # type: ignore[assignment]  # the same, without what no column is called
+            return _render_in_console_zone(super().changelist_view(request, {"title": title, **(extra_context or {})}))
+        request.GET = params  # type: ignore[assignment]  # the same, without the parameter that is no column
         try:
-            return self._file(request, kind)
-        except IncorrectLookupParameters:  # as the list itself answers what it cannot read
+            return self._export(request, kind)
+        except IncorrectLookupParameters:  # as Django's own list does
             return redirect(f"{request.path}?{ERROR_FLAG}=1")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        """The columns of a list; a state stands there as a badge, and a code in words."""
+        """The columns of a list, with states as badges and codes in words."""
         del request
-        return self._spoken
+        return self._display_columns
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Listed]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ConsoleChangeList]:
         del request, kwargs
-        return Listed
+        return ConsoleChangeList
 
-    def _told(self, request: HttpRequest, act: str, about: str, **data: Any) -> None:
-        """Write down that a colleague looked."""
+    def _audit_view(self, request: HttpRequest, act: str, about: str, **data: Any) -> None:
+        """Record in the audit log that a colleague viewed or exported rows."""
         if request.user.pk:
-            by, place = Actor.staff(request.user.pk), address_of(request)
+            by, place = Actor.staff(request.user.pk), client_address(request)
             audit.record(act, about=about, place=place, by=by, at=live_now(), data=data)
 
-    def _file(self, request: HttpRequest, kind: str) -> HttpResponse:
-        """The list as it is filtered and sorted, with the columns it shows; one that is too long is made elsewhere."""
-        head, rows = self.as_file(request)
-        if LONGER and rows.order_by()[: EXPORT_MAX + 1].count() > EXPORT_MAX:
-            asked = {"table": self.model._meta.label_lower, "as": kind, "look": request.GET.urlencode()}
-            return redirect(f"{reverse(LONGER[0])}?{urlencode(asked)}")
+    def _export(self, request: HttpRequest, kind: str) -> HttpResponse:
+        """The filtered and sorted list as a file; redirects to the background export if it is too long."""
+        head, rows = self.export_rows(request)
+        if LARGE_EXPORT_URLS and rows.order_by()[: EXPORT_MAX + 1].count() > EXPORT_MAX:
+            query = {"table": self.model._meta.label_lower, "as": kind, "look": request.GET.urlencode()}
+            return redirect(f"{reverse(LARGE_EXPORT_URLS[0])}?{urlencode(query)}")
         name = f"{self.model._meta.model_name}.{kind}"
-        self._told(request, "exported", name, look=request.GET.dict())
-        lines = chain([head], map(self.line, rows[:EXPORT_MAX].iterator(chunk_size=1000)))
+        self._audit_view(request, "exported", name, look=request.GET.dict())
+        lines = chain([head], map(self.export_row, rows[:EXPORT_MAX].iterator(chunk_size=1000)))
         body = xlsx(lines) if kind == "xlsx" else csv_text(lines)
         disposition = f'attachment; filename="{name}"'
-        return HttpResponse(body, content_type=FILES[kind], headers={"Content-Disposition": disposition})
+        return HttpResponse(body, content_type=EXPORT_TYPES[kind], headers={"Content-Disposition": disposition})
 
-    def as_file(self, request: HttpRequest) -> tuple[list[object], QuerySet[Any]]:
-        """What its columns are called, and its rows as the request filters them.
+    def export_rows(self, request: HttpRequest) -> tuple[list[object], QuerySet[Any]]:
+        """The column headings, and the rows as the request filters and sorts them.
 
         Raises:
-            IncorrectLookupParameters: no list is filtered like that; of one it could not read the list says so itself.
+            IncorrectLookupParameters: the filters are not valid.
         """
         if any("\0" in value for values in request.GET.lists() for value in values[1]):
             raise IncorrectLookupParameters
-        listed = self.get_changelist_instance(request)
-        return [label_for_field(name, self.model, self) for name in self.shown], listed.queryset
+        change_list = self.get_changelist_instance(request)
+        return [label_for_field(name, self.model, self) for name in self.column_names], change_list.queryset
 
-    def line(self, row: Model) -> list[object]:
-        """A row as the list shows it: what is masked there is masked here."""
-        return [shown_in(self, name, row) for name in self.shown]
+    def export_row(self, row: Model) -> list[object]:
+        """A row's values as the list shows them, masked where the list masks."""
+        return [cell_value(self, name, row) for name in self.column_names]
 
     @property
-    def shown(self) -> list[str]:
+    def column_names(self) -> list[str]:
         return [str(name) for name in self.list_display]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:  # type: ignore[override]
@@ -200,90 +198,91 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
         names = [
             field.name
             for field in self.model._meta.concrete_fields
-            if not isinstance(field, BinaryField) and field.name not in self.hidden
+            if not isinstance(field, BinaryField) and field.name not in self.hidden_fields
         ]
-        return [*self._public, *self.also, *names]
+        return [*self._public_id_field, *self.extra_fields, *names]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return self.get_fields(request, obj)
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """What is short enough to be counted is sorted by any column. A long one is not, whoever types it."""
-        if self._sorted_by(request.GET.get(ORDER_VAR, "")) - set(self.get_sortable_by(request)):
+        """A list short enough to be counted can be sorted by any column; a longer one only by indexed columns."""
+        if self._requested_order(request.GET.get(ORDER_VAR, "")) - set(self.get_sortable_by(request)):
             as_typed: Any = request.GET
             unsorted: Any = as_typed.copy()
             del unsorted[ORDER_VAR]
             request.GET = unsorted
-            listed: Any = super().get_changelist_instance(request)
-            if listed.result_count >= COUNT_MAX:
-                return listed
+            change_list: Any = super().get_changelist_instance(request)
+            if change_list.result_count >= COUNT_MAX:
+                return change_list
             request.GET = as_typed
-        listed = super().get_changelist_instance(request)
-        if listed.result_count < COUNT_MAX:
-            listed.sortable_by = listed.list_display
-        return listed
+        change_list = super().get_changelist_instance(request)
+        if change_list.result_count < COUNT_MAX:
+            change_list.sortable_by = change_list.list_display
+        return change_list
 
-    def _sorted_by(self, typed: str) -> set[str]:
-        """The columns that an address names by their places: `2.-3`."""
-        places = [word.removeprefix("-") for word in typed.split(".")]
-        found = [int(word) for word in places if word.isascii() and word.isdigit() and len(word) <= len("999")]
-        return {self.shown[place] for place in found if 0 <= place < len(self.shown)}
+    def _requested_order(self, param: str) -> set[str]:
+        """The names of the columns in the `o` parameter, which holds their positions: `2.-3`."""
+        words = [word.removeprefix("-") for word in param.split(".")]
+        positions = [int(word) for word in words if word.isascii() and word.isdigit() and len(word) <= len("999")]
+        return {self.column_names[place] for place in positions if 0 <= place < len(self.column_names)}
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """By what an address may filter: by what is seen here, and by no part of a text."""
-        return super().lookup_allowed(lookup, value, request) and is_seen(self.model, lookup, value, self.hidden)
+        """Allow filters on visible columns only, and none on parts of a text."""
+        allowed = is_lookup_allowed(self.model, lookup, value, self.hidden_fields)
+        return super().lookup_allowed(lookup, value, request) and allowed
 
     def get_sortable_by(self, request: HttpRequest) -> list[str]:  # type: ignore[override]
-        """Columns by which an index puts the rows of a long list in order: by others it would be sorted for each look.
+        """The columns whose order an index provides: sorting a long list by others costs too much.
 
-        An index of some of the rows does it for a list that is filtered by the same column.
+        A partial index counts when the list is filtered by the same column.
         """
-        asked = {key.partition("__")[0] for key in request.GET} if request else set()
-        return [name for name in self.shown if self._led(name) & {"all", *asked}]
+        filtered_by = {key.partition("__")[0] for key in request.GET} if request else set()
+        return [name for name in self.column_names if self._indexed_for(name) & {"all", *filtered_by}]
 
-    def _led(self, name: str) -> set[str]:
-        """Whether an index begins with what this column is sorted by: for all rows, or for those filtered by it."""
+    def _indexed_for(self, name: str) -> set[str]:
+        """For which lists an index starts with this column: `all`, or those filtered by the column itself."""
         column = getattr(getattr(self, name, None), "admin_order_field", None) or name
         meta = self.model._meta
         if column in {"pk", meta.pk.name if meta.pk else ""}:
             return {"all"}
         field = next((one for one in meta.concrete_fields if one.name == column), None)
         if field is None or field.is_relation or isinstance(field, CharField):
-            return set()  # in the order of another table, or of an alphabet
+            return set()  # sorted by another table's order, or alphabetically
         rules = [*meta.indexes, *(rule for rule in meta.constraints if isinstance(rule, UniqueConstraint))]
-        led = [rule for rule in rules if rule.fields and rule.fields[0].lstrip("-") == column]
-        whole = field.unique or field.db_index or any(rule.condition is None for rule in led)
-        return {"all"} if whole else {column} if led else set()
+        leading = [rule for rule in rules if rule.fields and rule.fields[0].lstrip("-") == column]
+        is_full = field.unique or field.db_index or any(rule.condition is None for rule in leading)
+        return {"all"} if is_full else {column} if leading else set()
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """A public id finds exactly what it names; anything else is looked for in `search_fields`."""
+        """A public id finds exactly its row; any other term is looked for in `search_fields`."""
         prefix = search_term.strip().partition("_")[0]
-        columns = self._columns
+        columns = self._id_columns
         key = ids.parse(prefix, search_term.strip())
         if key is not None and prefix in columns:
             return queryset.filter(**{columns[prefix]: key}), "__" in columns[prefix]
-        if search_term and not self._by_text:
+        if search_term and not self._has_text_search:
             return queryset.none(), False
         return super().get_search_results(request, queryset, search_term)
 
     def get_search_fields(self, request: HttpRequest) -> Any:
-        """A box to search in stands wherever something can be found."""
-        return super().get_search_fields(request) or (["pk"] if self._columns else [])
+        """Show the search box if public ids or text can be searched."""
+        return super().get_search_fields(request) or (["pk"] if self._id_columns else [])
 
     @property
-    def _by_text(self) -> bool:
+    def _has_text_search(self) -> bool:
         return bool(self.search_fields)
 
     @property
-    def _public(self) -> list[str]:
+    def _public_id_field(self) -> list[str]:
         return ["public_id"] if hasattr(self.model, "public_id") else []
 
     @property
-    def _columns(self) -> dict[str, str]:
+    def _id_columns(self) -> dict[str, str]:
         own = getattr(self.model, "prefix", None)
-        return {**({own: "pk"} if own else {}), **self.found_by}
+        return {**({own: "pk"} if own else {}), **self.id_lookups}
 
 
 class HistoryAdmin(ReadOnlyAdmin):
@@ -292,9 +291,9 @@ class HistoryAdmin(ReadOnlyAdmin):
     list_display = ["subject", "seq", "kind", "source", "target", "by", "at"]
     list_select_related = ["subject"]
     search_fields = ["by__exact"]
-    also = ("happened",)
+    extra_fields = ("happened",)
     ordering = ["-id"]
 
     def happened(self, line: Any) -> object:
-        """What its kind says, in words."""
-        return happened(line)
+        """The label of the line's kind."""
+        return history_label(line)

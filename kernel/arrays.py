@@ -1,6 +1,6 @@
-"""Many values of one column as one parameter: an array as PostgreSQL itself writes one.
+"""Formats many values as one query parameter: an array literal in PostgreSQL's own syntax.
 
-A driver would write each value as an expression of its own, and PostgreSQL read thousands of them for one statement.
+The driver would write each value as an expression of its own, so that PostgreSQL parses thousands of them.
 """
 
 import re
@@ -8,33 +8,39 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import UUID
 
-_PLAIN = re.compile(r"[^\W_][\w.:+-]*", re.ASCII)
+_UNQUOTED = re.compile(r"[^\W_][\w.:+-]*", re.ASCII)
 
 
-def _text(value: Any) -> str:
-    """Between quotes; most codes need none."""
+def _format_text(value: Any) -> str:
+    """The value quoted where needed; most codes need no quotes."""
     text = str.__str__(value) if isinstance(value, str) else str(value)
-    if _PLAIN.fullmatch(text) and text.upper() != "NULL":
+    if _UNQUOTED.fullmatch(text) and text.upper() != "NULL":
         return text
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'
 
 
-def _key(value: UUID | str) -> str:
-    return value.hex if isinstance(value, UUID) else _text(value)
+def _format_uuid(value: UUID | str) -> str:
+    return value.hex if isinstance(value, UUID) else _format_text(value)
 
 
-#: How one value of a type is written.
-_WRITTEN: dict[str, Callable[[Any], str]] = {"uuid": _key, "integer": str, "int": str, "bigint": str, "text": _text}
+#: The formatter for one value, by type.
+_FORMATTERS: dict[str, Callable[[Any], str]] = {
+    "uuid": _format_uuid,
+    "integer": str,
+    "int": str,
+    "bigint": str,
+    "text": _format_text,
+}
 
 
-def writer(kind: str) -> Callable[[Iterable[Any]], str] | None:
-    """How values become an array of this type (`uuid[]`); None of a type whose arrays the driver writes."""
-    one = _WRITTEN.get(kind.removesuffix("[]")) if kind.endswith("[]") else None
-    if one is None:
+def array_formatter(kind: str) -> Callable[[Iterable[Any]], str] | None:
+    """The formatter for an array type (`uuid[]`); None for types that are left to the driver."""
+    format_one = _FORMATTERS.get(kind.removesuffix("[]")) if kind.endswith("[]") else None
+    if format_one is None:
         return None
 
-    def whole(values: Iterable[Any]) -> str:
-        return f"{{{','.join(['NULL' if value is None else one(value) for value in values])}}}"
+    def format_array(values: Iterable[Any]) -> str:
+        return f"{{{','.join(['NULL' if value is None else format_one(value) for value in values])}}}"
 
-    return whole
+    return format_array

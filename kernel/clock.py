@@ -1,4 +1,4 @@
-"""Time. Doors read it here and hand `at` down; nothing below a door knows what time it is."""
+"""The clock. Views and tasks read the time here and pass `at` down; services never read the clock themselves."""
 
 from datetime import UTC, datetime
 
@@ -11,5 +11,5 @@ def live_now() -> datetime:
 
 
 def now_in(realm: Realm) -> datetime:
-    """What time it is in this realm: real for the live one, moved or frozen for a sandbox."""
+    """The current time in this realm: real time in the live one, shifted or frozen in a sandbox."""
     return realm.now(live_now())

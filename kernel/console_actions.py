@@ -1,4 +1,4 @@
-"""What colleagues do at the console beside looking: pages to do it at, and verbs on one row. Each names who may."""
+"""The operations console's pages and row actions, each with the groups that may use it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -23,17 +23,17 @@ from django.utils.translation import gettext_lazy as _
 
 from kernel import audit
 from kernel.actor import Actor
-from kernel.admin_site import belongs
+from kernel.admin_site import is_in_groups
 from kernel.clock import live_now
-from kernel.forms import free_if_broken_off, new_token, sent_first
+from kernel.forms import claim_submission, new_form_token, release_on_database_error
 from kernel.models import Identified
-from kernel.rate_limits import address_of
+from kernel.rate_limits import client_address
 from kernel.refusal import Refusal
 
 NOTE_LENGTH_MAX = 200
 _P = ParamSpec("_P")
-#: A line of text that a page shows, in whatever language its reader has.
-Words = str | Promise
+#: Text that may still have to be translated into the reader's language.
+StrOrPromise = str | Promise
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,73 +49,75 @@ class Colleague:
         return Actor.staff(self.user.pk)
 
     @property
-    def posts(self) -> bool:
+    def is_post(self) -> bool:
         return self.request.method == "POST"
 
     @property
-    def given(self) -> Any:
-        """What a form was sent with, or nothing while it is only looked at."""
-        return self.request.POST if self.posts else None
+    def form_data(self) -> Any:
+        """The submitted form data; None on GET."""
+        return self.request.POST if self.is_post else None
 
-    def may(self, groups: tuple[str, ...]) -> bool:
-        return belongs(self.user, groups)
+    def is_in_groups(self, groups: tuple[str, ...]) -> bool:
+        return is_in_groups(self.user, groups)
 
-    def reads(self, model: type[Any]) -> bool:
-        """Whether they may look at the rows of this table."""
-        shown = admin.site._registry.get(model)  # noqa: SLF001  there is no public way to ask
-        return shown is not None and bool(shown.has_view_permission(self.request))
+    def can_view(self, model: type[Any]) -> bool:
+        """Whether they may view the rows of this table."""
+        model_admin = admin.site._registry.get(model)  # noqa: SLF001  there is no public way to ask
+        return model_admin is not None and bool(model_admin.has_view_permission(self.request))
 
-    def demand(self, groups: tuple[str, ...]) -> None:
-        """Go no further unless they are in one of these groups.
+    def require_groups(self, groups: tuple[str, ...]) -> None:
+        """Require membership in one of these groups.
 
         Raises:
             PermissionDenied: they are not.
         """
-        if not self.may(groups):
+        if not self.is_in_groups(groups):
             raise PermissionDenied
 
-    def sent(self, name: str) -> str:
-        """A field of the form that was sent."""
+    def posted(self, name: str) -> str:
+        """A field of the submitted form."""
         return str(self.request.POST.get(name, ""))
 
-    def sends_first(self) -> bool:
-        """Whether this form is sent for the first time; where it was sent before, the next page says so.
+    def claim_submission(self) -> bool:
+        """Whether this form is submitted for the first time; if not, the next page says so.
 
         Raises:
-            Invalid: no form of ours sent this.
+            Invalid: the token is not one of our forms'.
         """
-        return sent_first(self.request, self.user.pk, self.sent("token"), self.request.path)
+        return claim_submission(self.request, self.user.pk, self.posted("token"), self.request.path)
 
-    def sends_again(self) -> AbstractContextManager[None]:
-        """Around what the form does: where the database breaks it off, it may be sent once more."""
-        return free_if_broken_off(self.user.pk, self.sent("token"))
+    def allow_resubmission(self) -> AbstractContextManager[None]:
+        """Wrap the form's effect: if the database aborts it, the form may be submitted again."""
+        return release_on_database_error(self.user.pk, self.posted("token"))
 
     def audit(self, act: str, about: str = "", why: str = "", **data: Any) -> None:
-        """Write down that they looked at this, or did it."""
-        audit.record(act, about=about, why=why, place=address_of(self.request), by=self.actor, at=self.at, data=data)
+        """Record in the audit log that they viewed or did this."""
+        audit.record(
+            act, about=about, why=why, place=client_address(self.request), by=self.actor, at=self.at, data=data
+        )
 
-    def tell(self, words: Words) -> None:
-        """Say it on top of the next page."""
+    def add_message(self, words: StrOrPromise) -> None:
+        """Show this message on top of the next page."""
         messages.success(self.request, str(words))
 
-    def show(self, template: str, title: Words, *, status: int = 200, **context: Any) -> HttpResponse:
-        frame = {"title": title, "token": new_token(), "zone": settings.CONSOLE_ZONE}
+    def render(self, template: str, title: StrOrPromise, *, status: int = 200, **context: Any) -> HttpResponse:
+        frame = {"title": title, "token": new_form_token(), "zone": settings.CONSOLE_ZONE}
         site = admin.site.each_context(self.request)
         return render(self.request, template, {**site, **frame, **context}, status=status)
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """A page of the console at which something is done, as the index names it."""
+class MenuItem:
+    """A console page as the index and the menu list it."""
 
-    address: str
-    label: Words
-    says: Words
+    url_name: str
+    label: StrOrPromise
+    description: StrOrPromise
     groups: tuple[str, ...]
 
 
-class VerbForm(forms.Form):
-    """What every verb asks: why. A subclass asks more, and may read the row for its choices."""
+class ReasonForm(forms.Form):
+    """The form of every row action: the reason. Subclasses add fields and may read the row for their choices."""
 
     note = forms.CharField(
         label=_("Reason"),
@@ -131,64 +133,65 @@ class VerbForm(forms.Form):
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What was done, and what follows when its transaction has ended: the world outside is asked then."""
+class ActionResult:
+    """The result of an action. `follow_up` runs after its transaction, so it may call external services."""
 
-    says: Words
-    then: Callable[[], object] | None = None
-    #: A secret that only the next page shows: no record keeps it.
-    once: Words = ""
+    message: StrOrPromise
+    follow_up: Callable[[], object] | None = None
+    #: A secret that is shown on the next page only and stored nowhere.
+    secret: StrOrPromise = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Verb:
-    """Something a colleague does to one row. `preview` says what would happen now; `run` does it and says what did.
+class RowAction:
+    """An action of a colleague on one row. `preview` describes what would happen now; `run` does it and reports.
 
-    Both may refuse. It is shown only for rows it `fits`, and leads `back` to the row's page if nowhere else. The verb
-    may stand on a floor above its row's: the roof puts it into `VERBS`, and the row's page shows it to whoever may.
+    Both may raise Refusal. It is available for rows it `applies_to`, and then returns to `back_url`, by default the
+    row's page. An action may belong to a higher layer than its model: the project's URL module registers it in
+    `ROW_ACTIONS`.
     """
 
     name: str
     model: type[Identified]
-    label: Words
+    label: StrOrPromise
     groups: tuple[str, ...]
-    preview: Callable[[Any, datetime], Words]
-    run: Callable[[UUID, dict[str, Any], Actor, datetime], "Words | Done"]
-    form: type[VerbForm] = VerbForm
-    fits: Callable[[Any], bool] = bool
-    back: Callable[[Any], str] | None = None
-    #: Where its postings will stand. Those can be foreseen: it is done in one transaction, and taken back.
-    books: Callable[[Any], Q] | None = None
-    #: Whether what is wished for needs a second colleague, who may agree, and what of the row it is asked against.
-    second: Callable[[Any, Mapping[str, Any]], bool] | None = None
-    deciders: tuple[str, ...] = ("supervisor",)
-    stands: Callable[[Any], dict[str, Any]] | None = None
-    #: What was wished for, by the names under which that stands, where those are not the form's.
-    wants: Callable[[Any, dict[str, Any]], dict[str, Any]] | None = None
-    #: Locks what it locks first, where that is not the row itself.
-    hold: Callable[[Any], Any] | None = None
-    #: Whether the row's page offers it. Where it does not, its own page says why not.
-    offered: Callable[[Any], bool] = bool
+    preview: Callable[[Any, datetime], StrOrPromise]
+    run: Callable[[UUID, dict[str, Any], Actor, datetime], "StrOrPromise | ActionResult"]
+    form: type[ReasonForm] = ReasonForm
+    applies_to: Callable[[Any], bool] = bool
+    back_url: Callable[[Any], str] | None = None
+    #: Selects the postings it makes, so that they can be previewed: it is run in a transaction and rolled back.
+    posting_filter: Callable[[Any], Q] | None = None
+    #: Whether a request needs a second colleague's approval; who may approve; the row's values to compare with.
+    needs_approval: Callable[[Any, Mapping[str, Any]], bool] | None = None
+    approvers: tuple[str, ...] = ("supervisor",)
+    snapshot: Callable[[Any], dict[str, Any]] | None = None
+    #: The requested values under the snapshot's keys, where those differ from the form's field names.
+    requested: Callable[[Any, dict[str, Any]], dict[str, Any]] | None = None
+    #: Locks what the action locks first, where that is not the row itself.
+    lock: Callable[[Any], Any] | None = None
+    #: Whether the row's page shows it. If not, the action's own page says why.
+    is_offered: Callable[[Any], bool] = bool
 
-    def address(self, row: Any) -> str:
+    def url(self, row: Any) -> str:
         return reverse("verb", args=[row.public_id, self.name])
 
 
-#: What the index and the rows' pages show. The roof fills them in.
-SHELVES: list[tuple[Words, tuple[Desk, ...]]] = []
-VERBS: list[Verb] = []
-#: Of which rows something stands masked, what the page is called that shows it, and who may open that.
-MASKED: dict[type[Identified], tuple[str, tuple[str, ...]]] = {}
+#: The sections of the menu, and the actions on rows' pages. Filled in by the project's URL module.
+MENU_SECTIONS: list[tuple[StrOrPromise, tuple[MenuItem, ...]]] = []
+ROW_ACTIONS: list[RowAction] = []
+#: For models with masked values: the URL name of the page that shows them, and the groups that may open it.
+UNMASK_PAGES: dict[type[Identified], tuple[str, tuple[str, ...]]] = {}
 
 
-def page(*groups: str) -> Callable[..., Callable[..., HttpResponse]]:
-    """A page for these groups: a stranger signs in first, any other colleague is turned away."""
+def console_page(*groups: str) -> Callable[..., Callable[..., HttpResponse]]:
+    """A view for these groups: anonymous users are asked to sign in, other colleagues get 403."""
 
     def for_groups(view: Callable[Concatenate[Colleague, _P], HttpResponse]) -> Callable[..., HttpResponse]:
         @wraps(view)
         def opened(request: HttpRequest, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
             user = request.user
-            if not isinstance(user, AbstractBaseUser) or not belongs(user, groups):
+            if not isinstance(user, AbstractBaseUser) or not is_in_groups(user, groups):
                 raise PermissionDenied
             with timezone.override(settings.CONSOLE_ZONE):
                 return view(Colleague(request, user, live_now()), *args, **kwargs)
@@ -199,8 +202,8 @@ def page(*groups: str) -> Callable[..., Callable[..., HttpResponse]]:
     return for_groups
 
 
-def show_errors(form: forms.Form, refusal: Refusal) -> None:
-    """A refusal's words beside the fields they are about; what is about none stands on top."""
+def add_errors(form: forms.Form, refusal: Refusal) -> None:
+    """Add a refusal's messages to the fields they are about; the others become form-wide errors."""
     for error in refusal.errors:
         field = error.pointer.rpartition("/")[2]
         form.add_error(field if field in form.fields else None, str(error.detail))
@@ -208,82 +211,87 @@ def show_errors(form: forms.Form, refusal: Refusal) -> None:
         form.add_error(None, str(refusal.detail))
 
 
-def deed(
+def render_action(
     colleague: Colleague,
-    label: Words,
+    label: StrOrPromise,
     *,
     about: str,
     back: str,
-    form: VerbForm,
-    preview: Callable[[], Words],
-    run: Callable[[dict[str, Any]], "Words | Done"],
-    moves: Callable[[dict[str, Any]], Sequence[Any]] | None = None,
-    template: str = "console/deed.html",
-    **beside: Any,
+    form: ReasonForm,
+    preview: Callable[[], StrOrPromise],
+    run: Callable[[dict[str, Any]], "StrOrPromise | ActionResult"],
+    preview_moves: Callable[[dict[str, Any]], Sequence[Any]] | None = None,
+    template: str = "console/action.html",
+    **extra_context: Any,
 ) -> HttpResponse:
-    """A page for one thing to do: what would happen, why it is done, and the button. A second click does nothing.
+    """Render and process the page of one action: preview, reason and button. A second submission has no effect.
 
-    `moves` says what it would write into the book, as soon as everything is said that this hangs on.
+    `preview_moves` returns the ledger moves the action would make with this form data.
     """
-    looks = moves is not None and colleague.sent("step") == "look"
-    if colleague.posts and not looks and form.is_valid():
+    is_preview = preview_moves is not None and colleague.posted("step") == "look"
+    if colleague.is_post and not is_preview and form.is_valid():
         try:
-            if colleague.sends_first():
-                colleague.tell(_done(colleague, about, run, form.cleaned_data))
+            if colleague.claim_submission():
+                colleague.add_message(_perform(colleague, about, run, form.cleaned_data))
         except Refusal as refusal:
-            show_errors(form, refusal)
+            add_errors(form, refusal)
         else:
             return redirect(back)
-    shown = {"about": about, "label": label, "back": back, "form": form, **beside}
+    context = {"about": about, "label": label, "back": back, "form": form, **extra_context}
     try:
-        shown["says"] = preview()
+        context["description"] = preview()
     except Refusal as refusal:
-        shown["refused"] = refusal.detail
+        context["refused"] = refusal.detail
     else:
-        shown |= _book(form, moves, looks=looks) if moves is not None else {}
-    return colleague.show(template, label, status=422 if form.errors else 200, **shown)
+        context |= _preview_postings(form, preview_moves, is_preview=is_preview) if preview_moves is not None else {}
+    return colleague.render(template, label, status=422 if form.errors else 200, **context)
 
 
-def _book(form: VerbForm, moves: Callable[[dict[str, Any]], Sequence[Any]], *, looks: bool) -> dict[str, Any]:
-    """What it would write into the book, once enough is said: at once where nothing but the reason is asked."""
+def _preview_postings(
+    form: ReasonForm, moves: Callable[[dict[str, Any]], Sequence[Any]], *, is_preview: bool
+) -> dict[str, Any]:
+    """The context for the preview of ledger moves: on request, or at once if the form asks only for the reason."""
     asks_more = set(form.fields) != {"note"}
-    wish: dict[str, Any] | None = None if asks_more or form.is_bound else {"note": "…"}
-    if looks and form.is_valid():
-        wish = form.cleaned_data
-    if wish is None:
+    data: dict[str, Any] | None = None if asks_more or form.is_bound else {"note": "…"}
+    if is_preview and form.is_valid():
+        data = form.cleaned_data
+    if data is None:
         return {"asks_more": asks_more}
     try:
-        return {"asks_more": asks_more, "looked": True, "moves": moves(wish)}
+        return {"asks_more": asks_more, "looked": True, "moves": moves(data)}
     except Refusal as refusal:
-        show_errors(form, refusal) if form.is_bound else None
+        add_errors(form, refusal) if form.is_bound else None
         return {"asks_more": asks_more, "refused": "" if form.is_bound else refusal.detail}
 
 
-def finished(done: "Words | Done") -> Words:
-    """What to say of it, when what follows it has been done too."""
-    if isinstance(done, Done):
-        if done.then is not None:
-            done.then()
-        return done.says
-    return done
+def run_follow_up(result: "StrOrPromise | ActionResult") -> StrOrPromise:
+    """Run the result's follow-up, if it has one, and return its message."""
+    if isinstance(result, ActionResult):
+        if result.follow_up is not None:
+            result.follow_up()
+        return result.message
+    return result
 
 
-def _done(
-    colleague: Colleague, about: str, run: Callable[[dict[str, Any]], "Words | Done"], wish: dict[str, Any]
-) -> Words:
-    """Do it, written down before and after: nothing is done that the audit does not know of."""
-    way = colleague.request.resolver_match
-    act = (way.kwargs.get("name") if way and way.url_name == "verb" else way and way.url_name) or "deed"
-    asked = {name: str(value) for name, value in wish.items() if name != "note"}
+def _perform(
+    colleague: Colleague,
+    about: str,
+    run: Callable[[dict[str, Any]], "StrOrPromise | ActionResult"],
+    data: dict[str, Any],
+) -> StrOrPromise:
+    """Run the action, with a line in the audit log before and after it. Returns the message to show."""
+    match = colleague.request.resolver_match
+    act = (match.kwargs.get("name") if match and match.url_name == "verb" else match and match.url_name) or "deed"
+    details = {name: str(value) for name, value in data.items() if name != "note"}
     try:
-        with colleague.sends_again():
-            colleague.audit(f"{act}", about, wish["note"], **asked)
-            done = run(wish)
-        said = finished(done)
+        with colleague.allow_resubmission():
+            colleague.audit(f"{act}", about, data["note"], **details)
+            result = run(data)
+        message = run_follow_up(result)
     except Refusal as refusal:
         colleague.audit(f"{act}.refused", about, code=refusal.code)
         raise
-    colleague.audit(f"{act}.done", about, said=str(said))
-    if isinstance(done, Done) and done.once:
-        colleague.tell(done.once)
-    return said
+    colleague.audit(f"{act}.done", about, said=str(message))
+    if isinstance(result, ActionResult) and result.secret:
+        colleague.add_message(result.secret)
+    return message

@@ -1,4 +1,4 @@
-"""A list of the console: how far it counts, and where each of its rows leads."""
+"""Console lists: how far they count, and which page each row links to."""
 
 from datetime import datetime
 from typing import Any
@@ -15,16 +15,16 @@ from django.utils.functional import cached_property
 
 from kernel import actor_names
 
-#: Lists are counted up to here; "10000" then reads as "at least that many".
+#: Lists are counted up to this number; "10000" then means "at least that many".
 COUNT_MAX = 10_000
-#: Of which rows there is a page that shows all that belongs to them, and what its address is called. The roof fills it.
-WHOLE: dict[type, str] = {}
+#: For models that have a detail page, its URL name. Filled in by the project's URL module.
+DETAIL_PAGES: dict[type, str] = {}
 
 
-def shown_in(shown: "ModelAdmin[Any]", name: str, row: Model) -> object:
-    """What a list shows of a row in one of its columns, in plain text."""
+def cell_value(model_admin: "ModelAdmin[Any]", name: str, row: Model) -> object:
+    """The value of a row in one of the list's columns, as plain text."""
     try:
-        _field, _attribute, value = lookup_field(name, row, shown)
+        _field, _attribute, value = lookup_field(name, row, model_admin)
     except (AttributeError, ObjectDoesNotExist, FieldDoesNotExist):
         value = row
         for step in name.split("__"):
@@ -33,7 +33,7 @@ def shown_in(shown: "ModelAdmin[Any]", name: str, row: Model) -> object:
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
-    """Counts no further than anybody turns pages: a table of a hundred million rows must not be walked for a number."""
+    """Counts no further than `COUNT_MAX`, so that a table of a hundred million rows is not scanned for its count."""
 
     @cached_property
     def count(self) -> int:
@@ -41,21 +41,21 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at r
         return rows.order_by()[:COUNT_MAX].count() if isinstance(rows, QuerySet) else len(rows)
 
 
-def page_of(row: Any) -> str:
-    """Where all that belongs to the row is shown; of one that has no such page, its own."""
-    name = WHOLE.get(type(row))
+def detail_url(row: Any) -> str:
+    """The URL of the row's detail page; of its admin page if it has none."""
+    name = DETAIL_PAGES.get(type(row))
     if name is not None:
         return reverse(name, args=[row.public_id])
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
 
 
-class Listed(ChangeList):
-    """A list whose rows lead to the page that shows all of them, where there is one, and say who did it."""
+class ConsoleChangeList(ChangeList):
+    """A change list whose rows link to their detail page, if there is one, and show actors by name."""
 
     def url_for_result(self, result: Any) -> str:
-        return page_of(result) if type(result) in WHOLE else super().url_for_result(result)
+        return detail_url(result) if type(result) in DETAIL_PAGES else super().url_for_result(result)
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         self.result_list = list(self.result_list)
-        actor_names.tell(self.result_list, [str(name) for name in self.list_display])
+        actor_names.attach_actor_names(self.result_list, [str(name) for name in self.list_display])

@@ -1,17 +1,17 @@
-"""Rows as a file of comma-separated values, line by line, so that one of any length takes no memory."""
+"""Writes rows as CSV line by line, so that a file of any length takes little memory."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 
-#: Characters at which a spreadsheet begins to calculate.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-_FORMULAS = frozenset(_FORMULA)
-#: What a line of such a file writes otherwise: what has one of these in it, or begins like a formula.
+#: Characters with which a formula starts in a spreadsheet.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FORMULA_CHARS = frozenset(_FORMULA_STARTS)
+#: Characters that make quoting necessary in CSV.
 _QUOTED = ('"', ",", "\r", "\n")
-_FIRST = itemgetter(slice(1))
-#: The mark by which Excel knows UTF-8.
-MARK = "\ufeff"
+_FIRST_CHAR = itemgetter(slice(1))
+#: The byte order mark by which Excel recognises UTF-8.
+UTF8_BOM = "\ufeff"
 
 
 class _Echo:
@@ -25,27 +25,27 @@ def csv_lines(rows: Iterable[Sequence[object]]) -> Iterator[str]:
         yield writer.writerow(row)
 
 
-def cell(value: object) -> str:
-    """A value as a spreadsheet shows it and never calculates it."""
+def safe_cell(value: object) -> str:
+    """The value as text that a spreadsheet never takes for a formula."""
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
-def csv_block(columns: Sequence[Sequence[str]]) -> str:
-    """What `csv_lines` writes of these columns' cells; one in which nothing is to be minded is written as it is."""
-    if len(columns) == 1:  # where an empty line would be none
-        return "".join(csv_lines([cell(value)] for value in columns[0]))
-    minded = [_minded(column) for column in columns]
-    return "\r\n".join([*map(",".join, zip(*minded, strict=True)), ""])
+def csv_from_columns(columns: Sequence[Sequence[str]]) -> str:
+    """The same text as `csv_lines` for these columns; columns that need no escaping are written unchanged."""
+    if len(columns) == 1:  # an empty cell would give an empty line
+        return "".join(csv_lines([safe_cell(value)] for value in columns[0]))
+    escaped = [_escape_column(column) for column in columns]
+    return "\r\n".join([*map(",".join, zip(*escaped, strict=True)), ""])
 
 
-def _minded(column: Sequence[str]) -> Sequence[str]:
+def _escape_column(column: Sequence[str]) -> Sequence[str]:
     text = "".join(column)
-    plain = not any(mark in text for mark in _QUOTED) and _FORMULAS.isdisjoint(map(_FIRST, column))
-    return column if plain else [_quoted(cell(value)) for value in column]
+    is_plain = not any(mark in text for mark in _QUOTED) and _FORMULA_CHARS.isdisjoint(map(_FIRST_CHAR, column))
+    return column if is_plain else [_quote(safe_cell(value)) for value in column]
 
 
-def _quoted(text: str) -> str:
+def _quote(text: str) -> str:
     if not any(mark in text for mark in _QUOTED):
         return text
     escaped = text.replace('"', '""')

@@ -1,4 +1,4 @@
-"""What forms of any page share: an amount as people write it, and a form that counts once however often it is sent."""
+"""Shared form helpers: amounts as people write them, and forms that take effect once even if submitted twice."""
 
 import re
 import secrets
@@ -21,14 +21,14 @@ from kernel.models import IdempotencyKey
 from kernel.money import BPS, EXPONENTS, Money
 from kernel.refusal import Invalid
 
-#: What is said to whoever sends a form once more.
-SENT_BEFORE = gettext_lazy("You have already submitted this. Here is the current status.")
+#: The message after a repeated submission.
+ALREADY_SUBMITTED = gettext_lazy("You have already submitted this. Here is the current status.")
 _AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?")
 _TOKEN = re.compile(r"[0-9a-f]{24}")
 
 
-def minor_of(text: str, currency: str) -> int | None:
-    """`12.5` → 1250 for a currency of two places; None for whatever is not plainly an amount of it."""
+def parse_minor(text: str, currency: str) -> int | None:
+    """`12.5` → 1250 for a currency of two decimals; None if it is not a valid amount."""
     places = EXPONENTS.get(currency, 2)
     found = _AMOUNT.fullmatch(text.strip())
     if found is None or len(found[2] or "") > places:
@@ -36,118 +36,122 @@ def minor_of(text: str, currency: str) -> int | None:
     return int(found[1] + (found[2] or "").ljust(places, "0"))
 
 
-def plain(amount: Money) -> str:
-    """The other way round: what a form's field is filled with."""
+def plain_amount(amount: Money) -> str:
+    """The amount as a form field's initial value: `12.50`."""
     return str(amount).removesuffix(f" {amount.currency}")
 
 
 class YuanField(forms.Field):
-    """An amount as people write it, `500` or `12.34`, in yuan; what comes of it are minor units."""
+    """An amount in yuan as people write it, `500` or `12.34`; cleans to minor units."""
 
     def to_python(self, value: Any) -> Any:
         text = str(value or "").strip()
-        minor = minor_of(text, "CNY")
+        minor = parse_minor(text, "CNY")
         if text and minor is None:
             raise forms.ValidationError(_("Enter an amount in yuan, such as 500 or 12.34."))
         return minor
 
 
-class SinceField(forms.DateTimeField):
-    """From when on something counts, by the console's time; at once if nothing is said."""
+class EffectiveFromField(forms.DateTimeField):
+    """The time from which something is effective, in the console's time zone; at once if empty."""
 
-    def __init__(self, **said: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         words = format_lazy(gettext_lazy("{zone} time; immediately if empty."), zone=settings.CONSOLE_ZONE)
-        given = {"label": gettext_lazy("Effective from"), "help_text": words, "required": False, **said}
-        super().__init__(widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"), **given)
+        field_options = {"label": gettext_lazy("Effective from"), "help_text": words, "required": False, **options}
+        super().__init__(
+            widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"), **field_options
+        )
 
 
 class PercentField(forms.Field):
-    """A share of the whole as people write it, `10` or `0.05`, in percent; what comes of it are hundredths of one."""
+    """A percentage as people write it, `10` or `0.05`; cleans to basis points."""
 
     def to_python(self, value: Any) -> Any:
         text = str(value or "").strip()
-        bps = minor_of(text, "CNY")  # two places, as a share has
+        bps = parse_minor(text, "CNY")  # two decimals, as a percentage has
         if text and (bps is None or bps > BPS):
             raise forms.ValidationError(_("Enter a percentage, such as 10 or 0.05."))
         return bps
 
 
-def percent(bps: int) -> str:
-    """The other way round: 5 → 0.05, 1000 → 10"""
-    return plain(Money(bps)).rstrip("0").removesuffix(".")
+def format_percent(bps: int) -> str:
+    """Basis points as a percentage: 5 → 0.05, 1000 → 10"""
+    return plain_amount(Money(bps)).rstrip("0").removesuffix(".")
 
 
-def new_token() -> str:
-    """What names one rendering of a form."""
+def new_form_token() -> str:
+    """A token that identifies one rendering of a form."""
     return secrets.token_hex(12)
 
 
-def known_token(text: str) -> str:
-    """The token a form came back with.
+def validate_token(text: str) -> str:
+    """Check a submitted form's token and return it.
 
     Raises:
-        Invalid: no form of ours sent this.
+        Invalid: it is not one of our tokens.
     """
     if not _TOKEN.fullmatch(text):
         raise Invalid
     return text
 
 
-def keep_outcome(scope: UUID, token: str, outcome: str) -> None:
-    """Remember what a form came to, for whoever sends it once more."""
-    _kept(scope, token).update(body=outcome.encode())
+def save_outcome(scope: UUID, token: str, outcome: str) -> None:
+    """Store a form's outcome for repeated submissions."""
+    _saved_rows(scope, token).update(body=outcome.encode())
 
 
 def outcome_of(scope: UUID, token: str) -> str:
-    """What a form that was sent before came to; empty while that is not known, or when it came to nothing."""
-    kept = _kept(scope, token).first()
-    return bytes(kept.body).decode() if kept else ""
+    """The outcome of an earlier submission; empty if there is none, or none yet."""
+    row = _saved_rows(scope, token).first()
+    return bytes(row.body).decode() if row else ""
 
 
-def _kept(scope: UUID, token: str) -> QuerySet[IdempotencyKey]:
-    return IdempotencyKey.objects.filter(scope=scope, key=f"form {known_token(token)}")
+def _saved_rows(scope: UUID, token: str) -> QuerySet[IdempotencyKey]:
+    return IdempotencyKey.objects.filter(scope=scope, key=f"form {validate_token(token)}")
 
 
-def was_sent(scope: UUID, token: str) -> bool:
-    """Whether it was sent before; asking is not sending."""
-    return _kept(scope, token).exists()
+def was_submitted(scope: UUID, token: str) -> bool:
+    """Whether the form was submitted before. Does not claim it."""
+    return _saved_rows(scope, token).exists()
 
 
-def first_time(scope: UUID, token: str, route: str) -> bool:
-    """Whether this form is sent for the first time; the second click of two meets the first one's mark.
+def claim_token(scope: UUID, token: str, route: str) -> bool:
+    """Claim the form's token. Returns whether this is the first submission.
 
-    The mark is set before anything is done, so a crash in between costs a look at the page, never a second effect.
+    The claim is stored before the effect, so a crash in between loses the effect but never causes a second one.
 
     Raises:
-        Invalid: no form of ours sent this.
+        Invalid: it is not one of our tokens.
     """
     mark = {"route": route, "request_hash": b"", "status": 0, "content_type": "", "body": b""}
-    _kept, made = IdempotencyKey.objects.get_or_create(scope=scope, key=f"form {known_token(token)}", defaults=mark)
-    return made
+    _row, created = IdempotencyKey.objects.get_or_create(
+        scope=scope, key=f"form {validate_token(token)}", defaults=mark
+    )
+    return created
 
 
-def sent_first(request: HttpRequest, scope: UUID, token: str, route: str) -> bool:
-    """Whether this form is sent for the first time; where it was sent before, the next page says so.
+def claim_submission(request: HttpRequest, scope: UUID, token: str, route: str) -> bool:
+    """Claim the form's token, and show a message on the next page if it was submitted before.
 
     Raises:
-        Invalid: no form of ours sent this.
+        Invalid: it is not one of our tokens.
     """
-    first = first_time(scope, token, route)
+    first = claim_token(scope, token, route)
     if not first:
-        messages.info(request, SENT_BEFORE)
+        messages.info(request, ALREADY_SUBMITTED)
     return first
 
 
 @contextmanager
-def free_if_broken_off(scope: UUID, token: str) -> Iterator[None]:
-    """Around what a form does in one transaction, the world outside not asked: where the database broke that off, as
-    when it waited too long for a lock, nothing was done, and the form may be sent once more.
+def release_on_database_error(scope: UUID, token: str) -> Iterator[None]:
+    """Release the form's token if the database aborts this block, for example after a lock timeout.
 
-    Where the connection is gone nobody knows whether it was done, and the form stays marked as sent.
+    For effects in one transaction without external calls: nothing was done, so the form may be submitted again. If the
+    connection is lost it is unknown whether the effect happened, and the token stays claimed.
     """
     try:
         yield
     except OperationalError:
         if connection.connection is not None and not connection.connection.closed:
-            _kept(scope, token).delete()
+            _saved_rows(scope, token).delete()
         raise

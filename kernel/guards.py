@@ -1,4 +1,4 @@
-"""What the database holds to even when our code is wrong: legal moves, gapless history, append-only tables."""
+"""Database triggers that hold even if the code is wrong: legal transitions, gapless history, append-only tables."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,7 +10,7 @@ _REFUSE = "USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME, CONSTRAI
 
 
 def append_only(operation: Any = pgtrigger.Update) -> list[pgtrigger.Trigger]:
-    """Rows are added and never changed, taken away or emptied out; a mistake is corrected by a new row."""
+    """Refuse every update, delete and truncate; a mistake is corrected by a new row."""
     return [
         pgtrigger.Trigger(
             name="append_only",
@@ -22,18 +22,18 @@ def append_only(operation: Any = pgtrigger.Update) -> list[pgtrigger.Trigger]:
     ]
 
 
-def only_erased(*words: str, kept: Iterable[str]) -> list[pgtrigger.Trigger]:
-    """Append-only, but that the words in it may be made empty when their person leaves, all of them at once.
+def append_only_but_erasable(*erasable: str, protected: Iterable[str]) -> list[pgtrigger.Trigger]:
+    """Append-only, except that the `erasable` columns may be emptied when the person's data is erased, all at once.
 
-    `kept` are all the other columns, as the database calls them.
+    `protected` are the database names of all other columns.
     """
-    filled = " OR ".join(f"NEW.{word} <> ''" for word in words)
+    filled = " OR ".join(f"NEW.{word} <> ''" for word in erasable)
     return [
-        *append_only(pgtrigger.UpdateOf(*kept)),  # type: ignore[no-untyped-call]
+        *append_only(pgtrigger.UpdateOf(*protected)),  # type: ignore[no-untyped-call]
         pgtrigger.Trigger(
             name="words_are_only_erased",
             when=pgtrigger.Before,
-            operation=pgtrigger.UpdateOf(*words),  # type: ignore[no-untyped-call]
+            operation=pgtrigger.UpdateOf(*erasable),  # type: ignore[no-untyped-call]
             func=f"""
                 IF {filled} THEN
                     RAISE EXCEPTION '% is append-only: its words may only be erased', TG_TABLE_NAME
@@ -45,20 +45,22 @@ def only_erased(*words: str, kept: Iterable[str]) -> list[pgtrigger.Trigger]:
     ]
 
 
-def only_blotted(column: str, words: Mapping[str, str], *, where: str, kept: Iterable[str]) -> list[pgtrigger.Trigger]:
-    """Append-only, but that some words in a JSON column are replaced when their person leaves, all of them at once.
+def append_only_but_redactable(
+    column: str, redacted_values: Mapping[str, str], *, where: str, protected: Iterable[str]
+) -> list[pgtrigger.Trigger]:
+    """Append-only, except that some values in a JSON column may be redacted when the person's data is erased.
 
-    `words` are those names in `column`, each with what stands there then; `where` says of which rows, about OLD.
+    `redacted_values` maps keys in `column` to their replacements, all set at once; `where` is a condition on OLD.
     """
-    blotted = ", ".join(f"'{name}', '{text}'" for name, text in words.items())
+    pairs = ", ".join(f"'{name}', '{text}'" for name, text in redacted_values.items())
     return [
-        *append_only(pgtrigger.UpdateOf(*kept)),  # type: ignore[no-untyped-call]
+        *append_only(pgtrigger.UpdateOf(*protected)),  # type: ignore[no-untyped-call]
         pgtrigger.Trigger(
             name="words_are_only_blotted",
             when=pgtrigger.Before,
             operation=pgtrigger.UpdateOf(column),  # type: ignore[no-untyped-call]
             func=f"""
-                IF NOT ({where}) OR NEW.{column} IS DISTINCT FROM OLD.{column} || jsonb_build_object({blotted}) THEN
+                IF NOT ({where}) OR NEW.{column} IS DISTINCT FROM OLD.{column} || jsonb_build_object({pairs}) THEN
                     RAISE EXCEPTION '% is append-only: some words of it may only be blotted out', TG_TABLE_NAME
                         {_REFUSE} 'append_only';
                 END IF;
@@ -68,9 +70,9 @@ def only_blotted(column: str, words: Mapping[str, str], *, where: str, kept: Ite
     ]
 
 
-def lifecycle(history: str, *, frozen: Iterable[str] = ()) -> list[pgtrigger.Trigger]:
-    """A state moves only along kernel_legalmove, one version a step, each with its line in `history`."""
-    kept = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in ("id", *frozen))
+def lifecycle(history: str, *, frozen_columns: Iterable[str] = ()) -> list[pgtrigger.Trigger]:
+    """The state changes only along kernel_legalmove, one version per step, each with a row in `history`."""
+    identity_changed = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in ("id", *frozen_columns))
     return [
         pgtrigger.Trigger(
             name="legal_moves_only",
@@ -88,7 +90,7 @@ def lifecycle(history: str, *, frozen: Iterable[str] = ()) -> list[pgtrigger.Tri
                     RAISE EXCEPTION '% %: % may not become %', TG_TABLE_NAME, OLD.id, OLD.state, NEW.state
                         {_REFUSE} 'legal_moves_only';
                 END IF;
-                IF {kept} THEN
+                IF {identity_changed} THEN
                     RAISE EXCEPTION '% %: a column that names it was changed', TG_TABLE_NAME, OLD.id
                         {_REFUSE} 'identity_is_frozen';
                 END IF;
@@ -134,8 +136,8 @@ def lifecycle(history: str, *, frozen: Iterable[str] = ()) -> list[pgtrigger.Tri
     ]
 
 
-def kept_after(state: str, columns: Iterable[str]) -> pgtrigger.Trigger:
-    """Once a row has left this state, these columns stay as they are for ever."""
+def frozen_after(state: str, columns: Iterable[str]) -> pgtrigger.Trigger:
+    """Once a row has left this state, these columns can no longer change."""
     changed = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
     return pgtrigger.Trigger(
         name=f"kept_after_{state}",
@@ -152,7 +154,7 @@ def kept_after(state: str, columns: Iterable[str]) -> pgtrigger.Trigger:
 
 
 def legal_moves(lifecycle_table: str, moves: Iterable[tuple[str, str]]) -> migrations.RunSQL:
-    """The migration step that writes a life's moves into the database; `''` is where a new row comes from."""
+    """The migration operation that inserts a lifecycle's legal transitions; `''` is the source of a new row."""
     pairs = list(moves)
     return migrations.RunSQL(
         sql=[

@@ -1,4 +1,4 @@
-"""One request sent twice has one effect and one answer, kept in the transaction of the effect itself."""
+"""Idempotency keys: a request sent twice has one effect and one answer, saved in the transaction of the effect."""
 
 import hashlib
 from collections.abc import Callable
@@ -14,26 +14,26 @@ from django.utils.translation import gettext_lazy as _
 
 from kernel.encryption import seal, unseal
 from kernel.models import IdempotencyKey
-from kernel.prepared import Question
+from kernel.prepared_statements import PreparedStatement
 from kernel.refusal import Busy, Invalid, Refusal
-from kernel.write_batching import together, write
+from kernel.write_batching import batch_writes, execute_write
 
-MOST_LENGTH = 255
-#: How long an answer can be had again; the description of the API says so.
-KEPT = timedelta(days=7)
-#: The status of a key whose request has no answer yet, and how long that is believed.
+KEY_LENGTH_MAX = 255
+#: How long an answer is kept for replays, as the API documentation states.
+RETENTION = timedelta(days=7)
+#: The status of a key whose request is still running, and after how long it counts as abandoned.
 RUNNING, RUNNING_MAX = 102, timedelta(minutes=2)
-#: What a mark holds once the effect has begun: a status, and the answer.
-_BEGUN = b"%d %b"
+#: A provisional answer in a running key's row: its status and its body.
+_PROVISIONAL_FORMAT = b"%d %b"
 
-_HOLD = "SELECT set_config('bnpl.key_held', pg_try_advisory_xact_lock(%s)::text, true)"
-_KEPT = Question(
+_LOCK_KEY_SQL = "SELECT set_config('bnpl.key_held', pg_try_advisory_xact_lock(%s)::text, true)"
+_FIND_ANSWER = PreparedStatement(
     "SELECT current_setting('bnpl.key_held') = 'true', k.id, k.request_hash, k.status, k.content_type, k.body,"
     " k.created_at < now() - $3"
     " FROM (VALUES (1)) AS one LEFT JOIN kernel_idempotencykey k ON k.scope = $1 AND k.key = $2",
     ["uuid", "text", "interval"],
 )
-_KEEP = Question(
+_INSERT_ANSWER = PreparedStatement(
     "INSERT INTO kernel_idempotencykey (scope, key, route, request_hash, status, content_type, body)"
     " VALUES ($1, $2, $3, $4, $5, $6, $7)",
     ["uuid", "text", "text", "bytea", "int", "text", "bytea"],
@@ -41,7 +41,7 @@ _KEEP = Question(
 
 
 class KeyReused(Refusal):
-    """The key already names another request."""
+    """The key was already used for another request."""
 
     code, status, title = (
         "idempotency_key_reused",
@@ -51,14 +51,14 @@ class KeyReused(Refusal):
 
 
 class StillRunning(Busy):
-    """A twin with the same key has not answered yet."""
+    """Another request with the same key is still running."""
 
     code, title = "request_in_progress", _("A request with this Idempotency-Key is still in progress.")
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What the key stands for: who sent it, where to, and exactly which bytes."""
+class IdempotentRequest:
+    """A request with its idempotency key: the caller (`scope`), the route and the exact body."""
 
     scope: UUID
     key: str
@@ -66,176 +66,180 @@ class Request:
     body: bytes
 
     def __post_init__(self) -> None:
-        if not 0 < len(self.key) <= MOST_LENGTH or not self.key.isascii() or not self.key.isprintable():
-            raise Invalid(f"An Idempotency-Key is 1 to {MOST_LENGTH} printable ASCII characters.")
+        if not 0 < len(self.key) <= KEY_LENGTH_MAX or not self.key.isascii() or not self.key.isprintable():
+            raise Invalid(f"An Idempotency-Key is 1 to {KEY_LENGTH_MAX} printable ASCII characters.")
 
     @property
-    def digest(self) -> bytes:
+    def fingerprint(self) -> bytes:
         return hashlib.sha256(self.route.encode() + b"\0" + self.body).digest()
 
     @property
-    def name(self) -> str:
-        """What a world outside may know it by, which has a fence of its own: the same each time it is sent."""
-        return hashlib.sha256(self.scope.bytes + self.digest + self.key.encode()).hexdigest()
+    def external_key(self) -> str:
+        """An idempotency key for external services: the same each time this request is sent."""
+        return hashlib.sha256(self.scope.bytes + self.fingerprint + self.key.encode()).hexdigest()
 
 
-def once(request: Request, act: Callable[[], HttpResponse], refused: Callable[[Refusal], HttpResponse]) -> HttpResponse:
-    """The first answer to this request: made now by `act`, or read back.
+def run_once(
+    request: IdempotentRequest, operation: Callable[[], HttpResponse], on_refusal: Callable[[Refusal], HttpResponse]
+) -> HttpResponse:
+    """The first answer to this request: from `operation`, or the saved one.
 
-    A refusal undoes what `act` did and is kept as the answer too, but for the passing ones (busy, unavailable),
-    after which the same key may try again.
+    A refusal rolls back what `operation` did and is saved as the answer, except transient ones (busy, unavailable),
+    after which the same key may be tried again.
 
     Raises:
-        KeyReused: the key stands for another body or route.
-        StillRunning: a twin holds it right now.
+        KeyReused: the key was used for another body or route.
+        StillRunning: another request holds the key right now.
     """
     try:
-        with transaction.atomic(), together():
-            answer = _kept(request) or _keep(request, act())
+        with transaction.atomic(), batch_writes():
+            answer = _lock_and_find(request) or _save_answer(request, operation())
     except Refusal as refusal:
-        if refusal.passing or isinstance(refusal, KeyReused):
+        if refusal.is_transient or isinstance(refusal, KeyReused):
             raise
-        with transaction.atomic(), together():
-            answer = _kept(request) or _keep(request, refused(refusal))
+        with transaction.atomic(), batch_writes():
+            answer = _lock_and_find(request) or _save_answer(request, on_refusal(refusal))
     return answer
 
 
-def once_outside(
-    request: Request, act: Callable[[], HttpResponse], refused: Callable[[Refusal], HttpResponse]
+def run_once_external(
+    request: IdempotentRequest, operation: Callable[[], HttpResponse], on_refusal: Callable[[Refusal], HttpResponse]
 ) -> HttpResponse:
-    """The same for a verb that calls the outside world, which no transaction may span.
+    """Like `run_once`, for operations that call external services, which no transaction may span.
 
-    The key is marked as running before, and its answer kept after. Where somebody died in between, or broke off, what
-    had begun by then is the answer (`begin`); if nothing had, the mark is forgotten, after a while, and a repeat may
-    act. So a verb says that it has begun in the transaction of its first effect, or has a fence of its own.
+    The key is marked as running before and gets its answer afterwards. If the process dies in between, the provisional
+    answer (`save_provisional_answer`) becomes the answer; without one, the mark expires and a retry may act. So an
+    operation must save a provisional answer in the transaction of its first effect, or be idempotent by itself.
 
     Raises:
-        KeyReused, StillRunning: as `once`.
+        KeyReused, StillRunning: as `run_once`.
     """
     with transaction.atomic():
-        kept = _kept(request)
-        if kept is not None:
-            return kept
-        _mark(request)
+        saved = _lock_and_find(request)
+        if saved is not None:
+            return saved
+        _mark_running(request)
     try:
-        answer = act()
+        answer = operation()
     except Refusal as refusal:
-        if refusal.passing:
-            let_go(request)
+        if refusal.is_transient:
+            release(request)
             raise
-        answer = refused(refusal)
+        answer = on_refusal(refusal)
     except BaseException:
-        let_go(request)
+        release(request)
         raise
     with transaction.atomic():
-        _running(request).delete()
-        return _keep(request, answer)
+        _running_rows(request).delete()
+        return _save_answer(request, answer)
 
 
-def begin(request: Request, answer: HttpResponse) -> None:
-    """In the transaction of the effect: this is the answer from its end on, if nobody comes back to say more.
+def save_provisional_answer(request: IdempotentRequest, answer: HttpResponse) -> None:
+    """Save the answer for the case that this process dies later; call it in the transaction of the effect.
 
     Raises:
-        StillRunning: another has been at it since the mark was made, and has begun.
+        StillRunning: another process took over the request and has begun.
     """
-    begun = _BEGUN % (answer.status_code, answer.content)
-    kept = _running(request).filter(body=b"")
-    if not kept.update(content_type=answer["Content-Type"], body=_sealed(request, begun)):
+    provisional = _PROVISIONAL_FORMAT % (answer.status_code, answer.content)
+    rows = _running_rows(request).filter(body=b"")
+    if not rows.update(content_type=answer["Content-Type"], body=_seal_body(request, provisional)):
         raise StillRunning(retry_after=1)
 
 
-def let_go(request: Request) -> None:
-    """Nobody is at it any more: what had begun is the answer, and if nothing had the key is free again."""
+def release(request: IdempotentRequest) -> None:
+    """Release the key: a provisional answer becomes the answer; without one the key is free again."""
     with transaction.atomic():
-        row = _running(request).select_for_update().first()
+        row = _running_rows(request).select_for_update().first()
         if row is None:
             return
-        if begun := _begun(request, bytes(row.body), row.content_type):
-            row.status, row.body = begun.status_code, _sealed(request, begun.content)
+        if provisional := _provisional_answer(request, bytes(row.body), row.content_type):
+            row.status, row.body = provisional.status_code, _seal_body(request, provisional.content)
             row.save(update_fields=["status", "body"])
         else:
             row.delete()
 
 
-def _mark(request: Request) -> None:
-    """Say that somebody is at it: a row with no answer yet."""
-    _keep(request, HttpResponse(b"", content_type="", status=RUNNING))
+def _mark_running(request: IdempotentRequest) -> None:
+    """Mark the request as running: a row without an answer."""
+    _save_answer(request, HttpResponse(b"", content_type="", status=RUNNING))
 
 
-def _running(request: Request) -> QuerySet[IdempotencyKey]:
+def _running_rows(request: IdempotentRequest) -> QuerySet[IdempotencyKey]:
     return IdempotencyKey.objects.filter(scope=request.scope, key=request.key, status=RUNNING)
 
 
-def _begun(request: Request, raw: bytes, content_type: str) -> HttpResponse | None:
-    """The answer that a mark holds, if what it stands for had begun."""
+def _provisional_answer(request: IdempotentRequest, raw: bytes, content_type: str) -> HttpResponse | None:
+    """The provisional answer in a running row; None if there is none."""
     if not raw:
         return None
-    status, _blank, body = _opened(request, raw).partition(b" ")
+    status, _separator, body = _unseal_body(request, raw).partition(b" ")
     return HttpResponse(body, status=int(status), content_type=content_type)
 
 
-def _kept(request: Request) -> HttpResponse | None:
-    """The answer of before, if there is one; and a lock on the key until the transaction ends.
+def _lock_and_find(request: IdempotentRequest) -> HttpResponse | None:
+    """Lock the key until the transaction ends, and return the saved answer, if there is one.
 
-    A twin is told at once instead of waiting. The lock is taken in a statement of its own, before the look, so that the
-    look sees what whoever held it has left.
+    Does not wait for the lock. It is taken in a statement of its own, before the read, so that the read sees what the
+    previous holder committed.
     """
-    name = hashlib.sha256(request.scope.bytes + request.key.encode()).digest()[:8]
-    with together():
-        write(_HOLD, [int.from_bytes(name, "big", signed=True)])
-        [(held, found, digest, status, content_type, body, dead)] = _KEPT.rows(request.scope, request.key, RUNNING_MAX)
-    if not held:
+    key_hash = hashlib.sha256(request.scope.bytes + request.key.encode()).digest()[:8]
+    with batch_writes():
+        execute_write(_LOCK_KEY_SQL, [int.from_bytes(key_hash, "big", signed=True)])
+        [(is_locked, found, digest, status, content_type, body, is_abandoned)] = _FIND_ANSWER.rows(
+            request.scope, request.key, RUNNING_MAX
+        )
+    if not is_locked:
         raise StillRunning(retry_after=1)
     if found is None:
         return None
-    if bytes(digest) != request.digest:
+    if bytes(digest) != request.fingerprint:
         raise KeyReused
     if status == RUNNING:
-        if not dead:
+        if not is_abandoned:
             raise StillRunning(retry_after=1)
-        let_go(request)
-        answer = _begun(request, bytes(body), content_type)
+        release(request)
+        answer = _provisional_answer(request, bytes(body), content_type)
         if answer is None:
             return None
     else:
-        answer = HttpResponse(_opened(request, bytes(body)), status=status, content_type=content_type)
+        answer = HttpResponse(_unseal_body(request, bytes(body)), status=status, content_type=content_type)
     answer["Idempotent-Replayed"] = "true"
     return answer
 
 
-def _keep(request: Request, answer: HttpResponse) -> HttpResponse:
-    _KEEP.send(
+def _save_answer(request: IdempotentRequest, answer: HttpResponse) -> HttpResponse:
+    _INSERT_ANSWER.execute(
         request.scope,
         request.key,
-        request.route.replace("\0", "")[:300],  # to read; the digest holds it whole
-        request.digest,
+        request.route.replace("\0", "")[:300],  # for people to read; the fingerprint covers all of it
+        request.fingerprint,
         answer.status_code,
         answer["Content-Type"],
-        _sealed(request, answer.content),
+        _seal_body(request, answer.content),
     )
     return answer
 
 
-def _sealed(request: Request, body: bytes) -> bytes:
-    """An answer may hold a secret that is shown once: it does not lie about in clear for a week."""
-    return seal(body.decode(), place=_place(request)) if body else body
+def _seal_body(request: IdempotentRequest, body: bytes) -> bytes:
+    """Encrypt an answer: it may contain a secret that is shown once, and is kept for a week."""
+    return seal(body.decode(), place=_seal_context(request)) if body else body
 
 
-def _opened(request: Request, raw: bytes) -> bytes:
-    """The answer again; one from before answers were sealed begins as every JSON object does."""
-    return raw if raw[:1] in (b"", b"{") else unseal(raw, place=_place(request)).encode()
+def _unseal_body(request: IdempotentRequest, raw: bytes) -> bytes:
+    """Decrypt an answer; answers from before encryption start with `{`, as every JSON object does."""
+    return raw if raw[:1] in (b"", b"{") else unseal(raw, place=_seal_context(request)).encode()
 
 
-def _place(request: Request) -> str:
+def _seal_context(request: IdempotentRequest) -> str:
     return f"kernel.idempotencykey.body:{request.scope.hex}:{request.key}"
 
 
-def forget_old(*, limit: int) -> int:
-    """Delete so many of the oldest answers that were kept for long enough; how many there were.
+def prune_expired(*, limit: int) -> int:
+    """Delete up to `limit` answers past their retention, oldest first. Returns how many.
 
-    Two sweeps at once take different ones. It is real time that counts, in every realm: a caller's patience is real.
+    Concurrent runs delete different ones. Retention is in real time, in every realm.
     """
-    old = IdempotencyKey.objects.filter(created_at__lt=Now() - KEPT).order_by("created_at")
+    old = IdempotencyKey.objects.filter(created_at__lt=Now() - RETENTION).order_by("created_at")
     with transaction.atomic():
         batch = list(old.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
         IdempotencyKey.objects.filter(pk__in=batch).delete()

@@ -1,17 +1,17 @@
-"""Where lines of Chinese and other text break."""
+"""Breaks text into lines, by the rules for Chinese and for other scripts."""
 
 import unicodedata
 from collections.abc import Callable, Iterator
 
-#: What may not begin a line, and what may not end one.
+#: Characters that may not start a line, and characters that may not end one.
 _CLOSING = frozenset("，。、；：？！）》」』】〕”’…—·～％%,.;:?!)]}>")
 _OPENING = frozenset("（《「『【〔“‘([{<¥￥$€")
 
 
-def lines_of(text: str, width: float, measure: Callable[[str], float]) -> Iterator[str]:
-    """The text in lines that are at most so wide: Chinese between any two signs, other words between words.
+def wrap_text(text: str, width: float, measure: Callable[[str], float]) -> Iterator[str]:
+    """Wrap the text to a width: Chinese breaks between any two characters, other text between words.
 
-    No line begins with a closing sign or ends with an opening one, and a word wider than a line is cut.
+    No line starts with closing or ends with opening punctuation. A word wider than a line is split.
     """
     for paragraph in text.splitlines() or [""]:
         line = ""
@@ -19,16 +19,16 @@ def lines_of(text: str, width: float, measure: Callable[[str], float]) -> Iterat
             if line and measure((line + piece).rstrip()) > width:
                 yield line.rstrip()
                 line = ""
-            for sign in _cut(piece if line else piece.lstrip(), width, measure):
-                if line and measure((line + sign).rstrip()) > width:
+            for char in _split_if_too_wide(piece if line else piece.lstrip(), width, measure):
+                if line and measure((line + char).rstrip()) > width:
                     yield line.rstrip()
                     line = ""
-                line += sign
+                line += char
         yield line.rstrip()
 
 
-def _cut(piece: str, width: float, measure: Callable[[str], float]) -> Iterator[str]:
-    """The piece, or its signs one by one where it is wider than a whole line."""
+def _split_if_too_wide(piece: str, width: float, measure: Callable[[str], float]) -> Iterator[str]:
+    """The piece, or its single characters if it is wider than a line."""
     if measure(piece.rstrip()) <= width:
         yield piece
     else:
@@ -36,23 +36,23 @@ def _cut(piece: str, width: float, measure: Callable[[str], float]) -> Iterator[
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """What must stay on one line: a Chinese sign with the punctuation that belongs to it, or a word with its space."""
+    """The unbreakable pieces: a Chinese character with its punctuation, or a word with its space."""
     piece = ""
-    for sign in text:
-        if piece and _parts(piece[-1], sign):
+    for char in text:
+        if piece and _can_break_between(piece[-1], char):
             yield piece
             piece = ""
-        piece += sign
+        piece += char
     if piece:
         yield piece
 
 
-def _parts(before: str, sign: str) -> bool:
-    """Whether a line may end between these two."""
-    if sign in _CLOSING or sign == " " or before in _OPENING:
+def _can_break_between(previous: str, char: str) -> bool:
+    """Whether a line may break between these two characters."""
+    if char in _CLOSING or char == " " or previous in _OPENING:
         return False
-    return before == " " or _wide(before) or _wide(sign)
+    return previous == " " or _is_wide(previous) or _is_wide(char)
 
 
-def _wide(sign: str) -> bool:
-    return unicodedata.east_asian_width(sign) in "WF"
+def _is_wide(char: str) -> bool:
+    return unicodedata.east_asian_width(char) in "WF"

@@ -1,6 +1,6 @@
-"""What no colleague does alone: one asks for it, another agrees, and then exactly that is done.
+"""Dual approval (maker-checker): one colleague requests an action, another approves it, then exactly that is done.
 
-What is asked for is plain JSON, kept beside what it is about as that stood. Kinds of it are registered by the roof.
+A request is plain JSON, stored with a snapshot of its subject. The project's URL module registers the types.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,168 +16,170 @@ from django.utils.datastructures import MultiValueDict
 
 from kernel import ids
 from kernel.actor import Actor
-from kernel.console_actions import Colleague, Done, Verb, VerbForm, Words
-from kernel.console_lists import page_of
+from kernel.console_actions import ActionResult, Colleague, ReasonForm, RowAction, StrOrPromise
+from kernel.console_lists import detail_url
 from kernel.lifecycle import Lifecycle
 from kernel.refusal import Busy, Invalid, NotFound
 from kernel.transactions import in_transaction
 
-Plain = dict[str, Any]
+JsonDict = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Matter:
-    """One kind of thing that takes two. `about` is the public id or the name of what it is about."""
+class ApprovalType:
+    """One type of request that needs a second colleague. `about` is the public id or the name of its subject."""
 
     name: str
-    label: Words
-    #: Who asks for it, and who may agree.
-    askers: tuple[str, ...]
-    deciders: tuple[str, ...]
-    #: What it is about as it stands now, held until the transaction ends where there is one. NotFound if it is gone.
-    stands: Callable[[str], Plain]
-    #: What was asked for, by the same names where it changes what stands.
-    wanted: Callable[[str, Plain], Plain]
-    #: What would happen now. It may refuse.
-    says: Callable[[str, Plain, datetime], Words]
-    run: Callable[[str, Plain, str, Actor, datetime], "Words | Done"]
-    #: Where what it is about is shown.
-    address: Callable[[str], str]
-    #: What its parts are called.
-    names: Mapping[str, Words]
-    #: Its verb, where it is one.
-    verb: Verb | None = None
+    label: StrOrPromise
+    #: The groups that may request it, and those that may approve it.
+    requesters: tuple[str, ...]
+    approvers: tuple[str, ...]
+    #: The subject's current values; locks it if a transaction is open. Raises NotFound if it no longer exists.
+    snapshot: Callable[[str], JsonDict]
+    #: The requested values; the ones that change a snapshot value have the same key.
+    requested: Callable[[str, JsonDict], JsonDict]
+    #: Describes what would happen now. May raise Refusal.
+    preview: Callable[[str, JsonDict, datetime], StrOrPromise]
+    run: Callable[[str, JsonDict, str, Actor, datetime], "StrOrPromise | ActionResult"]
+    #: The page that shows the subject.
+    url: Callable[[str], str]
+    #: Labels of the keys of snapshot and request.
+    field_labels: Mapping[str, StrOrPromise]
+    #: The row action behind it, if there is one.
+    row_action: RowAction | None = None
 
 
-Ask = Callable[[Colleague, str, str, Plain, str], Words]
-#: Every kind there is, by name, and how one is asked for. The roof fills them in.
-MATTERS: dict[str, Matter] = {}
-ASKS: list[Ask] = []
+RequestApproval = Callable[[Colleague, str, str, JsonDict, str], StrOrPromise]
+#: All types by name, and the function that creates a request. Filled in by the project's URL module.
+APPROVAL_TYPES: dict[str, ApprovalType] = {}
+APPROVAL_REQUESTERS: list[RequestApproval] = []
 
 
-def ask_second(colleague: Colleague, matter: str, about: str, wish: Plain, why: str) -> Words:
-    """Put it before a second colleague; what to say of that."""
-    (ask,) = ASKS
-    return ask(colleague, matter, about, wish, why)
+def request_approval(colleague: Colleague, approval_type: str, about: str, data: JsonDict, reason: str) -> StrOrPromise:
+    """Submit it for a second colleague's approval. Returns the message to show."""
+    (requester,) = APPROVAL_REQUESTERS
+    return requester(colleague, approval_type, about, data, reason)
 
 
-def found_row(verb: Verb, about: str) -> Any:
-    """The row that a verb is about.
+def find_row(action: RowAction, about: str) -> Any:
+    """The row that an action is about.
 
     Raises:
-        NotFound: there is none.
+        NotFound: it does not exist.
     """
-    key = ids.parse(verb.model.prefix, about)
-    row = verb.model._default_manager.filter(pk=key).first() if key else None
+    key = ids.parse(action.model.prefix, about)
+    row = action.model._default_manager.filter(pk=key).first() if key else None
     if row is None:
         raise NotFound
     return row
 
 
-def moment_of(row: Any, real: datetime) -> datetime:
-    """When it is there where the row is, when it is `real` outside."""
+def row_time(row: Any, real: datetime) -> datetime:
+    """The time in the row's realm when the real time is `real`."""
     realm = getattr(row, "realm", None)
     now: datetime = realm.now(real) if realm else real
     return now
 
 
-def sent_form(form: VerbForm) -> Plain:
-    """A form's fields as they were sent, but for the reason."""
+def submitted_fields(form: ReasonForm) -> JsonDict:
+    """A form's fields as submitted, without the reason."""
     data = form.data
     names = [name for name in form.fields if name != "note"]
     return {name: data.getlist(name) if isinstance(data, QueryDict) else [str(data.get(name, ""))] for name in names}
 
 
-def bound(verb: Verb, row: Any, wish: Plain, why: str) -> VerbForm:
-    """The form as it was sent then, judged by what is true now."""
-    data = QueryDict(mutable=True)
-    for name, values in wish.items():
-        data.setlist(name, list(values))
-    data["note"] = why
-    return verb.form(data, row=row)
+def bind_form(action: RowAction, row: Any, data: JsonDict, reason: str) -> ReasonForm:
+    """The form as it was submitted, bound to the row as it is now."""
+    posted = QueryDict(mutable=True)
+    for name, values in data.items():
+        posted.setlist(name, list(values))
+    posted["note"] = reason
+    return action.form(posted, row=row)
 
 
-def takes_two(verb: Verb) -> bool:
-    """Whether it ever does."""
-    return verb.second is not None
+def can_need_approval(action: RowAction) -> bool:
+    """Whether the action needs a second colleague in some cases."""
+    return action.needs_approval is not None
 
 
-def matter_of(verb: Verb) -> Matter:
-    """A verb that takes two."""
-    return Matter(
-        name=verb.name,
-        label=verb.label,
-        askers=verb.groups,
-        deciders=verb.deciders,
-        stands=partial(_stands, verb),
-        wanted=partial(_wanted, verb),
-        says=partial(_says, verb),
-        run=partial(_run, verb),
-        address=partial(_address, verb),
-        names={name: field.label or name for name, field in verb.form.base_fields.items()},
-        verb=verb,
+def approval_type_of(action: RowAction) -> ApprovalType:
+    """The approval type of a row action."""
+    return ApprovalType(
+        name=action.name,
+        label=action.label,
+        requesters=action.groups,
+        approvers=action.approvers,
+        snapshot=partial(_snapshot, action),
+        requested=partial(_requested, action),
+        preview=partial(_preview, action),
+        run=partial(_run, action),
+        url=partial(_url, action),
+        field_labels={name: field.label or name for name, field in action.form.base_fields.items()},
+        row_action=action,
     )
 
 
-def _stands(verb: Verb, about: str) -> Plain:
-    """As the verb says itself, else the row's state and how often it has moved."""
-    row = found_row(verb, about)
+def _snapshot(action: RowAction, about: str) -> JsonDict:
+    """The action's own snapshot of the row, else the row's state and version."""
+    row = find_row(action, about)
     if in_transaction():
-        row = _held(verb, row)
-    return verb.stands(row) if verb.stands else {"state": row.state, "version": row.version}
+        row = _lock_row(action, row)
+    return action.snapshot(row) if action.snapshot else {"state": row.state, "version": row.version}
 
 
-def _held(verb: Verb, row: Any) -> Any:
-    """The row as it stays until the transaction ends, locked in the order in which the verb locks."""
-    if verb.hold is not None:
-        return verb.hold(row)
+def _lock_row(action: RowAction, row: Any) -> Any:
+    """Lock the row until the transaction ends, in the order in which the action takes its locks."""
+    if action.lock is not None:
+        return action.lock(row)
     return type(row).objects.locked(row.pk) if isinstance(row, Lifecycle) else row
 
 
-def _wanted(verb: Verb, about: str, wish: Plain) -> Plain:
-    """As the form was sent; a box that is not ticked says no, though nothing was sent of it."""
-    fields = verb.form.base_fields
-    said: Plain = {
-        name: _ticked(values) if isinstance(fields.get(name), BooleanField) else ", ".join(values)
-        for name, values in wish.items()
+def _requested(action: RowAction, about: str, data: JsonDict) -> JsonDict:
+    """The submitted values as text; an unchecked box, which browsers do not send, counts as False."""
+    fields = action.form.base_fields
+    requested: JsonDict = {
+        name: _is_checked(values) if isinstance(fields.get(name), BooleanField) else ", ".join(values)
+        for name, values in data.items()
     }
-    if verb.wants is None:
-        return said
+    if action.requested is None:
+        return requested
     try:
-        return verb.wants(found_row(verb, about), said)
-    except NotFound:  # it is gone, and so nothing stands any more
-        return said
+        return action.requested(find_row(action, about), requested)
+    except NotFound:  # the row no longer exists, so there is nothing to compare with
+        return requested
 
 
-def _ticked(values: list[str]) -> bool:
-    """As the box itself reads what was sent of it."""
-    sent = {"box": values[-1]} if values else {}
-    return bool(CheckboxInput().value_from_datadict(sent, MultiValueDict(), "box"))
+def _is_checked(values: list[str]) -> bool:
+    """Whether the checkbox widget reads the submitted values as checked."""
+    submitted = {"box": values[-1]} if values else {}
+    return bool(CheckboxInput().value_from_datadict(submitted, MultiValueDict(), "box"))
 
 
-def _says(verb: Verb, about: str, wish: Plain, at: datetime) -> Words:
-    del wish
-    row = found_row(verb, about)
-    return verb.preview(row, moment_of(row, at))
+def _preview(action: RowAction, about: str, data: JsonDict, at: datetime) -> StrOrPromise:
+    del data
+    row = find_row(action, about)
+    return action.preview(row, row_time(row, at))
 
 
-def _run(verb: Verb, about: str, wish: Plain, why: str, by: Actor, at: datetime) -> "Words | Done":  # noqa: PLR0917
-    row = found_row(verb, about)
-    form = bound(verb, row, wish, why)
-    if not verb.fits(row):
+def _run(  # noqa: PLR0917
+    action: RowAction, about: str, data: JsonDict, reason: str, by: Actor, at: datetime
+) -> "StrOrPromise | ActionResult":
+    row = find_row(action, about)
+    form = bind_form(action, row, data, reason)
+    if not action.applies_to(row):
         raise Busy
     if not form.is_valid():
         raise Invalid
     key: UUID = row.pk
-    return verb.run(key, form.cleaned_data, by, moment_of(row, at))
+    return action.run(key, form.cleaned_data, by, row_time(row, at))
 
 
-def _address(verb: Verb, about: str) -> str:
-    return back_of(verb, found_row(verb, about))
+def _url(action: RowAction, about: str) -> str:
+    return back_url_of(action, find_row(action, about))
 
 
-def back_of(verb: Verb, row: Any) -> str:
-    """The page of what a verb is done to."""
-    if verb.back is not None:
-        return verb.back(row)
-    return page_of(row)
+def back_url_of(action: RowAction, row: Any) -> str:
+    """The page to return to after an action on the row."""
+    if action.back_url is not None:
+        return action.back_url(row)
+    return detail_url(row)

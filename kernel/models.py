@@ -12,62 +12,62 @@ from django.db.models.functions import Now
 
 from kernel import guards, ids
 
-#: The live realm's key: made by the first migration, never another.
+#: The live realm's primary key, created by the first migration.
 LIVE = 1
 
 
 @dataclass(frozen=True, slots=True)
-class _Columns:
-    """What a new row has where nothing is given, as far as that is always the same; how the rest is made; and which of
-    the names that are given are those of rows that its foreign keys name.
+class _RowDefaults:
+    """A model's defaults for new rows: constant values, factories for the others, and the names of the relations that
+    were passed.
     """
 
-    same: dict[str, Any]
-    made: tuple[tuple[str, Callable[[], Any]], ...]
-    others: frozenset[str]
+    constants: dict[str, Any]
+    factories: tuple[tuple[str, Callable[[], Any]], ...]
+    relations: frozenset[str]
 
     @classmethod
     @cache
-    def of(cls, model: type[models.Model], given: tuple[str, ...]) -> Self | None:
-        """With these given; None where one of them is no column, which is for Django to refuse."""
-        whole = cls._of(model)
-        named = whole.others & set(given)
-        if not whole.same.keys() >= set(given) - named:
+    def for_given(cls, model: type[models.Model], given: tuple[str, ...]) -> Self | None:
+        """The defaults when these arguments are passed; None if one is not a field, which Django then refuses."""
+        defaults = cls._for_model(model)
+        relations = defaults.relations & set(given)
+        if not defaults.constants.keys() >= set(given) - relations:
             return None
-        return cls(whole.same, tuple(one for one in whole.made if one[0] not in given), named)
+        return cls(defaults.constants, tuple(one for one in defaults.factories if one[0] not in given), relations)
 
     @classmethod
     @cache
-    def _of(cls, model: type[models.Model]) -> Self:
+    def _for_model(cls, model: type[models.Model]) -> Self:
         fields = [f for f in model._meta.concrete_fields if not f.generated]
         called = [f for f in fields if f.has_default() and callable(f.default)]
-        left = [f for f in fields if f.has_db_default() and f not in called]
+        db_filled = [f for f in fields if f.has_db_default() and f not in called]
         return cls(
-            same={f.attname: None if f in called or f in left else f.get_default() for f in fields},
-            made=tuple([(f.attname, f.default) for f in called] + [(f.attname, f.get_default) for f in left]),
-            others=frozenset(f.name for f in fields if f.name != f.attname),
+            constants={f.attname: None if f in called or f in db_filled else f.get_default() for f in fields},
+            factories=tuple([(f.attname, f.default) for f in called] + [(f.attname, f.get_default) for f in db_filled]),
+            relations=frozenset(f.name for f in fields if f.name != f.attname),
         )
 
 
-class Row(models.Model):
-    """A row that is filled in at once, new or as it was read: Django looks at each field and asks who listens."""
+class FastInitModel(models.Model):
+    """A model with a fast constructor and `from_db`, which set all fields at once and send no signals."""
 
     class Meta:
         abstract = True
 
     def __init__(self, *values: Any, **given: Any) -> None:
-        columns = None if values else _Columns.of(type(self), tuple(given))
-        if columns is None:
+        defaults = None if values else _RowDefaults.for_given(type(self), tuple(given))
+        if defaults is None:
             super().__init__(*values, **given)
             return
-        here = self.__dict__
-        here["_state"] = ModelState()
-        here.update(columns.same)
-        for name, made in columns.made:
-            here[name] = made()
-        rows = [(name, given.pop(name)) for name in columns.others]
-        here.update(given)
-        for name, row in rows:
+        attributes = self.__dict__
+        attributes["_state"] = ModelState()
+        attributes.update(defaults.constants)
+        for name, factory in defaults.factories:
+            attributes[name] = factory()
+        related = [(name, given.pop(name)) for name in defaults.relations]
+        attributes.update(given)
+        for name, row in related:
             setattr(self, name, row)
 
     @classmethod
@@ -81,14 +81,14 @@ class Row(models.Model):
         return row
 
 
-class Realm(Row):
-    """A closed world with its own clock: the live one, or one sandbox merchant's. Nothing ever crosses."""
+class Realm(FastInitModel):
+    """An isolated environment with its own clock: live, or one merchant's sandbox. No data crosses realms."""
 
     id = models.BigAutoField(primary_key=True)
     mode = models.CharField(max_length=4, choices=[("live", "live"), ("test", "test")])
     clock_offset = models.DurationField(default=timedelta)
     frozen_at = models.DateTimeField(null=True, blank=True)
-    #: Who is moving its clock on, and until when in real time that is believed without a sign of life.
+    #: The process that is moving its clock forward, and when its claim expires in real time.
     moved_by = models.UUIDField(null=True, blank=True)
     moved_until = models.DateTimeField(null=True, blank=True)
 
@@ -114,12 +114,12 @@ class Realm(Row):
         return f"{self.mode} {self.pk}"
 
     def now(self, real: datetime) -> datetime:
-        """The realm's time when it is `real` outside."""
+        """The realm's time when the real time is `real`."""
         return self.frozen_at or real + self.clock_offset
 
 
 class LegalMove(models.Model):
-    """One step a state may take. The database refuses every other, whoever asks."""
+    """A legal transition of a state. Database triggers refuse all others."""
 
     lifecycle = models.CharField(max_length=63)
     source = models.CharField(max_length=20, blank=True)
@@ -134,8 +134,8 @@ class LegalMove(models.Model):
         return f"{self.lifecycle}: {self.source or 'new'} → {self.target}"
 
 
-class Identified(Row):
-    """A row with one identity everywhere: UUIDv7 inside, `prefix_…` outside."""
+class Identified(FastInitModel):
+    """A model with a UUIDv7 primary key and the public id `prefix_…`."""
 
     prefix: ClassVar[str]
 
@@ -152,8 +152,8 @@ class Identified(Row):
         return ids.public(self.prefix, self.id)
 
 
-class History(Row):
-    """What happened to one row, in order, without gaps: who, when, from where to where. Append-only."""
+class History(FastInitModel):
+    """A row's history: its steps in order, without gaps, each with actor, time and transition. Append-only."""
 
     append_only: ClassVar[bool] = True
     subject_id: UUID
@@ -179,7 +179,7 @@ class History(Row):
 
 
 class IdempotencyKey(models.Model):
-    """The first answer to a request that may be sent again, kept in the transaction of its effect."""
+    """The saved answer to a request that may be repeated, written in the transaction of its effect."""
 
     deletable: ClassVar[bool] = True
 
@@ -202,9 +202,9 @@ class IdempotencyKey(models.Model):
 
 
 class AuditLine(models.Model):
-    """What a colleague looked at or did: who, what, of what, why, from where. Each line is sealed onto the one before.
+    """One view or action of a colleague: who, what, on what, why, from where. Each line's MAC covers the previous one.
 
-    Written by kernel.audit alone, which numbers lines without gaps.
+    Only kernel.audit writes lines; it numbers them without gaps.
     """
 
     append_only: ClassVar[bool] = True
@@ -234,7 +234,7 @@ class AuditLine(models.Model):
 
 
 class AuditHead(models.Model):
-    """Where the audit ends: its last line's number and seal. Whoever writes holds it, so lines have one order."""
+    """The head of the audit log: the last line's number and MAC. Writers lock it, so lines have one order."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     last = models.PositiveIntegerField(default=0)
@@ -247,6 +247,6 @@ class AuditHead(models.Model):
         return f"{self.last}"
 
 
-def snapshot(**data: Any) -> dict[str, Any]:
-    """Plain JSON for a line of history: keys to their public or ISO form."""
+def to_plain_json(**data: Any) -> dict[str, Any]:
+    """JSON data for a line of history: UUIDs and times become text."""
     return {name: str(value) if isinstance(value, UUID | datetime) else value for name, value in data.items()}

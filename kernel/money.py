@@ -1,25 +1,25 @@
-"""Money as whole minor units of one currency. Nothing here rounds in silence."""
+"""Money as whole minor units of one currency. Nothing here rounds implicitly."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-#: Decimal places of the minor unit (ISO 4217); two where not named.
+#: Decimal places of the minor unit (ISO 4217); two for all others.
 EXPONENTS = {"JPY": 0, "KRW": 0, "VND": 0, "BHD": 3, "KWD": 3, "OMR": 3}
 _OFFERED = (
     "AED AUD BHD BRL CAD CHF CNY DKK EUR GBP HKD IDR INR JPY KRW KWD KZT MOP MXN MYR NOK NZD OMR PHP PKR PLN RUB SAR"
     " SEK SGD THB TRY TWD USD VND ZAR"
 )
-#: What services may be offered in. For each of them there is a limit (credit.rules.YUAN_IN).
-OFFERED = frozenset(_OFFERED.split())
-#: What one amount may reach (minor units): far below the 2^63 of a bigint column, so that sums stay inside it.
-MOST_MINOR = 10**12
+#: Currencies that services may use. For each there is a credit limit (credit.rules.UNITS_PER_YUAN).
+OFFERED_CURRENCIES = frozenset(_OFFERED.split())
+#: The largest amount (minor units): far below 2^63, so that sums fit a bigint column.
+AMOUNT_MINOR_MAX = 10**12
 BPS = 10_000
 
 
 class CurrencyMismatchError(ValueError):
-    """Two currencies met in one sum."""
+    """Amounts of two currencies cannot be added."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,11 +34,11 @@ class Money:
             raise TypeError(f"minor units are whole numbers, not {self.minor!r}")
 
     def __add__(self, other: "Money") -> Self:
-        self._same(other)
+        self._require_same_currency(other)
         return type(self)(self.minor + other.minor, self.currency)
 
     def __sub__(self, other: "Money") -> Self:
-        self._same(other)
+        self._require_same_currency(other)
         return type(self)(self.minor - other.minor, self.currency)
 
     def __bool__(self) -> bool:
@@ -51,28 +51,28 @@ class Money:
         return f"{sign}{whole}{part} {self.currency}"
 
     def bps(self, share: int) -> Self:
-        """`share` hundredths of a percent of it, halves rounded away from zero: what a fee is."""
+        """`share` basis points of the amount, halves rounded away from zero: how fees are computed."""
         raw = abs(self.minor) * share
         rounded = (raw * 2 + BPS) // (2 * BPS)
         return type(self)(rounded if self.minor >= 0 else -rounded, self.currency)
 
     def split(self, weights: Sequence[int]) -> list[Self]:
-        """Parts in proportion to `weights` that add up exactly; the leftover units go to the largest remainders."""
+        """Split in proportion to `weights`; the parts add up exactly, leftover units go to the largest remainders."""
         whole = sum(weights)
         if whole <= 0 or min(weights) < 0:
             raise ValueError("weights are not negative and not all zero")
         shares = [divmod(self.minor * weight, whole) for weight in weights]
-        left = self.minor - sum(share for share, _ in shares)
-        first = sorted(range(len(shares)), key=lambda i: -shares[i][1])[:left]
-        return [type(self)(share + (i in first), self.currency) for i, (share, _) in enumerate(shares)]
+        remainder = self.minor - sum(share for share, _ in shares)
+        rounded_up = sorted(range(len(shares)), key=lambda i: -shares[i][1])[:remainder]
+        return [type(self)(share + (i in rounded_up), self.currency) for i, (share, _) in enumerate(shares)]
 
-    def _same(self, other: "Money") -> None:
+    def _require_same_currency(self, other: "Money") -> None:
         if self.currency != other.currency:
             raise CurrencyMismatchError(f"{self.currency} is not {other.currency}")
 
 
-def totals(amounts: Iterable[Money]) -> list[Money]:
-    """What they come to, in each currency."""
+def sum_by_currency(amounts: Iterable[Money]) -> list[Money]:
+    """The sum in each currency, sorted by currency."""
     sums = Counter[str]()
     for amount in amounts:
         sums[amount.currency] += amount.minor

@@ -1,4 +1,4 @@
-"""Lists by keyset: a page costs the same wherever it stands, and what is new does not shift it."""
+"""Keyset pagination: every page costs the same, and new rows do not shift pages."""
 
 from datetime import datetime
 from typing import Any, TypeVar
@@ -12,93 +12,100 @@ from kernel.models import Identified
 from kernel.refusal import FieldError, Invalid
 
 LIMIT_MAX = 100
-#: Between a cursor's place and the end of the key of whatever its list is of.
-_OF, _MARK_DIGITS = ".", 8
+#: Separates a cursor's last row from the suffix that identifies the list's owner, and that suffix's length.
+_OWNER_SEPARATOR, _OWNER_DIGITS = ".", 8
 _M = TypeVar("_M", bound=Identified)
 
 
-def page(
-    rows: "QuerySet[_M, Any]", *, cursor: str | None, limit: int, few: bool = False, of: Identified | None = None
+def paginate(
+    rows: "QuerySet[_M, Any]",
+    *,
+    cursor: str | None,
+    limit: int,
+    is_small: bool = False,
+    owner: Identified | None = None,
 ) -> tuple[list[_M], str | None]:
-    """The rows after the cursor, newest first, and the cursor of the page after them. For `few` see `sorted_keys`.
+    """The rows after the cursor, newest first, and the next page's cursor. For `is_small` see `newest_first`.
 
-    Where each of many rows has a list like this, `of` is the one whose list it is: its cursors say so. One without it,
-    as they once were, is good for the list in which its row stands.
+    If each of many rows has such a list, `owner` is the row whose list this is; its cursors name it. Older cursors
+    without an owner are valid for the list that contains their row.
 
     Raises:
-        Invalid: the cursor is not one we gave for this list.
+        Invalid: the cursor was not issued for this list.
     """
-    named, _, whose = (cursor or "").partition(_OF)
-    if (last := place_of(named if whose else cursor, rows.model)) is not None:
-        if whose != _mark(of) and (whose or (of is not None and not rows.filter(pk=last).exists())):
-            raise _not_of_this_list()
+    row_cursor, _, suffix = (cursor or "").partition(_OWNER_SEPARATOR)
+    if (last := parse_cursor(row_cursor if suffix else cursor, rows.model)) is not None:
+        if suffix != _owner_suffix(owner) and (suffix or (owner is not None and not rows.filter(pk=last).exists())):
+            raise _invalid_cursor()
         rows = rows.filter(pk__lt=last)
-    if few:  # only keys are sorted, and what is shown is read of those that are
-        keys = list(sorted_keys(rows.order_by(), few=True).values_list("pk", flat=True)[: limit + 1])
+    if is_small:  # sort only the keys, then read the rows of this page
+        keys = list(newest_first(rows.order_by(), is_small=True).values_list("pk", flat=True)[: limit + 1])
         rows = rows.filter(pk__in=keys)
-    found, further = cut(list(rows.order_by("-pk")[: limit + 1]), limit)
-    return found, f"{further}{_OF}{_mark(of)}" if further and of is not None else further
+    page, next_cursor = slice_page(list(rows.order_by("-pk")[: limit + 1]), limit)
+    return (
+        page,
+        f"{next_cursor}{_OWNER_SEPARATOR}{_owner_suffix(owner)}" if next_cursor and owner is not None else next_cursor,
+    )
 
 
-def page_of_span(
-    every: "QuerySet[_M, Any]",
-    moment: str,
+def paginate_span(
+    all_rows: "QuerySet[_M, Any]",
+    time_field: str,
     span: tuple[datetime | None, datetime | None],
     *,
     cursor: str | None,
     limit: int,
-    **chosen: Any,
+    **filters: Any,
 ) -> tuple[list[_M], str | None]:
-    """The `chosen` rows whose `moment` lies in a span, the latest first, and the cursor of the page after them.
+    """The rows that match `filters` with `time_field` in the span, latest first, and the next page's cursor.
 
-    A span has its beginning in it and not its end, where it has either. On an index of that moment what lies outside
-    costs nothing.
+    The span includes its start and excludes its end; either may be None. An index on the field serves the query.
 
     Raises:
-        Invalid: the cursor is not one we gave for this list.
+        Invalid: the cursor was not issued for this list.
     """
-    rows, (after, before) = every.filter(**chosen), span
+    rows, (after, before) = all_rows.filter(**filters), span
     if after is not None:
-        rows = rows.filter(**{f"{moment}__gte": after})
+        rows = rows.filter(**{f"{time_field}__gte": after})
     if before is not None:
-        rows = rows.filter(**{f"{moment}__lt": before})
-    if (last := place_of(cursor, rows.model)) is not None:
-        at = every.filter(pk=last).values_list(moment, flat=True).first()
+        rows = rows.filter(**{f"{time_field}__lt": before})
+    if (last := parse_cursor(cursor, rows.model)) is not None:
+        at = all_rows.filter(pk=last).values_list(time_field, flat=True).first()
         if at is None:
-            raise _not_of_this_list()
-        rows = rows.filter(Q(**{f"{moment}__lt": at}) | Q(pk__lt=last), **{f"{moment}__lte": at})
-    return cut(list(rows.order_by(f"-{moment}", "-pk")[: limit + 1]), limit)
+            raise _invalid_cursor()
+        rows = rows.filter(Q(**{f"{time_field}__lt": at}) | Q(pk__lt=last), **{f"{time_field}__lte": at})
+    return slice_page(list(rows.order_by(f"-{time_field}", "-pk")[: limit + 1]), limit)
 
 
-def _mark(of: Identified | None) -> str:
-    """What tells the lists of two rows apart: the end of a key, which is drawn by lot."""
-    return "" if of is None else of.id.hex[-_MARK_DIGITS:]
+def _owner_suffix(owner: Identified | None) -> str:
+    """The suffix that identifies the owner's list: the end of its key, which is random."""
+    return "" if owner is None else owner.id.hex[-_OWNER_DIGITS:]
 
 
-def _not_of_this_list() -> Invalid:
+def _invalid_cursor() -> Invalid:
     return Invalid(errors=[FieldError("?cursor", "not a cursor of this list")])
 
 
-def place_of(cursor: str | None, listed: type[Identified]) -> UUID | None:
-    """The last key of the page before; None on the first page. A cursor says of what it is: its last row's public id.
+def parse_cursor(cursor: str | None, model: type[Identified]) -> UUID | None:
+    """The key of the previous page's last row; None on the first page. A cursor is that row's public id.
 
     Raises:
-        Invalid: the cursor is not one we gave, or of a list of other things.
+        Invalid: the cursor is malformed, or belongs to a list of another model.
     """
-    last = ids.parse(listed.prefix, cursor) if cursor is not None else None
+    last = ids.parse(model.prefix, cursor) if cursor is not None else None
     if cursor is not None and last is None:
-        raise _not_of_this_list()
+        raise _invalid_cursor()
     return last
 
 
-def cut(found: list[_M], limit: int) -> tuple[list[_M], str | None]:
-    """A page of what was found, which is one more if there are more pages; and the cursor of the next."""
-    return found[:limit], found[limit - 1].public_id if len(found) > limit else None
+def slice_page(rows: list[_M], limit: int) -> tuple[list[_M], str | None]:
+    """One page of the rows found, which include one extra row if there are more, and the next page's cursor."""
+    return rows[:limit], rows[limit - 1].public_id if len(rows) > limit else None
 
 
-def sorted_keys(rows: "QuerySet[_M, Any]", *, few: bool) -> "QuerySet[_M, Any]":
-    """Newest first. Of a list that another index narrows down to a few, those few are read and sorted.
+def newest_first(rows: "QuerySet[_M, Any]", *, is_small: bool) -> "QuerySet[_M, Any]":
+    """Order newest first. If another index narrows the list to a few rows (`is_small`), those are read and sorted.
 
-    PostgreSQL would rather walk the keys of all, hoping to meet them soon. A key's text sorts as the key does.
+    PostgreSQL would otherwise scan the primary key until it meets them. A key's text sorts like the key.
     """
-    return rows.order_by(Cast("pk", TextField()).desc() if few else "-pk")
+    return rows.order_by(Cast("pk", TextField()).desc() if is_small else "-pk")

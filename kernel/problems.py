@@ -1,4 +1,4 @@
-"""Whatever goes wrong becomes application/problem+json (RFC 9457): never HTML, never a trace."""
+"""Turns every error of the API into application/problem+json (RFC 9457): never HTML, never a traceback."""
 
 from typing import Any
 
@@ -11,63 +11,63 @@ from django.utils import translation
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
-from kernel.database_trouble import is_read_only, said_first
+from kernel.database_errors import is_read_only, primary_message
 from kernel.refusal import Busy, Malformed, NotFound, Refusal, TooLarge, Unavailable
 
 CONTENT_TYPE = "application/problem+json"
-TYPES = "/docs/errors#"
+TYPE_PREFIX = "/docs/errors#"
 log = structlog.get_logger(__name__)
 
 
 class Unauthenticated(Refusal):
-    """No key, or one that opens nothing."""
+    """The API key is missing or not valid."""
 
     code, status, title = "unauthenticated", 401, "A valid API key is needed: Authorization: Bearer sk_…"
 
 
 class MethodNotAllowed(Refusal):
-    """The path exists and does not take this verb."""
+    """The path exists but does not accept this method."""
 
     code, status, title = "method_not_allowed", 405, "This path does not take this method."
 
 
 class UnknownVersion(Refusal):
-    """The request pins a shape we never had."""
+    """The request names an API version that does not exist."""
 
     code, status, title = "unknown_version", 400, "No such Bnpl-Version."
 
 
 class Internal(Refusal):
-    """A fault of ours. The request id finds it in the log."""
+    """An unexpected error on our side. The request id leads to it in the log."""
 
     code, status, title = "internal_error", 500, "Something went wrong on our side; nothing was changed."
-    passing = True  # under the same key it is safe to ask again
+    is_transient = True  # safe to retry with the same idempotency key
 
 
-def handle(exc: Exception, context: dict[str, Any]) -> HttpResponse:
-    """DRF's door for every exception of a view."""
+def exception_handler(exc: Exception, context: dict[str, Any]) -> HttpResponse:
+    """DRF's exception handler."""
     set_rollback()
     request = context["request"]
-    response = problem(refusal_of(exc), request._request)  # noqa: SLF001  Django's own request
+    response = problem_response(to_refusal(exc), request._request)  # noqa: SLF001  Django's own request
     if isinstance(exc, exceptions.MethodNotAllowed | MethodNotAllowed):
         response["Allow"] = ", ".join(context["view"].allowed_methods)
     return response
 
 
-def refusal_of(exc: Exception) -> Refusal:
-    """The refusal that says what this exception means to whoever asked."""
+def to_refusal(exc: Exception) -> Refusal:
+    """The refusal to answer for this exception; logs unexpected ones."""
     if isinstance(exc, Refusal):
         return exc
-    make = next((make for kinds, make in _MEANINGS if isinstance(exc, kinds)), Internal)
-    if isinstance(exc, Error) and (make in (Unavailable, Busy) or is_read_only(exc)):
-        log.warning("database_refused", error=type(exc).__name__, detail=said_first(exc)[:300])
-        return Busy(retry_after=1) if make is Busy else Unavailable(retry_after=2)
-    if make is Internal:
+    refusal_class = next((make for kinds, make in _REFUSALS_BY_EXCEPTION if isinstance(exc, kinds)), Internal)
+    if isinstance(exc, Error) and (refusal_class in (Unavailable, Busy) or is_read_only(exc)):
+        log.warning("database_refused", error=type(exc).__name__, detail=primary_message(exc)[:300])
+        return Busy(retry_after=1) if refusal_class is Busy else Unavailable(retry_after=2)
+    if refusal_class is Internal:
         log.error("unhandled", exc_info=exc)
-    return make()
+    return refusal_class()
 
 
-_MEANINGS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[Refusal]], ...] = (
+_REFUSALS_BY_EXCEPTION: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[Refusal]], ...] = (
     ((exceptions.NotAuthenticated, exceptions.AuthenticationFailed), Unauthenticated),
     ((Http404, exceptions.NotFound), NotFound),
     (exceptions.MethodNotAllowed, MethodNotAllowed),
@@ -78,9 +78,9 @@ _MEANINGS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[Refus
 )
 
 
-def problem(refusal: Refusal, request: HttpRequest) -> HttpResponse:
-    """The answer that carries this refusal, in English: programs read `code`, developers `detail`."""
-    body = problem_bytes(refusal, getattr(request, "request_id", ""))
+def problem_response(refusal: Refusal, request: HttpRequest) -> HttpResponse:
+    """The refusal as an HTTP response, in English: programs read `code`, developers `detail`."""
+    body = problem_json(refusal, getattr(request, "request_id", ""))
     response = HttpResponse(body, status=refusal.status, content_type=CONTENT_TYPE)
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
@@ -89,16 +89,16 @@ def problem(refusal: Refusal, request: HttpRequest) -> HttpResponse:
     return response
 
 
-def problem_bytes(refusal: Refusal, request_id: str) -> bytes:
-    """The refusal's words."""
+def problem_json(refusal: Refusal, request_id: str) -> bytes:
+    """The body of the response."""
     with translation.override("en"):
         body: dict[str, Any] = {
-            "type": f"{TYPES}{refusal.code}",
+            "type": f"{TYPE_PREFIX}{refusal.code}",
             "title": str(refusal.title),
             "status": refusal.status,
             "detail": str(refusal.detail),
             "code": refusal.code,
-            "errors": [{"pointer": e.pointer, "detail": str(e.detail)} for e in refusal.told],
+            "errors": [{"pointer": e.pointer, "detail": str(e.detail)} for e in refusal.field_errors],
             "request_id": request_id,
         }
         if refusal.reason is not None:

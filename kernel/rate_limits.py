@@ -1,8 +1,8 @@
-"""How often somebody may ask: a bucket for each name, filled again at an even pace (GCRA), counted in Valkey.
+"""Rate limits: one token bucket per name, refilled at an even pace (GCRA), stored in Valkey.
 
-One Lua script looks and takes in a single step, by Valkey's own clock, so that any number of web processes share a
-bucket and none can take its last token twice. While Valkey is away each process counts by itself, and looks for it
-again only every few seconds: a limit may then let through as many times more as there are processes, and nobody waits.
+A Lua script checks and takes atomically, by Valkey's clock, so that any number of web processes share a bucket. While
+Valkey is unavailable each process counts by itself and retries Valkey every few seconds: limits are then multiplied by
+the number of processes, but no request waits.
 """
 
 import ipaddress
@@ -22,19 +22,19 @@ from redis.retry import Retry
 
 from kernel.refusal import Refusal
 
-PATIENCE_SECONDS = 0.25
-#: How long Valkey is left alone after it did not answer.
-AWAY_SECONDS = 5.0
-#: Names counted by one process while Valkey is away; the oldest is forgotten.
-MOST_NAMES = 10_000
-#: Neighbours in one IPv6 network are one person with very many addresses.
+TIMEOUT_SECONDS = 0.25
+#: How long to wait after a failure before Valkey is tried again.
+RETRY_AFTER_SECONDS = 5.0
+#: The most buckets a process keeps while Valkey is unavailable; the oldest are dropped.
+LOCAL_BUCKETS_MAX = 10_000
+#: IPv6 addresses are counted per /64 network, because one person has a whole one.
 IPV6_NETWORK = 64
-SECOND = 1_000_000
+MICROSECONDS = 1_000_000
 log = structlog.get_logger(__name__)
 
-#: A bucket is the moment (µs) at which it will be full again. Returns 1 or 0, how many are left, µs until it is full,
-#: and µs until the next one may be taken.
-TAKE = """
+#: A bucket is stored as the time (µs) at which it will be full. Returns 1 or 0 (allowed), tokens left, µs until it is
+#: full, and µs until the next token.
+TAKE_SCRIPT = """
 local pace, quota = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -48,9 +48,9 @@ return {1, math.floor(room / pace), taken - now, 0}
 
 
 class RateLimited(Refusal):
-    """This key, or this address, has asked more often than it may."""
+    """This API key or address has made too many requests."""
 
-    code, status, title, passing = "rate_limited", 429, "Too many requests.", True
+    code, status, title, is_transient = "rate_limited", 429, "Too many requests.", True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,66 +63,66 @@ class Rate:
 
     @property
     def pace(self) -> int:
-        """µs in which one token comes back."""
-        return max(self.window * SECOND // self.quota, 1)
+        """µs until one token is refilled."""
+        return max(self.window * MICROSECONDS // self.quota, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What came of asking for a token."""
+class RateLimitResult:
+    """The result of taking a token."""
 
     rate: Rate
     allowed: bool
     left: int
-    full_in: int
-    next_in: int
+    full_in_us: int
+    next_in_us: int
 
-    def show(self, response: HttpResponse) -> None:
-        """The two header fields of draft-ietf-httpapi-ratelimit-headers."""
+    def set_headers(self, response: HttpResponse) -> None:
+        """Set the two headers of draft-ietf-httpapi-ratelimit-headers."""
         response["RateLimit-Policy"] = f'"{self.rate.name}";q={self.rate.quota};w={self.rate.window}'
-        response["RateLimit"] = f'"{self.rate.name}";r={self.left};t={math.ceil(self.full_in / SECOND)}'
+        response["RateLimit"] = f'"{self.rate.name}";r={self.left};t={math.ceil(self.full_in_us / MICROSECONDS)}'
 
 
-def step(full: int, now: int, rate: Rate) -> tuple[int, Taken]:
-    """The script's arithmetic, for a process on its own: the bucket afterwards, and what came of it."""
+def take_from_bucket(full: int, now: int, rate: Rate) -> tuple[int, RateLimitResult]:
+    """The script's arithmetic in Python: returns the bucket afterwards, and the result."""
     full = max(full, now)
     taken = full + rate.pace
     room = now + rate.pace * rate.quota - taken
     if room < 0:
-        return full, Taken(rate, allowed=False, left=0, full_in=full - now, next_in=-room)
-    return taken, Taken(rate, allowed=True, left=room // rate.pace, full_in=taken - now, next_in=0)
+        return full, RateLimitResult(rate, allowed=False, left=0, full_in_us=full - now, next_in_us=-room)
+    return taken, RateLimitResult(rate, allowed=True, left=room // rate.pace, full_in_us=taken - now, next_in_us=0)
 
 
 class Buckets:
-    """Everybody's buckets, in Valkey or, while that is away, here."""
+    """All buckets: in Valkey, or in this process while Valkey is unavailable."""
 
     def __init__(self, url: str) -> None:
-        patience = {"socket_connect_timeout": PATIENCE_SECONDS, "socket_timeout": PATIENCE_SECONDS}
+        patience = {"socket_connect_timeout": TIMEOUT_SECONDS, "socket_timeout": TIMEOUT_SECONDS}
         self.server = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), **patience)
-        self.script = self.server.register_script(TAKE)
-        self.own: OrderedDict[str, int] = OrderedDict()
+        self.script = self.server.register_script(TAKE_SCRIPT)
+        self.local: OrderedDict[str, int] = OrderedDict()
         self.lock = threading.Lock()
-        self.asks_again = 0.0
+        self.retry_at = 0.0
 
-    def take(self, rate: Rate, whose: str) -> Taken:
-        """One token out of this bucket, if there is one."""
-        name = f"bnpl:rate:{rate.name}:{whose}"
-        if time.monotonic() < self.asks_again:
-            return self.take_here(rate, name)
+    def take(self, rate: Rate, subject: str) -> RateLimitResult:
+        """Take one token from this bucket, if there is one."""
+        name = f"bnpl:rate:{rate.name}:{subject}"
+        if time.monotonic() < self.retry_at:
+            return self.take_locally(rate, name)
         try:
             allowed, left, full_in, next_in = self.script(keys=[name], args=[rate.pace, rate.quota])
         except redis.RedisError as missed:
-            self.asks_again = time.monotonic() + AWAY_SECONDS
-            log.warning("buckets_counted_here", error=type(missed).__name__, seconds=AWAY_SECONDS)
-            return self.take_here(rate, name)
-        return Taken(rate, allowed=bool(allowed), left=left, full_in=full_in, next_in=next_in)
+            self.retry_at = time.monotonic() + RETRY_AFTER_SECONDS
+            log.warning("buckets_counted_here", error=type(missed).__name__, seconds=RETRY_AFTER_SECONDS)
+            return self.take_locally(rate, name)
+        return RateLimitResult(rate, allowed=bool(allowed), left=left, full_in_us=full_in, next_in_us=next_in)
 
-    def take_here(self, rate: Rate, name: str) -> Taken:
+    def take_locally(self, rate: Rate, name: str) -> RateLimitResult:
         with self.lock:
             now = time.monotonic_ns() // 1000
-            self.own[name], taken = step(self.own.pop(name, 0), now, rate)
-            if len(self.own) > MOST_NAMES:
-                self.own.popitem(last=False)
+            self.local[name], taken = take_from_bucket(self.local.pop(name, 0), now, rate)
+            if len(self.local) > LOCAL_BUCKETS_MAX:
+                self.local.popitem(last=False)
         return taken
 
 
@@ -131,36 +131,37 @@ def buckets(url: str) -> Buckets:
     return Buckets(url)
 
 
-def take(rate: Rate, whose: str) -> Taken:
-    """One token for whoever this is, from the bucket they have at this rate."""
-    return buckets(str(settings.CACHES["default"]["LOCATION"])).take(rate, whose)
+def take_token(rate: Rate, subject: str) -> RateLimitResult:
+    """Take one token from the subject's bucket for this rate."""
+    return buckets(str(settings.CACHES["default"]["LOCATION"])).take(rate, subject)
 
 
-def charge(request: HttpRequest, name: str, whose: str) -> None:
-    """Count this request against somebody's bucket; its answer will say what is left there.
+def enforce_rate_limit(request: HttpRequest, name: str, subject: str) -> None:
+    """Count this request against the subject's bucket; the response headers will show what is left.
 
     Raises:
         RateLimited: the bucket is empty.
     """
-    request.taken = taken = take(rate(name), whose)  # type: ignore[attr-defined]
-    if not taken.allowed:
-        raise RateLimited(retry_after=max(math.ceil(taken.next_in / SECOND), 1))
+    result = take_token(get_rate(name), subject)
+    request.rate_limit = result  # type: ignore[attr-defined]
+    if not result.allowed:
+        raise RateLimited(retry_after=max(math.ceil(result.next_in_us / MICROSECONDS), 1))
 
 
-def rate(name: str) -> Rate:
-    """The rate of this name in the settings."""
+def get_rate(name: str) -> Rate:
+    """The rate with this name in the settings."""
     return Rate(name, *settings.RATES[name])
 
 
-def address_of(request: HttpRequest) -> str:
-    """Where a request comes from, as far as that can be believed: what our own outermost proxy saw.
+def client_address(request: HttpRequest) -> str:
+    """The client's address as our outermost proxy saw it.
 
-    An address that somebody made up stands left of what our proxies wrote, and is not looked at.
+    Addresses that the client itself put into X-Forwarded-For are left of those our proxies added, and are ignored.
     """
     seen = request.META.get("REMOTE_ADDR", "")
     if settings.NUM_PROXIES:
-        told = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
-        seen = told[-min(settings.NUM_PROXIES, len(told))].strip() or seen
+        forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        seen = forwarded[-min(settings.NUM_PROXIES, len(forwarded))].strip() or seen
     try:
         address = ipaddress.ip_address(seen)
     except ValueError:

@@ -1,4 +1,4 @@
-"""A refusal is vocabulary: a stable code for programs, a sentence for people, and nothing changed."""
+"""Refusals: the expected errors of services, with a stable code for programs and a sentence for people."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,15 +17,15 @@ class FieldError:
     detail: str | Promise
 
 
-class Refusal(Exception):  # noqa: N818  it is the house's word, and not an error of ours
-    """The verb was understood and declined. Subclasses stand above the service that raises them."""
+class Refusal(Exception):  # noqa: N818  an expected outcome, not an error of ours
+    """The request was understood and declined; nothing was changed. Services declare their own subclasses."""
 
     code: ClassVar[str] = "refused"
     status: ClassVar[int] = 409
     title: ClassVar[str | Promise] = _("The request was refused.")
-    #: The same request may succeed later: its answer is not kept under the idempotency key.
-    passing: ClassVar[bool] = False
-    #: The field of a request that it is about, where `errors` say nothing: a JSON pointer, or `?name`.
+    #: The same request may succeed later, so the answer is not saved under the idempotency key.
+    is_transient: ClassVar[bool] = False
+    #: The field of the request that it is about, if there are no `errors`: a JSON pointer, or `?name`.
     field: str = ""
 
     def __init__(
@@ -37,7 +37,7 @@ class Refusal(Exception):  # noqa: N818  it is the house's word, and not an erro
         reason: str | None = None,
         field: str = "",
     ) -> None:
-        #: Not yet put into words where it is the title: which language it is in, whoever shows it decides.
+        #: If it is the title it is still lazy: translated when it is shown.
         self.detail: str | Promise = detail or self.title
         self.errors = tuple(errors)
         self.retry_after = retry_after
@@ -46,14 +46,14 @@ class Refusal(Exception):  # noqa: N818  it is the house's word, and not an erro
         super().__init__(self.detail)
 
     @property
-    def told(self) -> tuple[FieldError, ...]:
-        """What is wrong with which fields, for whoever wrote the request."""
+    def field_errors(self) -> tuple[FieldError, ...]:
+        """The errors of single fields of the request."""
         return self.errors or ((FieldError(self.field, self.detail),) if self.field else ())
 
 
 @contextmanager
-def in_field(field: str, *kinds: type[Refusal]) -> Iterator[None]:
-    """Whatever is refused like that in here is refused for what stands in this field of the request."""
+def refusals_in_field(field: str, *kinds: type[Refusal]) -> Iterator[None]:
+    """Attribute refusals of these kinds inside the block to this field of the request."""
     try:
         yield
     except kinds as refusal:
@@ -62,39 +62,39 @@ def in_field(field: str, *kinds: type[Refusal]) -> Iterator[None]:
 
 
 class NotFound(Refusal):
-    """Missing and somebody else's look the same."""
+    """The object does not exist, or belongs to somebody else: both look the same."""
 
     code, status, title = "not_found", 404, _("No such object.")
 
 
 class Malformed(Refusal):
-    """The bytes are not the JSON we ask for."""
+    """The body is not valid JSON."""
 
     code, status, title = "malformed_request", 400, _("The request could not be parsed.")
 
 
 class TooLarge(Refusal):
-    """More bytes than any request of this API needs."""
+    """The request has more bytes than any request of this API needs."""
 
     code, status, title = "too_large", 413, _("The request is too large.")
 
 
 class WrongMediaType(Refusal):
-    """A body that does not call itself JSON."""
+    """The body's Content-Type is not JSON."""
 
     code, status, title = "unsupported_media_type", 415, _("Send application/json.")
 
 
 class Invalid(Refusal):
-    """The JSON is well formed, and a field in it is not what the contract says."""
+    """The JSON is well formed, but a field does not match the API's contract."""
 
     code, status, title = "invalid_request", 422, _("A field is not valid.")
 
 
 class Busy(Refusal):
-    """Something is under way that must end first."""
+    """Something in progress must end first."""
 
-    code, status, title, passing = (
+    code, status, title, is_transient = (
         "busy",
         409,
         _("This object is being changed by another request; try again shortly."),
@@ -102,25 +102,25 @@ class Busy(Refusal):
     )
 
 
-class SecondNeeded(Refusal):
-    """No colleague does this alone."""
+class ApprovalRequired(Refusal):
+    """The action needs a second colleague's approval."""
 
     code, title = "second_needed", _("This needs approval by a second colleague.")
 
 
 class TooSlow(Refusal):
-    """The rest of the request did not come."""
+    """The rest of the request did not arrive in time."""
 
-    code, status, title, passing = "too_slow", 408, _("The request took too long to arrive."), True
+    code, status, title, is_transient = "too_slow", 408, _("The request took too long to arrive."), True
 
 
 class Overloaded(Refusal):
-    """More is asked of us at once than we can do; nothing was begun."""
+    """Too many concurrent requests; processing did not start."""
 
-    code, status, title, passing = "overloaded", 503, _("Too many concurrent requests; try again shortly."), True
+    code, status, title, is_transient = "overloaded", 503, _("Too many concurrent requests; try again shortly."), True
 
 
 class Unavailable(Refusal):
-    """We cannot answer now; nothing was changed."""
+    """The service is temporarily unavailable; nothing was changed."""
 
-    code, status, title, passing = "unavailable", 503, _("The service is temporarily unavailable."), True
+    code, status, title, is_transient = "unavailable", 503, _("The service is temporarily unavailable."), True

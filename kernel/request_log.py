@@ -1,4 +1,4 @@
-"""One name for each request: in the answer's header, in every log line, in what it starts; and one line about each."""
+"""Request ids, in the response header and on every log line, and one log line per API request."""
 
 import re
 import time
@@ -12,75 +12,77 @@ from django.http import HttpRequest, HttpResponse
 from kernel import rate_limits
 from kernel.ids import uuid7
 from kernel.log_context import tagged
-from kernel.problems import CONTENT_TYPE, Internal, problem, refusal_of
+from kernel.problems import CONTENT_TYPE, Internal, problem_response, to_refusal
 from kernel.refusal import Malformed
 
-API = "/v1/"
-#: Where programs knock. A line is written about each; people's pages are told of by the proxy, if anybody wants it.
-DOORS = (API, "/channels/")
-#: A caller may bring a name of their own for the request, if it is a word and not a sentence.
-NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{7,39}$"
-_NAME = re.compile(NAME_PATTERN, re.ASCII)
+API_PREFIX = "/v1/"
+#: Paths whose requests are logged here: those that programs call. The proxy logs people's page views.
+LOGGED_PREFIXES = (API_PREFIX, "/channels/")
+#: The form of a request id that a caller may supply.
+REQUEST_ID_PATTERN = "^[A-Za-z0-9][A-Za-z0-9._-]{7,39}$"
+_REQUEST_ID = re.compile(REQUEST_ID_PATTERN, re.ASCII)
 log = structlog.get_logger("bnpl.request")
 
 
-def name_of(request: HttpRequest) -> str:
-    """The name a caller gave the request, or a new one."""
+def request_id_of(request: HttpRequest) -> str:
+    """The request id that the caller supplied, or a new one."""
     given = request.META.get("HTTP_REQUEST_ID", "")
-    return given if _NAME.fullmatch(given) else f"req_{uuid7().hex}"
+    return given if _REQUEST_ID.fullmatch(given) else f"req_{uuid7().hex}"
 
 
-class RequestId:
-    """Names the request, and sees that whatever fails under /v1/ before a view is reached fails as a problem too."""
+class RequestLogMiddleware:
+    """Assigns the request id, logs the request, and turns errors under /v1/ outside of views into problems too."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        began = time.perf_counter()
-        request_id = name_of(request)
+        started = time.perf_counter()
+        request_id = request_id_of(request)
         request.request_id = request_id  # type: ignore[attr-defined]
         with tagged(request_id=request_id):
             response = self.get_response(request)
-            if request.path.startswith(API):
-                response = limited(shaped(response, request), request)
-            if request.path.startswith(DOORS):
-                tell(request, response, seconds=time.perf_counter() - began)
+            if request.path.startswith(API_PREFIX):
+                response = add_rate_limit_headers(as_problem(response, request), request)
+            if request.path.startswith(LOGGED_PREFIXES):
+                log_request(request, response, seconds=time.perf_counter() - started)
         response["Request-Id"] = request_id
         return response
 
     def process_view(self, request: HttpRequest, view: Any, _args: Any, _kwargs: Any) -> HttpResponse | None:
-        """Doors that know their callers count them by their keys; at the others an address is all there is."""
-        if not request.path.startswith(API) or getattr(getattr(view, "cls", None), "counts_its_callers", False):
+        """Rate-limit by address the API views that do not rate-limit by API key."""
+        if not request.path.startswith(API_PREFIX) or getattr(getattr(view, "cls", None), "counts_its_callers", False):
             return None
         try:
-            rate_limits.charge(request, "address", rate_limits.address_of(request))
+            rate_limits.enforce_rate_limit(request, "address", rate_limits.client_address(request))
         except rate_limits.RateLimited as refusal:
-            return problem(refusal, request)
+            return problem_response(refusal, request)
         return None
 
     def process_exception(self, request: HttpRequest, exc: Exception) -> HttpResponse | None:
-        return problem(refusal_of(exc), request) if request.path.startswith(API) else None
+        return problem_response(to_refusal(exc), request) if request.path.startswith(API_PREFIX) else None
 
 
-def shaped(response: HttpResponse, request: HttpRequest) -> HttpResponse:
-    """What Django refused by itself, such as a foreign host, takes the shape of every other refusal."""
+def as_problem(response: HttpResponse, request: HttpRequest) -> HttpResponse:
+    """Turn errors that Django itself answers, such as a disallowed host, into problems."""
     if response.status_code < HTTPStatus.BAD_REQUEST or response.get("Content-Type") == CONTENT_TYPE:
         return response
-    return problem(Malformed() if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else Internal(), request)
+    return problem_response(
+        Malformed() if response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR else Internal(), request
+    )
 
 
-def limited(response: HttpResponse, request: HttpRequest) -> HttpResponse:
-    """The answer with what is left to this caller. One that no door counted was refused at the gate: its address is."""
-    taken: rate_limits.Taken | None = getattr(request, "taken", None)
-    if taken is None:
-        taken = rate_limits.take(rate_limits.rate("address"), rate_limits.address_of(request))
-    taken.show(response)
+def add_rate_limit_headers(response: HttpResponse, request: HttpRequest) -> HttpResponse:
+    """Add the rate limit headers. A request rejected before any rate limit counts against its address."""
+    result: rate_limits.RateLimitResult | None = getattr(request, "rate_limit", None)
+    if result is None:
+        result = rate_limits.take_token(rate_limits.get_rate("address"), rate_limits.client_address(request))
+    result.set_headers(response)
     return response
 
 
-def tell(request: HttpRequest, response: HttpResponse, *, seconds: float) -> None:
-    """One line: who asked for what, and what came of it. Nothing a caller wrote stands in it, but a key's own id."""
+def log_request(request: HttpRequest, response: HttpResponse, *, seconds: float) -> None:
+    """Log the request: caller, route and status. No text from the caller is logged, only their key's id."""
     match = request.resolver_match
     log.info(
         "request",

@@ -1,4 +1,4 @@
-"""Working off what is due, realm by realm, each by its own clock."""
+"""Sweeps: process rows that are due, realm by realm, each by its own clock."""
 
 import time
 from collections import deque
@@ -14,249 +14,257 @@ from django.db.models import DateTimeField, Exists, ExpressionWrapper, Model, Ou
 from django.db.models.functions import MD5, Cast, Coalesce, Concat
 
 from kernel.clock import live_now, now_in
-from kernel.database_trouble import is_away
+from kernel.database_errors import is_unavailable
 from kernel.models import LIVE, Realm
-from kernel.time_limit import TimeIsUp
+from kernel.time_limit import SoftTimeLimitExceeded
 
 _Key = TypeVar("_Key")
-#: After so long the lines of code that a trouble came from are told once more, by each process; so many are remembered.
-TOLD_AGAIN_SECONDS, TOLD_MAX = 600.0, 1_000
-_told: dict[tuple[object, ...], float] = {}
-_troubles: ContextVar[list[str] | None] = ContextVar("troubles", default=None)
-_turn: "ContextVar[_Turn | None]" = ContextVar("turn", default=None)
+#: How long until a repeated failure is logged with its traceback again, and how many failures a process remembers.
+LOG_AGAIN_SECONDS, LOGGED_MAX = 600.0, 1_000
+_logged_until: dict[tuple[object, ...], float] = {}
+_live_failures: ContextVar[list[str] | None] = ContextVar("live_failures", default=None)
+_progress: "ContextVar[_RealmProgress | None]" = ContextVar("progress", default=None)
 log = structlog.get_logger(__name__)
-#: How long one ring goes on beginning batches. What is left is still due at the next ring; meanwhile the worker has its
-#: hands free for the other jobs, and no task comes near its time limit.
-WORKS_FOR_SECONDS = 10.0
+#: How long one run of a job starts new batches. The rest stays due until the next run; so a worker is free for other
+#: jobs in between, and no task comes near its time limit.
+TIME_BUDGET_SECONDS = 10.0
 
 
 @dataclass(slots=True)
-class _Turn:
-    """What became of a realm's rows in this ring. What cannot be seen to stays due, and is asked for at the next."""
+class _RealmProgress:
+    """A realm's progress in this run. Rows that failed stay due and are tried again in the next run."""
 
-    #: What cannot be seen to even alone, by what is `told` of it: passed over, so that the others' batches are full.
-    aside: set[tuple[str, str]] = field(default_factory=set)
-    #: How many were looked at in a batch of which some went wrong.
-    seen: int = 0
+    #: Rows that failed even alone, with their log event: skipped in this run, so that the batches of others are full.
+    skipped: set[tuple[str, str]] = field(default_factory=set)
+    #: How many rows were in the last batch in which some failed.
+    failed_batch_size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """One kind of due work, said once: the beat rings for it, and a sandbox's clock that is moved on meets it."""
+    """One kind of due work, run by a scheduled job, and by a sandbox when its clock is moved forward."""
 
-    #: As the beat calls its ring.
+    #: The name of its scheduled job.
     name: str
-    #: `act(realm_id, at=…, limit=…)` works off a batch and says how many it saw to; fewer than `limit` were all.
-    act: Callable[..., int]
-    #: SQL: the first moment at which there is something to do in the realm `%(realm)s` when it is `%(at)s` there.
-    first: str = ""
-    batch: int = 100
-    #: The ring it is done on, if that is another's too.
-    beat: str = ""
-    #: Where due rows stand and which column says when. None: whoever rings knows which realms have work.
-    work: type[Model] | None = None
-    column: str = ""
+    #: `process_batch(realm_id, at=…, limit=…)` returns how many rows it processed; fewer than `limit` means all.
+    process_batch: Callable[..., int]
+    #: SQL for the first time at which the realm `%(realm)s` has something to do, when it is `%(at)s` there.
+    first_due_sql: str = ""
+    batch_size: int = 100
+    #: The scheduled job that runs it, if several sweeps share one.
+    job_name: str = ""
+    #: The model of the due rows and the column with their due time. None if the job itself finds the realms.
+    model: type[Model] | None = None
+    due_column: str = ""
 
-    def ring(self) -> None:
-        """Work off what is due now, wherever time passes by itself."""
-        if self.work is None:
-            raise TypeError(f"{self.name} does not say where its due rows stand.")
-        everywhere(self.work, self.column, self.at_once, batch=self.batch)
+    def run_due(self) -> None:
+        """Process what is due now in every realm whose clock runs."""
+        if self.model is None:
+            raise TypeError(f"{self.name} has no model of due rows.")
+        sweep_realms(self.model, self.due_column, self.run_batch, batch_size=self.batch_size)
 
-    def at_once(self, realm_id: int, at: datetime, limit: int) -> int:
-        return self.act(realm_id, at=at, limit=limit)
+    def run_batch(self, realm_id: int, at: datetime, limit: int) -> int:
+        return self.process_batch(realm_id, at=at, limit=limit)
 
 
-def each(keys: Iterable[_Key], act: Callable[[_Key], object], *, told: str) -> int:
-    """Let `act` see to each; trouble with one is `told` in the log and keeps no other waiting. How many there were.
+def process_each(keys: Iterable[_Key], process: Callable[[_Key], object], *, event: str) -> int:
+    """Process each key; a failure is logged as `event` and does not stop the others. Returns the number of keys.
 
     Raises:
-        Exception: the last of those that went wrong; they are still due.
+        Exception: the last failure; the keys that failed are still due.
     """
-    every, failures = list(keys), list[Exception]()
-    for key in _not_aside(every, told):
-        before = _aside()
+    all_keys, failures = list(keys), list[Exception]()
+    for key in _without_skipped(all_keys, event):
+        before = _skipped_count()
         try:
-            act(key)
-        except TimeIsUp:
+            process(key)
+        except SoftTimeLimitExceeded:
             raise
-        except Exception as exc:  # noqa: BLE001  trouble with one must not stop the others; it is told
-            _tell(told, exc, key=str(key))
-            if _aside() == before:  # else it was some rows of it, and the rest can be seen to
-                _put_aside(told, key)
+        except Exception as exc:  # noqa: BLE001  one failure must not stop the others; it is logged
+            _log_failure(event, exc, key=str(key))
+            if _skipped_count() == before:  # else only some rows under this key failed
+                _skip(event, key)
             failures.append(exc)
-    raise_last(failures, seen=len(every))
-    return len(every)
+    raise_last(failures, batch_size=len(all_keys))
+    return len(all_keys)
 
 
 @contextmanager
-def watched() -> Iterator[list[str]]:
-    """What of the live realm could not be seen to meanwhile, by its column: the others were, and it went badly."""
+def collect_live_failures() -> Iterator[list[str]]:
+    """Collect the due columns whose sweep failed in the live realm inside this block."""
     found = list[str]()
-    before = _troubles.set(found)
+    before = _live_failures.set(found)
     try:
         yield found
     finally:
-        _troubles.reset(before)
+        _live_failures.reset(before)
 
 
-def by_halves(keys: Sequence[_Key], act: Callable[[Sequence[_Key]], object], *, told: str) -> list[Exception]:
-    """Let `act` see to all of these at once; if that fails to each half by itself, down to those it fails on alone.
+def process_bisecting(
+    keys: Sequence[_Key], process: Callable[[Sequence[_Key]], object], *, event: str
+) -> list[Exception]:
+    """Process all keys in one call; if that fails, each half by itself, down to single keys that fail alone.
 
-    What went wrong with those, which is `told` in the log too: whoever calls raises the last of it when the others are
-    seen to. For as long as one ring works; and where it is the database that is away, all that is left waits for it.
+    Returns the failures, which are also logged as `event`; the caller raises the last one when all is done. Stops
+    bisecting when the time budget is used up, and stops altogether when the database is unavailable.
     """
-    until, failures = time.monotonic() + WORKS_FOR_SECONDS, list[Exception]()
-    fit = _not_aside(keys, told)
-    left = deque([fit] if fit else [])
-    while left:
-        some = left.popleft()
+    until, failures = time.monotonic() + TIME_BUDGET_SECONDS, list[Exception]()
+    remaining = _without_skipped(keys, event)
+    queue = deque([remaining] if remaining else [])
+    while queue:
+        batch = queue.popleft()
         try:
-            act(some)
-        except TimeIsUp:
+            process(batch)
+        except SoftTimeLimitExceeded:
             raise
-        except Exception as exc:  # noqa: BLE001  one bad row must not stop the others; it is told
-            if is_away(exc):
+        except Exception as exc:  # noqa: BLE001  one bad row must not stop the others; it is logged
+            if is_unavailable(exc):
                 return [*failures, exc]
-            if len(some) > 1 and time.monotonic() < until:
-                half = len(some) // 2
-                left.extendleft([some[half:], some[:half]])
+            if len(batch) > 1 and time.monotonic() < until:
+                half = len(batch) // 2
+                queue.extendleft([batch[half:], batch[:half]])
                 continue
-            _tell(told, exc, key=str(some[0]), keys=len(some))
-            if len(some) == 1:
-                _put_aside(told, some[0])
+            _log_failure(event, exc, key=str(batch[0]), keys=len(batch))
+            if len(batch) == 1:
+                _skip(event, batch[0])
             failures.append(exc)
     return failures
 
 
-def has_aside(told: str) -> bool:
-    """Whether something that this is `told` of cannot be seen to in this ring: all at once would fail again."""
-    turn = _turn.get()
-    return turn is not None and any(name == told for name, _key in turn.aside)
+def has_skipped(event: str) -> bool:
+    """Whether keys with this event are skipped in this run: processing all in one call would fail again."""
+    progress = _progress.get()
+    return progress is not None and any(name == event for name, _key in progress.skipped)
 
 
-def _aside() -> int:
-    turn = _turn.get()
-    return 0 if turn is None else len(turn.aside)
+def _skipped_count() -> int:
+    progress = _progress.get()
+    return 0 if progress is None else len(progress.skipped)
 
 
-def _put_aside(told: str, key: object) -> None:
-    if (turn := _turn.get()) is not None:
-        turn.aside.add((told, str(key)))
+def _skip(event: str, key: object) -> None:
+    if (progress := _progress.get()) is not None:
+        progress.skipped.add((event, str(key)))
 
 
-def _not_aside(keys: Sequence[_Key], told: str) -> Sequence[_Key]:
-    turn = _turn.get()
-    return [key for key in keys if (told, str(key)) not in turn.aside] if turn and turn.aside else keys
+def _without_skipped(keys: Sequence[_Key], event: str) -> Sequence[_Key]:
+    progress = _progress.get()
+    if progress is None or not progress.skipped:
+        return keys
+    return [key for key in keys if (event, str(key)) not in progress.skipped]
 
 
-def counted(keys: Sequence[_Key], act: Callable[[Sequence[_Key]], int], *, told: str) -> int:
-    """The same, where `act` says how many it saw to. Returns how many in all.
+def count_bisecting(keys: Sequence[_Key], process: Callable[[Sequence[_Key]], int], *, event: str) -> int:
+    """Like `process_bisecting`, where `process` returns a count. Returns the sum, skipped keys included.
 
     Raises:
-        Exception: the last of what went wrong, when the others are seen to.
+        Exception: the last failure, after the others are processed.
     """
-    aside, seen = len(keys) - len(_not_aside(keys, told)), list[int]()
-    raise_last(by_halves(keys, lambda some: seen.append(act(some)), told=told), seen=len(keys))
-    return sum(seen) + aside
+    skipped, counts = len(keys) - len(_without_skipped(keys, event)), list[int]()
+    raise_last(process_bisecting(keys, lambda batch: counts.append(process(batch)), event=event), batch_size=len(keys))
+    return sum(counts) + skipped
 
 
-def _tell(told: str, exc: Exception, **of: object) -> None:
-    """It comes again at each ring, a second later maybe: where it came from is told once in a while, and that it did
-    each time.
-    """
-    name, now = (told, type(exc), *of.values()), time.monotonic()
-    if _told.get(name, 0.0) > now:
-        log.error(told, error=type(exc).__name__, **of)
+def _log_failure(event: str, exc: Exception, **fields: object) -> None:
+    """Log each failure; the traceback only once in a while, because the same failure may recur every second."""
+    name, now = (event, type(exc), *fields.values()), time.monotonic()
+    if _logged_until.get(name, 0.0) > now:
+        log.error(event, error=type(exc).__name__, **fields)
         return
-    if len(_told) >= TOLD_MAX:
-        _told.clear()
-    _told[name] = now + TOLD_AGAIN_SECONDS
-    log.error(told, exc_info=exc, **of)
+    if len(_logged_until) >= LOGGED_MAX:
+        _logged_until.clear()
+    _logged_until[name] = now + LOG_AGAIN_SECONDS
+    log.error(event, exc_info=exc, **fields)
 
 
-def raise_last(failures: Sequence[Exception], *, seen: int = 0) -> None:
-    """Once the others are seen to: the ring, or whoever moves a sandbox's clock, hears that something is still due.
+def raise_last(failures: Sequence[Exception], *, batch_size: int = 0) -> None:
+    """Report failures when the rest of a batch is processed, so that the caller knows that something is still due.
 
-    Of a batch in which so many were `seen`: after a full one the ring goes on with the next.
+    `batch_size` is the number of rows in the batch: after a full one the sweep continues with the next.
 
     Raises:
-        Exception: the last of them, if there are any.
+        Exception: the last failure, if there is one.
     """
     if failures:
-        if (turn := _turn.get()) is not None:
-            turn.seen = max(turn.seen, seen)
+        if (progress := _progress.get()) is not None:
+            progress.failed_batch_size = max(progress.failed_batch_size, batch_size)
         raise failures[-1]
 
 
-def in_turn(at: datetime) -> MD5:
-    """An order of rows that is another one at each moment: whoever cannot be seen to does not stand in front for ever.
+def rotating_order(at: datetime) -> MD5:
+    """An ordering that differs at each time, so that rows which fail are not always first.
 
-    The same at the same moment: a sandbox that lives a story twice lives it twice alike.
+    It is the same at the same time, so that a sandbox scenario runs the same way twice.
     """
     return MD5(Concat(Cast("pk", TextField()), Value(at.isoformat())))
 
 
 def running_realms() -> "QuerySet[Realm]":
-    """Where time passes by itself: not where it is frozen, nor where somebody is moving it on just now."""
+    """Realms whose clock runs by itself: not frozen ones, nor ones whose clock is being moved right now."""
     return Realm.objects.filter(frozen_at__isnull=True).exclude(moved_until__gt=live_now())
 
 
-def realms_due(work: type[Model], column: str, *, frozen: bool = False) -> list[Realm]:
-    """Realms whose clock runs and in which a row's `column` has come, by the realm's own time, in no order.
+def realms_due(model: type[Model], column: str, *, include_frozen: bool = False) -> list[Realm]:
+    """Realms that have rows whose `column` is due by the realm's own time, in random order.
 
-    A frozen realm is left alone: there, time passes only when its owner says so. With `frozen`, what is due there at
-    the moment that stands still counts too: for work that changes nothing in the realm's own story.
+    Frozen realms are left out, because their time passes only when their owner moves it. With `include_frozen` they
+    are included, at their frozen time: for work that does not change the realm's own data.
     """
     running = ExpressionWrapper(Value(live_now()) + OuterRef("clock_offset"), output_field=DateTimeField())
-    now = Coalesce(OuterRef("frozen_at"), running) if frozen else running
-    due = work._default_manager.filter(realm_id=OuterRef("pk"), **{f"{column}__lte": now})
-    realms = Realm.objects.all() if frozen else running_realms()
+    now = Coalesce(OuterRef("frozen_at"), running) if include_frozen else running
+    due = model._default_manager.filter(realm_id=OuterRef("pk"), **{f"{column}__lte": now})
+    realms = Realm.objects.all() if include_frozen else running_realms()
     return list(realms.filter(Exists(due)).order_by("?"))
 
 
-def everywhere(work: type[Model], column: str, sweep: Callable[[int, datetime, int], int], *, batch: int) -> None:
-    """Let `sweep(realm_id, at, limit)` work in each realm that has work, a batch in turn, while it has a full one left.
+def sweep_realms(
+    model: type[Model], column: str, sweep: Callable[[int, datetime, int], int], *, batch_size: int
+) -> None:
+    """Call `sweep(realm_id, at, limit)` for each realm with due rows, batch by batch, while batches are full.
 
-    The live realm goes first, and again after each batch of a sandbox: however many of those are full, half of the
-    turns are its. It ends when the time is up, too. Trouble in one realm is logged and does not keep the others
-    waiting, nor what is due beside it in its own; its rows are still due the next time. A realm's clock is read anew
-    for each batch: its owner may have moved it meanwhile.
+    The live realm goes first, and again after each batch of a sandbox, so it gets at least half of the batches. Stops
+    when the time budget is used up. A failure in one realm is logged and stops neither the other realms nor other rows
+    of the same one; its rows stay due. A realm's clock is read for each batch, because its owner may have moved it.
     """
-    until = time.monotonic() + WORKS_FOR_SECONDS
-    left = deque(realm.id for realm in realms_due(work, column))
+    until = time.monotonic() + TIME_BUDGET_SECONDS
+    remaining = deque(realm.id for realm in realms_due(model, column))
     realm_id: int | None = None
-    turns = {realm: _Turn() for realm in left}
-    while left and time.monotonic() < until:
-        realm_id = _next(left, realm_id)
-        left.remove(realm_id)
-        if _worked_off(realm_id, sweep, turns[realm_id], batch=batch, due=column):
-            left.append(realm_id)
+    progress = {realm: _RealmProgress() for realm in remaining}
+    while remaining and time.monotonic() < until:
+        realm_id = _next_realm(remaining, realm_id)
+        remaining.remove(realm_id)
+        if _sweep_batch(realm_id, sweep, progress[realm_id], batch_size=batch_size, due_column=column):
+            remaining.append(realm_id)
 
 
-def _next(left: Sequence[int], before: int | None) -> int:
-    """Whose turn it is: the live realm's, unless it has just had one and somebody else waits."""
-    others = [realm_id for realm_id in left if realm_id != LIVE]
-    return LIVE if LIVE in left and (before != LIVE or not others) else others[0]
+def _next_realm(remaining: Sequence[int], previous: int | None) -> int:
+    """The realm of the next batch: the live one, unless it had the last batch and others are waiting."""
+    others = [realm_id for realm_id in remaining if realm_id != LIVE]
+    return LIVE if LIVE in remaining and (previous != LIVE or not others) else others[0]
 
 
-def _worked_off(
-    realm_id: int, sweep: Callable[[int, datetime, int], int], turn: _Turn, *, batch: int, due: str
+def _sweep_batch(
+    realm_id: int,
+    sweep: Callable[[int, datetime, int], int],
+    progress: _RealmProgress,
+    *,
+    batch_size: int,
+    due_column: str,
 ) -> bool:
-    """One batch, if time passes there. Whether it was a full one, so that more may be left."""
+    """Process one batch, if the realm's clock runs. Returns whether it was full, so that more may be due."""
     realm = running_realms().filter(pk=realm_id).first()
     if realm is None:
         return False
-    limit, turn.seen = batch + len(turn.aside), 0
-    here = _turn.set(turn)
+    limit, progress.failed_batch_size = batch_size + len(progress.skipped), 0
+    token = _progress.set(progress)
     try:
         return sweep(realm_id, now_in(realm), limit) >= limit
-    except TimeIsUp:
+    except SoftTimeLimitExceeded:
         raise
-    except Exception as exc:  # noqa: BLE001  trouble in one realm must not stop the others; it is told
-        _tell("sweep_failed", exc, realm=realm_id, due=due)
-        if realm_id == LIVE and (troubles := _troubles.get()) is not None:
-            troubles.append(due)
-        return turn.seen >= limit and not is_away(exc)
+    except Exception as exc:  # noqa: BLE001  a failure in one realm must not stop the others; it is logged
+        _log_failure("sweep_failed", exc, realm=realm_id, due=due_column)
+        if realm_id == LIVE and (failures := _live_failures.get()) is not None:
+            failures.append(due_column)
+        return progress.failed_batch_size >= limit and not is_unavailable(exc)
     finally:
-        _turn.reset(here)
+        _progress.reset(token)

@@ -1,18 +1,18 @@
-"""Alarm clocks of the house itself."""
+"""Scheduled jobs of the kernel."""
 
 import time
 
 from celery import shared_task
 
 from kernel import idempotency
-from kernel.sweeps import WORKS_FOR_SECONDS
+from kernel.sweeps import TIME_BUDGET_SECONDS
 
 BATCH = 1_000
 
 
 @shared_task
 def forget_answers() -> None:
-    """Delete answers that nobody can ask for under their key any more."""
-    until = time.monotonic() + WORKS_FOR_SECONDS
-    while idempotency.forget_old(limit=BATCH) == BATCH and time.monotonic() < until:
+    """Delete saved answers whose idempotency key has expired."""
+    until = time.monotonic() + TIME_BUDGET_SECONDS
+    while idempotency.prune_expired(limit=BATCH) == BATCH and time.monotonic() < until:
         pass

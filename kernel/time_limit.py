@@ -1,9 +1,9 @@
-"""A worker's time is up: that ends the work in hand, and is no trouble with the one thing that was just looked at.
+"""Celery's soft time limit: the worker's time for this task is up, so the work in hand must end.
 
-Celery says so by an exception like any other, wherever the work happens to be. Whoever sees to many things, and lets
-trouble with one keep no other waiting, lets this one pass first: `except TimeIsUp: raise`.
+Celery raises it like any other exception, wherever the code happens to be. Loops that process many items and continue
+after an item's failure must let it pass first: `except SoftTimeLimitExceeded: raise`.
 """
 
-from celery.exceptions import SoftTimeLimitExceeded as TimeIsUp
+from celery.exceptions import SoftTimeLimitExceeded
 
-__all__ = ["TimeIsUp"]
+__all__ = ["SoftTimeLimitExceeded"]

@@ -1,27 +1,27 @@
-"""Transactions that join the one around them."""
+"""Transactions that join an outer one instead of creating a savepoint."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.db import connection, transaction
 
-from kernel.write_batching import together
+from kernel.write_batching import batch_writes
 
 
 def in_transaction() -> bool:
-    """Whether a transaction of ours is open. The outside world is never called while one is."""
+    """Whether one of our transactions is open. External services are never called while one is."""
     blocks = connection.atomic_blocks
     return bool(blocks) and not getattr(blocks[-1], "_from_testcase", False)  # as Django's own durable check does
 
 
 @contextmanager
-def joined() -> Iterator[None]:
-    """One transaction, or a part of the one around it, without a savepoint: what fails inside undoes the whole.
+def join_transaction() -> Iterator[None]:
+    """A transaction, or part of the outer one without a savepoint: an error inside rolls back the whole.
 
-    What is written inside leaves together.
+    Writes inside are sent together (`batch_writes`).
 
-    For what others call in the middle of their own transaction, thousands of times a minute. Whoever catches what was
-    raised here must stand outside the outer one: Django refuses every further statement inside it.
+    For functions that are called inside other transactions thousands of times a minute. Errors must be caught outside
+    the outer transaction, because Django refuses every further statement inside it.
     """
-    with transaction.atomic(savepoint=not in_transaction()), together():
+    with transaction.atomic(savepoint=not in_transaction()), batch_writes():
         yield

@@ -1,7 +1,7 @@
-"""Writes that leave for the database together: a message costs more than most of the statements in it.
+"""Sends several writes to the database in one message: a round trip costs more than most of the statements in it.
 
-What is written inside `together` waits until something is asked, and goes before the question in the same message, or
-until the end. So everybody sees what was written before, in its order; only what the database refuses is heard later,
+Writes inside `batch_writes` are held back until the next query, and are sent before it in the same message, or else at
+the end of the block. So every query sees all earlier writes, in order; only errors of the database are raised later,
 though always before the transaction ends.
 """
 
@@ -12,65 +12,65 @@ from typing import Any
 
 from django.db import connection
 
-_here = threading.local()
+_local = threading.local()
 #: Between two statements of one message.
-BETWEEN = ";\n"
+SEPARATOR = ";\n"
 
 
 @contextmanager
-def together() -> Iterator[None]:
-    """Inside a transaction: what is written from here on may wait. What failed inside is not written at all."""
-    if getattr(_here, "waiting", None) is not None:
+def batch_writes() -> Iterator[None]:
+    """Hold back writes, inside a transaction. If the block raises, writes still held back are discarded."""
+    if getattr(_local, "waiting", None) is not None:
         yield
         return
-    _here.waiting = waiting = list[tuple[str, Sequence[Any]]]()
+    _local.waiting = pending = list[tuple[str, Sequence[Any]]]()
     around = connection.execute_wrappers
-    around.insert(0, _after_what_waits)  # around all others: whoever listens hears what is really sent
+    around.insert(0, _prepend_waiting)  # outermost, so that the other wrappers see the statements that are really sent
     try:
         yield
-        _send(waiting)
+        _flush(pending)
     finally:
-        around.remove(_after_what_waits)
-        _here.waiting = None
+        around.remove(_prepend_waiting)
+        _local.waiting = None
 
 
-def write(sql: str, params: Sequence[Any]) -> None:
-    """A statement that answers nothing: sent now, or with the others."""
-    waiting = getattr(_here, "waiting", None)
-    if waiting is not None:
-        waiting.append((sql, params))
+def execute_write(sql: str, params: Sequence[Any]) -> None:
+    """Execute a statement that returns no rows: now, or with the other held-back writes."""
+    pending = getattr(_local, "waiting", None)
+    if pending is not None:
+        pending.append((sql, params))
         return
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
 
 
-def _send(waiting: list[tuple[str, Sequence[Any]]]) -> None:
-    if waiting:
-        sql, params = _message(waiting)
+def _flush(pending: list[tuple[str, Sequence[Any]]]) -> None:
+    if pending:
+        sql, params = _drain(pending)
         with connection.cursor() as cursor:
             cursor.execute(sql, params)
 
 
-def _message(waiting: list[tuple[str, Sequence[Any]]]) -> tuple[str, list[Any]]:
-    """All of it as one, and nothing waits any more."""
-    sql = BETWEEN.join(statement for statement, _ in waiting)
-    params = [value for _, values in waiting for value in values]
-    waiting.clear()
+def _drain(pending: list[tuple[str, Sequence[Any]]]) -> tuple[str, list[Any]]:
+    """All held-back writes as one statement; clears the list."""
+    sql = SEPARATOR.join(statement for statement, _ in pending)
+    params = [value for _, values in pending for value in values]
+    pending.clear()
     return sql, params
 
 
-def _after_what_waits(
+def _prepend_waiting(
     execute: Callable[..., Any],
     sql: str,
     params: Any,
     many: bool,  # noqa: FBT001  Django's
     context: dict[str, Any],
 ) -> Any:
-    waiting: list[tuple[str, Sequence[Any]]] = _here.waiting
-    if not waiting:
+    pending: list[tuple[str, Sequence[Any]]] = _local.waiting
+    if not pending:
         return execute(sql, params, many, context)
     if many or not isinstance(params, list | tuple):
-        _send(waiting)
+        _flush(pending)
         return execute(sql, params, many, context)
-    before, values = _message(waiting)
-    return execute(f"{before}{BETWEEN}{sql}", [*values, *params], many, context)
+    before, values = _drain(pending)
+    return execute(f"{before}{SEPARATOR}{sql}", [*values, *params], many, context)

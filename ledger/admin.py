@@ -1,27 +1,27 @@
 from django.contrib import admin
 
-from kernel.admin_site import ByMode, ReadOnlyAdmin
-from kernel.columns import money_of
-from kernel.naming import POSTED
+from kernel.admin_columns import money_column
+from kernel.admin_site import ModeFilter, ReadOnlyAdmin
+from kernel.labels import POSTING_KIND
 from ledger.models import ClosedBalance, ClosedDay, ClosedPart, Closing, Posting
 
 
 @admin.register(Posting)
 class PostingAdmin(ReadOnlyAdmin):
-    speaks = POSTED
+    value_context = POSTING_KIND
     list_display = ["public_id", "kind", "debit_account", "credit_account", "amount", "order_id", "at"]
-    list_filter = [ByMode]
+    list_filter = [ModeFilter]
     search_fields = ["kind__exact"]
-    found_by = {"ord": "order_id", "per": "debit_owner", "mch": "credit_owner"}
+    id_lookups = {"ord": "order_id", "per": "debit_owner", "mch": "credit_owner"}
     ordering = ["-id"]
 
-    amount = money_of("amount_minor")
+    amount = money_column("amount_minor")
 
 
 @admin.register(Closing)
 class ClosingAdmin(ReadOnlyAdmin):
     list_display = ["realm", "closed_until"]
-    list_filter = [ByMode]
+    list_filter = [ModeFilter]
     list_select_related = ["realm"]
     ordering = ["-pk"]
 
@@ -29,7 +29,7 @@ class ClosingAdmin(ReadOnlyAdmin):
 @admin.register(ClosedDay)
 class ClosedDayAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "realm", "covers_on", "postings", "digest", "previous", "closed_at"]
-    list_filter = [ByMode]
+    list_filter = [ModeFilter]
     list_select_related = ["realm"]
     search_fields = ["digest__exact"]
     ordering = ["-id"]
@@ -39,15 +39,15 @@ class ClosedDayAdmin(ReadOnlyAdmin):
 class ClosedPartAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "day", "place", "owner", "postings", "top"]
     list_select_related = ["day"]
-    found_by = {"mch": "owner", "day": "day_id"}
+    id_lookups = {"mch": "owner", "day": "day_id"}
     ordering = ["-id"]
 
 
 @admin.register(ClosedBalance)
 class ClosedBalanceAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "day", "code", "stands"]
+    list_display = ["public_id", "day", "code", "balance"]
     list_select_related = ["day"]
-    found_by = {"day": "day_id"}
+    id_lookups = {"day": "day_id"}
     ordering = ["-id"]
 
-    stands = money_of("stands_minor", called="debits less credits")
+    balance = money_column("stands_minor", label="debits less credits")

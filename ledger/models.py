@@ -6,16 +6,16 @@ from django.db.models.functions import Now
 
 from kernel import guards
 from kernel.models import Identified, Realm
-from ledger import rules
-from ledger.guard import closed_days_take_nothing, never_reopened
+from ledger import accounts
+from ledger.triggers import move_to_open_day, never_reopened
 
-_CODES = Q(debit_account__in=list(rules.CHART)) | Q(debit_account__startswith=rules.CLEARING)
-_CREDIT_CODES = Q(credit_account__in=list(rules.CHART)) | Q(credit_account__startswith=rules.CLEARING)
-_OWNED = [code for code, entry in rules.CHART.items() if entry.owner is not rules.Owner.NONE]
+_CODES = Q(debit_account__in=list(accounts.CHART)) | Q(debit_account__startswith=accounts.CLEARING_PREFIX)
+_CREDIT_CODES = Q(credit_account__in=list(accounts.CHART)) | Q(credit_account__startswith=accounts.CLEARING_PREFIX)
+_OWNED = [code for code, entry in accounts.CHART.items() if entry.owner is not accounts.OwnerKind.NONE]
 
 
 class Posting(Identified):
-    """An amount moved from one account to another because of one cause. Never changed; corrected by another."""
+    """An amount moved from one account to another for one cause. Never changed; corrected by another posting."""
 
     prefix = "pst"
     append_only: ClassVar[bool] = True
@@ -72,11 +72,11 @@ class Posting(Identified):
             models.Index(fields=["order_id"], name="posting_order", condition=Q(order_id__isnull=False)),
             models.Index(fields=["realm", "at"], name="posting_by_day"),
         ]
-        triggers = [*guards.append_only(), closed_days_take_nothing()]
+        triggers = [*guards.append_only(), move_to_open_day()]
 
 
 class Closing(models.Model):
-    """Up to when a realm's book is shut. What is booked for an earlier moment stands on the first open day."""
+    """Up to when a realm's ledger is closed. Postings for an earlier time are moved to the first open day."""
 
     realm = models.OneToOneField(Realm, models.PROTECT, primary_key=True, related_name="+")
     closed_until = models.DateTimeField()
@@ -89,7 +89,7 @@ class Closing(models.Model):
 
 
 class ClosedDay(Identified):
-    """关账日: a day of the book, sealed. Its digest holds the digest of the closed day before it."""
+    """关账日: a closed ledger day. Its digest covers the digest of the previous closed day."""
 
     prefix = "day"
     append_only: ClassVar[bool] = True
@@ -99,7 +99,7 @@ class ClosedDay(Identified):
     covers_from = models.DateTimeField()
     covers_until = models.DateTimeField()
     postings = models.PositiveIntegerField()
-    #: The top of the tree over its parts, and what the day is known by, both in hexadecimal.
+    #: The root hash of the tree over its parts, and the day's digest, both in hexadecimal.
     top = models.CharField(max_length=64)
     previous = models.CharField(max_length=64, blank=True)
     digest = models.CharField(max_length=64)
@@ -116,9 +116,9 @@ class ClosedDay(Identified):
 
 
 class ClosedBalance(Identified):
-    """What stood on an account, over all its owners, when a closed day had ended: debits less credits.
+    """An account's balance over all owners at the end of a closed day: debits less credits.
 
-    An account that was ever booked on has one for every closed day since, so a day is read from the one before it.
+    Every account has one for each closed day since its first posting, so balances are computed from the last one.
     """
 
     prefix = "dbl"
@@ -138,14 +138,14 @@ class ClosedBalance(Identified):
 
 
 class ClosedPart(Identified):
-    """What of a closed day is one merchant's, or the house's: the top of the tree over those postings."""
+    """One merchant's part of a closed day, or the platform's: the root hash of the tree over those postings."""
 
     prefix = "dpt"
     append_only: ClassVar[bool] = True
 
     day = models.ForeignKey(ClosedDay, models.PROTECT, related_name="parts", db_index=False)
     place = models.PositiveIntegerField()
-    #: The merchant; empty for what is nobody's.
+    #: The merchant; empty for the platform's part.
     owner = models.UUIDField(null=True, blank=True)
     postings = models.PositiveIntegerField()
     top = models.CharField(max_length=64)

@@ -1,4 +1,4 @@
-"""What the book says."""
+"""Queries on the ledger: balances, the trial balance, and the postings of an order."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -7,13 +7,13 @@ from django.db import connection
 from django.db.models import QuerySet, Sum
 
 from kernel.money import Money
+from ledger.accounts import Account, AccountKind, chart_entry
 from ledger.models import Posting
-from ledger.rules import Account, Kind, entry
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """One account's sums in one currency; `net` is on the side where the account normally stands."""
+    """An account's total debits and credits in one currency; `net` is positive on the account's normal side."""
 
     code: str
     currency: str
@@ -22,22 +22,22 @@ class Balance:
 
     @property
     def net(self) -> int:
-        normal_debit = entry(self.code).kind in (Kind.ASSET, Kind.EXPENSE)
+        normal_debit = chart_entry(self.code).kind in (AccountKind.ASSET, AccountKind.EXPENSE)
         return self.debits - self.credits if normal_debit else self.credits - self.debits
 
 
 def balance(account: Account, *, realm_id: int, currency: str) -> Money:
-    """What stands on the account now, on its normal side."""
+    """The account's current balance, on its normal side."""
     rows = Posting.objects.filter(realm_id=realm_id, currency=currency)
-    debits = rows.filter(debit_account=account.code, debit_owner=account.owner).aggregate(s=Sum("amount_minor"))["s"]
-    credits_ = rows.filter(credit_account=account.code, credit_owner=account.owner).aggregate(s=Sum("amount_minor"))[
+    debit_sum = rows.filter(debit_account=account.code, debit_owner=account.owner).aggregate(s=Sum("amount_minor"))["s"]
+    credit_sum = rows.filter(credit_account=account.code, credit_owner=account.owner).aggregate(s=Sum("amount_minor"))[
         "s"
     ]
-    return Money(Balance(account.code, currency, int(debits or 0), int(credits_ or 0)).net, currency)
+    return Money(Balance(account.code, currency, int(debit_sum or 0), int(credit_sum or 0)).net, currency)
 
 
 def trial_balance(realm_id: int) -> list[Balance]:
-    """Every account's sums over all its owners: debits and credits are equal in each currency."""
+    """Every account's totals over all its owners. Total debits and credits are equal in each currency."""
     with connection.cursor() as cursor:
         cursor.execute(
             """

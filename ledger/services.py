@@ -1,20 +1,20 @@
-"""Writing the book. One fact posts once: `(cause, kind, line)` is unique in the database."""
+"""Posting to the ledger. An entry posts once: `(cause, kind, line)` is unique in the database."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from kernel.transactions import joined
-from kernel.writes import insert_all
+from kernel.bulk_writes import insert_all
+from kernel.transactions import join_transaction
+from ledger.accounts import Move
 from ledger.models import Posting
-from ledger.postings import KINDS
-from ledger.rules import Move
+from ledger.posting_kinds import POSTING_KINDS
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """Something that moved money: what caused it, of which kind, and the moves it means."""
+class JournalEntry:
+    """An event that moved money: its cause, kind, moves, and the order it is about."""
 
     cause: UUID
     kind: str
@@ -22,16 +22,16 @@ class Fact:
     order: UUID | None = None
 
 
-@joined()
-def post(facts: Iterable[Fact], *, realm_id: int, at: datetime) -> list[Posting]:
-    """Book what happened, in one statement; moves of nothing are left out.
+@join_transaction()
+def post(entries: Iterable[JournalEntry], *, realm_id: int, at: datetime) -> list[Posting]:
+    """Write the postings of these entries in one statement; moves of zero are left out.
 
     Raises:
-        ValueError: a fact is of a kind that the chart of accounts does not know.
-        IntegrityError: a fact is already booked; the transaction must end, for it was about to be done twice.
+        ValueError: an entry's kind is not one of `POSTING_KINDS`.
+        IntegrityError: an entry is already posted. The transaction must be rolled back, because it would do it twice.
     """
-    facts = list(facts)
-    if unknown := {fact.kind for fact in facts} - KINDS:
+    entries = list(entries)
+    if unknown := {fact.kind for fact in entries} - POSTING_KINDS:
         raise ValueError(f"no such kind of posting: {sorted(unknown)}")
     postings = [
         Posting(
@@ -48,7 +48,7 @@ def post(facts: Iterable[Fact], *, realm_id: int, at: datetime) -> list[Posting]
             currency=move.amount.currency,
             at=at,
         )
-        for fact in facts
+        for fact in entries
         for line, move in enumerate(fact.moves)
         if move.amount
     ]

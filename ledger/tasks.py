@@ -1,4 +1,4 @@
-"""The alarm clock of the book."""
+"""Scheduled jobs of the ledger."""
 
 from celery import shared_task
 
@@ -8,5 +8,5 @@ from ledger import closing
 
 @shared_task
 def close_books() -> None:
-    """Close the days of the book that are over."""
+    """Close the ledger days that have ended."""
     closing.close_books(real=live_now())

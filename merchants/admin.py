@@ -1,8 +1,8 @@
 from django.contrib import admin
 from django.http import HttpRequest
 
-from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
-from kernel.columns import money_of, told
+from kernel.admin_columns import computed_column, money_column
+from kernel.admin_site import HistoryAdmin, ModeFilter, ReadOnlyAdmin
 from merchants.models import (
     ApiKey,
     Change,
@@ -21,17 +21,17 @@ from merchants.models import (
 @admin.register(Merchant)
 class MerchantAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "name", "mode", "state", "contact", "created_at"]
-    list_filter = [ByMode, "state"]
+    list_filter = [ModeFilter, "state"]
     list_select_related = ["realm"]
     search_fields = ["name"]
     ordering = ["-id"]
 
-    mode = told("realm__mode", says=str, description="mode")
+    mode = computed_column("realm__mode", compute=str, description="mode")
 
 
 @admin.register(MerchantEvent)
 class MerchantEventAdmin(HistoryAdmin):
-    found_by = {"mch": "subject_id"}
+    id_lookups = {"mch": "subject_id"}
 
 
 @admin.register(MerchantCheck)
@@ -39,7 +39,7 @@ class MerchantCheckAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "merchant__name", "name", "passed", "evidence", "by", "at"]
     list_filter = ["passed"]
     list_select_related = ["merchant"]
-    found_by = {"mch": "merchant_id"}
+    id_lookups = {"mch": "merchant_id"}
     ordering = ["-id"]
 
 
@@ -49,10 +49,10 @@ class ServiceAdmin(ReadOnlyAdmin):
     list_filter = ["mode", "funding", "state"]
     list_select_related = ["merchant"]
     search_fields = ["name"]
-    found_by = {"mch": "merchant_id"}
+    id_lookups = {"mch": "merchant_id"}
     ordering = ["-id"]
 
-    ceiling = money_of("ceiling_minor")
+    ceiling = money_column("ceiling_minor")
 
 
 @admin.register(LatePolicy)
@@ -65,7 +65,7 @@ class LatePolicyAdmin(ReadOnlyAdmin):
 class ApiKeyAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "merchant__name", "name", "hint", "created_at", "used_at", "revoked_at"]
     list_select_related = ["merchant"]
-    found_by = {"mch": "merchant_id"}
+    id_lookups = {"mch": "merchant_id"}
     ordering = ["-id"]
 
 
@@ -74,7 +74,7 @@ class EventAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "type", "merchant__name", "subject_id", "sequence", "at"]
     list_select_related = ["merchant"]
     search_fields = ["type__exact"]
-    found_by = {"mch": "merchant_id", "ord": "subject_id", "agr": "subject_id"}
+    id_lookups = {"mch": "merchant_id", "ord": "subject_id", "agr": "subject_id"}
     ordering = ["-id"]
 
 
@@ -83,7 +83,7 @@ class ChangeAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "verb", "merchant__name", "subject_id", "by", "at"]
     list_select_related = ["merchant"]
     search_fields = ["verb__exact", "by__exact"]
-    found_by = {"mch": "merchant_id", "svc": "subject_id", "key": "subject_id", "whe": "subject_id"}
+    id_lookups = {"mch": "merchant_id", "svc": "subject_id", "key": "subject_id", "whe": "subject_id"}
     ordering = ["-id"]
 
 
@@ -92,20 +92,20 @@ class WebhookEndpointAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "merchant__name", "url", "state", "disabled_because", "failing_from", "failures"]
     list_filter = ["state"]
     list_select_related = ["merchant"]
-    found_by = {"mch": "merchant_id"}
+    id_lookups = {"mch": "merchant_id"}
     ordering = ["-id"]
 
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "event__type", "endpoint__url", "state", "tries", "reason", "next_at", "created_at"]
-    list_filter = ["state", ByMode]
+    list_filter = ["state", ModeFilter]
     list_select_related = ["event", "endpoint"]
-    found_by = {"whe": "endpoint_id", "evt": "event_id", "mch": "endpoint__merchant_id"}
+    id_lookups = {"whe": "endpoint_id", "evt": "event_id", "mch": "endpoint__merchant_id"}
     ordering = ["-id"]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """The work under way links to what is due to endpoints that are well."""
+        """Permit the filter that the page "Work in progress" links to: deliveries to healthy endpoints."""
         return lookup == "endpoint__failing_from__isnull" or super().lookup_allowed(lookup, value, request)
 
 
@@ -113,5 +113,5 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
 class WebhookAttemptAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "delivery", "number", "status", "error", "latency_ms", "at"]
     list_select_related = ["delivery"]
-    found_by = {"whd": "delivery_id", "whe": "delivery__endpoint_id", "evt": "delivery__event_id"}
+    id_lookups = {"whd": "delivery_id", "whe": "delivery__endpoint_id", "evt": "delivery__event_id"}
     ordering = ["-id"]

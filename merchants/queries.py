@@ -1,3 +1,5 @@
+"""Queries about merchants: API callers, services, terms, events, webhook endpoints and deliveries."""
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,9 +8,9 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from kernel.prepared import Reading
+from kernel.policy_versions import version_in_force
+from kernel.prepared_statements import PreparedQuery
 from kernel.refusal import NotFound
-from kernel.versions import in_force
 from merchants import rules
 from merchants.models import (
     ApiKey,
@@ -22,24 +24,24 @@ from merchants.models import (
 )
 from merchants.models.events import EventQuerySet
 
-_KEY = Reading(
+_ACTIVE_KEY = PreparedQuery(
     lambda digest: ApiKey.objects.select_related("merchant__realm").filter(digest=digest, revoked_at__isnull=True),
     ["bytea"],
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who is asking, by the key that was shown: read once a request."""
+class ApiCaller:
+    """The API key of a request and its merchant, read once for each request."""
 
     key: ApiKey
     merchant: Merchant
 
 
-def caller_of(secret: str) -> Caller | None:
-    """The merchant a secret belongs to; None for one that is unknown or revoked, at once."""
-    found = _KEY.rows(rules.digest(secret))
-    return Caller(found[0], found[0].merchant) if found else None
+def find_caller(secret: str) -> ApiCaller | None:
+    """The caller to whom a secret belongs; None if it is unknown or revoked."""
+    rows = _ACTIVE_KEY.rows(rules.digest(secret))
+    return ApiCaller(rows[0], rows[0].merchant) if rows else None
 
 
 def service_of(merchant_id: UUID, service_id: UUID) -> Service:
@@ -55,41 +57,43 @@ def service_of(merchant_id: UUID, service_id: UUID) -> Service:
 
 
 def services_of(merchant_id: UUID) -> QuerySet[Service]:
-    """What the merchant offers."""
+    """The merchant's services."""
     return Service.objects.filter(merchant_id=merchant_id)
 
 
 def late_bounds(at: datetime) -> rules.LateBounds:
-    """What services may say of debts that are late, at this moment."""
-    return rules.LateBounds.read(in_force(LatePolicy, at=at).terms)
+    """The limits for late terms of services at this moment."""
+    return rules.LateBounds.from_terms(version_in_force(LatePolicy, at=at).terms)
 
 
-def late_columns(service: Service, plain: Mapping[str, Any], agreed: rules.LateTerms) -> dict[str, Any]:
-    """How an order of it begins under a policy's terms: of what it, they and its person said the kindest, by part."""
-    return rules.LateBounds.read(plain).kinder(service.late_terms).kinder(agreed).columns
+def late_columns_for_order(
+    service: Service, policy_terms: Mapping[str, Any], agreed: rules.LateTerms
+) -> dict[str, Any]:
+    """The late columns of a new order: for each field the most lenient of service, policy and agreed terms."""
+    return rules.LateBounds.from_terms(policy_terms).clamp(service.late_terms).most_lenient(agreed).columns
 
 
-def terms_of(service: Service, bounds: rules.LateBounds) -> rules.Terms:
-    """What whoever opens it now says yes to."""
-    return rules.Terms(service.ceiling_minor, service.confirmation, bounds.kinder(service.late_terms))
+def terms_of(service: Service, bounds: rules.LateBounds) -> rules.ServiceTerms:
+    """The terms to which a person who opens the service now agrees."""
+    return rules.ServiceTerms(service.ceiling_minor, service.confirmation, bounds.clamp(service.late_terms))
 
 
-def checks_of(merchant_id: UUID) -> dict[str, bool]:
-    """The last word on each thing that was looked into."""
+def check_results(merchant_id: UUID) -> dict[str, bool]:
+    """The latest result of each onboarding check."""
     rows = MerchantCheck.objects.filter(merchant_id=merchant_id).order_by("id")
     return dict(rows.values_list("name", "passed"))
 
 
-def events_about(merchant_id: UUID, subject_id: UUID, *, beyond: UUID | None = None) -> QuerySet[Event]:
-    """Everything the merchant was told about one subject, in order; or what comes `beyond` one of these events.
+def events_of_subject(merchant_id: UUID, subject_id: UUID, *, after_event: UUID | None = None) -> QuerySet[Event]:
+    """All events about one subject in order, or only those after one of them.
 
     Raises:
-        NotFound: that is none of these.
+        NotFound: `after_event` is not one of them.
     """
     rows = Event.objects.filter(merchant_id=merchant_id, subject_id=subject_id).order_by("sequence")
-    if beyond is None:
+    if after_event is None:
         return rows
-    place = rows.filter(pk=beyond).values_list("sequence", flat=True).first()
+    place = rows.filter(pk=after_event).values_list("sequence", flat=True).first()
     if place is None:
         raise NotFound
     return rows.filter(sequence__gt=place)
@@ -103,11 +107,11 @@ def events_of(
     after: datetime | None = None,
     before: datetime | None = None,
 ) -> EventQuerySet:
-    """What the merchant was told, newest first, without what a slow transaction might still slip in between.
+    """The merchant's events, newest first, without those before which a slow transaction might still insert.
 
-    `after` and `before` are moments of the merchant's own time, the first of them included.
+    `after` (inclusive) and `before` (exclusive) are moments of the merchant's own time.
     """
-    rows = Event.objects.filter(merchant_id=merchant_id).told()
+    rows = Event.objects.filter(merchant_id=merchant_id).stable()
     if types:
         rows = rows.filter(type__in=types)
     if subject_id is not None:
@@ -119,13 +123,13 @@ def events_of(
     return rows.newest_first()
 
 
-def place_of(merchant_id: UUID, event_id: UUID) -> tuple[int, UUID] | None:
-    """Where one of the merchant's events stands in its feed; None where it has no such event."""
+def feed_position(merchant_id: UUID, event_id: UUID) -> tuple[int, UUID] | None:
+    """The position of an event in the merchant's feed; None if the merchant has no such event."""
     return Event.objects.filter(merchant_id=merchant_id, pk=event_id).values_list("xact", "pk").first()
 
 
 def event_of(merchant_id: UUID, event_id: UUID) -> Event:
-    """One thing the merchant was told.
+    """One of the merchant's events.
 
     Raises:
         NotFound: missing, or another merchant's.
@@ -137,7 +141,7 @@ def event_of(merchant_id: UUID, event_id: UUID) -> Event:
 
 
 def endpoints_of(merchant_id: UUID) -> QuerySet[WebhookEndpoint]:
-    """Where the merchant's events go."""
+    """The merchant's webhook endpoints, without removed ones."""
     return WebhookEndpoint.objects.filter(merchant_id=merchant_id).exclude(state=WebhookEndpoint.State.REMOVED)
 
 
@@ -156,7 +160,7 @@ def endpoint_of(merchant_id: UUID, endpoint_id: UUID) -> WebhookEndpoint:
 def deliveries_of(
     merchant_id: UUID, *, endpoint_id: UUID | None = None, event_id: UUID | None = None, state: str | None = None
 ) -> QuerySet[WebhookDelivery]:
-    """How the copies of the merchant's events get on, the newest first, each with its endpoint, event and tries."""
+    """The merchant's webhook deliveries, newest first, each with its endpoint, event and attempts."""
     rows = WebhookDelivery.objects.filter(endpoint__merchant_id=merchant_id)
     if endpoint_id is not None:
         rows = rows.filter(endpoint_id=endpoint_id)

@@ -1,68 +1,68 @@
-"""Asking what addresses a host name has, and for how long the answer is waited for.
+"""Resolving host names with a time limit.
 
-The system's resolver takes as long as the name's own servers want it to, and cannot be called back. So it is asked in
-a thread that may be left behind; of those there are only so many, and when each still waits nobody else is let in.
+The system's resolver takes as long as the DNS servers do, and cannot be cancelled. So each lookup runs in a thread that
+may be abandoned; the number of threads is limited, and while all are busy further lookups are refused.
 """
 
 import socket
 import threading
 from collections.abc import Callable, Sequence
 
-#: Names that may be asked for at once by one process, those that nobody waits for any more among them.
-MOST = 64
-#: How long somebody waits for one of them to end; an answer is there after some milliseconds.
-ROOM_SECONDS = 1.0
+#: Lookups that may run at once in a process, including abandoned ones.
+LOOKUPS_MAX = 64
+#: How long a lookup waits for a free slot; most lookups take some milliseconds.
+SLOT_WAIT_SECONDS = 1.0
 
 
-class NoAnswerError(Exception):
-    """The name was asked for, and nothing came back in time."""
+class DnsTimeoutError(Exception):
+    """The lookup did not finish in time."""
 
 
-class ResolverBusyError(Exception):
-    """So many names are being asked for already that this one was not."""
+class TooManyLookupsError(Exception):
+    """The maximum number of lookups is running already."""
 
 
 class Resolver:
-    """Names are asked for, so many at once."""
+    """Resolves host names, with a limited number of lookups at once."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self.room = threading.BoundedSemaphore(most)
+    def __init__(self, most: int = LOOKUPS_MAX) -> None:
+        self.slots = threading.BoundedSemaphore(most)
 
-    def addresses(self, host: str, port: int, *, seconds: float) -> list[str]:
-        """What the name means now, in its order; each once.
+    def resolve(self, host: str, port: int, *, timeout: float) -> list[str]:
+        """The host's IP addresses, in the resolver's order, without duplicates.
 
         Raises:
-            OSError, UnicodeError: it means nothing.
-            NoAnswerError, ResolverBusyError: nobody knows, as it took or would take too long.
+            OSError, UnicodeError: the host cannot be resolved.
+            DnsTimeoutError, TooManyLookupsError: the lookup took too long, or could not start.
         """
-        if not self.room.acquire(timeout=min(ROOM_SECONDS, seconds)):
-            raise ResolverBusyError
-        question = _Question(host, port, self.room.release)
+        if not self.slots.acquire(timeout=min(SLOT_WAIT_SECONDS, timeout)):
+            raise TooManyLookupsError
+        lookup = _Lookup(host, port, self.slots.release)
         try:
-            threading.Thread(target=question.ask, name="resolver", daemon=True).start()
-        except RuntimeError:  # the system has no thread left
-            self.room.release()
-            raise ResolverBusyError from None
-        if not question.answered.wait(seconds):
-            raise NoAnswerError
-        if question.failed is not None:
-            raise question.failed
-        return list(dict.fromkeys(question.found))
+            threading.Thread(target=lookup.run, name="resolver", daemon=True).start()
+        except RuntimeError:  # the system cannot start another thread
+            self.slots.release()
+            raise TooManyLookupsError from None
+        if not lookup.done.wait(timeout):
+            raise DnsTimeoutError
+        if lookup.error is not None:
+            raise lookup.error
+        return list(dict.fromkeys(lookup.addresses))
 
 
-class _Question:
-    def __init__(self, host: str, port: int, ended: Callable[[], None]) -> None:
-        self.host, self.port, self.ended = host, port, ended
-        self.answered = threading.Event()
-        self.found: Sequence[str] = ()
-        self.failed: Exception | None = None
+class _Lookup:
+    def __init__(self, host: str, port: int, release_slot: Callable[[], None]) -> None:
+        self.host, self.port, self.release_slot = host, port, release_slot
+        self.done = threading.Event()
+        self.addresses: Sequence[str] = ()
+        self.error: Exception | None = None
 
-    def ask(self) -> None:
+    def run(self) -> None:
         try:
             found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-            self.found = [str(sockaddr[0]) for _family, _kind, _proto, _name, sockaddr in found]
-        except Exception as failed:  # noqa: BLE001  whoever waits judges it
-            self.failed = failed
+            self.addresses = [str(sockaddr[0]) for _family, _kind, _proto, _name, sockaddr in found]
+        except Exception as error:  # noqa: BLE001  raised in the waiting thread
+            self.error = error
         finally:
-            self.ended()
-            self.answered.set()
+            self.release_slot()
+            self.done.set()

@@ -1,4 +1,4 @@
-"""How an event looks from outside: the same object in a list, alone, and as the body of a webhook."""
+"""The JSON of an event: the same object in a list, alone, and as the body of a webhook."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -9,7 +9,7 @@ from kernel.ids import public
 from kernel.models import LIVE
 from kernel.wire import Wire
 from merchants.models import Event
-from merchants.rules.events import TYPES
+from merchants.rules.events import EVENT_TYPES
 from merchants.rules.webhooks import BODY_MAX
 
 
@@ -32,18 +32,18 @@ def event_out(event: Event) -> MerchantEvent:
         object="event",
         type=event.type,
         created=event.at,
-        subject=public(TYPES[event.type], event.subject_id),
+        subject=public(EVENT_TYPES[event.type], event.subject_id),
         sequence=event.sequence,
         livemode=event.realm_id == LIVE,
         data=event.data,
     )
 
 
-def body_of(event: Event) -> bytes:
-    """The webhook's body. Too much for one is told by what it is about alone; the rest is to be had by its id."""
-    shown = event_out(event)
-    body = msgspec.json.encode(shown)
+def webhook_body(event: Event) -> bytes:
+    """The body of the event's webhook. If it would be too large, its data is only the object's id."""
+    event_json = event_out(event)
+    body = msgspec.json.encode(event_json)
     if len(body) <= BODY_MAX:
         return body
-    told = {"id": event.data.get("id", shown.subject), "shortened": True}
-    return msgspec.json.encode(msgspec.structs.replace(shown, data=told))
+    summary = {"id": event.data.get("id", event_json.subject), "shortened": True}
+    return msgspec.json.encode(msgspec.structs.replace(event_json, data=summary))

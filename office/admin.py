@@ -1,30 +1,30 @@
 from django.contrib import admin
 
-from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
-from kernel.columns import told
-from kernel.templatetags.house import minor
-from office import happened, wording
+from kernel.admin_columns import computed_column
+from kernel.admin_site import HistoryAdmin, ModeFilter, ReadOnlyAdmin
+from kernel.templatetags.formatting import minor_amount
+from office import event_labels, labels
 from office.models import Counted, Handling, HandlingNote, Listing, ListingPiece, Proposal, ProposalEvent, Tally
-from office.services import forgetting
+from office.services import note_erasure
 
-wording.name_them()
-happened.name_them()
-forgetting.heed_leaving()
+labels.register_labels()
+event_labels.register_labels()
+note_erasure.register_erasure_hooks()
 
 
 @admin.register(Tally)
 class TallyAdmin(ReadOnlyAdmin):
     list_display = ["day_on", "metric", "key", "number", "amount", "merchant", "service", "realm"]
-    list_filter = [ByMode]
+    list_filter = [ModeFilter]
     list_select_related = ["merchant", "service", "realm"]
     search_fields = ["metric__exact"]
-    found_by = {"mch": "merchant_id", "svc": "service_id"}
+    id_lookups = {"mch": "merchant_id", "svc": "service_id"}
     ordering = ["-id"]
 
-    amount = told(
+    amount = computed_column(
         "amount_minor",
         "currency",
-        says=lambda amount, currency: minor(amount, currency) if currency else "",
+        compute=lambda amount, currency: minor_amount(amount, currency) if currency else "",
         description="amount",
         ordering="amount_minor",
     )
@@ -46,7 +46,7 @@ class ProposalAdmin(ReadOnlyAdmin):
 
 @admin.register(ProposalEvent)
 class ProposalEventAdmin(HistoryAdmin):
-    found_by = {"prp": "subject_id"}
+    id_lookups = {"prp": "subject_id"}
 
 
 @admin.register(Listing)
@@ -66,7 +66,7 @@ class ListingAdmin(ReadOnlyAdmin):
     list_filter = ["kind"]
     list_select_related = ["user"]
     search_fields = ["table__exact"]
-    found_by = {"usr": "user_id"}
+    id_lookups = {"usr": "user_id"}
     ordering = ["-id"]
 
 
@@ -74,7 +74,7 @@ class ListingAdmin(ReadOnlyAdmin):
 class ListingPieceAdmin(ReadOnlyAdmin):
     list_display = ["listing", "number"]
     list_select_related = ["listing"]
-    found_by = {"lst": "listing_id"}
+    id_lookups = {"lst": "listing_id"}
     ordering = ["-id"]
 
 
@@ -83,14 +83,14 @@ class HandlingAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "queue", "about", "user", "due_at", "changed_at"]
     list_select_related = ["user"]
     search_fields = ["queue__exact"]
-    found_by = {"usr": "user_id", **dict.fromkeys(("ded", "cas", "brk", "dsp", "con", "whe"), "about")}
+    id_lookups = {"usr": "user_id", **dict.fromkeys(("ded", "cas", "brk", "dsp", "con", "whe"), "about")}
     ordering = ["-id"]
 
 
 @admin.register(HandlingNote)
 class HandlingNoteAdmin(ReadOnlyAdmin):
-    personal = True
+    is_personal_data = True
     list_display = ["public_id", "handling", "act", "user", "due_at", "by", "at"]
     list_select_related = ["handling", "user"]
-    found_by = {"hnd": "handling_id", "usr": "user_id"}
+    id_lookups = {"hnd": "handling_id", "usr": "user_id"}
     ordering = ["-id"]

@@ -5,5 +5,5 @@ from office import checks
 
 class OfficeConfig(AppConfig):
     name = "office"
-    #: Registered by being loaded.
-    checks = (checks.second_step,)
+    #: Importing the checks registers them.
+    checks = (checks.check_second_factor_required,)

@@ -1,4 +1,4 @@
-"""What `manage.py check --deploy` says of the console's door."""
+"""Deployment check of the console's two-step verification."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from django.core.checks import Warning as Advice
 
 
 @register(Tags.security, deploy=True)
-def second_step(**_about: Any) -> list[CheckMessage]:
-    """A colleague's password alone should open nothing."""
+def check_second_factor_required(**_about: Any) -> list[CheckMessage]:
+    """Warn if staff can sign in to the console with a password alone."""
     if settings.CONSOLE_SECOND_STEP:
         return []
     return [

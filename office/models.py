@@ -1,4 +1,4 @@
-"""What the console counts ahead, so that no page of figures reads the rows; what takes two; files; who has what."""
+"""Daily tallies for reports, proposals for dual approval, list exports, and assignment of work queue items."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -17,9 +17,9 @@ from merchants.models import Merchant, Service
 
 
 class Tally(models.Model):
-    """How often something happened on one day, and what it came to: for one service, or without a merchant for all.
+    """Count and amount of one kind of event on one day, for one service or (without a merchant) for all.
 
-    Days are those of the console's zone. What `metric` and `key` mean stands in office.queries.streams.
+    Days are in the console's time zone. `metric` and `key` are defined in office.queries.streams.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -35,7 +35,7 @@ class Tally(models.Model):
 
     class Meta:
         constraints = [
-            # In this order it is also the index by which a page finds its days.
+            # The field order also makes it the index that report pages use.
             models.UniqueConstraint(
                 fields=["realm", "merchant", "day_on", "metric", "key", "service", "currency"],
                 name="a_day_is_counted_once_for_each",
@@ -53,12 +53,12 @@ class Tally(models.Model):
 
 
 class Counted(models.Model):
-    """How far a stream of history was counted. Moved on in the transaction that counts, so nothing counts twice."""
+    """How far a stream has been counted; advanced in the counting transaction, so that nothing is counted twice."""
 
     stream = models.CharField(max_length=20, primary_key=True)
-    #: The last line that was looked at: keys are ordered by time.
+    #: Key of the last row that was counted; keys are ordered by time.
     last = models.UUIDField(null=True, blank=True)
-    #: Until when everything that was written is counted, in real time.
+    #: Up to when all written rows are counted, in real time.
     counted_until = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
@@ -66,17 +66,17 @@ class Counted(models.Model):
 
 
 class ProposalEvent(History):
-    """A line of a proposal's history."""
+    """An event in a proposal's history."""
 
     subject = models.ForeignKey("Proposal", models.PROTECT, related_name="history", db_index=False)
 
 
 class Proposal(Lifecycle):
-    """待复核: what one colleague asked for and another decides. What was asked never changes."""
+    """待复核: an action that one colleague requests and another decides. The request never changes."""
 
     prefix = "prp"
     history_model = ProposalEvent
-    begins = ("open",)
+    initial_states = ("open",)
 
     class State(models.TextChoices):
         OPEN = "open"
@@ -85,10 +85,10 @@ class Proposal(Lifecycle):
         EXPIRED = "expired"
         WITHDRAWN = "withdrawn"
 
-    #: A kind in kernel.maker_checker.MATTERS, and what it is about: a public id or a name.
+    #: A name in kernel.maker_checker.APPROVAL_TYPES, and its subject: a public id or a name.
     matter = models.CharField(max_length=40)
     about = models.CharField(max_length=80)
-    #: What it is about as it stood when this was asked, and what was asked for.
+    #: A snapshot of the subject when requested, and the requested form fields.
     before = models.JSONField()
     wish = models.JSONField()
     why = models.CharField(max_length=200)
@@ -98,13 +98,13 @@ class Proposal(Lifecycle):
     expires_at = models.DateTimeField()
     decided_by = models.CharField(max_length=80, blank=True)
     decided_at = models.DateTimeField(null=True, blank=True)
-    #: Why it was decided so, and what came of it.
+    #: The reason of the decision, and the result of the action.
     because = models.CharField(max_length=200, blank=True)
     outcome = models.CharField(max_length=500, blank=True)
-    #: When whoever asked has seen how it was decided.
+    #: When the requester saw the decision.
     seen_at = models.DateTimeField(null=True, blank=True)
-    #: A secret that is shown to whoever agrees, on their next page alone: no column keeps it.
-    once: str = ""
+    #: A secret shown once to the approver, on their next page; not stored.
+    secret_once: str = ""
 
     class Meta:
         ordering = ["-id"]
@@ -130,7 +130,7 @@ class Proposal(Lifecycle):
         ]
         triggers = guards.lifecycle(
             "office_proposalevent",
-            frozen=["matter", "about", "before", "wish", "why", "asked_by", "asked_at", "expires_at"],
+            frozen_columns=["matter", "about", "before", "wish", "why", "asked_by", "asked_at", "expires_at"],
         )
 
     @transition(field=state, source=State.OPEN, target=State.APPROVED)
@@ -154,8 +154,8 @@ class Proposal(Lifecycle):
         self.decided_by, self.decided_at, self.because = by, at, because
 
 
-class Listing(background_files.MadeBehind):
-    """A list of the console that is too long to be sent at once, made into a file."""
+class Listing(background_files.BackgroundFile):
+    """An export of a console list that is too long for a direct download."""
 
     prefix = "lst"
 
@@ -164,17 +164,17 @@ class Listing(background_files.MadeBehind):
         XLSX = "xlsx"
 
     user = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
-    #: Which table, as Django calls it, and how its list was filtered.
+    #: The model label, and the list's filter as a query string.
     table = models.CharField(max_length=60)
     look = models.TextField(blank=True)
     kind = models.CharField(max_length=4, choices=Kind.choices)
     language = models.CharField(max_length=10)
-    #: The key of the last row that was written, and how many there were to write when it was begun, if that is known.
+    #: The key of the last written row, and the expected number of rows if it could be counted in time.
     after = models.CharField(max_length=40, blank=True)
     expected = models.PositiveIntegerField(null=True, blank=True)
-    #: What was written so far, as archives count it: `{crc, size, packed}`.
+    #: CRC, size and compressed size of what is written so far: `{crc, size, packed}`.
     written = models.JSONField(default=dict, blank=True)
-    #: There was more than such a file can hold.
+    #: The list had more rows than such a file can hold.
     cut = models.BooleanField(default=False)
 
     objects = LockableQuerySet["Listing"].as_manager()
@@ -185,28 +185,28 @@ class Listing(background_files.MadeBehind):
             models.UniqueConstraint(
                 fields=["user"], name="one_file_is_made_at_a_time", condition=Q(next_at__isnull=False)
             ),
-            background_files.worked_on_until_over("a_file_that_is_over_is_not_worked_on"),
-            background_files.expires_if_made("exactly_a_file_that_is_made_expires"),
+            background_files.one_outcome_constraint("a_file_that_is_over_is_not_worked_on"),
+            background_files.expiry_constraint("exactly_a_file_that_is_made_expires"),
         ]
         indexes = [
             models.Index(fields=["user", "-id"], name="files_of_colleague"),
-            background_files.due("files_due"),
-            background_files.to_empty("files_to_empty"),
+            background_files.due_index("files_due"),
+            background_files.expired_index("files_to_empty"),
         ]
 
     @property
     def size(self) -> int:
-        """How many bytes the list itself comes to."""
+        """Uncompressed size in bytes."""
         return int(self.written.get("size", 0))
 
     @property
     def name(self) -> str:
-        """What it is called when it is fetched."""
+        """The file name for download."""
         return f"{self.table.partition('.')[2]}-{self.asked_at:%Y-%m-%d}.{self.kind}"
 
 
-class ListingPiece(background_files.Piece):
-    """A piece of such a file."""
+class ListingPiece(background_files.FilePiece):
+    """A piece of an export's file."""
 
     listing = models.ForeignKey(Listing, models.PROTECT, related_name="contents", db_index=False)
     user = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
@@ -221,15 +221,15 @@ class ListingPiece(background_files.Piece):
 
 
 class Handling(Identified):
-    """经办: who of us sees to something that waits in a queue, and until when. Whether it waits, it says itself."""
+    """经办: assignee and deadline of a queue item. Whether the item is open is not stored here."""
 
     prefix = "hnd"
 
-    #: A name in office.queues.QUEUES, and the key of what it is about.
+    #: A name in office.queues.QUEUES, and the key of the item.
     queue = models.CharField(max_length=10)
     about = models.UUIDField()
     user = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
-    #: Another time than its queue gives it.
+    #: A deadline that replaces the queue's default one.
     due_at = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField()
 
@@ -246,11 +246,11 @@ class Handling(Identified):
 
 
 class HandlingNote(Identified):
-    """What was done about who sees to it, or noted on the way. Append-only."""
+    """A change of assignee or deadline, or a note. Append-only."""
 
     prefix = "hnn"
     append_only: ClassVar[bool] = True
-    #: What is emptied when the person it is about leaves.
+    #: Emptied when the data of the item's person is erased.
     erasable: ClassVar[tuple[str, ...]] = ("text",)
 
     class Act(models.TextChoices):
@@ -262,7 +262,7 @@ class HandlingNote(Identified):
 
     handling = models.ForeignKey(Handling, models.PROTECT, related_name="notes")
     act = models.CharField(max_length=8, choices=Act.choices)
-    #: Whose it is from then on, and until when.
+    #: The new assignee and deadline.
     user = models.ForeignKey(User, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     due_at = models.DateTimeField(null=True, blank=True)
     text = models.CharField(max_length=1000, blank=True)
@@ -273,8 +273,8 @@ class HandlingNote(Identified):
     class Meta:
         ordering = ["id"]
         triggers = [
-            *guards.only_erased(
-                "text", kept=["id", "handling_id", "act", "user_id", "due_at", "by", "at", "recorded_at"]
+            *guards.append_only_but_erasable(
+                "text", protected=["id", "handling_id", "act", "user_id", "due_at", "by", "at", "recorded_at"]
             ),
             pgtrigger.Trigger(
                 name="a_note_says_something",

@@ -1,6 +1,6 @@
-"""The queues: of which things somebody has to see to something, whose business they are, and where they are decided.
+"""The work queues of the operations console: which rows are in each, who handles them, and where they are decided.
 
-What waits is asked of the things themselves. One that is decided is in no queue any more, whoever had it.
+A queue is a filter over its table, so an item leaves it as soon as it is decided, whoever it is assigned to.
 """
 
 from collections.abc import Callable
@@ -12,229 +12,236 @@ from django.db.models import Q
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 
-from billing.case_words import told_of
-from billing.channels import TRIBUNALS
+from billing.case_labels import label_of_case
+from billing.channels import DISPUTE_CHANNELS
 from billing.models import Break, Case, Deduction, Dispute, Return
-from billing.rules import ASK_WAITS
-from kernel.console_actions import Words
-from kernel.console_lists import page_of
+from billing.rules import QUERY_DELAYS
+from kernel.console_actions import StrOrPromise
+from kernel.console_lists import detail_url
+from kernel.labels import value_label
 from kernel.models import Identified
-from kernel.naming import value
-from kernel.templatetags.house import minor
+from kernel.templatetags.formatting import minor_amount
 from merchants.models import WebhookEndpoint
 from orders.models import Concern
-from portal.wording import TAKEN_BACK
+from portal.labels import DISPUTE_REASON_LABELS
 
 _DAY = timedelta(days=1)
-MONEY, HELP = ("finance", "supervisor"), ("support", "supervisor")
-PLANS, JUDGES = ("collections", "supervisor"), ("risk", "supervisor")
+FINANCE_GROUPS, SUPPORT_GROUPS = ("finance", "supervisor"), ("support", "supervisor")
+COLLECTIONS_GROUPS, RISK_GROUPS = ("collections", "supervisor"), ("risk", "supervisor")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Queue:
-    """One queue: `waits` says which rows of its table are in it, `since` by which column they have waited."""
+    """One queue: the rows of `model` that match `open_filter`, waiting since the time in `since_field`."""
 
     name: str
-    label: Words
-    says: Words
-    #: Whoever may decide what is in it; nobody else sees it, and to nobody else is it handed.
+    label: StrOrPromise
+    description: StrOrPromise
+    #: The groups that may decide its items; nobody else sees the queue or is assigned its items.
     groups: tuple[str, ...]
     model: type[Identified]
-    waits: Q
-    since: str
-    #: When it should be done, if nobody says otherwise.
-    within: timedelta
-    #: The column that says when it is too late, where something outside sets that: it is to be done a day before.
-    ends: str = ""
-    #: The column that tells its things apart, what its values are `called`, and what a row is about in a few words.
-    kind: str
-    what: Callable[[Any], Words]
-    #: The page where it is decided.
-    address: Callable[[Any], str]
-    called: Callable[[str], Words] = str
-    beside: tuple[str, ...] = ("realm",)
-    #: The ways from its rows to the person they are about; none of what is about merchants alone.
-    people: tuple[str, ...] = ("person",)
+    open_filter: Q
+    since_field: str
+    #: Default time to handle an item.
+    time_limit: timedelta
+    #: The field with an external deadline, if there is one: the item is due a day before it.
+    deadline_field: str = ""
+    #: The field that tells kinds of items apart; `kind_label` names its values, `summary` describes a row.
+    kind_field: str
+    summary: Callable[[Any], StrOrPromise]
+    #: The page where an item is decided.
+    url: Callable[[Any], str]
+    kind_label: Callable[[str], StrOrPromise] = str
+    related: tuple[str, ...] = ("realm",)
+    #: Lookups from a row to the person it is about; empty for rows about merchants only.
+    person_lookups: tuple[str, ...] = ("person",)
 
 
-def _deduction(row: Deduction) -> Words:
-    return f"{minor(row.amount_minor, row.currency)} · {row.channel}"
+def _deduction_summary(row: Deduction) -> StrOrPromise:
+    return f"{minor_amount(row.amount_minor, row.currency)} · {row.channel}"
 
 
-def _case(row: Case) -> Words:
-    about = row.about
-    what = str(told_of(row.kind).what)
-    return f"{what} · {minor(about.amount_minor, about.currency)}" if about else what
+def _case_summary(row: Case) -> StrOrPromise:
+    about = row.movement
+    what = str(label_of_case(row.kind).title)
+    return f"{what} · {minor_amount(about.amount_minor, about.currency)}" if about else what
 
 
-def _break(row: Break) -> Words:
-    theirs, ours = (minor(one.minor, one.currency) if one else "–" for one in (row.theirs, row.ours))
+def _break_summary(row: Break) -> StrOrPromise:
+    theirs, ours = (minor_amount(one.minor, one.currency) if one else "–" for one in (row.theirs, row.ours))
     return f"{row.get_kind_display()} · {theirs} / {ours}"
 
 
-def _dispute(row: Dispute) -> Words:
-    return f"{_dispute_code(row.code)} · {minor(row.amount_minor, row.currency)}"
+def _dispute_summary(row: Dispute) -> StrOrPromise:
+    return f"{_dispute_code_label(row.code)} · {minor_amount(row.amount_minor, row.currency)}"
 
 
-def _return(row: Return) -> Words:
-    return f"{minor(row.amount_minor, row.currency)} · {row.because}"
+def _return_summary(row: Return) -> StrOrPromise:
+    return f"{minor_amount(row.amount_minor, row.currency)} · {row.because}"
 
 
-def _concern(row: Concern) -> Words:
+def _concern_summary(row: Concern) -> StrOrPromise:
     about = row.order.title if row.order else ""
-    who = row.merchant.name if row.merchant else ""
-    return " · ".join(filter(None, (_category(row.category), about, who))) or row.person.public_id
+    merchant = row.merchant.name if row.merchant else ""
+    return " · ".join(filter(None, (_category_label(row.category), about, merchant))) or row.person.public_id
 
 
-def _category(name: str) -> str:
-    """What is wrong, as its person chose it."""
+def _category_label(name: str) -> str:
+    """The label of a concern's category, as the person chose it."""
     return render_to_string("orders/category.html", {"category": name}).strip() if name else ""
 
 
-def _dispute_code(code: str) -> Words:
-    """Why the channel took it back."""
-    return TAKEN_BACK.get(code, code)
+def _dispute_code_label(code: str) -> StrOrPromise:
+    """The label of a channel's dispute reason."""
+    return DISPUTE_REASON_LABELS.get(code, code)
 
 
-def _case_kind(name: str) -> Words:
-    return told_of(name).what
+def _case_kind_label(name: str) -> StrOrPromise:
+    return label_of_case(name).title
 
 
-def _endpoint(row: WebhookEndpoint) -> Words:
+def _endpoint_summary(row: WebhookEndpoint) -> StrOrPromise:
     return f"{row.merchant.name} · {row.url}"
 
 
-def _of_people(
-    kind: Concern.Kind, label: Words, says: Words, groups: tuple[str, ...], *, within: timedelta = _DAY
+def _concern_queue(
+    kind: Concern.Kind,
+    label: StrOrPromise,
+    description: StrOrPromise,
+    groups: tuple[str, ...],
+    *,
+    time_limit: timedelta = _DAY,
 ) -> Queue:
-    """What people asked help with and wait for our answer about."""
+    """A queue of open concerns of one kind that wait for staff."""
     return Queue(
         name=kind.value,
         label=label,
-        says=says,
+        description=description,
         groups=groups,
         model=Concern,
-        waits=Q(kind=kind, state=Concern.State.OPEN, waits_for=Concern.Turn.STAFF),
-        since="heard_at",
-        within=within,
-        kind="category",
-        called=_category,
-        what=_concern,
-        address=page_of,
-        beside=("realm", "order", "merchant", "person"),
+        open_filter=Q(kind=kind, state=Concern.State.OPEN, waits_for=Concern.Turn.STAFF),
+        since_field="heard_at",
+        time_limit=time_limit,
+        kind_field="category",
+        kind_label=_category_label,
+        summary=_concern_summary,
+        url=detail_url,
+        related=("realm", "order", "merchant", "person"),
     )
 
 
-_FAILING = WebhookEndpoint.State.ENABLED, WebhookEndpoint.State.DISABLED
+_ACTIVE_STATES = WebhookEndpoint.State.ENABLED, WebhookEndpoint.State.DISABLED
 QUEUES: dict[str, Queue] = {
     queue.name: queue
     for queue in (
         Queue(
             name="unknown",
             label=_("Deductions with unknown result"),
-            says=_("Queried for an hour without a result from the channel"),
-            groups=MONEY,
+            description=_("Queried for an hour without a result from the channel"),
+            groups=FINANCE_GROUPS,
             model=Deduction,
-            waits=Q(state=Deduction.State.UNKNOWN, ask_at__isnull=False, asks__gte=len(ASK_WAITS) - 1),
-            since="sent_at",
-            within=3 * _DAY,
-            kind="channel",
-            what=_deduction,
-            address=page_of,
+            open_filter=Q(state=Deduction.State.UNKNOWN, ask_at__isnull=False, asks__gte=len(QUERY_DELAYS) - 1),
+            since_field="sent_at",
+            time_limit=3 * _DAY,
+            kind_field="channel",
+            summary=_deduction_summary,
+            url=detail_url,
         ),
         Queue(
             name="case",
             label=_("Cases"),
-            says=_("The channel contradicts itself or our ledger; money may be in suspense"),
-            groups=MONEY,
+            description=_("The channel contradicts itself or our ledger; money may be in suspense"),
+            groups=FINANCE_GROUPS,
             model=Case,
-            # Of a deduction that nobody knows the end of, the deduction itself waits.
-            waits=Q(closed_at__isnull=True) & ~Q(kind="unknown_too_long", deduction__state=Deduction.State.UNKNOWN),
-            since="opened_at",
-            within=3 * _DAY,
-            kind="kind",
-            called=_case_kind,
-            what=_case,
-            address=page_of,
-            beside=("realm", "deduction", "refund_part", "payout"),
-            people=("deduction__person", "refund_part__refund__person"),
+            # A case about an unknown deduction is left out: the deduction itself is in the queue above.
+            open_filter=Q(closed_at__isnull=True)
+            & ~Q(kind="unknown_too_long", deduction__state=Deduction.State.UNKNOWN),
+            since_field="opened_at",
+            time_limit=3 * _DAY,
+            kind_field="kind",
+            kind_label=_case_kind_label,
+            summary=_case_summary,
+            url=detail_url,
+            related=("realm", "deduction", "refund_part", "payout"),
+            person_lookups=("deduction__person", "refund_part__refund__person"),
         ),
         Queue(
             name="break",
             label=_("Reconciliation discrepancies"),
-            says=_("The channel statement and our ledger differ"),
-            groups=MONEY,
+            description=_("The channel statement and our ledger differ"),
+            groups=FINANCE_GROUPS,
             model=Break,
-            waits=Q(closed_at__isnull=True),
-            since="opened_at",
-            within=3 * _DAY,
-            kind="kind",
-            called=value,
-            what=_break,
-            address=page_of,
-            people=("deduction__person", "refund_part__refund__person"),
+            open_filter=Q(closed_at__isnull=True),
+            since_field="opened_at",
+            time_limit=3 * _DAY,
+            kind_field="kind",
+            kind_label=value_label,
+            summary=_break_summary,
+            url=detail_url,
+            person_lookups=("deduction__person", "refund_part__refund__person"),
         ),
         Queue(
             name="dispute",
             label=_("Disputes"),
-            says=_("Disputes awaiting our answer or the channel's decision"),
-            groups=MONEY,
+            description=_("Disputes awaiting our answer or the channel's decision"),
+            groups=FINANCE_GROUPS,
             model=Dispute,
-            waits=Q(state=Dispute.State.OPEN) | Q(state=Dispute.State.CONTESTED) & ~Q(channel__in=list(TRIBUNALS)),
-            since="opened_at",
-            within=5 * _DAY,
-            ends="answer_until",
-            kind="code",
-            called=_dispute_code,
-            what=_dispute,
-            address=page_of,
+            open_filter=Q(state=Dispute.State.OPEN)
+            | Q(state=Dispute.State.CONTESTED) & ~Q(channel__in=list(DISPUTE_CHANNELS)),
+            since_field="opened_at",
+            time_limit=5 * _DAY,
+            deadline_field="answer_until",
+            kind_field="code",
+            kind_label=_dispute_code_label,
+            summary=_dispute_summary,
+            url=detail_url,
         ),
         Queue(
             name="return",
             label=_("Refused returns"),
-            says=_("Refused by the merchant; the early refund is not allocated yet"),
-            groups=HELP,
+            description=_("Refused by the merchant; the early refund is not allocated yet"),
+            groups=SUPPORT_GROUPS,
             model=Return,
-            waits=Q(state=Return.State.REFUSED),
-            since="opened_at",
-            within=_DAY,
-            kind="state",
-            what=_return,
-            address=page_of,
+            open_filter=Q(state=Return.State.REFUSED),
+            since_field="opened_at",
+            time_limit=_DAY,
+            kind_field="state",
+            summary=_return_summary,
+            url=detail_url,
         ),
-        _of_people(
+        _concern_queue(
             Concern.Kind.PROBLEM,
             _("Problem reports"),
             _("Customers waiting for our answer about an order"),
             ("support", "collections", "supervisor"),
         ),
-        _of_people(
+        _concern_queue(
             Concern.Kind.HARDSHIP,
             _("Financial hardship"),
             _("Customers in difficulty requesting a payment plan"),
-            PLANS,
+            COLLECTIONS_GROUPS,
         ),
-        _of_people(
+        _concern_queue(
             Concern.Kind.OBJECTION,
             _("Objections"),
             _("Customers requesting a review of a decision"),
-            JUDGES,
-            within=2 * _DAY,
+            RISK_GROUPS,
+            time_limit=2 * _DAY,
         ),
         Queue(
             name="webhook",
             label=_("Failing webhooks"),
-            says=_("Merchants whose endpoint keeps failing"),
-            groups=HELP,
+            description=_("Merchants whose endpoint keeps failing"),
+            groups=SUPPORT_GROUPS,
             model=WebhookEndpoint,
-            waits=Q(failing_from__isnull=False, state__in=_FAILING) & ~Q(disabled_because="by_merchant"),
-            since="failing_from",
-            within=2 * _DAY,
-            kind="state",
-            what=_endpoint,
-            address=page_of,
-            beside=("realm", "merchant"),
-            people=(),
+            open_filter=Q(failing_from__isnull=False, state__in=_ACTIVE_STATES) & ~Q(disabled_because="by_merchant"),
+            since_field="failing_from",
+            time_limit=2 * _DAY,
+            kind_field="state",
+            summary=_endpoint_summary,
+            url=detail_url,
+            related=("realm", "merchant"),
+            person_lookups=(),
         ),
     )
 }

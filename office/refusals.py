@@ -1,4 +1,4 @@
-"""What may be wrong with asking a second colleague, with being the second, and with seeing to what waits."""
+"""Refusals of dual approval, exports, queue assignment and collection contacts."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -12,19 +12,19 @@ from kernel.refusal import Busy, Refusal
 
 
 class ProposalDecided(Refusal):
-    """Somebody was quicker."""
+    """The proposal was decided already."""
 
     code, title = "proposal_decided", _("This has already been decided.")
 
 
 class ProposalExpired(Refusal):
-    """Nobody agreed in time."""
+    """The proposal was not decided in time."""
 
     code, title = "proposal_expired", _("Not approved in time. Please submit it again.")
 
 
-class ProposalOwn(Refusal):
-    """Two people, or nothing is done."""
+class ProposalSelfApproval(Refusal):
+    """The approver must not be the requester or the subject."""
 
     code, status, title = (
         "proposal_own",
@@ -34,7 +34,7 @@ class ProposalOwn(Refusal):
 
 
 class ProposalStale(Refusal):
-    """What it is about is not what it was."""
+    """The subject changed since the request."""
 
     code, title = (
         "proposal_stale",
@@ -42,8 +42,8 @@ class ProposalStale(Refusal):
     )
 
 
-class ProposalAskerGone(Refusal):
-    """It would be done by two, of whom one may not do it any more."""
+class ProposerNotAuthorized(Refusal):
+    """The requester no longer has the permission."""
 
     code, title = (
         "proposal_asker_gone",
@@ -54,8 +54,8 @@ class ProposalAskerGone(Refusal):
     )
 
 
-class ProposalMoved(Refusal):
-    """It would write something else into the book than whoever agreed was shown."""
+class ProposalPostingsChanged(Refusal):
+    """The action would make other postings than the approver was shown."""
 
     code, title = (
         "proposal_moved",
@@ -63,78 +63,78 @@ class ProposalMoved(Refusal):
     )
 
 
-class ProposalWaits(Busy):
-    """One at a time."""
+class ProposalPending(Busy):
+    """The same action on the same subject is pending."""
 
     code, title = "proposal_waits", _("The same request is already pending approval.")
 
 
-class ProposalNotOwn(Refusal):
-    """Only whoever asked takes it back."""
+class NotProposer(Refusal):
+    """Only the requester may withdraw a proposal."""
 
     code, status, title = "proposal_not_own", 403, _("Only the requester can withdraw it.")
 
 
 class NoPayoutAccount(Refusal):
-    """Nobody would know where its money goes."""
+    """The merchant has no approved payout account."""
 
     code, title = "payout_account_missing", _("No payout account has been approved yet.")
 
 
 class TooManyLines(Refusal):
-    """It would take longer than a page may."""
+    """Too many lines for a preview within one request."""
 
     code, title = "too_many_lines", _("Too many lines to preview. Wait for the cut-off.")
 
 
-class FileWaits(Busy):
-    """One after the other."""
+class FileInProgress(Busy):
+    """The user's previous export is not finished yet."""
 
     code, title = "file_waits", _("Another of your files is being created. Wait until it is ready.")
 
 
-class FileOver(Refusal):
-    """It was thrown away, or never came to be."""
+class FileGone(Refusal):
+    """The file has expired or was never finished."""
 
     code, status, title = "file_over", 410, _("This file is no longer available. Request it again.")
 
 
-class NothingWaits(Refusal):
-    """It was decided meanwhile, or withdrawn."""
+class NothingToHandle(Refusal):
+    """The item is no longer in the queue."""
 
     code, title = "nothing_waits", _("This item has already been handled or is waiting for someone else.")
 
 
-class HandledBy(Busy):
-    """Somebody was quicker; who it is, is said."""
+class AlreadyAssigned(Busy):
+    """The item has another assignee than expected."""
 
     code, title = "handled_by", _("No longer assigned to anyone.")
 
     @classmethod
-    def by(cls, user: User | None) -> Self:
-        """Whose it is."""
+    def assigned_to(cls, user: User | None) -> Self:
+        """The refusal naming the present assignee."""
         return cls(format_lazy(_("{name} is handling it."), name=str(user))) if user else cls()
 
 
-class UnfitColleague(Refusal):
-    """It would lie with somebody who may not decide it."""
+class CannotHandleQueue(Refusal):
+    """The colleague is not in a group that handles this queue."""
 
     code, title = "unfit_colleague", _("This colleague cannot handle items of this type.")
 
 
 class NothingOverdue(Refusal):
-    """Nobody is asked for what is not late."""
+    """The person has no overdue debt to collect."""
 
     code, title = "nothing_overdue", _("Nothing is overdue.")
 
 
-class MayNotBeAsked(Refusal):
-    """Something is to be decided first."""
+class ContactNotAllowed(Refusal):
+    """Collection is on hold."""
 
     code, title = "may_not_be_asked", _("Collection is not allowed now.")
 
     @classmethod
-    def because(cls, reasons: Sequence[str | Promise]) -> Self:
-        """Why."""
+    def with_reasons(cls, reasons: Sequence[str | Promise]) -> Self:
+        """The refusal with the reasons of the hold."""
         listed = format_lazy("; ".join(["{}"] * len(reasons)), *reasons)
         return cls(format_lazy(_("Collection is not allowed now: {reasons}."), reasons=listed))

@@ -2,8 +2,8 @@ from typing import ClassVar
 
 from django.contrib import admin
 
-from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
-from kernel.columns import money_of
+from kernel.admin_columns import money_column
+from kernel.admin_site import HistoryAdmin, ModeFilter, ReadOnlyAdmin
 from orders.models import (
     Concern,
     ConcernEvent,
@@ -21,32 +21,32 @@ from orders.models import (
 @admin.register(Order)
 class OrderAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "state", "total", "ceiling", "merchant__name", "out_order_no", "created_at", "person"]
-    list_filter = ["state", "mode", "funding", ByMode]
+    list_filter = ["state", "mode", "funding", ModeFilter]
     list_select_related = ["merchant", "person"]
     search_fields = ["out_order_no__exact"]
-    found_by = {"per": "person_id", "mch": "merchant_id", "agr": "agreement_id", "svc": "service_id"}
+    id_lookups = {"per": "person_id", "mch": "merchant_id", "agr": "agreement_id", "svc": "service_id"}
     ordering = ["-id"]
 
-    ceiling = money_of("ceiling_minor")
-    total = money_of("total_minor")
+    ceiling = money_column("ceiling_minor")
+    total = money_column("total_minor")
 
 
 @admin.register(OrderEvent)
 class OrderEventAdmin(HistoryAdmin):
-    found_by = {"ord": "subject_id"}
+    id_lookups = {"ord": "subject_id"}
 
 
 @admin.register(Obligation)
 class ObligationAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "state", "order", "person", "amount", "paid", "due_at", "collect_at", "attempts"]
-    list_filter = ["state", ByMode]
+    list_filter = ["state", ModeFilter]
     list_select_related = ["order", "person"]
     search_fields = ["order__out_order_no__exact"]
-    found_by = {"ord": "order_id", "per": "person_id", "mch": "merchant_id", "ded": "in_flight"}
+    id_lookups = {"ord": "order_id", "per": "person_id", "mch": "merchant_id", "ded": "in_flight"}
     ordering = ["-id"]
 
-    amount = money_of("amount_minor")
-    paid = money_of("paid_minor")
+    amount = money_column("amount_minor")
+    paid = money_column("paid_minor")
 
 
 @admin.register(Pause)
@@ -61,22 +61,22 @@ class PlanAdmin(ReadOnlyAdmin):
     list_display = ("public_id", "obligation", "why", "at", "attempts")
     list_filter = ("why",)
     list_select_related = ("obligation",)
-    found_by: ClassVar[dict[str, str]] = {"obl": "obligation_id", "ord": "obligation__order_id", "per": "person_id"}
+    id_lookups: ClassVar[dict[str, str]] = {"obl": "obligation_id", "ord": "obligation__order_id", "per": "person_id"}
     ordering = ("-id",)
 
 
 @admin.register(ObligationEvent)
 class ObligationEventAdmin(HistoryAdmin):
-    found_by = {"obl": "subject_id"}
+    id_lookups = {"obl": "subject_id"}
 
 
 @admin.register(Concern)
 class ConcernAdmin(ReadOnlyAdmin):
-    personal = True
+    is_personal_data = True
     list_display = ("public_id", "kind", "state", "outcome", "waits_for", "heard_at", "order", "person", "opened_at")
-    list_filter = ("kind", "state", "waits_for", ByMode)
+    list_filter = ("kind", "state", "waits_for", ModeFilter)
     list_select_related = ("order", "person")
-    found_by: ClassVar[dict[str, str]] = {
+    id_lookups: ClassVar[dict[str, str]] = {
         "per": "person_id",
         "ord": "order_id",
         "mch": "merchant_id",
@@ -87,16 +87,16 @@ class ConcernAdmin(ReadOnlyAdmin):
 
 @admin.register(ConcernEvent)
 class ConcernEventAdmin(HistoryAdmin):
-    found_by = {"con": "subject_id"}
+    id_lookups = {"con": "subject_id"}
 
 
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
-    personal = True
+    is_personal_data = True
     list_display = ("public_id", "concern", "author", "by", "at")
     list_filter = ("author",)
     list_select_related = ("concern",)
-    found_by: ClassVar[dict[str, str]] = {"con": "concern_id", "per": "person_id"}
+    id_lookups: ClassVar[dict[str, str]] = {"con": "concern_id", "per": "person_id"}
     ordering = ("-id",)
 
 

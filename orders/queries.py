@@ -7,36 +7,38 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Count, F, Prefetch, QuerySet, Sum
 
-from kernel.money import Money, totals
-from kernel.prepared import Reading
+from kernel.money import Money, sum_by_currency
+from kernel.policy_versions import version_in_force
+from kernel.prepared_statements import PreparedQuery
 from kernel.refusal import NotFound
-from kernel.versions import in_force
 from orders.models import Concern, EasePolicy, Obligation, Order, Pause
-from orders.rules import Ease, Offer, offers
+from orders.rules import HardshipTerms, PlanOffer, plan_offers
 
-_ORDER = tuple(f.attname for f in Order._meta.concrete_fields)
-_OBLIGATION = tuple(f.attname for f in Obligation._meta.concrete_fields)
-#: An order beside each of its obligations, or alone.
-_WHOLE = Reading(
+_ORDER_COLUMNS = tuple(f.attname for f in Order._meta.concrete_fields)
+_OBLIGATION_COLUMNS = tuple(f.attname for f in Obligation._meta.concrete_fields)
+#: An order joined with each of its obligations, or alone.
+_ORDER_WITH_OBLIGATIONS = PreparedQuery(
     lambda merchant, key: (
         Order.objects.filter(merchant_id=merchant, pk=key)
         .order_by("obligations__sequence")
-        .values_list(*_ORDER, *(f"obligations__{name}" for name in _OBLIGATION))
+        .values_list(*_ORDER_COLUMNS, *(f"obligations__{name}" for name in _OBLIGATION_COLUMNS))
     ),
     ["uuid", "uuid"],
 )
-_IS_OF = Reading(
+_ORDER_OF_MERCHANT = PreparedQuery(
     lambda merchant, key: Order.objects.filter(merchant_id=merchant, pk=key).values_list("pk"), ["uuid", "uuid"]
 )
-#: No key sorts after it.
-_LAST_KEY = UUID(int=2**128 - 1)
-_OWED = Reading(lambda keys: Obligation.objects.filter(order_id__any=keys).order_by("order_id", "sequence"), ["uuid[]"])
+#: The highest possible key.
+_MAX_KEY = UUID(int=2**128 - 1)
+_OBLIGATIONS_OF_ORDERS = PreparedQuery(
+    lambda keys: Obligation.objects.filter(order_id__any=keys).order_by("order_id", "sequence"), ["uuid[]"]
+)
 _UNPAID = Sum(F("amount_minor") - F("paid_minor"))
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """One order as its person sees it: what is owed of it in parts and in sum."""
+class OrderDetails:
+    """An order with its obligations, and sums over them."""
 
     order: Order
     obligations: Sequence[Obligation]
@@ -50,8 +52,8 @@ class Sheet:
         return Money(sum(row.owed.minor for row in self.obligations), self.order.currency)
 
     @property
-    def dues(self) -> list[tuple[datetime, Money]]:
-        """What is owed when. A late fee has no date of its own, unless a plan gave it one."""
+    def due_amounts(self) -> list[tuple[datetime, Money]]:
+        """The unpaid amounts by due date. Late fees have no due date of their own unless a plan gave them one."""
         sums: dict[datetime, Money] = {}
         for row in self.obligations:
             if row.owed and (row.kind != Obligation.Kind.LATE_FEE or self.order.eased_at):
@@ -59,78 +61,78 @@ class Sheet:
         return sorted(sums.items())
 
     @property
-    def taken_off(self) -> Money:
-        """How much less it comes to than its items once did: lowered, or given back before it was collected."""
+    def reduction(self) -> Money:
+        """How much the total was reduced below the sum of its items."""
         order = self.order
-        once = sum(line["amount"] for line in order.items) - sum(line["amount"] for line in order.discounts)
-        return Money(max(0, once - order.total.minor) if order.items else 0, order.currency)
+        original_minor = sum(line["amount"] for line in order.items) - sum(line["amount"] for line in order.discounts)
+        return Money(max(0, original_minor - order.total.minor) if order.items else 0, order.currency)
 
     @property
     def in_flight(self) -> bool:
-        """Whether money may be on its way right now."""
+        """Whether a deduction is in progress."""
         return any(row.in_flight for row in self.obligations)
 
 
 def orders_of(merchant_id: UUID) -> QuerySet[Order]:
-    """The merchant's orders with what is owed of them."""
+    """The merchant's orders with their obligations."""
     obligations = Prefetch("obligations", Obligation.objects.order_by("sequence"))
     return Order.objects.filter(merchant_id=merchant_id).prefetch_related(obligations)
 
 
-def unpaid_of(order_ids: Collection[UUID]) -> dict[UUID, int]:
-    """What of what was bought nobody has paid, given up as lost or not (minor units)."""
+def unpaid_principal_of(order_ids: Collection[UUID]) -> dict[UUID, int]:
+    """The unpaid principal of each order, written off or not (minor units)."""
     rows = Obligation.objects.filter(order_id__in=order_ids, kind=Obligation.Kind.PRINCIPAL)
     rows = rows.exclude(state=Obligation.State.WAIVED).order_by()
     return dict(rows.values_list("order_id").annotate(left=Sum(F("amount_minor") - F("paid_minor"))))
 
 
-def units_spent(order_ids: Collection[UUID]) -> dict[UUID, int]:
-    """What of their caps the parts of orders that are owed no more have cost, in units of late fee."""
+def ended_fee_units(order_ids: Collection[UUID]) -> dict[UUID, int]:
+    """The late fee units accrued by the parts of each order that are no longer owed; they count against the cap."""
     if not order_ids:
         return {}
     rows = Obligation.objects.filter(order_id__in=order_ids, fee_units__gt=0).exclude(state__in=Obligation.OWED)
     return dict(rows.order_by().values_list("order_id").annotate(units=Sum("fee_units")))
 
 
-def sheet_for(merchant_id: UUID, order_id: UUID) -> Sheet:
-    """The merchant's own order, whole.
+def merchant_order_details(merchant_id: UUID, order_id: UUID) -> OrderDetails:
+    """The merchant's own order with its obligations.
 
     Raises:
         NotFound: missing, or another merchant's.
     """
-    found = _WHOLE.rows(merchant_id, order_id)
-    if not found:
+    rows = _ORDER_WITH_OBLIGATIONS.rows(merchant_id, order_id)
+    if not rows:
         raise NotFound
-    order = Order.from_db(DEFAULT_DB_ALIAS, _ORDER, found[0][: len(_ORDER)])
-    owed = (row[len(_ORDER) :] for row in found if row[len(_ORDER)] is not None)
-    return Sheet(order, [Obligation.from_db(DEFAULT_DB_ALIAS, _OBLIGATION, row) for row in owed])
+    order = Order.from_db(DEFAULT_DB_ALIAS, _ORDER_COLUMNS, rows[0][: len(_ORDER_COLUMNS)])
+    owed = (row[len(_ORDER_COLUMNS) :] for row in rows if row[len(_ORDER_COLUMNS)] is not None)
+    return OrderDetails(order, [Obligation.from_db(DEFAULT_DB_ALIAS, _OBLIGATION_COLUMNS, row) for row in owed])
 
 
-def sheets(orders: Sequence[Order]) -> list[Sheet]:
-    """What is owed of each."""
+def details_of_orders(orders: Sequence[Order]) -> list[OrderDetails]:
+    """Each order with its obligations."""
     owed: dict[UUID, list[Obligation]] = {order.id: [] for order in orders}
-    for row in _OWED.rows(list(owed)) if owed else ():
+    for row in _OBLIGATIONS_OF_ORDERS.rows(list(owed)) if owed else ():
         owed[row.order_id].append(row)
-    return [Sheet(order, owed[order.id]) for order in orders]
+    return [OrderDetails(order, owed[order.id]) for order in orders]
 
 
-def newest_of(merchant_id: UUID, *, before: UUID | None, limit: int) -> list[Order]:
-    """The merchant's orders, newest first, those before a key."""
-    return _newest(limit).rows(merchant_id, before or _LAST_KEY)
+def latest_orders_of(merchant_id: UUID, *, before: UUID | None, limit: int) -> list[Order]:
+    """The merchant's orders, newest first, optionally before a key."""
+    return _latest_orders(limit).rows(merchant_id, before or _MAX_KEY)
 
 
 @cache
-def _newest(limit: int) -> Reading[Order]:
-    return Reading(
+def _latest_orders(limit: int) -> PreparedQuery[Order]:
+    return PreparedQuery(
         lambda merchant, before: Order.objects.filter(merchant_id=merchant, pk__lt=before).order_by("-pk")[:limit],
         ["uuid", "uuid"],
         generic=False,
     )
 
 
-def is_of(merchant_id: UUID, order_id: UUID) -> bool:
-    """Whether it is the merchant's own order."""
-    return bool(_IS_OF.rows(merchant_id, order_id))
+def is_order_of(merchant_id: UUID, order_id: UUID) -> bool:
+    """Whether the order is the merchant's."""
+    return bool(_ORDER_OF_MERCHANT.rows(merchant_id, order_id))
 
 
 def order_of(merchant_id: UUID, order_id: UUID) -> Order:
@@ -145,7 +147,7 @@ def order_of(merchant_id: UUID, order_id: UUID) -> Order:
     return order
 
 
-def sheet_of(person_id: UUID, order_id: UUID) -> Sheet:
+def person_order_details(person_id: UUID, order_id: UUID) -> OrderDetails:
     """The person's own order.
 
     Raises:
@@ -155,68 +157,68 @@ def sheet_of(person_id: UUID, order_id: UUID) -> Sheet:
     order = rows.first()
     if order is None:
         raise NotFound
-    return Sheet(order, list(order.obligations.order_by("sequence")))
+    return OrderDetails(order, list(order.obligations.order_by("sequence")))
 
 
-def easeable(person_id: UUID, order_id: UUID | None) -> QuerySet[Obligation]:
-    """What a person owes, of one order or of all of them."""
-    here = {"order_id": order_id} if order_id else {}
-    return Obligation.objects.filter(person_id=person_id, state__in=Obligation.OWED, **here)
+def owed_obligations(person_id: UUID, order_id: UUID | None) -> QuerySet[Obligation]:
+    """What a person owes, of one order or of all."""
+    order_filter = {"order_id": order_id} if order_id else {}
+    return Obligation.objects.filter(person_id=person_id, state__in=Obligation.OWED, **order_filter)
 
 
-def free_of(rows: Sequence[Obligation]) -> list[Obligation]:
-    """What a plan can be made for among all the obligations of some orders, the oldest debt first.
+def plannable_obligations(rows: Sequence[Obligation]) -> list[Obligation]:
+    """The obligations that can be put on a plan, oldest debt first.
 
-    Not of orders of which anything is in flight, stands still or was given up.
+    Excludes orders with anything in flight, paused or written off.
     """
-    bound = {
+    blocked_orders = {
         row.order_id for row in rows if row.in_flight or row.paused_at or row.state == Obligation.State.WRITTEN_OFF
     }
-    free = [row for row in rows if row.state in Obligation.OWED and row.order_id not in bound]
-    return sorted(free, key=lambda row: (row.due_at, row.id))
+    plannable = [row for row in rows if row.state in Obligation.OWED and row.order_id not in blocked_orders]
+    return sorted(plannable, key=lambda row: (row.due_at, row.id))
 
 
-def ease_policy(at: datetime) -> Ease:
-    """Which plans are granted at once at this moment."""
-    terms = in_force(EasePolicy, at=at).terms
-    return Ease(**terms | {"parts": tuple(terms["parts"]), "every_days": tuple(terms["every_days"])})
+def hardship_terms_at(at: datetime) -> HardshipTerms:
+    """The terms for plans granted without review, in force at this time."""
+    terms = version_in_force(EasePolicy, at=at).terms
+    return HardshipTerms(**terms | {"parts": tuple(terms["parts"]), "every_days": tuple(terms["every_days"])})
 
 
-def eased_lately(person_id: UUID, policy: Ease, *, at: datetime) -> bool:
-    """Whether the person was granted a plan so lately that a colleague looks at the next one."""
+def has_recent_plan(person_id: UUID, policy: HardshipTerms, *, at: datetime) -> bool:
+    """Whether the person was granted a plan so recently that staff review the next one."""
     since = at - timedelta(days=policy.apart_days)
     granted = Concern.objects.filter(person_id=person_id, kind=Concern.Kind.HARDSHIP, outcome=Concern.Outcome.GRANTED)
     return granted.filter(closed_at__gt=since).exists()
 
 
 @dataclass(frozen=True, slots=True)
-class Easing:
-    """What a person who finds paying hard can choose from."""
+class PlanOptions:
+    """The debts that can be put on a plan, and the plans on offer."""
 
     rows: Sequence[Obligation]
     sums: Sequence[Money]
-    offers: Sequence[Offer]
-    lately: bool
+    offers: Sequence[PlanOffer]
+    has_recent_plan: bool
 
 
-def easing_of(person_id: UUID, order_id: UUID | None, *, at: datetime) -> Easing:
-    """Which debts a plan can be made for, and which plans are granted at once."""
-    orders = easeable(person_id, order_id).values("order_id")
-    rows = free_of(list(Obligation.objects.filter(order_id__in=orders).select_related("order__merchant")))
-    fresh = [row for row in rows if row.order.eased_at is None]
-    policy, sums = ease_policy(at), totals(row.owed for row in fresh)
-    lately = eased_lately(person_id, policy, at=at)
-    return Easing(fresh, sums, [] if lately else offers(policy, sums), lately)
+def plan_options_for(person_id: UUID, order_id: UUID | None, *, at: datetime) -> PlanOptions:
+    """The person's debts that can be put on a plan, and the plans granted without review."""
+    orders = owed_obligations(person_id, order_id).values("order_id")
+    rows = plannable_obligations(list(Obligation.objects.filter(order_id__in=orders).select_related("order__merchant")))
+    without_plan = [row for row in rows if row.order.eased_at is None]
+    policy, sums = hardship_terms_at(at), sum_by_currency(row.owed for row in without_plan)
+    has_recent = has_recent_plan(person_id, policy, at=at)
+    return PlanOptions(without_plan, sums, [] if has_recent else plan_offers(policy, sums), has_recent)
 
 
 def concerns_of(person_id: UUID) -> QuerySet[Concern]:
-    """What a person asked help with, newest first."""
+    """A person's concerns, newest first."""
     rows = Concern.objects.select_related("order__merchant", "merchant", "decision__agreement__service")
     return rows.filter(person_id=person_id).order_by("-id")
 
 
 def concern_of(person_id: UUID, concern_id: UUID) -> Concern:
-    """The person's own.
+    """The person's own concern.
 
     Raises:
         NotFound: missing, or another person's.
@@ -228,38 +230,38 @@ def concern_of(person_id: UUID, concern_id: UUID) -> Concern:
 
 
 def reports_of(order_id: UUID) -> list[Concern]:
-    """The problems that were reported with an order, newest first."""
+    """The problems reported with an order, newest first."""
     rows = Concern.objects.filter(order_id=order_id, kind=Concern.Kind.PROBLEM).order_by("-id")
     return list(rows.prefetch_related("messages"))
 
 
-def open_report(order_id: UUID) -> Concern | None:
-    """The problem with an order that is being looked into."""
+def open_report_of(order_id: UUID) -> Concern | None:
+    """The open problem report of an order."""
     return Concern.objects.filter(order_id=order_id, kind=Concern.Kind.PROBLEM, state=Concern.State.OPEN).first()
 
 
-def stands_still(concern: Concern) -> bool:
-    """Whether the clock of its order stands still because of the problem it reports."""
-    held = Pause.objects.filter(order=concern.order, reason=Pause.Reason.PROBLEM, ended_at__isnull=True)
-    return concern.kind == Concern.Kind.PROBLEM and held.exists()
+def is_order_paused(concern: Concern) -> bool:
+    """Whether the order is paused because of the problem reported in this concern."""
+    pauses = Pause.objects.filter(order=concern.order, reason=Pause.Reason.PROBLEM, ended_at__isnull=True)
+    return concern.kind == Concern.Kind.PROBLEM and pauses.exists()
 
 
-def asked_for_ease(person_id: UUID) -> Concern | None:
-    """What the person has asked a colleague for and is not decided yet."""
+def open_plan_request(person_id: UUID) -> Concern | None:
+    """The person's open request for a plan."""
     waiting = Concern.objects.filter(person_id=person_id, kind=Concern.Kind.HARDSHIP, state=Concern.State.OPEN)
     return waiting.first()
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
-    """What is left under one agreement: orders that still run, and what is owed."""
+class AgreementUsage:
+    """What is still open under one agreement: the number of running orders, and what is owed."""
 
-    running: int
+    open_orders: int
     owed: Sequence[Money]
 
 
-def used_under(agreement_ids: Sequence[UUID]) -> dict[UUID, Used]:
-    """What still runs and is owed under these agreements, in two questions."""
+def usage_of_agreements(agreement_ids: Sequence[UUID]) -> dict[UUID, AgreementUsage]:
+    """Open orders and unpaid amounts of these agreements, in two queries."""
     rows = Order.objects.filter(agreement_id__in=agreement_ids, state__in=(Order.State.CREATED, Order.State.OPEN))
     running = dict(rows.order_by().values_list("agreement_id").annotate(n=Count("id")))
     debts = Obligation.objects.filter(order__agreement_id__in=agreement_ids, state__in=Obligation.PAYABLE)
@@ -268,11 +270,11 @@ def used_under(agreement_ids: Sequence[UUID]) -> dict[UUID, Used]:
         debts.order_by("currency").values_list("order__agreement_id", "currency").annotate(unpaid=_UNPAID)
     ):
         owed.setdefault(key, []).append(Money(unpaid, currency))
-    return {key: Used(running.get(key, 0), owed.get(key, [])) for key in agreement_ids}
+    return {key: AgreementUsage(running.get(key, 0), owed.get(key, [])) for key in agreement_ids}
 
 
-def concerns_open(*, closed: bool = False) -> QuerySet[Concern]:
-    """What people asked help with and is not decided, what has waited for us longest first; or all of it."""
+def concern_queue(*, include_closed: bool = False) -> QuerySet[Concern]:
+    """Open concerns, those waiting for staff longest first; or all of them."""
     rows = Concern.objects.select_related("order", "merchant", "person", "decision__agreement__service", "realm")
-    rows = rows if closed else rows.filter(state=Concern.State.OPEN)
+    rows = rows if include_closed else rows.filter(state=Concern.State.OPEN)
     return rows.order_by("-waits_for", "heard_at", "id")

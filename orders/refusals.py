@@ -1,4 +1,4 @@
-"""What may be wrong with asking for something of an order."""
+"""Errors of requests about orders."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -6,13 +6,13 @@ from kernel.refusal import Busy, Refusal
 
 
 class OrderNumberReused(Refusal):
-    """`out_order_no` names another order of this merchant."""
+    """`out_order_no` belongs to another order of this merchant."""
 
     code, title = "out_order_no_reused", _("This out_order_no was already used for an order with different parameters.")
 
 
 class OrderRefused(Refusal):
-    """The assessment went against the person. `detail` carries the coarse reason."""
+    """The assessment refused the order. `detail` holds the coarse reason."""
 
     code, status, title = "order_refused", 402, _("The person cannot place this order right now.")
 
@@ -24,31 +24,31 @@ class AgreementNotActive(Refusal):
 
 
 class OrderState(Refusal):
-    """The order is in a state in which this cannot be done."""
+    """The order's state does not allow this."""
 
     code, title = "order_state", _("The order's state does not allow this.")
 
 
 class AboveCeiling(Refusal):
-    """More than the person agreed to."""
+    """The amount exceeds the ceiling."""
 
     code, status, title = "above_ceiling", 422, _("The amount exceeds the agreed ceiling.")
 
 
 class TotalInvalid(Refusal):
-    """Items, discounts and total do not fit."""
+    """Items, discounts and total do not match."""
 
     code, status, title = "total_invalid", 422, _("The total does not equal the items minus the discounts.")
 
 
 class EndsInFuture(Refusal):
-    """A service cannot have ended later than now."""
+    """The end of the service is in the future."""
 
     code, status, title = "ends_in_future", 422, _("The end time cannot be in the future.")
 
 
 class TimesInvalid(Refusal):
-    """Start, end and due time do not fit."""
+    """Start, end and due time are inconsistent."""
 
     code, status, title = "times_invalid", 422, _("The start, end and due times are inconsistent.")
 
@@ -71,38 +71,38 @@ class CurrencyMismatch(Refusal):
 
 
 class TotalRaised(Refusal):
-    """After completion a total only goes down."""
+    """After completion the total can only be reduced."""
 
     code, status, title = "total_raised", 422, _("After completion the total can only be reduced.")
     field = "/total"
 
 
 class AlreadyCollected(Refusal):
-    """Money was taken for this order already."""
+    """Money was already collected for this order."""
 
     code, title = "already_collected", _("Money has already been collected for this order.")
 
 
 class PaidElsewhere(Refusal):
-    """The person paid the merchant directly: there is nothing with us that could go back."""
+    """The person paid the merchant directly, so nothing can be refunded through us."""
 
     code, title = "paid_elsewhere", _("This order was not paid through the platform; refund it the way it was paid.")
 
 
 class WrittenOff(Refusal):
-    """The debt was given up as lost; only a payment can change it now."""
+    """The debt was written off; only a payment can change it now."""
 
     code, title = "written_off", _("This debt was written off; it can only be paid.")
 
 
 class DeductionInFlight(Busy):
-    """A deduction is under way; what is owed cannot change until its outcome is known."""
+    """A deduction is in progress; what is owed cannot change until its outcome is known."""
 
     code, title = "deduction_in_flight", _("A deduction is in progress; try again when its result is known.")
 
 
 class ReportOpen(Refusal):
-    """One order has one open report at a time."""
+    """An order can have one open report at a time."""
 
     code, title = "report_open", _("You have already reported a problem with this order. We are looking into it.")
 
@@ -117,7 +117,7 @@ class ReportTooLate(Refusal):
 
 
 class ReportedOften(Refusal):
-    """Problems with this order were reported, and answered, often enough."""
+    """The maximum number of reports for this order was reached."""
 
     code, title = (
         "reported_often",
@@ -126,13 +126,13 @@ class ReportedOften(Refusal):
 
 
 class ConcernClosed(Refusal):
-    """It was decided or withdrawn; nothing more is said about it."""
+    """It was decided or withdrawn."""
 
     code, title = "concern_closed", _("This request is already closed.")
 
 
 class ConcernOpen(Refusal):
-    """The same question waits for an answer."""
+    """The same request is already open."""
 
     code, title = "concern_open", _("You have already submitted this request. It is under review.")
 
@@ -141,11 +141,11 @@ class TooManyMessages(Refusal):
     """The other side has not answered yet."""
 
     code, status, title = "too_many_messages", 429, _("Please wait for a reply. Everything you wrote has been saved.")
-    passing = True
+    is_transient = True
 
 
-class NothingToEase(Refusal):
-    """Nothing is owed that a plan could be made for."""
+class NothingToReschedule(Refusal):
+    """Nothing is owed that could be put on a plan."""
 
     code, title = (
         "nothing_to_ease",
@@ -153,38 +153,38 @@ class NothingToEase(Refusal):
     )
 
 
-class CannotEase(Refusal):
-    """The plan is not among those that are granted by themselves, or can be granted at all."""
+class PlanUnavailable(Refusal):
+    """The plan is not among the offered ones, or longer than anybody may grant."""
 
     code, status, title = "cannot_ease", 422, _("This plan is not available. Choose another one or apply to us.")
 
 
 class DebtChanged(Refusal):
-    """What the plan was chosen for is not what is owed now."""
+    """The amount owed is not the one the plan was chosen for."""
 
     code, title = "debt_changed", _("The amount due has changed. Review the new amounts and choose again.")
 
 
 class PlanAgreed(Refusal):
-    """A hardship plan is being kept: nothing is asked for before its dates."""
+    """The order is on a hardship plan; nothing is deducted before its dates."""
 
     code, title = "plan_agreed", _("The person is on an agreed payment plan; nothing is deducted before its dates.")
 
 
 class NotDueYet(Refusal):
-    """The person was told a day: before it nobody has it debited but they themselves."""
+    """Before the due date only the person can start a deduction."""
 
     code, title = "not_due_yet", _("This order is not due yet. It is deducted automatically on its due date.")
 
 
 class DayChosen(Refusal):
-    """The person was told another day when they chose it: until then nobody but they themselves has it debited."""
+    """The person chose a later day; before it only the person can start a deduction."""
 
     code, title = "day_chosen", _("The person chose a later day for this deduction. It is deducted on that day.")
 
 
 class PaidByHand(Refusal):
-    """A channel took it back, or a return did not stand: nobody but the person has it debited again."""
+    """After a returned deduction or a rejected return only the person can pay."""
 
     code, title = (
         "paid_by_hand",

@@ -1,4 +1,4 @@
-"""What an order comes to and when it is owed. Pure arithmetic on plain values."""
+"""Order totals, due dates, late fees, payment plans and ledger moves. Pure functions on plain values."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,260 +6,265 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
-from credit.rules import in_currency
+from credit.rules import limit_in_currency
 from kernel.money import BPS, Money
-from ledger.rules import DISPUTED, FEES, LATE_FEES, LOSSES, RECOVERIES, Account, Move
+from ledger.accounts import DISPUTED, FEES, LATE_FEES, LOSSES, RECOVERIES, Account, Move
 
-#: An order nobody confirmed ends by itself after this long.
-CONFIRMATION = timedelta(days=30)
-#: A due time is at most this far after completion.
-DUE_LATEST = timedelta(days=90)
-#: Payment items or discounts as the merchant words them: `name` and `amount`.
+#: An unconfirmed order expires after this time.
+CONFIRMATION_WINDOW = timedelta(days=30)
+#: The latest due time after completion.
+DUE_DELAY_MAX = timedelta(days=90)
+#: Payment items or discounts as merchants send them: `name` and `amount`.
 Lines: TypeAlias = Sequence[Mapping[str, Any]]
-#: A problem with an order is reported at most this long after its end, and so often.
-REPORT_WITHIN = timedelta(days=90)
+#: Until when after its end a problem with an order can be reported, and how many times.
+REPORT_WINDOW = timedelta(days=90)
 REPORTS_MAX = 3
-#: What is said about a concern is at most so long; and a person says so much before they are answered.
+#: The maximum length of a message, and how many messages can be sent before staff answer.
 TEXT_MAX, UNANSWERED_MAX = 1000, 5
 PROBLEMS = ("not_received", "not_as_agreed", "wrong_amount", "paid_already", "not_mine", "other")
-#: The hour of the person's day at which the parts of a plan are due.
-EASE_HOUR = 12
-#: How far a colleague may go beyond what is granted by itself.
+#: The local hour at which instalments are due.
+INSTALMENT_HOUR = 12
+#: The longest plan that staff can grant.
 STAFF_PARTS_MAX, STAFF_DAYS_MAX = 24, 365
-#: Ageing buckets: from this many days after the due day on.
+#: Ageing buckets by days past the due day: minimum, label.
 BUCKETS = ((91, "90+"), (61, "61-90"), (31, "31-60"), (1, "1-30"))
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """The service's terms as they were when the order was opened."""
+class LedgerTerms:
+    """The ledger accounts and pricing terms of one order, fixed when it was opened."""
 
-    person: Account
-    held: Account
-    owed: Account
-    advance: bool
+    receivable: Account
+    pending: Account
+    payable: Account
+    is_advance: bool
     fee_bps: int
 
 
 class TotalError(ValueError):
-    """The parts and the whole do not fit; the message says how, and `field` where (a JSON pointer)."""
+    """The total does not match its parts. `field` is a JSON pointer to the wrong field."""
 
-    def __init__(self, how: str, field: str) -> None:
-        super().__init__(how)
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
         self.field = field
 
 
 class AboveCeilingError(TotalError):
-    """More than was agreed."""
+    """The total exceeds the ceiling."""
 
 
-def clock_says(at: datetime) -> str:
-    """What time it is here, for whoever sent a later one."""
+def current_time_message(at: datetime) -> str:
+    """The current time, as a hint for clients that sent a time in the future."""
     return f"it is {at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} here"
 
 
-def summed(items: Lines, discounts: Lines) -> int:
+def net_total(items: Lines, discounts: Lines) -> int:
     """Σ items − Σ discounts (minor units)."""
-    whole: int = sum(line["amount"] for line in items) - sum(line["amount"] for line in discounts)
-    return whole
-
-
-def total_of(total: int | None, items: Lines, discounts: Lines, *, ceiling: int, default: int | None) -> int:
-    """What the order comes to (minor units): Σ items − Σ discounts, or the total given, or the amount ordered.
-
-    Raises:
-        TotalError: nothing says it, the two ways disagree, something is taken off no items, or it is below zero or
-            above the ceiling.
-    """
-    if discounts and not items:
-        raise TotalError("Say the items that the discounts are taken off.", "/items")
-    made, said = summed(items, discounts) if items else None, "/items" if total is None else "/total"
-    if total is None:
-        total = default if made is None else made
-    if total is None:
-        raise TotalError("Say the total, or the items it is made of.", "/total")
-    if made is not None and made != total:
-        raise TotalError(f"The items less the discounts come to {made}, not {total}.", said)
-    if total < 0:
-        raise TotalError("The discounts are more than the items.", "/discounts")
-    if total > ceiling:
-        raise AboveCeilingError(f"The total {total} is above what was agreed, {ceiling}.", said)
+    total: int = sum(line["amount"] for line in items) - sum(line["amount"] for line in discounts)
     return total
 
 
-def fee_of(amount: Money, terms: Terms) -> Money:
+def compute_total(total: int | None, items: Lines, discounts: Lines, *, ceiling: int, default: int | None) -> int:
+    """The order's total (minor units): Σ items − Σ discounts, or `total`, or `default`, the amount ordered.
+
+    Raises:
+        TotalError: no total is given, `total` and items disagree, there are discounts without items, or the result
+            is negative or above the ceiling.
+    """
+    if discounts and not items:
+        raise TotalError("Say the items that the discounts are taken off.", "/items")
+    items_total, field = net_total(items, discounts) if items else None, "/items" if total is None else "/total"
+    if total is None:
+        total = default if items_total is None else items_total
+    if total is None:
+        raise TotalError("Say the total, or the items it is made of.", "/total")
+    if items_total is not None and items_total != total:
+        raise TotalError(f"The items less the discounts come to {items_total}, not {total}.", field)
+    if total < 0:
+        raise TotalError("The discounts are more than the items.", "/discounts")
+    if total > ceiling:
+        raise AboveCeilingError(f"The total {total} is above what was agreed, {ceiling}.", field)
+    return total
+
+
+def fee_of(amount: Money, terms: LedgerTerms) -> Money:
     return amount.bps(terms.fee_bps)
 
 
-def fee_on(amount: Money, before: Money, terms: Terms) -> Money:
-    """The fee on a part paid after `before` was: fees are of the sum so far, so parts add up to the whole."""
+def fee_on_part(amount: Money, before: Money, terms: LedgerTerms) -> Money:
+    """The fee on a part paid after `before`. Fees are computed on the running sum, so the parts add up exactly."""
     return fee_of(before + amount, terms) - fee_of(before, terms)
 
 
-def completion_moves(total: Money, terms: Terms) -> list[Move]:
-    """The goods have arrived: the person owes; the merchant is owed now (advance) or once that is paid."""
-    if not terms.advance:
-        return [Move(terms.person, terms.held, total)]
-    return [Move(terms.person, terms.owed, total), Move(terms.owed, FEES, fee_of(total, terms))]
+def completion_moves(total: Money, terms: LedgerTerms) -> list[Move]:
+    """Completion: the person owes the total; the merchant is owed it now (advance) or once it is collected."""
+    if not terms.is_advance:
+        return [Move(terms.receivable, terms.pending, total)]
+    return [Move(terms.receivable, terms.payable, total), Move(terms.payable, FEES, fee_of(total, terms))]
 
 
-def reduction_moves(part: Money, kept: Money, terms: Terms) -> list[Move]:
-    """The total came down by `part`: what completion posted is reversed for it.
+def reduction_moves(part: Money, kept: Money, terms: LedgerTerms) -> list[Move]:
+    """The total was reduced by `part`: reverse what completion posted for it.
 
-    Who was paid at completion had `kept` so much until now, and gets back the fee on the part of that.
+    A merchant paid at completion kept `kept` until now, and gets the fee on the reduced part back.
     """
-    if not terms.advance:
-        return [Move(terms.held, terms.person, part)]
+    if not terms.is_advance:
+        return [Move(terms.pending, terms.receivable, part)]
     fee = fee_of(kept, terms) - fee_of(kept - part, terms)
-    return [Move(terms.owed, terms.person, part), Move(FEES, terms.owed, fee)]
+    return [Move(terms.payable, terms.receivable, part), Move(FEES, terms.payable, fee)]
 
 
-def elsewhere_moves(amount: Money, terms: Terms) -> list[Move]:
-    """The person paid the merchant directly: nobody owes anybody for that part through us."""
-    return [Move(terms.owed if terms.advance else terms.held, terms.person, amount)]
+def paid_elsewhere_moves(amount: Money, terms: LedgerTerms) -> list[Move]:
+    """The person paid the merchant directly: that amount is no longer owed through the platform."""
+    return [Move(terms.payable if terms.is_advance else terms.pending, terms.receivable, amount)]
 
 
-def collection_moves(amount: Money, before: Money, clearing: Account, terms: Terms) -> list[Move]:
-    """Money was taken: `amount` now, `before` earlier."""
-    moves = [Move(clearing, terms.person, amount)]
-    if not terms.advance:
-        moves += [Move(terms.held, terms.owed, amount), Move(terms.owed, FEES, fee_on(amount, before, terms))]
+def collection_moves(amount: Money, before: Money, clearing: Account, terms: LedgerTerms) -> list[Move]:
+    """A payment of `amount` was collected, after `before` earlier."""
+    moves = [Move(clearing, terms.receivable, amount)]
+    if not terms.is_advance:
+        moves += [
+            Move(terms.pending, terms.payable, amount),
+            Move(terms.payable, FEES, fee_on_part(amount, before, terms)),
+        ]
     return moves
 
 
-def accrual_moves(fee: Money, terms: Terms) -> list[Move]:
-    """Another day unpaid: the person owes a late fee, and it is income."""
-    return [Move(terms.person, LATE_FEES, fee)]
+def accrual_moves(fee: Money, terms: LedgerTerms) -> list[Move]:
+    """One day's late fee: the person owes it, and it is income."""
+    return [Move(terms.receivable, LATE_FEES, fee)]
 
 
-def fee_waiver_moves(fee: Money, terms: Terms) -> list[Move]:
-    """A late fee is forgiven: what its days posted is reversed."""
-    return [Move(LATE_FEES, terms.person, fee)]
+def fee_waiver_moves(fee: Money, terms: LedgerTerms) -> list[Move]:
+    """Reverse a late fee that was waived."""
+    return [Move(LATE_FEES, terms.receivable, fee)]
 
 
-def write_off_moves(amount: Money, terms: Terms, *, ours: bool) -> list[Move]:
-    """The debt is given up: a loss of whoever bore the risk, us (`ours`) or the merchant, who was not owed yet."""
-    return [Move(LOSSES if ours else terms.held, terms.person, amount)]
+def write_off_moves(amount: Money, terms: LedgerTerms, *, platform_liable: bool) -> list[Move]:
+    """Write off a debt: our loss (`platform_liable`) or the merchant's, who had not been paid yet."""
+    return [Move(LOSSES if platform_liable else terms.pending, terms.receivable, amount)]
 
 
-def recovery_moves(amount: Money, before: Money, clearing: Account, terms: Terms, *, ours: bool) -> list[Move]:
-    """Money came for a debt given up: income where the loss was ours, else the merchant's, less the fee as ever."""
-    if ours:
+def recovery_moves(
+    amount: Money, before: Money, clearing: Account, terms: LedgerTerms, *, platform_liable: bool
+) -> list[Move]:
+    """A payment for a written-off debt: our income if the loss was ours, otherwise the merchant's, less the fee."""
+    if platform_liable:
         return [Move(clearing, RECOVERIES, amount)]
-    return [Move(clearing, terms.owed, amount), Move(terms.owed, FEES, fee_on(amount, before, terms))]
+    return [Move(clearing, terms.payable, amount), Move(terms.payable, FEES, fee_on_part(amount, before, terms))]
 
 
-def refund_moves(amount: Money, kept: Money, due: Account, terms: Terms) -> list[Move]:
-    """The merchant gives back `amount` of `kept`, the rest so far of what came in, and gets its fee for it back.
+def refund_moves(amount: Money, kept: Money, due: Account, terms: LedgerTerms) -> list[Move]:
+    """Refund `amount` out of `kept`, what the merchant still has of the payments, and return its share of the fee.
 
-    Fees are of what the merchant keeps, so however many parts go back, what is left of them is exact.
+    The fee is computed on what the merchant keeps, so any number of partial refunds adds up exactly.
     """
     fee = fee_of(kept, terms) - fee_of(kept - amount, terms)
-    return [Move(terms.owed, due, amount), Move(FEES, terms.owed, fee)]
+    return [Move(terms.payable, due, amount), Move(FEES, terms.payable, fee)]
 
 
-def refund_failed_moves(amount: Money, kept: Money, due: Account, terms: Terms) -> list[Move]:
-    """It could not be given back: the merchant, who keeps `kept` without it, has it again, less its fee."""
+def refund_failed_moves(amount: Money, kept: Money, due: Account, terms: LedgerTerms) -> list[Move]:
+    """The refund failed: reverse `refund_moves`. `kept` is what the merchant has without this amount."""
     fee = fee_of(kept + amount, terms) - fee_of(kept, terms)
-    return [Move(due, terms.owed, amount), Move(terms.owed, FEES, fee)]
+    return [Move(due, terms.payable, amount), Move(terms.payable, FEES, fee)]
 
 
-def owed_again_moves(amount: Money, kept: Money, terms: Terms) -> list[Move]:
-    """A channel took `amount` back of `kept`: the person owes it again, and the merchant is owed it once it is paid."""
-    moves = [Move(terms.person, DISPUTED, amount)]
-    if not terms.advance:
+def owed_again_moves(amount: Money, kept: Money, terms: LedgerTerms) -> list[Move]:
+    """A channel returned `amount` of `kept`: the person owes it again, and the merchant is owed it once it is paid."""
+    moves = [Move(terms.receivable, DISPUTED, amount)]
+    if not terms.is_advance:
         fee = fee_of(kept, terms) - fee_of(kept - amount, terms)
-        moves += [Move(terms.owed, terms.held, amount), Move(FEES, terms.owed, fee)]
+        moves += [Move(terms.payable, terms.pending, amount), Move(FEES, terms.payable, fee)]
     return moves
 
 
-def charged_moves(amount: Money, kept: Money, terms: Terms) -> list[Move]:
-    """A channel took `amount` back of `kept`, and the merchant bears it; the fee on it is theirs again."""
+def merchant_loss_moves(amount: Money, kept: Money, terms: LedgerTerms) -> list[Move]:
+    """A channel returned `amount` of `kept`, and the merchant is liable; they get the fee on it back."""
     fee = fee_of(kept, terms) - fee_of(kept - amount, terms)
-    return [Move(terms.owed, DISPUTED, amount), Move(FEES, terms.owed, fee)]
+    return [Move(terms.payable, DISPUTED, amount), Move(FEES, terms.payable, fee)]
 
 
-def returned_moves(amount: Money, due: Account, clearing: Account) -> list[Move]:
-    """The channel has given it back to the person."""
+def refund_payout_moves(amount: Money, due: Account, clearing: Account) -> list[Move]:
+    """The channel has paid the refund out to the person."""
     return [Move(due, clearing, amount)]
 
 
 def bucket_of(days: int) -> str:
-    """The ageing bucket of something this many days past its due day."""
-    return next((name for floor, name in BUCKETS if days >= floor), "")
+    """The ageing bucket for a number of days past the due day."""
+    return next((name for minimum, name in BUCKETS if days >= minimum), "")
 
 
-def fee_after(units: int, unpaid_minor: int, daily_bps: int, *, cap_minor: int) -> tuple[int, int]:
-    """One more day's late fee: the units so far (1/10,000 minor) and the whole fee they come to, rounded down, capped.
+def accrue_fee_units(units: int, unpaid_minor: int, daily_bps: int, *, cap_minor: int) -> tuple[int, int]:
+    """Add one day's late fee. Returns the fee units so far (1/10,000 minor) and the whole fee, rounded down and capped.
 
-    Simple, not compound: it is on the unpaid part of what was bought, never on fees. A cap that came down with the
-    total stops it where it stands; what has accrued is not taken back.
+    Simple interest on the unpaid principal, never on fees. If the cap was lowered together with the total, the fee
+    stops there; what has accrued stays.
     """
     units = max(units, min(units + unpaid_minor * daily_bps, cap_minor * BPS))
     return units, units // BPS
 
 
-def cap_left(cap_minor: int, charged_units: int) -> int:
-    """What a cap leaves to one part of an order when the others have come to so many units."""
+def remaining_cap(cap_minor: int, charged_units: int) -> int:
+    """What the cap of an order leaves for one part when the other parts have accrued `charged_units`."""
     return max(0, cap_minor + -charged_units // BPS)
 
 
 def next_midnight(at: datetime, zone: str) -> datetime:
-    """The end of the person's day in which `at` lies."""
+    """The end of the person's local day that contains `at`."""
     local = at.astimezone(ZoneInfo(zone))
     day = local.date() + timedelta(days=1)
     return datetime.combine(day, time(0), ZoneInfo(zone)).astimezone(at.tzinfo)
 
 
 @dataclass(frozen=True, slots=True)
-class Ease:
-    """Which plans are granted at once to whoever says that paying is hard."""
+class HardshipTerms:
+    """Which payment plans are granted without review."""
 
-    #: Into how many parts a debt is split, and how many days lie between them.
+    #: Allowed numbers of instalments, and days between them.
     parts: tuple[int, ...]
     every_days: tuple[int, ...]
-    #: The last part is due at most so many days from now, and each is at least so much.
+    #: The last instalment is due at most so many days from now; the minimum amount of each.
     days_max: int
     part_min_minor: int
-    #: So many days lie between two plans that one person is granted by itself.
+    #: Minimum days between two plans that one person is granted without review.
     apart_days: int
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Offer:
-    """A debt in so many parts, so many days apart; the first is due when so many days have passed."""
+class PlanOffer:
+    """A payment plan: the number of instalments and the days between them; the first is due after `every_days`."""
 
     parts: int
     every_days: int
 
 
-def _are_parts(owed: Money, parts: int, ease: Ease) -> bool:
-    """Whether so many parts of it each come to something."""
-    return owed.minor // parts >= in_currency(ease.part_min_minor, owed.currency)
+def _meets_part_minimum(owed: Money, parts: int, terms: HardshipTerms) -> bool:
+    """Whether each of so many instalments reaches the minimum amount."""
+    return owed.minor // parts >= limit_in_currency(terms.part_min_minor, owed.currency)
 
 
-def offers(ease: Ease, sums: Sequence[Money]) -> list[Offer]:
-    """What is granted at once to somebody who owes these sums: the fewest parts first."""
+def plan_offers(terms: HardshipTerms, sums: Sequence[Money]) -> list[PlanOffer]:
+    """The plans granted without review to a person who owes these sums, the fewest instalments first."""
     if not sums:
         return []
     return sorted(
-        Offer(parts, days)
-        for parts in ease.parts
-        for days in ease.every_days
-        if parts * days <= ease.days_max and all(_are_parts(sum_, parts, ease) for sum_ in sums)
+        PlanOffer(parts, days)
+        for parts in terms.parts
+        for days in terms.every_days
+        if parts * days <= terms.days_max and all(_meets_part_minimum(sum_, parts, terms) for sum_ in sums)
     )
 
 
 def split_evenly(minor: int, parts: int) -> list[int]:
-    """The amount in so many parts that differ by one minor unit at most, the larger ones first."""
+    """Split the amount into parts that differ by one minor unit at most, the larger ones first."""
     share, rest = divmod(minor, parts)
     return [share + (part < rest) for part in range(parts)]
 
 
-def spread(debts: Sequence[int], parts: int) -> list[list[int]]:
-    """How much of each debt falls into each part: the oldest are paid first, and every part comes to the same."""
+def allocate_to_parts(debts: Sequence[int], parts: int) -> list[list[int]]:
+    """How much of each debt falls into each instalment: the oldest debts first, with instalments of equal size."""
     left = split_evenly(sum(debts), parts)
-    cut, part = [], 0
+    allocation, part = [], 0
     for debt in debts:
         row, rest = [0] * parts, debt
         while rest:
@@ -268,18 +273,18 @@ def spread(debts: Sequence[int], parts: int) -> list[list[int]]:
             rest -= taken
             left[part] -= taken
             part += not left[part] and part + 1 < parts
-        cut.append(row)
-    return cut
+        allocation.append(row)
+    return allocation
 
 
-def due_days(offer: Offer, at: datetime, zone: str) -> list[datetime]:
-    """When each part of a plan that is agreed now is due: at one hour of the person's day."""
+def instalment_dates(offer: PlanOffer, at: datetime, zone: str) -> list[datetime]:
+    """When each instalment of a plan agreed at `at` is due: at a fixed hour of the person's day."""
     local = at.astimezone(ZoneInfo(zone))
     days = (local.date() + timedelta(days=offer.every_days * part) for part in range(1, offer.parts + 1))
-    return [datetime.combine(day, time(EASE_HOUR), local.tzinfo).astimezone(at.tzinfo) for day in days]
+    return [datetime.combine(day, time(INSTALMENT_HOUR), local.tzinfo).astimezone(at.tzinfo) for day in days]
 
 
 def days_between(first: datetime, last: datetime, zone: str) -> int:
-    """Calendar days of the person's from one moment to another."""
-    there = ZoneInfo(zone)
-    return (last.astimezone(there).date() - first.astimezone(there).date()).days
+    """Calendar days between two times, in the person's time zone."""
+    tz = ZoneInfo(zone)
+    return (last.astimezone(tz).date() - first.astimezone(tz).date()).days

@@ -1,4 +1,4 @@
-"""Alarm clocks of orders."""
+"""Celery tasks of orders."""
 
 from celery import shared_task
 
@@ -7,5 +7,5 @@ from orders import services
 
 @shared_task
 def expire_unconfirmed() -> None:
-    """End orders their person never confirmed."""
-    services.UNCONFIRMED.ring()
+    """Expire orders that were not confirmed in time."""
+    services.EXPIRY_SWEEP.run_due()

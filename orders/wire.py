@@ -1,4 +1,4 @@
-"""How an order looks from outside."""
+"""The order resource of the API and of webhooks."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,11 +9,11 @@ from msgspec import Meta, convert
 
 from kernel.ids import public
 from kernel.models import LIVE
-from kernel.money import MOST_MINOR
+from kernel.money import AMOUNT_MINOR_MAX
 from kernel.wire import Wire
 from orders.models import Obligation, Order
 
-Amount = Annotated[int, Meta(ge=0, le=MOST_MINOR, description="Minor units: 1234 is ¥12.34.")]
+Amount = Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX, description="Minor units: 1234 is ¥12.34.")]
 
 
 class Item(Wire):
@@ -170,7 +170,7 @@ def _obligation_out(row: Obligation) -> ObligationOut:
 def _collection_out(obligations: Sequence[Obligation]) -> Collection:
     failures: list[dict[str, Any]] = [row.last_failure for row in obligations if row.last_failure]
     last = max(failures, key=lambda failure: str(failure["at"]), default=None)
-    # What is taken at one time from one instrument is one attempt; none is made while the clock stands still.
+    # Obligations collected at the same time from the same instrument are one attempt; none is made while paused.
     plans = {
         (a["at"], a.get("source")): PlannedAttempt(
             at=datetime.fromisoformat(a["at"]), instrument=a["instrument"], reason=a["reason"]

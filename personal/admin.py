@@ -8,7 +8,7 @@ from personal.models import Erasure, Export, ExportPiece, Proof
 class ExportAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "person", "asked_at", "step", "rows", "tries", "made_at", "failed_at", "expires_at"]
     list_select_related = ["person"]
-    found_by = {"per": "person_id"}
+    id_lookups = {"per": "person_id"}
     ordering = ["-id"]
 
 
@@ -16,7 +16,7 @@ class ExportAdmin(ReadOnlyAdmin):
 class ExportPieceAdmin(ReadOnlyAdmin):
     list_display = ["export", "file", "number"]
     list_select_related = ["export"]
-    found_by = {"exp": "export_id"}
+    id_lookups = {"exp": "export_id"}
     ordering = ["-id"]
 
 
@@ -24,7 +24,7 @@ class ExportPieceAdmin(ReadOnlyAdmin):
 class ErasureAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "person", "asked_at", "due_at", "hindered_by", "withdrawn_at", "erased_at"]
     list_select_related = ["person"]
-    found_by = {"per": "person_id"}
+    id_lookups = {"per": "person_id"}
     ordering = ["-id"]
 
 
@@ -33,5 +33,5 @@ class ProofAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "person", "facts", "key_name", "issued_at", "expires_at", "revoked_at"]
     list_select_related = ["person"]
     search_fields = ["number__exact"]
-    found_by = {"per": "person_id"}
+    id_lookups = {"per": "person_id"}
     ordering = ["-id"]

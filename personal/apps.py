@@ -5,5 +5,5 @@ from personal import checks
 
 class PersonalConfig(AppConfig):
     name = "personal"
-    #: Registered by being loaded.
+    #: Imported to register the checks.
     checks = (checks.proof_keys,)

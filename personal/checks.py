@@ -1,4 +1,4 @@
-"""What `manage.py check --deploy` says of the keys that sign proofs."""
+"""System checks (`manage.py check --deploy`) of the keys that sign proofs."""
 
 from typing import Any
 
@@ -6,13 +6,13 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.core.checks import Warning as Advice
 
-#: More keys than this are published for nothing: no proof is good for longer than 90 days.
+#: No proof is valid for longer than 90 days, so older keys need not be published.
 KEYS_MAX = 4
 
 
 @register(Tags.security, deploy=True)
 def proof_keys(**_about: Any) -> list[CheckMessage]:
-    """A key does one thing; and those that signed nothing that still counts are thrown away."""
+    """Check that keys are used for one purpose only, and that old keys are removed."""
     keys = set(settings.PROOF_KEYS.values())
     found: list[CheckMessage] = []
     if keys & {*settings.PII_KEYS.values(), settings.BLIND_INDEX_KEY}:

@@ -1,6 +1,6 @@
-"""What people take along, show and leave behind: copies of their data, signed proofs, and requests to be forgotten.
+"""Copies of personal data, signed proofs, and erasure requests.
 
-All of it lives in real time, in sandboxes too: files, keys and those who check a proof know no other.
+All of it uses real time, in sandboxes too, because files, keys and verifiers know no sandbox clock.
 """
 
 from datetime import datetime
@@ -11,20 +11,20 @@ from django.db.models import F, Q
 from accounts.models import LockableQuerySet, Person
 from kernel import background_files, encryption
 from kernel.models import Identified, Realm
-from personal.rules import Packed
+from personal.rules import ArchiveFile
 
 
-class Export(background_files.MadeBehind):
-    """A copy of everything that is kept of one person."""
+class Export(background_files.BackgroundFile):
+    """A copy of all data about one person."""
 
     prefix = "exp"
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+", db_index=False)
     person = models.ForeignKey(Person, models.PROTECT, related_name="exports", db_index=False)
-    #: Which group of tables is being copied, and the key of the last row of it that was.
+    #: The index of the table being copied, and the key of its last copied row.
     step = models.PositiveSmallIntegerField(default=0)
     after = models.CharField(max_length=36, blank=True)
-    #: What the archive holds so far: `{name: {rows, crc, size, packed}}`.
+    #: The files written so far: `{name: {rows, crc, size, packed}}`.
     files = models.JSONField(default=dict, blank=True)
 
     objects = LockableQuerySet["Export"].as_manager()
@@ -35,22 +35,22 @@ class Export(background_files.MadeBehind):
             models.UniqueConstraint(
                 fields=["person"], name="one_copy_is_made_at_a_time", condition=Q(next_at__isnull=False)
             ),
-            background_files.worked_on_until_over("what_is_over_is_not_worked_on"),
-            background_files.expires_if_made("exactly_what_is_made_expires"),
+            background_files.one_outcome_constraint("what_is_over_is_not_worked_on"),
+            background_files.expiry_constraint("exactly_what_is_made_expires"),
         ]
         indexes = [
             models.Index(fields=["person", "-id"], name="exports_of_person"),
-            background_files.due("exports_due"),
-            background_files.to_empty("exports_to_empty"),
+            background_files.due_index("exports_due"),
+            background_files.expired_index("exports_to_empty"),
         ]
 
     @property
-    def packed(self) -> list[Packed]:
+    def archive_files(self) -> list[ArchiveFile]:
         """The files of the archive."""
-        return [Packed(name, **about) for name, about in self.files.items()]
+        return [ArchiveFile(name, **about) for name, about in self.files.items()]
 
 
-class ExportPiece(background_files.Piece):
+class ExportPiece(background_files.FilePiece):
     """A piece of one file of a copy."""
 
     export = models.ForeignKey(Export, models.PROTECT, related_name="contents", db_index=False)
@@ -67,16 +67,18 @@ class ExportPiece(background_files.Piece):
 
 
 class Erasure(Identified):
-    """A person asked to be forgotten. Until `due_at` they may take it back; then it is done, once nothing is open."""
+    """A person's request to erase their data. Until `due_at` they may withdraw it; then it is executed once nothing
+    blocks it.
+    """
 
     prefix = "era"
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+", db_index=False)
     person = models.ForeignKey(Person, models.PROTECT, related_name="erasures", db_index=False)
     asked_at = models.DateTimeField()
-    #: When it is to be done; put off a day at a time while something stands in the way, an hour when that failed.
+    #: When it is executed; postponed by a day while something blocks it, by an hour after a failure.
     due_at = models.DateTimeField()
-    #: What stood in the way the last time: names of `personal.rules.HINDRANCES`.
+    #: What blocked it the last time: names of `personal.rules.ERASURE_BLOCKERS`.
     hindered_by = models.JSONField(default=list, blank=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     erased_at = models.DateTimeField(null=True, blank=True)
@@ -104,22 +106,22 @@ class Erasure(Identified):
         ]
 
     @property
-    def open(self) -> bool:
+    def is_open(self) -> bool:
         return self.withdrawn_at is None and self.erased_at is None
 
 
 class Proof(Identified):
-    """守约证明: facts a person chose, signed by us, that others can check without asking. It ends, or is taken back."""
+    """守约证明: facts chosen by a person and signed by us; anybody can verify them. It expires or is revoked."""
 
     prefix = "prf"
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+", db_index=False)
     person = models.ForeignKey(Person, models.PROTECT, related_name="proofs", db_index=False)
-    #: What the statement calls itself: drawn by lot, so that two of one person have nothing in common.
+    #: The id inside the statement; random, so that two proofs of one person cannot be linked.
     number = models.CharField(max_length=32, unique=True)
-    #: Which facts it holds, by name; what they say stands in the statement alone.
+    #: The names of the facts; their values are only in the statement.
     facts = models.JSONField()
-    #: The signed statement; empty once its person has left.
+    #: The signed statement; empty once the person's data was erased.
     statement_sealed = models.BinaryField(null=True)
     key_name = models.CharField(max_length=32)
     issued_at = models.DateTimeField()
@@ -139,16 +141,18 @@ class Proof(Identified):
         ]
         indexes = [models.Index(fields=["person", "-id"], name="proofs_of_person")]
 
-    def take(self, statement: str) -> None:
-        self.statement_sealed = encryption.seal(statement, place=self._place)
+    def seal_statement(self, statement: str) -> None:
+        self.statement_sealed = encryption.seal(statement, place=self._seal_context)
 
     def reveal_statement(self) -> str:
-        """The signed statement; empty if its person has left."""
-        return "" if self.statement_sealed is None else encryption.unseal(self.statement_sealed, place=self._place)
+        """The signed statement; empty if the person's data was erased."""
+        return (
+            "" if self.statement_sealed is None else encryption.unseal(self.statement_sealed, place=self._seal_context)
+        )
 
-    def good(self, at: datetime) -> bool:
+    def is_valid(self, at: datetime) -> bool:
         return self.revoked_at is None and at < self.expires_at
 
     @property
-    def _place(self) -> str:
+    def _seal_context(self) -> str:
         return f"personal.proof.statement:{self.id}"

@@ -1,4 +1,4 @@
-"""What stands in somebody's way when they want to leave; what a proof can say of them, and whether one is good."""
+"""What blocks an erasure; what a proof can state, and whether a proof is valid."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,21 +11,23 @@ from django.db.models import QuerySet
 from accounts.models import Person
 from billing.models import Case, Deduction, Dispute, Refund, Return, Wallet
 from credit.models import Profile
-from credit.queries import last_broken
+from credit.queries import latest_breach
 from kernel.refusal import NotFound
 from orders.models import Concern, Obligation, Order
 from personal.models import Erasure, Proof
-from personal.signing import opened
+from personal.signing import verify
 from portal.models import Member
 
-_LIVE = (Order.State.CREATED, Order.State.OPEN, Order.State.COMPLETED, Order.State.OVERDUE)
+_UNFINISHED = (Order.State.CREATED, Order.State.OPEN, Order.State.COMPLETED, Order.State.OVERDUE)
 
 
-def hindrances(person: Person) -> list[str]:
-    """Names of `rules.HINDRANCES`, in their order: what must be over before this person can be forgotten."""
+def erasure_blockers(person: Person) -> list[str]:
+    """What has to be resolved before the person's data can be erased: names of `rules.ERASURE_BLOCKERS`, in their
+    order.
+    """
     case = Case.objects.filter(closed_at__isnull=True)
     found: dict[str, QuerySet[Any]] = {
-        "orders": Order.objects.filter(person=person, state__in=_LIVE),
+        "orders": Order.objects.filter(person=person, state__in=_UNFINISHED),
         "owed": Obligation.objects.filter(person=person, state__in=Obligation.PAYABLE),
         "under_way": Deduction.objects.filter(person=person, state__in=Deduction.LIVE),
         "refunds": Refund.objects.filter(person=person, state=Refund.State.PENDING),
@@ -39,28 +41,28 @@ def hindrances(person: Person) -> list[str]:
     return [name for name, rows in found.items() if rows.exists()]
 
 
-def erasure_of(person_id: UUID) -> Erasure | None:
-    """The request of this person that still stands."""
+def active_erasure_of(person_id: UUID) -> Erasure | None:
+    """The person's erasure request that was not withdrawn."""
     return Erasure.objects.filter(person_id=person_id, withdrawn_at__isnull=True).first()
 
 
 def proofs_of(person_id: UUID) -> list[Proof]:
-    """The latest proofs of this person, the newest first."""
+    """The person's latest proofs, newest first."""
     return list(Proof.objects.filter(person_id=person_id).order_by("-id")[:50])
 
 
-def provable(person: Person) -> dict[str, Any]:
-    """The facts of `rules.FACTS` that are true of this person now, and what each would say. Days, not moments."""
+def provable_facts(person: Person) -> dict[str, Any]:
+    """Those of `rules.FACTS` that are true for the person now, with their values. Dates without times."""
     zone = ZoneInfo(person.zone)
     profile = Profile.objects.filter(person=person).first()
     facts: dict[str, Any] = {}
     if profile is not None:
-        broken = last_broken(person.id)
+        last_breach = latest_breach(person.id)
         facts["band"] = profile.band
         facts["member_since"] = f"{person.created_at.astimezone(zone):%Y-%m}"
         facts["promises_kept"] = profile.kept_orders
         if not profile.overdue_orders:
-            kept_since = broken.at if broken else profile.created_at
+            kept_since = last_breach.at if last_breach else profile.created_at
             facts["kept_since"] = kept_since.astimezone(zone).date().isoformat()
             facts["nothing_overdue"] = True
     if person.verified_at is not None:
@@ -69,8 +71,8 @@ def provable(person: Person) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """Whether a statement counts: `valid`, `expired`, `revoked`, or `foreign` when it is none of ours."""
+class StatementStatus:
+    """The status of a statement: `valid`, `expired`, `revoked`, or `foreign` if it was not signed by us."""
 
     state: str
     claims: dict[str, Any]
@@ -84,19 +86,19 @@ class Judgement:
         return datetime.fromtimestamp(self.claims["iat"], tz=UTC) if self.claims else None
 
 
-def judged(statement: str, *, at: datetime) -> Judgement:
-    """What became of a statement. What no key of ours signed costs no question to the database."""
-    claims = opened(statement)
+def check_statement(statement: str, *, at: datetime) -> StatementStatus:
+    """The status of a statement. Statements we did not sign are rejected without a query."""
+    claims = verify(statement)
     if claims is None:
-        return Judgement("foreign", {})
+        return StatementStatus("foreign", {})
     row = Proof.objects.filter(number=claims["jti"]).first()
     if row is None or row.revoked_at is not None:
-        return Judgement("revoked", claims)
-    return Judgement("valid" if at.timestamp() < claims["exp"] else "expired", claims)
+        return StatementStatus("revoked", claims)
+    return StatementStatus("valid" if at.timestamp() < claims["exp"] else "expired", claims)
 
 
 def proof_of(person_id: UUID, proof_id: UUID) -> Proof:
-    """The person's own.
+    """The person's own proof.
 
     Raises:
         NotFound: missing, or another person's.

@@ -1,4 +1,4 @@
-"""Statements signed by this platform, as anybody can check them: JWS (RFC 7515) with Ed25519, keys as a JWK set."""
+"""Signed statements that anybody can verify: JWS (RFC 7515) with Ed25519, public keys as a JWK set."""
 
 import base64
 import binascii
@@ -14,38 +14,38 @@ from django.conf import settings
 LENGTH_MAX = 4_000
 
 
-def key_name() -> str:
-    """The key that signs from now on."""
+def signing_key_name() -> str:
+    """The name of the key that signs new statements."""
     return next(iter(_keys()))
 
 
 def sign(claims: Mapping[str, Any]) -> str:
-    """The statement in three parts: which key, what is said, and the signature over both."""
-    name = key_name()
+    """A signed statement in three parts: header with the key name, claims, signature."""
+    name = signing_key_name()
     head = {"alg": "EdDSA", "kid": name, "typ": "JWT"}
-    said = f"{_packed(head)}.{_packed(claims)}"
-    return f"{said}.{_text(_keys()[name].sign(said.encode()))}"
+    signed = f"{_encode_json(head)}.{_encode_json(claims)}"
+    return f"{signed}.{_b64_encode(_keys()[name].sign(signed.encode()))}"
 
 
-def opened(statement: str) -> dict[str, Any] | None:
-    """What it says, if one of our keys signed exactly this; None for everything else."""
+def verify(statement: str) -> dict[str, Any] | None:
+    """The claims, if one of our keys signed exactly this statement; otherwise None."""
     if len(statement) > LENGTH_MAX or not statement.isascii():
         return None
-    said, _, signature = statement.rpartition(".")
-    head, _, body = said.partition(".")
+    signed, _, signature = statement.rpartition(".")
+    head, _, body = signed.partition(".")
     try:
-        key = _keys().get(json.loads(_bytes(head))["kid"])
+        key = _keys().get(json.loads(_b64_decode(head))["kid"])
         if key is None:
             return None
-        key.public_key().verify(_bytes(signature), said.encode())
-        claims: dict[str, Any] = json.loads(_bytes(body))
+        key.public_key().verify(_b64_decode(signature), signed.encode())
+        claims: dict[str, Any] = json.loads(_b64_decode(body))
     except (InvalidSignature, binascii.Error, ValueError, KeyError, TypeError, RecursionError):
         return None
     return claims if claims.get("iss") == settings.BASE_URL else None
 
 
-def published() -> dict[str, Any]:
-    """Every key that may have signed a statement still in force, without what it signs with."""
+def public_key_set() -> dict[str, Any]:
+    """The public keys of all statements still in force."""
     return {
         "keys": [
             {
@@ -54,7 +54,7 @@ def published() -> dict[str, Any]:
                 "use": "sig",
                 "alg": "EdDSA",
                 "kid": name,
-                "x": _text(key.public_key().public_bytes_raw()),
+                "x": _b64_encode(key.public_key().public_bytes_raw()),
             }
             for name, key in _keys().items()
         ]
@@ -63,21 +63,21 @@ def published() -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _keys() -> dict[str, Ed25519PrivateKey]:
-    """Keys by name, the one that signs first."""
+    """Keys by name, the signing key first."""
     return {name: Ed25519PrivateKey.from_private_bytes(key) for name, key in settings.PROOF_KEYS.items()}
 
 
-def _packed(value: Mapping[str, Any]) -> str:
-    return _text(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
+def _encode_json(value: Mapping[str, Any]) -> str:
+    return _b64_encode(json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode())
 
 
-def _text(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+def _b64_encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _bytes(text: str) -> bytes:
-    """Strictly what `_text` writes: the same statement is not to be had in two spellings."""
+def _b64_decode(text: str) -> bytes:
+    """Decode strictly what `_b64_encode` writes, so that a statement has only one spelling."""
     raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    if _text(raw) != text:
+    if _b64_encode(raw) != text:
         raise ValueError("not our spelling")
     return raw

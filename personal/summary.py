@@ -1,4 +1,4 @@
-"""What stands beside the tables in a copy of somebody's data, for people to read."""
+"""The readable summary and README of a copy of personal data."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,11 +9,11 @@ from django.utils.translation import gettext as _
 from accounts.models import Person
 from credit.models import Profile
 from credit.queries import currency_limits_of
-from kernel.paper import Facts, Paper, Table, Text
-from kernel.templatetags.house import minor, moment
+from kernel.documents import Document, FieldList, Table, Text
+from kernel.templatetags.formatting import minor_amount, moment
 from orders.models import Order
 
-#: So many of the latest orders stand on paper; all of them stand in the files.
+#: How many of the latest orders the summary lists; the files contain all.
 ORDERS_MAX = 300
 README = """先享后付 · 我的数据副本
 Use now, pay later · a copy of my data
@@ -28,51 +28,58 @@ Passwords, sign-in keys, payment tokens and the identities of our staff are not 
 """
 
 
-def _credit(person: Person) -> list[tuple[str, str]]:
+def _credit_rows(person: Person) -> list[tuple[str, str]]:
     profile = Profile.objects.filter(person=person).first()
     if profile is None:
         return []
-    said = [(_("Your score"), str(profile.score))]
+    rows = [(_("Your score"), str(profile.score))]
     for row in (profile, *currency_limits_of(person.id)):
-        said.append((_("Your credit limit"), minor(row.limit_minor, row.currency)))
-        said.append((_("Amount due"), minor(row.outstanding_minor, row.currency)))
-    return said
+        rows.append((_("Your credit limit"), minor_amount(row.limit_minor, row.currency)))
+        rows.append((_("Amount due"), minor_amount(row.outstanding_minor, row.currency)))
+    return rows
 
 
-def paper_of(person: Person, counts: Mapping[str, int], *, at: datetime) -> Paper:
-    """Who somebody is to us, their latest orders, and what the files hold; in the language and zone switched on."""
-    who = [
+def build_summary(person: Person, counts: Mapping[str, int], *, at: datetime) -> Document:
+    """The person's details, latest orders, and the contents of the files, in the active language and time zone."""
+    details = [
         (_("Verified identity"), person.reveal_name() or _("not verified")),
         (_("Phone number"), (person.user.reveal_phone() if person.user else None) or "—"),
         (_("Your user ID"), person.public_id),
-        (_("Member since"), _at(person.created_at)),
+        (_("Member since"), _format_time(person.created_at)),
     ]
-    who += _credit(person)
+    details += _credit_rows(person)
     latest = Order.objects.filter(person=person).select_related("merchant").order_by("-id")[:ORDERS_MAX]
     orders = [
-        (_at(order.created_at), order.merchant.name, order.title, minor(order.total_minor, order.currency) or "—")
+        (
+            _format_time(order.created_at),
+            order.merchant.name,
+            order.title,
+            minor_amount(order.total_minor, order.currency) or "—",
+        )
         for order in latest
     ]
     files = [(name, str(rows)) for name, rows in counts.items() if rows]
-    return Paper(
+    return Document(
         title=_("A copy of my data"),
-        about=_at(at),
-        at=at,
-        name=_("Use now, pay later"),
+        subtitle=_format_time(at),
+        created_at=at,
+        issuer=_("Use now, pay later"),
         blocks=[
-            Facts(who, title=_("Your details")),
+            FieldList(details, title=_("Your details")),
             Table(
                 [_("Time"), _("Merchant"), _("Order"), _("Amount")],
                 orders,
                 widths=[3, 3, 4, 2],
-                figures={3},
+                amount_columns={3},
                 title=_("Your latest orders"),
             ),
-            Table([_("File"), _("Records")], files, widths=[3, 1], figures={1}, title=_("Contents of the files")),
+            Table(
+                [_("File"), _("Records")], files, widths=[3, 1], amount_columns={1}, title=_("Contents of the files")
+            ),
             Text(_("The complete data is in the accompanying files, one table per file; this is a summary.")),
         ],
     )
 
 
-def _at(value: datetime) -> str:
+def _format_time(value: datetime) -> str:
     return strip_tags(moment(value))

@@ -1,20 +1,20 @@
-"""Alarm clocks of what is a person's own. Real time: see `personal.models`."""
+"""Celery tasks for exports and erasures. They use real time: see `personal.models`."""
 
 from celery import shared_task
 
 from kernel.clock import live_now
-from kernel.sweeps import WORKS_FOR_SECONDS
-from personal.services import copying, erase, export
+from kernel.sweeps import TIME_BUDGET_SECONDS
+from personal.services import erasures, export_builder, exports
 
 
 @shared_task
 def make_exports() -> None:
-    """Go on with the copies people asked for, and throw away those that have expired."""
-    export.empty_exports(at=live_now())
-    copying.make_exports(at=live_now(), seconds=WORKS_FOR_SECONDS)
+    """Continue requested copies, and delete expired ones."""
+    exports.prune_exports(at=live_now())
+    export_builder.make_exports(at=live_now(), seconds=TIME_BUDGET_SECONDS)
 
 
 @shared_task
 def erase_people() -> None:
-    """Forget whoever asked for it and did not take it back."""
-    erase.erase_due(at=live_now())
+    """Execute erasure requests that are due."""
+    erasures.erase_due(at=live_now())

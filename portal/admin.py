@@ -9,7 +9,7 @@ class MemberAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "merchant__name", "user", "role", "joined_at", "removed_at"]
     list_filter = ["role"]
     list_select_related = ["merchant", "user"]
-    found_by = {"mch": "merchant_id", "usr": "user_id"}
+    id_lookups = {"mch": "merchant_id", "usr": "user_id"}
     ordering = ["-id"]
 
 
@@ -18,8 +18,8 @@ class InvitationAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "merchant__name", "role", "created_at", "expires_at", "accepted_at", "revoked_at"]
     list_filter = ["role"]
     list_select_related = ["merchant"]
-    hidden = frozenset({"email"})
-    found_by = {"mch": "merchant_id"}
+    hidden_fields = frozenset({"email"})
+    id_lookups = {"mch": "merchant_id"}
     ordering = ["-id"]
 
 
@@ -28,5 +28,5 @@ class LetterAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "user", "kind", "at", "tries", "next_at", "sent_at"]
     list_filter = ["kind"]
     list_select_related = ["user"]
-    found_by = {"usr": "user_id"}
+    id_lookups = {"usr": "user_id"}
     ordering = ["-id"]

@@ -1,4 +1,4 @@
-"""Forms of the console: every field with a label, and a refusal's words beside what they are about."""
+"""Form fields and the form page of the merchant console."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,17 +7,17 @@ from django import forms
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from kernel.console_actions import show_errors
-from kernel.forms import minor_of
-from kernel.money import MOST_MINOR
+from kernel.console_actions import add_errors
+from kernel.forms import parse_minor
+from kernel.money import AMOUNT_MINOR_MAX
 from kernel.refusal import NotFound, Refusal
-from portal.staff import Staff, Words
+from portal.staff import Staff, StrOrPromise
 
 REASON_MAX = 100
 
 
 class AmountField(forms.CharField):
-    """An amount as people write it, in the currency of what it is about; minor units come out."""
+    """An amount in major units of one currency; cleans to minor units."""
 
     def __init__(self, *, currency: str, **kwargs: Any) -> None:
         self.currency = currency
@@ -27,14 +27,14 @@ class AmountField(forms.CharField):
         text = super().clean(value)
         if not text:
             return None
-        minor = minor_of(text, self.currency)
-        if minor is None or minor > MOST_MINOR:
+        minor = parse_minor(text, self.currency)
+        if minor is None or minor > AMOUNT_MINOR_MAX:
             raise forms.ValidationError(_("Enter a valid amount in %(currency)s."), params={"currency": self.currency})
         return minor
 
 
-class SumField(forms.DecimalField):
-    """An amount as people write it, of whatever currency it will be compared in; whole units of it come out."""
+class AnyCurrencyAmountField(forms.DecimalField):
+    """An amount in major units, compared with amounts in any currency."""
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.TextInput(attrs={"inputmode": "decimal"})
@@ -42,9 +42,9 @@ class SumField(forms.DecimalField):
         super().__init__(min_value=0, max_digits=12, decimal_places=3, widget=widget, help_text=words, **kwargs)
 
 
-class Amendment(forms.Form):
-    """A form that is filled with how things stand. It carries that along, so that of what comes back only what whoever
-    sent it has changed counts: what others changed meanwhile stays theirs.
+class ChangeForm(forms.Form):
+    """A form that edits an existing row. It sends the initial values along, so that only fields the user changed are
+    saved and concurrent changes of other fields are kept.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -53,8 +53,8 @@ class Amendment(forms.Form):
             field.show_hidden_initial = True
 
     @property
-    def amended(self) -> dict[str, Any]:
-        """What differs from how it was shown."""
+    def changes(self) -> dict[str, Any]:
+        """The fields the user changed."""
         return {name: self.cleaned_data[name] for name in self.changed_data}
 
 
@@ -64,31 +64,31 @@ def reason_field() -> forms.CharField:
     )
 
 
-def ask(
+def render_form(
     staff: Staff,
     form: forms.Form,
     run: Callable[[dict[str, Any]], HttpResponse],
     *,
-    title: Words,
-    button: Words,
+    title: StrOrPromise,
+    button: StrOrPromise,
     back: str,
-    lead: Words = "",
+    lead: StrOrPromise = "",
     danger: bool = False,
-    **shown: Any,
+    **context: Any,
 ) -> HttpResponse:
-    """A page that is one form: what would be done, its fields, and the button. A second click does nothing."""
-    if staff.posts and form.is_valid():
+    """A page with one form. A valid submission is run once; a repeated one only redirects back."""
+    if staff.is_post and form.is_valid():
         try:
-            return run(form.cleaned_data) if staff.sends_first() else _back_to(back)
+            return run(form.cleaned_data) if staff.claim_submission() else _redirect(back)
         except NotFound:
             raise
         except Refusal as refusal:
-            show_errors(form, refusal)
+            add_errors(form, refusal)
     frame = {"form": form, "title": title, "button": button, "back": back, "lead": lead, "danger": danger}
-    return staff.show("portal/form.html", status=422 if form.errors else 200, **frame, **shown)
+    return staff.render("portal/form.html", status=422 if form.errors else 200, **frame, **context)
 
 
-def _back_to(back: str) -> HttpResponse:
-    answer = HttpResponse(status=302)
-    answer["Location"] = back
-    return answer
+def _redirect(back: str) -> HttpResponse:
+    response = HttpResponse(status=302)
+    response["Location"] = back
+    return response

@@ -1,4 +1,4 @@
-"""Who works for a merchant, and who was asked to."""
+"""Members of a merchant's team, invitations to it, and emails to its staff."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ ROLES = [(role.value, role.value) for role in Role]
 
 
 class Member(Identified):
-    """Somebody works for a business, which is named by its live merchant; its sandbox is the same business."""
+    """A user's membership in a business, which is identified by its live merchant (the sandbox belongs to it too)."""
 
     prefix = "mem"
 
@@ -37,13 +37,13 @@ class Member(Identified):
 
 
 class Invitation(Identified):
-    """Somebody is asked to join. Of the link's token only the digest is kept; it is good once, and not for long."""
+    """An invitation to join a team. Only the digest of its one-time token is stored."""
 
     prefix = "inv"
 
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="invitations")
     role = models.CharField(max_length=9, choices=ROLES)
-    #: Where it went. A number is kept masked: it is needed once, when the text is sent.
+    #: Where it was sent. Only the masked phone number is stored, since it is needed once, for the text message.
     email = models.EmailField(blank=True)
     phone_masked = models.CharField(max_length=20, blank=True)
     digest = models.BinaryField(max_length=32, unique=True)
@@ -73,31 +73,31 @@ class Invitation(Identified):
     def sent_to(self) -> str:
         return " · ".join(filter(None, (self.email, self.phone_masked)))
 
-    def open_at(self, at: datetime) -> bool:
-        """Whether it can still be accepted."""
+    def is_open(self, at: datetime) -> bool:
+        """Whether the invitation can still be accepted."""
         return self.accepted_at is None and self.revoked_at is None and at < self.expires_at
 
 
 class Letter(Identified):
-    """A mail to somebody who works for a merchant: written down beside its reason, sent afterwards, at least once."""
+    """An outbox row: an email to a member of merchant staff, saved with its cause and sent later, at least once."""
 
     prefix = "ltr"
 
     class Kind(models.TextChoices):
-        PASSWORD = "password"  # noqa: S105  they asked for a new one
-        ENDPOINT = "endpoint"  # a webhook endpoint was switched off
-        ACCOUNT = "account"  # another payout account was asked for, or agreed to
-        PAYOUT = "payout"  # a payout that came back is theirs again
-        SECURITY = "security"  # something was done to what guards their account
+        PASSWORD = "password"  # noqa: S105  a password reset was requested
+        ENDPOINT = "endpoint"  # a webhook endpoint was disabled
+        ACCOUNT = "account"  # a payout account was requested, or approved
+        PAYOUT = "payout"  # a returned payout was credited to the merchant again
+        SECURITY = "security"  # the password or a second factor of their account changed
 
     user = models.ForeignKey(User, models.PROTECT, related_name="letters", db_index=False)
     kind = models.CharField(max_length=8, choices=Kind.choices)
-    #: What it is about, and when that was: nobody is written to twice about the same.
+    #: The subject and the time of the event; a user gets one letter for each event.
     about = models.UUIDField()
     happened_at = models.DateTimeField()
     at = models.DateTimeField()
     tries = models.PositiveSmallIntegerField(default=0)
-    #: When it is to be sent; never again once it was, or was given up.
+    #: When to send it next; None once it was sent or given up.
     next_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
 

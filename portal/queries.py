@@ -1,4 +1,4 @@
-"""What a merchant's staff ask: who may look, orders, figures, and what needs a look first."""
+"""Queries of the merchant console: business and team, order search and export, today's summary, alerts, onboarding."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from django.db.models import Case, Count, DecimalField, Exists, F, OuterRef, Q, 
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
-from billing import disputed, sent_back
+from billing import dispute_queries, return_queries
 from billing.models import Deduction, DeductionLine
 from credit.models import Agreement
 from kernel import ids
@@ -19,24 +19,24 @@ from kernel.money import EXPONENTS, Money
 from kernel.refusal import NotFound
 from merchants import queries as merchants
 from merchants.models import ApiKey, Event, Merchant, WebhookEndpoint
-from merchants.rules import exchanged
+from merchants.rules import is_rotating
 from orders.models import Obligation, Order
 from portal.models import Invitation, Member
 from portal.rules import EXPORT_MAX
 
 _BATCH = 1000
-#: What a file says of an order.
-_EXPORTED = ["out_order_no", "title", "service__name", "state", "currency", "total_minor", "ceiling_minor"]
-_EXPORTED += ["created_at", "completed_at", "deducted_at", "overdue_at", "cancelled_at"]
-#: What an order comes to, as far as that can be said.
-_CAME_TO = Coalesce("total_minor", "amount_minor", "ceiling_minor")
-#: How long an answer may be unknown before staff should hear of it.
-UNKNOWN_LONG = timedelta(hours=1)
+#: Fields of an order in the export.
+_EXPORT_FIELDS = ["out_order_no", "title", "service__name", "state", "currency", "total_minor", "ceiling_minor"]
+_EXPORT_FIELDS += ["created_at", "completed_at", "deducted_at", "overdue_at", "cancelled_at"]
+#: The amount of an order: its total, else the agreed amount, else the ceiling.
+_ORDER_AMOUNT = Coalesce("total_minor", "amount_minor", "ceiling_minor")
+#: How long a deduction's result may be unknown before the overview page alerts staff.
+UNKNOWN_ALERT_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Business:
-    """A business in one of its two modes, and its other one."""
+    """A business in the current mode (`merchant`), and its merchant in the other mode (`twin`)."""
 
     merchant: Merchant
     twin: Merchant
@@ -51,7 +51,7 @@ class Business:
 
 
 def business_of(merchant_id: UUID) -> Business | None:
-    """The business one of whose two merchants this is."""
+    """The business this merchant belongs to, live or sandbox."""
     rows = Merchant.objects.select_related("realm").filter(Q(pk=merchant_id) | Q(twin=merchant_id))
     found = {row.id: row for row in rows}
     here = found.get(merchant_id)
@@ -63,13 +63,13 @@ def business_of(merchant_id: UUID) -> Business | None:
 
 
 def member_of(user_id: UUID, live_id: UUID) -> Member | None:
-    """The user as a member of this business, which its live merchant names."""
+    """The user's membership in this business."""
     rows = Member.objects.select_related("user", "merchant")
     return rows.filter(user_id=user_id, merchant_id=live_id, removed_at__isnull=True).first()
 
 
 def businesses_of(user_id: UUID) -> list[Business]:
-    """Where the user works, the first one first."""
+    """The businesses the user is a member of, the earliest membership first."""
     rows = Member.objects.filter(user_id=user_id, removed_at__isnull=True).order_by("id")
     found = [business_of(key) for key in rows.values_list("merchant_id", flat=True)]
     return [business for business in found if business is not None]
@@ -79,38 +79,40 @@ def team_of(live_id: UUID) -> QuerySet[Member]:
     return Member.objects.select_related("user").filter(merchant_id=live_id, removed_at__isnull=True).order_by("id")
 
 
-def team_behind(column: str) -> QuerySet[Member]:
-    """Inside another question: who works for the business one of whose two merchants that one's `column` names."""
-    here, there = OuterRef(column), OuterRef(f"{column}__twin")
-    return Member.objects.filter(Q(merchant=here) | Q(merchant=there) | Q(merchant__twin=here), removed_at__isnull=True)
+def team_subquery(column: str) -> QuerySet[Member]:
+    """Subquery: members of the business that the outer row's `column` (a live or sandbox merchant) belongs to."""
+    merchant, twin = OuterRef(column), OuterRef(f"{column}__twin")
+    return Member.objects.filter(
+        Q(merchant=merchant) | Q(merchant=twin) | Q(merchant__twin=merchant), removed_at__isnull=True
+    )
 
 
 def invitations_of(live_id: UUID, at: datetime) -> QuerySet[Invitation]:
-    """Those that can still be accepted."""
+    """Invitations that can still be accepted."""
     rows = Invitation.objects.filter(merchant_id=live_id, accepted_at__isnull=True, revoked_at__isnull=True)
     return rows.filter(expires_at__gt=at)
 
 
-def invitation_by(digest: bytes) -> Invitation | None:
+def invitation_by_digest(digest: bytes) -> Invitation | None:
     return Invitation.objects.select_related("merchant").filter(digest=digest).first()
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
-    """What orders are looked for by."""
+class OrderSearch:
+    """Criteria of an order search."""
 
     text: str = ""
     state: str = ""
     service_id: UUID | None = None
     after: datetime | None = None
     before: datetime | None = None
-    #: In whole units of each order's own currency.
-    least: Decimal | None = None
-    most: Decimal | None = None
+    #: In major units of each order's own currency.
+    min_amount: Decimal | None = None
+    max_amount: Decimal | None = None
 
 
-def orders_found(merchant_id: UUID, search: Search) -> QuerySet[Order]:
-    """The merchant's orders that are like this. A number or an id finds what it names: an order, or a person's."""
+def search_orders(merchant_id: UUID, search: OrderSearch) -> QuerySet[Order]:
+    """The merchant's orders that match. The text may be an order id or number, a customer id, or part of a title."""
     rows = Order.objects.filter(merchant_id=merchant_id).select_related("service", "agreement")
     if search.state:
         rows = rows.filter(state=search.state)
@@ -120,20 +122,20 @@ def orders_found(merchant_id: UUID, search: Search) -> QuerySet[Order]:
         rows = rows.filter(created_at__gte=search.after)
     if search.before:
         rows = rows.filter(created_at__lt=search.before)
-    if search.least is not None:
-        rows = rows.filter(GreaterThanOrEqual(_CAME_TO, _minor(search.least)))
-    if search.most is not None:
-        rows = rows.filter(LessThanOrEqual(_CAME_TO, _minor(search.most)))
-    return _named(rows, merchant_id, search.text.strip())
+    if search.min_amount is not None:
+        rows = rows.filter(GreaterThanOrEqual(_ORDER_AMOUNT, _to_minor_units(search.min_amount)))
+    if search.max_amount is not None:
+        rows = rows.filter(LessThanOrEqual(_ORDER_AMOUNT, _to_minor_units(search.max_amount)))
+    return _match_text(rows, merchant_id, search.text.strip())
 
 
-def _minor(units: Decimal) -> Case:
-    """So many units of the row's own currency, in its minor ones."""
-    odd = [When(currency=currency, then=Value(units.scaleb(places))) for currency, places in EXPONENTS.items()]
-    return Case(*odd, default=Value(units.scaleb(2)), output_field=DecimalField())
+def _to_minor_units(units: Decimal) -> Case:
+    """SQL expression: major units converted to minor units of the row's own currency."""
+    exceptions = [When(currency=currency, then=Value(units.scaleb(places))) for currency, places in EXPONENTS.items()]
+    return Case(*exceptions, default=Value(units.scaleb(2)), output_field=DecimalField())
 
 
-def _named(rows: "QuerySet[Order, Any]", merchant_id: UUID, text: str) -> "QuerySet[Order, Any]":
+def _match_text(rows: "QuerySet[Order, Any]", merchant_id: UUID, text: str) -> "QuerySet[Order, Any]":
     if not text:
         return rows
     key = ids.parse("ord", text)
@@ -142,17 +144,17 @@ def _named(rows: "QuerySet[Order, Any]", merchant_id: UUID, text: str) -> "Query
     by_number = Order.objects.filter(merchant_id=merchant_id, out_order_no=text)
     if by_number.exists():
         return rows.filter(out_order_no=text)
-    theirs = Agreement.objects.filter(merchant_id=merchant_id)
+    agreements = Agreement.objects.filter(merchant_id=merchant_id)
     person = ids.parse("per", text)
-    theirs = theirs.filter(person_id=person) if person else theirs.filter(person_ref=text)
-    if keys := list(theirs.values_list("pk", flat=True)):
+    agreements = agreements.filter(person_id=person) if person else agreements.filter(person_ref=text)
+    if keys := list(agreements.values_list("pk", flat=True)):
         return rows.filter(agreement_id__in=keys)
     return rows.filter(title__icontains=text)
 
 
-def exported(rows: "QuerySet[Order, Any]") -> Iterator[Order]:
-    """Orders for a file, newest first, batch by batch, and no more than fit."""
-    rows = rows.select_related(None).select_related("service").only(*_EXPORTED)
+def iter_for_export(rows: "QuerySet[Order, Any]") -> Iterator[Order]:
+    """Orders for a file, newest first, read in batches, at most `EXPORT_MAX`."""
+    rows = rows.select_related(None).select_related("service").only(*_EXPORT_FIELDS)
     last, left = None, EXPORT_MAX
     while left > 0:
         batch = list((rows if last is None else rows.filter(pk__lt=last)).order_by("-pk")[: min(_BATCH, left)])
@@ -163,80 +165,86 @@ def exported(rows: "QuerySet[Order, Any]") -> Iterator[Order]:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
-    """So many, and what they come to in each currency."""
+class CountAndSums:
+    """A count, and the sum in each currency."""
 
     count: int
     sums: Sequence[Money]
 
 
 @dataclass(frozen=True, slots=True)
-class Today:
-    """How a merchant's day is going."""
+class TodaySummary:
+    """Today's figures of a merchant."""
 
-    ordered: Tally
-    collected: Tally
-    overdue: Tally
+    orders: CountAndSums
+    collected: CountAndSums
+    overdue: CountAndSums
     open: int
 
 
-def today_of(merchant_id: UUID, *, since: datetime) -> Today:
-    """Orders that were opened since then, what was collected, and what is overdue now.
+def today_summary(merchant_id: UUID, *, since: datetime) -> TodaySummary:
+    """Orders opened and collected since then, and what is overdue now.
 
-    What was paid at the merchant's own till is settled as well, and was not collected.
+    Orders paid directly to the merchant are settled too, but do not count as collected.
     """
-    mine = Order.objects.filter(merchant_id=merchant_id)
-    taken = DeductionLine.objects.filter(order=OuterRef("pk"), deduction__state=Deduction.State.SUCCEEDED)
-    owed = Obligation.objects.filter(merchant_id=merchant_id, state=Obligation.State.OVERDUE)
-    overdue = owed.order_by().values("currency").annotate(n=Count("order", distinct=True))
-    late = list(overdue.annotate(minor=Sum(F("amount_minor") - F("paid_minor"))).values_list("currency", "n", "minor"))
-    return Today(
-        ordered=_tally(mine.filter(created_at__gte=since), _CAME_TO),
-        collected=_tally(mine.filter(Exists(taken), deducted_at__gte=since), F("total_minor")),
-        overdue=Tally(sum(n for _c, n, _m in late), [Money(minor, currency) for currency, _n, minor in late]),
-        open=mine.filter(state=Order.State.OPEN).count(),
+    orders = Order.objects.filter(merchant_id=merchant_id)
+    deducted = DeductionLine.objects.filter(order=OuterRef("pk"), deduction__state=Deduction.State.SUCCEEDED)
+    obligations = Obligation.objects.filter(merchant_id=merchant_id, state=Obligation.State.OVERDUE)
+    overdue = obligations.order_by().values("currency").annotate(n=Count("order", distinct=True))
+    overdue_rows = list(
+        overdue.annotate(minor=Sum(F("amount_minor") - F("paid_minor"))).values_list("currency", "n", "minor")
+    )
+    return TodaySummary(
+        orders=_count_and_sums(orders.filter(created_at__gte=since), _ORDER_AMOUNT),
+        collected=_count_and_sums(orders.filter(Exists(deducted), deducted_at__gte=since), F("total_minor")),
+        overdue=CountAndSums(
+            sum(n for _c, n, _m in overdue_rows), [Money(minor, currency) for currency, _n, minor in overdue_rows]
+        ),
+        open=orders.filter(state=Order.State.OPEN).count(),
     )
 
 
-def _tally(rows: "QuerySet[Order, Any]", amount: Any) -> Tally:
+def _count_and_sums(rows: "QuerySet[Order, Any]", amount: Any) -> CountAndSums:
     found = list(
         rows.order_by().values_list("currency").annotate(n=Count("id"), minor=Sum(amount)).order_by("currency")
     )
-    return Tally(sum(n for _c, n, _m in found), [Money(minor or 0, currency) for currency, n, minor in found if n])
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What needs a look first. Each kind is worded on the page."""
-
-    failing: Sequence[WebhookEndpoint]
-    disabled: Sequence[WebhookEndpoint]
-    unknown: int
-    disputes: int
-    returns: int
-    exchanging: bool
-
-
-def trouble_of(merchant_id: UUID, *, at: datetime) -> Trouble:
-    """Endpoints that fail or are off, lost outcomes, disputes and returns to answer, a rotation not finished."""
-    endpoints = list(merchants.endpoints_of(merchant_id))
-    keys = ApiKey.objects.filter(merchant_id=merchant_id, revoked_at__isnull=True).values_list("name", "scopes")
-    lost = DeductionLine.objects.filter(
-        order__merchant_id=merchant_id, live=True, deduction__state=Deduction.State.UNKNOWN
-    ).filter(deduction__sent_at__lt=at - UNKNOWN_LONG)
-    return Trouble(
-        failing=[row for row in endpoints if row.state == WebhookEndpoint.State.ENABLED and row.failures],
-        disabled=[row for row in endpoints if row.disabled_because and row.disabled_because != "by_merchant"],
-        unknown=lost.count(),
-        disputes=disputed.unanswered_of(merchant_id, at=at),
-        returns=sent_back.unanswered_of(merchant_id),
-        exchanging=exchanged(keys),
+    return CountAndSums(
+        sum(n for _c, n, _m in found), [Money(minor or 0, currency) for currency, n, minor in found if n]
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """How far a newcomer has come."""
+class Alerts:
+    """Problems that need attention; the template has the texts."""
+
+    failing_endpoints: Sequence[WebhookEndpoint]
+    disabled_endpoints: Sequence[WebhookEndpoint]
+    unknown_deductions: int
+    disputes: int
+    returns: int
+    rotation_unfinished: bool
+
+
+def alerts_for(merchant_id: UUID, *, at: datetime) -> Alerts:
+    """Failing or disabled endpoints, unknown deductions, unanswered disputes and returns, unfinished key rotation."""
+    endpoints = list(merchants.endpoints_of(merchant_id))
+    keys = ApiKey.objects.filter(merchant_id=merchant_id, revoked_at__isnull=True).values_list("name", "scopes")
+    unknown = DeductionLine.objects.filter(
+        order__merchant_id=merchant_id, live=True, deduction__state=Deduction.State.UNKNOWN
+    ).filter(deduction__sent_at__lt=at - UNKNOWN_ALERT_AFTER)
+    return Alerts(
+        failing_endpoints=[row for row in endpoints if row.state == WebhookEndpoint.State.ENABLED and row.failures],
+        disabled_endpoints=[row for row in endpoints if row.disabled_because and row.disabled_because != "by_merchant"],
+        unknown_deductions=unknown.count(),
+        disputes=dispute_queries.count_unanswered(merchant_id, at=at),
+        returns=return_queries.count_unanswered(merchant_id),
+        rotation_unfinished=is_rotating(keys),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OnboardingProgress:
+    """Which steps of getting started a merchant has done."""
 
     key: bool
     service: bool
@@ -245,12 +253,12 @@ class Start:
     webhook: bool
 
     @property
-    def done(self) -> bool:
+    def is_complete(self) -> bool:
         return all((self.key, self.service, self.order, self.webhook))
 
 
-def start_of(merchant: Merchant) -> Start:
-    return Start(
+def onboarding_progress(merchant: Merchant) -> OnboardingProgress:
+    return OnboardingProgress(
         key=merchant.api_keys.filter(revoked_at__isnull=True).exists(),
         service=merchant.services.exists(),
         agreement=Event.objects.filter(merchant=merchant, type="agreement.activated").exists(),
@@ -259,8 +267,8 @@ def start_of(merchant: Merchant) -> Start:
     )
 
 
-def key_of(merchant_id: UUID, key_id: UUID) -> ApiKey:
-    """The merchant's own key.
+def api_key_of(merchant_id: UUID, key_id: UUID) -> ApiKey:
+    """The merchant's API key.
 
     Raises:
         NotFound: missing, or another merchant's.

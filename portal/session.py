@@ -1,4 +1,4 @@
-"""How somebody of a merchant's staff is let in, once it is known who they are."""
+"""Sessions of merchant staff."""
 
 from allauth.account.internal.flows.login import record_authentication
 from allauth.usersessions.models import UserSession
@@ -9,22 +9,22 @@ from django.http import HttpRequest
 
 from accounts.models import User
 
-#: Who has shown a password and is asked for the second step.
-PENDING = "portal_pending"
+#: Session key of a sign-in that has passed the password step.
+PENDING_KEY = "portal_pending"
 
 
-def enter(request: HttpRequest, user: User) -> None:
-    """They are in, and have shown just now who they are: for a few minutes nothing asks it again."""
+def start_session(request: HttpRequest, user: User) -> None:
+    """Sign the user in; the session counts as freshly authenticated for a few minutes."""
     open_session(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
-    request.session.pop(PENDING, None)
+    request.session.pop(PENDING_KEY, None)
     record_authentication(request, user, method="password", username=user.username, reauthenticated=True)
     UserSession.objects.create_from_request(request)
 
 
-def stay_in(request: HttpRequest, user: User) -> None:
-    """Another password ended every session of theirs but this one, which has another key and so another line.
+def renew_session(request: HttpRequest, user: User) -> None:
+    """Keep this session after a password change, which ends all others. The second factor stays verified.
 
-    What was shown here of a second factor stands in it as before.
+    The session gets a new key, and so a new UserSession row.
     """
     update_session_auth_hash(request, user)
     record_authentication(request, user, method="password", username=user.username)

@@ -1,4 +1,4 @@
-"""Somebody of a merchant's staff before a page of theirs: who they are there, in which mode, and what they may."""
+"""Requests of merchant staff: the `Staff` request context and the decorator that loads it and checks permissions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,23 +23,23 @@ from accounts.models import User
 from kernel import ids
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.forms import new_token, sent_first
+from kernel.forms import claim_submission, new_form_token
 from kernel.refusal import NotFound, Refusal
 from merchants.models import Merchant
 from portal import queries
 from portal.models import Member
 from portal.queries import Business
-from portal.rules import PAGES, Access
+from portal.rules import PAGES, PageAccess
 
 _P = ParamSpec("_P")
-Words = str | Promise
-#: Where the mode that was looked at last is remembered.
-LAST = "portal_last"
+StrOrPromise = str | Promise
+#: Session key of the merchant (and so the mode) that was viewed last.
+LAST_MERCHANT_KEY = "portal_last"
 
 
 @dataclass(frozen=True, slots=True)
 class Staff:
-    """One request of one member for one page, at one moment of the time it is in this mode."""
+    """A member's request for a page; `at` is the merchant's time (a sandbox has its own clock), `real` real time."""
 
     request: HttpRequest
     member: Member
@@ -57,7 +57,7 @@ class Staff:
         return self.merchant.mode
 
     @property
-    def live(self) -> bool:
+    def is_live(self) -> bool:
         return self.mode == "live"
 
     @property
@@ -65,29 +65,29 @@ class Staff:
         return Actor.member(self.member.user_id)
 
     @property
-    def posts(self) -> bool:
+    def is_post(self) -> bool:
         return self.request.method == "POST"
 
     @property
-    def given(self) -> Any:
-        """What a form was sent with, or nothing while it is only looked at."""
-        return self.request.POST if self.posts else None
+    def form_data(self) -> Any:
+        """The submitted form data; None on GET."""
+        return self.request.POST if self.is_post else None
 
     @property
-    def may(self) -> dict[str, bool]:
-        """Which pages this member may open, and of those with a form which they may send."""
+    def permissions(self) -> dict[str, bool]:
+        """By page name: whether this member may open the page, or submit it if it is a form."""
         return {
             name: self.member.role
-            in (access.opens(self.mode) if not access.acts(self.mode) else access.acts(self.mode))
-            and not (access.sandbox and self.live)
+            in (access.open_roles(self.mode) if not access.submit_roles(self.mode) else access.submit_roles(self.mode))
+            and not (access.sandbox_only and self.is_live)
             for name, access in PAGES.items()
         }
 
-    def named(self, prefix: str, text: str) -> UUID:
-        """The key behind a public id.
+    def parse_id(self, prefix: str, text: str) -> UUID:
+        """The key of a public id.
 
         Raises:
-            NotFound: it is not one of ours, which looks the same as missing.
+            NotFound: the id is malformed or has another prefix.
         """
         key = ids.parse(prefix, text)
         if key is None:
@@ -97,79 +97,90 @@ class Staff:
     def url(self, page: str, *args: str) -> str:
         return reverse(f"merchant_{page}", args=[self.merchant.public_id, *args])
 
-    def to(self, page: str, *args: str) -> HttpResponse:
+    def redirect_to(self, page: str, *args: str) -> HttpResponse:
         return redirect(self.url(page, *args))
 
-    def sends_first(self) -> bool:
-        """Whether this form is sent for the first time; where it was sent before, the next page says so."""
+    def claim_submission(self) -> bool:
+        """Whether this form is submitted for the first time; a repeat is a no-op with a message."""
         token = str(self.request.POST.get("token", ""))
-        return sent_first(self.request, self.member.user_id, token, f"portal {self.page}")
+        return claim_submission(self.request, self.member.user_id, token, f"portal {self.page}")
 
-    def tell(self, words: Words) -> None:
-        """Say it on top of the next page."""
-        messages.success(self.request, str(words))
+    def add_message(self, message: StrOrPromise) -> None:
+        """Show a success message on the next page."""
+        messages.success(self.request, str(message))
 
-    def warn(self, words: Words) -> None:
-        messages.warning(self.request, str(words))
+    def add_warning(self, message: StrOrPromise) -> None:
+        messages.warning(self.request, str(message))
 
-    def show(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
-        frame = {"staff": self, "may": self.may, "token": new_token(), "zone": settings.CONSOLE_ZONE}
+    def render(self, template: str, *, status: int = 200, **context: Any) -> HttpResponse:
+        frame = {
+            "staff": self,
+            "permissions": self.permissions,
+            "token": new_form_token(),
+            "zone": settings.CONSOLE_ZONE,
+        }
         return render(self.request, template, {**frame, **context}, status=status)
 
 
-def page(name: str) -> Callable[..., Callable[..., HttpResponseBase]]:
-    """A page under /merchant/<merchant>/, for whom `rules.PAGES` says. Anybody else's is as if it were missing."""
+def merchant_page(name: str) -> Callable[..., Callable[..., HttpResponseBase]]:
+    """Decorator of a page under /merchant/<merchant>/ with the access in `rules.PAGES`. Non-members get a 404."""
     access = PAGES[name]
 
-    def for_staff(view: Callable[Concatenate[Staff, _P], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    def decorator(view: Callable[Concatenate[Staff, _P], HttpResponseBase]) -> Callable[..., HttpResponseBase]:
         @never_cache
         @wraps(view)
-        def opened(request: HttpRequest, merchant: str, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponseBase:
+        def wrapper(request: HttpRequest, merchant: str, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponseBase:
             if not isinstance(request.user, User):
                 return redirect(f"{reverse('merchant_sign_in')}?{urlencode({'next': request.get_full_path()})}")
-            staff = _staff(request, request.user, merchant, name)
+            staff = _load_staff(request, request.user, merchant, name)
             with timezone.override(settings.CONSOLE_ZONE):
-                return _stopped(staff, access) or _answer(staff, lambda: view(staff, *args, **kwargs))
+                return _access_response(staff, access) or _call_view(staff, lambda: view(staff, *args, **kwargs))
 
-        opened.page = name  # type: ignore[attr-defined]
-        return opened
+        wrapper.page = name  # type: ignore[attr-defined]
+        return wrapper
 
-    return for_staff
+    return decorator
 
 
-def _staff(request: HttpRequest, user: User, merchant: str, name: str) -> Staff:
+def _load_staff(request: HttpRequest, user: User, merchant: str, name: str) -> Staff:
     key = ids.parse(Merchant.prefix, merchant)
     business = queries.business_of(key) if key else None
     member = queries.member_of(user.id, business.live.id) if business else None
-    if business is None or member is None or (PAGES[name].sandbox and business.merchant.mode == "live"):
+    if business is None or member is None or (PAGES[name].sandbox_only and business.merchant.mode == "live"):
         raise Http404
-    if request.session.get(LAST) != merchant:
-        request.session[LAST] = merchant
+    if request.session.get(LAST_MERCHANT_KEY) != merchant:
+        request.session[LAST_MERCHANT_KEY] = merchant
     real = live_now()
     return Staff(request, member, business, name, business.merchant.realm.now(real), real)
 
 
-def _stopped(staff: Staff, access: Access) -> HttpResponseBase | None:
-    """Who may not, or must show more of themselves first, goes no further."""
+def _access_response(staff: Staff, access: PageAccess) -> HttpResponseBase | None:
+    """The response that denies access or asks for stronger authentication; None if the page may be shown."""
     request, user = staff.request, staff.member.user
-    sends = staff.posts or access.opens(staff.mode) == access.acts(staff.mode)
-    if staff.member.role not in (access.acts(staff.mode) if staff.posts else access.opens(staff.mode)):
-        return staff.show("portal/forbidden.html", status=403)
-    back = urlencode({"next": request.get_full_path() if not staff.posts else staff.url("home")})
-    if sends and (staff.live or access.grave) and not second_factor.shown_in(request, user):
-        if second_factor.has_one(user):
+    submits = staff.is_post or access.open_roles(staff.mode) == access.submit_roles(staff.mode)
+    if staff.member.role not in (access.submit_roles(staff.mode) if staff.is_post else access.open_roles(staff.mode)):
+        return staff.render("portal/forbidden.html", status=403)
+    back = urlencode({"next": request.get_full_path() if not staff.is_post else staff.url("home")})
+    if (
+        submits
+        and (staff.is_live or access.always_second_factor)
+        and not second_factor.is_verified_in_session(request, user)
+    ):
+        if second_factor.has_second_factor(user):
             return redirect(f"{reverse('merchant_confirm')}?{back}")
-        staff.warn(_("This requires two-factor authentication. Set it up once; every sign-in will then ask for it."))
+        staff.add_warning(
+            _("This requires two-factor authentication. Set it up once; every sign-in will then ask for it.")
+        )
         return redirect(f"{reverse('merchant_second_factor')}?{back}")
-    if access.afresh and not second_factor.fresh_in(request, user, at=staff.real):
+    if access.fresh_auth and not second_factor.is_recently_verified(request, user, at=staff.real):
         return redirect(f"{reverse('merchant_confirm')}?{urlencode({'next': request.get_full_path()})}")
     return None
 
 
-def _answer(staff: Staff, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+def _call_view(staff: Staff, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:
     try:
         return view()
     except NotFound:
         raise Http404 from None
     except Refusal as refusal:
-        return staff.show("portal/refused.html", status=refusal.status, refusal=refusal)
+        return staff.render("portal/refused.html", status=refusal.status, refusal=refusal)

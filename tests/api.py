@@ -1,4 +1,4 @@
-"""A merchant's developer at work: the merchant API over Django's test client, as strict as a real connection."""
+"""A client of the merchant API over Django's test client, as strict as a real connection."""
 
 import json
 import re
@@ -18,7 +18,7 @@ class Api:
     """Calls /v1/ with a shop's secret. A body of bytes is sent as it is, anything else as JSON."""
 
     def __init__(self, shop: Shop | None = None, *, secret: str = "") -> None:
-        # Django's client would wave every request past the CSRF check, which a real server does not.
+        # Django's client skips CSRF checks by default, a real server does not.
         self.client = Client(enforce_csrf_checks=True)
         self.secret = shop.secret if shop else secret
 
@@ -54,23 +54,23 @@ class Api:
 
     def order(self, agreement: str, **wish: Any) -> dict[str, Any]:
         """An order that was opened."""
-        made = self.post("orders", wish_for(agreement, **wish))
+        made = self.post("orders", order_body(agreement, **wish))
         assert made.status_code == 201, made.content
         return dict(made.json())
 
 
-def wish_for(agreement: str, **wish: Any) -> dict[str, Any]:
-    """The least that opens an order, under a number of its own."""
+def order_body(agreement: str, **wish: Any) -> dict[str, Any]:
+    """The minimal body to create an order, with a unique number."""
     return {"agreement": agreement, "out_order_no": f"N-{uuid4().hex[:20]}", "title": "共享充电宝"} | wish
 
 
-def key(name: str) -> dict[str, str]:
-    """The header that makes a request safe to send again."""
+def idempotency_header(name: str) -> dict[str, str]:
+    """The Idempotency-Key header."""
     return {"HTTP_IDEMPOTENCY_KEY": name}
 
 
-def refused(response: Any, status: int, code: str | None = None) -> dict[str, Any]:
-    """The response is a refusal of this kind, in the one shape every refusal has."""
+def assert_problem(response: Any, status: int, code: str | None = None) -> dict[str, Any]:
+    """Assert that the response is a problem document with this status and code. Returns its body."""
     assert response.status_code == status, (response.status_code, response.content[:500])
     assert response["Content-Type"] == PROBLEM
     body = json.loads(response.content)

@@ -1,4 +1,4 @@
-"""The cast: a few named people and shops whose situations tell the story. Made by services, as in life."""
+"""Fixtures and factories of shops, people and orders, created by the services; and the invariants' check."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 
 from accounts.models import Person
 from billing.channels.bank import Behaviour
-from billing.services.instruments import Script, script_person
-from bnpl.invariants import violations
+from billing.services.instruments import Script, create_scripted_person
+from bnpl.invariants import find_violations
 from credit import services as credit
 from credit.models import Agreement
 from kernel.actor import Actor
@@ -22,13 +22,13 @@ from merchants import services as merchants
 from merchants.models import Merchant, Service
 from orders import services as orders
 from orders.models import Order
-from orders.services import age
+from orders.services import ageing
 
 NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC)
 BY = Actor.system("test")
-# An example may take as long as it takes: the machine has other things to do as well.
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("house")
+# No deadline for Hypothesis examples: the machine may be busy.
+settings.register_profile("bnpl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("bnpl")
 
 
 def yuan(text: str) -> Money:
@@ -60,7 +60,7 @@ def make_shop(name: str, **terms: Any) -> Shop:
 
 @pytest.fixture
 def power_bank(db: None) -> Shop:
-    """Shared power banks: what is owed is known when one is returned; at most ¥99."""
+    """Shared power banks: the amount is known at the return; at most ¥99."""
     return make_shop("来电充电宝")
 
 
@@ -76,14 +76,14 @@ def parcel(db: None) -> Shop:
     return make_shop("飞鸽快递", funding="advance", fee_bps=100, ceiling_minor=20_000)
 
 
-def someone(shop: Shop, behaviour: str = "pays", name: str = "艾达", **script: Any) -> Person:
-    """A person in this shop's sandbox whose bank account behaves so."""
+def make_person(shop: Shop, behaviour: str = "pays", name: str = "艾达", **script: Any) -> Person:
+    """A person in this shop's sandbox, with a bank account of this behaviour."""
     made = Script(Behaviour(behaviour), **script)
-    return script_person(name, made, realm_id=shop.realm_id, by=BY, at=NOON)
+    return create_scripted_person(name, made, realm_id=shop.realm_id, by=BY, at=NOON)
 
 
-def opened(shop: Shop, person: Person, *, at: datetime = NOON) -> Agreement:
-    """The person has opened the shop's service."""
+def make_agreement(shop: Shop, person: Person, *, at: datetime = NOON) -> Agreement:
+    """The person's signed agreement for the shop's service."""
     agreement = credit.request_agreement(shop.merchant.id, shop.service.id, "u-1", by=BY, at=at)
     signing = credit.sign_agreement(agreement.id, person.id, by=BY, at=at)
     assert signing.decision.approved, signing.decision.reasons
@@ -93,8 +93,8 @@ def opened(shop: Shop, person: Person, *, at: datetime = NOON) -> Agreement:
 _numbers = iter(range(1, 10**9))
 
 
-def ordered(shop: Shop, agreement: Agreement, *, at: datetime = NOON, **wish: Any) -> Order:
-    """The person has ordered."""
+def make_order(shop: Shop, agreement: Agreement, *, at: datetime = NOON, **wish: Any) -> Order:
+    """An open order, confirmed if the shop requires it."""
     standard = {
         "agreement_id": agreement.id,
         "out_order_no": f"T{next(_numbers)}",
@@ -103,7 +103,7 @@ def ordered(shop: Shop, agreement: Agreement, *, at: datetime = NOON, **wish: An
     }
     if shop.service.mode == "fixed":
         standard["amount"] = 4990
-    opening = orders.open_order(shop.merchant.id, orders.Wish(**(standard | wish)), by=BY, at=at)
+    opening = orders.open_order(shop.merchant.id, orders.OrderRequest(**(standard | wish)), by=BY, at=at)
     assert opening.order is not None, opening.decision
     if opening.order.state == "created":
         opening = orders.confirm_order(opening.order.id, by=BY, at=at)
@@ -111,10 +111,10 @@ def ordered(shop: Shop, agreement: Agreement, *, at: datetime = NOON, **wish: An
     return opening.order
 
 
-def completed(shop: Shop, person: Person, amount: Money, *, at: datetime = NOON, **final: Any) -> Order:
-    """The person has used the service, and owes this much."""
-    order = ordered(shop, opened(shop, person, at=at), at=at)
-    return orders.complete_order(order.id, orders.Final(total=amount.minor, **final), by=BY, at=at)
+def make_due_order(shop: Shop, person: Person, amount: Money, *, at: datetime = NOON, **final: Any) -> Order:
+    """A completed order of this amount, with its agreement."""
+    order = make_order(shop, make_agreement(shop, person, at=at), at=at)
+    return orders.complete_order(order.id, orders.CompletionRequest(total=amount.minor, **final), by=BY, at=at)
 
 
 def state_of(order: Order) -> str:
@@ -124,7 +124,7 @@ def state_of(order: Order) -> str:
 @pytest.fixture
 def ada(power_bank: Shop) -> Person:
     """Ada pays at once."""
-    return someone(power_bank)
+    return make_person(power_bank)
 
 
 @pytest.fixture
@@ -134,9 +134,9 @@ def fees(db: None) -> Shop:
 
 
 @pytest.fixture
-def all_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Days are closed as if all that was planned had been asked for in time: for tests of days and fees alone."""
-    monkeypatch.setattr(age, "was_asked", lambda *_args, **_how: True)
+def all_attempted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days are closed as if all planned attempts had been made in time, for tests of days and fees alone."""
+    monkeypatch.setattr(ageing, "was_attempted", lambda *_args, **_how: True)
 
 
 @pytest.fixture
@@ -144,19 +144,19 @@ def later() -> Callable[..., datetime]:
     return lambda **span: NOON + timedelta(**span)
 
 
-def fresh(order_id: UUID) -> Order:
+def reload_order(order_id: UUID) -> Order:
     return Order.objects.get(pk=order_id)
 
 
 @pytest.fixture(autouse=True)
-def what_must_always_be_true(
-    request: pytest.FixtureRequest, lasting: Callable[[], AbstractContextManager[None]]
+def check_invariants(
+    request: pytest.FixtureRequest, kept_connection: Callable[[], AbstractContextManager[None]]
 ) -> Iterator[None]:
-    """After every test that touched the database, everything that must always be true is."""
+    """Check all invariants after every test that used the database."""
     uses_database = {"db", "transactional_db"} & set(request.fixturenames)
     if uses_database:
         request.getfixturevalue("transactional_db" if "transactional_db" in request.fixturenames else "db")
     yield
-    if uses_database and not request.node.get_closest_marker("breaks_the_house"):
-        with lasting():
-            assert list(violations(often=True)) == []
+    if uses_database and not request.node.get_closest_marker("breaks_invariants"):
+        with kept_connection():
+            assert list(find_violations(prepared=True)) == []

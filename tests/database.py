@@ -1,6 +1,6 @@
-"""The test database: made and migrated by the owner, used as the application's role, emptied between tests.
+"""The test database: created and migrated by the owner, used as the application's role, emptied between tests.
 
-So a test meets the same refusals as production: the role it works as cannot truncate, delete history or change tables.
+So a test has the same privileges as production: its role cannot truncate, delete history or alter tables.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,11 +20,11 @@ from pytest_django import DjangoDbBlocker
 
 from bnpl.env import Environment
 from bnpl.stack.embedded import DATABASE
-from tests.services import NAME, aim, services
-from tests.stock import remember
+from tests.cluster_template import install_restore_function
+from tests.services import NAME, services, with_test_database
 
 T = TypeVar("T")
-IMPATIENT = "SET lock_timeout = '5s'"
+SHORT_LOCK_TIMEOUT = "SET lock_timeout = '5s'"
 
 
 @pytest.fixture(scope="session")
@@ -37,12 +37,12 @@ def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBl
         with django_db_blocker.unblock():
             prepare_as_owner()
         with services.superuser() as superuser:
-            remember(superuser)
+            install_restore_function(superuser)
     TransactionTestCase._fixture_teardown = empty_tables  # type: ignore[method-assign]  # noqa: SLF001
     yield
     with django_db_blocker.unblock():
         connections.close_all()
-    for one in filter(None, (Lasting.checker, Lasting.superuser)):
+    for one in filter(None, (KeptConnections.checker, KeptConnections.superuser)):
         one.close()
     with services.superuser(inside=False) as superuser, superuser.cursor() as cursor:
         cursor.execute(f"DROP DATABASE {NAME} WITH (FORCE)")
@@ -50,10 +50,10 @@ def django_db_setup(django_test_environment: None, django_db_blocker: DjangoDbBl
 
 @pytest.fixture(scope="module")
 def once(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Callable[[Callable[[], T]], T]]:
-    """Makes in the database what every test of a module finds there as it was made: `once(world)`.
+    """Create data once for all tests of a module: `once(function)`.
 
-    A transaction lies around those of all its tests, each of which is rolled back to what was made. Not for a module
-    in which a test is transactional: nobody else would see what was made, and emptying the tables would wait for it.
+    All tests of the module run inside one transaction, and each is rolled back to the created data. It cannot be used
+    in a module with transactional tests: no other connection sees the data, and emptying the tables would wait for it.
     """
     around = transaction.atomic()
     around._from_testcase = True  # type: ignore[attr-defined]  # noqa: SLF001  as that of a test it is not really durable
@@ -73,7 +73,7 @@ def once(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[
 
 
 def prepare_as_owner() -> None:
-    """Lends Django the owner's name for as long as tables are made."""
+    """Run `prepare` with Django connected as the tables' owner."""
     used = connections["default"].settings_dict
     app = dict(used)
     owner = Environment({"BNPL_POSTURE": "test", "DATABASE_URL": services.owner_url}).database()
@@ -83,25 +83,25 @@ def prepare_as_owner() -> None:
     used.update(app)
 
 
-class Lasting:
-    """Connections that outlive the tests: a new one reads the catalogue and plans long questions anew each time."""
+class KeptConnections:
+    """Connections that are kept across tests, as a new one has to load the catalogue and plan long queries again."""
 
     checker: BaseDatabaseWrapper | None = None
     superuser: extensions.connection | None = None
 
 
 def empty_tables(_case: TransactionTestCase) -> None:
-    """In place of Django's flush: append-only tables refuse the role the tests work as, and so they should."""
-    if not (Lasting.superuser and answers(Lasting.superuser)):
-        Lasting.superuser = psycopg2.connect(aim(services.superuser_url))
-        Lasting.superuser.autocommit = True
-    with Lasting.superuser.cursor() as cursor:
-        cursor.execute(IMPATIENT)  # a test that left a transaction open shows up here
+    """Replaces Django's flush, which the application's role may not do: it cannot delete from append-only tables."""
+    if not (KeptConnections.superuser and is_usable(KeptConnections.superuser)):
+        KeptConnections.superuser = psycopg2.connect(with_test_database(services.superuser_url))
+        KeptConnections.superuser.autocommit = True
+    with KeptConnections.superuser.cursor() as cursor:
+        cursor.execute(SHORT_LOCK_TIMEOUT)  # a test that left a transaction open shows up here
         cursor.execute("SELECT seed.restore()")
 
 
-def answers(connection: extensions.connection) -> bool:
-    """Whether it was not ended with all others, as some tests do."""
+def is_usable(connection: extensions.connection) -> bool:
+    """Whether the connection is usable; some tests terminate all connections."""
     with suppress(psycopg2.OperationalError, psycopg2.InterfaceError), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         return True
@@ -109,16 +109,16 @@ def answers(connection: extensions.connection) -> bool:
 
 
 @contextmanager
-def over_what_lasts() -> Iterator[None]:
-    """Meanwhile Django asks over a connection that has asked before, unless the test's transaction hides its rows."""
+def use_kept_connection() -> Iterator[None]:
+    """Use the kept connection in the block, unless the rows are visible only in the test's transaction."""
     if connection.in_atomic_block:
         yield
         return
-    Lasting.checker = Lasting.checker or connections.create_connection(DEFAULT_DB_ALIAS)
-    if not Lasting.checker.is_usable():
-        Lasting.checker.close()
+    KeptConnections.checker = KeptConnections.checker or connections.create_connection(DEFAULT_DB_ALIAS)
+    if not KeptConnections.checker.is_usable():
+        KeptConnections.checker.close()
     of_the_test = connections[DEFAULT_DB_ALIAS]
-    connections[DEFAULT_DB_ALIAS] = Lasting.checker
+    connections[DEFAULT_DB_ALIAS] = KeptConnections.checker
     try:
         yield
     finally:
@@ -126,8 +126,8 @@ def over_what_lasts() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def lasting() -> Callable[[], AbstractContextManager[None]]:
-    return over_what_lasts
+def kept_connection() -> Callable[[], AbstractContextManager[None]]:
+    return use_kept_connection
 
 
 @pytest.fixture(scope="session")
@@ -138,14 +138,14 @@ def cache_server() -> Iterator[redis.Redis]:
 
 @pytest.fixture(autouse=True)
 def fresh_cache(cache_server: redis.Redis) -> Iterator[None]:
-    """No test meets what another one left in the cache, such as a count of tries."""
+    """Empty the cache after each test."""
     yield
     cache_server.flushdb()
 
 
 @pytest.fixture
 def owner_connection(transactional_db: None) -> Iterator[extensions.connection]:
-    """The tables' owner on a connection of its own, outside any transaction of the test's."""
+    """A connection of the tables' owner, outside any transaction of the test."""
     with closing(psycopg2.connect(services.owner_url)) as owner:
         owner.autocommit = True
         yield owner
@@ -153,6 +153,6 @@ def owner_connection(transactional_db: None) -> Iterator[extensions.connection]:
 
 @pytest.fixture
 def superuser_connection(transactional_db: None) -> Iterator[extensions.connection]:
-    """Somebody who can switch every guard off, as a thief of the whole server could."""
+    """A superuser's connection, which can disable every trigger."""
     with services.superuser() as superuser:
         yield superuser

@@ -1,4 +1,4 @@
-"""What an attacker, a broken program or a cat on a keyboard may write into any address or field."""
+"""Invalid values for any URL or field, as of attackers or broken programs."""
 
 NONSENSE = (
     "\0",

@@ -24,15 +24,15 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg2
 import pytest
 
-from bnpl import loaded
+from bnpl import gc_tuning
 from bnpl.stack.embedded import APP, OWNER, SUPERUSER, Postgres, Valkey
-from bnpl.stack.place import CannotStartError, choose
-from bnpl.stack.processes import Child, Program
-from tests import stock
+from bnpl.stack.processes import ChildProcess, Program
+from bnpl.stack.runtime_dirs import CannotStartError, choose_runtime_dirs
+from tests import cluster_template
 
 NAME = f"test_bnpl_{os.getpid()}"
 PATIENCE_SECONDS = 30.0
-#: Names, for the workers of `pytest -n`, what of their inherited environment is no server that was given.
+#: Tells the workers of `pytest -n` which inherited variables name our own servers, and not given ones.
 OURS = "BNPL_TESTS_OWN"
 FIXED = {
     "BNPL_POSTURE": "test",
@@ -48,29 +48,29 @@ FIXED = {
 }
 
 
-#: Folders whose files take longest for how many tests they hold: begun first, so that no hand is idle at the end.
+#: Directories with the slowest tests: they are started first, so that no worker is idle at the end.
 LONGEST = ("kills", "stack", "crashes", "browser", "simulation", "overload", "machine", "sandbox")
 
 
 class Services:
-    """The servers of this run, and who connects to them as whom."""
+    """The servers of this test run, and the URLs to connect to them."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bnpl-test-"))
         atexit.register(shutil.rmtree, self.folder, ignore_errors=True)
-        place = choose(self.folder)
+        place = choose_runtime_dirs(self.folder)
         for name in os.environ.get(OURS, "").split():
             os.environ.pop(name, None)
         given = os.environ.get("DATABASE_URL")
         self.postgres = None if given else Postgres(place, durable=os.environ.get("TESTS_DURABLE") == "1")
         self.valkey = None if os.environ.get("REDIS_URL") else Valkey(place, durable=False)
-        self.children: list[Child] = []
+        self.children: list[ChildProcess] = []
         if self.postgres:
             self.superuser_url = self.postgres.url(SUPERUSER, "postgres")
             self.owner_url, self.app_url = self.postgres.url(OWNER, NAME), self.postgres.url(APP, NAME)
         else:
             self.superuser_url = os.environ.get("DATABASE_OWNER_URL") or str(given)
-            self.owner_url = self.app_url = aim(self.superuser_url)
+            self.owner_url = self.app_url = with_test_database(self.superuser_url)
         os.environ.update(FIXED)
         os.environ["DATABASE_URL"], os.environ["DATABASE_OWNER_URL"] = self.app_url, self.owner_url
         if not self.postgres:
@@ -82,28 +82,28 @@ class Services:
 
     def start(self) -> None:
         if self.valkey:
-            self.run(self.valkey.program(), self.valkey.answers)
+            self.run(self.valkey.program(), self.valkey.is_ready)
         if self.postgres:
-            stock.furnish(self.postgres, self.running)
-            self.run(self.postgres.program(), self.postgres.answers)
+            cluster_template.install_template(self.postgres, self.running)
+            self.run(self.postgres.program(), self.postgres.is_ready)
 
     @contextlib.contextmanager
     def running(self, postgres: Postgres) -> Iterator[None]:
-        """For as long as the block lasts; then it is asked to end, and has ended."""
-        child = self.run(postgres.program(), postgres.answers)
+        """Run the server during the block, then stop it cleanly."""
+        child = self.run(postgres.program(), postgres.is_ready)
         yield
-        child.ask_to_end()
+        child.request_stop()
         self.children.remove(child)
         if child.process is None or child.process.wait(PATIENCE_SECONDS):
             raise CannotStartError("PostgreSQL did not end well.")
 
-    def run(self, program: Program, answers: Callable[[], bool]) -> Child:
-        child = Child(program, lambda _name, _line: None, lasting=False)
+    def run(self, program: Program, answers: Callable[[], bool]) -> ChildProcess:
+        child = ChildProcess(program, lambda _name, _line: None, is_service=False)
         self.children.append(child)
         child.start()
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not answers():
-            if child.code is not None or time.monotonic() > deadline:
+            if child.exit_code is not None or time.monotonic() > deadline:
                 raise CannotStartError(f"{program.name} did not start: {' '.join(child.last_lines)}")
             time.sleep(0.01)
         return child
@@ -115,15 +115,15 @@ class Services:
 
     @contextlib.contextmanager
     def superuser(self, *, inside: bool = True) -> Iterator["psycopg2.extensions.connection"]:
-        """A connection above grants and triggers: in the test database, or beside it to make and drop it."""
-        url = aim(self.superuser_url) if inside else self.superuser_url
+        """A superuser's connection to the test database, or to another one to create and drop it."""
+        url = with_test_database(self.superuser_url) if inside else self.superuser_url
         with contextlib.closing(psycopg2.connect(url)) as connection:
             connection.autocommit = True
             yield connection
 
 
-def aim(url: str) -> str:
-    """The same server, our database."""
+def with_test_database(url: str) -> str:
+    """The URL of the test database on the same server."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{NAME}"))
 
 
@@ -133,14 +133,14 @@ services = Services()
 def pytest_sessionstart(session: pytest.Session) -> None:
     hands_out = session.config.option.dist != "no" and "PYTEST_XDIST_WORKER" not in os.environ
     if not hands_out:
-        gc.disable()  # reading the tests makes a million things, and all of them stay
+        gc.disable()  # collecting the tests creates a million objects that all stay
     if not (session.config.option.collectonly or hands_out):
         services.start()
 
 
 def pytest_collection_finish() -> None:
-    """Thousands of tests and all they import stay to the end: nobody need look for garbage among them again."""
-    loaded.keep()
+    """Tests and imports stay to the end, so they are excluded from garbage collection."""
+    gc_tuning.freeze_loaded_objects()
     gc.enable()
 
 

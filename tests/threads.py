@@ -1,4 +1,4 @@
-"""Real threads on real connections, let go at the same moment."""
+"""Runs code in real threads with their own connections, started at the same moment or paused at a function."""
 
 import asyncio
 import threading
@@ -16,15 +16,15 @@ from kernel.refusal import Refusal
 
 T = TypeVar("T")
 PATIENCE_SECONDS = 30.0
-#: After so long somebody who has not come back is taken to wait for a lock.
+#: A thread that has not returned after this long is considered to wait for a lock.
 WAITING_SECONDS = 0.5
 
 
-def at_once(*acts: Callable[[], Any]) -> list[Any]:
-    """Each act in a thread of its own, begun together; the outcomes in order. A refusal is an outcome, a crash is not.
+def run_concurrently(*acts: Callable[[], Any]) -> list[Any]:
+    """Run each function in a thread of its own, started together. Returns the results in order, refusals included.
 
     Raises:
-        Exception: whatever an act raised that is not a refusal.
+        Exception: any other exception of a function.
     """
     ready = threading.Barrier(len(acts))
     outcomes: list[Any] = [None] * len(acts)
@@ -37,7 +37,7 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
         except Exception as exc:  # noqa: BLE001  the main thread judges it
             outcomes[place] = exc
         finally:
-            bank.hang_up()
+            bank.close_connection()
             connection.close()
 
     threads = [threading.Thread(target=work, args=pair) for pair in enumerate(acts)]
@@ -53,9 +53,9 @@ def at_once(*acts: Callable[[], Any]) -> list[Any]:
 
 
 @contextmanager
-def halted(owner: object, name: str) -> Iterator["Halt"]:
-    """Whoever first calls this function stands still before it until let go; those after them pass."""
-    halt, call = Halt(), getattr(owner, name)
+def pause_before(owner: object, name: str) -> Iterator["PausePoint"]:
+    """The first call of this function is paused until it is released; later calls pass."""
+    halt, call = PausePoint(), getattr(owner, name)
 
     def passing(*args: Any, **kwargs: Any) -> Any:
         if not halt.reached.is_set():
@@ -68,14 +68,14 @@ def halted(owner: object, name: str) -> Iterator["Halt"]:
 
 
 @dataclass
-class Halt:
-    """A place in the code where somebody stands."""
+class PausePoint:
+    """A function whose first call is paused."""
 
     reached: threading.Event = field(default_factory=threading.Event)
     open: threading.Event = field(default_factory=threading.Event)
 
-    def then(self, act: Callable[[], Any]) -> Any:
-        """Once somebody stands there: do this, and let them go when it is done or waits for them."""
+    def run_while_paused(self, act: Callable[[], Any]) -> Any:
+        """Once the call is paused, run `act`; release the call when `act` is done or seems to wait for a lock."""
         assert self.reached.wait(PATIENCE_SECONDS)
         timer = threading.Timer(WAITING_SECONDS, self.open.set)
         timer.start()
@@ -91,7 +91,7 @@ def refusals(outcomes: Sequence[Any]) -> list[str]:
     return sorted(outcome.code for outcome in outcomes if isinstance(outcome, Refusal))
 
 
-def awaited(work: Coroutine[Any, Any, T]) -> T:
-    """What comes of it, on a loop of its own: this thread's may be taken, by a browser that is kept open."""
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in a loop of its own: a browser that is kept open may run one in this thread."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()

@@ -1,1 +1,1 @@
-"""What colleagues do about accounts: whose they are, what guards them, and what they are told."""
+"""Console pages and actions about accounts: colleagues, second factors, and notice templates."""

@@ -6,7 +6,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-# The first version of every wording. Later ones are published by staff: accounts.inbox.publish_template.
+# The first version of every wording. Later ones are published by staff: accounts.notice_templates.publish_template.
 _OVERDUE = {
     1: ("如有困难，请在详情页告诉我们。", "If that is hard for you, tell us there."),
     3: ("如有困难，请在详情页告诉我们。", "If that is hard for you, tell us there."),

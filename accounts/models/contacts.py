@@ -1,4 +1,4 @@
-"""What colleagues asked of people who owe: each call, text, letter and visit, with what came of it."""
+"""Collection contacts: each call, text, letter and visit of a colleague about overdue debts, with its outcome."""
 
 from typing import ClassVar
 
@@ -12,11 +12,11 @@ from kernel.models import Identified, Realm
 
 
 class Contact(Identified):
-    """催收联系: a colleague asked a person for an overdue debt. Append-only; it counts against what a day may bring."""
+    """催收联系: a colleague contacted a person about overdue debts. Append-only; counts towards the daily limit."""
 
     prefix = "cct"
     append_only: ClassVar[bool] = True
-    #: What is emptied when its person leaves.
+    #: Cleared when the person is erased.
     erasable: ClassVar[tuple[str, ...]] = ("note",)
 
     class Way(models.TextChoices):
@@ -35,11 +35,11 @@ class Contact(Identified):
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+", db_index=False)
     person = models.ForeignKey(Person, models.PROTECT, related_name="contacts", db_index=False)
-    #: The order it was about; empty when it was about everything that is overdue.
+    #: The order it was about; NULL if it was about everything overdue.
     order_id = models.UUIDField(null=True, blank=True)
     way = models.CharField(max_length=6, choices=Way.choices)
     outcome = models.CharField(max_length=12, choices=Outcome.choices)
-    #: The day, by the person's own calendar, by which they said that they pay.
+    #: The day, in the person's time zone, by which they promised to pay.
     promised_on = models.DateField(null=True, blank=True)
     note = models.TextField(blank=True)
     by = models.CharField(max_length=80)
@@ -61,9 +61,9 @@ class Contact(Identified):
                 fields=["realm", "promised_on", "id"], name="promises_by_day", condition=Q(promised_on__isnull=False)
             ),
         ]
-        triggers = guards.only_erased(
+        triggers = guards.append_only_but_erasable(
             "note",
-            kept=[
+            protected=[
                 "id",
                 "realm_id",
                 "person_id",

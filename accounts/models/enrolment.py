@@ -1,4 +1,4 @@
-"""What lets a colleague choose a first password, and set up a first second step."""
+"""Codes with which a colleague chooses a first password and sets up a first second factor."""
 
 from typing import ClassVar
 
@@ -10,11 +10,11 @@ from kernel import ids
 
 
 class EnrolmentCode(models.Model):
-    """A code that a colleague shows once: for a first password, or beside it for a first second step. Or for both."""
+    """A one-time code for a first password, for a first second factor, or for both in one session."""
 
     id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="enrolment_codes")
-    #: What the code is known by. The code itself is kept nowhere.
+    #: The code itself is stored nowhere.
     digest = models.BinaryField(max_length=32)
     by = models.CharField(max_length=80)
     at = models.DateTimeField()

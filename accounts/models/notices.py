@@ -1,4 +1,4 @@
-"""What people are told: the words, what was written with them, and how each copy of it got on."""
+"""Notices to people: templates, notices, and the delivery of their copies by each channel."""
 
 from typing import ClassVar
 
@@ -8,14 +8,14 @@ from django.db.models import Q
 from accounts.models.people import Person
 from kernel import guards
 from kernel.models import Identified, Realm
-from kernel.versions import REASON_MAX
+from kernel.policy_versions import REASON_MAX
 
 LANGUAGES = [("zh-hans", "简体中文"), ("en", "English")]
 LANGUAGE_LENGTH, STAGE_LENGTH, EPISODE_LENGTH, SUBJECT_LENGTH = 10, 20, 40, 200
 
 
 class NoticeTemplate(Identified):
-    """The words for one stage in one language. Another wording is another version; the latest is used."""
+    """One version of the text for one stage in one language. The latest version is used."""
 
     prefix = "tpl"
     append_only: ClassVar[bool] = True
@@ -25,7 +25,7 @@ class NoticeTemplate(Identified):
     version = models.PositiveIntegerField()
     subject = models.CharField(max_length=SUBJECT_LENGTH)
     body = models.TextField()
-    #: Why it was published; empty of what came with the software, and of versions from before it was asked for.
+    #: Why it was published; empty for texts shipped with the software and for versions older than this column.
     reason = models.CharField(max_length=REASON_MAX, blank=True, db_default="")
     by = models.CharField(max_length=80)
     at = models.DateTimeField()
@@ -40,26 +40,26 @@ class NoticeTemplate(Identified):
 
 
 class Notice(Identified):
-    """One thing a person is told, in the words it was told in. Append-only; each stage at most once an episode."""
+    """A notice to a person, with its final text. Append-only; each stage at most once an episode."""
 
     prefix = "ntc"
     append_only: ClassVar[bool] = True
-    #: What is emptied when its person leaves: that they were told stays, what they were told does not.
+    #: Cleared when the person is erased: the row stays, its text does not.
     erasable: ClassVar[tuple[str, ...]] = ("subject", "body")
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+", db_index=False)
     person = models.ForeignKey(Person, models.PROTECT, related_name="notices", db_index=False)
     stage = models.CharField(max_length=STAGE_LENGTH)
-    #: What it is about: an obligation, or a deduction that ended.
+    #: What it is about, such as an obligation, a finished deduction or an account event.
     about = models.UUIDField()
-    #: Which time round: the planned or due moment; empty where there is only one.
+    #: Tells repeated notices of a stage apart: the planned or due moment; empty if there is only one.
     episode = models.CharField(max_length=EPISODE_LENGTH, blank=True)
-    #: The order to show beside it; empty when it is about several.
+    #: The order to link to; NULL if it is about several or none.
     order_id = models.UUIDField(null=True, blank=True)
     language = models.CharField(max_length=LANGUAGE_LENGTH, choices=LANGUAGES)
     subject = models.CharField(max_length=SUBJECT_LENGTH)
     body = models.TextField()
-    #: The moment it speaks of: when money is or was to be taken, or was due.
+    #: The moment that the text mentions: of the deduction, or the due time.
     due_at = models.DateTimeField()
     at = models.DateTimeField()
 
@@ -69,15 +69,26 @@ class Notice(Identified):
             models.UniqueConstraint(fields=["about", "stage", "episode"], name="a_stage_is_told_once_an_episode"),
         ]
         indexes = [models.Index(fields=["person", "-id"], name="notices_of_person")]
-        triggers = guards.only_erased(
+        triggers = guards.append_only_but_erasable(
             "subject",
             "body",
-            kept=["id", "realm_id", "person_id", "stage", "about", "episode", "order_id", "language", "due_at", "at"],
+            protected=[
+                "id",
+                "realm_id",
+                "person_id",
+                "stage",
+                "about",
+                "episode",
+                "order_id",
+                "language",
+                "due_at",
+                "at",
+            ],
         )
 
 
 class Delivery(Identified):
-    """One copy of a notice on its way by one channel. Whereto is not kept here: it is read off the person when sent."""
+    """The copy of a notice for one channel. The address is not stored here: it is read from the person when sending."""
 
     prefix = "dlv"
 
@@ -96,17 +107,17 @@ class Delivery(Identified):
     person = models.ForeignKey(Person, models.PROTECT, related_name="+", db_index=False)
     notice = models.ForeignKey(Notice, models.PROTECT, related_name="deliveries", db_index=False)
     channel = models.CharField(max_length=5, choices=Channel.choices)
-    #: Whether it asks for an overdue debt, and so counts against what a person may be asked in a day.
+    #: Whether it demands an overdue debt, and so counts towards the daily limit of contacts.
     collection = models.BooleanField(default=False)
     state = models.CharField(max_length=7, choices=State.choices, default=State.QUEUED)
-    #: Why it was skipped, or what the last try ended with; never an address.
+    #: Why it was skipped, or how the last attempt failed; never an address.
     reason = models.CharField(max_length=60, blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
-    #: When it is to be sent; while somebody is sending it, when others may take it for lost.
+    #: When it is due; while a worker sends it, the end of the worker's lease.
     next_at = models.DateTimeField(null=True, blank=True)
     tried_at = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
-    #: When it was first shown to the person: only of what stands in the inbox is that known.
+    #: When the person first opened it; known for the inbox only.
     read_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

@@ -1,6 +1,6 @@
-"""Who may sign in, who a person is, what was done about it, and where local text messages land.
+"""Users, people, account events, and locally stored messages.
 
-Personal data stands here sealed, and shows itself masked unless `reveal_…` is called by name.
+Personal data is stored encrypted, and shown masked unless `reveal_…` is called.
 """
 
 from typing import Any, ClassVar, TypeVar
@@ -12,7 +12,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts import rules, wording
+from accounts import notice_rules, rules
 from kernel import encryption, guards, ids
 from kernel.models import Identified, Realm
 from kernel.refusal import NotFound
@@ -25,7 +25,7 @@ _R = TypeVar("_R", bound="Identified")
 
 class LockableQuerySet(models.QuerySet[_R]):
     def locked(self, key: UUID) -> _R:
-        """The row, locked until the transaction ends.
+        """Lock the row until the transaction ends.
 
         Raises:
             NotFound: there is no such row.
@@ -38,22 +38,22 @@ class LockableQuerySet(models.QuerySet[_R]):
 
 class UserManager(BaseUserManager["User"]):
     def create_user(self, username: str | None = None, password: str | None = None, **fields: Any) -> "User":
-        """Without a password nobody can sign in by one: people use a code, sent to their phone."""
+        """Create a user; without a password they cannot sign in by one: people use a code sent to their phone."""
         user = self.model(username=username and self.model.normalize_username(username), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def create_superuser(self, username: str, password: str | None = None, **fields: Any) -> "User":
-        """What `manage.py createsuperuser` calls."""
+        """Called by `manage.py createsuperuser`."""
         return self.create_user(username, password, is_staff=True, is_superuser=True, **fields)
 
-    def with_phone(self, phone: str) -> "User | None":
-        """Whoever this E.164 number belongs to."""
+    def find_by_phone(self, phone: str) -> "User | None":
+        """The user with this E.164 number."""
         return self.filter(phone_index=phone_index(phone)).first()
 
     def locked(self, key: UUID) -> "User":
-        """The row, locked until the transaction ends.
+        """Lock the row until the transaction ends.
 
         Raises:
             NotFound: there is no such user.
@@ -62,7 +62,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(Identified, AbstractBaseUser, PermissionsMixin):
-    """Somebody who may sign in: a person by phone and code, a colleague by username and password."""
+    """An account: people sign in by phone and code, colleagues and staff of merchants by username and password."""
 
     prefix = "usr"
 
@@ -110,20 +110,20 @@ class User(Identified, AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.username or self.public_id
 
-    def take_phone(self, phone: str) -> None:
-        """This E.164 number becomes theirs, not yet verified."""
+    def set_phone(self, phone: str) -> None:
+        """Set the E.164 number, not verified yet; does not save."""
         self.phone_sealed = encryption.seal(phone, place=self._phone_place)
         self.phone_index = phone_index(phone)
         self.phone_verified_at = None
 
     def reveal_phone(self) -> str | None:
-        """The number in clear, E.164."""
-        return _opened(self.phone_sealed, self._phone_place)
+        """The decrypted E.164 number."""
+        return _unseal(self.phone_sealed, self._phone_place)
 
     @property
     def phone_masked(self) -> str:
         phone = self.reveal_phone()
-        return rules.masked_phone(phone) if phone else ""
+        return rules.mask_phone(phone) if phone else ""
 
     @property
     def _phone_place(self) -> str:
@@ -131,11 +131,11 @@ class User(Identified, AbstractBaseUser, PermissionsMixin):
 
 
 class PersonQuerySet(LockableQuerySet["Person"]):
-    def staying(self, key: UUID) -> "Person":
-        """The row, locked until the transaction ends, of somebody who has not left meanwhile.
+    def locked_active(self, key: UUID) -> "Person":
+        """Lock the row of a person whose account was not closed.
 
         Raises:
-            NotFound: there is no such person, or nobody signs in as them any more.
+            NotFound: there is no such person, or their account is closed.
         """
         person = self.locked(key)
         if person.user is not None and not person.user.is_active:
@@ -144,7 +144,7 @@ class PersonQuerySet(LockableQuerySet["Person"]):
 
 
 class Person(Identified):
-    """Somebody who may order now and pay later. In the live realm a human being, in a sandbox a made-up one."""
+    """A customer: somebody who uses now and pays later. Real in the live realm, fictional in a sandbox."""
 
     prefix = "per"
 
@@ -156,13 +156,13 @@ class Person(Identified):
     id_number_index = models.BinaryField(max_length=32, null=True)
     verified_at = models.DateTimeField(null=True, blank=True)
     zone = models.CharField(max_length=40, default=DEFAULT_ZONE)
-    #: Where they also read what they are told; verified, or it is not there.
+    #: The verified email address for notices, encrypted; NULL if there is none.
     mail_sealed = models.BinaryField(null=True)
-    #: What they do not want to hear by which channel: "debit_succeeded:sms".
+    #: Copies that they do not want, as stage and channel: "debit_succeeded:sms".
     silenced = models.JSONField(default=list, blank=True)
-    #: From when until when, by their own clock, their phone may ring.
-    wake_hour = models.PositiveSmallIntegerField(default=wording.WAKE_HOUR)
-    rest_hour = models.PositiveSmallIntegerField(default=wording.REST_HOUR)
+    #: The hours, in their time zone, in which text messages may be sent to them.
+    wake_hour = models.PositiveSmallIntegerField(default=notice_rules.WAKE_HOUR)
+    rest_hour = models.PositiveSmallIntegerField(default=notice_rules.REST_HOUR)
     created_at = models.DateTimeField()
 
     objects = PersonQuerySet.as_manager()
@@ -176,8 +176,8 @@ class Person(Identified):
             models.CheckConstraint(name="a_ref_is_not_empty", condition=~Q(ref="")),
             models.CheckConstraint(
                 name="nobody_is_disturbed_at_night",
-                condition=Q(wake_hour__range=(wording.WAKE_HOUR, wording.WAKE_HOUR_MAX))
-                & Q(rest_hour__range=(wording.REST_HOUR_MIN, wording.REST_HOUR)),
+                condition=Q(wake_hour__range=(notice_rules.WAKE_HOUR, notice_rules.WAKE_HOUR_MAX))
+                & Q(rest_hour__range=(notice_rules.REST_HOUR_MIN, notice_rules.REST_HOUR)),
             ),
             models.CheckConstraint(
                 name="an_identity_is_known_whole_or_not_at_all",
@@ -196,33 +196,33 @@ class Person(Identified):
             ),
         ]
 
-    def take_identity(self, name: str, id_number: str) -> None:
-        """The real-name record. The day of birth is not kept apart: it stands in the number, and adults stay adult."""
+    def set_identity(self, name: str, id_number: str) -> None:
+        """Set name and ID number. The date of birth is part of the number, and is not stored separately."""
         self.name_sealed = encryption.seal(name, place=self._name_place)
         self.id_number_sealed = encryption.seal(id_number, place=self._id_number_place)
-        self.id_number_index = encryption.blind(id_number, purpose="accounts.person.id_number")
+        self.id_number_index = encryption.blind_index(id_number, purpose="accounts.person.id_number")
 
     def reveal_name(self) -> str | None:
-        return _opened(self.name_sealed, self._name_place)
+        return _unseal(self.name_sealed, self._name_place)
 
-    def take_mail(self, address: str) -> None:
+    def set_mail(self, address: str) -> None:
         self.mail_sealed = encryption.seal(address, place=self._mail_place) if address else None
 
     def reveal_mail(self) -> str | None:
-        return _opened(self.mail_sealed, self._mail_place)
+        return _unseal(self.mail_sealed, self._mail_place)
 
     def reveal_id_number(self) -> str | None:
-        return _opened(self.id_number_sealed, self._id_number_place)
+        return _unseal(self.id_number_sealed, self._id_number_place)
 
     @property
     def name_masked(self) -> str:
         name = self.reveal_name()
-        return rules.masked_name(name) if name else ""
+        return rules.mask_name(name) if name else ""
 
     @property
     def id_number_masked(self) -> str:
         number = self.reveal_id_number()
-        return rules.masked_id_number(number) if number else ""
+        return rules.mask_id_number(number) if number else ""
 
     @property
     def phone_masked(self) -> str:
@@ -230,11 +230,11 @@ class Person(Identified):
 
     @property
     def mail_masked(self) -> str:
-        return rules.masked_mail(self.reveal_mail() or "")
+        return rules.mask_mail(self.reveal_mail() or "")
 
     @property
-    def hours(self) -> tuple[int, int]:
-        """From when until when their phone may ring."""
+    def notification_hours(self) -> tuple[int, int]:
+        """From which hour until which hour text messages may be sent to them."""
         return self.wake_hour, self.rest_hour
 
     @property
@@ -251,7 +251,7 @@ class Person(Identified):
 
 
 class AccountEvent(models.Model):
-    """What was done about an account or an identity, when and by whom. Append-only, without personal data."""
+    """The history of an account or identity: what was done, when and by whom. Append-only, without personal data."""
 
     append_only: ClassVar[bool] = True
 
@@ -277,7 +277,7 @@ class AccountEvent(models.Model):
 
 
 class LocalMessage(models.Model):
-    """A text or mail that would have left the house. Written on a developer's machine and in tests, never elsewhere."""
+    """A text message or mail that was stored instead of sent, in development and tests only."""
 
     deletable: ClassVar[bool] = True
 
@@ -292,9 +292,9 @@ class LocalMessage(models.Model):
 
 
 def phone_index(phone: str) -> bytes:
-    """What an E.164 number is found by."""
-    return encryption.blind(phone, purpose="accounts.user.phone")
+    """The keyed hash by which a user is found by E.164 number."""
+    return encryption.blind_index(phone, purpose="accounts.user.phone")
 
 
-def _opened(value: bytes | memoryview | None, place: str) -> str | None:
+def _unseal(value: bytes | memoryview | None, place: str) -> str | None:
     return None if value is None else encryption.unseal(value, place=place)

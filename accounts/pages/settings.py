@@ -1,4 +1,4 @@
-"""/settings/: how the person is known and reached, in which language, and where they are signed in."""
+"""/settings/: overview of the person's account, and signing out other devices."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -8,44 +8,44 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts import devices, second_factor
-from accounts.visitor import Visitor, for_person
+from accounts.visitor import Visitor, person_page
 from kernel import clock
 
 
 @require_safe
-@for_person
+@person_page
 def settings(visitor: Visitor) -> HttpResponse:
-    """How the person is known and reached, in which language, and where they are signed in."""
-    shown = devices.devices_of(visitor.user.id, session_key=_session(visitor), at=clock.live_now())
-    return visitor.show(
+    """Overview: identity, contact data, second factors, and signed-in devices."""
+    rows = devices.devices_of(visitor.user.id, session_key=_session_key(visitor), at=clock.live_now())
+    return visitor.render(
         "accounts/settings.html",
-        devices=shown,
-        others=sum(not device.here for device in shown),
-        held=second_factor.of(visitor.user),
+        devices=rows,
+        others=sum(not device.is_current for device in rows),
+        factors=second_factor.factors_of(visitor.user),
     )
 
 
 @require_POST
-@for_person
+@person_page
 def sign_out_device(visitor: Visitor, device: int) -> HttpResponse:
-    """One browser, perhaps of a lost phone, is signed out."""
-    moment = clock.live_now()
-    devices.sign_out_device(visitor.user.id, device, session_key=_session(visitor), by=visitor.actor, at=moment)
+    """Sign out one other device."""
+    now = clock.live_now()
+    devices.sign_out_device(visitor.user.id, device, session_key=_session_key(visitor), by=visitor.actor, at=now)
     messages.success(visitor.request, _("That device was signed out."))
     return redirect("settings")
 
 
 @require_POST
-@for_person
+@person_page
 def sign_out_others(visitor: Visitor) -> HttpResponse:
-    """Every browser but this one is signed out. A second click finds none and says so."""
-    moment = clock.live_now()
-    ended = devices.sign_out_others(visitor.user.id, session_key=_session(visitor), by=visitor.actor, at=moment)
-    said = ngettext("Signed out of %(ended)d other device.", "Signed out of %(ended)d other devices.", ended)
-    messages.success(visitor.request, said % {"ended": ended})
+    """Sign out all other devices."""
+    now = clock.live_now()
+    ended = devices.sign_out_others(visitor.user.id, session_key=_session_key(visitor), by=visitor.actor, at=now)
+    text = ngettext("Signed out of %(ended)d other device.", "Signed out of %(ended)d other devices.", ended)
+    messages.success(visitor.request, text % {"ended": ended})
     return redirect("settings")
 
 
-def _session(visitor: Visitor) -> str | None:
+def _session_key(visitor: Visitor) -> str | None:
     key: str | None = visitor.request.session.session_key
     return key

@@ -53,10 +53,10 @@ def in_bulk(model, accounts, many: int, bulk: int) -> None:
     six = Money("6.00", "CNY")
     for _ in range(many // bulk):
         with transaction.atomic():
-            made = model["Transaction"].objects.bulk_create([model["Transaction"]() for _ in range(bulk)])
+            transactions = model["Transaction"].objects.bulk_create([model["Transaction"]() for _ in range(bulk)])
             model["Leg"].objects.bulk_create(
                 leg
-                for one in made
+                for one in transactions
                 for leg in (
                     model["Leg"](transaction=one, account=accounts[1], credit=six),
                     model["Leg"](transaction=one, account=accounts[0], debit=six),

@@ -1,4 +1,4 @@
-"""The baseline's settings with django-hordak, whose tables keep the book in a database of its own."""
+"""The baseline's settings with django-hordak, a ledger in a database of its own."""
 
 from benchmarks.baselines.settings import *  # noqa: F403  its own, and one application more
 from benchmarks.baselines.settings import INSTALLED_APPS as WITHOUT

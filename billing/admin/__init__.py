@@ -1,3 +1,5 @@
+"""Billing models in the operations console, read-only."""
+
 from django.contrib import admin
 
 from billing.admin import disputes, invoices, returns, statements
@@ -26,21 +28,21 @@ from billing.models import (
     Wallet,
     WalletEntry,
 )
-from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
-from kernel.columns import money_of
-from kernel.naming import HEARD
+from kernel.admin_columns import money_column
+from kernel.admin_site import HistoryAdmin, ModeFilter, ReadOnlyAdmin
+from kernel.labels import CHANNEL_ANSWER
 
 __all__ = ["disputes", "invoices", "returns", "statements"]
 
 
 @admin.register(Instrument)
 class InstrumentAdmin(ReadOnlyAdmin):
-    personal = True
+    is_personal_data = True
     list_display = ["public_id", "person", "channel", "label", "priority", "state", "dead_because", "created_at"]
-    list_filter = ["state", ByMode]
+    list_filter = ["state", ModeFilter]
     list_select_related = ["person"]
-    found_by = {"per": "person_id"}
-    hidden = frozenset({"token", "name"})
+    id_lookups = {"per": "person_id"}
+    hidden_fields = frozenset({"token", "name"})
     ordering = ["-id"]
 
 
@@ -49,7 +51,7 @@ class InstrumentChangeAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "instrument", "person", "verb", "data", "by", "at"]
     list_filter = ["verb"]
     list_select_related = ["instrument", "person"]
-    found_by = {"per": "person_id", "ins": "instrument_id"}
+    id_lookups = {"per": "person_id", "ins": "instrument_id"}
     ordering = ["-id"]
 
 
@@ -70,18 +72,18 @@ class OutageAdmin(ReadOnlyAdmin):
 @admin.register(Deduction)
 class DeductionAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "state", "purpose", "person", "channel", "amount", "failure_code", "prepared_at"]
-    list_filter = ["state", "purpose", ByMode]
+    list_filter = ["state", "purpose", ModeFilter]
     list_select_related = ["person"]
     search_fields = ["channel_txn__exact"]
-    found_by = {"per": "person_id", "ins": "instrument_id", "ord": "lines__order_id", "obl": "lines__obligation_id"}
+    id_lookups = {"per": "person_id", "ins": "instrument_id", "ord": "lines__order_id", "obl": "lines__obligation_id"}
     ordering = ["-id"]
 
-    amount = money_of("amount_minor")
+    amount = money_column("amount_minor")
 
 
 @admin.register(DeductionEvent)
 class DeductionEventAdmin(HistoryAdmin):
-    found_by = {"ded": "subject_id"}
+    id_lookups = {"ded": "subject_id"}
 
 
 @admin.register(DeductionLine)
@@ -89,19 +91,19 @@ class DeductionLineAdmin(ReadOnlyAdmin):
     list_display = ["deduction", "obligation", "order", "merchant__name", "amount", "attempt", "live"]
     list_filter = ["live"]
     list_select_related = ["deduction", "obligation", "order", "merchant"]
-    found_by = {"ded": "deduction_id", "obl": "obligation_id", "ord": "order_id", "mch": "merchant_id"}
+    id_lookups = {"ded": "deduction_id", "obl": "obligation_id", "ord": "order_id", "mch": "merchant_id"}
     ordering = ["-id"]
 
-    amount = money_of("amount_minor", currency="deduction__currency")
+    amount = money_column("amount_minor", currency="deduction__currency")
 
 
 @admin.register(ChannelReport)
 class ChannelReportAdmin(ReadOnlyAdmin):
-    speaks = HEARD
+    value_context = CHANNEL_ANSWER
     list_display = ["public_id", "deduction", "refund_part", "source", "outcome", "code", "channel_txn", "at"]
     list_select_related = ["deduction", "refund_part"]
     search_fields = ["channel_txn__exact"]
-    found_by = {"ded": "deduction_id", "rfp": "refund_part_id"}
+    id_lookups = {"ded": "deduction_id", "rfp": "refund_part_id"}
     ordering = ["-id"]
 
 
@@ -109,11 +111,11 @@ class ChannelReportAdmin(ReadOnlyAdmin):
 class CallbackAdmin(ReadOnlyAdmin):
     list_display = ["id", "channel", "notify_id", "at"]
     search_fields = ["notify_id__exact"]
-    also = ("as_it_came",)
+    extra_fields = ("raw_text",)
     ordering = ["-id"]
 
     @admin.display(description="raw")
-    def as_it_came(self, row: Callback) -> str:
+    def raw_text(self, row: Callback) -> str:
         return bytes(row.raw).decode("utf-8", "replace")
 
 
@@ -121,10 +123,10 @@ class CallbackAdmin(ReadOnlyAdmin):
 class WalletAdmin(ReadOnlyAdmin):
     list_display = ["person", "realm", "balance"]
     list_select_related = ["person", "realm"]
-    found_by = {"per": "pk"}
+    id_lookups = {"per": "pk"}
     ordering = ["-pk"]
 
-    balance = money_of("balance_minor")
+    balance = money_column("balance_minor")
 
 
 @admin.register(WalletEntry)
@@ -132,43 +134,43 @@ class WalletEntryAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "person", "amount_minor", "number", "at"]
     list_select_related = ["person"]
     search_fields = ["number__exact"]
-    found_by = {"per": "person_id"}
+    id_lookups = {"per": "person_id"}
     ordering = ["-id"]
 
 
 @admin.register(Refund)
 class RefundAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "state", "order", "merchant__name", "amount", "returned", "created_at", "resolved_at"]
-    list_filter = ["state", ByMode]
+    list_filter = ["state", ModeFilter]
     list_select_related = ["order", "merchant"]
     search_fields = ["out_refund_no__exact"]
-    found_by = {"ord": "order_id", "per": "person_id", "mch": "merchant_id"}
+    id_lookups = {"ord": "order_id", "per": "person_id", "mch": "merchant_id"}
     ordering = ["-id"]
 
-    amount = money_of("amount_minor")
-    returned = money_of("returned_minor")
+    amount = money_column("amount_minor")
+    returned = money_column("returned_minor")
 
 
 @admin.register(RefundEvent)
 class RefundEventAdmin(HistoryAdmin):
-    found_by = {"rfd": "subject_id"}
+    id_lookups = {"rfd": "subject_id"}
 
 
 @admin.register(RefundPart)
 class RefundPartAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "state", "refund", "channel", "amount", "failure_code", "prepared_at"]
-    list_filter = ["state", ByMode]
+    list_filter = ["state", ModeFilter]
     list_select_related = ["refund"]
     search_fields = ["channel_txn__exact"]
-    found_by = {"rfd": "refund_id", "ded": "taken__deduction_id"}
+    id_lookups = {"rfd": "refund_id", "ded": "taken__deduction_id"}
     ordering = ["-id"]
 
-    amount = money_of("amount_minor")
+    amount = money_column("amount_minor")
 
 
 @admin.register(RefundPartEvent)
 class RefundPartEventAdmin(HistoryAdmin):
-    found_by = {"rfp": "subject_id"}
+    id_lookups = {"rfp": "subject_id"}
 
 
 @admin.register(Settlement)
@@ -184,20 +186,20 @@ class SettlementAdmin(ReadOnlyAdmin):
         "net",
         "paid_at",
     ]
-    list_filter = ["state", ByMode]
+    list_filter = ["state", ModeFilter]
     list_select_related = ["merchant"]
-    found_by = {"mch": "merchant_id", "sln": "lines", "pyo": "payout", "ord": "lines__order_id"}
+    id_lookups = {"mch": "merchant_id", "sln": "lines", "pyo": "payout", "ord": "lines__order_id"}
     ordering = ["-id"]
 
-    gross = money_of("gross_minor")
-    fees = money_of("fees_minor")
-    refunds = money_of("refunds_minor")
-    net = money_of("net_minor")
+    gross = money_column("gross_minor")
+    fees = money_column("fees_minor")
+    refunds = money_column("refunds_minor")
+    net = money_column("net_minor")
 
 
 @admin.register(SettlementEvent)
 class SettlementEventAdmin(HistoryAdmin):
-    found_by = {"stl": "subject_id"}
+    id_lookups = {"stl": "subject_id"}
 
 
 @admin.register(SettlementLine)
@@ -205,41 +207,41 @@ class SettlementLineAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "settlement", "kind", "amount", "order_id", "posting", "earlier", "at"]
     list_filter = ["kind"]
     list_select_related = ["settlement", "posting", "earlier"]
-    found_by = {"stl": "settlement_id", "ord": "order_id", "pst": "posting_id", "mch": "merchant_id"}
+    id_lookups = {"stl": "settlement_id", "ord": "order_id", "pst": "posting_id", "mch": "merchant_id"}
     ordering = ["-id"]
 
-    amount = money_of("amount_minor", currency="settlement__currency")
+    amount = money_column("amount_minor", currency="settlement__currency")
 
 
 @admin.register(Standing)
 class StandingAdmin(ReadOnlyAdmin):
     list_display = ["merchant__name", "currency", "payable", "pending", "reserve", "fees", "credited"]
     list_select_related = ["merchant"]
-    found_by = {"mch": "merchant_id"}
+    id_lookups = {"mch": "merchant_id"}
     ordering = ["-id"]
 
-    payable = money_of("payable_minor")
-    pending = money_of("pending_minor")
-    reserve = money_of("reserve_minor")
-    fees = money_of("fees_minor")
-    credited = money_of("credited_minor")
+    payable = money_column("payable_minor")
+    pending = money_column("pending_minor")
+    reserve = money_column("reserve_minor")
+    fees = money_column("fees_minor")
+    credited = money_column("credited_minor")
 
 
 @admin.register(Payout)
 class PayoutAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "state", "merchant__name", "settlement", "amount", "failure_code", "sent_at"]
-    list_filter = ["state", ByMode]
+    list_filter = ["state", ModeFilter]
     list_select_related = ["merchant", "settlement"]
     search_fields = ["channel_txn__exact"]
-    found_by = {"mch": "merchant_id", "stl": "settlement_id", "pac": "account_id"}
+    id_lookups = {"mch": "merchant_id", "stl": "settlement_id", "pac": "account_id"}
     ordering = ["-id"]
 
-    amount = money_of("amount_minor")
+    amount = money_column("amount_minor")
 
 
 @admin.register(PayoutEvent)
 class PayoutEventAdmin(HistoryAdmin):
-    found_by = {"pyo": "subject_id"}
+    id_lookups = {"pyo": "subject_id"}
 
 
 @admin.register(PayoutAccount)
@@ -254,12 +256,12 @@ class PayoutAccountAdmin(ReadOnlyAdmin):
         "asked_at",
         "effective_at",
     ]
-    list_filter = ["state", ByMode]
+    list_filter = ["state", ModeFilter]
     list_select_related = ["merchant"]
-    found_by = {"mch": "merchant_id"}
+    id_lookups = {"mch": "merchant_id"}
     ordering = ["-id"]
 
 
 @admin.register(PayoutAccountEvent)
 class PayoutAccountEventAdmin(HistoryAdmin):
-    found_by = {"pac": "subject_id"}
+    id_lookups = {"pac": "subject_id"}

@@ -1,10 +1,10 @@
-"""What channels took back, in the console."""
+"""Disputes in the console."""
 
 from django.contrib import admin
 
 from billing.models import Dispute, DisputeAnswer, DisputeEvent, DisputeLine, DisputePolicy
-from kernel.admin_site import ByMode, HistoryAdmin, ReadOnlyAdmin
-from kernel.columns import money_of
+from kernel.admin_columns import money_column
+from kernel.admin_site import HistoryAdmin, ModeFilter, ReadOnlyAdmin
 
 
 @admin.register(Dispute)
@@ -21,30 +21,30 @@ class DisputeAdmin(ReadOnlyAdmin):
         "answer_until",
         "resolved_at",
     ]
-    list_filter = ["state", "bearer", ByMode]
+    list_filter = ["state", "bearer", ModeFilter]
     list_select_related = ["deduction"]
     search_fields = ["channel_txn__exact"]
-    found_by = {"ded": "deduction_id", "per": "person_id", "ord": "lines__order_id"}
+    id_lookups = {"ded": "deduction_id", "per": "person_id", "ord": "lines__order_id"}
     ordering = ["-id"]
 
-    amount_shown = money_of("amount_minor")
+    amount_shown = money_column("amount_minor")
 
 
 @admin.register(DisputeLine)
 class DisputeLineAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "dispute", "order", "merchant", "amount_shown"]
     list_select_related = ["dispute", "order", "merchant"]
-    found_by = {"dsp": "dispute_id", "ord": "order_id", "mch": "merchant_id"}
+    id_lookups = {"dsp": "dispute_id", "ord": "order_id", "mch": "merchant_id"}
     ordering = ["-id"]
 
-    amount_shown = money_of("amount_minor", currency="dispute__currency")
+    amount_shown = money_column("amount_minor", currency="dispute__currency")
 
 
 @admin.register(DisputeAnswer)
 class DisputeAnswerAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "dispute", "merchant", "statement", "tracking_number", "by", "at"]
     list_select_related = ["dispute", "merchant"]
-    found_by = {"dsp": "dispute_id", "mch": "merchant_id"}
+    id_lookups = {"dsp": "dispute_id", "mch": "merchant_id"}
     ordering = ["-id"]
 
 
@@ -56,4 +56,4 @@ class DisputePolicyAdmin(ReadOnlyAdmin):
 
 @admin.register(DisputeEvent)
 class DisputeEventAdmin(HistoryAdmin):
-    found_by = {"dsp": "subject_id"}
+    id_lookups = {"dsp": "subject_id"}

@@ -1,10 +1,10 @@
-"""What people send back, in the console."""
+"""Returns in the console."""
 
 from django.contrib import admin
 
 from billing.models import Return, ReturnEvent, ReturnPolicy
+from kernel.admin_columns import money_column
 from kernel.admin_site import HistoryAdmin, ReadOnlyAdmin
-from kernel.columns import money_of
 
 
 @admin.register(Return)
@@ -25,10 +25,10 @@ class ReturnAdmin(ReadOnlyAdmin):
     list_filter = ["state", "realm__mode"]
     list_select_related = ["order", "merchant", "advance"]
     search_fields = ["tracking_number__exact"]
-    found_by = {"ord": "order_id", "per": "person_id", "mch": "merchant_id", "rfd": "advance_id"}
+    id_lookups = {"ord": "order_id", "per": "person_id", "mch": "merchant_id", "rfd": "advance_id"}
     ordering = ["-id"]
 
-    amount_shown = money_of("amount_minor")
+    amount_shown = money_column("amount_minor")
 
 
 @admin.register(ReturnPolicy)
@@ -39,4 +39,4 @@ class ReturnPolicyAdmin(ReadOnlyAdmin):
 
 @admin.register(ReturnEvent)
 class ReturnEventAdmin(HistoryAdmin):
-    found_by = {"ret": "subject_id"}
+    id_lookups = {"ret": "subject_id"}

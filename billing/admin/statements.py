@@ -1,10 +1,10 @@
-"""Channels' statement files in the console: what they say, where they part from what we have, and what is a case."""
+"""Channels' statement files, discrepancies and cases in the console."""
 
 from django.contrib import admin
 
 from billing.models import Break, Case, StatementFile, StatementLine
-from kernel.admin_site import ByMode, ReadOnlyAdmin
-from kernel.columns import money_of
+from kernel.admin_columns import money_column
+from kernel.admin_site import ModeFilter, ReadOnlyAdmin
 
 
 @admin.register(StatementFile)
@@ -20,7 +20,7 @@ class StatementFileAdmin(ReadOnlyAdmin):
         "imported_at",
         "read_at",
     ]
-    list_filter = [ByMode]
+    list_filter = [ModeFilter]
     search_fields = ["digest__exact"]
     ordering = ["-id"]
 
@@ -42,22 +42,22 @@ class StatementLineAdmin(ReadOnlyAdmin):
     list_filter = ["verdict"]
     list_select_related = ["statement"]
     search_fields = ["channel_txn__exact"]
-    found_by = {"stm": "statement_id"}
+    id_lookups = {"stm": "statement_id"}
     ordering = ["-id"]
 
-    amount = money_of("amount_minor")
+    amount = money_column("amount_minor")
 
 
 @admin.register(Break)
 class BreakAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "kind", "channel", "theirs", "ours", "opened_at", "resolution", "closed_at"]
-    list_filter = ["kind", "resolution", ByMode]
+    list_filter = ["kind", "resolution", ModeFilter]
     search_fields = ["line__channel_txn__exact"]
-    found_by = {"ded": "deduction_id", "rfp": "refund_part_id", "stm": "statement_id"}
+    id_lookups = {"ded": "deduction_id", "rfp": "refund_part_id", "stm": "statement_id"}
     ordering = ["-id"]
 
-    theirs = money_of("theirs_minor", currency="theirs_currency")
-    ours = money_of("ours_minor", currency="ours_currency")
+    theirs = money_column("theirs_minor", currency="theirs_currency")
+    ours = money_column("ours_minor", currency="ours_currency")
 
 
 @admin.register(Case)
@@ -73,7 +73,7 @@ class CaseAdmin(ReadOnlyAdmin):
         "resolution",
         "closed_by",
     ]
-    list_filter = [ByMode, "resolution"]
+    list_filter = [ModeFilter, "resolution"]
     list_select_related = ["deduction", "refund_part", "payout"]
-    found_by = {"ded": "deduction_id", "rfp": "refund_part_id", "pyo": "payout_id"}
+    id_lookups = {"ded": "deduction_id", "rfp": "refund_part_id", "pyo": "payout_id"}
     ordering = ["-id"]

@@ -1,4 +1,4 @@
-"""/v1/sandbox/clock: what time it is in a sandbox, and how it passes."""
+"""/v1/sandbox/clock: read, set and advance a sandbox's clock."""
 
 from datetime import datetime, timedelta
 from functools import partial
@@ -8,15 +8,15 @@ from django.http import HttpResponse
 from msgspec import Meta
 from rest_framework.request import Request
 
-from billing.api.spans import Span, span_of
+from billing.api.durations import Duration, parse_duration
 from billing.refusals import ClockBackwards, ClockBusy, ClockTooFar
-from billing.services import clock
-from billing.services.clock import Mode
+from billing.services import sandbox_clock
+from billing.services.sandbox_clock import Mode
 from kernel.clock import live_now
-from kernel.contract import operation
-from kernel.refusal import FieldError, Invalid, in_field
+from kernel.openapi import operation
+from kernel.refusal import FieldError, Invalid, refusals_in_field
 from kernel.wire import Wire
-from merchants.access import MerchantView, NotAllowed, WrongMode, answer
+from merchants.access import InsufficientScope, MerchantView, SandboxKeyRequired, json_response
 from merchants.rules import Scope
 
 Time = Annotated[datetime, Meta(tz=True)]
@@ -41,7 +41,7 @@ class Advance(Wire):
     """How far to advance: `to` a moment or `by` a duration."""
 
     to: Time | None = None
-    by: Span | None = None
+    by: Duration | None = None
 
 
 class JourneyOut(Wire):
@@ -66,16 +66,18 @@ class Clock(MerchantView):
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.SANDBOX, "put": Scope.SANDBOX}
     sandbox_only = True
 
-    @operation("get_clock", "Get the sandbox clock", gives=ClockOut, refuses=[NotAllowed, WrongMode])
+    @operation(
+        "get_clock", "Get the sandbox clock", response=ClockOut, refusals=[InsufficientScope, SandboxKeyRequired]
+    )
     def get(self, _request: Request) -> HttpResponse:
-        return answer(_out(clock.read_clock(self.caller.merchant.realm_id, real=live_now())))
+        return json_response(_clock_out(sandbox_clock.read_clock(self.caller.merchant.realm_id, real=live_now())))
 
     @operation(
         "set_clock",
         "Freeze or run the sandbox clock, optionally from a later time",
-        takes=ClockSetting,
-        gives=ClockOut,
-        refuses=[NotAllowed, WrongMode, ClockBusy, ClockBackwards, ClockTooFar],
+        request=ClockSetting,
+        response=ClockOut,
+        refusals=[InsufficientScope, SandboxKeyRequired, ClockBusy, ClockBackwards, ClockTooFar],
         examples=[
             ("Freeze it where it stands", {"mode": "frozen"}),
             ("Begin in March", {"mode": "frozen", "now": "2027-03-01T00:00:00Z"}),
@@ -83,11 +85,11 @@ class Clock(MerchantView):
         ],
     )
     def put(self, request: Request) -> HttpResponse:
-        asked = ClockSetting.parse(request)
+        body = ClockSetting.parse(request)
         realm_id = self.caller.merchant.realm_id
-        with in_field("/now", ClockBackwards, ClockTooFar):
-            shown = clock.set_clock(realm_id, mode=asked.mode, now=asked.now, by=self.actor, real=live_now())
-        return answer(_out(shown))
+        with refusals_in_field("/now", ClockBackwards, ClockTooFar):
+            state = sandbox_clock.set_clock(realm_id, mode=body.mode, now=body.now, by=self.actor, real=live_now())
+        return json_response(_clock_out(state))
 
 
 class AdvanceClock(MerchantView):
@@ -95,50 +97,50 @@ class AdvanceClock(MerchantView):
 
     scopes: ClassVar[dict[str, Scope]] = {"post": Scope.SANDBOX}
     sandbox_only = True
-    calls_outside = True
+    calls_external = True
 
     @operation(
         "advance_clock",
         "Advance the sandbox clock: everything due until then happens in order, each at its own time",
-        takes=Advance,
-        gives=JourneyOut,
-        also=[202],
-        refuses=[NotAllowed, WrongMode, ClockBusy, ClockBackwards, ClockTooFar],
-        writes=True,
+        request=Advance,
+        response=JourneyOut,
+        also_statuses=[202],
+        refusals=[InsufficientScope, SandboxKeyRequired, ClockBusy, ClockBackwards, ClockTooFar],
+        idempotent=True,
         examples=[("Forty days pass", {"by": "P40D"}), ("To a moment", {"to": "2027-03-01T00:00:00Z"})],
     )
     def post(self, request: Request) -> HttpResponse:
-        asked = Advance.parse(request)
-        to = _where(asked)
-        with in_field("/by" if asked.to is None else "/to", ClockBackwards, ClockTooFar):
-            came = clock.advance_clock(
+        body = Advance.parse(request)
+        to = _parse_target(body)
+        with refusals_in_field("/by" if body.to is None else "/to", ClockBackwards, ClockTooFar):
+            result = sandbox_clock.advance_clock(
                 self.caller.merchant.realm_id,
                 to=to,
                 by=self.actor,
                 real=live_now(),
-                begun=lambda journey: self.begun(partial(_came, journey)),
+                on_started=lambda result: self.save_provisional_response(partial(_advance_response, result)),
             )
-        return _came(came)
+        return _advance_response(result)
 
 
-def _came(journey: clock.Journey) -> HttpResponse:
+def _advance_response(result: sandbox_clock.AdvanceResult) -> HttpResponse:
     out = JourneyOut(
         object="clock",
-        mode=journey.mode,
-        now=journey.now,
-        to=journey.to,
-        done=journey.done,
-        events=dict(journey.events),
-        work=dict(journey.work),
+        mode=result.mode,
+        now=result.now,
+        to=result.to,
+        done=result.done,
+        events=dict(result.events),
+        work=dict(result.work),
     )
-    return answer(out, status=200 if journey.done else 202)
+    return json_response(out, status=200 if result.done else 202)
 
 
-def _where(asked: Advance) -> datetime | timedelta:
-    if (asked.to is None) == (asked.by is None):
+def _parse_target(body: Advance) -> datetime | timedelta:
+    if (body.to is None) == (body.by is None):
         raise Invalid(errors=[FieldError("/to", "say either to or by")])
-    return asked.to if asked.to is not None else span_of(asked.by or "", "/by")
+    return body.to if body.to is not None else parse_duration(body.by or "", "/by")
 
 
-def _out(shown: clock.Reading) -> ClockOut:
-    return ClockOut(object="clock", mode=shown.mode, now=shown.now)
+def _clock_out(state: sandbox_clock.ClockState) -> ClockOut:
+    return ClockOut(object="clock", mode=state.mode, now=state.now)

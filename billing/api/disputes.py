@@ -6,15 +6,15 @@ from django.http import HttpResponse
 from msgspec import Meta
 from rest_framework.request import Request
 
-from billing import disputed
+from billing import dispute_queries
 from billing.refusals import DisputeClosed, EvidenceInvalid
-from billing.services.answers import Evidence, answer_dispute
+from billing.services.dispute_evidence import Evidence, submit_evidence
 from billing.wire import DisputeOut, dispute_out
-from kernel.contract import operation
-from kernel.paging import LIMIT_MAX, page
-from kernel.refusal import NotFound, in_field
+from kernel.openapi import operation
+from kernel.paging import LIMIT_MAX, paginate
+from kernel.refusal import NotFound, refusals_in_field
 from kernel.wire import Wire
-from merchants.access import MerchantView, NotAllowed, answer
+from merchants.access import InsufficientScope, MerchantView, json_response
 from merchants.rules import Scope
 
 
@@ -51,18 +51,18 @@ class Disputes(MerchantView):
     @operation(
         "list_disputes",
         "List disputes of your orders",
-        gives=DisputeList,
+        response=DisputeList,
         query=DisputeQuery,
-        refuses=[NotAllowed],
+        refusals=[InsufficientScope],
     )
     def get(self, request: Request) -> HttpResponse:
-        asked = DisputeQuery.parse_query(request)
-        with in_field("?order", NotFound):
-            order_id = self.named("ord", asked.order) if asked.order is not None else None
-        rows = disputed.disputes_of(self.merchant_id, state=asked.state, order_id=order_id)
-        found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit, few=True)
-        data = [dispute_out(part) for part in disputed.parts_of(self.merchant_id, found)]
-        return answer(DisputeList(data=data, next_cursor=cursor))
+        params = DisputeQuery.parse_query(request)
+        with refusals_in_field("?order", NotFound):
+            order_id = self.parse_id("ord", params.order) if params.order is not None else None
+        rows = dispute_queries.disputes_of(self.merchant_id, state=params.state, order_id=order_id)
+        page_rows, cursor = paginate(rows, cursor=params.cursor, limit=params.limit, is_small=True)
+        data = [dispute_out(part) for part in dispute_queries.merchant_disputes(self.merchant_id, page_rows)]
+        return json_response(DisputeList(data=data, next_cursor=cursor))
 
 
 class OneDispute(MerchantView):
@@ -70,10 +70,10 @@ class OneDispute(MerchantView):
 
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.ORDERS_READ}
 
-    @operation("get_dispute", "Get a dispute", gives=DisputeOut, refuses=[NotAllowed])
+    @operation("get_dispute", "Get a dispute", response=DisputeOut, refusals=[InsufficientScope])
     def get(self, _request: Request, dispute: str) -> HttpResponse:
-        found = disputed.dispute_of(self.merchant_id, self.named("dsp", dispute))
-        return answer(dispute_out(disputed.part_of(self.merchant_id, found)))
+        row = dispute_queries.dispute_of(self.merchant_id, self.parse_id("dsp", dispute))
+        return json_response(dispute_out(dispute_queries.merchant_dispute(self.merchant_id, row)))
 
 
 class DisputeEvidence(MerchantView):
@@ -84,10 +84,10 @@ class DisputeEvidence(MerchantView):
     @operation(
         "answer_dispute",
         "Submit evidence, once, before `answer_until`; it is sent once all merchants concerned have answered",
-        takes=NewEvidence,
-        gives=DisputeOut,
-        refuses=[NotAllowed, DisputeClosed, EvidenceInvalid],
-        writes=True,
+        request=NewEvidence,
+        response=DisputeOut,
+        refusals=[InsufficientScope, DisputeClosed, EvidenceInvalid],
+        idempotent=True,
         examples=[
             (
                 "It was delivered",
@@ -100,12 +100,12 @@ class DisputeEvidence(MerchantView):
         ],
     )
     def post(self, request: Request, dispute: str) -> HttpResponse:
-        asked = NewEvidence.parse(request)
-        told = Evidence(
-            statement=asked.statement,
-            communication=asked.communication,
-            carrier=asked.carrier,
-            tracking_number=asked.tracking_number,
+        body = NewEvidence.parse(request)
+        evidence = Evidence(
+            statement=body.statement,
+            communication=body.communication,
+            carrier=body.carrier,
+            tracking_number=body.tracking_number,
         )
-        found = answer_dispute(self.named("dsp", dispute), self.merchant_id, told, by=self.actor, at=self.now())
-        return answer(dispute_out(disputed.part_of(self.merchant_id, found)))
+        row = submit_evidence(self.parse_id("dsp", dispute), self.merchant_id, evidence, by=self.actor, at=self.now())
+        return json_response(dispute_out(dispute_queries.merchant_dispute(self.merchant_id, row)))

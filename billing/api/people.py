@@ -1,4 +1,4 @@
-"""/v1/sandbox/people, and what they do with their money."""
+"""/v1/sandbox/people, and payments and disputes on their behalf."""
 
 from datetime import datetime
 from functools import partial
@@ -9,24 +9,24 @@ from msgspec import Meta
 from rest_framework.request import Request
 
 from accounts.refusals import InvalidName
-from billing.api.spans import Span, span_of
+from billing.api.durations import Duration, parse_duration
 from billing.channels.bank import Behaviour
 from billing.refusals import AmountInvalid, NoInstrument, NothingToTakeBack
-from billing.services import instruments, pay, people, sandbox_returns
-from billing.services.people import Scripted
-from kernel.contract import operation
-from kernel.money import MOST_MINOR
-from kernel.paging import LIMIT_MAX, page
+from billing.services import instruments, pay, sandbox_disputes, sandbox_people
+from billing.services.sandbox_people import ScriptedPerson
+from kernel.money import AMOUNT_MINOR_MAX
+from kernel.openapi import operation
+from kernel.paging import LIMIT_MAX, paginate
 from kernel.refusal import FieldError, Invalid, NotFound
 from kernel.wire import Wire
-from merchants.access import MerchantView, NotAllowed, WrongMode, answer
+from merchants.access import InsufficientScope, MerchantView, SandboxKeyRequired, json_response
 from merchants.rules import Scope
 from orders import queries as orders
 from orders import refusals
 from orders.models import Order
 from orders.wire import OrderOut, order_out
 
-Amount = Annotated[int, Meta(ge=0, le=MOST_MINOR, description="Minor units.")]
+Amount = Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX, description="Minor units.")]
 
 
 class NewPerson(Wire):
@@ -34,7 +34,7 @@ class NewPerson(Wire):
 
     name: Annotated[str, Meta(min_length=1, max_length=40)]
     behaviour: Behaviour = Behaviour.PAYS
-    duration: Span | None = None
+    duration: Duration | None = None
     amount: Amount | None = None
 
 
@@ -42,7 +42,7 @@ class NewBehaviour(Wire):
     """How the person's account behaves from now on; a closed one is followed by a new one that does."""
 
     behaviour: Behaviour
-    duration: Span | None = None
+    duration: Duration | None = None
     amount: Amount | None = None
 
 
@@ -78,7 +78,7 @@ class PeopleQuery(Wire):
 class Payment(Wire):
     """How much the person pays; all that is owed if nothing is said."""
 
-    amount: Annotated[int, Meta(ge=1, le=MOST_MINOR, description="Minor units.")] | None = None
+    amount: Annotated[int, Meta(ge=1, le=AMOUNT_MINOR_MAX, description="Minor units.")] | None = None
 
 
 class TakingBack(Wire):
@@ -96,37 +96,39 @@ class People(MerchantView):
     @operation(
         "sandbox_list_people",
         "List test users",
-        gives=PersonList,
+        response=PersonList,
         query=PeopleQuery,
-        refuses=[NotAllowed, WrongMode],
+        refusals=[InsufficientScope, SandboxKeyRequired],
     )
     def get(self, request: Request) -> HttpResponse:
-        asked = PeopleQuery.parse_query(request)
-        everybody = people.people_of(self.caller.merchant.realm_id)
-        rows, cursor = page(everybody, cursor=asked.cursor, limit=asked.limit)
-        return answer(PersonList(data=[_out(one) for one in people.scripts_of(rows)], next_cursor=cursor))
+        params = PeopleQuery.parse_query(request)
+        people_rows = sandbox_people.scripted_people(self.caller.merchant.realm_id)
+        rows, cursor = paginate(people_rows, cursor=params.cursor, limit=params.limit)
+        return json_response(
+            PersonList(data=[_person_out(one) for one in sandbox_people.scripts_of(rows)], next_cursor=cursor)
+        )
 
     @operation(
         "sandbox_create_person",
         "Create a test user",
-        takes=NewPerson,
-        gives=PersonOut,
+        request=NewPerson,
+        response=PersonOut,
         status=201,
-        refuses=[NotAllowed, WrongMode],
-        writes=True,
+        refusals=[InsufficientScope, SandboxKeyRequired],
+        idempotent=True,
         examples=[
             ("Pays at once", {"name": "艾达", "behaviour": "pays"}),
             ("Short of money for three days", {"name": "小博", "behaviour": "no_funds_until", "duration": "P3D"}),
         ],
     )
     def post(self, request: Request) -> HttpResponse:
-        asked, now = NewPerson.parse(request), self.now()
-        realm_id, script = self.caller.merchant.realm_id, _script(asked, now)
+        body, now = NewPerson.parse(request), self.now()
+        realm_id, script = self.caller.merchant.realm_id, _build_script(body, now)
         try:
-            person = instruments.script_person(asked.name, script, realm_id=realm_id, by=self.actor, at=now)
+            person = instruments.create_scripted_person(body.name, script, realm_id=realm_id, by=self.actor, at=now)
         except InvalidName:
             raise Invalid(errors=[FieldError("/name", "1 to 40 characters, and no line breaks")]) from None
-        return answer(_out(Scripted(person, script, usable=True)), status=201)
+        return json_response(_person_out(ScriptedPerson(person, script, is_usable=True)), status=201)
 
 
 class OnePerson(MerchantView):
@@ -135,27 +137,29 @@ class OnePerson(MerchantView):
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.SANDBOX, "patch": Scope.SANDBOX}
     sandbox_only = True
 
-    @operation("sandbox_get_person", "Get a test user", gives=PersonOut, refuses=[NotAllowed, WrongMode])
+    @operation(
+        "sandbox_get_person", "Get a test user", response=PersonOut, refusals=[InsufficientScope, SandboxKeyRequired]
+    )
     def get(self, _request: Request, person: str) -> HttpResponse:
-        found = people.people_of(self.caller.merchant.realm_id).filter(pk=self.named("per", person))
-        scripted = people.scripts_of(found)
+        found = sandbox_people.scripted_people(self.caller.merchant.realm_id).filter(pk=self.parse_id("per", person))
+        scripted = sandbox_people.scripts_of(found)
         if not scripted:
             raise NotFound
-        return answer(_out(scripted[0]))
+        return json_response(_person_out(scripted[0]))
 
     @operation(
         "sandbox_change_person",
         "Change a test user's bank account behaviour",
-        takes=NewBehaviour,
-        gives=PersonOut,
-        refuses=[NotAllowed, WrongMode],
+        request=NewBehaviour,
+        response=PersonOut,
+        refusals=[InsufficientScope, SandboxKeyRequired],
         examples=[("Tops up", {"behaviour": "pays"}), ("Closes the account", {"behaviour": "hard_decline"})],
     )
     def patch(self, request: Request, person: str) -> HttpResponse:
-        key, now = self.named("per", person), self.now()
-        script = _script(NewBehaviour.parse(request), now)
+        key, now = self.parse_id("per", person), self.now()
+        script = _build_script(NewBehaviour.parse(request), now)
         realm_id = self.caller.merchant.realm_id
-        return answer(_out(people.change_script(realm_id, key, script, by=self.actor, at=now)))
+        return json_response(_person_out(sandbox_people.change_script(realm_id, key, script, by=self.actor, at=now)))
 
 
 class PayInSandbox(MerchantView):
@@ -163,32 +167,39 @@ class PayInSandbox(MerchantView):
 
     scopes: ClassVar[dict[str, Scope]] = {"post": Scope.SANDBOX}
     sandbox_only = True
-    calls_outside = True
+    calls_external = True
 
     @operation(
         "sandbox_pay_order",
         "Pay an order in full or in part on behalf of a test user; the order shows the result",
-        takes=Payment,
-        gives=OrderOut,
-        refuses=[NotAllowed, WrongMode, refusals.OrderState, refusals.DeductionInFlight, NoInstrument, AmountInvalid],
-        writes=True,
+        request=Payment,
+        response=OrderOut,
+        refusals=[
+            InsufficientScope,
+            SandboxKeyRequired,
+            refusals.OrderState,
+            refusals.DeductionInFlight,
+            NoInstrument,
+            AmountInvalid,
+        ],
+        idempotent=True,
         examples=[("All of it", {}), ("A part", {"amount": 200})],
     )
     def post(self, request: Request, order: str) -> HttpResponse:
-        asked = Payment.parse(request)
-        mine = orders.order_of(self.merchant_id, self.named("ord", order))
+        body = Payment.parse(request)
+        own_order = orders.order_of(self.merchant_id, self.parse_id("ord", order))
         pay.pay_now(
-            mine.id,
-            amount_minor=asked.amount,
+            own_order.id,
+            amount_minor=body.amount,
             by=self.actor,
             at=self.now(),
-            begun=lambda: self.begun(partial(self._shown, mine)),
+            on_started=lambda: self.save_provisional_response(partial(self._order_response, own_order)),
         )
-        return self._shown(mine)
+        return self._order_response(own_order)
 
-    def _shown(self, mine: Order) -> HttpResponse:
-        sheet = orders.sheet_for(self.merchant_id, mine.id)
-        return answer(order_out(sheet.order, sheet.obligations))
+    def _order_response(self, own_order: Order) -> HttpResponse:
+        details = orders.merchant_order_details(self.merchant_id, own_order.id)
+        return json_response(order_out(details.order, details.obligations))
 
 
 class TakeBackInSandbox(MerchantView):
@@ -196,48 +207,48 @@ class TakeBackInSandbox(MerchantView):
 
     scopes: ClassVar[dict[str, Scope]] = {"post": Scope.SANDBOX}
     sandbox_only = True
-    calls_outside = True
+    calls_external = True
 
     @operation(
         "sandbox_take_back",
         "Have the bank return an order's latest deduction, as if it bounced or was disputed",
-        takes=TakingBack,
-        gives=OrderOut,
-        refuses=[NotAllowed, WrongMode, NothingToTakeBack],
-        writes=True,
+        request=TakingBack,
+        response=OrderOut,
+        refusals=[InsufficientScope, SandboxKeyRequired, NothingToTakeBack],
+        idempotent=True,
         examples=[("It bounced", {"code": "no_funds"}), ("The person disputes it", {"code": "not_received"})],
     )
     def post(self, request: Request, order: str) -> HttpResponse:
-        asked = TakingBack.parse(request)
-        mine = orders.order_of(self.merchant_id, self.named("ord", order))
-        asked_as = self.under.name if self.under is not None else ""
-        sandbox_returns.take_back_latest(mine.id, asked.code, asked_as=asked_as, at=self.now())
-        sheet = orders.sheet_for(self.merchant_id, mine.id)
-        return answer(order_out(sheet.order, sheet.obligations))
+        body = TakingBack.parse(request)
+        own_order = orders.order_of(self.merchant_id, self.parse_id("ord", order))
+        request_key = self.idempotency_request.external_key if self.idempotency_request is not None else ""
+        sandbox_disputes.dispute_latest_deduction(own_order.id, body.code, request_key=request_key, at=self.now())
+        details = orders.merchant_order_details(self.merchant_id, own_order.id)
+        return json_response(order_out(details.order, details.obligations))
 
 
-def _script(asked: NewPerson | NewBehaviour, now: datetime) -> instruments.Script:
-    _said(asked.duration, asked.behaviour is Behaviour.NO_FUNDS_UNTIL, "/duration")
-    _said(asked.amount, asked.behaviour is Behaviour.PARTIAL_BALANCE, "/amount")
-    until = None if asked.duration is None else now + span_of(asked.duration, "/duration")
-    return instruments.Script(asked.behaviour, until=until, balance_minor=asked.amount)
+def _build_script(body: NewPerson | NewBehaviour, now: datetime) -> instruments.Script:
+    _check_presence(body.duration, body.behaviour is Behaviour.NO_FUNDS_UNTIL, "/duration")
+    _check_presence(body.amount, body.behaviour is Behaviour.PARTIAL_BALANCE, "/amount")
+    until = None if body.duration is None else now + parse_duration(body.duration, "/duration")
+    return instruments.Script(body.behaviour, until=until, balance_minor=body.amount)
 
 
-def _said(value: object, needed: bool, pointer: str) -> None:  # noqa: FBT001  a fact about the value
+def _check_presence(value: object, needed: bool, pointer: str) -> None:  # noqa: FBT001  a fact about the value
     if needed != (value is not None):
         raise Invalid(errors=[FieldError(pointer, f"{'needed' if needed else 'not used'} for this behaviour")])
 
 
-def _out(one: Scripted) -> PersonOut:
+def _person_out(scripted: ScriptedPerson) -> PersonOut:
     return PersonOut(
-        id=one.person.public_id,
+        id=scripted.person.public_id,
         object="person",
         livemode=False,
-        ref=one.person.ref,
-        name=one.person.reveal_name() or "",
-        phone=(one.person.user and one.person.user.reveal_phone()) or "",
-        behaviour=one.script.behaviour,
-        until=one.script.until,
-        amount=one.script.balance_minor,
-        usable=one.usable,
+        ref=scripted.person.ref,
+        name=scripted.person.reveal_name() or "",
+        phone=(scripted.person.user and scripted.person.user.reveal_phone()) or "",
+        behaviour=scripted.script.behaviour,
+        until=scripted.script.until,
+        amount=scripted.script.balance_minor,
+        usable=scripted.is_usable,
     )

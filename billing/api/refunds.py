@@ -10,13 +10,13 @@ from rest_framework.request import Request
 from billing import queries
 from billing.models import Refund
 from billing.refusals import RefundNumberReused, RefundTooMuch, ReturnOpen
-from billing.services.refund import Asked, refund_order
+from billing.services.refunds import RefundDetails, refund_order
 from billing.wire import RefundOut, refund_out
-from kernel.contract import operation
-from kernel.money import MOST_MINOR
-from kernel.paging import LIMIT_MAX, page
+from kernel.money import AMOUNT_MINOR_MAX
+from kernel.openapi import operation
+from kernel.paging import LIMIT_MAX, paginate
 from kernel.wire import Wire
-from merchants.access import MerchantView, NotAllowed, answer
+from merchants.access import InsufficientScope, MerchantView, json_response
 from merchants.rules import Scope
 from orders import queries as orders
 from orders import refusals
@@ -25,7 +25,7 @@ from orders import refusals
 class NewRefund(Wire):
     """Refund an order in part or in full."""
 
-    amount: Annotated[int, Meta(ge=1, le=MOST_MINOR)]
+    amount: Annotated[int, Meta(ge=1, le=AMOUNT_MINOR_MAX)]
     reason: Annotated[str, Meta(min_length=1, max_length=100)]
     out_refund_no: Annotated[str, Meta(pattern=r"^[0-9A-Za-z_\-|*]{1,32}$(?!\n)")] | None = None
 
@@ -48,26 +48,32 @@ class OrderRefunds(MerchantView):
     """/v1/orders/{id}/refunds"""
 
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.ORDERS_READ, "post": Scope.ORDERS_WRITE}
-    calls_outside = True
+    calls_external = True
 
     @operation(
-        "list_order_refunds", "List an order's refunds", gives=RefundList, query=RefundQuery, refuses=[NotAllowed]
+        "list_order_refunds",
+        "List an order's refunds",
+        response=RefundList,
+        query=RefundQuery,
+        refusals=[InsufficientScope],
     )
     def get(self, request: Request, order: str) -> HttpResponse:
-        asked = RefundQuery.parse_query(request)
-        mine = orders.order_of(self.merchant_id, self.named("ord", order))
-        found, cursor = page(queries.refunds_of(mine.id), cursor=asked.cursor, limit=asked.limit, of=mine)
-        return answer(RefundList(data=[refund_out(row) for row in found], next_cursor=cursor))
+        params = RefundQuery.parse_query(request)
+        own_order = orders.order_of(self.merchant_id, self.parse_id("ord", order))
+        found, cursor = paginate(
+            queries.refunds_of(own_order.id), cursor=params.cursor, limit=params.limit, owner=own_order
+        )
+        return json_response(RefundList(data=[refund_out(row) for row in found], next_cursor=cursor))
 
     @operation(
         "refund_order",
         "Refund an order: the unpaid part is no longer owed, the rest goes back to the payment method",
-        takes=NewRefund,
-        gives=RefundOut,
+        request=NewRefund,
+        response=RefundOut,
         status=201,
-        also=[200],
-        refuses=[
-            NotAllowed,
+        also_statuses=[200],
+        refusals=[
+            InsufficientScope,
             refusals.OrderState,
             refusals.PaidElsewhere,
             refusals.WrittenOff,
@@ -76,22 +82,24 @@ class OrderRefunds(MerchantView):
             RefundNumberReused,
             ReturnOpen,
         ],
-        writes=True,
+        idempotent=True,
         examples=[("A part of it", {"amount": 200, "reason": "the cable was broken", "out_refund_no": "R-1001"})],
     )
     def post(self, request: Request, order: str) -> HttpResponse:
-        asked = NewRefund.parse(request)
-        mine = orders.order_of(self.merchant_id, self.named("ord", order))
-        wish = Asked(amount_minor=asked.amount, reason=asked.reason, out_refund_no=asked.out_refund_no)
-        refund, fresh = refund_order(
-            mine.id,
-            wish,
+        body = NewRefund.parse(request)
+        own_order = orders.order_of(self.merchant_id, self.parse_id("ord", order))
+        details = RefundDetails(amount_minor=body.amount, reason=body.reason, out_refund_no=body.out_refund_no)
+        refund, created = refund_order(
+            own_order.id,
+            details,
             by=self.actor,
             at=self.now(),
-            begun=lambda refund, fresh: self.begun(partial(_shown, refund, fresh=fresh)),
+            on_created=lambda refund, fresh: self.save_provisional_response(
+                partial(_refund_response, refund, created=fresh)
+            ),
         )
-        return _shown(refund, fresh=fresh)
+        return _refund_response(refund, created=created)
 
 
-def _shown(refund: Refund, *, fresh: bool) -> HttpResponse:
-    return answer(refund_out(refund), status=201 if fresh else 200)
+def _refund_response(refund: Refund, *, created: bool) -> HttpResponse:
+    return json_response(refund_out(refund), status=201 if created else 200)

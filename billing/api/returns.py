@@ -1,4 +1,4 @@
-"""/v1/returns, and how one is begun"""
+"""/v1/returns and /v1/orders/{id}/returns"""
 
 from typing import Annotated, ClassVar, Literal
 
@@ -6,24 +6,24 @@ from django.http import HttpResponse
 from msgspec import Meta
 from rest_framework.request import Request
 
-from billing import sent_back
+from billing import return_queries
 from billing.models import Return
 from billing.refusals import AmountInvalid, NotReturnable, RefundTooMuch, ReturnClosed, ReturnOpen
-from billing.sent_back import ReturnOut, return_out
-from billing.services.return_ends import confirm_return, refuse_return
+from billing.return_queries import ReturnOut, return_out
+from billing.services.return_decisions import confirm_return, refuse_return
 from billing.services.returns import Parcel, open_return
-from kernel.contract import Nothing, operation
-from kernel.money import MOST_MINOR
-from kernel.paging import LIMIT_MAX, page
-from kernel.refusal import Busy, NotFound, in_field
+from kernel.money import AMOUNT_MINOR_MAX
+from kernel.openapi import Nothing, operation
+from kernel.paging import LIMIT_MAX, paginate
+from kernel.refusal import Busy, NotFound, refusals_in_field
 from kernel.wire import Wire
-from merchants.access import MerchantView, NotAllowed, WrongMode, answer
+from merchants.access import InsufficientScope, MerchantView, SandboxKeyRequired, json_response
 from merchants.rules import Scope
 from orders import queries as orders
 from orders import refusals
 
-_REFUSES = [
-    NotAllowed,
+_REFUSALS = [
+    InsufficientScope,
     NotReturnable,
     refusals.PaidElsewhere,
     refusals.WrittenOff,
@@ -40,7 +40,7 @@ class NewReturn(Wire):
     carrier: Annotated[str, Meta(min_length=1, max_length=40)]
     tracking_number: Annotated[str, Meta(pattern=r"^[0-9A-Za-z\-]{1,40}$(?!\n)")]
     reason: Annotated[str, Meta(min_length=1, max_length=100)]
-    amount: Annotated[int, Meta(ge=1, le=MOST_MINOR)] | None = None
+    amount: Annotated[int, Meta(ge=1, le=AMOUNT_MINOR_MAX)] | None = None
 
     def parcel(self) -> Parcel:
         return Parcel(
@@ -74,10 +74,10 @@ class ReturnList(Wire):
 
 
 class ReturnView(MerchantView):
-    """A door to a merchant's own return."""
+    """Base of the views of one return."""
 
-    def mine(self, returned: str) -> Return:
-        return sent_back.return_of(self.merchant_id, self.named("ret", returned))
+    def own_return(self, returned: str) -> Return:
+        return return_queries.return_of(self.merchant_id, self.parse_id("ret", returned))
 
 
 class Returns(MerchantView):
@@ -85,14 +85,14 @@ class Returns(MerchantView):
 
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.ORDERS_READ}
 
-    @operation("list_returns", "List returns", gives=ReturnList, query=ReturnQuery, refuses=[NotAllowed])
+    @operation("list_returns", "List returns", response=ReturnList, query=ReturnQuery, refusals=[InsufficientScope])
     def get(self, request: Request) -> HttpResponse:
-        asked = ReturnQuery.parse_query(request)
-        with in_field("?order", NotFound):
-            order_id = self.named("ord", asked.order) if asked.order is not None else None
-        rows = sent_back.returns_of(self.merchant_id, state=asked.state, order_id=order_id)
-        found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit)
-        return answer(ReturnList(data=[return_out(row) for row in found], next_cursor=cursor))
+        params = ReturnQuery.parse_query(request)
+        with refusals_in_field("?order", NotFound):
+            order_id = self.parse_id("ord", params.order) if params.order is not None else None
+        rows = return_queries.returns_of(self.merchant_id, state=params.state, order_id=order_id)
+        found, cursor = paginate(rows, cursor=params.cursor, limit=params.limit)
+        return json_response(ReturnList(data=[return_out(row) for row in found], next_cursor=cursor))
 
 
 class OneReturn(ReturnView):
@@ -100,53 +100,53 @@ class OneReturn(ReturnView):
 
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.ORDERS_READ}
 
-    @operation("get_return", "Get a return", gives=ReturnOut, refuses=[NotAllowed])
+    @operation("get_return", "Get a return", response=ReturnOut, refusals=[InsufficientScope])
     def get(self, _request: Request, returned: str) -> HttpResponse:
-        return answer(return_out(self.mine(returned)))
+        return json_response(return_out(self.own_return(returned)))
 
 
 class OrderReturns(MerchantView):
     """/v1/orders/{id}/returns"""
 
     scopes: ClassVar[dict[str, Scope]] = {"post": Scope.ORDERS_WRITE}
-    calls_outside = True
+    calls_external = True
 
     @operation(
         "return_order",
         "Register a return: customers with a good record get an early refund from the platform",
-        takes=NewReturn,
-        gives=ReturnOut,
+        request=NewReturn,
+        response=ReturnOut,
         status=201,
-        also=[200],
-        refuses=_REFUSES,
-        writes=True,
+        also_statuses=[200],
+        refusals=_REFUSALS,
+        idempotent=True,
         examples=[("All of it", _PARCEL), ("A part of it", {**_PARCEL, "amount": 200})],
     )
     def post(self, request: Request, order: str) -> HttpResponse:
-        asked = NewReturn.parse(request)
-        mine = orders.order_of(self.merchant_id, self.named("ord", order))
-        row, fresh = open_return(mine.id, asked.parcel(), by=self.actor, at=self.now())
-        return answer(return_out(row), status=201 if fresh else 200)
+        body = NewReturn.parse(request)
+        own_order = orders.order_of(self.merchant_id, self.parse_id("ord", order))
+        row, created = open_return(own_order.id, body.parcel(), by=self.actor, at=self.now())
+        return json_response(return_out(row), status=201 if created else 200)
 
 
 class ConfirmReturn(ReturnView):
     """/v1/returns/{id}/confirm"""
 
     scopes: ClassVar[dict[str, Scope]] = {"post": Scope.ORDERS_WRITE}
-    calls_outside = True
+    calls_external = True
 
     @operation(
         "confirm_return",
         "Confirm receipt: you bear the refund, and your fee for it is returned",
-        takes=Nothing,
-        gives=ReturnOut,
-        refuses=[NotAllowed, ReturnClosed, RefundTooMuch, refusals.DeductionInFlight, Busy],
-        writes=True,
+        request=Nothing,
+        response=ReturnOut,
+        refusals=[InsufficientScope, ReturnClosed, RefundTooMuch, refusals.DeductionInFlight, Busy],
+        idempotent=True,
     )
     def post(self, request: Request, returned: str) -> HttpResponse:
         Nothing.parse(request)
-        row = confirm_return(self.mine(returned).id, by=self.actor, at=self.now())
-        return answer(return_out(row))
+        row = confirm_return(self.own_return(returned).id, by=self.actor, at=self.now())
+        return json_response(return_out(row))
 
 
 class RefuseReturn(ReturnView):
@@ -157,16 +157,16 @@ class RefuseReturn(ReturnView):
     @operation(
         "refuse_return",
         "Refuse a return with a reason, before `answer_until`; the platform decides",
-        takes=ReturnRefusal,
-        gives=ReturnOut,
-        refuses=[NotAllowed, ReturnClosed],
-        writes=True,
+        request=ReturnRefusal,
+        response=ReturnOut,
+        refusals=[InsufficientScope, ReturnClosed],
+        idempotent=True,
         examples=[("Nothing came", {"reason": "包裹是空的，有开箱录像"})],
     )
     def post(self, request: Request, returned: str) -> HttpResponse:
-        asked = ReturnRefusal.parse(request)
-        row = refuse_return(self.mine(returned).id, asked.reason, by=self.actor, at=self.now())
-        return answer(return_out(row))
+        body = ReturnRefusal.parse(request)
+        row = refuse_return(self.own_return(returned).id, body.reason, by=self.actor, at=self.now())
+        return json_response(return_out(row))
 
 
 class ReturnInSandbox(MerchantView):
@@ -174,21 +174,21 @@ class ReturnInSandbox(MerchantView):
 
     scopes: ClassVar[dict[str, Scope]] = {"post": Scope.SANDBOX}
     sandbox_only = True
-    calls_outside = True
+    calls_external = True
 
     @operation(
         "sandbox_return_order",
         "Register a return on behalf of a test user",
-        takes=NewReturn,
-        gives=ReturnOut,
+        request=NewReturn,
+        response=ReturnOut,
         status=201,
-        also=[200],
-        refuses=[*_REFUSES, WrongMode],
-        writes=True,
+        also_statuses=[200],
+        refusals=[*_REFUSALS, SandboxKeyRequired],
+        idempotent=True,
         examples=[("All of it", _PARCEL)],
     )
     def post(self, request: Request, order: str) -> HttpResponse:
-        asked = NewReturn.parse(request)
-        mine = orders.order_of(self.merchant_id, self.named("ord", order))
-        row, fresh = open_return(mine.id, asked.parcel(), by=self.actor, at=self.now())
-        return answer(return_out(row), status=201 if fresh else 200)
+        body = NewReturn.parse(request)
+        own_order = orders.order_of(self.merchant_id, self.parse_id("ord", order))
+        row, created = open_return(own_order.id, body.parcel(), by=self.actor, at=self.now())
+        return json_response(return_out(row), status=201 if created else 200)

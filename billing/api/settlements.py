@@ -1,4 +1,4 @@
-"""/v1/settlements: what was paid out and why."""
+"""/v1/settlements: what was paid out, and the lines it consists of."""
 
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from msgspec import Meta, to_builtins
 from rest_framework.request import Request
 
-from billing import inclusion, statements
+from billing import settlement_proofs, settlement_queries
 from billing.models import Settlement
 from billing.wire import (
     ClosedDayOut,
@@ -20,13 +20,13 @@ from billing.wire import (
     settlement_line_out,
     settlement_out,
 )
-from kernel.contract import operation
 from kernel.csvfile import csv_lines
 from kernel.ids import public
 from kernel.models import LIVE
-from kernel.paging import LIMIT_MAX, page
+from kernel.openapi import operation
+from kernel.paging import LIMIT_MAX, paginate
 from kernel.wire import Wire
-from merchants.access import MerchantView, NotAllowed, answer
+from merchants.access import InsufficientScope, MerchantView, json_response
 from merchants.rules import Scope
 
 CSV = "text/csv"
@@ -87,13 +87,17 @@ class Settlements(MerchantView):
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.SETTLEMENTS_READ}
 
     @operation(
-        "list_settlements", "List settlements", gives=SettlementList, query=SettlementQuery, refuses=[NotAllowed]
+        "list_settlements",
+        "List settlements",
+        response=SettlementList,
+        query=SettlementQuery,
+        refusals=[InsufficientScope],
     )
     def get(self, request: Request) -> HttpResponse:
-        asked = SettlementQuery.parse_query(request)
-        rows = statements.settlements_of(self.merchant_id, state=asked.state)
-        found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit)
-        return answer(SettlementList(data=[settlement_out(row) for row in found], next_cursor=cursor))
+        params = SettlementQuery.parse_query(request)
+        rows = settlement_queries.settlements_of(self.merchant_id, state=params.state)
+        found, cursor = paginate(rows, cursor=params.cursor, limit=params.limit)
+        return json_response(SettlementList(data=[settlement_out(row) for row in found], next_cursor=cursor))
 
 
 class OneSettlement(MerchantView):
@@ -101,9 +105,11 @@ class OneSettlement(MerchantView):
 
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.SETTLEMENTS_READ}
 
-    @operation("get_settlement", "Get a settlement", gives=SettlementOut, refuses=[NotAllowed])
+    @operation("get_settlement", "Get a settlement", response=SettlementOut, refusals=[InsufficientScope])
     def get(self, _request: Request, settlement: str) -> HttpResponse:
-        return answer(settlement_out(statements.settlement_of(self.merchant_id, self.named("stl", settlement))))
+        return json_response(
+            settlement_out(settlement_queries.settlement_of(self.merchant_id, self.parse_id("stl", settlement)))
+        )
 
 
 class SettlementLines(MerchantView):
@@ -114,21 +120,23 @@ class SettlementLines(MerchantView):
     @operation(
         "list_settlement_lines",
         "List the lines of a settlement; `Accept: text/csv` returns all of them as a file",
-        gives=SettlementLineList,
+        response=SettlementLineList,
         query=LineQuery,
-        refuses=[NotAllowed],
-        files=[CSV],
+        refusals=[InsufficientScope],
+        file_types=[CSV],
     )
     def get(self, request: Request, settlement: str) -> HttpResponseBase:
-        asked = LineQuery.parse_query(request)
-        mine = statements.settlement_of(self.merchant_id, self.named("stl", settlement))
+        params = LineQuery.parse_query(request)
+        own_settlement = settlement_queries.settlement_of(self.merchant_id, self.parse_id("stl", settlement))
         if wants_csv(request._request):  # noqa: SLF001  Django's own
-            return as_file(mine)
-        rows, cursor = page(statements.lines_of(mine), cursor=asked.cursor, limit=asked.limit, of=mine)
-        data = [settlement_line_out(line, mine.currency) for line in statements.with_orders(rows)]
-        shown = answer(SettlementLineList(data=data, next_cursor=cursor))
-        shown["Vary"] = "Accept"
-        return shown
+            return csv_response(own_settlement)
+        rows, cursor = paginate(
+            settlement_queries.lines_of(own_settlement), cursor=params.cursor, limit=params.limit, owner=own_settlement
+        )
+        data = [settlement_line_out(line, own_settlement.currency) for line in settlement_queries.attach_orders(rows)]
+        response = json_response(SettlementLineList(data=data, next_cursor=cursor))
+        response["Vary"] = "Accept"
+        return response
 
 
 class ProofOfSettlement(MerchantView):
@@ -139,23 +147,25 @@ class ProofOfSettlement(MerchantView):
     @operation(
         "get_settlement_proof",
         "Prove that a settlement's lines are in closed days of the ledger",
-        gives=SettlementProof,
+        response=SettlementProof,
         query=ProofQuery,
-        refuses=[NotAllowed],
+        refusals=[InsufficientScope],
     )
     def get(self, request: Request, settlement: str) -> HttpResponse:
-        asked = ProofQuery.parse_query(request)
-        mine = statements.settlement_of(self.merchant_id, self.named("stl", settlement))
-        rows, cursor = page(statements.lines_of(mine), cursor=asked.cursor, limit=asked.limit, of=mine)
-        lines = inclusion.proved(mine, rows)
-        return answer(
+        params = ProofQuery.parse_query(request)
+        own_settlement = settlement_queries.settlement_of(self.merchant_id, self.parse_id("stl", settlement))
+        rows, cursor = paginate(
+            settlement_queries.lines_of(own_settlement), cursor=params.cursor, limit=params.limit, owner=own_settlement
+        )
+        lines = settlement_proofs.prove_lines(own_settlement, rows)
+        return json_response(
             SettlementProof(
                 object="settlement_proof",
-                livemode=mine.realm_id == LIVE,
-                settlement=mine.public_id,
-                merchant=public("mch", mine.merchant_id),
-                currency=mine.currency,
-                days=[closed_day_out(day) for day in inclusion.days_since(mine, lines)],
+                livemode=own_settlement.realm_id == LIVE,
+                settlement=own_settlement.public_id,
+                merchant=public("mch", own_settlement.merchant_id),
+                currency=own_settlement.currency,
+                days=[closed_day_out(day) for day in settlement_proofs.closed_days_since(own_settlement, lines)],
                 data=[proved_line_out(line) for line in lines],
                 next_cursor=cursor,
             )
@@ -163,22 +173,22 @@ class ProofOfSettlement(MerchantView):
 
 
 def wants_csv(request: HttpRequest) -> bool:
-    """Whether the caller asked for a file, and not merely for anything."""
+    """Whether the caller prefers CSV to JSON."""
     return request.get_preferred_type(["application/json", CSV]) == CSV
 
 
-def as_file(settlement: Settlement) -> StreamingHttpResponse:
-    """Every line, one a row, as it is read from the database."""
-    made = StreamingHttpResponse(csv_lines(_rows(settlement)), content_type=f"{CSV}; charset=utf-8")
-    made["Content-Disposition"] = f'attachment; filename="{settlement.public_id}.csv"'
-    made["Vary"] = "Accept"
-    return made
+def csv_response(settlement: Settlement) -> StreamingHttpResponse:
+    """All lines of a settlement as CSV, streamed from the database."""
+    response = StreamingHttpResponse(csv_lines(_csv_rows(settlement)), content_type=f"{CSV}; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{settlement.public_id}.csv"'
+    response["Vary"] = "Accept"
+    return response
 
 
-def _rows(settlement: Settlement) -> Iterator[list[str]]:
-    """The API's own words and minor units: for programs. What a spreadsheet opens is in the console."""
+def _csv_rows(settlement: Settlement) -> Iterator[list[str]]:
+    """Rows with the API's field names and minor units, for programs. The console has a file for spreadsheets."""
     names = SettlementLineOut.__struct_fields__
     yield list(names)
-    for line in statements.every_line(settlement):
-        shown = to_builtins(settlement_line_out(line, settlement.currency))
-        yield ["" if shown[name] is None else str(shown[name]) for name in names]
+    for line in settlement_queries.iterate_lines(settlement):
+        values = to_builtins(settlement_line_out(line, settlement.currency))
+        yield ["" if values[name] is None else str(values[name]) for name in names]

@@ -1,4 +1,4 @@
-"""/v1/sandbox/people/{id}/sign_in: the pages, seen as a scripted person sees them."""
+"""/v1/sandbox/people/{id}/sign_in: sign a browser in as a test user."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
@@ -8,12 +8,12 @@ from django.http import HttpResponse
 from msgspec import Meta
 from rest_framework.request import Request
 
-from billing.services.sandbox_door import make_link
+from billing.services.sandbox_sign_in import create_sign_in_link
 from kernel.clock import live_now
-from kernel.contract import operation
+from kernel.openapi import operation
 from kernel.refusal import FieldError, Invalid
 from kernel.wire import Wire
-from merchants.access import MerchantView, NotAllowed, WrongMode, answer
+from merchants.access import InsufficientScope, MerchantView, SandboxKeyRequired, json_response
 from merchants.rules import Scope
 
 
@@ -41,23 +41,27 @@ class SignInAsPerson(MerchantView):
     @operation(
         "sandbox_sign_in",
         "Create a link that signs a browser in as a test user; works once, for five minutes",
-        takes=WhereTo,
-        gives=SignInOut,
+        request=WhereTo,
+        response=SignInOut,
         status=201,
-        refuses=[NotAllowed, WrongMode],
-        writes=True,
+        refusals=[InsufficientScope, SandboxKeyRequired],
+        idempotent=True,
         examples=[("To an agreement's page", {"to": "/sign/agr_…"}), ("To their first page", {})],
     )
     def post(self, request: Request, person: str) -> HttpResponse:
-        to, key = _page(WhereTo.parse(request).to), self.named("per", person)
+        to, key = _page_path(WhereTo.parse(request).to), self.parse_id("per", person)
         realm_id = self.caller.merchant.realm_id
-        link = make_link(realm_id, key, to=to, by=self.actor, at=self.now(), real=live_now())
+        link = create_sign_in_link(realm_id, key, to=to, by=self.actor, at=self.now(), real=live_now())
         made = SignInOut(object="sign_in", livemode=False, url=link.url, expires_at=link.expires_at)
-        return answer(made, status=201)
+        return json_response(made, status=201)
 
 
-def _page(to: str) -> str:
-    """A page of ours, by its whole address or without its host."""
+def _page_path(to: str) -> str:
+    """The path of a page of this platform, given as a URL or as a path.
+
+    Raises:
+        Invalid: it is not one.
+    """
     path = to.removeprefix(settings.BASE_URL)
     if path and (not path.startswith("/") or path.startswith(("//", "/\\"))):
         raise Invalid(errors=[FieldError("/to", "not a page of this platform")])

@@ -1,4 +1,4 @@
-"""Where money is met: the channels this instance can charge."""
+"""The payment channels of this instance, and calls to them: always outside a transaction, in limited time."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -6,131 +6,141 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import groupby
 from typing import TypeAlias, TypeVar
 
 import structlog
 
 from billing.channels.base import (
-    Absent,
     Answer,
+    BaseChannel,
     Channel,
-    Charge,
+    ChargeRequest,
     Closed,
     Declined,
-    Disbursal,
-    Line,
-    Lost,
+    DisputeChannel,
+    NumberNotFound,
     Payee,
-    Payer,
-    Return,
+    PayoutChannel,
+    PayoutRequest,
+    RefundRequest,
     Ruling,
-    Taken,
-    Tribunal,
+    Succeeded,
+    Unknown,
 )
 from billing.channels.sandbox import SandboxChannel
 from billing.channels.wallet import WalletChannel
-from kernel.time_limit import TimeIsUp
+from kernel.time_limit import SoftTimeLimitExceeded
 from kernel.transactions import in_transaction
 
 _BANK = SandboxChannel()
 CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (_BANK, WalletChannel())}
-#: Who pays merchants out, by name; and in which mode who does. Where nobody does, their money waits for them.
-PAYERS: dict[str, Payer] = {_BANK.name: _BANK}
-#: Who hears us before they keep what they took back.
-TRIBUNALS: dict[str, Tribunal] = {_BANK.name: _BANK}
-PAYER_OF: dict[str, str] = {"test": "sandbox"}
+#: Channels that pay merchants out, by name. In a mode without one, settlements wait to be paid.
+PAYOUT_CHANNELS: dict[str, PayoutChannel] = {_BANK.name: _BANK}
+#: Channels that accept evidence against disputes.
+DISPUTE_CHANNELS: dict[str, DisputeChannel] = {_BANK.name: _BANK}
+PAYOUT_CHANNEL_BY_MODE: dict[str, str] = {"test": "sandbox"}
 _T = TypeVar("_T")
 log = structlog.get_logger(__name__)
 
 
 class InsideTransactionError(RuntimeError):
-    """A channel was about to be called while a transaction was open: its rollback could not undo what was taken."""
+    """A channel was about to be called inside a transaction, whose rollback could not undo the charge."""
 
 
-def charge_all(charges: Iterable[tuple[_T, str, Charge]], *, within: timedelta) -> Iterator[tuple[_T, Answer]]:
-    """Ask each channel for its money and hand on each answer as it comes.
+def charge_all(charges: Iterable[tuple[_T, str, ChargeRequest]], *, within: timedelta) -> Iterator[tuple[_T, Answer]]:
+    """Send charges and yield each answer as it comes.
 
-    Nothing is sent any more once `within` has passed: whoever finds a charge after that may believe that it never left.
+    Nothing is sent once `within` has passed, so a charge without an answer after that was never sent.
     """
-    calls = ((key, name, one.number, partial(CHANNELS[name].charge, one)) for key, name, one in charges)
-    return _in_time(calls, within)
+    calls = ((key, name, request.number, partial(CHANNELS[name].charge, request)) for key, name, request in charges)
+    return _call_all(calls, within)
 
 
-def give_back_all(returns: Iterable[tuple[_T, str, Return]], *, within: timedelta) -> Iterator[tuple[_T, Answer]]:
-    """Ask each channel to give money back. The same holds."""
-    calls = ((key, name, one.number, partial(CHANNELS[name].give_back, one)) for key, name, one in returns)
-    return _in_time(calls, within)
+def refund_all(refunds: Iterable[tuple[_T, str, RefundRequest]], *, within: timedelta) -> Iterator[tuple[_T, Answer]]:
+    """Send refunds, in the same way."""
+    calls = ((key, name, request.number, partial(CHANNELS[name].refund, request)) for key, name, request in refunds)
+    return _call_all(calls, within)
 
 
-def pay_out_all(payouts: Iterable[tuple[_T, str, Disbursal]], *, within: timedelta) -> Iterator[tuple[_T, Answer]]:
-    """Ask each channel to pay a merchant. The same holds."""
-    calls = ((key, name, one.number, partial(PAYERS[name].pay_out, one)) for key, name, one in payouts)
-    return _in_time(calls, within)
+def pay_out_all(payouts: Iterable[tuple[_T, str, PayoutRequest]], *, within: timedelta) -> Iterator[tuple[_T, Answer]]:
+    """Send payouts to merchants, in the same way."""
+    calls = (
+        (key, name, request.number, partial(PAYOUT_CHANNELS[name].pay_out, request)) for key, name, request in payouts
+    )
+    return _call_all(calls, within)
 
 
-def ask_all(asks: "Iterable[_Call[_T]]", *, within: timedelta) -> Iterator[tuple[_T, Answer]]:
-    """Ask about numbers, each by its own call, and hand on each answer as it comes. Who is not asked in time is not."""
-    return _in_time(asks, within)
+def query_all(calls: "Iterable[_Call[_T]]", *, within: timedelta) -> Iterator[tuple[_T, Answer]]:
+    """Run query calls and yield each answer as it comes. Calls not started within the time are skipped."""
+    return _call_all(calls, within)
 
 
-def named(name: str) -> Line:
-    """Whoever can be asked about a number that was given to them."""
-    return CHANNELS[name] if name in CHANNELS else PAYERS[name]
+def get_channel(name: str) -> BaseChannel:
+    """The charge or payout channel with this name."""
+    return CHANNELS[name] if name in CHANNELS else PAYOUT_CHANNELS[name]
 
 
 _Call: TypeAlias = tuple[_T, str, str, Callable[[], Answer]]
 
 
-def _in_time(calls: Iterable[_Call[_T]], within: timedelta) -> Iterator[tuple[_T, Answer]]:
-    """The answers. Who bears many calls at a time is asked side by side, while the others are asked in turn."""
-    until = time.monotonic() + within.total_seconds()
-    apart = {one: list(some) for one, some in groupby(sorted(calls, key=_one_by_one), key=_one_by_one)}
+def _call_all(calls: Iterable[_Call[_T]], within: timedelta) -> Iterator[tuple[_T, Answer]]:
+    """Yield the answers. Channels that allow it are called in parallel, the others one call after another."""
+    deadline = time.monotonic() + within.total_seconds()
+    parallel: list[_Call[_T]] = []
+    sequential: list[_Call[_T]] = []
+    for item in calls:
+        (sequential if _is_sequential(item) else parallel).append(item)
     with ExitStack() as pools:
-        coming = _begun(apart.get(False, []), until, pools)
-        for key, name, number, call in apart.get(True, []):
-            if (answer := _asked_before(until, call, name, number)) is not None:
+        running = _submit_calls(parallel, deadline, pools)
+        for key, name, number, call in sequential:
+            if (answer := _call_before(deadline, call, name, number)) is not None:
                 yield key, answer
-        for key, future in coming:
+        for key, future in running:
             if (answer := future.result()) is not None:
                 yield key, answer
 
 
-def _one_by_one(call: _Call[_T]) -> bool:
-    return named(call[1]).at_once == 1
+def _is_sequential(call: _Call[_T]) -> bool:
+    return get_channel(call[1]).max_parallel_calls == 1
 
 
-def _begun(calls: Sequence[_Call[_T]], until: float, pools: ExitStack) -> list[tuple[_T, Future[Answer | None]]]:
-    """Calls under way, each channel's by as many hands as it bears."""
-    hands: dict[str, ThreadPoolExecutor] = {}
+def _submit_calls(
+    calls: Sequence[_Call[_T]], deadline: float, pools: ExitStack
+) -> list[tuple[_T, Future[Answer | None]]]:
+    """Start calls on one thread pool per channel, as large as the channel allows."""
+    executors: dict[str, ThreadPoolExecutor] = {}
     for _, name, _, _ in calls:
-        if name not in hands:
-            hands[name] = pools.enter_context(ThreadPoolExecutor(named(name).at_once, thread_name_prefix=name))
-    return [(key, hands[name].submit(_asked_before, until, call, name, number)) for key, name, number, call in calls]
+        if name not in executors:
+            executors[name] = pools.enter_context(
+                ThreadPoolExecutor(get_channel(name).max_parallel_calls, thread_name_prefix=name)
+            )
+    return [
+        (key, executors[name].submit(_call_before, deadline, call, name, number)) for key, name, number, call in calls
+    ]
 
 
-def _asked_before(until: float, call: Callable[[], Answer], name: str, number: str) -> Answer | None:
-    """The answer, if there is still time to ask."""
-    return None if time.monotonic() >= until else _asked(call, name, number)
+def _call_before(deadline: float, call: Callable[[], Answer], name: str, number: str) -> Answer | None:
+    """The answer; None if the deadline has passed before the call."""
+    return None if time.monotonic() >= deadline else _call_safely(call, name, number)
 
 
 def query(name: str, number: str, *, at: datetime) -> Answer:
-    """Ask a channel what became of a number."""
-    return _asked(partial(named(name).query, number, at=at), name, number)
+    """Query a channel for the outcome of a number."""
+    return _call_safely(partial(get_channel(name).query, number, at=at), name, number)
 
 
 def close(name: str, number: str, *, at: datetime) -> Answer:
-    """Have a channel give up a number for ever, before anything is tried under another one."""
-    return _asked(partial(named(name).close, number, at=at), name, number)
+    """Have a channel block a number for good, before a new attempt is made under another one."""
+    return _call_safely(partial(get_channel(name).close, number, at=at), name, number)
 
 
 def contest(name: str, txn: str, evidence: str, *, at: datetime) -> bool:
-    """Say this to a channel against what it took back. Whether it has heard it."""
+    """Submit evidence against a dispute. Returns whether the channel accepted it."""
     if in_transaction():
         raise InsideTransactionError
     try:
-        TRIBUNALS[name].contest(txn, evidence, at=at)
-    except TimeIsUp:
+        DISPUTE_CHANNELS[name].contest(txn, evidence, at=at)
+    except SoftTimeLimitExceeded:
         raise
     except Exception:
         log.exception("channel_broke", channel=name, txn=txn)
@@ -138,56 +148,56 @@ def contest(name: str, txn: str, evidence: str, *, at: datetime) -> bool:
     return True
 
 
-def ruling(name: str, txn: str, *, at: datetime) -> Ruling:
-    """What a channel has decided about what it took back. One that breaks has decided nothing."""
+def query_ruling(name: str, txn: str, *, at: datetime) -> Ruling:
+    """A channel's decision on a dispute; OPEN if the call fails."""
     if in_transaction():
         raise InsideTransactionError
     try:
-        return TRIBUNALS[name].ruling(txn, at=at)
-    except TimeIsUp:
+        return DISPUTE_CHANNELS[name].query_ruling(txn, at=at)
+    except SoftTimeLimitExceeded:
         raise
     except Exception:
         log.exception("channel_broke", channel=name, txn=txn)
         return Ruling.OPEN
 
 
-def _asked(ask: Callable[[], Answer], name: str, number: str) -> Answer:
-    """The channel's answer. A channel that breaks has told nothing: the outcome is unknown, not a failure."""
+def _call_safely(call: Callable[[], Answer], name: str, number: str) -> Answer:
+    """The channel's answer. If the call raises, the outcome is unknown, not a failure."""
     if in_transaction():
         raise InsideTransactionError
     try:
-        return ask()
-    except TimeIsUp:
+        return call()
+    except SoftTimeLimitExceeded:
         raise
     except Exception:
         log.exception("channel_broke", channel=name, number=number)
-        return Lost("channel_broke")
+        return Unknown("channel_broke")
 
 
 __all__ = [
     "CHANNELS",
-    "PAYERS",
-    "PAYER_OF",
-    "TRIBUNALS",
-    "Absent",
+    "DISPUTE_CHANNELS",
+    "PAYOUT_CHANNELS",
+    "PAYOUT_CHANNEL_BY_MODE",
     "Answer",
     "Channel",
-    "Charge",
+    "ChargeRequest",
     "Closed",
     "Declined",
-    "Disbursal",
-    "Lost",
+    "NumberNotFound",
     "Payee",
-    "Return",
+    "PayoutRequest",
+    "RefundRequest",
     "Ruling",
-    "Taken",
-    "ask_all",
+    "Succeeded",
+    "Unknown",
     "charge_all",
     "close",
     "contest",
-    "give_back_all",
-    "named",
+    "get_channel",
     "pay_out_all",
     "query",
-    "ruling",
+    "query_all",
+    "query_ruling",
+    "refund_all",
 ]

@@ -1,7 +1,7 @@
-"""The sandbox bank: it takes money as its scripted accounts tell it to, and remembers what we forget.
+"""The sandbox bank: charges scripted accounts and keeps its own records.
 
-Its books stand in a schema of their own and are written over a connection of their own that commits at once: what
-it did stays done when our transaction rolls back or our process is killed, as with any real bank.
+Its tables are in a separate schema, written over a separate connection that commits at once: what it did stays done
+when our transaction rolls back or our process is killed, as with any real bank.
 """
 
 import hmac
@@ -19,15 +19,15 @@ import psycopg2
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from billing.channels.base import Absent, Answer, Closed, Declined, Lost, Taken
-from billing.planning import Kind
+from billing.channels.base import Answer, Closed, Declined, NumberNotFound, Succeeded, Unknown
+from billing.planning import FailureClass
 from kernel.ids import uuid7
 from kernel.money import Money
 
 _local = threading.local()
 _A_DAY = timedelta(days=1)
-#: The class of the advisory locks that name a number.
-TURN = 2
+#: The class id of the advisory locks on movement numbers.
+NUMBER_LOCK_CLASS = 2
 
 
 class Behaviour(StrEnum):
@@ -47,7 +47,7 @@ class Behaviour(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class BankAccount:
-    """One scripted account, as it stands at the moment of a charge."""
+    """A scripted account at the moment of a charge."""
 
     token: str
     behaviour: Behaviour
@@ -58,7 +58,7 @@ class BankAccount:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """What the bank sends to say how a debit ended."""
+    """A signed callback that reports the outcome of a debit."""
 
     id: int
     raw: bytes
@@ -68,8 +68,8 @@ class Callback:
 def open_account(
     token: str, behaviour: Behaviour, *, until: datetime | None = None, balance_minor: int | None = None
 ) -> None:
-    """A scripted account begins."""
-    with books() as cursor:
+    """Open a scripted account. Does nothing if it exists."""
+    with bank_transaction() as cursor:
         cursor.execute(
             "INSERT INTO sandbox_bank.account (token, behaviour, until, balance_minor) VALUES (%s, %s, %s, %s)"
             " ON CONFLICT (token) DO NOTHING",
@@ -80,8 +80,8 @@ def open_account(
 def change_account(
     token: str, behaviour: Behaviour, *, until: datetime | None = None, balance_minor: int | None = None
 ) -> None:
-    """The account behaves otherwise from now on, as one that was never charged."""
-    with books() as cursor:
+    """Change an account's behaviour from now on and reset its counters."""
+    with bank_transaction() as cursor:
         cursor.execute(
             "UPDATE sandbox_bank.account SET behaviour = %s, until = %s, balance_minor = %s, charges = 0, refunds = 0"
             " WHERE token = %s",
@@ -90,8 +90,8 @@ def change_account(
 
 
 def accounts_of(tokens: Iterable[str]) -> dict[str, BankAccount]:
-    """How these accounts stand now, by their tokens."""
-    with books() as cursor:
+    """These accounts by their tokens."""
+    with bank_transaction() as cursor:
         cursor.execute(
             "SELECT token, behaviour, until, balance_minor, charges FROM sandbox_bank.account WHERE token = ANY (%s)",
             [list(tokens)],
@@ -100,10 +100,10 @@ def accounts_of(tokens: Iterable[str]) -> dict[str, BankAccount]:
 
 
 def debit(number: str, token: str, amount: Money, *, at: datetime) -> Answer:
-    """The bank's side of a charge: one effect a number, and the answer that reaches us, or none."""
-    with books() as cursor:
-        if turn(cursor, number):
-            return Declined("closed", Kind.TECHNICAL)
+    """The bank's side of a charge: one effect per number, and the answer that reaches us, or none."""
+    with bank_transaction() as cursor:
+        if lock_number(cursor, number):
+            return Declined("closed", FailureClass.TECHNICAL)
         cursor.execute(
             "UPDATE sandbox_bank.account SET charges = charges + 1 WHERE token = %s"
             " RETURNING token, behaviour, until, balance_minor, charges",
@@ -111,69 +111,69 @@ def debit(number: str, token: str, amount: Money, *, at: datetime) -> Answer:
         )
         row = cursor.fetchone()
         if row is None:
-            return Declined("account_unknown", Kind.HARD)
+            return Declined("account_unknown", FailureClass.HARD)
         account = BankAccount(row[0], Behaviour(row[1]), *row[2:])
-        known = movement_of(cursor, number)
-        if known is not None:
-            return told(known, at=at)
+        movement = find_movement(cursor, number)
+        if movement is not None:
+            return answer_of(movement, at=at)
         if account.behaviour is Behaviour.TIMEOUT_THEN_NOT_PAID and account.charges == 1:
-            return Lost("timeout")
+            return Unknown("timeout")
         refusal = _refusal(account, amount, at=at)
-        write(cursor, account, number, amount, refusal, at=at)
+        record_movement(cursor, account, number, amount, refusal, at=at)
         if refusal is not None:
             return refusal
-        return first_answer(cursor, account, number, amount, at=at)
+        return initial_answer(cursor, account, number, amount, at=at)
 
 
 def look_up(number: str, *, at: datetime) -> Answer:
-    """What the bank says about a number when asked."""
-    with books() as cursor:
-        known = movement_of(cursor, number)
-    return Absent() if known is None else told(known, at=at)
+    """The bank's answer to a query for a number."""
+    with bank_transaction() as cursor:
+        movement = find_movement(cursor, number)
+    return NumberNotFound() if movement is None else answer_of(movement, at=at)
 
 
 def close(number: str, *, at: datetime) -> Answer:
-    """Nothing is taken under this number from now on; or what was, if it came to that."""
-    with books() as cursor:
-        turn(cursor, number)
-        known = movement_of(cursor, number)
-        if known is not None:
-            return told(known, at=at)
+    """Block this number from now on; or the outcome, if the bank already has a movement with it."""
+    with bank_transaction() as cursor:
+        lock_number(cursor, number)
+        movement = find_movement(cursor, number)
+        if movement is not None:
+            return answer_of(movement, at=at)
         cursor.execute(
             "INSERT INTO sandbox_bank.closed (number, at) VALUES (%s, %s) ON CONFLICT (number) DO NOTHING", [number, at]
         )
     return Closed()
 
 
-def callbacks_due(tokens_like: str, *, at: datetime, limit: int = 100) -> list[Callback]:
-    """Callbacks the bank sends by now for accounts whose token begins so, signed."""
-    with books() as cursor:
+def due_callbacks(token_prefix: str, *, at: datetime, limit: int = 100) -> list[Callback]:
+    """Callbacks due by now for accounts with this token prefix, signed."""
+    with bank_transaction() as cursor:
         cursor.execute(
             "SELECT c.id, c.notify_id, d.number, coalesce(r.txn, d.txn), coalesce(r.amount_minor, d.amount_minor),"
             " d.currency, coalesce(r.code, '') FROM sandbox_bank.callback c"
             " JOIN sandbox_bank.debit d USING (number) LEFT JOIN sandbox_bank.returned r ON r.txn = c.return_txn"
             " WHERE c.delivered_at IS NULL AND c.due_at <= %s AND d.token LIKE %s ORDER BY c.due_at, c.id LIMIT %s",
-            [at, f"{tokens_like}%", limit],
+            [at, f"{token_prefix}%", limit],
         )
         rows = cursor.fetchall()
-    made = []
+    callbacks = []
     for key, notify_id, number, txn, amount, currency, code in rows:
         body = {"notify_id": notify_id, "number": number, "txn": txn, "amount": amount, "currency": currency}
         body |= {"taken_back": code} if code else {}
         raw = json.dumps(body).encode()
-        made.append(Callback(key, raw, sign(raw)))
-    return made
+        callbacks.append(Callback(key, raw, sign(raw)))
+    return callbacks
 
 
-def delivered(callback_id: int, *, at: datetime) -> None:
-    """We have acknowledged the callback; the bank sends it no more."""
-    with books() as cursor:
+def mark_callback_delivered(callback_id: int, *, at: datetime) -> None:
+    """The callback was acknowledged: the bank stops sending it."""
+    with bank_transaction() as cursor:
         cursor.execute("UPDATE sandbox_bank.callback SET delivered_at = %s WHERE id = %s", [at, callback_id])
 
 
 def debits_of(token: str) -> list[Money]:
-    """What was really taken from an account, oldest first: the truth the tests hold our book against."""
-    with books() as cursor:
+    """What was really debited from an account, oldest first. Tests compare our ledger with it."""
+    with bank_transaction() as cursor:
         cursor.execute(
             "SELECT amount_minor, currency FROM sandbox_bank.debit WHERE token = %s AND code = ''"
             " AND refund_of IS NULL ORDER BY at, number",
@@ -190,17 +190,17 @@ def sign(raw: bytes) -> str:
 def _refusal(account: BankAccount, amount: Money, *, at: datetime) -> Declined | None:
     match account.behaviour:
         case Behaviour.HARD_DECLINE:
-            return Declined("account_closed", Kind.HARD)
+            return Declined("account_closed", FailureClass.HARD)
         case Behaviour.NO_FUNDS:
-            return Declined("insufficient_funds", Kind.SOFT)
+            return Declined("insufficient_funds", FailureClass.SOFT)
         case Behaviour.NO_FUNDS_UNTIL if account.until and at < account.until:
-            return Declined("insufficient_funds", Kind.SOFT)
+            return Declined("insufficient_funds", FailureClass.SOFT)
         case Behaviour.PARTIAL_BALANCE if amount.minor > (account.balance_minor or 0):
-            return Declined("insufficient_funds", Kind.SOFT)
+            return Declined("insufficient_funds", FailureClass.SOFT)
     return None
 
 
-def write(
+def record_movement(
     cursor: Any,
     account: BankAccount,
     number: str,
@@ -211,7 +211,7 @@ def write(
     refund_of: str | None = None,
     payout: bool = False,
 ) -> None:
-    """The bank's own line of what it moved or refused: out of the account, back into it, or to it from us."""
+    """Insert the bank's record of a debit, refund or payout that it executed or declined."""
     code, kind = (refusal.code, refusal.kind) if refusal else ("", "")
     settles_at = at + _A_DAY if account.behaviour is Behaviour.LATE_CALLBACK and not refusal else at
     txn, moved = f"sb_{uuid7().hex}", [amount.minor, amount.currency]
@@ -227,11 +227,11 @@ def write(
         )
 
 
-def first_answer(cursor: Any, account: BankAccount, number: str, amount: Money, *, at: datetime) -> Answer:
-    """The money has moved; this is what of it reaches the caller."""
+def initial_answer(cursor: Any, account: BankAccount, number: str, amount: Money, *, at: datetime) -> Answer:
+    """The answer that reaches the caller once the money has moved, by the account's behaviour."""
     late = account.behaviour is Behaviour.LATE_CALLBACK
     if late or account.behaviour is Behaviour.DUPLICATE_CALLBACK:
-        # One callback, sent once or three times over: a repeat carries the same notify_id, as real channels' do.
+        # One callback, sent once or three times: a repeat carries the same notify_id, as with real channels.
         cursor.executemany(
             "INSERT INTO sandbox_bank.callback (number, notify_id, due_at) VALUES (%s, %s, %s)",
             [(number, f"n_{number}", at + _A_DAY if late else at)] * (1 if late else 3),
@@ -239,23 +239,23 @@ def first_answer(cursor: Any, account: BankAccount, number: str, amount: Money, 
     if account.behaviour is Behaviour.SLOW or (
         account.behaviour is Behaviour.TIMEOUT_THEN_PAID and account.charges == 1
     ):
-        return Lost("timeout")
+        return Unknown("timeout")
     if late:
-        return Lost("processing")
-    known = movement_of(cursor, number)
-    if known is None:
+        return Unknown("processing")
+    movement = find_movement(cursor, number)
+    if movement is None:
         raise RuntimeError(f"the sandbox bank lost {number}")
-    return Taken(known["txn"], amount)
+    return Succeeded(movement["txn"], amount)
 
 
-def turn(cursor: Any, number: str) -> bool:
-    """One at a time about one number, until the bank's transaction ends. Whether it is closed."""
-    cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [TURN, number])
+def lock_number(cursor: Any, number: str) -> bool:
+    """Lock a number until the bank's transaction ends. Returns whether the number is closed."""
+    cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [NUMBER_LOCK_CLASS, number])
     cursor.execute("SELECT 1 FROM sandbox_bank.closed WHERE number = %s", [number])
     return cursor.fetchone() is not None
 
 
-def movement_of(cursor: Any, number: str) -> dict[str, Any] | None:
+def find_movement(cursor: Any, number: str) -> dict[str, Any] | None:
     cursor.execute(
         "SELECT txn, amount_minor, currency, code, kind, settles_at FROM sandbox_bank.debit WHERE number = %s",
         [number],
@@ -264,37 +264,37 @@ def movement_of(cursor: Any, number: str) -> dict[str, Any] | None:
     return dict(zip(("txn", "amount", "currency", "code", "kind", "settles_at"), row, strict=True)) if row else None
 
 
-def told(known: dict[str, Any], *, at: datetime) -> Answer:
-    if known["code"]:
-        return Declined(known["code"], known["kind"])
-    if at < known["settles_at"]:
-        return Lost("processing")
-    return Taken(known["txn"], Money(known["amount"], known["currency"]))
+def answer_of(movement: dict[str, Any], *, at: datetime) -> Answer:
+    if movement["code"]:
+        return Declined(movement["code"], movement["kind"])
+    if at < movement["settles_at"]:
+        return Unknown("processing")
+    return Succeeded(movement["txn"], Money(movement["amount"], movement["currency"]))
 
 
 @contextmanager
-def books() -> Iterator[Any]:
-    """One transaction of the bank's own, committed at its end whatever becomes of ours.
+def bank_transaction() -> Iterator[Any]:
+    """A transaction on the bank's own connection, committed at the end whatever happens to ours.
 
     Raises:
-        django.db.Error: as on our own line, so that whoever asked is told the same.
+        django.db.Error: wrapped as on our own connection.
     """
-    held, name = getattr(_local, "connection", None), connection.settings_dict["NAME"]
-    if held is None or held.closed or _local.name != name:
+    bank_connection, name = getattr(_local, "connection", None), connection.settings_dict["NAME"]
+    if bank_connection is None or bank_connection.closed or _local.name != name:
         params = {k: v for k, v in connection.get_connection_params().items() if k not in ("cursor_factory", "context")}
         with connection.wrap_database_errors:
-            held = _local.connection = psycopg2.connect(**params)
+            bank_connection = _local.connection = psycopg2.connect(**params)
         _local.name = name
     try:
-        with connection.wrap_database_errors, held, held.cursor() as cursor:
+        with connection.wrap_database_errors, bank_connection, bank_connection.cursor() as cursor:
             yield cursor
     except (OperationalError, InterfaceError):
-        held.close()
+        bank_connection.close()
         raise
 
 
-def hang_up() -> None:
-    """Close this thread's line to the bank."""
-    held = getattr(_local, "connection", None)
-    if held is not None:
-        held.close()
+def close_connection() -> None:
+    """Close this thread's connection to the bank."""
+    bank_connection = getattr(_local, "connection", None)
+    if bank_connection is not None:
+        bank_connection.close()

@@ -1,12 +1,12 @@
-"""The sandbox bank's statement of a day: a CSV of all that it moved or refused for the accounts of one realm."""
+"""The sandbox bank's daily statement: a CSV of everything it moved or declined for the accounts of one realm."""
 
 from datetime import date
 from typing import BinaryIO
 
 from billing.channels import bank
-from billing.channels.layouts import PLAIN
+from billing.channels.statement_layouts import DEFAULT_LAYOUT
 
-HEAD = b"number,transaction,kind,amount_minor,currency,status,time\r\n"
+HEADER = b"number,transaction,kind,amount_minor,currency,status,time\r\n"
 _LINES = """
 COPY (
     SELECT number, txn, CASE WHEN refund_of IS NULL THEN 'debit' ELSE 'refund' END, amount_minor, currency,
@@ -24,20 +24,20 @@ SELECT count(*) + (SELECT count(*) FROM sandbox_bank.returned r JOIN sandbox_ban
        coalesce(sum(amount_minor) FILTER (WHERE code = '' AND refund_of IS NOT NULL), 0)
 FROM sandbox_bank.debit WHERE {day}
 """
-#: What it pays out to merchants stands in no statement of debits.
+#: Movements of the day. Payouts to merchants are not part of the statement.
 _DAY = "NOT payout AND settles_at >= %s AND settles_at < %s AND token LIKE %s"
 
-#: A debit that it took back stands in the day on which it did.
-_BACK = "r.at >= %s AND r.at < %s AND d.token LIKE %s"
+#: Reversals are listed on the day they happened.
+_REVERSED = "r.at >= %s AND r.at < %s AND d.token LIKE %s"
 
 
 def write_statement(file: BinaryIO, *, realm_id: int, day: date) -> None:
-    """Write what is final of this day of the bank's: money whose outcome it still keeps back stands in a later one."""
-    file.write(HEAD)
-    with bank.books() as cursor:
+    """Write the final movements of this day. A movement still processing appears on the day it becomes final."""
+    file.write(HEADER)
+    with bank.bank_transaction() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        span = [*PLAIN.window(day), f"{realm_id}:%"]
-        day_of, back = (cursor.mogrify(where, span).decode() for where in (_DAY, _BACK))
+        span = [*DEFAULT_LAYOUT.day_bounds(day), f"{realm_id}:%"]
+        day_of, back = (cursor.mogrify(where, span).decode() for where in (_DAY, _REVERSED))
         cursor.copy_expert(_LINES.format(day=day_of, back=back), file)
         cursor.execute(_TRAILER.format(day=day_of, back=back).replace("%", "%%"), [])
         file.write(",".join(["END", *map(str, cursor.fetchone())]).encode() + b"\r\n")

@@ -1,4 +1,4 @@
-"""What every channel can do: take money under our number, give it back, and say what became of a number."""
+"""The interface of payment channels: requests, answers, and the protocols to charge, refund, pay out and dispute."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,8 +9,8 @@ from kernel.money import Money
 
 
 @dataclass(frozen=True, slots=True)
-class Charge:
-    """What is asked of a channel: take this much from this token, under this number and no other."""
+class ChargeRequest:
+    """Charge this amount to this token. `number` is the idempotency key."""
 
     number: str
     token: str
@@ -19,8 +19,8 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True)
-class Return:
-    """What is asked of a channel: give this much of that transaction back to its token, under this number."""
+class RefundRequest:
+    """Refund this amount of the transaction `txn` to its token. `number` is the idempotency key."""
 
     number: str
     txn: str
@@ -31,7 +31,7 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Payee:
-    """Whose account money is sent to. `token` names it among ours; `number` is the bank's."""
+    """The account a payout goes to. `token` is our identifier; `number` is the bank account number."""
 
     token: str
     holder: str
@@ -40,8 +40,8 @@ class Payee:
 
 
 @dataclass(frozen=True, slots=True)
-class Disbursal:
-    """What is asked of a channel: send this much to that account, under this number and no other."""
+class PayoutRequest:
+    """Send this amount to the payee. `number` is the idempotency key."""
 
     number: str
     payee: Payee
@@ -50,8 +50,8 @@ class Disbursal:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """The money was taken, given back or paid out, under the channel's own transaction number."""
+class Succeeded:
+    """The money was charged, refunded or paid out, under the channel's own transaction number."""
 
     txn: str
     amount: Money
@@ -59,90 +59,90 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The channel is sure that nothing was taken, and says why; `kind` is a `billing.rules.Kind`."""
+    """The channel is sure that nothing moved, and says why; `kind` is a `billing.planning.Kind`."""
 
     code: str
     kind: str
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """Nobody knows: no answer, half an answer, or one that says "wait". It must be asked about."""
+class Unknown:
+    """The outcome is unknown: no answer, a broken one, or "processing". The channel has to be queried."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
-    """The channel does not know the number: yet, or at all."""
+class NumberNotFound:
+    """The channel has no movement with this number, or not yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """Nothing was taken under the number, and nothing ever will be, whatever still arrives."""
+    """Nothing moved under the number, and nothing ever will, even if a request arrives late."""
 
 
 class Ruling(StrEnum):
-    """What a channel decided about money that it had taken back."""
+    """A channel's decision on a dispute."""
 
     WON = "won"
     LOST = "lost"
     OPEN = "open"
 
 
-Answer = Taken | Declined | Lost | Absent | Closed
+Answer = Succeeded | Declined | Unknown | NumberNotFound | Closed
 
 
-class Line(Protocol):
-    """Somebody who moves money and can be asked. Calls may take seconds and may never answer; none runs inside a
-    transaction.
+class BaseChannel(Protocol):
+    """What all channels can do: query and close a number. Calls may take seconds or hang, so none may run inside a
+    database transaction.
     """
 
     name: str
-    #: After this long "not found" may mean "never arrived", if it was said `asks_min` times.
+    #: "Not found" means "never arrived" only after this long and `min_queries` queries.
     finality: timedelta
-    asks_min: int
-    #: How many calls it takes at one time. One that works in our own database takes one.
-    at_once: int
+    min_queries: int
+    #: How many calls it accepts in parallel; 1 for channels in our own database.
+    max_parallel_calls: int
 
     def query(self, number: str, *, at: datetime) -> Answer:
-        """What became of the number."""
+        """The outcome of the movement with this number."""
         ...
 
     def close(self, number: str, *, at: datetime) -> Answer:
-        """See to it that nothing moves under the number any more: Closed, or what became of it already."""
+        """Block the number so that nothing can move under it any more: Closed, or the outcome if it already has one."""
         ...
 
 
-class Channel(Line, Protocol):
-    """One way in which people pay."""
+class Channel(BaseChannel, Protocol):
+    """A channel that charges customers."""
 
-    def charge(self, charge: Charge) -> Answer:
-        """Take the money. Sent twice under one number it is taken once."""
+    def charge(self, request: ChargeRequest) -> Answer:
+        """Charge the money. Idempotent by number."""
         ...
 
-    def give_back(self, asked: Return) -> Answer:
-        """Refund the transaction. Sent twice under one number it is refunded once."""
-        ...
-
-
-class Payer(Line, Protocol):
-    """One way in which merchants are paid."""
-
-    def pay_out(self, asked: Disbursal) -> Answer:
-        """Send the money. Sent twice under one number it arrives once."""
+    def refund(self, request: RefundRequest) -> Answer:
+        """Refund the transaction. Idempotent by number."""
         ...
 
 
-class Tribunal(Protocol):
-    """A channel that hears us before it keeps what it took back. No call runs inside a transaction."""
+class PayoutChannel(BaseChannel, Protocol):
+    """A channel that pays merchants out."""
+
+    def pay_out(self, request: PayoutRequest) -> Answer:
+        """Send the money. Idempotent by number."""
+        ...
+
+
+class DisputeChannel(Protocol):
+    """A channel that accepts evidence against its disputes. No call may run inside a database transaction."""
 
     name: str
 
     def contest(self, txn: str, evidence: str, *, at: datetime) -> None:
-        """Say this against the movement with which it took money back. Said twice it is said once."""
+        """Submit evidence against the reversal `txn`. Idempotent."""
         ...
 
-    def ruling(self, txn: str, *, at: datetime) -> Ruling:
-        """What it has decided by now."""
+    def query_ruling(self, txn: str, *, at: datetime) -> Ruling:
+        """The decision so far."""
         ...

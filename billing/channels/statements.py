@@ -1,6 +1,6 @@
-"""A channel's statement file, read line by line: what each line says, and what cannot be read. Pure, in little memory.
+"""Streaming reader of channels' statement files. Pure, with constant memory.
 
-A line that makes no sense is handed on as such and keeps no other from being read.
+A damaged line is returned as such and does not stop the others from being read.
 """
 
 import csv
@@ -11,10 +11,10 @@ from decimal import Decimal
 from typing import BinaryIO, NamedTuple
 from zoneinfo import ZoneInfo
 
-from billing.channels.layouts import KINDS, Layout, Sign, Status, UnreadableError
-from kernel.money import EXPONENTS, MOST_MINOR
+from billing.channels.statement_layouts import KINDS, Sign, StatementLayout, Status, UnreadableError
+from kernel.money import AMOUNT_MINOR_MAX, EXPONENTS
 
-#: No line of a statement is as long; what is, is no statement.
+#: Longer lines are damaged.
 LINE_BYTES_MAX = 8192
 NAME_MAX = 64
 RAW_MAX = 1000
@@ -24,7 +24,7 @@ _AMOUNT = re.compile(r"[0-9]{1,15}(\.[0-9]{1,6})?", re.ASCII)
 
 
 class Entry(NamedTuple):
-    """A line that was understood."""
+    """A parsed line."""
 
     place: int
     number: str
@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 
 
 class Damaged(NamedTuple):
-    """A line that was not: its text as far as it can be kept, and what is wrong with it."""
+    """A line that could not be parsed: its text, truncated, and the error code."""
 
     place: int
     raw: str
@@ -45,13 +45,13 @@ class Damaged(NamedTuple):
 
 
 class DamageError(ValueError):
-    """One word for what is wrong with a line."""
+    """A line cannot be parsed; the message is an error code."""
 
 
-class Statement:
-    """One file on its way through. When it is read to its end, `trouble` says what its trailer contradicts."""
+class StatementReader:
+    """Reads one file. Once it is read to the end, `trouble` says how the trailer contradicts the lines."""
 
-    def __init__(self, file: BinaryIO, layout: Layout) -> None:
+    def __init__(self, file: BinaryIO, layout: StatementLayout) -> None:
         self.file, self.layout = file, layout
         self.trouble = ""
         self._zone = ZoneInfo(layout.zone)
@@ -61,19 +61,19 @@ class Statement:
         self._ended = False
 
     def lines(self) -> Iterator[Entry | Damaged]:
-        """Everything it says, in order.
+        """All lines in order, without header, trailer and comments.
 
         Raises:
-            UnreadableError: it has no head with the columns of the layout.
+            UnreadableError: the header does not have the columns of the layout.
         """
-        for place, raw in enumerate(self._raw(), 1):
+        for place, raw in enumerate(self._read_lines(), 1):
             try:
-                entry = self._line(place, raw)
+                entry = self._parse_line(place, raw)
             except DamageError as exc:
                 if not self._columns:
                     raise UnreadableError(f"The head cannot be read: {exc}.") from exc
                 self._count += 1
-                yield Damaged(place, readable(raw), str(exc))
+                yield Damaged(place, to_printable(raw), str(exc))
             else:
                 if entry is not None:
                     yield entry
@@ -82,21 +82,21 @@ class Statement:
         if self.layout.trailer and not self._ended:
             self.trouble = "The trailer is missing: the file is not whole."
 
-    def _line(self, place: int, raw: bytes) -> Entry | None:
-        """What one line says, if it is neither head nor trailer nor a remark."""
-        cells = self._cells(raw, place)
+    def _parse_line(self, place: int, raw: bytes) -> Entry | None:
+        """Parse one line; None for the header, the trailer and comments."""
+        cells = self._split_cells(raw, place)
         if cells is None:
             return None
         if not self._columns:
-            self._head(cells)
+            self._read_header(cells)
         elif self.layout.trailer and cells[0] == self.layout.trailer:
-            self._check(cells)
+            self._check_trailer(cells)
         else:
-            return self._entry(place, cells)
+            return self._parse_entry(place, cells)
         return None
 
-    def _raw(self) -> Iterator[bytes]:
-        """Lines as bytes, none longer than the bound: the rest of one that is too long is passed over."""
+    def _read_lines(self) -> Iterator[bytes]:
+        """Lines as bytes, at most one byte above the limit: the rest of a longer line is skipped."""
         while raw := self.file.readline(LINE_BYTES_MAX + 1):
             if len(raw) > LINE_BYTES_MAX:
                 rest = raw
@@ -104,8 +104,8 @@ class Statement:
                     rest = self.file.readline(LINE_BYTES_MAX)
             yield raw
 
-    def _cells(self, raw: bytes, place: int) -> list[str] | None:
-        """The cells of a line; None for one that says nothing."""
+    def _split_cells(self, raw: bytes, place: int) -> list[str] | None:
+        """The cells of a line; None for blank lines and comments."""
         layout = self.layout
         if len(raw) > LINE_BYTES_MAX:
             raise DamageError("too_long")
@@ -115,7 +115,7 @@ class Statement:
             raise DamageError("encoding") from None
         if place == 1:
             text = text.removeprefix("\ufeff")
-        if not text.strip() or self._remark(text):
+        if not text.strip() or self._is_comment(text):
             return None
         if "\0" in text:
             raise DamageError("nul")
@@ -126,12 +126,12 @@ class Statement:
         except csv.Error:
             raise DamageError("quotes") from None
 
-    def _remark(self, text: str) -> bool:
+    def _is_comment(self, text: str) -> bool:
         layout = self.layout
         ends = bool(layout.trailer) and text.startswith(layout.trailer)
         return bool(layout.comment) and text.startswith(layout.comment) and not ends
 
-    def _head(self, cells: list[str]) -> None:
+    def _read_header(self, cells: list[str]) -> None:
         layout = self.layout
         named = {name: getattr(layout, name) for name in Entry._fields if name != "place"}
         missing = [column for column in named.values() if column and column not in cells]
@@ -140,7 +140,7 @@ class Statement:
         self._columns = {name: cells.index(column) for name, column in named.items() if column}
         self._width = len(cells)
 
-    def _entry(self, place: int, cells: list[str]) -> Entry:
+    def _parse_entry(self, place: int, cells: list[str]) -> Entry:
         if self._ended:
             self.trouble = "There are lines after the trailer."
         if len(cells) != self._width:
@@ -149,19 +149,19 @@ class Statement:
         currency = cell.get("currency") or self.layout.currency_always
         if not _CURRENCY.fullmatch(currency):
             raise DamageError("currency")
-        status = self._status(cell)
-        kind, amount = self._movement(cell, currency)
+        status = self._parse_status(cell)
+        kind, amount = self._parse_amount(cell, currency)
         number, txn = cell["number"], cell["txn"]
         if max(len(number), len(txn)) > NAME_MAX or not (txn or (number and status != Status.SUCCESS)):
             raise DamageError("name")
-        at = self._time(cell["at"])
+        at = self._parse_time(cell["at"])
         self._count += 1
         if status == Status.SUCCESS:
             self._sums[kind] += amount
             self._currencies.add(currency)
         return Entry(place, number, txn, kind, amount, currency, status, at)
 
-    def _status(self, cell: dict[str, str]) -> str:
+    def _parse_status(self, cell: dict[str, str]) -> str:
         if not self.layout.status:
             return Status.SUCCESS
         status = self.layout.statuses.get(cell["status"])
@@ -169,14 +169,14 @@ class Statement:
             raise DamageError("status")
         return status
 
-    def _movement(self, cell: dict[str, str], currency: str) -> tuple[str, int]:
-        """Whether it was taken or given back, and how much."""
+    def _parse_amount(self, cell: dict[str, str], currency: str) -> tuple[str, int]:
+        """The kind of the movement and its amount in minor units."""
         layout, text = self.layout, cell["amount"]
         negative = text.startswith("-")
         if negative and layout.minus is Sign.NONE:
             raise DamageError("amount")
-        amount = whole(text.lstrip("+-"), 0 if layout.minor else EXPONENTS.get(currency, 2))
-        if not 0 < amount <= MOST_MINOR:
+        amount = parse_minor(text.lstrip("+-"), 0 if layout.minor else EXPONENTS.get(currency, 2))
+        if not 0 < amount <= AMOUNT_MINOR_MAX:
             raise DamageError("amount")
         if layout.kind:
             kind = layout.kinds.get(cell["kind"])
@@ -188,7 +188,7 @@ class Statement:
             raise DamageError("kind")
         return kind, amount
 
-    def _time(self, text: str) -> datetime:
+    def _parse_time(self, text: str) -> datetime:
         try:
             form = self.layout.time_format
             moment = datetime.strptime(text, form) if form else datetime.fromisoformat(text)  # noqa: DTZ007  zoned below
@@ -199,37 +199,37 @@ class Statement:
             raise DamageError("time")
         return moment
 
-    def _check(self, cells: list[str]) -> None:
-        """Hold what the trailer says against what was read. Damaged lines count, and have no sums.
+    def _check_trailer(self, cells: list[str]) -> None:
+        """Compare the trailer with what was read. Damaged lines are counted but not summed.
 
-        Its sums are written as its amounts are, so that of several currencies with a point they say nothing.
+        Decimal sums are compared only if the file has one currency.
         """
         self._ended = True
         layout = self.layout
-        told = [("lines", layout.count_cell, self._count, 0)]
+        expected = [("lines", layout.count_cell, self._count, 0)]
         if layout.minor or len(self._currencies) <= 1:
             digits = 0 if layout.minor else EXPONENTS.get(next(iter(self._currencies), ""), 2)
-            told += [
+            expected += [
                 ("taken", layout.debits_cell, self._sums["debit"], digits),
                 ("given back", layout.refunds_cell, self._sums["refund"], digits),
             ]
-        for what, place, found, places in told:
+        for what, place, counted, places in expected:
             if place < 0 or self.trouble:
                 continue
             try:
-                said = whole(cells[place].lstrip("-"), places)
+                stated = parse_minor(cells[place].lstrip("-"), places)
             except (DamageError, IndexError):
                 self.trouble = f"The trailer cannot be read: {what}."
             else:
-                if said != found:
-                    self.trouble = f"The trailer says {said} {what}, the lines {found}."
+                if stated != counted:
+                    self.trouble = f"The trailer says {stated} {what}, the lines {counted}."
 
 
-def whole(text: str, places: int) -> int:
-    """An amount with so many decimal places as whole minor units; commas between thousands are let pass.
+def parse_minor(text: str, places: int) -> int:
+    """Parse an amount into minor units of a currency with so many decimal places. Thousands commas are allowed.
 
     Raises:
-        DamageError: it is none, or is more exact than its currency.
+        DamageError: it is not an amount, or has too many decimal places.
     """
     text = text.replace(",", "")
     if not _AMOUNT.fullmatch(text):
@@ -242,6 +242,6 @@ def whole(text: str, places: int) -> int:
     return int(minor)
 
 
-def readable(raw: bytes) -> str:
-    """Bytes as text that can be kept and shown, whatever they are."""
+def to_printable(raw: bytes) -> str:
+    """Any bytes as text that can be stored and shown, truncated to RAW_MAX."""
     return raw[:RAW_MAX].decode("utf-8", "backslashreplace").replace("\0", "\\x00").rstrip("\r\n")[:RAW_MAX]

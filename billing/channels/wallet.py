@@ -1,4 +1,4 @@
-"""The channel to a person's own stored value: it lives in the book, so it answers at once and is never in doubt."""
+"""The stored-value wallet as a channel. It is part of our ledger, so its outcomes are never unknown."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -6,78 +6,78 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from billing.channels.base import Absent, Answer, Charge, Closed, Declined, Return, Taken
+from billing.channels.base import Answer, ChargeRequest, Closed, Declined, NumberNotFound, RefundRequest, Succeeded
 from billing.models import Deduction, RefundPart, Wallet, WalletEntry
-from billing.planning import Kind
+from billing.planning import FailureClass
 from kernel import ids
 from kernel.money import Money
-from ledger import rules as book
+from ledger import accounts as book
 from ledger import services as ledger
 
 CLEARING = book.clearing("wallet")
 
 
 class WalletChannel:
-    """Takes from the wallet whose token is its person's id."""
+    """Charges and refunds wallets. The token is the person's id."""
 
     name = "wallet"
     finality = timedelta()
-    asks_min = 1
-    at_once = 1
+    min_queries = 1
+    max_parallel_calls = 1
 
     @transaction.atomic
-    def charge(self, charge: Charge) -> Answer:
-        person_id = UUID(charge.token)
-        if self._given_up(charge.number):
-            return Declined("closed", Kind.TECHNICAL)
+    def charge(self, request: ChargeRequest) -> Answer:
+        person_id = UUID(request.token)
+        if self._is_abandoned(request.number):
+            return Declined("closed", FailureClass.TECHNICAL)
         wallet = (
-            Wallet.objects.select_for_update(no_key=True).filter(pk=person_id, currency=charge.amount.currency).first()
+            Wallet.objects.select_for_update(no_key=True).filter(pk=person_id, currency=request.amount.currency).first()
         )
-        done = self.query(charge.number, at=charge.at)
-        if not isinstance(done, Absent):
+        done = self.query(request.number, at=request.at)
+        if not isinstance(done, NumberNotFound):
             return done
-        if wallet is None or wallet.balance_minor < charge.amount.minor:
-            return Declined("insufficient_funds", Kind.SOFT)
-        Wallet.objects.filter(pk=person_id).update(balance_minor=F("balance_minor") - charge.amount.minor)
+        if wallet is None or wallet.balance_minor < request.amount.minor:
+            return Declined("insufficient_funds", FailureClass.SOFT)
+        Wallet.objects.filter(pk=person_id).update(balance_minor=F("balance_minor") - request.amount.minor)
         entry = WalletEntry.objects.create(
-            person_id=person_id, number=charge.number, amount_minor=-charge.amount.minor, at=charge.at
+            person_id=person_id, number=request.number, amount_minor=-request.amount.minor, at=request.at
         )
-        move = book.Move(book.wallet(person_id), CLEARING, charge.amount)
-        ledger.post([ledger.Fact(entry.id, "wallet_debited", [move])], realm_id=wallet.realm_id, at=charge.at)
-        return Taken(entry.public_id, charge.amount)
+        move = book.Move(book.wallet(person_id), CLEARING, request.amount)
+        ledger.post([ledger.JournalEntry(entry.id, "wallet_debited", [move])], realm_id=wallet.realm_id, at=request.at)
+        return Succeeded(entry.public_id, request.amount)
 
     @transaction.atomic
-    def give_back(self, asked: Return) -> Answer:
-        if self._given_up(asked.number):
-            return Declined("closed", Kind.TECHNICAL)
-        # By the movement that took it: whoever has left is named by no token any more, and has their wallet still.
-        person_id = WalletEntry.objects.get(pk=UUID(asked.txn.removeprefix(f"{WalletEntry.prefix}_"))).person_id
+    def refund(self, request: RefundRequest) -> Answer:
+        if self._is_abandoned(request.number):
+            return Declined("closed", FailureClass.TECHNICAL)
+        # Found by the original entry: the token is erased when a person closes their account, their wallet remains.
+        person_id = WalletEntry.objects.get(pk=UUID(request.txn.removeprefix(f"{WalletEntry.prefix}_"))).person_id
         wallet = Wallet.objects.select_for_update(no_key=True).get(pk=person_id)
-        done = self.query(asked.number, at=asked.at)
-        if not isinstance(done, Absent):
+        done = self.query(request.number, at=request.at)
+        if not isinstance(done, NumberNotFound):
             return done
-        Wallet.objects.filter(pk=person_id).update(balance_minor=F("balance_minor") + asked.amount.minor)
+        Wallet.objects.filter(pk=person_id).update(balance_minor=F("balance_minor") + request.amount.minor)
         entry = WalletEntry.objects.create(
-            person_id=person_id, number=asked.number, amount_minor=asked.amount.minor, at=asked.at
+            person_id=person_id, number=request.number, amount_minor=request.amount.minor, at=request.at
         )
-        move = book.Move(CLEARING, book.wallet(person_id), asked.amount)
-        ledger.post([ledger.Fact(entry.id, "wallet_refunded", [move])], realm_id=wallet.realm_id, at=asked.at)
-        return Taken(entry.public_id, asked.amount)
+        move = book.Move(CLEARING, book.wallet(person_id), request.amount)
+        ledger.post([ledger.JournalEntry(entry.id, "wallet_refunded", [move])], realm_id=wallet.realm_id, at=request.at)
+        return Succeeded(entry.public_id, request.amount)
 
     def query(self, number: str, *, at: datetime) -> Answer:
-        del at  # a wallet has no "not yet"
+        del at  # a wallet has no pending outcomes
         entry = WalletEntry.objects.select_related("person__wallet").filter(number=number).first()
         if entry is None:
-            return Absent()
-        return Taken(entry.public_id, Money(abs(entry.amount_minor), entry.person.wallet.currency))
+            return NumberNotFound()
+        return Succeeded(entry.public_id, Money(abs(entry.amount_minor), entry.person.wallet.currency))
 
     def close(self, number: str, *, at: datetime) -> Answer:
-        """Whoever comes late finds that its movement is not being sent any more."""
+        """Nothing to block: a late request finds that its movement is no longer being sent (`_is_abandoned`)."""
         answer = self.query(number, at=at)
-        return Closed() if isinstance(answer, Absent) else answer
+        return Closed() if isinstance(answer, NumberNotFound) else answer
 
-    def _given_up(self, number: str) -> bool:
-        key = ids.bare(number)
+    def _is_abandoned(self, number: str) -> bool:
+        key = ids.parse_hex(number)
         if key is None:
             return False
         for life in (Deduction, RefundPart):

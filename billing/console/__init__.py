@@ -1,1 +1,1 @@
-"""What colleagues do about collecting: retry policies, channels that are out, verbs on an order."""
+"""Console pages and row actions of billing: orders, disputes, cases, returns, outages and policies."""

@@ -1,4 +1,4 @@
-"""Cases: what a channel said against itself or our book, with all that speaks for it, closed by whom it may concern."""
+"""The page of a case with its evidence, and the row actions that close it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -13,24 +13,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from billing.case_words import told_of
-from billing.console.orders import always
-from billing.console.unknown import WordForm
+from billing.case_labels import label_of_case
+from billing.console.order_actions import always_needs_approval
+from billing.console.unknown_outcomes import OutcomeForm
 from billing.models import Break, Case, StatementLine
-from billing.services import cases
+from billing.services import case_resolutions, cases
 from billing.services.wallets import REFERENCE_MAX
 from kernel import ids
 from kernel.actor import Actor
-from kernel.actor_names import names_of
+from kernel.actor_names import usernames_of
 from kernel.admin_site import VIEWERS
-from kernel.console_actions import Colleague, Verb, VerbForm, Words, page
-from kernel.templatetags.house import money
+from kernel.console_actions import Colleague, ReasonForm, RowAction, StrOrPromise, console_page
+from kernel.templatetags.formatting import money
 from ledger.models import Posting
 
-JUDGES = ("finance", "supervisor")
+RESOLVERS = ("finance", "supervisor")
 SHOWN_MAX = 100
-#: What is kept with a case beside its amount.
-DETAIL: dict[str, Words] = {
+#: Labels of the keys of `Case.detail`.
+DETAIL_LABELS: dict[str, StrOrPromise] = {
     "txn": gettext_lazy("Channel transaction no."),
     "code": gettext_lazy("Channel code"),
     "asks": gettext_lazy("Queries"),
@@ -38,7 +38,7 @@ DETAIL: dict[str, Words] = {
 }
 
 
-ENDS: dict[str, Words] = {
+RESOLUTION_LABELS: dict[str, StrOrPromise] = {
     Case.Resolution.RETURNED: gettext_lazy("The channel has corrected it; its balance is restored"),
     Case.Resolution.WALLET: gettext_lazy("Belongs to the customer: move to their wallet"),
     Case.Resolution.BY_HAND: gettext_lazy("Belonged to the customer and was paid manually"),
@@ -51,46 +51,51 @@ ENDS: dict[str, Words] = {
 
 
 @require_safe
-@page(*VIEWERS)
+@console_page(*VIEWERS)
 def case(colleague: Colleague, case: str) -> HttpResponse:
-    """What happened, the movement, every word of the channel's, the book, and how it may be closed."""
+    """A case: the movement, the channel's reports, the ledger postings and related rows."""
     key = ids.parse(Case.prefix, case)
     rows = Case.objects.select_related("realm", "deduction__person", "refund_part__refund", "payout__merchant")
-    found = rows.filter(pk=key).first() if key else None
-    if found is None or found.about is None:
+    row = rows.filter(pk=key).first() if key else None
+    if row is None or row.movement is None:
         raise Http404
-    about = found.about
-    reports = list(about.reports.order_by("id")[:SHOWN_MAX])
-    txns = {report.channel_txn for report in reports if report.channel_txn} | {str(found.detail.get("txn", ""))}
-    return colleague.show(
+    movement = row.movement
+    reports = list(movement.reports.order_by("id")[:SHOWN_MAX])
+    txns = {report.channel_txn for report in reports if report.channel_txn} | {str(row.detail.get("txn", ""))}
+    return colleague.render(
         "console/case.html",
-        told_of(found.kind).what,
-        case=found,
-        told=told_of(found.kind),
-        end=ENDS.get(found.resolution, ""),
-        amount=cases.at_stake(found),
-        detail=[(DETAIL[name], value) for name, value in found.detail.items() if name in DETAIL],
-        about=about,
-        about_address=reverse(f"admin:{about._meta.app_label}_{about._meta.model_name}_change", args=[about.pk]),
+        label_of_case(row.kind).title,
+        case=row,
+        case_label=label_of_case(row.kind),
+        resolution_label=RESOLUTION_LABELS.get(row.resolution, ""),
+        amount=case_resolutions.amount_at_stake(row),
+        detail=[(DETAIL_LABELS[name], value) for name, value in row.detail.items() if name in DETAIL_LABELS],
+        movement=movement,
+        movement_url=reverse(
+            f"admin:{movement._meta.app_label}_{movement._meta.model_name}_change", args=[movement.pk]
+        ),
         reports=reports,
-        history=list(about.history.order_by("seq")[:SHOWN_MAX]),
-        postings=list(Posting.objects.filter(Q(cause_id=found.pk)).order_by("id")),
+        history=list(movement.history.order_by("seq")[:SHOWN_MAX]),
+        postings=list(Posting.objects.filter(Q(cause_id=row.pk)).order_by("id")),
         lines=list(StatementLine.objects.filter(channel_txn__in=txns - {""}).select_related("statement")[:SHOWN_MAX]),
-        breaks=list(Break.objects.filter(_same(found)).order_by("id")[:SHOWN_MAX]),
-        others=[(row, told_of(row.kind).what) for row in about.cases.exclude(pk=found.pk).order_by("id")[:SHOWN_MAX]],
-        names=names_of([found.closed_by]),
+        breaks=list(Break.objects.filter(_same_movement(row)).order_by("id")[:SHOWN_MAX]),
+        others=[
+            (other, label_of_case(other.kind).title)
+            for other in movement.cases.exclude(pk=row.pk).order_by("id")[:SHOWN_MAX]
+        ],
+        names=usernames_of([row.closed_by]),
     )
 
 
-def _same(case: Case) -> Q:
-    """Of the same movement."""
+def _same_movement(case: Case) -> Q:
+    """A filter for rows about the same movement."""
     if case.deduction_id:
         return Q(deduction_id=case.deduction_id)
     return Q(refund_part_id=case.refund_part_id) if case.refund_part_id else Q(pk__in=[])
 
 
-class CloseForm(VerbForm):
-    """How it ends: only what fits its kind can be chosen."""
+class CloseForm(ReasonForm):
+    """How to close a case: only resolutions that apply to its kind can be chosen."""
 
     resolution = forms.ChoiceField(label=gettext_lazy("Resolution"))
     paid_as = forms.CharField(
@@ -102,42 +107,42 @@ class CloseForm(VerbForm):
 
     def __init__(self, *args: Any, row: Case, **kwargs: Any) -> None:
         super().__init__(*args, row=row, **kwargs)
-        choices = [(end, ENDS[end]) for end in cases.ends_of(row)]
-        several = [("", "–")] if len(choices) > 1 else []
-        self.fields["resolution"].choices = [*several, *choices]  # type: ignore[attr-defined]  # it is a choice
+        choices = [(end, RESOLUTION_LABELS[end]) for end in case_resolutions.allowed_resolutions(row)]
+        placeholder = [("", "–")] if len(choices) > 1 else []
+        self.fields["resolution"].choices = [*placeholder, *choices]  # type: ignore[attr-defined]  # it is a choice
         if Case.Resolution.BY_HAND not in dict(choices):
             del self.fields["paid_as"]
 
 
-def _fits(row: Case) -> bool:
-    return row.closed_at is None and row.about is not None and bool(cases.ends_of(row))
+def _is_closable(row: Case) -> bool:
+    return row.closed_at is None and row.movement is not None and bool(case_resolutions.allowed_resolutions(row))
 
 
-def _before(row: Case, at: datetime) -> Words:
+def _preview_close(row: Case, at: datetime) -> StrOrPromise:
     del at
-    told, amount = told_of(row.kind), money(cases.at_stake(row))
-    return f"{told.what}: {amount}. {told.look}"
+    kind_text, amount = label_of_case(row.kind), money(case_resolutions.amount_at_stake(row))
+    return f"{kind_text.title}: {amount}. {kind_text.advice}"
 
 
-def _close(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
-    paid_as = wish.get("paid_as", "")
-    row = cases.close_case(key, wish["resolution"], wish["note"], paid_as=paid_as, by=by, at=at)
-    return _("Case closed: %(how)s.") % {"how": ENDS[row.resolution]}
+def _close(key: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrPromise:
+    paid_as = data.get("paid_as", "")
+    row = cases.close_case(key, data["resolution"], data["note"], paid_as=paid_as, by=by, at=at)
+    return _("Case closed: %(how)s.") % {"how": RESOLUTION_LABELS[row.resolution]}
 
 
-def _before_saying(row: Case, at: datetime) -> Words:
+def _preview_resolve(row: Case, at: datetime) -> StrOrPromise:
     del at
-    says = _("The result for %(amount)s is unknown. Your decision is treated as the channel's answer.")
-    return says % {"amount": money(cases.at_stake(row))}
+    text = _("The result for %(amount)s is unknown. Your decision is treated as the channel's answer.")
+    return text % {"amount": money(case_resolutions.amount_at_stake(row))}
 
 
-def _say(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
-    cases.say_movement(key, txn=wish["txn"], evidence=wish["evidence"], reason=wish["note"], by=by, at=at)
+def _resolve_movement(key: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrPromise:
+    cases.record_movement_outcome(key, txn=data["txn"], evidence=data["evidence"], reason=data["note"], by=by, at=at)
     return _("The result has been recorded.")
 
 
-class MovedForm(WordForm):
-    """How money on its way out ended."""
+class MovementOutcomeForm(OutcomeForm):
+    """The outcome of a refund part or payout."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -148,55 +153,55 @@ class MovedForm(WordForm):
         ]
 
 
-def _is_large(row: Case, wish: Mapping[str, Any]) -> bool:
-    return wish.get("resolution") == Case.Resolution.BY_HAND or cases.needs_second(row)
+def _needs_approval(row: Case, data: Mapping[str, Any]) -> bool:
+    return data.get("resolution") == Case.Resolution.BY_HAND or case_resolutions.needs_approval(row)
 
 
-def _books(row: Case) -> Q:
-    about = row.about
+def _posting_filter(row: Case) -> Q:
+    about = row.movement
     return Q(cause_id=row.pk) | Q(cause_id=about.pk if about else row.pk)
 
 
-def _back(row: Case) -> str:
+def _back_url(row: Case) -> str:
     return reverse("case_desk", args=[row.public_id])
 
 
-def _stands(row: Case) -> dict[str, Any]:
-    state = row.about.state if row.about else ""
+def _snapshot(row: Case) -> dict[str, Any]:
+    state = row.movement.state if row.movement else ""
     return {"kind": row.kind, "state": state, "closed": row.closed_at is not None}
 
 
-VERBS = [
-    Verb(
+ROW_ACTIONS = [
+    RowAction(
         "close_case",
         Case,
         gettext_lazy("Close case"),
-        JUDGES,
-        _before,
+        RESOLVERS,
+        _preview_close,
         _close,
         CloseForm,
-        fits=_fits,
-        back=_back,
-        books=_books,
-        second=_is_large,
-        deciders=JUDGES,
-        stands=_stands,
-        hold=cases.hold_case,
+        applies_to=_is_closable,
+        back_url=_back_url,
+        posting_filter=_posting_filter,
+        needs_approval=_needs_approval,
+        approvers=RESOLVERS,
+        snapshot=_snapshot,
+        lock=cases.lock_case,
     ),
-    Verb(
+    RowAction(
         "say_movement",
         Case,
         gettext_lazy("Determine result"),
-        JUDGES,
-        _before_saying,
-        _say,
-        MovedForm,
-        fits=cases.sayable,
-        back=_back,
-        books=_books,
-        second=always,
-        deciders=JUDGES,
-        stands=_stands,
-        hold=cases.hold_case,
+        RESOLVERS,
+        _preview_resolve,
+        _resolve_movement,
+        MovementOutcomeForm,
+        applies_to=cases.can_record_outcome,
+        back_url=_back_url,
+        posting_filter=_posting_filter,
+        needs_approval=always_needs_approval,
+        approvers=RESOLVERS,
+        snapshot=_snapshot,
+        lock=cases.lock_case,
     ),
 ]

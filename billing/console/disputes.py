@@ -1,4 +1,4 @@
-"""What channels took back: said by hand where a channel does not call, answered with evidence, or given up."""
+"""Row actions on disputes: record one by hand, submit evidence, accept, and record the channel's decision."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -11,20 +11,20 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from billing import rules
-from billing.channels import TRIBUNALS, bank_returns
-from billing.dispute_words import BEARERS
+from billing.channels import DISPUTE_CHANNELS, bank_disputes
+from billing.dispute_labels import BEARER_LABELS
 from billing.models import Deduction, Dispute
 from billing.refusals import NothingToTakeBack
-from billing.services import answers, disputes
-from billing.services.stray_returns import Withdrawal
+from billing.services import dispute_evidence, disputes
+from billing.services.stray_chargebacks import Chargeback
 from kernel.actor import Actor
-from kernel.console_actions import Verb, VerbForm, Words
+from kernel.console_actions import ReasonForm, RowAction, StrOrPromise
 from kernel.money import Money
-from kernel.templatetags.house import money
+from kernel.templatetags.formatting import money
 
 SANDBOX = "sandbox"
-JUDGES = ("finance", "supervisor")
-CODES = {
+RESOLVERS = ("finance", "supervisor")
+REASON_LABELS = {
     "no_funds": gettext_lazy("Insufficient funds"),
     "account_closed": gettext_lazy("Account closed"),
     "not_authorised": gettext_lazy("Customer says it was not authorized"),
@@ -34,10 +34,10 @@ CODES = {
 }
 
 
-class TakenBackForm(VerbForm):
-    """By which movement of its own the channel took it back, and why."""
+class RecordDisputeForm(ReasonForm):
+    """The channel's reason and reference of a dispute."""
 
-    code = forms.ChoiceField(label=gettext_lazy("Channel reason code"), choices=list(CODES.items()))
+    code = forms.ChoiceField(label=gettext_lazy("Channel reason code"), choices=list(REASON_LABELS.items()))
     txn = forms.CharField(
         label=gettext_lazy("Channel dispute reference"),
         max_length=64,
@@ -46,14 +46,14 @@ class TakenBackForm(VerbForm):
     )
 
     def clean(self) -> dict[str, Any] | None:
-        wish = super().clean()
-        if self.row.channel != SANDBOX and not (wish or {}).get("txn"):
+        data = super().clean()
+        if self.row.channel != SANDBOX and not (data or {}).get("txn"):
             self.add_error("txn", _("Enter the channel dispute reference."))
-        return wish
+        return data
 
 
-class EvidenceForm(VerbForm):
-    """What is said to the channel."""
+class EvidenceForm(ReasonForm):
+    """The evidence to send to the channel."""
 
     evidence = forms.CharField(
         label=gettext_lazy("Evidence statement"),
@@ -63,109 +63,109 @@ class EvidenceForm(VerbForm):
     )
 
 
-class BearerForm(VerbForm):
-    """Who bears it."""
+class LiabilityForm(ReasonForm):
+    """Who is liable for an accepted dispute."""
 
-    bearer = forms.ChoiceField(label=gettext_lazy("Borne by whom"), choices=list(BEARERS.items()))
+    bearer = forms.ChoiceField(label=gettext_lazy("Borne by whom"), choices=list(BEARER_LABELS.items()))
 
     def __init__(self, *args: Any, row: Any, **kwargs: Any) -> None:
         super().__init__(*args, row=row, **kwargs)
         self.fields["bearer"].initial = row.bearer
 
 
-def _left(row: Deduction) -> Money:
+def _kept_amount(row: Deduction) -> Money:
     return Money(sum(line.kept_minor for line in row.lines.all()), row.currency)
 
 
-def _before_taken_back(row: Deduction, at: datetime) -> Words:
+def _preview_record(row: Deduction, at: datetime) -> StrOrPromise:
     del at
-    left = _left(row)
+    left = _kept_amount(row)
     if not left:
         raise NothingToTakeBack
-    says = _("%(amount)s leaves the channel account in the ledger. The reason determines who bears it.")
-    return says % {"amount": money(left)}
+    text = _("%(amount)s leaves the channel account in the ledger. The reason determines who bears it.")
+    return text % {"amount": money(left)}
 
 
-def _taken_back(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
+def _record_dispute(key: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrPromise:
     row = Deduction.objects.get(pk=key)
     if row.channel == SANDBOX:
-        if bank_returns.take_back(row.number, wish["code"], at=at) is None:
+        if bank_disputes.reverse_debit(row.number, data["code"], at=at) is None:
             raise NothingToTakeBack
         return _("The sandbox bank has returned the deduction and will send a callback.")
-    disputes.take_back(key, Withdrawal(wish["txn"], _left(row), wish["code"]), by=by, at=at)
+    disputes.record_chargeback(key, Chargeback(data["txn"], _kept_amount(row), data["code"]), by=by, at=at)
     return _("Recorded.")
 
 
-def _before_contest(row: Dispute, at: datetime) -> Words:
-    """What becomes of it, and what goes along: the merchants' answers, word for word."""
+def _preview_contest(row: Dispute, at: datetime) -> StrOrPromise:
+    """How the evidence is sent, and the merchants' statements that are attached."""
     del at
-    if row.channel in TRIBUNALS:
+    if row.channel in DISPUTE_CHANNELS:
         follows = _("Sent to the channel within a minute; the channel then decides.")
     else:
         follows = _("Submit it to this channel yourself; we cannot send it. Record the decision here.")
-    said = answers.said_of(row)
-    along = _("The merchant's statement is attached: %(said)s") % {"said": said} if said else ""
-    return f"{follows} {along}".strip()
+    statement = dispute_evidence.evidence_text(row)
+    attached = _("The merchant's statement is attached: %(said)s") % {"said": statement} if statement else ""
+    return f"{follows} {attached}".strip()
 
 
-def _contest(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
-    answers.contest_dispute(key, wish["evidence"], by=by, at=at)
+def _contest(key: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrPromise:
+    dispute_evidence.contest_dispute(key, data["evidence"], by=by, at=at)
     return _("Evidence submitted.")
 
 
-def _before_accept(row: Dispute, at: datetime) -> Words:
+def _preview_accept(row: Dispute, at: datetime) -> StrOrPromise:
     del at
     return _("Accepts the dispute of %(amount)s; the party you choose bears it.") % {"amount": money(row.amount)}
 
 
-def _accept(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
-    row = disputes.accept_dispute(key, wish["bearer"], wish["note"], by=by, at=at)
-    return BEARERS[row.bearer]
+def _accept(key: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrPromise:
+    row = disputes.accept_dispute(key, data["bearer"], data["note"], by=by, at=at)
+    return BEARER_LABELS[row.bearer]
 
 
-def _before_ruling(row: Dispute, at: datetime) -> Words:
+def _preview_ruling(row: Dispute, at: datetime) -> StrOrPromise:
     del at
     return _("The channel has decided on %(amount)s but does not notify us automatically.") % {
         "amount": money(row.amount)
     }
 
 
-def _won(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
-    disputes.rule_dispute(key, won=True, because=wish["note"], by=by, at=at)
+def _record_won(key: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrPromise:
+    disputes.record_ruling(key, won=True, reason=data["note"], by=by, at=at)
     return _("The money is back at the channel.")
 
 
-def _lost(key: UUID, wish: dict[str, Any], by: Actor, at: datetime) -> Words:
-    row = disputes.rule_dispute(key, won=False, because=wish["note"], by=by, at=at)
-    return BEARERS[row.bearer]
+def _record_lost(key: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrPromise:
+    row = disputes.record_ruling(key, won=False, reason=data["note"], by=by, at=at)
+    return BEARER_LABELS[row.bearer]
 
 
-def _costs_much(row: Dispute, wish: Mapping[str, Any]) -> bool:
-    """Whether we would bear it, by what is chosen or, where nothing is, by what stands, and it is much."""
-    return disputes.needs_second(row, wish.get("bearer") or row.bearer)
+def _needs_approval(row: Dispute, data: Mapping[str, Any]) -> bool:
+    """Whether it would be a large loss for the platform, by the chosen liability or the current one."""
+    return disputes.needs_approval(row, data.get("bearer") or row.bearer)
 
 
-def _as_it_comes(row: Deduction, wish: Mapping[str, Any]) -> bool:
-    """Whether it falls on us at once hangs on the channel's word: its service says so when it comes to it."""
-    del row, wish
+def _record_needs_approval(row: Deduction, data: Mapping[str, Any]) -> bool:
+    """Never known before: liability depends on the channel's reason, so the service raises when approval is needed."""
+    del row, data
     return False
 
 
-def _hold(row: Dispute) -> Dispute:
-    return disputes.hold_dispute(row.pk)
+def _lock(row: Dispute) -> Dispute:
+    return disputes.lock_dispute(row.pk)
 
 
-def _wanted(row: Dispute, said: dict[str, Any]) -> dict[str, Any]:
-    """Who is to bear it, in words."""
+def _requested(row: Dispute, requested: dict[str, Any]) -> dict[str, Any]:
+    """The request with the label of the liable party."""
     del row
-    return said | {"bearer": BEARERS.get(said["bearer"], said["bearer"])}
+    return requested | {"bearer": BEARER_LABELS.get(requested["bearer"], requested["bearer"])}
 
 
-def _books(row: Dispute) -> Q:
+def _posting_filter(row: Dispute) -> Q:
     return Q(cause_id__in=row.lines.values("pk"))
 
 
-def _was_taken(row: Deduction) -> bool:
+def _can_be_disputed(row: Deduction) -> bool:
     return bool(row.state == Deduction.State.SUCCEEDED and row.channel != "wallet")
 
 
@@ -173,68 +173,68 @@ def _is_open(row: Dispute) -> bool:
     return bool(row.state == Dispute.State.OPEN)
 
 
-def _is_decided_elsewhere(row: Dispute) -> bool:
-    return bool(row.state == Dispute.State.CONTESTED and row.channel not in TRIBUNALS)
+def _is_ruled_manually(row: Dispute) -> bool:
+    return bool(row.state == Dispute.State.CONTESTED and row.channel not in DISPUTE_CHANNELS)
 
 
-VERBS = [
-    Verb(
+ROW_ACTIONS = [
+    RowAction(
         "taken_back",
         Deduction,
         gettext_lazy("Record dispute"),
-        JUDGES,
-        _before_taken_back,
-        _taken_back,
-        form=TakenBackForm,
-        fits=_was_taken,
-        second=_as_it_comes,
-        deciders=JUDGES,
+        RESOLVERS,
+        _preview_record,
+        _record_dispute,
+        form=RecordDisputeForm,
+        applies_to=_can_be_disputed,
+        needs_approval=_record_needs_approval,
+        approvers=RESOLVERS,
     ),
-    Verb(
+    RowAction(
         "contest",
         Dispute,
         gettext_lazy("Submit dispute evidence"),
-        JUDGES,
-        _before_contest,
+        RESOLVERS,
+        _preview_contest,
         _contest,
         form=EvidenceForm,
-        fits=_is_open,
+        applies_to=_is_open,
     ),
-    Verb(
+    RowAction(
         "accept",
         Dispute,
         gettext_lazy("Accept dispute"),
-        JUDGES,
-        _before_accept,
+        RESOLVERS,
+        _preview_accept,
         _accept,
-        form=BearerForm,
-        fits=_is_open,
-        books=_books,
-        second=_costs_much,
-        deciders=JUDGES,
-        wants=_wanted,
-        hold=_hold,
+        form=LiabilityForm,
+        applies_to=_is_open,
+        posting_filter=_posting_filter,
+        needs_approval=_needs_approval,
+        approvers=RESOLVERS,
+        requested=_requested,
+        lock=_lock,
     ),
-    Verb(
+    RowAction(
         "won",
         Dispute,
         gettext_lazy("Channel decided in our favour"),
-        JUDGES,
-        _before_ruling,
-        _won,
-        fits=_is_decided_elsewhere,
+        RESOLVERS,
+        _preview_ruling,
+        _record_won,
+        applies_to=_is_ruled_manually,
     ),
-    Verb(
+    RowAction(
         "lost",
         Dispute,
         gettext_lazy("Channel upheld the dispute"),
-        JUDGES,
-        _before_ruling,
-        _lost,
-        fits=_is_decided_elsewhere,
-        books=_books,
-        second=_costs_much,
-        deciders=JUDGES,
-        hold=_hold,
+        RESOLVERS,
+        _preview_ruling,
+        _record_lost,
+        applies_to=_is_ruled_manually,
+        posting_filter=_posting_filter,
+        needs_approval=_needs_approval,
+        approvers=RESOLVERS,
+        lock=_lock,
     ),
 ]

@@ -1,4 +1,5 @@
-from billing.models.collecting import (
+from billing.models.cases import Callback, Case, ChannelReport
+from billing.models.deductions import (
     Deduction,
     DeductionEvent,
     DeductionLine,
@@ -6,16 +7,15 @@ from billing.models.collecting import (
     Wallet,
     WalletEntry,
 )
-from billing.models.dispute import Dispute, DisputeAnswer, DisputeEvent, DisputeLine, DisputePolicy
-from billing.models.evidence import Callback, Case, ChannelReport
+from billing.models.disputes import Dispute, DisputeAnswer, DisputeEvent, DisputeLine, DisputePolicy
 from billing.models.instruments import Instrument, InstrumentChange
-from billing.models.invoice import Invoice, InvoiceLine
-from billing.models.outage import Outage
-from billing.models.payout import Payout, PayoutAccount, PayoutAccountEvent, PayoutEvent
-from billing.models.refunding import Refund, RefundEvent, RefundPart, RefundPartEvent
-from billing.models.returning import Return, ReturnEvent, ReturnPolicy
-from billing.models.settlement import Settlement, SettlementEvent, SettlementLine
-from billing.models.standing import Standing
+from billing.models.invoices import Invoice, InvoiceLine
+from billing.models.merchant_balances import Standing
+from billing.models.outages import Outage
+from billing.models.payouts import Payout, PayoutAccount, PayoutAccountEvent, PayoutEvent
+from billing.models.refunds import Refund, RefundEvent, RefundPart, RefundPartEvent
+from billing.models.returns import Return, ReturnEvent, ReturnPolicy
+from billing.models.settlements import Settlement, SettlementEvent, SettlementLine
 from billing.models.statements import Break, StatementFile, StatementLine
 
 __all__ = [

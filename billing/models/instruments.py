@@ -1,3 +1,5 @@
+"""A person's payment methods and the history of their changes."""
+
 from typing import ClassVar
 
 from django.db import models
@@ -9,12 +11,12 @@ from billing.planning import Limits
 from kernel import guards
 from kernel.models import Identified, Realm
 
-#: How a token begins that leads nowhere any more: its person has left.
-GONE = "gone:"
+#: Prefix of the token of an instrument whose person has closed their account: it charges nothing.
+ERASED_PREFIX = "gone:"
 
 
 class Instrument(Identified):
-    """扣款方式: where a person's money is taken from. A channel's token, never a card number."""
+    """扣款方式: a payment method that deductions are made from. Holds a channel's token, never a card number."""
 
     prefix = "ins"
 
@@ -27,15 +29,15 @@ class Instrument(Identified):
     person = models.ForeignKey(Person, models.PROTECT, related_name="instruments")
     channel = models.CharField(max_length=20)
     token = models.CharField(max_length=64)
-    #: What the channel calls it: everybody who sees the plan reads this.
+    #: The channel's name for it, shown to anybody who sees the plan.
     label = models.CharField(max_length=60)
-    #: What its person calls it, which nobody else reads.
+    #: The person's own name for it, shown to nobody else.
     name = models.CharField(max_length=20, blank=True)
     #: The lowest is tried first.
     priority = models.PositiveSmallIntegerField(default=1)
     state = models.CharField(max_length=7, choices=State.choices, default=State.ACTIVE)
     dead_because = models.CharField(max_length=40, blank=True)
-    #: What its person lets be taken from it in one deduction, and on one of their days; empty for no limit.
+    #: The person's spending limits, per deduction and per local day; empty for no limit.
     most_minor = models.BigIntegerField(null=True, blank=True)
     daily_minor = models.BigIntegerField(null=True, blank=True)
     limits_currency = models.CharField(max_length=3, default="CNY")
@@ -53,8 +55,8 @@ class Instrument(Identified):
         ]
 
     @property
-    def shown(self) -> str:
-        """What it is called before its person."""
+    def display_name(self) -> str:
+        """The name shown to its person."""
         return self.name or self.label
 
     @property
@@ -63,7 +65,7 @@ class Instrument(Identified):
 
 
 class InstrumentChange(Identified):
-    """What a person did with one of their instruments: added, put in another place, limited, removed. Append-only."""
+    """A change that a person made to an instrument: added, reordered, limited or removed. Append-only."""
 
     prefix = "inc"
     append_only: ClassVar[bool] = True

@@ -1,22 +1,22 @@
-"""What channels' statement files say, line by line, and where they and our records part."""
+"""Channels' statement files, their lines, and the discrepancies (breaks) with our records."""
 
 from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
 
-from billing.models.alone import small
-from billing.models.collecting import Deduction
-from billing.models.refunding import RefundPart
+from billing.models.deductions import Deduction
+from billing.models.dual_approval import below_dual_approval
+from billing.models.refunds import RefundPart
 from kernel import guards
-from kernel.models import Identified, Realm, Row
+from kernel.models import FastInitModel, Identified, Realm
 from kernel.money import Money
 
 
 class StatementFile(Identified):
-    """对账单: a channel's file of one of its days, known by its content: the same bytes again are the same row.
+    """对账单: a channel's file for one of its days, identified by its content: the same bytes are the same row.
 
-    Only of a file without lines every day has its own: two days on which nothing moved are written alike.
+    Files without lines are identical for every day, so there is one row per day for them.
     """
 
     prefix = "stm"
@@ -24,22 +24,22 @@ class StatementFile(Identified):
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+", db_index=False)
     channel = models.CharField(max_length=20)
     covers_on = models.DateField()
-    #: The channel's day, by its own zone.
+    #: The channel's day in its own time zone.
     covers_from = models.DateTimeField()
     covers_until = models.DateTimeField()
     #: SHA-256 of the whole file.
     digest = models.CharField(max_length=64)
-    #: It has no lines: nothing moved there that day.
+    #: The file has no lines: nothing moved that day.
     empty = models.BooleanField(default=False)
     name = models.CharField(max_length=120)
-    #: How many lines stand in our table by now, and how many of them could not be read.
+    #: How many lines are stored so far, and how many of them could not be read.
     lines = models.PositiveIntegerField(default=0)
     damaged = models.PositiveIntegerField(default=0)
-    #: What its trailer contradicts. Such a file is not whole: nothing is called missing there because of it.
+    #: How the trailer contradicts the lines. Such a file is incomplete: it reports nothing as missing.
     trouble = models.CharField(max_length=200, blank=True)
     imported_by = models.CharField(max_length=80)
     imported_at = models.DateTimeField()
-    #: When all of it had been read and compared.
+    #: When the whole file had been read and compared.
     read_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -60,16 +60,16 @@ class StatementFile(Identified):
         indexes = [models.Index(fields=["realm", "channel", "covers_on"], name="statements_of_day")]
 
 
-class StatementLine(Row):
-    """One line of a statement file, with what became of it. Written once, together with its verdict."""
+class StatementLine(FastInitModel):
+    """One line of a statement file with the result of the comparison. Append-only."""
 
     append_only: ClassVar[bool] = True
 
     class Verdict(models.TextChoices):
         MATCHED = "matched"
-        #: Not final on one of the two sides; it is asked about, or comes again.
+        #: Not final on one of the two sides: it will be queried, or appear in a later file.
         IN_FLIGHT = "in_flight"
-        #: The channel moved nothing, and neither did we.
+        #: Neither the channel nor we moved money.
         NOTHING = "nothing"
         DAMAGED = "damaged"
         MISSING_HERE = "missing_here"
@@ -78,13 +78,13 @@ class StatementLine(Row):
         DUPLICATE = "duplicate"
         STATUS = "status"
 
-    #: Those that open a break.
+    #: The verdicts that open a break.
     BREAKS = (Verdict.MISSING_HERE, Verdict.AMOUNT, Verdict.CURRENCY, Verdict.DUPLICATE, Verdict.STATUS)
 
     id = models.BigAutoField(primary_key=True)
-    #: Looked up by the index of its places.
+    #: Indexed by the unique constraint on (statement, place).
     statement = models.ForeignKey(StatementFile, models.PROTECT, related_name="entries", db_index=False)
-    #: Which line of the file it is.
+    #: The line number in the file.
     place = models.PositiveIntegerField()
     number = models.CharField(max_length=64)
     channel_txn = models.CharField(max_length=64)
@@ -94,9 +94,9 @@ class StatementLine(Row):
     status = models.CharField(max_length=7)
     at = models.DateTimeField(null=True, blank=True)
     verdict = models.CharField(max_length=12, choices=Verdict.choices)
-    #: The deduction or refund's part that it is about, where there is one.
+    #: The deduction or refund part that it matches, if any.
     ours_id = models.UUIDField(null=True, blank=True)
-    #: Of a damaged line: what is wrong with it, and its text.
+    #: Of a damaged line: the error code and its text.
     damage = models.CharField(max_length=10)
     raw = models.TextField()
 
@@ -118,7 +118,7 @@ class StatementLine(Row):
 
 
 class Break(Identified):
-    """差错: the channel's statement and our records part. It stays open until it explains itself or a person judges."""
+    """差错: a discrepancy between a statement and our records. Open until it resolves itself or staff resolve it."""
 
     prefix = "brk"
 
@@ -129,21 +129,21 @@ class Break(Identified):
         CURRENCY = "currency"
         DUPLICATE = "duplicate"
         STATUS = "status"
-        #: Near the end of the channel's day: the next day's file should have it.
+        #: Near the end of the channel's day: expected in the next day's file.
         LATE = "late"
 
     ABSENT = (Kind.MISSING_THERE, Kind.LATE)
-    #: Those that say that of ours nothing is there.
-    GONE = (*ABSENT, Kind.STATUS)
+    #: The kinds in which the channel has no successful movement for ours.
+    NOT_AT_CHANNEL = (*ABSENT, Kind.STATUS)
 
     class Resolution(models.TextChoices):
-        #: The resolver made true what the channel says.
+        #: The resolver posted what the channel says.
         BOOKED = "booked"
-        #: A later file has it.
+        #: A later file contains it.
         CAME_LATER = "came_later"
-        #: A later file that should have it does not: it is missing there from now on.
+        #: The later file that should contain it does not: a missing_there break replaces this one.
         NEVER_CAME = "never_came"
-        #: A colleague's: the difference stands in suspense, or there is none.
+        #: Decided by staff: the difference was moved to suspense, or there is none.
         SUSPENSE = "suspense"
         NOTHING = "nothing"
 
@@ -154,15 +154,15 @@ class Break(Identified):
     line = models.ForeignKey(StatementLine, models.PROTECT, null=True, blank=True, related_name="breaks")
     deduction = models.ForeignKey(Deduction, models.PROTECT, null=True, blank=True, related_name="breaks")
     refund_part = models.ForeignKey(RefundPart, models.PROTECT, null=True, blank=True, related_name="breaks")
-    #: What the channel says and what our books hold; empty where one side has nothing.
+    #: The amount in the statement and in our ledger; empty where one side has nothing.
     theirs_minor = models.BigIntegerField(null=True, blank=True)
     theirs_currency = models.CharField(max_length=3, blank=True)
     ours_minor = models.BigIntegerField(null=True, blank=True)
     ours_currency = models.CharField(max_length=3, blank=True)
-    #: Money that went back, not money that was taken.
+    #: Whether it concerns a refund rather than a deduction.
     refund = models.BooleanField(default=False)
     opened_at = models.DateTimeField()
-    #: When the channel's word was handed to the resolver; empty where it still has to be.
+    #: When the line was handed to the resolver; empty while that is still to do.
     heard_at = models.DateTimeField(null=True, blank=True)
     resolution = models.CharField(max_length=10, choices=Resolution.choices, blank=True)
     closed_because = models.CharField(max_length=200, blank=True)
@@ -197,7 +197,8 @@ class Break(Identified):
                 name="a_large_break_is_closed_by_two",
                 condition=~Q(closed_by__startswith="staff:")
                 | Q(closed_by__contains="+")
-                | small("theirs_minor", "theirs_currency") & small("ours_minor", "ours_currency"),
+                | below_dual_approval("theirs_minor", "theirs_currency")
+                & below_dual_approval("ours_minor", "ours_currency"),
             ),
         ]
         indexes = [

@@ -1,1 +1,1 @@
-"""Pages where money is met: an order with its payments, all debts at once, opening a service, the wallet."""
+"""Customers' pages about orders, payments, services, payment methods, help and credit."""

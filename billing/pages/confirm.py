@@ -1,4 +1,4 @@
-"""The page on which a person confirms an order, and says no to it as easily."""
+"""Pages to confirm or decline an order that its merchant opened."""
 
 from contextlib import suppress
 
@@ -8,13 +8,13 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.visitor import Visitor, for_person
+from accounts.visitor import Visitor, person_page
 from billing.queries import instruments_of
 from credit import queries as standings
-from credit import returns
+from credit import return_urls
 from credit.models import Agreement
 from credit.refusals import ServicePaused
-from credit.services import must_take_new
+from credit.services import check_accepts_new
 from kernel.clock import live_now
 from kernel.refusal import NotFound, Refusal
 from merchants.refusals import MerchantNotActive
@@ -24,56 +24,58 @@ from orders.refusals import AgreementNotActive, OrderState
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@for_person
+@person_page
 def confirm(visitor: Visitor, order: str) -> HttpResponse:
-    """What a merchant wants to open for the person, who says yes or no."""
-    sheet = queries.sheet_of(visitor.person.id, visitor.named("ord", order))
+    """Show the order; POST confirms or declines it."""
+    details = queries.person_order_details(visitor.person.id, visitor.parse_id("ord", order))
     if visitor.request.method == "POST":
-        return _decline(visitor, sheet.order) if visitor.sent("answer") == "no" else _confirm(visitor, sheet.order)
-    waits = sheet.order.state == Order.State.CREATED
-    late = waits and sheet.order.expires_at is not None and sheet.order.expires_at <= visitor.at
-    waits = waits and not late
-    return visitor.show(
+        return (
+            _decline(visitor, details.order) if visitor.posted("answer") == "no" else _confirm(visitor, details.order)
+        )
+    is_pending = details.order.state == Order.State.CREATED
+    is_expired = is_pending and details.order.expires_at is not None and details.order.expires_at <= visitor.at
+    is_pending = is_pending and not is_expired
+    return visitor.render(
         "orders/confirm.html",
-        order=sheet.order,
-        waits=waits,
-        late=late,
-        stopped=waits and sheet.order.agreement.state != Agreement.State.ACTIVE,
-        refusal=_held_back(sheet.order) if waits else None,
+        order=details.order,
+        is_pending=is_pending,
+        is_expired=is_expired,
+        is_stopped=is_pending and details.order.agreement.state != Agreement.State.ACTIVE,
+        refusal=_blocking_refusal(details.order) if is_pending else None,
         instruments=instruments_of([visitor.person.id]).get(visitor.person.id, []),
-        host=returns.host_of(sheet.order.agreement),
+        host=return_urls.return_host(details.order.agreement),
     )
 
 
 @require_safe
-@for_person
-def confirm_back(visitor: Visitor, order: str) -> HttpResponse:
-    """Back to the merchant with how the order stands, to the address it named when the service was opened."""
-    found = queries.sheet_of(visitor.person.id, visitor.named("ord", order)).order
-    told = found.public_id, str(found.state)
-    address = returns.way_back(found.agreement, order=told, at=live_now())
-    if not address:
+@person_page
+def back_to_merchant(visitor: Visitor, order: str) -> HttpResponse:
+    """Redirect to the merchant's return URL, given when the service was opened, with the order's state."""
+    row = queries.person_order_details(visitor.person.id, visitor.parse_id("ord", order)).order
+    order_state = row.public_id, str(row.state)
+    url = return_urls.signed_return_url(row.agreement, order=order_state, at=live_now())
+    if not url:
         raise NotFound
-    return HttpResponseRedirect(address)
+    return HttpResponseRedirect(url)
 
 
 @require_safe
-@for_person
+@person_page
 def confirm_result(visitor: Visitor, order: str) -> HttpResponse:
-    """Why an order could not be confirmed; any other outcome stands on the page it came from."""
-    found = queries.sheet_of(visitor.person.id, visitor.named("ord", order)).order
-    decision = standings.last_decision(found.agreement_id, visitor.person.id, out_order_no=found.out_order_no)
-    if found.state != Order.State.CREATED or decision is None or decision.approved:
+    """Why an order could not be confirmed; any other outcome redirects to the order's confirmation page."""
+    row = queries.person_order_details(visitor.person.id, visitor.parse_id("ord", order)).order
+    decision = standings.latest_decision(row.agreement_id, visitor.person.id, out_order_no=row.out_order_no)
+    if row.state != Order.State.CREATED or decision is None or decision.approved:
         return redirect("confirm", order)
-    return visitor.show(
-        "orders/not_confirmed.html", order=found, decision=decision, host=returns.host_of(found.agreement)
+    return visitor.render(
+        "orders/not_confirmed.html", order=row, decision=decision, host=return_urls.return_host(row.agreement)
     )
 
 
-def _held_back(order: Order) -> Refusal | None:
-    """Why nobody can say yes to it for now: its merchant was suspended meanwhile, or its service paused."""
+def _blocking_refusal(order: Order) -> Refusal | None:
+    """Why the order cannot be confirmed now: its merchant is suspended or its service paused. None if it can."""
     try:
-        must_take_new(order.merchant, order.service)
+        check_accepts_new(order.merchant, order.service)
     except (MerchantNotActive, ServicePaused) as refusal:
         return refusal
     return None
@@ -83,14 +85,14 @@ def _confirm(visitor: Visitor, order: Order) -> HttpResponse:
     try:
         opening = services.confirm_order(order.id, by=visitor.actor, at=visitor.at)
     except (OrderState, AgreementNotActive, MerchantNotActive, ServicePaused):
-        return redirect("confirm", order.public_id)  # which says what became of it meanwhile
+        return redirect("confirm", order.public_id)  # shows the current state
     if opening.order is None:
         return redirect("confirm_result", order.public_id)
     messages.success(visitor.request, _("Confirmed. Nothing is deducted before the service ends."))
-    return redirect("confirm" if returns.host_of(order.agreement) else "order", order.public_id)
+    return redirect("confirm" if return_urls.return_host(order.agreement) else "order", order.public_id)
 
 
 def _decline(visitor: Visitor, order: Order) -> HttpResponse:
-    with suppress(OrderState):  # the page says what became of it meanwhile
+    with suppress(OrderState):  # the page shows the current state
         services.decline_order(order.id, by=visitor.actor, at=visitor.at)
     return redirect("confirm", order.public_id)

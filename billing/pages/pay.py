@@ -1,4 +1,4 @@
-"""Paying one order, or a part of it, now; and how that ended."""
+"""Pay one order now, in full or in part, and the result page."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -9,77 +9,77 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.visitor import Visitor, for_person
-from billing import purse, queries
+from accounts.visitor import Visitor, person_page
+from billing import instrument_queries, queries
 from billing.models import Deduction, Instrument
-from billing.pages.order import mine, show_order
+from billing.pages.order import own_order, render_order
 from billing.refusals import AmountInvalid, NoInstrument
 from billing.services.pay import pay_now
 from kernel import ids
-from kernel.forms import SENT_BEFORE, first_time, keep_outcome, minor_of, outcome_of
+from kernel.forms import ALREADY_SUBMITTED, claim_token, outcome_of, parse_minor, save_outcome
 from kernel.money import Money
 from kernel.refusal import NotFound, Refusal
-from orders.queries import Sheet
+from orders.queries import OrderDetails
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@for_person
+@person_page
 def pay(visitor: Visitor, order: str) -> HttpResponse:
-    """The person pays the order, or a part of it, now."""
-    sheet = mine(visitor, order)
+    """Pay the order, or a part of it, now."""
+    details = own_order(visitor, order)
     if visitor.request.method != "POST":
         return redirect("order", order)
     try:
-        asked = _asked(visitor, sheet)
-        if not first_time(visitor.person.id, visitor.sent("token"), "pay"):
-            return _again(visitor, order)
-        made = pay_now(sheet.order.id, by=visitor.actor, at=visitor.at, **asked)
+        payment = _parse_payment(visitor, details)
+        if not claim_token(visitor.person.id, visitor.posted("token"), "pay"):
+            return _repeat_response(visitor, order)
+        deductions = pay_now(details.order.id, by=visitor.actor, at=visitor.at, **payment)
     except NotFound:
         raise
     except Refusal as refusal:
-        # Read again: what was refused may be because of what has changed meanwhile.
-        return show_order(visitor, mine(visitor, order), status=refusal.status, refusal=refusal)
-    names = urlencode([("of", row.public_id) for row in made])
-    keep_outcome(visitor.person.id, visitor.sent("token"), names)
-    return redirect(f"{reverse('paid', args=[order])}?{names}")
+        # Loaded again, because the refusal may be due to a change meanwhile.
+        return render_order(visitor, own_order(visitor, order), status=refusal.status, refusal=refusal)
+    query = urlencode([("of", row.public_id) for row in deductions])
+    save_outcome(visitor.person.id, visitor.posted("token"), query)
+    return redirect(f"{reverse('paid', args=[order])}?{query}")
 
 
 @require_safe
-@for_person
+@person_page
 def paid(visitor: Visitor, order: str) -> HttpResponse:
-    """How a payment of the person's ended, or that nobody knows yet: of those named, else of the latest."""
-    sheet = mine(visitor, order)
-    made = list(queries.attempts_at(sheet.order.id).filter(deduction__purpose=Deduction.Purpose.PAY_NOW))
-    if not made:
+    """The results of the payments given by `?of=`, else of the latest one. They may be unknown yet."""
+    details = own_order(visitor, order)
+    lines = list(queries.attempts_of_order(details.order.id).filter(deduction__purpose=Deduction.Purpose.PAY_NOW))
+    if not lines:
         return redirect("order", order)
-    named = {ids.parse(Deduction.prefix, name) for name in visitor.request.GET.getlist("of")}
-    if not named & {line.deduction_id for line in made}:
-        named = {made[0].deduction_id}
-    shown = [line for line in made if line.deduction_id in named]
-    return visitor.show("billing/paid.html", sheet=sheet, order=sheet.order, attempts=shown)
+    deduction_ids = {ids.parse(Deduction.prefix, name) for name in visitor.request.GET.getlist("of")}
+    if not deduction_ids & {line.deduction_id for line in lines}:
+        deduction_ids = {lines[0].deduction_id}
+    attempts = [line for line in lines if line.deduction_id in deduction_ids]
+    return visitor.render("billing/paid.html", details=details, order=details.order, attempts=attempts)
 
 
-def _again(visitor: Visitor, order: str) -> HttpResponse:
-    """The second click of two, or a page sent once more: what the first one came to, or how things stand meanwhile."""
-    names = outcome_of(visitor.person.id, visitor.sent("token"))
-    if names:
-        return redirect(f"{reverse('paid', args=[order])}?{names}")
-    messages.info(visitor.request, SENT_BEFORE)
+def _repeat_response(visitor: Visitor, order: str) -> HttpResponse:
+    """The response to a form sent twice: the result of the first submission if known, else the order."""
+    query = outcome_of(visitor.person.id, visitor.posted("token"))
+    if query:
+        return redirect(f"{reverse('paid', args=[order])}?{query}")
+    messages.info(visitor.request, ALREADY_SUBMITTED)
     return redirect("order", order)
 
 
-def _asked(visitor: Visitor, sheet: Sheet) -> dict[str, Any]:
-    """How much, and from where.
+def _parse_payment(visitor: Visitor, details: OrderDetails) -> dict[str, Any]:
+    """The amount and the instrument of the form.
 
     Raises:
-        AmountInvalid, NoInstrument: the form says neither plainly.
-        WalletTooLow: their wallet does not hold it.
+        AmountInvalid, NoInstrument: the form has none.
+        WalletTooLow: the wallet balance is too low.
     """
-    amount = minor_of(visitor.sent("amount"), sheet.order.currency)
+    amount = parse_minor(visitor.posted("amount"), details.order.currency)
     if not amount:
         raise AmountInvalid
-    instrument = ids.parse(Instrument.prefix, visitor.sent("instrument"))
+    instrument = ids.parse(Instrument.prefix, visitor.posted("instrument"))
     if instrument is None:
         raise NoInstrument
-    purse.check_wallet(visitor.person.id, instrument, [Money(amount, sheet.order.currency)])
+    instrument_queries.require_wallet_balance(visitor.person.id, instrument, [Money(amount, details.order.currency)])
     return {"amount_minor": amount, "instrument_id": instrument}

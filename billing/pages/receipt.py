@@ -1,28 +1,28 @@
-"""An order's receipt: to read and print, and as a PDF to keep."""
+"""An order's receipt as a page and as a PDF."""
 
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
-from accounts.visitor import Visitor, for_person
-from billing.pages.order import mine
-from billing.receipt import paper_of, receipt_of
-from kernel.paper import Size, pdf_of
+from accounts.visitor import Visitor, person_page
+from billing.pages.order import own_order
+from billing.receipt import build_receipt, receipt_document
+from kernel.documents import Size, render_pdf
 
 
 @require_safe
-@for_person
+@person_page
 def receipt(visitor: Visitor, order: str) -> HttpResponse:
-    """The receipt as a page; printed it is the paper alone."""
-    found = receipt_of(mine(visitor, order), at=visitor.at)
-    return visitor.show("billing/receipt.html", paper=paper_of(found), order=found.order)
+    """The receipt as a page; printing it omits the navigation."""
+    data = build_receipt(own_order(visitor, order), at=visitor.at)
+    return visitor.render("billing/receipt.html", document=receipt_document(data), order=data.order)
 
 
 @require_safe
-@for_person
+@person_page
 def receipt_pdf(visitor: Visitor, order: str) -> HttpResponse:
-    """The same as a PDF: on A4, or as wide as a phone."""
-    found = receipt_of(mine(visitor, order), at=visitor.at)
+    """The receipt as a PDF, on A4 or in phone width (`?size=phone`)."""
+    data = build_receipt(own_order(visitor, order), at=visitor.at)
     size = Size.PHONE if visitor.request.GET.get("size") == "phone" else Size.A4
-    answer = HttpResponse(pdf_of(paper_of(found, size)), content_type="application/pdf")
-    answer["Content-Disposition"] = f'attachment; filename="receipt-{found.order.public_id}.pdf"'
-    return answer
+    response = HttpResponse(render_pdf(receipt_document(data, size)), content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="receipt-{data.order.public_id}.pdf"'
+    return response

@@ -1,4 +1,4 @@
-"""Sending goods back: which parcel, how much of the order, and keeping them after all."""
+"""Register a return of goods, or cancel it."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -6,18 +6,18 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from accounts.visitor import Visitor, for_person
+from accounts.visitor import Visitor, person_page
 from billing.models import Return
 from billing.refusals import AmountInvalid, NotReturnable
 from billing.services import returns
 from billing.services.returns import Parcel
-from kernel.forms import minor_of, new_token, plain
-from kernel.money import MOST_MINOR
+from kernel.forms import new_form_token, parse_minor, plain_amount
+from kernel.money import AMOUNT_MINOR_MAX
 from kernel.refusal import NotFound, Refusal
 from orders import queries as orders
-from orders.queries import Sheet
+from orders.queries import OrderDetails
 
-#: Whom people send parcels by; another one may be typed.
+#: Suggested carriers; others may be typed.
 CARRIERS = (
     "顺丰速运",
     "京东快递",
@@ -29,43 +29,43 @@ CARRIERS = (
     "极兔速递",
     "德邦快递",
 )
-_FORM = require_http_methods(["GET", "HEAD", "POST"])
+_get_or_post = require_http_methods(["GET", "HEAD", "POST"])
 
 
-@_FORM
-@for_person
-def send_back(visitor: Visitor, order: str) -> HttpResponse:
-    """The person says by which parcel it comes back; whoever is trusted has their money at once."""
-    sheet = orders.sheet_of(visitor.person.id, visitor.named("ord", order))
+@_get_or_post
+@person_page
+def start_return(visitor: Visitor, order: str) -> HttpResponse:
+    """Register a return with its parcel. Eligible customers get an early refund."""
+    details = orders.person_order_details(visitor.person.id, visitor.parse_id("ord", order))
     if visitor.request.method != "POST":
-        return _asked(visitor, sheet)
+        return _render_form(visitor, details)
     try:
-        if not visitor.sends_first("return"):
+        if not visitor.claim_submission("return"):
             return redirect("order", order)
-        if not returns.returnable(sheet.order, at=visitor.at):
+        if not returns.is_returnable(details.order, at=visitor.at):
             raise NotReturnable
         parcel = Parcel(
-            carrier=visitor.sent("carrier"),
-            tracking_number=visitor.sent("tracking_number"),
-            reason=visitor.sent("reason"),
-            amount_minor=_amount(visitor, sheet),
+            carrier=visitor.posted("carrier"),
+            tracking_number=visitor.posted("tracking_number"),
+            reason=visitor.posted("reason"),
+            amount_minor=_parse_amount(visitor, details),
         )
-        row, _fresh = returns.open_return(sheet.order.id, parcel, by=visitor.actor, at=visitor.at)
+        row, _fresh = returns.open_return(details.order.id, parcel, by=visitor.actor, at=visitor.at)
     except NotFound:
         raise
     except Refusal as refusal:
-        return _asked(visitor, sheet, refusal=refusal)
+        return _render_form(visitor, details, refusal=refusal)
     ahead = _("Your return is registered and your refund is being processed.")
     messages.success(visitor.request, ahead if row.advance_id else _("Your return is registered."))
     return redirect("order", order)
 
 
-@_FORM
-@for_person
-def keep(visitor: Visitor, order: str) -> HttpResponse:
-    """The person keeps the goods after all."""
-    sheet = orders.sheet_of(visitor.person.id, visitor.named("ord", order))
-    row = sheet.order.returns.filter(state__in=[Return.State.OPEN, Return.State.WITHDRAWN]).first()
+@_get_or_post
+@person_page
+def cancel_return(visitor: Visitor, order: str) -> HttpResponse:
+    """Cancel a return."""
+    details = orders.person_order_details(visitor.person.id, visitor.parse_id("ord", order))
+    row = details.order.returns.filter(state__in=[Return.State.OPEN, Return.State.WITHDRAWN]).first()
     if visitor.request.method == "POST" and row is not None:
         try:
             returns.withdraw_return(row.id, by=visitor.actor, at=visitor.at)
@@ -76,38 +76,38 @@ def keep(visitor: Visitor, order: str) -> HttpResponse:
     return redirect("order", order)
 
 
-def _amount(visitor: Visitor, sheet: Sheet) -> int:
-    """What was typed, in minor units.
+def _parse_amount(visitor: Visitor, details: OrderDetails) -> int:
+    """The amount of the form in minor units.
 
     Raises:
-        AmountInvalid: it is no amount.
+        AmountInvalid: it is not an amount.
     """
-    minor = minor_of(visitor.sent("amount"), sheet.order.currency)
-    if minor is None or minor > MOST_MINOR:
+    minor = parse_minor(visitor.posted("amount"), details.order.currency)
+    if minor is None or minor > AMOUNT_MINOR_MAX:
         raise AmountInvalid
     return minor
 
 
-def _asked(visitor: Visitor, sheet: Sheet, *, refusal: Refusal | None = None) -> HttpResponse:
-    left = sheet.order.total - sheet.order.refunded
-    terms = returns.in_force_terms(visitor.at)
-    return visitor.show(
+def _render_form(visitor: Visitor, details: OrderDetails, *, refusal: Refusal | None = None) -> HttpResponse:
+    returnable_amount = details.order.total - details.order.refunded
+    terms = returns.current_return_terms(visitor.at)
+    return visitor.render(
         "billing/return.html",
         status=refusal.status if refusal else 200,
-        sheet=sheet,
-        order=sheet.order,
-        possible=returns.returnable(sheet.order, at=visitor.at),
-        left=left,
+        details=details,
+        order=details.order,
+        is_returnable=returns.is_returnable(details.order, at=visitor.at),
+        left=returnable_amount,
         carriers=CARRIERS,
         within=terms.within_days,
         answer_days=terms.answer_days,
-        token=new_token(),
+        token=new_form_token(),
         refusal=refusal,
-        wrong={error.pointer.removeprefix("/"): error.detail for error in refusal.errors} if refusal else {},
+        field_errors={error.pointer.removeprefix("/"): error.detail for error in refusal.errors} if refusal else {},
         typed={
-            "carrier": visitor.sent("carrier"),
-            "tracking_number": visitor.sent("tracking_number"),
-            "reason": visitor.sent("reason"),
-            "amount": visitor.sent("amount") or plain(left),
+            "carrier": visitor.posted("carrier"),
+            "tracking_number": visitor.posted("tracking_number"),
+            "reason": visitor.posted("reason"),
+            "amount": visitor.posted("amount") or plain_amount(returnable_amount),
         },
     )

@@ -1,4 +1,4 @@
-"""Opening a service: who asks, what for, and the person's yes."""
+"""Pages to open a service: terms, identity verification, signing, result."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -11,14 +11,14 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts import services as accounts
-from accounts.refusals import AlreadyVerified, TriedEnough
-from accounts.visitor import Visitor, for_person
-from billing import purse, queries, rules
+from accounts.refusals import AlreadyVerified, TooManyAttempts
+from accounts.visitor import Visitor, person_page
+from billing import instrument_queries, queries, rules
 from billing.models import Instrument
 from billing.refusals import ChooseInstrument
 from billing.services import instruments
 from credit import queries as standings
-from credit import returns
+from credit import return_urls
 from credit.models import Agreement
 from credit.refusals import AgreementState, AlreadyOpened, MeantForAnother, ServicePaused, TermsChanged
 from kernel import ids
@@ -30,22 +30,26 @@ from merchants.queries import late_bounds, terms_of
 from merchants.refusals import MerchantNotActive
 from merchants.rules import LateTerms
 
-GONE = 410
-#: What costs are shown on: a hundred, or an order of the highest amount there may be.
+HTTP_GONE = 410
+#: The amount of the cost example (minor units), if the service's ceiling is not lower.
 EXAMPLE_MINOR = 100_00
-#: The seal of a form that carries none: nobody knows what its sender has seen.
-NOT_SHOWN = "-"
+#: Stands for the terms fingerprint of a form that has none: it is unknown which terms were shown.
+NO_TERMS = "-"
 
 
-def introduced(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Whoever comes from a merchant and has to sign in first is told there who asks, and what for."""
+def remember_sign_request(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Decorator: remember in the session which merchant and service ask, for the sign-in page to show."""
 
     @wraps(view)
     def page(request: HttpRequest, agreement: str) -> HttpResponse:
         key = ids.parse(Agreement.prefix, agreement)
-        asked = standings.asked_for(key) if key and not request.user.is_authenticated else None
-        if asked:
-            names = {"merchant": asked.merchant.name, "service": asked.service.name, "test": asked.realm.mode == "test"}
+        pending = standings.pending_agreement(key) if key and not request.user.is_authenticated else None
+        if pending:
+            names = {
+                "merchant": pending.merchant.name,
+                "service": pending.service.name,
+                "test": pending.realm.mode == "test",
+            }
             request.session["asked"] = {"path": request.path, **names}
         return view(request, agreement)
 
@@ -53,155 +57,160 @@ def introduced(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@introduced
-@for_person
+@remember_sign_request
+@person_page
 def sign(visitor: Visitor, agreement: str) -> HttpResponse:
-    """The merchant's terms in plain words, and the button that agrees to them."""
+    """Show the terms; POST signs the agreement."""
     try:
-        found = _asked(visitor, agreement)
+        row = _visible_agreement(visitor, agreement)
     except NotFound:
-        return _elsewhere(visitor, agreement)
+        return _render_sandbox_link(visitor, agreement)
     except MeantForAnother as refusal:
-        return visitor.show("billing/sign_elsewhere.html", status=refusal.status, refusal=refusal)
+        return visitor.render("billing/sign_elsewhere.html", status=refusal.status, refusal=refusal)
     if visitor.request.method == "POST":
-        return _signed(visitor, found)
-    if found.state == Agreement.State.PENDING:
-        return _terms(visitor, found)
-    if found.person_id is None:
-        return visitor.show("billing/sign_gone.html", status=GONE, agreement=found)
+        return _sign(visitor, row)
+    if row.state == Agreement.State.PENDING:
+        return _render_terms(visitor, row)
+    if row.person_id is None:
+        return visitor.render("billing/sign_gone.html", status=HTTP_GONE, agreement=row)
     return redirect("sign_result", agreement)
 
 
 @sensitive_post_parameters("name", "id_number")
 @require_http_methods(["GET", "HEAD", "POST"])
-@for_person
-def identity(visitor: Visitor, agreement: str) -> HttpResponse:
-    """The real-name step: without it nobody may owe anything. Tries are counted for each person, however they end."""
-    found = _asked(visitor, agreement)
+@person_page
+def verify_identity(visitor: Visitor, agreement: str) -> HttpResponse:
+    """Verify the person's identity, required before they may owe anything. Attempts are rate limited per person."""
+    row = _visible_agreement(visitor, agreement)
     if visitor.request.method != "POST":
         return redirect("sign", agreement)
     if not ratelimit.consume(visitor.request, action="verify_identity", key=visitor.person.public_id):
-        return _terms(visitor, found, refusal=TriedEnough(), status=TriedEnough.status)
+        return _render_terms(visitor, row, refusal=TooManyAttempts(), status=TooManyAttempts.status)
     try:
         accounts.verify_identity(
-            visitor.person.id, visitor.sent("name"), visitor.sent("id_number"), by=visitor.actor, at=visitor.at
+            visitor.person.id, visitor.posted("name"), visitor.posted("id_number"), by=visitor.actor, at=visitor.at
         )
     except AlreadyVerified:
         return redirect("sign", agreement)
     except NotFound:
         raise
     except Refusal as refusal:
-        return _terms(visitor, found, refusal=refusal, status=refusal.status)
+        return _render_terms(visitor, row, refusal=refusal, status=refusal.status)
     return redirect("sign", agreement)
 
 
 @require_safe
-@for_person
+@person_page
 def result(visitor: Visitor, agreement: str) -> HttpResponse:
-    """How it ended: opened, or not and why."""
-    found = _asked(visitor, agreement)
-    if found.person_id is not None:
-        return visitor.show(
+    """The result: opened, or declined with the reasons."""
+    row = _visible_agreement(visitor, agreement)
+    if row.person_id is not None:
+        return visitor.render(
             "billing/sign_done.html",
-            agreement=found,
-            decision=standings.last_decision(found.id, visitor.person.id),
-            host=returns.host_of(found),
+            agreement=row,
+            decision=standings.latest_decision(row.id, visitor.person.id),
+            host=return_urls.return_host(row),
         )
-    decision = standings.last_decision(found.id, visitor.person.id)
-    if found.state != Agreement.State.PENDING or decision is None or decision.approved:
+    decision = standings.latest_decision(row.id, visitor.person.id)
+    if row.state != Agreement.State.PENDING or decision is None or decision.approved:
         return redirect("sign", agreement)
-    return visitor.show("billing/sign_refused.html", agreement=found, decision=decision, host=returns.host_of(found))
+    return visitor.render(
+        "billing/sign_refused.html", agreement=row, decision=decision, host=return_urls.return_host(row)
+    )
 
 
 @require_safe
-@for_person
-def back(visitor: Visitor, agreement: str) -> HttpResponse:
-    """Back to the merchant with how it stands, signed at this moment: what lies in a history is soon too old."""
-    found = _asked(visitor, agreement)
-    address = returns.way_back(found, at=live_now())
-    if not address:
+@person_page
+def back_to_merchant(visitor: Visitor, agreement: str) -> HttpResponse:
+    """Redirect to the merchant with the agreement's state. The URL is signed now, because signatures expire."""
+    row = _visible_agreement(visitor, agreement)
+    url = return_urls.signed_return_url(row, at=live_now())
+    if not url:
         raise NotFound
-    return HttpResponseRedirect(address)
+    return HttpResponseRedirect(url)
 
 
-def _elsewhere(visitor: Visitor, agreement: str) -> HttpResponse:
-    """A sandbox's link, opened by somebody real: that it is one is no secret.
+def _render_sandbox_link(visitor: Visitor, agreement: str) -> HttpResponse:
+    """The page for a real person who opens a sandbox link.
 
     Raises:
-        NotFound: it is nothing of the kind.
+        NotFound: it is not a sandbox link.
     """
-    asked = standings.asked_for(visitor.named(Agreement.prefix, agreement))
-    if visitor.sandbox or asked is None or asked.realm.mode != "test":
+    pending = standings.pending_agreement(visitor.parse_id(Agreement.prefix, agreement))
+    if visitor.is_sandbox or pending is None or pending.realm.mode != "test":
         raise NotFound
-    return visitor.show("billing/sign_elsewhere.html", status=404)
+    return visitor.render("billing/sign_elsewhere.html", status=404)
 
 
-def _asked(visitor: Visitor, agreement: str) -> Agreement:
-    return standings.agreement_before(visitor.person, visitor.named("agr", agreement))
+def _visible_agreement(visitor: Visitor, agreement: str) -> Agreement:
+    return standings.agreement_visible_to(visitor.person, visitor.parse_id("agr", agreement))
 
 
-def _terms(
+def _render_terms(
     visitor: Visitor, agreement: Agreement, *, refusal: Refusal | None = None, status: int = 200
 ) -> HttpResponse:
     terms = terms_of(agreement.service, late_bounds(visitor.at))
-    return visitor.show(
+    return visitor.render(
         "billing/sign.html",
         status=status,
         agreement=agreement,
         service=agreement.service,
-        opened=_opened(visitor, agreement),
+        already_open=_has_service_open(visitor, agreement),
         instruments=queries.instruments_of([visitor.person.id]).get(visitor.person.id, []),
-        balance=queries.balance_of(visitor.person.id),
-        closed=purse.closed_to(visitor.person.id),
+        balance=queries.wallet_balance(visitor.person.id),
+        closed=instrument_queries.closed_instruments(visitor.person.id),
         terms=terms,
-        costs=costs_of(agreement.service, terms.late),
-        host=returns.host_of(agreement),
-        chosen=visitor.sent("instrument"),
+        costs=cost_example(agreement.service, terms.late),
+        host=return_urls.return_host(agreement),
+        chosen=visitor.posted("instrument"),
         refusal=refusal,
-        name=visitor.sent("name"),
-        id_number=visitor.sent("id_number"),
+        name=visitor.posted("name"),
+        id_number=visitor.posted("id_number"),
     )
 
 
-def _opened(visitor: Visitor, agreement: Agreement) -> bool:
-    """Whether the person has this service open, by this agreement or another."""
-    theirs = standings.services_opened_by(visitor.person.id).filter(service_id=agreement.service_id)
-    return theirs.filter(state__in=[Agreement.State.ACTIVE, Agreement.State.CLOSING]).exists()
+def _has_service_open(visitor: Visitor, agreement: Agreement) -> bool:
+    """Whether the person has opened this service, with this agreement or another."""
+    agreements = standings.services_opened_by(visitor.person.id).filter(service_id=agreement.service_id)
+    return agreements.filter(state__in=[Agreement.State.ACTIVE, Agreement.State.CLOSING]).exists()
 
 
-def costs_of(service: Service, late: LateTerms) -> rules.Costs:
-    """What an order of the service would cost its person, on an example within its ceiling."""
+def cost_example(service: Service, late: LateTerms) -> rules.CostExample:
+    """The cost of an example order within the service's ceiling."""
     example = Money(min(service.ceiling_minor, EXAMPLE_MINOR), service.currency)
-    return rules.Costs(example, late.late_fee_daily_bps, late.late_fee_cap_bps)
+    return rules.CostExample(example, late.late_fee_daily_bps, late.late_fee_cap_bps)
 
 
-def _signed(visitor: Visitor, agreement: Agreement) -> HttpResponse:
-    """The yes. A second click finds the first one; who had nothing to pay from has a wallet then."""
+def _sign(visitor: Visitor, agreement: Agreement) -> HttpResponse:
+    """Sign the agreement. Idempotent. A person without an instrument gets a wallet."""
     try:
-        chosen = _instrument(visitor)
-        shown = visitor.sent("terms") or NOT_SHOWN
-        instruments.sign_paying_from(agreement.id, visitor.person, chosen, by=visitor.actor, at=visitor.at, shown=shown)
+        instrument_id = _parse_instrument(visitor)
+        shown_terms = visitor.posted("terms") or NO_TERMS
+        instruments.sign_with_instrument(
+            agreement.id, visitor.person, instrument_id, by=visitor.actor, at=visitor.at, shown=shown_terms
+        )
     except (AgreementState, AlreadyOpened):
-        return redirect("sign", agreement.public_id)  # which says what became of it meanwhile
+        return redirect("sign", agreement.public_id)  # shows the current state
     except (ServicePaused, MerchantNotActive, TermsChanged) as refusal:
-        return _terms(visitor, agreement, refusal=refusal, status=refusal.status)
+        return _render_terms(visitor, agreement, refusal=refusal, status=refusal.status)
     except ChooseInstrument as refusal:
-        if _opened(visitor, agreement):  # the first click of two has opened the wallet, which is one more to choose
+        if _has_service_open(visitor, agreement):
+            # The first of two submissions opened the wallet, so that there is now an instrument to choose.
             return redirect("sign_result" if agreement.person_id else "sign", agreement.public_id)
-        return _terms(visitor, agreement, refusal=refusal, status=refusal.status)
+        return _render_terms(visitor, agreement, refusal=refusal, status=refusal.status)
     return redirect("sign_result", agreement.public_id)
 
 
-def _instrument(visitor: Visitor) -> UUID | None:
-    """What the person wants it taken from; nothing where there was nothing to choose.
+def _parse_instrument(visitor: Visitor) -> UUID | None:
+    """The chosen instrument; None if there was nothing to choose.
 
     Raises:
-        ChooseInstrument: there is, and they did not, or it is gone.
+        ChooseInstrument: none was chosen, or it is no longer usable.
     """
     usable = queries.instruments_of([visitor.person.id]).get(visitor.person.id, [])
-    chosen = ids.parse(Instrument.prefix, visitor.sent("instrument"))
-    if chosen is None and len(usable) <= 1 and not visitor.sent("instrument"):
+    instrument_id = ids.parse(Instrument.prefix, visitor.posted("instrument"))
+    if instrument_id is None and len(usable) <= 1 and not visitor.posted("instrument"):
         return None
-    if chosen not in {row.id for row in usable}:
+    if instrument_id not in {row.id for row in usable}:
         raise ChooseInstrument
-    return chosen
+    return instrument_id

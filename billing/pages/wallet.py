@@ -1,4 +1,4 @@
-"""A person's stored value: what is in it, what came in and went out, topping it up and taking it out."""
+"""The wallet page: balance, entries, top-up and withdrawal."""
 
 from django.conf import settings
 from django.contrib import messages
@@ -8,24 +8,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from accounts.visitor import Visitor, for_person
+from accounts.visitor import Visitor, person_page
 from billing import queries
 from billing.refusals import AmountInvalid
 from billing.services import instruments, wallets
-from kernel.forms import known_token, minor_of, new_token, plain
-from kernel.money import Money, totals
-from kernel.paging import page
+from kernel.forms import new_form_token, parse_minor, plain_amount, validate_token
+from kernel.money import Money, sum_by_currency
+from kernel.paging import paginate
 from kernel.refusal import NotFound, Refusal
-from kernel.templatetags.house import money
+from kernel.templatetags.formatting import money
 
 ENTRIES_A_PAGE = 20
 CURRENCY = "CNY"
-#: What the sandbox bank sends at once (minor units).
+#: Maximum amount of one top-up (minor units).
 TOP_UP_MAX = 50_000_00
 
 
 class TopUpInvalid(AmountInvalid):
-    """Not an amount, or more than the sandbox bank sends at once."""
+    """Not an amount, or above the maximum."""
 
     code = "top_up_invalid"
     title = gettext_lazy("Enter an amount between 0.01 and 50,000, such as 20 or 12.50.")
@@ -39,42 +39,42 @@ class TakeOutInvalid(AmountInvalid):
 
 
 @require_safe
-@for_person
+@person_page
 def wallet(visitor: Visitor) -> HttpResponse:
-    return _shown(visitor)
+    return _render(visitor)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@for_person
+@person_page
 def top_up(visitor: Visitor) -> HttpResponse:
-    """Money from the sandbox bank: for made-up people anywhere, for everybody on a developer's machine."""
-    return _moved(visitor, "top-up")
+    """Top up from the sandbox bank."""
+    return _move_money(visitor, "top-up")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@for_person
-def take_out(visitor: Visitor) -> HttpResponse:
-    """Money back to the sandbox bank, as much of it as the person likes."""
-    return _moved(visitor, "out")
+@person_page
+def withdraw(visitor: Visitor) -> HttpResponse:
+    """Withdraw to the sandbox bank."""
+    return _move_money(visitor, "out")
 
 
-def _moved(visitor: Visitor, way: str) -> HttpResponse:
-    """A form sent twice moves once."""
-    if not sandbox_bank(visitor):
+def _move_money(visitor: Visitor, direction: str) -> HttpResponse:
+    """Handle a top-up or withdrawal form. Idempotent by the form's token."""
+    if not has_sandbox_bank(visitor):
         raise NotFound
     if visitor.request.method != "POST":
         return redirect("wallet")
-    person, act = visitor.person, _topped_up if way == "top-up" else _taken_out
+    person, handler = visitor.person, _top_up if direction == "top-up" else _withdraw
     try:
-        reference = f"{way} {person.id.hex} {known_token(visitor.sent('token'))}"
-        said = act(visitor, minor_of(visitor.sent("amount"), CURRENCY) or 0, reference)
+        reference = f"{direction} {person.id.hex} {validate_token(visitor.posted('token'))}"
+        message = handler(visitor, parse_minor(visitor.posted("amount"), CURRENCY) or 0, reference)
     except Refusal as refusal:
-        return _shown(visitor, refusal=refusal, way=way, status=refusal.status)
-    messages.success(visitor.request, said)
+        return _render(visitor, refusal=refusal, direction=direction, status=refusal.status)
+    messages.success(visitor.request, message)
     return redirect("wallet")
 
 
-def _topped_up(visitor: Visitor, minor: int, reference: str) -> str:
+def _top_up(visitor: Visitor, minor: int, reference: str) -> str:
     if not 0 < minor <= TOP_UP_MAX:
         raise TopUpInvalid
     instruments.open_wallet(visitor.person, at=visitor.at)
@@ -82,35 +82,37 @@ def _topped_up(visitor: Visitor, minor: int, reference: str) -> str:
     return _("%(amount)s was added to your wallet.") % {"amount": money(Money(minor, CURRENCY))}
 
 
-def _taken_out(visitor: Visitor, minor: int, reference: str) -> str:
-    if minor <= 0 or queries.balance_of(visitor.person.id) is None:
+def _withdraw(visitor: Visitor, minor: int, reference: str) -> str:
+    if minor <= 0 or queries.wallet_balance(visitor.person.id) is None:
         raise TakeOutInvalid
-    wallets.take_out(visitor.person.id, Money(minor, CURRENCY), reference, at=visitor.at)
+    wallets.withdraw(visitor.person.id, Money(minor, CURRENCY), reference, at=visitor.at)
     return _("%(amount)s was withdrawn to your bank.") % {"amount": money(Money(minor, CURRENCY))}
 
 
-def sandbox_bank(visitor: Visitor) -> bool:
-    """Whether money may come from the sandbox bank: made-up people anywhere, everybody on a developer's machine."""
-    return bool(settings.LOCAL_MESSAGES) or visitor.sandbox
+def has_sandbox_bank(visitor: Visitor) -> bool:
+    """Whether the sandbox bank is available: for sandbox persons, and for everybody in local development."""
+    return bool(settings.LOCAL_MESSAGES) or visitor.is_sandbox
 
 
-def _shown(visitor: Visitor, *, refusal: Refusal | None = None, way: str = "", status: int = 200) -> HttpResponse:
+def _render(
+    visitor: Visitor, *, refusal: Refusal | None = None, direction: str = "", status: int = 200
+) -> HttpResponse:
     cursor = visitor.request.GET.get("cursor") or None
-    entries, further = page(queries.entries_of(visitor.person.id), cursor=cursor, limit=ENTRIES_A_PAGE)
-    paid = queries.orders_paid_by(entries)
-    balance = queries.balance_of(visitor.person.id)
-    return visitor.show(
+    entries, next_cursor = paginate(queries.wallet_entries_of(visitor.person.id), cursor=cursor, limit=ENTRIES_A_PAGE)
+    paid = queries.payment_lines_by_entry(entries)
+    balance = queries.wallet_balance(visitor.person.id)
+    return visitor.render(
         "billing/wallet.html",
         status=status,
         balance=balance,
-        owed=totals(row.owed for row in queries.debts_of(visitor.person.id)),
+        owed=sum_by_currency(row.owed for row in queries.debts_of(visitor.person.id)),
         entries=[(entry, paid.get(entry.id)) for entry in entries],
         currency=balance.currency if balance else CURRENCY,
-        whole=plain(balance) if balance else "",
-        further=further,
-        sandbox_bank=sandbox_bank(visitor),
-        token=new_token(),
+        whole=plain_amount(balance) if balance else "",
+        next_cursor=next_cursor,
+        has_sandbox_bank=has_sandbox_bank(visitor),
+        token=new_form_token(),
         refusal=refusal,
-        way=way,
-        typed=visitor.sent("amount"),
+        direction=direction,
+        typed=visitor.posted("amount"),
     )

@@ -1,4 +1,4 @@
-"""Collecting what is due: claimed in one transaction, charged in none, settled in one."""
+"""Deductions: claim what is due in one transaction, charge outside any, settle the answers in another."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -9,113 +9,123 @@ import structlog
 from django.db import transaction
 
 from accounts.models import Person
-from billing import channels, purse, queries
-from billing.channels import Charge
+from billing import channels, instrument_queries, queries
+from billing.channels import ChargeRequest
 from billing.models import Deduction, DeductionLine, Instrument
-from billing.planning import Kind
+from billing.planning import FailureClass
 from billing.refusals import AboveLimits, AmountInvalid, NoInstrument
-from billing.rules import LINES_MAX, SEND_LEASE
-from billing.services import outage, tell
-from billing.services.plan import Want, sort_out
-from billing.services.settle import Report, settle_all
+from billing.rules import DEDUCTION_LINES_MAX, SEND_LEASE
+from billing.services import notices, outage
+from billing.services.attempt_plans import DeductionRequest, sort_due
+from billing.services.deduction_outcomes import DeductionReport, settle_all
 from kernel.actor import Actor
+from kernel.bulk_writes import insert_all
 from kernel.lifecycle import record_all
 from kernel.money import Money
-from kernel.sweeps import Sweep, by_halves, has_aside, raise_last
-from kernel.time_limit import TimeIsUp
-from kernel.writes import insert_all
+from kernel.sweeps import Sweep, has_skipped, process_bisecting, raise_last
+from kernel.time_limit import SoftTimeLimitExceeded
 from orders import services as orders
 from orders.models import Obligation, Plan
 
 log = structlog.get_logger(__name__)
-SWEEP = Actor.system("deduct")
+ACTOR = Actor.system("deduct")
 
 
 def deduct_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
-    """Take what is due now. Returns how many obligations were seen to; fewer than `limit` means none are left.
+    """Deduct what is due now. Returns how many obligations were processed; fewer than `limit` means none are left.
 
     Raises:
-        Exception: the last of what went wrong with people of whom nothing can be taken even alone; it is still due.
+        Exception: the last error of a person whose deductions fail even when prepared alone; they are still due.
     """
-    failures = outage.hold_due(realm_id, at=at, limit=limit)
-    prepared, seen, others = _prepared_or_what_can_be(realm_id, at=at, limit=limit)
-    charge(prepared, by=SWEEP, at=at)
-    raise_last([*failures, *others], seen=seen)
+    failures = outage.pause_due(realm_id, at=at, limit=limit)
+    prepared, seen, errors = _prepare_isolating_errors(realm_id, at=at, limit=limit)
+    charge(prepared, by=ACTOR, at=at)
+    raise_last([*failures, *errors], batch_size=seen)
     return seen
 
 
-def _prepared_or_what_can_be(
+def _prepare_isolating_errors(
     realm_id: int, *, at: datetime, limit: int
 ) -> tuple[list[Deduction], int, list[Exception]]:
-    """All that is due together; where that cannot be, of whom it can be."""
+    """Prepare all that is due in one transaction; if that fails, of as many people as possible."""
     try:
-        if not has_aside("not_prepared"):
+        if not has_skipped("not_prepared"):
             return *prepare_due(realm_id, at=at, limit=limit), []
-    except TimeIsUp:
+    except SoftTimeLimitExceeded:
         raise
-    except Exception as failed:  # noqa: BLE001  told in full of those that it is true of
+    except Exception as failed:  # noqa: BLE001  logged in full below, for the people it fails on
         log.info("not_prepared_together", realm=realm_id, because=type(failed).__name__)
     people, seen = orders.people_due(realm_id, at=at, limit=limit)
     prepared = list[Deduction]()
-    failures = by_halves(people, lambda some: prepared.extend(_prepare_of(realm_id, some, at=at)), told="not_prepared")
+    failures = process_bisecting(
+        people, lambda some: prepared.extend(_prepare_people(realm_id, some, at=at)), event="not_prepared"
+    )
     return prepared, seen, failures
 
 
 @transaction.atomic
 def prepare_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Deduction], int]:
-    """Claim due obligations and write the deductions for them, sent from the moment this commits.
+    """Claim due obligations and write their deductions, which count as sent once this commits.
 
-    What one person owes on one instrument becomes one debit. A retry that the hour or a cap forbids is put off; an
-    obligation whose person has nothing to take from waits until they act.
+    What one person owes on one instrument becomes one deduction. A retry that quiet hours or a cap forbid is
+    postponed; an obligation whose person has no usable instrument waits until they act.
     """
     rows, seen = orders.lock_due(realm_id, at=at, limit=limit)
-    return _prepared(rows, at=at), seen
+    return _prepare_obligations(rows, at=at), seen
 
 
 @transaction.atomic
-def _prepare_of(realm_id: int, people: Sequence[UUID], *, at: datetime) -> list[Deduction]:
-    """The same, of some people."""
-    return _prepared(orders.lock_due_of(people, realm_id, at=at), at=at)
+def _prepare_people(realm_id: int, people: Sequence[UUID], *, at: datetime) -> list[Deduction]:
+    """The same for some people."""
+    return _prepare_obligations(orders.lock_due_of(people, realm_id, at=at), at=at)
 
 
-def _prepared(rows: Sequence[Obligation], *, at: datetime) -> list[Deduction]:
-    due = sort_out(rows, at=at)
-    orders.replan(due.elsewhere, why=Plan.Why.OTHER_INSTRUMENT, at=at)
-    orders.replan(due.put_off, why=Plan.Why.PUT_OFF, at=at)
-    _give_up(due.stuck, "no_instrument", Kind.HARD, at=at)
-    _give_up(due.above, "above_limits", Kind.SOFT, at=at)
-    return prepare(due.wants, purpose=Deduction.Purpose.PLANNED, by=SWEEP, at=at)
+def _prepare_obligations(rows: Sequence[Obligation], *, at: datetime) -> list[Deduction]:
+    due = sort_due(rows, at=at)
+    orders.replace_plans(due.rerouted, why=Plan.Why.OTHER_INSTRUMENT, at=at)
+    orders.replace_plans(due.postponed, why=Plan.Why.PUT_OFF, at=at)
+    _release_uncollectable(due.without_instrument, "no_instrument", FailureClass.HARD, at=at)
+    _release_uncollectable(due.above_limits, "above_limits", FailureClass.SOFT, at=at)
+    return create_deductions(due.requests, purpose=Deduction.Purpose.PLANNED, by=ACTOR, at=at)
 
 
-def _give_up(rows: Sequence[Obligation], code: str, kind: Kind, *, at: datetime) -> None:
-    """There is nothing these could be taken from: nothing is planned any more, and their people hear of it."""
-    failure = {"code": code, "class": kind.value, "at": at.isoformat()}
-    orders.release([orders.Release(row.id, failure, plan=[]) for row in rows], why=Plan.Why.NO_INSTRUMENT, at=at)
-    tell.stuck(rows, code, at=at)
+def _release_uncollectable(rows: Sequence[Obligation], code: str, failure_class: FailureClass, *, at: datetime) -> None:
+    """Clear the plans of obligations that no instrument can pay, and notify their people."""
+    failure = {"code": code, "class": failure_class.value, "at": at.isoformat()}
+    orders.release_obligations(
+        [orders.Release(row.id, failure, plan=[]) for row in rows], why=Plan.Why.NO_INSTRUMENT, at=at
+    )
+    notices.notify_uncollectable(rows, code, at=at)
 
 
-def prepare(wants: Sequence[Want], *, purpose: str, by: Actor, at: datetime) -> list[Deduction]:
-    """Deductions for locked obligations, one for each person and instrument, the oldest debt first.
+def create_deductions(
+    requests: Sequence[DeductionRequest], *, purpose: str, by: Actor, at: datetime
+) -> list[Deduction]:
+    """Write deductions for locked obligations, one for each person and instrument, the oldest debt first.
 
-    They are written with their numbers before anything leaves the house.
+    They are stored with their numbers before any channel is called.
 
     Raises:
-        NoInstrument: an instrument was removed at this very moment.
+        NoInstrument: an instrument was removed concurrently.
     """
-    together: dict[Any, list[Want]] = {}
-    for want in sorted(wants, key=lambda want: (want.obligation.due_at, want.obligation.id)):
-        together.setdefault(want.debit, []).append(want)
-    groups = [group[n : n + LINES_MAX] for group in together.values() for n in range(0, len(group), LINES_MAX)]
+    by_debit: dict[Any, list[DeductionRequest]] = {}
+    for request in sorted(requests, key=lambda request: (request.obligation.due_at, request.obligation.id)):
+        by_debit.setdefault(request.debit_key, []).append(request)
+    groups = [
+        group[n : n + DEDUCTION_LINES_MAX]
+        for group in by_debit.values()
+        for n in range(0, len(group), DEDUCTION_LINES_MAX)
+    ]
     if not groups:
         return []
-    deductions = [_deduction(group, purpose=purpose, at=at) for group in groups]
-    if not purse.all_held({row.instrument_id for row in deductions}):
+    deductions = [_build_deduction(group, purpose=purpose, at=at) for group in groups]
+    if not instrument_queries.lock_instruments({row.instrument_id for row in deductions}):
         raise NoInstrument
     record_all(deductions, "prepared", by=by, at=at)
-    pairs = [(d, want) for d, group in zip(deductions, groups, strict=True) for want in group]
-    insert_all([_line(deduction, want) for deduction, want in pairs])
-    claimed = [(want.obligation, deduction.id) for deduction, want in pairs]
-    orders.claim(claimed, planned=purpose == Deduction.Purpose.PLANNED)
+    items = [(d, request) for d, group in zip(deductions, groups, strict=True) for request in group]
+    insert_all([_build_line(deduction, request) for deduction, request in items])
+    claimed = [(request.obligation, deduction.id) for deduction, request in items]
+    orders.claim_obligations(claimed, planned=purpose == Deduction.Purpose.PLANNED)
     for deduction in deductions:
         deduction.send(at=at, ask_at=at + SEND_LEASE)
     record_all(deductions, "sent", by=by, at=at)
@@ -123,35 +133,37 @@ def prepare(wants: Sequence[Want], *, purpose: str, by: Actor, at: datetime) -> 
 
 
 def charge(deductions: Sequence[Deduction], *, by: Actor, at: datetime) -> None:
-    """Ask the channels for the money of deductions already written down, and settle what they answer.
+    """Send stored deductions to their channels and settle the answers.
 
-    What is not sent in half its lease is not sent at all: others may soon take it for lost, and ask.
+    What is not sent within half its lease is not sent at all: once the lease is over it is polled as unknown.
     """
-    charges = ((row.id, row.channel, Charge(row.number, row.instrument.token, row.amount, at)) for row in deductions)
+    charges = (
+        (row.id, row.channel, ChargeRequest(row.number, row.instrument.token, row.amount, at)) for row in deductions
+    )
     answers = channels.charge_all(charges, within=SEND_LEASE / 2)
-    settle_all([Report(key, answer, "sync") for key, answer in answers], by=by, at=at)
+    settle_all([DeductionReport(key, answer, "sync") for key, answer in answers], by=by, at=at)
 
 
 @transaction.atomic
 def prepare_for_order(
     order_id: UUID, *, purpose: str, amount_minor: int | None, instrument_id: UUID | None, by: Actor, at: datetime
 ) -> list[Deduction]:
-    """Claim what one order owes, or a part of it, for somebody who wants it paid now.
+    """Claim what one order owes, or a part of it, to be paid now.
 
     Raises:
         NotFound, OrderState, DeductionInFlight, WrittenOff: as orders.lock_owed says.
-        NoInstrument: there is nothing to take it from.
-        AboveLimits: the person's limits do not let others take it from anything they have today.
+        NoInstrument: there is no usable instrument.
+        AboveLimits: it is not the person who pays, and their spending limits do not allow it today.
         AmountInvalid: more than is owed, or nothing.
-        PaidByHand, PlanAgreed, NotDueYet, DayChosen: others may not have it debited now, as orders.collectable says.
+        PaidByHand, PlanAgreed, NotDueYet, DayChosen: as orders.collectable_obligations says.
     """
-    theirs = purpose == Deduction.Purpose.PAY_NOW
-    order, owed = orders.lock_owed(order_id, lost=theirs)
+    is_by_person = purpose == Deduction.Purpose.PAY_NOW
+    order, owed = orders.lock_owed(order_id, include_written_off=is_by_person)
     if purpose == Deduction.Purpose.COLLECT:
-        owed = orders.collectable(order, owed, at=at)
-    asked = None if theirs else Money(sum(row.owed.minor for row in owed), order.currency)
-    wants = _wants(owed, _instrument(order.person_id, instrument_id, asked, at=at), amount_minor)
-    return prepare(wants, purpose=purpose, by=by, at=at)
+        owed = orders.collectable_obligations(order, owed, at=at)
+    requested = None if is_by_person else Money(sum(row.owed.minor for row in owed), order.currency)
+    requests = _build_requests(owed, _choose_instrument(order.person_id, instrument_id, requested, at=at), amount_minor)
+    return create_deductions(requests, purpose=purpose, by=by, at=at)
 
 
 @transaction.atomic
@@ -163,51 +175,55 @@ def prepare_for_person(
     by: Actor,
     at: datetime,
 ) -> list[Deduction]:
-    """Claim everything a person owes, or of these orders, for them to pay at once. What is in flight is left alone.
+    """Claim everything a person owes, or what these orders owe, to be paid now. What is in flight is left out.
 
     Raises:
-        NoInstrument: there is nothing to take it from.
+        NoInstrument: there is no usable instrument.
         AmountInvalid: nothing is owed.
     """
     owed = orders.lock_owed_by(person_id, order_ids)
-    wants = _wants(owed, _instrument(person_id, instrument_id, None, at=at), None)
-    return prepare(wants, purpose=Deduction.Purpose.PAY_NOW, by=by, at=at)
+    requests = _build_requests(owed, _choose_instrument(person_id, instrument_id, None, at=at), None)
+    return create_deductions(requests, purpose=Deduction.Purpose.PAY_NOW, by=by, at=at)
 
 
-def _instrument(person_id: UUID, instrument_id: UUID | None, asked: Money | None, *, at: datetime) -> Instrument:
-    """The one that was chosen, or the first; of those whose limits let `asked` be taken today, where somebody asks."""
+def _choose_instrument(
+    person_id: UUID, instrument_id: UUID | None, requested: Money | None, *, at: datetime
+) -> Instrument:
+    """The chosen instrument, or the first. With `requested` only those whose limits allow that amount today count."""
     usable = queries.instruments_of([person_id]).get(person_id, [])
     chosen = [i for i in usable if instrument_id in (None, i.id)]
     if not chosen:
         raise NoInstrument
-    if asked is None:
+    if requested is None:
         return chosen[0]
     zone = Person.objects.values_list("zone", flat=True).get(pk=person_id)
-    today = purse.taken_today(chosen, {person_id: zone}, at=at)
-    fits = [i for i in chosen if i.limits.allow(asked, today=today.get(i.id, 0))]
+    today = instrument_queries.taken_today(chosen, {person_id: zone}, at=at)
+    fits = [i for i in chosen if i.limits.allows(requested, today=today.get(i.id, 0))]
     if not fits:
         raise AboveLimits
     return fits[0]
 
 
-def _wants(owed: Sequence[Obligation], instrument: Instrument, amount_minor: int | None) -> list[Want]:
-    """The amount spread over what is owed, the oldest first."""
-    whole = sum(row.owed.minor for row in owed)
-    left = whole if amount_minor is None else amount_minor
-    if not 0 < left <= whole:
-        raise AmountInvalid(f"{whole} is owed.")
-    wants = []
+def _build_requests(
+    owed: Sequence[Obligation], instrument: Instrument, amount_minor: int | None
+) -> list[DeductionRequest]:
+    """Spread the amount over what is owed, the oldest first."""
+    total = sum(row.owed.minor for row in owed)
+    left = total if amount_minor is None else amount_minor
+    if not 0 < left <= total:
+        raise AmountInvalid(f"{total} is owed.")
+    requests = []
     for row in owed:
         part = min(left, row.owed.minor)
         left -= part
         if part:
-            wants.append(Want(row, instrument, Money(part, row.currency)))
-    return wants
+            requests.append(DeductionRequest(row, instrument, Money(part, row.currency)))
+    return requests
 
 
-def _deduction(group: Sequence[Want], *, purpose: str, at: datetime) -> Deduction:
+def _build_deduction(group: Sequence[DeductionRequest], *, purpose: str, at: datetime) -> Deduction:
     first = group[0]
-    counted = next((want for want in group if want.reason not in queries.UNCOUNTED), first)
+    counted = next((request for request in group if request.reason not in queries.UNCAPPED_REASONS), first)
     return Deduction(
         realm_id=first.obligation.realm_id,
         person_id=first.obligation.person_id,
@@ -216,28 +232,28 @@ def _deduction(group: Sequence[Want], *, purpose: str, at: datetime) -> Deductio
         purpose=purpose,
         reason=counted.reason,
         currency=first.amount.currency,
-        amount_minor=sum(want.amount.minor for want in group),
+        amount_minor=sum(request.amount.minor for request in group),
         prepared_at=at,
     )
 
 
-def _line(deduction: Deduction, want: Want) -> DeductionLine:
+def _build_line(deduction: Deduction, request: DeductionRequest) -> DeductionLine:
     return DeductionLine(
         deduction=deduction,
-        obligation=want.obligation,
-        order_id=want.obligation.order_id,
-        merchant_id=want.obligation.merchant_id,
-        amount_minor=want.amount.minor,
-        attempt=want.obligation.attempts + 1,
-        planned=want.attempt,
+        obligation=request.obligation,
+        order_id=request.obligation.order_id,
+        merchant_id=request.obligation.merchant_id,
+        amount_minor=request.amount.minor,
+        attempt=request.obligation.attempts + 1,
+        planned=request.attempt,
     )
 
 
-DUE = Sweep(
+SWEEP = Sweep(
     name="deduct",
-    act=deduct_due,
-    batch=500,
-    first="SELECT min(collect_at) FROM orders_obligation WHERE realm_id = %(realm)s AND collect_at IS NOT NULL",
-    work=Obligation,
-    column="collect_at",
+    process_batch=deduct_due,
+    batch_size=500,
+    first_due_sql="SELECT min(collect_at) FROM orders_obligation WHERE realm_id = %(realm)s AND collect_at IS NOT NULL",
+    model=Obligation,
+    due_column="collect_at",
 )

@@ -1,4 +1,4 @@
-"""Where a person's money may be taken from."""
+"""A person's payment instruments: add, order, limit and remove them, and open a wallet."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ from django.db.models import Max
 
 from accounts import services as accounts
 from accounts.models import Person
-from billing import purse
+from billing import instrument_queries
 from billing.channels import bank
 from billing.channels.bank import Behaviour
 from billing.labels import SANDBOX_CARD, WALLET_BALANCE
@@ -24,7 +24,7 @@ from billing.refusals import (
     TooManyInstruments,
     WalletStays,
 )
-from billing.services.plan import follow_instruments, plan_from
+from billing.services.attempt_plans import plan_from_instrument, replan_for_instruments
 from credit import services as credit
 from kernel.actor import Actor
 from kernel.ids import uuid7
@@ -32,7 +32,7 @@ from kernel.money import Money
 from kernel.refusal import NotFound
 from orders import services as orders
 
-#: What a scripted person starts with: band A, so that an ordinary order is not refused.
+#: Initial credit score of a scripted person: band A, so that an ordinary order is not refused.
 SANDBOX_SCORE = 720
 WALLET = "wallet"
 SANDBOX = "sandbox"
@@ -51,13 +51,13 @@ class Script:
 
 @transaction.atomic
 def add_instrument(person: Person, channel: str, token: str, label: str, *, name: str = "", at: datetime) -> Instrument:
-    """One more place to take money from, tried after those already there; an unplanned debt is planned for it.
+    """Add an instrument with the lowest priority, and plan unplanned debts from it.
 
-    A wallet is empty when it is opened, and what comes into it its person pays with by themselves. Whoever names the
-    same place again, because the answer was lost, has named it once.
+    Nothing is planned from a wallet: it is empty when opened, and its person pays from it themselves. Adding the same
+    token again, after a lost answer, returns the existing instrument.
     """
     last = person.instruments.aggregate(last=Max("priority"))["last"] or 0
-    named = Instrument(
+    instrument = Instrument(
         realm_id=person.realm_id,
         person=person,
         channel=channel,
@@ -69,97 +69,98 @@ def add_instrument(person: Person, channel: str, token: str, label: str, *, name
     )
     try:
         with transaction.atomic():
-            named.save(force_insert=True)
+            instrument.save(force_insert=True)
     except IntegrityError:
-        known = person.instruments.filter(channel=channel, token=token, state=Instrument.State.ACTIVE).first()
-        if known is None:
+        existing = person.instruments.filter(channel=channel, token=token, state=Instrument.State.ACTIVE).first()
+        if existing is None:
             raise
-        return known
+        return existing
     if channel != WALLET:
-        plan_from(named, at=at)
-    return named
+        plan_from_instrument(instrument, at=at)
+    return instrument
 
 
 def add_bank_account(person: Person, script: Script, name: str = "", *, by: Actor, at: datetime) -> Instrument:
-    """The person names one more account at the sandbox bank, which behaves as they say: for made-up money only.
+    """Add an account at the sandbox bank that behaves as scripted.
 
     Raises:
-        NotFound: they have left.
-        TooManyInstruments: they have as many as there may be.
-        NameInvalid: it has no such name.
+        NotFound: the person has left.
+        TooManyInstruments: the person has INSTRUMENTS_MAX already.
+        NameInvalid: the name is too long or not printable.
     """
     token = f"{person.realm_id}:{person.id.hex}:{uuid7().hex[-20:]}"
-    name, label = _name(name), f"{SANDBOX_CARD} {int(token[-12:], 16) % 10_000:04}"
-    # The bank commits on its own: an account that nobody names is never charged.
+    name, label = _clean_name(name), f"{SANDBOX_CARD} {int(token[-12:], 16) % 10_000:04}"
+    # The bank commits on its own: an account without an instrument is never charged.
     bank.open_account(token, script.behaviour, until=script.until, balance_minor=script.balance_minor)
     with transaction.atomic():
-        Person.objects.staying(person.id)
+        Person.objects.locked_active(person.id)
         if person.instruments.exclude(state=Instrument.State.REMOVED).count() >= INSTRUMENTS_MAX:
             raise TooManyInstruments
         instrument = add_instrument(person, SANDBOX, token, label, name=name, at=at)
-        _note(instrument, InstrumentChange.Verb.ADDED, by=by, at=at, behaviour=script.behaviour.value)
+        _record_change(instrument, InstrumentChange.Verb.ADDED, by=by, at=at, behaviour=script.behaviour.value)
     return instrument
 
 
 @transaction.atomic
-def put_instrument(person_id: UUID, instrument_id: UUID, place: int, *, by: Actor, at: datetime) -> None:
-    """The person wants it tried at this place, the first being 0; what is planned follows.
+def move_instrument(person_id: UUID, instrument_id: UUID, place: int, *, by: Actor, at: datetime) -> None:
+    """Move an instrument to this place in the order of priority, 0 being first, and update planned attempts.
 
     Raises:
-        NotFound: they have no such instrument.
+        NotFound: the person has no such instrument.
     """
-    rows = _locked(person_id)
-    mine = _of(rows, instrument_id)
-    order = [row for row in rows if row is not mine]
-    order.insert(min(max(place, 0), len(order)), mine)
+    rows = _lock_instruments(person_id)
+    instrument = _find_instrument(rows, instrument_id)
+    order = [row for row in rows if row is not instrument]
+    order.insert(min(max(place, 0), len(order)), instrument)
     if order == rows:
         return
     for priority, row in enumerate(order, start=1):
         row.priority = priority
     Instrument.objects.bulk_update(order, ["priority"])
-    _note(mine, InstrumentChange.Verb.PUT, by=by, at=at, place=order.index(mine))
-    follow_instruments(person_id, at=at)
+    _record_change(instrument, InstrumentChange.Verb.PUT, by=by, at=at, place=order.index(instrument))
+    replan_for_instruments(person_id, at=at)
 
 
 @transaction.atomic
-def limit_instrument(
+def set_instrument_limits(
     person_id: UUID, instrument_id: UUID, most: Money | None, a_day: Money | None, *, by: Actor, at: datetime
 ) -> None:
-    """From now on no more than this is taken from it at once, or on one day, but by the person themselves.
+    """Set spending limits per deduction and per day, which apply to everybody but the person.
 
-    What nothing was planned for and now fits is taken from it, in waking hours; what fits no more goes elsewhere.
+    Unplanned debts that now fit are planned from it, outside quiet hours; planned ones that no longer fit move to
+    another instrument.
 
     Raises:
-        NotFound: they have no such instrument.
-        LimitInvalid: a limit is nothing, or in two currencies.
+        NotFound: the person has no such instrument.
+        LimitInvalid: a limit is not positive, or they are in two currencies.
     """
     given = [limit for limit in (most, a_day) if limit is not None]
     if any(limit.minor <= 0 for limit in given) or len({limit.currency for limit in given}) > 1:
         raise LimitInvalid
-    row = _of(_locked(person_id), instrument_id)
-    before = row.limits
+    row = _find_instrument(_lock_instruments(person_id), instrument_id)
+    old_limits = row.limits
     row.most_minor, row.daily_minor = (limit.minor if limit else None for limit in (most, a_day))
     row.limits_currency = given[0].currency if given else row.limits_currency
-    if row.limits == before:
+    if row.limits == old_limits:
         return
     row.save(update_fields=["most_minor", "daily_minor", "limits_currency"])
-    _note(row, InstrumentChange.Verb.LIMITED, by=by, at=at, **asdict(row.limits))
-    follow_instruments(person_id, at=at)
-    if before and row.state == Instrument.State.ACTIVE:
-        plan_from(row, before=before, at=at)
+    _record_change(row, InstrumentChange.Verb.LIMITED, by=by, at=at, **asdict(row.limits))
+    replan_for_instruments(person_id, at=at)
+    if old_limits and row.state == Instrument.State.ACTIVE:
+        plan_from_instrument(row, old_limits=old_limits, at=at)
 
 
 @transaction.atomic
 def remove_instrument(person_id: UUID, instrument_id: UUID, *, by: Actor, at: datetime) -> None:
-    """Nothing is taken from it any more; what was planned from it is taken from the next. Twice is once.
+    """Remove an instrument; what was planned from it moves to the next one. Idempotent.
 
-    Whoever takes from it holds its row from before the deduction is written down: one of the two comes first.
+    A deduction locks the instrument before it is written, so that a removal and a deduction exclude each other.
 
     Raises:
-        NotFound: they have no such instrument.
+        NotFound: the person has no such instrument.
         WalletStays: it is the wallet.
-        InstrumentInUse: a deduction from it is under way.
-        InstrumentNeeded: something is owed or in use, and there is nothing else.
+        InstrumentInUse: a deduction from it is in flight.
+        InstrumentNeeded: something is owed or in use, and there is no other instrument.
     """
     row = Instrument.objects.select_for_update().filter(person_id=person_id, pk=instrument_id).first()
     if row is None:
@@ -171,30 +172,30 @@ def remove_instrument(person_id: UUID, instrument_id: UUID, *, by: Actor, at: da
     if row.deductions.filter(state__in=Deduction.LIVE).exists():
         raise InstrumentInUse(retry_after=5)
     others = Instrument.objects.filter(person_id=person_id, state=Instrument.State.ACTIVE).exclude(pk=row.pk)
-    if row.state == Instrument.State.ACTIVE and not others.exists() and purse.leans_on_something(person_id):
+    if row.state == Instrument.State.ACTIVE and not others.exists() and instrument_queries.needs_instrument(person_id):
         raise InstrumentNeeded
     row.state = Instrument.State.REMOVED
     row.save(update_fields=["state"])
-    _note(row, InstrumentChange.Verb.REMOVED, by=by, at=at)
-    follow_instruments(person_id, at=at)
+    _record_change(row, InstrumentChange.Verb.REMOVED, by=by, at=at)
+    replan_for_instruments(person_id, at=at)
 
 
 @transaction.atomic
 def open_wallet(person: Person, *, at: datetime) -> Wallet:
-    """A wallet for stored value, and the instrument that takes from it. Twice is once."""
-    wallet, made = Wallet.objects.get_or_create(person=person, defaults={"realm_id": person.realm_id})
-    if made:
+    """Open the person's wallet for stored value, with its instrument. Idempotent."""
+    wallet, created = Wallet.objects.get_or_create(person=person, defaults={"realm_id": person.realm_id})
+    if created:
         add_instrument(person, WALLET, str(person.id), WALLET_BALANCE, at=at)
     return wallet
 
 
 @transaction.atomic
-def sign_paying_from(
+def sign_with_instrument(
     agreement_id: UUID, person: Person, instrument_id: UUID | None, *, by: Actor, at: datetime, shown: str = ""
-) -> credit.Signing:
-    """The person opens a service; what they chose to pay from is tried first: all of it, or nothing.
+) -> credit.SignResult:
+    """Sign an agreement and make the chosen instrument the first one, in one transaction.
 
-    Who has nothing to pay from has a wallet from then on, as their page says before they agree.
+    A person without any instrument gets a wallet, as the page says before they agree.
 
     Raises:
         NotFound, AgreementState, AlreadyOpened, TermsChanged: as credit.sign_agreement says.
@@ -202,18 +203,18 @@ def sign_paying_from(
     if not person.instruments.filter(state=Instrument.State.ACTIVE).exists():
         open_wallet(person, at=at)
     if instrument_id is not None:  # locked before what signing locks, as everywhere
-        _of(_locked(person.id), instrument_id)
+        _find_instrument(_lock_instruments(person.id), instrument_id)
         orders.lock_planned_of(person.id)
-    signing = credit.sign_agreement(agreement_id, person.id, by=by, at=at, shown=shown)
+    signing = credit.sign_agreement(agreement_id, person.id, by=by, at=at, seen_fingerprint=shown)
     if instrument_id is not None and signing.decision.approved:
-        put_instrument(person.id, instrument_id, 0, by=by, at=at)
+        move_instrument(person.id, instrument_id, 0, by=by, at=at)
     return signing
 
 
 @transaction.atomic
-def script_person(name: str, script: Script, *, realm_id: int, by: Actor, at: datetime) -> Person:
-    """A sandbox person who behaves as told: verified, with credit, and an account at the sandbox bank."""
-    person = accounts.make_sandbox_person(name, realm_id=realm_id, by=by, at=at)
+def create_scripted_person(name: str, script: Script, *, realm_id: int, by: Actor, at: datetime) -> Person:
+    """Create a sandbox person: verified, with a credit profile, and a scripted account at the sandbox bank."""
+    person = accounts.create_sandbox_person(name, realm_id=realm_id, by=by, at=at)
     credit.open_profile(person, score=SANDBOX_SCORE, at=at)
     instrument = add_instrument(person, SANDBOX, f"{realm_id}:{person.id.hex}", SANDBOX_CARD, at=at)
     # The bank commits on its own: an account whose person was rolled back is never charged.
@@ -221,25 +222,25 @@ def script_person(name: str, script: Script, *, realm_id: int, by: Actor, at: da
     return person
 
 
-def _locked(person_id: UUID) -> list[Instrument]:
-    """What the person pays from, as they see it, and nobody else changes it meanwhile."""
-    mine = Instrument.objects.filter(person_id=person_id).exclude(state=Instrument.State.REMOVED)
-    locked = mine.select_for_update(no_key=True).order_by("pk")
+def _lock_instruments(person_id: UUID) -> list[Instrument]:
+    """Lock the person's instruments that are not removed, in the order the person sees."""
+    rows = Instrument.objects.filter(person_id=person_id).exclude(state=Instrument.State.REMOVED)
+    locked = rows.select_for_update(no_key=True).order_by("pk")
     return sorted(locked, key=lambda row: (row.state != Instrument.State.ACTIVE, row.priority, row.id))
 
 
-def _of(rows: Sequence[Instrument], instrument_id: UUID) -> Instrument:
+def _find_instrument(rows: Sequence[Instrument], instrument_id: UUID) -> Instrument:
     found = next((row for row in rows if row.id == instrument_id), None)
     if found is None:
         raise NotFound
     return found
 
 
-def _name(text: str) -> str:
-    """What the person calls it, in one line.
+def _clean_name(text: str) -> str:
+    """The name in one line, without repeated spaces.
 
     Raises:
-        NameInvalid: it is too long, or cannot be shown.
+        NameInvalid: it is too long, or not printable.
     """
     name = " ".join(text.split())
     if len(name) > NAME_MAX or not name.isprintable():
@@ -247,5 +248,5 @@ def _name(text: str) -> str:
     return name
 
 
-def _note(row: Instrument, verb: str, *, by: Actor, at: datetime, **data: Any) -> None:
+def _record_change(row: Instrument, verb: str, *, by: Actor, at: datetime, **data: Any) -> None:
     InstrumentChange.objects.create(instrument=row, person_id=row.person_id, verb=verb, data=data, by=str(by), at=at)

@@ -1,4 +1,4 @@
-"""Somebody wants it paid now: the person, or the merchant on their behalf."""
+"""Immediate payments: by the person, or collected now on request of the merchant or staff."""
 
 from collections.abc import Callable, Collection
 from datetime import datetime
@@ -12,7 +12,7 @@ from billing.models import Deduction
 from billing.refusals import AmountChanged, OrderPaused, TooOften
 from billing.services import deduct
 from kernel.actor import Actor
-from kernel.money import Money, totals
+from kernel.money import Money, sum_by_currency
 from orders.models import Order
 
 
@@ -23,15 +23,15 @@ def pay_now(
     instrument_id: UUID | None = None,
     by: Actor,
     at: datetime,
-    begun: Callable[[], None] | None = None,
+    on_started: Callable[[], None] | None = None,
 ) -> list[Deduction]:
-    """The person pays what the order owes, or a part of it. A second click meets the first one's claim.
+    """The person pays what the order owes, or a part of it. A double click is refused by the first one's claim.
 
-    Returns the deductions that were made; each one's state says how it ended. `begun` is called in the transaction in
-    which they are written down, before anything is sent.
+    Returns the deductions, whose state says how each ended. `on_started` is called in the transaction that writes
+    them, before anything is sent.
     """
     with transaction.atomic():
-        made = deduct.prepare_for_order(
+        deductions = deduct.prepare_for_order(
             order_id,
             purpose=Deduction.Purpose.PAY_NOW,
             amount_minor=amount_minor,
@@ -39,8 +39,9 @@ def pay_now(
             by=by,
             at=at,
         )
-        _say(begun)
-    return _charged(made, by=by, at=at)
+        if on_started is not None:
+            on_started()
+    return _charge_and_reload(deductions, by=by, at=at)
 
 
 def pay_all(
@@ -52,53 +53,52 @@ def pay_all(
     by: Actor,
     at: datetime,
 ) -> list[Deduction]:
-    """The person pays everything they owe, or these orders, whoever the merchants are, as one debit.
+    """The person pays everything they owe, or these orders, across merchants, as one deduction.
 
-    What is being collected at the moment is left alone, and so is what stands still, which they may be in dispute
-    about. `expected` is the sum of each currency that they agreed to. Returns the deductions that were made.
+    What is in flight is left out, and so are paused orders, which may be contested. `expected` are the totals by
+    currency that the person agreed to. Returns the deductions.
 
     Raises:
-        NoInstrument: there is nothing to take it from.
+        NoInstrument: there is no usable instrument.
         AmountInvalid: nothing is owed.
-        AmountChanged: it comes to another sum than they agreed to.
+        AmountChanged: the totals differ from `expected`.
     """
     with transaction.atomic():
-        made = deduct.prepare_for_person(person_id, order_ids=order_ids, instrument_id=instrument_id, by=by, at=at)
-        if expected is not None and set(expected) != set(totals(row.amount for row in made)):
+        deductions = deduct.prepare_for_person(
+            person_id, order_ids=order_ids, instrument_id=instrument_id, by=by, at=at
+        )
+        if expected is not None and set(expected) != set(sum_by_currency(row.amount for row in deductions)):
             raise AmountChanged
-    return _charged(made, by=by, at=at)
+    return _charge_and_reload(deductions, by=by, at=at)
 
 
 def collect_now(
-    order_id: UUID, *, note: str = "", by: Actor, at: datetime, begun: Callable[[], None] | None = None
+    order_id: UUID, *, note: str = "", by: Actor, at: datetime, on_started: Callable[[], None] | None = None
 ) -> list[Deduction]:
-    """The merchant or a colleague asks to try now, beside the platform's own plan, which stays as it is. For `begun`
-    see pay_now.
+    """Collect an order now on request of the merchant or staff, outside the plan, which stays as it is.
+
+    For `on_started` see pay_now.
 
     Raises:
-        OrderPaused: its clock stands still; only the person may pay it meanwhile.
-        AboveLimits: the person's own limits forbid it today.
-        TooOften: it was asked for often enough today.
+        OrderPaused: the order is paused; only the person may pay it.
+        AboveLimits: the person's spending limits forbid it today.
+        TooOften: the daily number of requests for the order is used up.
     """
     with transaction.atomic():
         order = Order.objects.locked(order_id)
         if order.pauses.filter(ended_at__isnull=True).exists():
             raise OrderPaused
-        if again := queries.collects_again(order_id, at=at):
-            raise TooOften(retry_after=ceil((again - at).total_seconds()))
+        if retry_at := queries.collect_allowed_from(order_id, at=at):
+            raise TooOften(retry_after=ceil((retry_at - at).total_seconds()))
         order.record("collect_asked", by=by, at=at, note=note)
-        made = deduct.prepare_for_order(
+        deductions = deduct.prepare_for_order(
             order_id, purpose=Deduction.Purpose.COLLECT, amount_minor=None, instrument_id=None, by=by, at=at
         )
-        _say(begun)
-    return _charged(made, by=by, at=at)
+        if on_started is not None:
+            on_started()
+    return _charge_and_reload(deductions, by=by, at=at)
 
 
-def _say(begun: Callable[[], None] | None) -> None:
-    if begun is not None:
-        begun()
-
-
-def _charged(made: list[Deduction], *, by: Actor, at: datetime) -> list[Deduction]:
-    deduct.charge(made, by=by, at=at)
-    return list(Deduction.objects.filter(pk__in=[row.id for row in made]))
+def _charge_and_reload(deductions: list[Deduction], *, by: Actor, at: datetime) -> list[Deduction]:
+    deduct.charge(deductions, by=by, at=at)
+    return list(Deduction.objects.filter(pk__in=[row.id for row in deductions]))

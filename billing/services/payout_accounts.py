@@ -1,4 +1,4 @@
-"""Where a merchant's money is sent: one person asks for it, another agrees, and a day later it counts."""
+"""Payout accounts of merchants: one person requests an account, another approves it, and a day later it is used."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,19 +9,19 @@ from django.utils.translation import gettext as _
 
 from billing.models import PayoutAccount, Settlement
 from billing.refusals import PayoutAccountAsked, PayoutAccountDecided, PayoutAccountInvalid, PayoutAccountOwn
-from billing.rules import ACCOUNT_WAITS, bank_number, masked_number
+from billing.rules import PAYOUT_ACCOUNT_DELAY, mask_account_number, normalize_account_number
 from kernel import encryption
 from kernel.actor import Actor
 from kernel.refusal import FieldError
 from merchants.models import Merchant
-from merchants.services import record
+from merchants.services import change_log
 
 NAMES_MAX = 80
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """An account as somebody wrote it down."""
+class AccountDetails:
+    """A bank account as it was entered."""
 
     holder: str
     bank: str
@@ -29,22 +29,22 @@ class Account:
 
 
 @transaction.atomic
-def ask_payout_account(merchant_id: UUID, account: Account, *, by: Actor, at: datetime) -> PayoutAccount:
-    """Somebody of the merchant's wants their money sent there. Nothing changes before another person agrees.
+def request_payout_account(merchant_id: UUID, account: AccountDetails, *, by: Actor, at: datetime) -> PayoutAccount:
+    """Request a new payout account for a merchant. Nothing changes until another person approves it.
 
     Raises:
-        PayoutAccountInvalid: it is no account; `errors` says what is wrong with it.
-        PayoutAccountAsked: another one waits to be agreed to.
+        PayoutAccountInvalid: the details are invalid; `errors` lists what is wrong.
+        PayoutAccountAsked: another account waits for approval.
     """
-    number = bank_number(account.number)
+    number = normalize_account_number(account.number)
     names = {"/holder": account.holder.strip(), "/bank": account.bank.strip()}
-    wrong = [
+    errors = [
         FieldError(field, str(_("Between 1 and 80 characters."))) for field, text in names.items() if not _is_name(text)
     ]
     if number is None:
-        wrong.append(FieldError("/number", str(_("8 to 34 letters and digits; spaces are ignored."))))
-    if number is None or wrong:
-        raise PayoutAccountInvalid(errors=wrong)
+        errors.append(FieldError("/number", str(_("8 to 34 letters and digits; spaces are ignored."))))
+    if number is None or errors:
+        raise PayoutAccountInvalid(errors=errors)
     merchant = Merchant.objects.select_for_update(of=("self",), no_key=True).get(pk=merchant_id)
     if PayoutAccount.objects.filter(merchant=merchant, state=PayoutAccount.State.ASKED).exists():
         raise PayoutAccountAsked
@@ -53,53 +53,57 @@ def ask_payout_account(merchant_id: UUID, account: Account, *, by: Actor, at: da
         merchant=merchant,
         holder=names["/holder"],
         bank=names["/bank"],
-        number_masked=masked_number(number),
+        number_masked=mask_account_number(number),
         asked_by=str(by),
         asked_at=at,
     )
     row.number_sealed = encryption.seal(number, place=row.place)
     row.record("asked", by=by, at=at)
-    record.note(merchant_id, "payout_account_asked", row.id, by=by, at=at, number=row.number_masked)
+    change_log.record_change(merchant_id, "payout_account_asked", row.id, by=by, at=at, number=row.number_masked)
     return row
 
 
 @transaction.atomic
-def agree_payout_account(account_id: UUID, *, note: str = "", by: Actor, at: datetime) -> PayoutAccount:
-    """A second person agrees: in a day's time money is sent there, and what waited for an account is paid.
+def approve_payout_account(account_id: UUID, *, note: str = "", by: Actor, at: datetime) -> PayoutAccount:
+    """Approve a requested account. It is used from a day later; settlements that waited for an account are paid then.
 
     Raises:
         NotFound: there is no such account.
-        PayoutAccountDecided: somebody decided it before.
-        PayoutAccountOwn: it is the same person who asked for it.
+        PayoutAccountDecided: it is decided already.
+        PayoutAccountOwn: the same person requested it.
     """
-    row = _asked(account_id, by=by)
-    row.agree(by=str(by), at=at, effective_at=at + ACCOUNT_WAITS)
+    row = _lock_requested(account_id, by=by)
+    row.agree(by=str(by), at=at, effective_at=at + PAYOUT_ACCOUNT_DELAY)
     row.record("agreed", by=by, at=at, note=note)
     waiting = Settlement.objects.filter(
         merchant=row.merchant_id, state=Settlement.State.CLOSED, net_minor__gt=0, pay_at__isnull=True
     )
     waiting.update(pay_at=row.effective_at)
-    record.note(row.merchant_id, "payout_account_agreed", row.id, by=by, at=at, number=row.number_masked, reason=note)
+    change_log.record_change(
+        row.merchant_id, "payout_account_agreed", row.id, by=by, at=at, number=row.number_masked, reason=note
+    )
     return row
 
 
 @transaction.atomic
-def refuse_payout_account(account_id: UUID, *, note: str = "", by: Actor, at: datetime) -> PayoutAccount:
-    """It does not come to that account. Whoever asked for it may take it back themselves.
+def reject_payout_account(account_id: UUID, *, note: str = "", by: Actor, at: datetime) -> PayoutAccount:
+    """Reject a requested account. The person who requested it may do so too, to withdraw it.
 
     Raises:
         NotFound: there is no such account.
-        PayoutAccountDecided: somebody decided it before.
+        PayoutAccountDecided: it is decided already.
     """
-    row = _asked(account_id, by=None)
+    row = _lock_requested(account_id, by=None)
     row.refuse(by=str(by), at=at)
     row.record("refused", by=by, at=at, note=note)
-    record.note(row.merchant_id, "payout_account_refused", row.id, by=by, at=at, number=row.number_masked, reason=note)
+    change_log.record_change(
+        row.merchant_id, "payout_account_refused", row.id, by=by, at=at, number=row.number_masked, reason=note
+    )
     return row
 
 
-def _asked(account_id: UUID, *, by: Actor | None) -> PayoutAccount:
-    """The account that waits to be decided, locked, and not by whoever asked for it."""
+def _lock_requested(account_id: UUID, *, by: Actor | None) -> PayoutAccount:
+    """Lock a requested account that waits for a decision. With `by`, check that another person requested it."""
     row = PayoutAccount.objects.locked(account_id)
     if row.state != PayoutAccount.State.ASKED:
         raise PayoutAccountDecided

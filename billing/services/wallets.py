@@ -1,4 +1,4 @@
-"""A person's stored value: what comes in from their bank, and what goes back there."""
+"""A person's wallet for stored value: top-ups from their bank, and withdrawals to it."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,84 +11,86 @@ from billing.refusals import ReferenceReused, WalletTooLow
 from credit.queries import has_left
 from kernel.actor import Actor
 from kernel.money import Money
-from kernel.refusal import NotFound, SecondNeeded
-from ledger import rules as book
+from kernel.refusal import ApprovalRequired, NotFound
+from ledger import accounts as book
 from ledger import services as ledger
 
-#: How long the bank's word for a payment by hand may be.
+#: Maximum length of the bank reference of a manual payment.
 REFERENCE_MAX = 60
-_BY_HAND = "out %s"
-#: Whoever says under which reference something was paid by hand holds that until it is written.
-PAYING_BY_HAND = 9
+_MANUAL_NUMBER = "out %s"
+#: Class of the advisory locks on references of manual payments, held until the reference is stored.
+MANUAL_PAYOUT_LOCK = 9
 
 
 @transaction.atomic
 def top_up(person_id: UUID, amount: Money, reference: str, *, at: datetime) -> WalletEntry:
-    """Money came in for the wallet under the bank's `reference`; the same reference counts once.
+    """Book a top-up that arrived under the bank's `reference`. Idempotent by reference.
 
     Raises:
-        ReferenceReused: it stands for another amount or person.
+        ReferenceReused: the reference was used for another amount or person.
     """
     move = book.Move(book.clearing("sandbox"), book.wallet(person_id), amount)
-    return _moved(person_id, amount.minor, reference, "topped_up", move, at=at)
+    return _record_entry(person_id, amount.minor, reference, "topped_up", move, at=at)
 
 
 @transaction.atomic
-def take_out(person_id: UUID, amount: Money, reference: str, *, at: datetime) -> WalletEntry:
-    """Money goes from the wallet to its person's bank under our `reference`; the same reference counts once.
+def withdraw(person_id: UUID, amount: Money, reference: str, *, at: datetime) -> WalletEntry:
+    """Book a withdrawal to the person's bank under our `reference`. Idempotent by reference.
 
     Raises:
-        WalletTooLow: there is not so much in it.
-        ReferenceReused: it stands for another amount or person.
+        WalletTooLow: the balance is too low.
+        ReferenceReused: the reference was used for another amount or person.
     """
     move = book.Move(book.wallet(person_id), book.clearing("sandbox"), amount)
-    return _moved(person_id, -amount.minor, reference, "taken_out", move, at=at)
+    return _record_entry(person_id, -amount.minor, reference, "taken_out", move, at=at)
 
 
 @transaction.atomic
-def pay_out_left(person_id: UUID, reference: str, *, by: Actor, at: datetime) -> WalletEntry:
-    """All that stands in the wallet of somebody who has left was paid out by hand, under the bank's `reference`.
+def pay_out_remaining(person_id: UUID, reference: str, *, by: Actor, at: datetime) -> WalletEntry:
+    """Book the manual payout of the remaining balance of a person who has left, under the bank's `reference`.
 
     Raises:
-        SecondNeeded: no colleague says it alone.
-        NotFound: they have not left, or nothing stands there.
-        ReferenceReused: it stands for another payment.
+        ApprovalRequired: this needs dual approval.
+        NotFound: the person has not left, or the balance is zero.
+        ReferenceReused: the reference was used for another payment.
     """
-    if by.alone:
-        raise SecondNeeded
+    if by.is_unapproved_staff:
+        raise ApprovalRequired
     wallet = Wallet.objects.select_for_update(no_key=True).filter(pk=person_id, balance_minor__gt=0).first()
     if wallet is None or not has_left(person_id):
         raise NotFound
     reference = reference.strip()[:REFERENCE_MAX]
-    refuse_used(reference)
-    number = _BY_HAND % reference
-    return take_out(person_id, Money(wallet.balance_minor, wallet.currency), number, at=at)
+    ensure_reference_unused(reference)
+    number = _MANUAL_NUMBER % reference
+    return withdraw(person_id, Money(wallet.balance_minor, wallet.currency), number, at=at)
 
 
-def refuse_used(reference: str) -> None:
-    """Nobody else says anything of a payment by hand under this before our transaction has ended.
+def ensure_reference_unused(reference: str) -> None:
+    """Lock the reference of a manual payment until the transaction ends, and check that it is unused.
 
     Raises:
-        ReferenceReused: under it something was paid already: a case, or what stood in a wallet.
+        ReferenceReused: a case or a wallet was paid under this reference already.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [PAYING_BY_HAND, reference])
-    paid = WalletEntry.objects.filter(number=_BY_HAND % reference).exists()
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [MANUAL_PAYOUT_LOCK, reference])
+    paid = WalletEntry.objects.filter(number=_MANUAL_NUMBER % reference).exists()
     if paid or Case.objects.filter(paid_as=reference).exists():
         raise ReferenceReused
 
 
-def _moved(person_id: UUID, minor: int, reference: str, kind: str, move: book.Move, *, at: datetime) -> WalletEntry:
+def _record_entry(
+    person_id: UUID, minor: int, reference: str, kind: str, move: book.Move, *, at: datetime
+) -> WalletEntry:
     wallet = Wallet.objects.select_for_update(no_key=True).get(pk=person_id)
-    known = WalletEntry.objects.filter(number=reference).exists()
-    if not known and wallet.balance_minor + minor < 0:
+    is_repeat = WalletEntry.objects.filter(number=reference).exists()
+    if not is_repeat and wallet.balance_minor + minor < 0:
         raise WalletTooLow
-    entry, made = WalletEntry.objects.get_or_create(
+    entry, created = WalletEntry.objects.get_or_create(
         number=reference, defaults={"person_id": person_id, "amount_minor": minor, "at": at}
     )
     if (entry.person_id, entry.amount_minor) != (person_id, minor):
         raise ReferenceReused
-    if made:
+    if created:
         Wallet.objects.filter(pk=person_id).update(balance_minor=F("balance_minor") + minor)
-        ledger.post([ledger.Fact(entry.id, kind, [move])], realm_id=wallet.realm_id, at=at)
+        ledger.post([ledger.JournalEntry(entry.id, kind, [move])], realm_id=wallet.realm_id, at=at)
     return entry

@@ -5,15 +5,15 @@ import os
 import sys
 
 from bnpl.stack import banner
+from bnpl.stack.config import build_config, home_dir, parse_port
 from bnpl.stack.console import Console
-from bnpl.stack.home import Home, enter, port_is_free
-from bnpl.stack.place import CannotStartError, choose
-from bnpl.stack.plan import draw, home_folder, port_of
+from bnpl.stack.home import Home, lock_home, port_is_free
+from bnpl.stack.runtime_dirs import CannotStartError, choose_runtime_dirs
 from bnpl.stack.setup import Setup
 from bnpl.stack.supervisor import StoppingError, Supervisor
 
 READY_PATIENCE_SECONDS = 90.0
-PORT_PATIENCE_SECONDS = 4.0  # after a kill -9 of ours alone, the web of before needs a moment to go
+PORT_PATIENCE_SECONDS = 4.0  # after a kill -9 of the stack, its web process needs a moment to end
 
 
 def ready(port: int) -> bool:
@@ -28,28 +28,28 @@ def ready(port: int) -> bool:
 
 
 def run(console: Console, supervisor: Supervisor, home: Home, port: int) -> None:
-    """Whatever can run side by side does: two cores halve the wait. Nothing is ready before its tables are."""
-    place = choose(home.folder)
-    if place.state != home.folder:
-        console.say(f"the database lies in {place.state}: as root it runs as nobody, who cannot reach {home.folder}")
-    plan = draw(home, place, port)
-    setup = Setup(console, supervisor, home, plan)
+    """Set up and start everything, in parallel where possible, and supervise it until it is stopped."""
+    dirs = choose_runtime_dirs(home.folder)
+    if dirs.state != home.folder:
+        console.say(f"the database lies in {dirs.state}: as root it runs as nobody, who cannot reach {home.folder}")
+    config = build_config(home, dirs, port)
+    setup = Setup(console, supervisor, home, config)
     setup.start_database()
     setup.start_broker()
     with console.step("everything is ready"):
-        supervisor.launch(plan.worker())
-        collecting = setup.collect()
+        supervisor.start_service(config.worker())
+        collecting = setup.collect_static()
         setup.await_database()
-        preparing = setup.prepare()
+        preparing = setup.prepare_schema()
         setup.finish("static files (collectstatic)", collecting, static=setup.static)
-        supervisor.launch(plan.web())
+        supervisor.start_service(config.web())
         setup.finish("tables and rights (migrate, grant)", preparing, schema=setup.schema)
-        setup.demonstrate()
-        supervisor.wait(lambda: ready(port), READY_PATIENCE_SECONDS, "The platform is not ready after 90 s.")
-    supervisor.launch(plan.clerk())
-    supervisor.launch(plan.courier())
-    supervisor.launch(plan.beat())  # last: its first ticks find everybody there
-    for line in banner.lines(plan.env["BASE_URL"], home.read("demo.json"), console.seconds()):
+        setup.create_demo_data()
+        supervisor.wait_until(lambda: ready(port), READY_PATIENCE_SECONDS, "The platform is not ready after 90 s.")
+    supervisor.start_service(config.clerk())
+    supervisor.start_service(config.courier())
+    supervisor.start_service(config.beat())  # last, so that workers take its first triggers
+    for line in banner.banner_lines(config.env["BASE_URL"], home.read("demo.json"), console.seconds()):
         console.say(line)
     supervisor.watch()
 
@@ -57,13 +57,13 @@ def run(console: Console, supervisor: Supervisor, home: Home, port: int) -> None
 def main() -> int:
     console = Console()
     supervisor = Supervisor(console)
-    supervisor.listen()
+    supervisor.install_signal_handlers()
     try:
-        port = port_of(os.environ)
-        home = enter(home_folder(os.environ), f"http://127.0.0.1:{port}")
+        port = parse_port(os.environ)
+        home = lock_home(home_dir(os.environ), f"http://127.0.0.1:{port}")
         try:
             taken = f"Port {port} is taken by another program; name a free one: make up PORT=8001."
-            supervisor.wait(lambda: port_is_free(port), PORT_PATIENCE_SECONDS, taken)
+            supervisor.wait_until(lambda: port_is_free(port), PORT_PATIENCE_SECONDS, taken)
             run(console, supervisor, home, port)
         finally:
             supervisor.stop()

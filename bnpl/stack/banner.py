@@ -1,4 +1,4 @@
-"""What a newcomer needs to see once everything runs: where to go, and as whom."""
+"""The banner printed once everything runs: URLs, API keys and sign-ins."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,21 +12,21 @@ ADDRESSES = (
 )
 
 
-def lines(base_url: str, demo: dict[str, Any] | None, seconds: float) -> Iterator[str]:
+def banner_lines(base_url: str, demo: dict[str, Any] | None, seconds: float) -> Iterator[str]:
     yield f"Ready after {seconds:.1f} s. Ctrl-C stops everything."
     for title, path in ADDRESSES:
         yield f"  {title:<14} {base_url}{path}"
     if demo is None:
         return
-    yield from table("API keys", demo.get("merchants", []), ("name", "mode", "secret_key"))
-    yield from table(
+    yield from table_lines("API keys", demo.get("merchants", []), ("name", "mode", "secret_key"))
+    yield from table_lines(
         "people: sign in by phone; the code lands on /dev/messages", demo.get("people", []), ("name", "phone")
     )
-    yield from table("merchants' owners at /merchant/", demo.get("owners", []), ("merchant", "email", "password"))
-    yield from table("staff at /ops/", demo.get("staff", []), ("username", "password", "role"))
+    yield from table_lines("merchants' owners at /merchant/", demo.get("owners", []), ("merchant", "email", "password"))
+    yield from table_lines("staff at /ops/", demo.get("staff", []), ("username", "password", "role"))
 
 
-def table(title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Iterator[str]:
+def table_lines(title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Iterator[str]:
     if not rows:
         return
     yield title
@@ -38,7 +38,7 @@ def table(title: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> I
 
 
 def cell_width(text: str) -> int:
-    """A Chinese character takes two places on a terminal."""
+    """The columns of a text on a terminal, where a Chinese character takes two."""
     return sum(2 if ord(letter) >= FIRST_WIDE else 1 for letter in text)
 
 

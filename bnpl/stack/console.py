@@ -1,4 +1,4 @@
-"""What the person at the terminal sees: one line for each step, and each program's own lines behind its name."""
+"""The terminal output of the stack: a line for each step, and each program's lines behind its name."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ class Console:
         return f"\x1b[{colour}m{text}\x1b[0m" if self.coloured else text
 
     def line(self, name: str, text: str) -> None:
-        """Whole lines only, so that two programs never write into one another."""
+        """Write a whole line, so that lines of different programs never mix."""
         label = self.paint(f"{name:<{WIDTH}}|", COLOURS.get(name, "2"))
         with self.lock:
             sys.stdout.write(f"{label} {text}\n")
@@ -36,7 +36,7 @@ class Console:
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """A step that ends well leaves its title and its seconds; one that does not leaves its reason elsewhere."""
+        """Print a step's title and duration when it succeeds; a failure is reported by its exception."""
         start = time.monotonic()
         yield
         self.done(title, time.monotonic() - start)

@@ -1,4 +1,4 @@
-"""BNPL_HOME: the folder that makes one running platform out of a checkout."""
+"""BNPL_HOME: the directory with the state of one local platform."""
 
 import base64
 import fcntl
@@ -11,58 +11,58 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from bnpl.stack.place import CannotStartError
+from bnpl.stack.runtime_dirs import CannotStartError
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
-OURS_ALONE = 0o600
+PROJECT_DIR = Path(__file__).resolve().parent.parent.parent
+OWNER_ONLY = 0o600
 
 
 @dataclass(frozen=True, slots=True)
 class Home:
     folder: Path
-    lock: IO[str]  # open for as long as we live: the kernel lets go of it however we end
+    lock: IO[str]  # held open while we run: the kernel releases it however we end
 
     def read(self, name: str) -> Any:
-        """What a file of ours says, or None before it was written."""
+        """The content of one of its JSON files, or None before it was written."""
         file = self.folder / name
         return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
 
     def write(self, name: str, content: object) -> None:
-        """Whole or not at all, and for the owner's eyes only."""
-        half = self.folder / f"{name}.new"
-        half.unlink(missing_ok=True)
-        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OURS_ALONE), "w", encoding="utf-8") as file:
+        """Write a JSON file atomically, readable by its owner only."""
+        new = self.folder / f"{name}.new"
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, OWNER_ONLY), "w", encoding="utf-8") as file:
             json.dump(content, file, indent=2, ensure_ascii=False)
             file.flush()
             os.fsync(file.fileno())
-        half.rename(self.folder / name)
+        new.rename(self.folder / name)
 
     def secrets(self) -> dict[str, str]:
-        """Made once. Without them the personal data in this home's database can never be read again."""
+        """The generated secrets. Without them, the personal data in this home's database cannot be decrypted."""
         if self.read("secrets.json") is None:
-            made = {
+            generated = {
                 "SECRET_KEY": secrets.token_urlsafe(60),
                 "PII_KEYS": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
                 "PROOF_KEYS": "p1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
                 "BLIND_INDEX_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
             }
-            self.write("secrets.json", made)
-        found: dict[str, str] = self.read("secrets.json")
-        return found
+            self.write("secrets.json", generated)
+        stored: dict[str, str] = self.read("secrets.json")
+        return stored
 
 
-def enter(folder: Path, address: str) -> Home:
-    """Takes the home for ourselves, before anything is started in it."""
+def lock_home(folder: Path, address: str) -> Home:
+    """Lock the home, so that only one platform runs from it."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     lock = (folder / "lock").open("a+", encoding="utf-8")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         lock.seek(0)
-        whose = lock.read().strip()
+        holder = lock.read().strip()
         lock.close()
         raise CannotStartError(
-            f"The platform is already running from {folder} ({whose}); stop that one first."
+            f"The platform is already running from {folder} ({holder}); stop that one first."
         ) from None
     lock.truncate(0)
     lock.write(f"process {os.getpid()}, {address}\n")
@@ -71,7 +71,7 @@ def enter(folder: Path, address: str) -> Home:
 
 
 def port_is_free(port: int) -> bool:
-    """Asked by binding: granian would share a taken port without a word."""
+    """Tested by binding the port: granian would silently share one that is in use."""
     with closing(socket.socket()) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # closed connections may linger, listeners may not
         try:

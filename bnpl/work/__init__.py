@@ -1,1 +1,1 @@
-"""Work under way: what waits, since when, and whether that is how it should be. Fed to /metrics, /ops/work/, `work`."""
+"""Work in progress: what waits, since when, and whether it is late. For /metrics, /ops/work/ and `manage.py work`."""

@@ -1,25 +1,25 @@
-"""The processes and the broker between them: how long they may be silent, and how much may lie there."""
+"""The kinds of work of the processes and the broker: how long they may be silent, and how much may be queued."""
 
 from collections.abc import Mapping
 from datetime import timedelta
 
 from django.utils.translation import gettext_noop as _
 
-from bnpl.work.kind import Kind
+from bnpl.work.work_kind import WorkKind
 
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
-PROCESSES: Mapping[str, Kind] = {
-    "broker": Kind(
-        says=_("Broker responds"),
-        because=_("without it no job is triggered and nothing is processed"),
+PROCESSES: Mapping[str, WorkKind] = {
+    "broker": WorkKind(
+        description=_("Broker responds"),
+        rationale=_("without it no job is triggered and nothing is processed"),
         steps=(_("Start Valkey. It may come back empty: all due work is in the database."),),
     ),
-    "worker": Kind(
-        says=_("Worker is taking tasks; since its last heartbeat"),
+    "worker": WorkKind(
+        description=_("Worker is taking tasks; since its last heartbeat"),
         late=6 * _SECOND,
         stuck=10 * _SECOND,
-        because=_(
+        rationale=_(
             "it beats every two seconds: three missed beats are a warning, and after ten seconds it counts as stopped"
         ),
         steps=(
@@ -29,11 +29,11 @@ PROCESSES: Mapping[str, Kind] = {
             ),
         ),
     ),
-    "queue": Kind(
-        says=_("Triggers waiting in the queue"),
+    "queue": WorkKind(
+        description=_("Triggers waiting in the queue"),
         late=20,
         stuck=200,
-        because=_(
+        rationale=_(
             "each queue receives one or two a second: twenty are waiting behind long tasks, two hundred mean that"
             " no worker takes them"
         ),
@@ -45,11 +45,11 @@ PROCESSES: Mapping[str, Kind] = {
             ),
         ),
     ),
-    "unacked": Kind(
-        says=_("Tasks in progress"),
+    "unacked": WorkKind(
+        description=_("Tasks in progress"),
         late=120 * _SECOND,
         stuck=10 * _MINUTE,
-        because=_(
+        rationale=_(
             "no task may run longer than 120 s; after 300 s a dead worker's tasks are redistributed by a live one"
         ),
         steps=(_("Check the worker. A worker must be running to redistribute them; losing them does no harm either."),),

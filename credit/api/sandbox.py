@@ -12,16 +12,16 @@ from credit.api.views import AgreementOut, agreement_out
 from credit.models import Agreement
 from credit.refusals import AgreementState, AlreadyOpened, MeantForAnother, ServicePaused
 from kernel import ids
-from kernel.contract import Nothing, operation
+from kernel.openapi import Nothing, operation
 from kernel.refusal import NotFound, Refusal
 from kernel.wire import Wire
-from merchants.access import MerchantView, NotAllowed, WrongMode, answer
+from merchants.access import InsufficientScope, MerchantView, SandboxKeyRequired, json_response
 from merchants.refusals import MerchantNotActive
 from merchants.rules import Scope
 
 
 class AgreementRefused(Refusal):
-    """The assessment at opening went against the person."""
+    """The assessment refused to open the service."""
 
     code, status, title = "agreement_refused", 402, "The person cannot open this service now."
 
@@ -41,11 +41,11 @@ class SignInSandbox(MerchantView):
     @operation(
         "sandbox_sign_agreement",
         "Sign an agreement on behalf of a test user",
-        takes=Signature,
-        gives=AgreementOut,
-        refuses=[
-            NotAllowed,
-            WrongMode,
+        request=Signature,
+        response=AgreementOut,
+        refusals=[
+            InsufficientScope,
+            SandboxKeyRequired,
             AgreementState,
             AlreadyOpened,
             AgreementRefused,
@@ -53,21 +53,21 @@ class SignInSandbox(MerchantView):
             ServicePaused,
             MerchantNotActive,
         ],
-        writes=True,
+        idempotent=True,
         examples=[("Ada signs", {"person": "per_…"})],
     )
     def post(self, request: Request, agreement: str) -> HttpResponse:
-        mine = queries.agreement_of(self.merchant_id, self.named("agr", agreement))
-        person = self._person(mine, Signature.parse(request).person)
-        signing = services.sign_agreement(mine.id, person.id, by=self.actor, at=self.now())
-        if not signing.decision.approved:
-            return self.refused(AgreementRefused(reason="not_eligible"))
-        return answer(agreement_out(signing.agreement))
+        own = queries.agreement_of(self.merchant_id, self.parse_id("agr", agreement))
+        person = self._find_person(own, Signature.parse(request).person)
+        result = services.sign_agreement(own.id, person.id, by=self.actor, at=self.now())
+        if not result.decision.approved:
+            return self.refusal_response(AgreementRefused(reason="not_eligible"))
+        return json_response(agreement_out(result.agreement))
 
-    def _person(self, agreement: Agreement, named: str | None) -> Person:
-        named = agreement.person_ref if named is None else named
-        who = Q(ref=named) | Q(pk=ids.parse("per", named))
-        person = Person.objects.filter(who, realm_id=agreement.realm_id).first()
+    def _find_person(self, agreement: Agreement, reference: str | None) -> Person:
+        reference = agreement.person_ref if reference is None else reference
+        matches = Q(ref=reference) | Q(pk=ids.parse("per", reference))
+        person = Person.objects.filter(matches, realm_id=agreement.realm_id).first()
         if person is None:
             raise NotFound(field="/person")
         return person
@@ -82,13 +82,13 @@ class StopInSandbox(MerchantView):
     @operation(
         "sandbox_stop_agreement",
         "Stop new orders on behalf of a test user; the authorization ends with the last one",
-        takes=Nothing,
-        gives=AgreementOut,
-        refuses=[NotAllowed, WrongMode],
-        writes=True,
+        request=Nothing,
+        response=AgreementOut,
+        refusals=[InsufficientScope, SandboxKeyRequired],
+        idempotent=True,
     )
     def post(self, request: Request, agreement: str) -> HttpResponse:
         Nothing.parse(request)
-        mine = queries.agreement_of(self.merchant_id, self.named("agr", agreement))
-        services.stop_agreement(mine.id, by=self.actor, at=self.now())
-        return answer(agreement_out(queries.agreement_of(self.merchant_id, mine.id)))
+        own = queries.agreement_of(self.merchant_id, self.parse_id("agr", agreement))
+        services.stop_agreement(own.id, by=self.actor, at=self.now())
+        return json_response(agreement_out(queries.agreement_of(self.merchant_id, own.id)))

@@ -13,15 +13,15 @@ from credit import queries, services
 from credit.models import Agreement
 from credit.queries import Standing
 from credit.refusals import ServicePaused
-from credit.returns import host_in, secret_of
+from credit.return_urls import parse_host, return_secret_of
 from credit.rules import Verdict, assess
-from kernel.contract import Nothing, operation
 from kernel.ids import public
-from kernel.money import MOST_MINOR
-from kernel.paging import LIMIT_MAX, page
-from kernel.refusal import FieldError, Invalid, NotFound, in_field
+from kernel.money import AMOUNT_MINOR_MAX
+from kernel.openapi import Nothing, operation
+from kernel.paging import LIMIT_MAX, paginate
+from kernel.refusal import FieldError, Invalid, NotFound, refusals_in_field
 from kernel.wire import Wire
-from merchants.access import MerchantView, NotAllowed, answer
+from merchants.access import InsufficientScope, MerchantView, json_response
 from merchants.models import Service
 from merchants.refusals import MerchantNotActive
 from merchants.rules import Scope
@@ -77,7 +77,7 @@ class EligibilityAsk(Wire):
     """Checks whether the agreement's person can order this amount now."""
 
     agreement: str
-    amount: Annotated[int, Meta(ge=0, le=MOST_MINOR)]
+    amount: Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX)]
     currency: Annotated[str, Meta(pattern=r"^[A-Z]{3}$(?!\n)")] = "CNY"
 
 
@@ -95,25 +95,27 @@ class Agreements(MerchantView):
 
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.AGREEMENTS_READ, "post": Scope.AGREEMENTS_WRITE}
 
-    @operation("list_agreements", "List agreements", gives=AgreementList, query=AgreementQuery, refuses=[NotAllowed])
+    @operation(
+        "list_agreements", "List agreements", response=AgreementList, query=AgreementQuery, refusals=[InsufficientScope]
+    )
     def get(self, request: Request) -> HttpResponse:
-        asked = AgreementQuery.parse_query(request)
+        query = AgreementQuery.parse_query(request)
         rows = queries.agreements_of(self.merchant_id)
-        if asked.state:
-            rows = rows.filter(state=asked.state)
-        if asked.person_ref is not None:
-            rows = rows.filter(person_ref=asked.person_ref)
-        found, cursor = page(rows, cursor=asked.cursor, limit=asked.limit)
-        return answer(AgreementList(data=[agreement_out(row) for row in found], next_cursor=cursor))
+        if query.state:
+            rows = rows.filter(state=query.state)
+        if query.person_ref is not None:
+            rows = rows.filter(person_ref=query.person_ref)
+        agreements, cursor = paginate(rows, cursor=query.cursor, limit=query.limit)
+        return json_response(AgreementList(data=[agreement_out(row) for row in agreements], next_cursor=cursor))
 
     @operation(
         "create_agreement",
         "Create an agreement for a person to open a service",
-        takes=NewAgreement,
-        gives=AgreementOut,
+        request=NewAgreement,
+        response=AgreementOut,
         status=201,
-        refuses=[NotAllowed, ServicePaused, MerchantNotActive, InvalidPhone],
-        writes=True,
+        refusals=[InsufficientScope, ServicePaused, MerchantNotActive, InvalidPhone],
+        idempotent=True,
         examples=[
             (
                 "A new customer",
@@ -126,20 +128,20 @@ class Agreements(MerchantView):
         ],
     )
     def post(self, request: Request) -> HttpResponse:
-        asked = NewAgreement.parse(request)
-        if asked.return_url and not host_in(asked.return_url):
+        body = NewAgreement.parse(request)
+        if body.return_url and not parse_host(body.return_url):
             raise Invalid(errors=[FieldError("/return_url", "must be a plain http or https address")])
-        with in_field("/service", NotFound):
+        with refusals_in_field("/service", NotFound):
             agreement = services.request_agreement(
                 self.merchant_id,
-                self.named("svc", asked.service),
-                asked.person_ref,
-                phone=asked.phone or "",
-                return_url=asked.return_url,
+                self.parse_id("svc", body.service),
+                body.person_ref,
+                phone=body.phone or "",
+                return_url=body.return_url,
                 by=self.actor,
                 at=self.now(),
             )
-        return answer(agreement_out(agreement), status=201)
+        return json_response(agreement_out(agreement), status=201)
 
 
 class OneAgreement(MerchantView):
@@ -147,9 +149,9 @@ class OneAgreement(MerchantView):
 
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.AGREEMENTS_READ}
 
-    @operation("get_agreement", "Get an agreement", gives=AgreementOut, refuses=[NotAllowed])
+    @operation("get_agreement", "Get an agreement", response=AgreementOut, refusals=[InsufficientScope])
     def get(self, _request: Request, agreement: str) -> HttpResponse:
-        return answer(agreement_out(queries.agreement_of(self.merchant_id, self.named("agr", agreement))))
+        return json_response(agreement_out(queries.agreement_of(self.merchant_id, self.parse_id("agr", agreement))))
 
 
 class TerminateAgreement(MerchantView):
@@ -160,16 +162,16 @@ class TerminateAgreement(MerchantView):
     @operation(
         "terminate_agreement",
         "Stop new orders under an agreement",
-        takes=Nothing,
-        gives=AgreementOut,
-        refuses=[NotAllowed],
-        writes=True,
+        request=Nothing,
+        response=AgreementOut,
+        refusals=[InsufficientScope],
+        idempotent=True,
     )
     def post(self, request: Request, agreement: str) -> HttpResponse:
         Nothing.parse(request)
-        mine = queries.agreement_of(self.merchant_id, self.named("agr", agreement))
-        services.stop_agreement(mine.id, by=self.actor, at=self.now())
-        return answer(agreement_out(queries.agreement_of(self.merchant_id, mine.id)))
+        own = queries.agreement_of(self.merchant_id, self.parse_id("agr", agreement))
+        services.stop_agreement(own.id, by=self.actor, at=self.now())
+        return json_response(agreement_out(queries.agreement_of(self.merchant_id, own.id)))
 
 
 class Eligibility(MerchantView):
@@ -180,40 +182,40 @@ class Eligibility(MerchantView):
     @operation(
         "check_eligibility",
         "Check whether this person can order this amount now",
-        takes=EligibilityAsk,
-        gives=EligibilityOut,
-        refuses=[NotAllowed],
-        writes=True,
+        request=EligibilityAsk,
+        response=EligibilityOut,
+        refusals=[InsufficientScope],
+        idempotent=True,
         examples=[("Before handing out a power bank", {"agreement": "agr_…", "amount": 9900})],
     )
     def post(self, request: Request) -> HttpResponse:
-        asked = EligibilityAsk.parse(request)
-        with in_field("/agreement", NotFound):
-            standing = queries.standing_of(self.named("agr", asked.agreement), at=self.now())
+        body = EligibilityAsk.parse(request)
+        with refusals_in_field("/agreement", NotFound):
+            standing = queries.standing_of(self.parse_id("agr", body.agreement), at=self.now())
             if standing.agreement.merchant_id != self.merchant_id:
                 raise NotFound
-        reason = _stands_in_the_way(standing, asked) or _coarse(assess(standing.facts(asked.amount)))
-        return answer(
-            EligibilityOut(object="eligibility", agreement=asked.agreement, eligible=not reason, reason=reason or None)
+        reason = _ineligible_reason(standing, body) or _refusal_reason(assess(standing.facts(body.amount)))
+        return json_response(
+            EligibilityOut(object="eligibility", agreement=body.agreement, eligible=not reason, reason=reason or None)
         )
 
 
-def _stands_in_the_way(standing: Standing, asked: EligibilityAsk) -> str:
-    """What an order of this amount would be refused for, whoever the person is; empty if nothing."""
+def _ineligible_reason(standing: Standing, body: EligibilityAsk) -> str:
+    """Why an order of this amount would be refused whoever the person is; empty if for nothing."""
     service, merchant = standing.agreement.service, standing.agreement.merchant
-    most = min(service.ceiling_minor, merchant.order_most_minor or service.ceiling_minor)
-    hindrances = {
-        "merchant_not_active": not merchant.takes_orders,
+    max_minor = min(service.ceiling_minor, merchant.order_most_minor or service.ceiling_minor)
+    reasons = {
+        "merchant_not_active": not merchant.accepts_orders,
         "agreement_not_active": standing.agreement.state != Agreement.State.ACTIVE,
         "service_paused": service.state != Service.State.ACTIVE,
-        "currency_mismatch": asked.currency != service.currency,
-        "amount_too_high": asked.amount > most,
+        "currency_mismatch": body.currency != service.currency,
+        "amount_too_high": body.amount > max_minor,
     }
-    return next((reason for reason, holds in hindrances.items() if holds), "")
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
-def _coarse(verdict: Verdict) -> str:
-    return verdict.coarse if verdict.reasons else ""
+def _refusal_reason(verdict: Verdict) -> str:
+    return verdict.coarse_reason if verdict.reasons else ""
 
 
 def agreement_out(agreement: Agreement) -> AgreementOut:
@@ -227,7 +229,7 @@ def agreement_out(agreement: Agreement) -> AgreementOut:
         person=public("per", agreement.person_id) if agreement.person_id else None,
         person_ref=agreement.person_ref,
         return_url=agreement.return_url,
-        return_secret=secret_of(agreement) if agreement.return_url else None,
+        return_secret=return_secret_of(agreement) if agreement.return_url else None,
         sign_url=f"{settings.BASE_URL}/sign/{agreement.public_id}" if pending else None,
         created_at=agreement.created_at,
         activated_at=agreement.activated_at,

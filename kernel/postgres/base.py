@@ -1,4 +1,4 @@
-"""The backend that `ENGINE` names."""
+"""The database backend for the `ENGINE` setting."""
 
 import select
 from typing import Any
@@ -7,13 +7,13 @@ from django.db.backends.postgresql import base
 
 from kernel.postgres import keys
 
-keys.spell()
+keys.register()
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """A line on which nothing has come is as it was left: before each request Django would ask the server, and wait.
+    """Checks an idle connection by its socket, where Django would send a query and wait before each request.
 
-    A server that went away has closed the line, and one that is going has said so: then there is something to read.
+    A server that shut down has closed the connection or sent a message, so there would be something to read.
     """
 
     connection: Any
@@ -22,7 +22,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return self.is_quiet() or bool(super().is_usable())
 
     def is_quiet(self) -> bool:
-        """Whether nothing has come since the last answer, not even an end."""
+        """Whether the socket has nothing to read, not even end of file."""
         if self.connection is None or self.connection.closed:
             return False
         poll = select.poll()

@@ -1,4 +1,4 @@
-"""What the console's own pages show of what can be done there: to whoever may."""
+"""Template tags of the console: the menu, row actions and labels, limited to what the user may see."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,76 +8,76 @@ from django.template import Context
 from django.urls import reverse
 from django.utils.safestring import SafeString
 
-from kernel import actor_names, naming
-from kernel.admin_site import belongs
-from kernel.console_actions import MASKED, SHELVES, VERBS, Desk, Words
-from kernel.console_lists import WHOLE
+from kernel import actor_names, labels
+from kernel.admin_site import is_in_groups
+from kernel.console_actions import MENU_SECTIONS, ROW_ACTIONS, UNMASK_PAGES, MenuItem, StrOrPromise
+from kernel.console_lists import DETAIL_PAGES
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def shelves(context: Context) -> list[tuple[Words, list[tuple[Desk, str, bool]]]]:
-    """The pages at which this colleague may do something, by what they are for: each with its address, and whether
-    this page is it or a part of it.
+def menu_sections(context: Context) -> list[tuple[StrOrPromise, list[tuple[MenuItem, str, bool]]]]:
+    """The menu sections with the pages this colleague may open: each with its URL, and whether it is, or contains, the
+    current page.
     """
     request = context["request"]
     user = request.user
-    here = "" if request.resolver_match.namespaces else request.path  # a table's address may begin as a page's does
-    found = []
-    for label, several in SHELVES:
-        may = [(desk, reverse(desk.address)) for desk in several if belongs(user, desk.groups)]
-        found.append((label, [(desk, address, here.startswith(address)) for desk, address in may]))
-    return [shelf for shelf in found if shelf[1]]
+    current_path = "" if request.resolver_match.namespaces else request.path  # a table's path may start like a page's
+    sections = []
+    for label, items in MENU_SECTIONS:
+        allowed = [(item, reverse(item.url_name)) for item in items if is_in_groups(user, item.groups)]
+        sections.append((label, [(item, url, current_path.startswith(url)) for item, url in allowed]))
+    return [(label, items) for label, items in sections if items]
 
 
 @register.simple_tag(takes_context=True)
-def verbs(context: Context, row: Any) -> list[tuple[str, Any]]:
-    """What this colleague may do to the row: each verb's address and label."""
+def row_actions(context: Context, row: Any) -> list[tuple[str, Any]]:
+    """The actions this colleague may perform on the row: each with its URL and label."""
     user = context["request"].user
-    there = (v for v in VERBS if isinstance(row, v.model) and v.fits(row) and v.offered(row))
-    return [(v.address(row), v.label) for v in there if belongs(user, v.groups)]
+    available = (v for v in ROW_ACTIONS if isinstance(row, v.model) and v.applies_to(row) and v.is_offered(row))
+    return [(v.url(row), v.label) for v in available if is_in_groups(user, v.groups)]
 
 
 @register.filter
-def whole(row: Any) -> str:
-    """Where all that belongs to the row is shown; empty where there is no such page."""
-    name = WHOLE.get(type(row))
+def detail_url(row: Any) -> str:
+    """The URL of the row's detail page; empty if there is none."""
+    name = DETAIL_PAGES.get(type(row))
     return reverse(name, args=[row.public_id]) if name else ""
 
 
 @register.simple_tag(takes_context=True)
-def unmasked(context: Context, row: Any) -> str:
-    """Where this colleague may read what stands masked of the row; empty where they may not, or nothing does."""
-    name, groups = MASKED.get(type(row), ("", ()))
-    return reverse(name, args=[row.public_id]) if name and belongs(context["request"].user, groups) else ""
+def unmask_url(context: Context, row: Any) -> str:
+    """The URL where this colleague may view the row's masked values; empty if they may not, or there are none."""
+    name, groups = UNMASK_PAGES.get(type(row), ("", ()))
+    return reverse(name, args=[row.public_id]) if name and is_in_groups(context["request"].user, groups) else ""
 
 
 @register.filter
-def roles(codes: Iterable[str]) -> str:
-    """What a colleague is here, in words."""
-    return naming.roles(codes)
+def role_labels(codes: Iterable[str]) -> str:
+    """The labels of a colleague's roles."""
+    return labels.role_labels(codes)
 
 
 @register.filter
-def in_words(code: str, context: str = naming.VALUE) -> str:
-    """A code that a table holds, in words."""
-    return naming.value(code, context)
+def value_label(code: str, context: str = labels.VALUE) -> str:
+    """The label of a code."""
+    return labels.value_label(code, context)
 
 
 @register.filter
-def happened(line: Any) -> Words:
-    """What a line of history says has happened."""
-    return naming.happened(line)
+def history_label(line: Any) -> StrOrPromise:
+    """The label of a line of history."""
+    return labels.history_label(line)
 
 
 @register.filter
-def stated(row: Any) -> SafeString:
-    """The state of a row, as a badge, in the words of its own life."""
-    return naming.badge(row.state, row.get_state_display())
+def state_badge(row: Any) -> SafeString:
+    """The row's state as a coloured badge."""
+    return labels.state_badge(row.state, row.get_state_display())
 
 
 @register.filter
-def called(by: str, names: Mapping[str, str]) -> str:
-    """Who did it, in words; a colleague by the name they sign in with."""
-    return actor_names.said(by, names)
+def actor_name(by: str, names: Mapping[str, str]) -> str:
+    """The actor in words; a colleague by sign-in name."""
+    return actor_names.describe_actor(by, names)

@@ -1,4 +1,4 @@
-"""/v1/events: what happened, for ever replayable."""
+"""/v1/events: list, get and resend events."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
@@ -9,15 +9,15 @@ from msgspec import Meta
 from rest_framework.request import Request
 
 from kernel import ids
-from kernel.contract import operation
+from kernel.openapi import operation
 from kernel.paging import LIMIT_MAX
-from kernel.refusal import FieldError, Invalid, NotFound, in_field
+from kernel.refusal import FieldError, Invalid, NotFound, refusals_in_field
 from kernel.wire import Wire
 from merchants import queries, services
-from merchants.access import MerchantView, NotAllowed, answer
+from merchants.access import InsufficientScope, MerchantView, json_response
 from merchants.models.events import EventQuerySet
 from merchants.rules import Scope
-from merchants.rules.events import TYPES, is_filter, wants
+from merchants.rules.events import EVENT_TYPES, is_event_filter, matches_filters
 from merchants.wire import MerchantEvent, event_out
 
 Moment = Annotated[datetime, Meta(tz=True)]
@@ -65,31 +65,31 @@ class Events(MerchantView):
 
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.EVENTS_READ}
 
-    @operation("list_events", "List events", gives=MerchantEventList, query=EventQuery, refuses=[NotAllowed])
+    @operation("list_events", "List events", response=MerchantEventList, query=EventQuery, refusals=[InsufficientScope])
     def get(self, request: Request) -> HttpResponse:
-        asked = EventQuery.parse_query(request)
+        query = EventQuery.parse_query(request)
         rows = queries.events_of(
             self.merchant_id,
-            types=_types(asked.type),
-            subject_id=_subject(asked.subject),
-            after=asked.after,
-            before=asked.before,
+            types=_parse_types(query.type),
+            subject_id=_parse_subject(query.subject),
+            after=query.after,
+            before=query.before,
         )
-        if asked.order == "asc":
+        if query.order == "asc":
             rows = rows.oldest_first()
-        if asked.cursor is not None:
-            rows = self._from(rows, asked)
-        found = list(rows[: asked.limit + 1])
-        more = len(found) > asked.limit
-        data = [event_out(row) for row in found[: asked.limit]]
-        return answer(MerchantEventList(data=data, next_cursor=found[asked.limit - 1].id.hex if more else None))
+        if query.cursor is not None:
+            rows = self._from_cursor(rows, query)
+        found = list(rows[: query.limit + 1])
+        more = len(found) > query.limit
+        data = [event_out(row) for row in found[: query.limit]]
+        return json_response(MerchantEventList(data=data, next_cursor=found[query.limit - 1].id.hex if more else None))
 
-    def _from(self, rows: EventQuerySet, asked: EventQuery) -> EventQuerySet:
-        key = ids.parse("evt", asked.cursor or "") or ids.bare(asked.cursor or "")
-        place = queries.place_of(self.merchant_id, key) if key else None
+    def _from_cursor(self, rows: EventQuerySet, query: EventQuery) -> EventQuerySet:
+        key = ids.parse("evt", query.cursor or "") or ids.parse_hex(query.cursor or "")
+        place = queries.feed_position(self.merchant_id, key) if key else None
         if place is None:
             raise Invalid(errors=[FieldError("?cursor", "not a cursor of this list")])
-        return rows.after(*place) if asked.order == "asc" else rows.before(*place)
+        return rows.after(*place) if query.order == "asc" else rows.before(*place)
 
 
 class OneEvent(MerchantView):
@@ -97,9 +97,9 @@ class OneEvent(MerchantView):
 
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.EVENTS_READ}
 
-    @operation("get_event", "Get an event", gives=MerchantEvent, refuses=[NotAllowed])
+    @operation("get_event", "Get an event", response=MerchantEvent, refusals=[InsufficientScope])
     def get(self, _request: Request, event: str) -> HttpResponse:
-        return answer(event_out(queries.event_of(self.merchant_id, self.named("evt", event))))
+        return json_response(event_out(queries.event_of(self.merchant_id, self.parse_id("evt", event))))
 
 
 class RedeliverEvent(MerchantView):
@@ -110,44 +110,44 @@ class RedeliverEvent(MerchantView):
     @operation(
         "redeliver_event",
         "Resend an event",
-        takes=Redelivery,
-        gives=RedeliveryOut,
-        refuses=[NotAllowed, services.NobodyListens, services.EndpointDisabled],
-        writes=True,
+        request=Redelivery,
+        response=RedeliveryOut,
+        refusals=[InsufficientScope, services.NoSubscribers, services.EndpointDisabled],
+        idempotent=True,
         examples=[("To all", {}), ("To one", {"endpoint": "whe_0190b3d2c5a87c1d9e4f5a6b7c8d9e0f"})],
     )
     def post(self, request: Request, event: str) -> HttpResponse:
-        key, asked = self.named("evt", event), Redelivery.parse(request)
-        with in_field("/endpoint", NotFound):
-            named = None if asked.endpoint is None else self.named("whe", asked.endpoint)
-            endpoint = None if named is None else queries.endpoint_of(self.merchant_id, named).id
+        key, body = self.parse_id("evt", event), Redelivery.parse(request)
+        with refusals_in_field("/endpoint", NotFound):
+            endpoint_id = None if body.endpoint is None else self.parse_id("whe", body.endpoint)
+            endpoint = None if endpoint_id is None else queries.endpoint_of(self.merchant_id, endpoint_id).id
         rows = services.redeliver_event(self.merchant_id, key, endpoint_id=endpoint, by=self.actor, at=self.now())
-        return answer(RedeliveryOut(object="redelivery", deliveries=len(rows)))
+        return json_response(RedeliveryOut(object="redelivery", deliveries=len(rows)))
 
 
-def _types(text: str | None) -> list[str]:
-    """The types that are named, one by one or by their kind.
+def _parse_types(text: str | None) -> list[str]:
+    """Parse a comma-separated list of event types and wildcards into event types.
 
     Raises:
         Invalid: there is no such type.
     """
     if text is None:
         return []
-    named = text.split(",")
-    if not all(name in TYPES or is_filter(name) for name in named):
+    names = text.split(",")
+    if not all(name in EVENT_TYPES or is_event_filter(name) for name in names):
         raise Invalid(errors=[FieldError("?type", "no such type of event")])
-    return [name for name in TYPES if name in named or wants(named, name)]
+    return [name for name in EVENT_TYPES if name in names or matches_filters(names, name)]
 
 
-def _subject(text: str | None) -> UUID | None:
-    """The key behind any public id that events are about.
+def _parse_subject(text: str | None) -> UUID | None:
+    """Parse the public id of any subject of events.
 
     Raises:
-        Invalid: it is not an id of such a thing.
+        Invalid: it is not the id of such an object.
     """
     if text is None:
         return None
-    for prefix in set(TYPES.values()):
+    for prefix in set(EVENT_TYPES.values()):
         key = ids.parse(prefix, text)
         if key is not None:
             return key

@@ -1,7 +1,7 @@
-"""Tables of merchants: the tenant, what it is told, and how that gets to it."""
+"""Tables of merchants: the tenant, its events, and its webhook endpoints and deliveries."""
 
 from merchants.models.events import Event
-from merchants.models.late import LatePolicy
+from merchants.models.late_policy import LatePolicy
 from merchants.models.tenant import ApiKey, Change, Merchant, MerchantCheck, MerchantEvent, Service
 from merchants.models.webhooks import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 

@@ -1,4 +1,4 @@
-"""What merchants are told, in an order that no late commit can slip into."""
+"""Events for merchants, in a feed order into which no late commit can insert."""
 
 from typing import Any, ClassVar, Self
 from uuid import UUID
@@ -10,11 +10,11 @@ from django.db.models.functions import Now
 from kernel import guards
 from kernel.models import Identified, Realm
 from merchants.models.tenant import Merchant
-from merchants.rules.events import BLOTTED, RETURNS
+from merchants.rules.events import REDACTED_DATA, RETURN_EVENT_PREFIX
 
 
 class TransactionIdField(models.Field):  # type: ignore[type-arg]  # not generic at run time
-    """PostgreSQL's xid8: which transaction wrote a row. It only grows, and is never used again."""
+    """PostgreSQL's xid8: the id of the transaction that wrote a row. Ids only grow and are never reused."""
 
     def db_type(self, connection: Any) -> str:
         del connection
@@ -28,32 +28,32 @@ class TransactionIdField(models.Field):  # type: ignore[type-arg]  # not generic
 
 
 class ThisTransaction(Func):
-    """The transaction that is writing."""
+    """The id of the transaction that writes the row."""
 
     function = "pg_current_xact_id"
     output_field = TransactionIdField()
 
 
-class OldestRunning(Func):
-    """The oldest transaction that has begun to write and not ended: every older one is seen whole, or never was."""
+class OldestRunningTransactionId(Func):
+    """The oldest transaction with an id that still runs: all older ones are committed and visible, or rolled back."""
 
     template = "pg_snapshot_xmin(pg_current_snapshot())"
     output_field = TransactionIdField()
 
 
-class OwnTransaction(Func):
-    """This transaction, if it has written anything: it sees what it wrote itself."""
+class AssignedTransactionId(Func):
+    """The id of this transaction, or NULL if it has not written anything: it sees its own rows."""
 
     function = "pg_current_xact_id_if_assigned"
     output_field = TransactionIdField()
 
 
 class EventQuerySet(models.QuerySet["Event"]):
-    def told(self) -> Self:
-        """Those before which nothing can appear any more: what a transaction that still runs may yet commit, and all
-        that was written since that transaction began, is shown when it has ended.
+    def stable(self) -> Self:
+        """Events before which no other event can appear any more. Events of a transaction that still runs, and all
+        events written since it began, are left out until it has ended.
         """
-        return self.filter(Q(xact__lt=OldestRunning()) | Q(xact=OwnTransaction()))
+        return self.filter(Q(xact__lt=OldestRunningTransactionId()) | Q(xact=AssignedTransactionId()))
 
     def newest_first(self) -> Self:
         return self.order_by("-xact", "-id")
@@ -62,35 +62,35 @@ class EventQuerySet(models.QuerySet["Event"]):
         return self.order_by("xact", "id")
 
     def after(self, xact: int, key: UUID) -> Self:
-        """Those that stand after this place in the feed."""
+        """Events after this position in the feed."""
         return self.filter(Q(xact__gte=xact) & (Q(xact__gt=xact) | Q(pk__gt=key)))
 
     def before(self, xact: int, key: UUID) -> Self:
-        """Those that stand before it."""
+        """Events before this position in the feed."""
         return self.filter(Q(xact__lte=xact) & (Q(xact__lt=xact) | Q(pk__lt=key)))
 
 
 class Event(Identified):
-    """What a merchant must hear of: written with the fact itself, replayable for ever."""
+    """Something that a merchant is notified of: written in the same transaction as the fact, replayable for ever."""
 
     prefix = "evt"
     append_only: ClassVar[bool] = True
-    #: What a person said of a return of theirs is blotted out when they leave; nothing else of it ever changes.
+    #: A person's own words about a return are redacted when the person is erased; nothing else ever changes.
     erasable: ClassVar[tuple[str, ...]] = ("data",)
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="events", db_index=False)
     type = models.CharField(max_length=40)
-    #: What it is about: an order, an agreement … `sequence` counts its events without gaps.
+    #: What the event is about: an order, an agreement … `sequence` counts the events of a subject without gaps.
     subject_id = models.UUIDField()
     sequence = models.PositiveIntegerField()
     data = models.JSONField(default=dict)
     at = models.DateTimeField()
     recorded_at = models.DateTimeField(db_default=Now())
-    #: Its place in the feed is (xact, id): a key is made before its transaction ends, so keys alone would let an event
-    #: that was committed late appear where a reader has already been.
+    #: The position in the feed is (xact, id): ids are made before their transaction ends, so with ids alone an event
+    #: that was committed late would appear before a reader's cursor.
     xact = TransactionIdField(db_default=ThisTransaction(), editable=False)
-    #: The request that caused it, where one did.
+    #: The API request that caused it, if one did.
     request_id = models.CharField(max_length=40, blank=True, default="")
 
     objects = EventQuerySet.as_manager()
@@ -105,11 +105,11 @@ class Event(Identified):
             models.Index(F("merchant"), F("xact"), F("id"), name="event_feed"),
             models.Index(F("merchant"), F("type"), F("xact"), F("id"), name="event_feed_of_type"),
         ]
-        triggers = guards.only_blotted(
+        triggers = guards.append_only_but_redactable(
             "data",
-            BLOTTED,
-            where=f"OLD.type LIKE '{RETURNS}%'",
-            kept=[
+            REDACTED_DATA,
+            where=f"OLD.type LIKE '{RETURN_EVENT_PREFIX}%'",
+            protected=[
                 "id",
                 "realm_id",
                 "merchant_id",

@@ -1,4 +1,4 @@
-"""The merchant itself: what it offers, the keys it holds, and who changed what of it."""
+"""The merchant itself, its services and API keys, and the log of changes to them."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar
@@ -10,27 +10,27 @@ from django_fsm import transition
 from kernel import guards
 from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Identified, Realm
-from kernel.money import BPS, MOST_MINOR
+from kernel.money import AMOUNT_MINOR_MAX, BPS
 from merchants import rules
 from merchants.rules.cutoff import CUTOFF_ZONE, RESERVE_DAYS_MAX
-from merchants.rules.late import STANDARD_GRACE, LateTerms
+from merchants.rules.late_terms import STANDARD_GRACE, LateTerms
 
 
 class MerchantEvent(History):
-    """A line of a merchant's history."""
+    """One line of a merchant's history."""
 
     subject = models.ForeignKey("Merchant", models.PROTECT, related_name="history", db_index=False)
 
 
 class Merchant(Lifecycle):
-    """A tenant. A sandbox merchant has a realm, and so a clock, of its own; live ones share the live realm.
+    """A tenant. A sandbox merchant has its own realm, and so its own clock; live merchants share the live realm.
 
-    A sandbox is in use from its first day. A live merchant applies, is looked into, agreed to by two, and then opened.
+    A sandbox merchant is active at once. A live merchant applies, is checked, approved by two colleagues, then opened.
     """
 
     prefix = "mch"
     history_model = MerchantEvent
-    begins = ("applied", "active")
+    initial_states = ("applied", "active")
 
     class State(models.TextChoices):
         APPLIED = "applied"
@@ -46,24 +46,24 @@ class Merchant(Lifecycle):
     #: The same business in the other mode.
     twin = models.OneToOneField("self", models.PROTECT, null=True, blank=True, related_name="+")
     state = StateField(default=State.ACTIVE, choices=State.choices, protected=True)
-    #: As it stands in the register of companies.
+    #: As in the company register.
     legal_name = models.CharField(max_length=120, blank=True)
     registration = models.CharField(max_length=40, blank=True)
     website = models.CharField(max_length=200, blank=True)
-    #: The most one order of theirs may come to, whatever a service says; none where nobody has set one.
+    #: Maximum amount of one order of the merchant, above any ceiling of a service; NULL if not set.
     order_most_minor = models.BigIntegerField(null=True, blank=True)
     created_at = models.DateTimeField()
-    #: Each day at this hour of this zone its account is cut off and settled.
+    #: The account is cut off and settled each day at this hour in this zone.
     cutoff_zone = models.CharField(max_length=40, default=CUTOFF_ZONE)
     cutoff_hour = models.PositiveSmallIntegerField(default=0)
-    #: How much of what came in is held back, and for how many days.
+    #: Share of what is credited that is held as a reserve, and for how many days.
     reserve_bps = models.PositiveSmallIntegerField(default=0)
     reserve_days = models.PositiveSmallIntegerField(default=0)
     #: The next cut-off.
     settles_at = models.DateTimeField()
-    #: The next end of a month, whose fees are invoiced then.
+    #: The next end of a month, when the month's fees are invoiced.
     invoices_at = models.DateTimeField()
-    #: Every posting of its account with a smaller key is in a settlement.
+    #: Every posting of the account with a smaller id is in a settlement.
     settled_below = models.UUIDField(null=True, editable=False)
 
     class Meta:
@@ -78,7 +78,7 @@ class Merchant(Lifecycle):
             models.CheckConstraint(
                 name="an_order_may_come_to_something",
                 condition=Q(order_most_minor__isnull=True)
-                | Q(order_most_minor__gt=0, order_most_minor__lte=MOST_MINOR),
+                | Q(order_most_minor__gt=0, order_most_minor__lte=AMOUNT_MINOR_MAX),
             ),
         ]
         indexes = [
@@ -86,53 +86,53 @@ class Merchant(Lifecycle):
             models.Index(fields=["state", "id"], name="merchants_not_active", condition=~Q(state="active")),
             models.Index(fields=["realm", "invoices_at", "id"], name="merchants_to_invoice"),
         ]
-        triggers = guards.lifecycle("merchants_merchantevent", frozen=["realm_id", "created_at"])
+        triggers = guards.lifecycle("merchants_merchantevent", frozen_columns=["realm_id", "created_at"])
 
     @property
     def mode(self) -> str:
         return self.realm.mode
 
     @property
-    def takes_orders(self) -> bool:
-        """Whether anybody may begin to owe them something new."""
+    def accepts_orders(self) -> bool:
+        """Whether new orders and agreements may be opened."""
         return bool(self.state == self.State.ACTIVE)
 
     @property
-    def joined(self) -> bool:
-        """Whether they were let in: orders of theirs may be under way."""
+    def is_onboarded(self) -> bool:
+        """Whether the merchant was ever opened, so that orders may be in progress; also true while suspended."""
         return self.state in {self.State.ACTIVE, self.State.SUSPENDED}
 
     @transition(field=state, source=State.APPLIED, target=State.CHECKED)
-    def be_checked(self) -> None:
-        """Every check came out well."""
+    def pass_checks(self) -> None:
+        """Every check passed."""
 
     @transition(field=state, source=[State.CHECKED, State.APPROVED], target=State.APPLIED)
-    def fail_check(self) -> None:
-        """One of them did not, looked at again."""
+    def fail_checks(self) -> None:
+        """A check that had passed was repeated and failed."""
 
     @transition(field=state, source=State.CHECKED, target=State.APPROVED)
     def approve(self) -> None:
-        """Two colleagues agree to it."""
+        """Two colleagues approved it."""
 
     @transition(field=state, source=State.APPROVED, target=State.ACTIVE)
     def open(self) -> None:
-        """Orders may be opened from now on."""
+        """New orders are accepted from now on."""
 
     @transition(field=state, source=[State.APPLIED, State.CHECKED, State.APPROVED], target=State.REFUSED)
     def refuse(self) -> None:
-        """It comes to nothing."""
+        """The application is refused."""
 
     @transition(field=state, source=State.ACTIVE, target=State.SUSPENDED)
     def suspend(self) -> None:
-        """Nothing new begins; what is under way ends as it would have."""
+        """No new orders or agreements; those in progress end as they would have."""
 
     @transition(field=state, source=State.SUSPENDED, target=State.ACTIVE)
     def resume(self) -> None:
-        """New orders begin again."""
+        """New orders are accepted again."""
 
 
 class MerchantCheck(Identified):
-    """One thing that was looked into before a merchant is let in: what came out, and where that can be seen."""
+    """The result of one onboarding check of a merchant, with a reference to its evidence."""
 
     prefix = "chk"
     append_only: ClassVar[bool] = True
@@ -153,7 +153,7 @@ class MerchantCheck(Identified):
 
 
 class Service(Identified):
-    """What a merchant offers to use first and pay for later, and on which terms."""
+    """What a merchant offers to use now and pay later, and on which terms."""
 
     prefix = "svc"
 
@@ -175,16 +175,16 @@ class Service(Identified):
     industry = models.CharField(max_length=40, default="general")
     mode = models.CharField(max_length=7, choices=Mode.choices)
     currency = models.CharField(max_length=3, default="CNY")
-    #: 风险金: the most one order of it may come to.
+    #: 风险金: the maximum amount of one order.
     ceiling_minor = models.BigIntegerField()
     confirmation = models.BooleanField(default=False)
     score_min = models.PositiveSmallIntegerField(default=0)
     funding = models.CharField(max_length=13, choices=Funding.choices, default=Funding.ON_COLLECTION)
     fee_bps = models.PositiveSmallIntegerField(default=60)
-    #: Another fee for orders opened from that moment on, as two colleagues agreed; none where nothing is to change.
+    #: The fee for orders opened from `next_fee_from` on, approved by two colleagues; NULL if no change is planned.
     next_fee_bps = models.PositiveSmallIntegerField(null=True, blank=True)
     next_fee_from = models.DateTimeField(null=True, blank=True)
-    #: What is late and what that costs as the service asks for it. Its orders have what is kinder: this, or the policy.
+    #: Late terms as the service asks for them. Orders get the more lenient of these and the platform's policy.
     grace = models.DurationField(default=STANDARD_GRACE)
     retry_policy = models.CharField(max_length=20, default="standard")
     late_fee_daily_bps = models.PositiveSmallIntegerField(default=0)
@@ -196,7 +196,7 @@ class Service(Identified):
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(
-                name="a_service_has_a_ceiling", condition=Q(ceiling_minor__gt=0, ceiling_minor__lte=MOST_MINOR)
+                name="a_service_has_a_ceiling", condition=Q(ceiling_minor__gt=0, ceiling_minor__lte=AMOUNT_MINOR_MAX)
             ),
             models.CheckConstraint(name="a_fee_is_less_than_the_whole", condition=Q(fee_bps__lt=10_000)),
             models.CheckConstraint(
@@ -210,23 +210,23 @@ class Service(Identified):
 
     @property
     def realm(self) -> Realm:
-        """By whose clock its terms count."""
+        """The realm whose clock applies to the terms."""
         return self.merchant.realm
 
     @property
     def late_terms(self) -> LateTerms:
-        """As it asks for them."""
+        """The late terms that the service asks for."""
         return LateTerms(self.grace, self.late_fee_daily_bps, self.late_fee_cap_bps)
 
-    def fee_at(self, at: datetime) -> int:
-        """What of an order opened at this moment is the platform's, in hundredths of a percent."""
+    def fee_bps_at(self, at: datetime) -> int:
+        """The platform's fee for an order opened at this moment, in basis points."""
         if self.next_fee_bps is not None and self.next_fee_from is not None and at >= self.next_fee_from:
             return self.next_fee_bps
         return self.fee_bps
 
 
 class ApiKey(Identified):
-    """A merchant's secret, of which only the digest is kept."""
+    """An API key of a merchant; only the digest of its secret is stored."""
 
     prefix = "key"
 
@@ -236,19 +236,19 @@ class ApiKey(Identified):
     hint = models.CharField(max_length=20)
     scopes = models.JSONField(default=list)
     created_at = models.DateTimeField()
-    #: About when it opened a door last, in real time; kept to the hour.
+    #: Last use in real time, accurate to the hour.
     used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["id"]
 
-    def may(self, scope: rules.Scope) -> bool:
+    def has_scope(self, scope: rules.Scope) -> bool:
         return scope.value in self.scopes
 
 
 class Change(Identified):
-    """Who changed what of a merchant's own affairs: keys, services, the merchant itself. Append-only."""
+    """The change log of a merchant: who changed its keys, services, endpoints or itself. Append-only."""
 
     prefix = "chg"
     append_only: ClassVar[bool] = True

@@ -1,8 +1,8 @@
-"""Where a merchant's events go, how each copy of one gets on, and every try that was made."""
+"""Webhook endpoints of merchants, deliveries of events to them, and delivery attempts."""
 
 from contextlib import suppress
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pgtrigger
 from django.db import models
@@ -17,9 +17,9 @@ from kernel.models import LIVE, Identified, Realm
 from merchants.models.events import Event
 from merchants.models.tenant import Merchant
 from merchants.rules import webhooks as rules
-from merchants.rules.addresses import URL_MAX
+from merchants.rules.webhook_urls import URL_MAX
 
-_MOVES = """
+_TRANSITION_GUARD = """
     IF NEW.state <> OLD.state AND (OLD.state, NEW.state) NOT IN (('pending', 'delivered'), ('pending', 'given_up'),
                                                                 ('delivered', 'pending'), ('given_up', 'pending')) THEN
         RAISE EXCEPTION '% %: % may not become %', TG_TABLE_NAME, OLD.id, OLD.state, NEW.state
@@ -35,7 +35,7 @@ _MOVES = """
 
 
 class WebhookEndpoint(Identified):
-    """An address of the merchant's that hears of events. One that was removed stays for its deliveries' sake."""
+    """A URL of the merchant that receives events. A removed endpoint keeps its row for the sake of its deliveries."""
 
     prefix = "whe"
 
@@ -48,17 +48,18 @@ class WebhookEndpoint(Identified):
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="webhook_endpoints")
     url = models.CharField(max_length=URL_MAX)
     description = models.CharField(max_length=200, blank=True)
-    #: Types, `order.*` or `*`: what it hears of.
+    #: Event types, `order.*` or `*`: which events it receives.
     event_types = models.JSONField(default=list)
     state = StateField(default=State.ENABLED, choices=State.choices, protected=True)
     #: `gone`, `failing` or `by_merchant`.
     disabled_because = models.CharField(max_length=20, blank=True)
     disabled_at = models.DateTimeField(null=True, blank=True)
-    #: Sealed; signs what is sent, and so do those before it, a line each with its end, until the last one's time is up.
+    #: Encrypted. Requests are signed with `secret` and with each previous secret until it expires: `old_secret` has a
+    #: line for each, its expiry and the secret; `old_secret_until` is the last expiry.
     secret = models.BinaryField()
     old_secret = models.BinaryField(null=True, blank=True)
     old_secret_until = models.DateTimeField(null=True, blank=True)
-    #: Since when, and how often in a row, nothing but failure came back.
+    #: Since when, and how often in a row, attempts have failed.
     failing_from = models.DateTimeField(null=True, blank=True)
     failures = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField()
@@ -100,65 +101,68 @@ class WebhookEndpoint(Identified):
 
     @transition(field=state, source=State.DISABLED, target=State.ENABLED)
     def enable(self) -> None:
-        """A new start: what went wrong before no longer counts."""
+        """Switch it on again; earlier failures no longer count."""
         self.disabled_because, self.disabled_at = "", None
-        self.begin_anew()
+        self.reset_failures()
 
     @transition(field=state, source=[State.ENABLED, State.DISABLED], target=State.REMOVED)
     def remove(self, *, at: datetime) -> None:
-        """Its secrets are forgotten; its row stays for what was sent to it."""
+        """Delete its secrets; the row stays for the deliveries sent to it."""
         self.removed_at, self.secret, self.old_secret, self.old_secret_until = at, b"", None, None
 
-    def begin_anew(self) -> None:
-        """As if nothing had gone wrong."""
+    def reset_failures(self) -> None:
+        """Forget earlier failures."""
         self.failing_from, self.failures = None, 0
 
-    def hear(self, *, good: bool, at: datetime) -> None:
-        """One try has ended."""
-        if good:
-            self.begin_anew()
+    def record_outcome(self, *, succeeded: bool, at: datetime) -> None:
+        """Count the result of one attempt."""
+        if succeeded:
+            self.reset_failures()
         else:
             self.failing_from, self.failures = self.failing_from or at, self.failures + 1
 
-    def keep_secret(self, secret: str) -> None:
+    def set_secret(self, secret: str) -> None:
         self.secret = seal(secret, place=f"merchants.webhookendpoint.secret:{self.id.hex}")
 
-    def exchange_secret(self, secret: str, *, until: datetime, at: datetime) -> None:
-        """From now on signed with this one, and with those before it for as long as each was promised.
+    def rotate_secret(self, secret: str, *, until: datetime, at: datetime) -> None:
+        """Sign with this secret from now on, and with each previous one until its expiry.
 
-        The latest of them signs `until` then, if it still opens; where that is at once, none of them signs any more.
+        The current secret expires at `until`, if it can still be decrypted; if `until` is not in the future, all
+        previous secrets end at once.
         """
-        older = []
+        previous = []
         if until > at:
             with suppress(*UNREADABLE):
-                older = [(until, self.reveal_secret()), *self.older_secrets(at=at)]
-        lines = "\n".join(f"{ends.isoformat()} {old}" for ends, old in older)
-        self.old_secret = seal(lines, place=f"merchants.webhookendpoint.old_secret:{self.id.hex}") if older else None
-        self.old_secret_until = max((ends for ends, _old in older), default=None)
-        self.keep_secret(secret)
+                previous = [(until, self.reveal_secret()), *self.previous_secrets(at=at)]
+        plaintext = "\n".join(f"{expires_at.isoformat()} {old}" for expires_at, old in previous)
+        self.old_secret = (
+            seal(plaintext, place=f"merchants.webhookendpoint.old_secret:{self.id.hex}") if previous else None
+        )
+        self.old_secret_until = max((ends for ends, _old in previous), default=None)
+        self.set_secret(secret)
 
     def reveal_secret(self) -> str:
         return unseal(self.secret, place=f"merchants.webhookendpoint.secret:{self.id.hex}")
 
-    def older_secrets(self, *, at: datetime) -> list[tuple[datetime, str]]:
-        """Those before the present one that sign as well at this moment, each with its end; the newest first.
+    def previous_secrets(self, *, at: datetime) -> list[tuple[datetime, str]]:
+        """Previous secrets that still sign at this moment, with their expiry; the newest first.
 
-        One that was kept before there could be several has no end beside it: it is the row's own.
+        A line stored before there could be several has no expiry of its own: `old_secret_until` applies.
         """
         if self.old_secret is None or self.old_secret_until is None or self.old_secret_until <= at:
             return []
         lines = unseal(self.old_secret, place=f"merchants.webhookendpoint.old_secret:{self.id.hex}").split("\n")
         pairs = [(ends, old) for ends, _blank, old in (line.rpartition(" ") for line in lines)]
-        kept = [(datetime.fromisoformat(ends) if ends else self.old_secret_until, old) for ends, old in pairs]
-        return [(ends, old) for ends, old in kept if ends > at]
+        secrets = [(datetime.fromisoformat(ends) if ends else self.old_secret_until, old) for ends, old in pairs]
+        return [(ends, old) for ends, old in secrets if ends > at]
 
     def signing_secrets(self, *, at: datetime) -> list[str]:
-        """What is signed with at this moment, the newest first."""
-        return [self.reveal_secret(), *(old for _ends, old in self.older_secrets(at=at))]
+        """All secrets that sign at this moment, the newest first."""
+        return [self.reveal_secret(), *(old for _ends, old in self.previous_secrets(at=at))]
 
 
 class WebhookDelivery(Identified):
-    """One event on its way to one endpoint."""
+    """The delivery of one event to one endpoint."""
 
     prefix = "whd"
 
@@ -171,13 +175,13 @@ class WebhookDelivery(Identified):
     endpoint = models.ForeignKey(WebhookEndpoint, models.PROTECT, related_name="deliveries", db_index=False)
     event = models.ForeignKey(Event, models.PROTECT, related_name="deliveries", db_index=False)
     state = StateField(default=State.PENDING, choices=State.choices, protected=True)
-    #: How often it was taken up since it last became pending.
+    #: Attempts since it last became pending.
     tries = models.PositiveSmallIntegerField(default=0)
-    #: When it is to be tried next, by the realm's own time, which may stand still.
+    #: When the next attempt is due, in the realm's time, which may be frozen.
     next_at = models.DateTimeField(null=True, blank=True)
-    #: Until when, by real time, it is in somebody's hands.
+    #: Until when, in real time, a worker holds it.
     leased_until = models.DateTimeField(null=True, blank=True)
-    #: How the last try failed, or why it is no longer tried.
+    #: How the last attempt failed, or why there will be no more.
     reason = models.CharField(max_length=60, blank=True)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -209,12 +213,15 @@ class WebhookDelivery(Identified):
         ]
         triggers = [
             pgtrigger.Trigger(
-                name="a_delivery_moves_legally", when=pgtrigger.Before, operation=pgtrigger.Update, func=_MOVES
+                name="a_delivery_moves_legally",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                func=_TRANSITION_GUARD,
             )
         ]
 
     @transition(field=state, source=State.PENDING, target=State.DELIVERED)
-    def deliver(self, *, at: datetime) -> None:
+    def mark_delivered(self, *, at: datetime) -> None:
         self.next_at, self.leased_until, self.ended_at, self.reason = None, None, at, ""
 
     @transition(field=state, source=State.PENDING, target=State.GIVEN_UP)
@@ -222,17 +229,17 @@ class WebhookDelivery(Identified):
         self.next_at, self.leased_until, self.ended_at, self.reason = None, None, at, reason
 
     @transition(field=state, source=[State.DELIVERED, State.GIVEN_UP], target=State.PENDING)
-    def again(self, *, at: datetime) -> None:
-        """From the first try on, at once."""
+    def requeue(self, *, at: datetime) -> None:
+        """Send it again now, starting over with the first attempt."""
         self.next_at, self.ended_at, self.reason, self.tries = at, None, "", 0
 
-    def put_off(self, reason: str, *, until: datetime) -> None:
-        """It failed, and is tried again then."""
+    def schedule_retry(self, reason: str, *, until: datetime) -> None:
+        """The attempt failed: the next one is due at `until`."""
         self.next_at, self.leased_until, self.reason = until, None, reason
 
 
 class WebhookAttempt(Identified):
-    """One try that was made, and what came back. Append-only."""
+    """One delivery attempt and its response. Append-only."""
 
     prefix = "wha"
     append_only: ClassVar[bool] = True
@@ -258,13 +265,9 @@ class WebhookAttempt(Identified):
         triggers = guards.append_only()
 
     @property
-    def good(self) -> bool:
-        return self.outcome.good
+    def succeeded(self) -> bool:
+        return self.outcome.succeeded
 
     @property
     def outcome(self) -> rules.Outcome:
         return rules.Outcome(self.status, self.latency_ms, self.error, self.excerpt)
-
-    def shown(self) -> dict[str, Any]:
-        """What a person is shown of it."""
-        return {"status": self.status, "latency_ms": self.latency_ms, "error": self.error, "excerpt": self.excerpt}

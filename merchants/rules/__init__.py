@@ -1,9 +1,18 @@
-"""What a merchant's affairs go by: joining, keys, late terms, events, webhooks and where they may go. Pure."""
+"""Pure rules about merchants: onboarding, API keys, late terms, events, webhooks and the URLs they may go to."""
 
-from merchants.rules.joining import CHECKS
-from merchants.rules.keys import ALL_SCOPES, LIVE_KEYS_MAX, Scope, digest, exchanged, hint, may_add, new_secret
-from merchants.rules.late import LateBounds, LateTerms
-from merchants.rules.terms import Terms
+from merchants.rules.api_keys import (
+    ALL_SCOPES,
+    LIVE_KEYS_MAX,
+    Scope,
+    can_add_key,
+    digest,
+    hint,
+    is_rotating,
+    new_secret,
+)
+from merchants.rules.late_terms import LateBounds, LateTerms
+from merchants.rules.onboarding import CHECKS
+from merchants.rules.service_terms import ServiceTerms
 
 __all__ = [
     "ALL_SCOPES",
@@ -12,10 +21,10 @@ __all__ = [
     "LateBounds",
     "LateTerms",
     "Scope",
-    "Terms",
+    "ServiceTerms",
+    "can_add_key",
     "digest",
-    "exchanged",
     "hint",
-    "may_add",
+    "is_rotating",
     "new_secret",
 ]

@@ -1,10 +1,10 @@
-"""Every type of event a merchant can hear of: the one list. Pure."""
+"""All types of events that merchants receive, and the filters of webhook endpoints. Pure."""
 
 from collections.abc import Iterable
 
-#: What happens, by what it is told of: `sequence` counts the events of one such subject. A deduction, an
-#: obligation, a refund, a return and a dispute are told among the events of their order.
-TYPES: dict[str, str] = {
+#: Every event type with the id prefix of its subject; `sequence` counts the events of one subject. Events of a
+#: deduction, an obligation, a refund, a return or a dispute have their order as subject.
+EVENT_TYPES: dict[str, str] = {
     "agreement.activated": "agr",
     "agreement.closing": "agr",
     "agreement.terminated": "agr",
@@ -42,23 +42,23 @@ TYPES: dict[str, str] = {
     "webhook_endpoint.disabled": "whe",
     "webhook_endpoint.ping": "whe",
 }
-#: What the events of a return say in its person's own words, and what stands there once they have left.
-RETURNS = "return."
-BLOTTED = {"carrier": "***", "tracking_number": "***", "reason": "***"}
+#: Events of returns hold a person's own words; these values replace them when the person is erased.
+RETURN_EVENT_PREFIX = "return."
+REDACTED_DATA = {"carrier": "***", "tracking_number": "***", "reason": "***"}
 PING, DISABLED = "webhook_endpoint.ping", "webhook_endpoint.disabled"
 ALL = "*"
 
 
-def kinds() -> list[str]:
-    """`order.*`, `deduction.*` …: every way to ask for all events of one kind."""
-    return sorted({f"{name.partition('.')[0]}.{ALL}" for name in TYPES})
+def wildcard_filters() -> list[str]:
+    """`order.*`, `deduction.*` …: the filters for all events of one kind."""
+    return sorted({f"{name.partition('.')[0]}.{ALL}" for name in EVENT_TYPES})
 
 
-def is_filter(text: str) -> bool:
-    """Whether an endpoint can ask for this: a type, all of one kind, or everything."""
-    return text != PING and (text == ALL or text in TYPES or text in kinds())
+def is_event_filter(text: str) -> bool:
+    """Whether an endpoint can subscribe to this: a type, all types of one kind, or everything."""
+    return text != PING and (text == ALL or text in EVENT_TYPES or text in wildcard_filters())
 
 
-def wants(filters: Iterable[str], name: str) -> bool:
-    """Whether an endpoint with these filters hears of this type of event. A ping goes to whom it is sent alone."""
+def matches_filters(filters: Iterable[str], name: str) -> bool:
+    """Whether an endpoint with these filters receives this type of event. A ping goes only to the pinged endpoint."""
     return name != PING and not {ALL, name, f"{name.partition('.')[0]}.{ALL}"}.isdisjoint(filters)

@@ -1,4 +1,4 @@
-"""When a webhook is sent again, what an answer means, and how it is signed (Standard Webhooks 1.0). Pure."""
+"""Retry schedule, meaning of responses, and signatures of webhooks (Standard Webhooks 1.0). Pure."""
 
 import base64
 import hashlib
@@ -10,16 +10,16 @@ from datetime import timedelta
 from http import HTTPStatus
 
 ENDPOINTS_MAX = 16
-#: Events of one request to send again.
+#: Deliveries that one request may start again.
 REDELIVER_MAX = 10_000
 BODY_MAX = 20_000
 EXCERPT_MAX = 1_000
 OVERLAP = timedelta(hours=24)
 OVERLAP_MAX = timedelta(days=7)
-#: So many secrets before the present one may sign as well: each is a signature more on every request.
+#: How many previous secrets may sign beside the current one: each adds a signature to every request.
 OLD_SECRETS_MAX = 5
-#: How long after each try that failed the next one is made: ten tries in 75 hours and a half.
-WAITS = (
+#: Delay after each failed attempt: ten attempts in 75.5 hours.
+RETRY_DELAYS = (
     timedelta(seconds=5),
     timedelta(minutes=5),
     timedelta(minutes=30),
@@ -30,18 +30,18 @@ WAITS = (
     timedelta(hours=20),
     timedelta(hours=24),
 )
-TRIES_MAX = len(WAITS) + 1
+ATTEMPTS_MAX = len(RETRY_DELAYS) + 1
 RETRY_AFTER_MAX = timedelta(hours=24)
-#: An endpoint that did nothing but fail for so long, and so often, is switched off.
-FAILING_MAX, FAILURES_MIN = timedelta(days=5), 10
-_SPREAD = 1000
-_WAITS_FOR = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+#: An endpoint is disabled after failing for this long and this many times in a row.
+FAILING_FOR_MAX, FAILURES_MIN = timedelta(days=5), 10
+_JITTER_STEPS = 1000
+_RETRY_AFTER_STATUSES = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _SECRET_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came back from one try: a status, or why there is none."""
+    """The result of one attempt: an HTTP status, or an error code if there was no response."""
 
     status: int | None
     latency_ms: int
@@ -50,37 +50,37 @@ class Outcome:
     retry_after: timedelta | None = None
 
     @property
-    def good(self) -> bool:
+    def succeeded(self) -> bool:
         return self.status is not None and not self.error and self.status // 100 == HTTPStatus.OK // 100
 
     @property
-    def gone(self) -> bool:
+    def is_gone(self) -> bool:
         return self.status == HTTPStatus.GONE and not self.error
 
     @property
     def reason(self) -> str:
-        """Why it failed, in one word: `http_500`, `timeout`, `tls` …"""
+        """Why it failed, as a code: `http_500`, `timeout`, `tls` …"""
         return self.error or f"http_{self.status}"
 
 
-def wait_after(tries: int, outcome: Outcome, *, seed: bytes) -> timedelta | None:
-    """How long to wait after so many tries; None when that was the last.
+def retry_delay(tries: int, outcome: Outcome, *, seed: bytes) -> timedelta | None:
+    """How long to wait after this many attempts; None after the last.
 
-    Up to a tenth is added, by the delivery, so that what failed together does not come back together. `Retry-After` of
-    a receiver that is busy puts it off further, and never brings it nearer.
+    Jitter of up to a tenth is added, seeded by the delivery, so that deliveries that failed together are not retried
+    together. `Retry-After` of a busy receiver can lengthen the delay, not shorten it.
     """
-    if tries >= TRIES_MAX:
+    if tries >= ATTEMPTS_MAX:
         return None
-    wait = WAITS[tries - 1]
-    drawn = int.from_bytes(hashlib.sha256(seed + bytes([tries])).digest()[:4], "big") % _SPREAD
-    wait += wait * drawn / (_SPREAD * 10)
-    asked = outcome.retry_after if outcome.status in _WAITS_FOR else None
-    return max(wait, min(asked, RETRY_AFTER_MAX)) if asked else wait
+    delay = RETRY_DELAYS[tries - 1]
+    jitter = int.from_bytes(hashlib.sha256(seed + bytes([tries])).digest()[:4], "big") % _JITTER_STEPS
+    delay += delay * jitter / (_JITTER_STEPS * 10)
+    requested = outcome.retry_after if outcome.status in _RETRY_AFTER_STATUSES else None
+    return max(delay, min(requested, RETRY_AFTER_MAX)) if requested else delay
 
 
-def given_out(failing_for: timedelta, failures: int) -> bool:
-    """Whether an endpoint that has failed so long, so many times in a row, is to be switched off."""
-    return failing_for >= FAILING_MAX and failures >= FAILURES_MIN
+def should_disable(failing_for: timedelta, failures: int) -> bool:
+    """Whether an endpoint that has failed for this long, this many times in a row, is disabled."""
+    return failing_for >= FAILING_FOR_MAX and failures >= FAILURES_MIN
 
 
 def new_secret() -> str:
@@ -89,17 +89,17 @@ def new_secret() -> str:
 
 
 def signature(keys: Iterable[str], webhook_id: str, timestamp: int, body: bytes) -> str:
-    """`v1,<base64>` under each secret, a space between: while one is exchanged for the next, both hold."""
+    """`v1,<base64>` for each secret, separated by spaces: while a secret is rotated, old and new are valid."""
     signed = f"{webhook_id}.{timestamp}.".encode() + body
-    return " ".join("v1," + base64.b64encode(_mac(key, signed)).decode() for key in keys)
+    return " ".join("v1," + base64.b64encode(_hmac(key, signed)).decode() for key in keys)
 
 
-def _mac(secret: str, signed: bytes) -> bytes:
+def _hmac(secret: str, signed: bytes) -> bytes:
     return hmac.digest(base64.b64decode(secret.removeprefix("whsec_")), signed, "sha256")
 
 
 def excerpt(raw: bytes) -> str:
-    """The beginning of an answer as text that is safe to keep and to show."""
+    """The beginning of a response as text that is safe to store and to show."""
     text = raw[: EXCERPT_MAX * 4].decode("utf-8", "replace")
-    shown = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
-    return shown.encode()[:EXCERPT_MAX].decode("utf-8", "ignore")
+    printable = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+    return printable.encode()[:EXCERPT_MAX].decode("utf-8", "ignore")

@@ -1,5 +1,8 @@
-"""Verbs of merchants: the tenant's own affairs, what it is told, where that is sent, and sending it."""
+"""Services about merchants: onboarding, API keys, services and terms, events, webhook endpoints and deliveries."""
 
+from merchants.services.api_keys import TooManyKeys, issue_key, revoke_key
+from merchants.services.catalog import UnknownPolicy, change_service, offer_service
+from merchants.services.commercial_terms import set_fee
 from merchants.services.deliver import deliver_due
 from merchants.services.endpoints import (
     AddressNotFound,
@@ -12,39 +15,30 @@ from merchants.services.endpoints import (
     remove_endpoint,
     rotate_secret,
 )
-from merchants.services.events import News, publish
-from merchants.services.joining import (
+from merchants.services.events import NewEvent, publish
+from merchants.services.late_terms import validate_late_terms
+from merchants.services.onboarding import (
     Application,
     apply_to_join,
     approve_merchant,
     join_merchant,
-    limit_orders,
-    note_check,
     open_merchant,
+    record_check,
     refuse_merchant,
     resume_merchant,
+    set_order_limit,
     suspend_merchant,
 )
-from merchants.services.late import judge_late_terms
 from merchants.services.ping import Ping, ping_endpoint
-from merchants.services.redeliver import NobodyListens, redeliver_event, redeliver_failed
-from merchants.services.tenant import (
-    TooManyKeys,
-    UnknownPolicy,
-    change_service,
-    issue_key,
-    offer_service,
-    revoke_key,
-)
-from merchants.services.terms import set_fee
+from merchants.services.redeliver import NoSubscribers, redeliver_event, redeliver_failed
 
 __all__ = [
     "AddressNotFound",
     "Application",
     "EndpointDisabled",
     "ForbiddenAddress",
-    "News",
-    "NobodyListens",
+    "NewEvent",
+    "NoSubscribers",
     "Ping",
     "TooManyEndpoints",
     "TooManyKeys",
@@ -58,13 +52,11 @@ __all__ = [
     "deliver_due",
     "issue_key",
     "join_merchant",
-    "judge_late_terms",
-    "limit_orders",
-    "note_check",
     "offer_service",
     "open_merchant",
     "ping_endpoint",
     "publish",
+    "record_check",
     "redeliver_event",
     "redeliver_failed",
     "refuse_merchant",
@@ -73,5 +65,7 @@ __all__ = [
     "revoke_key",
     "rotate_secret",
     "set_fee",
+    "set_order_limit",
     "suspend_merchant",
+    "validate_late_terms",
 ]

@@ -1,8 +1,7 @@
-"""Events leave the house: taken up in one transaction, sent in none, settled in one.
+"""Delivering events to webhook endpoints: claimed in one transaction, sent outside any, settled in another.
 
-At least once: a worker that dies between sending and settling leaves its lease to run out, and what it held is sent
-again under the same `webhook-id`. Nobody waits for anybody: an endpoint has only so much under way at once, and less
-while it fails.
+At least once: if a worker dies between sending and settling, the lease expires and the event is sent again under the
+same `webhook-id`. No endpoint delays another: each has a limited number of deliveries in flight, fewer while it fails.
 """
 
 import threading
@@ -18,258 +17,274 @@ import structlog
 from django.db import connection, transaction
 
 from kernel.actor import Actor
+from kernel.bulk_writes import insert_all, update_all
 from kernel.clock import live_now
 from kernel.encryption import UNREADABLE
-from kernel.prepared import Reading
+from kernel.prepared_statements import PreparedQuery
 from kernel.transactions import in_transaction
-from kernel.writes import insert_all, update_all
-from merchants import courier
+from merchants import webhook_sender
 from merchants.models import WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from merchants.rules import webhooks as rules
 from merchants.rules.events import PING
-from merchants.services.endpoints import switch_off
-from merchants.services.parcels import Taken, signed, taken_of
-from merchants.services.widths import TAKE_UP, WIDTH, WIDTH_CLOSED, WIDTH_MERCHANT, WIDTH_TROUBLED
+from merchants.services.concurrency import (
+    CLAIM_DUE_SQL,
+    DISABLED_ENDPOINT_MAX,
+    ENDPOINT_MAX,
+    FAILING_ENDPOINT_MAX,
+    MERCHANT_MAX,
+)
+from merchants.services.endpoints import disable_endpoint
+from merchants.services.webhook_requests import ClaimedDelivery, build_claimed_delivery, sign_request
 
 log = structlog.get_logger(__name__)
-#: How long, by real time, sending may take before somebody else may take it up again.
+#: How long, in real time, a claim lasts before another worker may claim the delivery again.
 LEASE = timedelta(seconds=60)
-#: Under way at once altogether.
-PARCELS = 512
-#: How long one ring goes on taking up; what is under way then is waited for.
-WORKS_FOR_SECONDS = 10.0
-#: After so long it is asked again what is due where nothing was, unless something ended meanwhile: of endpoints that
-#: answer, and of those that last did not, who are waited for longer anyway.
-ASKS_AGAIN = {False: 0.1, True: 1.0}
+#: Deliveries in flight at once in one round.
+IN_FLIGHT_MAX = 512
+#: How long one round keeps claiming; afterwards it only waits for what is in flight.
+ROUND_SECONDS = 10.0
+#: When nothing was due, the pause before asking again, unless a delivery finished meanwhile: for healthy endpoints, and
+#: for failing ones, which have longer retry delays anyway.
+POLL_SECONDS = {False: 0.1, True: 1.0}
 BY = Actor.system("webhooks")
-_OVERDUE_SECONDS = courier.BUDGET_SECONDS + 5
-#: Why nothing was sent although the endpoint is well: a fault of ours.
-NOT_SIGNED = "secret_unreadable"
-MOVING = ["state", "reason", "next_at", "leased_until", "ended_at"]
+_STUCK_AFTER_SECONDS = webhook_sender.TIMEOUT_SECONDS + 5
+#: The reason of deliveries that were not sent because the endpoint's secret cannot be decrypted.
+SIGNING_FAILED = "secret_unreadable"
+STATE_COLUMNS = ["state", "reason", "next_at", "leased_until", "ended_at"]
 
-_TAKEN = Reading(
+_CLAIMED = PreparedQuery(
     lambda keys: (
         WebhookDelivery.objects.filter(pk__any=keys).select_related("event", "endpoint").order_by("next_at", "id")
     ),
     ["uuid[]"],
 )
-_ENDPOINTS = Reading(
+_ENDPOINTS = PreparedQuery(
     lambda keys: WebhookEndpoint.objects.select_for_update(no_key=True).filter(pk__any=keys).order_by("pk"), ["uuid[]"]
 )
-_DELIVERIES = Reading(
+_DELIVERIES = PreparedQuery(
     lambda keys: WebhookDelivery.objects.select_for_update(no_key=True).filter(pk__any=keys).order_by("pk"), ["uuid[]"]
 )
 
 
 def deliver_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
-    """Send what is due in this realm by now, running or frozen. Returns how many deliveries were seen to.
+    """Send what is due in this realm, whether its clock runs or is frozen. Returns how many deliveries were processed.
 
     Raises:
         InsideTransactionError: a transaction is open.
     """
     if in_transaction():
-        raise courier.InsideTransactionError
-    seen, round_ = 0, Round()
-    while seen < limit:
-        taken, found = take_up({realm_id: at}, limit=min(limit - seen, PARCELS))
-        round_.begin(taken)
-        round_.see_out()
-        seen += found
-        if not found:
+        raise webhook_sender.InsideTransactionError
+    total, round_ = 0, DeliveryRound()
+    while total < limit:
+        claimed, processed = claim_due({realm_id: at}, limit=min(limit - total, IN_FLIGHT_MAX))
+        round_.send(claimed)
+        round_.drain()
+        total += processed
+        if not processed:
             break
-    return seen
+    return total
 
 
-def deliver_everywhere(times: Callable[[], Mapping[int, datetime]], *, troubled: bool, turn: threading.Lock) -> None:
-    """Send what is due in every realm, by what time it is in each, for as long as one ring lasts.
+def deliver_all_realms(
+    times: Callable[[], Mapping[int, datetime]], *, failing: bool, claim_lock: threading.Lock
+) -> None:
+    """Send what is due in every realm, by each realm's own time, for the duration of one round.
 
-    Whoever has answered makes room for the next at once; nobody waits for the slowest. One ring takes up at a time, and
-    holds the `turn` while it does; then it only waits for what is under way, and the next takes up beside it.
+    Each delivery that finishes frees its slot at once. Only one round claims at a time and holds `claim_lock` while it
+    does; then it only waits for what is in flight, and the next round can start claiming.
 
     Raises:
         InsideTransactionError: a transaction is open.
     """
     if in_transaction():
-        raise courier.InsideTransactionError
-    if not turn.acquire(blocking=False):
+        raise webhook_sender.InsideTransactionError
+    if not claim_lock.acquire(blocking=False):
         return
-    round_ = Round()
+    round_ = DeliveryRound()
     try:
-        round_.take_up_while_there_is_something(times, lanes=(troubled,))
+        round_.claim_while_due(times, failing=(failing,))
     finally:
-        turn.release()
-        round_.see_out()
+        claim_lock.release()
+        round_.drain()
 
 
-class Round:
-    """What one ring has under way, and since when; and what has ended and is not written down yet."""
+class DeliveryRound:
+    """The deliveries that one round has in flight, with their start times, and the finished ones not yet settled."""
 
     def __init__(self) -> None:
-        self.underway = dict[tuple[UUID, int], tuple[Taken, float]]()
-        self.ended = SimpleQueue[tuple[Taken, rules.Outcome]]()
+        self.in_flight = dict[tuple[UUID, int], tuple[ClaimedDelivery, float]]()
+        self.finished = SimpleQueue[tuple[ClaimedDelivery, rules.Outcome]]()
 
-    def take_up_while_there_is_something(
-        self, times: Callable[[], Mapping[int, datetime]], *, lanes: Sequence[bool]
-    ) -> None:
-        until, again, pause = time.monotonic() + WORKS_FOR_SECONDS, 0.0, ASKS_AGAIN[any(lanes)]
-        while (moment := time.monotonic()) < until:
-            room, found = PARCELS - len(self.underway), 0
-            if room and moment >= again and (now := times()):
-                taken, found = take_up(now, limit=room, lanes=lanes)
-                self.begin(taken)
-                again = 0.0 if found else moment + pause
-            if not self.underway and not found:
+    def claim_while_due(self, times: Callable[[], Mapping[int, datetime]], *, failing: Sequence[bool]) -> None:
+        until, next_poll, poll_interval = time.monotonic() + ROUND_SECONDS, 0.0, POLL_SECONDS[any(failing)]
+        while (now_seconds := time.monotonic()) < until:
+            free_slots, processed = IN_FLIGHT_MAX - len(self.in_flight), 0
+            if free_slots and now_seconds >= next_poll and (now := times()):
+                claimed, processed = claim_due(now, limit=free_slots, failing=failing)
+                self.send(claimed)
+                next_poll = 0.0 if processed else now_seconds + poll_interval
+            if not self.in_flight and not processed:
                 return
-            if self.settle_what_ended():
-                again = 0.0
+            if self.settle_finished():
+                next_poll = 0.0
 
-    def begin(self, taken: Sequence[Taken]) -> None:
-        """They are on their way, each for itself: what goes wrong in signing one is its own end."""
-        going, parcels, began = list[Taken](), list[courier.Parcel](), time.monotonic()
-        for one in taken:
-            self.underway[one.delivery_id, one.tries] = one, began
+    def send(self, claimed: Sequence[ClaimedDelivery]) -> None:
+        """Start sending. If one cannot be signed, only that one fails."""
+        sending, requests, started = list[ClaimedDelivery](), list[webhook_sender.WebhookRequest](), time.monotonic()
+        for one in claimed:
+            self.in_flight[one.delivery_id, one.tries] = one, started
             try:
-                parcels.append(signed(one))
-                going.append(one)
+                requests.append(sign_request(one))
+                sending.append(one)
             except Exception:
                 log.exception("webhook_not_sent", delivery=str(one.delivery_id))
-                self.ended.put((one, rules.Outcome(None, 0, "broken")))
-        if parcels:
-            courier.begin(parcels, real=live_now, told=lambda place, outcome: self.ended.put((going[place], outcome)))
+                self.finished.put((one, rules.Outcome(None, 0, "broken")))
+        if requests:
+            webhook_sender.post_all(
+                requests, now=live_now, on_done=lambda place, outcome: self.finished.put((sending[place], outcome))
+            )
 
-    def see_out(self) -> None:
-        """Wait for what is under way."""
-        while self.underway:
-            self.settle_what_ended()
+    def drain(self) -> None:
+        """Wait for everything in flight, and settle it."""
+        while self.in_flight:
+            self.settle_finished()
 
-    def settle_what_ended(self) -> int:
-        """Wait a moment, and write down what came back. Who cannot be waited for any longer ran out of time.
+    def settle_finished(self) -> int:
+        """Wait a moment, and settle what finished; deliveries that are stuck count as timeouts.
 
-        What cannot be written down is logged, and sent again when its lease has run out. Returns how many ended.
+        If settling fails, it is logged, and they are sent again when their lease expires. Returns how many finished.
         """
-        outcomes = [each for each in self._ended() if self.underway.pop((each[0].delivery_id, each[0].tries), None)]
+        outcomes = [
+            each for each in self._collect_finished() if self.in_flight.pop((each[0].delivery_id, each[0].tries), None)
+        ]
         try:
             settle(outcomes)
         except Exception:
-            log.exception("webhooks_not_settled", deliveries=[str(taken.delivery_id) for taken, _ in outcomes])
+            log.exception("webhooks_not_settled", deliveries=[str(claimed.delivery_id) for claimed, _ in outcomes])
         return len(outcomes)
 
-    def _ended(self) -> list[tuple[Taken, rules.Outcome]]:
-        ended = list[tuple[Taken, rules.Outcome]]()
+    def _collect_finished(self) -> list[tuple[ClaimedDelivery, rules.Outcome]]:
+        finished = list[tuple[ClaimedDelivery, rules.Outcome]]()
         with suppress(Empty):
-            ended.append(self.ended.get(timeout=0.1))
+            finished.append(self.finished.get(timeout=0.1))
             while True:
-                ended.append(self.ended.get_nowait())
-        late = time.monotonic() - _OVERDUE_SECONDS
-        out_of_time = rules.Outcome(None, round(_OVERDUE_SECONDS * 1000), "timeout")
-        return ended + [(taken, out_of_time) for taken, began in self.underway.values() if began < late]
+                finished.append(self.finished.get_nowait())
+        stuck_since = time.monotonic() - _STUCK_AFTER_SECONDS
+        timed_out = rules.Outcome(None, round(_STUCK_AFTER_SECONDS * 1000), "timeout")
+        return finished + [
+            (claimed, timed_out) for claimed, started in self.in_flight.values() if started < stuck_since
+        ]
 
 
 @transaction.atomic
-def take_up(
-    times: Mapping[int, datetime], *, limit: int, lanes: Sequence[bool] = (False, True)
-) -> tuple[list[Taken], int]:
-    """Take deliveries that are due, of endpoints that have room; those another worker holds are passed over.
+def claim_due(
+    times: Mapping[int, datetime], *, limit: int, failing: Sequence[bool] = (False, True)
+) -> tuple[list[ClaimedDelivery], int]:
+    """Claim due deliveries, within the limits per endpoint and merchant; skip those that another worker has locked.
 
-    Returns what is to be sent now, within its lease, and how many were seen to: some need no sending any more.
+    Returns those to be sent within the lease, and the number processed, which includes those given up.
     """
-    asked: dict[str, Any] = {
+    params: dict[str, Any] = {
         "realms": list(times),
         "times": list(times.values()),
-        "lanes": list(lanes),
+        "failing": list(failing),
         "limit": limit,
         "lease": LEASE,
-        "width": WIDTH,
-        "troubled": WIDTH_TROUBLED,
-        "closed": WIDTH_CLOSED,
-        "merchant": WIDTH_MERCHANT,
+        "endpoint_max": ENDPOINT_MAX,
+        "failing_max": FAILING_ENDPOINT_MAX,
+        "disabled_max": DISABLED_ENDPOINT_MAX,
+        "merchant_max": MERCHANT_MAX,
     }
     with connection.cursor() as cursor:
-        cursor.execute(TAKE_UP, asked)
+        cursor.execute(CLAIM_DUE_SQL, params)
         due = dict(cursor.fetchall())
-    rows = _TAKEN.rows(list(due))
-    going = [taken for row in rows if (taken := _taken_or_over(row, at=due[row.id]))]
-    update_all([row for row in rows if row.state != WebhookDelivery.State.PENDING], MOVING)
-    return going, len(due)
+    rows = _CLAIMED.rows(list(due))
+    claimed = [one for row in rows if (one := _claim_or_give_up(row, at=due[row.id]))]
+    update_all([row for row in rows if row.state != WebhookDelivery.State.PENDING], STATE_COLUMNS)
+    return claimed, len(due)
 
 
-def _taken_or_over(row: WebhookDelivery, *, at: datetime) -> Taken | None:
-    """What is to be sent of it. What cannot be, or need not be any more, is given up, and takes nobody else along."""
+def _claim_or_give_up(row: WebhookDelivery, *, at: datetime) -> ClaimedDelivery | None:
+    """The claimed delivery, or None if it was given up instead, as it cannot or need not be sent any more."""
     if row.endpoint.state != WebhookEndpoint.State.ENABLED:
         row.give_up(f"endpoint_{row.endpoint.state}", at=at)
-    elif row.tries > rules.TRIES_MAX or row.event.type == PING:  # whoever asked by a ping is no longer there
+    elif row.tries > rules.ATTEMPTS_MAX or row.event.type == PING:  # the caller of a ping no longer waits
         row.give_up(row.reason or "never_settled", at=at)
     else:
         try:
-            return taken_of(row, at=at)
-        except UNREADABLE as broken:
-            give_up_unsigned(row, broken, at=at)
+            return build_claimed_delivery(row, at=at)
+        except UNREADABLE as error:
+            give_up_unreadable(row, error, at=at)
     return None
 
 
-def give_up_unsigned(row: WebhookDelivery, broken: Exception, *, at: datetime) -> None:
-    """The endpoint's secret does not open any more, so nothing can be signed for it."""
-    log.error("webhook_secret_unreadable", endpoint=row.endpoint.public_id, exc_info=broken)
-    row.give_up(NOT_SIGNED, at=at)
+def give_up_unreadable(row: WebhookDelivery, error: Exception, *, at: datetime) -> None:
+    """Give up the delivery, as the endpoint's secret cannot be decrypted to sign it."""
+    log.error("webhook_secret_unreadable", endpoint=row.endpoint.public_id, exc_info=error)
+    row.give_up(SIGNING_FAILED, at=at)
 
 
 @transaction.atomic
-def settle(outcomes: Sequence[tuple[Taken, rules.Outcome]]) -> None:
-    """Write down what came back: each try is kept; what failed comes again later, or is given up and says why."""
+def settle(outcomes: Sequence[tuple[ClaimedDelivery, rules.Outcome]]) -> None:
+    """Save the outcomes: an attempt for each; failed deliveries are retried later, or given up with a reason."""
     if not outcomes:
         return
-    endpoints = {row.id: row for row in _ENDPOINTS.rows(list({taken.endpoint_id for taken, _ in outcomes}))}
-    before = {endpoint.id: heard_of(endpoint) for endpoint in endpoints.values()}
-    rows = {row.id: row for row in _DELIVERIES.rows([taken.delivery_id for taken, _ in outcomes])}
-    insert_all([attempt_of(rows[taken.delivery_id], taken, outcome) for taken, outcome in outcomes])
-    for taken, outcome in outcomes:
-        _end(rows[taken.delivery_id], endpoints[taken.endpoint_id], taken, outcome)
-    update_all(list(rows.values()), MOVING)
-    update_all([each for each in endpoints.values() if heard_of(each) != before[each.id]], ["failing_from", "failures"])
+    endpoints = {row.id: row for row in _ENDPOINTS.rows(list({claimed.endpoint_id for claimed, _ in outcomes}))}
+    before = {endpoint.id: _failure_state(endpoint) for endpoint in endpoints.values()}
+    rows = {row.id: row for row in _DELIVERIES.rows([claimed.delivery_id for claimed, _ in outcomes])}
+    insert_all([build_attempt(rows[claimed.delivery_id], claimed, outcome) for claimed, outcome in outcomes])
+    for claimed, outcome in outcomes:
+        _apply_outcome(rows[claimed.delivery_id], endpoints[claimed.endpoint_id], claimed, outcome)
+    update_all(list(rows.values()), STATE_COLUMNS)
+    update_all(
+        [each for each in endpoints.values() if _failure_state(each) != before[each.id]], ["failing_from", "failures"]
+    )
 
 
-def heard_of(endpoint: WebhookEndpoint) -> tuple[datetime | None, int]:
-    """What an endpoint's tries came to; of one that is well it does not change, and so is not written."""
+def _failure_state(endpoint: WebhookEndpoint) -> tuple[datetime | None, int]:
+    """The endpoint's failure columns, compared before and after so that only changed endpoints are written."""
     return endpoint.failing_from, endpoint.failures
 
 
-def _end(row: WebhookDelivery, endpoint: WebhookEndpoint, taken: Taken, outcome: rules.Outcome) -> None:
-    """One try has ended. What somebody else has taken up since, or ended, is theirs.
+def _apply_outcome(
+    row: WebhookDelivery, endpoint: WebhookEndpoint, claimed: ClaimedDelivery, outcome: rules.Outcome
+) -> None:
+    """Apply the outcome of one attempt, unless the delivery ended or was claimed again meanwhile.
 
-    Where the endpoint has another address by now, what the one before said is no word of it, and it is tried at once.
+    If the endpoint's URL was changed meanwhile, the outcome says nothing about the new one, which is tried at once.
     """
-    at, moved = taken.at, taken.parcel.url != endpoint.url
-    if row.state != WebhookDelivery.State.PENDING or not (outcome.good or row.tries == taken.tries):
+    at, url_changed = claimed.at, claimed.request.url != endpoint.url
+    if row.state != WebhookDelivery.State.PENDING or not (outcome.succeeded or row.tries == claimed.tries):
         return
-    if not moved:
-        endpoint.hear(good=outcome.good, at=at)
-    pause = timedelta() if moved else rules.wait_after(taken.tries, outcome, seed=row.id.bytes)
-    if outcome.good:
-        row.deliver(at=at)
-    elif pause is None or (outcome.gone and not moved):
+    if not url_changed:
+        endpoint.record_outcome(succeeded=outcome.succeeded, at=at)
+    delay = timedelta() if url_changed else rules.retry_delay(claimed.tries, outcome, seed=row.id.bytes)
+    if outcome.succeeded:
+        row.mark_delivered(at=at)
+    elif delay is None or (outcome.is_gone and not url_changed):
         row.give_up(outcome.reason, at=at)
     else:
-        row.put_off(outcome.reason, until=at + pause)
-    if not moved:
-        _judge(endpoint, outcome, at=at)
+        row.schedule_retry(outcome.reason, until=at + delay)
+    if not url_changed:
+        _disable_if_failing(endpoint, outcome, at=at)
 
 
-def _judge(endpoint: WebhookEndpoint, outcome: rules.Outcome, *, at: datetime) -> None:
-    """Whether what came back switches the endpoint off."""
-    if outcome.good or endpoint.state != WebhookEndpoint.State.ENABLED:
+def _disable_if_failing(endpoint: WebhookEndpoint, outcome: rules.Outcome, *, at: datetime) -> None:
+    """Disable the endpoint if it is gone, or has failed for too long."""
+    if outcome.succeeded or endpoint.state != WebhookEndpoint.State.ENABLED:
         return
-    if outcome.gone:
-        switch_off(endpoint, "gone", by=BY, at=at)
-    elif rules.given_out(at - (endpoint.failing_from or at), endpoint.failures):
-        switch_off(endpoint, "failing", by=BY, at=at)
+    if outcome.is_gone:
+        disable_endpoint(endpoint, "gone", by=BY, at=at)
+    elif rules.should_disable(at - (endpoint.failing_from or at), endpoint.failures):
+        disable_endpoint(endpoint, "failing", by=BY, at=at)
 
 
-def attempt_of(row: WebhookDelivery, taken: Taken, outcome: rules.Outcome) -> WebhookAttempt:
+def build_attempt(row: WebhookDelivery, claimed: ClaimedDelivery, outcome: rules.Outcome) -> WebhookAttempt:
     return WebhookAttempt(
         realm_id=row.realm_id,
         delivery=row,
-        number=taken.tries,
-        at=taken.at,
+        number=claimed.tries,
+        at=claimed.at,
         status=outcome.status,
         latency_ms=outcome.latency_ms,
         error=outcome.error,

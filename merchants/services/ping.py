@@ -1,4 +1,4 @@
-"""A merchant asks whether its endpoint answers, and is told what came back."""
+"""Pinging a webhook endpoint at its merchant's request."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,11 +12,11 @@ from kernel.encryption import UNREADABLE
 from merchants.models import Event, WebhookDelivery
 from merchants.rules import webhooks as rules
 from merchants.rules.events import PING
-from merchants.services.deliver import LEASE, MOVING, NOT_SIGNED, attempt_of, give_up_unsigned
+from merchants.services.deliver import LEASE, SIGNING_FAILED, STATE_COLUMNS, build_attempt, give_up_unreadable
 from merchants.services.endpoints import lock_endpoint
-from merchants.services.events import News, publish
-from merchants.services.outward import one_at_a_time
-from merchants.services.parcels import Taken, send, taken_of
+from merchants.services.events import NewEvent, publish
+from merchants.services.outbound_calls import one_outbound_call
+from merchants.services.webhook_requests import ClaimedDelivery, build_claimed_delivery, send_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,32 +28,34 @@ class Ping:
 
 
 def ping_endpoint(merchant_id: UUID, endpoint_id: UUID, *, by: Actor, at: datetime) -> Ping:
-    """A `webhook_endpoint.ping` is sent to this endpoint alone, now and once, even while it is off.
+    """Send a `webhook_endpoint.ping` event to this endpoint alone, once and now, even while it is disabled.
 
-    Whether it arrives changes nothing for the endpoint: it is a question, not a delivery to be counted.
+    The outcome does not count for or against the endpoint.
 
     Raises:
         NotFound: missing, removed, or another merchant's.
-        RateLimited: another address of the merchant's is being asked just now.
+        RateLimited: another outbound call for the merchant is in progress.
     """
-    with one_at_a_time(merchant_id):
-        taken, event = _prepare(merchant_id, endpoint_id, by=by, at=at)
-        if taken is None:
-            return Ping(event, rules.Outcome(None, 0, NOT_SIGNED))
-        outcome = send(taken)
-        _settle(taken, outcome)
+    with one_outbound_call(merchant_id):
+        claimed, event = _create_ping(merchant_id, endpoint_id, by=by, at=at)
+        if claimed is None:
+            return Ping(event, rules.Outcome(None, 0, SIGNING_FAILED))
+        outcome = send_request(claimed)
+        _settle(claimed, outcome)
     return Ping(event, outcome)
 
 
 @transaction.atomic
-def _prepare(merchant_id: UUID, endpoint_id: UUID, *, by: Actor, at: datetime) -> tuple[Taken | None, Event]:
-    """The event and its one copy, in our hands from the first moment: no sweep takes it up beside us.
+def _create_ping(
+    merchant_id: UUID, endpoint_id: UUID, *, by: Actor, at: datetime
+) -> tuple[ClaimedDelivery | None, Event]:
+    """Create the event and its delivery, leased from the start so that no worker claims it.
 
-    One that cannot be signed, as the secret does not open, is given up at once, as any delivery.
+    If the endpoint's secret cannot be decrypted to sign it, the delivery is given up at once and None is returned.
     """
     endpoint = lock_endpoint(merchant_id, endpoint_id)
     data = {"id": endpoint.public_id, "url": endpoint.url, "asked_by": str(by)}
-    publish([News(merchant_id, PING, endpoint.id, data)], realm_id=endpoint.realm_id, at=at)
+    publish([NewEvent(merchant_id, PING, endpoint.id, data)], realm_id=endpoint.realm_id, at=at)
     event = Event.objects.filter(subject_id=endpoint.id, type=PING).latest("sequence")
     row = WebhookDelivery.objects.create(
         realm_id=endpoint.realm_id,
@@ -65,21 +67,21 @@ def _prepare(merchant_id: UUID, endpoint_id: UUID, *, by: Actor, at: datetime) -
         created_at=at,
     )
     try:
-        return taken_of(row, at=at), event
-    except UNREADABLE as broken:
-        give_up_unsigned(row, broken, at=at)
-        row.save(update_fields=MOVING)
+        return build_claimed_delivery(row, at=at), event
+    except UNREADABLE as error:
+        give_up_unreadable(row, error, at=at)
+        row.save(update_fields=STATE_COLUMNS)
         return None, event
 
 
 @transaction.atomic
-def _settle(taken: Taken, outcome: rules.Outcome) -> None:
-    row = WebhookDelivery.objects.select_for_update(of=("self",), no_key=True).get(pk=taken.delivery_id)
-    attempt_of(row, taken, outcome).save(force_insert=True)
+def _settle(claimed: ClaimedDelivery, outcome: rules.Outcome) -> None:
+    row = WebhookDelivery.objects.select_for_update(of=("self",), no_key=True).get(pk=claimed.delivery_id)
+    build_attempt(row, claimed, outcome).save(force_insert=True)
     if row.state != WebhookDelivery.State.PENDING:
         return
-    if outcome.good:
-        row.deliver(at=taken.at)
+    if outcome.succeeded:
+        row.mark_delivered(at=claimed.at)
     else:
-        row.give_up(outcome.reason, at=taken.at)
-    row.save(update_fields=MOVING)
+        row.give_up(outcome.reason, at=claimed.at)
+    row.save(update_fields=STATE_COLUMNS)

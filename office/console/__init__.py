@@ -1,1 +1,1 @@
-"""What colleagues see of everything at once: figures, whatever they look for, and an order as a whole."""
+"""Pages of the operations console that span several apps: reports, search, work queues, approvals, detail pages."""

@@ -1,4 +1,4 @@
-"""/ops/agreement/…: one agreement as a whole: who opened which service, how that went, and what was ordered by it."""
+"""/ops/agreement/<agreement>: one agreement with its service, customer, orders and assessments."""
 
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext_lazy
@@ -6,25 +6,25 @@ from django.views.decorators.http import require_safe
 
 from credit.models import Agreement
 from kernel import ids
-from kernel.actor_names import names_of
+from kernel.actor_names import usernames_of
 from kernel.admin_site import VIEWERS
-from kernel.console_actions import Colleague, page
-from office.queries.agreement import NEWEST_MAX, story_of
+from kernel.console_actions import Colleague, console_page
+from office.queries.agreement import LATEST_MAX, agreement_detail
 
 
 @require_safe
-@page(*VIEWERS)
+@console_page(*VIEWERS)
 def agreement(colleague: Colleague, agreement: str) -> HttpResponse:
-    """Its life, the service and the person, the newest orders under it, each assessment, and who did what."""
+    """State history, service and customer, the latest orders, assessments, and the timeline."""
     key = ids.parse(Agreement.prefix, agreement)
-    story = story_of(key) if key else None
-    if story is None:
+    detail = agreement_detail(key) if key else None
+    if detail is None:
         raise Http404
-    return colleague.show(
+    return colleague.render(
         "office/agreement.html",
         gettext_lazy("Agreement"),
-        story=story,
-        agreement=story.agreement,
-        names=names_of({line.by for line in story.history}),
-        newest=NEWEST_MAX,
+        detail=detail,
+        agreement=detail.agreement,
+        names=usernames_of({line.by for line in detail.history}),
+        newest=LATEST_MAX,
     )

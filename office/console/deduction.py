@@ -1,34 +1,34 @@
-"""/ops/deduction/…: one debit as a whole: what it was for, what its channel said, and what came of it."""
+"""/ops/deduction/<deduction>: one deduction with its debts, channel responses and outcome."""
 
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from billing.case_words import told_of
+from billing.case_labels import label_of_case
 from billing.models import Deduction
 from kernel import ids
-from kernel.actor_names import names_of
+from kernel.actor_names import usernames_of
 from kernel.admin_site import VIEWERS
-from kernel.console_actions import Colleague, page
-from office.queries.deduction import BESIDE_MAX, story_of
-from office.queries.story import SHOWN_MAX
+from kernel.console_actions import Colleague, console_page
+from office.queries.deduction import OTHER_DEDUCTIONS_MAX, deduction_detail
+from office.queries.order import SHOWN_MAX
 
 
 @require_safe
-@page(*VIEWERS)
+@console_page(*VIEWERS)
 def deduction(colleague: Colleague, deduction: str) -> HttpResponse:
-    """Its life, the debts it pays in their order, every word of the channel, the book, and what went back of it."""
+    """State history, debts covered, channel responses, postings, refunds and disputes."""
     key = ids.parse(Deduction.prefix, deduction)
-    story = story_of(key) if key else None
-    if story is None:
+    detail = deduction_detail(key) if key else None
+    if detail is None:
         raise Http404
-    return colleague.show(
+    return colleague.render(
         "office/deduction.html",
         gettext_lazy("Deduction from a customer's account"),
-        story=story,
-        deduction=story.deduction,
-        cases=[(case, told_of(case.kind).what) for case in story.cases],
-        names=names_of({line.by for line in story.history}),
+        detail=detail,
+        deduction=detail.deduction,
+        cases=[(case, label_of_case(case.kind).title) for case in detail.cases],
+        names=usernames_of({line.by for line in detail.history}),
         most=SHOWN_MAX,
-        beside=BESIDE_MAX,
+        beside=OTHER_DEDUCTIONS_MAX,
     )

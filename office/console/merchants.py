@@ -1,4 +1,4 @@
-"""/ops/merchants/: who is on the way in, taking one in, and a merchant as a whole with what may be done to it."""
+"""/ops/merchants/: merchants being onboarded, registering an application, and a merchant's detail page."""
 
 from datetime import datetime
 from functools import partial
@@ -12,35 +12,45 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from kernel import ids
-from kernel.actor_names import names_of
+from kernel.actor_names import usernames_of
 from kernel.admin_site import VIEWERS
 from kernel.clock import now_in
-from kernel.console_actions import Colleague, Desk, Done, VerbForm, Words, deed, page
+from kernel.console_actions import (
+    ActionResult,
+    Colleague,
+    MenuItem,
+    ReasonForm,
+    StrOrPromise,
+    console_page,
+    render_action,
+)
 from kernel.refusal import Refusal
 from merchants.models import Merchant
 from merchants.rules.cutoff import next_cutoff
 from merchants.services import Application
-from office.queries import merchants as found
-from office.queries.merchants import SHOWN_MAX, MerchantStory
-from office.services import joining
-from office.services.foresight import statement_of
+from office.queries import merchants as merchant_queries
+from office.queries.merchants import SHOWN_MAX, MerchantDetail
+from office.services import merchant_onboarding
+from office.services.previews import preview_settlements
 
-#: Who takes applications.
-TAKERS = ("support", "risk", "supervisor")
-DESK = Desk("merchants", gettext_lazy("Merchants"), gettext_lazy("Merchants onboarding and onboarded"), VIEWERS)
-CHECKS: dict[str, Words] = {
+#: Groups that register applications.
+APPLICATION_GROUPS = ("support", "risk", "supervisor")
+MENU_ITEM = MenuItem(
+    "merchants", gettext_lazy("Merchants"), gettext_lazy("Merchants onboarding and onboarded"), VIEWERS
+)
+CHECK_LABELS: dict[str, StrOrPromise] = {
     "registration": gettext_lazy("Company registration"),
     "licence": gettext_lazy("Industry licences"),
     "sanctions": gettext_lazy("Sanctions screening (business and owners)"),
     "website": gettext_lazy("Website, prices and terms"),
     "contact": gettext_lazy("Contact (called back)"),
 }
-#: The way in, as it is drawn.
-WAY = ("applied", "checked", "approved", "active")
+#: The states of onboarding, in order.
+ONBOARDING_STEPS = ("applied", "checked", "approved", "active")
 
 
-class ApplicationForm(VerbForm):
-    """What a business says of itself."""
+class ApplicationForm(ReasonForm):
+    """A business's application."""
 
     name = forms.CharField(
         label=gettext_lazy("Name"), max_length=80, help_text=gettext_lazy("The name customers know; shown everywhere.")
@@ -64,87 +74,95 @@ class ApplicationForm(VerbForm):
 
 
 @require_safe
-@page(*VIEWERS)
-def merchants(colleague: Colleague) -> HttpResponse:
-    """The way in first, then whoever was let in last."""
-    return colleague.show(
+@console_page(*VIEWERS)
+def merchant_list(colleague: Colleague) -> HttpResponse:
+    """Merchants being onboarded or suspended, and the latest that were decided."""
+    return colleague.render(
         "office/merchants.html",
-        DESK.label,
-        waiting=found.waiting(),
-        newest=found.newest(),
-        may_take=colleague.may(TAKERS),
+        MENU_ITEM.label,
+        onboarding=merchant_queries.onboarding_or_suspended(),
+        newest=merchant_queries.latest_decided(),
+        can_register=colleague.is_in_groups(APPLICATION_GROUPS),
         most=SHOWN_MAX,
     )
 
 
-@page(*TAKERS)
-def take(colleague: Colleague) -> HttpResponse:
-    """A business applies."""
-    return deed(
+@console_page(*APPLICATION_GROUPS)
+def register_application(colleague: Colleague) -> HttpResponse:
+    """Register a business's application."""
+    return render_action(
         colleague,
         gettext_lazy("Register application"),
-        about=str(DESK.label),
+        about=str(MENU_ITEM.label),
         back=reverse("merchants"),
-        form=ApplicationForm(colleague.given, row=None),
-        preview=_before_taking,
-        run=partial(_take, colleague),
+        form=ApplicationForm(colleague.form_data, row=None),
+        preview=_application_preview,
+        run=partial(_register, colleague),
     )
 
 
-def _before_taking() -> Words:
+def _application_preview() -> StrOrPromise:
     return _(
         "The merchant gets a sandbox right away and its owner an email with a link. Nothing goes live until all"
         " checks pass, two colleagues approve and it is taken live."
     )
 
 
-def _take(colleague: Colleague, wish: dict[str, Any]) -> Done:
-    said = {name: wish[name] for name in ("name", "legal_name", "registration", "website", "contact")}
-    live, done = joining.take_application(
-        Application(**said), wish["email"], wish["note"], by=colleague.actor, at=colleague.at
+def _register(colleague: Colleague, data: dict[str, Any]) -> ActionResult:
+    fields = {name: data[name] for name in ("name", "legal_name", "registration", "website", "contact")}
+    live, done = merchant_onboarding.register_application(
+        Application(**fields), data["email"], data["note"], by=colleague.actor, at=colleague.at
     )
-    return Done(_("Application of %(name)s registered: %(id)s.") % {"name": live.name, "id": live.public_id}, done.then)
+    return ActionResult(
+        _("Application of %(name)s registered: %(id)s.") % {"name": live.name, "id": live.public_id}, done.follow_up
+    )
 
 
 @require_safe
-@page(*VIEWERS)
+@console_page(*VIEWERS)
 def merchant(colleague: Colleague, merchant: str) -> HttpResponse:
-    """All that belongs to one."""
-    story, _at = _story(colleague, merchant)
-    here = story.merchant
-    reached = WAY.index("active" if here.joined else here.state) if here.state != Merchant.State.REFUSED else -1
-    return colleague.show(
+    """The merchant's detail page."""
+    detail, _at = _merchant_detail(colleague, merchant)
+    row = detail.merchant
+    current_step = (
+        ONBOARDING_STEPS.index("active" if row.is_onboarded else row.state)
+        if row.state != Merchant.State.REFUSED
+        else -1
+    )
+    return colleague.render(
         "office/merchant.html",
-        here.name,
-        story=story,
-        merchant=here,
-        way=[(state, number < reached, number == reached) for number, state in enumerate(WAY)],
-        checks=[(CHECKS[name], row) for name, row in story.checks],
-        names=names_of({line.by for line in story.history} | {row.by for _name, row in story.checks if row}),
+        row.name,
+        detail=detail,
+        merchant=row,
+        onboarding_steps=[
+            (state, number < current_step, number == current_step) for number, state in enumerate(ONBOARDING_STEPS)
+        ],
+        checks=[(CHECK_LABELS[name], row) for name, row in detail.checks],
+        names=usernames_of({line.by for line in detail.history} | {row.by for _name, row in detail.checks if row}),
         most=SHOWN_MAX,
     )
 
 
 @require_safe
-@page(*VIEWERS)
+@console_page(*VIEWERS)
 def statement(colleague: Colleague, merchant: str) -> HttpResponse:
-    """What its statement would say if its day ended now. Nothing of it is kept."""
-    story, at = _story(colleague, merchant)
-    row = story.merchant
+    """A preview of the merchant's settlements if the settlement day ended now. Nothing is saved."""
+    detail, at = _merchant_detail(colleague, merchant)
+    row = detail.merchant
     ends = row.settles_at if row.settles_at > at else next_cutoff(at, row.cutoff_zone, row.cutoff_hour)
-    shown: dict[str, Any] = {"ends": ends}
+    context: dict[str, Any] = {"ends": ends}
     try:
-        shown["rows"] = statement_of(row.id, at=at)
+        context["rows"] = preview_settlements(row.id, at=at)
     except Refusal as refusal:
-        shown["refused"] = refusal.detail
-    return colleague.show("office/statement.html", gettext_lazy("Settlement preview"), merchant=row, at=at, **shown)
+        context["refused"] = refusal.detail
+    return colleague.render("office/statement.html", gettext_lazy("Settlement preview"), merchant=row, at=at, **context)
 
 
-def _story(colleague: Colleague, merchant: str) -> tuple[MerchantStory, datetime]:
+def _merchant_detail(colleague: Colleague, merchant: str) -> tuple[MerchantDetail, datetime]:
     key = ids.parse(Merchant.prefix, merchant)
     row = Merchant.objects.select_related("realm").filter(pk=key).first() if key else None
     at = now_in(row.realm) if row else colleague.at
-    story = found.story_of(row.id, at=at) if row else None
-    if story is None:
+    detail = merchant_queries.merchant_detail(row.id, at=at) if row else None
+    if detail is None:
         raise Http404
-    return story, at
+    return detail, at

@@ -1,4 +1,4 @@
-"""/ops/person/…: one person as a whole, for whoever has them on the phone."""
+"""/ops/person/<person>: everything about one customer, for a colleague who talks to them."""
 
 from typing import Any
 
@@ -8,20 +8,20 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from accounts.models import AccountEvent, Contact, Notice, Person
-from billing.case_words import told_of
+from billing.case_labels import label_of_case
 from billing.models import Deduction, Dispute, Instrument, Refund, Return
 from credit.models import Agreement, Decision, LimitChange, ScoreChange
 from kernel import ids
-from kernel.actor_names import names_of
+from kernel.actor_names import usernames_of
 from kernel.admin_site import VIEWERS
-from kernel.console_actions import Colleague, Words, page
+from kernel.console_actions import Colleague, StrOrPromise, console_page
 from kernel.models import AuditLine
-from office.console.worklist import COLLECTORS, OUTCOMES, WAYS
-from office.queries.person import PersonStory, story_of
+from office.console.worklist import COLLECTION_GROUPS, OUTCOME_LABELS, WAY_LABELS
+from office.queries.person import PersonDetail, person_detail
 from orders.models import Concern, Obligation, Order
 
-#: Where on the page what stands, as far as it does.
-_PLACES: tuple[tuple[str, str, Words], ...] = (
+#: Sections of the page: attribute of PersonDetail, anchor and label.
+_SECTIONS: tuple[tuple[str, str, StrOrPromise], ...] = (
     ("debts", "owed", gettext_lazy("Current debts")),
     ("concerns", "help", gettext_lazy("Requests")),
     ("disputes", "disputes", gettext_lazy("Disputes of this customer")),
@@ -34,15 +34,15 @@ _PLACES: tuple[tuple[str, str, Words], ...] = (
     ("contacts", "contacts", gettext_lazy("Contact history")),
     ("decisions", "decisions", gettext_lazy("Decisions")),
 )
-#: The lists of the page: by the name that the story has for each, the table in which all of it stands.
+#: The model behind each list of PersonDetail, to link its full admin list.
 _TABLES: dict[str, type] = {
     "debts": Obligation,
-    "under_way": Deduction,
-    "score_moves": ScoreChange,
-    "limit_moves": LimitChange,
+    "live_deductions": Deduction,
+    "score_changes": ScoreChange,
+    "limit_changes": LimitChange,
     "decisions": Decision,
     "orders": Order,
-    "services": Agreement,
+    "agreements": Agreement,
     "instruments": Instrument,
     "disputes": Dispute,
     "refunds": Refund,
@@ -54,44 +54,44 @@ _TABLES: dict[str, type] = {
 
 
 @require_safe
-@page(*VIEWERS)
+@console_page(*VIEWERS)
 def person(colleague: Colleague, person: str) -> HttpResponse:
-    """Everything of theirs that this colleague may read, and what may be done. Who looked is written down."""
+    """Everything about the customer that this colleague may view. The access is audited."""
     key = ids.parse(Person.prefix, person)
-    story = story_of(key, colleague.reads) if key else None
-    if story is None:
+    detail = person_detail(key, colleague.can_view) if key else None
+    if detail is None:
         raise Http404
     colleague.audit("viewed.person", person)
-    return colleague.show(
+    return colleague.render(
         "office/person.html",
-        story.person.name_masked or gettext_lazy("Customer"),
-        story=story,
-        person=story.person,
-        jumps=[(place, label, few) for name, place, label in _PLACES if (few := getattr(story, name))],
-        all={name: _address(table, person) for name, table in _TABLES.items() if colleague.reads(table)},
-        score_moves=[(row, row.order_id and ids.public(Order.prefix, row.order_id)) for row in story.score_moves],
-        cases=[(row, told_of(row.kind).what) for row in story.cases],
-        contacts=[(row, WAYS[row.way], OUTCOMES[row.outcome]) for row in story.contacts],
-        names=names_of({row.by for row in (*story.contacts, *story.limit_moves)}),
-        elsewhere=_elsewhere(colleague, story),
+        detail.person.name_masked or gettext_lazy("Customer"),
+        detail=detail,
+        person=detail.person,
+        sections=[(anchor, label, rows) for name, anchor, label in _SECTIONS if (rows := getattr(detail, name))],
+        list_urls={name: _list_url(table, person) for name, table in _TABLES.items() if colleague.can_view(table)},
+        score_changes=[(row, row.order_id and ids.public(Order.prefix, row.order_id)) for row in detail.score_changes],
+        cases=[(row, label_of_case(row.kind).title) for row in detail.cases],
+        contacts=[(row, WAY_LABELS[row.way], OUTCOME_LABELS[row.outcome]) for row in detail.contacts],
+        names=usernames_of({row.by for row in (*detail.contacts, *detail.limit_changes)}),
+        related_links=_related_links(colleague, detail),
     )
 
 
-def _address(table: type[Any], person: str) -> str:
-    """The list that has all of theirs."""
+def _list_url(table: type[Any], person: str) -> str:
+    """URL of the admin list of all rows of this person."""
     meta = table._meta
     return f"{reverse(f'admin:{meta.app_label}_{meta.model_name}_changelist')}?q={person}"
 
 
-def _elsewhere(colleague: Colleague, story: PersonStory) -> list[tuple[Words, str]]:
-    """What is done about a person on other pages."""
-    person = story.person.public_id
-    found: list[tuple[Words, str]] = []
-    if colleague.may(COLLECTORS) and any(row.overdue_minor for row in story.standing):
-        found.append((gettext_lazy("Record contact"), reverse("debtor", args=[person])))
-    if colleague.reads(AccountEvent):
-        found.append((gettext_lazy("Account activity"), _address(AccountEvent, person)))
-    if colleague.reads(AuditLine):
-        found.append((gettext_lazy("Who viewed this customer"), _address(AuditLine, person)))
-    found.append((gettext_lazy("View raw record"), reverse("admin:accounts_person_change", args=[story.person.pk])))
-    return found
+def _related_links(colleague: Colleague, detail: PersonDetail) -> list[tuple[StrOrPromise, str]]:
+    """Other pages about the person that this colleague may use."""
+    person = detail.person.public_id
+    links: list[tuple[StrOrPromise, str]] = []
+    if colleague.is_in_groups(COLLECTION_GROUPS) and any(row.overdue_minor for row in detail.balances):
+        links.append((gettext_lazy("Record contact"), reverse("debtor", args=[person])))
+    if colleague.can_view(AccountEvent):
+        links.append((gettext_lazy("Account activity"), _list_url(AccountEvent, person)))
+    if colleague.can_view(AuditLine):
+        links.append((gettext_lazy("Who viewed this customer"), _list_url(AuditLine, person)))
+    links.append((gettext_lazy("View raw record"), reverse("admin:accounts_person_change", args=[detail.person.pk])))
+    return links

@@ -1,4 +1,4 @@
-"""/ops/second/: what waits for a second colleague; one of them with what would change; and the decision."""
+"""/ops/second/: proposals pending dual approval, one proposal with its effect, and the decision."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,23 +14,25 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from kernel import ids
-from kernel.actor_names import names_of
-from kernel.admin_site import VIEWERS, belongs
-from kernel.console_actions import NOTE_LENGTH_MAX, Colleague, Desk, Words, page, show_errors
-from kernel.maker_checker import MATTERS, Matter, Plain, bound, found_row, moment_of
-from kernel.naming import roles
+from kernel.actor_names import usernames_of
+from kernel.admin_site import VIEWERS, is_in_groups
+from kernel.console_actions import NOTE_LENGTH_MAX, Colleague, MenuItem, StrOrPromise, add_errors, console_page
+from kernel.labels import role_labels
+from kernel.maker_checker import APPROVAL_TYPES, ApprovalType, JsonDict, bind_form, find_row, row_time
 from kernel.refusal import NotFound, Refusal
 from ledger.models import Posting
 from office.models import Proposal
-from office.queries import proposals as asked
+from office.queries import proposals as proposal_queries
 from office.queries.proposals import SHOWN_MAX
 from office.services import proposals
-from office.services.foresight import postings_of, seal_of
+from office.services.previews import postings_digest, preview_postings
 
-DESK = Desk("proposals", gettext_lazy("Pending approval"), gettext_lazy("Actions that need two people"), VIEWERS)
+MENU_ITEM = MenuItem(
+    "proposals", gettext_lazy("Pending approval"), gettext_lazy("Actions that need two people"), VIEWERS
+)
 SOON = timedelta(hours=12)
-#: What stands that no form calls by a name.
-NAMES: dict[str, Words] = {
+#: Labels of snapshot fields that no form labels.
+FIELD_LABELS: dict[str, StrOrPromise] = {
     "state": gettext_lazy("State"),
     "version": gettext_lazy("Version"),
     "score": gettext_lazy("Score"),
@@ -46,7 +48,7 @@ NAMES: dict[str, Words] = {
 
 
 class DecisionForm(forms.Form):
-    """Why it is decided so."""
+    """The reason for a decision."""
 
     because = forms.CharField(
         label=gettext_lazy("Reason"),
@@ -58,162 +60,166 @@ class DecisionForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing as it stands and as it was asked for."""
+    """One field of the subject: its value when submitted and the requested one."""
 
-    name: Words
-    now: Words
-    #: Nothing where it stays.
-    then: Words
+    name: StrOrPromise
+    before: StrOrPromise
+    #: Empty where the field stays as it is.
+    after: StrOrPromise
 
     @property
-    def changed(self) -> bool:
-        return bool(self.then) and self.then != self.now
+    def is_changed(self) -> bool:
+        return bool(self.after) and self.after != self.before
 
 
-def ask(colleague: Colleague, matter: str, about: str, wish: Plain, why: str) -> Words:
-    """Put it before a second colleague."""
-    made = proposals.propose(matter, about, wish, why, by=colleague.actor, at=colleague.at)
-    colleague.audit("proposed", made.public_id, why, matter=matter, of=about)
+def submit_proposal(colleague: Colleague, matter: str, about: str, data: JsonDict, why: str) -> StrOrPromise:
+    """Submit an action for approval by a second colleague."""
+    proposal = proposals.propose(matter, about, data, why, by=colleague.actor, at=colleague.at)
+    colleague.audit("proposed", proposal.public_id, why, matter=matter, of=about)
     return _("Submitted for approval. It is executed once a second colleague approves; you will see the result here.")
 
 
 @require_safe
-@page(*VIEWERS)
-def queue(colleague: Colleague) -> HttpResponse:
-    """Everything that waits, and what was decided last. Whoever asked has seen it then."""
-    rows = list(asked.waiting()[: SHOWN_MAX + 1])
-    news = {row.pk for row in asked.unseen(colleague.actor)[:SHOWN_MAX]}
-    done = list(asked.decided()[:20])
-    shown = colleague.show(
+@console_page(*VIEWERS)
+def proposal_list(colleague: Colleague) -> HttpResponse:
+    """Open proposals and the last decided ones; the colleague's own decided proposals are then marked as seen."""
+    rows = list(proposal_queries.open_proposals()[: SHOWN_MAX + 1])
+    unseen = {row.pk for row in proposal_queries.unseen_decisions(colleague.actor)[:SHOWN_MAX]}
+    decided = list(proposal_queries.decided_proposals()[:20])
+    response = colleague.render(
         "office/proposals.html",
-        DESK.label,
-        rows=[(row, _label(row), _may(colleague, row)) for row in rows[:SHOWN_MAX]],
+        MENU_ITEM.label,
+        rows=[(row, _label(row), _can_decide(colleague, row)) for row in rows[:SHOWN_MAX]],
         more=len(rows) > SHOWN_MAX,
-        done=[(row, _label(row), row.pk in news) for row in done],
-        names=names_of({row.asked_by for row in (*rows, *done)} | {row.decided_by for row in done}),
+        decided=[(row, _label(row), row.pk in unseen) for row in decided],
+        names=usernames_of({row.asked_by for row in (*rows, *decided)} | {row.decided_by for row in decided}),
         soon=colleague.at + SOON,
         me=str(colleague.actor),
     )
-    if news:
-        proposals.see_decided(by=colleague.actor, at=colleague.at)
-    return shown
+    if unseen:
+        proposals.mark_decisions_seen(by=colleague.actor, at=colleague.at)
+    return response
 
 
 @require_safe
-@page(*VIEWERS)
-def one(colleague: Colleague, proposal: str) -> HttpResponse:
-    """One of them: what stands, what was asked for, what it would do now."""
-    return _shown(colleague, _named(proposal), DecisionForm())
+@console_page(*VIEWERS)
+def proposal_page(colleague: Colleague, proposal: str) -> HttpResponse:
+    """One proposal: its subject, the requested change and what approving would do now."""
+    return _render_proposal(colleague, _find_proposal(proposal), DecisionForm())
 
 
 @require_POST
-@page(*VIEWERS)
+@console_page(*VIEWERS)
 def decide(colleague: Colleague, proposal: str) -> HttpResponse:
-    """It is agreed to, refused, or taken back."""
-    row, form, deed = _named(proposal), DecisionForm(colleague.given), colleague.sent("deed")
-    if deed != "withdraw" and row.matter in MATTERS:
-        colleague.demand(MATTERS[row.matter].deciders)
-    approve: Callable[..., Proposal] = partial(proposals.approve, seen=colleague.sent("seen"))
-    verbs = {"approve": approve, "refuse": proposals.refuse, "withdraw": proposals.withdraw}
-    if deed not in verbs:
+    """Approve, refuse or withdraw a proposal."""
+    row, form, decision = _find_proposal(proposal), DecisionForm(colleague.form_data), colleague.posted("deed")
+    if decision != "withdraw" and row.matter in APPROVAL_TYPES:
+        colleague.require_groups(APPROVAL_TYPES[row.matter].approvers)
+    approve: Callable[..., Proposal] = partial(proposals.approve, seen_digest=colleague.posted("seen"))
+    commands = {"approve": approve, "refuse": proposals.refuse, "withdraw": proposals.withdraw}
+    if decision not in commands:
         raise Http404
     if form.is_valid():
         because = form.cleaned_data["because"]
         try:
-            if colleague.sends_first():
-                with colleague.sends_again():
-                    colleague.audit(f"proposal.{deed}", row.public_id, because, matter=row.matter, of=row.about)
-                    made = verbs[deed](row.pk, because, by=colleague.actor, at=colleague.at)
-                colleague.tell(made.outcome or DONE[deed])
-                if made.once:
-                    colleague.tell(made.once)
+            if colleague.claim_submission():
+                with colleague.allow_resubmission():
+                    colleague.audit(f"proposal.{decision}", row.public_id, because, matter=row.matter, of=row.about)
+                    decided = commands[decision](row.pk, because, by=colleague.actor, at=colleague.at)
+                colleague.add_message(decided.outcome or RESULT_MESSAGES[decision])
+                if decided.secret_once:
+                    colleague.add_message(decided.secret_once)
         except Refusal as refusal:
-            colleague.audit(f"proposal.{deed}.refused", row.public_id, code=refusal.code)
-            show_errors(form, refusal)
+            colleague.audit(f"proposal.{decision}.refused", row.public_id, code=refusal.code)
+            add_errors(form, refusal)
         else:
             return redirect("proposal", row.public_id)
-    return _shown(colleague, _named(proposal), form)
+    return _render_proposal(colleague, _find_proposal(proposal), form)
 
 
-DONE: dict[str, Words] = {
+RESULT_MESSAGES: dict[str, StrOrPromise] = {
     "approve": gettext_lazy("Executed."),
     "refuse": gettext_lazy("Rejected. The requester will see the reason."),
     "withdraw": gettext_lazy("Withdrawn by you."),
 }
 
 
-def _named(proposal: str) -> Proposal:
+def _find_proposal(proposal: str) -> Proposal:
     key = ids.parse(Proposal.prefix, proposal)
     row = Proposal.objects.filter(pk=key).first() if key else None
-    if row is None or row.matter not in MATTERS:
+    if row is None or row.matter not in APPROVAL_TYPES:
         raise Http404
     return row
 
 
-def _shown(colleague: Colleague, row: Proposal, form: DecisionForm) -> HttpResponse:
-    matter, is_open = MATTERS[row.matter], row.state == Proposal.State.OPEN
+def _render_proposal(colleague: Colleague, row: Proposal, form: DecisionForm) -> HttpResponse:
+    approval_type, is_open = APPROVAL_TYPES[row.matter], row.state == Proposal.State.OPEN
     context: dict[str, Any] = {}
     if is_open:
-        context = _now(colleague, row, matter)
-    return colleague.show(
+        context = _approval_context(colleague, row, approval_type)
+    return colleague.render(
         "office/proposal.html",
-        matter.label,
+        approval_type.label,
         status=422 if form.errors else 200,
         row=row,
-        back=_address(matter, row),
-        differences=differences(matter, row),
-        names=names_of({row.asked_by, row.decided_by}),
+        back=_subject_url(approval_type, row),
+        differences=differences(approval_type, row),
+        names=usernames_of({row.asked_by, row.decided_by}),
         form=form,
-        mine=row.asked_by == str(colleague.actor),
-        decides=is_open and colleague.may(matter.deciders),
+        is_mine=row.asked_by == str(colleague.actor),
+        can_decide=is_open and colleague.is_in_groups(approval_type.approvers),
         **context,
     )
 
 
-def _now(colleague: Colleague, row: Proposal, matter: Matter) -> dict[str, Any]:
-    """What agreeing would do now, or why it cannot be agreed to."""
-    found: dict[str, Any] = {"hindrance": proposals.hindrance(row, by=colleague.actor, at=colleague.at)}
+def _approval_context(colleague: Colleague, row: Proposal, approval_type: ApprovalType) -> dict[str, Any]:
+    """What approving would do now, and what prevents it."""
+    context: dict[str, Any] = {"blocker": proposals.approval_blocker(row, by=colleague.actor, at=colleague.at)}
     try:
-        found["says"] = matter.says(row.about, row.wish, colleague.at)
-        found["moves"] = _moves(colleague, row, matter)
-        found["seen"] = seal_of(found["moves"])
+        context["preview"] = approval_type.preview(row.about, row.wish, colleague.at)
+        context["moves"] = _preview_postings(colleague, row, approval_type)
+        context["postings_digest"] = postings_digest(context["moves"])
     except Refusal as refusal:
-        found["refused"] = refusal.detail
-    return found
+        context["refused"] = refusal.detail
+    return context
 
 
-def _moves(colleague: Colleague, row: Proposal, matter: Matter) -> Sequence[Posting]:
-    verb = matter.verb
-    if verb is None or verb.books is None:
+def _preview_postings(colleague: Colleague, row: Proposal, approval_type: ApprovalType) -> Sequence[Posting]:
+    action = approval_type.row_action
+    if action is None or action.posting_filter is None:
         return []
-    found = found_row(verb, row.about)
-    form = bound(verb, found, row.wish, row.why)
+    subject = find_row(action, row.about)
+    form = bind_form(action, subject, row.wish, row.why)
     if not form.is_valid():
         return []
-    by, at = colleague.actor.agreed(colleague.actor), moment_of(found, colleague.at)
-    return postings_of(partial(verb.run, found.pk, form.cleaned_data, by, at), verb.books(found))
+    by, at = colleague.actor.approved_by(colleague.actor), row_time(subject, colleague.at)
+    return preview_postings(partial(action.run, subject.pk, form.cleaned_data, by, at), action.posting_filter(subject))
 
 
-def differences(matter: Matter, row: Proposal) -> list[Difference]:
-    """What stands and what was asked for, side by side, what changes first."""
-    wanted = matter.wanted(row.about, row.wish)
-    names = {**matter.names, **NAMES}
+def differences(approval_type: ApprovalType, row: Proposal) -> list[Difference]:
+    """The subject's values when submitted beside the requested ones, changed fields first."""
+    requested = approval_type.requested(row.about, row.wish)
+    labels = {**approval_type.field_labels, **FIELD_LABELS}
     rows = [
-        Difference(_called(name, names), _text(row.before.get(name), name), _text(wanted.get(name), name))
-        for name in {**wanted, **row.before}
+        Difference(
+            _field_label(name, labels),
+            _format_value(row.before.get(name), name),
+            _format_value(requested.get(name), name),
+        )
+        for name in {**requested, **row.before}
     ]
-    return sorted(rows, key=lambda one: not one.changed)
+    return sorted(rows, key=lambda row: not row.is_changed)
 
 
-def _called(name: str, names: Mapping[str, Words]) -> Words:
-    """What a part is called; one of each currency has its code behind."""
+def _field_label(name: str, labels: Mapping[str, StrOrPromise]) -> StrOrPromise:
+    """The label of a field; a field of one currency (`limit_CNY`) gets the currency code after it."""
     head, _line, code = name.rpartition("_")
-    return f"{names[head]} {code}" if head in names and code.isupper() else names.get(name, name)
+    return f"{labels[head]} {code}" if head in labels and code.isupper() else labels.get(name, name)
 
 
-def _text(value: object, name: str) -> Words:
+def _format_value(value: object, name: str) -> StrOrPromise:
     if name == "roles" and value:
-        return roles(value.split(", ") if isinstance(value, str) else value if isinstance(value, list) else ())
+        return role_labels(value.split(", ") if isinstance(value, str) else value if isinstance(value, list) else ())
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     if isinstance(value, list | tuple):
@@ -221,18 +227,18 @@ def _text(value: object, name: str) -> Words:
     return "" if value is None else str(value)
 
 
-def _address(matter: Matter, row: Proposal) -> str:
+def _subject_url(approval_type: ApprovalType, row: Proposal) -> str:
     try:
-        return matter.address(row.about)
+        return approval_type.url(row.about)
     except NotFound:
         return ""
 
 
-def _label(row: Proposal) -> Words:
-    return MATTERS[row.matter].label if row.matter in MATTERS else row.matter
+def _label(row: Proposal) -> StrOrPromise:
+    return APPROVAL_TYPES[row.matter].label if row.matter in APPROVAL_TYPES else row.matter
 
 
-def _may(colleague: Colleague, row: Proposal) -> bool:
-    """Whether it waits for this colleague."""
-    deciders = MATTERS[row.matter].deciders if row.matter in MATTERS else ()
-    return row.asked_by != str(colleague.actor) and belongs(colleague.user, deciders)
+def _can_decide(colleague: Colleague, row: Proposal) -> bool:
+    """Whether this colleague may decide the proposal."""
+    approvers = APPROVAL_TYPES[row.matter].approvers if row.matter in APPROVAL_TYPES else ()
+    return row.asked_by != str(colleague.actor) and is_in_groups(colleague.user, approvers)

@@ -1,4 +1,4 @@
-"""/ops/queues/: what waits for colleagues, by kind; and one queue's things, handed over many at once."""
+"""/ops/queues/: the work queues with their counts, and one queue's items, which can be reassigned in bulk."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -15,155 +15,169 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from kernel import ids
-from kernel.console_actions import Colleague, Desk, Words, page, show_errors
+from kernel.console_actions import Colleague, MenuItem, StrOrPromise, add_errors, console_page
 from kernel.refusal import Invalid, Refusal
+from office.environments import MODES, selected_mode
 from office.queries import queues
-from office.queries.queues import LATE, MINE, NOBODYS, Look
+from office.queries.queues import MINE, PAST_DUE, UNASSIGNED, QueueFilter
 from office.queues import QUEUES, Queue
-from office.services import handling
-from office.worlds import MODES, mode_of
+from office.services import assignments
 
-#: Whoever decides anything that waits.
-WORKERS = tuple(sorted({group for queue in QUEUES.values() for group in queue.groups}))
-DESK = Desk("queues", gettext_lazy("Work queues"), gettext_lazy("Open items, assignees and deadlines"), WORKERS)
-WHOSE: dict[str, Words] = {
+#: Every group that handles at least one queue.
+QUEUE_GROUPS = tuple(sorted({group for queue in QUEUES.values() for group in queue.groups}))
+MENU_ITEM = MenuItem(
+    "queues", gettext_lazy("Work queues"), gettext_lazy("Open items, assignees and deadlines"), QUEUE_GROUPS
+)
+ASSIGNED_CHOICES: dict[str, StrOrPromise] = {
     "": gettext_lazy("Everything"),
     MINE: gettext_lazy("Mine"),
-    NOBODYS: gettext_lazy("No assignee"),
-    LATE: gettext_lazy("Past due"),
+    UNASSIGNED: gettext_lazy("No assignee"),
+    PAST_DUE: gettext_lazy("Past due"),
 }
 
 
-class HandForm(forms.Form):
-    """To whom, and what they should know."""
+class AssignForm(forms.Form):
+    """The new assignee and a handover note."""
 
     to = forms.ChoiceField(label=gettext_lazy("Colleague"))
     note = forms.CharField(
         label=gettext_lazy("Handover note"),
-        max_length=handling.NOTE_MAX,
+        max_length=assignments.NOTE_MAX,
         required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 
     def __init__(self, *args: Any, queue: Queue, **kwargs: Any) -> None:
         super().__init__(*args, **{"auto_id": "hand_%s"} | kwargs)
-        self.found = {user.public_id: user for user in queues.colleagues_of(queue)}
-        self.fields["to"].choices = [("", "–"), *((key, str(user)) for key, user in self.found.items())]  # type: ignore[attr-defined]
+        self.users = {user.public_id: user for user in queues.eligible_users(queue)}
+        self.fields["to"].choices = [("", "–"), *((key, str(user)) for key, user in self.users.items())]  # type: ignore[attr-defined]
 
     @property
-    def user(self) -> User:
-        return self.found[self.cleaned_data["to"]]
+    def assignee(self) -> User:
+        return self.users[self.cleaned_data["to"]]
 
 
 @require_safe
-@page(*WORKERS)
+@console_page(*QUEUE_GROUPS)
 def overview(colleague: Colleague) -> HttpResponse:
-    """Every queue of this colleague's: how much, since when, and whose it is."""
-    look = _look(colleague)
-    mine = [queue for queue in QUEUES.values() if colleague.may(queue.groups)]
-    return colleague.show(
+    """The queues this colleague may see: open items, the oldest, and how many are mine, unassigned or past due."""
+    filters = _filters(colleague)
+    visible = [queue for queue in QUEUES.values() if colleague.is_in_groups(queue.groups)]
+    return colleague.render(
         "office/queues.html",
-        DESK.label,
-        rows=[queues.standing(queue, look) for queue in mine],
-        mode=look.mode,
+        MENU_ITEM.label,
+        rows=[queues.queue_stats_for(queue, filters) for queue in visible],
+        mode=filters.mode,
         modes=MODES,
         now=colleague.at,
     )
 
 
 @require_safe
-@page(*WORKERS)
-def one_queue(colleague: Colleague, queue: str) -> HttpResponse:
-    """What waits in one of them, the oldest first."""
-    return _listed(colleague, queue_called(colleague, queue), None)
+@console_page(*QUEUE_GROUPS)
+def queue_page(colleague: Colleague, queue: str) -> HttpResponse:
+    """The open items of one queue, the oldest first."""
+    return _render_queue(colleague, visible_queue(colleague, queue), None)
 
 
 @require_POST
-@page(*WORKERS)
+@console_page(*QUEUE_GROUPS)
 def assign(colleague: Colleague, queue: str) -> HttpResponse:
-    """All that is ticked becomes one colleague's; who was quicker at which of them is said."""
-    found = queue_called(colleague, queue)
-    form = HandForm(colleague.given, queue=found)
+    """Assign the selected items to one colleague; items somebody else took meanwhile are named in the message."""
+    row_queue = visible_queue(colleague, queue)
+    form = AssignForm(colleague.form_data, queue=row_queue)
     if form.is_valid():
         try:
-            seen = _ticked(colleague, found)
-            if colleague.sends_first():
-                with colleague.sends_again():
-                    _hand_all(colleague, found, seen, form)
+            selected = _selected_items(colleague, row_queue)
+            if colleague.claim_submission():
+                with colleague.allow_resubmission():
+                    _assign_selected(colleague, row_queue, selected, form)
         except Refusal as refusal:
-            show_errors(form, refusal)
+            add_errors(form, refusal)
         else:
-            return redirect(f"{reverse('queue', args=[found.name])}?{urlencode(_params(_look(colleague)))}")
-    return _listed(colleague, found, form)
+            return redirect(
+                f"{reverse('queue', args=[row_queue.name])}?{urlencode(_query_params(_filters(colleague)))}"
+            )
+    return _render_queue(colleague, row_queue, form)
 
 
-def _hand_all(colleague: Colleague, queue: Queue, seen: list[tuple[UUID, UUID | None]], form: HandForm) -> None:
-    note, to = form.cleaned_data["note"], form.user
-    abouts = [ids.public(queue.model.prefix, key) for key, _holder in seen]
+def _assign_selected(
+    colleague: Colleague, queue: Queue, selected: list[tuple[UUID, UUID | None]], form: AssignForm
+) -> None:
+    note, to = form.cleaned_data["note"], form.assignee
+    abouts = [ids.public(queue.model.prefix, key) for key, _holder in selected]
     colleague.audit("queue.hand_all", queue.name, note, to=to.public_id, abouts=abouts)
-    given, lost = handling.hand_all(queue, seen, to, note, by=colleague.actor, at=colleague.at)
-    said = ngettext("%(n)d item assigned to %(name)s.", "%(n)d item assigned to %(name)s.", given) % {
-        "n": given,
+    count, conflicts = assignments.assign_many(queue, selected, to, note, by=colleague.actor, at=colleague.at)
+    message = ngettext("%(n)d item assigned to %(name)s.", "%(n)d item assigned to %(name)s.", count) % {
+        "n": count,
         "name": to,
     }
-    quicker = [f"{ids.public(queue.model.prefix, key)}: {refusal.detail}" for key, refusal in lost]
-    colleague.audit("queue.hand_all.done", queue.name, given=given, lost=quicker)
-    colleague.tell(" ".join([said, *quicker]))
+    conflict_messages = [f"{ids.public(queue.model.prefix, key)}: {refusal.detail}" for key, refusal in conflicts]
+    colleague.audit("queue.hand_all.done", queue.name, given=count, lost=conflict_messages)
+    colleague.add_message(" ".join([message, *conflict_messages]))
 
 
-def _listed(colleague: Colleague, queue: Queue, form: HandForm | None) -> HttpResponse:
-    look = _look(colleague)
+def _render_queue(colleague: Colleague, queue: Queue, form: AssignForm | None) -> HttpResponse:
+    filters = _filters(colleague)
     try:
-        rows, more = queues.page_of(queue, look, colleague.request.GET.get("cursor", ""))
+        rows, more = queues.list_page(queue, filters, colleague.request.GET.get("cursor", ""))
     except Invalid:
         raise Http404 from None
-    params = _params(look)
-    return colleague.show(
+    query_params = _query_params(filters)
+    return colleague.render(
         "office/queue.html",
         queue.label,
         status=422 if form and form.errors else 200,
         queue=queue,
-        standing=queues.standing(queue, look),
-        rows=[(one, queue.what(one.row), queue.address(one.row)) for one in rows],
-        form=form or HandForm(queue=queue),
-        whose=[(name, label, urlencode(params | {"whose": name})) for name, label in WHOSE.items()],
+        stats=queues.queue_stats_for(queue, filters),
+        rows=[(item, queue.summary(item.row), queue.url(item.row)) for item in rows],
+        form=form or AssignForm(queue=queue),
+        assigned_choices=[
+            (name, label, urlencode(query_params | {"whose": name})) for name, label in ASSIGNED_CHOICES.items()
+        ],
         kinds=[
-            (kind, queue.called(kind), urlencode(params | {"kind": kind}))
-            for kind in ("", *queues.kinds_of(queue, look))
+            (kind, queue.kind_label(kind), urlencode(query_params | {"kind": kind}))
+            for kind in ("", *queues.kinds_of(queue, filters))
         ],
         modes=[(name, label, urlencode({"mode": name})) for name, label in MODES],
-        look=look,
-        query=urlencode(params),
-        more=urlencode(params | {"cursor": more}) if more else "",
+        filters=filters,
+        query=urlencode(query_params),
+        more=urlencode(query_params | {"cursor": more}) if more else "",
         me=colleague.user.pk,
     )
 
 
-def queue_called(colleague: Colleague, name: str) -> Queue:
+def visible_queue(colleague: Colleague, name: str) -> Queue:
     queue = QUEUES.get(name)
     if queue is None:
         raise Http404
-    if not colleague.may(queue.groups):
+    if not colleague.is_in_groups(queue.groups):
         raise PermissionDenied
     return queue
 
 
-def _look(colleague: Colleague) -> Look:
-    given = colleague.request.GET
-    mode = mode_of(given)
-    whose, kind = given.get("whose", ""), given.get("kind", "")[:60]
-    return Look(user_of(colleague), colleague.at, mode, whose if whose in WHOSE else "", "" if "\x00" in kind else kind)
+def _filters(colleague: Colleague) -> QueueFilter:
+    query = colleague.request.GET
+    mode = selected_mode(query)
+    assigned, kind = query.get("whose", ""), query.get("kind", "")[:60]
+    return QueueFilter(
+        user_of(colleague),
+        colleague.at,
+        mode,
+        assigned if assigned in ASSIGNED_CHOICES else "",
+        "" if "\x00" in kind else kind,
+    )
 
 
-def _params(look: Look) -> dict[str, str]:
-    return {"mode": look.mode, "whose": look.whose, "kind": look.kind}
+def _query_params(filters: QueueFilter) -> dict[str, str]:
+    return {"mode": filters.mode, "whose": filters.assigned, "kind": filters.kind}
 
 
-def _ticked(colleague: Colleague, queue: Queue) -> list[tuple[UUID, UUID | None]]:
-    """What was ticked, and who had each when it was.
+def _selected_items(colleague: Colleague, queue: Queue) -> list[tuple[UUID, UUID | None]]:
+    """The selected rows' keys, each with its assignee as the page showed it.
 
     Raises:
-        Invalid: nothing was, or no list of ours sent this.
+        Invalid: nothing was selected, or the values are malformed.
     """
     found = []
     for text in colleague.request.POST.getlist("row"):
@@ -171,17 +185,17 @@ def _ticked(colleague: Colleague, queue: Queue) -> list[tuple[UUID, UUID | None]
         key = ids.parse(queue.model.prefix, about)
         if key is None:
             raise Invalid
-        found.append((key, holder_named(holder)))
+        found.append((key, parse_assignee(holder)))
     if not found:
         raise Invalid(_("Select the items to reassign."))
     return found
 
 
-def holder_named(text: str) -> UUID | None:
-    """Who had it when the page was shown; nobody where that is empty.
+def parse_assignee(text: str) -> UUID | None:
+    """The assignee the page showed, by public id; None for an unassigned item.
 
     Raises:
-        Invalid: no page of ours sent this.
+        Invalid: the value is malformed.
     """
     key = ids.parse(User.prefix, text) if text else None
     if text and key is None:

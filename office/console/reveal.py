@@ -1,4 +1,4 @@
-"""/ops/reveal/…: what of a person stands masked everywhere is read here, part by part, with a reason that is kept."""
+"""/ops/reveal/<person>: shows selected personal data that is masked everywhere else; needs a reason and is audited."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import Person
 from kernel import ids
-from kernel.console_actions import NOTE_LENGTH_MAX, Colleague, Words, page, show_errors
+from kernel.console_actions import NOTE_LENGTH_MAX, Colleague, StrOrPromise, add_errors, console_page
 from kernel.refusal import Refusal
 
-REVEALERS = ("support", "collections", "risk", "supervisor")
-PARTS: dict[str, Words] = {
+REVEAL_GROUPS = ("support", "collections", "risk", "supervisor")
+PART_LABELS: dict[str, StrOrPromise] = {
     "name": gettext_lazy("Name"),
     "phone": gettext_lazy("Phone"),
     "mail": gettext_lazy("Email on file"),
@@ -21,11 +21,11 @@ PARTS: dict[str, Words] = {
 
 
 class RevealForm(forms.Form):
-    """Which parts, and why."""
+    """Which parts to reveal, and why."""
 
     parts = forms.MultipleChoiceField(
         label=gettext_lazy("Data you need to view"),
-        choices=list(PARTS.items()),
+        choices=list(PART_LABELS.items()),
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy("Select only what this reason requires."),
     )
@@ -37,35 +37,35 @@ class RevealForm(forms.Form):
     )
 
 
-@page(*REVEALERS)
+@console_page(*REVEAL_GROUPS)
 def reveal(colleague: Colleague, person: str) -> HttpResponse:
-    """What is asked for is shown once, on this answer alone, and written down before it is shown."""
+    """Show the selected parts in this one response, after the audit line is written."""
     key = ids.parse(Person.prefix, person)
     found = Person.objects.select_related("user").filter(pk=key).first() if key else None
     if found is None:
         raise Http404
-    form, shown = RevealForm(colleague.given), list[tuple[Words, str]]()
-    if colleague.posts and form.is_valid():
+    form, revealed = RevealForm(colleague.form_data), list[tuple[StrOrPromise, str]]()
+    if colleague.is_post and form.is_valid():
         try:
-            if colleague.sends_first():
-                with colleague.sends_again():
-                    shown = _read(colleague, found, form.cleaned_data)
+            if colleague.claim_submission():
+                with colleague.allow_resubmission():
+                    revealed = _reveal_parts(colleague, found, form.cleaned_data)
                 form = RevealForm()
         except Refusal as refusal:
-            show_errors(form, refusal)
-    return colleague.show(
+            add_errors(form, refusal)
+    return colleague.render(
         "office/reveal.html",
         gettext_lazy("View personal data"),
         status=422 if form.errors else 200,
         person=found,
         form=form,
-        shown=shown,
+        shown=revealed,
     )
 
 
-def _read(colleague: Colleague, person: Person, wish: dict[str, Any]) -> list[tuple[Words, str]]:
-    """The parts in clear; that they were read stands in the audit before."""
-    colleague.audit("revealed", person.public_id, wish["note"], parts=wish["parts"])
+def _reveal_parts(colleague: Colleague, person: Person, data: dict[str, Any]) -> list[tuple[StrOrPromise, str]]:
+    """The unmasked parts, after recording the access in the audit log."""
+    colleague.audit("revealed", person.public_id, data["note"], parts=data["parts"])
     user = person.user
     clear = {
         "name": person.reveal_name,
@@ -73,4 +73,4 @@ def _read(colleague: Colleague, person: Person, wish: dict[str, Any]) -> list[tu
         "mail": person.reveal_mail,
         "id_number": person.reveal_id_number,
     }
-    return [(PARTS[part], clear[part]() or "–") for part in wish["parts"]]
+    return [(PART_LABELS[part], clear[part]() or "–") for part in data["parts"]]

@@ -1,6 +1,6 @@
-"""/ops/collections/: who owes what is overdue, whom to ask first; and one person, with what was asked so far."""
+"""/ops/collections/: overdue customers by contact priority, and one customer's debts and contact history."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -13,30 +13,32 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from accounts import contacts
-from accounts.contacts import Made
+from accounts.contacts import NewContact
 from accounts.models import Contact, Person
 from accounts.refusals import OutsideHours
 from kernel import ids
-from kernel.actor_names import names_of
-from kernel.console_actions import Colleague, Desk, VerbForm, Words, deed, page
-from kernel.templatetags.house import written
+from kernel.actor_names import usernames_of
+from kernel.console_actions import Colleague, MenuItem, ReasonForm, StrOrPromise, console_page, render_action
+from kernel.templatetags.formatting import plain_datetime
+from office.environments import MODES, selected_mode
 from office.queries import worklist
-from office.queries.worklist import Debtor, Late
-from office.refusals import MayNotBeAsked, NothingOverdue
-from office.rules import BUCKETS
-from office.services import contacting
-from office.worlds import MODES, mode_of
+from office.queries.worklist import Debtor, OverdueOrder
+from office.refusals import ContactNotAllowed, NothingOverdue
+from office.rules import AGEING_BUCKETS
+from office.services import collection_contacts
 
-COLLECTORS = ("collections", "supervisor")
-DESK = Desk("worklist", gettext_lazy("Collections"), gettext_lazy("Overdue customers, by contact priority"), COLLECTORS)
-LOG_SHOWN = 100
-WAYS: dict[str, Words] = {
+COLLECTION_GROUPS = ("collections", "supervisor")
+MENU_ITEM = MenuItem(
+    "worklist", gettext_lazy("Collections"), gettext_lazy("Overdue customers, by contact priority"), COLLECTION_GROUPS
+)
+CONTACTS_SHOWN = 100
+WAY_LABELS: dict[str, StrOrPromise] = {
     Contact.Way.CALL: gettext_lazy("Call"),
     Contact.Way.TEXT: gettext_lazy("Text message"),
     Contact.Way.LETTER: gettext_lazy("Letter"),
     Contact.Way.VISIT: gettext_lazy("Visit"),
 }
-OUTCOMES: dict[str, Words] = {
+OUTCOME_LABELS: dict[str, StrOrPromise] = {
     Contact.Outcome.REACHED: gettext_lazy("Reached"),
     Contact.Outcome.NOT_REACHED: gettext_lazy("Not reached"),
     Contact.Outcome.PROMISED: gettext_lazy("Promised to pay"),
@@ -46,24 +48,24 @@ OUTCOMES: dict[str, Words] = {
 }
 
 
-class ContactForm(VerbForm):
-    """How they were asked, for what, when, and what came of it."""
+class ContactForm(ReasonForm):
+    """A contact with a customer: channel, debt, time, outcome and note."""
 
     note = forms.CharField(
         label=gettext_lazy("Messages"),
-        max_length=contacting.NOTE_MAX,
+        max_length=collection_contacts.NOTE_MAX,
         help_text=gettext_lazy("The customer can see this in a copy of their data."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
-    way = forms.ChoiceField(label=gettext_lazy("Contact channel"), choices=list(WAYS.items()))
+    way = forms.ChoiceField(label=gettext_lazy("Contact channel"), choices=list(WAY_LABELS.items()))
     order = forms.ChoiceField(label=gettext_lazy("For which debt"), required=False)
     minutes = forms.IntegerField(
         label=gettext_lazy("Minutes ago"),
         min_value=0,
-        max_value=contacting.NOTED_WITHIN // timedelta(minutes=1),
+        max_value=collection_contacts.LOG_WITHIN // timedelta(minutes=1),
         initial=0,
     )
-    outcome = forms.ChoiceField(label=gettext_lazy("Outcome of the request"), choices=list(OUTCOMES.items()))
+    outcome = forms.ChoiceField(label=gettext_lazy("Outcome of the request"), choices=list(OUTCOME_LABELS.items()))
     promised_on = forms.DateField(
         label=gettext_lazy("Promised to pay by"),
         required=False,
@@ -71,37 +73,37 @@ class ContactForm(VerbForm):
         widget=forms.DateInput({"type": "date"}, "%Y-%m-%d"),
     )
 
-    def __init__(self, *args: Any, row: list[Late], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, row: list[OverdueOrder], **kwargs: Any) -> None:
         super().__init__(*args, row=row, **kwargs)
-        free = [
-            (late.order.public_id, f"{late.order.title} · {late.order.merchant.name}")
-            for late in row
-            if not late.held_by
+        choices = [
+            (each.order.public_id, f"{each.order.title} · {each.order.merchant.name}") for each in row if not each.hold
         ]
-        self.fields["order"].choices = [("", _("Everything that is overdue")), *free]  # type: ignore[attr-defined]
+        self.fields["order"].choices = [("", _("Everything that is overdue")), *choices]  # type: ignore[attr-defined]
 
 
 @require_safe
-@page(*COLLECTORS)
-def work(colleague: Colleague) -> HttpResponse:
-    """Those who broke a promise first, then those whose oldest debt is of one age, the oldest first."""
-    given = colleague.request.GET
-    mode = mode_of(given)
-    bucket = next((name for name in BUCKETS if name == given.get("bucket")), BUCKETS[0])
-    after = ids.bare(given["after"]) if "after" in given else None
-    if "after" in given and after is None:
+@console_page(*COLLECTION_GROUPS)
+def worklist_page(colleague: Colleague) -> HttpResponse:
+    """Customers with a broken promise first, then those whose oldest debt is in the chosen bucket, the oldest first."""
+    query = colleague.request.GET
+    mode = selected_mode(query)
+    bucket = next((name for name in AGEING_BUCKETS if name == query.get("bucket")), AGEING_BUCKETS[0])
+    after = ids.parse_hex(query["after"]) if "after" in query else None
+    if "after" in query and after is None:
         raise Http404
-    broken = worklist.broken(mode, colleague.at)
-    keys, more = worklist.late_people(mode, bucket, after, broken)
+    broken = worklist.broken_promises(mode, colleague.at)
+    keys, more = worklist.people_in_bucket(mode, bucket, after, broken)
     first = [] if after else broken
-    rows = worklist.debtors([*first, *keys], colleague.at, promises_broken=broken)
+    rows = worklist.debtors_for([*first, *keys], colleague.at, broken=broken)
     params = {"mode": mode, "bucket": bucket}
-    return colleague.show(
+    return colleague.render(
         "office/worklist.html",
-        DESK.label,
-        rows=[(row, _last(row.last)) for row in rows],
-        ages=[(name, urlencode(params | {"bucket": name})) for name in BUCKETS],
-        buckets=[(one, urlencode(params | {"bucket": one.name})) for one in ([] if after else worklist.buckets(mode))],
+        MENU_ITEM.label,
+        rows=[(row, _contact_labels(row.last_contact)) for row in rows],
+        ages=[(name, urlencode(params | {"bucket": name})) for name in AGEING_BUCKETS],
+        buckets=[
+            (row, urlencode(params | {"bucket": row.name})) for row in ([] if after else worklist.ageing_buckets(mode))
+        ],
         bucket=bucket,
         mode=mode,
         modes=[(name, label, urlencode(params | {"mode": name})) for name, label in MODES],
@@ -109,67 +111,70 @@ def work(colleague: Colleague) -> HttpResponse:
     )
 
 
-@page(*COLLECTORS)
-def debtor(colleague: Colleague, person: str) -> HttpResponse:
-    """What they owe that is late, what was asked of them, and what came of it now."""
+@console_page(*COLLECTION_GROUPS)
+def debtor_page(colleague: Colleague, person: str) -> HttpResponse:
+    """One customer's overdue debts and contact history, and the form that records a contact."""
     key = ids.parse(Person.prefix, person)
-    found = worklist.debtors([key], colleague.at) if key else []
+    found = worklist.debtors_for([key], colleague.at) if key else []
     if not found:
         raise Http404
-    (one,) = found
-    if not colleague.posts:
+    (debtor,) = found
+    if not colleague.is_post:
         colleague.audit("viewed.debtor", person)
-    late = worklist.late_orders(one.person.pk)
-    log = list(Contact.objects.filter(person=one.person).order_by("-at", "-id")[:LOG_SHOWN])
-    return deed(
+    overdue = worklist.overdue_orders(debtor.person.pk)
+    contact_rows = list(Contact.objects.filter(person=debtor.person).order_by("-at", "-id")[:CONTACTS_SHOWN])
+    return render_action(
         colleague,
         gettext_lazy("Record contact"),
         about=person,
         back=reverse("debtor", args=[person]),
-        form=ContactForm(colleague.given, row=late),
-        preview=partial(_before, one, late),
-        run=partial(_log, colleague, one),
+        form=ContactForm(colleague.form_data, row=overdue),
+        preview=partial(_contact_preview, debtor, overdue),
+        run=partial(_log_contact, colleague, debtor),
         template="office/debtor.html",
-        one=one,
-        orders=[(row, contacting.HELD.get(row.held_by, "")) for row in late],
-        log=[(row, *_last(row)) for row in log],
-        names=names_of({row.by for row in log}),
+        debtor=debtor,
+        orders=[(row, collection_contacts.HOLD_LABELS.get(row.hold, "")) for row in overdue],
+        contacts=[(row, *_contact_labels(row)) for row in contact_rows],
+        names=usernames_of({row.by for row in contact_rows}),
     )
 
 
-def _before(one: Debtor, late: list[Late]) -> Words:
-    """Whether they may be asked now; else why not."""
-    if not late:
+def _contact_preview(debtor: Debtor, overdue: list[OverdueOrder]) -> StrOrPromise:
+    """How often the customer was contacted today.
+
+    Raises:
+        NothingOverdue, ContactNotAllowed, OutsideHours, TooManyContacts: a contact may not be made now.
+    """
+    if not overdue:
         raise NothingOverdue
-    if one.next_at is None:
-        raise MayNotBeAsked.because([contacting.HELD[reason] for reason in dict.fromkeys(row.held_by for row in late)])
-    asked = contacts.asked_today({one.person.id: one.person.zone}, at=one.now)[one.person.id]
+    if debtor.next_contact_at is None:
+        raise ContactNotAllowed.with_reasons(
+            [collection_contacts.HOLD_LABELS[reason] for reason in dict.fromkeys(row.hold for row in overdue)]
+        )
+    person = debtor.person
+    contacted = contacts.contacts_today({person.id: person.zone}, at=debtor.now)[person.id]
     try:
-        contacts.may_be_asked(one.person, asked, at=one.now)
+        contacts.check_contact_allowed(person, contacted, at=debtor.now)
     except OutsideHours:
-        contacts.may_be_asked(one.person, asked, at=one.now - contacting.NOTED_WITHIN)
+        contacts.check_contact_allowed(person, contacted, at=debtor.now - collection_contacts.LOG_WITHIN)
         return _("Outside contact hours. Contacts made within the last hour can still be recorded.")
-    says = _("Contacted %(n)d times today, including automatic notices; the maximum is three.")
-    return says % {"n": len(asked)}
+    message = _("Contacted %(n)d times today, including automatic notices; the maximum is three.")
+    return message % {"n": len(contacted)}
 
 
-def _log(colleague: Colleague, one: Debtor, wish: dict[str, Any]) -> Words:
-    order = ids.parse("ord", wish["order"]) if wish["order"] else None
-    made = Made(
-        way=wish["way"],
-        outcome=wish["outcome"],
-        order_id=order,
-        promised_on=wish["promised_on"],
-        note=wish["note"],
+def _log_contact(colleague: Colleague, debtor: Debtor, data: dict[str, Any]) -> StrOrPromise:
+    order_id = ids.parse("ord", data["order"]) if data["order"] else None
+    contact = NewContact(
+        way=data["way"],
+        outcome=data["outcome"],
+        order_id=order_id,
+        promised_on=data["promised_on"],
+        note=data["note"],
     )
-    ago, now = timedelta(minutes=wish["minutes"]), _now(colleague, one)
-    row = contacting.log_contact(one.person.pk, made, ago=ago, by=colleague.actor, at=now)
-    return _("Recorded at %(at)s.") % {"at": written(row.at)}
+    ago, now = timedelta(minutes=data["minutes"]), debtor.person.realm.now(colleague.at)
+    row = collection_contacts.log_contact(debtor.person.pk, contact, ago=ago, by=colleague.actor, at=now)
+    return _("Recorded at %(at)s.") % {"at": plain_datetime(row.at)}
 
 
-def _now(colleague: Colleague, one: Debtor) -> datetime:
-    return one.person.realm.now(colleague.at)
-
-
-def _last(row: Contact | None) -> tuple[Words, Words]:
-    return (WAYS[row.way], OUTCOMES[row.outcome]) if row else ("", "")
+def _contact_labels(row: Contact | None) -> tuple[StrOrPromise, StrOrPromise]:
+    return (WAY_LABELS[row.way], OUTCOME_LABELS[row.outcome]) if row else ("", "")

@@ -1,1 +1,1 @@
-"""What the colleagues ask: how things went, by day; and what stands behind a figure."""
+"""Read queries of the operations console: reports, search, queues, worklist, proposals and detail pages."""

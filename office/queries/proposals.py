@@ -1,4 +1,4 @@
-"""What waits for a second colleague, and what was decided of it."""
+"""Queries of proposals for dual approval."""
 
 from django.db.models import Q, QuerySet
 
@@ -8,21 +8,21 @@ from office.models import Proposal
 SHOWN_MAX = 100
 
 
-def waiting() -> QuerySet[Proposal]:
-    """What is open, what is over soonest first."""
+def open_proposals() -> QuerySet[Proposal]:
+    """Open proposals, the earliest expiry first."""
     return Proposal.objects.filter(state=Proposal.State.OPEN).order_by("expires_at", "pk")
 
 
-def decided() -> QuerySet[Proposal]:
+def decided_proposals() -> QuerySet[Proposal]:
     return Proposal.objects.exclude(state=Proposal.State.OPEN).order_by("-pk")
 
 
-def unseen(by: Actor) -> QuerySet[Proposal]:
-    """What this colleague asked for, and has not yet seen how it was decided."""
-    return decided().filter(asked_by=str(by), seen_at__isnull=True)
+def unseen_decisions(by: Actor) -> QuerySet[Proposal]:
+    """Decided proposals of this colleague that they have not seen yet."""
+    return decided_proposals().filter(asked_by=str(by), seen_at__isnull=True)
 
 
-def news(by: Actor, matters: set[str]) -> tuple[int, int]:
-    """How much waits for this colleague, who decides these matters, and how much of theirs was decided unseen."""
+def approval_counts(by: Actor, matters: set[str]) -> tuple[int, int]:
+    """How many open proposals of these types the colleague may decide, and how many of their own are unseen."""
     mine = Q(asked_by=str(by))
-    return waiting().filter(~mine, matter__in=matters).count(), unseen(by).count()
+    return open_proposals().filter(~mine, matter__in=matters).count(), unseen_decisions(by).count()

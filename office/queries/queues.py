@@ -1,4 +1,4 @@
-"""What waits in a queue, how much of it is whose, and who sees to which."""
+"""Open items of the work queues: counts, pages, assignees and deadlines."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,142 +23,142 @@ from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from kernel import ids
-from kernel.admin_site import belongs
+from kernel.admin_site import is_in_groups
 from kernel.models import LIVE, Identified
 from kernel.refusal import FieldError, Invalid
 from office.models import Handling
 from office.queues import QUEUES, Queue
 
-#: Counted up to here; the page then says "or more".
+#: Items are counted up to here; the page then shows "+".
 COUNT_MAX = 10_000
 ROWS_A_PAGE = 50
-#: What somebody outside waits for is done so long before they wait no longer.
-BEFORE = timedelta(days=1)
-#: Whose things are shown.
-MINE, NOBODYS, LATE = "mine", "nobody", "late"
+#: An item with an external deadline is due this long before it.
+DEADLINE_MARGIN = timedelta(days=1)
+#: Values of the assignment filter.
+MINE, UNASSIGNED, PAST_DUE = "mine", "nobody", "late"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How a queue stands for whoever looks."""
+class QueueStats:
+    """Counts of a queue for one colleague."""
 
     queue: Queue
     count: int
     oldest: datetime | None
     mine: int
-    nobodys: int
-    late: int
+    unassigned: int
+    past_due: int
 
     @property
-    def most(self) -> bool:
+    def is_capped(self) -> bool:
         return self.count >= COUNT_MAX
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
-    """One thing that waits, and who sees to it until when."""
+class QueueItem:
+    """One item of a queue, with its assignee and deadline."""
 
     row: Identified
     since: datetime
     due_at: datetime
-    late: bool
-    holder: User | None
+    is_late: bool
+    assignee: User | None
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """Which of a queue's things are asked for, by whom, and at which moment of real time."""
+class QueueFilter:
+    """Which items of a queue to show, for which user, at which moment of real time."""
 
     user: User
     at: datetime
     mode: str = "live"
-    whose: str = ""
+    assigned: str = ""
     kind: str = ""
 
 
-def waiting(queue: Queue, mode: str) -> "QuerySet[Any]":
-    """Everything in it, in live or in the sandboxes."""
-    world = Q(realm_id=LIVE) if mode == "live" else ~Q(realm_id=LIVE)
-    rows: QuerySet[Any] = queue.model._default_manager.filter(queue.waits, world)
+def open_rows(queue: Queue, mode: str) -> "QuerySet[Any]":
+    """All open items of a queue in live mode or in the sandboxes."""
+    by_mode = Q(realm_id=LIVE) if mode == "live" else ~Q(realm_id=LIVE)
+    rows: QuerySet[Any] = queue.model._default_manager.filter(queue.open_filter, by_mode)
     return rows.order_by()
 
 
-def standing(queue: Queue, look: Look) -> Standing:
-    """Its count, its oldest, and whose they are: one question, of so many of the oldest."""
-    rows = _handled(queue, look).order_by(queue.since, "pk")[:COUNT_MAX]
+def queue_stats_for(queue: Queue, filters: QueueFilter) -> QueueStats:
+    """Count, oldest and assignment totals in one query, over the oldest `COUNT_MAX` items."""
+    rows = _with_assignment(queue, filters).order_by(queue.since_field, "pk")[:COUNT_MAX]
     found = rows.aggregate(
         count=Count("pk"),
-        oldest=Min("waits_since"),
-        mine=Count("pk", filter=Q(holder=look.user.pk)),
-        nobodys=Count("pk", filter=Q(holder__isnull=True)),
-        late=Count("pk", filter=_late(queue, look.at)),
+        oldest=Min("waiting_since"),
+        mine=Count("pk", filter=Q(assignee_id=filters.user.pk)),
+        unassigned=Count("pk", filter=Q(assignee_id__isnull=True)),
+        past_due=Count("pk", filter=_is_past_due(queue, filters.at)),
     )
-    return Standing(queue, **found)
+    return QueueStats(queue, **found)
 
 
-def page_of(queue: Queue, look: Look, cursor: str) -> tuple[list[Waiting], str]:
-    """A page of what is asked for, the oldest first, and the cursor of the next; empty where there is none.
+def list_page(queue: Queue, filters: QueueFilter, cursor: str) -> tuple[list[QueueItem], str]:
+    """A page of matching items, the oldest first, and the cursor of the next page ("" on the last).
 
     Raises:
-        Invalid: the cursor is not one we gave.
+        Invalid: the cursor is malformed.
     """
-    rows = _handled(queue, look)
-    chosen = {
-        MINE: Q(holder=look.user.pk),
-        NOBODYS: Q(holder__isnull=True),
-        LATE: _late(queue, look.at),
-    }.get(look.whose, Q())
-    rows = rows.filter(chosen, **({queue.kind: look.kind} if look.kind else {}))
+    rows = _with_assignment(queue, filters)
+    condition = {
+        MINE: Q(assignee_id=filters.user.pk),
+        UNASSIGNED: Q(assignee_id__isnull=True),
+        PAST_DUE: _is_past_due(queue, filters.at),
+    }.get(filters.assigned, Q())
+    rows = rows.filter(condition, **({queue.kind_field: filters.kind} if filters.kind else {}))
     if cursor:
-        since, key = _place(cursor)
-        rows = rows.filter(Q(waits_since__gt=since) | Q(waits_since=since, pk__gt=key))
-    found = list(rows.select_related(*queue.beside).order_by(queue.since, "pk")[: ROWS_A_PAGE + 1])
-    shown = found[:ROWS_A_PAGE]
-    return _told(queue, shown, look.at), _cursor(shown[-1]) if len(found) > ROWS_A_PAGE else ""
+        since, key = _parse_cursor(cursor)
+        rows = rows.filter(Q(waiting_since__gt=since) | Q(waiting_since=since, pk__gt=key))
+    found = list(rows.select_related(*queue.related).order_by(queue.since_field, "pk")[: ROWS_A_PAGE + 1])
+    page = found[:ROWS_A_PAGE]
+    return _items(queue, page, filters.at), _cursor(page[-1]) if len(found) > ROWS_A_PAGE else ""
 
 
-def one(queue: Queue, key: UUID, at: datetime) -> Waiting | None:
-    """One thing as it waits, or as it stands when it does no longer; None where there is no such thing."""
-    rows = queue.model._default_manager.filter(pk=key).select_related(*queue.beside)
+def find_item(queue: Queue, key: UUID, at: datetime) -> QueueItem | None:
+    """One item, open or already handled; None if it does not exist or belongs to another queue."""
+    rows = queue.model._default_manager.filter(pk=key).select_related(*queue.related)
     found = list(_with_times(queue, rows, at))
-    return _told(queue, found, at)[0] if found and is_of(queue, found[0]) else None
+    return _items(queue, found, at)[0] if found and is_in_queue(queue, found[0]) else None
 
 
-def is_of(queue: Queue, row: Any) -> bool:
-    """Whether such a thing belongs to this queue, and not to another of the same table."""
+def is_in_queue(queue: Queue, row: Any) -> bool:
+    """Whether the row belongs to this queue rather than to another queue of the same table."""
     others = [other for other in QUEUES.values() if other.model is queue.model]
     return len(others) == 1 or str(row.kind) == queue.name
 
 
-def waits(queue: Queue, key: UUID) -> bool:
-    """Whether it is still to be seen to."""
-    return queue.model._default_manager.filter(queue.waits, pk=key).exists()
+def is_open(queue: Queue, key: UUID) -> bool:
+    """Whether the item is still in the queue."""
+    return queue.model._default_manager.filter(queue.open_filter, pk=key).exists()
 
 
 def queue_of(row: Any) -> Queue | None:
-    """The queue in which this row waits."""
+    """The queue the row is open in; None if it is in none."""
     for queue in QUEUES.values():
-        if isinstance(row, queue.model) and is_of(queue, row):
-            return queue if waits(queue, row.pk) else None
+        if isinstance(row, queue.model) and is_in_queue(queue, row):
+            return queue if is_open(queue, row.pk) else None
     return None
 
 
-def kinds_of(queue: Queue, look: Look) -> Sequence[str]:
-    """What its things can be told apart by."""
-    found = waiting(queue, look.mode).values_list(queue.kind, flat=True)
-    return [kind for kind in found.distinct().order_by(queue.kind)[:100] if kind]
+def kinds_of(queue: Queue, filters: QueueFilter) -> Sequence[str]:
+    """The distinct kinds among the queue's open items, at most 100."""
+    found = open_rows(queue, filters.mode).values_list(queue.kind_field, flat=True)
+    return [kind for kind in found.distinct().order_by(queue.kind_field)[:100] if kind]
 
 
-def yours(user: User) -> int:
-    """How much of what waits in their queues a colleague has in hand: asked of what waits, which stays few."""
-    return sum(_in_hand(queue, user).count() for queue in QUEUES.values() if belongs(user, queue.groups))
+def count_assigned(user: User) -> int:
+    """How many open items of their queues are assigned to this user. Reads open items, of which there are few."""
+    return sum(_assigned_rows(queue, user).count() for queue in QUEUES.values() if is_in_groups(user, queue.groups))
 
 
-def _in_hand(queue: Queue, user: User) -> "QuerySet[Any]":
+def _assigned_rows(queue: Queue, user: User) -> "QuerySet[Any]":
     mine = Handling.objects.filter(queue=queue.name, about=OuterRef("pk"), user=user)
-    rows: QuerySet[Any] = queue.model._default_manager.filter(queue.waits, Exists(mine))
+    rows: QuerySet[Any] = queue.model._default_manager.filter(queue.open_filter, Exists(mine))
     return rows.order_by()[:COUNT_MAX]
 
 
@@ -166,59 +166,65 @@ def handling_of(queue: Queue, key: UUID) -> Handling | None:
     return Handling.objects.select_related("user").filter(queue=queue.name, about=key).first()
 
 
-def colleagues_of(queue: Queue) -> "QuerySet[User]":
-    """Everybody it may be handed to: whoever decides it."""
+def eligible_users(queue: Queue) -> "QuerySet[User]":
+    """The active staff users who may handle this queue."""
     may = Q(groups__name__in=queue.groups) | Q(is_superuser=True)
     return User.objects.filter(may, is_staff=True, is_active=True).distinct().order_by("username")
 
 
-def _handled(queue: Queue, look: Look) -> "QuerySet[Any]":
-    hands = Handling.objects.filter(queue=queue.name, about=OuterRef("pk"))
-    rows = _with_times(queue, waiting(queue, look.mode), look.at)
-    holder, promised = (Subquery(hands.values(column)[:1]) for column in ("user_id", "due_at"))
-    handled: QuerySet[Any] = rows.annotate(holder=holder, promised=promised)
-    return handled
+def _with_assignment(queue: Queue, filters: QueueFilter) -> "QuerySet[Any]":
+    handlings = Handling.objects.filter(queue=queue.name, about=OuterRef("pk"))
+    rows = _with_times(queue, open_rows(queue, filters.mode), filters.at)
+    assignee_id, own_due_at = (Subquery(handlings.values(column)[:1]) for column in ("user_id", "due_at"))
+    assigned: QuerySet[Any] = rows.annotate(assignee_id=assignee_id, own_due_at=own_due_at)
+    return assigned
 
 
 def _with_times(queue: Queue, rows: "QuerySet[Any]", at: datetime) -> "QuerySet[Any]":
-    """Since when each waits, and what time it is there: a sandbox lives by its own clock."""
-    moved = ExpressionWrapper(Value(at) + F("realm__clock_offset"), output_field=DateTimeField())
-    timed: QuerySet[Any] = rows.annotate(waits_since=F(queue.since), there=Coalesce("realm__frozen_at", moved))
-    return timed
+    """Annotate since when each row waits and the current time of its realm (a sandbox has its own clock)."""
+    running_now = ExpressionWrapper(Value(at) + F("realm__clock_offset"), output_field=DateTimeField())
+    annotated: QuerySet[Any] = rows.annotate(
+        waiting_since=F(queue.since_field), realm_now=Coalesce("realm__frozen_at", running_now)
+    )
+    return annotated
 
 
-def _late(queue: Queue, at: datetime) -> Q:
-    """Past the time somebody set, or else past the queue's own."""
-    due = ExpressionWrapper(F("there") - Value(queue.within), output_field=DateTimeField())
-    by_itself = Q(waits_since__lte=due)
-    if queue.ends:
-        last = ExpressionWrapper(F("there") + Value(BEFORE), output_field=DateTimeField())
-        by_itself |= Q(**{f"{queue.ends}__lte": last})
-    return Q(promised__lte=at) | Q(promised__isnull=True) & by_itself
+def _is_past_due(queue: Queue, at: datetime) -> Q:
+    """Past the deadline somebody set, or else past the queue's default deadline."""
+    due = ExpressionWrapper(F("realm_now") - Value(queue.time_limit), output_field=DateTimeField())
+    by_queue = Q(waiting_since__lte=due)
+    if queue.deadline_field:
+        last = ExpressionWrapper(F("realm_now") + Value(DEADLINE_MARGIN), output_field=DateTimeField())
+        by_queue |= Q(**{f"{queue.deadline_field}__lte": last})
+    return Q(own_due_at__lte=at) | Q(own_due_at__isnull=True) & by_queue
 
 
-def _told(queue: Queue, rows: Iterable[Any], at: datetime) -> list[Waiting]:
+def _items(queue: Queue, rows: Iterable[Any], at: datetime) -> list[QueueItem]:
     found = list(rows)
-    hands = Handling.objects.select_related("user").filter(queue=queue.name, about__in=[row.pk for row in found])
-    by_key = {hand.about: hand for hand in hands}
-    return [_one(queue, row, by_key.get(row.pk), at) for row in found]
+    handlings = Handling.objects.select_related("user").filter(queue=queue.name, about__in=[row.pk for row in found])
+    by_key = {handling.about: handling for handling in handlings}
+    return [_item(queue, row, by_key.get(row.pk), at) for row in found]
 
 
-def _one(queue: Queue, row: Any, hand: Handling | None, at: datetime) -> Waiting:
-    promised = hand.due_at if hand else None
-    since = row.waits_since or at
-    ends = getattr(row, queue.ends) if queue.ends else None
-    due_at = promised or min(since + queue.within, ends - BEFORE if ends else datetime.max.replace(tzinfo=UTC))
-    return Waiting(row, since, due_at, due_at <= (at if promised else row.there), hand.user if hand else None)
+def _item(queue: Queue, row: Any, handling: Handling | None, at: datetime) -> QueueItem:
+    own_due_at = handling.due_at if handling else None
+    since = row.waiting_since or at
+    deadline = getattr(row, queue.deadline_field) if queue.deadline_field else None
+    due_at = own_due_at or min(
+        since + queue.time_limit, deadline - DEADLINE_MARGIN if deadline else datetime.max.replace(tzinfo=UTC)
+    )
+    return QueueItem(
+        row, since, due_at, due_at <= (at if own_due_at else row.realm_now), handling.user if handling else None
+    )
 
 
 def _cursor(row: Any) -> str:
-    return f"{(row.waits_since - _EPOCH) // _MICROSECOND}.{row.pk.hex}"
+    return f"{(row.waiting_since - _EPOCH) // _MICROSECOND}.{row.pk.hex}"
 
 
-def _place(cursor: str) -> tuple[datetime, UUID]:
+def _parse_cursor(cursor: str) -> tuple[datetime, UUID]:
     moment, _dot, text = cursor.partition(".")
-    key = ids.bare(text)
+    key = ids.parse_hex(text)
     if key is None or not (moment.isascii() and moment.isdigit() and len(moment) <= 17):  # noqa: PLR2004  year 5138
         raise Invalid(errors=[FieldError("?cursor", "not a cursor of this list")])
     return _EPOCH + int(moment) * _MICROSECOND, key

@@ -1,18 +1,18 @@
-"""Streams of history, and what a line of one counts as. One sentence both counts a line and shows it behind a figure.
+"""Streams of history rows that are counted into tallies. The same SQL counts the rows and lists them behind a figure.
 
-Every stream is a table that is only ever added to, under keys in the order of time; each fact says when, whose, as
-what (`metric`, `key`), how much, and which row it is about.
+A stream is an append-only table with time-ordered keys. Its SQL yields facts: time, realm, merchant and service,
+`metric` and `key` it counts as, amount, and the row it is about.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from office.rules import ATTEMPT_MAX, WITHIN_DAYS
+from office.rules import ATTEMPT_MAX, RECOVERY_DAYS
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One table of history as facts. `%(after)s` and `%(upto)s` are the keys between which its lines are looked at."""
+    """One history table and the SQL of its facts, with keys from `%(after)s` (exclusive) to `%(upto)s` (inclusive)."""
 
     name: str
     table: str
@@ -20,7 +20,7 @@ class Stream:
     sql: str
 
 
-#: Orders by what they became, with what they may or did come to when they were counted.
+#: Orders by new state, with their ceiling or total.
 _ORDERS = """
 SELECT e.id, e.at, o.realm_id, o.merchant_id, o.service_id, 'order' AS metric,
        CASE e.kind WHEN 'eased' THEN e.kind ELSE e.target END AS key, o.currency,
@@ -29,7 +29,7 @@ SELECT e.id, e.at, o.realm_id, o.merchant_id, o.service_id, 'order' AS metric,
 FROM orders_orderevent e JOIN orders_order o ON o.id = e.subject_id
 WHERE e.source <> e.target AND e.id > %(after)s AND e.id <= %(upto)s
 """
-#: Assessments: how they ended, and each reason of those that refused.
+#: Credit decisions by outcome, and each reason of declined ones.
 _DECISIONS = """
 SELECT e.id, e.at, e.realm_id, e.merchant_id, a.service_id, v.metric, v.key, '' AS currency, 0::bigint AS minor,
        'dec' AS kind, e.id AS about
@@ -39,7 +39,7 @@ CROSS JOIN LATERAL (
     UNION ALL SELECT 'refusal', jsonb_array_elements_text(e.reasons) WHERE NOT e.approved) v
 WHERE e.id > %(after)s AND e.id <= %(upto)s
 """
-#: How deductions ended, once for each obligation they were for.
+#: Results of deductions, once for each obligation they cover.
 _DEDUCTIONS = f"""
 SELECT e.id, e.at, d.realm_id, o.merchant_id, o.service_id, v.metric, v.key, d.currency, l.amount_minor AS minor,
        'ded' AS kind, d.id AS about
@@ -51,8 +51,8 @@ CROSS JOIN LATERAL (VALUES
     ('failure', CASE WHEN e.target = 'failed' THEN d.failure_code END)) v (metric, key)
 WHERE e.source <> e.target AND e.target IN ('succeeded', 'failed', 'not_sent', 'unknown') AND v.key IS NOT NULL
   AND e.id > %(after)s AND e.id <= %(upto)s
-"""  # noqa: S608  our own numbers
-#: Debts that came into an ageing bucket, by falling overdue or from the one before.
+"""  # noqa: S608  constants only
+#: Debts that entered an ageing bucket, by becoming overdue or from the bucket before.
 _BUCKETS = """
 SELECT e.id, e.at, b.realm_id, o.merchant_id, o.service_id, 'bucket' AS metric,
        e.kind || ':' || (e.data ->> 'bucket') AS key, b.currency, b.amount_minor - b.paid_minor AS minor,
@@ -60,7 +60,7 @@ SELECT e.id, e.at, b.realm_id, o.merchant_id, o.service_id, 'bucket' AS metric,
 FROM orders_obligationevent e JOIN orders_obligation b ON b.id = e.subject_id JOIN orders_order o ON o.id = b.order_id
 WHERE e.kind IN ('overdue', 'aged') AND b.kind = 'principal' AND e.id > %(after)s AND e.id <= %(upto)s
 """
-#: What the book says of orders. Incomes and losses are net: what was given back counts against them.
+#: Ledger postings of orders. Income and losses are net of refunds.
 _BOOK = """
 SELECT e.id, e.at, e.realm_id, o.merchant_id, o.service_id, 'book' AS metric, v.key, e.currency, v.minor,
        'ord' AS kind, o.id AS about
@@ -79,9 +79,9 @@ CROSS JOIN LATERAL (VALUES
 WHERE v.minor IS NOT NULL AND e.id > %(after)s AND e.id <= %(upto)s
 """
 _DAYS = "greatest(0, (e.at AT TIME ZONE %(zone)s)::date - (b.due_at AT TIME ZONE %(zone)s)::date)"
-_WITHIN = f"(SELECT min(w) FROM unnest(ARRAY[{', '.join(map(str, WITHIN_DAYS))}]) w WHERE w >= {_DAYS})"  # noqa: S608  our own numbers
+_WITHIN = f"(SELECT min(w) FROM unnest(ARRAY[{', '.join(map(str, RECOVERY_DAYS))}]) w WHERE w >= {_DAYS})"  # noqa: S608  constants only
 _MONTH = "to_char(o.completed_at AT TIME ZONE %(zone)s, 'YYYY-MM')"
-#: Vintages: of the orders completed in a month, what was owed, and within how many days of its due day it came.
+#: Vintages: of orders completed in a month, the amount owed, and amounts collected within so many days of the due date.
 _VINTAGES = f"""
 SELECT e.id, e.at, e.realm_id, o.merchant_id, o.service_id, 'vintage' AS metric,
        {_MONTH} || ':' || CASE WHEN e.kind = 'completed' THEN 'owed' ELSE {_WITHIN}::text END AS key,
@@ -91,7 +91,7 @@ LEFT JOIN billing_deductionline l ON l.id = e.cause_id LEFT JOIN orders_obligati
 WHERE e.line = 0 AND (e.kind = 'completed' AND e.debit_account = 'receivable'
                       OR e.kind IN ('collected', 'recovered') AND b.id IS NOT NULL)
   AND e.id > %(after)s AND e.id <= %(upto)s
-"""  # noqa: S608  our own numbers
+"""  # noqa: S608  constants only
 
 STREAMS: Mapping[str, Stream] = {
     stream.name: stream
@@ -104,4 +104,4 @@ STREAMS: Mapping[str, Stream] = {
         Stream("vintages", "ledger_posting", ("vintage",), _VINTAGES),
     )
 }
-BY_METRIC: Mapping[str, Stream] = {metric: stream for stream in STREAMS.values() for metric in stream.metrics}
+STREAM_BY_METRIC: Mapping[str, Stream] = {metric: stream for stream in STREAMS.values() for metric in stream.metrics}

@@ -1,6 +1,6 @@
-"""Who owes what is overdue, by age: whom to ask first, what they said last, and whether they may be asked now.
+"""The collections worklist: overdue customers by age of debt, their last contact, and whether they may be contacted.
 
-A fixed number of questions for a page, each on an index of open debts: what was paid long ago costs nothing.
+A page takes a fixed number of queries, each on an index of open debts, so settled debts cost nothing.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,39 +17,39 @@ from accounts.models import Contact, Person
 from billing.models import Dispute, DisputeLine
 from kernel.models import LIVE
 from kernel.money import Money
-from office.rules import BUCKETS
+from office.rules import AGEING_BUCKETS
 from orders.models import Concern, Obligation, Order
 
 ROWS_A_PAGE = 50
-#: A promise that was broken so long ago is not what somebody is asked about first.
-BROKEN_FOR = timedelta(days=120)
-#: The age of a person's debts is that of the oldest. A late fee has none of its own.
-_PLACE = "coalesce(array_position(%(buckets)s::text[], {row}.bucket::text), 1)"
-_WORLD = {"live": "{row}.realm_id = %(live)s", "test": "{row}.realm_id <> %(live)s"}
-_SUMS = """
+#: Promises broken longer ago than this are no longer listed first.
+BROKEN_PROMISE_WINDOW = timedelta(days=120)
+#: Position of a debt's ageing bucket; a person is in the bucket of their oldest debt. Late fees have no bucket.
+_BUCKET_INDEX = "coalesce(array_position(%(buckets)s::text[], {row}.bucket::text), 1)"
+_MODE_CONDITION = {"live": "{row}.realm_id = %(live)s", "test": "{row}.realm_id <> %(live)s"}
+_BUCKET_TOTALS_SQL = """
 WITH debts AS (
     SELECT o.person_id, o.currency, {place} AS place, o.amount_minor - o.paid_minor AS unpaid
-    FROM orders_obligation o WHERE o.state = 'overdue' AND {world}),
+    FROM orders_obligation o WHERE o.state = 'overdue' AND {mode_condition}),
 worst AS (SELECT person_id, max(place) AS place FROM debts GROUP BY 1)
 SELECT w.place, d.currency, count(DISTINCT d.person_id), sum(d.unpaid)::bigint
 FROM debts d JOIN worst w USING (person_id) GROUP BY GROUPING SETS ((w.place), (w.place, d.currency))
 ORDER BY 1, 2
 """
-_OLDEST = """
+_BUCKET_PAGE_SQL = """
 (SELECT o.id, o.person_id FROM orders_obligation o
- WHERE o.state = 'overdue' AND {world} AND o.bucket = %(bucket)s AND o.id > %(after)s
+ WHERE o.state = 'overdue' AND {mode_condition} AND o.bucket = %(bucket)s AND o.id > %(after)s
    AND NOT EXISTS (
        SELECT 1 FROM orders_obligation w WHERE w.person_id = o.person_id AND w.state = 'overdue'
        AND ({worse} > %(place)s OR ({worse} = %(place)s AND w.id < o.id)))
-   AND NOT o.person_id = ANY(%(but)s)
+   AND NOT o.person_id = ANY(%(exclude)s)
  ORDER BY o.id LIMIT %(most)s)
 """
-_BROKEN = """
+_BROKEN_PROMISES_SQL = """
 SELECT c.person_id FROM accounts_contact c
 JOIN accounts_person p ON p.id = c.person_id JOIN kernel_realm r ON r.id = c.realm_id
-WHERE c.promised_on IS NOT NULL AND {world}
+WHERE c.promised_on IS NOT NULL AND {mode_condition}
   AND c.promised_on < (coalesce(r.frozen_at, %(at)s + r.clock_offset) AT TIME ZONE p.zone)::date
-  AND c.promised_on > (coalesce(r.frozen_at, %(at)s + r.clock_offset) - %(long)s)::date
+  AND c.promised_on > (coalesce(r.frozen_at, %(at)s + r.clock_offset) - %(window)s)::date
   AND NOT EXISTS (SELECT 1 FROM accounts_contact n WHERE n.person_id = c.person_id
                   AND n.promised_on IS NOT NULL AND (n.at, n.id) > (c.at, c.id))
   AND EXISTS (SELECT 1 FROM orders_obligation o WHERE o.person_id = c.person_id AND o.state = 'overdue'
@@ -60,7 +60,7 @@ ORDER BY c.promised_on, c.id LIMIT %(most)s
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """How many people's oldest debt is of this age, and what they owe that is overdue."""
+    """People whose oldest debt is in this ageing bucket, and the total they owe that is overdue."""
 
     name: str
     people: int
@@ -69,83 +69,93 @@ class Bucket:
 
 @dataclass(frozen=True, slots=True)
 class Debtor:
-    """One person who is late, and how it stands with asking them."""
+    """One overdue person with the last contact and when they may be contacted again."""
 
     person: Person
     owed: tuple[Money, ...]
-    days: int
+    overdue_days: int
     due_at: datetime
-    last: Contact | None
-    promise: Contact | None
-    #: From when on they may be asked; nothing while they may not be at all.
-    next_at: datetime | None
+    last_contact: Contact | None
+    last_promise: Contact | None
+    #: From when they may be contacted; None while no contact is allowed.
+    next_contact_at: datetime | None
     now: datetime
-    broken: bool
+    promise_broken: bool
 
     @property
-    def may(self) -> bool:
-        """Whether they may be asked at this moment."""
-        return self.next_at is not None and self.next_at <= self.now
+    def can_contact(self) -> bool:
+        """Whether they may be contacted now."""
+        return self.next_contact_at is not None and self.next_contact_at <= self.now
 
 
 @dataclass(frozen=True, slots=True)
-class Late:
-    """One order of a person's of which something is overdue, and why it is not asked for where it is not."""
+class OverdueOrder:
+    """One overdue order of a person, and why collecting it is on hold ("" if it is not)."""
 
     order: Order
     owed: Money
-    days: int
+    overdue_days: int
     due_at: datetime
-    held_by: str
+    hold: str
 
 
-def buckets(mode: str) -> list[Bucket]:
-    """What is overdue, by the age of each person's oldest debt: one question over all open debts."""
-    rows = _asked(_SUMS.format(place=_PLACE.format(row="o"), world=_world(mode, "o")), {})
+def ageing_buckets(mode: str) -> list[Bucket]:
+    """Overdue people and amounts by ageing bucket of the oldest debt, in one query over all open debts."""
+    rows = _fetch_all(
+        _BUCKET_TOTALS_SQL.format(place=_BUCKET_INDEX.format(row="o"), mode_condition=_mode_condition(mode, "o")), {}
+    )
     people = {place: count for place, currency, count, _sum in rows if currency is None}
     sums: dict[int, list[Money]] = {}
     for place, currency, _count, unpaid in rows:
         if currency is not None:
             sums.setdefault(place, []).append(Money(int(unpaid), currency))
     return [
-        Bucket(name, people.get(place, 0), tuple(sums.get(place, ()))) for place, name in enumerate(BUCKETS, start=1)
+        Bucket(name, people.get(place, 0), tuple(sums.get(place, ())))
+        for place, name in enumerate(AGEING_BUCKETS, start=1)
     ]
 
 
-def late_people(mode: str, bucket: str, after: UUID | None, but: Sequence[UUID]) -> tuple[list[UUID], UUID | None]:
-    """People whose oldest debt is of this age, the oldest first, but for some; and where the next page begins."""
-    part = _OLDEST.format(world=_world(mode, "o"), worse=_PLACE.format(row="w"))
-    given = {
+def people_in_bucket(
+    mode: str, bucket: str, after: UUID | None, exclude: Sequence[UUID]
+) -> tuple[list[UUID], UUID | None]:
+    """A page of people whose oldest debt is in the bucket, the oldest first, and the key of the next page."""
+    sql = _BUCKET_PAGE_SQL.format(mode_condition=_mode_condition(mode, "o"), worse=_BUCKET_INDEX.format(row="w"))
+    params = {
         "after": after or UUID(int=0),
-        "place": BUCKETS.index(bucket) + 1,
-        "but": list(but),
+        "place": AGEING_BUCKETS.index(bucket) + 1,
+        "exclude": list(exclude),
         "most": ROWS_A_PAGE + 1,
     }
-    ages = [bucket, ""] if bucket == BUCKETS[0] else [bucket]
-    found = sorted(row for age in ages for row in _asked(part, given | {"bucket": age}))
-    shown = found[:ROWS_A_PAGE]
-    return [person for _key, person in shown], shown[-1][0] if len(found) > ROWS_A_PAGE else None
+    bucket_values = [bucket, ""] if bucket == AGEING_BUCKETS[0] else [bucket]
+    found = sorted(row for age in bucket_values for row in _fetch_all(sql, params | {"bucket": age}))
+    page = found[:ROWS_A_PAGE]
+    return [person for _key, person in page], page[-1][0] if len(found) > ROWS_A_PAGE else None
 
 
-def broken(mode: str, at: datetime) -> list[UUID]:
-    """People whose promise has passed while what it was about is owed still, the longest ago first."""
-    given = {"at": at, "long": BROKEN_FOR, "most": ROWS_A_PAGE}
-    return [person for (person,) in _asked(_BROKEN.format(world=_world(mode, "c")), given)]
+def broken_promises(mode: str, at: datetime) -> list[UUID]:
+    """People whose last promise to pay has passed with the debt still overdue, the longest ago first."""
+    params = {"at": at, "window": BROKEN_PROMISE_WINDOW, "most": ROWS_A_PAGE}
+    return [
+        person
+        for (person,) in _fetch_all(_BROKEN_PROMISES_SQL.format(mode_condition=_mode_condition(mode, "c")), params)
+    ]
 
 
-def debtors(keys: Sequence[UUID], at: datetime, *, promises_broken: Iterable[UUID] = ()) -> list[Debtor]:
-    """These people as the list shows them, in this order."""
+def debtors_for(keys: Sequence[UUID], at: datetime, *, broken: Iterable[UUID] = ()) -> list[Debtor]:
+    """Worklist rows of these people, in the given order; people with nothing overdue are left out."""
     people = Person.objects.select_related("realm", "user").in_bulk(list(keys))
-    there = {key: person.realm.now(at) for key, person in people.items()}
-    sums, oldest = _owed(keys)
-    last, promised = _contacts(keys, Q()), _contacts(keys, Q(promised_on__isnull=False))
-    free, asked, over = _free_people(keys), _asked_on_their_days(people, there), set(promises_broken)
+    local_now = {key: person.realm.now(at) for key, person in people.items()}
+    sums, oldest = _overdue_totals(keys)
+    last, promised = _latest_contacts(keys, Q()), _latest_contacts(keys, Q(promised_on__isnull=False))
+    contactable, contacted, broken_for = _contactable_people(keys), _contacted_today(people, local_now), set(broken)
     found = []
     for key in keys:
         if key not in people or key not in oldest:
-            continue  # paid while the page was made
+            continue  # paid in the meantime
         days, due_at = oldest[key]
-        next_at = contacts.next_allowed(people[key], asked[key], at=there[key]) if key in free else None
+        next_at = (
+            contacts.next_contact_at(people[key], contacted[key], at=local_now[key]) if key in contactable else None
+        )
         found.append(
             Debtor(
                 people[key],
@@ -155,15 +165,15 @@ def debtors(keys: Sequence[UUID], at: datetime, *, promises_broken: Iterable[UUI
                 last.get(key),
                 promised.get(key),
                 next_at,
-                there[key],
-                key in over,
+                local_now[key],
+                key in broken_for,
             )
         )
     return found
 
 
-def late_orders(person_id: UUID) -> list[Late]:
-    """Everything of theirs that is overdue, order by order, the oldest debt first."""
+def overdue_orders(person_id: UUID) -> list[OverdueOrder]:
+    """A person's overdue orders, the oldest debt first."""
     rows = list(
         Obligation.objects.filter(person_id=person_id, state=Obligation.State.OVERDUE)
         .values("order_id", "currency")
@@ -171,36 +181,36 @@ def late_orders(person_id: UUID) -> list[Late]:
         .order_by("since", "order_id")
     )
     orders = Order.objects.select_related("merchant", "realm").in_bulk([row["order_id"] for row in rows])
-    held = holds(orders)
+    hold_reasons = contact_holds(orders)
     return [
-        Late(
+        OverdueOrder(
             orders[row["order_id"]],
             Money(row["unpaid"], row["currency"]),
             row["days"],
             row["since"],
-            held.get(row["order_id"], ""),
+            hold_reasons.get(row["order_id"], ""),
         )
         for row in rows
     ]
 
 
-def holds(orders: Iterable[UUID]) -> dict[UUID, str]:
-    """Why nobody is asked for what is overdue of these orders: `stands_still`, `under_way`, `problem`, `hardship` or
-    `dispute`, the last of them that is true. An order that may be asked for is not named.
+def contact_holds(orders: Iterable[UUID]) -> dict[UUID, str]:
+    """Why collecting these orders is on hold: `paused`, `in_flight`, `problem`, `hardship` or `dispute`; the last that
+    applies counts. Orders that may be collected are not in the result.
     """
     keys = list(orders)
-    late = Obligation.objects.filter(order_id__in=keys, state=Obligation.State.OVERDUE)
-    open_now = Concern.objects.filter(state=Concern.State.OPEN)
-    asked = Q(order_id=OuterRef("order_id")) | Q(order__isnull=True, person_id=OuterRef("person_id"))
+    overdue = Obligation.objects.filter(order_id__in=keys, state=Obligation.State.OVERDUE)
+    open_concerns = Concern.objects.filter(state=Concern.State.OPEN)
+    same_order_or_person = Q(order_id=OuterRef("order_id")) | Q(order__isnull=True, person_id=OuterRef("person_id"))
     found: dict[UUID, str] = {}
-    questions: dict[str, Any] = {
-        "stands_still": late.filter(paused_at__isnull=False),
-        "under_way": late.filter(in_flight__isnull=False),
-        "problem": open_now.filter(kind=Concern.Kind.PROBLEM, order_id__in=keys),
-        "hardship": late.filter(Exists(open_now.filter(asked, kind=Concern.Kind.HARDSHIP))),
+    rows_by_reason: dict[str, Any] = {
+        "paused": overdue.filter(paused_at__isnull=False),
+        "in_flight": overdue.filter(in_flight__isnull=False),
+        "problem": open_concerns.filter(kind=Concern.Kind.PROBLEM, order_id__in=keys),
+        "hardship": overdue.filter(Exists(open_concerns.filter(same_order_or_person, kind=Concern.Kind.HARDSHIP))),
         "dispute": DisputeLine.objects.filter(order_id__in=keys, dispute__state__in=Dispute.LIVE),
     }
-    for reason, rows in questions.items():
+    for reason, rows in rows_by_reason.items():
         found |= dict.fromkeys(rows.values_list("order_id", flat=True).distinct(), reason)
     return found
 
@@ -208,10 +218,12 @@ def holds(orders: Iterable[UUID]) -> dict[UUID, str]:
 _UNPAID = Sum(F("amount_minor") - F("paid_minor"))
 
 
-def _owed(keys: Sequence[UUID]) -> tuple[Mapping[UUID, list[Money]], Mapping[UUID, tuple[int, datetime]]]:
-    """What each owes that is overdue in each currency; how many days the oldest is, and since when."""
-    late = Obligation.objects.filter(person_id__in=keys, state=Obligation.State.OVERDUE)
-    rows = late.values("person_id", "currency").annotate(unpaid=_UNPAID, days=Max("overdue_days"), since=Min("due_at"))
+def _overdue_totals(keys: Sequence[UUID]) -> tuple[Mapping[UUID, list[Money]], Mapping[UUID, tuple[int, datetime]]]:
+    """Each person's overdue amount by currency, and the age in days and due date of the oldest debt."""
+    overdue = Obligation.objects.filter(person_id__in=keys, state=Obligation.State.OVERDUE)
+    rows = overdue.values("person_id", "currency").annotate(
+        unpaid=_UNPAID, days=Max("overdue_days"), since=Min("due_at")
+    )
     sums: dict[UUID, list[Money]] = {}
     oldest: dict[UUID, tuple[int, datetime]] = {}
     for row in rows.order_by("currency"):
@@ -221,34 +233,36 @@ def _owed(keys: Sequence[UUID]) -> tuple[Mapping[UUID, list[Money]], Mapping[UUI
     return sums, oldest
 
 
-def _contacts(keys: Sequence[UUID], which: Q) -> dict[UUID, Contact]:
-    """The latest contact of each."""
-    rows = Contact.objects.filter(which, person_id__in=keys).order_by("person_id", "-at", "-id").distinct("person_id")
+def _latest_contacts(keys: Sequence[UUID], condition: Q) -> dict[UUID, Contact]:
+    """Each person's latest contact that matches."""
+    rows = (
+        Contact.objects.filter(condition, person_id__in=keys).order_by("person_id", "-at", "-id").distinct("person_id")
+    )
     return {row.person_id: row for row in rows}
 
 
-def _free_people(keys: Sequence[UUID]) -> set[UUID]:
-    """Those of whom something is overdue that may be asked for."""
-    late = Obligation.objects.filter(person_id__in=keys, state=Obligation.State.OVERDUE)
-    owing = set(late.values_list("person_id", "order_id").distinct())
-    held = holds({order for _person, order in owing})
-    return {person for person, order in owing if order not in held}
+def _contactable_people(keys: Sequence[UUID]) -> set[UUID]:
+    """The people with at least one overdue order that is not on hold."""
+    overdue = Obligation.objects.filter(person_id__in=keys, state=Obligation.State.OVERDUE)
+    owing = set(overdue.values_list("person_id", "order_id").distinct())
+    holds = contact_holds({order for _person, order in owing})
+    return {person for person, order in owing if order not in holds}
 
 
-def _asked_on_their_days(people: Mapping[UUID, Person], there: Mapping[UUID, datetime]) -> dict[UUID, set[UUID]]:
-    """What each was asked today; people of one world, who share its time, in one question."""
+def _contacted_today(people: Mapping[UUID, Person], local_now: Mapping[UUID, datetime]) -> dict[UUID, set[UUID]]:
+    """Today's contacts of each person; one query for all people whose realms have the same time."""
     found: dict[UUID, set[UUID]] = {}
-    for moment in sorted(set(there.values())):
-        zones = {key: person.zone for key, person in people.items() if there[key] == moment}
-        found |= contacts.asked_today(zones, at=moment)
+    for moment in sorted(set(local_now.values())):
+        zones = {key: person.zone for key, person in people.items() if local_now[key] == moment}
+        found |= contacts.contacts_today(zones, at=moment)
     return found
 
 
-def _world(mode: str, row: str) -> str:
-    return _WORLD["live" if mode == "live" else "test"].format(row=row)
+def _mode_condition(mode: str, row: str) -> str:
+    return _MODE_CONDITION["live" if mode == "live" else "test"].format(row=row)
 
 
-def _asked(question: str, given: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def _fetch_all(sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(question, {"live": LIVE, "buckets": list(BUCKETS), **given})
+        cursor.execute(sql, {"live": LIVE, "buckets": list(AGEING_BUCKETS), **params})
         return list(cursor.fetchall())

@@ -1,1 +1,1 @@
-"""What the console counts ahead and keeps."""
+"""Commands of the operations console: tallies, exports, dual approval, queue assignment, onboarding, offboarding."""

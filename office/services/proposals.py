@@ -1,4 +1,4 @@
-"""One colleague asks, another decides. What was asked for is done in the transaction that says it was agreed to."""
+"""Dual approval: one colleague proposes, another decides. Approving executes the action in the same transaction."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -13,50 +13,50 @@ from accounts.colleagues import has_left_since
 from accounts.models import User
 from kernel import ids
 from kernel.actor import Actor
-from kernel.admin_site import belongs
-from kernel.console_actions import Done, Words
+from kernel.admin_site import is_in_groups
+from kernel.console_actions import ActionResult, StrOrPromise
 from kernel.ids import uuid7
-from kernel.maker_checker import MATTERS, Matter, Plain, found_row
-from kernel.models import snapshot
+from kernel.maker_checker import APPROVAL_TYPES, ApprovalType, JsonDict, find_row
+from kernel.models import to_plain_json
 from kernel.refusal import FieldError, Invalid, Refusal
 from ledger.models import Posting
 from office.models import Proposal
 from office.refusals import (
-    ProposalAskerGone,
+    NotProposer,
     ProposalDecided,
     ProposalExpired,
-    ProposalMoved,
-    ProposalNotOwn,
-    ProposalOwn,
+    ProposalPending,
+    ProposalPostingsChanged,
+    ProposalSelfApproval,
     ProposalStale,
-    ProposalWaits,
+    ProposerNotAuthorized,
 )
-from office.services.foresight import seal_of
+from office.services.previews import postings_digest
 
-WAITS_FOR = timedelta(days=3)
+OPEN_FOR = timedelta(days=3)
 EXPIRER = Actor.system("expire")
 WHY_MAX, OUTCOME_MAX, BATCH = 200, 500, 100
 
 
-def propose(matter: str, about: str, wish: Plain, why: str, *, by: Actor, at: datetime) -> Proposal:
-    """Put something before a second colleague, as what it is about stands now. Nothing else changes.
+def propose(matter: str, about: str, requested: JsonDict, why: str, *, by: Actor, at: datetime) -> Proposal:
+    """Submit an action for approval, with a snapshot of its subject. Nothing is executed yet.
 
     Raises:
-        Invalid: no reason is given, or too much of one.
-        NotFound: what it is about is not there.
-        ProposalWaits: the same waits already.
+        Invalid: the reason is empty or too long.
+        NotFound: the subject does not exist.
+        ProposalPending: the same action on the same subject is pending already.
     """
     if not 0 < len(why.strip()) <= WHY_MAX:
         raise Invalid(errors=[FieldError("/note", format_lazy(_("1 to {most} characters."), most=WHY_MAX))])
     row = Proposal(
         matter=matter,
         about=about,
-        before=MATTERS[matter].stands(about),
-        wish=wish,
+        before=APPROVAL_TYPES[matter].snapshot(about),
+        wish=requested,
         why=why.strip(),
         asked_by=str(by),
         asked_at=at,
-        expires_at=at + WAITS_FOR,
+        expires_at=at + OPEN_FOR,
     )
     try:
         with transaction.atomic():
@@ -64,64 +64,68 @@ def propose(matter: str, about: str, wish: Plain, why: str, *, by: Actor, at: da
     except IntegrityError as clash:
         if "one_proposal_at_a_time" not in str(clash):
             raise
-        raise ProposalWaits from None
+        raise ProposalPending from None
     return row
 
 
-def approve(proposal_id: UUID, because: str, *, seen: str | None = None, by: Actor, at: datetime) -> Proposal:
-    """A second colleague agrees, and exactly what was asked for is done, by both of them.
+def approve(proposal_id: UUID, because: str, *, seen_digest: str | None = None, by: Actor, at: datetime) -> Proposal:
+    """Approve a proposal as a second colleague and execute exactly what was proposed.
 
-    `seen` seals the postings that they were shown (office.services.foresight): those are made, or none.
+    `seen_digest` is the digest of the postings the approver was shown (office.services.previews); others are refused.
 
     Raises:
         NotFound: there is no such proposal.
-        ProposalDecided, ProposalExpired: it waits no longer.
-        ProposalOwn: they asked for it themselves, or it is about them.
-        ProposalAskerGone: whoever asked for it has not the role for it any more, or has left since.
-        ProposalStale: what it is about is not what it was.
-        ProposalMoved: it would move something else than they saw; it stays open.
-        Refusal: it cannot be done now; it stays open.
+        ProposalDecided, ProposalExpired: it is no longer open.
+        ProposalSelfApproval: they proposed it themselves, or it is about them.
+        ProposerNotAuthorized: the proposer lost the role for it, or has been deactivated since.
+        ProposalStale: the subject has changed since.
+        ProposalPostingsChanged: it would make other postings than they saw; it stays open.
+        Refusal: the action fails now; the proposal stays open.
     """
-    row, then = _approved(proposal_id, because, seen, by=by, at=at)
-    if then is not None:
-        then()
+    row, follow_up = _approve(proposal_id, because, seen_digest, by=by, at=at)
+    if follow_up is not None:
+        follow_up()
     return row
 
 
 @transaction.atomic
-def _approved(
-    proposal_id: UUID, because: str, seen: str | None, *, by: Actor, at: datetime
+def _approve(
+    proposal_id: UUID, because: str, seen_digest: str | None, *, by: Actor, at: datetime
 ) -> tuple[Proposal, Callable[[], object] | None]:
-    row = _open(proposal_id, by=by, at=at)
-    matter = MATTERS[row.matter]
-    _judge_matter(row, matter)
-    books, edge = _books(matter, row.about), uuid7()
-    done = matter.run(row.about, row.wish, row.why, Actor.named(row.asked_by).agreed(by), at)
-    if seen is not None and books is not None:
-        made = Posting.objects.filter(books, pk__gt=edge)
-        if seal_of(list(made)) != seen:
-            raise ProposalMoved
-    says, then = (done.says, done.then) if isinstance(done, Done) else (done, None)
-    row.approve(by=str(by), at=at, because=because, outcome=_kept(says))
+    row = _lock_decidable(proposal_id, by=by, at=at)
+    approval_type = APPROVAL_TYPES[row.matter]
+    _check_current(row, approval_type)
+    posting_filter, first_key = _posting_filter(approval_type, row.about), uuid7()
+    result = approval_type.run(row.about, row.wish, row.why, Actor.parse(row.asked_by).approved_by(by), at)
+    if seen_digest is not None and posting_filter is not None:
+        postings = Posting.objects.filter(posting_filter, pk__gt=first_key)
+        if postings_digest(list(postings)) != seen_digest:
+            raise ProposalPostingsChanged
+    message, then = (result.message, result.follow_up) if isinstance(result, ActionResult) else (result, None)
+    row.approve(by=str(by), at=at, because=because, outcome=_truncate_outcome(message))
     row.record("approved", by=by, at=at, because=because)
-    row.once = str(done.once) if isinstance(done, Done) else ""
+    row.secret_once = str(result.secret) if isinstance(result, ActionResult) else ""
     return row, then
 
 
-def _books(matter: Matter, about: str) -> Q | None:
-    """Where its postings will stand; nothing where they cannot be foreseen."""
-    verb = matter.verb
-    return verb.books(found_row(verb, about)) if verb is not None and verb.books is not None else None
+def _posting_filter(approval_type: ApprovalType, about: str) -> Q | None:
+    """The filter for the postings the action will make; None if they cannot be previewed."""
+    action = approval_type.row_action
+    return (
+        action.posting_filter(find_row(action, about))
+        if action is not None and action.posting_filter is not None
+        else None
+    )
 
 
 @transaction.atomic
 def refuse(proposal_id: UUID, because: str, *, by: Actor, at: datetime) -> Proposal:
-    """A second colleague does not agree.
+    """Reject a proposal as a second colleague.
 
     Raises:
-        NotFound, ProposalDecided, ProposalExpired, ProposalOwn: as approve says.
+        NotFound, ProposalDecided, ProposalExpired, ProposalSelfApproval: see approve.
     """
-    row = _open(proposal_id, by=by, at=at)
+    row = _lock_decidable(proposal_id, by=by, at=at)
     row.refuse(by=str(by), at=at, because=because)
     row.record("refused", by=by, at=at, because=because)
     return row
@@ -129,17 +133,17 @@ def refuse(proposal_id: UUID, because: str, *, by: Actor, at: datetime) -> Propo
 
 @transaction.atomic
 def withdraw(proposal_id: UUID, because: str, *, by: Actor, at: datetime) -> Proposal:
-    """Whoever asked takes it back.
+    """Withdraw one's own proposal.
 
     Raises:
-        NotFound, ProposalDecided: as approve says.
-        ProposalNotOwn: somebody else asked.
+        NotFound, ProposalDecided: see approve.
+        NotProposer: somebody else proposed it.
     """
     row = Proposal.objects.locked(proposal_id)
     if row.state != Proposal.State.OPEN:
         raise ProposalDecided
     if row.asked_by != str(by):
-        raise ProposalNotOwn
+        raise NotProposer
     row.withdraw(at=at, because=because)
     row.seen_at = at
     row.record("withdrawn", by=by, at=at, because=because)
@@ -148,7 +152,7 @@ def withdraw(proposal_id: UUID, because: str, *, by: Actor, at: datetime) -> Pro
 
 @transaction.atomic
 def expire_due(*, at: datetime) -> int:
-    """What nobody agreed to in time is over. Returns how many."""
+    """Expire proposals that nobody decided in time. Returns how many."""
     due = Proposal.objects.filter(state=Proposal.State.OPEN, expires_at__lte=at).order_by("pk")
     rows = list(due.select_for_update(skip_locked=True, no_key=True)[:BATCH])
     for row in rows:
@@ -157,52 +161,56 @@ def expire_due(*, at: datetime) -> int:
     return len(rows)
 
 
-def see_decided(*, by: Actor, at: datetime) -> None:
-    """Whoever asked has seen how it was decided."""
+def mark_decisions_seen(*, by: Actor, at: datetime) -> None:
+    """Mark this colleague's decided proposals as seen by them."""
     mine = Proposal.objects.filter(asked_by=str(by), seen_at__isnull=True).exclude(state=Proposal.State.OPEN)
     mine.update(seen_at=at)
 
 
-def hindrance(row: Proposal, *, by: Actor, at: datetime) -> Refusal | None:
-    """Why this colleague cannot agree to it now; nothing where they can."""
+def approval_blocker(row: Proposal, *, by: Actor, at: datetime) -> Refusal | None:
+    """The refusal this colleague would get on approving now; None if they can approve."""
     try:
-        _judge(row, by=by, at=at)
-        _judge_matter(row, MATTERS[row.matter])
+        _check_decidable(row, by=by, at=at)
+        _check_current(row, APPROVAL_TYPES[row.matter])
     except Refusal as refusal:
         return refusal
     return None
 
 
-def _open(proposal_id: UUID, *, by: Actor, at: datetime) -> Proposal:
-    """The proposal, locked, while this colleague may decide it."""
+def _lock_decidable(proposal_id: UUID, *, by: Actor, at: datetime) -> Proposal:
+    """The proposal, locked, if this colleague may decide it."""
     row = Proposal.objects.locked(proposal_id)
-    _judge(row, by=by, at=at)
+    _check_decidable(row, by=by, at=at)
     return row
 
 
-def _judge(row: Proposal, *, by: Actor, at: datetime) -> None:
+def _check_decidable(row: Proposal, *, by: Actor, at: datetime) -> None:
     if row.state != Proposal.State.OPEN:
         raise ProposalDecided
     if at >= row.expires_at:
         raise ProposalExpired
     if row.asked_by == str(by) or row.about == by.name:
-        raise ProposalOwn
+        raise ProposalSelfApproval
 
 
-def _judge_matter(row: Proposal, matter: Matter) -> None:
-    """It is done by both as what it is about stood: so both may still do it, and it still stands so."""
-    asked_by = ids.parse("usr", Actor.named(row.asked_by).name)
-    asker = User.objects.filter(pk=asked_by).first() if asked_by else None
-    if asker is None or not belongs(asker, matter.askers) or has_left_since(asker.pk, row.asked_at):
-        raise ProposalAskerGone
-    if row.before != _plain(matter.stands(row.about)):
+def _check_current(row: Proposal, approval_type: ApprovalType) -> None:
+    """Check that the proposer still has the permission and that the subject is unchanged."""
+    asked_by = ids.parse("usr", Actor.parse(row.asked_by).name)
+    requester = User.objects.filter(pk=asked_by).first() if asked_by else None
+    if (
+        requester is None
+        or not is_in_groups(requester, approval_type.requesters)
+        or has_left_since(requester.pk, row.asked_at)
+    ):
+        raise ProposerNotAuthorized
+    if row.before != _as_stored(approval_type.snapshot(row.about)):
         raise ProposalStale
 
 
-def _plain(stands: Plain) -> Plain:
-    """As it would stand in the database."""
-    return snapshot(**stands)
+def _as_stored(snapshot_data: JsonDict) -> JsonDict:
+    """The snapshot as it reads back from its JSON column."""
+    return to_plain_json(**snapshot_data)
 
 
-def _kept(says: Words) -> str:
-    return str(says)[:OUTCOME_MAX]
+def _truncate_outcome(message: StrOrPromise) -> str:
+    return str(message)[:OUTCOME_MAX]

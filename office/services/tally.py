@@ -1,4 +1,4 @@
-"""Counting what happened, day by day: each line of history once, whoever rings and however often."""
+"""Counts history into daily tallies. Every history row is counted exactly once, however often the job runs."""
 
 import time
 from collections import Counter
@@ -10,20 +10,20 @@ import structlog
 from django.conf import settings
 from django.db import connection, transaction
 
-from kernel.sweeps import each
+from kernel.sweeps import process_each
 from office import rules
 from office.models import Counted
 from office.queries.streams import STREAMS, Stream
 
 log = structlog.get_logger(__name__)
-LINES_A_BATCH = 5000
-#: How long one ring goes on; what is left is counted at the next.
-WORKS_FOR_SECONDS = 10.0
-#: What stands open is counted anew so often; it is the one figure that is read off the rows.
+BATCH_SIZE = 5000
+#: How long one run may take; the rest is counted by the next run.
+TIME_BUDGET_SECONDS = 10.0
+#: The stock of overdue debts is counted afresh this often; it is the only figure read from current rows.
 STOCK, STOCK_EVERY = "stock", timedelta(minutes=5)
-_STOCK_SECONDS = 60
+_STOCK_TIMEOUT_SECONDS = 60
 
-_ADDED = """
+_ADD_SQL = """
 INSERT INTO office_tally (realm_id, merchant_id, service_id, day_on, metric, key, currency, number, amount_minor)
 SELECT realm_id, merchant_id, service_id, (at AT TIME ZONE %(zone)s)::date, metric, key, currency,
        count(*), sum(minor)
@@ -33,54 +33,54 @@ ORDER BY 1, 2, 4, 5, 6, 3, 7
 ON CONFLICT (realm_id, merchant_id, day_on, metric, key, service_id, currency) DO UPDATE
 SET number = office_tally.number + EXCLUDED.number, amount_minor = office_tally.amount_minor + EXCLUDED.amount_minor
 """
-_DAY = "((coalesce(r.frozen_at, %(real)s + r.clock_offset)) AT TIME ZONE %(zone)s)::date"
-# What is no longer there today must not stay as it was an hour ago.
-_EMPTIED = f"""
+_REALM_DAY = "((coalesce(r.frozen_at, %(real)s + r.clock_offset)) AT TIME ZONE %(zone)s)::date"
+# Buckets that are empty now must not keep an earlier count of today.
+_RESET_STOCK_SQL = f"""
 UPDATE office_tally t SET number = 0, amount_minor = 0 FROM kernel_realm r
-WHERE r.id = t.realm_id AND t.metric = 'stock' AND t.number > 0 AND t.day_on = {_DAY}
-"""  # noqa: S608  our own words
-_STOCK = f"""
+WHERE r.id = t.realm_id AND t.metric = 'stock' AND t.number > 0 AND t.day_on = {_REALM_DAY}
+"""  # noqa: S608  constants only
+_STOCK_SQL = f"""
 INSERT INTO office_tally (realm_id, merchant_id, service_id, day_on, metric, key, currency, number, amount_minor)
 SELECT realm_id, merchant_id, service_id, day_on, 'stock', bucket, currency, count(*), sum(minor)
-FROM (SELECT b.realm_id, b.merchant_id, o.service_id, {_DAY} AS day_on, b.bucket, b.currency,
+FROM (SELECT b.realm_id, b.merchant_id, o.service_id, {_REALM_DAY} AS day_on, b.bucket, b.currency,
              b.amount_minor - b.paid_minor AS minor
       FROM orders_obligation b JOIN orders_order o ON o.id = b.order_id JOIN kernel_realm r ON r.id = b.realm_id
       WHERE b.state = 'overdue' AND b.kind = 'principal') s
 GROUP BY GROUPING SETS ((1, 4, 6, 7), (1, 2, 3, 4, 6, 7))
 ON CONFLICT (realm_id, merchant_id, day_on, metric, key, service_id, currency) DO UPDATE
 SET number = EXCLUDED.number, amount_minor = EXCLUDED.amount_minor
-"""  # noqa: S608  our own words
+"""  # noqa: S608  constants only
 
 
 def count_all(*, real: datetime) -> int:
-    """Count what has happened and been seen to by now, when it is `real` outside. Returns how many lines it looked at.
+    """Count what was written up to `real`, the real time. Returns how many history rows were read.
 
-    Nothing is lost by not being called: the next call goes on where the last one that ended had come to. Trouble with
-    one stream keeps no other waiting.
+    Each run continues where the last one ended, so a missed run loses nothing. A stream that fails does not stop the
+    others.
 
     Raises:
-        Exception: the last of what went wrong; its lines are counted the next time.
+        Exception: the last stream's error, if any failed; its rows are counted by the next run.
     """
-    until, upto = time.monotonic() + WORKS_FOR_SECONDS, settled(real)
-    seen: Counter[str] = Counter()
+    deadline, until = time.monotonic() + TIME_BUDGET_SECONDS, visible_until(real)
+    rows_read: Counter[str] = Counter()
 
     def count(name: str) -> None:
         if name == STOCK:
             take_stock(real=real)
             return
-        done = LINES_A_BATCH
-        while done >= LINES_A_BATCH and time.monotonic() < until:
-            done = count_batch(STREAMS[name], upto=upto)
-            seen[name] += done
+        done = BATCH_SIZE
+        while done >= BATCH_SIZE and time.monotonic() < deadline:
+            done = count_batch(STREAMS[name], until=until)
+            rows_read[name] += done
 
-    each((*STREAMS, STOCK), count, told="not_counted")
-    return seen.total()
+    process_each((*STREAMS, STOCK), count, event="not_counted")
+    return rows_read.total()
 
 
-def settled(real: datetime) -> datetime:
-    """Until when everything that was ever written is to be seen: keys are made in transactions that may still be open.
+def visible_until(real: datetime) -> datetime:
+    """Up to when all written rows are visible: transactions that are still open may yet commit rows with earlier keys.
 
-    Whoever writes history is of our own role, and so are the transactions looked at.
+    All writers use our own database role, so pg_stat_activity shows their transactions.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -88,53 +88,53 @@ def settled(real: datetime) -> datetime:
             " AND pid <> pg_backend_pid()"
         )
         (oldest,) = cursor.fetchone()
-    return min(real, oldest or real) - rules.SETTLED_AFTER
+    return min(real, oldest or real) - rules.VISIBILITY_LAG
 
 
 @transaction.atomic
-def count_batch(stream: Stream, *, upto: datetime, limit: int = LINES_A_BATCH) -> int:
-    """Count the next lines of a stream, as far as `upto`, and move its mark past them. How many lines there were."""
-    mark = _mark(stream.name)
+def count_batch(stream: Stream, *, until: datetime, limit: int = BATCH_SIZE) -> int:
+    """Count the stream's next rows, up to `upto`, and move its mark past them. Returns how many rows."""
+    mark = _lock_mark(stream.name)
     if mark is None:
         return 0
-    after, last = mark.last or UUID(int=0), rules.edge(upto)
+    after, last = mark.last or UUID(int=0), rules.min_key_at(until)
     if last <= after:
         return 0
-    top, lines = _next(stream, after, last, limit)
+    top, lines = _next_batch(stream, after, last, limit)
     if lines:
-        _run(_ADDED.format(facts=stream.sql), after=after, upto=top)
+        _execute(_ADD_SQL.format(facts=stream.sql), after=after, upto=top)
     mark.last = top if lines else after
-    mark.counted_until = upto if lines < limit else rules.made_at(top)
+    mark.counted_until = until if lines < limit else rules.key_time(top)
     mark.save()
     return lines
 
 
 @transaction.atomic
 def take_stock(*, real: datetime) -> bool:
-    """Count what is overdue now, as the figure of today, if that was not done just now."""
-    mark = _mark(STOCK)
+    """Count the debts overdue now as today's figure, unless that was done within `STOCK_EVERY`."""
+    mark = _lock_mark(STOCK)
     if mark is None or (mark.counted_until and real - mark.counted_until < STOCK_EVERY):
         return False
     with connection.cursor() as cursor:
-        cursor.execute(f"SET LOCAL statement_timeout = '{_STOCK_SECONDS}s'")
-    _run(_EMPTIED, real=real)
-    _run(_STOCK, real=real)
+        cursor.execute(f"SET LOCAL statement_timeout = '{_STOCK_TIMEOUT_SECONDS}s'")
+    _execute(_RESET_STOCK_SQL, real=real)
+    _execute(_STOCK_SQL, real=real)
     mark.counted_until = real
     mark.save()
     return True
 
 
-def _mark(name: str) -> Counted | None:
-    """The stream's mark, locked; None while somebody else counts it."""
+def _lock_mark(name: str) -> Counted | None:
+    """The stream's mark, locked; None while another worker counts it."""
     Counted.objects.bulk_create([Counted(stream=name)], ignore_conflicts=True)
     return Counted.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=name).first()
 
 
-def _next(stream: Stream, after: UUID, last: UUID, limit: int) -> tuple[UUID, int]:
-    """The key of the last line of the next batch, and how many lines it has."""
+def _next_batch(stream: Stream, after: UUID, last: UUID, limit: int) -> tuple[UUID, int]:
+    """The key of the last row of the next batch, and how many rows the batch has."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT (array_agg(id ORDER BY id DESC))[1], count(*) FROM"  # noqa: S608  our own name
+            "SELECT (array_agg(id ORDER BY id DESC))[1], count(*) FROM"  # noqa: S608  a constant
             f" (SELECT id FROM {stream.table} WHERE id > %s AND id <= %s ORDER BY id LIMIT %s) b",
             [after, last, limit],
         )
@@ -142,6 +142,6 @@ def _next(stream: Stream, after: UUID, last: UUID, limit: int) -> tuple[UUID, in
     return top or last, lines
 
 
-def _run(sql: str, **values: Any) -> None:
+def _execute(sql: str, **values: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(sql, {"zone": settings.CONSOLE_ZONE, **values})

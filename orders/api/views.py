@@ -7,17 +7,17 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 
 from credit.refusals import ServicePaused
-from kernel.contract import Nothing, operation
-from kernel.paging import cut, page, page_of_span, place_of
-from kernel.refusal import FieldError, Invalid, NotFound, in_field
+from kernel.openapi import operation
+from kernel.paging import paginate, paginate_span, parse_cursor, slice_page
+from kernel.refusal import FieldError, Invalid, NotFound, refusals_in_field
 from kernel.wire import Wire
 from merchants import queries as merchants
-from merchants.access import MerchantView, NotAllowed, WrongMode, answer
+from merchants.access import InsufficientScope, MerchantView, json_response
 from merchants.models import Event
 from merchants.refusals import MerchantNotActive
 from merchants.rules import Scope
 from orders import queries, refusals, services
-from orders.api.shapes import (
+from orders.api.schemas import (
     Cancellation,
     Completion,
     EventList,
@@ -26,13 +26,13 @@ from orders.api.shapes import (
     OrderEventQuery,
     OrderQuery,
     PaidElsewhere,
-    told_out,
+    order_event_out,
 )
 from orders.models import Order
 from orders.wire import OrderOut, order_out
 
-#: Nothing new is begun under the agreement, or with the merchant.
-_STOPPED = [refusals.AgreementNotActive, MerchantNotActive]
+#: Refusals where the agreement or the merchant takes no new orders.
+NEW_ORDERS_REFUSED = [refusals.AgreementNotActive, MerchantNotActive]
 
 
 class OrderList(Wire):
@@ -43,63 +43,66 @@ class OrderList(Wire):
 
 
 class OrderView(MerchantView):
-    """What the doors of one order share."""
+    """Base class of the views of one order."""
 
     scopes: ClassVar[dict[str, Scope]] = {"get": Scope.ORDERS_READ, "post": Scope.ORDERS_WRITE}
 
-    def mine(self, order: str) -> UUID:
-        """The key of the caller's own order.
+    def own_order_id(self, order: str) -> UUID:
+        """The id of the merchant's own order.
 
         Raises:
             NotFound: missing, or another merchant's.
         """
-        key = self.named("ord", order)
-        if not queries.is_of(self.merchant_id, key):
+        key = self.parse_id("ord", order)
+        if not queries.is_order_of(self.merchant_id, key):
             raise NotFound
         return key
 
-    def shown(self, order_id: UUID, *, status: int = 200) -> HttpResponse:
-        """The order as it stands now."""
-        sheet = queries.sheet_for(self.merchant_id, order_id)
-        return answer(order_out(sheet.order, sheet.obligations), status=status)
+    def order_response(self, order_id: UUID, *, status: int = 200) -> HttpResponse:
+        """The order in its current state."""
+        details = queries.merchant_order_details(self.merchant_id, order_id)
+        return json_response(order_out(details.order, details.obligations), status=status)
 
 
 class Orders(OrderView):
     """/v1/orders"""
 
-    @operation("list_orders", "List orders", gives=OrderList, query=OrderQuery, refuses=[NotAllowed])
+    @operation("list_orders", "List orders", response=OrderList, query=OrderQuery, refusals=[InsufficientScope])
     def get(self, request: Request) -> HttpResponse:
-        asked = OrderQuery.parse_query(request)
-        with in_field("?agreement", NotFound):
-            under = None if asked.agreement is None else self.named("agr", asked.agreement)
-        chosen = {"out_order_no": asked.out_order_no, "state": asked.state, "agreement_id": under}
-        wanted = {name: value for name, value in chosen.items() if value is not None}
-        every, span = Order.objects.filter(merchant_id=self.merchant_id), (asked.after, asked.before)
+        query = OrderQuery.parse_query(request)
+        with refusals_in_field("?agreement", NotFound):
+            agreement_id = None if query.agreement is None else self.parse_id("agr", query.agreement)
+        given = {"out_order_no": query.out_order_no, "state": query.state, "agreement_id": agreement_id}
+        filters = {name: value for name, value in given.items() if value is not None}
+        rows, span = Order.objects.filter(merchant_id=self.merchant_id), (query.after, query.before)
         if any(span):
-            found, cursor = page_of_span(every, "created_at", span, cursor=asked.cursor, limit=asked.limit, **wanted)
-        elif wanted:
-            found, cursor = page(every.filter(**wanted), cursor=asked.cursor, limit=asked.limit)
-        else:  # as programs ask again and again
-            newest = queries.newest_of(self.merchant_id, before=place_of(asked.cursor, Order), limit=asked.limit + 1)
-            found, cursor = cut(newest, asked.limit)
-        return answer(
+            orders, cursor = paginate_span(rows, "created_at", span, cursor=query.cursor, limit=query.limit, **filters)
+        elif filters:
+            orders, cursor = paginate(rows.filter(**filters), cursor=query.cursor, limit=query.limit)
+        else:  # the most frequent query
+            newest = queries.latest_orders_of(
+                self.merchant_id, before=parse_cursor(query.cursor, Order), limit=query.limit + 1
+            )
+            orders, cursor = slice_page(newest, query.limit)
+        return json_response(
             OrderList(
-                data=[order_out(sheet.order, sheet.obligations) for sheet in queries.sheets(found)], next_cursor=cursor
+                data=[order_out(details.order, details.obligations) for details in queries.details_of_orders(orders)],
+                next_cursor=cursor,
             )
         )
 
     @operation(
         "create_order",
         "Open an order: the person is assessed and the ceiling is held",
-        takes=NewOrder,
-        gives=OrderOut,
+        request=NewOrder,
+        response=OrderOut,
         status=201,
-        also=[200],
-        refuses=[
-            NotAllowed,
+        also_statuses=[200],
+        refusals=[
+            InsufficientScope,
             refusals.OrderRefused,
             refusals.OrderNumberReused,
-            *_STOPPED,
+            *NEW_ORDERS_REFUSED,
             ServicePaused,
             refusals.AboveCeiling,
             refusals.WrongAmountField,
@@ -107,7 +110,7 @@ class Orders(OrderView):
             refusals.TotalInvalid,
             refusals.TimesInvalid,
         ],
-        writes=True,
+        idempotent=True,
         examples=[
             (
                 "A power bank is taken",
@@ -120,23 +123,23 @@ class Orders(OrderView):
         ],
     )
     def post(self, request: Request) -> HttpResponse:
-        asked = NewOrder.parse(request)
-        with in_field("/agreement", NotFound):
-            wish = asked.wish(self.named("agr", asked.agreement))
-            opening = services.open_order(self.merchant_id, wish, by=self.actor, at=self.now())
-        if opening.order is None:
-            return self.refused(refusals.OrderRefused(reason=opening.coarse_reason))
-        if opening.decision is None:
-            return self.shown(opening.order.id)
-        return answer(order_out(opening.order, ()), status=201)
+        body = NewOrder.parse(request)
+        with refusals_in_field("/agreement", NotFound):
+            order_request = body.to_request(self.parse_id("agr", body.agreement))
+            result = services.open_order(self.merchant_id, order_request, by=self.actor, at=self.now())
+        if result.order is None:
+            return self.refusal_response(refusals.OrderRefused(reason=result.coarse_reason))
+        if result.decision is None:
+            return self.order_response(result.order.id)
+        return json_response(order_out(result.order, ()), status=201)
 
 
 class OneOrder(OrderView):
     """/v1/orders/{id}"""
 
-    @operation("get_order", "Get an order", gives=OrderOut, refuses=[NotAllowed])
+    @operation("get_order", "Get an order", response=OrderOut, refusals=[InsufficientScope])
     def get(self, _request: Request, order: str) -> HttpResponse:
-        return self.shown(self.named("ord", order))
+        return self.order_response(self.parse_id("ord", order))
 
 
 class CompleteOrder(OrderView):
@@ -145,23 +148,23 @@ class CompleteOrder(OrderView):
     @operation(
         "complete_order",
         "Complete an order: the service has ended and the final amount is due",
-        takes=Completion,
-        gives=OrderOut,
-        refuses=[
-            NotAllowed,
+        request=Completion,
+        response=OrderOut,
+        refusals=[
+            InsufficientScope,
             refusals.OrderState,
             refusals.TotalInvalid,
             refusals.AboveCeiling,
             refusals.EndsInFuture,
             refusals.TimesInvalid,
         ],
-        writes=True,
+        idempotent=True,
         examples=[("Returned after three hours", {"total": 600})],
     )
     def post(self, request: Request, order: str) -> HttpResponse:
-        key, asked = self.mine(order), Completion.parse(request)
-        services.complete_order(key, asked.final(), by=self.actor, at=self.now())
-        return self.shown(key)
+        key, body = self.own_order_id(order), Completion.parse(request)
+        services.complete_order(key, body.to_request(), by=self.actor, at=self.now())
+        return self.order_response(key)
 
 
 class CancelOrder(OrderView):
@@ -170,22 +173,22 @@ class CancelOrder(OrderView):
     @operation(
         "cancel_order",
         "Cancel an order, waiving what is owed for it",
-        takes=Cancellation,
-        gives=OrderOut,
-        refuses=[
-            NotAllowed,
+        request=Cancellation,
+        response=OrderOut,
+        refusals=[
+            InsufficientScope,
             refusals.OrderState,
             refusals.AlreadyCollected,
             refusals.DeductionInFlight,
             refusals.WrittenOff,
         ],
-        writes=True,
+        idempotent=True,
         examples=[("Out of stock", {"reason": "out of stock"})],
     )
     def post(self, request: Request, order: str) -> HttpResponse:
-        key, asked = self.mine(order), Cancellation.parse(request)
-        services.cancel_order(key, asked.reason, by=self.actor, at=self.now())
-        return self.shown(key)
+        key, body = self.own_order_id(order), Cancellation.parse(request)
+        services.cancel_order(key, body.reason, by=self.actor, at=self.now())
+        return self.order_response(key)
 
 
 class ModifyOrder(OrderView):
@@ -194,23 +197,23 @@ class ModifyOrder(OrderView):
     @operation(
         "modify_order",
         "Reduce the total",
-        takes=Modification,
-        gives=OrderOut,
-        refuses=[
-            NotAllowed,
+        request=Modification,
+        response=OrderOut,
+        refusals=[
+            InsufficientScope,
             refusals.OrderState,
             refusals.TotalRaised,
             refusals.AlreadyCollected,
             refusals.DeductionInFlight,
             refusals.WrittenOff,
         ],
-        writes=True,
+        idempotent=True,
         examples=[("Goodwill", {"total": 300, "reason": "the cable was broken"})],
     )
     def post(self, request: Request, order: str) -> HttpResponse:
-        key, asked = self.mine(order), Modification.parse(request)
-        services.lower_total(key, asked.total, asked.reason, by=self.actor, at=self.now())
-        return self.shown(key)
+        key, body = self.own_order_id(order), Modification.parse(request)
+        services.reduce_total(key, body.total, body.reason, by=self.actor, at=self.now())
+        return self.order_response(key)
 
 
 class MarkPaid(OrderView):
@@ -219,80 +222,40 @@ class MarkPaid(OrderView):
     @operation(
         "mark_order_paid",
         "Mark an order as paid outside the platform",
-        takes=PaidElsewhere,
-        gives=OrderOut,
-        refuses=[
-            NotAllowed,
+        request=PaidElsewhere,
+        response=OrderOut,
+        refusals=[
+            InsufficientScope,
             refusals.OrderState,
             refusals.AlreadyCollected,
             refusals.DeductionInFlight,
             refusals.WrittenOff,
             refusals.TimesInvalid,
         ],
-        writes=True,
+        idempotent=True,
         examples=[("Cash at the counter", {"paid_at": "2026-11-21T08:00:00Z", "reference": "till-17"})],
     )
     def post(self, request: Request, order: str) -> HttpResponse:
-        key, asked = self.mine(order), PaidElsewhere.parse(request)
-        services.mark_paid(key, asked.paid_at, asked.reference, by=self.actor, at=self.now())
-        return self.shown(key)
+        key, body = self.own_order_id(order), PaidElsewhere.parse(request)
+        services.mark_paid(key, body.paid_at, body.reference, by=self.actor, at=self.now())
+        return self.order_response(key)
 
 
 class OrderEvents(OrderView):
     """/v1/orders/{id}/events"""
 
     @operation(
-        "list_order_events", "What happened to an order", gives=EventList, query=OrderEventQuery, refuses=[NotAllowed]
+        "list_order_events",
+        "What happened to an order",
+        response=EventList,
+        query=OrderEventQuery,
+        refusals=[InsufficientScope],
     )
     def get(self, request: Request, order: str) -> HttpResponse:
-        key, asked = self.mine(order), OrderEventQuery.parse_query(request)
+        key, query = self.own_order_id(order), OrderEventQuery.parse_query(request)
         try:
-            rows = merchants.events_about(self.merchant_id, key, beyond=place_of(asked.cursor, Event))
+            rows = merchants.events_of_subject(self.merchant_id, key, after_event=parse_cursor(query.cursor, Event))
         except NotFound:
             raise Invalid(errors=[FieldError("?cursor", "not a cursor of this list")]) from None
-        found, cursor = cut(list(rows[: asked.limit + 1]), asked.limit)
-        return answer(EventList(data=[told_out(row) for row in found], next_cursor=cursor))
-
-
-class ConfirmInSandbox(OrderView):
-    """/v1/sandbox/orders/{id}/confirm"""
-
-    scopes: ClassVar[dict[str, Scope]] = {"post": Scope.SANDBOX}
-    sandbox_only = True
-
-    @operation(
-        "sandbox_confirm_order",
-        "Confirm an order on behalf of a test user",
-        takes=Nothing,
-        gives=OrderOut,
-        refuses=[NotAllowed, WrongMode, refusals.OrderState, refusals.OrderRefused, *_STOPPED, ServicePaused],
-        writes=True,
-    )
-    def post(self, request: Request, order: str) -> HttpResponse:
-        Nothing.parse(request)
-        key = self.mine(order)
-        opening = services.confirm_order(key, by=self.actor, at=self.now())
-        if opening.order is None:
-            return self.refused(refusals.OrderRefused(reason=opening.coarse_reason))
-        return self.shown(key)
-
-
-class DeclineInSandbox(OrderView):
-    """/v1/sandbox/orders/{id}/decline"""
-
-    scopes: ClassVar[dict[str, Scope]] = {"post": Scope.SANDBOX}
-    sandbox_only = True
-
-    @operation(
-        "sandbox_decline_order",
-        "Decline an order on behalf of a test user",
-        takes=Nothing,
-        gives=OrderOut,
-        refuses=[NotAllowed, WrongMode, refusals.OrderState],
-        writes=True,
-    )
-    def post(self, request: Request, order: str) -> HttpResponse:
-        Nothing.parse(request)
-        key = self.mine(order)
-        services.decline_order(key, by=self.actor, at=self.now())
-        return self.shown(key)
+        events, cursor = slice_page(list(rows[: query.limit + 1]), query.limit)
+        return json_response(EventList(data=[order_event_out(row) for row in events], next_cursor=cursor))

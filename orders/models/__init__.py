@@ -1,10 +1,10 @@
 from orders.models.concern import Concern, ConcernEvent, EasePolicy, Message
-from orders.models.obligation import ASKED, Obligation, ObligationEvent, leading
+from orders.models.obligation import ATTEMPTED_SQL, Obligation, ObligationEvent, lead_obligation
 from orders.models.order import Order, OrderEvent
 from orders.models.schedule import Pause, Plan
 
 __all__ = [
-    "ASKED",
+    "ATTEMPTED_SQL",
     "Concern",
     "ConcernEvent",
     "EasePolicy",
@@ -15,5 +15,5 @@ __all__ = [
     "OrderEvent",
     "Pause",
     "Plan",
-    "leading",
+    "lead_obligation",
 ]

@@ -11,23 +11,23 @@ from credit.models import Decision
 from kernel import guards
 from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Identified, Realm
-from kernel.versions import PolicyVersion
+from kernel.policy_versions import PolicyVersion
 from merchants.models import Merchant
 from orders.models.order import Order
 
 
 class ConcernEvent(History):
-    """A line of a concern's history."""
+    """One event of a concern's history."""
 
     subject = models.ForeignKey("Concern", models.PROTECT, related_name="history", db_index=False)
 
 
 class Concern(Lifecycle):
-    """求助: what a person asks help with: a problem with an order, a debt that is hard to pay, a wrong decision."""
+    """求助: a person's request: a problem with an order, a hardship plan, or an objection to a decision."""
 
     prefix = "con"
     history_model = ConcernEvent
-    begins = ("open",)
+    initial_states = ("open",)
 
     class State(models.TextChoices):
         OPEN = "open"
@@ -54,19 +54,19 @@ class Concern(Lifecycle):
 
     realm = models.ForeignKey(Realm, models.PROTECT, related_name="+")
     person = models.ForeignKey(Person, models.PROTECT, related_name="concerns", db_index=False)
-    #: The order it is about; a hardship without one is about everything the person owes.
+    #: The order it is about; a hardship request without one covers everything the person owes.
     order = models.ForeignKey(Order, models.PROTECT, null=True, blank=True, related_name="concerns")
-    #: Whose order or service it is about: they may read along and answer.
+    #: The merchant of that order or service, who may read and answer.
     merchant = models.ForeignKey(Merchant, models.PROTECT, null=True, blank=True, related_name="+")
     decision = models.ForeignKey(Decision, models.PROTECT, null=True, blank=True, related_name="objections")
     kind = models.CharField(max_length=9, choices=Kind.choices)
-    #: Which kind of problem it is, in one word; empty for the other kinds.
+    #: The kind of problem, e.g. "wrong_amount"; empty for other kinds of concern.
     category = models.CharField(max_length=16, blank=True)
-    #: The plan that was asked for, `{parts, every_days}`, and what was granted of it.
+    #: The requested plan, `{parts, every_days}`, and after a decision the granted one.
     plan = models.JSONField(default=dict, blank=True)
     state = StateField(default=State.OPEN, choices=State.choices, protected=True)
     outcome = models.CharField(max_length=10, choices=Outcome.choices, blank=True)
-    #: Whose answer it waits for, and since when.
+    #: Who has to answer next, and since when they have had to.
     waits_for = models.CharField(max_length=6, choices=Turn.choices, default=Turn.STAFF)
     heard_at = models.DateTimeField()
     opened_at = models.DateTimeField()
@@ -112,12 +112,12 @@ class Concern(Lifecycle):
             ),
         ]
         triggers = guards.lifecycle(
-            "orders_concernevent", frozen=["realm_id", "person_id", "order_id", "decision_id", "kind"]
+            "orders_concernevent", frozen_columns=["realm_id", "person_id", "order_id", "decision_id", "kind"]
         )
 
     @transition(field=state, source=State.OPEN, target=None)
-    def hear(self, turn: str, *, at: datetime) -> None:
-        """Somebody has said something, and now it is the other side's turn; what waited longer keeps its place."""
+    def pass_turn(self, turn: str, *, at: datetime) -> None:
+        """Record a message: the other side has to answer now. The same `turn` again keeps its waiting time."""
         if turn != self.waits_for:
             self.waits_for, self.heard_at = turn, at
 
@@ -131,11 +131,11 @@ class Concern(Lifecycle):
 
 
 class Message(Identified):
-    """One thing that was said about a concern. Append-only."""
+    """One message of a concern. Append-only."""
 
     prefix = "say"
     append_only: ClassVar[bool] = True
-    #: What is emptied when its person leaves.
+    #: Fields emptied when the person's data is erased.
     erasable: ClassVar[tuple[str, ...]] = ("text",)
 
     class Author(models.TextChoices):
@@ -153,12 +153,12 @@ class Message(Identified):
 
     class Meta:
         ordering = ["concern_id", "id"]
-        triggers = guards.only_erased(
-            "text", kept=["id", "concern_id", "person_id", "author", "by", "at", "recorded_at"]
+        triggers = guards.append_only_but_erasable(
+            "text", protected=["id", "concern_id", "person_id", "author", "by", "at", "recorded_at"]
         )
 
 
 class EasePolicy(PolicyVersion):
-    """Which plans are granted at once to whoever says that paying is hard: `orders.rules.Ease`, field by field."""
+    """Which payment plans are granted without review; `terms` holds the fields of `orders.rules.HardshipTerms`."""
 
     prefix = "epl"

@@ -15,15 +15,15 @@ from merchants.models import Merchant
 from orders.models.order import Order
 from orders.rules import days_between
 
-#: `Obligation.UNASKED` as SQL, of what it is not.
-ASKED = """(
+#: The opposite of `Obligation.NOT_YET_ATTEMPTED`, as SQL.
+ATTEMPTED_SQL = """(
     collect_at <= overdue_from AND plan -> 0 ->> 'reason' IN ('due', 'due_moved')
     OR collect_at IS NOT NULL AND last_failure ->> 'class' IN ('technical', 'not_sent')
        AND plan -> 0 ->> 'reason' NOT IN ('moved', 'limits')) IS NOT TRUE"""
 
 
 class ObligationEvent(History):
-    """A line of an obligation's history."""
+    """One event of an obligation's history."""
 
     subject = models.ForeignKey("Obligation", models.PROTECT, related_name="history", db_index=False)
 
@@ -33,7 +33,7 @@ class Obligation(Lifecycle):
 
     prefix = "obl"
     history_model = ObligationEvent
-    begins = ("pending", "overdue")
+    initial_states = ("pending", "overdue")
 
     class State(models.TextChoices):
         PENDING = "pending"
@@ -45,17 +45,17 @@ class Obligation(Lifecycle):
     class Kind(models.TextChoices):
         PRINCIPAL = "principal"
         LATE_FEE = "late_fee"
-        #: What was given back ahead of a return that the merchant did not take: owed to us.
+        #: An early refund whose return the merchant rejected: the person owes it to us.
         ADVANCE = "advance"
 
-    #: What stands in the book as owed; and what its person may still pay, a debt the book has given up among it.
+    #: Owed in the ledger; and payable by the person, which includes written-off debts.
     OWED = (State.PENDING, State.OVERDUE)
     PAYABLE = (*OWED, State.WRITTEN_OFF)
-    #: What days are counted on: late fees are of a debt, and have no days of their own.
+    #: Kinds whose overdue days are counted. Late fees belong to a debt and have no days of their own.
     AGEING = (Kind.PRINCIPAL, Kind.ADVANCE)
-    #: Nobody is late with what we have not asked them for: a first attempt that was to be made by then is made before.
-    #: Nor while the last answer was the channel's own trouble and it is tried again, unless they put that off.
-    UNASKED = Q(collect_at__lte=F("overdue_from"), plan__0__reason__in=["due", "due_moved"]) | Q(
+    #: Not overdue yet: the first attempt was scheduled before `overdue_from` but has not been made; or the last one
+    #: failed for the channel's own reasons and is retried, unless the person deferred it.
+    NOT_YET_ATTEMPTED = Q(collect_at__lte=F("overdue_from"), plan__0__reason__in=["due", "due_moved"]) | Q(
         ~Q(plan__0__reason__in=["moved", "limits"]),
         collect_at__isnull=False,
         last_failure__class__in=["technical", "not_sent"],
@@ -70,36 +70,36 @@ class Obligation(Lifecycle):
     currency = models.CharField(max_length=3)
     amount_minor = models.BigIntegerField()
     paid_minor = models.BigIntegerField(default=0)
-    #: How much of it was given up as lost; what is paid after that is a recovery.
+    #: The part that was written off; payments after that are recoveries.
     written_off_minor = models.BigIntegerField(default=0)
     state = StateField(default=State.PENDING, choices=State.choices, protected=True)
     due_at = models.DateTimeField()
-    #: When it is overdue if nothing is paid; empty once that has been seen to.
+    #: When it becomes overdue if unpaid; empty once it is overdue.
     overdue_from = models.DateTimeField(null=True, blank=True)
     #: When the next automatic attempt is due; empty while one is in flight or none is planned.
     collect_at = models.DateTimeField(null=True, blank=True)
-    #: The deduction in flight for it: nothing else may take or change what is owed meanwhile.
+    #: The deduction in flight: until it ends, nothing else may collect or change the amount.
     in_flight = models.UUIDField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
-    #: The attempts to come, `[{at, instrument, reason}]`, and the last failure, `{code, class, at}`.
+    #: The planned attempts, `[{at, instrument, reason}]`, and the last failure, `{code, class, at}`.
     plan = models.JSONField(default=list, blank=True)
-    #: Only its person's own hand pays it: a channel took it back, or a return did not stand. A plan ends that.
+    #: Only the person can pay it: after a returned deduction or a rejected return. A payment plan clears this.
     by_hand = models.BooleanField(default=False)
-    #: When the person moved the next attempt; they may once.
+    #: When the person moved the next attempt; allowed once.
     moved_at = models.DateTimeField(null=True, blank=True)
     last_failure = models.JSONField(null=True, blank=True)
-    #: While its clock stands still: since when, and how far off overdue was.
+    #: While paused: since when, and how much time was left until it becomes overdue.
     paused_at = models.DateTimeField(null=True, blank=True)
     overdue_left = models.DurationField(null=True, blank=True)
-    #: The next end of a day of the person's that is to be counted; days on which the clock stood still never are.
+    #: The end of the next day to be counted, in the person's time zone; paused days are never counted.
     day_end_at = models.DateTimeField(null=True, blank=True)
     overdue_days = models.PositiveIntegerField(default=0)
-    #: How many of them had passed when it fell overdue: its days of grace.
+    #: Days already passed when it became overdue: its days of grace.
     grace_days = models.PositiveIntegerField(default=0)
     bucket = models.CharField(max_length=5, blank=True)
     #: Late fee so far in 1/10,000 minor units, so that no day's share is lost to rounding.
     fee_units = models.BigIntegerField(default=0)
-    #: Why its day could not be closed; a row with one waits for a person and stops nobody else.
+    #: Why its day could not be closed. Such a row is skipped until staff look at it.
     day_end_error = models.CharField(max_length=300, blank=True)
 
     class Meta:
@@ -137,7 +137,7 @@ class Obligation(Lifecycle):
             ),
         ]
         indexes = [
-            # Ties are broken by age, so that the same script does the same things in the same order.
+            # Ties are broken by age, so that runs are reproducible.
             models.Index(
                 fields=["realm", "collect_at", "id"], name="obligations_due", condition=Q(collect_at__isnull=False)
             ),
@@ -164,11 +164,13 @@ class Obligation(Lifecycle):
             models.Index(fields=["realm", "bucket", "-id"], name="obligations_overdue", condition=Q(state="overdue")),
             models.Index(fields=["-id"], name="obligations_waived", condition=Q(state="waived")),
         ]
-        triggers = guards.lifecycle("orders_obligationevent", frozen=["realm_id", "order_id", "person_id", "currency"])
+        triggers = guards.lifecycle(
+            "orders_obligationevent", frozen_columns=["realm_id", "order_id", "person_id", "currency"]
+        )
 
     @property
     def owed(self) -> Money:
-        """What is still to be paid of it, be it only to recover a loss."""
+        """The unpaid amount, including a written-off one."""
         unpaid = self.amount_minor - self.paid_minor if self.state in self.PAYABLE else 0
         return Money(unpaid, self.currency)
 
@@ -178,59 +180,59 @@ class Obligation(Lifecycle):
 
     @property
     def chosen_at(self) -> datetime | None:
-        """For when the next attempt was put off, where somebody chose its day."""
+        """The date the person chose for the next attempt, if they moved it."""
         first = self.plan[0] if self.plan else {}
         return datetime.fromisoformat(first["at"]) if first.get("reason") in ("moved", "due_moved") else None
 
     @transition(field=state, source=list(PAYABLE), target=State.PAID)
-    def finish(self) -> None:
+    def mark_paid(self) -> None:
         self.paid_minor = self.amount_minor
-        self._rest()
+        self._clear_schedule()
 
     @transition(field=state, source=list(PAYABLE), target=None)
-    def take_part(self, amount: Money) -> None:
+    def pay_part(self, amount: Money) -> None:
         self.paid_minor += amount.minor
 
     @transition(field=state, source=[State.PENDING, State.OVERDUE], target=None)
-    def lower(self, amount: Money) -> None:
+    def reduce_to(self, amount: Money) -> None:
         self.amount_minor = amount.minor
 
     @transition(field=state, source=State.PENDING, target=State.OVERDUE)
-    def fall_overdue(self, *, days: int, bucket: str, day_end_at: datetime | None) -> None:
+    def mark_overdue(self, *, days: int, bucket: str, day_end_at: datetime | None) -> None:
         self.overdue_from, self.overdue_days, self.bucket, self.day_end_at = None, days, bucket, day_end_at
         self.grace_days = days
 
     @transition(field=state, source=State.OVERDUE, target=State.PENDING)
-    def start_anew(self) -> None:
-        """A new date was agreed: it is not overdue any more, and its days are counted from there."""
+    def clear_overdue(self) -> None:
+        """A new due date was agreed: it is no longer overdue, and days are counted from that date."""
         self.overdue_days, self.grace_days, self.bucket, self.day_end_at = 0, 0, "", None
 
     @transition(field=state, source=State.PAID, target=State.OVERDUE)
-    def owe_again(self, amount: Money, *, day_end_at: datetime | None) -> None:
-        """A channel has taken back what was paid. Its days are counted anew, and nothing is tried by itself."""
+    def reopen(self, amount: Money, *, day_end_at: datetime | None) -> None:
+        """The channel returned the payment: overdue again from day zero, and nothing is deducted automatically."""
         self.paid_minor -= amount.minor
         self.plan, self.by_hand = [], True
         self.overdue_days, self.grace_days, self.bucket, self.day_end_at = 0, 0, "", day_end_at
 
     @transition(field=state, source=[State.PENDING, State.OVERDUE], target=None)
-    def owe_more(self, amount: Money) -> None:
-        """Another part that was paid of it was taken back, of what only its person's own hand pays."""
+    def reopen_part(self, amount: Money) -> None:
+        """Another part of the payment was returned; only for a debt that the person pays by hand."""
         self.paid_minor -= amount.minor
 
     @transition(field=state, source=[State.PENDING, State.OVERDUE], target=None)
-    def part_with(self, amount: Money) -> None:
-        """A part that was paid of it was taken back, and is owed beside it: as much is left of it to pay as before."""
+    def split_off(self, amount: Money) -> None:
+        """Move a returned part into an obligation of its own: the amount left to pay here stays the same."""
         self.paid_minor -= amount.minor
         self.amount_minor -= amount.minor
 
     @transition(field=state, source=State.PENDING, target=None)
-    def put_off(self, amount: Money, *, due_at: datetime, overdue_from: datetime) -> None:
-        """So much of it is due later; it is collected then, and the person may move that date once."""
+    def reschedule(self, amount: Money, *, due_at: datetime, overdue_from: datetime) -> None:
+        """Set a new amount and due date; it is collected then, and the person may move that date once."""
         self.amount_minor, self.due_at, self.overdue_from = amount.minor, due_at, overdue_from
         self.moved_at = self.last_failure = None
         self.by_hand = False
         self.plan = [{"at": due_at.isoformat(), "instrument": None, "reason": "due"}]
-        self.wait_for_next()
+        self.schedule_next()
 
     @transition(field=state, source=State.OVERDUE, target=None)
     def age(self, *, days: int, bucket: str, fee_units: int) -> None:
@@ -240,57 +242,59 @@ class Obligation(Lifecycle):
     def accrue(self, amount: Money) -> None:
         self.amount_minor += amount.minor
 
-    def stand_still(self, *, at: datetime) -> None:
-        """Its clock stops: nothing is collected, counted or charged until it goes on."""
+    def pause(self, *, at: datetime) -> None:
+        """Pause: nothing is collected, counted or charged until `resume`."""
         self.overdue_left = self.overdue_from - at if self.overdue_from else None
         self.paused_at, self.collect_at, self.overdue_from, self.day_end_at = at, None, None, None
 
-    def go_on(self, *, at: datetime, day_end_at: datetime) -> None:
-        """Its clock goes on exactly where it stood: every date lies later by the time it stood still."""
-        stood = at - (self.paused_at or at)
-        self.plan = [p | {"at": (datetime.fromisoformat(p["at"]) + stood).isoformat()} for p in self.plan]
+    def resume(self, *, at: datetime, day_end_at: datetime) -> None:
+        """Resume: every date moves later by the length of the pause."""
+        paused_for = at - (self.paused_at or at)
+        self.plan = [p | {"at": (datetime.fromisoformat(p["at"]) + paused_for).isoformat()} for p in self.plan]
         self.overdue_from = at + self.overdue_left if self.overdue_left is not None else None
         self.paused_at = self.overdue_left = None
         ages = self.state == self.State.OVERDUE and self.kind in self.AGEING
         self.day_end_at = day_end_at if ages else None
-        self.wait_for_next()
+        self.schedule_next()
 
-    def on_its_clock(self, plan: Sequence[Mapping[str, Any]], *, at: datetime) -> list[dict[str, Any]]:
-        """A plan made now, with its dates as they are kept: while the clock stands still, as of when it stopped.
+    def plan_as_of_pause(self, plan: Sequence[Mapping[str, Any]], *, at: datetime) -> list[dict[str, Any]]:
+        """Shift the dates of a plan made during a pause back by the time paused so far.
 
-        For going on puts off all dates by the whole time that it stood.
+        `resume` moves all dates later by the whole pause, so they end up where they were planned.
         """
-        stood = at - (self.paused_at or at)
-        return [{**p, "at": (datetime.fromisoformat(p["at"]) - stood).isoformat()} for p in plan]
+        paused_for = at - (self.paused_at or at)
+        return [{**p, "at": (datetime.fromisoformat(p["at"]) - paused_for).isoformat()} for p in plan]
 
-    def stood_still(self, *, grace: timedelta, zone: str, at: datetime) -> timedelta:
-        """For how long its clock has stood still since it was due; of a late fee that is late its debt alone knows."""
-        falls = self.overdue_from if self.overdue_left is None else at + self.overdue_left
-        if falls is not None:
-            return max(falls - grace - self.due_at, timedelta(0))
+    def paused_duration(self, *, grace: timedelta, zone: str, at: datetime) -> timedelta:
+        """How long it has been paused since it was due. Unknown (zero) for an overdue late fee; its debt knows."""
+        overdue_at = self.overdue_from if self.overdue_left is None else at + self.overdue_left
+        if overdue_at is not None:
+            return max(overdue_at - grace - self.due_at, timedelta(0))
         if self.state != self.State.OVERDUE or self.kind not in self.AGEING:
             return timedelta(0)
         return timedelta(days=max(0, days_between(self.due_at, at, zone) - self.overdue_days))
 
-    def wait_for_next(self) -> None:
-        """It is collected when its plan says next, if it may be at all."""
+    def schedule_next(self) -> None:
+        """Set `collect_at` to the first planned attempt, if the obligation can be collected now."""
         free = self.owed and self.in_flight is None and self.paused_at is None
         self.collect_at = datetime.fromisoformat(self.plan[0]["at"]) if free and self.plan else None
 
-    def _rest(self) -> None:
+    def _clear_schedule(self) -> None:
         self.collect_at = self.overdue_from = self.day_end_at = self.paused_at = self.overdue_left = None
         self.plan = []
 
     @transition(field=state, source=[State.PENDING, State.OVERDUE], target=State.WAIVED)
     def waive(self) -> None:
-        self._rest()
+        self._clear_schedule()
 
     @transition(field=state, source=State.OVERDUE, target=State.WRITTEN_OFF)
     def write_off(self) -> None:
         self.written_off_minor = self.amount_minor - self.paid_minor
-        self._rest()
+        self._clear_schedule()
 
 
-def leading(debts: Sequence[Obligation]) -> Obligation:
-    """With which of an order's late debts its late fee is collected: the oldest that anything is planned for."""
+def lead_obligation(debts: Sequence[Obligation]) -> Obligation:
+    """The overdue debt that an order's late fee is collected with: the oldest with a planned attempt, or else the
+    oldest.
+    """
     return next((row for row in debts if row.plan), debts[0])

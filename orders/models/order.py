@@ -10,14 +10,14 @@ from credit.models import Agreement
 from kernel import guards
 from kernel.lifecycle import Lifecycle, StateField
 from kernel.models import History, Realm
-from kernel.money import MOST_MINOR, Money
-from ledger import rules as book
+from kernel.money import AMOUNT_MINOR_MAX, Money
+from ledger import accounts as book
 from merchants.models import Merchant, Service
-from orders.rules import Terms
+from orders.rules import LedgerTerms
 
 
 class OrderEvent(History):
-    """A line of an order's history."""
+    """One event of an order's history."""
 
     subject = models.ForeignKey("Order", models.PROTECT, related_name="history", db_index=False)
 
@@ -27,7 +27,7 @@ class Order(Lifecycle):
 
     prefix = "ord"
     history_model = OrderEvent
-    begins = ("created", "open")
+    initial_states = ("created", "open")
 
     class State(models.TextChoices):
         CREATED = "created"
@@ -44,11 +44,11 @@ class Order(Lifecycle):
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="orders")
     person = models.ForeignKey(Person, models.PROTECT, related_name="orders", db_index=False)
     out_order_no = models.CharField(max_length=32)
-    #: SHA-256 of what was asked, so that the same request again is known from another one.
+    #: SHA-256 of the request, to tell a repeated request from a different one.
     asked_hash = models.BinaryField(max_length=32)
     final_hash = models.BinaryField(max_length=32, null=True, blank=True)
     state = StateField(default=State.OPEN, choices=State.choices, protected=True)
-    #: The service's terms as they were when the order was opened.
+    #: The service's terms when the order was opened.
     mode = models.CharField(max_length=7, choices=Service.Mode.choices)
     funding = models.CharField(max_length=13, choices=Service.Funding.choices)
     fee_bps = models.PositiveSmallIntegerField()
@@ -60,11 +60,11 @@ class Order(Lifecycle):
     amount_minor = models.BigIntegerField(null=True, blank=True)
     ceiling_minor = models.BigIntegerField()
     total_minor = models.BigIntegerField(null=True, blank=True)
-    #: What has come back to the person of what was collected.
+    #: The total refunded to the person.
     refunded_minor = models.BigIntegerField(default=0)
-    #: What of that the merchant does not bear: it was given back ahead of a return.
+    #: The part of that paid by us ahead of a return, which the merchant has not been charged for.
     advanced_minor = models.BigIntegerField(default=0)
-    #: What of it we bore for good: the merchant keeps it, and its fee.
+    #: The part of it that is our loss: the merchant keeps the money and pays the fee.
     ours_minor = models.BigIntegerField(default=0)
     items = models.JSONField(default=list, blank=True)
     discounts = models.JSONField(default=list, blank=True)
@@ -81,11 +81,11 @@ class Order(Lifecycle):
     deducted_at = models.DateTimeField(null=True, blank=True)
     overdue_at = models.DateTimeField(null=True, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
-    #: When a hardship plan was agreed for what is owed of it; with one, no further plan is granted by itself.
+    #: When a hardship plan was agreed; an order with one gets no further plan without review.
     eased_at = models.DateTimeField(null=True, blank=True)
-    #: When a problem with it was first reported: that report stops its clock, a later one does not.
+    #: When a problem was first reported. The first report pauses the order, later ones do not.
     reported_at = models.DateTimeField(null=True, blank=True)
-    #: While it waits for the person: when it ends by itself.
+    #: When the order expires if the person does not confirm it.
     expires_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -93,7 +93,7 @@ class Order(Lifecycle):
         constraints = [
             models.UniqueConstraint(fields=["merchant", "out_order_no"], name="an_order_number_is_used_once"),
             models.CheckConstraint(
-                name="a_ceiling_is_positive", condition=Q(ceiling_minor__gt=0, ceiling_minor__lte=MOST_MINOR)
+                name="a_ceiling_is_positive", condition=Q(ceiling_minor__gt=0, ceiling_minor__lte=AMOUNT_MINOR_MAX)
             ),
             models.CheckConstraint(
                 name="a_total_stays_under_its_ceiling",
@@ -136,7 +136,7 @@ class Order(Lifecycle):
         ]
         triggers = guards.lifecycle(
             "orders_orderevent",
-            frozen=[
+            frozen_columns=[
                 "realm_id",
                 "merchant_id",
                 "person_id",
@@ -156,8 +156,8 @@ class Order(Lifecycle):
         return Money(self.total_minor or 0, self.currency)
 
     @property
-    def declined(self) -> bool:
-        """Whether its person said no to it."""
+    def is_declined(self) -> bool:
+        """Whether the person declined to confirm the order."""
         return self.history.filter(kind="declined").exists()
 
     @property
@@ -166,16 +166,16 @@ class Order(Lifecycle):
 
     @property
     def is_owed(self) -> bool:
-        """Whether something may be owed of it, by its state."""
+        """Whether something may be owed, judged by the state."""
         return self.state in {self.State.COMPLETED, self.State.OVERDUE}
 
     @property
-    def terms(self) -> Terms:
-        return Terms(
-            person=book.receivable(self.person_id),
-            held=book.pending(self.merchant_id),
-            owed=book.payable(self.merchant_id),
-            advance=self.funding == Service.Funding.ADVANCE,
+    def terms(self) -> LedgerTerms:
+        return LedgerTerms(
+            receivable=book.receivable(self.person_id),
+            pending=book.pending(self.merchant_id),
+            payable=book.payable(self.merchant_id),
+            is_advance=self.funding == Service.Funding.ADVANCE,
             fee_bps=self.fee_bps,
         )
 
@@ -194,21 +194,21 @@ class Order(Lifecycle):
             setattr(self, name, value)
 
     @transition(field=state, source=[State.COMPLETED, State.OVERDUE], target=State.DEDUCTED)
-    def settle(self, *, at: datetime) -> None:
+    def mark_deducted(self, *, at: datetime) -> None:
         self.deducted_at = at
 
     @transition(field=state, source=State.COMPLETED, target=State.OVERDUE)
-    def fall_overdue(self, *, at: datetime) -> None:
+    def mark_overdue(self, *, at: datetime) -> None:
         self.overdue_at = at
 
     @transition(field=state, source=[State.COMPLETED, State.DEDUCTED], target=State.OVERDUE)
-    def owe_again(self, *, at: datetime) -> None:
-        """A channel has taken back what it had collected."""
+    def reopen(self, *, at: datetime) -> None:
+        """A channel returned a deduction: the order is overdue again."""
         self.deducted_at, self.overdue_at = None, self.overdue_at or at
 
     @transition(field=state, source=State.OVERDUE, target=State.COMPLETED)
-    def start_anew(self) -> None:
-        """New dates were agreed, or what was late is paid: nothing of it is overdue any more, though it was."""
+    def clear_overdue(self) -> None:
+        """New dates were agreed, or everything late was paid: the order is no longer overdue."""
 
     @transition(
         field=state,
@@ -219,26 +219,26 @@ class Order(Lifecycle):
         self.cancelled_at, self.cancel_reason, self.expires_at = at, reason, None
 
     @transition(field=state, source=[State.COMPLETED, State.OVERDUE], target=None)
-    def lower(self, total: Money) -> None:
+    def reduce_total(self, total: Money) -> None:
         self.total_minor = total.minor
 
     @property
-    def by_us_minor(self) -> int:
-        """What went back to the person and its merchant keeps all the same."""
+    def platform_funded_minor(self) -> int:
+        """The refunded amount the merchant was not charged for, in minor units."""
         return self.advanced_minor + self.ours_minor
 
     @transition(field=state, source=[State.COMPLETED, State.OVERDUE, State.DEDUCTED], target=None)
-    def give_back(self, amount: Money, *, advanced: bool = False, ours: bool = False) -> None:
+    def add_refund(self, amount: Money, *, advanced: bool = False, platform_liable: bool = False) -> None:
         self.refunded_minor += amount.minor
         self.advanced_minor += amount.minor if advanced else 0
-        self.ours_minor += amount.minor if ours else 0
+        self.ours_minor += amount.minor if platform_liable else 0
 
     @transition(field=state, source=[State.COMPLETED, State.OVERDUE, State.DEDUCTED], target=None)
-    def bear(self, amount: Money) -> None:
-        """The merchant bears what was given back ahead of them."""
+    def charge_advance(self, amount: Money) -> None:
+        """The merchant is charged for a part refunded early."""
         self.advanced_minor -= amount.minor
 
     @transition(field=state, source=[State.COMPLETED, State.OVERDUE, State.DEDUCTED], target=None)
-    def bear_no_more(self, amount: Money) -> None:
-        """What the merchant was to bear could not be given back."""
+    def uncharge_advance(self, amount: Money) -> None:
+        """The refund charged to the merchant failed: undo `charge_advance`."""
         self.advanced_minor += amount.minor

@@ -12,9 +12,9 @@ from orders.models.order import Order
 
 
 class Plan(Identified):
-    """The attempts to come, as they were planned at one time and why. The latest one counts. Append-only.
+    """The planned attempts at one time, and why they were planned. The latest row counts. Append-only.
 
-    The first is not among them: what has just become due is collected when it is due.
+    Does not include the first attempt, which every order has at its due date.
     """
 
     prefix = "pln"
@@ -42,7 +42,7 @@ class Plan(Identified):
 
 
 class Pause(Identified):
-    """Why an order's clock stands still, from when, and until when. Each reason holds it by itself."""
+    """Why an order is paused, from when, and until when. Several reasons can pause an order at the same time."""
 
     prefix = "pau"
 

@@ -1,12 +1,12 @@
-"""Verbs of orders, by what they are about: opening, finishing, and what collection reports back."""
+"""Commands on orders and their obligations: opening, completion, collection, plans, refunds and write-offs."""
 
-from orders.rules import Offer
-from orders.services.advance import bear_return, lose_advance, owe_advance
-from orders.services.age import DAYS_ENDING, GOING_OVERDUE, close_days, mark_overdue
+from orders.rules import PlanOffer
+from orders.services.advances import charge_advance_to_merchant, charge_advance_to_person, write_off_advance
+from orders.services.ageing import DAY_END_SWEEP, OVERDUE_SWEEP, close_days, mark_overdue
 from orders.services.claims import (
     Release,
-    claim,
-    collectable,
+    claim_obligations,
+    collectable_obligations,
     is_collectable,
     lock_due,
     lock_due_of,
@@ -16,68 +16,71 @@ from orders.services.claims import (
     lock_planned_of,
     lock_unplanned_of,
     people_due,
-    release,
-    replan,
+    release_obligations,
+    replace_plans,
 )
-from orders.services.collect import Payment, receive
-from orders.services.concerns import ask_for_help, object_to, report_problem, reportable, say, withdraw_concern
-from orders.services.ease import ease, grant_ease, refuse_ease
-from orders.services.easepolicy import foresee_ease, judge_ease
-from orders.services.expire import UNCONFIRMED, expire_unconfirmed
-from orders.services.finish import Final, cancel_order, complete_order, lower_total, mark_paid
-from orders.services.judge import decide_objection, decide_report
-from orders.services.latepolicy import foresee_late_terms
-from orders.services.lose import losable, write_off
-from orders.services.pause import pause_order, resume_order
-from orders.services.refund import (
+from orders.services.completion import CompletionRequest, cancel_order, complete_order, mark_paid, reduce_total
+from orders.services.concern_decisions import decide_objection, decide_report
+from orders.services.concerns import (
+    add_message,
+    can_report,
+    object_to_decision,
+    report_problem,
+    request_plan,
+    withdraw_concern,
+)
+from orders.services.expiry import EXPIRY_SWEEP, expire_unconfirmed
+from orders.services.fee_waivers import waivable_fees, waive_fees, waive_fees_of_refunded
+from orders.services.hardship_plans import choose_plan, grant_plan, refuse_plan
+from orders.services.hardship_policy import preview_hardship_terms, validate_hardship_terms
+from orders.services.late_fee_policy import preview_late_terms
+from orders.services.opening import OpenResult, OrderRequest, confirm_order, decline_order, open_order
+from orders.services.pauses import pause_order, resume_order
+from orders.services.payments import Payment, receive_payments
+from orders.services.refunds import (
     Refundable,
-    bear_again,
-    bear_no_more,
-    give_back,
-    go_on_after_refund,
+    charge_refund_to_merchant,
     lock_refundable,
-    stop_for_refund,
+    pause_for_refund,
+    record_refund,
+    resume_after_refund,
+    uncharge_refund,
 )
-from orders.services.reopen import TakenBack, bear, owe_again, reopenable
-from orders.services.start import Opening, Wish, confirm_order, decline_order, open_order
-from orders.services.waive import forgive_refunded, waivable, waive_fees
+from orders.services.returned_deductions import ReturnedAmount, assign_loss, can_reopen, reopen_debts
+from orders.services.write_offs import write_off, write_off_candidates
 
 __all__ = [
-    "DAYS_ENDING",
-    "GOING_OVERDUE",
-    "UNCONFIRMED",
-    "Final",
-    "Offer",
-    "Opening",
+    "DAY_END_SWEEP",
+    "EXPIRY_SWEEP",
+    "OVERDUE_SWEEP",
+    "CompletionRequest",
+    "OpenResult",
+    "OrderRequest",
     "Payment",
+    "PlanOffer",
     "Refundable",
     "Release",
-    "TakenBack",
-    "Wish",
-    "ask_for_help",
-    "bear",
-    "bear_again",
-    "bear_no_more",
-    "bear_return",
+    "ReturnedAmount",
+    "add_message",
+    "assign_loss",
+    "can_reopen",
+    "can_report",
     "cancel_order",
-    "claim",
+    "charge_advance_to_merchant",
+    "charge_advance_to_person",
+    "charge_refund_to_merchant",
+    "choose_plan",
+    "claim_obligations",
     "close_days",
-    "collectable",
+    "collectable_obligations",
     "complete_order",
     "confirm_order",
     "decide_objection",
     "decide_report",
     "decline_order",
-    "ease",
     "expire_unconfirmed",
-    "foresee_ease",
-    "foresee_late_terms",
-    "forgive_refunded",
-    "give_back",
-    "go_on_after_refund",
-    "grant_ease",
+    "grant_plan",
     "is_collectable",
-    "judge_ease",
     "lock_due",
     "lock_due_of",
     "lock_obligation",
@@ -86,29 +89,33 @@ __all__ = [
     "lock_planned_of",
     "lock_refundable",
     "lock_unplanned_of",
-    "losable",
-    "lose_advance",
-    "lower_total",
     "mark_overdue",
     "mark_paid",
-    "object_to",
+    "object_to_decision",
     "open_order",
-    "owe_advance",
-    "owe_again",
+    "pause_for_refund",
     "pause_order",
     "people_due",
-    "receive",
-    "refuse_ease",
-    "release",
-    "reopenable",
-    "replan",
+    "preview_hardship_terms",
+    "preview_late_terms",
+    "receive_payments",
+    "record_refund",
+    "reduce_total",
+    "refuse_plan",
+    "release_obligations",
+    "reopen_debts",
+    "replace_plans",
     "report_problem",
-    "reportable",
+    "request_plan",
+    "resume_after_refund",
     "resume_order",
-    "say",
-    "stop_for_refund",
-    "waivable",
+    "uncharge_refund",
+    "validate_hardship_terms",
+    "waivable_fees",
     "waive_fees",
+    "waive_fees_of_refunded",
     "withdraw_concern",
     "write_off",
+    "write_off_advance",
+    "write_off_candidates",
 ]

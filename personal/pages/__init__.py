@@ -1,1 +1,1 @@
-"""What people see of what is their own."""
+"""Pages for exports, erasure and proofs."""

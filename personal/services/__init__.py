@@ -1,1 +1,1 @@
-"""Verbs of what is a person's own: a copy of it all, a proof to show, and the way out."""
+"""Commands for exports, proofs and erasures."""

@@ -1,1 +1,1 @@
-"""What a merchant's staff see, and the forms they send."""
+"""Pages and forms of the merchant console."""

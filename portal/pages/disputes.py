@@ -1,4 +1,4 @@
-"""What channels took back of a merchant's orders: the list, each of them, and a form to say what speaks against it."""
+"""Disputes of a merchant's orders: the list, one dispute, and the form that submits evidence."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing import disputed
-from billing.disputed import Part
-from billing.services.answers import Evidence
-from kernel.paging import page as page_of
-from portal.forms import ask
-from portal.services.deeds import say_against
-from portal.staff import Staff, page
+from billing import dispute_queries
+from billing.dispute_queries import MerchantDispute
+from billing.services.dispute_evidence import Evidence
+from kernel.paging import paginate
+from portal.forms import render_form
+from portal.services.audited_actions import submit_dispute_evidence
+from portal.staff import Staff, merchant_page
 
 DISPUTES_A_PAGE = 50
 
 
-class Answer(forms.Form):
-    """What the channel is told."""
+class EvidenceForm(forms.Form):
+    """Evidence for the channel."""
 
     statement = forms.CharField(
         label=gettext_lazy("Evidence statement"),
@@ -45,36 +45,40 @@ class Answer(forms.Form):
 
 
 @require_safe
-@page("disputes")
-def disputes(staff: Staff) -> HttpResponse:
-    """Every one, newest first."""
+@merchant_page("disputes")
+def dispute_list(staff: Staff) -> HttpResponse:
+    """All disputes, newest first."""
     cursor = staff.request.GET.get("cursor") or None
-    rows, further = page_of(disputed.disputes_of(staff.merchant.id), cursor=cursor, limit=DISPUTES_A_PAGE, few=True)
-    shown = [(part, part.answerable(at=staff.at)) for part in disputed.parts_of(staff.merchant.id, rows)]
-    return staff.show("portal/disputes.html", rows=shown, further=further, first=cursor is None)
+    rows, next_cursor = paginate(
+        dispute_queries.disputes_of(staff.merchant.id), cursor=cursor, limit=DISPUTES_A_PAGE, is_small=True
+    )
+    shown = [
+        (part, part.can_answer(at=staff.at)) for part in dispute_queries.merchant_disputes(staff.merchant.id, rows)
+    ]
+    return staff.render("portal/disputes.html", rows=shown, next_cursor=next_cursor, is_first_page=cursor is None)
 
 
 @require_safe
-@page("dispute")
+@merchant_page("dispute")
 def dispute(staff: Staff, dispute: str) -> HttpResponse:
-    part = _mine(staff, dispute)
-    return staff.show("portal/dispute.html", part=part, answerable=part.answerable(at=staff.at))
+    part = _find_dispute(staff, dispute)
+    return staff.render("portal/dispute.html", part=part, answerable=part.can_answer(at=staff.at))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@page("answer_dispute")
-def answer(staff: Staff, dispute: str) -> HttpResponse:
-    """Said once, until the deadline; then it is the channel's to decide."""
-    part = _mine(staff, dispute)
+@merchant_page("answer_dispute")
+def submit_evidence(staff: Staff, dispute: str) -> HttpResponse:
+    """Submit evidence, once and until the deadline."""
+    part = _find_dispute(staff, dispute)
 
-    def run(given: dict[str, Any]) -> HttpResponse:
-        say_against(staff.merchant.id, part.dispute.id, Evidence(**given), by=staff.actor, at=staff.at)
-        staff.tell(_("Thank you. It will be submitted to the channel, which then decides."))
-        return staff.to("dispute", dispute)
+    def run(data: dict[str, Any]) -> HttpResponse:
+        submit_dispute_evidence(staff.merchant.id, part.dispute.id, Evidence(**data), by=staff.actor, at=staff.at)
+        staff.add_message(_("Thank you. It will be submitted to the channel, which then decides."))
+        return staff.redirect_to("dispute", dispute)
 
-    return ask(
+    return render_form(
         staff,
-        Answer(staff.given),
+        EvidenceForm(staff.form_data),
         run,
         title=_("Submit dispute evidence"),
         button=_("Submit evidence"),
@@ -84,5 +88,7 @@ def answer(staff: Staff, dispute: str) -> HttpResponse:
     )
 
 
-def _mine(staff: Staff, dispute: str) -> Part:
-    return disputed.part_of(staff.merchant.id, disputed.dispute_of(staff.merchant.id, staff.named("dsp", dispute)))
+def _find_dispute(staff: Staff, dispute: str) -> MerchantDispute:
+    return dispute_queries.merchant_dispute(
+        staff.merchant.id, dispute_queries.dispute_of(staff.merchant.id, staff.parse_id("dsp", dispute))
+    )

@@ -1,41 +1,42 @@
-"""The first page: how the day goes, what is wrong, and what a newcomer does next."""
+"""The overview page with today's figures, alerts and getting-started steps; and the change log."""
 
 from django.conf import settings
 from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from kernel.paging import page as page_of
+from kernel.paging import paginate
 from merchants.rules.cutoff import next_cutoff
-from portal import book, log, queries
-from portal.staff import Staff, page
+from portal import balances, change_log, queries
+from portal.staff import Staff, merchant_page
 
 CHANGES_A_PAGE = 50
 
 
 @require_safe
-@page("home")
+@merchant_page("home")
 def home(staff: Staff) -> HttpResponse:
-    local = timezone.localtime(staff.at)
-    start = queries.start_of(staff.merchant)
-    return staff.show(
+    local_now = timezone.localtime(staff.at)
+    return staff.render(
         "portal/home.html",
-        today=queries.today_of(staff.merchant.id, since=local.replace(hour=0, minute=0, second=0, microsecond=0)),
-        trouble=queries.trouble_of(staff.merchant.id, at=staff.at),
-        start=start,
-        accounts=book.accounts_of(staff.merchant),
+        today=queries.today_summary(
+            staff.merchant.id, since=local_now.replace(hour=0, minute=0, second=0, microsecond=0)
+        ),
+        alerts=queries.alerts_for(staff.merchant.id, at=staff.at),
+        progress=queries.onboarding_progress(staff.merchant),
+        balances=balances.balances_of(staff.merchant),
         next_payout=next_cutoff(staff.at, staff.merchant.cutoff_zone, staff.merchant.cutoff_hour),
-        newest=queries.orders_found(staff.merchant.id, queries.Search()).order_by("-pk")[:5],
+        latest_orders=queries.search_orders(staff.merchant.id, queries.OrderSearch()).order_by("-pk")[:5],
         base_url=settings.BASE_URL,
     )
 
 
 @require_safe
-@page("changes")
+@merchant_page("changes")
 def changes(staff: Staff) -> HttpResponse:
-    """Who changed what, newest first."""
+    """The change log, newest first."""
     cursor = staff.request.GET.get("cursor") or None
-    rows, further = page_of(log.changes_of(staff.business), cursor=cursor, limit=CHANGES_A_PAGE)
-    names, subjects = log.names_of(row.by for row in rows), log.subjects_of(rows)
+    rows, next_cursor = paginate(change_log.changes_of(staff.business), cursor=cursor, limit=CHANGES_A_PAGE)
+    names, subjects = change_log.actor_names(row.by for row in rows), change_log.subject_names(rows)
     shown = [(row, names.get(row.by, row.by), subjects.get(row.subject_id, "")) for row in rows]
-    return staff.show("portal/changes.html", rows=shown, further=further, first=cursor is None)
+    return staff.render("portal/changes.html", rows=shown, next_cursor=next_cursor, is_first_page=cursor is None)

@@ -1,4 +1,4 @@
-"""Somebody holds an invitation: they join with their account, or with a new one whose address a mail has confirmed."""
+"""Accepting an invitation, with an existing account or with a new one whose email address was verified."""
 
 from typing import Any
 
@@ -17,26 +17,26 @@ from accounts.models import User
 from accounts.rules import PASSWORD_LENGTH_MAX
 from kernel.actor import Actor
 from kernel.clock import live_now
-from kernel.console_actions import show_errors
+from kernel.console_actions import add_errors
 from kernel.refusal import NotFound, Refusal
 from portal import queries, rules
 from portal.models import Invitation, Member
-from portal.services import sending, team
-from portal.session import enter
+from portal.services import invitation_messages, team
+from portal.session import start_session
 
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 
 
-class Address(forms.Form):
-    """Where the newcomer reads mail: it is what they will sign in by, so that it is theirs is seen first."""
+class EmailForm(forms.Form):
+    """The invitee's email address, which is verified first, since they will sign in with it."""
 
     email = forms.EmailField(
         label=gettext_lazy("Email address"), widget=forms.EmailInput(attrs={"autocomplete": "username"})
     )
 
 
-class Joining(forms.Form):
-    """How a newcomer will sign in, by the address that was confirmed."""
+class PasswordForm(forms.Form):
+    """The password of the new account."""
 
     password = forms.CharField(
         label=gettext_lazy("Password"),
@@ -51,68 +51,68 @@ class Joining(forms.Form):
 @never_cache
 @sensitive_post_parameters("password")
 def invitation(request: HttpRequest, token: str) -> HttpResponse:
-    found, at = queries.invitation_by(rules.digest(token)), live_now()
+    found, at = queries.invitation_by_digest(rules.token_digest(token)), live_now()
     if found is None:
         raise Http404
     user = request.user if isinstance(request.user, User) else None
-    proven = sending.confirmed_address(found, request.GET.get(sending.PROOF, ""))
-    given = request.POST if request.method == "POST" else None
-    form = _form(found, given, here=user is not None, proven=proven)
-    shown: dict[str, Any] = {"invitation": found, "open": found.open_at(at), "here": user, "proven": proven}
-    if request.method == "POST" and form.is_valid() and found.open_at(at):
-        if user is None and not proven:
-            return _confirm(request, token, found, form, shown)
+    verified_email = invitation_messages.verified_address(found, request.GET.get(invitation_messages.PROOF_PARAM, ""))
+    data = request.POST if request.method == "POST" else None
+    form = _invitation_form(found, data, signed_in=user is not None, verified_email=verified_email)
+    context: dict[str, Any] = {"invitation": found, "open": found.is_open(at), "here": user, "proven": verified_email}
+    if request.method == "POST" and form.is_valid() and found.is_open(at):
+        if user is None and not verified_email:
+            return _send_confirmation(request, token, found, form, context)
         try:
-            newcomer = None if user else team.Newcomer(proven, form.cleaned_data["password"])
-            return _join(request, token, user, newcomer)
+            new_account = None if user else team.NewAccount(verified_email, form.cleaned_data["password"])
+            return _accept(request, token, user, new_account)
         except NotFound:
             raise Http404 from None
         except Refusal as refusal:
-            show_errors(form, refusal)
-    return _sheet(request, form, shown)
+            add_errors(form, refusal)
+    return _render(request, form, context)
 
 
-def _form(found: Invitation, given: Any, *, here: bool, proven: str) -> forms.Form:
-    if here:
-        return forms.Form(given)
-    if proven:
-        return Joining(given)
-    form = Address(given)
+def _invitation_form(found: Invitation, data: Any, *, signed_in: bool, verified_email: str) -> forms.Form:
+    if signed_in:
+        return forms.Form(data)
+    if verified_email:
+        return PasswordForm(data)
+    form = EmailForm(data)
     if found.email:
         form.fields["email"].disabled = True
         form.fields["email"].initial = found.email
     return form
 
 
-def _confirm(
-    request: HttpRequest, token: str, found: Invitation, form: forms.Form, shown: dict[str, Any]
+def _send_confirmation(
+    request: HttpRequest, token: str, found: Invitation, form: forms.Form, context: dict[str, Any]
 ) -> HttpResponse:
-    """A mail goes to the address: whoever opens its link reads mail there."""
+    """Email a link to the address, to verify it."""
     address = form.cleaned_data["email"].strip().lower()
-    few = ratelimit.consume(request, action="confirm_address", key=found.public_id)
-    if not (few and ratelimit.consume(request, action="confirm_address", key=address)):
+    within_limit = ratelimit.consume(request, action="confirm_address", key=found.public_id)
+    if not (within_limit and ratelimit.consume(request, action="confirm_address", key=address)):
         form.add_error(None, _("Too many attempts. Wait a few minutes and try again."))
-        return _sheet(request, form, shown, status=429)
+        return _render(request, form, context, status=429)
     language = request.LANGUAGE_CODE
-    if not sending.send_confirmation(found, found.merchant.name, token, address, language=language):
+    if not invitation_messages.send_confirmation(found, found.merchant.name, token, address, language=language):
         form.add_error(None, _("The email could not be sent. Try again in a few minutes."))
-        return _sheet(request, form, shown)
-    return _sheet(request, form, {**shown, "mailed": address})
+        return _render(request, form, context)
+    return _render(request, form, {**context, "mailed": address})
 
 
-def _join(request: HttpRequest, token: str, user: User | None, newcomer: team.Newcomer | None) -> HttpResponse:
+def _accept(request: HttpRequest, token: str, user: User | None, new_account: team.NewAccount | None) -> HttpResponse:
     by = Actor.member(user.id) if user else Actor.system("invitation")
     member: Member = team.accept_invitation(
-        token, user_id=user.id if user else None, newcomer=newcomer, by=by, at=live_now()
+        token, user_id=user.id if user else None, new_account=new_account, by=by, at=live_now()
     )
     if user is None:
-        enter(request, member.user)
+        start_session(request, member.user)
     business = queries.business_of(member.merchant_id)
     messages.success(request, _("Welcome to %(name)s.") % {"name": member.merchant.name})
     return redirect("merchant_home", business.sandbox.public_id if business else "")
 
 
-def _sheet(request: HttpRequest, form: forms.Form, shown: dict[str, Any], *, status: int = 0) -> HttpResponse:
+def _render(request: HttpRequest, form: forms.Form, context: dict[str, Any], *, status: int = 0) -> HttpResponse:
     return render(
-        request, "portal/invitation.html", {"form": form, **shown}, status=status or (422 if form.errors else 200)
+        request, "portal/invitation.html", {"form": form, **context}, status=status or (422 if form.errors else 200)
     )

@@ -1,31 +1,33 @@
-"""What our services cost a merchant, month by month: a list, and each month as a paper."""
+"""Monthly invoices for a merchant's fees: the list, and each as a PDF."""
 
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
-from billing import statements
-from billing.invoice_paper import invoice_paper
-from kernel.paging import page as page_of
-from kernel.paper import pdf_of
-from portal.staff import Staff, page
+from billing import settlement_queries
+from billing.invoice_document import invoice_document
+from kernel.documents import render_pdf
+from kernel.paging import paginate
+from portal.staff import Staff, merchant_page
 
 INVOICES_A_PAGE = 24
 
 
 @require_safe
-@page("invoices")
-def invoices(staff: Staff) -> HttpResponse:
-    """Every month's, newest first."""
+@merchant_page("invoices")
+def invoice_list(staff: Staff) -> HttpResponse:
+    """All invoices, newest first."""
     cursor = staff.request.GET.get("cursor") or None
-    rows, further = page_of(statements.invoices_of(staff.merchant.id), cursor=cursor, limit=INVOICES_A_PAGE)
-    return staff.show("portal/invoices.html", rows=rows, further=further, first=cursor is None)
+    rows, next_cursor = paginate(
+        settlement_queries.invoices_of(staff.merchant.id), cursor=cursor, limit=INVOICES_A_PAGE
+    )
+    return staff.render("portal/invoices.html", rows=rows, next_cursor=next_cursor, is_first_page=cursor is None)
 
 
 @require_safe
-@page("print_invoice")
+@merchant_page("print_invoice")
 def print_invoice(staff: Staff, invoice: str) -> HttpResponse:
-    """One of them, to keep and to file."""
-    found = statements.invoice_of(staff.merchant.id, staff.named("ivc", invoice))
-    answer = HttpResponse(pdf_of(invoice_paper(found)), content_type="application/pdf")
-    answer["Content-Disposition"] = f'attachment; filename="{found.number}.pdf"'
-    return answer
+    """One invoice as a PDF."""
+    found = settlement_queries.invoice_of(staff.merchant.id, staff.parse_id("ivc", invoice))
+    response = HttpResponse(render_pdf(invoice_document(found)), content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="{found.number}.pdf"'
+    return response

@@ -1,4 +1,4 @@
-"""One order: what it comes to, how it is collected, what happened; and what staff may do to it."""
+"""One order with its amounts, deductions and history, and the actions staff can take on it."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -11,27 +11,27 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing import disputed, sent_back
-from billing import queries as billing
+from billing import dispute_queries, return_queries
+from billing import queries as billing_queries
 from billing.services import pay
-from kernel.forms import plain
+from kernel.forms import plain_amount
 from kernel.ids import public
 from kernel.money import Money
-from merchants import queries as merchants
-from orders import queries as owed
+from merchants import queries as merchant_queries
+from orders import queries as order_queries
 from orders import rules
 from orders import services as orders
 from orders.models import Message, Order
-from orders.queries import Sheet
+from orders.queries import OrderDetails
 from orders.refusals import ConcernClosed
-from portal.forms import AmountField, ask, reason_field
-from portal.services.deeds import act_on_order, note_deed
-from portal.staff import Staff, Words, page
+from portal.forms import AmountField, reason_field, render_form
+from portal.services.audited_actions import record_action, run_order_action
+from portal.staff import Staff, StrOrPromise, merchant_page
 
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 EVENTS_SHOWN = 50
-#: In which states an order can be done what to; the services have the last word.
-POSSIBLE = {
+#: By action, the order states that offer it on the page; the services check again.
+ACTION_STATES = {
     "complete_order": {"open"},
     "cancel_order": {"created", "open", "completed", "overdue"},
     "lower_order": {"completed", "overdue"},
@@ -42,60 +42,60 @@ POSSIBLE = {
 
 
 @require_safe
-@page("order")
+@merchant_page("order")
 def order(staff: Staff, order: str) -> HttpResponse:
-    found = _mine(staff, order)
-    sheet = Sheet(found, list(found.obligations.all()))
-    usable = billing.instruments_of([found.person_id]).get(found.person_id, [])
-    events = list(merchants.events_about(staff.merchant.id, found.id)[:EVENTS_SHOWN])
-    copies: dict[Any, list[Any]] = {}
-    for copy in merchants.deliveries_of(staff.merchant.id).filter(event__in=events):
-        copies.setdefault(copy.event_id, []).append(copy)
-    return staff.show(
+    found = _find_order(staff, order)
+    details = OrderDetails(found, list(found.obligations.all()))
+    usable = billing_queries.instruments_of([found.person_id]).get(found.person_id, [])
+    events = list(merchant_queries.events_of_subject(staff.merchant.id, found.id)[:EVENTS_SHOWN])
+    deliveries: dict[Any, list[Any]] = {}
+    for delivery in merchant_queries.deliveries_of(staff.merchant.id).filter(event__in=events):
+        deliveries.setdefault(delivery.event_id, []).append(delivery)
+    return staff.render(
         "portal/order.html",
         order=found,
         person=public("per", found.person_id),
-        sheet=sheet,
-        coming=billing.coming_of(sheet.obligations, usable),
-        still=any(row.paused_at for row in sheet.obligations),
-        attempts=billing.attempts_at(found.id),
-        refunds=billing.refunds_of(found.id),
-        returns=sent_back.returns_of(staff.merchant.id, order_id=found.id).order_by("-pk"),
-        taken_back=disputed.disputes_of(staff.merchant.id, order_id=found.id).order_by("-pk"),
+        details=details,
+        upcoming=billing_queries.upcoming_attempts(details.obligations, usable),
+        is_paused=any(row.paused_at for row in details.obligations),
+        attempts=billing_queries.attempts_of_order(found.id),
+        refunds=billing_queries.refunds_of(found.id),
+        returns=return_queries.returns_of(staff.merchant.id, order_id=found.id).order_by("-pk"),
+        disputes=dispute_queries.disputes_of(staff.merchant.id, order_id=found.id).order_by("-pk"),
         history=found.history.order_by("seq"),
-        reports=owed.reports_of(found.id),
-        events=[(event, copies.get(event.id, [])) for event in events],
-        possible={name for name in _possible(sheet, at=staff.at) if staff.may[name]},
+        reports=order_queries.reports_of(found.id),
+        events=[(event, deliveries.get(event.id, [])) for event in events],
+        possible_actions={name for name in _possible_actions(details, at=staff.at) if staff.permissions[name]},
     )
 
 
-def _possible(sheet: Sheet, *, at: datetime) -> set[str]:
-    found = {name for name, states in POSSIBLE.items() if sheet.order.state in states}
-    return found if orders.is_collectable(sheet.order, sheet.obligations, at=at) else found - {"collect_order"}
+def _possible_actions(details: OrderDetails, *, at: datetime) -> set[str]:
+    found = {name for name, states in ACTION_STATES.items() if details.order.state in states}
+    return found if orders.is_collectable(details.order, details.obligations, at=at) else found - {"collect_order"}
 
 
-class Answer(forms.Form):
-    """What the person is told about the problem they reported."""
+class AnswerForm(forms.Form):
+    """The merchant's reply to a problem report."""
 
     text = forms.CharField(
         label=gettext_lazy("Your answer"), max_length=rules.TEXT_MAX, widget=forms.Textarea(attrs={"rows": 5})
     )
 
 
-class Total(forms.Form):
-    """What it came to, or what is asked for instead."""
+class TotalForm(forms.Form):
+    """A final or reduced total, with a reason."""
 
-    def __init__(self, *args: Any, currency: str, label: Words, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, currency: str, label: StrOrPromise, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["total"] = AmountField(label=f"{label} ({currency})", currency=currency)
         self.fields["reason"] = reason_field()
 
 
-class Why(forms.Form):
+class ReasonForm(forms.Form):
     reason = reason_field()
 
 
-class Elsewhere(forms.Form):
+class PaymentReferenceForm(forms.Form):
     reference = forms.CharField(
         label=gettext_lazy("How it was paid"),
         max_length=64,
@@ -104,81 +104,87 @@ class Elsewhere(forms.Form):
 
 
 @_FORM
-@page("complete_order")
+@merchant_page("complete_order")
 def complete(staff: Staff, order: str) -> HttpResponse:
-    found = _mine(staff, order)
-    form = Total(
-        staff.given,
+    found = _find_order(staff, order)
+    form = TotalForm(
+        staff.form_data,
         currency=found.currency,
         label=_("Final amount"),
-        initial={"total": plain(Money(found.amount_minor, found.currency)) if found.amount_minor else ""},
+        initial={"total": plain_amount(Money(found.amount_minor, found.currency)) if found.amount_minor else ""},
     )
 
-    def run(given: dict[str, Any]) -> Order:
-        final = orders.Final(total=given["total"])
+    def run(data: dict[str, Any]) -> Order:
+        final = orders.CompletionRequest(total=data["total"])
         return orders.complete_order(found.id, final, by=staff.actor, at=staff.at)
 
     lead = _("The service has ended. The amount is due right away, up to %(ceiling)s.") % {"ceiling": found.ceiling}
-    return _deed(staff, found, form, run, title=_("Complete order"), verb="order_completed", lead=lead)
+    return _order_action(staff, found, form, run, title=_("Complete order"), verb="order_completed", lead=lead)
 
 
 @_FORM
-@page("cancel_order")
+@merchant_page("cancel_order")
 def cancel(staff: Staff, order: str) -> HttpResponse:
-    found = _mine(staff, order)
+    found = _find_order(staff, order)
 
-    def run(given: dict[str, Any]) -> Order:
-        return orders.cancel_order(found.id, given["reason"], by=staff.actor, at=staff.at)
+    def run(data: dict[str, Any]) -> Order:
+        return orders.cancel_order(found.id, data["reason"], by=staff.actor, at=staff.at)
 
     lead = _("Nothing more is owed for this order. This cannot be undone.")
     title = _("Cancel this order")
-    return _deed(staff, found, Why(staff.given), run, title=title, verb="order_cancelled", lead=lead, danger=True)
+    return _order_action(
+        staff, found, ReasonForm(staff.form_data), run, title=title, verb="order_cancelled", lead=lead, danger=True
+    )
 
 
 @_FORM
-@page("lower_order")
+@merchant_page("lower_order")
 def lower(staff: Staff, order: str) -> HttpResponse:
-    found = _mine(staff, order)
-    form = Total(staff.given, currency=found.currency, label=_("New total"), initial={"total": plain(found.total)})
+    found = _find_order(staff, order)
+    form = TotalForm(
+        staff.form_data, currency=found.currency, label=_("New total"), initial={"total": plain_amount(found.total)}
+    )
 
-    def run(given: dict[str, Any]) -> Order:
-        return orders.lower_total(found.id, given["total"], given["reason"], by=staff.actor, at=staff.at)
+    def run(data: dict[str, Any]) -> Order:
+        return orders.reduce_total(found.id, data["total"], data["reason"], by=staff.actor, at=staff.at)
 
     lead = _("The new total must be below %(total)s and cannot be raised again.") % {"total": found.total}
-    return _deed(staff, found, form, run, title=_("Reduce the total"), verb="order_lowered", lead=lead)
+    return _order_action(staff, found, form, run, title=_("Reduce the total"), verb="order_lowered", lead=lead)
 
 
 @_FORM
-@page("mark_order_paid")
+@merchant_page("mark_order_paid")
 def mark_paid(staff: Staff, order: str) -> HttpResponse:
-    found = _mine(staff, order)
+    found = _find_order(staff, order)
 
-    def run(given: dict[str, Any]) -> Order:
-        return orders.mark_paid(found.id, None, given["reference"], by=staff.actor, at=staff.at)
+    def run(data: dict[str, Any]) -> Order:
+        return orders.mark_paid(found.id, None, data["reference"], by=staff.actor, at=staff.at)
 
     lead = _("The customer has paid you another way. Nothing more is deducted for this order.")
     title = _("Mark as paid outside the platform")
-    return _deed(staff, found, Elsewhere(staff.given), run, title=title, verb="order_marked_paid", lead=lead)
+    return _order_action(
+        staff, found, PaymentReferenceForm(staff.form_data), run, title=title, verb="order_marked_paid", lead=lead
+    )
 
 
 @_FORM
-@page("collect_order")
+@merchant_page("collect_order")
 def collect(staff: Staff, order: str) -> HttpResponse:
-    """Between its own transactions the channel is asked, so the log's line comes after."""
-    found = _mine(staff, order)
+    """Deduct now. The service calls the channel between its own transactions, so the change log follows after it."""
+    found = _find_order(staff, order)
 
-    def run(_given: dict[str, Any]) -> HttpResponse:
-        made = pay.collect_now(found.id, by=staff.actor, at=staff.at)
-        note_deed(staff.merchant.id, "order_collect_asked", found.id, by=staff.actor, at=staff.at)
-        paid = bool(made) and all(row.state == "succeeded" for row in made)
-        staff.tell(
+    def run(_data: dict[str, Any]) -> HttpResponse:
+        deductions = pay.collect_now(found.id, by=staff.actor, at=staff.at)
+        record_action(staff.merchant.id, "order_collect_asked", found.id, by=staff.actor, at=staff.at)
+        paid = bool(deductions) and all(row.state == "succeeded" for row in deductions)
+        staff.add_message(
             _("Deducted.") if paid else _("A deduction was attempted. See the result in the deduction attempts below.")
         )
-        return staff.to("order", order)
+        return staff.redirect_to("order", order)
 
-    return ask(
+    return render_form(
         staff,
-        forms.Form(staff.given),
+        forms.Form(staff.form_data),
         run,
         title=_("Deduct now"),
         button=_("Deduct now"),
@@ -188,53 +194,66 @@ def collect(staff: Staff, order: str) -> HttpResponse:
 
 
 @_FORM
-@page("answer_report")
-def answer(staff: Staff, order: str) -> HttpResponse:
-    """The merchant says something to the problem that the person reported; who decides is us."""
-    found = _mine(staff, order)
-    report = owed.open_report(found.id)
-    said = report.messages.latest("id").text if report else _("No reports waiting for a reply.")
+@merchant_page("answer_report")
+def answer_report(staff: Staff, order: str) -> HttpResponse:
+    """Reply to the customer's problem report; platform staff decide it."""
+    found = _find_order(staff, order)
+    report = order_queries.open_report_of(found.id)
+    report_text = report.messages.latest("id").text if report else _("No reports waiting for a reply.")
 
-    def run(given: dict[str, Any]) -> HttpResponse:
+    def run(data: dict[str, Any]) -> HttpResponse:
         def act() -> Order:
             if report is None:
                 raise ConcernClosed
-            orders.say(report.id, given["text"], author=Message.Author.MERCHANT, by=staff.actor, at=staff.at)
+            orders.add_message(report.id, data["text"], author=Message.Author.MERCHANT, by=staff.actor, at=staff.at)
             return found
 
-        act_on_order(staff.merchant.id, found.id, "report_answered", act, reason="", by=staff.actor, at=staff.at)
-        staff.tell(
+        run_order_action(staff.merchant.id, found.id, "report_answered", act, reason="", by=staff.actor, at=staff.at)
+        staff.add_message(
             _(
                 "The customer has been notified. Our staff decide;"
                 " you can reduce or cancel the order yourself at any time."
             )
         )
-        return staff.to("order", order)
+        return staff.redirect_to("order", order)
 
     title, back = _("Reply to report"), staff.url("order", order)
-    return ask(staff, Answer(staff.given), run, title=title, button=title, back=back, lead=said, about=found.title)
+    return render_form(
+        staff,
+        AnswerForm(staff.form_data),
+        run,
+        title=title,
+        button=title,
+        back=back,
+        lead=report_text,
+        about=found.title,
+    )
 
 
-def _mine(staff: Staff, order: str) -> Order:
-    return owed.order_of(staff.merchant.id, staff.named("ord", order))
+def _find_order(staff: Staff, order: str) -> Order:
+    return order_queries.order_of(staff.merchant.id, staff.parse_id("ord", order))
 
 
-def _deed(
+def _order_action(
     staff: Staff,
     found: Order,
     form: forms.Form,
-    act: Callable[[dict[str, Any]], Order],
+    action: Callable[[dict[str, Any]], Order],
     *,
     title: str,
     verb: str,
     lead: str,
     danger: bool = False,
 ) -> HttpResponse:
-    def run(given: dict[str, Any]) -> HttpResponse:
-        reason = str(given.get("reason") or given.get("reference", ""))
-        act_on_order(staff.merchant.id, found.id, verb, partial(act, given), reason=reason, by=staff.actor, at=staff.at)
-        staff.tell(_("Done."))
-        return staff.to("order", found.public_id)
+    def run(data: dict[str, Any]) -> HttpResponse:
+        reason = str(data.get("reason") or data.get("reference", ""))
+        run_order_action(
+            staff.merchant.id, found.id, verb, partial(action, data), reason=reason, by=staff.actor, at=staff.at
+        )
+        staff.add_message(_("Done."))
+        return staff.redirect_to("order", found.public_id)
 
     back = staff.url("order", found.public_id)
-    return ask(staff, form, run, title=title, button=title, back=back, lead=lead, danger=danger, about=found.title)
+    return render_form(
+        staff, form, run, title=title, button=title, back=back, lead=lead, danger=danger, about=found.title
+    )

@@ -1,4 +1,4 @@
-"""Staff give money back: how much and why, then once more, with the amount in words, before it goes."""
+"""Refunding an order, with a second page that confirms the amount."""
 
 from typing import Any
 
@@ -7,18 +7,19 @@ from django.http import HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from billing.services.refund import Asked, refund_order
-from kernel.forms import plain
+from billing.services.refunds import RefundDetails, refund_order
+from kernel.forms import plain_amount
 from kernel.money import Money
-from kernel.templatetags.house import money as shown
-from orders import queries as owed
-from portal.forms import AmountField, ask, reason_field
-from portal.services.deeds import note_deed
-from portal.staff import Staff, page
+from kernel.templatetags.formatting import money
+from orders import queries as order_queries
+from orders.models import Order
+from portal.forms import AmountField, reason_field, render_form
+from portal.services.audited_actions import record_action
+from portal.staff import Staff, merchant_page
 
 
-class HowMuch(forms.Form):
-    """What is given back, and why. `sure` is the amount that was shown when they were asked once more."""
+class RefundForm(forms.Form):
+    """Amount and reason. `sure` is the amount that the confirmation page showed."""
 
     def __init__(self, *args: Any, currency: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -29,60 +30,63 @@ class HowMuch(forms.Form):
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@page("refund_order")
+@merchant_page("refund_order")
 def refund(staff: Staff, order: str) -> HttpResponse:
-    """Between its own transactions the channel is asked, so the log's line comes after."""
-    found = owed.order_of(staff.merchant.id, staff.named("ord", order))
-    form = HowMuch(staff.given, currency=found.currency, initial={"amount": plain(found.total - found.refunded)})
-    amount = _confirmed(form, staff)
-    title, lead = (
-        _("Refund order"),
-        _("The part not collected yet is cancelled; the rest is refunded to the original payment method."),
+    """Refund. The service calls the channel between its own transactions, so the change log follows after it."""
+    found = order_queries.order_of(staff.merchant.id, staff.parse_id("ord", order))
+    form = RefundForm(
+        staff.form_data, currency=found.currency, initial={"amount": plain_amount(found.total - found.refunded)}
     )
+    amount = _amount_to_confirm(form, staff)
     if amount is not None:
-        again = HowMuch(
-            {"amount": form.data["amount"], "reason": form.data["reason"], "sure": str(amount)}, currency=found.currency
+        return _render_confirmation(staff, found, form, amount)
+
+    def run(data: dict[str, Any]) -> HttpResponse:
+        refund_request = RefundDetails(amount_minor=data["amount"], reason=data["reason"])
+        refund_row, _fresh = refund_order(found.id, refund_request, by=staff.actor, at=staff.at)
+        record_action(
+            staff.merchant.id, "order_refunded", found.id, by=staff.actor, at=staff.at, reason=refund_row.reason
         )
-        for name in ("amount", "reason"):
-            again.fields[name].widget = forms.HiddenInput()
-        money = shown(Money(amount, found.currency))
-        lead = _("%(money)s of “%(what)s” will be refunded. This cannot be undone.") % {
-            "money": money,
-            "what": found.title,
-        }
-        return staff.show(
-            "portal/form.html",
-            form=again,
-            title=_("Refund %(money)s?") % {"money": money},
-            button=_("Confirm refund"),
-            back=staff.url("order", order),
-            lead=lead,
-            danger=True,
-        )
+        _add_result_message(staff, refund_row.state)
+        return staff.redirect_to("order", order)
 
-    def run(given: dict[str, Any]) -> HttpResponse:
-        asked = Asked(amount_minor=given["amount"], reason=given["reason"])
-        made, _fresh = refund_order(found.id, asked, by=staff.actor, at=staff.at)
-        note_deed(staff.merchant.id, "order_refunded", found.id, by=staff.actor, at=staff.at, reason=made.reason)
-        _say(staff, made.state)
-        return staff.to("order", order)
-
-    back = staff.url("order", order)
-    return ask(staff, form, run, title=title, button=_("Continue"), back=back, lead=lead, about=found.title)
+    title, back = _("Refund order"), staff.url("order", order)
+    lead = _("The part not collected yet is cancelled; the rest is refunded to the original payment method.")
+    return render_form(staff, form, run, title=title, button=_("Continue"), back=back, lead=lead, about=found.title)
 
 
-def _confirmed(form: HowMuch, staff: Staff) -> int | None:
-    """The amount to ask about once more: what was sent is right, and was not yet shown to them as what goes back."""
-    if not staff.posts or not form.is_valid():
+def _render_confirmation(staff: Staff, order: Order, form: RefundForm, amount: int) -> HttpResponse:
+    """The second page: the amount once more, with the entered values in hidden fields."""
+    confirmation = RefundForm(
+        {"amount": form.data["amount"], "reason": form.data["reason"], "sure": str(amount)}, currency=order.currency
+    )
+    for name in ("amount", "reason"):
+        confirmation.fields[name].widget = forms.HiddenInput()
+    amount_text = money(Money(amount, order.currency))
+    lead = _("%(money)s of “%(what)s” will be refunded. This cannot be undone.")
+    return staff.render(
+        "portal/form.html",
+        form=confirmation,
+        title=_("Refund %(money)s?") % {"money": amount_text},
+        button=_("Confirm refund"),
+        back=staff.url("order", order.public_id),
+        lead=lead % {"money": amount_text, "what": order.title},
+        danger=True,
+    )
+
+
+def _amount_to_confirm(form: RefundForm, staff: Staff) -> int | None:
+    """The amount to confirm; None if the form is not valid, or this amount was confirmed already."""
+    if not staff.is_post or not form.is_valid():
         return None
     amount: int = form.cleaned_data["amount"]
     return None if not amount or form.cleaned_data["sure"] == str(amount) else amount
 
 
-def _say(staff: Staff, state: str) -> None:
+def _add_result_message(staff: Staff, state: str) -> None:
     if state == "succeeded":
-        staff.tell(_("Refunded."))
+        staff.add_message(_("Refunded."))
     elif state == "pending":
-        staff.tell(_("Refund in progress. The result will appear below."))
+        staff.add_message(_("Refund in progress. The result will appear below."))
     else:
-        staff.warn(_("Not all of it could be refunded. See the reason below."))
+        staff.add_warning(_("Not all of it could be refunded. See the reason below."))

@@ -1,4 +1,4 @@
-"""Somebody's own account: password, second factor, codes for emergencies, and where they are signed in."""
+"""The user's own account: password, second factors, recovery codes, sessions."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -25,28 +25,28 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts import passkeys, passwords, second_factor
 from accounts.models import User
-from accounts.second_factor import NotFreshError
-from accounts.second_step import judged
-from accounts.visitor import way_back
+from accounts.second_factor import ReauthenticationRequiredError
+from accounts.second_factor_form import check_submitted_factor
+from accounts.visitor import safe_redirect_url
 from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.refusal import NotFound
 from portal import queries
-from portal.session import stay_in
+from portal.session import renew_session
 
 _P = ParamSpec("_P")
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 _CURRENT = forms.PasswordInput(attrs={"autocomplete": "current-password"})
 
 
-class Confirmation(forms.Form):
-    """Who is it really, who sits there?"""
+class PasswordConfirmForm(forms.Form):
+    """The current password, to re-authenticate."""
 
     password = forms.CharField(label=gettext_lazy("Password"), strip=False, widget=_CURRENT)
 
 
-class Enrolment(forms.Form):
-    """The first code of the app."""
+class AppCodeForm(forms.Form):
+    """A code from the authenticator app."""
 
     code = forms.CharField(
         label=gettext_lazy("Authenticator code"),
@@ -55,12 +55,12 @@ class Enrolment(forms.Form):
     )
 
 
-def own(view: Callable[Concatenate[HttpRequest, User, _P], HttpResponse]) -> Callable[..., HttpResponse]:
-    """A page of whoever works for a merchant; nobody else has it."""
+def account_page(view: Callable[Concatenate[HttpRequest, User, _P], HttpResponse]) -> Callable[..., HttpResponse]:
+    """Decorator of account pages, for members of any merchant team; others get a 404."""
 
     @never_cache
     @wraps(view)
-    def opened(request: HttpRequest, /, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
+    def wrapper(request: HttpRequest, /, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
         if not isinstance(request.user, User):
             return redirect("merchant_sign_in")
         if not queries.businesses_of(request.user.id):
@@ -70,108 +70,123 @@ def own(view: Callable[Concatenate[HttpRequest, User, _P], HttpResponse]) -> Cal
                 return view(request, request.user, *args, **kwargs)
             except NotFound:
                 raise Http404 from None
-            except NotFreshError:  # what guards their account is being changed elsewhere, or was shown too long ago
-                return first_confirms(reverse("merchant_security"))
+            except (
+                ReauthenticationRequiredError
+            ):  # what guards their account is being changed elsewhere, or was shown too long ago
+                return redirect_to_confirm(reverse("merchant_security"))
 
-    return opened
+    return wrapper
 
 
-def first_confirms(back: str) -> HttpResponse:
-    """Whoever left their screen open long ago shows again who they are, and then goes on there."""
+def redirect_to_confirm(back: str) -> HttpResponse:
+    """Ask the user to re-authenticate, and then continue at `back`."""
     return redirect(f"{reverse('merchant_confirm')}?{urlencode({'next': back})}")
 
 
 @require_safe
-@own
+@account_page
 def security(request: HttpRequest, user: User) -> HttpResponse:
     sessions = UserSession.objects.purge_and_list(user)
     here = request.session.session_key
     rows = [(row, row.session_key == here) for row in sorted(sessions, key=lambda s: s.last_seen_at, reverse=True)]
-    shown: dict[str, Any] = {
+    context: dict[str, Any] = {
         "sessions": rows,
-        "held": second_factor.of(user),
+        "factors": second_factor.factors_of(user),
     }
-    return render(request, "portal/security.html", {"user": user, **shown})
+    return render(request, "portal/security.html", {"user": user, **context})
 
 
 @_FORM
-@own
-def enrol(request: HttpRequest, user: User) -> HttpResponse:
-    """An app is taught the secret, and proves it by a code. A screen that was left open is not enough for it."""
-    back = way_back(request, request.GET.get("next"), otherwise="merchant_security")
-    if not second_factor.fresh_in(request, user, at=live_now()):
-        return first_confirms(request.get_full_path())
-    form = Enrolment(request.POST or None)
+@account_page
+def add_app(request: HttpRequest, user: User) -> HttpResponse:
+    """Add an authenticator app, confirmed with a code. Needs a recent authentication."""
+    back = safe_redirect_url(request, request.GET.get("next"), fallback="merchant_security")
+    if not second_factor.is_recently_verified(request, user, at=live_now()):
+        return redirect_to_confirm(request.get_full_path())
+    form = AppCodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if not ratelimit.consume(request, action="reauthenticate", user=user):
             form.add_error(None, _("Too many attempts. Wait a few minutes and try again."))
-        elif codes := second_factor.app_answers(
+        elif codes := second_factor.confirm_app(
             request, user, form.cleaned_data["code"], by=Actor.member(user.id), at=live_now()
         ):
             return render(request, "portal/codes.html", {"codes": codes, "back": back})
         else:
             form.add_error("code", _("Incorrect code. Enter the code your app shows now."))
-    secret = second_factor.waiting_secret(request)
-    shown: dict[str, Any] = {"form": form, "secret": secret, "drawn": second_factor.drawn(user, secret), "user": user}
-    return render(request, "portal/second_factor.html", shown, status=422 if form.errors else 200)
+    secret = second_factor.pending_totp_secret(request)
+    context: dict[str, Any] = {
+        "form": form,
+        "secret": secret,
+        "drawn": second_factor.totp_qr_code(user, secret),
+        "user": user,
+    }
+    return render(request, "portal/second_factor.html", context, status=422 if form.errors else 200)
 
 
 @require_POST
-@own
+@account_page
 def renew_codes(request: HttpRequest, user: User) -> HttpResponse:
     moment = live_now()
-    with second_factor.held_fresh(request, user, at=moment):
-        codes = second_factor.renew_codes(user.id, by=Actor.member(user.id), at=moment)
+    with second_factor.verified_change(request, user, at=moment):
+        codes = second_factor.renew_recovery_codes(user.id, by=Actor.member(user.id), at=moment)
     return render(request, "portal/codes.html", {"codes": codes, "back": reverse("merchant_security")})
 
 
 @_FORM
 @sensitive_post_parameters("password")
-@own
+@account_page
 def confirm(request: HttpRequest, user: User) -> HttpResponse:
-    """Before a secret is made or shown: the second factor once more, or the password of who has none."""
-    if not second_factor.has_one(user) and not user.has_usable_password():
+    """Re-authenticate with a second factor, or with the password if there is none."""
+    if not second_factor.has_second_factor(user) and not user.has_usable_password():
         return redirect(f"{reverse('confirm')}?{urlencode({'next': request.GET.get('next', '')})}")
-    held = second_factor.of(user)
-    form, proof, wrong = judged(request, user, held) if held.on else (_confirmed(request, user), None, "")
+    factors = second_factor.factors_of(user)
+    form, proof, error = (
+        check_submitted_factor(request, user, factors)
+        if factors.is_enabled
+        else (_check_password(request, user), None, "")
+    )
     if proof is not None:
         post_authentication(request, proof, reauthenticated=True)
-    if proof is not None or (not held.on and form.is_valid()):
-        return redirect(way_back(request, request.GET.get("next"), otherwise="merchant_security"))
-    shown: dict[str, Any] = {"held": held, "wrong": wrong, "options": held.passkeys and passkeys.request(user)}
-    status = 422 if form.errors or wrong else 200
-    return render(request, "portal/confirm.html", {"form": form, **shown}, status=status)
+    if proof is not None or (not factors.is_enabled and form.is_valid()):
+        return redirect(safe_redirect_url(request, request.GET.get("next"), fallback="merchant_security"))
+    context: dict[str, Any] = {
+        "factors": factors,
+        "wrong": error,
+        "options": factors.passkeys and passkeys.authentication_options(user),
+    }
+    status = 422 if form.errors or error else 200
+    return render(request, "portal/confirm.html", {"form": form, **context}, status=status)
 
 
 @_FORM
 @sensitive_post_parameters("current", "password")
-@own
+@account_page
 def password(request: HttpRequest, user: User) -> HttpResponse:
-    """Another password; whoever is signed in elsewhere is signed out there."""
-    form = passwords.NewPassword(request.POST or None)
+    """Change the password and sign out all other sessions."""
+    form = passwords.ChangePasswordForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        changed = passwords.changed(request, user, form, by=Actor.member(user.id), at=live_now())
+        changed = passwords.change_password(request, user, form, by=Actor.member(user.id), at=live_now())
         if changed is not None:
-            stay_in(request, changed)
+            renew_session(request, changed)
             messages.success(request, _("Your new password is now in effect."))
             return redirect("merchant_security")
     return render(request, "portal/password.html", {"form": form}, status=422 if form.errors else 200)
 
 
 @require_POST
-@own
+@account_page
 def sign_out_elsewhere(request: HttpRequest, user: User) -> HttpResponse:
     end_other_sessions(request, user)
     messages.success(request, _("All other sessions were signed out."))
     return redirect("merchant_security")
 
 
-def _confirmed(request: HttpRequest, user: User) -> Confirmation:
-    """The password of who has no second factor, judged if it was sent."""
-    form = Confirmation(request.POST or None)
+def _check_password(request: HttpRequest, user: User) -> PasswordConfirmForm:
+    """The password form, validated if it was submitted."""
+    form = PasswordConfirmForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        if passwords.knows(request, user, form.cleaned_data["password"]):
+        if passwords.check_password(request, user, form.cleaned_data["password"]):
             reauthenticate_by_password(request)
         else:
-            form.add_error("password", passwords.NOT_YOURS)
+            form.add_error("password", passwords.WRONG_PASSWORD)
     return form

@@ -1,4 +1,4 @@
-"""What the merchant offers, and on which terms."""
+"""The merchant's services and their terms."""
 
 from typing import Any
 
@@ -8,22 +8,22 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from kernel.forms import plain
-from kernel.money import OFFERED, Money
-from kernel.templatetags.house import currency as currency_name
-from merchants import queries as merchants
-from merchants import services as tenant
+from kernel.forms import plain_amount
+from kernel.money import OFFERED_CURRENCIES, Money
+from kernel.templatetags.formatting import currency_name
+from merchants import queries as merchant_queries
+from merchants import services as merchant_services
 from merchants.models import Service
-from portal import wording
-from portal.forms import Amendment, AmountField, ask
-from portal.staff import Staff, page
+from portal import labels
+from portal.forms import AmountField, ChangeForm, render_form
+from portal.staff import Staff, merchant_page
 
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 SCORE_HIGHEST = 950
 
 
-class Terms(forms.Form):
-    """What may change of a service; orders already open keep theirs."""
+class ServiceForm(forms.Form):
+    """Terms of a service that can be changed; open orders keep their terms."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=40)
     description = forms.CharField(label=gettext_lazy("Description"), max_length=200, required=False)
@@ -48,17 +48,20 @@ class Terms(forms.Form):
         return ceiling
 
 
-def _terms(given: dict[str, Any]) -> dict[str, Any]:
-    return {"ceiling_minor" if name == "ceiling" else name: value for name, value in given.items()}
+def _to_terms(data: dict[str, Any]) -> dict[str, Any]:
+    return {"ceiling_minor" if name == "ceiling" else name: value for name, value in data.items()}
 
 
 def _currencies() -> list[tuple[str, str]]:
-    """What services may be offered in, that of most of them first."""
-    return [(code, f"{currency_name(code)} {code}") for code in sorted(OFFERED, key=lambda code: (code != "CNY", code))]
+    """Currencies a service can have, CNY first."""
+    return [
+        (code, f"{currency_name(code)} {code}")
+        for code in sorted(OFFERED_CURRENCIES, key=lambda code: (code != "CNY", code))
+    ]
 
 
-class NewService(Terms):
-    """What is fixed for good as well."""
+class NewServiceForm(ServiceForm):
+    """Also the terms that cannot be changed later."""
 
     mode = forms.ChoiceField(
         label=gettext_lazy("When is the amount known?"),
@@ -68,13 +71,13 @@ class NewService(Terms):
         ],
     )
     industry = forms.ChoiceField(
-        label=gettext_lazy("Industry"), choices=[*wording.INDUSTRIES.items()], initial="general"
+        label=gettext_lazy("Industry"), choices=[*labels.INDUSTRY_LABELS.items()], initial="general"
     )
     currency = forms.ChoiceField(label=gettext_lazy("Currency"), choices=_currencies, initial="CNY")
     field_order = ("name", "description", "mode", "industry", "currency", "ceiling", "score_min", "confirmation")
 
 
-class ChangedService(Amendment, Terms):
+class ChangeServiceForm(ChangeForm, ServiceForm):
     state = forms.ChoiceField(
         label=gettext_lazy("State"),
         choices=[
@@ -85,42 +88,44 @@ class ChangedService(Amendment, Terms):
 
 
 @require_safe
-@page("services")
-def services(staff: Staff) -> HttpResponse:
-    """Each with what counts for its orders from now on when they are late: what it says, or the platform's policy."""
-    bounds = merchants.late_bounds(staff.at)
-    found = merchants.services_of(staff.merchant.id).order_by("-pk")
-    return staff.show("portal/services.html", rows=[(row, bounds.kinder(row.late_terms)) for row in found])
+@merchant_page("services")
+def service_list(staff: Staff) -> HttpResponse:
+    """All services, each with the late terms that count for new orders (`bounds` applied)."""
+    bounds = merchant_queries.late_bounds(staff.at)
+    found = merchant_queries.services_of(staff.merchant.id).order_by("-pk")
+    return staff.render("portal/services.html", rows=[(row, bounds.clamp(row.late_terms)) for row in found])
 
 
 @_FORM
-@page("add_service")
+@merchant_page("add_service")
 def add_service(staff: Staff) -> HttpResponse:
     currency = str(staff.request.POST.get("currency", "CNY"))
-    form = NewService(staff.given, currency=currency if currency in OFFERED else "CNY")
+    form = NewServiceForm(staff.form_data, currency=currency if currency in OFFERED_CURRENCIES else "CNY")
 
-    def run(given: dict[str, Any]) -> HttpResponse:
-        tenant.offer_service(staff.merchant.id, _terms(given), by=staff.actor, at=staff.at)
-        staff.tell(_("Service created."))
-        return staff.to("services")
+    def run(data: dict[str, Any]) -> HttpResponse:
+        merchant_services.offer_service(staff.merchant.id, _to_terms(data), by=staff.actor, at=staff.at)
+        staff.add_message(_("Service created."))
+        return staff.redirect_to("services")
 
     lead = _("Customers open it once, then use it now and pay later.")
-    return ask(staff, form, run, title=_("Add service"), button=_("Add"), back=staff.url("services"), lead=lead)
+    return render_form(staff, form, run, title=_("Add service"), button=_("Add"), back=staff.url("services"), lead=lead)
 
 
 @_FORM
-@page("change_service")
+@merchant_page("change_service")
 def change_service(staff: Staff, service: str) -> HttpResponse:
-    found = merchants.service_of(staff.merchant.id, staff.named("svc", service))
+    found = merchant_queries.service_of(staff.merchant.id, staff.parse_id("svc", service))
     now = {name: getattr(found, name) for name in ("name", "description", "score_min", "confirmation", "state")}
-    now["ceiling"] = plain(Money(found.ceiling_minor, found.currency))
-    form = ChangedService(staff.given, currency=found.currency, initial=now)
+    now["ceiling"] = plain_amount(Money(found.ceiling_minor, found.currency))
+    form = ChangeServiceForm(staff.form_data, currency=found.currency, initial=now)
 
-    def run(_given: dict[str, Any]) -> HttpResponse:
-        if terms := _terms(form.amended):
-            tenant.change_service(staff.merchant.id, found.id, terms, by=staff.actor, at=staff.at)
-            staff.tell(_("The new terms apply to orders from now on."))
-        return staff.to("services")
+    def run(_data: dict[str, Any]) -> HttpResponse:
+        if terms := _to_terms(form.changes):
+            merchant_services.change_service(staff.merchant.id, found.id, terms, by=staff.actor, at=staff.at)
+            staff.add_message(_("The new terms apply to orders from now on."))
+        return staff.redirect_to("services")
 
     lead = _("Open orders keep the terms they were created under.")
-    return ask(staff, form, run, title=_("Edit service"), button=_("Save"), back=staff.url("services"), lead=lead)
+    return render_form(
+        staff, form, run, title=_("Edit service"), button=_("Save"), back=staff.url("services"), lead=lead
+    )

@@ -1,4 +1,4 @@
-"""What a merchant is paid: settlements, each with its lines; and where the money goes, which two people decide."""
+"""Settlements with their lines and statements, and the payout account, which needs dual approval."""
 
 from collections.abc import Iterator
 from itertools import chain
@@ -12,24 +12,24 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing import statements
+from billing import settlement_queries
 from billing.models import PayoutAccount, Settlement
 from billing.services import payout_accounts
-from billing.services.payout_accounts import NAMES_MAX, Account
-from billing.statement_paper import statement_paper
-from kernel.csvfile import MARK, cell, csv_lines
-from kernel.forms import plain
+from billing.services.payout_accounts import NAMES_MAX, AccountDetails
+from billing.settlement_document import settlement_document
+from kernel.csvfile import UTF8_BOM, csv_lines, safe_cell
+from kernel.documents import render_pdf
+from kernel.forms import plain_amount
 from kernel.money import Money
-from kernel.paging import page as page_of
-from kernel.paper import pdf_of
-from portal import book, log
-from portal.forms import ask
-from portal.services import payouts
-from portal.staff import Staff, page
+from kernel.paging import paginate
+from portal import balances, change_log
+from portal.forms import render_form
+from portal.services import payout_account_approval
+from portal.staff import Staff, merchant_page
 
 SETTLEMENTS_A_PAGE, LINES_A_PAGE = 20, 50
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
-_HEAD = (
+_CSV_HEADERS = (
     "booked_at",
     "kind",
     "out_order_no",
@@ -43,8 +43,8 @@ _HEAD = (
 )
 
 
-class NewAccount(forms.Form):
-    """An account of the merchant's at a bank."""
+class PayoutAccountForm(forms.Form):
+    """A bank account of the merchant."""
 
     holder = forms.CharField(label=gettext_lazy("Account holder"), max_length=NAMES_MAX)
     bank = forms.CharField(label=gettext_lazy("Bank"), max_length=NAMES_MAX)
@@ -57,123 +57,129 @@ class NewAccount(forms.Form):
 
 
 @require_safe
-@page("settlements")
-def settlements(staff: Staff) -> HttpResponse:
-    """What the book says is theirs, where it goes, and what was settled, newest first."""
+@merchant_page("settlements")
+def settlement_list(staff: Staff) -> HttpResponse:
+    """Balances, the payout account, and settlements, newest first."""
     cursor = staff.request.GET.get("cursor") or None
-    mine = staff.merchant.id
-    rows, further = page_of(statements.settlements_of(mine), cursor=cursor, limit=SETTLEMENTS_A_PAGE)
-    asked = statements.account_asked(mine)
-    return staff.show(
+    key = staff.merchant.id
+    rows, next_cursor = paginate(settlement_queries.settlements_of(key), cursor=cursor, limit=SETTLEMENTS_A_PAGE)
+    requested = settlement_queries.requested_payout_account(key)
+    return staff.render(
         "portal/settlements.html",
-        accounts=book.accounts_of(staff.merchant),
+        balances=balances.balances_of(staff.merchant),
         rows=rows,
-        further=further,
-        first=cursor is None,
-        account_in_force=statements.account_in_force(mine, at=staff.at),
-        coming=statements.account_to_come(mine, at=staff.at),
-        asked=asked,
-        asked_by=log.names_of([asked.asked_by]).get(asked.asked_by, asked.asked_by) if asked else "",
-        own=asked is not None and asked.asked_by == str(staff.actor),
+        next_cursor=next_cursor,
+        is_first_page=cursor is None,
+        current_account=settlement_queries.effective_payout_account(key, at=staff.at),
+        upcoming_account=settlement_queries.upcoming_payout_account(key, at=staff.at),
+        requested_account=requested,
+        asked_by=(
+            change_log.actor_names([requested.asked_by]).get(requested.asked_by, requested.asked_by)
+            if requested
+            else ""
+        ),
+        is_own_request=requested is not None and requested.asked_by == str(staff.actor),
         cutoff=f"{staff.merchant.cutoff_hour:02}:00",
     )
 
 
 @require_safe
-@page("settlement")
+@merchant_page("settlement")
 def settlement(staff: Staff, settlement: str) -> HttpResponse:
-    """One of them, and what it is made of."""
-    found = _mine(staff, settlement)
+    """One settlement and its lines."""
+    found = _find_settlement(staff, settlement)
     cursor = staff.request.GET.get("cursor") or None
-    rows, further = page_of(statements.lines_of(found), cursor=cursor, limit=LINES_A_PAGE)
-    return staff.show(
+    rows, next_cursor = paginate(settlement_queries.lines_of(found), cursor=cursor, limit=LINES_A_PAGE)
+    return staff.render(
         "portal/settlement.html",
         settlement=found,
-        payout=statements.payout_of(found),
-        returned=statements.returned_of(found),
-        carried_into=statements.carried_into(found),
-        lines=statements.with_orders(rows),
-        further=further,
-        first=cursor is None,
+        payout=settlement_queries.payout_of(found),
+        returned=settlement_queries.payout_return_of(found),
+        carried_into=settlement_queries.settlement_carrying(found),
+        lines=settlement_queries.attach_orders(rows),
+        next_cursor=next_cursor,
+        is_first_page=cursor is None,
     )
 
 
 @require_safe
-@page("export_settlement")
+@merchant_page("export_settlement")
 def export_settlement(staff: Staff, settlement: str) -> HttpResponseBase:
-    """All of its lines, as a file that a spreadsheet opens and never calculates."""
-    found = _mine(staff, settlement)
-    rows = chain([_HEAD], _cells(found))
-    answer = StreamingHttpResponse(chain([MARK], csv_lines(rows)), content_type="text/csv; charset=utf-8")
-    answer["Content-Disposition"] = f'attachment; filename="{found.public_id}.csv"'
-    return answer
+    """All lines of a settlement as CSV, escaped so that spreadsheets run no formulas."""
+    found = _find_settlement(staff, settlement)
+    rows = chain([_CSV_HEADERS], _csv_rows(found))
+    response = StreamingHttpResponse(chain([UTF8_BOM], csv_lines(rows)), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{found.public_id}.csv"'
+    return response
 
 
 @require_safe
-@page("print_settlement")
+@merchant_page("print_settlement")
 def print_settlement(staff: Staff, settlement: str) -> HttpResponse:
-    """Its statement, to keep and to file."""
-    found = _mine(staff, settlement)
-    answer = HttpResponse(pdf_of(statement_paper(found, at=staff.at)), content_type="application/pdf")
-    answer["Content-Disposition"] = f'attachment; filename="{found.public_id}.pdf"'
-    return answer
+    """The settlement's statement as a PDF."""
+    found = _find_settlement(staff, settlement)
+    response = HttpResponse(render_pdf(settlement_document(found, at=staff.at)), content_type="application/pdf")
+    response["Content-Disposition"] = f'attachment; filename="{found.public_id}.pdf"'
+    return response
 
 
-def _cells(found: Settlement) -> Iterator[list[str]]:
+def _csv_rows(found: Settlement) -> Iterator[list[str]]:
     zone = ZoneInfo(settings.CONSOLE_ZONE)
-    for line in statements.every_line(found):
+    for line in settlement_queries.iterate_lines(found):
         row, order = line.row, line.order
         moment = row.at.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S")
         about = [order.out_order_no, order.public_id, order.title] if order else ["", "", ""]
-        amount = plain(Money(row.amount_minor, found.currency))  # a number of ours: it may begin with a minus
+        amount = plain_amount(
+            Money(row.amount_minor, found.currency)
+        )  # our own number: not escaped, may begin with "-"
         origin = [
             f"pst_{row.posting_id.hex}" if row.posting_id else "",
             found.public_id,
             f"stl_{row.earlier_id.hex}" if row.earlier_id else "",
         ]
-        yield [moment, row.kind, *map(cell, about), amount, found.currency, *origin]
+        yield [moment, row.kind, *map(safe_cell, about), amount, found.currency, *origin]
 
 
 @_FORM
-@page("ask_payout_account")
-def ask_account(staff: Staff) -> HttpResponse:
-    def run(given: dict[str, Any]) -> HttpResponse:
-        payout_accounts.ask_payout_account(staff.merchant.id, Account(**given), by=staff.actor, at=staff.at)
-        staff.tell(_("Another person must now approve it. Your owners have been emailed."))
-        return staff.to("settlements")
+@merchant_page("ask_payout_account")
+def request_payout_account(staff: Staff) -> HttpResponse:
+    def run(data: dict[str, Any]) -> HttpResponse:
+        payout_accounts.request_payout_account(staff.merchant.id, AccountDetails(**data), by=staff.actor, at=staff.at)
+        staff.add_message(_("Another person must now approve it. Your owners have been emailed."))
+        return staff.redirect_to("settlements")
 
     title = _("Change payout account")
     lead = _("Another of your owners or our staff must approve it. It takes effect one day later.")
     button, back = _("Submit request"), staff.url("settlements")
-    return ask(staff, NewAccount(staff.given), run, title=title, button=button, back=back, lead=lead)
+    return render_form(staff, PayoutAccountForm(staff.form_data), run, title=title, button=button, back=back, lead=lead)
 
 
 @_FORM
-@page("agree_payout_account")
-def agree(staff: Staff, account: str) -> HttpResponse:
-    found = _account(staff, account)
+@merchant_page("agree_payout_account")
+def approve_payout_account(staff: Staff, account: str) -> HttpResponse:
+    found = _find_account(staff, account)
 
-    def run(_given: dict[str, Any]) -> HttpResponse:
-        payouts.agree(found, staff.member, by=staff.actor, at=staff.at)
-        staff.tell(_("Approved. It takes effect in one day."))
-        return staff.to("settlements")
+    def run(_data: dict[str, Any]) -> HttpResponse:
+        payout_account_approval.approve_as_owner(found, staff.member, by=staff.actor, at=staff.at)
+        staff.add_message(_("Approved. It takes effect in one day."))
+        return staff.redirect_to("settlements")
 
     title = _("Approve this account")
     lead = _("Call the requester on a number you already know. Do not approve because of an email alone.")
-    return _decided(staff, found, run, title=title, lead=lead)
+    return _render_decision(staff, found, run, title=title, lead=lead)
 
 
 @_FORM
-@page("refuse_payout_account")
-def refuse(staff: Staff, account: str) -> HttpResponse:
-    found = _account(staff, account)
+@merchant_page("refuse_payout_account")
+def refuse_payout_account(staff: Staff, account: str) -> HttpResponse:
+    found = _find_account(staff, account)
 
-    def run(_given: dict[str, Any]) -> HttpResponse:
-        payout_accounts.refuse_payout_account(found.id, by=staff.actor, at=staff.at)
-        staff.tell(_("Unchanged."))
-        return staff.to("settlements")
+    def run(_data: dict[str, Any]) -> HttpResponse:
+        payout_accounts.reject_payout_account(found.id, by=staff.actor, at=staff.at)
+        staff.add_message(_("Unchanged."))
+        return staff.redirect_to("settlements")
 
-    return _decided(
+    return _render_decision(
         staff,
         found,
         run,
@@ -183,17 +189,17 @@ def refuse(staff: Staff, account: str) -> HttpResponse:
     )
 
 
-def _decided(
+def _render_decision(
     staff: Staff, found: PayoutAccount, run: Any, *, title: str, lead: str, danger: bool = False
 ) -> HttpResponse:
     about, back = f"{found.holder} · {found.bank} · {found.number_masked}", staff.url("settlements")
-    form = forms.Form(staff.given)
-    return ask(staff, form, run, title=title, button=title, back=back, lead=lead, danger=danger, about=about)
+    form = forms.Form(staff.form_data)
+    return render_form(staff, form, run, title=title, button=title, back=back, lead=lead, danger=danger, about=about)
 
 
-def _mine(staff: Staff, settlement: str) -> Settlement:
-    return statements.settlement_of(staff.merchant.id, staff.named("stl", settlement))
+def _find_settlement(staff: Staff, settlement: str) -> Settlement:
+    return settlement_queries.settlement_of(staff.merchant.id, staff.parse_id("stl", settlement))
 
 
-def _account(staff: Staff, account: str) -> PayoutAccount:
-    return statements.account_of(staff.merchant.id, staff.named("pac", account))
+def _find_account(staff: Staff, account: str) -> PayoutAccount:
+    return settlement_queries.payout_account_of(staff.merchant.id, staff.parse_id("pac", account))

@@ -1,4 +1,4 @@
-"""Who works for the business: looked at by all, changed by its owners."""
+"""The team: visible to all members, changed by owners."""
 
 from typing import Any
 
@@ -9,24 +9,24 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from kernel.refusal import NotFound
-from portal import queries, wording
-from portal.forms import ask
+from portal import labels, queries
+from portal.forms import render_form
 from portal.models import Member
-from portal.services import team as verbs
-from portal.services.sending import send_invitation
-from portal.staff import Staff, page
+from portal.services import team as team_service
+from portal.services.invitation_messages import send_invitation
+from portal.staff import Staff, merchant_page
 
 _FORM = require_http_methods(["GET", "HEAD", "POST"])
 
 
 class RoleForm(forms.Form):
-    """What somebody is there for."""
+    """The role of a member."""
 
     role = forms.ChoiceField(label=gettext_lazy("Role"), initial="developer", widget=forms.RadioSelect)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        choices = [(key, f"{name}: {wording.ROLES_MAY[key]}") for key, name in wording.ROLES.items()]
+        choices = [(key, f"{name}: {labels.ROLE_DESCRIPTIONS[key]}") for key, name in labels.ROLE_LABELS.items()]
         self.fields["role"].choices = choices  # type: ignore[attr-defined]
 
 
@@ -44,81 +44,86 @@ class InvitationForm(RoleForm):
 
 
 @require_safe
-@page("team")
-def team(staff: Staff) -> HttpResponse:
+@merchant_page("team")
+def team_page(staff: Staff) -> HttpResponse:
     live = staff.business.live.id
-    shown: dict[str, Any] = {"members": queries.team_of(live), "invitations": queries.invitations_of(live, staff.real)}
-    return staff.show("portal/team.html", roles=wording.ROLES_MAY, **shown)
+    context: dict[str, Any] = {
+        "members": queries.team_of(live),
+        "invitations": queries.invitations_of(live, staff.real),
+    }
+    return staff.render("portal/team.html", roles=labels.ROLE_DESCRIPTIONS, **context)
 
 
 @_FORM
-@page("invite")
+@merchant_page("invite")
 def invite(staff: Staff) -> HttpResponse:
-    def run(given: dict[str, Any]) -> HttpResponse:
-        made, token = verbs.invite(staff.business.live.id, **given, by=staff.actor, at=staff.real)
+    def run(data: dict[str, Any]) -> HttpResponse:
+        invitation, token = team_service.invite(staff.business.live.id, **data, by=staff.actor, at=staff.real)
         name, language = staff.business.live.name, staff.member.user.language
-        if send_invitation(made, name, token, phone=given["phone"], language=language):
-            staff.tell(_("It was sent to %(where)s.") % {"where": made.sent_to})
+        if send_invitation(invitation, name, token, phone=data["phone"], language=language):
+            staff.add_message(_("It was sent to %(where)s.") % {"where": invitation.sent_to})
         else:
-            staff.warn(_("It could not be sent. Withdraw it and invite again later."))
-        return staff.to("team")
+            staff.add_warning(_("It could not be sent. Withdraw it and invite again later."))
+        return staff.redirect_to("team")
 
     title = _("Invite member")
     lead = _(
         "They receive a link that works once and expires in seven days. It is not shown to anyone else, including you."
     )
-    return ask(staff, InvitationForm(staff.given), run, title=title, button=title, back=staff.url("team"), lead=lead)
+    return render_form(
+        staff, InvitationForm(staff.form_data), run, title=title, button=title, back=staff.url("team"), lead=lead
+    )
 
 
 @_FORM
-@page("revoke_invitation")
+@merchant_page("revoke_invitation")
 def revoke_invitation(staff: Staff, invitation: str) -> HttpResponse:
-    key = staff.named("inv", invitation)
+    key = staff.parse_id("inv", invitation)
     found = queries.invitations_of(staff.business.live.id, staff.real).filter(pk=key).first()
     if found is None:
         raise NotFound
 
-    def run(_given: dict[str, Any]) -> HttpResponse:
-        verbs.revoke_invitation(staff.business.live.id, key, by=staff.actor, at=staff.real)
-        staff.tell(_("The invitation link is no longer valid."))
-        return staff.to("team")
+    def run(_data: dict[str, Any]) -> HttpResponse:
+        team_service.revoke_invitation(staff.business.live.id, key, by=staff.actor, at=staff.real)
+        staff.add_message(_("The invitation link is no longer valid."))
+        return staff.redirect_to("team")
 
-    title, back, form = _("Withdraw this invitation"), staff.url("team"), forms.Form(staff.given)
-    return ask(staff, form, run, title=title, button=title, back=back, danger=True, about=found.sent_to)
+    title, back, form = _("Withdraw this invitation"), staff.url("team"), forms.Form(staff.form_data)
+    return render_form(staff, form, run, title=title, button=title, back=back, danger=True, about=found.sent_to)
 
 
 @_FORM
-@page("change_role")
+@merchant_page("change_role")
 def change_role(staff: Staff, member: str) -> HttpResponse:
-    found = _member(staff, member)
+    found = _find_member(staff, member)
 
-    def run(given: dict[str, Any]) -> HttpResponse:
-        verbs.change_role(staff.business.live.id, found.id, given["role"], by=staff.actor, at=staff.real)
-        staff.tell(_("Role changed."))
-        return staff.to("team")
+    def run(data: dict[str, Any]) -> HttpResponse:
+        team_service.change_role(staff.business.live.id, found.id, data["role"], by=staff.actor, at=staff.real)
+        staff.add_message(_("Role changed."))
+        return staff.redirect_to("team")
 
-    form = RoleForm(staff.given, initial={"role": found.role})
+    form = RoleForm(staff.form_data, initial={"role": found.role})
     title, about = _("Change role"), str(found.user)
-    return ask(staff, form, run, title=title, button=_("Save"), back=staff.url("team"), about=about)
+    return render_form(staff, form, run, title=title, button=_("Save"), back=staff.url("team"), about=about)
 
 
 @_FORM
-@page("remove_member")
+@merchant_page("remove_member")
 def remove_member(staff: Staff, member: str) -> HttpResponse:
-    found = _member(staff, member)
+    found = _find_member(staff, member)
 
-    def run(_given: dict[str, Any]) -> HttpResponse:
-        verbs.remove_member(staff.business.live.id, found.id, by=staff.actor, at=staff.real)
-        staff.tell(_("This member can no longer see anything of this merchant."))
-        return staff.to("team")
+    def run(_data: dict[str, Any]) -> HttpResponse:
+        team_service.remove_member(staff.business.live.id, found.id, by=staff.actor, at=staff.real)
+        staff.add_message(_("This member can no longer see anything of this merchant."))
+        return staff.redirect_to("team")
 
     title, about = _("Remove from the team"), str(found.user)
-    form = forms.Form(staff.given)
-    return ask(staff, form, run, title=title, button=title, back=staff.url("team"), danger=True, about=about)
+    form = forms.Form(staff.form_data)
+    return render_form(staff, form, run, title=title, button=title, back=staff.url("team"), danger=True, about=about)
 
 
-def _member(staff: Staff, member: str) -> Member:
-    found = queries.team_of(staff.business.live.id).filter(pk=staff.named("mem", member)).first()
+def _find_member(staff: Staff, member: str) -> Member:
+    found = queries.team_of(staff.business.live.id).filter(pk=staff.parse_id("mem", member)).first()
     if found is None:
         raise NotFound
     return found

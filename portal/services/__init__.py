@@ -1,1 +1,1 @@
-"""Verbs of a merchant's console: its team, and what staff do to an order."""
+"""Commands of the merchant console: team, invitations, emails to staff, audited order actions, payout approval."""

@@ -1,4 +1,4 @@
-"""A merchant's keys, by the merchant's own staff."""
+"""Rotation and revocation of a merchant's API keys by its own staff."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,20 +14,20 @@ from portal import queries
 
 
 class KeyRevoked(Refusal):
-    """It opens nothing, and so has nothing to hand on."""
+    """A revoked key cannot be rotated."""
 
     code, title = "key_revoked", _("This key has already been revoked.")
 
 
 @transaction.atomic
 def rotate_key(merchant_id: UUID, key_id: UUID, *, by: Actor, at: datetime) -> tuple[ApiKey, str]:
-    """Another key with the name and rights of this one, which works on until it is revoked.
+    """Issue a second key with the same name and scopes; the old one works until it is revoked.
 
     Raises:
         NotFound: missing, or another merchant's.
-        KeyRevoked, TooManyKeys: it has nothing to hand on; a rotation is not finished yet.
+        KeyRevoked, TooManyKeys: the key is revoked; an earlier rotation is not finished.
     """
-    key = queries.key_of(merchant_id, key_id)
+    key = queries.api_key_of(merchant_id, key_id)
     if key.revoked_at is not None:
         raise KeyRevoked
     return merchants.issue_key(merchant_id, scopes=key.scopes, name=key.name, by=by, at=at)
@@ -35,9 +35,9 @@ def rotate_key(merchant_id: UUID, key_id: UUID, *, by: Actor, at: datetime) -> t
 
 @transaction.atomic
 def revoke_own_key(merchant_id: UUID, key_id: UUID, *, by: Actor, at: datetime) -> None:
-    """The merchant's key opens nothing from now on.
+    """Revoke the merchant's key at once.
 
     Raises:
         NotFound: missing, or another merchant's.
     """
-    merchants.revoke_key(queries.key_of(merchant_id, key_id).id, by=by, at=at)
+    merchants.revoke_key(queries.api_key_of(merchant_id, key_id).id, by=by, at=at)

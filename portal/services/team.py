@@ -1,4 +1,4 @@
-"""A business gets staff, and loses some: each change stands in the merchant's own log."""
+"""A merchant's team: invitations, joining, roles and removal. Every change is in the merchant's change log."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,40 +8,40 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from accounts import refusals, texts
+from accounts import refusals, sms_limits
 from accounts import rules as numbers
 from accounts import services as accounts
-from accounts.addresses import address_of
+from accounts.emails import normalize_email
 from accounts.models import User
 from kernel.actor import Actor
-from kernel.refusal import FieldError, Invalid, NotFound, Refusal, SecondNeeded
+from kernel.refusal import ApprovalRequired, FieldError, Invalid, NotFound, Refusal
 from merchants.models import Merchant
-from merchants.services.record import note
+from merchants.services.change_log import record_change
 from portal import rules
 from portal.models import Invitation, Member
 from portal.rules import Role
 
 
 class LastOwner(Refusal):
-    """A business nobody owns could never change its team again."""
+    """A business must keep at least one owner."""
 
     code, title = "last_owner", _("At least one owner is required. Make someone else an owner first.")
 
 
-class InvitationOver(Refusal):
-    """It was used, taken back, or has run out."""
+class InvitationClosed(Refusal):
+    """The invitation was used or revoked, or has expired."""
 
     code, status, title = "invitation_over", 410, _("This invitation is no longer valid. Ask for a new one.")
 
 
 class AlreadyMember(Refusal):
-    """They work there already."""
+    """The person is a member already."""
 
     code, title = "already_member", _("This person is already a team member.")
 
 
 class AccountExists(Refusal):
-    """The address signs in already: it must be them who accepts."""
+    """The address has an account, which must accept the invitation itself."""
 
     code, title = (
         "account_exists",
@@ -50,22 +50,22 @@ class AccountExists(Refusal):
 
 
 class WrongAccount(Refusal):
-    """Somebody else is signed in."""
+    """Another account than the invited one is signed in."""
 
     code, status, title = "wrong_account", 403, _("This invitation is for another account. Sign out first.")
 
 
 class TeamFull(Refusal):
-    """More than any team of this console."""
+    """The team or its invitations are at their limit."""
 
     code, title = "team_full", _("The maximum number of members and invitations has been reached.")
 
 
 @dataclass(frozen=True, slots=True)
-class Newcomer:
-    """Who accepts an invitation without having an account: how they will sign in.
+class NewAccount:
+    """Credentials of an invitee who has no account yet.
 
-    A mail has shown that the address is theirs (portal.services.sending): or anybody could take anybody's.
+    The address must be verified (portal.services.invitation_messages), or anybody could take another's address.
     """
 
     email: str
@@ -73,197 +73,201 @@ class Newcomer:
 
 
 @transaction.atomic
-def found_team(merchant_id: UUID, email: str, password: str, *, by: Actor, at: datetime) -> Member:
-    """The first owner of a business, made by whoever runs the platform.
+def create_team(merchant_id: UUID, email: str, password: str, *, by: Actor, at: datetime) -> Member:
+    """Create the first owner's account and membership, on behalf of the platform.
 
     Raises:
-        InvalidEmail, WeakPassword, UsernameTaken: they cannot sign in so.
+        InvalidEmail, WeakPassword, UsernameTaken: the credentials are not acceptable.
     """
-    user = accounts.sign_up_by_mail(email, password, by=by, at=at)
-    return _join(merchant_id, user, Role.OWNER, by=by, at=at)
+    user = accounts.create_merchant_user(email, password, by=by, at=at)
+    return _add_member(merchant_id, user, Role.OWNER, by=by, at=at)
 
 
 @transaction.atomic
 def invite(
     merchant_id: UUID, role: str, *, email: str = "", phone: str = "", by: Actor, at: datetime
 ) -> tuple[Invitation, str]:
-    """Somebody is asked to join. The token is returned this once; whoever asked sends it when all is written down.
+    """Create an invitation. The token is returned only here; the caller sends it after the commit.
 
     Raises:
-        Invalid: there is no such role, or nowhere to send it.
-        SecondNeeded: a colleague of ours would ask somebody into a team that has its owner, alone.
-        InvalidEmail, InvalidPhone, AlreadyMember, TeamFull: they cannot be asked, or could never sign in.
+        Invalid: there is no such role, or neither address nor phone.
+        ApprovalRequired: platform staff would invite into a team that has an owner, without approval.
+        InvalidEmail, InvalidPhone, AlreadyMember, TeamFull: they cannot be invited.
     """
     _lock_team(merchant_id)
-    if by.alone and owner_known(merchant_id, at=at):
-        raise SecondNeeded
-    known, number = _role(role), numbers.phone_in_e164(phone) if phone else None
+    if by.is_unapproved_staff and has_owner(merchant_id, at=at):
+        raise ApprovalRequired
+    parsed_role, number = _parse_role(role), numbers.parse_phone(phone) if phone else None
     if phone and number is None:
         raise refusals.InvalidPhone(errors=[FieldError("/phone", refusals.InvalidPhone.title)])
-    if number and not texts.reaches(number):
-        raise refusals.InvalidPhone(errors=[FieldError("/phone", texts.NOT_THERE)])
-    address = address_of(email) if email else ""
+    if number and not sms_limits.can_text(number):
+        raise refusals.InvalidPhone(errors=[FieldError("/phone", sms_limits.UNSUPPORTED_COUNTRY)])
+    address = normalize_email(email) if email else ""
     if not (address or number):
         raise Invalid(errors=[FieldError("/email", _("Enter an email address or a phone number."))])
     active = Member.objects.filter(merchant_id=merchant_id, removed_at__isnull=True)
-    waiting = _waiting(merchant_id, at=at)
+    open_invitations = _open_invitations(merchant_id, at=at)
     if address and active.filter(user__username=address).exists():
         raise AlreadyMember
-    if active.count() >= rules.MEMBERS_MAX or waiting.count() >= rules.INVITATIONS_MAX:
+    if active.count() >= rules.MEMBERS_MAX or open_invitations.count() >= rules.INVITATIONS_MAX:
         raise TeamFull
-    _not_too_many(merchant_id, at=at)
+    _check_invitation_rate(merchant_id, at=at)
     token = rules.new_token()
     invitation = Invitation.objects.create(
         merchant_id=merchant_id,
-        role=known,
+        role=parsed_role,
         email=address,
-        phone_masked=numbers.masked_phone(number) if number else "",
-        digest=rules.digest(token),
+        phone_masked=numbers.mask_phone(number) if number else "",
+        digest=rules.token_digest(token),
         by=str(by),
         created_at=at,
-        expires_at=at + rules.INVITATION_LIFE,
+        expires_at=at + rules.INVITATION_VALID_FOR,
     )
-    note(merchant_id, "member_invited", invitation.id, by=by, at=at, role=known, to=invitation.sent_to)
+    record_change(merchant_id, "member_invited", invitation.id, by=by, at=at, role=parsed_role, to=invitation.sent_to)
     return invitation, token
 
 
-def owner_known(merchant_id: UUID, *, at: datetime) -> bool:
-    """Whether somebody owns the business, or may join as an owner: whoever is asked in next is one more."""
+def has_owner(merchant_id: UUID, *, at: datetime) -> bool:
+    """Whether the business has an owner, or an open invitation for one."""
     owners = Member.objects.filter(merchant_id=merchant_id, role=Role.OWNER, removed_at__isnull=True)
-    return owners.exists() or _waiting(merchant_id, at=at).filter(role=Role.OWNER).exists()
+    return owners.exists() or _open_invitations(merchant_id, at=at).filter(role=Role.OWNER).exists()
 
 
 @transaction.atomic
 def accept_invitation(
-    token: str, *, user_id: UUID | None = None, newcomer: Newcomer | None = None, by: Actor, at: datetime
+    token: str, *, user_id: UUID | None = None, new_account: NewAccount | None = None, by: Actor, at: datetime
 ) -> Member:
-    """Whoever holds the link joins: with the account they are signed in with, or with a new one. It is good once.
+    """Join a team by an invitation's token, with the signed-in account or a new one. The invitation works once.
 
     Raises:
         NotFound: there is no such invitation.
-        InvitationOver: it was used, taken back, or has run out.
-        WrongAccount, AccountExists, AlreadyMember: it is not for them; they must sign in; they are there already.
-        InvalidEmail, WeakPassword: they could not sign in so.
+        InvitationClosed: it was used or revoked, or has expired.
+        WrongAccount, AccountExists, AlreadyMember: it is for another account; they must sign in; they are a member.
+        InvalidEmail, WeakPassword: the new credentials are not acceptable.
     """
-    found = Invitation.objects.filter(digest=rules.digest(token)).values_list("merchant_id", "id").first()
+    found = Invitation.objects.filter(digest=rules.token_digest(token)).values_list("merchant_id", "id").first()
     if found is None:
         raise NotFound
     _lock_team(found[0])
     invitation = Invitation.objects.locked(found[1])
-    if not invitation.open_at(at):
-        raise InvitationOver
-    user = _who(invitation, user_id, newcomer, by=by, at=at)
+    if not invitation.is_open(at):
+        raise InvitationClosed
+    user = _accepting_user(invitation, user_id, new_account, by=by, at=at)
     if Member.objects.filter(merchant_id=invitation.merchant_id, user=user, removed_at__isnull=True).exists():
         raise AlreadyMember
     invitation.accepted_at = at
     invitation.save(update_fields=["accepted_at"])
     actor = Actor.member(user.id)
-    return _join(invitation.merchant_id, user, Role(invitation.role), by=actor, at=at)
+    return _add_member(invitation.merchant_id, user, Role(invitation.role), by=actor, at=at)
 
 
 @transaction.atomic
 def revoke_invitation(merchant_id: UUID, invitation_id: UUID, *, by: Actor, at: datetime) -> None:
-    """The link leads nowhere from now on. Twice is once.
+    """Revoke an invitation. Idempotent.
 
     Raises:
         NotFound: missing, or another business's.
-        InvitationOver: somebody has accepted it.
+        InvitationClosed: it has been accepted.
     """
     rows = Invitation.objects.select_for_update(of=("self",), no_key=True)
     invitation = rows.filter(merchant_id=merchant_id, pk=invitation_id).first()
     if invitation is None:
         raise NotFound
     if invitation.accepted_at is not None:
-        raise InvitationOver
+        raise InvitationClosed
     if invitation.revoked_at is None:
-        _take_back(invitation, by=by, at=at)
+        _revoke(invitation, by=by, at=at)
 
 
 @transaction.atomic
 def change_role(merchant_id: UUID, member_id: UUID, role: str, *, by: Actor, at: datetime) -> Member:
-    """A member is there for something else from now on. Who may not ask others in any more has asked nobody.
+    """Change a member's role. Their open invitations are revoked, since the new role may not invite.
 
     Raises:
         NotFound: no such member of this business.
-        Invalid, LastOwner: there is no such role; nobody would own the business.
+        Invalid, LastOwner: there is no such role; the business would have no owner.
     """
-    known, member = _role(role), _lock_member(merchant_id, member_id)
-    if member.role != known:
-        _keep_an_owner(member)
-        _take_back_invitations(member, by=by, at=at)
-        note(merchant_id, "role_changed", member.id, by=by, at=at, was=member.role, role=known)
-        member.role = known
+    parsed_role, member = _parse_role(role), _lock_member(merchant_id, member_id)
+    if member.role != parsed_role:
+        _require_other_owner(member)
+        _revoke_invitations_by(member, by=by, at=at)
+        record_change(merchant_id, "role_changed", member.id, by=by, at=at, was=member.role, role=parsed_role)
+        member.role = parsed_role
         member.save(update_fields=["role"])
     return member
 
 
 @transaction.atomic
 def remove_member(merchant_id: UUID, member_id: UUID, *, by: Actor, at: datetime) -> None:
-    """Somebody no longer works there: from this moment nothing of the business shows itself to them.
-
-    Nor do they come back by an invitation of their own: those that are still open are taken back.
+    """Remove a member; they lose access at once, and their open invitations are revoked.
 
     Raises:
         NotFound: no such member of this business.
-        LastOwner: nobody would own the business.
+        LastOwner: the business would have no owner.
     """
     member = _lock_member(merchant_id, member_id)
-    _keep_an_owner(member)
-    _take_back_invitations(member, by=by, at=at)
+    _require_other_owner(member)
+    _revoke_invitations_by(member, by=by, at=at)
     member.removed_at = at
     member.save(update_fields=["removed_at"])
-    note(merchant_id, "member_removed", member.id, by=by, at=at, role=member.role)
+    record_change(merchant_id, "member_removed", member.id, by=by, at=at, role=member.role)
 
 
-def _take_back_invitations(member: Member, *, by: Actor, at: datetime) -> None:
-    """Whomever this member asked to join, and who has not come yet, does not come by that link any more."""
-    asked = _waiting(member.merchant_id, at=at).filter(by=str(Actor.member(member.user_id))).order_by("id")
+def _revoke_invitations_by(member: Member, *, by: Actor, at: datetime) -> None:
+    """Revoke the open invitations that this member made."""
+    asked = _open_invitations(member.merchant_id, at=at).filter(by=str(Actor.member(member.user_id))).order_by("id")
     for invitation in asked.select_for_update(of=("self",), no_key=True):
-        _take_back(invitation, by=by, at=at)
+        _revoke(invitation, by=by, at=at)
 
 
-def _take_back(invitation: Invitation, *, by: Actor, at: datetime) -> None:
+def _revoke(invitation: Invitation, *, by: Actor, at: datetime) -> None:
     invitation.revoked_at = at
     invitation.save(update_fields=["revoked_at"])
-    note(invitation.merchant_id, "invitation_revoked", invitation.id, by=by, at=at)
+    record_change(invitation.merchant_id, "invitation_revoked", invitation.id, by=by, at=at)
 
 
-def _waiting(merchant_id: UUID, *, at: datetime) -> QuerySet[Invitation]:
-    """The invitations that can still be accepted."""
+def _open_invitations(merchant_id: UUID, *, at: datetime) -> QuerySet[Invitation]:
+    """Invitations that can still be accepted."""
     made = Invitation.objects.filter(merchant_id=merchant_id, accepted_at=None, revoked_at=None)
     return made.filter(expires_at__gt=at)
 
 
-def _not_too_many(merchant_id: UUID, *, at: datetime) -> None:
-    """Each invitation is a mail or a text to whomever it names; one that was taken back was sent all the same."""
+def _check_invitation_rate(merchant_id: UUID, *, at: datetime) -> None:
+    """Limit invitations per hour and day. Revoked ones count, since they were sent all the same.
+
+    Raises:
+        TeamFull: there were too many.
+    """
     made = Invitation.objects.filter(merchant_id=merchant_id)
     for span, most in ((timedelta(hours=1), rules.INVITATIONS_AN_HOUR), (timedelta(days=1), rules.INVITATIONS_A_DAY)):
         if made.filter(created_at__gt=at - span).count() >= most:
             raise TeamFull(_("Too many invitations recently. Try again later."))
 
 
-def _join(merchant_id: UUID, user: User, role: Role, *, by: Actor, at: datetime) -> Member:
+def _add_member(merchant_id: UUID, user: User, role: Role, *, by: Actor, at: datetime) -> Member:
     member = Member.objects.create(merchant_id=merchant_id, user=user, role=role, joined_at=at)
-    note(merchant_id, "member_joined", member.id, by=by, at=at, role=role)
+    record_change(merchant_id, "member_joined", member.id, by=by, at=at, role=role)
     return member
 
 
-def _who(invitation: Invitation, user_id: UUID | None, newcomer: Newcomer | None, *, by: Actor, at: datetime) -> User:
+def _accepting_user(
+    invitation: Invitation, user_id: UUID | None, new_account: NewAccount | None, *, by: Actor, at: datetime
+) -> User:
     if user_id is not None:
         user = User.objects.locked(user_id)
         if user.is_staff or not user.username or (invitation.email and user.username != invitation.email):
             raise WrongAccount
         return user
-    if newcomer is None:
+    if new_account is None:
         raise Invalid
-    address = invitation.email or newcomer.email
+    address = invitation.email or new_account.email
     if User.objects.filter(username=address.strip().lower()).exists():
         raise AccountExists
-    return accounts.sign_up_by_mail(address, newcomer.password, by=by, at=at)
+    return accounts.create_merchant_user(address, new_account.password, by=by, at=at)
 
 
 def _lock_team(merchant_id: UUID) -> None:
-    """One change of a team at a time: its business's row is the queue."""
+    """Serialise changes of a team by locking the business's merchant row."""
     if not Merchant.objects.select_for_update(of=("self",), no_key=True).filter(pk=merchant_id).exists():
         raise NotFound
 
@@ -276,13 +280,13 @@ def _lock_member(merchant_id: UUID, member_id: UUID) -> Member:
     return member
 
 
-def _keep_an_owner(member: Member) -> None:
+def _require_other_owner(member: Member) -> None:
     others = Member.objects.filter(merchant_id=member.merchant_id, role=Role.OWNER, removed_at__isnull=True)
     if member.role == Role.OWNER and not others.exclude(pk=member.pk).exists():
         raise LastOwner
 
 
-def _role(text: str) -> Role:
+def _parse_role(text: str) -> Role:
     if text not in set(Role):
         raise Invalid(errors=[FieldError("/role", _("No such role."))])
     return Role(text)

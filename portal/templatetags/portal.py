@@ -1,4 +1,4 @@
-"""Addresses and words of the console's pages."""
+"""URLs and labels for templates of the merchant console."""
 
 from typing import Any
 
@@ -7,44 +7,44 @@ from django.forms import BoundField
 from django.template import Context
 from django.utils.safestring import SafeString
 
-from kernel import naming
-from portal import wording
+from kernel import labels
+from portal import labels as portal_labels
 
 register = template.Library()
 
 
 @register.simple_tag(takes_context=True)
-def at(context: Context, page: str, *args: str) -> str:
-    """A page of this merchant's."""
+def merchant_url(context: Context, page: str, *args: str) -> str:
+    """URL of a page of the current merchant."""
     return str(context["staff"].url(page, *args))
 
 
 @register.filter
-def before(field: BoundField) -> SafeString:
-    """What a field of choices was shown with, where its form carries that along; every other field brings its own."""
+def hidden_initial(field: BoundField) -> SafeString:
+    """The hidden initial value of a choice field whose form sends it along; "" for other fields."""
     return field.as_hidden(only_initial=True) if field.field.show_hidden_initial else SafeString()
 
 
 @register.filter
 def badge(state: str) -> SafeString:
-    """A state, in words and colour."""
-    return naming.badge(state, wording.STATES.get(state, state))
+    """A state as a coloured badge."""
+    return labels.state_badge(state, portal_labels.STATE_LABELS.get(state, state))
 
 
 @register.filter
-def said(code: Any, about: str) -> Any:
-    """What a code means, by the list it is in: `{{ line.kind|said:"HAPPENED" }}`."""
-    words: dict[str, Any] = getattr(wording, about)
-    return words.get(str(code), code)
+def code_label(code: Any, about: str) -> Any:
+    """The label of a code from one of the dicts in portal.labels: `{{ line.kind|code_label:"ORDER_EVENT_LABELS" }}`."""
+    labels_by_code: dict[str, Any] = getattr(portal_labels, about)
+    return labels_by_code.get(str(code), code)
 
 
 @register.filter
-def failure(code: str, kind: str) -> Any:
-    """Why an attempt took nothing."""
-    return wording.FAILURES.get(code) or wording.FAILURES.get(kind, code or kind)
+def failure_label(code: str, kind: str) -> Any:
+    """Why a deduction failed."""
+    return portal_labels.FAILURE_LABELS.get(code) or portal_labels.FAILURE_LABELS.get(kind, code or kind)
 
 
 @register.filter
-def planned(reason: str) -> Any:
-    """Why an attempt is to come."""
-    return wording.PLANNED.get(reason, wording.AGAIN)
+def schedule_reason(reason: str) -> Any:
+    """Why a deduction is scheduled."""
+    return portal_labels.SCHEDULE_REASON_LABELS.get(reason, portal_labels.RETRY_LABEL)

@@ -4,7 +4,7 @@ import pytest
 from django.core.cache import cache
 
 from kernel.models import Realm
-from tests.accounts.signing_in import Browser
+from tests.accounts.browser import Browser
 
 
 @pytest.fixture(autouse=True)

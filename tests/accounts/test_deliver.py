@@ -1,4 +1,4 @@
-"""How notices go out: at a decent hour, never more than is decent, by real senders, whoever is killed when."""
+"""Delivering notices: quiet hours, daily limits, real backends, and workers that die."""
 
 import socket
 from collections.abc import Iterator
@@ -12,73 +12,89 @@ from aiosmtpd.handlers import Message
 from django.conf import LazySettings
 from django.db import connection, transaction
 
-from accounts import deliver, inbox, notices
+from accounts import deliver, messaging, notices
 from accounts.models import Delivery, LocalMessage, Person
 from kernel.models import LIVE, Realm
-from kernel.time_limit import TimeIsUp
-from tests.accounts.telling import DAY, GONE, MORNING, NIGHT, NOON, having, item, sent, someone, tell
-from tests.threads import at_once
+from kernel.time_limit import SoftTimeLimitExceeded
+from tests.accounts.notice_fixtures import (
+    DAY,
+    MORNING,
+    NIGHT,
+    NOON,
+    STALE,
+    create_person,
+    deliver_texts,
+    new_notice,
+    override,
+    write,
+)
+from tests.threads import run_concurrently
 
-BROKEN = "tests.accounts.telling.Broken"
+BROKEN = "tests.accounts.notice_fixtures.BrokenSmsBackend"
 
 
 @pytest.fixture(autouse=True)
-def _standing(settings: LazySettings) -> None:
-    GONE.clear()
-    settings.NOTICES_STANDING = "tests.accounts.telling.standing"
-    settings.EMAIL_BACKEND = "accounts.notices.LocalMail"  # pytest-django puts another one in its place
+def _use_stale_notices(settings: LazySettings) -> None:
+    STALE.clear()
+    settings.NOTICES_STANDING = "tests.accounts.notice_fixtures.stale_notices"
+    settings.EMAIL_BACKEND = "accounts.messaging.LocalMail"  # pytest-django puts another one in its place
 
 
 @pytest.mark.django_db
-def test_at_night_it_stands_in_the_inbox_and_no_phone_rings_before_eight() -> None:
-    person = someone(email="ada@example.com")
-    tell(item(person), at=NIGHT)
-    assert inbox.inbox_of(person.id).count() == 1
-    assert [text.count("\n\n") for text in sent(NIGHT)] == [1]  # a mail wakes nobody
-    assert sent(MORNING - timedelta(seconds=1)) == []
-    assert len(sent(MORNING)) == 1
+def test_at_night_only_the_inbox_gets_it_and_texts_wait_until_eight() -> None:
+    person = create_person(email="ada@example.com")
+    write(new_notice(person), at=NIGHT)
+    assert notices.inbox_of(person.id).count() == 1
+    assert [text.count("\n\n") for text in deliver_texts(NIGHT)] == [1]  # a mail wakes nobody
+    assert deliver_texts(MORNING - timedelta(seconds=1)) == []
+    assert len(deliver_texts(MORNING)) == 1
 
 
 @pytest.mark.django_db
 def test_what_failed_in_the_evening_is_not_tried_again_at_night(settings: LazySettings) -> None:
-    tell(item(someone()), at=NIGHT - timedelta(hours=1, seconds=1))
-    with having(settings, SMS_BACKEND=BROKEN):
-        assert sent(NIGHT - timedelta(hours=1, seconds=1)) == []
-    assert sent(NIGHT) == []
-    assert len(sent(MORNING)) == 1
+    write(new_notice(create_person()), at=NIGHT - timedelta(hours=1, seconds=1))
+    with override(settings, SMS_BACKEND=BROKEN):
+        assert deliver_texts(NIGHT - timedelta(hours=1, seconds=1)) == []
+    assert deliver_texts(NIGHT) == []
+    assert len(deliver_texts(MORNING)) == 1
 
 
 @pytest.mark.django_db
-def test_a_demand_waits_for_the_day_in_the_inbox_too() -> None:
-    person = someone()
-    tell(item(person, "overdue_1"), at=NIGHT)
-    assert sent(NIGHT) == []
-    assert inbox.inbox_of(person.id).count() == 0
-    assert len(sent(MORNING)) == 1
-    assert inbox.inbox_of(person.id).count() == 1
+def test_demands_wait_until_morning_in_the_inbox_too() -> None:
+    person = create_person()
+    write(new_notice(person, "overdue_1"), at=NIGHT)
+    assert deliver_texts(NIGHT) == []
+    assert notices.inbox_of(person.id).count() == 0
+    assert len(deliver_texts(MORNING)) == 1
+    assert notices.inbox_of(person.id).count() == 1
 
 
 @pytest.mark.django_db
 def test_the_hours_are_the_persons_own() -> None:
-    person = someone()
+    person = create_person()
     Person.objects.filter(pk=person.id).update(zone="America/New_York")
-    tell(item(person), at=NOON)  # 23:00 there
-    assert sent(NOON) == []
-    assert sent(NOON + timedelta(hours=9) - timedelta(seconds=1)) == []
-    assert len(sent(NOON + timedelta(hours=9))) == 1
+    write(new_notice(person), at=NOON)  # 23:00 there
+    assert deliver_texts(NOON) == []
+    assert deliver_texts(NOON + timedelta(hours=9) - timedelta(seconds=1)) == []
+    assert len(deliver_texts(NOON + timedelta(hours=9))) == 1
 
 
 @pytest.mark.django_db
-def test_nobody_hears_more_than_three_demands_a_day_over_all_orders() -> None:
-    person, other = someone(email="ada@example.com"), someone("+8613800138001")
-    tell(*(item(person, "overdue_1") for _ in range(7)), item(person), item(other, "overdue_1"))
-    first = sent(NOON)
+def test_at_most_three_demands_a_day_over_all_orders() -> None:
+    person, other = create_person(email="ada@example.com"), create_person("+8613800138001")
+    write(*(new_notice(person, "overdue_1") for _ in range(7)), new_notice(person), new_notice(other, "overdue_1"))
+    first = deliver_texts(NOON)
     demands = [text for text in first if "逾期" in text]
     assert len(demands) == 3 + 1  # a demand goes by one way only, and another person's counts for them
     assert len(first) == 4 + 2
-    assert inbox.inbox_of(person.id).filter(stage="overdue_1").count() == 3
-    assert sent(NOON + timedelta(hours=9)) == []
-    assert [len(sent(MORNING)), len(sent(MORNING)), len(sent(MORNING + DAY)), len(sent(MORNING + 2 * DAY))] == [
+    assert notices.inbox_of(person.id).filter(stage="overdue_1").count() == 3
+    assert deliver_texts(NOON + timedelta(hours=9)) == []
+    assert [
+        len(deliver_texts(MORNING)),
+        len(deliver_texts(MORNING)),
+        len(deliver_texts(MORNING + DAY)),
+        len(deliver_texts(MORNING + 2 * DAY)),
+    ] == [
         3,
         0,
         1,
@@ -88,30 +104,30 @@ def test_nobody_hears_more_than_three_demands_a_day_over_all_orders() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_eight_workers_at_once_do_not_send_a_fourth_demand() -> None:
-    person = someone()
-    tell(*(item(person, "overdue_1") for _ in range(10)))
+    person = create_person()
+    write(*(new_notice(person, "overdue_1") for _ in range(10)))
     eight = [partial(deliver.deliver_due, LIVE, at=NOON, limit=3)] * 8
     for _ in range(20):  # who finds that another has them in hand leaves them for the next round
-        at_once(*eight)
+        run_concurrently(*eight)
         if LocalMessage.objects.count() >= 3:
             break
-    at_once(*eight)
+    run_concurrently(*eight)
     assert LocalMessage.objects.count() == 3
 
 
 @pytest.mark.django_db
-def test_what_no_longer_stands_is_skipped_with_the_reason() -> None:
-    first, second = item(someone(), "overdue_1"), item(someone("+8613800138001"), "overdue_1")
-    tell(first, second)
-    GONE[first.about] = "paid"
-    assert len(sent(NOON)) == 1
+def test_stale_notices_are_skipped_with_the_reason() -> None:
+    first, second = new_notice(create_person(), "overdue_1"), new_notice(create_person("+8613800138001"), "overdue_1")
+    write(first, second)
+    STALE[first.about] = "paid"
+    assert len(deliver_texts(NOON)) == 1
     skipped = Delivery.objects.filter(notice__about=first.about)
     assert set(skipped.values_list("state", "reason", "next_at", "tries")) == {("skipped", "paid", None, 0)}
 
 
 @pytest.fixture
 def post_office(settings: LazySettings) -> Iterator[list[Any]]:
-    """A real SMTP server, and what was posted there."""
+    """A real SMTP server, with the mails it received."""
     letters: list[Any] = []
 
     class Keep(Message):
@@ -130,7 +146,7 @@ def post_office(settings: LazySettings) -> Iterator[list[Any]]:
 
 @pytest.mark.django_db
 def test_a_mail_arrives_at_a_real_server(post_office: list[Any]) -> None:
-    tell(item(someone(email="ada@example.com")), item(someone("+8613800138001")))
+    write(new_notice(create_person(email="ada@example.com")), new_notice(create_person("+8613800138001")))
     deliver.deliver_due(LIVE, at=NOON)
     (letter,) = post_office
     assert (letter["To"], letter["From"]) == ("ada@example.com", "bnpl@example.com")
@@ -143,11 +159,11 @@ def test_a_mail_arrives_at_a_real_server(post_office: list[Any]) -> None:
 def test_what_a_dead_server_did_not_take_is_tried_again_and_then_given_up(
     post_office: list[Any], settings: LazySettings
 ) -> None:
-    tell(item(someone(email="ada@example.com")))
+    write(new_notice(create_person(email="ada@example.com")))
     at = NOON
     with socket.create_server(("127.0.0.1", 0)) as free:
         settings.EMAIL_PORT = free.getsockname()[1]
-    for wait in deliver.WAITS:
+    for wait in deliver.RETRY_DELAYS:
         deliver.deliver_due(LIVE, at=at)
         mail = Delivery.objects.get(channel="mail")
         assert (mail.state, mail.reason, mail.next_at) == ("queued", "ConnectionRefusedError", at + wait)
@@ -162,19 +178,19 @@ def test_what_a_dead_server_did_not_take_is_tried_again_and_then_given_up(
 def test_nothing_for_a_sandbox_leaves_whatever_the_settings_say(post_office: list[Any], settings: LazySettings) -> None:
     settings.SMS_BACKEND = BROKEN
     realm = Realm.objects.create(mode="test")
-    tell(item(someone(realm_id=realm.id, email="ada@example.com")), realm_id=realm.id)
-    assert len(sent(NOON, realm_id=realm.id)) == 2
+    write(new_notice(create_person(realm_id=realm.id, email="ada@example.com")), realm_id=realm.id)
+    assert len(deliver_texts(NOON, realm_id=realm.id)) == 2
     settings.LOCAL_MESSAGES = False
-    tell(item(Person.objects.get()), realm_id=realm.id)
-    assert sent(NOON, realm_id=realm.id) == []
+    write(new_notice(Person.objects.get()), realm_id=realm.id)
+    assert deliver_texts(NOON, realm_id=realm.id) == []
     assert post_office == []
     assert set(Delivery.objects.values_list("state", flat=True)) == {"sent"}
 
 
 @pytest.mark.django_db
 def test_no_row_of_a_delivery_holds_an_address(settings: LazySettings) -> None:
-    tell(item(someone(email="ada@example.com")))
-    with having(settings, SMS_BACKEND=BROKEN):
+    write(new_notice(create_person(email="ada@example.com")))
+    with override(settings, SMS_BACKEND=BROKEN):
         deliver.deliver_due(LIVE, at=NOON)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -187,7 +203,7 @@ def test_no_row_of_a_delivery_holds_an_address(settings: LazySettings) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_nothing_is_sent_inside_a_transaction() -> None:
-    tell(item(someone()))
+    write(new_notice(create_person()))
     claimed, _ = deliver.claim_due(LIVE, at=NOON, limit=9)
     with transaction.atomic(), pytest.raises(deliver.InsideTransactionError):
         list(deliver.send_all(claimed))
@@ -196,27 +212,27 @@ def test_nothing_is_sent_inside_a_transaction() -> None:
 
 @pytest.mark.django_db
 def test_killed_before_sending_it_is_sent_when_the_lease_is_over() -> None:
-    tell(item(someone()))
+    write(new_notice(create_person()))
     deliver.claim_due(LIVE, at=NOON, limit=9)
-    assert sent(NOON + deliver.LEASE - timedelta(seconds=1)) == []
-    assert len(sent(NOON + deliver.LEASE)) == 1
-    assert sent(NOON + DAY) == []
+    assert deliver_texts(NOON + deliver.LEASE - timedelta(seconds=1)) == []
+    assert len(deliver_texts(NOON + deliver.LEASE)) == 1
+    assert deliver_texts(NOON + DAY) == []
 
 
 @pytest.mark.django_db
 def test_killed_between_sending_and_settling_it_is_sent_once_more_and_not_again() -> None:
-    tell(item(someone()))
+    write(new_notice(create_person()))
     claimed, _ = deliver.claim_due(LIVE, at=NOON, limit=9)
     outcomes = list(deliver.send_all(claimed))
-    assert len(sent(NOON + deliver.LEASE)) == 1
+    assert len(deliver_texts(NOON + deliver.LEASE)) == 1
     deliver.settle(outcomes, at=NOON + DAY)  # the dead one was only slow
-    assert sent(NOON + DAY) == []
+    assert deliver_texts(NOON + DAY) == []
     assert LocalMessage.objects.count() == 2
 
 
 @pytest.mark.django_db
 def test_a_slow_failure_does_not_undo_what_another_worker_is_doing() -> None:
-    tell(item(someone()))
+    write(new_notice(create_person()))
     slow, _ = deliver.claim_due(LIVE, at=NOON, limit=9)
     (other,), _ = deliver.claim_due(LIVE, at=NOON + deliver.LEASE, limit=9)
     deliver.settle([(slow[0], "TimeoutError")], at=NOON + deliver.LEASE)
@@ -226,8 +242,8 @@ def test_a_slow_failure_does_not_undo_what_another_worker_is_doing() -> None:
 
 @pytest.mark.django_db
 def test_what_kills_every_worker_is_given_up() -> None:
-    tell(item(someone()))
-    for n in range(len(deliver.WAITS) + 1):
+    write(new_notice(create_person()))
+    for n in range(len(deliver.RETRY_DELAYS) + 1):
         assert deliver.claim_due(LIVE, at=NOON + n * deliver.LEASE, limit=9)[0]
     assert deliver.claim_due(LIVE, at=NOON + timedelta(hours=1), limit=9) == ([], 1)
     row = Delivery.objects.get(channel="sms")
@@ -240,30 +256,30 @@ def waiting() -> list[tuple[str, int, Any, Any]]:
 
 
 @pytest.mark.django_db
-def test_what_half_the_lease_does_not_reach_was_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    tell(item(someone()))
+def test_copies_not_reached_in_half_the_lease_are_released(monkeypatch: pytest.MonkeyPatch) -> None:
+    write(new_notice(create_person()))
     monkeypatch.setattr(deliver, "LEASE", timedelta(0))  # those before it took all of the time there is
-    for _ in range(len(deliver.WAITS) + 2):
+    for _ in range(len(deliver.RETRY_DELAYS) + 2):
         deliver.deliver_due(LIVE, at=NOON)
         assert waiting() == [("queued", 0, NOON, None)]
     monkeypatch.undo()
-    assert len(sent(NOON)) == 1
+    assert len(deliver_texts(NOON)) == 1
 
 
 @pytest.mark.django_db
-def test_when_the_workers_time_is_up_the_sending_ends_and_only_what_was_in_hand_was_tried(
+def test_when_the_workers_time_is_up_only_the_current_copy_counts_as_tried(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    tell(*(item(someone(f"+861380013800{n}")) for n in range(3)))
+    write(*(new_notice(create_person(f"+861380013800{n}")) for n in range(3)))
     seen: list[str] = []
 
     def holds(phone: str, _text: str) -> None:
         seen.append(phone)
         if len(seen) == 2:
-            raise TimeIsUp
+            raise SoftTimeLimitExceeded
 
-    monkeypatch.setattr(notices, "send_text", holds)
-    with pytest.raises(TimeIsUp):
+    monkeypatch.setattr(messaging, "send_text", holds)
+    with pytest.raises(SoftTimeLimitExceeded):
         deliver.deliver_due(LIVE, at=NOON)
     assert len(seen) == 2
     assert sorted(waiting()) == [

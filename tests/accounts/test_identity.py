@@ -1,4 +1,4 @@
-"""Who a person is: proved once, adult, nobody else, and never in clear at rest."""
+"""Verified identities: once, of adults, unique, and encrypted at rest."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from accounts.models import AccountEvent, Person, User
 from kernel.actor import Actor
 from kernel.models import LIVE, Realm
 from kernel.refusal import Invalid, NotFound, Refusal
-from tests.accounts.signing_in import ADA, NOON
+from tests.accounts.browser import ADA, NOON
 
 BY = Actor.system("test")
 ID_NUMBER = "11010519491231002X"
@@ -27,8 +27,8 @@ def ada(realm_id: int = LIVE) -> Person:
     return services.register_person(ADA, realm_id=realm_id, by=BY, at=NOON)
 
 
-def everything_at_rest() -> str:
-    """Every column of our tables as a dump would show it: text as it is, bytes as text where they are some."""
+def all_stored_data() -> str:
+    """All columns of the tables as a dump would show them, with bytes decoded as text."""
     shown = []
     with connection.cursor() as cursor:
         tables = [m._meta.db_table for m in (User, Person, AccountEvent)]
@@ -42,15 +42,15 @@ def everything_at_rest() -> str:
 @pytest.mark.django_db
 def test_a_dump_of_the_tables_holds_no_phone_name_or_id_number() -> None:
     services.verify_identity(ada().id, "张小明", ID_NUMBER, by=BY, at=NOON)
-    dump = everything_at_rest()
+    dump = all_stored_data()
     for clear in (ADA, ADA[3:], b"13812341234".hex(), "张小明", "小明", ID_NUMBER, ID_NUMBER[6:14]):
         assert clear not in dump
 
 
 @pytest.mark.django_db
 def test_a_value_copied_into_another_row_does_not_open(sandbox: Realm) -> None:
-    one = services.make_sandbox_person("张三", realm_id=sandbox.id, by=BY, at=NOON)
-    two = services.make_sandbox_person("李四", realm_id=sandbox.id, by=BY, at=NOON)
+    one = services.create_sandbox_person("张三", realm_id=sandbox.id, by=BY, at=NOON)
+    two = services.create_sandbox_person("李四", realm_id=sandbox.id, by=BY, at=NOON)
     assert one.user
     assert two.user
     Person.objects.filter(id=two.id).update(name_sealed=one.name_sealed)
@@ -136,7 +136,7 @@ def test_a_reference_names_one_person_of_its_realm(sandbox: Realm) -> None:
 )
 def test_only_an_adult_of_that_day_where_they_live_is_verified(born: str, refusal: type[Refusal] | None) -> None:
     digits = f"110105{born}001"
-    number = digits + rules.check_character(digits)
+    number = digits + rules.id_check_character(digits)
     late = datetime(2026, 11, 21, 16, tzinfo=UTC)  # in Shanghai the 22nd has begun
     person_id = ada().id
     if refusal is None:
@@ -168,7 +168,7 @@ def test_an_identity_is_proved_once_and_a_wrong_one_not_at_all(sandbox: Realm) -
 
 
 def outcomes(acts: list[Callable[[], object]]) -> list[str]:
-    """What each of these, begun together on a connection of its own, came to."""
+    """Run these at once, each on its own connection, and return how each ended."""
 
     def outcome(act: Callable[[], object]) -> str:
         try:
@@ -211,7 +211,7 @@ def test_twenty_proofs_of_one_person_at_once_are_one_record() -> None:
 
 @pytest.mark.django_db
 def test_people_of_a_sandbox_are_made_up_whole(sandbox: Realm) -> None:
-    people = [services.make_sandbox_person("张三", realm_id=sandbox.id, by=BY, at=NOON) for _ in range(30)]
+    people = [services.create_sandbox_person("张三", realm_id=sandbox.id, by=BY, at=NOON) for _ in range(30)]
     assert all(p.verified_at == NOON and p.reveal_name() == "张三" and p.ref == p.public_id for p in people)
     assert len({p.reveal_id_number() for p in people}) == 30
     assert all(p.user and rules.is_fictional(p.user.reveal_phone() or "") for p in people)
@@ -219,13 +219,13 @@ def test_people_of_a_sandbox_are_made_up_whole(sandbox: Realm) -> None:
 
 @pytest.mark.django_db
 def test_a_made_up_number_that_is_taken_already_is_drawn_again(sandbox: Realm, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = services.make_sandbox_person("张三", realm_id=sandbox.id, by=BY, at=NOON)
+    first = services.create_sandbox_person("张三", realm_id=sandbox.id, by=BY, at=NOON)
     assert first.user
     taken, fresh, adult = first.user.reveal_phone(), rules.fictional_phone, rules.fictional_id_number
     monkeypatch.setattr(rules, "fictional_phone", lambda seed, draw: fresh(seed, draw) if draw else taken)
     id_number = first.reveal_id_number()
     monkeypatch.setattr(rules, "fictional_id_number", lambda seed, draw: adult(seed, draw) if draw > 1 else id_number)
-    second = services.make_sandbox_person("李四", realm_id=sandbox.id, by=BY, at=NOON)
+    second = services.create_sandbox_person("李四", realm_id=sandbox.id, by=BY, at=NOON)
     assert second.user
     assert second.user.reveal_phone() != taken
     assert second.reveal_id_number() != id_number
@@ -235,7 +235,7 @@ def test_a_made_up_number_that_is_taken_already_is_drawn_again(sandbox: Realm, m
 @pytest.mark.django_db
 def test_nobody_is_made_up_in_the_live_realm() -> None:
     with pytest.raises(refusals.SandboxOnly):
-        services.make_sandbox_person("张三", realm_id=LIVE, by=BY, at=NOON)
+        services.create_sandbox_person("张三", realm_id=LIVE, by=BY, at=NOON)
     assert User.objects.count() == 0
 
 
@@ -270,6 +270,6 @@ def test_manage_py_makes_a_superuser(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.django_db
 def test_events_hold_nothing_personal_and_cannot_be_changed() -> None:
     services.verify_identity(ada().id, "张三", ID_NUMBER, by=BY, at=NOON)
-    told = json.dumps(list(AccountEvent.objects.values("kind", "by", "data")), ensure_ascii=False)
-    assert "张" not in told
-    assert ID_NUMBER not in told
+    created = json.dumps(list(AccountEvent.objects.values("kind", "by", "data")), ensure_ascii=False)
+    assert "张" not in created
+    assert ID_NUMBER not in created

@@ -1,4 +1,4 @@
-"""What a browser says of passkeys is believed only when it is right; a real one is seen in tests/browser."""
+"""Wrong answers of browsers about passkeys; tests/browser uses real ones."""
 
 import json
 from base64 import urlsafe_b64encode
@@ -13,28 +13,28 @@ from accounts import second_factor, services
 from accounts.models import Person
 from accounts.refusals import TooManyPasskeys
 from kernel.models import LIVE
-from tests.accounts.signing_in import ADA, NOON
-from tests.accounts.test_second_factor import FACTOR, STEP, first_step, with_app
+from tests.accounts.browser import ADA, NOON
+from tests.accounts.test_second_factor import FACTOR, STEP, enter_phone_code, with_app
 from tests.conftest import BY
-from tests.stillness import nothing_moves
+from tests.unchanged import assert_unchanged
 
 NEW = f"{FACTOR}/passkey"
 RESPONSE = {"clientDataJSON": "e30", "attestationObject": "oA", "authenticatorData": "AA", "signature": "AA"}
 CREDENTIAL = {"id": "AA", "rawId": "AA", "type": "public-key", "clientExtensionResults": {}}
 
 
-def answered(**parts: bytes) -> str:
+def passkey_answer(**parts: bytes) -> str:
     """A credential whose parts are these bytes."""
-    told = {name: urlsafe_b64encode(raw).rstrip(b"=").decode() for name, raw in parts.items()}
-    return json.dumps({**CREDENTIAL, "response": {**RESPONSE, **told}})
+    created = {name: urlsafe_b64encode(raw).rstrip(b"=").decode() for name, raw in parts.items()}
+    return json.dumps({**CREDENTIAL, "response": {**RESPONSE, **created}})
 
 
 #: What the readers of CBOR and JSON stumble over in ways of their own: too deep, cut off, empty.
 STUMBLING = [
-    *(answered(attestationObject=raw) for raw in (b"\x81" * 9_000, b"\xa1", b"", b"\x1b\x00", b"\xff", b"\x63a")),
-    *(answered(authenticatorData=raw) for raw in (b"", b"\x00" * 37 + b"\x81" * 9_000, b"\xff" * 60)),
-    answered(clientDataJSON=b"[" * 6_000),
-    answered(clientDataJSON=b"\xff"),
+    *(passkey_answer(attestationObject=raw) for raw in (b"\x81" * 9_000, b"\xa1", b"", b"\x1b\x00", b"\xff", b"\x63a")),
+    *(passkey_answer(authenticatorData=raw) for raw in (b"", b"\x00" * 37 + b"\x81" * 9_000, b"\xff" * 60)),
+    passkey_answer(clientDataJSON=b"[" * 6_000),
+    passkey_answer(clientDataJSON=b"\xff"),
 ]
 NONSENSE = [
     *STUMBLING,
@@ -59,7 +59,7 @@ def ada(db: None) -> Person:
 
 
 def test_the_challenge_is_for_this_host_and_names_nobody(ada: Person) -> None:
-    here = first_step(ada)
+    here = enter_phone_code(ada)
     page = here.client.get(NEW)
     asked: dict[str, Any] = json.loads(page.context["options"])["publicKey"]
     assert asked["rp"]["id"] == "testserver"
@@ -70,22 +70,22 @@ def test_the_challenge_is_for_this_host_and_names_nobody(ada: Person) -> None:
 
 
 def test_an_answer_that_is_none_adds_nothing(ada: Person) -> None:
-    here = first_step(ada)
+    here = enter_phone_code(ada)
     here.client.get(NEW)
-    with nothing_moves("django_session"):
+    with assert_unchanged("django_session"):
         for answer in NONSENSE:
             assert here.send(NEW, credential=answer, name="x").status_code == 422, answer[:50]
         assert here.send(NEW).status_code == 422
-    assert here.signed_in()
+    assert here.is_signed_in()
 
 
 def test_an_answer_that_is_none_signs_nobody_in_and_guessing_ends(ada: Person) -> None:
     with_app(ada)
-    half = first_step(ada)
+    half = enter_phone_code(ada)
     half.client.get(STEP)
     for answer in NONSENSE:
         assert half.send(STEP, credential=answer).status_code == 422, answer[:50]
-    assert not half.signed_in()
+    assert not half.is_signed_in()
     last = half.client.post(STEP, {"credential": "{}"}, headers={"accept-language": "en"})
     assert "Too many attempts" in last.content.decode()
 
@@ -93,15 +93,15 @@ def test_an_answer_that_is_none_signs_nobody_in_and_guessing_ends(ada: Person) -
 def test_codes_come_with_the_first_and_nobody_has_eleven(ada: Person) -> None:
     assert ada.user
     made = [
-        len(second_factor.take_passkey(ada.user.id, f" 我的\n手机 {n} " * 9, {"id": str(n)}, by=BY, at=NOON))
+        len(second_factor.add_passkey(ada.user.id, f" 我的\n手机 {n} " * 9, {"id": str(n)}, by=BY, at=NOON))
         for n in range(second_factor.PASSKEYS_MAX)
     ]
     assert made == [10] + [0] * 9
     names = [row.data["name"] for row in Authenticator.objects.filter(type="webauthn")]
     assert {len(name) for name in names} == {second_factor.NAME_MAX}
-    with nothing_moves(), pytest.raises(TooManyPasskeys):
-        second_factor.take_passkey(ada.user.id, "x", {"id": "x"}, by=BY, at=NOON)
+    with assert_unchanged(), pytest.raises(TooManyPasskeys):
+        second_factor.add_passkey(ada.user.id, "x", {"id": "x"}, by=BY, at=NOON)
     for row in Authenticator.objects.filter(type="webauthn"):
-        assert second_factor.has_one(ada.user)
-        second_factor.remove(ada.user.id, row.pk, by=BY, at=NOON)
+        assert second_factor.has_second_factor(ada.user)
+        second_factor.remove_factor(ada.user.id, row.pk, by=BY, at=NOON)
     assert not Authenticator.objects.exists()  # nor the codes

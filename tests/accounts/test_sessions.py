@@ -1,4 +1,4 @@
-"""A session that has expired is deleted, and so is what was noted of its browser."""
+"""Pruning expired sessions with the records of their browsers."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ def user() -> User:
 
 
 def browser(user: User, name: str, *, expires_in: timedelta = DAY, noted_ago: timedelta = 2 * DAY) -> str:
-    """A browser that was noted so long ago, with a session that ends so soon. The session's key."""
+    """Create a session and its browser record. Returns the session key."""
     now = live_now()
     Session.objects.create(session_key=name, session_data="", expire_date=now + expires_in)
     UserSession.objects.create(
@@ -30,8 +30,8 @@ def browser(user: User, name: str, *, expires_in: timedelta = DAY, noted_ago: ti
     return name
 
 
-def left() -> tuple[set[str], set[str]]:
-    """The sessions that are there, and those of which a browser is noted."""
+def remaining() -> tuple[set[str], set[str]]:
+    """The keys of existing sessions, and of browser records."""
     return (
         set(Session.objects.values_list("pk", flat=True)),
         set(UserSession.objects.values_list("session_key", flat=True)),
@@ -42,7 +42,7 @@ def test_what_has_expired_goes_and_what_has_not_stays(user: User) -> None:
     browser(user, "over", expires_in=-timedelta(seconds=1))
     browser(user, "good", expires_in=timedelta(minutes=1))
     tasks.forget_sessions()
-    assert left() == ({"good"}, {"good"})
+    assert remaining() == ({"good"}, {"good"})
 
 
 def test_a_browser_whose_session_is_gone_goes_too_but_not_one_of_just_now(user: User) -> None:
@@ -51,7 +51,7 @@ def test_a_browser_whose_session_is_gone_goes_too_but_not_one_of_just_now(user: 
     Session.objects.all().delete()
     browser(user, "good")
     tasks.forget_sessions()
-    assert left() == ({"good"}, {"just now", "good"})
+    assert remaining() == ({"good"}, {"just now", "good"})
 
 
 def test_they_go_in_batches_the_oldest_first(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,11 +59,11 @@ def test_they_go_in_batches_the_oldest_first(user: User, monkeypatch: pytest.Mon
         browser(user, f"over {n}", expires_in=-timedelta(hours=9 - n))
         browser(user, f"out {n}")
         Session.objects.filter(pk=f"out {n}").delete()
-    assert sessions.forget_expired(at=live_now(), limit=2) == 2
-    assert left()[0] == {"over 2", "over 3", "over 4"}
+    assert sessions.prune_expired_sessions(at=live_now(), limit=2) == 2
+    assert remaining()[0] == {"over 2", "over 3", "over 4"}
     monkeypatch.setattr(tasks, "BATCH", 2)
     tasks.forget_sessions()
-    assert left() == (set(), set())
+    assert remaining() == (set(), set())
 
 
 def test_whoever_is_signed_in_stays_so(user: User) -> None:
@@ -71,4 +71,4 @@ def test_whoever_is_signed_in_stays_so(user: User) -> None:
     client.force_login(user, "django.contrib.auth.backends.ModelBackend")
     UserSession.objects.update(created_at=live_now() - 2 * DAY)
     tasks.forget_sessions()
-    assert client.session.session_key in left()[0]
+    assert client.session.session_key in remaining()[0]

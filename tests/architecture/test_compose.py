@@ -1,4 +1,4 @@
-"""The compose file and the Dockerfile cannot be run here, so they are held against the code they speak of."""
+"""The compose file and the Dockerfile cannot run here, so they are compared with the code they refer to."""
 
 import importlib
 import re
@@ -19,8 +19,8 @@ from django.core.management import get_commands
 from granian.cli import cli as granian
 
 from bnpl.health import PROBES
+from bnpl.stack.config import BEAT, CLERK, COURIER, WEB, WEB_LIMITS, WORKER
 from bnpl.stack.embedded import APP, DATABASE, OWNER
-from bnpl.stack.plan import BEAT, CLERK, COURIER, WEB, WEB_LIMITS, WORKER
 from tests.architecture.test_settings import names_read
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -29,7 +29,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
 OURS = ("web", "worker", "clerk", "courier", "beat", "migrate")
 MAY_BE_EMPTY = {"EMAIL_HOST_PASSWORD"}  # a mail server may ask for none, as the one that catches mail
-#: Said by the file or the image itself, or of no use in production.
+#: Variables set by the file or the image itself, or of no use in production.
 NOT_ASKED = {"BNPL_POSTURE", "DATABASE_URL", "DATABASE_ROLE", "REDIS_URL", "STATIC_ROOT", "WEBHOOKS_AT_HOME"}
 # Read by docker compose itself, to make passwords out of; the code meets them inside its URLs.
 COMPOSE_ONLY = {"APP_PASSWORD", "OWNER_PASSWORD", "POSTGRES_PASSWORD"}
@@ -74,7 +74,7 @@ def test_every_variable_asked_from_the_operator_is_known_and_a_secret_has_no_def
 
 
 def test_every_variable_that_operations_names_reaches_the_app_and_may_be_set() -> None:
-    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").partition("| variable | is |")[2]
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8").partition("| variable | meaning |")[2]
     named = {
         name
         for line in text.split("\n\n")[0].splitlines()

@@ -1,4 +1,4 @@
-"""One word for each thing: docs/glossary.md says which, and what was said for it before does not come back."""
+"""One term for each concept, as in docs/glossary.md; terms it replaced must not come back."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from babel.messages.pofile import read_po
 from accounts.models import NoticeTemplate
 from tests.architecture.test_translations import CATALOGUES, ROOT
 
-#: What is not said, and what is said in its place.
+#: Forbidden terms, and their replacements.
 CHINESE = {
     "滞纳金": "逾期费",
     "接收地址": "Webhook 地址",
@@ -59,7 +59,7 @@ SLOT = re.compile(r"%\(\w+\)[sd]|\{\w+\}")
 SPAN = re.compile(r"%\((?:grace|age)\)s")
 
 
-def spoken() -> dict[str, str]:
+def catalogue_texts() -> dict[str, str]:
     """Every English sentence of the catalogues with its Chinese, for people: no names of columns."""
     found: dict[str, str] = {}
     for path in CATALOGUES:
@@ -77,17 +77,17 @@ def chapters(language: str) -> list[Path]:
 
 
 def test_a_thing_has_one_name_in_chinese() -> None:
-    wrong = [(word, text) for text in spoken().values() for word in CHINESE if word in text]
+    wrong = [(word, text) for text in catalogue_texts().values() for word in CHINESE if word in text]
     assert wrong == []
 
 
 def test_and_one_in_english() -> None:
-    wrong = [(word, text) for text in spoken() for word in ENGLISH if re.search(rf"\b{word}", text.lower())]
+    wrong = [(word, text) for text in catalogue_texts() for word in ENGLISH if re.search(rf"\b{word}", text.lower())]
     assert wrong == []
 
 
 def test_chinese_is_punctuated_and_spaced_as_chinese_is() -> None:
-    texts = [SLOT.sub("7", SPAN.sub("天", text)) for text in spoken().values()]
+    texts = [SLOT.sub("7", SPAN.sub("天", text)) for text in catalogue_texts().values()]
     assert [text for text in texts if HALF_WIDTH.search(text) or UNSPACED.search(text)] == []
 
 

@@ -1,4 +1,4 @@
-"""The shape of the tables: keys point down, amounts are whole, every row says whose it is."""
+"""Rules of the schema: foreign keys point to lower layers, amounts are integers, every row has an owner."""
 
 from typing import Any
 
@@ -8,14 +8,14 @@ from django.db import models
 
 from kernel import ids
 
-FLOORS = {"kernel": 1, "merchants": 2, "accounts": 2, "ledger": 2, "credit": 3, "orders": 4, "billing": 5}
-FLOORS |= {"portal": 6, "personal": 7, "office": 8}
-MODELS = [model for model in apps.get_models() if model._meta.app_label in FLOORS]
-#: Whose a row is, by any of these.
+LAYERS = {"kernel": 1, "merchants": 2, "accounts": 2, "ledger": 2, "credit": 3, "orders": 4, "billing": 5}
+LAYERS |= {"portal": 6, "personal": 7, "office": 8}
+MODELS = [model for model in apps.get_models() if model._meta.app_label in LAYERS]
+#: Fields of which any one identifies a row's owner.
 OWNERS = {"realm", "merchant", "person", "user", "subject", "scope"}
-#: Rows of the house itself, not of anybody in it.
-HOUSE = {"kernel.Realm", "kernel.LegalMove", "accounts.User", "accounts.LocalMessage"}
-HOUSE |= {
+#: Models whose rows belong to the platform.
+PLATFORM_MODELS = {"kernel.Realm", "kernel.LegalMove", "accounts.User", "accounts.LocalMessage"}
+PLATFORM_MODELS |= {
     "kernel.AuditLine",
     "kernel.AuditHead",
     "office.Counted",
@@ -29,8 +29,8 @@ HOUSE |= {
     "orders.EasePolicy",
     "credit.LimitPolicy",
 }
-#: Theirs by the row they belong to alone. Before tables are spread over servers by person, these need its key too.
-SECOND_HAND = {
+#: Models owned only through their parent row. They would need its owner's key before tables are sharded by person.
+OWNED_THROUGH_PARENT = {
     "ledger.ClosedPart",
     "ledger.ClosedBalance",
     "billing.InvoiceLine",
@@ -53,8 +53,8 @@ def test_foreign_keys_protect_and_point_down_or_sideways(model: type[models.Mode
     for field in foreign_keys(model):
         target = field.related_model._meta.app_label
         assert field.remote_field.on_delete is models.PROTECT, field
-        assert target in FLOORS, field
-        below, here = FLOORS[target], FLOORS[model._meta.app_label]
+        assert target in LAYERS, field
+        below, here = LAYERS[target], LAYERS[model._meta.app_label]
         assert below < here or target == model._meta.app_label, field
 
 
@@ -89,18 +89,18 @@ def test_keys_are_time_ordered(model: type[models.Model]) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=label)
-def test_every_row_says_whose_it_is(model: type[models.Model]) -> None:
+def test_every_model_has_an_owner(model: type[models.Model]) -> None:
     names = {field.name for field in model._meta.concrete_fields}
-    assert names & OWNERS or label(model) in HOUSE | SECOND_HAND, sorted(names)
+    assert names & OWNERS or label(model) in PLATFORM_MODELS | OWNED_THROUGH_PARENT, sorted(names)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=label)
-def test_rules_have_names_like_sentences(model: type[models.Model]) -> None:
+def test_constraints_have_names_like_sentences(model: type[models.Model]) -> None:
     for rule in model._meta.constraints:
         assert rule.name.count("_") >= 2, rule.name
         assert rule.name == rule.name.lower()
 
 
-def test_the_floors_are_all_there() -> None:
-    assert {model._meta.app_label for model in MODELS} == set(FLOORS)
+def test_every_layer_has_models() -> None:
+    assert {model._meta.app_label for model in MODELS} == set(LAYERS)
     assert len(MODELS) >= 25

@@ -1,4 +1,4 @@
-"""Production refuses to start on anything a stranger could know, and says which variable is to blame."""
+"""Production refuses to start with insecure or missing settings, and names the variable."""
 
 import ast
 import base64
@@ -15,12 +15,12 @@ from celery.fixups.django import DjangoWorkerFixup
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Connection
 
-from bnpl.celery import LIVES_SECONDS, MONEY, QUEUES, SCHEDULE, app
-from bnpl.env import STAND_IN_KEY, Environment, celery_address, neighbour
-from bnpl.rings import Ring
-from bnpl.stack.plan import CLERK, COURIER, WORKER
-from kernel.sweeps import WORKS_FOR_SECONDS
-from tests.architecture import HOUSE
+from bnpl.celery import EXPIRES_MIN_SECONDS, MONEY_QUEUE, QUEUES, SCHEDULE, app
+from bnpl.env import PLACEHOLDER_KEY, Environment, celery_broker_url, next_database_url
+from bnpl.scheduled_tasks import ScheduledTask
+from bnpl.stack.config import CLERK, COURIER, WORKER
+from kernel.sweeps import TIME_BUDGET_SECONDS
+from tests.architecture import OWN_APPS
 
 SETTINGS = Path(__file__).resolve().parent.parent.parent / "bnpl" / "settings.py"
 KEY = base64.b64encode(bytes(range(32))).decode()
@@ -37,7 +37,7 @@ SOUND = {
 
 
 class Remembering(dict[str, str]):
-    """An environment that remembers what it was asked for."""
+    """An environment that records which variables were read."""
 
     def __init__(self, values: dict[str, str]) -> None:
         super().__init__(values)
@@ -49,13 +49,13 @@ class Remembering(dict[str, str]):
 
 
 def load(values: dict[str, str]) -> dict[str, Any]:
-    """The settings as a process with these variables would see them; this process's own log lines stay as they are."""
+    """The settings of a process with these variables. This process's logging stays unchanged."""
     with mock.patch.object(os, "environ", values), mock.patch.object(structlog, "configure"):
         return runpy.run_path(str(SETTINGS))
 
 
 def names_read() -> set[str]:
-    """Every variable the settings look at in production."""
+    """Every variable that the settings read in production."""
     values = Remembering(SOUND)
     load(values)
     return values.asked
@@ -91,13 +91,13 @@ def test_production_starts_with_every_variable_in_place_and_is_the_posture_of_si
         ("CONSOLE_ZONE", "Asia/Nowhere"),
         ("CONSOLE_ZONE", "/etc/passwd"),
         ("LOG_LEVEL", "LOUD"),
-        ("PII_KEYS", f"k1:{STAND_IN_KEY}"),
+        ("PII_KEYS", f"k1:{PLACEHOLDER_KEY}"),
         ("PII_KEYS", "k1:" + base64.b64encode(bytes(32)).decode()),
         ("PII_KEYS", f"k1:{KEY[:-4]}"),
         ("PII_KEYS", KEY),
         ("PII_KEYS", f"k1:{KEY},k1:{KEY}"),
-        ("BLIND_INDEX_KEY", STAND_IN_KEY),
-        ("PROOF_KEYS", f"p1:{STAND_IN_KEY}"),
+        ("BLIND_INDEX_KEY", PLACEHOLDER_KEY),
+        ("PROOF_KEYS", f"p1:{PLACEHOLDER_KEY}"),
         ("PROOF_KEYS", f"p1:{KEY},p1:{KEY}"),
         ("BLIND_INDEX_KEY", "change-me"),
         ("ALLOWED_HOSTS", "*"),
@@ -188,11 +188,11 @@ def test_a_database_is_found_by_host_by_socket_and_as_another_role() -> None:
 
 
 def test_broker_and_cache_live_in_different_databases() -> None:
-    assert neighbour("redis://h:1/3") == "redis://h:1/4"
-    assert neighbour("redis://h:1") == "redis://h:1/1"
-    assert neighbour("unix:///run/v.sock?db=0") == "unix:///run/v.sock?db=1"
-    assert celery_address("unix:///run/v.sock?db=0") == "redis+socket:///run/v.sock?virtual_host=0"
-    assert celery_address("redis://h:1/3") == "redis://h:1/3"
+    assert next_database_url("redis://h:1/3") == "redis://h:1/4"
+    assert next_database_url("redis://h:1") == "redis://h:1/1"
+    assert next_database_url("unix:///run/v.sock?db=0") == "unix:///run/v.sock?db=1"
+    assert celery_broker_url("unix:///run/v.sock?db=0") == "redis+socket:///run/v.sock?virtual_host=0"
+    assert celery_broker_url("redis://h:1/3") == "redis://h:1/3"
 
 
 def test_a_task_is_never_handed_out_twice_while_it_may_still_run() -> None:
@@ -201,10 +201,10 @@ def test_a_task_is_never_handed_out_twice_while_it_may_still_run() -> None:
     assert options["visibility_timeout"] > 2 * settings["CELERY_TASK_TIME_LIMIT"]
     assert options["unacked_restore_interval"] * options["unacked_restore_throttle"] <= 10
     assert settings["CELERY_TASK_SOFT_TIME_LIMIT"] < settings["CELERY_TASK_TIME_LIMIT"]
-    assert settings["CELERY_TASK_SOFT_TIME_LIMIT"] > 2 * WORKS_FOR_SECONDS
+    assert settings["CELERY_TASK_SOFT_TIME_LIMIT"] > 2 * TIME_BUDGET_SECONDS
 
 
-def test_a_worker_takes_one_ring_at_a_time_and_one_that_dies_gives_it_back() -> None:
+def test_a_worker_takes_one_task_at_a_time_and_returns_it_if_it_dies() -> None:
     assert app.conf.task_acks_late
     assert app.conf.task_reject_on_worker_lost
     assert app.conf.worker_prefetch_multiplier == 1
@@ -227,7 +227,7 @@ def test_a_task_finds_its_connection_to_the_database_open() -> None:
     assert database["CONN_HEALTH_CHECKS"]
 
 
-def test_a_broker_that_is_gone_is_noticed_at_once_when_ringing_and_waited_for_when_listening() -> None:
+def test_a_missing_broker_fails_publishing_at_once_and_is_awaited_by_workers() -> None:
     settings = load(SOUND)
     assert not settings["CELERY_TASK_PUBLISH_RETRY"]
     assert settings["CELERY_BROKER_CONNECTION_TIMEOUT"] < 1
@@ -236,23 +236,23 @@ def test_a_broker_that_is_gone_is_noticed_at_once_when_ringing_and_waited_for_wh
     assert settings["CELERY_BROKER_CONNECTION_MAX_RETRIES"] is None
 
 
-def test_every_scheduled_name_is_a_task_and_its_rings_say_their_slot_and_do_not_pile_up() -> None:
+def test_scheduled_names_are_tasks_and_their_runs_expire() -> None:
     app.loader.import_default_modules()
     assert {entry["task"] for entry in SCHEDULE.values()} <= set(app.tasks)
     for entry in SCHEDULE.values():
-        assert entry["schedule"] < entry["options"]["expires"] <= max(2 * entry["schedule"], LIVES_SECONDS)
-        assert entry["options"]["expires"] >= LIVES_SECONDS  # clocks differ, and hands are full
+        assert entry["schedule"] < entry["options"]["expires"] <= max(2 * entry["schedule"], EXPIRES_MIN_SECONDS)
+        assert entry["options"]["expires"] >= EXPIRES_MIN_SECONDS  # clocks differ, and hands are full
         assert entry["options"]["headers"]["every"] == entry["schedule"]
-        assert isinstance(app.tasks[entry["task"]], Ring)
+        assert isinstance(app.tasks[entry["task"]], ScheduledTask)
 
 
-def test_money_waits_for_nothing_else_and_every_queue_is_somebodys() -> None:
+def test_money_jobs_have_their_own_queue_and_every_queue_has_a_worker() -> None:
     rung = {name: entry["options"]["queue"] for name, entry in SCHEDULE.items()}
-    assert {name for name, queue in rung.items() if queue == MONEY} == {"deduct", "ask", "callbacks"}
+    assert {name for name, queue in rung.items() if queue == MONEY_QUEUE} == {"deduct", "ask", "callbacks"}
     taken = [argv[argv.index("--queues") + 1].split(",") for argv in (WORKER, CLERK, COURIER)]
     assert sorted(queue for queues in taken for queue in queues) == sorted(QUEUES)
     assert set(rung.values()) == set(QUEUES)
-    assert taken[0] == [MONEY]
+    assert taken[0] == [MONEY_QUEUE]
     slow = {name for name, queue in rung.items() if queue == "slow"}
     assert {"notices", "letters", "statements", "exports", "files"} <= slow
 
@@ -267,17 +267,17 @@ def test_of_two_queues_the_one_named_first_is_emptied_first() -> None:
             channel._queue_cycle.rotate("house")  # noqa: SLF001  one of them was taken
 
 
-def test_every_task_is_rung_by_the_beat_and_by_nobody_else() -> None:
+def test_every_task_is_scheduled_by_beat_only() -> None:
     """So none has a time of its own far ahead, which a broker might hand out twice: due times are columns."""
     app.loader.import_default_modules()
     ours = {name for name in app.tasks if not name.startswith("celery.")}
     assert ours == {entry["task"] for entry in SCHEDULE.values()}
-    for file in (path for name in HOUSE for path in (SETTINGS.parent.parent / name).rglob("*.py")):
+    for file in (path for name in OWN_APPS for path in (SETTINGS.parent.parent / name).rglob("*.py")):
         calls = {getattr(node, "attr", "") for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))}
         assert not calls & {"delay", "apply_async", "send_task", "countdown"}, file
 
 
-def test_keys_that_are_on_their_way_out_still_count_and_are_no_weaker() -> None:
+def test_fallback_secret_keys_are_accepted_and_must_be_strong() -> None:
     old = "0ld-" * 20
     assert load(SOUND | {"SECRET_KEY_FALLBACKS": f"{old}, "})["SECRET_KEY_FALLBACKS"] == [old]
     assert load(SOUND)["SECRET_KEY_FALLBACKS"] == []
@@ -285,11 +285,11 @@ def test_keys_that_are_on_their_way_out_still_count_and_are_no_weaker() -> None:
         load(SOUND | {"SECRET_KEY_FALLBACKS": "short"})
 
 
-def test_a_broker_by_tls_shows_a_certificate_that_is_looked_at() -> None:
-    asked = celery_address("rediss://:word@valkey:6380/0")
+def test_a_tls_brokers_certificate_is_verified() -> None:
+    asked = celery_broker_url("rediss://:word@valkey:6380/0")
     assert Connection(asked).ssl == {"ssl_cert_reqs": ssl.CERT_REQUIRED}
-    ours = Connection(celery_address("rediss://valkey:6380/0?ssl_ca_certs=%2Fetc%2Four.pem")).ssl
+    ours = Connection(celery_broker_url("rediss://valkey:6380/0?ssl_ca_certs=%2Fetc%2Four.pem")).ssl
     assert ours == {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_ca_certs": "/etc/our.pem"}
-    assert Connection(celery_address("rediss://valkey:6380/0?ssl_cert_reqs=none")).ssl == {
+    assert Connection(celery_broker_url("rediss://valkey:6380/0?ssl_cert_reqs=none")).ssl == {
         "ssl_cert_reqs": ssl.CERT_NONE
     }

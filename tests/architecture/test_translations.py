@@ -1,4 +1,4 @@
-"""Every sentence for people stands in both languages: English in the code, Chinese in the catalogues beside it."""
+"""Every text for people exists in both languages: English in the code, Chinese in the catalogues."""
 
 import io
 from collections.abc import Iterator
@@ -13,9 +13,9 @@ from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation.template import templatize
 
-from bnpl.urls import CONSOLE
-from kernel.naming import NAMED
-from tests.architecture import HOUSE
+from bnpl.urls import CONSOLE_URLS
+from kernel.labels import REGISTERED_LABELS
+from tests.architecture import OWN_APPS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = "locale/zh_Hans/LC_MESSAGES/django.po"
@@ -24,8 +24,8 @@ WORDS = ("gettext", "gettext_lazy", "ngettext", "ngettext_lazy", "_", "pgettext"
 HOW_TO_MEND = "write it there, then: pybabel compile -d locale -D django"
 
 
-def said() -> dict[str, str]:
-    """Every sentence marked for translation, and the first file that says it."""
+def texts_in_code() -> dict[str, str]:
+    """Every text marked for translation, and the first file that contains it."""
     found: dict[str, str] = {}
     for path, source in sources():
         for _line, _call, message, _notes in extract_python(io.BytesIO(source.encode()), WORDS, (), {}):
@@ -38,12 +38,12 @@ def said() -> dict[str, str]:
 def sources() -> Iterator[tuple[str, str]]:
     for path in sorted(path for kind in ("*.html", "*.txt") for path in (ROOT / "templates").rglob(kind)):
         yield str(path.relative_to(ROOT)), templatize(path.read_text(encoding="utf-8"))
-    for app in HOUSE:
+    for app in OWN_APPS:
         for path in sorted((ROOT / app).rglob("*.py")):
             yield str(path.relative_to(ROOT)), path.read_text(encoding="utf-8")
 
 
-def known() -> dict[str, str]:
+def translated_texts() -> dict[str, str]:
     """Every sentence the catalogues translate, but for names, which stand in contexts of their own."""
     found: dict[str, str] = {}
     for path in CATALOGUES:
@@ -56,9 +56,9 @@ def known() -> dict[str, str]:
     return found
 
 
-def test_every_sentence_has_its_chinese() -> None:
-    translated = known()
-    missing = {text: path for text, path in said().items() if text not in translated}
+def test_every_text_has_a_chinese_translation() -> None:
+    translated = translated_texts()
+    missing = {text: path for text, path in texts_in_code().items() if text not in translated}
     assert not missing, HOW_TO_MEND
 
 
@@ -72,8 +72,8 @@ def test_a_sentence_means_the_same_in_every_catalogue() -> None:
     assert {key: texts for key, texts in found.items() if key[1] and len(texts) > 1} == {}
 
 
-def test_nothing_is_translated_that_nobody_says() -> None:
-    assert not set(known()) - set(said())
+def test_no_unused_translations() -> None:
+    assert not set(translated_texts()) - set(texts_in_code())
 
 
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: str(path.relative_to(ROOT).parts[0]))
@@ -93,20 +93,20 @@ def texts_of(catalogue: Catalog) -> dict[tuple[str | None, str], object]:
 
 
 def test_every_name_at_the_console_has_its_chinese() -> None:
-    assert CONSOLE  # with its pages everything has been named
+    assert CONSOLE_URLS  # with its pages everything has been named
     names: set[tuple[str, str]] = set()
     for path in CATALOGUES:
         with path.open("rb") as file:
             found = [m for m in read_po(file, locale="zh_Hans") if m.context and m.string]
         names |= {(str(message.context), str(message.id)) for message in found}
-    assert names == NAMED
+    assert names == REGISTERED_LABELS
 
 
 def test_a_translation_fills_in_the_same_words() -> None:
     def slots(text: str) -> set[str]:
         return {part.split(")")[0] for part in text.split("%(")[1:]}
 
-    assert not [key for key, text in known().items() if slots(text) - slots(key)]
+    assert not [key for key, text in translated_texts().items() if slots(text) - slots(key)]
 
 
 def test_no_librarys_words_stand_before_ours() -> None:

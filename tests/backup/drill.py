@@ -21,9 +21,9 @@ import psycopg2
 import pytest
 
 from bnpl.stack.embedded import APP, OWNER, SUPERUSER, Postgres
-from bnpl.stack.place import choose
-from bnpl.stack.processes import Child, group_of
-from tests import stock
+from bnpl.stack.processes import ChildProcess, group_of
+from bnpl.stack.runtime_dirs import choose_runtime_dirs
+from tests import cluster_template
 from tests.services import services
 
 pytestmark = pytest.mark.stack
@@ -46,8 +46,8 @@ class Cluster:
     """A PostgreSQL of the drill's own, with its archive."""
 
     def __init__(self, folder: Path, archive: Path) -> None:
-        self.postgres, self.archive = Postgres(choose(folder)), archive
-        self.child: Child | None = None
+        self.postgres, self.archive = Postgres(choose_runtime_dirs(folder)), archive
+        self.child: ChildProcess | None = None
 
     def start(self) -> None:
         program = self.postgres.program()
@@ -57,7 +57,7 @@ class Cluster:
 
     def answers(self) -> bool:
         """Whether it answers and has come to the end of what it replays."""
-        return self.postgres.answers() and not self.ask("SELECT pg_is_in_recovery()")[0][0]
+        return self.postgres.is_ready() and not self.ask("SELECT pg_is_in_recovery()")[0][0]
 
     def ask(self, words: str, given: list[Any] | None = None, *, database: str = "bnpl") -> list[Any]:
         with closing(psycopg2.connect(self.postgres.url(SUPERUSER, database))) as connection:
@@ -82,7 +82,7 @@ class Cluster:
         return self.run("manage.py", "verify").returncode
 
     def as_its_user(self, name: str, *words: str) -> None:
-        user = self.postgres.place.user
+        user = self.postgres.dirs.user
         made = subprocess.run(  # noqa: S603  PostgreSQL's own
             [self.postgres.binary(name), *words],
             user=user, group=group_of(user), extra_groups=[] if user else None,
@@ -108,11 +108,11 @@ def test_a_bad_update_is_found_and_put_right_from_the_moment_before() -> None:
     clock = Clock()
     with folders() as (live_home, archive, copy_home):
         live, backup = Cluster(live_home, archive), archive / "base"
-        stock.furnish(live.postgres, services.running)
+        cluster_template.install_template(live.postgres, services.running)
         live.start()
         live.trade()
         clock.tick("business before the backup")
-        live.as_its_user("pg_basebackup", "-h", str(live.postgres.place.sockets), "-U", SUPERUSER,
+        live.as_its_user("pg_basebackup", "-h", str(live.postgres.dirs.sockets), "-U", SUPERUSER,
                          "-D", str(backup), "-X", "none", "--checkpoint=fast")  # fmt: skip
         clock.tick("base backup")
         live.trade()
@@ -157,7 +157,7 @@ def raised(backup: Path, archive: Path, home: Path, until: str, live: Cluster) -
         conf.write("recovery_target_action = 'promote'\n")
     (data / "recovery.signal").touch()
     for path in (data, *data.rglob("*")):
-        copy.postgres.place.give(path)
+        copy.postgres.dirs.chown(path)
     copy.archive = archive / "of-the-copy"
     copy.archive.mkdir(mode=0o777)
     copy.archive.chmod(0o777)

@@ -80,7 +80,7 @@ class Server(Cluster):
         self.child = services.run(self.postgres.program(), self.answers)
 
     def answers(self) -> bool:
-        return self.postgres.answers() and not self.ask("SELECT pg_is_in_recovery()", database="postgres")[0][0]
+        return self.postgres.is_ready() and not self.ask("SELECT pg_is_in_recovery()", database="postgres")[0][0]
 
     def until(self, true: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -117,7 +117,7 @@ def raised(whole: Path, name: str, conf: str) -> Server:
     copy.configure("postgresql.auto.conf", conf)
     (copy.postgres.folder / "data" / "recovery.signal").touch()
     for path in (copy.postgres.folder / "data", *(copy.postgres.folder / "data").rglob("*")):
-        copy.postgres.place.give(path)
+        copy.postgres.dirs.chown(path)
     copy.start()
     return copy
 
@@ -128,7 +128,7 @@ def test_a_copy_of_the_moment_before_takes_nothing_from_a_later_restore_of_all(w
     live.initialise()
     live.start()
     live.as_its_user(
-        "pg_basebackup", "-h", str(live.postgres.place.sockets), "-U", SUPERUSER,
+        "pg_basebackup", "-h", str(live.postgres.dirs.sockets), "-U", SUPERUSER,
         "-D", str(whole / "backup" / "base"), "-X", "none", "--checkpoint=fast",
     )  # fmt: skip
     live.write(1)

@@ -9,10 +9,10 @@ import django
 django.setup()
 
 from billing.services.deduct import deduct_due  # noqa: E402  Django must be set up before its tables are named
-from billing.services.refund import Asked, refund_order  # noqa: E402
+from billing.services.refunds import RefundDetails, refund_order  # noqa: E402
 from orders import services as orders  # noqa: E402
-from tests.conftest import BY, NOON, make_shop, opened, ordered, someone  # noqa: E402
-from tests.settlement.bench import MIDNIGHT, day_ends  # noqa: E402
+from tests.conftest import BY, NOON, make_agreement, make_order, make_person, make_shop  # noqa: E402
+from tests.settlement.helpers import MIDNIGHT, settle_and_pay_out  # noqa: E402
 
 AT_ONCE = 10
 
@@ -21,14 +21,14 @@ def trade(count: int) -> None:
     """Sold, collected, one in seven refunded in part, and settled at midnight."""
     shop, numbers = make_shop("来电充电宝"), itertools.count()
     while (first := next(numbers) * AT_ONCE) < count:
-        agreement = opened(shop, someone(shop))
+        agreement = make_agreement(shop, make_person(shop))
         for number in range(first, min(first + AT_ONCE, count)):
-            order = ordered(shop, agreement)
-            orders.complete_order(order.id, orders.Final(total=500 + number % 400), by=BY, at=NOON)
+            order = make_order(shop, agreement)
+            orders.complete_order(order.id, orders.CompletionRequest(total=500 + number % 400), by=BY, at=NOON)
             deduct_due(shop.realm_id, at=NOON)
             if number % 7 == 0:
-                refund_order(order.id, Asked(amount_minor=123, reason="退货"), by=BY, at=NOON)
-    day_ends(shop, MIDNIGHT + timedelta(minutes=1))
+                refund_order(order.id, RefundDetails(amount_minor=123, reason="退货"), by=BY, at=NOON)
+    settle_and_pay_out(shop, MIDNIGHT + timedelta(minutes=1))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Statement files for tests: many deductions out of one, and the file a faultless channel would write of them."""
+"""Statement files for tests: copies of a deduction, and the correct file of a channel for them."""
 
 import io
 from collections.abc import Iterable
@@ -9,16 +9,16 @@ from uuid import UUID
 import psycopg2
 
 from billing.channels import bank_statements
-from billing.channels.layouts import PLAIN, Layout
+from billing.channels.statement_layouts import DEFAULT_LAYOUT, StatementLayout
 from billing.models import Break, Deduction, StatementFile
-from billing.services.reconcile import import_statement
+from billing.services.statement_import import import_statement
 from kernel.ids import uuid7
 from tests.conftest import BY, NOON, Shop
 
 DAY = date(2026, 11, 20)
-HEAD = "number,transaction,kind,amount_minor,currency,status,time"
+HEADER = "number,transaction,kind,amount_minor,currency,status,time"
 NEXT_DAY = NOON + timedelta(days=1)
-#: A line of something that we never heard of.
+#: A line of a transaction unknown to us.
 STRAY = {
     "number": "",
     "transaction": "stray",
@@ -40,7 +40,7 @@ FROM billing_deduction CROSS JOIN (
 """
 
 
-def clones(
+def clone_deductions(
     superuser: psycopg2.extensions.connection,
     like: Deduction,
     count: int,
@@ -48,27 +48,27 @@ def clones(
     state: str = "succeeded",
     at: datetime = NOON,
 ) -> list[dict[str, Any]]:
-    """So many deductions like this one, and the line of each as the channel would write it."""
-    made = [
+    """Create `count` copies of this deduction. Returns the statement line of each as the channel would write it."""
+    lines = [
         {"number": uuid7().hex, "kind": "debit", "amount": 100 + n, "currency": "CNY", "status": "success", "time": at}
         for n in range(count)
     ]
-    for row in made:
+    for row in lines:
         row["transaction"] = f"tx_{row['number']}"
     with superuser.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
-        columns = ([row[name] for row in made] for name in ("number", "amount"))
+        columns = ([row[name] for row in lines] for name in ("number", "amount"))
         keys, amounts = columns
         cursor.execute(_CLONE, [keys, amounts, [state] * count, [at] * count, keys, like.id.hex])
         cursor.execute("SET session_replication_role = origin")
-    return made
+    return lines
 
 
-def written(lines: Iterable[dict[str, Any]], *more: str) -> io.BytesIO:
-    """A file of these lines, with a trailer that is right."""
+def statement_of(lines: Iterable[dict[str, Any]], *more: str) -> io.BytesIO:
+    """A statement file of these lines, with the correct trailer."""
     rows = list(lines)
     text = [
-        HEAD,
+        HEADER,
         *(
             f"{r['number']},{r['transaction']},{r['kind']},{r['amount']},{r['currency']},{r['status']},"
             f"{r['time'].isoformat()}"
@@ -82,22 +82,22 @@ def written(lines: Iterable[dict[str, Any]], *more: str) -> io.BytesIO:
     return io.BytesIO("\r\n".join([*text, f"END,{len(rows) + len(more)},{sums[0]},{sums[1]}", ""]).encode())
 
 
-def of_bank(shop: Shop, day: date = DAY) -> io.BytesIO:
-    """What the sandbox bank writes of a day."""
+def bank_statement(shop: Shop, day: date = DAY) -> io.BytesIO:
+    """The sandbox bank's statement file of a day."""
     file = io.BytesIO()
     bank_statements.write_statement(file, realm_id=shop.realm_id, day=day)  # type: ignore[arg-type]
     file.seek(0)
     return file
 
 
-def taken_in(
-    shop: Shop, file: io.BytesIO, *, day: date = DAY, layout: Layout = PLAIN, at: datetime = NEXT_DAY
+def import_file(
+    shop: Shop, file: io.BytesIO, *, day: date = DAY, layout: StatementLayout = DEFAULT_LAYOUT, at: datetime = NEXT_DAY
 ) -> StatementFile:
-    """The file is imported."""
+    """Import the file for a day."""
     return import_statement("sandbox", file, realm_id=shop.realm_id, day=day, layout=layout, name="x.csv", by=BY, at=at)
 
 
-def found(statement: StatementFile) -> set[tuple[str, UUID | None, int | None]]:
+def breaks_of(statement: StatementFile) -> set[tuple[str, UUID | None, int | None]]:
     """The breaks of a file: kind, deduction, place."""
     rows = Break.objects.filter(statement=statement).select_related("line")
     return {(row.kind, row.deduction_id, row.line.place if row.line else None) for row in rows}

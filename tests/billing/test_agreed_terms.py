@@ -1,4 +1,4 @@
-"""What somebody agreed to is what counts; whatever goes beyond it asks them first, until they agree to that."""
+"""The terms a person agreed to apply; whatever goes beyond them needs their agreement first."""
 
 from datetime import timedelta
 from typing import Any
@@ -7,17 +7,17 @@ from uuid import UUID, uuid4
 import pytest
 from django.db import IntegrityError, transaction
 
-from credit import review
+from credit import reassessments
 from credit import services as credit
 from credit.models import Agreement
 from credit.refusals import AgreementState, TermsChanged
 from merchants import services as merchants
 from merchants.queries import late_bounds, terms_of
 from orders import services as orders
-from tests.conftest import BY, NOON, Shop, make_shop, opened, ordered, someone
+from tests.browsing import accept_terms, client_for, freeze_clock, visible_text
+from tests.conftest import BY, NOON, Shop, make_agreement, make_order, make_person, make_shop
 from tests.nonsense import NONSENSE
-from tests.stillness import nothing_moves
-from tests.visiting import agrees, it_is, visiting, words
+from tests.unchanged import assert_unchanged
 
 pytestmark = pytest.mark.django_db
 SEALS = (*NONSENSE, "条款🔏", "x" * 3_000_000)
@@ -32,7 +32,7 @@ def cautious(db: None) -> Shop:
 
 def asked_for(shop: Shop, agreement: Agreement, ceiling: int) -> Any:
     """The state in which an order of so much at most begins."""
-    wish = orders.Wish(
+    wish = orders.OrderRequest(
         agreement_id=agreement.id, out_order_no=uuid4().hex, title="椅子", currency="CNY", ceiling=ceiling
     )
     opening = orders.open_order(shop.merchant.id, wish, by=BY, at=NOON)
@@ -46,103 +46,103 @@ def changes(shop: Shop, **terms: Any) -> None:
 
 def seal_of(shop: Shop) -> str:
     shop.service.refresh_from_db()
-    return terms_of(shop.service, late_bounds(NOON)).seal
+    return terms_of(shop.service, late_bounds(NOON)).fingerprint
 
 
-def test_what_the_merchant_widens_later_asks_whoever_agreed_to_less(cautious: Shop) -> None:
-    agreement = opened(cautious, someone(cautious))
+def test_an_order_beyond_the_agreed_terms_needs_confirmation(cautious: Shop) -> None:
+    agreement = make_agreement(cautious, make_person(cautious))
     changes(cautious, confirmation=False, ceiling_minor=500_00)
     for ceiling in (10_00, 50_00, 50_01, 500_00):
         assert asked_for(cautious, agreement, ceiling) == "created", "each order waits, as was agreed"
-    assert asked_for(cautious, opened(cautious, someone(cautious)), 500_00) == "open"
+    assert asked_for(cautious, make_agreement(cautious, make_person(cautious)), 500_00) == "open"
 
 
 @pytest.mark.parametrize(("ceiling", "state"), [(49_99, "open"), (50_00, "open"), (50_01, "created")])
 def test_only_what_goes_beyond_the_agreed_ceiling_asks(db: None, ceiling: int, state: str) -> None:
     shop = make_shop("云上小店", ceiling_minor=50_00)
-    agreement = opened(shop, someone(shop))
+    agreement = make_agreement(shop, make_person(shop))
     changes(shop, ceiling_minor=500_00)
     assert asked_for(shop, agreement, ceiling) == state
-    assert ordered(shop, agreement, ceiling=ceiling).state == "open", "whoever is asked may say yes"
+    assert make_order(shop, agreement, ceiling=ceiling).state == "open", "whoever is asked may say yes"
 
 
-def test_being_late_costs_no_more_than_was_agreed(cautious: Shop) -> None:
-    agreement = opened(cautious, someone(cautious))
+def test_late_fees_never_exceed_the_agreed_terms(cautious: Shop) -> None:
+    agreement = make_agreement(cautious, make_person(cautious))
     changes(cautious, grace=timedelta(hours=72), late_fee_daily_bps=5, late_fee_cap_bps=2_000)
-    order = ordered(cautious, agreement)
+    order = make_order(cautious, agreement)
     assert {name: getattr(order, name) for name in LATE} == LATE
     changes(cautious, late_fee_daily_bps=0, late_fee_cap_bps=0)
-    assert ordered(cautious, agreement).late_fee_daily_bps == 0, "what is kinder counts at once"
+    assert make_order(cautious, agreement).late_fee_daily_bps == 0, "what is kinder counts at once"
 
 
-def test_a_form_agrees_to_what_it_showed_alone(cautious: Shop) -> None:
-    ada = someone(cautious)
-    it_is(NOON, ada)
+def test_a_form_agrees_only_to_the_terms_it_showed(cautious: Shop) -> None:
+    ada = make_person(cautious)
+    freeze_clock(NOON, ada)
     asked = credit.request_agreement(cautious.merchant.id, cautious.service.id, "u-1", by=BY, at=NOON)
-    browser, path = visiting(ada), f"/sign/{asked.public_id}"
+    browser, path = client_for(ada), f"/sign/{asked.public_id}"
     stale = seal_of(cautious)
     changes(cautious, ceiling_minor=80_00)
     for sent in ({"terms": stale}, {"terms": "f" * 24}, {"terms": ""}, {}):
         again = browser.post(path, sent)
         assert again.status_code == 409
-        assert "商户已更改条款" in words(again)
-        assert "¥80.00" in words(again)
+        assert "商户已更改条款" in visible_text(again)
+        assert "¥80.00" in visible_text(again)
         assert Agreement.objects.get(pk=asked.pk).state == "pending"
-    assert agrees(browser, path)["Location"] == f"{path}/result"
-    assert Agreement.objects.get(pk=asked.pk).agreed.ceiling_minor == 80_00
+    assert accept_terms(browser, path)["Location"] == f"{path}/result"
+    assert Agreement.objects.get(pk=asked.pk).agreed_terms.ceiling_minor == 80_00
 
 
-def test_the_page_says_what_is_asked_for_and_takes_the_yes_once(cautious: Shop) -> None:
-    ada = someone(cautious)
-    it_is(NOON, ada)
-    agreement = opened(cautious, ada)
-    browser = visiting(ada)
-    assert "已更改条款" not in words(browser.get("/services/"))
+def test_the_page_shows_the_changed_terms_and_agrees_once(cautious: Shop) -> None:
+    ada = make_person(cautious)
+    freeze_clock(NOON, ada)
+    agreement = make_agreement(cautious, ada)
+    browser = client_for(ada)
+    assert "已更改条款" not in visible_text(browser.get("/services/"))
     changes(cautious, confirmation=False, ceiling_minor=500_00, grace=timedelta(hours=72), late_fee_daily_bps=5)
-    page = words(browser.get("/services/"))
+    page = visible_text(browser.get("/services/"))
     for said in ("已更改条款", "每笔最高 ¥500.00，此前为 ¥50.00", "不再逐笔询问您", "同意新条款"):
         assert said in page
     path = f"/services/{agreement.public_id}/agree"
     stale = seal_of(cautious)
     changes(cautious, ceiling_minor=600_00)
-    assert "商户已更改条款" in words(browser.post(path, {"terms": stale}, follow=True))
+    assert "商户已更改条款" in visible_text(browser.post(path, {"terms": stale}, follow=True))
     assert asked_for(cautious, agreement, 10_00) == "created"
     for _ in range(2):
         assert browser.post(path, {"terms": seal_of(cautious)})["Location"] == "/services/"
     assert asked_for(cautious, agreement, 600_00) == "open"
     assert agreement.history.filter(kind="agreed_anew").count() == 1
-    assert "已更改条款" not in words(browser.get("/services/"))
+    assert "已更改条款" not in visible_text(browser.get("/services/"))
 
 
-def test_nobody_agrees_for_somebody_else_or_to_what_is_over(cautious: Shop) -> None:
-    ada, bo = someone(cautious), someone(cautious, name="博文")
-    it_is(NOON, ada)
-    agreement = opened(cautious, ada)
+def test_only_the_person_agrees_and_only_while_active(cautious: Shop) -> None:
+    ada, bo = make_person(cautious), make_person(cautious, name="博文")
+    freeze_clock(NOON, ada)
+    agreement = make_agreement(cautious, ada)
     changes(cautious, ceiling_minor=500_00)
-    answer = visiting(bo).post(f"/services/{agreement.public_id}/agree", {"terms": seal_of(cautious)})
+    answer = client_for(bo).post(f"/services/{agreement.public_id}/agree", {"terms": seal_of(cautious)})
     assert answer.status_code == 404
     with pytest.raises(TermsChanged):
-        review.agree_anew(agreement.id, "?", by=BY, at=NOON)
+        reassessments.accept_new_terms(agreement.id, "?", by=BY, at=NOON)
     credit.stop_agreement(agreement.id, by=BY, at=NOON)
     with pytest.raises(AgreementState):
-        review.agree_anew(agreement.id, seal_of(cautious), by=BY, at=NOON)
+        reassessments.accept_new_terms(agreement.id, seal_of(cautious), by=BY, at=NOON)
 
 
 def test_the_database_lets_nobody_have_opened_what_they_agreed_nothing_of(cautious: Shop) -> None:
-    agreement = opened(cautious, someone(cautious))
+    agreement = make_agreement(cautious, make_person(cautious))
     with pytest.raises(IntegrityError, match="whoever_opens_a_service_agrees_to_its_terms"), transaction.atomic():
         Agreement.objects.filter(pk=agreement.pk).update(agreed_grace=None)
 
 
 @pytest.mark.parametrize("seal", SEALS, ids=range(len(SEALS)))
-def test_no_word_but_the_terms_own_agrees_to_them(cautious: Shop, seal: str) -> None:
-    ada = someone(cautious)
-    it_is(NOON, ada)
-    agreement = opened(cautious, ada)
+def test_only_the_fingerprint_of_the_terms_agrees(cautious: Shop, seal: str) -> None:
+    ada = make_person(cautious)
+    freeze_clock(NOON, ada)
+    agreement = make_agreement(cautious, ada)
     asked = credit.request_agreement(cautious.merchant.id, make_another(cautious), "u-2", by=BY, at=NOON)
     changes(cautious, ceiling_minor=500_00)
-    browser = visiting(ada)
-    with nothing_moves():
+    browser = client_for(ada)
+    with assert_unchanged():
         assert browser.post(f"/sign/{asked.public_id}", {"terms": seal}).status_code in (400, 409)
         assert browser.post(f"/services/{agreement.public_id}/agree", {"terms": seal}).status_code in (302, 400)
 
@@ -152,25 +152,25 @@ def make_another(shop: Shop) -> UUID:
     return merchants.offer_service(shop.merchant.id, terms, by=BY, at=NOON).id
 
 
-def test_a_yes_that_is_broken_off_is_none(cautious: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    agreement = opened(cautious, someone(cautious))
+def test_an_interrupted_agreement_changes_nothing(cautious: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    agreement = make_agreement(cautious, make_person(cautious))
     changes(cautious, ceiling_minor=500_00)
     monkeypatch.setattr("kernel.lifecycle.record_all", broken)
-    with nothing_moves(), pytest.raises(RuntimeError):
-        review.agree_anew(agreement.id, seal_of(cautious), by=BY, at=NOON)
-    assert Agreement.objects.get(pk=agreement.pk).agreed.ceiling_minor == 50_00
+    with assert_unchanged(), pytest.raises(RuntimeError):
+        reassessments.accept_new_terms(agreement.id, seal_of(cautious), by=BY, at=NOON)
+    assert Agreement.objects.get(pk=agreement.pk).agreed_terms.ceiling_minor == 50_00
 
 
 def broken(*_args: Any, **_kwargs: Any) -> None:
     raise RuntimeError
 
 
-def test_whatever_a_merchant_is_called_is_only_text_on_the_page(db: None) -> None:
+def test_the_merchants_name_is_escaped(db: None) -> None:
     shop = make_shop("💴<b>云</b>\u202e", ceiling_minor=50_00)
-    ada = someone(shop, name="艾达🙂")
-    it_is(NOON, ada)
-    opened(shop, ada)
+    ada = make_person(shop, name="艾达🙂")
+    freeze_clock(NOON, ada)
+    make_agreement(shop, ada)
     changes(shop, ceiling_minor=500_00)
-    page = visiting(ada).get("/services/").content.decode()
+    page = client_for(ada).get("/services/").content.decode()
     assert "💴&lt;b&gt;云&lt;/b&gt;" in page
     assert "<b>云" not in page

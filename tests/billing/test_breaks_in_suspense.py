@@ -1,4 +1,4 @@
-"""What a colleague puts into suspense is there once, whatever the channel says of the same money afterwards."""
+"""Money of a break in suspense is booked once, whatever the channel reports about it later."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -8,38 +8,38 @@ import pytest
 from billing.models import Break, Case, Deduction, Dispute
 from billing.refusals import BreakInFlight, NothingToPost
 from billing.services import breaks
-from billing.services.ask_parts import ask_parts
-from billing.services.breaks import hear_breaks, settle_break
-from billing.services.disputes import Withdrawal, take_back
+from billing.services.breaks import process_breaks, resolve_break
+from billing.services.disputes import Chargeback, record_chargeback
+from billing.services.movement_polling import poll_refund_parts
 from kernel.actor import Actor
-from tests.billing.bench import balances, deduction_of, give_back, paid
-from tests.billing.statements import DAY, NEXT_DAY, STRAY, of_bank, taken_in, written
+from tests.billing.helpers import balances, issue_refund, latest_deduction_of, paid_order
+from tests.billing.statements import DAY, NEXT_DAY, STRAY, bank_statement, import_file, statement_of
 from tests.conftest import BY, NOON, Shop, yuan
-from tests.stillness import nothing_moves
+from tests.unchanged import assert_unchanged
 
-pytestmark = pytest.mark.breaks_the_house  # the bank knows nothing of these lines
+pytestmark = pytest.mark.breaks_invariants  # the bank knows nothing of these lines
 LIN = Actor.staff(UUID(int=1))
 A_DAY = timedelta(days=1)
 
 
-def waiting(shop: Shop) -> Break:
-    """A statement says that a debit was taken back, of which a refund has no outcome yet."""
-    order = paid(shop, "6", "timeout_then_paid")
-    give_back(order, "1")
-    line = STRAY | {"kind": "return", "number": deduction_of(order).number, "transaction": "rt1", "amount": 500}
-    taken_in(shop, written([line]))
+def open_break(shop: Shop) -> Break:
+    """The break of a returned debit with a refund whose outcome is unknown."""
+    order = paid_order(shop, "6", "timeout_then_paid")
+    issue_refund(order, "1")
+    line = STRAY | {"kind": "return", "number": latest_deduction_of(order).number, "transaction": "rt1", "amount": 500}
+    import_file(shop, statement_of([line]))
     return Break.objects.get()
 
 
-def into_suspense(row: Break) -> Break:
-    return settle_break(row.id, "suspense", "x", by=LIN, at=NEXT_DAY)
+def move_to_suspense(row: Break) -> Break:
+    return resolve_break(row.id, "suspense", "x", by=LIN, at=NEXT_DAY)
 
 
-def missed(shop: Shop) -> Deduction:
-    """A debit that stands in no file, and in suspense for that."""
-    made = deduction_of(paid(shop))
-    taken_in(shop, written([]))
-    into_suspense(Break.objects.get())
+def missing_deduction(shop: Shop) -> Deduction:
+    """A deduction that is in no file, with its break in suspense."""
+    made = latest_deduction_of(paid_order(shop))
+    import_file(shop, statement_of([]))
+    move_to_suspense(Break.objects.get())
     assert balances(shop)["suspense"] == -600
     return made
 
@@ -49,58 +49,60 @@ def line_of(made: Deduction, amount: int, status: str = "success") -> dict[str, 
     return STRAY | {"number": made.number, "transaction": txn, "amount": amount, "status": status}
 
 
-def test_a_return_that_is_still_to_be_heard_is_nobodys_to_place(power_bank: Shop) -> None:
-    row = waiting(power_bank)
+def test_unprocessed_return_cannot_be_moved_to_suspense(power_bank: Shop) -> None:
+    row = open_break(power_bank)
     assert row.heard_at is None
-    with nothing_moves(), pytest.raises(BreakInFlight):
-        into_suspense(row)
-    ask_parts(power_bank.realm_id, at=NEXT_DAY)
-    hear_breaks(power_bank.realm_id, by=BY, at=NEXT_DAY)
+    with assert_unchanged(), pytest.raises(BreakInFlight):
+        move_to_suspense(row)
+    poll_refund_parts(power_bank.realm_id, at=NEXT_DAY)
+    process_breaks(power_bank.realm_id, by=BY, at=NEXT_DAY)
     assert Break.objects.get().resolution == "booked"
     assert (balances(power_bank)["disputed"], "suspense" in balances(power_bank)) == (500, False)
 
 
-def test_a_return_that_could_not_be_heard_and_was_placed_is_gone_once_when_the_channel_says_it_itself(
+def test_return_in_suspense_is_booked_once_when_the_channel_reports_it(
     power_bank: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = deduction_of(paid(power_bank))
+    made = latest_deduction_of(paid_order(power_bank))
 
     def fail(*_: object, **__: object) -> None:
         raise ValueError
 
-    monkeypatch.setattr(breaks, "take_back", fail)
-    taken_in(power_bank, written([STRAY | {"kind": "return", "number": made.number, "transaction": "rt1"}]))
-    into_suspense(Break.objects.get(kind="missing_here"))
+    monkeypatch.setattr(breaks, "record_chargeback", fail)
+    import_file(power_bank, statement_of([STRAY | {"kind": "return", "number": made.number, "transaction": "rt1"}]))
+    move_to_suspense(Break.objects.get(kind="missing_here"))
     assert balances(power_bank)["suspense"] == -700
     for _ in range(2):
-        take_back(made.id, Withdrawal("rt1", yuan("7"), "no_funds"), by=BY, at=NEXT_DAY)
+        record_chargeback(made.id, Chargeback("rt1", yuan("7"), "no_funds"), by=BY, at=NEXT_DAY)
     assert Case.objects.get().kind == "taken_back_wrong_amount"
     assert balances(power_bank)["suspense"] == -700
 
 
-def test_a_return_that_was_placed_and_is_taken_in_leaves_suspense(power_bank: Shop) -> None:
-    made = deduction_of(paid(power_bank))
-    taken_in(power_bank, written([STRAY | {"kind": "return", "number": "", "transaction": "rt1", "amount": 600}]))
-    into_suspense(Break.objects.get(kind="missing_here"))
-    assert take_back(made.id, Withdrawal("rt1", yuan("6"), "not_received"), by=BY, at=NEXT_DAY)
+def test_return_in_suspense_leaves_it_when_recorded(power_bank: Shop) -> None:
+    made = latest_deduction_of(paid_order(power_bank))
+    import_file(
+        power_bank, statement_of([STRAY | {"kind": "return", "number": "", "transaction": "rt1", "amount": 600}])
+    )
+    move_to_suspense(Break.objects.get(kind="missing_here"))
+    assert record_chargeback(made.id, Chargeback("rt1", yuan("6"), "not_received"), by=BY, at=NEXT_DAY)
     assert Dispute.objects.count() == 1
     assert {"suspense", "clearing:sandbox"}.isdisjoint(balances(power_bank))
 
 
-def test_what_was_missing_and_comes_with_another_amount_is_counted_by_that_amount_alone(power_bank: Shop) -> None:
-    made = missed(power_bank)
-    taken_in(power_bank, written([line_of(made, 599)]), day=DAY + A_DAY, at=NEXT_DAY + A_DAY)
+def test_missing_deduction_reported_with_another_amount_counts_that_amount_once(power_bank: Shop) -> None:
+    made = missing_deduction(power_bank)
+    import_file(power_bank, statement_of([line_of(made, 599)]), day=DAY + A_DAY, at=NEXT_DAY + A_DAY)
     assert (balances(power_bank)["clearing:sandbox"], "suspense" in balances(power_bank)) == (600, False)
-    into_suspense(Break.objects.get(kind="amount"))
+    move_to_suspense(Break.objects.get(kind="amount"))
     assert (balances(power_bank)["clearing:sandbox"], balances(power_bank)["suspense"]) == (599, -1)
 
 
-def test_what_was_missing_and_is_told_as_failed_is_not_taken_out_twice(power_bank: Shop) -> None:
-    made = missed(power_bank)
-    taken_in(power_bank, written([line_of(made, 600, "failed")]), day=DAY + A_DAY, at=NEXT_DAY + A_DAY)
+def test_missing_deduction_reported_as_failed_is_not_reversed_twice(power_bank: Shop) -> None:
+    made = missing_deduction(power_bank)
+    import_file(power_bank, statement_of([line_of(made, 600, "failed")]), day=DAY + A_DAY, at=NEXT_DAY + A_DAY)
     row = Break.objects.get(kind="status")
-    with nothing_moves(), pytest.raises(NothingToPost):
-        into_suspense(row)
+    with assert_unchanged(), pytest.raises(NothingToPost):
+        move_to_suspense(row)
     assert balances(power_bank)["suspense"] == -600
-    taken_in(power_bank, of_bank(power_bank), day=DAY + 2 * A_DAY, at=NOON + 3 * A_DAY)
+    import_file(power_bank, bank_statement(power_bank), day=DAY + 2 * A_DAY, at=NOON + 3 * A_DAY)
     assert "suspense" not in balances(power_bank)

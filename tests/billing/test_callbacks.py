@@ -1,4 +1,4 @@
-"""A channel calls back: believed only when signed, kept as it came, acted on once."""
+"""Callbacks of channels: trusted only when signed, stored as received, applied once."""
 
 import json
 from datetime import timedelta
@@ -13,94 +13,94 @@ from billing import tasks
 from billing.channels import bank
 from billing.models import Callback, Case, Dispute, RefundPart
 from billing.services import callbacks
-from billing.services.callbacks import receive
+from billing.services.callbacks import receive_callback
 from billing.services.deduct import deduct_due
 from kernel.models import Realm
 from kernel.refusal import NotFound
 from orders.models import Order
-from tests.api import refused
-from tests.billing.bench import balances, deduction_of, give_back, paid, taken_from
-from tests.conftest import NOON, Shop, completed, make_shop, someone, state_of, yuan
-from tests.stillness import contents, nothing_moves
+from tests.api import assert_problem
+from tests.billing.helpers import balances, bank_debits_of, issue_refund, latest_deduction_of, paid_order
+from tests.conftest import NOON, Shop, make_due_order, make_person, make_shop, state_of, yuan
+from tests.unchanged import assert_unchanged, table_digests
 
 
 @pytest.fixture
 def order(power_bank: Shop) -> Order:
-    """Its deduction went out and no answer came; the money was taken."""
-    made = completed(power_bank, someone(power_bank, "slow"), yuan("6"))
+    """An order whose deduction was sent and got no answer, though the money was taken."""
+    made = make_due_order(power_bank, make_person(power_bank, "slow"), yuan("6"))
     deduct_due(power_bank.realm_id, at=NOON)
     return made
 
 
-def note(order: Order, **other: Any) -> dict[str, Any]:
-    row = deduction_of(order)
+def callback_body(order: Order, **other: Any) -> dict[str, Any]:
+    row = latest_deduction_of(order)
     known = bank.look_up(row.number, at=NOON + timedelta(days=2))
     txn = getattr(known, "txn", "")
     return {"notify_id": "n-1", "number": row.number, "txn": txn, "amount": 600, "currency": "CNY"} | other
 
 
-def knock(raw: bytes, signature: str | None = None, *, channel: str = "sandbox") -> Any:
+def send_callback(raw: bytes, signature: str | None = None, *, channel: str = "sandbox") -> Any:
     signed = bank.sign(raw) if signature is None else signature
     client = Client(enforce_csrf_checks=True)
     path = f"/channels/{channel}/callback"
     return client.post(path, raw, content_type="application/json", headers={"X-Signature": signed})
 
 
-def test_a_signed_callback_settles_the_deduction_with_nobody_asking(order: Order, power_bank: Shop) -> None:
-    raw = json.dumps(note(order)).encode()
-    response = knock(raw)
+def test_a_signed_callback_settles_the_deduction_without_polling(order: Order, power_bank: Shop) -> None:
+    raw = json.dumps(callback_body(order)).encode()
+    response = send_callback(raw)
 
     assert (response.status_code, response.content) == (204, b"")
     assert state_of(order) == "deducted"
-    assert taken_from(order.person) == [yuan("6")]
+    assert bank_debits_of(order.person) == [yuan("6")]
     assert balances(power_bank)["clearing:sandbox"] == 600
     assert bytes(Callback.objects.get().raw) == raw
 
 
 def test_the_same_callback_again_is_acknowledged_and_does_nothing(order: Order) -> None:
-    raw = json.dumps(note(order)).encode()
-    knock(raw)
-    with nothing_moves():
+    raw = json.dumps(callback_body(order)).encode()
+    send_callback(raw)
+    with assert_unchanged():
         for _ in range(20):
-            assert knock(raw).status_code == 204
+            assert send_callback(raw).status_code == 204
 
 
-def test_the_same_news_under_another_name_is_evidence_and_nothing_more(order: Order) -> None:
-    knock(json.dumps(note(order)).encode())
-    with nothing_moves("billing_callback", "billing_channelreport"):
-        assert knock(json.dumps(note(order, notify_id="n-2")).encode()).status_code == 204
+def test_a_duplicate_result_under_another_id_is_only_evidence(order: Order) -> None:
+    send_callback(json.dumps(callback_body(order)).encode())
+    with assert_unchanged("billing_callback", "billing_channelreport"):
+        assert send_callback(json.dumps(callback_body(order, notify_id="n-2")).encode()).status_code == 204
     assert not Case.objects.exists()
 
 
 @pytest.mark.parametrize("signature", ["", "0" * 64, "x", "密", "0" * 8_192])
-def test_what_the_channel_did_not_sign_is_not_even_read(order: Order, signature: str) -> None:
-    with nothing_moves():
-        for raw in (json.dumps(note(order)).encode(), b"", b"\xff", b"[" * 100_000):
-            refused_callback(knock(raw, signature.encode().decode("latin-1")), 401, "bad_signature")
+def test_an_unsigned_callback_is_not_parsed(order: Order, signature: str) -> None:
+    with assert_unchanged():
+        for raw in (json.dumps(callback_body(order)).encode(), b"", b"\xff", b"[" * 100_000):
+            refused_callback(send_callback(raw, signature.encode().decode("latin-1")), 401, "bad_signature")
 
 
 def refused_callback(response: Any, status: int, code: str) -> None:
-    assert refused(response, status, code)
+    assert assert_problem(response, status, code)
 
 
-def test_one_flipped_bit_is_not_what_was_signed(order: Order) -> None:
-    raw = json.dumps(note(order)).encode()
+def test_a_flipped_bit_fails_the_signature(order: Order) -> None:
+    raw = json.dumps(callback_body(order)).encode()
     signature = bank.sign(raw)
-    with nothing_moves():
+    with assert_unchanged():
         for place in range(0, len(raw) * 8, 3):
             flipped = bytearray(raw)
             flipped[place // 8] ^= 1 << place % 8
-            assert knock(bytes(flipped), signature).status_code == 401
+            assert send_callback(bytes(flipped), signature).status_code == 401
 
 
 def test_a_number_or_channel_we_never_used_is_not_found(order: Order) -> None:
-    raw = json.dumps(note(order, number=uuid4().hex)).encode()
-    with nothing_moves():
-        refused(knock(raw), 404, "not_found")
-        refused(knock(json.dumps(note(order)).encode(), channel="wallet"), 404, "not_found")
-        refused(knock(json.dumps(note(order)).encode(), channel="nobody"), 404, "not_found")
-    with nothing_moves(), pytest.raises(NotFound):
-        receive("nobody", raw, bank.sign(raw), real=NOON)
+    raw = json.dumps(callback_body(order, number=uuid4().hex)).encode()
+    with assert_unchanged():
+        assert_problem(send_callback(raw), 404, "not_found")
+        assert_problem(send_callback(json.dumps(callback_body(order)).encode(), channel="wallet"), 404, "not_found")
+        assert_problem(send_callback(json.dumps(callback_body(order)).encode(), channel="nobody"), 404, "not_found")
+    with assert_unchanged(), pytest.raises(NotFound):
+        receive_callback("nobody", raw, bank.sign(raw), real=NOON)
 
 
 @pytest.mark.parametrize(
@@ -119,15 +119,15 @@ def test_a_number_or_channel_we_never_used_is_not_found(order: Order) -> None:
         (b'{"notify_id":"n\\u0000","number":"","txn":"","amount":1,"currency":"CNY"}', 422),
     ],
 )
-def test_signed_garbage_is_refused_in_the_one_shape(order: Order, raw: bytes, status: int) -> None:
-    with nothing_moves():
-        refused(knock(raw), status)
+def test_signed_garbage_is_refused_as_a_problem_document(order: Order, raw: bytes, status: int) -> None:
+    with assert_unchanged():
+        assert_problem(send_callback(raw), status)
 
 
 @pytest.mark.parametrize("other", [{"notify_id": "n" * 81}, {"txn": "t" * 65}, {"amount": -1}, {"currency": "X"}])
-def test_signed_news_that_cannot_be_is_refused_and_settles_nothing(order: Order, other: dict[str, object]) -> None:
-    with nothing_moves():
-        assert 400 <= knock(json.dumps(note(order, **other)).encode()).status_code < 500
+def test_a_signed_but_invalid_result_is_refused(order: Order, other: dict[str, object]) -> None:
+    with assert_unchanged():
+        assert 400 <= send_callback(json.dumps(callback_body(order, **other)).encode()).status_code < 500
 
 
 @pytest.mark.parametrize(
@@ -145,47 +145,45 @@ def test_signed_news_that_cannot_be_is_refused_and_settles_nothing(order: Order,
     ],
     ids=lambda value: str(value)[:30],
 )
-@pytest.mark.breaks_the_house  # the bank never took that back
-def test_a_signed_word_that_it_was_taken_back_is_noted_or_refused_whatever_it_says(
+@pytest.mark.breaks_invariants  # the bank never took that back
+def test_a_signed_return_is_recorded_or_refused_for_any_content(
     power_bank: Shop, other: dict[str, Any], status: int, found: str | None
 ) -> None:
-    order = paid(power_bank)
-    give_back(order, "2")
+    order = paid_order(power_bank)
+    issue_refund(order, "2")
     body = {"taken_back": "no_funds", "txn": "b-1", "amount": 400} | other
     if "number" in other:
         body["number"] = RefundPart.objects.get().number
-    before = contents()
-    assert knock(json.dumps(note(order, **body)).encode()).status_code == status
-    assert (contents() == before) is (found is None)
+    before = table_digests()
+    assert send_callback(json.dumps(callback_body(order, **body)).encode()).status_code == status
+    assert (table_digests() == before) is (found is None)
     assert [*Case.objects.values_list("kind", flat=True), *Dispute.objects.values_list("code", flat=True)] == (
         [found] if found else []
     )
 
 
-@pytest.mark.breaks_the_house  # the bank never took that much
-def test_another_amount_is_kept_as_a_case_and_settles_nothing(order: Order, power_bank: Shop) -> None:
-    assert knock(json.dumps(note(order, amount=601)).encode()).status_code == 204
+@pytest.mark.breaks_invariants  # the bank never took that much
+def test_a_wrong_amount_opens_a_case_and_settles_nothing(order: Order, power_bank: Shop) -> None:
+    assert send_callback(json.dumps(callback_body(order, amount=601)).encode()).status_code == 204
 
-    assert (state_of(order), deduction_of(order).state) == ("completed", "unknown")
+    assert (state_of(order), latest_deduction_of(order).state) == ("completed", "unknown")
     assert Case.objects.get().kind == "wrong_amount"
     assert balances(power_bank)["suspense"] == 601
 
 
 def test_only_a_post_is_a_callback(order: Order) -> None:
-    with nothing_moves():
+    with assert_unchanged():
         for method in ("GET", "PUT", "DELETE", "HEAD"):
             response = Client().generic(method, "/channels/sandbox/callback")
             assert (response.status_code, response["Allow"]) == (405, "POST")
 
 
-def test_a_callback_that_is_not_taken_in_keeps_nobody_else_waiting(
-    power_bank: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = [completed(power_bank, someone(power_bank, "late_callback"), yuan("6")) for _ in range(3)]
+def test_a_failing_callback_does_not_block_the_others(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [make_due_order(power_bank, make_person(power_bank, "late_callback"), yuan("6")) for _ in range(3)]
     deduct_due(power_bank.realm_id, at=NOON)
     realm = Realm(id=power_bank.realm_id, mode="test", frozen_at=NOON + timedelta(days=1))
     settled = callbacks.settle_all
-    poison = deduction_of(made[0]).id
+    poison = latest_deduction_of(made[0]).id
 
     def settle(reports: Any, **how: Any) -> None:
         if any(report.deduction_id == poison for report in reports):
@@ -193,29 +191,29 @@ def test_a_callback_that_is_not_taken_in_keeps_nobody_else_waiting(
         settled(reports, **how)
 
     monkeypatch.setattr(callbacks, "settle_all", settle)
-    assert callbacks.deliver_sandbox_callbacks(realm, real=realm.frozen_at) == 3
+    assert callbacks.deliver_realm_callbacks(realm, real=realm.frozen_at) == 3
     assert [state_of(order) for order in made] == ["completed", "deducted", "deducted"]
 
     monkeypatch.setattr(callbacks, "settle_all", settled)
-    assert callbacks.deliver_sandbox_callbacks(realm, real=realm.frozen_at) == 1
+    assert callbacks.deliver_realm_callbacks(realm, real=realm.frozen_at) == 1
     assert state_of(made[0]) == "deducted"
 
 
-def calls_back(name: str) -> tuple[Order, Realm]:
-    """A sandbox whose bank has something to say, and what it is about."""
+def order_with_callback(name: str) -> tuple[Order, Realm]:
+    """An order whose sandbox bank has a callback due, and its realm."""
     shop = make_shop(name)
-    made = completed(shop, someone(shop, "late_callback"), yuan("6"))
+    made = make_due_order(shop, make_person(shop, "late_callback"), yuan("6"))
     deduct_due(shop.realm_id, at=NOON)
     return made, Realm.objects.get(pk=shop.realm_id)
 
 
-def test_the_postman_goes_where_something_is_due_and_trouble_in_one_is_not_the_others(
+def test_callbacks_are_delivered_where_due_and_errors_stay_in_their_sandbox(
     db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_shop("无事")
-    made = [calls_back(name) for name in ("甲", "乙", "丙", "丁")]
+    made = [order_with_callback(name) for name in ("甲", "乙", "丙", "丁")]
     Realm.objects.filter(pk=made[3][1].id).update(clock_offset=timedelta(days=-400))  # nothing is due there yet
-    broken, seen, real = made[0][1].id, list[str](), bank.callbacks_due
+    broken, seen, real = made[0][1].id, list[str](), bank.due_callbacks
 
     def due(like: str, **how: Any) -> Any:
         seen.append(like)
@@ -223,14 +221,14 @@ def test_the_postman_goes_where_something_is_due_and_trouble_in_one_is_not_the_o
             raise OperationalError
         return real(like, **how)
 
-    monkeypatch.setattr(bank, "callbacks_due", due)
+    monkeypatch.setattr(bank, "due_callbacks", due)
     tasks.deliver_sandbox_callbacks()
     assert sorted(seen) == sorted(f"{realm.id}:" for _, realm in made[:3])
     assert [state_of(order) for order, _ in made] == ["completed", "deducted", "deducted", "completed"]
 
 
-def test_the_postman_comes_home_when_the_time_is_up(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    orders = [calls_back(name)[0] for name in ("甲", "乙", "丙")]
+def test_callback_delivery_stops_within_its_time_budget(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    orders = [order_with_callback(name)[0] for name in ("甲", "乙", "丙")]
     ticks = iter(range(0, 1000, 6))
     monkeypatch.setattr(callbacks.time, "monotonic", lambda: float(next(ticks)))
     tasks.deliver_sandbox_callbacks()

@@ -5,14 +5,14 @@ import pytest
 from accounts.models import Person
 from billing.channels import bank
 from billing.models import Deduction
-from billing.services.ask import ask_unknown
+from billing.services.attempt_plans import CannotMove, move_next_attempt
 from billing.services.deduct import deduct_due
-from billing.services.plan import CannotMove, move_next
+from billing.services.outcome_polling import poll_deductions
 from kernel.money import Money
 from ledger.models import Posting
 from orders import services as orders
 from orders.models import Obligation, Order
-from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, state_of, yuan
+from tests.conftest import BY, NOON, Shop, make_agreement, make_due_order, make_order, make_person, state_of, yuan
 
 
 def deduction_of(order: Order) -> Deduction:
@@ -23,8 +23,8 @@ def taken_from(person: Person) -> list[Money]:
     return bank.debits_of(person.instruments.get().token)
 
 
-def test_what_is_due_is_taken_and_booked(power_bank: Shop, ada: Person) -> None:
-    order = completed(power_bank, ada, yuan("12.34"))
+def test_a_due_obligation_is_deducted_and_booked(power_bank: Shop, ada: Person) -> None:
+    order = make_due_order(power_bank, ada, yuan("12.34"))
 
     assert deduct_due(power_bank.realm_id, at=order.completed_at) == 1
 
@@ -39,26 +39,26 @@ def test_what_is_due_is_taken_and_booked(power_bank: Shop, ada: Person) -> None:
     ]
 
 
-def test_a_lost_answer_is_asked_about_before_anything_is_sent_again(power_bank: Shop) -> None:
-    person = someone(power_bank, "timeout_then_paid")
-    order = completed(power_bank, person, yuan("12.34"))
+def test_a_lost_answer_is_polled_before_anything_is_sent_again(power_bank: Shop) -> None:
+    person = make_person(power_bank, "timeout_then_paid")
+    order = make_due_order(power_bank, person, yuan("12.34"))
 
     deduct_due(power_bank.realm_id, at=order.completed_at)
     assert deduction_of(order).state == "unknown"
     assert deduct_due(power_bank.realm_id, at=order.completed_at + timedelta(days=1)) == 0
-    ask_unknown(power_bank.realm_id, at=order.completed_at + timedelta(seconds=5))
+    poll_deductions(power_bank.realm_id, at=order.completed_at + timedelta(seconds=5))
 
     assert state_of(order) == "deducted"
     assert taken_from(person) == [yuan("12.34")]
 
 
-def test_what_a_person_owes_at_one_time_is_one_debit_the_oldest_first(power_bank: Shop, ada: Person) -> None:
-    agreement = opened(power_bank, ada)
+def test_debts_due_together_are_one_deduction_oldest_first(power_bank: Shop, ada: Person) -> None:
+    agreement = make_agreement(power_bank, ada)
     owed = []
     for minutes, amount in ((30, "3"), (10, "2"), (20, "1")):
-        order = ordered(power_bank, agreement)
+        order = make_order(power_bank, agreement)
         due = NOON + timedelta(minutes=minutes)
-        orders.complete_order(order.id, orders.Final(total=yuan(amount).minor, due_at=due), by=BY, at=NOON)
+        orders.complete_order(order.id, orders.CompletionRequest(total=yuan(amount).minor, due_at=due), by=BY, at=NOON)
         owed.append(order)
 
     assert deduct_due(power_bank.realm_id, at=NOON + timedelta(hours=1)) == 3
@@ -69,9 +69,9 @@ def test_what_a_person_owes_at_one_time_is_one_debit_the_oldest_first(power_bank
     assert [state_of(order) for order in owed] == ["deducted"] * 3
 
 
-def test_a_retry_whose_hour_has_passed_into_the_night_waits_for_the_morning(power_bank: Shop) -> None:
-    person = someone(power_bank, "no_funds_until", until=NOON + timedelta(hours=20))
-    order = completed(power_bank, person, yuan("5"))
+def test_a_late_retry_in_quiet_hours_waits_for_the_morning(power_bank: Shop) -> None:
+    person = make_person(power_bank, "no_funds_until", until=NOON + timedelta(hours=20))
+    order = make_due_order(power_bank, person, yuan("5"))
     deduct_due(power_bank.realm_id, at=NOON)
 
     night = NOON + timedelta(days=1, hours=11)  # the workers were away; it is 23:00
@@ -84,28 +84,28 @@ def test_a_retry_whose_hour_has_passed_into_the_night_waits_for_the_morning(powe
 
 
 def test_a_person_moves_the_next_attempt_once(power_bank: Shop) -> None:
-    order = completed(power_bank, someone(power_bank, "no_funds"), yuan("5"))
+    order = make_due_order(power_bank, make_person(power_bank, "no_funds"), yuan("5"))
     deduct_due(power_bank.realm_id, at=NOON)
     owed = Obligation.objects.get(order=order)
     later = owed.collect_at + timedelta(days=4)
 
-    move_next(owed.id, later, at=NOON)
+    move_next_attempt(owed.id, later, at=NOON)
 
     moved = Obligation.objects.get(order=order)
     assert (moved.collect_at, moved.plan[0]["reason"]) == (later, "moved")
     assert all(attempt["at"] > later.isoformat() for attempt in moved.plan[1:])
     with pytest.raises(CannotMove):
-        move_next(owed.id, later + timedelta(days=1), at=NOON)
+        move_next_attempt(owed.id, later + timedelta(days=1), at=NOON)
 
 
-def test_one_instrument_is_asked_once_a_day_over_all_a_person_owes(power_bank: Shop) -> None:
-    agreement = opened(power_bank, someone(power_bank, "no_funds"))
-    moved, other = (ordered(power_bank, agreement) for _ in range(2))
+def test_the_daily_cap_of_an_instrument_spans_all_debts(power_bank: Shop) -> None:
+    agreement = make_agreement(power_bank, make_person(power_bank, "no_funds"))
+    moved, other = (make_order(power_bank, agreement) for _ in range(2))
     for order in (moved, other):
-        orders.complete_order(order.id, orders.Final(total=500), by=BY, at=NOON)
+        orders.complete_order(order.id, orders.CompletionRequest(total=500), by=BY, at=NOON)
     deduct_due(power_bank.realm_id, at=NOON)
     ten, noon, ten_the_next_day = (NOON + timedelta(hours=hours) for hours in (22, 24, 46))
-    move_next(Obligation.objects.get(order=moved).id, noon, at=NOON)
+    move_next_attempt(Obligation.objects.get(order=moved).id, noon, at=NOON)
     assert deduct_due(power_bank.realm_id, at=ten) == 1
 
     assert deduct_due(power_bank.realm_id, at=noon) == 1

@@ -1,4 +1,4 @@
-"""Two parts of a plan are late at once: the order's one late fee is taken with one of them, and so it is told."""
+"""Two parts of a plan are overdue: the order's one late fee is deducted and announced with one of them."""
 
 import re
 from datetime import timedelta
@@ -10,14 +10,14 @@ from billing.models import DeductionLine
 from billing.services.deduct import deduct_due
 from billing.services.instruments import open_wallet
 from billing.services.pay import pay_now
-from billing.services.remind import remind_due
+from billing.services.reminders import remind_all
 from billing.services.wallets import top_up
 from orders import services as orders
 from orders.models import Obligation
-from orders.rules import Offer
+from orders.rules import PlanOffer
 from tests.billing.test_home_page import home
-from tests.conftest import BY, NOON, completed, make_shop, someone, yuan
-from tests.visiting import it_is
+from tests.browsing import freeze_clock
+from tests.conftest import BY, NOON, make_due_order, make_person, make_shop, yuan
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -25,11 +25,11 @@ HOUR = timedelta(hours=1)
 
 @pytest.mark.parametrize("cap_bps", [60, 200, 1000])
 @pytest.mark.parametrize(("amount", "parts", "daily_bps"), [("100", 2, 5), ("33.33", 3, 5), ("50", 3, 50)])
-def test_what_is_announced_is_what_is_taken(cap_bps: int, amount: str, parts: int, daily_bps: int) -> None:
+def test_the_announced_amount_is_deducted(cap_bps: int, amount: str, parts: int, daily_bps: int) -> None:
     shop = make_shop("飞鸽", ceiling_minor=200_00, late_fee_daily_bps=daily_bps, late_fee_cap_bps=cap_bps)
-    person = someone(shop, "no_funds")
-    order = completed(shop, person, yuan(amount))
-    orders.ease(person.id, order.id, Offer(parts, 14), expected=[yuan(amount)], by=BY, at=NOON)
+    person = make_person(shop, "no_funds")
+    order = make_due_order(shop, person, yuan(amount))
+    orders.choose_plan(person.id, order.id, PlanOffer(parts, 14), expected=[yuan(amount)], by=BY, at=NOON)
     wrong, seen = [], 0
     for hour in range(14 * 24, 52 * 24):
         at = NOON + hour * HOUR
@@ -37,7 +37,7 @@ def test_what_is_announced_is_what_is_taken(cap_bps: int, amount: str, parts: in
             continue
         orders.mark_overdue(shop.realm_id, at=at, limit=9)
         orders.close_days(shop.realm_id, at=at, limit=9)
-        remind_due(shop.realm_id, at=at)
+        remind_all(shop.realm_id, at=at)
         deduct_due(shop.realm_id, at=at)
         told = [row.body for row in Notice.objects.filter(stage="debit_planned", due_at__gt=at - HOUR, due_at__lte=at)]
         said = sum(round(float(body.partition("¥")[2].partition(" ")[0]) * 100) for body in told)
@@ -51,9 +51,9 @@ def test_what_is_announced_is_what_is_taken(cap_bps: int, amount: str, parts: in
 
 def test_the_home_page_says_the_same() -> None:
     shop = make_shop("飞鸽", ceiling_minor=200_00, late_fee_daily_bps=50, late_fee_cap_bps=1000)
-    person = someone(shop, "no_funds")
-    order = completed(shop, person, yuan("100"))
-    orders.ease(person.id, order.id, Offer(2, 14), expected=[yuan("100")], by=BY, at=NOON)
+    person = make_person(shop, "no_funds")
+    order = make_due_order(shop, person, yuan("100"))
+    orders.choose_plan(person.id, order.id, PlanOffer(2, 14), expected=[yuan("100")], by=BY, at=NOON)
     said: list[int] = []
     taken: list[int] = []
     for hour in range(14 * 24 - 2, 45 * 24):
@@ -66,7 +66,7 @@ def test_the_home_page_says_the_same() -> None:
         tried = sum(line.amount_minor for line in DeductionLine.objects.filter(deduction__prepared_at=at))
         if len(said) > len(taken) and tried:
             taken.append(tried)
-        it_is(at, person)
+        freeze_clock(at, person)
         told = re.search(r"即将扣款 \S+ \d\d:\d\d ¥([\d.]+)", home(person))
         if tried and told:
             said.append(round(float(told[1]) * 100))
@@ -74,11 +74,11 @@ def test_the_home_page_says_the_same() -> None:
     assert said[: len(taken)] == taken
 
 
-def test_what_a_paid_part_cost_counts_against_the_cap_on_the_home_page_too() -> None:
+def test_fees_of_paid_parts_count_against_the_cap_on_the_home_page() -> None:
     shop = make_shop("飞鸽", ceiling_minor=200_00, late_fee_daily_bps=50, late_fee_cap_bps=60)
-    person = someone(shop, "no_funds")
-    order = completed(shop, person, yuan("100"))
-    orders.ease(person.id, order.id, Offer(2, 14), expected=[yuan("100")], by=BY, at=NOON)
+    person = make_person(shop, "no_funds")
+    order = make_due_order(shop, person, yuan("100"))
+    orders.choose_plan(person.id, order.id, PlanOffer(2, 14), expected=[yuan("100")], by=BY, at=NOON)
     shown: set[str] = set()
     for hour in range(14 * 24 - 2, 37 * 24):
         at = NOON + hour * HOUR
@@ -93,7 +93,7 @@ def test_what_a_paid_part_cost_counts_against_the_cap_on_the_home_page_too() -> 
             pay_now(order.id, amount_minor=5_060, instrument_id=wallet.id, by=BY, at=at)
         deduct_due(shop.realm_id, at=at)
         if hour > 31 * 24:
-            it_is(at, person)
+            freeze_clock(at, person)
             shown |= set(re.findall(r"即将扣款 \S+ \d\d:\d\d ¥([\d.]+)", home(person)))
     row = order.obligations.get(state="overdue")
     assert (row.fee_units, row.owed) == (0, yuan("50"))

@@ -1,4 +1,4 @@
-"""The first page says what is wrong, what is owed and what comes next, in a handful of questions."""
+"""The home page: problems, debts, upcoming deductions, in a constant number of queries."""
 
 from datetime import timedelta
 
@@ -12,42 +12,42 @@ from billing.services.deduct import deduct_due
 from credit.models import Agreement
 from orders import services as orders
 from orders.models import Order
-from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
-from tests.visiting import it_is, visiting, words
+from tests.browsing import client_for, freeze_clock, visible_text
+from tests.conftest import BY, NOON, Shop, make_agreement, make_due_order, make_order, make_person, yuan
 
 pytestmark = pytest.mark.django_db
 
 
 def home(person: Person, language: str = "zh-CN") -> str:
-    page = visiting(person, language).get("/home/")
+    page = client_for(person, language).get("/home/")
     assert page.status_code == 200
-    return words(page)
+    return visible_text(page)
 
 
-def test_nothing_owed_is_said_kindly(power_bank: Shop, ada: Person) -> None:
-    it_is(NOON, ada)
+def test_without_debts_it_says_so(power_bank: Shop, ada: Person) -> None:
+    freeze_clock(NOON, ada)
     assert "没有待付款项" in home(ada)
     assert "Nothing due" in home(ada, "en")
-    ordered(power_bank, opened(power_bank, ada))
+    make_order(power_bank, make_agreement(power_bank, ada))
     assert "正在使用 1 项服务 充电宝 最高 ¥99.00 来电充电宝 · 2026年11月20日 12:00" in home(ada)
 
 
-def test_what_is_owed_when_and_what_is_taken_next(power_bank: Shop) -> None:
-    poor = someone(power_bank, "no_funds")
-    it_is(NOON, poor)
-    completed(power_bank, poor, yuan("12.34"), due_at=NOON + timedelta(days=2))
+def test_debts_and_the_next_deduction_are_shown(power_bank: Shop) -> None:
+    poor = make_person(power_bank, "no_funds")
+    freeze_clock(NOON, poor)
+    make_due_order(power_bank, poor, yuan("12.34"), due_at=NOON + timedelta(days=2))
     said = home(poor)
     for part in ("¥12.34", "即将扣款", "应付日 2026年11月22日", "11月22日周日 12:00", "银行卡"):
         assert part in said
     assert "已逾期" not in said
 
 
-def test_what_is_wrong_comes_first(power_bank: Shop, shop: Shop) -> None:
-    poor = someone(power_bank, "hard_decline")
-    debt = completed(power_bank, poor, yuan("8.00"), at=NOON - timedelta(days=5))
+def test_problems_come_first(power_bank: Shop, shop: Shop) -> None:
+    poor = make_person(power_bank, "hard_decline")
+    debt = make_due_order(power_bank, poor, yuan("8.00"), at=NOON - timedelta(days=5))
     deduct_due(power_bank.realm_id, at=NOON - timedelta(days=5))
     orders.mark_overdue(power_bank.realm_id, at=NOON, limit=10)
-    it_is(NOON, poor)
+    freeze_clock(NOON, poor)
     assert Order.objects.get(pk=debt.pk).state == "overdue"
     assert Instrument.objects.get(person=poor).state == "dead"
     said = home(poor)
@@ -55,34 +55,34 @@ def test_what_is_wrong_comes_first(power_bank: Shop, shop: Shop) -> None:
         assert part in said
 
 
-def test_what_waits_for_an_answer_is_one_click_away(shop: Shop) -> None:
-    person = someone(shop)
-    wish = orders.Wish(
-        agreement_id=opened(shop, person).id, out_order_no="W1", title="青瓷茶杯", currency="CNY", amount=4990
+def test_open_requests_are_linked(shop: Shop) -> None:
+    person = make_person(shop)
+    wish = orders.OrderRequest(
+        agreement_id=make_agreement(shop, person).id, out_order_no="W1", title="青瓷茶杯", currency="CNY", amount=4990
     )
     order = orders.open_order(shop.merchant.id, wish, by=BY, at=NOON).order
     assert order
-    it_is(NOON, person)
-    assert f"/confirm/{order.public_id}" in visiting(person).get("/home/").content.decode()
+    freeze_clock(NOON, person)
+    assert f"/confirm/{order.public_id}" in client_for(person).get("/home/").content.decode()
     assert "等待您确认" in home(person)
 
 
-def test_it_costs_the_same_however_much_there_is_and_shows_nobody_elses(power_bank: Shop) -> None:
-    poor, other = someone(power_bank, "no_funds"), someone(power_bank, "no_funds")
-    completed(power_bank, other, yuan("77.00"))
-    completed(power_bank, poor, yuan("1.00"))
-    it_is(NOON, poor)
-    browser = visiting(poor)
+def test_the_number_of_queries_is_constant_and_only_own_data_is_shown(power_bank: Shop) -> None:
+    poor, other = make_person(power_bank, "no_funds"), make_person(power_bank, "no_funds")
+    make_due_order(power_bank, other, yuan("77.00"))
+    make_due_order(power_bank, poor, yuan("1.00"))
+    freeze_clock(NOON, poor)
+    browser = client_for(poor)
     browser.get("/home/")
 
     def asked() -> int:
         with CaptureQueriesContext(connection) as seen:
-            assert "¥77.00" not in words(browser.get("/home/"))
+            assert "¥77.00" not in visible_text(browser.get("/home/"))
         return len(seen)
 
     few = asked()
     agreement = Agreement.objects.get(person=poor)
     for _ in range(11):
-        orders.complete_order(ordered(power_bank, agreement).id, orders.Final(total=200), by=BY, at=NOON)
+        orders.complete_order(make_order(power_bank, agreement).id, orders.CompletionRequest(total=200), by=BY, at=NOON)
     assert asked() == few <= 20
     assert "还有 7 笔" in home(poor)

@@ -1,4 +1,4 @@
-"""The person sees what is planned, and moves the next deduction to another day, once."""
+"""Planned deductions on the order page, and moving the next one to another day, once."""
 
 import re
 from datetime import datetime, timedelta
@@ -13,16 +13,16 @@ from accounts.models import Person
 from billing import queries
 from billing.models import RetryPolicy
 from billing.planning import Policy
-from billing.services.ask import ask_unknown
 from billing.services.deduct import deduct_due
 from billing.services.instruments import open_wallet
+from billing.services.outcome_polling import poll_deductions
 from orders import services as orders
 from orders.models import Obligation, Order
-from tests.billing.bench import owed_of, taken_from
-from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
-from tests.stillness import nothing_moves
-from tests.threads import at_once
-from tests.visiting import it_is, visiting, words
+from tests.billing.helpers import bank_debits_of, obligation_of
+from tests.browsing import client_for, freeze_clock, visible_text
+from tests.conftest import BY, NOON, Shop, make_due_order, make_person, make_shop, yuan
+from tests.threads import run_concurrently
+from tests.unchanged import assert_unchanged
 
 TOMORROW_AT_TEN = NOON + timedelta(hours=22)
 _TOKEN = re.compile(r'action="[^"]*/move#move">.*?name="token" value="([0-9a-f]{24})"', re.DOTALL)
@@ -41,9 +41,9 @@ def page_of(order: Order) -> str:
 
 def failed(shop: Shop, behaviour: str = "no_funds", *, at: datetime = NOON) -> Order:
     """What was due could not be taken; the person looks at it at noon."""
-    order = completed(shop, someone(shop, behaviour), yuan("12.34"))
+    order = make_due_order(shop, make_person(shop, behaviour), yuan("12.34"))
     deduct_due(shop.realm_id, at=at)
-    it_is(NOON, order.person)
+    freeze_clock(NOON, order.person)
     return order
 
 
@@ -60,71 +60,73 @@ def move(browser: Client, order: Order, day: str, *, token: str = "", obligation
     return browser.post(f"{page_of(order)}/move", fields)
 
 
-def test_what_is_planned_is_told_in_words(power_bank: Shop) -> None:
-    order = completed(power_bank, someone(power_bank), yuan("5"), due_at=NOON + timedelta(days=2))
-    it_is(NOON, order.person)
-    assert "接下来 2026年11月22日 12:00 到期自动扣款 · 沙箱银行卡" in words(visiting(order.person).get(page_of(order)))
+def test_planned_attempts_are_shown(power_bank: Shop) -> None:
+    order = make_due_order(power_bank, make_person(power_bank), yuan("5"), due_at=NOON + timedelta(days=2))
+    freeze_clock(NOON, order.person)
+    assert "接下来 2026年11月22日 12:00 到期自动扣款 · 沙箱银行卡" in visible_text(
+        client_for(order.person).get(page_of(order))
+    )
     order = failed(power_bank)
-    page = words(visiting(order.person).get(page_of(order)))
+    page = visible_text(client_for(order.person).get(page_of(order)))
     assert "2026年11月21日 10:00 此前扣款失败，再次扣款 · 沙箱银行卡" in page
     assert "到期自动扣款" not in page
     order.person.instruments.update(state="removed")
-    assert "再次扣款 · 还没有可用的扣款方式" in words(visiting(order.person).get(page_of(order)))
+    assert "再次扣款 · 还没有可用的扣款方式" in visible_text(client_for(order.person).get(page_of(order)))
 
     order = failed(power_bank, "timeout_then_not_paid")
     for seconds in (5, 35):
-        ask_unknown(power_bank.realm_id, at=NOON + timedelta(seconds=seconds))
-    assert "12:10 银行系统故障，再次扣款 · 沙箱银行卡" in words(visiting(order.person).get(page_of(order)))
+        poll_deductions(power_bank.realm_id, at=NOON + timedelta(seconds=seconds))
+    assert "12:10 银行系统故障，再次扣款 · 沙箱银行卡" in visible_text(client_for(order.person).get(page_of(order)))
 
-    order = completed(power_bank, someone(power_bank, "no_funds"), yuan("5"))
+    order = make_due_order(power_bank, make_person(power_bank, "no_funds"), yuan("5"))
     open_wallet(order.person, at=NOON)
     deduct_due(power_bank.realm_id, at=NOON)
-    page = words(visiting(order.person).get(page_of(order)))
+    page = visible_text(client_for(order.person).get(page_of(order)))
     assert "12:00 上一个扣款方式扣款失败，改用下一个 · 钱包余额" in page
 
 
 def test_a_person_moves_the_next_deduction_once(power_bank: Shop) -> None:
     order = failed(power_bank)
-    browser = visiting(order.person)
+    browser = client_for(order.person)
     page = browser.get(page_of(order))
     days = offered(page)
     assert list(days) == [f"2026-11-{day}" for day in range(22, 29)]
     assert days["2026-11-25"] == "11月25日周三 10:00"
-    assert "只能改一次，最晚到 11月28日周六 10:00" in words(page)
+    assert "只能改一次，最晚到 11月28日周六 10:00" in visible_text(page)
 
     answer = move(browser, order, "2026-11-25")
 
     assert (answer.status_code, answer["Location"]) == (302, page_of(order))
-    assert owed_of(order).collect_at == TOMORROW_AT_TEN + timedelta(days=4)
+    assert obligation_of(order).collect_at == TOMORROW_AT_TEN + timedelta(days=4)
     page = browser.get(page_of(order))
     for shown in ("已改期，将于 11月25日周三 10:00 扣款", "2026年11月25日 10:00 在您选择的日期扣款", "不能再改"):
-        assert shown in words(page), shown
+        assert shown in visible_text(page), shown
     assert offered(page) == {}
-    with nothing_moves(MARK):
+    with assert_unchanged(MARK):
         again = move(browser, order, "2026-11-26")
     assert again.status_code == 409
-    assert "这笔扣款已改期一次，不能再改。" in words(again)
-    assert "it cannot be changed again" in words(visiting(order.person, "en").get(page_of(order)))
+    assert "这笔扣款已改期一次，不能再改。" in visible_text(again)
+    assert "it cannot be changed again" in visible_text(client_for(order.person, "en").get(page_of(order)))
 
 
-def test_a_double_click_moves_once_and_is_not_told_off(power_bank: Shop) -> None:
+def test_a_double_click_moves_once_without_an_error(power_bank: Shop) -> None:
     order = failed(power_bank)
-    browser = visiting(order.person)
+    browser = client_for(order.person)
     for _click in range(2):
         assert move(browser, order, "2026-11-25", token="1" * 24)["Location"] == page_of(order)
-    assert "您已提交过" in words(browser.get(page_of(order)))
-    assert owed_of(order).collect_at == TOMORROW_AT_TEN + timedelta(days=4)
+    assert "您已提交过" in visible_text(browser.get(page_of(order)))
+    assert obligation_of(order).collect_at == TOMORROW_AT_TEN + timedelta(days=4)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_choices_at_once_one_counts(power_bank: Shop) -> None:
+def test_of_two_concurrent_moves_one_succeeds(power_bank: Shop) -> None:
     order = failed(power_bank)
     days = ["2026-11-24", "2026-11-26"]
-    answers = at_once(*(partial(move, visiting(order.person), order, day) for day in days))
+    answers = run_concurrently(*(partial(move, client_for(order.person), order, day) for day in days))
 
     assert sorted(answer.status_code for answer in answers) == [302, 409]
     chosen = days[[answer.status_code for answer in answers].index(302)]
-    assert str(owed_of(order).collect_at).startswith(chosen)
+    assert str(obligation_of(order).collect_at).startswith(chosen)
 
 
 @pytest.mark.parametrize(
@@ -136,57 +138,57 @@ def test_of_two_choices_at_once_one_counts(power_bank: Shop) -> None:
 )
 def test_a_day_that_was_not_offered_is_refused_beside_the_form(power_bank: Shop, day: str) -> None:
     order = failed(power_bank)
-    browser = visiting(order.person)
-    with nothing_moves(MARK):
+    browser = client_for(order.person)
+    with assert_unchanged(MARK):
         answer = move(browser, order, day)
     assert answer.status_code == 422
     assert 'role="alert" id="not-moved"' in answer.content.decode()
-    assert "不能改到这一天，请从可选日期中选择。" in words(answer)
+    assert "不能改到这一天，请从可选日期中选择。" in visible_text(answer)
     assert len(offered(answer)) == 7
     assert "open" in answer.content.decode().partition('<details id="move"')[2][:6]
 
 
-def test_while_money_is_on_its_way_nothing_is_moved(power_bank: Shop) -> None:
-    order = completed(power_bank, someone(power_bank, "slow"), yuan("5"), due_at=NOON + timedelta(days=1))
-    it_is(NOON, order.person)
-    browser = visiting(order.person)
+def test_nothing_is_moved_while_a_deduction_is_in_flight(power_bank: Shop) -> None:
+    order = make_due_order(power_bank, make_person(power_bank, "slow"), yuan("5"), due_at=NOON + timedelta(days=1))
+    freeze_clock(NOON, order.person)
+    browser = client_for(order.person)
     deduct_due(power_bank.realm_id, at=NOON + timedelta(days=1))
-    with nothing_moves(MARK):
+    with assert_unchanged(MARK):
         answer = move(browser, order, "2026-11-25")
     assert answer.status_code == 409
-    assert "有一笔扣款正在进行" in words(answer)
+    assert "有一笔扣款正在进行" in visible_text(answer)
     assert offered(answer) == {}
 
 
-def test_where_nothing_is_planned_nothing_is_moved(power_bank: Shop) -> None:
+def test_nothing_is_moved_without_a_plan(power_bank: Shop) -> None:
     order = failed(power_bank, "hard_decline")
-    browser = visiting(order.person)
-    assert "没有后续的自动扣款" in words(browser.get(page_of(order)))
-    paid = completed(power_bank, someone(power_bank), yuan("5"))
+    browser = client_for(order.person)
+    assert "没有后续的自动扣款" in visible_text(browser.get(page_of(order)))
+    paid = make_due_order(power_bank, make_person(power_bank), yuan("5"))
     deduct_due(power_bank.realm_id, at=NOON)
     still = failed(power_bank)
     orders.pause_order(still.id, "hardship", by=BY, at=NOON)
     for unplanned in (order, paid, still):
-        browser = visiting(unplanned.person)
-        with nothing_moves(MARK):
+        browser = client_for(unplanned.person)
+        with assert_unchanged(MARK):
             answer = move(browser, unplanned, "2026-11-25")
         assert answer.status_code == 409
-        assert "目前没有可改期的扣款。" in words(answer)
+        assert "目前没有可改期的扣款。" in visible_text(answer)
         assert offered(answer) == {}
 
 
-def test_what_is_somebody_elses_is_missing(power_bank: Shop) -> None:
+def test_another_persons_order_is_not_found(power_bank: Shop) -> None:
     mine, theirs = failed(power_bank), failed(power_bank)
-    browser = visiting(mine.person)
-    obligation = owed_of(theirs).public_id
-    with nothing_moves():
+    browser = client_for(mine.person)
+    obligation = obligation_of(theirs).public_id
+    with assert_unchanged():
         assert move(browser, theirs, "2026-11-25").status_code == 404
         for named in (obligation, "obl_x", "obl_" + "0" * 32, mine.public_id):
             assert move(browser, mine, "2026-11-25", obligation=named).status_code == 404
         assert browser.post(f"/orders/ord_{'0' * 32}/move", {"day": "2026-11-25"}).status_code == 404
         assert browser.get(f"{page_of(mine)}/move")["Location"] == page_of(mine)
         assert browser.post(f"{page_of(mine)}/move", {}).status_code == 404
-        nonsense = {"day": "2026-11-25", "obligation": owed_of(mine).public_id, "token": "x"}
+        nonsense = {"day": "2026-11-25", "obligation": obligation_of(mine).public_id, "token": "x"}
         assert browser.post(f"{page_of(mine)}/move", nonsense).status_code == 422
 
 
@@ -201,62 +203,62 @@ def test_what_is_somebody_elses_is_missing(power_bank: Shop) -> None:
         ("Pacific/Kiritimati", "2026-11-20 21:59", _november(21, 27, "21:59")),
     ],
 )
-def test_the_days_are_the_persons_own(zone: str, planned: str, days: list[str]) -> None:
+def test_days_are_in_the_persons_time_zone(zone: str, planned: str, days: list[str]) -> None:
     there = ZoneInfo(zone)
     at = datetime.fromisoformat(planned).replace(tzinfo=there).astimezone(ZoneInfo("UTC"))
     row = Obligation(plan=[{"at": at.isoformat(), "reason": "due"}])
-    moves = queries.moves_of(row, Policy(), zone=zone, at=at - timedelta(hours=1))
+    moves = queries.rescheduling_options(row, Policy(), zone=zone, at=at - timedelta(hours=1))
     assert [f"{moment.astimezone(there):%m-%d %H:%M}" for moment in moves] == days
 
 
-def test_far_away_the_page_speaks_in_local_time(power_bank: Shop) -> None:
-    person = someone(power_bank, "no_funds")
+def test_times_are_shown_in_the_persons_time_zone(power_bank: Shop) -> None:
+    person = make_person(power_bank, "no_funds")
     Person.objects.filter(pk=person.pk).update(zone="America/New_York")
-    order = completed(power_bank, person, yuan("5"))
+    order = make_due_order(power_bank, person, yuan("5"))
     deduct_due(power_bank.realm_id, at=NOON)
-    it_is(NOON, person)
-    browser = visiting(person, "en")
+    freeze_clock(NOON, person)
+    browser = client_for(person, "en")
     page = browser.get(page_of(order))
-    assert "Nov 20, 2026 10:00" in words(page)
+    assert "Nov 20, 2026 10:00" in visible_text(page)
     assert next(iter(offered(page))) == "2026-11-21"
     move(browser, order, "2026-11-27")
-    moved = owed_of(order).collect_at
+    moved = obligation_of(order).collect_at
     assert moved
     assert moved.astimezone(ZoneInfo("America/New_York")).isoformat() == "2026-11-27T10:00:00-05:00"
 
 
-def test_what_can_be_chosen_is_what_the_policy_says(power_bank: Shop) -> None:
+def test_the_policy_limits_the_offered_days(power_bank: Shop) -> None:
     strict = {"move_days_max": 1, "retry_hour": 9}
     RetryPolicy.objects.create(name="standard", version=99, effective_from=NOON, terms=strict, by="test", at=NOON)
     order = failed(power_bank)
-    browser = visiting(order.person)
+    browser = client_for(order.person)
     assert offered(browser.get(page_of(order))) == {"2026-11-22": "11月22日周日 09:00"}
     assert move(browser, order, "2026-11-22").status_code == 302
 
 
-def test_days_after_the_grace_are_called_what_they_are(power_bank: Shop) -> None:
+def test_days_after_the_grace_period_are_marked(power_bank: Shop) -> None:
     order = failed(power_bank)
-    page = visiting(order.person).get(page_of(order)).content.decode()
+    page = client_for(order.person).get(page_of(order)).content.decode()
     in_time, late = page.split("<legend>改到以下日期，扣款前就会逾期</legend>")
     assert list(dict(_OPTION.findall(in_time))) == ["2026-11-22", "2026-11-23"]
     assert len(_OPTION.findall(late)) == 5
     assert "2026年11月23日 12:00</time> 之后仍未付清都会记为逾期" in late
     generous = make_shop("宽限小店", grace=timedelta(days=30))
     kind = failed(generous)
-    assert "改到以下日期，扣款前就会逾期" not in visiting(kind.person).get(page_of(kind)).content.decode()
+    assert "改到以下日期，扣款前就会逾期" not in client_for(kind.person).get(page_of(kind)).content.decode()
 
 
 def test_the_late_fee_moves_with_its_debt(db: None) -> None:
     shop = make_shop("严谨租赁", grace=timedelta(), late_fee_daily_bps=50, late_fee_cap_bps=60)
-    order = completed(shop, someone(shop, "no_funds"), yuan("98"))
+    order = make_due_order(shop, make_person(shop, "no_funds"), yuan("98"))
     deduct_due(shop.realm_id, at=NOON)
     orders.mark_overdue(shop.realm_id, at=NOON, limit=10)
     later = NOON + timedelta(days=3, hours=1)
     orders.close_days(shop.realm_id, at=later, limit=10)  # the fee has reached its highest: no day touches it again
     deduct_due(shop.realm_id, at=later)
-    it_is(later, order.person)
-    browser = visiting(order.person)
-    page = words(browser.get(page_of(order)))
+    freeze_clock(later, order.person)
+    browser = client_for(order.person)
+    page = visible_text(browser.get(page_of(order)))
     assert page.count("2026年11月25日 10:00 此前扣款失败") == 1
     assert "改期不会解除逾期，付清才会。" in page
 
@@ -266,4 +268,4 @@ def test_the_late_fee_moves_with_its_debt(db: None) -> None:
     assert (debt.kind, fee.kind) == ("principal", "late_fee")
     assert debt.collect_at == fee.collect_at == NOON + timedelta(days=7, hours=22)
     assert fee.moved_at == debt.moved_at == later
-    assert taken_from(order.person) == []
+    assert bank_debits_of(order.person) == []

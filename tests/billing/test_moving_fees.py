@@ -1,37 +1,43 @@
-"""Moving the next attempt: what goes along with it."""
+"""Moving the next attempt: which late fees move with it."""
 
 from datetime import datetime, timedelta
 
 import pytest
 
 from billing import queries as billing
-from billing.channels import bank, bank_returns
+from billing.channels import bank, bank_disputes
 from billing.channels.bank import Behaviour
+from billing.services.attempt_plans import move_next_attempt
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.pay import pay_now
-from billing.services.plan import move_next
 from orders import services as orders
 from orders.models import Obligation
-from tests.billing.bench import deduction_of, in_three_parts, late_with_fees, taken_from, token_of
-from tests.conftest import BY, NOON, Shop, completed, someone, yuan
+from tests.billing.helpers import (
+    agree_three_instalments,
+    bank_debits_of,
+    latest_deduction_of,
+    overdue_with_fees,
+    token_of,
+)
+from tests.conftest import BY, NOON, Shop, make_due_order, make_person, yuan
 
 DAY = timedelta(days=1)
 
 
 def moved(row: Obligation, *, days: int = 0) -> datetime:
-    """As the person's page does it; to when."""
+    """Move the next attempt as the person's page does. Returns the new time."""
     at = NOON + days * DAY
-    policy = billing.policies_at([row.order.service.retry_policy], at)[row.order.service.retry_policy]
-    to = billing.moves_of(row, policy, zone=row.person.zone, at=at)[1]
-    move_next(row.id, to, at=at)
+    policy = billing.retry_policies_at([row.order.service.retry_policy], at)[row.order.service.retry_policy]
+    to = billing.rescheduling_options(row, policy, zone=row.person.zone, at=at)[1]
+    move_next_attempt(row.id, to, at=at)
     return to
 
 
-@pytest.mark.usefixtures("all_asked")
-def test_moving_one_part_of_a_plan_leaves_the_fee_of_a_later_part_where_it_was(fees: Shop) -> None:
-    order = late_with_fees(fees)
-    in_three_parts(order)
+@pytest.mark.usefixtures("all_attempted")
+def test_moving_a_part_leaves_the_fee_of_a_later_part(fees: Shop) -> None:
+    order = overdue_with_fees(fees)
+    agree_three_instalments(order)
     first = order.obligations.filter(kind="principal").earliest("due_at")
     fee = order.obligations.filter(kind="late_fee").latest("due_at")
     assert fee.due_at > first.due_at + 50 * DAY
@@ -40,21 +46,21 @@ def test_moving_one_part_of_a_plan_leaves_the_fee_of_a_later_part_where_it_was(f
     assert (fee.collect_at, fee.moved_at) == (fee.due_at, None)
 
 
-def test_only_the_part_that_was_moved_is_taken_on_the_day_it_was_moved_to(fees: Shop) -> None:
-    order = late_with_fees(fees)
-    concern = in_three_parts(order)
+def test_only_the_moved_part_is_deducted_on_its_new_day(fees: Shop) -> None:
+    order = overdue_with_fees(fees)
+    concern = agree_three_instalments(order)
     day = moved(order.obligations.earliest("due_at"), days=6)
     bank.change_account(token_of(order), Behaviour.PAYS)
     deduct_due(fees.realm_id, at=day)
-    assert [money.minor for money in taken_from(order.person)] == [concern.plan["due"][0]["minor"]]
+    assert [money.minor for money in bank_debits_of(order.person)] == [concern.plan["due"][0]["minor"]]
 
 
-@pytest.mark.usefixtures("all_asked")
-def test_moving_what_is_planned_leaves_the_fee_that_is_paid_by_hand(fees: Shop) -> None:
-    person = someone(fees)
-    order = completed(fees, person, yuan("100"), due_at=NOON + DAY)
+@pytest.mark.usefixtures("all_attempted")
+def test_moving_an_attempt_leaves_a_fee_the_person_pays(fees: Shop) -> None:
+    person = make_person(fees)
+    order = make_due_order(fees, person, yuan("100"), due_at=NOON + DAY)
     pay_now(order.id, amount_minor=4000, by=BY, at=NOON)
-    assert bank_returns.take_back(deduction_of(order).number, "no_funds", at=NOON)
+    assert bank_disputes.reverse_debit(latest_deduction_of(order).number, "no_funds", at=NOON)
     assert deliver_callbacks(fees.realm_id, at=NOON) == 1
     bank.change_account(person.instruments.get(channel="sandbox").token, Behaviour.NO_FUNDS)
     deduct_due(fees.realm_id, at=NOON + DAY)

@@ -7,15 +7,15 @@ from billing.channels.bank import Behaviour
 from billing.services.deduct import deduct_due
 from billing.services.pay import pay_now
 from orders import services as orders
-from tests.billing.bench import in_three_parts, late_with_fees, token_of
+from tests.billing.helpers import agree_three_instalments, overdue_with_fees, token_of
 from tests.conftest import BY, NOON, Shop, state_of
 
 DAY = timedelta(days=1)
 
 
-def test_who_pays_exactly_what_is_late_of_a_plan_is_late_no_more(fees: Shop) -> None:
-    order = late_with_fees(fees)
-    in_three_parts(order)
+def test_paying_exactly_the_overdue_part_ends_overdue(fees: Shop) -> None:
+    order = overdue_with_fees(fees)
+    agree_three_instalments(order)
     for days in (36, 66):
         deduct_due(fees.realm_id, at=NOON + days * DAY)
     orders.mark_overdue(fees.realm_id, at=NOON + 39 * DAY, limit=9)

@@ -1,4 +1,4 @@
-"""A channel is out: what it would collect stands still, wherever it stands, and goes on exactly there."""
+"""Channel outages: orders are paused wherever they are in their plan, and resume exactly there."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -15,16 +15,16 @@ from billing.refusals import ChannelNotOut, ChannelOut, OrderPaused
 from billing.services import outage
 from billing.services.deduct import deduct_due, prepare_due
 from billing.services.instruments import open_wallet
-from billing.services.outage import BATCH, begin_outage, end_outage, keep_outages
+from billing.services.outage import BATCH, apply_outages, begin_outage, end_outage
 from billing.services.pay import collect_now, pay_now
 from billing.services.wallets import top_up
 from kernel.models import Realm
 from kernel.refusal import Invalid, NotFound
 from orders import services as orders
 from orders.models import Obligation, Order, Pause
-from tests.billing.bench import owed_of, taken_from
-from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, state_of, yuan
-from tests.threads import at_once, refusals
+from tests.billing.helpers import bank_debits_of, obligation_of
+from tests.conftest import BY, NOON, Shop, make_agreement, make_due_order, make_order, make_person, state_of, yuan
+from tests.threads import refusals, run_concurrently
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 #: The sandbox's clock is a day behind the real one, which is all that `real` says.
@@ -34,21 +34,21 @@ REAL = NOON + BEHIND
 
 @pytest.fixture
 def bank(power_bank: Shop) -> Iterator[Shop]:
-    """The power banks, in a sandbox whose time is not the real one."""
+    """The power bank shop, in a sandbox whose clock differs from real time."""
     Realm.objects.filter(pk=power_bank.realm_id).update(clock_offset=-BEHIND)
     return power_bank
 
 
-def out(channel: str = "sandbox") -> Outage:
+def declare_outage(channel: str = "sandbox") -> Outage:
     return begin_outage(channel, "银行维护", by=BY, at=REAL)
 
 
-def back(after: timedelta, channel: str = "sandbox") -> None:
+def end_outage_after(after: timedelta, channel: str = "sandbox") -> None:
     end_outage(channel, "恢复了", by=BY, at=REAL + after)
-    keep_outages(real=REAL + after)
+    apply_outages(real=REAL + after)
 
 
-def held() -> list[Order]:
+def paused_orders() -> list[Order]:
     pauses = Pause.objects.filter(reason="channel_outage", ended_at__isnull=True).order_by("order_id")
     return [pause.order for pause in pauses.select_related("order")]
 
@@ -60,22 +60,22 @@ def with_wallet(person: Person, *, first: bool) -> Instrument:
     return wallet
 
 
-def test_what_the_channel_would_collect_stands_still_and_goes_on_where_it_stood(bank: Shop) -> None:
-    order = completed(bank, someone(bank, "no_funds"), yuan("6"))
+def test_orders_of_the_channel_are_paused_and_resumed_in_place(bank: Shop) -> None:
+    order = make_due_order(bank, make_person(bank, "no_funds"), yuan("6"))
     deduct_due(bank.realm_id, at=NOON)
-    before = owed_of(order)
+    before = obligation_of(order)
     assert before.collect_at
     assert before.overdue_from
-    out()
-    keep_outages(real=REAL)
+    declare_outage()
+    apply_outages(real=REAL)
 
-    still = owed_of(order)
+    still = obligation_of(order)
     assert (still.paused_at, still.collect_at, still.overdue_from) == (NOON, None, None)
-    assert held() == [order]
+    assert paused_orders() == [order]
 
-    back(5 * HOUR)
-    after = owed_of(order)
-    assert held() == []
+    end_outage_after(5 * HOUR)
+    after = obligation_of(order)
+    assert paused_orders() == []
     assert after.paused_at is None
     assert (after.collect_at, after.overdue_from) == (before.collect_at + 5 * HOUR, before.overdue_from + 5 * HOUR)
     pause = Pause.objects.get()
@@ -83,135 +83,141 @@ def test_what_the_channel_would_collect_stands_still_and_goes_on_where_it_stood(
     assert (pause.began_by, pause.ended_by) == ("system:outage", "system:outage")
 
 
-def test_what_is_completed_meanwhile_is_not_asked_for_before_the_channel_is_back(bank: Shop) -> None:
-    out()
-    keep_outages(real=REAL)
-    order = completed(bank, someone(bank), yuan("6"), at=NOON + HOUR)  # due at once, before any round
+def test_orders_completed_during_an_outage_wait_for_its_end(bank: Shop) -> None:
+    declare_outage()
+    apply_outages(real=REAL)
+    order = make_due_order(bank, make_person(bank), yuan("6"), at=NOON + HOUR)  # due at once, before any round
 
     deduct_due(bank.realm_id, at=NOON + HOUR)
     assert not Deduction.objects.exists()
-    assert held() == [order]
+    assert paused_orders() == [order]
 
-    back(2 * HOUR)
+    end_outage_after(2 * HOUR)
     deduct_due(bank.realm_id, at=NOON + 2 * HOUR)
     assert state_of(order) == "deducted"
-    assert taken_from(order.person) == [yuan("6")]
+    assert bank_debits_of(order.person) == [yuan("6")]
 
 
-def test_a_long_line_of_what_came_due_is_held_and_the_sweep_comes_to_an_end(bank: Shop) -> None:
-    out()
-    orders_due = [completed(bank, someone(bank), yuan("6")) for _ in range(5)]
-    spared = completed(bank, rich(bank), yuan("6"))
+def test_a_long_queue_of_due_orders_is_paused_and_the_sweep_ends(bank: Shop) -> None:
+    declare_outage()
+    orders_due = [make_due_order(bank, make_person(bank), yuan("6")) for _ in range(5)]
+    spared = make_due_order(bank, rich(bank), yuan("6"))
 
     while deduct_due(bank.realm_id, at=NOON, limit=2) == 2:
         pass
-    assert held() == sorted(orders_due, key=lambda order: order.id)
+    assert paused_orders() == sorted(orders_due, key=lambda order: order.id)
     assert state_of(spared) == "deducted"
 
 
 def rich(shop: Shop) -> Person:
     """Somebody who pays by their wallet first, and has a bank account too."""
-    person = someone(shop)
+    person = make_person(shop)
     with_wallet(person, first=True)
     top_up(person.id, yuan("100"), f"ref {person.id}", at=NOON)
     return person
 
 
-def test_what_comes_due_between_the_look_and_the_claim_is_not_sent_either(bank: Shop) -> None:
-    out()
-    order = completed(bank, someone(bank), yuan("6"))
+def test_what_becomes_due_between_check_and_claim_is_not_sent(bank: Shop) -> None:
+    declare_outage()
+    order = make_due_order(bank, make_person(bank), yuan("6"))
     assert prepare_due(bank.realm_id, at=NOON, limit=9) == ([], 1)
-    assert owed_of(order).collect_at == NOON
+    assert obligation_of(order).collect_at == NOON
 
 
-def test_other_channels_collect_on(bank: Shop) -> None:
-    out("wallet")
-    by_bank, by_wallet = completed(bank, someone(bank), yuan("6")), completed(bank, rich(bank), yuan("7"))
-    keep_outages(real=REAL)
-    assert held() == [by_wallet]
+def test_other_channels_keep_collecting(bank: Shop) -> None:
+    declare_outage("wallet")
+    by_bank, by_wallet = (
+        make_due_order(bank, make_person(bank), yuan("6")),
+        make_due_order(bank, rich(bank), yuan("7")),
+    )
+    apply_outages(real=REAL)
+    assert paused_orders() == [by_wallet]
 
     deduct_due(bank.realm_id, at=NOON)
     assert (state_of(by_bank), state_of(by_wallet)) == ("deducted", "completed")
 
 
-def test_whose_instrument_changes_goes_on_before_the_channel_is_back(bank: Shop) -> None:
-    person = someone(bank)
+def test_a_changed_instrument_resumes_the_order_during_the_outage(bank: Shop) -> None:
+    person = make_person(bank)
     wallet = with_wallet(person, first=False)
-    order = completed(bank, person, yuan("6"))
-    out()
-    keep_outages(real=REAL)
-    assert held() == [order]
+    order = make_due_order(bank, person, yuan("6"))
+    declare_outage()
+    apply_outages(real=REAL)
+    assert paused_orders() == [order]
 
     Instrument.objects.filter(pk=wallet.pk).update(priority=0)
-    keep_outages(real=REAL + MINUTE)
-    assert held() == []
+    apply_outages(real=REAL + MINUTE)
+    assert paused_orders() == []
 
 
-def test_two_channels_out_hold_an_order_until_its_own_is_back(bank: Shop) -> None:
-    by_bank, by_wallet = completed(bank, someone(bank), yuan("6")), completed(bank, rich(bank), yuan("7"))
-    out()
-    out("wallet")
-    keep_outages(real=REAL)
-    assert len(held()) == 2
-    back(HOUR)
-    assert held() == [by_wallet]
-    back(2 * HOUR, "wallet")
-    assert held() == []
-    assert owed_of(by_bank).collect_at == NOON + HOUR
+def test_with_two_outages_an_order_waits_for_its_own_channel(bank: Shop) -> None:
+    by_bank, by_wallet = (
+        make_due_order(bank, make_person(bank), yuan("6")),
+        make_due_order(bank, rich(bank), yuan("7")),
+    )
+    declare_outage()
+    declare_outage("wallet")
+    apply_outages(real=REAL)
+    assert len(paused_orders()) == 2
+    end_outage_after(HOUR)
+    assert paused_orders() == [by_wallet]
+    end_outage_after(2 * HOUR, "wallet")
+    assert paused_orders() == []
+    assert obligation_of(by_bank).collect_at == NOON + HOUR
 
 
-def test_another_reason_holds_on_when_the_channel_is_back(bank: Shop) -> None:
-    order = completed(bank, someone(bank), yuan("6"))
+def test_a_pause_for_another_reason_outlasts_the_outage(bank: Shop) -> None:
+    order = make_due_order(bank, make_person(bank), yuan("6"))
     orders.pause_order(order.id, "hardship", by=BY, at=NOON)
-    out()
-    keep_outages(real=REAL)
-    back(HOUR)
-    assert owed_of(order).paused_at == NOON
+    declare_outage()
+    apply_outages(real=REAL)
+    end_outage_after(HOUR)
+    assert obligation_of(order).paused_at == NOON
     orders.resume_order(order.id, "hardship", by=BY, at=NOON + 2 * HOUR)
-    assert owed_of(order).collect_at == NOON + 2 * HOUR
+    assert obligation_of(order).collect_at == NOON + 2 * HOUR
 
 
-def test_what_is_in_flight_runs_to_its_end(bank: Shop) -> None:
-    order = completed(bank, someone(bank, "timeout_then_paid"), yuan("6"))
+def test_deductions_in_flight_are_completed(bank: Shop) -> None:
+    order = make_due_order(bank, make_person(bank, "timeout_then_paid"), yuan("6"))
     deduct_due(bank.realm_id, at=NOON)
-    out()
-    keep_outages(real=REAL)
-    assert held() == [order]
-    from_the_bank = partial(tasks.ask.ask_unknown, bank.realm_id)
+    declare_outage()
+    apply_outages(real=REAL)
+    assert paused_orders() == [order]
+    from_the_bank = partial(tasks.outcome_polling.poll_deductions, bank.realm_id)
     for seconds in (5, 35, 400):
         from_the_bank(at=NOON + timedelta(seconds=seconds))
     assert state_of(order) == "deducted"
-    back(HOUR)
-    assert held() == []
+    end_outage_after(HOUR)
+    assert paused_orders() == []
 
 
-def test_the_person_may_pay_and_nobody_else_collects_meanwhile(bank: Shop) -> None:
-    order = completed(bank, someone(bank), yuan("6"))
-    out()
-    keep_outages(real=REAL)
+def test_during_an_outage_only_the_person_may_pay(bank: Shop) -> None:
+    order = make_due_order(bank, make_person(bank), yuan("6"))
+    declare_outage()
+    apply_outages(real=REAL)
     with pytest.raises(OrderPaused):
         collect_now(order.id, by=BY, at=NOON)
     pay_now(order.id, by=BY, at=NOON)
     assert state_of(order) == "deducted"
-    back(HOUR)
+    end_outage_after(HOUR)
 
 
-def test_a_round_that_dies_half_way_goes_on_with_what_is_left(bank: Shop) -> None:
-    everybody = [completed(bank, someone(bank, "no_funds"), yuan("6")) for _ in range(6)]
-    out()
-    for step, left in (("hold_next", 6), ("let_go_next", 0)):
+def test_a_killed_run_goes_on_with_what_is_left(bank: Shop) -> None:
+    everybody = [make_due_order(bank, make_person(bank, "no_funds"), yuan("6")) for _ in range(6)]
+    declare_outage()
+    for step, left in (("pause_next", 6), ("resume_next", 0)):
         few = mock.patch.object(outage, "BATCH", 2)
         dies = mock.patch.object(outage, step, only_once(getattr(outage, step)))
         with few, dies, pytest.raises(Killed):
-            keep_outages(real=REAL)
-        assert 0 < len(held()) < len(everybody)
-        keep_outages(real=REAL)
-        assert len(held()) == left
+            apply_outages(real=REAL)
+        assert 0 < len(paused_orders()) < len(everybody)
+        apply_outages(real=REAL)
+        assert len(paused_orders()) == left
         Outage.objects.update(ended_at=REAL)  # and now it is back
 
 
 def only_once(step: Callable[..., Any]) -> Callable[..., Any]:
-    """The step, and the second time the process is gone."""
+    """Run the step once; kill the process at the second call."""
     done = []
 
     def once(*args: Any, **how: Any) -> Any:
@@ -224,43 +230,43 @@ def only_once(step: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Killed(BaseException):
-    """Not even an exception: the process is gone."""
+    """Stands for the death of the process."""
 
 
-def test_every_batch_is_a_transaction_of_its_own_and_everybody_is_reached(bank: Shop) -> None:
-    everybody = [completed(bank, someone(bank, "no_funds"), yuan("6")) for _ in range(5)]
-    agreement = opened(bank, someone(bank))
+def test_each_batch_is_one_transaction_and_all_orders_are_reached(bank: Shop) -> None:
+    everybody = [make_due_order(bank, make_person(bank, "no_funds"), yuan("6")) for _ in range(5)]
+    agreement = make_agreement(bank, make_person(bank))
     for number in range(3):  # one person's orders are held together
-        order = ordered(bank, agreement, ceiling=100 + number)
-        everybody.append(orders.complete_order(order.id, orders.Final(total=100 + number), by=BY, at=NOON))
-    out()
+        order = make_order(bank, agreement, ceiling=100 + number)
+        everybody.append(orders.complete_order(order.id, orders.CompletionRequest(total=100 + number), by=BY, at=NOON))
+    declare_outage()
     with mock.patch.object(outage, "BATCH", 1):
-        keep_outages(real=REAL)
-        assert len(held()) == len(everybody)
+        apply_outages(real=REAL)
+        assert len(paused_orders()) == len(everybody)
         assert BATCH > 1
-        back(HOUR)
-    assert held() == []
+        end_outage_after(HOUR)
+    assert paused_orders() == []
     assert not Obligation.objects.filter(paused_at__isnull=False).exists()
 
 
-def test_a_clock_that_was_set_back_meanwhile_ends_no_pause_before_it_began(bank: Shop) -> None:
-    order = completed(bank, someone(bank), yuan("6"))
-    out()
-    keep_outages(real=REAL)
+def test_a_clock_set_back_ends_no_pause_before_its_begin(bank: Shop) -> None:
+    order = make_due_order(bank, make_person(bank), yuan("6"))
+    declare_outage()
+    apply_outages(real=REAL)
     Realm.objects.filter(pk=bank.realm_id).update(frozen_at=NOON - HOUR)
-    back(HOUR)
-    assert owed_of(order).collect_at == NOON
+    end_outage_after(HOUR)
+    assert obligation_of(order).collect_at == NOON
 
 
-def test_a_round_with_nothing_out_asks_little(bank: Shop, django_assert_num_queries: Any) -> None:
-    completed(bank, someone(bank), yuan("6"))
+def test_a_run_without_outage_needs_few_queries(bank: Shop, django_assert_num_queries: Any) -> None:
+    make_due_order(bank, make_person(bank), yuan("6"))
     with django_assert_num_queries(3):  # three questions
-        keep_outages(real=REAL)
+        apply_outages(real=REAL)
 
 
 @pytest.mark.django_db
-def test_who_said_so_and_why_stays_on_record() -> None:
-    out()
+def test_who_declared_an_outage_and_why_is_recorded() -> None:
+    declare_outage()
     end_outage("sandbox", " 恢复了 ", by=BY, at=REAL + HOUR)
     row = Outage.objects.get()
     assert (row.channel, row.reason, row.began_at, row.began_by) == ("sandbox", "银行维护", REAL, str(BY))
@@ -268,22 +274,22 @@ def test_who_said_so_and_why_stays_on_record() -> None:
 
 
 @pytest.mark.django_db
-def test_what_cannot_be_declared_is_refused() -> None:
+def test_invalid_outage_declarations_are_refused() -> None:
     with pytest.raises(NotFound):
-        out("telegraph")
+        declare_outage("telegraph")
     with pytest.raises(ChannelNotOut):
         end_outage("sandbox", "x", by=BY, at=REAL)
     for reason in ("", "  ", "x" * 201):
         with pytest.raises(Invalid):
             begin_outage("sandbox", reason, by=BY, at=REAL)
-    out()
+    declare_outage()
     with pytest.raises(ChannelOut):
-        out()
+        declare_outage()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_who_declare_at_once_declare_one_outage(power_bank: Shop) -> None:
+def test_two_concurrent_declarations_make_one_outage(power_bank: Shop) -> None:
     del power_bank
-    assert refusals(at_once(*[out] * 4)) == ["channel_out"] * 3
+    assert refusals(run_concurrently(*[declare_outage] * 4)) == ["channel_out"] * 3
     ends = [partial(end_outage, "sandbox", "x", by=BY, at=REAL)] * 4
-    assert refusals(at_once(*ends)) == ["channel_not_out"] * 3
+    assert refusals(run_concurrently(*ends)) == ["channel_not_out"] * 3

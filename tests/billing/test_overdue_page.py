@@ -1,4 +1,4 @@
-"""What an order's page says while it is overdue, and while its clock stands still."""
+"""The order page of overdue and paused orders."""
 
 from datetime import timedelta
 
@@ -10,10 +10,10 @@ from billing.services.pay import pay_now
 from billing.services.wallets import top_up
 from orders import services as orders
 from orders.models import Order, Pause
-from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
-from tests.visiting import it_is, visiting, words
+from tests.browsing import client_for, freeze_clock, visible_text
+from tests.conftest import BY, NOON, Shop, make_due_order, make_person, make_shop, yuan
 
-pytestmark = pytest.mark.usefixtures("all_asked")
+pytestmark = pytest.mark.usefixtures("all_attempted")
 
 A_DAY = timedelta(days=1)
 
@@ -21,20 +21,20 @@ A_DAY = timedelta(days=1)
 def overdue(days: int, amount: str = "98", **terms: int) -> tuple[Shop, Order]:
     """Due at noon, overdue three days later, and looked at after so many days."""
     shop = make_shop("严谨租赁", ceiling_minor=500_00, **terms)
-    order = completed(shop, someone(shop, "no_funds"), yuan(amount))
+    order = make_due_order(shop, make_person(shop, "no_funds"), yuan(amount))
     deduct_due(shop.realm_id, at=NOON)
     orders.mark_overdue(shop.realm_id, at=NOON + 3 * A_DAY, limit=10)
     orders.close_days(shop.realm_id, at=NOON + days * A_DAY, limit=10)
     deduct_due(shop.realm_id, at=NOON + days * A_DAY)
-    it_is(NOON + days * A_DAY, order.person)
+    freeze_clock(NOON + days * A_DAY, order.person)
     return shop, order
 
 
 def shown(order: Order, language: str = "zh-CN") -> str:
-    return words(visiting(order.person, language).get(f"/orders/{order.public_id}"))
+    return visible_text(client_for(order.person, language).get(f"/orders/{order.public_id}"))
 
 
-def test_an_overdue_order_says_since_when_what_it_costs_and_how_to_stop_it(db: None) -> None:
+def test_an_overdue_order_shows_since_when_and_the_late_fee(db: None) -> None:
     _shop, order = overdue(10, late_fee_daily_bps=5, late_fee_cap_bps=1000)
     page = shown(order)
     for told in (
@@ -51,12 +51,12 @@ def test_an_overdue_order_says_since_when_what_it_costs_and_how_to_stop_it(db: N
     assert "It increases by 0.05% of the unpaid amount per day, currently about CN¥0.05." in english
 
 
-def test_a_fee_that_is_too_small_to_show_is_not_called_nothing(db: None) -> None:
+def test_a_fee_below_one_cent_is_not_shown_as_zero(db: None) -> None:
     _shop, order = overdue(4, "0.50", late_fee_daily_bps=5, late_fee_cap_bps=1000)
     assert "每天按未付金额的 0.05% 增加。" in shown(order)
 
 
-def test_a_fee_at_its_highest_grows_no_further(db: None) -> None:
+def test_a_capped_fee_is_shown_as_capped(db: None) -> None:
     _shop, order = overdue(10, late_fee_daily_bps=50, late_fee_cap_bps=60)
     page = shown(order)
     assert "目前逾期费 ¥0.59 逾期费上限 ¥0.59" in page
@@ -64,7 +64,7 @@ def test_a_fee_at_its_highest_grows_no_further(db: None) -> None:
     assert "每天按" not in page
 
 
-def test_where_there_is_no_fee_none_is_spoken_of(db: None) -> None:
+def test_without_a_late_fee_none_is_mentioned(db: None) -> None:
     _shop, order = overdue(3)
     page = shown(order)
     assert "已逾期，超过应付日 3 天" in page
@@ -74,7 +74,7 @@ def test_where_there_is_no_fee_none_is_spoken_of(db: None) -> None:
     assert "逾期费不再增加" not in page
 
 
-def test_once_only_the_fee_is_left_it_grows_no_further(db: None) -> None:
+def test_a_fee_without_principal_does_not_accrue(db: None) -> None:
     _shop, order = overdue(10, late_fee_daily_bps=5, late_fee_cap_bps=1000)
     open_wallet(order.person, at=NOON)
     top_up(order.person_id, yuan("98"), "bank 1", at=NOON)
@@ -95,7 +95,7 @@ def test_once_only_the_fee_is_left_it_grows_no_further(db: None) -> None:
         ("channel_outage", "银行渠道暂时无法使用"),
     ],
 )
-def test_a_clock_that_stands_still_says_why_and_what_does_not_happen(db: None, reason: str, told: str) -> None:
+def test_a_paused_order_shows_the_reason_and_the_effects(db: None, reason: str, told: str) -> None:
     shop, order = overdue(10, late_fee_daily_bps=5, late_fee_cap_bps=1000)
     orders.pause_order(order.id, reason, by=BY, at=NOON + 10 * A_DAY)
     page = shown(order)
@@ -107,14 +107,14 @@ def test_a_clock_that_stands_still_says_why_and_what_does_not_happen(db: None, r
     assert "立即支付" in page
 
     orders.resume_order(order.id, reason, by=BY, at=NOON + 12 * A_DAY)
-    it_is(NOON + 12 * A_DAY, order.person)
+    freeze_clock(NOON + 12 * A_DAY, order.person)
     page = shown(order)
     assert "已暂停扣款" not in page
     assert "2026年12月6日 10:00 此前扣款失败，再次扣款" in page  # two days later than was planned
     assert not deduct_due(shop.realm_id, at=NOON + 12 * A_DAY)
 
 
-def test_every_reason_that_stops_a_clock_has_words(db: None) -> None:
+def test_every_pause_reason_has_a_text(db: None) -> None:
     _shop, order = overdue(4)
     for reason in Pause.Reason.values:
         orders.pause_order(order.id, reason, by=BY, at=NOON + 4 * A_DAY)
@@ -123,7 +123,7 @@ def test_every_reason_that_stops_a_clock_has_words(db: None) -> None:
     assert page.count("银行渠道暂时无法使用") == 2  # above what is owed, and in the story
 
 
-def test_what_was_forgiven_of_a_fee_does_not_grow_again(db: None) -> None:
+def test_a_waived_fee_does_not_accrue_again(db: None) -> None:
     shop, order = overdue(10, late_fee_daily_bps=50, late_fee_cap_bps=200)
     orders.waive_fees(order.id, "x", by=BY, at=NOON + 10 * A_DAY)
     page = shown(order)
@@ -133,7 +133,7 @@ def test_what_was_forgiven_of_a_fee_does_not_grow_again(db: None) -> None:
     assert not order.obligations.filter(kind="late_fee").exclude(state="waived").exists()
 
 
-def test_of_a_fee_that_is_forgiven_before_its_highest_what_is_left_of_that_may_accrue(db: None) -> None:
+def test_after_a_waiver_the_rest_up_to_the_cap_may_accrue(db: None) -> None:
     _shop, order = overdue(10, late_fee_daily_bps=5, late_fee_cap_bps=1000)
     orders.waive_fees(order.id, "x", by=BY, at=NOON + 10 * A_DAY)
     assert "目前逾期费 ¥0.00 逾期费上限 ¥9.46" in shown(order)

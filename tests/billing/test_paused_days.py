@@ -1,4 +1,4 @@
-"""The days on which a clock stood still are none of the days on which a debt is tried again."""
+"""Paused days do not count towards the retry days."""
 
 from datetime import timedelta
 
@@ -6,14 +6,14 @@ import pytest
 
 from billing.services.deduct import deduct_due
 from orders import services as orders
-from tests.conftest import BY, NOON, Shop, completed, someone, yuan
+from tests.conftest import BY, NOON, Shop, make_due_order, make_person, yuan
 
 DAY = timedelta(days=1)
 
 
 @pytest.mark.parametrize("stood", [0, 40, 100])
-def test_after_standing_still_a_debt_is_tried_as_often_as_any_other(power_bank: Shop, stood: int) -> None:
-    order = completed(power_bank, someone(power_bank, "no_funds"), yuan("6"))
+def test_a_paused_debt_gets_as_many_retries_as_any_other(power_bank: Shop, stood: int) -> None:
+    order = make_due_order(power_bank, make_person(power_bank, "no_funds"), yuan("6"))
     concern = orders.report_problem(order.id, "wrong_amount", "?", by=BY, at=NOON)
     back = NOON + stood * DAY
     orders.withdraw_concern(concern.id, by=BY, at=back)

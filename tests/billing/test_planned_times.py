@@ -6,8 +6,8 @@ import pytest
 
 from accounts.models import Person
 from orders import services as orders
-from tests.conftest import BY, NOON, Shop, opened, ordered
-from tests.visiting import it_is, visiting, words
+from tests.browsing import client_for, freeze_clock, visible_text
+from tests.conftest import BY, NOON, Shop, make_agreement, make_order
 
 A_DAY = timedelta(days=1)
 AHEAD = ("Planned start Nov 21, 2026 12:00 PM", "Planned end Nov 22, 2026 12:00 PM")
@@ -15,20 +15,20 @@ BEHIND = ("Started Nov 21, 2026 12:00 PM", "Ended Nov 22, 2026 11:00 AM")
 
 
 def shown(person: Person, path: str) -> str:
-    return words(visiting(person, "en").get(path))
+    return visible_text(client_for(person, "en").get(path))
 
 
 @pytest.mark.parametrize("ends", ["completed", "cancelled"])
 def test_of_an_order_that_runs_beginning_and_end_are_planned_ones(power_bank: Shop, ada: Person, ends: str) -> None:
-    order = ordered(power_bank, opened(power_bank, ada), starts_at=NOON + A_DAY, ends_at=NOON + 2 * A_DAY)
-    it_is(NOON, ada)
+    order = make_order(power_bank, make_agreement(power_bank, ada), starts_at=NOON + A_DAY, ends_at=NOON + 2 * A_DAY)
+    freeze_clock(NOON, ada)
     page = f"/orders/{order.public_id}"
     before = shown(ada, page)
     assert [part in before for part in (*AHEAD, *BEHIND)] == [True, True, False, False]
     if ends == "completed":
         at = NOON + 2 * A_DAY - timedelta(hours=1)
-        orders.complete_order(order.id, orders.Final(total=600), by=BY, at=at)
-        it_is(at, ada)
+        orders.complete_order(order.id, orders.CompletionRequest(total=600), by=BY, at=at)
+        freeze_clock(at, ada)
         after = shown(ada, page)
         assert [part in after for part in (*AHEAD, *BEHIND)] == [False, False, True, True]
     else:

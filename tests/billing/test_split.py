@@ -1,4 +1,4 @@
-"""One debit for several debts that was more than was there: the oldest is tried by itself."""
+"""A deduction for several debts exceeded the balance: the oldest debt is retried alone."""
 
 from datetime import timedelta
 
@@ -8,8 +8,8 @@ from billing.services.deduct import deduct_due
 from billing.services.instruments import add_instrument
 from orders import services as orders
 from orders.models import Obligation, Order, Plan
-from tests.billing.bench import taken_from
-from tests.conftest import BY, NOON, Shop, opened, ordered, someone, state_of, yuan
+from tests.billing.helpers import bank_debits_of
+from tests.conftest import BY, NOON, Shop, make_agreement, make_order, make_person, state_of, yuan
 
 MORNING = NOON.replace(hour=2)  # 10:00 in Shanghai
 ONE_DAY = timedelta(days=1)
@@ -17,17 +17,17 @@ ONE_DAY = timedelta(days=1)
 
 def debts(shop: Shop, *amounts: str, **script: object) -> list[Order]:
     """What one person owes, the oldest first, all due by NOON + 1 h."""
-    agreement = opened(shop, someone(shop, "partial_balance", **script))
+    agreement = make_agreement(shop, make_person(shop, "partial_balance", **script))
     made = []
     for minutes, amount in enumerate(amounts):
-        order = ordered(shop, agreement)
+        order = make_order(shop, agreement)
         due = NOON + timedelta(minutes=minutes)
-        final = orders.Final(total=yuan(amount).minor, due_at=due)
+        final = orders.CompletionRequest(total=yuan(amount).minor, due_at=due)
         made.append(orders.complete_order(order.id, final, by=BY, at=NOON))
     return made
 
 
-def test_the_oldest_alone_is_tried_at_once(power_bank: Shop) -> None:
+def test_the_oldest_debt_is_retried_alone_at_once(power_bank: Shop) -> None:
     first, second, third = debts(power_bank, "3", "4", "5", balance_minor=400)
     then = NOON + timedelta(hours=1)
     deduct_due(power_bank.realm_id, at=then)
@@ -37,12 +37,12 @@ def test_the_oldest_alone_is_tried_at_once(power_bank: Shop) -> None:
 
     deduct_due(power_bank.realm_id, at=then)
 
-    assert taken_from(first.person) == [yuan("3")]
+    assert bank_debits_of(first.person) == [yuan("3")]
     assert [state_of(order) for order in (first, second, third)] == ["deducted", "completed", "completed"]
     assert deduct_due(power_bank.realm_id, at=then) == 0
 
 
-def test_day_by_day_as_much_is_paid_as_is_there_within_the_caps(power_bank: Shop) -> None:
+def test_each_day_pays_as_much_as_the_balance_and_caps_allow(power_bank: Shop) -> None:
     made = debts(power_bank, "3", "4", "50", balance_minor=900)
     deduct_due(power_bank.realm_id, at=NOON + timedelta(hours=1))
     deduct_due(power_bank.realm_id, at=NOON + timedelta(hours=1))
@@ -51,13 +51,13 @@ def test_day_by_day_as_much_is_paid_as_is_there_within_the_caps(power_bank: Shop
             deduct_due(power_bank.realm_id, at=MORNING + day * ONE_DAY + timedelta(hours=hour))
 
     assert [state_of(order) for order in made] == ["deducted", "deducted", "completed"]
-    assert sum(money.minor for money in taken_from(made[0].person)) == 700
+    assert sum(money.minor for money in bank_debits_of(made[0].person)) == 700
     retries = Deduction.objects.exclude(reason__in=["due", "channel_trouble"])
     days = [row.prepared_at.date() for row in retries]
     assert len(days) == len(set(days)), "one retry a day from one instrument"
 
 
-def test_with_another_instrument_everything_goes_there_first(power_bank: Shop) -> None:
+def test_another_instrument_is_tried_before_splitting(power_bank: Shop) -> None:
     first, second = debts(power_bank, "3", "4", balance_minor=100)
     other = add_instrument(first.person, "sandbox", f"{power_bank.realm_id}:o", "另一张卡", at=NOON)
     bank.open_account(other.token, bank.Behaviour.PAYS)
@@ -70,7 +70,7 @@ def test_with_another_instrument_everything_goes_there_first(power_bank: Shop) -
     assert {state_of(order) for order in (first, second)} == {"deducted"}
 
 
-def test_an_instrument_that_failed_today_is_not_gone_back_to_today(power_bank: Shop) -> None:
+def test_an_instrument_that_failed_today_is_not_retried_today(power_bank: Shop) -> None:
     (order,) = debts(power_bank, "3", balance_minor=100)
     other = add_instrument(order.person, "sandbox", f"{power_bank.realm_id}:o", "另一张卡", at=NOON)
     bank.open_account(other.token, bank.Behaviour.NO_FUNDS)
@@ -81,7 +81,7 @@ def test_an_instrument_that_failed_today_is_not_gone_back_to_today(power_bank: S
     assert Obligation.objects.get().plan[0]["reason"] == "retry_1d"
 
 
-def test_every_plan_that_was_made_is_kept_with_why(power_bank: Shop) -> None:
+def test_every_plan_is_recorded_with_its_reason(power_bank: Shop) -> None:
     (order,) = debts(power_bank, "3", balance_minor=100)
     deduct_due(power_bank.realm_id, at=NOON + timedelta(hours=1))
     deduct_due(power_bank.realm_id, at=MORNING + ONE_DAY)
@@ -94,11 +94,11 @@ def test_every_plan_that_was_made_is_kept_with_why(power_bank: Shop) -> None:
     assert planned[1] == plans[0].attempts[0]
 
 
-def test_a_new_card_is_asked_for_what_nothing_was_planned_for(power_bank: Shop) -> None:
-    person = someone(power_bank, "hard_decline")
-    agreement = opened(power_bank, person)
-    order = ordered(power_bank, agreement)
-    orders.complete_order(order.id, orders.Final(total=300), by=BY, at=NOON)
+def test_unplanned_debts_are_planned_from_a_new_card(power_bank: Shop) -> None:
+    person = make_person(power_bank, "hard_decline")
+    agreement = make_agreement(power_bank, person)
+    order = make_order(power_bank, agreement)
+    orders.complete_order(order.id, orders.CompletionRequest(total=300), by=BY, at=NOON)
     deduct_due(power_bank.realm_id, at=NOON)
     assert Obligation.objects.get().plan == []
 
@@ -113,11 +113,11 @@ def test_a_new_card_is_asked_for_what_nothing_was_planned_for(power_bank: Shop) 
     assert (state_of(order), bank.debits_of(card.token)) == ("deducted", [yuan("3")])
 
 
-def test_all_that_is_due_of_a_person_is_one_debit_however_small_the_batch(power_bank: Shop) -> None:
-    agreement = opened(power_bank, someone(power_bank))
+def test_a_persons_due_debts_are_one_deduction_for_any_batch_size(power_bank: Shop) -> None:
+    agreement = make_agreement(power_bank, make_person(power_bank))
     for _ in range(5):
-        order = ordered(power_bank, agreement, ceiling=100)
-        orders.complete_order(order.id, orders.Final(total=100), by=BY, at=NOON)
+        order = make_order(power_bank, agreement, ceiling=100)
+        orders.complete_order(order.id, orders.CompletionRequest(total=100), by=BY, at=NOON)
 
     assert deduct_due(power_bank.realm_id, at=NOON, limit=2) == 2
 

@@ -1,4 +1,4 @@
-"""A statement file read line by line, in any channel's own words: what is damaged is kept, and stops nobody else."""
+"""Parsing of statement files in any layout; damaged lines are kept and do not stop the rest."""
 
 import io
 from datetime import UTC, datetime
@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from billing.channels.layouts import PLAIN, Layout, UnreadableError
-from billing.channels.statements import LINE_BYTES_MAX, Damaged, Entry, Statement
-from tests.billing.statements import HEAD
+from billing.channels.statement_layouts import DEFAULT_LAYOUT, StatementLayout, UnreadableError
+from billing.channels.statements import LINE_BYTES_MAX, Damaged, Entry, StatementReader
+from tests.billing.statements import HEADER
 
 GOOD = "n1,t1,debit,100,CNY,success,2026-11-20T12:00:00+08:00"
 CHINESE = """
@@ -32,13 +32,13 @@ refunds_cell = 3
 """
 
 
-def read(text: str | bytes, layout: Layout = PLAIN) -> tuple[list[Entry | Damaged], str]:
+def read(text: str | bytes, layout: StatementLayout = DEFAULT_LAYOUT) -> tuple[list[Entry | Damaged], str]:
     raw = text if isinstance(text, bytes) else text.encode(layout.encoding)
-    statement = Statement(io.BytesIO(raw), layout)
+    statement = StatementReader(io.BytesIO(raw), layout)
     return list(statement.lines()), statement.trouble
 
 
-def test_a_chinese_file_in_gb18030_is_read_in_its_own_words() -> None:
+def test_a_chinese_file_in_gb18030_is_read_by_its_layout() -> None:
     text = (
         "# 账务明细\r\n商户订单号,交易号,金额（元）,时间,状态,备注\r\n"
         'a1,T1,"1,234.50",2026/11/20 23:59:59,成功,"充电宝，""来电"""\r\n'
@@ -46,7 +46,7 @@ def test_a_chinese_file_in_gb18030_is_read_in_its_own_words() -> None:
         "a3,,5,2026/11/20 08:00:00,处理中,\r\n"
         "合计,3,1234.50,3.20\r\n"
     )
-    lines, trouble = read(text, Layout.of(CHINESE))
+    lines, trouble = read(text, StatementLayout.from_toml(CHINESE))
     assert trouble == ""
     assert [line[1:7] for line in lines] == [
         ("a1", "T1", "debit", 123450, "CNY", "success"),
@@ -80,8 +80,8 @@ def test_a_chinese_file_in_gb18030_is_read_in_its_own_words() -> None:
         (b"x" * (3 * LINE_BYTES_MAX), "too_long"),
     ],
 )
-def test_a_damaged_line_is_kept_with_its_place_and_reason_and_the_next_is_read(line: bytes, why: str) -> None:
-    lines, trouble = read(b"\r\n".join([HEAD.encode(), line, GOOD.encode(), b"END,2,100,0", b""]))
+def test_a_damaged_line_is_returned_and_the_next_one_read(line: bytes, why: str) -> None:
+    lines, trouble = read(b"\r\n".join([HEADER.encode(), line, GOOD.encode(), b"END,2,100,0", b""]))
     damaged, good = lines
     assert isinstance(damaged, Damaged)
     assert (damaged.place, damaged.why, good[0], trouble) == (2, why, 3, "")
@@ -101,8 +101,8 @@ def test_a_damaged_line_is_kept_with_its_place_and_reason_and_the_next_is_read(l
         (f"END,1,100,0\n{GOOD}", "after the trailer"),
     ],
 )
-def test_a_trailer_that_contradicts_the_lines_is_told(end: str, trouble: str) -> None:
-    lines, told = read(f"\ufeff{HEAD}\n{GOOD}\n\n# remark\n{end}\n")
+def test_a_trailer_that_contradicts_the_lines_is_reported(end: str, trouble: str) -> None:
+    lines, told = read(f"\ufeff{HEADER}\n{GOOD}\n\n# remark\n{end}\n")
     assert lines[0][1] == "n1"
     assert trouble in told
 
@@ -118,17 +118,19 @@ def test_a_trailer_that_contradicts_the_lines_is_told(end: str, trouble: str) ->
         (("1234,JPY", "1.50,CNY"), "END,3,0", "says 3 lines"),
     ],
 )
-def test_a_trailers_sums_are_in_the_currency_of_its_lines(amounts: tuple[str, str], end: str, trouble: str) -> None:
+def test_trailer_sums_are_in_the_currency_of_the_lines(amounts: tuple[str, str], end: str, trouble: str) -> None:
     columns = {"number": "n", "txn": "t", "amount": "a", "currency": "c", "at": "at", "trailer": "END"}
     cells = "count_cell = 1\ndebits_cell = 2"
-    layout = Layout.of("\n".join([*(f'{name} = "{column}"' for name, column in columns.items()), cells]))
+    layout = StatementLayout.from_toml(
+        "\n".join([*(f'{name} = "{column}"' for name, column in columns.items()), cells])
+    )
     lines = [f"n{place},t{place},{amount},2026-11-20" for place, amount in enumerate(amounts)]
     told = read("\r\n".join(["n,t,a,c,at", *lines, end, ""]), layout)[1]
     assert trouble in told if trouble else not told
 
 
-@pytest.mark.parametrize("text", ["", "\n\n", "a,b,c\n1,2,3\n", "\x89PNG\r\n", HEAD.replace("status", "zustand")])
-def test_what_is_no_statement_is_refused(text: str) -> None:
+@pytest.mark.parametrize("text", ["", "\n\n", "a,b,c\n1,2,3\n", "\x89PNG\r\n", HEADER.replace("status", "zustand")])
+def test_a_file_that_is_not_a_statement_is_refused(text: str) -> None:
     with pytest.raises(UnreadableError):
         read(text)
 
@@ -137,9 +139,9 @@ def test_what_is_no_statement_is_refused(text: str) -> None:
     "more",
     ['encoding = "klingon"', 'zone = "Moon/Base"', 'minus = "plus"', "colour = 1", '[kinds]\nx = "loan"', "= ="],
 )
-def test_a_layout_that_makes_no_sense_is_refused(more: str) -> None:
+def test_an_invalid_layout_is_refused(more: str) -> None:
     base: dict[str, Any] = {"number": "a", "txn": "b", "amount": "c", "at": "d"}
     text = "\n".join(f'{name} = "{column}"' for name, column in base.items())
-    assert Layout.of(text).zone == "Asia/Shanghai"
+    assert StatementLayout.from_toml(text).zone == "Asia/Shanghai"
     with pytest.raises(UnreadableError):
-        Layout.of(f"{text}\n{more}")
+        StatementLayout.from_toml(f"{text}\n{more}")

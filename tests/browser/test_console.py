@@ -2,22 +2,22 @@
 
 from collections.abc import Callable
 
-from tests.browser.conftest import Eye, Story, pictured
+from tests.browser.conftest import PageInspector, Scenario, take_screenshot
 
 
-def test_a_colleague_looks_around(eye_with: Callable[..., Eye], story: Story) -> None:
-    eye = eye_with((1280, "zh-CN", "light"))
-    eye.sits_down("viewer")
+def test_a_colleague_looks_around(inspector_on: Callable[..., PageInspector], scenario: Scenario) -> None:
+    inspector = inspector_on((1280, "zh-CN", "light"))
+    inspector.sign_in_staff("viewer")
     for name, path in (
         ("index", "/ops/"),
         ("list", "/ops/orders/order/"),
-        ("row", f"/ops/orders/order/{story.to_pay.pk}/change/"),
+        ("row", f"/ops/orders/order/{scenario.to_pay.pk}/change/"),
         ("people", "/ops/accounts/person/"),
     ):
-        eye.go(path)
-        pictured(eye.page, f"50-console-{name}")
-        assert eye.wrong == [], path
-    eye.page.locator("#searchbar").fill(story.ada.public_id)
-    eye.page.keyboard.press("Enter")
-    eye.page.wait_for_url("**?q=per_*")
-    assert eye.page.locator("#result_list tbody tr").count() == 1
+        inspector.go(path)
+        take_screenshot(inspector.page, f"50-console-{name}")
+        assert inspector.problems == [], path
+    inspector.page.locator("#searchbar").fill(scenario.ada.public_id)
+    inspector.page.keyboard.press("Enter")
+    inspector.page.wait_for_url("**?q=per_*")
+    assert inspector.page.locator("#result_list tbody tr").count() == 1

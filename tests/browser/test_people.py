@@ -12,227 +12,231 @@ from credit.models import Agreement
 from merchants import services as merchants
 from orders import services as orders
 from orders.models import Order
-from tests.browser.conftest import Eye, Story, code_for, phone_of, sign_in
-from tests.conftest import BY, NOON, completed, make_shop, someone, state_of, yuan
-from tests.visiting import it_is
+from tests.browser.conftest import PageInspector, Scenario, code_for, phone_of, sign_in
+from tests.browsing import freeze_clock
+from tests.conftest import BY, NOON, make_due_order, make_person, make_shop, state_of, yuan
 
 ADULT = "11010519491231002X"
 PHONE_ZH = (375, "zh-CN", "light")
 
 
-def send(eye: Eye, action: str, **fields: str) -> None:
+def send(inspector: PageInspector, action: str, **fields: str) -> None:
     """Fill in the form that goes to this address, and send it."""
-    form = eye.page.locator(f'form[action$="{action}"]')
+    form = inspector.page.locator(f'form[action$="{action}"]')
     for name, value in fields.items():
         form.locator(f"[name={name}]").fill(value)
     form.locator("button").first.click()
 
 
-def choose(eye: Eye, instrument: str) -> None:
-    eye.page.locator(f'input[value="{instrument}"]').check()
+def choose(inspector: PageInspector, instrument: str) -> None:
+    inspector.page.locator(f'input[value="{instrument}"]').check()
 
 
-def comes_in(eye: Eye, person: Person) -> None:
-    eye.go("/")
-    eye.sees("01-landing")
-    eye.page.locator("a.button").first.click()
-    eye.sees("02-sign-in")
-    sign_in(eye, person)
-    assert eye.page.url.endswith("/home/")
-    eye.sees("03-home")
+def comes_in(inspector: PageInspector, person: Person) -> None:
+    inspector.go("/")
+    inspector.check_page("01-landing")
+    inspector.page.locator("a.button").first.click()
+    inspector.check_page("02-sign-in")
+    sign_in(inspector, person)
+    assert inspector.page.url.endswith("/home/")
+    inspector.check_page("03-home")
 
 
-def test_a_person_short_of_money_puts_things_right(eye: Eye, story: Story) -> None:
-    comes_in(eye, story.ada)
-    eye.go("/orders/?month=2026-11")
-    eye.sees("03-record")
+def test_a_person_short_of_money_puts_things_right(inspector: PageInspector, scenario: Scenario) -> None:
+    comes_in(inspector, scenario.ada)
+    inspector.go("/orders/?month=2026-11")
+    inspector.check_page("03-record")
     for shelf in ("in_progress", "to_pay", "kept", "cancelled", "overdue"):
-        eye.go(f"/orders/?shelf={shelf}")
-        eye.sees(f"04-record-{shelf}")
+        inspector.go(f"/orders/?shelf={shelf}")
+        inspector.check_page(f"04-record-{shelf}")
 
-    waiting = f"/confirm/{story.waiting.public_id}"
-    eye.go(waiting)
-    eye.sees("05-confirm")
-    eye.page.locator('button[value="yes"]').click()
-    assert eye.page.url.endswith("/result")
-    eye.sees("06-not-confirmed")
+    waiting = f"/confirm/{scenario.waiting.public_id}"
+    inspector.go(waiting)
+    inspector.check_page("05-confirm")
+    inspector.page.locator('button[value="yes"]').click()
+    assert inspector.page.url.endswith("/result")
+    inspector.check_page("06-not-confirmed")
 
-    eye.page.locator('main a[href*="overdue"]').click()
-    eye.page.locator("main .link a").click()
-    eye.sees("07-overdue-order")
-    send(eye, "/pay")
-    assert "/paid?of=ded_" in eye.page.url
-    eye.sees("08-payment-failed")
+    inspector.page.locator('main a[href*="overdue"]').click()
+    inspector.page.locator("main .link a").click()
+    inspector.check_page("07-overdue-order")
+    send(inspector, "/pay")
+    assert "/paid?of=ded_" in inspector.page.url
+    inspector.check_page("08-payment-failed")
 
-    eye.go("/wallet/")
-    eye.sees("09-no-wallet")
-    send(eye, "/instruments/wallet")
-    eye.sees("09-wallet-empty")
-    send(eye, "/wallet/top-up", amount="5,5")
-    eye.sees("10-top-up-refused", expected=422)
-    send(eye, "/wallet/top-up", amount="30")
-    eye.sees("11-topped-up")
+    inspector.go("/wallet/")
+    inspector.check_page("09-no-wallet")
+    send(inspector, "/instruments/wallet")
+    inspector.check_page("09-wallet-empty")
+    send(inspector, "/wallet/top-up", amount="5,5")
+    inspector.check_page("10-top-up-refused", expected=422)
+    send(inspector, "/wallet/top-up", amount="30")
+    inspector.check_page("11-topped-up")
 
-    wallet = story.ada.instruments.get(channel="wallet").public_id
-    eye.go(f"/orders/{story.overdue.public_id}")
-    choose(eye, wallet)
-    send(eye, "/pay")
-    eye.sees("12-paid")
-    assert state_of(story.overdue) == "deducted"
-    eye.go(f"/orders/{story.to_pay.public_id}")
-    choose(eye, wallet)
-    send(eye, "/pay", amount="100")
-    eye.sees("13-too-much", expected=422)
-    choose(eye, wallet)
-    send(eye, "/pay", amount="5")
-    eye.sees("14-paid-in-part")
-    eye.go(f"/orders/{story.to_pay.public_id}")
-    eye.sees("15-order")
+    wallet = scenario.ada.instruments.get(channel="wallet").public_id
+    inspector.go(f"/orders/{scenario.overdue.public_id}")
+    choose(inspector, wallet)
+    send(inspector, "/pay")
+    inspector.check_page("12-paid")
+    assert state_of(scenario.overdue) == "deducted"
+    inspector.go(f"/orders/{scenario.to_pay.public_id}")
+    choose(inspector, wallet)
+    send(inspector, "/pay", amount="100")
+    inspector.check_page("13-too-much", expected=422)
+    choose(inspector, wallet)
+    send(inspector, "/pay", amount="5")
+    inspector.check_page("14-paid-in-part")
+    inspector.go(f"/orders/{scenario.to_pay.public_id}")
+    inspector.check_page("15-order")
 
-    eye.go(waiting)
-    eye.page.locator('button[value="yes"]').click()
-    assert state_of(story.waiting) == "open"
-    eye.sees("16-confirmed")
-    eye.page.locator('nav a[href="/inbox/"]').click()
-    eye.sees("18-inbox")
-    eye.go(waiting)
-    eye.sees("17-confirmed-before")
+    inspector.go(waiting)
+    inspector.page.locator('button[value="yes"]').click()
+    assert state_of(scenario.waiting) == "open"
+    inspector.check_page("16-confirmed")
+    inspector.page.locator('nav a[href="/inbox/"]').click()
+    inspector.check_page("18-inbox")
+    inspector.go(waiting)
+    inspector.check_page("17-confirmed-before")
 
 
-def test_a_person_opens_a_service_and_stops_one(eye: Eye, story: Story) -> None:
-    orders.cancel_order(story.overdue.id, "forgiven", by=BY, at=NOON)
-    eye.go(f"/sign/{story.asked.public_id}")
-    sign_in(eye, story.ada)
-    assert eye.page.url.endswith(f"/sign/{story.asked.public_id}")
-    eye.sees("20-sign")
-    send(eye, story.asked.public_id)
-    eye.sees("21-opened")
-    assert eye.page.locator('a[href$="/back"]').is_visible()
-    eye.go(f"/sign/{story.too_high.public_id}")
-    send(eye, story.too_high.public_id)
-    eye.sees("22-not-opened")
-    eye.go("/services/")
-    eye.page.locator("summary").last.click()
-    eye.sees("23-services")
+def test_a_person_opens_a_service_and_stops_one(inspector: PageInspector, scenario: Scenario) -> None:
+    orders.cancel_order(scenario.overdue.id, "forgiven", by=BY, at=NOON)
+    inspector.go(f"/sign/{scenario.requested.public_id}")
+    sign_in(inspector, scenario.ada)
+    assert inspector.page.url.endswith(f"/sign/{scenario.requested.public_id}")
+    inspector.check_page("20-sign")
+    send(inspector, scenario.requested.public_id)
+    inspector.check_page("21-opened")
+    assert inspector.page.locator('a[href$="/back"]').is_visible()
+    inspector.go(f"/sign/{scenario.too_high.public_id}")
+    send(inspector, scenario.too_high.public_id)
+    inspector.check_page("22-not-opened")
+    inspector.go("/services/")
+    inspector.page.locator("summary").last.click()
+    inspector.check_page("23-services")
     wider = {"ceiling_minor": 500_00, "late_fee_daily_bps": 5, "late_fee_cap_bps": 1_000}
-    service = story.asked.service
+    service = scenario.requested.service
     merchants.change_service(service.merchant_id, service.id, wider, by=BY, at=NOON)
-    eye.go("/services/")
-    eye.sees("23-services-asked-anew")
-    eye.page.locator('form[action$="/agree"] button').first.click()
-    eye.sees("23-services-agreed-anew")
-    assert Agreement.objects.get(pk=story.asked.pk).agreed.ceiling_minor == 500_00
-    eye.page.locator("summary").last.click()
-    eye.page.locator("button.stop").last.click()
-    eye.sees("24-stopped")
-    eye.go("/orders/ord_" + "0" * 32)
-    eye.sees("25-nothing-here", expected=404)
-    eye.go("/orders/?cursor=x")
-    eye.sees("26-refused", expected=422)
+    inspector.go("/services/")
+    inspector.check_page("23-services-asked-anew")
+    inspector.page.locator('form[action$="/agree"] button').first.click()
+    inspector.check_page("23-services-agreed-anew")
+    assert Agreement.objects.get(pk=scenario.requested.pk).agreed_terms.ceiling_minor == 500_00
+    inspector.page.locator("summary").last.click()
+    inspector.page.locator("button.stop").last.click()
+    inspector.check_page("24-stopped")
+    inspector.go("/orders/ord_" + "0" * 32)
+    inspector.check_page("25-nothing-here", expected=404)
+    inspector.go("/orders/?cursor=x")
+    inspector.check_page("26-refused", expected=422)
 
 
-def test_a_newcomer_says_who_they_are(eye: Eye, story: Story) -> None:
-    person = accounts.register_person("+8613812341234", realm_id=story.bank.realm_id, by=BY, at=NOON)
-    eye.go(f"/sign/{story.asked.public_id}")
-    sign_in(eye, person)
-    eye.sees("30-who-are-you")
-    send(eye, "/identity", name="欧阳修远", id_number="110105194912310021")
-    eye.sees("31-wrong-number", expected=422)
-    send(eye, "/identity", name="欧阳修远", id_number=ADULT)
-    eye.sees("32-terms")
-    send(eye, story.asked.public_id)
-    eye.go("/orders/")
-    eye.sees("33-empty-record")
-    eye.go("/wallet/")
-    eye.sees("34-empty-wallet")
+def test_a_newcomer_says_who_they_are(inspector: PageInspector, scenario: Scenario) -> None:
+    person = accounts.register_person("+8613812341234", realm_id=scenario.bank.realm_id, by=BY, at=NOON)
+    inspector.go(f"/sign/{scenario.requested.public_id}")
+    sign_in(inspector, person)
+    inspector.check_page("30-who-are-you")
+    send(inspector, "/identity", name="欧阳修远", id_number="110105194912310021")
+    inspector.check_page("31-wrong-number", expected=422)
+    send(inspector, "/identity", name="欧阳修远", id_number=ADULT)
+    inspector.check_page("32-terms")
+    send(inspector, scenario.requested.public_id)
+    inspector.go("/orders/")
+    inspector.check_page("33-empty-record")
+    inspector.go("/wallet/")
+    inspector.check_page("34-empty-wallet")
 
 
-def test_an_unknown_outcome_is_not_called_a_failure(eye: Eye, transactional_db: None) -> None:
+def test_an_unknown_outcome_is_not_called_a_failure(inspector: PageInspector, transactional_db: None) -> None:
     order = owed_by_somebody("timeout_then_paid")
-    eye.go(f"/orders/{order.public_id}")
-    sign_in(eye, order.person)
-    send(eye, "/pay")
-    eye.sees("40-being-confirmed")
-    eye.go(f"/orders/{order.public_id}")
-    eye.sees("41-in-flight")
+    inspector.go(f"/orders/{order.public_id}")
+    sign_in(inspector, order.person)
+    send(inspector, "/pay")
+    inspector.check_page("40-being-confirmed")
+    inspector.go(f"/orders/{order.public_id}")
+    inspector.check_page("41-in-flight")
 
 
-def test_a_double_click_pays_once(eye_with: Callable[..., Eye], transactional_db: None) -> None:
+def test_a_double_click_pays_once(inspector_on: Callable[..., PageInspector], transactional_db: None) -> None:
     order = owed_by_somebody("pays")
-    eye = eye_with(PHONE_ZH)
-    eye.go(f"/orders/{order.public_id}")
-    sign_in(eye, order.person)
-    eye.page.locator("#amount").fill("5")
-    eye.page.locator('form[action$="/pay"] button').dblclick()
-    eye.page.wait_for_load_state("networkidle")
+    inspector = inspector_on(PHONE_ZH)
+    inspector.go(f"/orders/{order.public_id}")
+    sign_in(inspector, order.person)
+    inspector.page.locator("#amount").fill("5")
+    inspector.page.locator('form[action$="/pay"] button').dblclick()
+    inspector.page.wait_for_load_state("networkidle")
     assert [money.minor for money in bank.debits_of(order.person.instruments.get().token)] == [500]
 
 
-def test_signing_in_confirming_and_paying_need_no_mouse(eye_with: Callable[..., Eye], story: Story) -> None:
-    orders.cancel_order(story.overdue.id, "forgiven", by=BY, at=NOON)
-    eye = eye_with(PHONE_ZH)
-    keys = eye.page.keyboard
-    eye.go(f"/confirm/{story.waiting.public_id}")
-    reach(eye, "main input[type=tel]")
-    keys.type(phone_of(story.ada))
+def test_signing_in_confirming_and_paying_need_no_mouse(
+    inspector_on: Callable[..., PageInspector], scenario: Scenario
+) -> None:
+    orders.cancel_order(scenario.overdue.id, "forgiven", by=BY, at=NOON)
+    inspector = inspector_on(PHONE_ZH)
+    keys = inspector.page.keyboard
+    inspector.go(f"/confirm/{scenario.waiting.public_id}")
+    reach(inspector, "main input[type=tel]")
+    keys.type(phone_of(scenario.ada))
     keys.press("Enter")
-    reach(eye, "main input[name=code]")
-    keys.type(code_for(eye, phone_of(story.ada)))
+    reach(inspector, "main input[name=code]")
+    keys.type(code_for(inspector, phone_of(scenario.ada)))
     keys.press("Enter")
-    reach(eye, 'button[value="yes"]')
+    reach(inspector, 'button[value="yes"]')
     keys.press("Enter")
-    eye.page.wait_for_url("**/orders/ord_*")
-    assert state_of(story.waiting) == "open"
+    inspector.page.wait_for_url("**/orders/ord_*")
+    assert state_of(scenario.waiting) == "open"
 
-    eye.go(f"/orders/{story.to_pay.public_id}")
+    inspector.go(f"/orders/{scenario.to_pay.public_id}")
     keys.press("Tab")
-    assert eye.page.evaluate("document.activeElement.className") == "skip"
+    assert inspector.page.evaluate("document.activeElement.className") == "skip"
     keys.press("Enter")
-    reach(eye, "#amount")
+    reach(inspector, "#amount")
     keys.press("Control+A")
     keys.type("1.5")
-    reach(eye, 'form[action$="/pay"] button')
+    reach(inspector, 'form[action$="/pay"] button')
     keys.press("Enter")
-    eye.page.wait_for_url("**/paid?*")
+    inspector.page.wait_for_url("**/paid?*")
 
 
-def test_the_language_and_the_way_out_stand_under_every_page(eye_with: Callable[..., Eye], story: Story) -> None:
-    eye = eye_with(PHONE_ZH)
-    eye.go("/orders/?shelf=to_pay")
-    sign_in(eye, story.ada)
-    eye.page.locator('footer button[value="en"]').click()
-    assert eye.page.url.endswith("/orders/?shelf=to_pay")
-    assert eye.page.locator("h1").inner_text() == "Promise record"
-    eye.page.locator("footer form").last.locator("button").click()
-    eye.page.wait_for_url("**/account/login/")
-    eye.go("/orders/")
-    assert "/account/login/" in eye.page.url
+def test_the_language_and_the_way_out_stand_under_every_page(
+    inspector_on: Callable[..., PageInspector], scenario: Scenario
+) -> None:
+    inspector = inspector_on(PHONE_ZH)
+    inspector.go("/orders/?shelf=to_pay")
+    sign_in(inspector, scenario.ada)
+    inspector.page.locator('footer button[value="en"]').click()
+    assert inspector.page.url.endswith("/orders/?shelf=to_pay")
+    assert inspector.page.locator("h1").inner_text() == "Promise record"
+    inspector.page.locator("footer form").last.locator("button").click()
+    inspector.page.wait_for_url("**/account/login/")
+    inspector.go("/orders/")
+    assert "/account/login/" in inspector.page.url
 
 
-def test_nothing_is_needed_but_html(chromium: Browser, live_server: LiveServer, story: Story) -> None:
+def test_nothing_is_needed_but_html(chromium: Browser, live_server: LiveServer, scenario: Scenario) -> None:
     context = chromium.new_context(java_script_enabled=False, viewport={"width": 375, "height": 812})
-    eye = Eye(context.new_page(), live_server.url, PHONE_ZH)
-    eye.go(f"/orders/{story.to_pay.public_id}")
-    sign_in(eye, story.ada)
-    send(eye, "/pay", amount="1")
-    assert "/paid?of=ded_" in eye.page.url
-    assert eye.wrong == []
+    inspector = PageInspector(context.new_page(), live_server.url, PHONE_ZH)
+    inspector.go(f"/orders/{scenario.to_pay.public_id}")
+    sign_in(inspector, scenario.ada)
+    send(inspector, "/pay", amount="1")
+    assert "/paid?of=ded_" in inspector.page.url
+    assert inspector.problems == []
     context.close()
 
 
 def owed_by_somebody(behaviour: str) -> Order:
     shop = make_shop("来电充电宝")
-    person = someone(shop, behaviour)
-    order = completed(shop, person, yuan("12.34"))
-    it_is(NOON, person)
+    person = make_person(shop, behaviour)
+    order = make_due_order(shop, person, yuan("12.34"))
+    freeze_clock(NOON, person)
     return order
 
 
-def reach(eye: Eye, selector: str) -> None:
+def reach(inspector: PageInspector, selector: str) -> None:
     """Tab on until the focus is there."""
-    eye.page.wait_for_selector(selector)
+    inspector.page.wait_for_selector(selector)
     for _ in range(30):
-        if eye.page.evaluate("s => document.activeElement?.matches(s)", selector):
+        if inspector.page.evaluate("s => document.activeElement?.matches(s)", selector):
             return
-        eye.page.keyboard.press("Tab")
+        inspector.page.keyboard.press("Tab")
     raise AssertionError(f"{selector} cannot be reached by keyboard")

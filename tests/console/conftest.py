@@ -1,4 +1,4 @@
-"""Colleagues at the console: one of each group, and the forms they send."""
+"""Signed-in clients of staff in each group, and posting console forms."""
 
 import re
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from django.test import Client
 
 from accounts import services as accounts
 from accounts.models import User
+from tests.browsing import form_token, signed_in_client
 from tests.conftest import BY, NOON
-from tests.visiting import signed_in, token_on
 
 _FIELD = re.compile(r'<input type="hidden" name="seen" value="([0-9a-f]*)">')
 
@@ -21,44 +21,44 @@ def staff(*roles: str, name: str = "") -> User:
 
 
 @pytest.fixture
-def at_desk(db: None) -> Callable[..., Client]:
-    """A browser in which a colleague of these groups is signed in; it sends nothing without a CSRF token of ours."""
+def console_client(db: None) -> Callable[..., Client]:
+    """A function that returns a client signed in as a colleague of the given groups."""
 
-    def sit_down(*roles: str, language: str = "zh-CN") -> Client:
-        return signed_in(User.objects.filter(username="-".join(roles)).first() or staff(*roles), language)
+    def sign_in_as(*roles: str, language: str = "zh-CN") -> Client:
+        return signed_in_client(User.objects.filter(username="-".join(roles)).first() or staff(*roles), language)
 
-    return sit_down
-
-
-@pytest.fixture
-def boss(at_desk: Callable[..., Client]) -> Client:
-    """A supervisor, who may do the most of all."""
-    return at_desk("supervisor")
+    return sign_in_as
 
 
 @pytest.fixture
-def risk(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("risk")
+def supervisor(console_client: Callable[..., Client]) -> Client:
+    """A client signed in as a supervisor."""
+    return console_client("supervisor")
 
 
 @pytest.fixture
-def support(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("support")
+def risk(console_client: Callable[..., Client]) -> Client:
+    return console_client("risk")
 
 
-def words_of(page: Any) -> str:
-    """What can be read on a page of the console."""
+@pytest.fixture
+def support(console_client: Callable[..., Client]) -> Client:
+    return console_client("support")
+
+
+def page_text(page: Any) -> str:
+    """The readable text of a console page."""
     body = page.content.decode().partition("<main")[2].partition("</main>")[0]
     return re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", body)))
 
 
-def seen_on(page: Any) -> str:
-    """What a preview gives its form to say that it was looked at."""
+def preview_digest(page: Any) -> str:
+    """The digest of the preview that the form sends back."""
     found = _FIELD.search(page.content.decode())
     assert found
     return found[1]
 
 
-def does(client: Client, path: str, **fields: Any) -> Any:
-    """Opens the page, fills in its form and sends it."""
-    return client.post(path, {"token": token_on(client.get(path)), **fields})
+def submit_form(client: Client, path: str, **fields: Any) -> Any:
+    """Open the page, fill in its form and post it."""
+    return client.post(path, {"token": form_token(client.get(path)), **fields})

@@ -1,4 +1,4 @@
-"""A list of the console as a file: as it is filtered, with what it shows, and nothing a spreadsheet would calculate."""
+"""CSV and XLSX downloads of console lists: filtered as shown, with visible columns, and no formulas."""
 
 import io
 import zipfile
@@ -13,18 +13,18 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts import services as accounts
-from kernel.columns import text_of
-from kernel.csvfile import MARK, csv_block
+from kernel.admin_columns import to_text
+from kernel.csvfile import UTF8_BOM, csv_from_columns
 from kernel.models import AuditLine
-from kernel.sheets import csv_text, sheet_block, sheet_row, xlsx
-from tests.conftest import BY, NOON, Shop, completed, someone, yuan
+from kernel.spreadsheets import csv_text, sheet_from_columns, sheet_row, xlsx
+from tests.conftest import BY, NOON, Shop, make_due_order, make_person, yuan
 
 BAD = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", 'a,b\n"c"', "<script>&", "\x00\x0b", "😀", None, 7]
 
 
 @pytest.fixture
-def desk(at_desk: Callable[..., Client]) -> Client:
-    return at_desk("finance", "auditor")
+def desk(console_client: Callable[..., Client]) -> Client:
+    return console_client("finance", "auditor")
 
 
 def cells(book: bytes) -> list[list[str]]:
@@ -46,18 +46,18 @@ def test_nothing_in_a_file_is_calculated() -> None:
 
 @pytest.mark.parametrize("width", [1, 2, 5])
 def test_columns_are_written_as_their_lines_are(width: int) -> None:
-    told = [text_of(value) for value in [*BAD, "", "a,b", 'a"b', "2026-11-20", "¥1,234.00", "x" * 40_000]]
+    told = [to_text(value) for value in [*BAD, "", "a,b", 'a"b', "2026-11-20", "¥1,234.00", "x" * 40_000]]
     for column in ([value] * 3 for value in told):
         columns = [column, *[["a", "", "b-c"]] * (width - 1)]
         lines = list(zip(*columns, strict=True))
-        assert MARK + csv_block(columns) == csv_text(lines)
-        assert sheet_block(columns) == b"".join(map(sheet_row, lines))
-    assert (csv_block([[]] * width), sheet_block([[]] * width)) == ("", b"")
+        assert UTF8_BOM + csv_from_columns(columns) == csv_text(lines)
+        assert sheet_from_columns(columns) == b"".join(map(sheet_row, lines))
+    assert (csv_from_columns([[]] * width), sheet_from_columns([[]] * width)) == ("", b"")
 
 
 def test_a_list_as_it_is_filtered_is_a_file(power_bank: Shop, desk: Client) -> None:
-    order = completed(power_bank, someone(power_bank), yuan("12.34"))
-    other = completed(power_bank, someone(power_bank), yuan("1"))
+    order = make_due_order(power_bank, make_person(power_bank), yuan("12.34"))
+    other = make_due_order(power_bank, make_person(power_bank), yuan("1"))
     page = "/ops/orders/order/"
     assert "_as=xlsx" in desk.get(page).content.decode()
     text = desk.get(page, {"q": order.out_order_no, "_as": "csv"}).content.decode()
@@ -79,13 +79,13 @@ def test_what_is_masked_in_a_list_is_masked_in_its_file(power_bank: Shop, desk: 
 
 
 def test_every_list_is_a_file_for_those_who_may_look(
-    power_bank: Shop, desk: Client, at_desk: Callable[..., Client]
+    power_bank: Shop, desk: Client, console_client: Callable[..., Client]
 ) -> None:
-    completed(power_bank, someone(power_bank), yuan("1"))
+    make_due_order(power_bank, make_person(power_bank), yuan("1"))
     for model in admin.site._registry:  # noqa: SLF001  there is no public way to list it
         page = f"/ops/{model._meta.app_label}/{model._meta.model_name}/"
         assert desk.get(page, {"_as": "csv"})["Content-Type"].startswith("text/csv"), page
-    assert at_desk("viewer").get("/ops/kernel/auditline/", {"_as": "csv"}).status_code == 403
+    assert console_client("viewer").get("/ops/kernel/auditline/", {"_as": "csv"}).status_code == 403
     assert Client().get("/ops/orders/order/", {"_as": "csv"})["Location"].startswith("/ops/login/")
 
 
@@ -97,7 +97,7 @@ def test_a_longer_file_asks_no_more(power_bank: Shop, desk: Client) -> None:
 
     few = asked()
     for _ in range(2):
-        completed(power_bank, someone(power_bank), yuan("1"))
+        make_due_order(power_bank, make_person(power_bank), yuan("1"))
     assert asked() == few
 
 

@@ -1,4 +1,4 @@
-"""A list is filtered by what can be seen in it: whoever may look cannot guess what is hidden, a letter at a time."""
+"""Lists can be filtered only by visible fields, so that hidden values cannot be guessed letter by letter."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,8 @@ from django.db.models import BinaryField, CharField, TextField
 from django.test import Client
 
 from kernel.admin_site import ReadOnlyAdmin
-from tests.conftest import Shop, someone
-from tests.console.conftest import staff, words_of
+from tests.conftest import Shop, make_person
+from tests.console.conftest import page_text, staff
 
 TABLES = [(model, page) for model, page in admin.site._registry.items() if isinstance(page, ReadOnlyAdmin)]  # noqa: SLF001
 REFUSED = [
@@ -45,18 +45,18 @@ ASKED = [
 
 @pytest.mark.parametrize(("table", "lookup", "value"), REFUSED)
 def test_what_is_hidden_is_not_asked_about(
-    at_desk: Callable[..., Client], power_bank: Shop, table: str, lookup: str, value: str
+    console_client: Callable[..., Client], power_bank: Shop, table: str, lookup: str, value: str
 ) -> None:
-    someone(power_bank)
+    make_person(power_bank)
     staff("supervisor", name="boss")
-    assert at_desk("viewer").get(f"/ops/{table}/", {lookup: value}).status_code == 400
+    assert console_client("viewer").get(f"/ops/{table}/", {lookup: value}).status_code == 400
 
 
 @pytest.mark.parametrize(("table", "lookup", "value"), ASKED)
-def test_what_can_be_seen_is(at_desk: Callable[..., Client], table: str, lookup: str, value: str) -> None:
-    answer = at_desk("viewer").get(f"/ops/{table}/", {lookup: value})
+def test_what_can_be_seen_is(console_client: Callable[..., Client], table: str, lookup: str, value: str) -> None:
+    answer = console_client("viewer").get(f"/ops/{table}/", {lookup: value})
     assert answer.status_code == 200
-    assert words_of(answer)
+    assert page_text(answer)
 
 
 @pytest.mark.parametrize(("model", "page"), TABLES, ids=lambda one: getattr(one, "__name__", ""))
@@ -68,13 +68,13 @@ def test_no_text_of_any_table_is_asked_for_its_parts_and_no_hidden_one_at_all(
         if isinstance(field, CharField | TextField):
             for way in ("startswith", "contains", "regex", "gt", "lt", "range", "iexact"):
                 assert not page.lookup_allowed(f"{field.name}__{way}", "a", request), (field.name, way)
-        if isinstance(field, BinaryField) or field.name in page.hidden:
+        if isinstance(field, BinaryField) or field.name in page.hidden_fields:
             assert not page.lookup_allowed(field.name, "a", request)
             assert not page.lookup_allowed(f"{field.name}__isnull", "True", request)
 
 
 @pytest.mark.parametrize("value", ["99999999999999999999", "x", "", "\x00", "-1", "2026-02-30", "١٢"])
-def test_nonsense_is_an_answer(at_desk: Callable[..., Client], value: str) -> None:
-    desk = at_desk("viewer")
+def test_nonsense_is_an_answer(console_client: Callable[..., Client], value: str) -> None:
+    desk = console_client("viewer")
     for lookup in ("id", "created_at__gte", "total_minor", "state__exact", "version__lt", "total_minor__in"):
         assert desk.get("/ops/orders/order/", {lookup: value}).status_code in {200, 302, 400}

@@ -1,4 +1,4 @@
-"""A colleague has a second factor beside the password, and who guesses is stopped at this door, too."""
+"""Two-step verification at the console's sign-in, with rate limiting."""
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -8,12 +8,12 @@ from django.test import Client
 from accounts import services as accounts
 from accounts.models import AccountEvent, User
 from kernel.models import AuditLine
+from tests.browsing import signed_in_client
 from tests.conftest import BY, NOON
-from tests.office.seconds import asked, decided
+from tests.office.approval_helpers import decide_on_page, propose_on_page
 from tests.passkey import Passkey
-from tests.portal.conftest import app_of, browser_of, digits
-from tests.stillness import nothing_moves
-from tests.visiting import signed_in
+from tests.portal.conftest import authenticator_of, browser_of, current_code
+from tests.unchanged import assert_unchanged
 
 SIGN_IN, STEP, OWN = "/ops/login/", "/ops/login/second-step", "/ops/own/"
 SEEN = ("django_session", "usersessions_usersession")
@@ -50,7 +50,7 @@ def test_a_passkey_is_made_and_asked_for_after_the_password(lin: User) -> None:
     assert tries(again) == STEP
     assert not inside(again)
     options = again.get(STEP).context["options"]
-    with nothing_moves(*SEEN):
+    with assert_unchanged(*SEEN):
         for wrong in (Passkey().shown(options), "{}", passkey.shown(options)):  # the challenge is used up by then
             assert again.post(STEP, {"credential": wrong}).status_code == 422
     assert not inside(again)
@@ -61,7 +61,7 @@ def test_a_passkey_is_made_and_asked_for_after_the_password(lin: User) -> None:
 
 
 def test_a_password_that_was_changed_meanwhile_no_longer_opens_the_second_step(lin: User) -> None:
-    shows, early = app_of(lin), Client()
+    shows, early = authenticator_of(lin), Client()
     assert tries(early) == STEP
     accounts.change_password(lin.id, "a longer sentence than before", by=BY, at=NOON)
     assert early.post(STEP, {"code": shows()})["Location"] == SIGN_IN
@@ -73,7 +73,7 @@ def test_an_app_is_set_up_and_its_digits_and_codes_count_once(lin: User) -> None
     tries(client)
     page = client.get(f"{OWN}app")
     assert client.post(f"{OWN}app", {"code": "1"}).status_code == 422
-    codes = client.post(f"{OWN}app", {"code": digits(page.context["secret"])}).context["codes"]
+    codes = client.post(f"{OWN}app", {"code": current_code(page.context["secret"])}).context["codes"]
     for expected in (302, 422):
         again = Client()
         assert tries(again) == STEP
@@ -104,7 +104,7 @@ def test_a_screen_that_was_left_open_changes_nothing(lin: User) -> None:
     assert client.post(asked, {"password": PASSWORD})["Location"] == f"{OWN}passkey"
     assert client.get(f"{OWN}passkey").status_code == 200
 
-    shows = app_of(lin)
+    shows = authenticator_of(lin)
     client = browser_of(lin, second=False, fresh=False)
     asked = client.get(f"{OWN}app")["Location"]
     assert client.post(asked, {"password": PASSWORD}).status_code == 422, "who has a factor shows that"
@@ -113,10 +113,10 @@ def test_a_screen_that_was_left_open_changes_nothing(lin: User) -> None:
 
 def test_it_is_ones_own_and_for_colleagues_with_a_role(lin: User) -> None:
     other = accounts.create_staff("mei", PASSWORD, roles=["viewer"], by=BY, at=NOON)
-    app_of(other)
+    authenticator_of(other)
     row, client = Authenticator.objects.get(), browser_of(lin, second=False)
-    nobody = signed_in(accounts.create_staff("new", PASSWORD, roles=[], by=BY, at=NOON))
-    with nothing_moves(*SEEN):
+    nobody = signed_in_client(accounts.create_staff("new", PASSWORD, roles=[], by=BY, at=NOON))
+    with assert_unchanged(*SEEN):
         assert client.post(f"{OWN}factors/{row.pk}/remove").status_code == 404
         for page in ("", "app", "passkey", "confirm"):
             assert Client().get(OWN + page)["Location"].startswith(SIGN_IN)
@@ -124,16 +124,16 @@ def test_it_is_ones_own_and_for_colleagues_with_a_role(lin: User) -> None:
 
 
 def test_what_a_colleague_lost_is_switched_off_by_two_others(lin: User) -> None:
-    def supervisor(name: str) -> Client:
-        return signed_in(accounts.create_staff(name, PASSWORD, roles=["supervisor"], by=BY, at=NOON))
+    def supervisor_client(name: str) -> Client:
+        return signed_in_client(accounts.create_staff(name, PASSWORD, roles=["supervisor"], by=BY, at=NOON))
 
-    boss, zhao = supervisor("boss"), supervisor("zhao")
+    supervisor, zhao = supervisor_client("boss"), supervisor_client("zhao")
     path = f"/ops/do/{lin.public_id}/forget_colleague"
-    assert boss.get(path).status_code == 404, "there is nothing to switch off"
-    app_of(lin)
-    row = asked(boss, path, note="手机被偷，当面核实")
+    assert supervisor.get(path).status_code == 404, "there is nothing to switch off"
+    authenticator_of(lin)
+    row = propose_on_page(supervisor, path, note="手机被偷，当面核实")
     assert Authenticator.objects.exists()
-    decided(zhao, row)
+    decide_on_page(zhao, row)
     assert not Authenticator.objects.exists()
     client = Client()
     assert tries(client) == "/ops/system/"
@@ -143,7 +143,7 @@ def test_a_password_is_changed_by_whoever_knows_it_and_stands_in_the_audit(lin: 
     here, elsewhere = browser_of(lin, second=False), browser_of(lin, second=False)
     assert here.get("/ops/password_change/", follow=True).redirect_chain == [(CHANGE, 302)]
     assert here.post("/ops/password_change/", {"old_password": PASSWORD})["Location"] == CHANGE
-    with nothing_moves(*SEEN):
+    with assert_unchanged(*SEEN):
         for current, new in (("wrong horse battery", NEW), (PASSWORD, "short"), (PASSWORD, NEW * 9)):
             assert here.post(CHANGE, {"current": current, "password": new}).status_code == 422
     assert here.post(CHANGE, {"current": PASSWORD, "password": NEW})["Location"] == OWN

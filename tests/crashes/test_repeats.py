@@ -16,9 +16,9 @@ from kernel.idempotency import RUNNING, RUNNING_MAX
 from kernel.models import IdempotencyKey
 from merchants.models import Event, Service
 from orders.models import Order
-from tests.api import Api, key, wish_for
+from tests.api import Api, idempotency_header, order_body
 from tests.conftest import Shop
-from tests.crashes.doors import KILLED, run_and_die
+from tests.crashes.fault_injection import KILLED, run_and_kill
 
 #: Of all points every so manieth, as in test_kills; requests are short, so there are more of them here.
 STRIDE = max(int(os.environ.get("CRASH_STRIDE", "512")) // 24, 1)
@@ -27,11 +27,11 @@ COLLECT_STRIDE = STRIDE * 4
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
 
-def killed_everywhere(ask: Callable[[int], Any], check: Callable[[int, Any], None]) -> dict[str, int]:
+def kill_at_every_point(ask: Callable[[int], Any], check: Callable[[int, Any], None]) -> dict[str, int]:
     """Die at each point in turn, repeat the request, and look: how often the answer was new, and how often kept."""
     told = {"new": 0, "kept": 0}
     for turn in itertools.count(1, STRIDE):
-        code, _points = run_and_die(partial(ask, turn), turn)
+        code, _points = run_and_kill(partial(ask, turn), turn)
         again = ask(turn)
         check(turn, again)
         told["kept" if "Idempotent-Replayed" in again else "new"] += 1
@@ -42,7 +42,7 @@ def killed_everywhere(ask: Callable[[int], Any], check: Callable[[int, Any], Non
     raise AssertionError
 
 
-def tally(verb: str, told: dict[str, int]) -> None:
+def print_result(verb: str, told: dict[str, int]) -> None:
     sys.stdout.write(f"\nkilled at every point of {verb}, then repeated: {told}, one effect each\n")
     assert told["new"] > 1
     assert told["kept"] >= 1
@@ -51,22 +51,22 @@ def tally(verb: str, told: dict[str, int]) -> None:
 def test_a_service_is_offered_once_wherever_its_request_was_killed(power_bank: Shop) -> None:
     def ask(turn: int) -> Any:
         body = {"name": f"雨伞 {turn}", "mode": "dynamic", "ceiling": 9900}
-        return Api(power_bank).post("services", body, **key(f"s{turn}"))
+        return Api(power_bank).post("services", body, **idempotency_header(f"s{turn}"))
 
     def check(turn: int, again: Any) -> None:
         assert again.status_code == 201
         assert Service.objects.get(name=f"雨伞 {turn}").public_id == again.json()["id"]
 
-    tally("a new service", killed_everywhere(ask, check))
+    print_result("a new service", kill_at_every_point(ask, check))
 
 
 def test_an_order_is_opened_once_wherever_its_request_was_killed(power_bank: Shop) -> None:
     api = Api(power_bank)
     agreement = api.agreement(power_bank.service.public_id)
-    wishes = [wish_for(agreement, ceiling=1) for _ in range(200)]
+    wishes = [order_body(agreement, ceiling=1) for _ in range(200)]
 
     def ask(turn: int) -> Any:
-        return Api(power_bank).post("orders", wishes[turn], **key(f"o{turn}"))
+        return Api(power_bank).post("orders", wishes[turn], **idempotency_header(f"o{turn}"))
 
     def check(turn: int, again: Any) -> None:
         assert again.status_code == 201
@@ -75,7 +75,7 @@ def test_an_order_is_opened_once_wherever_its_request_was_killed(power_bank: Sho
         assert Event.objects.filter(subject_id=order.id).count() == 1
         api.post(f"orders/{order.public_id}/cancel", {"reason": "x"})
 
-    tally("a new order", killed_everywhere(ask, check))
+    print_result("a new order", kill_at_every_point(ask, check))
 
 
 def test_money_is_taken_once_wherever_the_request_for_it_was_killed(power_bank: Shop) -> None:
@@ -88,8 +88,8 @@ def test_money_is_taken_once_wherever_the_request_for_it_was_killed(power_bank: 
     for turn in itertools.count(1, COLLECT_STRIDE):
         order = api.order(agreement, ceiling=100 + turn)["id"]
         api.post(f"orders/{order}/complete", {"total": 100 + turn})
-        ask = partial(Api(power_bank).post, f"orders/{order}/collect", **key(f"c{turn}"))
-        code, _points = run_and_die(lambda asked=ask: asked(), turn)  # type: ignore[misc]
+        ask = partial(Api(power_bank).post, f"orders/{order}/collect", **idempotency_header(f"c{turn}"))
+        code, _points = run_and_kill(lambda asked=ask: asked(), turn)  # type: ignore[misc]
         again = ask()
         if again.status_code == 409 and again.json()["code"] == "request_in_progress":
             waited += 1

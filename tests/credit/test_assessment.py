@@ -1,4 +1,4 @@
-"""May this person owe this much more? Every reason against it is named; the merchant hears one coarse word."""
+"""Assessment: every reason is collected; the merchant sees one coarse reason."""
 
 from dataclasses import replace
 
@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 
 from accounts import services as accounts
 from accounts.models import Person
-from credit import rules, used
+from credit import rules, usage
 from credit import services as credit
 from credit.models import Decision, Profile
 from credit.rules import Facts, Reason, Verdict, assess
 from kernel.money import Money
 from orders import services as orders
-from tests.api import Api, refused
-from tests.conftest import BY, NOON, Shop, make_shop, opened, ordered, someone
-from tests.guards import CHECK, refused_by
-from tests.stillness import nothing_moves
+from tests.api import Api, assert_problem
+from tests.conftest import BY, NOON, Shop, make_agreement, make_order, make_person, make_shop
+from tests.db_errors import CHECK, raises_db_error
+from tests.unchanged import assert_unchanged
 
 FINE = Facts(
     verified=True,
@@ -52,10 +52,10 @@ def test_each_reason_by_itself_refuses(facts: dict[str, int], reason: Reason, co
     verdict = assess(replace(FINE, **facts))  # type: ignore[arg-type]
 
     assert verdict == Verdict(approved=False, reasons=(reason,))
-    assert verdict.coarse == coarse
+    assert verdict.coarse_reason == coarse
 
 
-def test_all_reasons_are_named_and_the_coarse_word_gives_none_of_them_away() -> None:
+def test_all_reasons_are_collected_and_the_coarse_reason_reveals_none() -> None:
     verdict = assess(
         replace(
             FINE,
@@ -70,12 +70,12 @@ def test_all_reasons_are_named_and_the_coarse_word_gives_none_of_them_away() -> 
     )
 
     assert set(verdict.reasons) == set(Reason) - {Reason.NO_CREDIT}
-    assert verdict.coarse == "not_eligible"
+    assert verdict.coarse_reason == "not_eligible"
 
 
 @given(st.integers(rules.SCORE_LOWEST, rules.SCORE_HIGHEST), st.sampled_from(sorted(rules.SCORE_STEP)))
 def test_a_score_stays_within_its_bounds_and_a_higher_one_never_allows_less(score: int, step: str) -> None:
-    after = rules.bounded(score + rules.SCORE_STEP[step])
+    after = rules.clamp_score(score + rules.SCORE_STEP[step])
     assert rules.SCORE_LOWEST <= after <= rules.SCORE_HIGHEST
     assert (rules.limit_of(after) >= rules.limit_of(score)) or after < score
 
@@ -98,7 +98,7 @@ def test_a_band_begins_at_its_floor(score: int, band: str, limit: int) -> None:
 def test_someone_not_verified_opens_nothing_and_the_decision_says_why(power_bank: Shop) -> None:
     person = Person.objects.create(realm_id=power_bank.realm_id, ref="nobody", created_at=NOON)
     agreement = credit.request_agreement(power_bank.merchant.id, power_bank.service.id, "u", by=BY, at=NOON)
-    with nothing_moves("credit_decision", "credit_profile"):
+    with assert_unchanged("credit_decision", "credit_profile"):
         signing = credit.sign_agreement(agreement.id, person.id, by=BY, at=NOON)
 
     assert not signing.decision.approved
@@ -107,39 +107,37 @@ def test_someone_not_verified_opens_nothing_and_the_decision_says_why(power_bank
 
 
 def test_a_real_person_starts_in_band_b(power_bank: Shop) -> None:
-    person = accounts.make_sandbox_person("小博", realm_id=power_bank.realm_id, by=BY, at=NOON)
-    opened(power_bank, person)
+    person = accounts.create_sandbox_person("小博", realm_id=power_bank.realm_id, by=BY, at=NOON)
+    make_agreement(power_bank, person)
     profile = Profile.objects.get(pk=person.id)
     assert (profile.score, profile.band, profile.limit_minor, profile.available_minor) == (650, "B", 500_000, 500_000)
 
 
 def test_a_hold_beyond_the_limit_is_refused_by_the_database_too(power_bank: Shop, ada: Person) -> None:
-    opened(power_bank, ada)
-    with nothing_moves(), refused_by(CHECK, "a_hold_stays_within_the_limit"):
+    make_agreement(power_bank, ada)
+    with assert_unchanged(), raises_db_error(CHECK, "a_hold_stays_within_the_limit"):
         Profile.objects.filter(pk=ada.id).update(held_minor=1_000_001)
-    with nothing_moves(), refused_by(CHECK, "what_is_used_is_not_negative"):
+    with assert_unchanged(), raises_db_error(CHECK, "what_is_used_is_not_negative"):
         Profile.objects.filter(pk=ada.id).update(outstanding_minor=-1)
-    with nothing_moves(), refused_by(CHECK, "a_score_has_bounds"):
+    with assert_unchanged(), raises_db_error(CHECK, "a_score_has_bounds"):
         Profile.objects.filter(pk=ada.id).update(score=951)
 
 
-def test_a_limit_lowered_under_what_is_used_still_lets_go_of_it_and_grants_no_more(
-    power_bank: Shop, ada: Person
-) -> None:
-    order = ordered(power_bank, opened(power_bank, ada))
+def test_a_limit_below_its_use_allows_releases_but_no_new_holds(power_bank: Shop, ada: Person) -> None:
+    order = make_order(power_bank, make_agreement(power_bank, ada))
     Profile.objects.filter(pk=ada.id).update(limit_minor=1)
 
-    assert not used.hold(ada.id, Money(1), FINE)
-    orders.complete_order(order.id, orders.Final(total=order.ceiling_minor - 1), by=BY, at=NOON)
+    assert not usage.hold_credit(ada.id, Money(1), FINE)
+    orders.complete_order(order.id, orders.CompletionRequest(total=order.ceiling_minor - 1), by=BY, at=NOON)
 
     profile = Profile.objects.get(pk=ada.id)
     assert (profile.held_minor, profile.outstanding_minor, profile.available_minor) == (0, 9_899, 0)
 
 
 def test_eligibility_answers_coarsely_and_holds_nothing(power_bank: Shop) -> None:
-    api, person = Api(power_bank), someone(power_bank)
-    agreement = opened(power_bank, person).public_id
-    with nothing_moves():
+    api, person = Api(power_bank), make_person(power_bank)
+    agreement = make_agreement(power_bank, person).public_id
+    with assert_unchanged():
         for amount, eligible, reason in ((9_900, True, None), (9_901, False, "amount_too_high")):
             told = api.post("eligibility", {"agreement": agreement, "amount": amount}).json()
             assert (told["eligible"], told["reason"]) == (eligible, reason)
@@ -149,6 +147,6 @@ def test_eligibility_answers_coarsely_and_holds_nothing(power_bank: Shop) -> Non
 
 
 def test_eligibility_of_another_merchants_agreement_is_a_missing_one(power_bank: Shop, ada: Person) -> None:
-    other, agreement = make_shop("雨伞"), opened(power_bank, ada).public_id
-    with nothing_moves():
-        refused(Api(other).post("eligibility", {"agreement": agreement, "amount": 1}), 404, "not_found")
+    other, agreement = make_shop("雨伞"), make_agreement(power_bank, ada).public_id
+    with assert_unchanged():
+        assert_problem(Api(other).post("eligibility", {"agreement": agreement, "amount": 1}), 404, "not_found")

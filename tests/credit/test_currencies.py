@@ -1,4 +1,4 @@
-"""What is owed in one currency never counts against the limit of another: each has its own."""
+"""Each currency has a limit of its own."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -14,19 +14,19 @@ from accounts import services as accounts
 from accounts.models import Person
 from billing.services import instruments
 from billing.services.deduct import deduct_due
-from bnpl.invariants import violations
+from bnpl.invariants import find_violations
 from credit import limits, rules
 from credit import services as credit
 from credit.models import CurrencyLimit, Profile
-from kernel.money import MOST_MINOR, OFFERED
+from kernel.money import AMOUNT_MINOR_MAX, OFFERED_CURRENCIES
 from kernel.refusal import Invalid, NotFound
 from merchants import services as merchants
 from orders import services as orders
 from tests.api import Api
-from tests.conftest import BY, NOON, Shop, opened, ordered, someone
-from tests.stillness import nothing_moves
-from tests.threads import at_once
-from tests.visiting import it_is, visiting, words
+from tests.browsing import client_for, freeze_clock, visible_text
+from tests.conftest import BY, NOON, Shop, make_agreement, make_order, make_person
+from tests.threads import run_concurrently
+from tests.unchanged import assert_unchanged
 
 YEN = {"name": "東京のロッカー", "currency": "JPY", "mode": "dynamic", "ceiling_minor": 60_000}
 
@@ -48,30 +48,33 @@ def limit_of(person: Person, currency: str) -> int:
 
 def test_each_currency_has_a_limit_of_its_own(power_bank: Shop, ada: Person) -> None:
     locker = abroad(power_bank)
-    home, away = ordered(power_bank, opened(power_bank, ada)), ordered(locker, opened(locker, ada), currency="JPY")
+    home, away = (
+        make_order(power_bank, make_agreement(power_bank, ada)),
+        make_order(locker, make_agreement(locker, ada), currency="JPY"),
+    )
     yuan, yen = limit_of(ada, "CNY"), limit_of(ada, "JPY")
     assert used_of(ada) == {"CNY": (yuan, 9_900, 0), "JPY": (yen, 60_000, 0)}
     assert Profile.objects.get(pk=ada.id).open_orders == 2
 
-    orders.complete_order(away.id, orders.Final(total=1_234), by=BY, at=NOON)
+    orders.complete_order(away.id, orders.CompletionRequest(total=1_234), by=BY, at=NOON)
     assert used_of(ada) == {"CNY": (yuan, 9_900, 0), "JPY": (yen, 0, 1_234)}
-    assert list(violations()) == []
+    assert list(find_violations()) == []
     for order in (home, away):
         orders.cancel_order(order.id, "x", by=BY, at=NOON)
     assert used_of(ada) == {"CNY": (yuan, 0, 0), "JPY": (yen, 0, 0)}
-    assert list(violations()) == []
+    assert list(find_violations()) == []
 
 
 def test_what_is_too_much_in_one_currency_is_refused_whatever_is_left_in_another(power_bank: Shop, ada: Person) -> None:
     locker = abroad(power_bank, ceiling_minor=limit_of_first("JPY"))
-    agreement = opened(locker, ada)
-    ordered(locker, agreement, currency="JPY")
+    agreement = make_agreement(locker, ada)
+    make_order(locker, agreement, currency="JPY")
     wish = {"title": "ロッカー", "currency": "JPY", "out_order_no": "second", "agreement": agreement.public_id}
-    with nothing_moves("credit_decision"):
+    with assert_unchanged("credit_decision"):
         refused = Api(power_bank).post("orders", wish)
     assert (refused.status_code, refused.json()["reason"]) == (402, "amount_too_high")
-    assert ordered(power_bank, opened(power_bank, ada)).state == "open"
-    assert list(violations()) == []
+    assert make_order(power_bank, make_agreement(power_bank, ada)).state == "open"
+    assert list(find_violations()) == []
 
 
 def limit_of_first(currency: str) -> int:
@@ -81,12 +84,15 @@ def limit_of_first(currency: str) -> int:
 @pytest.mark.django_db(transaction=True)
 def test_many_at_once_do_not_pass_a_limit_of_another_currency(power_bank: Shop, ada: Person) -> None:
     locker = abroad(power_bank, ceiling_minor=limit_of_first("JPY") // 3)
-    opened(power_bank, ada)
-    agreement = opened(locker, ada)
+    make_agreement(power_bank, ada)
+    agreement = make_agreement(locker, ada)
     wishes = [
-        orders.Wish(agreement_id=agreement.id, out_order_no=f"J{n}", title="ロッカー", currency="JPY") for n in range(6)
+        orders.OrderRequest(agreement_id=agreement.id, out_order_no=f"J{n}", title="ロッカー", currency="JPY")
+        for n in range(6)
     ]
-    outcomes = at_once(*[partial(orders.open_order, locker.merchant.id, wish, by=BY, at=NOON) for wish in wishes])
+    outcomes = run_concurrently(
+        *[partial(orders.open_order, locker.merchant.id, wish, by=BY, at=NOON) for wish in wishes]
+    )
     assert sum(outcome.order is not None for outcome in outcomes) == 3
     assert used_of(ada)["JPY"] == (limit_of_first("JPY"), 3 * locker.service.ceiling_minor, 0)
     assert Profile.objects.get(pk=ada.id).open_orders == 3
@@ -95,27 +101,29 @@ def test_many_at_once_do_not_pass_a_limit_of_another_currency(power_bank: Shop, 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("_round", range(3))
 def test_two_services_opened_at_once_make_one_profile_and_one_limit_beside_it(power_bank: Shop, _round: int) -> None:
-    person = accounts.make_sandbox_person("花子", realm_id=power_bank.realm_id, by=BY, at=NOON)
-    outcomes = at_once(partial(opened, power_bank, person), partial(opened, abroad(power_bank), person))
+    person = accounts.create_sandbox_person("花子", realm_id=power_bank.realm_id, by=BY, at=NOON)
+    outcomes = run_concurrently(
+        partial(make_agreement, power_bank, person), partial(make_agreement, abroad(power_bank), person)
+    )
     assert [agreement.state for agreement in outcomes] == ["active", "active"]
     assert {code: limit for code, (limit, _, _) in used_of(person).items()} == {
         code: limit_of(person, code) for code in ("CNY", "JPY")
     }
 
 
-@pytest.mark.usefixtures("all_asked")
+@pytest.mark.usefixtures("all_attempted")
 @pytest.mark.parametrize("pays", [True, False])
 def test_both_are_collected_in_one_sweep_and_charged_for_being_late_each_in_its_own(
     power_bank: Shop, *, pays: bool
 ) -> None:
-    """Over the end of a month, for somebody who owes in both."""
+    """Across the end of a month, for somebody who owes in both currencies."""
     fees: dict[str, object] = {"late_fee_daily_bps": 100, "late_fee_cap_bps": 2000}
-    person = someone(power_bank, "pays" if pays else "no_funds", "🙂花子")
+    person = make_person(power_bank, "pays" if pays else "no_funds", "🙂花子")
     terms: dict[str, object] = {"name": "充电宝", "mode": "dynamic", "ceiling_minor": 9_900}
     home = replace(power_bank, service=merchants.offer_service(power_bank.merchant.id, terms | fees, by=BY, at=NOON))
     for shop, currency in ((home, "CNY"), (abroad(power_bank, **fees), "JPY")):
-        order = ordered(shop, opened(shop, person), currency=currency)
-        orders.complete_order(order.id, orders.Final(total=5_000), by=BY, at=NOON)
+        order = make_order(shop, make_agreement(shop, person), currency=currency)
+        orders.complete_order(order.id, orders.CompletionRequest(total=5_000), by=BY, at=NOON)
     deduct_due(power_bank.realm_id, at=NOON)
     yuan, yen = limit_of_first("CNY"), limit_of_first("JPY")
     if pays:
@@ -131,35 +139,35 @@ def test_both_are_collected_in_one_sweep_and_charged_for_being_late_each_in_its_
 
 
 def test_the_first_service_opened_says_which_currency_is_a_persons_own(power_bank: Shop) -> None:
-    person = accounts.make_sandbox_person("花子", realm_id=power_bank.realm_id, by=BY, at=NOON)
+    person = accounts.create_sandbox_person("花子", realm_id=power_bank.realm_id, by=BY, at=NOON)
     locker = abroad(power_bank)
-    opened(locker, person)
+    make_agreement(locker, person)
     assert used_of(person) == {"JPY": (limit_of(person, "JPY"), 0, 0)}
-    opened(power_bank, person)
+    make_agreement(power_bank, person)
     assert used_of(person) == {"JPY": (limit_of(person, "JPY"), 0, 0), "CNY": (limit_of(person, "CNY"), 0, 0)}
 
 
 def test_the_page_shows_each_limit_and_two_colleagues_set_each(power_bank: Shop, ada: Person) -> None:
-    it_is(NOON, ada)
-    opened(power_bank, ada)
-    page = words(visiting(ada).get("/credit/"))
+    freeze_clock(NOON, ada)
+    make_agreement(power_bank, ada)
+    page = visible_text(client_for(ada).get("/credit/"))
     assert (page.count("可用"), "每种货币各有额度" in page) == (1, False)
-    opened(abroad(power_bank), ada)
+    make_agreement(abroad(power_bank), ada)
     limits.change_limit(ada.id, 77_000, "x", currency="JPY", by=BY, at=NOON)
-    page = words(visiting(ada).get("/credit/"))
+    page = visible_text(client_for(ada).get("/credit/"))
     assert "JP¥77,000" in page
     assert "每种货币各有额度" in page
-    assert list(violations()) == []
-    with nothing_moves(), pytest.raises(NotFound):
+    assert list(find_violations()) == []
+    with assert_unchanged(), pytest.raises(NotFound):
         limits.change_limit(ada.id, 1, "x", currency="EUR", by=BY, at=NOON)
-    with nothing_moves(), pytest.raises(Invalid):
+    with assert_unchanged(), pytest.raises(Invalid):
         limits.change_limit(ada.id, 77_000, "x", currency="JPY", by=BY, at=NOON)
 
 
 @pytest.mark.parametrize(("left", "yen"), [(0, 0), (1_000, 200), (9_999_900, 200_000)])
 def test_a_limit_opened_later_is_no_way_around_what_colleagues_set(power_bank: Shop, left: int, yen: int) -> None:
-    person = someone(power_bank)
-    opened(power_bank, person)
+    person = make_person(power_bank)
+    make_agreement(power_bank, person)
     limits.change_limit(person.id, left, "x", by=BY, at=NOON)
     assert CurrencyLimit.objects.count() == 0
     agreement = credit.request_agreement(power_bank.merchant.id, abroad(power_bank).service.id, "u-9", by=BY, at=NOON)
@@ -170,7 +178,7 @@ def test_a_limit_opened_later_is_no_way_around_what_colleagues_set(power_bank: S
 
 @pytest.mark.parametrize("currency", ["XXX", "ABC", "cny", "CNY\n", "💴", "人民币", "C" * 10_000_000])
 def test_nothing_is_offered_in_a_currency_without_limits(power_bank: Shop, currency: str) -> None:
-    with nothing_moves():
+    with assert_unchanged():
         answer = Api(power_bank).post("services", {"name": "x", "mode": "fixed", "ceiling": 1, "currency": currency})
     assert answer.status_code == (422 if len(currency) < 1_000_000 else 413), answer.content
     if answer.status_code == 422:
@@ -178,25 +186,25 @@ def test_nothing_is_offered_in_a_currency_without_limits(power_bank: Shop, curre
 
 
 def test_every_currency_offered_has_a_limit_that_grows_with_the_score() -> None:
-    assert set(rules.YUAN_IN) == OFFERED
-    for currency in OFFERED:
+    assert set(rules.UNITS_PER_YUAN) == OFFERED_CURRENCIES
+    for currency in OFFERED_CURRENCIES:
         steps = [rules.limit_of(floor, currency) for floor, _, _ in rules.BANDS]
         assert steps == sorted(set(steps)), currency
-        assert rules.in_currency(rules.LIMIT_MOST_MINOR, currency) <= MOST_MINOR
+        assert rules.limit_in_currency(rules.LIMIT_MAX_MINOR, currency) <= AMOUNT_MINOR_MAX
     assert [rules.limit_of(650, code) for code in ("USD", "JPY", "KWD", "XXX")] == [71_428, 100_000, 250_000, 0]
 
 
 def test_what_had_counted_as_another_currency_moves_to_a_limit_of_its_own(power_bank: Shop, ada: Person) -> None:
-    """As it was written before each currency had a limit: yen and yuan in one sum."""
+    """Data from before each currency had a limit: yen and yuan in one sum."""
     locker = abroad(power_bank)
-    ordered(power_bank, opened(power_bank, ada))
-    away = ordered(locker, opened(locker, ada), currency="JPY")
-    orders.complete_order(away.id, orders.Final(total=1_234), by=BY, at=NOON)
-    ordered(locker, away.agreement, currency="JPY")
+    make_order(power_bank, make_agreement(power_bank, ada))
+    away = make_order(locker, make_agreement(locker, ada), currency="JPY")
+    orders.complete_order(away.id, orders.CompletionRequest(total=1_234), by=BY, at=NOON)
+    make_order(locker, away.agreement, currency="JPY")
     right = used_of(ada)
     CurrencyLimit.objects.update(currency="AAA", held_minor=0, outstanding_minor=0)
     Profile.objects.filter(pk=ada.id).update(held_minor=69_900, outstanding_minor=1_234)
 
     import_module("credit.migrations.0007_money_by_currency").part(apps, SimpleNamespace(connection=connection))
     assert {code: used for code, used in used_of(ada).items() if code != "AAA"} == right
-    assert list(violations()) == []
+    assert list(find_violations()) == []

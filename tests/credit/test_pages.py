@@ -1,4 +1,4 @@
-"""The services a person has opened, stopping one, and why something was refused."""
+"""The page of opened services, and pages that explain a refusal."""
 
 import pytest
 from django.http import HttpResponse
@@ -9,8 +9,8 @@ from accounts.models import Person
 from credit import services as credit
 from credit.models import Agreement, Decision
 from credit.rules import Reason
-from tests.conftest import BY, NOON, Shop, opened, ordered, someone
-from tests.visiting import it_is, visiting, words
+from tests.browsing import client_for, freeze_clock, visible_text
+from tests.conftest import BY, NOON, Shop, make_agreement, make_order, make_person
 
 
 def state_of(agreement: Agreement) -> str:
@@ -18,39 +18,39 @@ def state_of(agreement: Agreement) -> str:
 
 
 def test_nothing_opened_yet_is_said_in_words(ada: Person) -> None:
-    assert "您还没有开通服务" in words(visiting(ada).get("/services/"))
+    assert "您还没有开通服务" in visible_text(client_for(ada).get("/services/"))
 
 
 def test_a_person_stops_new_orders_with_one_under_way(power_bank: Shop, ada: Person) -> None:
-    agreement = opened(power_bank, ada)
-    ordered(power_bank, agreement)
-    it_is(NOON, ada)
-    browser = visiting(ada)
-    page = words(browser.get("/services/"))
+    agreement = make_agreement(power_bank, ada)
+    make_order(power_bank, agreement)
+    freeze_clock(NOON, ada)
+    browser = client_for(ada)
+    page = visible_text(browser.get("/services/"))
     assert "来电充电宝 已开通" in page
     assert "每笔最高 ¥99.00" in page
     for _click in range(2):
         assert browser.post(f"/services/{agreement.public_id}/stop")["Location"] == "/services/"
     assert state_of(agreement) == "closing"
-    page = words(browser.get("/services/"))
+    page = visible_text(browser.get("/services/"))
     assert "已停用：来电充电宝 不再创建新订单" in page
     assert "还有 1 笔订单进行中" in page
     assert agreement.history.get(kind="closing").by == f"person:{ada.public_id}"
 
 
 def test_without_orders_it_ends_at_once(power_bank: Shop, ada: Person) -> None:
-    agreement = opened(power_bank, ada)
-    it_is(NOON, ada)
-    browser = visiting(ada, "en")
+    agreement = make_agreement(power_bank, ada)
+    freeze_clock(NOON, ada)
+    browser = client_for(ada, "en")
     browser.post(f"/services/{agreement.public_id}/stop")
     assert state_of(agreement) == "terminated"
-    assert "Stopped" in words(browser.get("/services/"))
+    assert "Stopped" in visible_text(browser.get("/services/"))
 
 
 def test_only_ones_own_agreement_is_stopped(power_bank: Shop, ada: Person) -> None:
-    theirs = opened(power_bank, ada)
+    theirs = make_agreement(power_bank, ada)
     unsigned = credit.request_agreement(power_bank.merchant.id, power_bank.service.id, "u-2", by=BY, at=NOON)
-    stranger = visiting(someone(power_bank, name="陌生人"))
+    stranger = client_for(make_person(power_bank, name="陌生人"))
     answers = [
         stranger.post(f"/services/{name}/stop")
         for name in ("agr_" + "0" * 32, theirs.public_id, unsigned.public_id, "agr_")
@@ -76,7 +76,7 @@ def test_every_reason_of_a_refusal_has_its_words_and_says_what_would_help(langua
         decision = Decision(reasons=[reason.value], inputs=inputs, at=NOON)
         with translation.override(language):
             page = render_to_string("credit/reasons.html", {"decision": decision, "currency": "CNY"})
-        text = words(HttpResponse(f"<main>{page}</main>"))
+        text = visible_text(HttpResponse(f"<main>{page}</main>"))
         assert reason.value not in text
         assert page.count("<p") == 3
         told.add(text.split("·")[0])

@@ -1,4 +1,4 @@
-"""One story that asks everything the API can be asked, on a clock that stands, and keeps each first good answer."""
+"""Plays a story on a frozen clock that calls every API operation, and records the first successful response of each."""
 
 import json
 import re
@@ -11,12 +11,12 @@ from ledger.closing import close_days
 from merchants import services as merchants
 from tests.api import Api
 from tests.conftest import NOON, Shop
-from tests.merchants.receiver import Server
+from tests.merchants.receiver import ReceiverServer
 
 HASH = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 #: Told by real clocks and sockets: how long it took, and under which secret.
-SECRET, TOOK = re.compile(r"whsec_[A-Za-z0-9+/=_-]+"), re.compile(r'"latency_ms": ?\d+')
+SECRET, LATENCY = re.compile(r"whsec_[A-Za-z0-9+/=_-]+"), re.compile(r'"latency_ms": ?\d+')
 LINK = re.compile(r'/sandbox/sign-in/[^"]*", "expires_at": "[^"]*')
 MARK = re.compile(r"(?<=_[0-9a-f]{32}\.)[0-9a-f]{8}")
 PHONE = re.compile(r"\+86154\d{8}")
@@ -26,13 +26,13 @@ ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/hooks")
 class Recorder(Api):
     """Calls the API, and remembers by operation and status what it said."""
 
-    def __init__(self, shop: Shop, described: dict[str, Any]) -> None:
+    def __init__(self, shop: Shop, schema: dict[str, Any]) -> None:
         super().__init__(shop)
         self.answers: dict[str, dict[str, Any]] = {}
         self.operations = [
-            (method, re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), said["operationId"])
-            for path, methods in described["paths"].items()
-            for method, said in methods.items()
+            (method, re.compile(re.sub(r"\{\w+\}", "[^/]+", path)), operation["operationId"])
+            for path, methods in schema["paths"].items()
+            for method, operation in methods.items()
         ]
 
     def call(self, method: str, path: str, body: Any = None, **headers: Any) -> Any:
@@ -47,12 +47,12 @@ class Recorder(Api):
         return self.call("PUT", path, body)
 
 
-def play(shop: Shop, described: dict[str, Any], hooks: Server) -> dict[str, Any]:
+def play_story(shop: Shop, schema: dict[str, Any], receiver: ReceiverServer) -> dict[str, Any]:
     """Everything, once. What came back, in words that are the same each time."""
     Realm.objects.filter(pk=shop.realm_id).update(frozen_at=NOON)
-    api = Recorder(shop, described)
+    api = Recorder(shop, schema)
     service = api.post("services", {"name": "共享充电宝", "mode": "dynamic", "ceiling": 9900}).json()["id"]
-    endpoint = _webhooks(api, hooks)
+    endpoint = _webhooks(api, receiver)
     agreement, person = _agreement(api, service)
     _orders(api, agreement)
     _sandbox(api, service, person)
@@ -63,13 +63,13 @@ def play(shop: Shop, described: dict[str, Any], hooks: Server) -> dict[str, Any]
     api.get(f"services/{service}")
     api.patch(f"services/{service}", {"ceiling": 12_000})
     api.post(f"agreements/{agreement}/terminate")
-    kept = {"answers": api.answers, "events": _told(api)}
-    return _normal(kept)
+    recorded = {"answers": api.answers, "events": _first_events(api)}
+    return _normalize(recorded)
 
 
-def _webhooks(api: Recorder, hooks: Server) -> str:
-    asked = {"url": hooks.url(), "event_types": ["order.*", "deduction.*"], "description": "收银"}
-    endpoint = str(api.post("webhook_endpoints", asked).json()["id"])
+def _webhooks(api: Recorder, receiver: ReceiverServer) -> str:
+    body = {"url": receiver.url(), "event_types": ["order.*", "deduction.*"], "description": "收银"}
+    endpoint = str(api.post("webhook_endpoints", body).json()["id"])
     api.get(f"webhook_endpoints/{endpoint}")
     api.patch(f"webhook_endpoints/{endpoint}", {"description": "收银与对账"})
     api.post(f"webhook_endpoints/{endpoint}/rotate_secret", {"overlap_hours": 24})
@@ -79,8 +79,8 @@ def _webhooks(api: Recorder, hooks: Server) -> str:
 
 def _agreement(api: Recorder, service: str) -> tuple[str, str]:
     person = api.person(name="艾达")
-    asked = {"service": service, "person_ref": "customer-17", "return_url": "https://shop.example/back"}
-    agreement = str(api.post("agreements", asked).json()["id"])
+    body = {"service": service, "person_ref": "customer-17", "return_url": "https://shop.example/back"}
+    agreement = str(api.post("agreements", body).json()["id"])
     api.post(f"sandbox/agreements/{agreement}/sign", {"person": person["id"]})
     api.get(f"agreements/{agreement}")
     api.post("eligibility", {"agreement": agreement, "amount": 9900})
@@ -90,12 +90,16 @@ def _agreement(api: Recorder, service: str) -> tuple[str, str]:
 def _orders(api: Recorder, agreement: str) -> None:
     numbers = count(1001)
 
-    def opened() -> str:
-        wish = {"agreement": agreement, "out_order_no": f"PB-{next(numbers)}", "title": "共享充电宝"}
-        place = {"starts_at": "2026-11-20T02:00:00Z", "start_location": "人民广场站 2 号口", "metadata": {"till": "7"}}
-        return str(api.post("orders", wish | place).json()["id"])
+    def open_order() -> str:
+        body = {"agreement": agreement, "out_order_no": f"PB-{next(numbers)}", "title": "共享充电宝"}
+        details = {
+            "starts_at": "2026-11-20T02:00:00Z",
+            "start_location": "人民广场站 2 号口",
+            "metadata": {"till": "7"},
+        }
+        return str(api.post("orders", body | details).json()["id"])
 
-    first = opened()
+    first = open_order()
     api.get(f"orders/{first}")
     items = [{"name": "使用时长", "amount": 800, "count": 4}]
     done = {"items": items, "discounts": [{"name": "会员立减", "amount": 200}], "ends_at": "2026-11-20T04:00:00Z"}
@@ -106,8 +110,8 @@ def _orders(api: Recorder, agreement: str) -> None:
     api.post(f"orders/{first}/refunds", {"amount": 200, "reason": "the cable was broken", "out_refund_no": "R-1001"})
     api.get(f"orders/{first}/refunds")
     api.get(f"orders/{first}/events")
-    api.post(f"orders/{opened()}/cancel", {"reason": "out of stock"})
-    elsewhere = opened()
+    api.post(f"orders/{open_order()}/cancel", {"reason": "out of stock"})
+    elsewhere = open_order()
     api.post(f"orders/{elsewhere}/complete", {"total": 300})
     api.post(f"orders/{elsewhere}/mark_paid", {"paid_at": "2026-11-20T04:00:00Z", "reference": "till-17"})
     api.get("orders", QUERY_STRING="out_order_no=PB-1001")
@@ -121,11 +125,11 @@ def _sandbox(api: Recorder, service: str, person: str) -> None:
     late = api.order(agreement, out_order_no="PB-2001")["id"]
     api.post(f"orders/{late}/complete", {"total": 700})
     asks = api.post("services", {"name": "民宿", "mode": "dynamic", "ceiling": 9900, "confirmation": True}).json()["id"]
-    asked = api.agreement(asks, api.person(name="小陈"))
-    yes, no = (api.order(asked, out_order_no=f"ROOM-{number}")["id"] for number in (1, 2))
+    awaiting_confirmation = api.agreement(asks, api.person(name="小陈"))
+    yes, no = (api.order(awaiting_confirmation, out_order_no=f"ROOM-{number}")["id"] for number in (1, 2))
     api.post(f"sandbox/orders/{yes}/confirm")
     api.post(f"sandbox/orders/{no}/decline")
-    api.order(asked, out_order_no="ROOM-3")
+    api.order(awaiting_confirmation, out_order_no="ROOM-3")
     api.get("sandbox/clock")
     api.put("sandbox/clock", {"mode": "frozen"})
     api.post("sandbox/clock/advance", {"by": "P5D"})
@@ -137,8 +141,8 @@ def _sandbox(api: Recorder, service: str, person: str) -> None:
     _returns(api, service)
     dispute = api.get("disputes").json()["data"][0]["id"]
     api.get(f"disputes/{dispute}")
-    said = {"statement": "用户本人借出并归还，使用记录见附号。", "tracking_number": "PB-2001"}
-    api.post(f"disputes/{dispute}/evidence", said)
+    operation = {"statement": "用户本人借出并归还，使用记录见附号。", "tracking_number": "PB-2001"}
+    api.post(f"disputes/{dispute}/evidence", operation)
     api.post(f"sandbox/agreements/{agreement}/stop")
 
 
@@ -173,15 +177,15 @@ def _events(api: Recorder, shop: Shop, endpoint: str) -> None:
     merchants.deliver_due(shop.realm_id, at=realm.frozen_at)
     event = api.get("events").json()["data"][0]["id"]
     api.get(f"events/{event}")
-    told = api.get("events", QUERY_STRING="type=order.opened").json()["data"][0]["id"]
-    api.post(f"events/{told}/redeliver", {"endpoint": endpoint})
+    opened_event = api.get("events", QUERY_STRING="type=order.opened").json()["data"][0]["id"]
+    api.post(f"events/{opened_event}/redeliver", {"endpoint": endpoint})
     api.get("webhook_endpoints")
     api.get(f"webhook_endpoints/{endpoint}/deliveries", QUERY_STRING="limit=2")
     api.post(f"webhook_endpoints/{endpoint}/redeliver", {"since": "2026-11-20T00:00:00Z"})
     api.call("DELETE", f"webhook_endpoints/{endpoint}")
 
 
-def _told(api: Api) -> dict[str, Any]:
+def _first_events(api: Api) -> dict[str, Any]:
     """The first event of each type that there was."""
     first: dict[str, Any] = {}
     for event in api.get("events", QUERY_STRING="order=asc&limit=100").json()["data"]:
@@ -189,15 +193,15 @@ def _told(api: Api) -> dict[str, Any]:
     return dict(sorted(first.items()))
 
 
-def _normal(kept: dict[str, Any]) -> dict[str, Any]:
+def _normalize(recorded: dict[str, Any]) -> dict[str, Any]:
     """Ids by their order of appearance, and nothing of this machine or this moment."""
     names: dict[str, str] = {}
-    text = json.dumps(kept, ensure_ascii=False)
+    text = json.dumps(recorded, ensure_ascii=False)
     text = ID.sub(lambda found: names.setdefault(found[0], f"0190b3d2c5a87c1d9e4f{len(names) + 1:012x}"), text)
     text = HASH.sub(lambda found: sha256(names.setdefault(found[0], str(len(names))).encode()).hexdigest(), text)
     text = LINK.sub('/sandbox/sign-in/eyJw…:h7Xk…?next=/orders/", "expires_at": "2026-11-20T04:05:00Z', text)
     text = MARK.sub("9e4f0a1b", text)
     text = PHONE.sub(lambda found: names.setdefault(found[0], f"+86154{len(names) + 1:08}"), text)
     text = SECRET.sub("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", text)
-    text = ADDRESS.sub("https://shop.example/hooks", TOOK.sub('"latency_ms": 42', text))
+    text = ADDRESS.sub("https://shop.example/hooks", LATENCY.sub('"latency_ms": 42', text))
     return dict(json.loads(text))

@@ -1,4 +1,4 @@
-"""The description may only gain. What takes something away stands in the changelog, or is not merged."""
+"""The OpenAPI document only gains. An incompatible change needs an entry in the changelog."""
 
 import copy
 import json
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.guide.compatibility import breaks
+from tests.guide.compatibility import find_breaking_changes
 
 ROOT = Path(__file__).resolve().parents[2]
 DESCRIBED: dict[str, Any] = json.loads((ROOT / "docs" / "openapi.json").read_text(encoding="utf-8"))
@@ -17,14 +17,14 @@ RELEASED: dict[str, Any] = json.loads((ROOT / "docs" / "openapi.released.json").
 ORDER = "/v1/orders/{order}"
 
 
-def listed() -> list[str]:
+def announced_changes() -> list[str]:
     """What the changelog calls breaking, line by line."""
     lines = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8").splitlines()
     return [line.removeprefix("- breaking: ") for line in lines if line.startswith("- breaking: ")]
 
 
-def test_nothing_is_taken_away_that_the_changelog_does_not_list() -> None:
-    assert [line for line in breaks(RELEASED, DESCRIBED) if line not in listed()] == []
+def test_breaking_changes_are_in_the_changelog() -> None:
+    assert [line for line in find_breaking_changes(RELEASED, DESCRIBED) if line not in announced_changes()] == []
 
 
 def schema(name: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -89,17 +89,17 @@ def change_answer(new: dict[str, Any]) -> None:
         (change_answer, "GET /v1/orders/{order}: answer 200 is ServiceOut instead of OrderOut"),
     ],
 )
-def test_whatever_would_break_a_program_is_noticed(change: Callable[[dict[str, Any]], None], said: str) -> None:
+def test_breaking_changes_are_detected(change: Callable[[dict[str, Any]], None], said: str) -> None:
     new = copy.deepcopy(DESCRIBED)
     change(new)
-    assert said in breaks(DESCRIBED, new)
+    assert said in find_breaking_changes(DESCRIBED, new)
 
 
-def test_what_only_adds_breaks_nothing() -> None:
+def test_additions_are_not_breaking_changes() -> None:
     new = copy.deepcopy(DESCRIBED)
     new["paths"]["/v1/refunds"] = {"get": new["paths"][ORDER]["get"]}
     schema("OrderOut")(new)["properties"]["mood"] = {"type": "string"}
     schema("NewOrder")(new)["properties"]["mood"] = {"type": "string"}
     schema("OrderOut")(new)["required"].append("mood")
     schema("NewService")(new)["properties"]["mode"]["enum"].append("free")
-    assert breaks(DESCRIBED, new) == []
+    assert find_breaking_changes(DESCRIBED, new) == []

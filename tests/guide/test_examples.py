@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from bnpl.described import EXAMPLES
-from bnpl.field_words import FIELDS
-from merchants.rules.events import TYPES
+from bnpl.field_descriptions import FIELD_DESCRIPTIONS
+from bnpl.openapi import EXAMPLES
+from merchants.rules.events import EVENT_TYPES
 from tests.conftest import make_shop
-from tests.guide.recording import play
+from tests.guide.recording import play_story
 from tests.merchants.receiver import receiver
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,17 +23,17 @@ OPERATIONS = [said for methods in DESCRIBED["paths"].values() for said in method
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_answers_shown_are_those_that_are_given() -> None:
+def test_the_examples_are_real_responses() -> None:
     with receiver() as hooks:
-        kept = play(make_shop("来电充电宝"), DESCRIBED, hooks)
-    text = json.dumps(kept, ensure_ascii=False, indent=1) + "\n"
+        recorded = play_story(make_shop("来电充电宝"), DESCRIBED, hooks)
+    text = json.dumps(recorded, ensure_ascii=False, indent=1) + "\n"
     if os.environ.get("RECORD"):
         EXAMPLES.write_text(text, encoding="utf-8")
-    assert json.loads(EXAMPLES.read_text(encoding="utf-8")) == kept
-    assert set(kept["answers"]) == {said["operationId"] for said in OPERATIONS}
+    assert json.loads(EXAMPLES.read_text(encoding="utf-8")) == recorded
+    assert set(recorded["answers"]) == {said["operationId"] for said in OPERATIONS}
 
 
-def test_every_operation_shows_a_request_an_answer_and_each_refusal() -> None:
+def test_every_operation_has_examples_and_its_refusals() -> None:
     for said in OPERATIONS:
         name = said["operationId"]
         asked = said.get("requestBody", {}).get("content", {}).get("application/json")
@@ -52,7 +52,7 @@ def test_every_operation_shows_a_request_an_answer_and_each_refusal() -> None:
         assert any(content.get("examples") for content in shown), name
 
 
-def test_every_field_says_what_it_means() -> None:
+def test_every_field_has_a_description() -> None:
     silent = [
         f"{name}.{field}"
         for name, schema in DESCRIBED["components"]["schemas"].items()
@@ -62,15 +62,15 @@ def test_every_field_says_what_it_means() -> None:
     assert silent == []
 
 
-def test_every_word_about_a_field_is_about_one_there_is() -> None:
+def test_every_description_is_of_an_existing_field() -> None:
     shapes = DESCRIBED["components"]["schemas"]
     there = {f"{name}.{field}" for name, schema in shapes.items() for field in schema.get("properties", {})}
-    assert {key for key in FIELDS if "." in key} <= there
-    assert {key for key in FIELDS if "." not in key} <= {key.partition(".")[2] for key in there}
+    assert {key for key in FIELD_DESCRIPTIONS if "." in key} <= there
+    assert {key for key in FIELD_DESCRIPTIONS if "." not in key} <= {key.partition(".")[2] for key in there}
 
 
 def test_every_type_of_event_is_described_as_a_webhook_with_its_signature() -> None:
-    assert set(DESCRIBED["webhooks"]) == set(TYPES)
+    assert set(DESCRIBED["webhooks"]) == set(EVENT_TYPES)
     for said in DESCRIBED["webhooks"].values():
         assert {each["name"] for each in said["post"]["parameters"]} == {
             "webhook-id",

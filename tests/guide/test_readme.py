@@ -1,4 +1,4 @@
-"""The README's first order, as it stands there; where a worker would see to the deduction, the clock is moved."""
+"""The README's first order works as written; the clock is moved where a worker would run the deduction."""
 
 import re
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_django.live_server_helper import LiveServer
 
-from billing.services.clock import Mode, set_clock
+from billing.services.sandbox_clock import Mode, set_clock
 from bnpl import story
 from kernel.clock import live_now
 from tests.conftest import BY, make_shop
@@ -37,8 +37,8 @@ def test_the_first_order_of_the_readme_is_paid(live_server: LiveServer, tmp_path
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_story_on_a_clock_that_stands_still_says_so_at_once(live_server: LiveServer) -> None:
+def test_a_story_on_a_frozen_clock_fails_at_once(live_server: LiveServer) -> None:
     shop = make_shop("来电充电宝")
     set_clock(shop.realm_id, mode=Mode.FROZEN, now=None, by=BY, real=live_now())
-    with pytest.raises(story.StoryBroke, match=r"frozen.*running"):
-        story.time_passes(story.Narrator(live_server.url, shop.secret, lambda _line: None))
+    with pytest.raises(story.StoryFailed, match=r"frozen.*running"):
+        story.require_running_clock(story.StoryClient(live_server.url, shop.secret, lambda _line: None))

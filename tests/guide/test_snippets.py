@@ -1,4 +1,4 @@
-"""Every piece of code in the guide, run as it stands there, by a shell and by Python, against a real server."""
+"""Every code block of the guide runs as written, in a shell or in Python, against a real server."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from django.conf import LazySettings
 from pytest_django.live_server_helper import LiveServer
 from standardwebhooks.webhooks import Webhook
 
-from bnpl.guide import CHAPTERS, FOLDER
+from bnpl.guide import CHAPTERS, GUIDE_DIR
 from kernel.clock import live_now
 from tests.conftest import make_shop
 
@@ -31,14 +31,14 @@ AS_DELIVERED = {"read": (6000, 60), "write": (3000, 60), "address": (300, 60)}
 
 def blocks(language: str, chapter: str) -> list[tuple[str, str]]:
     """The chapter's pieces of code with their language, in order."""
-    return FENCE.findall((FOLDER / language / f"{chapter}.md").read_text(encoding="utf-8"))
+    return FENCE.findall((GUIDE_DIR / language / f"{chapter}.md").read_text(encoding="utf-8"))
 
 
-def pieces(chapter: str, kind: str) -> list[str]:
+def snippets(chapter: str, kind: str) -> list[str]:
     return [text for name, text in blocks("zh", chapter) if name == kind]
 
 
-def told(code: list[str]) -> list[str]:
+def expected_lines(code: list[str]) -> list[str]:
     """What the guide says is printed."""
     return [line for text in code for line in SAYS.findall(text)]
 
@@ -62,53 +62,53 @@ def test_both_languages_show_the_same_code(chapter: str) -> None:
     assert blocks("zh", chapter) == blocks("en", chapter)
 
 
-@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if pieces(name, "sh")])
+@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if snippets(name, "sh")])
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
-def test_the_shells_lines_do_what_they_say(
+def test_shell_snippets_print_what_they_say(
     live_server: LiveServer, tmp_path: Path, settings: LazySettings, chapter: str
 ) -> None:
     settings.RATES = AS_DELIVERED
-    tools, story = pieces("quickstart", "sh")[0], pieces(chapter, "sh")
+    tools, story = snippets("quickstart", "sh")[0], snippets(chapter, "sh")
     assert "export BNPL=" in tools
     assert "export KEY=" in tools
     tools = re.sub(r"^export .*\n", "", tools, flags=re.MULTILINE)
     lines = story[1:] if chapter == "quickstart" else story
     port = free_port()
-    for text in pieces("webhooks", "python")[:1]:
+    for text in snippets("webhooks", "python")[:1]:
         (tmp_path / "receiver.py").write_text(text.replace(RECEIVER_PORT, port), encoding="utf-8")
     script = "\n".join(["set -eu", "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT", tools, *lines])
     script = script.replace(f"127.0.0.1:{RECEIVER_PORT}", f"127.0.0.1:{port}")
     shop = make_shop("来电充电宝")
     printed = run([SHELL, "-c", script], tmp_path, BNPL=f"{live_server.url}/v1", KEY=shop.secret)
-    expected = told(lines)
+    expected = expected_lines(lines)
     assert [line for line in printed if not line.startswith("webhook_endpoint.ping ")] == expected
     assert expected
 
 
-@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != "webhooks" and pieces(name, "python")])
+@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != "webhooks" and snippets(name, "python")])
 @pytest.mark.django_db(transaction=True)
-def test_the_lines_of_python_do_what_they_say(live_server: LiveServer, tmp_path: Path, chapter: str) -> None:
-    tools, story = pieces("quickstart", "python")[0], pieces(chapter, "python")
+def test_python_snippets_print_what_they_say(live_server: LiveServer, tmp_path: Path, chapter: str) -> None:
+    tools, story = snippets("quickstart", "python")[0], snippets(chapter, "python")
     code = story[1:] if chapter == "quickstart" else story
     shop = make_shop("来电充电宝")
     if chapter == "conventions":
         run_shell_first(live_server, tmp_path, chapter, shop.secret)
     program = "\n\n".join([tools, *code])
     printed = run([sys.executable, "-c", program], tmp_path, BNPL=f"{live_server.url}/v1", KEY=shop.secret)
-    assert printed == told(code) != []
+    assert printed == expected_lines(code) != []
 
 
 def run_shell_first(live_server: LiveServer, folder: Path, chapter: str, secret: str) -> None:
     """Python goes on where the chapter's shell stopped."""
-    tools = re.sub(r"^export .*\n", "", pieces("quickstart", "sh")[0], flags=re.MULTILINE)
-    script = "\n".join(["set -eu", tools, pieces(chapter, "sh")[0]])
+    tools = re.sub(r"^export .*\n", "", snippets("quickstart", "sh")[0], flags=re.MULTILINE)
+    script = "\n".join(["set -eu", tools, snippets(chapter, "sh")[0]])
     run([SHELL, "-c", script], folder, BNPL=f"{live_server.url}/v1", KEY=secret)
 
 
-def test_nobody_sleeps_a_day_because_an_answer_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retry_after_is_capped(monkeypatch: pytest.MonkeyPatch) -> None:
     """As `collect` does when it was asked for often enough."""
-    code = pieces("idempotency", "python")[0].partition("\none = ")[0]
+    code = snippets("idempotency", "python")[0].partition("\none = ")[0]
     tomorrow, shortly = ({"status_code": 429, "headers": {"Retry-After": wait}} for wait in ("86400", "2"))
     well, slept = {"status_code": 200, "headers": {}}, list[float]()
     answers = iter([SimpleNamespace(**each) for each in (tomorrow, shortly, well)])
@@ -127,15 +127,19 @@ def test_nobody_sleeps_a_day_because_an_answer_says_so(monkeypatch: pytest.Monke
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_feed_is_followed_to_its_end(live_server: LiveServer, tmp_path: Path) -> None:
-    code = [pieces("quickstart", "python")[0], *pieces("quickstart", "python")[1:], pieces("webhooks", "python")[2]]
+def test_the_event_feed_is_read_to_its_end(live_server: LiveServer, tmp_path: Path) -> None:
+    code = [
+        snippets("quickstart", "python")[0],
+        *snippets("quickstart", "python")[1:],
+        snippets("webhooks", "python")[2],
+    ]
     shop = make_shop("来电充电宝")
     printed = run([sys.executable, "-c", "\n\n".join(code)], tmp_path, BNPL=f"{live_server.url}/v1", KEY=shop.secret)
-    assert printed == told(code)
+    assert printed == expected_lines(code)
 
 
-def test_both_ways_to_verify_take_what_is_signed_and_nothing_else(tmp_path: Path) -> None:
-    by_hand, by_library = pieces("webhooks", "python")[:2]
+def test_both_verifications_accept_only_valid_signatures(tmp_path: Path) -> None:
+    by_hand, by_library = snippets("webhooks", "python")[:2]
     body, now = json.dumps({"type": "order.opened", "title": "充电宝"}).encode(), live_now()
     headers = {
         "webhook-id": "evt_1",

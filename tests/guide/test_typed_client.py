@@ -1,4 +1,4 @@
-"""The description is good enough for a machine to write a typed client from it, which then lives the quick start."""
+"""A typed client generated from the OpenAPI document can run the quick start."""
 
 import os
 import subprocess
@@ -48,13 +48,13 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_strict_type_checker_finds_nothing_in_a_program_that_uses_it(package: Path) -> None:
+def test_a_program_with_the_client_passes_strict_type_checks(package: Path) -> None:
     strict = ["--strict", "--config-file", os.devnull, "--follow-imports=silent", "--cache-dir", os.devnull]
     assert "no issues" in run("mypy", *strict, "story.py", folder=package)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_it_lives_the_quick_start(package: Path, live_server: LiveServer) -> None:
+def test_the_client_runs_the_quick_start(package: Path, live_server: LiveServer) -> None:
     shop = make_shop("来电充电宝")
     told = run("", "story.py", folder=package, HOME_OF_BNPL=live_server.url, KEY=shop.secret)
     assert told.split("\n")[0] == "above_ceiling True deducted 600 {}"

@@ -1,4 +1,4 @@
-"""Any JSON, query and header anybody could think of, in place of any part of a valid request."""
+"""Generated JSON, queries and headers in place of any part of a valid request."""
 
 import json
 import os
@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.hostile.judge import Judge
-from tests.hostile.test_schema import SEED, Worlds
-from tests.kills.house import tally
+from tests.hostile.response_checker import ResponseChecker
+from tests.hostile.test_schema import SEED, WorldPool
+from tests.kills.running_stack import print_result
 from tests.wire.endpoints import World
 
 #: `make evidence-hostile` asks for thirty thousand.
 CASES = int(os.environ.get("HOSTILE_GENERATED", "250"))
-#: Each change is tried at so many operations that take a body.
+#: Number of operations with a body that each change is tried on.
 OPERATIONS = 13
 DEFAULTS = settings(
     max_examples=CASES, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
@@ -41,22 +41,22 @@ HEADER = st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), ma
 
 @st.composite
 def changes(draw: st.DrawFn) -> dict[str, Any]:
-    """A few fields, by the names the contract has or by others, and what is put there."""
+    """A few fields, with documented or other names, and their values."""
     names = st.sampled_from(NAMES)
     return draw(st.dictionaries(names | TEXT, JSON | DATES, min_size=1, max_size=3))
 
 
-def encoded(body: Any) -> bytes:
+def encode_body(body: Any) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 @pytest.fixture
-def judge() -> Judge:
-    return Judge()
+def checker() -> ResponseChecker:
+    return ResponseChecker()
 
 
-def test_any_value_in_any_place_is_taken_or_refused_as_described(world: World, judge: Judge) -> None:
-    worlds = Worlds(world)
+def test_any_value_in_any_place_is_taken_or_refused_as_described(world: World, checker: ResponseChecker) -> None:
+    worlds = WorldPool(world)
 
     @seed(SEED)
     @settings(DEFAULTS, max_examples=max(CASES // OPERATIONS, 1))
@@ -65,17 +65,17 @@ def test_any_value_in_any_place_is_taken_or_refused_as_described(world: World, j
         world = worlds.now()
         for path, body in sorted(world.bodies().items()):
             known = {name: value for name, value in change.items() if name in body or dice.randrange(4) == 0}
-            raw = encoded(whole if dice.randrange(12) == 0 else body | known)
+            raw = encode_body(whole if dice.randrange(12) == 0 else body | known)
             headers = dict([header]) if dice.randrange(3) == 0 else {}
-            judge.look("POST", f"/v1/{path}", world.api.post(path, raw, **headers), (raw, headers))
+            checker.check("POST", f"/v1/{path}", world.api.post(path, raw, **headers), (raw, headers))
 
     asked()
-    assert len(judge.operations) >= OPERATIONS
-    tally(f"B1 generated bodies: {judge.told()}")
+    assert len(checker.operations) >= OPERATIONS
+    print_result(f"B1 generated bodies: {checker.summary()}")
 
 
-def test_any_query_and_any_name_in_a_path_is_answered_as_described(world: World, judge: Judge) -> None:
-    worlds = Worlds(world)
+def test_any_query_and_any_name_in_a_path_is_answered_as_described(world: World, checker: ResponseChecker) -> None:
+    worlds = WorldPool(world)
 
     @seed(SEED)
     @settings(DEFAULTS, max_examples=max(CASES // 10, 1))
@@ -97,7 +97,7 @@ def test_any_query_and_any_name_in_a_path_is_answered_as_described(world: World,
         asks = "&".join(f"{written(key)}={written(value)}" for key, value in query.items())
         address = path.format(written(name) or "-")
         response = worlds.now().api.get(f"{address}?{asks}")
-        judge.look("GET", f"/v1/{address}", response, (address, asks))
+        checker.check("GET", f"/v1/{address}", response, (address, asks))
 
     asked()
-    tally(f"B1 generated addresses: {judge.told()}")
+    print_result(f"B1 generated addresses: {checker.summary()}")

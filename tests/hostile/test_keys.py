@@ -1,4 +1,4 @@
-"""Thousands of keys, signatures and headers that are almost right, and not one of them opens anything."""
+"""Thousands of almost correct keys, signatures and headers; none is accepted."""
 
 import base64
 import json
@@ -14,15 +14,15 @@ from billing.models import Callback
 from kernel.ids import uuid7
 from tests.api import PROBLEM, Api
 from tests.conftest import Shop
-from tests.kills.house import tally
-from tests.stillness import nothing_moves
+from tests.kills.running_stack import print_result
+from tests.unchanged import assert_unchanged
 from tests.wire.endpoints import World
 
 #: `make evidence-hostile` asks for twelve thousand of each.
 CASES = int(os.environ.get("HOSTILE_KEYS", "300"))
 SEED = int(os.environ.get("HOSTILE_SEED", "20261125"))
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-#: Characters that look like ones of a key, or vanish somewhere on the way.
+#: Characters that look like those of a key, or may be stripped on the way.
 TWINS = [
     "А",
     "е",
@@ -47,7 +47,7 @@ TWINS = [
 
 
 def near_keys(dice: random.Random, secret: str) -> str:
-    """An Authorization header that is not the right one."""
+    """An Authorization header that is almost correct; "" if it happens to be correct."""
     place = dice.randrange(len(secret))
     other = dice.choice([letter for letter in ALPHABET if letter != secret[place]])
     bit = chr(ord(secret[place]) ^ 1 << dice.randrange(7))
@@ -87,7 +87,7 @@ def test_a_key_that_is_almost_right_is_a_wrong_key(world: World) -> None:
         ("POST", f"orders/{world.open}/cancel"),
         ("POST", "services"),
     ]
-    with nothing_moves():
+    with assert_unchanged():
         for turn in range(CASES):
             header = near_keys(dice, world.api.secret)
             method, path = dice.choice(doors)
@@ -97,10 +97,10 @@ def test_a_key_that_is_almost_right_is_a_wrong_key(world: World) -> None:
             assert response["Content-Type"] == PROBLEM
             assert world.api.secret not in response.content.decode()
     assert world.api.get("orders").status_code == 200
-    tally(f"B2 keys almost right: {sum(seen.values())}, {dict(seen)}, 0 accepted")
+    print_result(f"B2 keys almost right: {sum(seen.values())}, {dict(seen)}, 0 accepted")
 
 
-ELSEWHERE: list[dict[str, str]] = [
+WRONG_HEADERS: list[dict[str, str]] = [
     {"HTTP_X_API_KEY": "{secret}"},
     {"HTTP_API_KEY": "{secret}"},
     {"HTTP_COOKIE": "Authorization=Bearer {secret}; session={secret}"},
@@ -117,8 +117,8 @@ ELSEWHERE: list[dict[str, str]] = [
 
 def test_a_good_key_in_the_wrong_place_opens_nothing(world: World) -> None:
     secret = world.api.secret
-    with nothing_moves():
-        for headers in ELSEWHERE:
+    with assert_unchanged():
+        for headers in WRONG_HEADERS:
             sent = {name: value.format(secret=secret) for name, value in headers.items()}
             assert Api(secret="").call("GET", "orders", HTTP_AUTHORIZATION=None, **sent).status_code == 401, headers
         for query in (
@@ -133,7 +133,7 @@ def test_a_good_key_in_the_wrong_place_opens_nothing(world: World) -> None:
 
 
 def near_signatures(dice: random.Random, raw: bytes) -> tuple[bytes, Any]:
-    """A callback whose signature does not fit: it or the bytes changed, or written another way."""
+    """A callback whose signature does not match: body or signature changed or encoded differently."""
     good, place = bank.sign(raw), dice.randrange(len(raw))
     spot = dice.randrange(len(good))
     flipped = raw[:place] + bytes([raw[place] ^ 1 << dice.randrange(8)]) + raw[place + 1 :]
@@ -172,7 +172,7 @@ def test_a_callback_whose_signature_does_not_fit_moves_nothing(world: World, pow
     every_bit = every_bit[:: max(1_500 // CASES, 1)]
     tries = [*every_bit, *(near_signatures(dice, raw) for _ in range(CASES))]
     seen, told = Counter[int](), Callback.objects.count()
-    with nothing_moves():
+    with assert_unchanged():
         for body, signature in tries:
             headers = {} if signature is None else {"HTTP_X_SIGNATURE": signature}
             response = client.generic("POST", "/channels/sandbox/callback", body, "application/json", **headers)
@@ -183,4 +183,6 @@ def test_a_callback_whose_signature_does_not_fit_moves_nothing(world: World, pow
         "POST", "/channels/sandbox/callback", raw, "application/json", HTTP_X_SIGNATURE=bank.sign(raw)
     )
     assert good.status_code == 404, "well signed, about a debit we never made"
-    tally(f"B2 signatures almost right: {sum(seen.values())}, {dict(seen)}, 0 accepted; {len(every_bit)} single bits")
+    print_result(
+        f"B2 signatures almost right: {sum(seen.values())}, {dict(seen)}, 0 accepted; {len(every_bit)} single bits"
+    )

@@ -1,4 +1,4 @@
-"""Money and text as badly as anybody ever wrote them: one way to write money is right, and any text is only a text."""
+"""Malformed amounts and unusual text: only one notation of amounts is accepted, and any text is stored as it is."""
 
 import json
 import os
@@ -8,13 +8,13 @@ import unicodedata
 
 import pytest
 
-from kernel.forms import minor_of
+from kernel.forms import parse_minor
 from kernel.money import EXPONENTS, Money
 from orders.models import Order
-from tests.api import refused, wish_for
-from tests.hostile.judge import Judge
-from tests.kills.house import tally
-from tests.stillness import nothing_moves
+from tests.api import assert_problem, order_body
+from tests.hostile.response_checker import ResponseChecker
+from tests.kills.running_stack import print_result
+from tests.unchanged import assert_unchanged
 from tests.wire.endpoints import World
 
 #: `make evidence-hostile` splits a million times.
@@ -41,7 +41,7 @@ WRONG += [
     "①",
     "1.5\n2",
 ]
-#: As JSON sees it: what is a number there and still no amount, and what would be one if it were no string.
+#: JSON tokens that are numbers but not valid amounts, and strings that look like amounts.
 TOKENS = [
     "0.001",
     "1e2",
@@ -90,34 +90,34 @@ TEXTS = {
 
 @pytest.mark.parametrize("text", WRONG)
 def test_an_amount_in_a_form_is_ascii_digits_and_at_most_one_point(text: str) -> None:
-    assert minor_of(text, "CNY") is None
+    assert parse_minor(text, "CNY") is None
 
 
 def test_an_amount_in_a_form_has_no_more_places_than_its_currency() -> None:
     assert (EXPONENTS["JPY"], EXPONENTS["KWD"]) == (0, 3)
     for currency, right, wrong in [("CNY", "1.25", "1.255"), ("JPY", "125", "125.0"), ("KWD", "1.255", "1.2555")]:
-        assert minor_of(right, currency) == int(right.replace(".", ""))
-        assert minor_of(wrong, currency) is None
+        assert parse_minor(right, currency) == int(right.replace(".", ""))
+        assert parse_minor(wrong, currency) is None
 
 
 def test_any_line_of_characters_is_an_amount_only_in_that_one_way() -> None:
     dice, right = random.Random(SEED), re.compile(r"\d{1,9}(\.\d{1,2})?", re.ASCII)  # noqa: S311  the same every time
     for _ in range(20_000):
         text = "".join(dice.choice("0123456789.05-+e_, １٣") for _ in range(dice.randrange(1, 8)))
-        assert (minor_of(text, "CNY") is not None) == bool(right.fullmatch(text.strip())), text
+        assert (parse_minor(text, "CNY") is not None) == bool(right.fullmatch(text.strip())), text
 
 
 def test_an_amount_in_the_api_is_a_whole_positive_number_and_nothing_else(world: World) -> None:
-    judge = Judge()
+    checker = ResponseChecker()
     for field, path in [("ceiling", "orders"), ("total", f"orders/{world.open}/complete"), ("ceiling", "services")]:
         body = world.bodies()[path] | {field: "HERE"}
-        with nothing_moves():
+        with assert_unchanged():
             for token in [*TOKENS, *UNREADABLE]:
                 if token == "null" and path != "services":
                     continue
                 response = world.api.post(path, json.dumps(body).replace('"HERE"', token).encode())
-                judge.look("POST", f"/v1/{path}", response, token)
-                refused(response, response.status_code)
+                checker.check("POST", f"/v1/{path}", response, token)
+                assert_problem(response, response.status_code)
                 assert response.status_code in (400, 422), (path, field, token)
 
 
@@ -131,15 +131,15 @@ def test_parts_are_the_whole_however_it_is_split() -> None:
         assert sum(part.minor for part in parts) == whole.minor
         assert len(parts) == len(weights)
         assert all(part.minor >= 0 for part in parts)
-    tally(f"B3 {SPLITS} splits, every one of them whole")
+    print_result(f"B3 {SPLITS} splits, every one of them whole")
 
 
 @pytest.mark.parametrize("kind", sorted(TEXTS))
 def test_any_text_is_taken_comes_back_as_it_was_and_is_nothing_but_a_text(world: World, kind: str) -> None:
-    text, judge = TEXTS[kind], Judge()
-    wish = wish_for(world.agreement, title=text, attach=text, start_location=text[:60], metadata={"k": text})
+    text, checker = TEXTS[kind], ResponseChecker()
+    wish = order_body(world.agreement, title=text, attach=text, start_location=text[:60], metadata={"k": text})
     made = world.api.post("orders", wish)
-    judge.look("POST", "/v1/orders", made, text)
+    checker.check("POST", "/v1/orders", made, text)
     assert made.status_code == 201, made.content
     shown = world.api.get(f"orders/{made.json()['id']}").json()
     assert (shown["title"], shown["attach"], shown["metadata"]) == (text, text, {"k": text})
@@ -149,18 +149,18 @@ def test_any_text_is_taken_comes_back_as_it_was_and_is_nothing_but_a_text(world:
 
 
 def test_a_text_that_is_no_text_or_too_long_is_refused(world: World) -> None:
-    judge = Judge()
-    with nothing_moves():
+    checker = ResponseChecker()
+    with assert_unchanged():
         for text in ['"\\u0000"', '"a\\u0000b"', '"\\ud800"', '"\\udfff\\ud800"', json.dumps("a" + "\u0301" * 10_000)]:
-            raw = json.dumps(wish_for(world.agreement, title="HERE")).replace('"HERE"', text).encode()
+            raw = json.dumps(order_body(world.agreement, title="HERE")).replace('"HERE"', text).encode()
             response = world.api.post("orders", raw)
-            judge.look("POST", "/v1/orders", response, text[:40])
-            refused(response, 422, "invalid_request")
+            checker.check("POST", "/v1/orders", response, text[:40])
+            assert_problem(response, 422, "invalid_request")
 
 
 def test_a_hundred_thousand_names_and_a_bomb_in_a_body_are_refused_soon(world: World) -> None:
-    judge = Judge()
-    with nothing_moves():
+    checker = ResponseChecker()
+    with assert_unchanged():
         for raw in [
             b"{" + b",".join(b'"%d":1' % n for n in range(100_000)) + b"}",
             b"{" + b",".join(b'"%d":1' % n for n in range(6_000)) + b"}",
@@ -169,5 +169,5 @@ def test_a_hundred_thousand_names_and_a_bomb_in_a_body_are_refused_soon(world: W
             b"\x1f\x8b\x08\x00" + b"\x00" * 1_000,
         ]:
             response = world.api.post("orders", raw)
-            judge.look("POST", "/v1/orders", response, raw[:40])
+            checker.check("POST", "/v1/orders", response, raw[:40])
             assert response.status_code in (400, 413, 422)

@@ -1,4 +1,4 @@
-"""Schemathesis reads our description, and asks for what it promises and for what it forbids, with a good key."""
+"""Schemathesis tests the OpenAPI document with valid and invalid requests and a valid key."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from schemathesis.core import NotSet
 
 from tests.api import Api
 from tests.conftest import make_shop
-from tests.hostile.judge import Judge, described
-from tests.kills.house import tally
+from tests.hostile.response_checker import ResponseChecker, load_openapi
+from tests.kills.running_stack import print_result
 from tests.wire.endpoints import World, world_of
 
 #: `make evidence-hostile` asks for twenty thousand.
 CASES = int(os.environ.get("HOSTILE_SCHEMA", "100"))
 SEED = int(os.environ.get("HOSTILE_SEED", "20261125"))
-#: An order that is closed refuses everything: now and then there are new ones.
+#: A closed order refuses everything, so new data is created now and then.
 FRESH_EVERY = 100
 NAMES = {
     "order": ("open", "completed"),
@@ -30,7 +30,7 @@ NAMES = {
     "person": ("person",),
     "settlement": ("settlement",),
 }
-SCHEMA = openapi.from_dict(described())
+SCHEMA = openapi.from_dict(load_openapi())
 OPERATIONS = {result.ok().definition.raw["operationId"]: result.ok() for result in SCHEMA.get_all_operations()}
 DEFAULTS = settings(
     max_examples=max(CASES // (2 * len(OPERATIONS)), 2),
@@ -41,8 +41,8 @@ DEFAULTS = settings(
 )
 
 
-class Worlds:
-    """A merchant with one of everything, made anew now and then."""
+class WorldPool:
+    """A merchant with one of everything, recreated every `FRESH_EVERY` requests."""
 
     def __init__(self, world: World) -> None:
         self.asked, self.world = 0, world
@@ -55,46 +55,48 @@ class Worlds:
 
 
 @pytest.fixture(scope="module")
-def judge() -> Iterator[Judge]:
-    judge = Judge()
-    yield judge
-    tally(f"B1 schemathesis: {judge.told()}")
+def checker() -> Iterator[ResponseChecker]:
+    checker = ResponseChecker()
+    yield checker
+    print_result(f"B1 schemathesis: {checker.summary()}")
 
 
-def real(world: World, names: dict[str, Any], dice: Any) -> dict[str, Any]:
-    """The same names, two in three of them of something that is there."""
+def with_real_ids(world: World, names: dict[str, Any], dice: Any) -> dict[str, Any]:
+    """The same names, two of three with ids of existing objects."""
     return {
         name: getattr(world, dice.choice(NAMES[name])) if name in NAMES and dice.randrange(3) else value
         for name, value in names.items()
     }
 
 
-def ask(api: Api, case: Case, world: World, dice: Any) -> tuple[str, Any, Any]:
-    """Send a case as it is, with what stands in it of the world's."""
+def send_case(api: Api, case: Case, world: World, dice: Any) -> tuple[str, Any, Any]:
+    """Send a case, with ids of existing objects filled in."""
     path = case.path
-    for name, value in real(world, case.path_parameters or {}, dice).items():
+    for name, value in with_real_ids(world, case.path_parameters or {}, dice).items():
         path = path.replace(
             f"{{{name}}}", str(value).replace("/", "%2F").replace("?", "%3F").replace("#", "%23") or "-"
         )
     query = f"?{urlencode(case.query, doseq=True, errors='replace')}" if case.query else ""
-    body = b"" if isinstance(case.body, NotSet) else dumped(case.body, world, dice)
+    body = b"" if isinstance(case.body, NotSet) else encode_body(case.body, world, dice)
     headers = {f"HTTP_{name.upper().replace('-', '_')}": str(value) for name, value in (case.headers or {}).items()}
     headers.pop("HTTP_AUTHORIZATION", None)
     return path, body, api.call(case.method, path.removeprefix("/v1/") + query, body, **headers)
 
 
-def dumped(body: Any, world: World, dice: Any) -> bytes:
+def encode_body(body: Any, world: World, dice: Any) -> bytes:
     if isinstance(body, bytes):
         return body
-    return json.dumps(real(world, body, dice) if isinstance(body, dict) else body).encode("utf-8", "surrogatepass")
+    return json.dumps(with_real_ids(world, body, dice) if isinstance(body, dict) else body).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS))
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 def test_whatever_the_description_makes_one_ask_is_answered_by_it(
-    world: World, judge: Judge, name: str, mode: GenerationMode
+    world: World, checker: ResponseChecker, name: str, mode: GenerationMode
 ) -> None:
-    worlds = Worlds(world)
+    worlds = WorldPool(world)
     operation = OPERATIONS[name]
     cases = operation.as_strategy(generation_mode=mode)
 
@@ -103,7 +105,7 @@ def test_whatever_the_description_makes_one_ask_is_answered_by_it(
     @given(case=cases, dice=st.randoms(use_true_random=False))
     def asked(case: Case, dice: Any) -> None:
         world = worlds.now()
-        _path, body, response = ask(world.api, case, world, dice)
-        judge.look(case.method, case.path, response, body)
+        _path, body, response = send_case(world.api, case, world, dice)
+        checker.check(case.method, case.path, response, body)
 
     asked()

@@ -1,4 +1,4 @@
-"""Arrays arrive as they were given, whatever is in them; keys too, alone and many."""
+"""Array parameters arrive unchanged, whatever their values; UUIDs too, single or many."""
 
 from enum import Enum
 from typing import Any
@@ -9,8 +9,8 @@ from django.db import connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernel.arrays import writer
-from kernel.prepared import Question
+from kernel.arrays import array_formatter
+from kernel.prepared_statements import PreparedStatement
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +23,7 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
     "integer": st.integers(-(2**31), 2**31 - 1),
     "bigint": st.integers(-(2**63), 2**63 - 1),
 }
-ECHO = Question(
+ECHO = PreparedStatement(
     "SELECT * FROM unnest($1, $2, $3, $4)",
     [f"{kind}[]" for kind in KINDS],
 )
@@ -32,31 +32,31 @@ ROWS = st.lists(st.tuples(*(st.none() | values for values in KINDS.values())), m
 
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS)
-def test_what_is_given_arrives(rows: list[tuple[Any, ...]]) -> None:
+def test_values_arrive_unchanged(rows: list[tuple[Any, ...]]) -> None:
     columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in KINDS]
     assert ECHO.rows(*columns) == rows
-    assert ECHO.rows_planned_anew(*columns) == rows
+    assert ECHO.rows_unprepared(*columns) == rows
 
 
 class Mood(str, Enum):  # noqa: UP042  the old kind, whose str() is not its value
     GLAD = "glad"
 
 
-def test_what_is_only_like_a_word_is_written_as_its_value() -> None:
-    assert Question("SELECT $1", ["text[]"]).rows([Mood.GLAD, 1]) == [(["glad", "1"],)]
+def test_str_subclasses_are_written_by_value() -> None:
+    assert PreparedStatement("SELECT $1", ["text[]"]).rows([Mood.GLAD, 1]) == [(["glad", "1"],)]
 
 
-def test_a_type_whose_arrays_the_driver_writes_is_left_to_it() -> None:
-    assert writer("interval[]") is None
-    assert writer("uuid") is None
-    assert Question("SELECT $1", ["bytea[]"]).rows([b"\x00\\"])[0][0][0].tobytes() == b"\x00\\"
+def test_unsupported_types_are_left_to_the_driver() -> None:
+    assert array_formatter("interval[]") is None
+    assert array_formatter("uuid") is None
+    assert PreparedStatement("SELECT $1", ["bytea[]"]).rows([b"\x00\\"])[0][0][0].tobytes() == b"\x00\\"
 
 
-def test_no_list_is_null_and_an_empty_one_is_empty() -> None:
-    assert Question("SELECT $1 IS NULL, $2 = '{}'", ["uuid[]", "uuid[]"]).rows(None, []) == [(True, True)]
+def test_none_is_null_and_an_empty_list_is_an_empty_array() -> None:
+    assert PreparedStatement("SELECT $1 IS NULL, $2 = '{}'", ["uuid[]", "uuid[]"]).rows(None, []) == [(True, True)]
 
 
-def test_keys_come_and_go_by_any_cursor() -> None:
+def test_uuids_round_trip_through_any_cursor() -> None:
     key, other = UUID("018f4d2e-0000-7000-8000-00000000000a"), UUID(int=(1 << 128) - 1)
     with connection.cursor() as cursor:
         cursor.execute("SELECT %s, %s::uuid[], NULL::uuid, %s::text", [key, [key, other], key])
@@ -68,4 +68,4 @@ def test_keys_come_and_go_by_any_cursor() -> None:
 @pytest.mark.parametrize(("word", "refusal"), [("a\x00b", ValueError), ("\ud800", UnicodeEncodeError)])
 def test_what_no_text_of_postgresql_holds_is_refused_before_it_is_sent(word: str, refusal: type[Exception]) -> None:
     with pytest.raises(refusal):
-        Question("SELECT $1", ["text[]"]).rows(["fine", word])
+        PreparedStatement("SELECT $1", ["text[]"]).rows(["fine", word])

@@ -1,4 +1,4 @@
-"""The audit: lines in one order without gaps, and whatever a superuser does to them is found.
+"""The audit log: lines in one order without gaps, and any tampering is found, even by a superuser.
 
 `make evidence-audit` writes a hundred thousand lines and does two hundred things to them.
 """
@@ -16,7 +16,7 @@ from kernel import audit
 from kernel.actor import Actor
 from kernel.models import AuditHead, AuditLine
 from tests.conftest import NOON
-from tests.guards import NO_RIGHT, refused_by, run
+from tests.db_errors import NO_RIGHT, execute_sql, raises_db_error
 from tests.services import services
 
 LIN = Actor("staff", "usr_lin")
@@ -24,7 +24,7 @@ CLIENTS, LINES = 8, int(os.environ.get("AUDIT_LINES", "160"))
 TAMPERINGS = int(os.environ.get("AUDIT_TAMPERINGS", "42"))
 
 
-def written(lines: int = 12) -> None:
+def write_lines(lines: int = 12) -> None:
     for n in range(lines):
         audit.record(
             f"act{n % 3}",
@@ -37,18 +37,18 @@ def written(lines: int = 12) -> None:
         )
 
 
-def test_lines_are_numbered_and_whole(db: None) -> None:
-    written()
+def test_lines_are_numbered_and_complete(db: None) -> None:
+    write_lines()
     assert list(AuditLine.objects.order_by("id").values_list("id", flat=True)) == list(range(1, 13))
-    assert list(audit.broken()) == []
+    assert list(audit.find_tampering()) == []
 
 
 def test_the_application_may_add_lines_and_nothing_else(db: None) -> None:
-    written(1)
-    with refused_by(NO_RIGHT):
-        run("UPDATE kernel_auditline SET why = 'other'")
-    with refused_by(NO_RIGHT):
-        run("DELETE FROM kernel_auditline")
+    write_lines(1)
+    with raises_db_error(NO_RIGHT):
+        execute_sql("UPDATE kernel_auditline SET why = 'other'")
+    with raises_db_error(NO_RIGHT):
+        execute_sql("DELETE FROM kernel_auditline")
 
 
 EDITS = [
@@ -96,15 +96,15 @@ DELETE FROM kernel_audithead; INSERT INTO kernel_audithead TABLE kept_head
 """
 
 
-def test_eight_clients_write_one_chain_and_whatever_a_superuser_does_to_it_is_found(transactional_db: None) -> None:
+def test_concurrent_lines_form_one_chain_and_tampering_is_found(transactional_db: None) -> None:
     def client(_number: int) -> None:
-        written(LINES // CLIENTS)
+        write_lines(LINES // CLIENTS)
         connection.close()
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(client, range(CLIENTS)))
     assert AuditLine.objects.count() == LINES
-    assert list(audit.broken()) == []
+    assert list(audit.find_tampering()) == []
     chance, missed = random.Random(7), []  # noqa: S311  a test's own dice
     with services.superuser() as above, above.cursor() as cursor:
         cursor.execute(KEEP)
@@ -112,31 +112,31 @@ def test_eight_clients_write_one_chain_and_whatever_a_superuser_does_to_it_is_fo
             a, b = chance.sample(range(1, LINES), 2)
             sql = EDITS[number % len(EDITS)].format(a=a, b=b, last=LINES)
             cursor.execute(sql)
-            missed += [] if next(audit.broken(), None) else [sql]
+            missed += [] if next(audit.find_tampering(), None) else [sql]
             cursor.execute(MEND)
         cursor.execute("ALTER TABLE kernel_auditline ADD CONSTRAINT audit_lines_count_from_one CHECK (id > 0)")
     assert missed == []
-    assert list(audit.broken()) == []
+    assert list(audit.find_tampering()) == []
 
 
-def test_an_end_that_was_put_back_is_found_by_a_line_of_the_log(transactional_db: None) -> None:
-    written(5)
+def test_a_head_that_was_reset_is_found_by_a_logged_mac(transactional_db: None) -> None:
+    write_lines(5)
     head: dict[str, Any] = AuditHead.objects.values().get()
     known = {7: ""}
-    written(2)
+    write_lines(2)
     known[7] = bytes(AuditLine.objects.get(pk=7).mac).hex()
-    assert list(audit.broken(known=known)) == []
+    assert list(audit.find_tampering(logged_macs=known)) == []
     with services.superuser() as above, above.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica; DELETE FROM kernel_auditline WHERE id > 5")
         cursor.execute("UPDATE kernel_audithead SET last = 5, mac = %s", [bytes(head["mac"])])
-    assert list(audit.broken()) == []
-    assert list(audit.broken(known=known)) == ["line 7 is missing, which the log knows"]
+    assert list(audit.find_tampering()) == []
+    assert list(audit.find_tampering(logged_macs=known)) == ["line 7 is missing, which the log knows"]
 
 
-def test_whoever_writes_while_it_is_judged_breaks_nothing(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    written()
-    monkeypatch.setattr(audit, "_BATCH", 5)  # in three questions
-    seal, done = audit._seal, list[int]()  # noqa: SLF001
+def test_lines_written_during_verification_are_no_violation(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_lines()
+    monkeypatch.setattr(audit, "_BATCH_SIZE", 5)  # in three questions
+    seal, done = audit._line_mac, list[int]()  # noqa: SLF001
 
     def looked_at(line: AuditLine, before: bytes) -> bytes:
         if not done:
@@ -144,15 +144,13 @@ def test_whoever_writes_while_it_is_judged_breaks_nothing(db: None, monkeypatch:
             audit.record("look", by=LIN, at=NOON)
         return seal(line, before)
 
-    monkeypatch.setattr(audit, "_seal", looked_at)
-    assert list(audit.broken()) == []
+    monkeypatch.setattr(audit, "_line_mac", looked_at)
+    assert list(audit.find_tampering()) == []
     assert AuditLine.objects.count() == 13
 
 
-def test_it_is_read_a_few_thousand_lines_at_a_time(
-    db: None, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
-) -> None:
-    written()
-    monkeypatch.setattr(audit, "_BATCH", 5)
+def test_lines_are_read_in_batches(db: None, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any) -> None:
+    write_lines()
+    monkeypatch.setattr(audit, "_BATCH_SIZE", 5)
     with django_assert_num_queries(6):  # where it ends, three times lines and once none, and what stands behind the end
-        assert list(audit.broken()) == []
+        assert list(audit.find_tampering()) == []

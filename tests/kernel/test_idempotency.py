@@ -1,4 +1,4 @@
-"""The same request again gets the first answer, byte for byte, and has no second effect."""
+"""A repeated request gets the first answer, byte for byte, and has no second effect."""
 
 from datetime import timedelta
 
@@ -6,13 +6,13 @@ import pytest
 from django.db import connections, transaction
 
 from kernel import idempotency
-from kernel.idempotency import Request
+from kernel.idempotency import IdempotentRequest
 from kernel.models import IdempotencyKey
 from merchants.models import Service
 from orders.models import Order
-from tests.api import Api, key, refused, wish_for
+from tests.api import Api, assert_problem, idempotency_header, order_body
 from tests.conftest import Shop, make_shop
-from tests.stillness import nothing_moves
+from tests.unchanged import assert_unchanged
 
 UMBRELLA = {"name": "雨伞", "mode": "dynamic", "ceiling": 9900}
 
@@ -22,10 +22,10 @@ def api(power_bank: Shop) -> Api:
     return Api(power_bank)
 
 
-def test_the_same_request_again_gets_the_same_bytes_and_makes_nothing(api: Api) -> None:
-    first = api.post("services", UMBRELLA, **key("k"))
-    with nothing_moves():
-        again = api.post("services", UMBRELLA, **key("k"))
+def test_a_repeated_request_gets_the_same_bytes_and_creates_nothing(api: Api) -> None:
+    first = api.post("services", UMBRELLA, **idempotency_header("k"))
+    with assert_unchanged():
+        again = api.post("services", UMBRELLA, **idempotency_header("k"))
 
     assert first.status_code == again.status_code == 201
     assert again.content == first.content
@@ -35,19 +35,17 @@ def test_the_same_request_again_gets_the_same_bytes_and_makes_nothing(api: Api) 
     assert again["Request-Id"] != first["Request-Id"]
 
 
-def test_without_a_key_the_same_request_is_another_one(api: Api) -> None:
+def test_without_a_key_a_repeated_request_is_a_new_one(api: Api) -> None:
     names = {api.post("services", UMBRELLA).json()["id"] for _ in range(2)}
     assert len(names) == 2
 
 
-def test_an_order_opened_again_under_its_key_is_answered_with_the_first_answer_not_as_it_is_now(
-    api: Api, power_bank: Shop
-) -> None:
-    wish = wish_for(api.agreement(power_bank.service.public_id))
-    first = api.post("orders", wish, **key("k"))
+def test_a_repeat_gets_the_first_answer_not_the_current_state(api: Api, power_bank: Shop) -> None:
+    wish = order_body(api.agreement(power_bank.service.public_id))
+    first = api.post("orders", wish, **idempotency_header("k"))
     api.post(f"orders/{first.json()['id']}/cancel", {"reason": "x"})
 
-    again = api.post("orders", wish, **key("k"))
+    again = api.post("orders", wish, **idempotency_header("k"))
 
     assert (again.status_code, again.content) == (201, first.content)
     assert api.post("orders", wish).json()["state"] == "cancelled"
@@ -55,29 +53,37 @@ def test_an_order_opened_again_under_its_key_is_answered_with_the_first_answer_n
 
 @pytest.mark.parametrize("other", [UMBRELLA | {"ceiling": 9901}, {}])
 def test_the_key_with_another_body_is_refused(api: Api, other: dict[str, object]) -> None:
-    api.post("services", UMBRELLA, **key("k"))
-    with nothing_moves():
-        refused(api.post("services", other, **key("k")), 422, "idempotency_key_reused")
+    api.post("services", UMBRELLA, **idempotency_header("k"))
+    with assert_unchanged():
+        assert_problem(api.post("services", other, **idempotency_header("k")), 422, "idempotency_key_reused")
 
 
 def test_the_key_at_another_address_is_refused(api: Api, power_bank: Shop) -> None:
     agreement = api.agreement(power_bank.service.public_id)
     one, other = (api.order(agreement, ceiling=100)["id"] for _ in range(2))
-    api.post(f"orders/{one}/complete", {"total": 1}, **key("k"))
-    with nothing_moves():
-        refused(api.post(f"orders/{other}/complete", {"total": 1}, **key("k")), 422, "idempotency_key_reused")
-        refused(api.post(f"orders/{one}/cancel", {"total": 1}, **key("k")), 422, "idempotency_key_reused")
-        refused(api.post(f"orders/{one}/collect", {"total": 1}, **key("k")), 422, "idempotency_key_reused")
+    api.post(f"orders/{one}/complete", {"total": 1}, **idempotency_header("k"))
+    with assert_unchanged():
+        assert_problem(
+            api.post(f"orders/{other}/complete", {"total": 1}, **idempotency_header("k")), 422, "idempotency_key_reused"
+        )
+        assert_problem(
+            api.post(f"orders/{one}/cancel", {"total": 1}, **idempotency_header("k")), 422, "idempotency_key_reused"
+        )
+        assert_problem(
+            api.post(f"orders/{one}/collect", {"total": 1}, **idempotency_header("k")), 422, "idempotency_key_reused"
+        )
 
 
-def test_a_refusal_is_an_answer_and_is_given_again_even_when_it_would_now_go_well(api: Api, power_bank: Shop) -> None:
+def test_a_refusal_is_replayed_even_if_it_would_now_succeed(api: Api, power_bank: Shop) -> None:
     agreement = api.agreement(power_bank.service.public_id)
     order = api.order(agreement)["id"]
-    first = refused(api.post(f"orders/{order}/modify", {"total": 1, "reason": "x"}, **key("k")), 409, "order_state")
+    first = assert_problem(
+        api.post(f"orders/{order}/modify", {"total": 1, "reason": "x"}, **idempotency_header("k")), 409, "order_state"
+    )
     api.post(f"orders/{order}/complete", {"total": 100})
 
-    with nothing_moves():
-        again = api.post(f"orders/{order}/modify", {"total": 1, "reason": "x"}, **key("k"))
+    with assert_unchanged():
+        again = api.post(f"orders/{order}/modify", {"total": 1, "reason": "x"}, **idempotency_header("k"))
 
     assert refused_bytes_differ_only_by_header(again, first["request_id"])
     assert again["Idempotent-Replayed"] == "true"
@@ -93,33 +99,33 @@ def test_a_refused_assessment_is_decided_once(api: Api, power_bank: Shop) -> Non
     agreement = api.agreement(power_bank.service.public_id)
     for _ in range(20):
         api.order(agreement, ceiling=1)
-    wish = wish_for(agreement, ceiling=1)
-    first = api.post("orders", wish, **key("k"))
-    with nothing_moves():
-        again = api.post("orders", wish, **key("k"))
+    wish = order_body(agreement, ceiling=1)
+    first = api.post("orders", wish, **idempotency_header("k"))
+    with assert_unchanged():
+        again = api.post("orders", wish, **idempotency_header("k"))
 
-    assert refused(first, 402, "order_refused")["reason"] == "too_many_orders"
+    assert assert_problem(first, 402, "order_refused")["reason"] == "too_many_orders"
     assert again.content == first.content
     assert again["Idempotent-Replayed"] == "true"
 
 
-def test_a_passing_refusal_is_not_kept_and_the_same_key_may_try_again(api: Api, power_bank: Shop) -> None:
+def test_a_transient_refusal_is_not_saved_and_the_key_may_retry(api: Api, power_bank: Shop) -> None:
     agreement = api.agreement(power_bank.service.public_id, api.person("slow"))
     order = api.order(agreement)["id"]
     api.post(f"orders/{order}/complete", {"total": 100})
     assert api.post(f"orders/{order}/collect").json()["collection"]["in_flight"]
 
-    with nothing_moves():
+    with assert_unchanged():
         for verb, body in (("cancel", {"reason": "x"}), ("collect", {})):
-            refusal = api.post(f"orders/{order}/{verb}", body, **key(verb))
-            refused(refusal, 409, "deduction_in_flight")
+            refusal = api.post(f"orders/{order}/{verb}", body, **idempotency_header(verb))
+            assert_problem(refusal, 409, "deduction_in_flight")
             assert refusal["Retry-After"] == "5"
 
 
 def test_another_merchants_same_key_is_another_key(api: Api) -> None:
     other = Api(make_shop("云上小店"))
 
-    mine, theirs = (who.post("services", UMBRELLA, **key("k")) for who in (api, other))
+    mine, theirs = (who.post("services", UMBRELLA, **idempotency_header("k")) for who in (api, other))
 
     assert (mine.status_code, theirs.status_code) == (201, 201)
     assert mine.json()["id"] != theirs.json()["id"]
@@ -127,87 +133,87 @@ def test_another_merchants_same_key_is_another_key(api: Api) -> None:
 
 
 def test_a_new_secret_of_the_same_merchant_reads_the_first_answer(api: Api, power_bank: Shop) -> None:
-    first = api.post("services", UMBRELLA, **key("k"))
+    first = api.post("services", UMBRELLA, **idempotency_header("k"))
     assert first.status_code == 201
     assert {row.scope for row in IdempotencyKey.objects.all()} == {power_bank.merchant.id}
 
 
 @pytest.mark.parametrize("name", ["", "k" * 256, "k\u00e9", "密钥", "a\tb", "a\x7f", "\x00"])
 def test_a_key_is_1_to_255_printable_ascii_characters(api: Api, name: str) -> None:
-    with nothing_moves():
-        refused(api.post("services", UMBRELLA, **key(name)), 422, "invalid_request")
+    with assert_unchanged():
+        assert_problem(api.post("services", UMBRELLA, **idempotency_header(name)), 422, "invalid_request")
 
 
 @pytest.mark.parametrize("name", ["k" * 255, " ", "a b", "'; DROP TABLE x; --", "~"])
 def test_a_key_may_be_any_printable_ascii(api: Api, name: str) -> None:
-    assert api.post("services", UMBRELLA, **key(name)).status_code == 201
-    assert api.post("services", UMBRELLA, **key(name))["Idempotent-Replayed"] == "true"
+    assert api.post("services", UMBRELLA, **idempotency_header(name)).status_code == 201
+    assert api.post("services", UMBRELLA, **idempotency_header(name))["Idempotent-Replayed"] == "true"
 
 
 def test_only_a_post_has_a_key(api: Api, power_bank: Shop) -> None:
     path = f"services/{power_bank.service.public_id}"
-    api.patch(path, {"name": "一"}, **key("k"))
-    changed = api.patch(path, {"name": "二"}, **key("k"))
+    api.patch(path, {"name": "一"}, **idempotency_header("k"))
+    changed = api.patch(path, {"name": "二"}, **idempotency_header("k"))
 
     assert changed.json()["name"] == "二"
-    assert "Idempotent-Replayed" not in api.get("services", **key("k"))
+    assert "Idempotent-Replayed" not in api.get("services", **idempotency_header("k"))
     assert not IdempotencyKey.objects.exists()
 
 
 def test_without_a_good_secret_no_answer_is_read_or_kept(api: Api) -> None:
-    api.post("services", UMBRELLA, **key("k"))
-    with nothing_moves():
-        refused(api.post("services", UMBRELLA, HTTP_AUTHORIZATION="Bearer x", **key("k")), 401)
-        refused(api.post("services", UMBRELLA, HTTP_AUTHORIZATION="Bearer x", **key("new")), 401)
+    api.post("services", UMBRELLA, **idempotency_header("k"))
+    with assert_unchanged():
+        assert_problem(api.post("services", UMBRELLA, HTTP_AUTHORIZATION="Bearer x", **idempotency_header("k")), 401)
+        assert_problem(api.post("services", UMBRELLA, HTTP_AUTHORIZATION="Bearer x", **idempotency_header("new")), 401)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_twin_still_running_is_told_to_wait_and_nothing_is_kept_of_that(api: Api, power_bank: Shop) -> None:
-    held = Request(power_bank.merchant.id, "k", "/v1/services", b"")
+def test_a_concurrent_repeat_must_wait_and_is_not_saved(api: Api, power_bank: Shop) -> None:
+    held = IdempotentRequest(power_bank.merchant.id, "k", "/v1/services", b"")
     other = connections.create_connection("default")
     try:
         with transaction.atomic():
-            idempotency._kept(held)  # noqa: SLF001  a request that has not answered yet
+            idempotency._lock_and_find(held)  # noqa: SLF001  a request that has not answered yet
             connections["default"], mine = other, connections["default"]
-            with nothing_moves():
-                twin = api.post("services", UMBRELLA, **key("k"))
+            with assert_unchanged():
+                twin = api.post("services", UMBRELLA, **idempotency_header("k"))
             connections["default"] = mine
     finally:
         other.close()
 
-    refused(twin, 409, "request_in_progress")
+    assert_problem(twin, 409, "request_in_progress")
     assert int(twin["Retry-After"]) >= 1
-    assert api.post("services", UMBRELLA, **key("k")).status_code == 201
+    assert api.post("services", UMBRELLA, **idempotency_header("k")).status_code == 201
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_failed_on_our_side_is_not_kept(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_internal_errors_are_not_saved(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr("merchants.services.tenant.note", lambda *_a, **_k: 1 / 0)
-        with nothing_moves():
-            refused(api.post("services", UMBRELLA, **key("k")), 500, "internal_error")
+        broken.setattr("merchants.services.catalog.record_change", lambda *_a, **_k: 1 / 0)
+        with assert_unchanged():
+            assert_problem(api.post("services", UMBRELLA, **idempotency_header("k")), 500, "internal_error")
 
-    assert api.post("services", UMBRELLA, **key("k")).status_code == 201
+    assert api.post("services", UMBRELLA, **idempotency_header("k")).status_code == 201
     assert Service.objects.filter(name="雨伞").count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_effect_whose_answer_cannot_be_kept_did_not_happen(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_effect_is_rolled_back_if_its_answer_cannot_be_saved(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as broken:
-        broken.setattr(idempotency, "_keep", lambda *_a: 1 / 0)
-        with nothing_moves():
-            refused(api.post("services", UMBRELLA, **key("k")), 500, "internal_error")
+        broken.setattr(idempotency, "_save_answer", lambda *_a: 1 / 0)
+        with assert_unchanged():
+            assert_problem(api.post("services", UMBRELLA, **idempotency_header("k")), 500, "internal_error")
 
-    assert api.post("services", UMBRELLA, **key("k")).status_code == 201
+    assert api.post("services", UMBRELLA, **idempotency_header("k")).status_code == 201
     assert Service.objects.filter(name="雨伞").count() == 1
 
 
-def test_collecting_again_under_its_key_charges_nobody_again(api: Api, power_bank: Shop) -> None:
+def test_a_repeated_collect_does_not_charge_again(api: Api, power_bank: Shop) -> None:
     order = api.order(api.agreement(power_bank.service.public_id))["id"]
     api.post(f"orders/{order}/complete", {"total": 100})
-    first = api.post(f"orders/{order}/collect", **key("k"))
-    with nothing_moves():
-        again = api.post(f"orders/{order}/collect", **key("k"))
+    first = api.post(f"orders/{order}/collect", **idempotency_header("k"))
+    with assert_unchanged():
+        again = api.post(f"orders/{order}/collect", **idempotency_header("k"))
 
     assert first.json()["state"] == "deducted"
     assert (again.content, again["Idempotent-Replayed"]) == (first.content, "true")

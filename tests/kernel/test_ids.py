@@ -16,7 +16,7 @@ def test_a_public_id_is_read_back_as_the_same_key(key: UUID) -> None:
 
 
 @given(st.text(max_size=60))
-def test_no_text_is_an_id_but_the_one_that_is_written_for_its_key(text: str) -> None:
+def test_only_the_exact_text_of_a_key_is_its_id(text: str) -> None:
     found = ids.parse("ord", text)
     assert found is None or ids.public("ord", found) == text
 
@@ -48,7 +48,7 @@ def test_no_text_is_an_id_but_the_one_that_is_written_for_its_key(text: str) -> 
         "ord_\x00" + KEY[1:],
     ],
 )
-def test_what_is_not_written_exactly_so_is_no_id(text: str) -> None:
+def test_texts_in_another_form_are_no_ids(text: str) -> None:
     assert ids.parse("ord", text) is None
 
 
@@ -60,7 +60,7 @@ def test_keys_made_one_after_the_other_are_strictly_increasing_version_7() -> No
     assert {(key.version, key.variant) for key in keys} == {(7, uuid4().variant)}
 
 
-def test_threads_never_get_the_same_key_and_each_sees_its_own_rise() -> None:
+def test_keys_are_unique_across_threads_and_increasing_in_each() -> None:
     with ThreadPoolExecutor(8) as pool:
         runs = list(pool.map(lambda _: [ids.uuid7() for _ in range(2_000)], range(8)))
 
@@ -68,7 +68,7 @@ def test_threads_never_get_the_same_key_and_each_sees_its_own_rise() -> None:
     assert all(run == sorted(run) for run in runs)
 
 
-def test_a_clock_set_back_does_not_set_keys_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_keep_increasing_when_the_clock_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
     before = ids.uuid7()
     monkeypatch.setattr(ids.time, "time_ns", lambda: 0)
 

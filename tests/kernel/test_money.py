@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernel.money import MOST_MINOR, CurrencyMismatchError, Money
+from kernel.money import AMOUNT_MINOR_MAX, CurrencyMismatchError, Money
 
-AMOUNTS = st.integers(-MOST_MINOR, MOST_MINOR)
+AMOUNTS = st.integers(-AMOUNT_MINOR_MAX, AMOUNT_MINOR_MAX)
 WEIGHTS = st.lists(st.integers(0, 10_000), min_size=1, max_size=40).filter(any)
 
 
@@ -17,7 +17,7 @@ def test_parts_add_up_to_the_whole_and_are_within_one_unit_of_their_share(minor:
         assert abs(part.minor * sum(weights) - minor * weight) < sum(weights)
 
 
-@given(st.integers(0, MOST_MINOR), st.integers(1, 60))
+@given(st.integers(0, AMOUNT_MINOR_MAX), st.integers(1, 60))
 def test_equal_weights_give_parts_that_differ_by_at_most_one_unit_the_larger_first(minor: int, count: int) -> None:
     parts = [part.minor for part in Money(minor).split([1] * count)]
 
@@ -60,7 +60,7 @@ def test_an_amount_is_a_whole_number_and_nothing_that_resembles_one(minor: objec
         Money(minor)  # type: ignore[arg-type]
 
 
-def test_two_currencies_never_meet_in_one_sum() -> None:
+def test_two_currencies_cannot_be_added() -> None:
     with pytest.raises(CurrencyMismatchError):
         Money(1, "CNY") + Money(1, "USD")
     with pytest.raises(CurrencyMismatchError):

@@ -1,4 +1,4 @@
-"""A merchant's program over real HTTP: it opens and completes orders, one after the other, and forgets nothing."""
+"""A merchant's client over HTTP: it opens and completes orders one after the other, and records every request."""
 
 import http.client
 import json
@@ -15,7 +15,7 @@ NO_ANSWER = 0
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApiResponse:
     status: int
     body: bytes
     replayed: bool = False
@@ -29,40 +29,40 @@ class Answer:
 
 
 @dataclass
-class Sent:
-    """A request under its key, and what came back."""
+class SentRequest:
+    """A request with its idempotency key, and the response."""
 
     at: float
     path: str
     body: dict[str, Any]
     key: str
-    answer: Answer
+    answer: ApiResponse
 
 
-class Line:
-    """One connection to the web, opened again when it broke."""
+class ApiConnection:
+    """A connection to the API that reconnects when it breaks."""
 
     def __init__(self, port: int, secret: str) -> None:
         self.http = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
         self.headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
 
-    def ask(self, method: str, path: str, body: Any = None, key: str = "") -> Answer:
+    def request(self, method: str, path: str, body: Any = None, key: str = "") -> ApiResponse:
         headers = self.headers | ({"Idempotency-Key": key} if key else {})
         try:
             # A refusal may come before the body was read, and the line be closed: the answer is there all the same.
             with suppress(BrokenPipeError):
                 self.http.request(method, f"/v1/{path}", None if body is None else json.dumps(body), headers)
-            came = self.http.getresponse()
-            return Answer(came.status, came.read(), came.headers.get("Idempotent-Replayed") == "true")
+            response = self.http.getresponse()
+            return ApiResponse(response.status, response.read(), response.headers.get("Idempotent-Replayed") == "true")
         except (OSError, http.client.HTTPException):
             self.http.close()
-            return Answer(NO_ANSWER, b"")
+            return ApiResponse(NO_ANSWER, b"")
 
-    def must(self, method: str, path: str, body: Any = None) -> Any:
-        """The answer, which has to be a good one. A line left idle was closed by the web, and is opened again."""
-        answer = self.ask(method, path, body)
+    def request_ok(self, method: str, path: str, body: Any = None) -> Any:
+        """The JSON of a response that must be 2xx. Reconnects once, as the web closes idle connections."""
+        answer = self.request(method, path, body)
         if answer.status == NO_ANSWER:
-            answer = self.ask(method, path, body)
+            answer = self.request(method, path, body)
         assert answer.good, answer
         return answer.json()
 
@@ -70,22 +70,22 @@ class Line:
         self.http.close()
 
 
-def new_agreement(line: Line, service: str, behaviour: str = "pays") -> str:
-    """Somebody new who has opened the service."""
-    person = line.must("POST", "sandbox/people", {"name": "艾达", "behaviour": behaviour})
-    asked = line.must("POST", "agreements", {"service": service, "person_ref": person["ref"]})
-    line.must("POST", f"sandbox/agreements/{asked['id']}/sign", {"person": person["id"]})
-    return str(asked["id"])
+def new_agreement(line: ApiConnection, service: str, behaviour: str = "pays") -> str:
+    """A new person's signed agreement for the service."""
+    person = line.request_ok("POST", "sandbox/people", {"name": "艾达", "behaviour": behaviour})
+    agreement = line.request_ok("POST", "agreements", {"service": service, "person_ref": person["ref"]})
+    line.request_ok("POST", f"sandbox/agreements/{agreement['id']}/sign", {"person": person["id"]})
+    return str(agreement["id"])
 
 
 @dataclass
 class Client:
-    """Opens an order, completes it, and begins again, until told to stop. A request nobody answered is not repeated."""
+    """Opens and completes orders until it is stopped. It does not repeat unanswered requests."""
 
-    line: Line
+    line: ApiConnection
     agreements: list[str]
     pause: float = 0.0
-    sent: list[Sent] = field(default_factory=list)
+    sent: list[SentRequest] = field(default_factory=list)
     stopping: threading.Event = field(default_factory=threading.Event)
     thread: threading.Thread | None = None
 
@@ -97,17 +97,17 @@ class Client:
         turn = 0
         while not self.stopping.wait(self.pause):
             agreement, turn = self.agreements[turn % len(self.agreements)], turn + 1
-            wish = {"agreement": agreement, "out_order_no": f"K-{uuid4().hex[:20]}", "title": "充电宝", "ceiling": 500}
-            opened = self.post("orders", wish)
+            body = {"agreement": agreement, "out_order_no": f"K-{uuid4().hex[:20]}", "title": "充电宝", "ceiling": 500}
+            opened = self.post("orders", body)
             if opened.good:
                 self.post(f"orders/{opened.json()['id']}/complete", {"total": 1 + turn % 500})
             else:
                 self.stopping.wait(0.05)
 
-    def post(self, path: str, body: dict[str, Any]) -> Answer:
+    def post(self, path: str, body: dict[str, Any]) -> ApiResponse:
         at, key = time.monotonic(), uuid4().hex
-        answer = self.line.ask("POST", path, body, key)
-        self.sent.append(Sent(at, path, body, key, answer))
+        answer = self.line.request("POST", path, body, key)
+        self.sent.append(SentRequest(at, path, body, key, answer))
         return answer
 
     def stop(self) -> None:
@@ -117,6 +117,6 @@ class Client:
         self.line.close()
 
 
-def statuses(sent: list[Sent]) -> dict[int, int]:
-    """How many requests were answered how; 0 is no answer."""
+def statuses(sent: list[SentRequest]) -> dict[int, int]:
+    """The number of responses by status; 0 is no response."""
     return dict(sorted(Counter(one.answer.status for one in sent).items()))

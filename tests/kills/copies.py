@@ -1,6 +1,6 @@
-"""Twins of people who owe: the same life, row by row, under other names. Services would take minutes for thousands.
+"""Copies of people with debts: all their rows under new keys. Creating thousands by the services would take minutes.
 
-They are put in past the triggers, so whoever uses them looks at the invariants before anything else.
+The rows are inserted without triggers, so tests check the invariants first.
 """
 
 import json
@@ -15,7 +15,7 @@ from django.db import connection
 from accounts.models import Person
 from tests.services import services
 
-#: Where a life is written, with what says whose a row is: a person's, or something's that is the person's.
+#: The tables with a person's rows, and the condition that selects them.
 TABLES = {
     "accounts_user": "id = (SELECT user_id FROM accounts_person WHERE id = %(person)s)",
     "accounts_person": "id = %(person)s",
@@ -37,13 +37,13 @@ TABLES = {
 READ = "SELECT coalesce(jsonb_agg(to_jsonb(t)), '[]')::text FROM {table} t WHERE {whose}"
 WRITE = "INSERT INTO {table} SELECT * FROM jsonb_populate_recordset(NULL::{table}, %s)"
 KEY = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}(?![0-9a-f])")
-#: What is nobody else's beside the keys: the blind indexes, and the merchant's number of an order.
+#: What is unique beside the keys: the blind indexes, and the merchant's order number.
 INDEX = re.compile(r'(_index": "\\\\x)([0-9a-f]{64})')
 NUMBER = re.compile(r'("out_order_no": "T[0-9]+)')
 
 
-def life_of(person: Person) -> dict[str, str]:
-    """Every row of a person's, table by table, as JSON."""
+def rows_of(person: Person) -> dict[str, str]:
+    """All rows of a person by table, as JSON."""
     with connection.cursor() as cursor:
         life = {}
         for table, whose in TABLES.items():
@@ -52,22 +52,22 @@ def life_of(person: Person) -> dict[str, str]:
     return life
 
 
-def twins(people: Sequence[Person], times: int, *, shared: Sequence[UUID]) -> None:
-    """So many twins of each. The `shared` keys, the merchant's and its service's, stay as they are."""
+def create_copies(people: Sequence[Person], times: int, *, shared: Sequence[UUID]) -> None:
+    """Insert `times` copies of each person. The `shared` keys, of the merchant and its service, stay the same."""
     kept = {key.hex for key in shared}
-    lives = [life_of(person) for person in people]
+    lives = [rows_of(person) for person in people]
     with services.superuser() as superuser, superuser.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
         for table in TABLES:
             rows: list[Any] = []
             for life in lives:
                 for number in range(times):
-                    rows += json.loads(renamed(life[table], number, kept))
+                    rows += json.loads(rekey(life[table], number, kept))
             cursor.execute(WRITE.format(table=table), [json.dumps(rows)])
 
 
-def renamed(text: str, number: int, kept: set[str]) -> str:
-    """The same rows under this twin's keys, wherever in them a key stands."""
+def rekey(text: str, number: int, kept: set[str]) -> str:
+    """The same rows with every key replaced by this copy's."""
 
     def twin(found: re.Match[str]) -> str:
         key = found[0].replace("-", "")

@@ -1,4 +1,4 @@
-"""Workers' application with leases of seconds in place of a minute, for tests that have to wait one out."""
+"""The Celery app with leases of seconds instead of a minute, for tests that wait one out."""
 
 import os
 from datetime import timedelta
@@ -15,8 +15,8 @@ rules.SEND_LEASE = LEASE
 
 
 @worker_init.connect
-def lend_webhooks_shortly(**_how: Any) -> None:
-    """They are known when the worker is set up."""
+def shorten_webhook_lease(**_kwargs: Any) -> None:
+    """Set at worker start, because the module can be imported only once the apps are loaded."""
     import_module("merchants.services.deliver").LEASE = LEASE
 
 

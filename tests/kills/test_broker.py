@@ -1,4 +1,4 @@
-"""The broker is emptied, killed, away for a while, or full of rubbish: it only rings, so nothing is lost."""
+"""The broker is emptied, killed, absent for a while, or full of garbage: it only triggers jobs, so nothing is lost."""
 
 import base64
 import json
@@ -14,10 +14,10 @@ import redis
 
 from billing.channels.bank import Behaviour
 from orders.models import Order
-from tests.conftest import NOON, Shop, opened, someone
-from tests.kills.clients import Client, Line, statuses
-from tests.kills.crowd import SEED, gather, settle
-from tests.kills.house import LINES_SHOWN, House, house, tally
+from tests.conftest import NOON, Shop, make_agreement, make_person
+from tests.kills.clients import ApiConnection, Client, statuses
+from tests.kills.crowd import SEED, create_crowd, wait_until_paid
+from tests.kills.running_stack import LINES_SHOWN, RunningStack, print_result, run_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.django_db(transaction=True)]
 
@@ -30,12 +30,12 @@ LINES_A_SECOND_MAX = 20
 
 
 @contextmanager
-def trading(home: House, shop: Shop) -> Iterator[list[Client]]:
+def running_clients(stack: RunningStack, shop: Shop) -> Iterator[list[Client]]:
     """Merchants' programs at work: every order they complete is due at once."""
     clients = []
     for _ in range(CLIENTS):
-        agreements = [opened(shop, someone(shop)).public_id for _ in range(5)]
-        clients.append(Client(Line(home.port, shop.secret), agreements, PAUSE_SECONDS))
+        agreements = [make_agreement(shop, make_person(shop)).public_id for _ in range(5)]
+        clients.append(Client(ApiConnection(stack.port, shop.secret), agreements, PAUSE_SECONDS))
     for client in clients:
         client.start()
     try:
@@ -45,83 +45,87 @@ def trading(home: House, shop: Shop) -> Iterator[list[Client]]:
             client.stop()
 
 
-def flushed(home: House) -> None:
-    with redis.Redis.from_url(home.valkey.url) as broker:
+def flush_broker(stack: RunningStack) -> None:
+    with redis.Redis.from_url(stack.valkey.url) as broker:
         broker.flushall()
 
 
-def killed(home: House) -> None:
-    home.kill("valkey", Random())  # noqa: S311  there is only one to choose
+def kill_broker(stack: RunningStack) -> None:
+    stack.kill("valkey", Random())  # noqa: S311  there is only one to choose
 
 
-def absent(home: House) -> None:
-    home.take_away("valkey")
-    home.stay(ABSENT_SECONDS)
-    home.start_valkey()
+def remove_broker(stack: RunningStack) -> None:
+    stack.kill_for_good("valkey")
+    stack.sleep(ABSENT_SECONDS)
+    stack.start_valkey()
 
 
-TROUBLES: dict[str, Callable[[House], None]] = {
-    "flushed": flushed,
-    "killed": killed,
-    f"absent for {ABSENT_SECONDS:.0f} s": absent,
+TROUBLES: dict[str, Callable[[RunningStack], None]] = {
+    "flushed": flush_broker,
+    "killed": kill_broker,
+    f"absent for {ABSENT_SECONDS:.0f} s": remove_broker,
 }
 
 
-def read_only(home: House) -> None:
+def make_read_only(stack: RunningStack) -> None:
     """As while another server takes over: it answers, and may not write."""
-    with redis.Redis.from_url(home.valkey.url) as broker:
+    with redis.Redis.from_url(stack.valkey.url) as broker:
         broker.execute_command("REPLICAOF", "127.0.0.1", "1")
-        home.stay(REFUSING_SECONDS)
+        stack.sleep(REFUSING_SECONDS)
         broker.execute_command("REPLICAOF", "NO", "ONE")
 
 
-def full(home: House) -> None:
-    with redis.Redis.from_url(home.valkey.url) as broker:
+def fill_memory(stack: RunningStack) -> None:
+    with redis.Redis.from_url(stack.valkey.url) as broker:
         broker.config_set("maxmemory", "100kb")
-        home.stay(REFUSING_SECONDS)
+        stack.sleep(REFUSING_SECONDS)
         broker.config_set("maxmemory", "0")
 
 
-@pytest.mark.parametrize("refuse", [read_only, full])
-def test_a_broker_that_takes_nothing_ends_no_worker(refuse: Callable[[House], None]) -> None:
-    crowd = gather(20, Random(SEED), mix={Behaviour.PAYS: 1})  # noqa: S311  a seed, so that a run can be repeated
-    with house("worker", "clerk", "courier", "beat") as home:
-        before = [home.pid(name) for name in ("worker", "clerk", "courier")]
-        told = len(home.record.lines)
-        refuse(home)
-        lines = len(home.record.lines) - told
+@pytest.mark.parametrize("refuse", [make_read_only, fill_memory])
+def test_workers_survive_a_broker_that_accepts_no_writes(refuse: Callable[[RunningStack], None]) -> None:
+    crowd = create_crowd(20, Random(SEED), mix={Behaviour.PAYS: 1})  # noqa: S311  a seed, so that a run can be repeated
+    with run_stack("worker", "clerk", "courier", "beat") as stack:
+        before = [stack.pid(name) for name in ("worker", "clerk", "courier")]
+        told = len(stack.record.lines)
+        refuse(stack)
+        lines = len(stack.record.lines) - told
         crowd.set_clock(NOON)
-        seconds = settle(home, crowd)
-        crowd.must_have_been_charged_once()
-        assert [home.pid(name) for name in ("worker", "clerk", "courier")] == before
-        assert lines / REFUSING_SECONDS < LINES_A_SECOND_MAX, home.record.lines[told:][:LINES_SHOWN]
-    tally(f"K3 broker {refuse.__name__}: the same workers charged {len(crowd.owed)} after {seconds:.1f} s")
+        seconds = wait_until_paid(stack, crowd)
+        crowd.assert_charged_once()
+        assert [stack.pid(name) for name in ("worker", "clerk", "courier")] == before
+        assert lines / REFUSING_SECONDS < LINES_A_SECOND_MAX, stack.record.lines[told:][:LINES_SHOWN]
+    print_result(f"K3 broker {refuse.__name__}: the same workers charged {len(crowd.owed)} after {seconds:.1f} s")
 
 
-def test_without_its_broker_the_web_answers_and_nothing_due_is_lost(power_bank: Shop) -> None:
-    with house("web", "worker", "beat") as home, trading(home, power_bank) as clients:
+def test_without_broker_the_web_responds_and_nothing_due_is_lost(power_bank: Shop) -> None:
+    with run_stack("web", "worker", "beat") as stack, running_clients(stack, power_bank) as clients:
         for name, trouble in TROUBLES.items():
-            home.stay(1)
+            stack.sleep(1)
             began = time.monotonic()
-            trouble(home)
+            trouble(stack)
             due = set(
                 Order.objects.filter(merchant=power_bank.merchant, state="completed").values_list("id", flat=True)
             )
-            back = home.until(
+            back = stack.wait_until(
                 lambda due=due: not Order.objects.filter(id__in=due, state="completed").exists(),
                 "What came due in the meantime is not collected.",
                 CATCH_UP_PATIENCE,
             )
             during = [one for client in clients for one in client.sent if one.at >= began]
-            tally(f"K3 broker {name}: {len(due)} due by then, caught up in {back:.1f} s; requests {statuses(during)}")
+            print_result(
+                f"K3 broker {name}: {len(due)} due by then, caught up in {back:.1f} s; requests {statuses(during)}"
+            )
         for client in clients:
             client.stop()
         sent = [one for client in clients for one in client.sent]
         orders = Order.objects.filter(merchant=power_bank.merchant)
-        home.until(lambda: not orders.exclude(state="deducted").exists(), "An order was forgotten.", CATCH_UP_PATIENCE)
+        stack.wait_until(
+            lambda: not orders.exclude(state="deducted").exists(), "An order was forgotten.", CATCH_UP_PATIENCE
+        )
     assert set(statuses(sent)) == {200, 201}
     assert orders.count() == len(sent) / 2
-    tally(f"K3 in all: {len(sent)} requests {statuses(sent)}, {orders.count()} orders, all deducted, 0 lost")
+    print_result(f"K3 in all: {len(sent)} requests {statuses(sent)}, {orders.count()} orders, all deducted, 0 lost")
 
 
 def envelope(body: bytes, *, task: str, kind: str = "application/json") -> bytes:
@@ -164,15 +168,17 @@ POISON = {
 }
 
 
-def test_rubbish_on_the_queue_ends_no_worker_and_stops_no_work() -> None:
-    crowd = gather(20, Random(SEED), mix={Behaviour.PAYS: 1})  # noqa: S311  a seed, so that a run can be repeated
-    with house("worker", "beat") as home, redis.Redis.from_url(home.valkey.url) as broker:
-        before = home.family("worker")
+def test_malformed_messages_stop_no_worker_and_no_work() -> None:
+    crowd = create_crowd(20, Random(SEED), mix={Behaviour.PAYS: 1})  # noqa: S311  a seed, so that a run can be repeated
+    with run_stack("worker", "beat") as stack, redis.Redis.from_url(stack.valkey.url) as broker:
+        before = stack.process_ids("worker")
         for poison in POISON.values():
             broker.lpush("celery", poison)
         crowd.set_clock(NOON)
-        seconds = settle(home, crowd)
-        crowd.must_have_been_charged_once()
-        home.until(lambda: not broker.hlen("unacked"), "A poisoned message is kept, to be handed out again.")
-        assert home.family("worker") == before
-    tally(f"K10 {len(POISON)} poisonous messages: the same worker charged {len(crowd.owed)} after {seconds:.1f} s")
+        seconds = wait_until_paid(stack, crowd)
+        crowd.assert_charged_once()
+        stack.wait_until(lambda: not broker.hlen("unacked"), "A poisoned message is kept, to be handed out again.")
+        assert stack.process_ids("worker") == before
+    print_result(
+        f"K10 {len(POISON)} poisonous messages: the same worker charged {len(crowd.owed)} after {seconds:.1f} s"
+    )

@@ -1,26 +1,26 @@
-"""A worker whose children stand still says so: its first process beats on for nobody."""
+"""A worker whose child processes are stopped sends no heartbeat, though its main process runs."""
 
 import os
 import signal
 
 import pytest
 
-from bnpl.pulse import TAKES_WITHIN_SECONDS
-from tests.kills.house import descendants, house
+from bnpl.heartbeat_step import STALLED_AFTER_SECONDS
+from tests.kills.running_stack import descendants, run_stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.django_db(transaction=True)]
 
-NOTICED_SECONDS = TAKES_WITHIN_SECONDS + 30
+NOTICED_SECONDS = STALLED_AFTER_SECONDS + 30
 
 
-def test_a_worker_whose_children_are_stopped_is_not_felt_until_they_go_on() -> None:
-    with house("worker", "beat") as home:
-        home.stay(2)
-        children = descendants(home.pid("worker"))
+def test_a_worker_with_stopped_children_sends_no_heartbeat() -> None:
+    with run_stack("worker", "beat") as stack:
+        stack.sleep(2)
+        children = descendants(stack.pid("worker"))
         assert children
         for pid in children:
             os.kill(pid, signal.SIGSTOP)
-        home.until(lambda: not home.worker_is_felt(), "The pulse beats with stopped children.", NOTICED_SECONDS)
+        stack.wait_until(lambda: not stack.worker_is_ready(), "The pulse beats with stopped children.", NOTICED_SECONDS)
         for pid in children:
             os.kill(pid, signal.SIGCONT)
-        home.until(home.worker_is_felt, "The worker is not felt again.", NOTICED_SECONDS)
+        stack.wait_until(stack.worker_is_ready, "The worker is not felt again.", NOTICED_SECONDS)

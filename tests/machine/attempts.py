@@ -1,18 +1,18 @@
-"""What must follow from attempts to take money: the one answer that counts, and what it frees, pays or leaves open."""
+"""A model of deductions: their result, and what it pays, releases or leaves open."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from tests.machine.bank_model import Bank, ChannelResult
 from tests.machine.debt import Debt
 from tests.machine.model import Order, Person
-from tests.machine.twin import Bank, Word
 
 WAITS = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
 LEASE = timedelta(seconds=60)
 COLLECTS_A_DAY = 5
-WONDER = timedelta(days=3)
+UNKNOWN_CASE_AFTER = timedelta(days=3)
 
 
 @dataclass(eq=False)
@@ -41,7 +41,7 @@ class Attempt:
         for debt, amount in self.lines:
             debt.pay(amount)
         for debt, _ in self.lines:
-            debt.order.done_if_paid()
+            debt.order.close_if_paid()
 
     def ends(self, state: str) -> None:
         self.state, self.ask_at = state, None
@@ -54,8 +54,8 @@ ANOTHER = "another"
 
 
 @dataclass
-class Collection:
-    """Every attempt there was, and the bank they were made at."""
+class DeductionModel:
+    """All attempts, and the bank they were sent to."""
 
     bank: Bank = field(default_factory=Bank)
     attempts: dict[UUID, Attempt] = field(default_factory=dict)
@@ -64,7 +64,7 @@ class Collection:
     suspense: int = 0
     placed: dict[tuple[UUID, str], int] = field(default_factory=dict)
     #: Attempts nobody could say the end of for days.
-    wondered: set[UUID] = field(default_factory=set)
+    reported_unknown: set[UUID] = field(default_factory=set)
 
     def source(self, person: Person, token: str | None) -> str | None:
         """The instrument asked for, or the first; None if it may not be charged."""
@@ -73,7 +73,7 @@ class Collection:
         return wanted[0] if wanted else None
 
     def begin(self, attempt: Attempt) -> None:
-        """It is written down: from now on nothing else may touch what it is for."""
+        """Record the attempt, which claims its debts."""
         assert self.source(attempt.person, attempt.token), "from an instrument of theirs that may be charged"
         for debt, amount in attempt.lines:
             assert debt.order.person is attempt.person, "nobody pays for somebody else"
@@ -83,44 +83,44 @@ class Collection:
             debt.attempts += 1
         self.attempts[attempt.id] = attempt
 
-    def charge(self, attempt: Attempt, *, at: datetime) -> Word:
+    def charge(self, attempt: Attempt, *, at: datetime) -> ChannelResult:
         return self.bank.charge(attempt.id.hex, attempt.token, attempt.amount, at=at)
 
-    def hear(self, attempt: Attempt, word: Word, *, at: datetime) -> None:
-        """What the bank said becomes true, if it was not known before."""
+    def apply_result(self, attempt: Attempt, word: ChannelResult, *, at: datetime) -> None:
+        """Apply a result of the bank, unless the attempt has one."""
         if not attempt.open:
             return
-        if word is Word.TAKEN:
+        if word is ChannelResult.TAKEN:
             attempt.succeeds()
             self._explains(attempt)
-        elif word in (Word.SOFT, Word.HARD):
+        elif word in (ChannelResult.SOFT, ChannelResult.HARD):
             attempt.ends("failed")
-            if word is Word.HARD:
+            if word is ChannelResult.HARD:
                 self.bank.accounts[attempt.token].alive = False
-        elif word is Word.ABSENT and self._gone(attempt, at=at):
+        elif word is ChannelResult.ABSENT and self._gone(attempt, at=at):
             attempt.ends("not_sent")
         else:
             if attempt.state == "sent":
                 attempt.state, attempt.ask_at = "unknown", at + WAITS[min(attempt.asks, len(WAITS) - 1)]
-            if at >= attempt.sent_at + WONDER and attempt.id not in self.wondered:
-                self.wondered.add(attempt.id)
+            if at >= attempt.sent_at + UNKNOWN_CASE_AFTER and attempt.id not in self.reported_unknown:
+                self.reported_unknown.add(attempt.id)
                 self.cases += 1
 
     def ask(self, *, at: datetime) -> None:
-        """Those whose time has come are asked about."""
+        """Query the attempts that are due."""
         due = [attempt for attempt in self.attempts.values() if attempt.ask_at is not None and attempt.ask_at <= at]
         for attempt in due:
             attempt.asks += 1
             attempt.state, attempt.ask_at = "unknown", at + WAITS[min(attempt.asks, len(WAITS) - 1)]
         for attempt in due:
-            self.hear(attempt, self.bank.look_up(attempt.id.hex, at=at), at=at)
+            self.apply_result(attempt, self.bank.look_up(attempt.id.hex, at=at), at=at)
 
     def call_back(self, *, at: datetime) -> None:
         for number in self.bank.callbacks_by(at):
-            self.hear(self.attempts[UUID(hex=number)], Word.TAKEN, at=at)
+            self.apply_result(self.attempts[UUID(hex=number)], ChannelResult.TAKEN, at=at)
 
-    def misplace(self, attempt: Attempt, txn: str, amount: int) -> None:
-        """The bank says something that cannot be: the money waits in suspense for a person, as it is said last."""
+    def hold_in_suspense(self, attempt: Attempt, txn: str, amount: int) -> None:
+        """The bank reports an impossible amount or movement: the last reported amount is held in suspense as a case."""
         before = self.placed.get((attempt.id, txn))
         if before != amount:
             self.placed[attempt.id, txn] = amount
@@ -153,8 +153,8 @@ class Collection:
             return "order_paused", []
         if sum(at - timedelta(days=1) < asked for asked in order.collects) >= COLLECTS_A_DAY:
             return "collect_too_often", []
-        lost = order.state in ("completed", "overdue") and not order.busy and order.lost
-        refused, lines = ("written_off", []) if lost else self.pay(order, None, None)
+        is_written_off = order.state in ("completed", "overdue") and not order.busy and order.is_written_off
+        refused, lines = ("written_off", []) if is_written_off else self.pay(order, None, None)
         if refused in ("", "no_instrument") and not any(debt.payable and debt.due_at <= at for debt in order.debts):
             return "not_due_yet", []
         free = [debt for debt in order.debts if debt.payable and debt.due_at <= at and debt.sequence not in chosen]

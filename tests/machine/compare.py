@@ -1,4 +1,4 @@
-"""The database must say what the model says: orders, debts, people, attempts, the bank's books and suspense."""
+"""Compares the database with the model: orders, debts, people, attempts, the bank's debits and suspense."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ from tests.machine.debt import CHINA, Debt
 from tests.machine.world import World
 
 #: Everything there is to compare, as rows of a kind, a key and texts; moments are microseconds.
-SEEN = """
+ACTUAL_QUERY = """
 WITH at AS (SELECT %(realm)s::bigint AS realm)
 SELECT 'order', id::text, ARRAY[state, total_minor::text] FROM orders_order, at WHERE realm_id = realm
 UNION ALL SELECT 'agreement', id::text, ARRAY[state, live_orders::text] FROM credit_agreement, at WHERE realm_id = realm
@@ -39,17 +39,19 @@ UNION ALL SELECT 'suspense', '', ARRAY[
     GROUP BY realm
 """
 MOMENTS = ("ask_at", "due_at", "overdue_from", "paused_at", "day_end_at")
-SEEN = SEEN.format(**{name: f"(extract(epoch FROM {name}) * 1000000)::bigint::text" for name in MOMENTS})
+ACTUAL_QUERY = ACTUAL_QUERY.format(
+    **{name: f"(extract(epoch FROM {name}) * 1000000)::bigint::text" for name in MOMENTS}
+)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DEMANDS_A_DAY, FIRST_HOUR, LAST_HOUR = 3, 8, 22
 Key, Values = tuple[str, str], list[str | None]
 Row = tuple[str, str, Values]
 
 
-def same(world: World) -> None:
+def assert_same(world: World) -> None:
     """Everything that can be compared is equal."""
     with connection.cursor() as cursor:
-        cursor.execute(SEEN, {"realm": world.realm_id})
+        cursor.execute(ACTUAL_QUERY, {"realm": world.realm_id})
         seen = {(kind, key): values for kind, key, values in cursor.fetchall()}
     expected = {(kind, key): values for kind, key, values in rows_of(world)}
     assert seen == expected, [(row, seen.get(row), expected.get(row)) for row in differing(seen, expected)]
@@ -76,7 +78,7 @@ def money_rows(world: World) -> Iterator[Row]:
     accounts = world.bank.accounts
     wallets = ((token, account) for token, account in accounts.items() if account.wallet)
     yield from (("wallet", token, texts(account.balance)) for token, account in wallets)
-    taken = world.bank.took().items()
+    taken = world.bank.debits_by_token().items()
     yield from (("taken", token, texts(*amounts)) for token, amounts in taken if not accounts[token].wallet)
     yield "suspense", "", texts(world.collection.suspense, world.collection.cases)
 
@@ -99,7 +101,7 @@ def micros(moment: datetime) -> int:
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def nobody_was_pestered(world: World) -> None:
+def assert_contact_limits(world: World) -> None:
     """What asks for an overdue debt goes out by day, and at most three times of it."""
     days: dict[tuple[UUID, object], set[UUID]] = defaultdict(set)
     asked = Delivery.objects.filter(realm_id=world.realm_id, collection=True, sent_at__isnull=False)

@@ -1,4 +1,4 @@
-"""An obligation as it must be, and the Chinese days by which it ages."""
+"""A model of an obligation, and the days in China's time zone by which it becomes overdue."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -59,11 +59,11 @@ class Debt:
         if self.paid == self.amount:
             self.end("paid")
 
-    def stand_still(self, at: datetime) -> None:
+    def pause(self, at: datetime) -> None:
         self.left = self.overdue_from - at if self.overdue_from else None
         self.paused_at, self.overdue_from, self.day_end_at = at, None, None
 
-    def go_on(self, at: datetime) -> None:
+    def resume(self, at: datetime) -> None:
         self.overdue_from = None if self.left is None else at + self.left
         self.paused_at = self.left = None
         self.day_end_at = midnight_after(at) if self.state == "overdue" else None

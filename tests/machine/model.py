@@ -38,12 +38,12 @@ class Person:
     def debts(self) -> Iterator["Debt"]:
         return (debt for order in self.orders for debt in order.debts)
 
-    def may_owe(self, more: int) -> bool:
+    def can_owe(self, more: int) -> bool:
         """Whether an assessment goes well."""
         within = self.held + self.outstanding + more <= LIMIT
         return within and not self.count("overdue") and self.count("open") < OPEN_MAX
 
-    def scores(self, points: int) -> None:
+    def add_points(self, points: int) -> None:
         self.score = max(LOWEST, min(HIGHEST, self.score + points))
 
 
@@ -71,9 +71,9 @@ class Agreement:
     def stop(self) -> None:
         if self.state == "active":
             self.state = "closing"
-        self.last_may_have_ended()
+        self.terminate_if_unused()
 
-    def last_may_have_ended(self) -> None:
+    def terminate_if_unused(self) -> None:
         if self.state == "closing" and not self.live:
             self.state = "terminated"
 
@@ -104,7 +104,7 @@ class Order:
         return sum(debt.owed for debt in self.debts)
 
     @property
-    def lost(self) -> bool:
+    def is_written_off(self) -> bool:
         return any(debt.state == LOST for debt in self.debts)
 
     @property
@@ -114,7 +114,7 @@ class Order:
     @property
     def fixed(self) -> str:
         """Why what is owed cannot be changed."""
-        return "deduction_in_flight" if self.busy else "written_off" if self.lost else ""
+        return "deduction_in_flight" if self.busy else "written_off" if self.is_written_off else ""
 
     @property
     def touched(self) -> bool:
@@ -132,15 +132,15 @@ class Order:
         if total:
             due = max(due_at or at, at)
             self.debts.append(Debt(self, 1, total, due, overdue_from=due + self.agreement.terms.grace))
-        self.done_if_paid()
+        self.close_if_paid()
         return ""
 
-    def done_if_paid(self) -> None:
+    def close_if_paid(self) -> None:
         """Nothing is owed any more: the promise is kept."""
         if self.state in ("completed", "overdue") and not any(debt.payable for debt in self.debts):
-            self.person.scores(CLEARED if self.broken_at else KEPT if self.total else 0)
+            self.person.add_points(CLEARED if self.broken_at else KEPT if self.total else 0)
             self.state = "deducted"
-            self.agreement.last_may_have_ended()
+            self.agreement.terminate_if_unused()
 
     def cancel(self, reason: str) -> str:
         if self.state == "cancelled" and self.reason == reason:
@@ -150,9 +150,9 @@ class Order:
         if self.fixed or self.touched:
             return self.fixed or "already_collected"
         self.state, self.reason = "cancelled", reason
-        self.put_right()
+        self.revert_paid_elsewhere()
         self.forgive(self.debts)
-        self.agreement.last_may_have_ended()
+        self.agreement.terminate_if_unused()
         return ""
 
     def lower(self, total: int) -> str:
@@ -169,12 +169,12 @@ class Order:
             return "already_collected"
         self.total = total
         if not total:
-            self.put_right()
+            self.revert_paid_elsewhere()
             self.forgive(self.debts)
         else:
             principal.amount = total
             principal.pay(0)
-        self.done_if_paid()
+        self.close_if_paid()
         return ""
 
     def mark_paid(self, reference: str, paid_at: datetime, created_at: datetime, *, at: datetime) -> str:
@@ -188,16 +188,16 @@ class Order:
             return self.fixed or "already_collected"
         self.reference, self.paid_at = reference, paid_at
         if self.broken_at and paid_at < self.broken_at:
-            self.put_right()
+            self.revert_paid_elsewhere()
         self.debts[0].pay(self.debts[0].owed)
         self.forgive(self.debts[1:])
-        self.done_if_paid()
+        self.close_if_paid()
         return ""
 
-    def put_right(self) -> None:
+    def revert_paid_elsewhere(self) -> None:
         """It was never broken."""
         if self.broken_at:
-            self.person.scores(RIGHTED)
+            self.person.add_points(RIGHTED)
         self.broken_at = None
 
     def forgive(self, debts: list[Debt]) -> None:
@@ -207,7 +207,7 @@ class Order:
 
     def write_off(self) -> str:
         late = [debt for debt in self.debts if debt.state == "overdue"]
-        if self.lost and not late:
+        if self.is_written_off and not late:
             return ""
         if self.busy:
             return "deduction_in_flight"
@@ -223,7 +223,7 @@ class Order:
         self.pauses.add(reason)
         for debt in self.debts:
             if debt.owed and debt.paused_at is None:
-                debt.stand_still(at)
+                debt.pause(at)
         return ""
 
     def resume(self, reason: str, *, at: datetime) -> None:
@@ -231,9 +231,9 @@ class Order:
         self.pauses.discard(reason)
         for debt in self.debts:
             if last and debt.owed and debt.paused_at is not None:
-                debt.go_on(at)
+                debt.resume(at)
 
-    def fall_overdue(self, firsts: Mapping[tuple[UUID, int], datetime], *, at: datetime) -> None:
+    def mark_overdue(self, firsts: Mapping[tuple[UUID, int], datetime], *, at: datetime) -> None:
         """Its grace may have passed; not before a first attempt that was planned for an earlier time is made."""
         for debt in self.debts:
             if debt.overdue_from is not None and debt.overdue_from <= at and not debt.in_flight:
@@ -243,7 +243,7 @@ class Order:
                 debt.state, debt.overdue_from = "overdue", None
                 debt.days, debt.day_end_at = days_between(debt.due_at, at), midnight_after(at)
                 self.state, self.broken_at = "overdue", at
-                self.person.scores(BREACHED)
+                self.person.add_points(BREACHED)
 
     def end_days(self, asked: Callable[[Debt, datetime], bool], *, at: datetime) -> None:
         """Every day that has ended is counted, and costs its late fee, unless we should have asked by then."""
@@ -271,4 +271,4 @@ class Order:
     def expire(self, *, at: datetime) -> None:
         if self.state == "created" and self.expires_at and self.expires_at <= at:
             self.state = "expired"
-            self.agreement.last_may_have_ended()
+            self.agreement.terminate_if_unused()

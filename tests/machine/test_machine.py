@@ -1,4 +1,4 @@
-"""Any legal life, in any order, against a model in plain values: steps drawn by Hypothesis, on the real database."""
+"""A state machine test: steps drawn by Hypothesis act on the product and on a model of it, which must agree."""
 
 import os
 import sys
@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.machine.base import Rules
-from tests.machine.merchant import MerchantRules
-from tests.machine.people import PeopleRules
-from tests.machine.weather import WeatherRules
+from tests.machine.environment_rules import EnvironmentRules
+from tests.machine.merchant_rules import MerchantRules
+from tests.machine.people_rules import PeopleRules
 
 #: A slice in every run, always the same one; `make evidence` asks for more, and may ask for another.
 EXAMPLES = int(os.environ.get("MACHINE_EXAMPLES", "8"))
@@ -21,13 +21,13 @@ SEED = int(os.environ.get("MACHINE_SEED", "20261125"))
 PHASES = (Phase.generate, Phase.shrink) if os.environ.get("MACHINE_SHRINK") else (Phase.generate,)
 
 
-class Machine(MerchantRules, PeopleRules, WeatherRules):
+class Machine(MerchantRules, PeopleRules, EnvironmentRules):
     """Merchants, people, the bank and time, in any order."""
 
 
 @pytest.mark.django_db(transaction=True)
 def test_whatever_happens_in_whatever_order_it_is_as_the_model_says() -> None:
-    how = settings(
+    machine_settings = settings(
         max_examples=EXAMPLES,
         stateful_step_count=STEPS,
         database=None,
@@ -37,13 +37,13 @@ def test_whatever_happens_in_whatever_order_it_is_as_the_model_says() -> None:
         suppress_health_check=[HealthCheck.too_slow],
     )
 
-    run_state_machine_as_test(seed(SEED)(Machine), settings=how)
+    run_state_machine_as_test(seed(SEED)(Machine), settings=machine_settings)
 
     sys.stdout.write(
         f"\nmachine: {Rules.examples} examples, {Rules.steps.total()} steps, 0 violations, seed {SEED}\n"
-        f"  steps: {told(Rules.steps)}\n  at the end: {told(Rules.reached)}\n"
+        f"  steps: {format_counts(Rules.steps)}\n  at the end: {format_counts(Rules.reached)}\n"
     )
 
 
-def told(counts: Counter[str]) -> str:
+def format_counts(counts: Counter[str]) -> str:
     return ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))

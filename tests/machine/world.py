@@ -1,4 +1,4 @@
-"""The real thing beside its model: acts on the product, and shows the model what was attempted."""
+"""The product beside its model: acts on the product, and passes its attempts to the model."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,18 +9,18 @@ from accounts.models import Person as RealPerson
 from billing.channels import bank
 from billing.channels.bank import Behaviour
 from billing.models import Deduction, Instrument
-from billing.services.instruments import Script, add_instrument, open_wallet, script_person
+from billing.services.instruments import Script, add_instrument, create_scripted_person, open_wallet
 from billing.services.wallets import top_up
 from credit import services as credit
 from kernel.models import Realm
 from kernel.money import Money
 from merchants import services as merchants
-from tests.api import Api, key
+from tests.api import Api, idempotency_header
 from tests.conftest import BY, NOON, make_shop
-from tests.machine.attempts import LEASE, Attempt, Collection
+from tests.machine.attempts import LEASE, Attempt, DeductionModel
+from tests.machine.bank_model import Account, Bank
 from tests.machine.debt import Debt
 from tests.machine.model import Agreement, Order, Person, Terms
-from tests.machine.twin import Account, Bank
 
 #: Refusals after which the same key may try again.
 PASSING = {"deduction_in_flight", "collect_too_often", "request_in_progress"}
@@ -67,17 +67,17 @@ class World:
         shop = make_shop("来电充电宝", **RENTED)
         bought = merchants.offer_service(shop.merchant.id, BOUGHT, by=BY, at=NOON)
         self.realm_id, self.api = shop.realm_id, Api(shop)
-        self.turn_clock(NOON)
-        self.collection = Collection()
+        self.set_clock(NOON)
+        self.collection = DeductionModel()
         self.people: dict[UUID, Person] = {}
         self.agreements: dict[UUID, Agreement] = {}
         self.instruments: dict[str, UUID] = {}
         self.orders: list[Order] = []
         self.sent: list[Sent] = []
         for opened in OPENED:
-            person = script_person("艾达", Script(Behaviour.PAYS), realm_id=self.realm_id, by=BY, at=NOON)
+            person = create_scripted_person("艾达", Script(Behaviour.PAYS), realm_id=self.realm_id, by=BY, at=NOON)
             self.people[person.id] = model = Person()
-            self.know(person.instruments.get(), model)
+            self.register_instrument(person.instruments.get(), model)
             for place in opened:
                 service = (shop.service, bought)[place]
                 asked = credit.request_agreement(shop.merchant.id, service.id, "u", by=BY, at=NOON)
@@ -92,11 +92,11 @@ class World:
     def realm(self) -> Realm:
         return Realm(id=self.realm_id, mode="test", frozen_at=self.at)
 
-    def turn_clock(self, at: datetime) -> None:
+    def set_clock(self, at: datetime) -> None:
         self.at = at
         Realm.objects.filter(pk=self.realm_id).update(frozen_at=at)
 
-    def know(self, instrument: Instrument, person: Person, *, balance: int | None = None) -> None:
+    def register_instrument(self, instrument: Instrument, person: Person, *, balance: int | None = None) -> None:
         self.bank.accounts[instrument.token] = Account(wallet=instrument.channel == "wallet", balance=balance)
         self.instruments[instrument.token] = instrument.id
         person.tokens.append(instrument.token)
@@ -104,7 +104,7 @@ class World:
     def call(self, path: str, body: dict[str, Any], status: int = 200) -> tuple[str, Any]:
         """A merchant's request under a key of its own: the code of its refusal, or none, and what was answered."""
         name = uuid4().hex
-        answer = self.api.post(path, body, **key(name))
+        answer = self.api.post(path, body, **idempotency_header(name))
         told = answer.json()
         code = "" if answer.status_code in (200, 201) else str(told["code"])
         assert code or answer.status_code == status, answer.content
@@ -116,7 +116,7 @@ class World:
         person = RealPerson.objects.get(pk=person_id)
         made = add_instrument(person, "sandbox", f"{self.realm_id}:{uuid4().hex}", "另一张卡", at=self.at)
         bank.open_account(made.token, Behaviour.PAYS)
-        self.know(made, self.people[person_id])
+        self.register_instrument(made, self.people[person_id])
         self.script(made.token, behaviour, None, None)
 
     def add_wallet(self, person_id: UUID, amount: int) -> None:
@@ -126,13 +126,13 @@ class World:
         open_wallet(person, at=self.at)
         top_up(person_id, Money(amount), uuid4().hex, at=self.at)
         if known is None:
-            self.know(person.instruments.get(channel="wallet"), self.people[person_id], balance=amount)
+            self.register_instrument(person.instruments.get(channel="wallet"), self.people[person_id], balance=amount)
         else:
             known.balance = (known.balance or 0) + amount
 
     def script(self, token: str, behaviour: Behaviour, until: datetime | None, balance: int | None) -> None:
         """From now on the bank's account behaves so."""
-        with bank.books() as cursor:
+        with bank.bank_transaction() as cursor:
             cursor.execute(
                 "UPDATE sandbox_bank.account SET behaviour = %s, until = %s, balance_minor = %s, charges = 0"
                 " WHERE token = %s",
@@ -143,12 +143,12 @@ class World:
 
     def txn_of(self, attempt: Attempt) -> str | None:
         """The bank's own number for what it took, if it did."""
-        with bank.books() as cursor:
+        with bank.bank_transaction() as cursor:
             cursor.execute("SELECT txn FROM sandbox_bank.debit WHERE number = %s AND code = ''", [attempt.id.hex])
             found = cursor.fetchone()
         return found[0] if found else None
 
-    def absorb(self, *, charged: bool = True, whole: bool = False) -> list[Attempt]:
+    def collect_attempts(self, *, charged: bool = True, whole: bool = False) -> list[Attempt]:
         """Show the model the attempts that were made since it last looked, and let it say what they came to."""
         rows = Deduction.objects.filter(realm_id=self.realm_id).exclude(pk__in=self.collection.attempts)
         new = [self._attempt(row) for row in rows.select_related("instrument").order_by("id")]
@@ -156,7 +156,7 @@ class World:
             assert not whole or all(amount == debt.owed for debt, amount in attempt.lines)
             self.collection.begin(attempt)
         for attempt in new if charged else ():
-            self.collection.hear(attempt, self.collection.charge(attempt, at=self.at), at=self.at)
+            self.collection.apply_result(attempt, self.collection.charge(attempt, at=self.at), at=self.at)
         return new
 
     def _attempt(self, row: Deduction) -> Attempt:

@@ -1,4 +1,4 @@
-"""A merchant's receiver of webhooks on this machine: real sockets, and any way to behave that a test wants."""
+"""A webhook receiver on real local sockets, with any behaviour that a test needs."""
 
 import http.server
 import ssl
@@ -13,7 +13,7 @@ from typing import Any
 
 from merchants import services as merchants
 from merchants.models import WebhookDelivery
-from tests.conftest import BY, NOON, Shop, opened, someone
+from tests.conftest import BY, NOON, Shop, make_agreement, make_person
 
 
 @dataclass
@@ -28,17 +28,17 @@ class Request:
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: "Server"
+    server: "ReceiverServer"
 
     def do_POST(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         request = Request(self.path, dict(self.headers.items()), self.rfile.read(length))
         with self.server.lock:
-            self.server.seen.append(request)
-        self.close_connection = not self.server.keeps_lines
+            self.server.requests.append(request)
+        self.close_connection = not self.server.keep_alive
         self.server.behave(self, request)
 
-    def answer(self, status: int = 200, body: bytes = b"ok", **headers: str) -> None:
+    def respond(self, status: int = 200, body: bytes = b"ok", **headers: str) -> None:
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
@@ -53,46 +53,46 @@ class Handler(http.server.BaseHTTPRequestHandler):
 Behaviour = Callable[[Handler, Request], None]
 
 
-class Server(http.server.ThreadingHTTPServer):
+class ReceiverServer(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, behave: Behaviour) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.behave, self.seen, self.lock = behave, list[Request](), threading.Lock()
+        self.behave, self.requests, self.lock = behave, list[Request](), threading.Lock()
         self.ended = threading.Event()
-        #: Whether a line stays open after an answer; how many were opened, and how many are now.
-        self.keeps_lines, self.lines, self.open = False, 0, 0
+        #: Whether connections stay open after a response; how many were opened, and how many are open now.
+        self.keep_alive, self.connections_opened, self.connections_open = False, 0, 0
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self.lock:
-            self.lines, self.open = self.lines + 1, self.open + 1
+            self.connections_opened, self.connections_open = self.connections_opened + 1, self.connections_open + 1
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
         with self.lock:
-            self.open -= 1
+            self.connections_open -= 1
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """The line is cut on purpose, here and there."""
+        """Ignore errors: some tests cut connections on purpose."""
 
     def url(self, path: str = "/hooks", scheme: str = "http") -> str:
         return f"{scheme}://127.0.0.1:{self.server_address[1]}{path}"
 
 
-def says(status: int = 200, body: bytes = b"ok", **headers: str) -> Behaviour:
-    return lambda handler, _request: handler.answer(status, body, **headers)
+def respond_with(status: int = 200, body: bytes = b"ok", **headers: str) -> Behaviour:
+    return lambda handler, _request: handler.respond(status, body, **headers)
 
 
-def hangs(handler: Handler, _request: Request) -> None:
-    """Takes the request and never answers."""
+def never_respond(handler: Handler, _request: Request) -> None:
+    """Read the request and never respond."""
     handler.server.ended.wait(30)
 
 
 @contextmanager
-def receiver(behave: Behaviour | None = None, *, tls: ssl.SSLContext | None = None) -> Iterator[Server]:
-    server = Server(behave or says())
+def receiver(behave: Behaviour | None = None, *, tls: ssl.SSLContext | None = None) -> Iterator[ReceiverServer]:
+    server = ReceiverServer(behave or respond_with())
     if tls:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -107,17 +107,17 @@ def receiver(behave: Behaviour | None = None, *, tls: ssl.SSLContext | None = No
 
 
 @contextmanager
-def listening(shop: Shop, behave: Behaviour | None = None, **how: Any) -> Iterator[Server]:
-    """An endpoint of the shop's that behaves so, and one event on its way to it."""
+def endpoint_with_event(shop: Shop, behave: Behaviour | None = None, **how: Any) -> Iterator[ReceiverServer]:
+    """An endpoint of the shop with this behaviour, and one event that is due to it."""
     with receiver(behave, **how) as server:
         url = server.url(scheme="https" if how else "http")
         merchants.add_endpoint(shop.merchant.id, url, event_types=["agreement.*"], by=BY, at=NOON)
-        opened(shop, someone(shop))
+        make_agreement(shop, make_person(shop))
         yield server
 
 
-def certificate_in(folder: Path) -> Path:
-    """A certificate for 127.0.0.1 that nobody has signed but itself."""
+def create_certificate(folder: Path) -> Path:
+    """A self-signed certificate for 127.0.0.1."""
     made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     made += ["-keyout", "key.pem", "-out", "cert.pem", "-days", "2", "-subj", "/CN=home"]
     made += ["-addext", "subjectAltName=IP:127.0.0.1"]
@@ -125,11 +125,11 @@ def certificate_in(folder: Path) -> Path:
     return folder
 
 
-def tls(certificate: Path) -> ssl.SSLContext:
+def server_tls_context(certificate: Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
     return context
 
 
-def the_delivery() -> WebhookDelivery:
+def only_delivery() -> WebhookDelivery:
     return WebhookDelivery.objects.get(event__type="agreement.activated")

@@ -1,4 +1,4 @@
-"""What docs/webhooks.md tells a developer to write, written and run."""
+"""The code examples in docs/webhooks.md work."""
 
 import re
 import time
@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from merchants.rules.events import TYPES
-from merchants.rules.webhooks import WAITS, new_secret, signature
+from merchants.rules.events import EVENT_TYPES
+from merchants.rules.webhooks import RETRY_DELAYS, new_secret, signature
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "webhooks.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.mark.parametrize("snippet", SNIPPETS, ids=["with a library", "by hand"])
-def test_the_receiver_takes_what_we_signed_and_nothing_else(snippet: str) -> None:
+def test_receivers_accept_only_valid_signatures(snippet: str) -> None:
     place: dict[str, Any] = {}
     exec(snippet, place)  # noqa: S102  the page's own words
     old, new, body, now = new_secret(), new_secret(), '{"type": "order.opened", "名": 1}'.encode(), int(time.time())  # noqa: TID251
@@ -30,12 +30,12 @@ def test_the_receiver_takes_what_we_signed_and_nothing_else(snippet: str) -> Non
         (body, signed | {"Webhook-Id": "evt_2"}, new),
         (body, headers | {"webhook-timestamp": str(now - 301), "webhook-signature": stale}, new),
     ]
-    for taken, given, secret in bad:
+    for claimed, given, secret in bad:
         with pytest.raises(Exception, match=r".+"):
-            place["receive"](taken, given, secret)
+            place["receive"](claimed, given, secret)
 
 
-def test_the_page_names_every_type_and_every_wait() -> None:
+def test_the_documentation_names_every_event_type_and_retry_delay() -> None:
     rows = re.findall(r"^\| (`.*?) \|", PAGE, re.MULTILINE)
     named = set()
     for row in rows:
@@ -43,7 +43,7 @@ def test_the_page_names_every_type_and_every_wait() -> None:
         for name in re.findall(r"`([a-z_.]+)`", row):
             kind = name.partition(".")[0] or kind
             named.add(f"{kind}.{name.partition('.')[2]}")
-    assert named == set(TYPES)
-    hours = [f"{wait.total_seconds() / 3600:g} h" for wait in WAITS[3:]]
-    told = PAGE.partition("## Retries")[2]
-    assert [hour for hour in hours if hour not in told and hour.removesuffix(" h") not in told] == []
+    assert named == set(EVENT_TYPES)
+    hours = [f"{wait.total_seconds() / 3600:g} h" for wait in RETRY_DELAYS[3:]]
+    events = PAGE.partition("## Retries")[2]
+    assert [hour for hour in hours if hour not in events and hour.removesuffix(" h") not in events] == []

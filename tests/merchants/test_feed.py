@@ -1,4 +1,4 @@
-"""The feed of events is whole: a reader who follows it misses none, however late one was committed."""
+"""The feed of events: a reader who follows it misses none, however late it was committed."""
 
 import threading
 from functools import partial
@@ -9,18 +9,18 @@ from django.db import connection, transaction
 
 from merchants import queries
 from merchants.models import Event
-from merchants.services import News
+from merchants.services import NewEvent
 from merchants.services.events import publish
-from tests.api import Api, refused
-from tests.conftest import NOON, Shop, completed, make_shop, opened, someone, yuan
-from tests.races.ground import ROUNDS
-from tests.threads import at_once
+from tests.api import Api, assert_problem
+from tests.conftest import NOON, Shop, make_agreement, make_due_order, make_person, make_shop, yuan
+from tests.races.checks import ROUNDS
+from tests.threads import run_concurrently
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WRITERS, EACH = 4, 12
 
 
-def told(api: Api, query: str = "") -> list[str]:
+def list_events(api: Api, query: str = "") -> list[str]:
     """The whole feed, page by page."""
     found, cursor = list[str](), ""
     while True:
@@ -31,18 +31,18 @@ def told(api: Api, query: str = "") -> list[str]:
         cursor = f"&cursor={page['next_cursor']}"
 
 
-def news(shop: Shop, n: int) -> News:
-    return News(shop.merchant.id, "order.opened", shop.service.id, {"n": n})
+def new_event(shop: Shop, n: int) -> NewEvent:
+    return NewEvent(shop.merchant.id, "order.opened", shop.service.id, {"n": n})
 
 
-def test_an_event_committed_late_is_not_passed_over(power_bank: Shop) -> None:
-    """The slow one's key is made first and committed last: by keys alone a reader would have gone past it."""
+def test_an_event_that_is_committed_late_is_not_skipped(power_bank: Shop) -> None:
+    """The slow transaction's id is made first and committed last: ordered by id alone, a reader would miss it."""
     other, begun, go_on = make_shop("慢"), threading.Event(), threading.Event()
 
     def slow() -> None:
         with transaction.atomic():
             publish(
-                [News(power_bank.merchant.id, "order.opened", other.service.id, {})],
+                [NewEvent(power_bank.merchant.id, "order.opened", other.service.id, {})],
                 realm_id=power_bank.realm_id,
                 at=NOON,
             )
@@ -51,14 +51,14 @@ def test_an_event_committed_late_is_not_passed_over(power_bank: Shop) -> None:
 
     def quick() -> list[str]:
         assert begun.wait(10)
-        publish([news(power_bank, 1)], realm_id=power_bank.realm_id, at=NOON)
-        seen = told(Api(power_bank), "&order=asc")
+        publish([new_event(power_bank, 1)], realm_id=power_bank.realm_id, at=NOON)
+        seen = list_events(Api(power_bank), "&order=asc")
         go_on.set()
         return seen
 
-    _, seen = at_once(slow, quick)
+    _, seen = run_concurrently(slow, quick)
     assert seen == []  # nothing is shown before what may still come before it
-    late, early = told(Api(power_bank), "&order=asc")
+    late, early = list_events(Api(power_bank), "&order=asc")
     assert late < early
 
 
@@ -75,7 +75,7 @@ def test_whoever_follows_the_feed_while_many_write_sees_each_event_once_and_in_o
                     with connection.cursor() as cursor:
                         cursor.execute("SELECT pg_current_xact_id(), pg_sleep(%s)", [pause.random() / 200])
                 publish(
-                    [News(power_bank.merchant.id, "order.opened", shops[place].service.id, {"n": n})],
+                    [NewEvent(power_bank.merchant.id, "order.opened", shops[place].service.id, {"n": n})],
                     realm_id=power_bank.realm_id,
                     at=NOON,
                 )
@@ -92,24 +92,24 @@ def test_whoever_follows_the_feed_while_many_write_sees_each_event_once_and_in_o
 
     guard = threading.Timer(20, done.set)
     guard.start()
-    *_, seen = at_once(*(partial(write, n) for n in range(WRITERS)), read)
+    *_, seen = run_concurrently(*(partial(write, n) for n in range(WRITERS)), read)
     guard.cancel()
     assert len(seen) == len(set(seen)) == total
-    assert seen == told(Api(power_bank), "&order=asc") == told(Api(power_bank))[::-1]
+    assert seen == list_events(Api(power_bank), "&order=asc") == list_events(Api(power_bank))[::-1]
 
 
 def test_the_feed_is_read_newest_first_or_oldest_first_and_filtered(power_bank: Shop) -> None:
     api = Api(power_bank)
-    order = completed(power_bank, someone(power_bank), yuan("6"))
+    order = make_due_order(power_bank, make_person(power_bank), yuan("6"))
     everything = api.get("events").json()
     assert everything["next_cursor"] is None
     assert [event["type"] for event in everything["data"]] == ["order.completed", "order.opened", "agreement.activated"]
-    assert told(api, "&order=asc") == told(api)[::-1]
-    assert len(told(api, f"&subject={order.public_id}")) == 2
-    assert len(told(api, "&type=agreement.*")) == 1
-    assert len(told(api, "&type=order.opened,agreement.activated")) == 2
-    assert told(api, "&after=2026-11-20T04:00:00Z") == told(api)
-    assert told(api, "&before=2026-11-20T04:00:00Z") == []
+    assert list_events(api, "&order=asc") == list_events(api)[::-1]
+    assert len(list_events(api, f"&subject={order.public_id}")) == 2
+    assert len(list_events(api, "&type=agreement.*")) == 1
+    assert len(list_events(api, "&type=order.opened,agreement.activated")) == 2
+    assert list_events(api, "&after=2026-11-20T04:00:00Z") == list_events(api)
+    assert list_events(api, "&before=2026-11-20T04:00:00Z") == []
     one = everything["data"][0]
     assert api.get(f"events/{one['id']}").json() == one
     assert one == {
@@ -129,13 +129,13 @@ NONSENSE += f" after=yesterday after=2026-11-20T04:00:00 limit=0 limit=101 curso
 
 
 @pytest.mark.parametrize("query", NONSENSE.split())
-def test_a_question_that_means_nothing_is_refused(power_bank: Shop, query: str) -> None:
-    refused(Api(power_bank).get(f"events?{query}"), 422)
+def test_an_invalid_query_is_refused(power_bank: Shop, query: str) -> None:
+    assert_problem(Api(power_bank).get(f"events?{query}"), 422)
 
 
-def test_anothers_event_is_no_cursor_of_ones_own(power_bank: Shop) -> None:
+def test_another_merchants_event_is_not_a_cursor(power_bank: Shop) -> None:
     other = make_shop("别人家")
-    opened(other, someone(other))
+    make_agreement(other, make_person(other))
     theirs = Event.objects.get(merchant=other.merchant)
-    assert queries.place_of(power_bank.merchant.id, theirs.id) is None
-    refused(Api(power_bank).get(f"events?cursor={theirs.public_id}"), 422)
+    assert queries.feed_position(power_bank.merchant.id, theirs.id) is None
+    assert_problem(Api(power_bank).get(f"events?cursor={theirs.public_id}"), 422)

@@ -1,22 +1,22 @@
-"""What PostgreSQL holds to of webhooks even when our code is wrong."""
+"""Database constraints and triggers of webhooks."""
 
 import pytest
 
 from merchants import services as merchants
 from merchants.models import WebhookDelivery
-from tests.conftest import BY, NOON, Shop, opened, someone
-from tests.guards import CHECK, RESTRICT, UNIQUE, refused_by, run
+from tests.conftest import BY, NOON, Shop, make_agreement, make_person
+from tests.db_errors import CHECK, RESTRICT, UNIQUE, execute_sql, raises_db_error
 from tests.merchants.receiver import receiver
-from tests.stillness import nothing_moves
+from tests.unchanged import assert_unchanged
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
 def delivered(power_bank: Shop) -> WebhookDelivery:
-    with receiver() as home:
-        merchants.add_endpoint(power_bank.merchant.id, home.url(), by=BY, at=NOON)
-        opened(power_bank, someone(power_bank))
+    with receiver() as server:
+        merchants.add_endpoint(power_bank.merchant.id, server.url(), by=BY, at=NOON)
+        make_agreement(power_bank, make_person(power_bank))
         merchants.deliver_due(power_bank.realm_id, at=NOON)
     return WebhookDelivery.objects.get()
 
@@ -34,9 +34,9 @@ def delivered(power_bank: Shop) -> WebhookDelivery:
         ("endpoint_id = gen_random_uuid()", RESTRICT, "identity_is_frozen"),
     ],
 )
-def test_a_delivery_goes_no_way_but_its_own(delivered: WebhookDelivery, change: str, code: str, rule: str) -> None:
-    with nothing_moves(), refused_by(code, rule):
-        run(f"UPDATE merchants_webhookdelivery SET {change}")  # noqa: S608
+def test_a_delivery_makes_only_legal_transitions(delivered: WebhookDelivery, change: str, code: str, rule: str) -> None:
+    with assert_unchanged(), raises_db_error(code, rule):
+        execute_sql(f"UPDATE merchants_webhookdelivery SET {change}")  # noqa: S608
 
 
 @pytest.mark.parametrize(
@@ -49,13 +49,13 @@ def test_a_delivery_goes_no_way_but_its_own(delivered: WebhookDelivery, change: 
         ("old_secret_until = now()", "an_old_secret_has_an_end"),
     ],
 )
-def test_an_endpoint_says_what_is_with_it(delivered: WebhookDelivery, change: str, rule: str) -> None:
-    with nothing_moves(), refused_by(CHECK, rule):
-        run(f"UPDATE merchants_webhookendpoint SET {change}")  # noqa: S608
+def test_constraints_of_endpoints(delivered: WebhookDelivery, change: str, rule: str) -> None:
+    with assert_unchanged(), raises_db_error(CHECK, rule):
+        execute_sql(f"UPDATE merchants_webhookendpoint SET {change}")  # noqa: S608
 
 
 def test_an_event_goes_to_an_endpoint_once(delivered: WebhookDelivery) -> None:
-    with nothing_moves(), refused_by(UNIQUE, "an_event_goes_to_an_endpoint_once"):
+    with assert_unchanged(), raises_db_error(UNIQUE, "an_event_goes_to_an_endpoint_once"):
         WebhookDelivery.objects.create(
             realm_id=delivered.realm_id,
             endpoint_id=delivered.endpoint_id,

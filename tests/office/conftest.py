@@ -1,5 +1,5 @@
-"""The console's fixtures, for what the office shows."""
+"""Console fixtures for the tests of the office app."""
 
-from tests.console.conftest import at_desk, boss, risk, support
+from tests.console.conftest import console_client, risk, supervisor, support
 
-__all__ = ["at_desk", "boss", "risk", "support"]
+__all__ = ["console_client", "risk", "supervisor", "support"]

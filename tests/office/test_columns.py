@@ -1,4 +1,4 @@
-"""Lists read by whole columns: the same cells, in the same words, as a row at a time."""
+"""Lists read by whole columns have the same cell texts as lists read row by row."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -9,11 +9,11 @@ from django.contrib import admin
 from django.db import connection, models, transaction
 from django.utils.translation import override
 
-from kernel import columns
+from kernel import admin_columns
 from kernel.admin_site import ReadOnlyAdmin
-from kernel.console_lists import shown_in
+from kernel.console_lists import cell_value
 from tests.conftest import NOON, Shop
-from tests.office.lives import lived
+from tests.office.person_history import person_with_history
 
 LISTS = [shown for shown in admin.site._registry.values() if isinstance(shown, ReadOnlyAdmin)]  # noqa: SLF001
 #: A colleague's groups are rows of another table, and what a role is called is a word of ours.
@@ -37,17 +37,17 @@ VALUES: tuple[tuple[Any, tuple[Any, ...]], ...] = (
 ROWS = 4
 
 
-def told(shown: ReadOnlyAdmin, *, by_row: bool) -> columns.Read:
+def told(shown: ReadOnlyAdmin, *, by_row: bool) -> admin_columns.ColumnBatch:
     rows = shown.model._default_manager.order_by("-pk")
     if by_row:
-        return columns._by_row(shown, shown.shown, rows)  # noqa: SLF001  what the other is compared with
-    return columns.reader_of(shown, shown.shown)(rows)
+        return admin_columns._read_by_row(shown, shown.column_names, rows)  # noqa: SLF001  what the other is compared with
+    return admin_columns.column_reader(shown, shown.column_names)(rows)
 
 
 def same(shown: ReadOnlyAdmin) -> int:
     """How many rows were compared, cell by cell."""
     fast, slow = told(shown, by_row=False), told(shown, by_row=True)
-    for name, ours, theirs in zip(shown.shown, fast.columns, slow.columns, strict=True):
+    for name, ours, theirs in zip(shown.column_names, fast.columns, slow.columns, strict=True):
         assert ours == theirs, (shown.model, name)
     assert fast.keys == slow.keys
     return len(slow.keys)
@@ -98,13 +98,17 @@ def _key(field: Any, place: int) -> Any:
 
 
 @pytest.mark.parametrize("language", ["zh-hans", "en"])
-def test_every_list_says_the_same_by_columns(language: str, db: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_list_reads_the_same_by_columns_and_by_rows(
+    language: str, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with transaction.atomic(), override(language):
         shadow()
         assert {same(shown) for shown in LISTS} == {ROWS}
         looked: set[str] = set()
         monkeypatch.setattr(
-            columns, "shown_in", lambda shown, *cell: looked.add(shown.model._meta.label) or shown_in(shown, *cell)
+            admin_columns,
+            "cell_value",
+            lambda shown, *cell: looked.add(shown.model._meta.label) or cell_value(shown, *cell),
         )
         for shown in LISTS:
             told(shown, by_row=False)
@@ -112,8 +116,8 @@ def test_every_list_says_the_same_by_columns(language: str, db: None, monkeypatc
     assert looked == BY_ROW
 
 
-def test_what_was_lived_says_the_same_by_columns(power_bank: Shop) -> None:
-    lived(power_bank, 1)
+def test_real_data_reads_the_same_by_columns_and_by_rows(power_bank: Shop) -> None:
+    person_with_history(power_bank, 1)
     with override("zh-hans"):
         assert sum(same(shown) for shown in LISTS) > 100
         people = next(shown for shown in LISTS if shown.model._meta.label == "accounts.Person")

@@ -1,4 +1,4 @@
-"""A dispute as a whole: what the channel said, of which orders, who bears it and why, what was answered, the book."""
+"""A dispute's detail page: channel reason, orders, liable party and basis, evidence, postings."""
 
 from collections.abc import Callable
 
@@ -8,19 +8,19 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Person
-from billing.channels import bank_returns
+from billing.channels import bank_disputes
 from billing.models import Dispute
-from billing.services.answers import Evidence, answer_dispute
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
+from billing.services.dispute_evidence import Evidence, submit_evidence
 from billing.services.disputes import accept_dispute
-from credit.leaving import end_credit
+from credit.erasure import close_credit
 from kernel.models import Realm
-from tests.billing.bench import deduction_of
-from tests.conftest import BY, NOON, Shop, opened, someone
-from tests.console.conftest import does, words_of
-from tests.office.lives import used
-from tests.stillness import nothing_moves
+from tests.billing.helpers import latest_deduction_of
+from tests.conftest import BY, NOON, Shop, make_agreement, make_person
+from tests.console.conftest import page_text, submit_form
+from tests.office.person_history import completed_order
+from tests.unchanged import assert_unchanged
 
 
 def whole(dispute: Dispute) -> str:
@@ -29,18 +29,20 @@ def whole(dispute: Dispute) -> str:
 
 def disputed(shop: Shop, code: str = "not_received", *, orders: int = 1) -> Dispute:
     """One debit for so many orders, which the bank has taken back."""
-    person: Person = someone(shop)
-    agreement = opened(shop, person)
-    bought = [used(shop, agreement, "6") for _ in range(orders)]
+    person: Person = make_person(shop)
+    agreement = make_agreement(shop, person)
+    bought = [completed_order(shop, agreement, "6") for _ in range(orders)]
     deduct_due(shop.realm_id, at=NOON)
-    bank_returns.take_back(deduction_of(bought[0]).number, code, at=NOON)
+    bank_disputes.reverse_debit(latest_deduction_of(bought[0]).number, code, at=NOON)
     deliver_callbacks(shop.realm_id, at=NOON)
     return Dispute.objects.get(person=person)
 
 
-def test_everything_it_is_decided_by_is_on_one_page(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
-    row, desk = disputed(power_bank), at_desk("finance")
-    text = words_of(desk.get(whole(row)))
+def test_everything_needed_to_decide_a_dispute_is_on_its_page(
+    power_bank: Shop, console_client: Callable[..., Client]
+) -> None:
+    row, desk = disputed(power_bank), console_client("finance")
+    text = page_text(desk.get(whole(row)))
     for wanted in (
         *("用户称未收到商品或服务", "¥6.00", row.channel_txn, "艾*", "充电宝", "沙箱银行卡", "待答复"),
         *("由商户承担", "按策略对此原因的规定", "策略第 1 版", "尚未答复： 来电充电宝", "提交申辩", "放弃申辩"),
@@ -48,9 +50,9 @@ def test_everything_it_is_decided_by_is_on_one_page(power_bank: Shop, at_desk: C
     ):
         assert wanted in text, wanted
     said = Evidence(statement="已签收<script>", communication="短信已告知", carrier="顺丰", tracking_number="SF9")
-    answer_dispute(row.id, power_bank.merchant.id, said, by=BY, at=NOON)
+    submit_evidence(row.id, power_bank.merchant.id, said, by=BY, at=NOON)
     page = desk.get(whole(row))
-    text = words_of(page)
+    text = page_text(page)
     for wanted in (
         "已签收<script>",
         "短信已告知",
@@ -64,31 +66,31 @@ def test_everything_it_is_decided_by_is_on_one_page(power_bank: Shop, at_desk: C
     assert "尚未答复" not in text
 
 
-def test_who_bears_it_says_why(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
-    viewer = at_desk("viewer", language="en")
+def test_the_page_shows_who_is_liable_and_why(power_bank: Shop, console_client: Callable[..., Client]) -> None:
+    viewer = console_client("viewer", language="en")
     final = disputed(power_bank, "no_funds")
-    text = words_of(viewer.get(whole(final)))
+    text = page_text(viewer.get(whole(final)))
     assert "Owed again by the customer: policy for this reason" in text
     assert "The channel does not accept evidence for this reason." in text
     assert "Lost: charged to the liable party" in text
     named = disputed(power_bank)
     accept_dispute(named.id, "platform", "our own mistake", by=BY, at=NOON)
-    text = words_of(viewer.get(whole(named)))
+    text = page_text(viewer.get(whole(named)))
     assert "Borne by us: set by a colleague" in text
     assert "our own mistake" in text
     assert "Submit dispute evidence" not in text
 
 
-def test_what_nobody_can_be_asked_for_says_so(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
+def test_an_unrecoverable_dispute_says_so(power_bank: Shop, console_client: Callable[..., Client]) -> None:
     """The policy named the person; they have left meanwhile, and we bear it."""
     row = disputed(power_bank, "not_authorised")
-    end_credit(row.person_id, by=BY, at=NOON)
+    close_credit(row.person_id, by=BY, at=NOON)
     accept_dispute(row.id, "person", "x", by=BY, at=NOON)
-    assert "无人可追" in words_of(at_desk("viewer").get(whole(row)))
+    assert "无人可追" in page_text(console_client("viewer").get(whole(row)))
 
 
-def test_a_debit_of_more_orders_asks_the_same(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
-    desk, one, several = at_desk("finance"), disputed(power_bank), disputed(power_bank, orders=9)
+def test_more_orders_take_no_more_queries(power_bank: Shop, console_client: Callable[..., Client]) -> None:
+    desk, one, several = console_client("finance"), disputed(power_bank), disputed(power_bank, orders=9)
     assert several.lines.count() == 9
 
     def asked(row: Dispute) -> int:
@@ -100,23 +102,23 @@ def test_a_debit_of_more_orders_asks_the_same(power_bank: Shop, at_desk: Callabl
     assert asked(several) == asked(one)
 
 
-def test_what_is_done_leads_back_to_it(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
-    row, desk = disputed(power_bank), at_desk("finance")
-    with nothing_moves("django_session"):
+def test_an_action_returns_to_the_dispute(power_bank: Shop, console_client: Callable[..., Client]) -> None:
+    row, desk = disputed(power_bank), console_client("finance")
+    with assert_unchanged("django_session"):
         assert desk.get(whole(row)).status_code == 200
-    answer = does(desk, f"/ops/do/{row.public_id}/contest", note="x", evidence="签收单")
+    answer = submit_form(desk, f"/ops/do/{row.public_id}/contest", note="x", evidence="签收单")
     assert answer["Location"] == whole(row)
-    assert "签收单" in words_of(desk.get(whole(row)))
+    assert "签收单" in page_text(desk.get(whole(row)))
 
 
-def test_it_is_found_in_its_queue_and_its_list(power_bank: Shop, at_desk: Callable[..., Client]) -> None:
-    row, desk = disputed(power_bank), at_desk("finance")
+def test_it_is_found_in_its_queue_and_its_list(power_bank: Shop, console_client: Callable[..., Client]) -> None:
+    row, desk = disputed(power_bank), console_client("finance")
     assert Realm.objects.get(pk=row.realm_id).mode == "test"
     for path in ("/ops/queues/dispute?mode=test", "/ops/billing/dispute/", f"/ops/person/{row.person.public_id}"):
         assert whole(row) in desk.get(path).content.decode(), path
 
 
 @pytest.mark.parametrize("name", ["dsp_" + "0" * 32, "ord_" + "0" * 32, "nonsense"])
-def test_what_is_not_there_is_not_there(name: str, at_desk: Callable[..., Client]) -> None:
-    assert at_desk("viewer").get(f"/ops/dispute/{name}").status_code == 404
+def test_an_unknown_id_is_a_404(name: str, console_client: Callable[..., Client]) -> None:
+    assert console_client("viewer").get(f"/ops/dispute/{name}").status_code == 404
     assert Client().get(f"/ops/dispute/{name}")["Location"].startswith("/ops/login/")

@@ -1,4 +1,4 @@
-"""A list is sorted by what an index puts in order; a short one by anything. Nobody has a long one sorted by typing."""
+"""Lists are sorted by indexed columns only; short ones by any column."""
 
 import pytest
 from django.contrib import admin
@@ -9,15 +9,15 @@ from django.test.utils import CaptureQueriesContext
 from accounts import services as accounts
 from kernel import admin_site
 from orders.models import Order
-from tests.conftest import BY, NOON, Shop, completed, someone, yuan
-from tests.visiting import signed_in
+from tests.browsing import signed_in_client
+from tests.conftest import BY, NOON, Shop, make_due_order, make_person, yuan
 
 
 @pytest.fixture
 def colleague(power_bank: Shop) -> Client:
     for minor in ("3", "1", "2"):
-        completed(power_bank, someone(power_bank), yuan(minor))
-    return signed_in(accounts.create_staff("lin", "correct horse battery", roles=["viewer"], by=BY, at=NOON))
+        make_due_order(power_bank, make_person(power_bank), yuan(minor))
+    return signed_in_client(accounts.create_staff("lin", "correct horse battery", roles=["viewer"], by=BY, at=NOON))
 
 
 def asked_for(colleague: Client, address: str) -> tuple[list[int], str]:
@@ -46,5 +46,5 @@ def test_a_long_list_is_not_sorted_by_what_is_typed(colleague: Client, monkeypat
 
 
 @pytest.mark.parametrize("typed", ["", "0", "-", "x", "99999999999999999999", "-1.x", "٣", ".", "1.1", "-999", "8"])
-def test_nonsense_sorts_nothing(colleague: Client, typed: str) -> None:
+def test_invalid_sort_parameters_are_ignored(colleague: Client, typed: str) -> None:
     assert len(asked_for(colleague, f"/ops/orders/order/?o={typed}")[0]) == 3

@@ -1,4 +1,4 @@
-"""What happened is counted once, whoever rings and however often; and a number leads to exactly its rows."""
+"""Each event is counted exactly once, however often the job runs; and a figure links to exactly its rows."""
 
 from datetime import date, datetime, timedelta
 
@@ -9,13 +9,13 @@ from billing.services.deduct import deduct_due
 from kernel.clock import live_now
 from office import rules
 from office.models import Counted, Tally
-from office.queries import figures
-from office.queries.figures import Look, Sum
-from office.queries.streams import BY_METRIC, STREAMS, Stream
+from office.queries import reports
+from office.queries.reports import ReportFilter, Total
+from office.queries.streams import STREAM_BY_METRIC, STREAMS, Stream
 from office.services import tally
 from orders import services as orders
 from orders.models import Order
-from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
+from tests.conftest import BY, NOON, Shop, make_agreement, make_due_order, make_order, make_person, yuan
 
 DAY = date(2026, 11, 20)
 
@@ -24,43 +24,43 @@ def counted(*, limit: int = 5000) -> None:
     """Everything that was written until now, as the job would some seconds later."""
     later = live_now() + timedelta(seconds=1)
     for stream in STREAMS.values():
-        while tally.count_batch(stream, upto=later, limit=limit) == limit:
+        while tally.count_batch(stream, until=later, limit=limit) == limit:
             pass
 
 
-def look(shop: Shop | None = None, **more: object) -> Look:
+def look(shop: Shop | None = None, **more: object) -> ReportFilter:
     of = {"merchant": shop.merchant} if shop else {}
-    return Look(DAY, DAY + timedelta(days=9), "test", **of, **more)  # type: ignore[arg-type]
+    return ReportFilter(DAY, DAY + timedelta(days=9), "test", **of, **more)  # type: ignore[arg-type]
 
 
 def late(shop: Shop, amount: str = "30", *, at: datetime = NOON) -> Order:
     """An order whose debt nobody could take, overdue."""
-    order = completed(shop, someone(shop, "no_funds"), yuan(amount), at=at)
+    order = make_due_order(shop, make_person(shop, "no_funds"), yuan(amount), at=at)
     deduct_due(shop.realm_id, at=at)
     orders.mark_overdue(shop.realm_id, at=at + timedelta(hours=73), limit=100)
     return order
 
 
 def test_a_life_is_counted_on_its_days(power_bank: Shop) -> None:
-    completed(power_bank, someone(power_bank), yuan("12.34"))
+    make_due_order(power_bank, make_person(power_bank), yuan("12.34"))
     deduct_due(power_bank.realm_id, at=NOON)
     late(power_bank)
     counted()
-    sums = figures.sums(look(power_bank))
-    assert sums.on(DAY, "order", "open") == Sum(2, 2 * 9900)
-    assert sums.on(DAY, "order", "completed") == Sum(2, 4234)
-    assert sums.on(DAY, "order", "deducted") == Sum(1, 1234)
-    assert sums.on(DAY + timedelta(days=3), "order", "overdue") == Sum(1, 3000)
-    assert sums.on(DAY, "book", "owed") == Sum(2, 4234)
-    assert sums.on(DAY, "book", "collected") == Sum(1, 1234)
-    assert sums.on(DAY, "book", "fees").minor == 7
-    assert sums.all("attempt", "1:succeeded") == Sum(1, 1234)
-    assert sums.all("attempt", "1:failed").number == 1
-    assert sums.all("failure", "insufficient_funds").number == 1
-    assert sums.all("decision", "order:approved").number == 2
-    assert sums.all("bucket", "overdue:1-30").number == 1
-    assert sums.all("vintage", "2026-11:0") == Sum(1, 1234)
-    assert sums.all("vintage", "2026-11:owed") == Sum(2, 4234)
+    sums = reports.totals_for(look(power_bank))
+    assert sums.on_day(DAY, "order", "open") == Total(2, 2 * 9900)
+    assert sums.on_day(DAY, "order", "completed") == Total(2, 4234)
+    assert sums.on_day(DAY, "order", "deducted") == Total(1, 1234)
+    assert sums.on_day(DAY + timedelta(days=3), "order", "overdue") == Total(1, 3000)
+    assert sums.on_day(DAY, "book", "owed") == Total(2, 4234)
+    assert sums.on_day(DAY, "book", "collected") == Total(1, 1234)
+    assert sums.on_day(DAY, "book", "fees").amount_minor == 7
+    assert sums.over_period("attempt", "1:succeeded") == Total(1, 1234)
+    assert sums.over_period("attempt", "1:failed").count == 1
+    assert sums.over_period("failure", "insufficient_funds").count == 1
+    assert sums.over_period("decision", "order:approved").count == 2
+    assert sums.over_period("bucket", "overdue:1-30").count == 1
+    assert sums.over_period("vintage", "2026-11:0") == Total(1, 1234)
+    assert sums.over_period("vintage", "2026-11:owed") == Total(2, 4234)
 
 
 def test_counting_again_counts_nothing(power_bank: Shop) -> None:
@@ -73,40 +73,40 @@ def test_counting_again_counts_nothing(power_bank: Shop) -> None:
 
 def test_a_few_lines_at_a_time_come_to_the_same(power_bank: Shop, shop: Shop) -> None:
     for one in (power_bank, shop):
-        ordered(one, opened(one, someone(one)))
+        make_order(one, make_agreement(one, make_person(one)))
     late(power_bank)
     counted(limit=2)
-    by_twos = figures.sums(look()).whole
+    by_twos = reports.totals_for(look()).by_key
     with connection.cursor() as cursor:
         cursor.execute("UPDATE office_tally SET number = 0, amount_minor = 0")
     Counted.objects.update(last=None)
     counted()
-    assert figures.sums(look()).whole == by_twos
+    assert reports.totals_for(look()).by_key == by_twos
 
 
-def test_everybody_is_the_sum_of_all(power_bank: Shop, shop: Shop) -> None:
+def test_the_platform_total_is_the_sum_of_all_services(power_bank: Shop, shop: Shop) -> None:
     late(power_bank)
     late(power_bank, "5")
-    ordered(shop, opened(shop, someone(shop)))
+    make_order(shop, make_agreement(shop, make_person(shop)))
     counted()
-    every = figures.sums(look()).whole
-    apart = [figures.sums(look(one)).whole for one in (power_bank, shop)]
-    assert every == {key: apart[0].get(key, Sum()) + apart[1].get(key, Sum()) for key in {**apart[0], **apart[1]}}
-    of_service = figures.sums(look(power_bank, service=power_bank.service)).whole
+    every = reports.totals_for(look()).by_key
+    apart = [reports.totals_for(look(one)).by_key for one in (power_bank, shop)]
+    assert every == {key: apart[0].get(key, Total()) + apart[1].get(key, Total()) for key in {**apart[0], **apart[1]}}
+    of_service = reports.totals_for(look(power_bank, service=power_bank.service)).by_key
     assert of_service == apart[0]
 
 
 def test_a_number_leads_to_exactly_its_rows(power_bank: Shop) -> None:
     late(power_bank)
-    completed(power_bank, someone(power_bank), yuan("1"))
+    make_due_order(power_bank, make_person(power_bank), yuan("1"))
     deduct_due(power_bank.realm_id, at=NOON)
     counted()
-    sums = figures.sums(look(power_bank))
+    sums = reports.totals_for(look(power_bank))
     asked = 0
-    for (metric, key), one in sums.whole.items():
-        if metric in BY_METRIC:
-            rows = figures.behind(look(power_bank), metric, key, offset=0, limit=100)
-            assert (len(rows), sum(row.minor for row in rows)) == (one.number, one.minor), (metric, key)
+    for (metric, key), one in sums.by_key.items():
+        if metric in STREAM_BY_METRIC:
+            rows = reports.source_events(look(power_bank), metric, key, offset=0, limit=100)
+            assert (len(rows), sum(row.amount_minor for row in rows)) == (one.count, one.amount_minor), (metric, key)
             asked += 1
     assert asked > 12
 
@@ -115,7 +115,7 @@ def test_what_is_written_just_now_waits_for_its_transaction(power_bank: Shop) ->
     late(power_bank)
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    assert tally.settled(live_now()) <= live_now() - rules.SETTLED_AFTER
+    assert tally.visible_until(live_now()) <= live_now() - rules.VISIBILITY_LAG
     tally.count_all(real=live_now() - timedelta(hours=1))
     assert not Tally.objects.exclude(metric="stock").exists()
 
@@ -134,12 +134,12 @@ def test_what_is_overdue_is_counted_as_it_stands(power_bank: Shop) -> None:
 
 
 def test_freshness_is_that_of_the_slowest(power_bank: Shop) -> None:
-    assert figures.counted_until() is None
+    assert reports.counted_until() is None
     late(power_bank)
     counted()
     tally.take_stock(real=live_now())
     Counted.objects.filter(pk="book").update(counted_until=NOON)
-    assert figures.counted_until() == NOON
+    assert reports.counted_until() == NOON
 
 
 @pytest.mark.parametrize("stream", STREAMS.values(), ids=lambda stream: stream.name)

@@ -1,5 +1,5 @@
-"""Colleagues at the console, for what the house shows of itself."""
+"""Fixtures of colleagues signed in to the console."""
 
-from tests.console.conftest import at_desk
+from tests.console.conftest import console_client
 
-__all__ = ["at_desk"]
+__all__ = ["console_client"]

@@ -1,4 +1,4 @@
-"""`manage.py colleague`: whoever runs the machine lets colleagues in, back in, and out."""
+"""`manage.py colleague` adds, reactivates and removes colleagues."""
 
 from io import StringIO
 from pathlib import Path
@@ -15,25 +15,25 @@ from kernel.models import AuditLine
 from tests.conftest import BY, NOON
 from tests.console.conftest import staff
 from tests.office.test_enrolment import CODE
-from tests.office.test_newcomers_of_ours import joins
-from tests.stillness import nothing_moves
+from tests.office.test_staff_onboarding import joins
+from tests.unchanged import assert_unchanged
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _no_try_used_up() -> None:
+def _reset_rate_limits() -> None:
     cache.clear()
 
 
-def typed(*words: str) -> str:
+def run_command(*words: str) -> str:
     said = StringIO()
     call_command("colleague", *words, stdout=said)
     return said.getvalue()
 
 
-def test_the_first_supervisor_comes_in_by_what_it_prints() -> None:
-    said = typed("lin", "--role", "supervisor", "--role", "risk", "--note", "first day")
+def test_the_first_supervisor_signs_in_with_the_printed_code() -> None:
+    said = run_command("lin", "--role", "supervisor", "--role", "risk", "--note", "first day")
     (code,) = CODE.findall(said)
     assert "/ops/login/join" in said
     lin = User.objects.get(username="lin")
@@ -48,8 +48,8 @@ def test_the_first_supervisor_comes_in_by_what_it_prints() -> None:
     assert code not in str([*AuditLine.objects.values(), *AccountEvent.objects.values()])
 
 
-def test_another_code_at_the_machine_takes_the_place_of_the_first() -> None:
-    (first,) = CODE.findall(typed("lin", "--role", "viewer"))
+def test_a_new_code_replaces_the_first() -> None:
+    (first,) = CODE.findall(run_command("lin", "--role", "viewer"))
     said = StringIO()
     call_command("enrol", "lin", stdout=said)
     assert "/ops/login/join" in said.getvalue()
@@ -57,11 +57,11 @@ def test_another_code_at_the_machine_takes_the_place_of_the_first() -> None:
     assert joins(Client(), "lin", *CODE.findall(said.getvalue())).status_code == 302
 
 
-def test_who_leaves_at_the_machine_may_come_back_by_another_code() -> None:
+def test_a_removed_colleague_can_be_reactivated() -> None:
     lin = staff("viewer", name="lin")
-    assert typed("lin", "--leaves", "--note", "left us") == "lin has left.\n"
+    assert run_command("lin", "--leaves", "--note", "left us") == "lin has left.\n"
     assert not User.objects.get(pk=lin.pk).is_active
-    (code,) = CODE.findall(typed("lin", "--returns", "--role", "finance"))
+    (code,) = CODE.findall(run_command("lin", "--returns", "--role", "finance"))
     assert joins(Client(), "lin", code).status_code == 302
     lines = AuditLine.objects.filter(by="system:colleague").order_by("pk").values_list("act", "why", "about")
     assert list(lines) == [("leave", "left us", lin.public_id), ("let_back_in", "", lin.public_id)]
@@ -70,10 +70,10 @@ def test_who_leaves_at_the_machine_may_come_back_by_another_code() -> None:
 def test_who_forgot_the_password_chooses_another_and_keeps_the_rest(settings: LazySettings) -> None:
     settings.CONSOLE_SECOND_STEP = True
     lin = staff("supervisor", "risk", name="lin")
-    second_factor.take_app(lin.pk, second_factor.generate_totp_secret(), by=BY, at=NOON)
+    second_factor.activate_app(lin.pk, second_factor.generate_totp_secret(), by=BY, at=NOON)
     desk = Client()
     desk.force_login(lin, backend="django.contrib.auth.backends.ModelBackend")
-    (code,) = CODE.findall(typed("lin", "--forgot", "--note", "called, known by voice"))
+    (code,) = CODE.findall(run_command("lin", "--forgot", "--note", "called, known by voice"))
     lin.refresh_from_db()
     assert not lin.has_usable_password()
     assert desk.get("/ops/").status_code == 302, "where they were signed in that has ended"
@@ -109,11 +109,11 @@ def test_who_forgot_the_password_chooses_another_and_keeps_the_rest(settings: La
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
 )
-def test_what_cannot_be_is_refused_in_words(words: list[str], says: str) -> None:
+def test_invalid_calls_are_refused_with_a_message(words: list[str], says: str) -> None:
     staff("viewer", name="here")
     staff("supervisor", name="last")
-    with nothing_moves(), pytest.raises(CommandError) as refused:
-        typed(*words)
+    with assert_unchanged(), pytest.raises(CommandError) as refused:
+        run_command(*words)
     assert says in str(refused.value)
 
 
@@ -122,13 +122,13 @@ def test_the_only_supervisor_who_lost_the_second_step_gets_in_again_by_whoever_r
 ) -> None:
     settings.CONSOLE_SECOND_STEP = True
     lin = staff("supervisor", name="lin")
-    second_factor.take_app(lin.pk, second_factor.generate_totp_secret(), by=BY, at=NOON)
-    (guest,) = CODE.findall(typed("guest", "--role", "supervisor", "--note", "stands in for lin"))
+    second_factor.activate_app(lin.pk, second_factor.generate_totp_secret(), by=BY, at=NOON)
+    (guest,) = CODE.findall(run_command("guest", "--role", "supervisor", "--note", "stands in for lin"))
     assert joins(Client(), "guest", guest).status_code == 302
-    typed("lin", "--leaves", "--note", "app, passkey and codes are lost")
-    (code,) = CODE.findall(typed("lin", "--returns", "--role", "supervisor", "--note", "known by voice"))
+    run_command("lin", "--leaves", "--note", "app, passkey and codes are lost")
+    (code,) = CODE.findall(run_command("lin", "--returns", "--role", "supervisor", "--note", "known by voice"))
     come = Client()
     assert joins(come, "lin", code).status_code == 302
     assert "confirm" not in come.get("/ops/own/", follow=True).request["PATH_INFO"], "another one is set up"
-    typed("guest", "--leaves", "--note", "lin is back")
+    run_command("guest", "--leaves", "--note", "lin is back")
     assert "stands in for them" in (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text("utf-8")

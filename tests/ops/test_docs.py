@@ -1,4 +1,4 @@
-"""What docs/deductions.md tells somebody at 3 a.m. is there when they look."""
+"""The tables, columns and commands named in docs/deductions.md exist."""
 
 import re
 from dataclasses import fields
@@ -9,11 +9,11 @@ from django.core.management import get_commands
 
 from accounts import services as accounts
 from billing.models import Deduction
-from billing.planning import Kind, Policy
+from billing.planning import FailureClass, Policy
 from billing.services.deduct import deduct_due
 from orders.models import Pause
-from tests.conftest import BY, NOON, Shop, completed, someone, yuan
-from tests.visiting import signed_in
+from tests.browsing import signed_in_client
+from tests.conftest import BY, NOON, Shop, make_due_order, make_person, yuan
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 DEDUCTIONS = (DOCS / "deductions.md").read_text(encoding="utf-8")
@@ -21,10 +21,12 @@ DEDUCTIONS = (DOCS / "deductions.md").read_text(encoding="utf-8")
 
 @pytest.mark.django_db
 def test_every_page_it_names_is_there(power_bank: Shop) -> None:
-    colleague = signed_in(accounts.create_staff("lin", "correct horse battery", roles=["viewer"], by=BY, at=NOON))
+    colleague = signed_in_client(
+        accounts.create_staff("lin", "correct horse battery", roles=["viewer"], by=BY, at=NOON)
+    )
     addresses = set(re.findall(r"`(/ops/[^`…]*)", DEDUCTIONS))
     assert len(addresses) > 7
-    completed(power_bank, someone(power_bank), yuan("6"))
+    make_due_order(power_bank, make_person(power_bank), yuan("6"))
     deduct_due(power_bank.realm_id, at=NOON)
     debit = Deduction.objects.get().public_id
     for address in addresses:
@@ -44,7 +46,7 @@ def test_every_file_it_leads_to_is_there(name: str) -> None:
 
 
 def test_it_leaves_out_no_state_class_reason_or_field_of_a_policy() -> None:
-    words = [*Deduction.State.values, *Kind, *Pause.Reason.values, *(field.name for field in fields(Policy))]
+    words = [*Deduction.State.values, *FailureClass, *Pause.Reason.values, *(field.name for field in fields(Policy))]
     assert not [word for word in words if f"`{word}`" not in DEDUCTIONS]
 
 

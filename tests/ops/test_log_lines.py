@@ -1,4 +1,4 @@
-"""What stands in production's log when something goes wrong: where and why, and nobody's name, phone or words."""
+"""Production's log lines about errors: where and why, without names, phone numbers or messages."""
 
 import json
 import logging
@@ -19,31 +19,31 @@ from structlog.testing import capture_logs
 from accounts.models import User
 from bnpl import unavailable
 from bnpl.celery import app
-from bnpl.logs import renderers
-from kernel.problems import refusal_of
+from bnpl.logs import build_renderers
+from kernel.problems import to_refusal
 from kernel.refusal import Unavailable
 from orders.models import Order
-from tests.conftest import Shop, completed, someone, yuan
+from tests.conftest import Shop, make_due_order, make_person, yuan
 
 #: What somebody wrote; a traceback shows lines of code, and this is none of those that fail.
 THEIRS = "欧阳的伞\n\nHINT: 他的"
 
 
-def told(event: str = "went_wrong", **more: Any) -> dict[str, Any]:
+def log_line(event: str = "went_wrong", **more: Any) -> dict[str, Any]:
     """The line as production writes it."""
     line: Any = {"event": event, "exc_info": sys.exc_info(), **more}
-    for processor in renderers(readable=False):
+    for processor in build_renderers(readable=False):
         line = processor(None, "error", line)
     return dict(json.loads(line))
 
 
-def test_a_row_that_the_database_would_not_take_is_not_in_the_log(power_bank: Shop) -> None:
-    order = completed(power_bank, someone(power_bank), yuan("5"))
+def test_a_rejected_rows_values_are_not_logged(power_bank: Shop) -> None:
+    order = make_due_order(power_bank, make_person(power_bank), yuan("5"))
     try:
         with transaction.atomic():
             Order.objects.filter(pk=order.pk).update(title=THEIRS, total_minor=-1)
     except IntegrityError as exc:
-        line, meant, whole = told(f"Task raised unexpected: {exc!r}"), refusal_of(exc), str(exc)
+        line, meant, whole = log_line(f"Task raised unexpected: {exc!r}"), to_refusal(exc), str(exc)
 
     assert "欧阳" in whole
     assert "欧阳" not in json.dumps(line, ensure_ascii=False)
@@ -53,13 +53,13 @@ def test_a_row_that_the_database_would_not_take_is_not_in_the_log(power_bank: Sh
     assert meant.code == "busy"
 
 
-def test_a_refusal_by_the_database_is_told_without_the_row(db: None) -> None:
+def test_database_errors_are_logged_without_the_row(db: None) -> None:
     address = "ouyang@example.cn"  # whoever works for a merchant signs in by it
     User.objects.create_user(address, "x")
     with pytest.raises(IntegrityError) as broken, transaction.atomic():
         User.objects.create_user(address, "x")
     with capture_logs() as lines:
-        refusal_of(broken.value)
+        to_refusal(broken.value)
 
     (line,) = lines
     assert line["event"] == "database_refused"
@@ -67,14 +67,14 @@ def test_a_refusal_by_the_database_is_told_without_the_row(db: None) -> None:
     assert "ouyang" not in str(line)
 
 
-def test_where_a_message_was_to_go_is_not_in_the_log() -> None:
+def test_recipients_are_not_logged() -> None:
     try:
         try:
             raise smtplib.SMTPRecipientsRefused({"ouyang@example.cn": (550, b"no ouyang@example.cn here")})
         except smtplib.SMTPException as refused:
             raise OSError("text to +8613812345678 refused") from refused
     except OSError:
-        line = told("notice_not_sent", delivery="dlv_1", timestamp="2026-11-27T12:00:00.000000Z")
+        line = log_line("notice_not_sent", delivery="dlv_1", timestamp="2026-11-27T12:00:00.000000Z")
 
     assert "ouyang" not in json.dumps(line)
     assert "13812345678" not in json.dumps(line)
@@ -82,21 +82,21 @@ def test_where_a_message_was_to_go_is_not_in_the_log() -> None:
     assert (line["delivery"], line["timestamp"]) == ("dlv_1", "2026-11-27T12:00:00.000000Z")
 
 
-def test_a_database_that_may_only_be_read_is_away_and_no_fault_of_ours(power_bank: Shop) -> None:
+def test_a_read_only_database_is_unavailable_and_not_an_error(power_bank: Shop) -> None:
     with pytest.raises(InternalError) as broken, transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL transaction_read_only = on; UPDATE orders_order SET title = title")
 
-    refusal = refusal_of(broken.value)
+    refusal = to_refusal(broken.value)
     assert (type(refusal), refusal.retry_after) == (Unavailable, 2)
     assert page_of(broken.value) == 503
 
 
 def page_of(exc: Exception) -> int:
-    page = unavailable.Unavailable(lambda _request: HttpResponse()).process_exception(HttpRequest(), exc)
+    page = unavailable.UnavailableMiddleware(lambda _request: HttpResponse()).process_exception(HttpRequest(), exc)
     return page.status_code if page else 500
 
 
-def test_a_beat_without_its_broker_writes_one_short_line_a_ring() -> None:
+def test_beat_without_broker_logs_one_short_line_a_trigger() -> None:
     beat = Scheduler(app, schedule={}, lazy=True)
     entry = beat.Entry(name="deduct", task="billing.tasks.deduct_due", schedule=schedule(timedelta(seconds=1)), app=app)
     lines, listens = list[logging.LogRecord](), logging.Handler()
@@ -115,7 +115,7 @@ def test_a_beat_without_its_broker_writes_one_short_line_a_ring() -> None:
 
 
 @pytest.mark.parametrize("name", ["celery.worker.consumer.consumer", "kombu.asynchronous.hub", "kombu.transport.redis"])
-def test_a_worker_whose_broker_takes_nothing_writes_no_stack_a_second(name: str) -> None:
+def test_a_worker_with_a_full_broker_logs_no_stack_traces(name: str) -> None:
     full = redis.exceptions.OutOfMemoryError("command not allowed")
     given = (name, logging.ERROR, "", 1, "Error in timer: %r", (full,), (type(full), full, None))
     line = logging.LogRecord(*given)

@@ -1,4 +1,4 @@
-"""One row that cannot be seen to keeps no other waiting, whatever rings for it; and it stays due itself."""
+"""A row that cannot be processed delays no other row in any sweep, and stays due itself."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,21 +14,32 @@ from structlog.testing import capture_logs
 from accounts import deliver
 from accounts.models import Delivery, Notice, Person
 from billing.models import Outage, Settlement
-from billing.services import deduct, outage, payouts, plan, remind
+from billing.services import attempt_plans, deduct, outage, payouts, reminders
 from billing.services.deduct import deduct_due
-from billing.services.settlement import settle_due
-from credit import limit_review
+from billing.services.settlements import settle_due
+from credit import limit_reviews
 from credit.models import Profile
 from kernel import sweeps
 from kernel.clock import live_now
 from kernel.models import Realm
-from kernel.sweeps import by_halves
+from kernel.sweeps import process_bisecting
 from orders import services as orders
 from orders.models import Obligation, Order
-from orders.services.age import GOING_OVERDUE
-from orders.services.expire import expire_unconfirmed
-from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, state_of, yuan
-from tests.falling import fall
+from orders.services.ageing import OVERDUE_SWEEP
+from orders.services.expiry import expire_unconfirmed
+from tests.conftest import (
+    BY,
+    NOON,
+    Shop,
+    make_agreement,
+    make_due_order,
+    make_order,
+    make_person,
+    reload_order,
+    state_of,
+    yuan,
+)
+from tests.overdue import make_overdue
 
 A_DAY = timedelta(days=1)
 
@@ -36,34 +47,36 @@ A_DAY = timedelta(days=1)
 @pytest.fixture
 def crowd(power_bank: Shop) -> list[Order]:
     """Four people who owe; the zone of the second one's is none that there is, as after an import gone wrong."""
-    made = [completed(power_bank, someone(power_bank, name=name), yuan("5")) for name in ("甲", "乙", "丙", "丁")]
+    made = [
+        make_due_order(power_bank, make_person(power_bank, name=name), yuan("5")) for name in ("甲", "乙", "丙", "丁")
+    ]
     Person.objects.filter(pk=made[1].person_id).update(zone="Nowhere/Atlantis")
     return made
 
 
-def seen_to(act: Callable[..., object], *args: Any, **kwargs: Any) -> None:
+def run_sweep(act: Callable[..., object], *args: Any, **kwargs: Any) -> None:
     """As its ring would do it: trouble is told to the log."""
     with suppress(Exception):
         act(*args, **kwargs)
 
 
 def test_collecting(power_bank: Shop, crowd: list[Order], monkeypatch: pytest.MonkeyPatch) -> None:
-    real, bad = plan._next, crowd[1].person_id  # noqa: SLF001  it is the one that fails
+    real, bad = attempt_plans._next_request, crowd[1].person_id  # noqa: SLF001  it is the one that fails
 
     def trip(row: Obligation, *args: Any) -> Any:
         if row.person_id == bad:
             raise ZeroDivisionError("poison")
         return real(row, *args)
 
-    monkeypatch.setattr(plan, "_next", trip)
-    seen_to(deduct_due, power_bank.realm_id, at=NOON)
+    monkeypatch.setattr(attempt_plans, "_next_request", trip)
+    run_sweep(deduct_due, power_bank.realm_id, at=NOON)
 
     assert [state_of(order) for order in crowd] == ["deducted", "completed", "deducted", "deducted"]
     assert Obligation.objects.get(order=crowd[1]).collect_at is not None
 
 
-def test_falling_overdue(power_bank: Shop, crowd: list[Order]) -> None:
-    seen_to(fall, power_bank.realm_id, at=NOON + 30 * A_DAY, limit=100)
+def test_marking_overdue(power_bank: Shop, crowd: list[Order]) -> None:
+    run_sweep(make_overdue, power_bank.realm_id, at=NOON + 30 * A_DAY, limit=100)
 
     assert [state_of(order) for order in crowd] == ["overdue", "completed", "overdue", "overdue"]
 
@@ -76,7 +89,7 @@ def test_notices(power_bank: Shop, crowd: list[Order]) -> None:
     due = Delivery.objects.filter(next_at__lte=NOON, person__in=deduct_due_of)
     assert due.values("person").distinct().count() == 4
 
-    seen_to(deliver.deliver_due, power_bank.realm_id, at=NOON, limit=100)
+    run_sweep(deliver.deliver_due, power_bank.realm_id, at=NOON, limit=100)
 
     left = set(Delivery.objects.filter(next_at__lte=NOON, state="queued").values_list("person", flat=True))
     assert left == {crowd[1].person_id}
@@ -84,17 +97,17 @@ def test_notices(power_bank: Shop, crowd: list[Order]) -> None:
 
 def test_reminding(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     due = NOON + 2 * A_DAY
-    people = [someone(power_bank, name=name) for name in ("甲", "乙", "丙")]
-    made = [completed(power_bank, person, yuan("5"), due_at=due) for person in people]
-    real = remind._item  # noqa: SLF001  it is the one that fails
+    people = [make_person(power_bank, name=name) for name in ("甲", "乙", "丙")]
+    made = [make_due_order(power_bank, person, yuan("5"), due_at=due) for person in people]
+    real = reminders._build_item  # noqa: SLF001  it is the one that fails
 
     def trip(row: Obligation, *args: Any, **kwargs: Any) -> Any:
         if row.person_id == people[1].id:
             raise ZeroDivisionError("poison")
         return real(row, *args, **kwargs)
 
-    monkeypatch.setattr(remind, "_item", trip)
-    seen_to(remind.remind_due, power_bank.realm_id, at=due - timedelta(hours=12), limit=100)
+    monkeypatch.setattr(reminders, "_build_item", trip)
+    run_sweep(reminders.remind_all, power_bank.realm_id, at=due - timedelta(hours=12), limit=100)
 
     told = set(Notice.objects.filter(stage="debit_planned").values_list("person_id", flat=True))
     assert told == {made[0].person_id, made[2].person_id}
@@ -103,8 +116,10 @@ def test_reminding(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_expiring(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
     for name in ("甲", "乙", "丙"):
-        agreement = opened(shop, someone(shop, name=name))
-        wish = orders.Wish(agreement_id=agreement.id, out_order_no=name, title="灯", currency="CNY", amount=4990)
+        agreement = make_agreement(shop, make_person(shop, name=name))
+        wish = orders.OrderRequest(
+            agreement_id=agreement.id, out_order_no=name, title="灯", currency="CNY", amount=4990
+        )
         order = orders.open_order(shop.merchant.id, wish, by=BY, at=NOON).order
         assert order is not None
         made.append(order)
@@ -116,28 +131,28 @@ def test_expiring(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
         real(self)
 
     monkeypatch.setattr(Order, "expire", trip)
-    seen_to(expire_unconfirmed, shop.realm_id, at=NOON + 60 * A_DAY, limit=100)
+    run_sweep(expire_unconfirmed, shop.realm_id, at=NOON + 60 * A_DAY, limit=100)
 
     assert [state_of(order) for order in made] == ["expired", "created", "expired"]
 
 
 def test_reviewing_limits(power_bank: Shop, crowd: list[Order], monkeypatch: pytest.MonkeyPatch) -> None:
-    real, bad = limit_review._reviewed, crowd[1].person_id  # noqa: SLF001  it is the one that fails
+    real, bad = limit_reviews._review_limit, crowd[1].person_id  # noqa: SLF001  it is the one that fails
 
     def trip(row: Any, profile: Profile, *args: Any, **kwargs: Any) -> Any:
         if profile.person_id == bad:
             raise ZeroDivisionError("poison")
         return real(row, profile, *args, **kwargs)
 
-    monkeypatch.setattr(limit_review, "_reviewed", trip)
+    monkeypatch.setattr(limit_reviews, "_review_limit", trip)
     at = NOON + 60 * A_DAY
-    seen_to(limit_review.review_limits, power_bank.realm_id, at=at, limit=100)
+    run_sweep(limit_reviews.review_limits, power_bank.realm_id, at=at, limit=100)
 
     left = Profile.objects.filter(review_at__lte=at).values_list("person_id", flat=True)
     assert list(left) == [bad]
 
 
-def test_stopping_for_an_outage_and_going_on_after_it(
+def test_pausing_for_an_outage_and_resuming_after_it(
     power_bank: Shop, crowd: list[Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = Outage.objects.create(channel="sandbox", reason="down", began_at=NOON, began_by="test")
@@ -153,28 +168,28 @@ def test_stopping_for_an_outage_and_going_on_after_it(
 
     Person.objects.filter(pk=crowd[1].person_id).update(zone="Asia/Shanghai")
     monkeypatch.setattr(orders, "pause_order", trip(real_pause))
-    seen_to(outage.keep_outages, real=NOON, realm_id=power_bank.realm_id)
-    stopped = [fresh(order.id).pauses.filter(ended_at=None).exists() for order in crowd]
+    run_sweep(outage.apply_outages, real=NOON, realm_id=power_bank.realm_id)
+    stopped = [reload_order(order.id).pauses.filter(ended_at=None).exists() for order in crowd]
     assert stopped == [True, False, True, True]
 
     monkeypatch.setattr(orders, "pause_order", real_pause)
-    outage.keep_outages(real=NOON, realm_id=power_bank.realm_id)
+    outage.apply_outages(real=NOON, realm_id=power_bank.realm_id)
     Outage.objects.filter(pk=out.pk).update(ended_at=NOON, ended_by="test", ended_because="up")
     monkeypatch.setattr(orders, "resume_order", trip(real_resume))
-    seen_to(outage.keep_outages, real=NOON, realm_id=power_bank.realm_id)
-    stopped = [fresh(order.id).pauses.filter(ended_at=None).exists() for order in crowd]
+    run_sweep(outage.apply_outages, real=NOON, realm_id=power_bank.realm_id)
+    stopped = [reload_order(order.id).pauses.filter(ended_at=None).exists() for order in crowd]
     assert stopped == [False, True, False, False]
 
 
 def test_paying_merchants(power_bank: Shop, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    agreement = opened(power_bank, ada)
+    agreement = make_agreement(power_bank, ada)
     for day in range(3):
         at = NOON + day * A_DAY
-        order = ordered(power_bank, agreement, at=at)
-        orders.complete_order(order.id, orders.Final(total=500), by=BY, at=at)
+        order = make_order(power_bank, agreement, at=at)
+        orders.complete_order(order.id, orders.CompletionRequest(total=500), by=BY, at=at)
         deduct_due(power_bank.realm_id, at=at)
         settle_due(power_bank.realm_id, at=at + A_DAY, limit=10)
-    rows, real = list(Settlement.objects.order_by("id")), payouts._sent  # noqa: SLF001  it is the one that fails
+    rows, real = list(Settlement.objects.order_by("id")), payouts._create_payout  # noqa: SLF001  it is the one that fails
     assert len(rows) == 3
 
     def trip(row: Settlement, *args: Any, **kwargs: Any) -> Any:
@@ -182,17 +197,17 @@ def test_paying_merchants(power_bank: Shop, ada: Person, monkeypatch: pytest.Mon
             raise ZeroDivisionError("poison")
         return real(row, *args, **kwargs)
 
-    monkeypatch.setattr(payouts, "_sent", trip)
-    seen_to(payouts.pay_out_due, power_bank.realm_id, at=NOON + 10 * A_DAY)
+    monkeypatch.setattr(payouts, "_create_payout", trip)
+    run_sweep(payouts.pay_out_due, power_bank.realm_id, at=NOON + 10 * A_DAY)
 
     assert [row.state for row in Settlement.objects.order_by("id")] == ["closed", "paid", "paid"]
 
 
 def crowded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Order], list[int]]:
     """Nine who owe, the first and the third of whom cannot be seen to; and how many of them each look tries."""
-    made = [completed(shop, someone(shop, name=f"人{n}"), yuan("5")) for n in range(9)]
-    real, bad, tried = plan._next, {made[0].person_id, made[2].person_id}, list[int]()  # noqa: SLF001
-    prepared = deduct._prepared  # noqa: SLF001  whatever is looked at together goes through it
+    made = [make_due_order(shop, make_person(shop, name=f"人{n}"), yuan("5")) for n in range(9)]
+    real, bad, tried = attempt_plans._next_request, {made[0].person_id, made[2].person_id}, list[int]()  # noqa: SLF001
+    prepared = deduct._prepare_obligations  # noqa: SLF001  whatever is looked at together goes through it
 
     def trip(row: Obligation, *args: Any) -> Any:
         if row.person_id in bad:
@@ -203,67 +218,65 @@ def crowded(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Order], l
         tried.append(len(rows))
         return prepared(rows, **kwargs)
 
-    monkeypatch.setattr(plan, "_next", trip)
-    monkeypatch.setattr(deduct, "_prepared", watched)
+    monkeypatch.setattr(attempt_plans, "_next_request", trip)
+    monkeypatch.setattr(deduct, "_prepare_obligations", watched)
     return made, tried
 
 
-def test_one_ring_sees_to_all_beside_a_bad_row_however_many_batches_they_are(
-    power_bank: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_run_processes_all_other_rows_over_many_batches(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     made, tried = crowded(power_bank, monkeypatch)
-    replace(deduct.DUE, batch=2).ring()
+    replace(deduct.SWEEP, batch_size=2).run_due()
 
     states = [state_of(order) for order in made]
     assert (states.count("deducted"), states[0], states[2]) == (7, "completed", "completed")
     assert sum(tried) - 7 < 2 * 7  # a bad one is not tried again with every batch
-    replace(deduct.DUE, batch=2).ring()
+    replace(deduct.SWEEP, batch_size=2).run_due()
     assert Obligation.objects.filter(collect_at__isnull=False).count() == 2  # and stays due
 
 
-def test_falling_overdue_and_limits_and_expiry_go_on_to_the_end_too(
+def test_overdue_limits_and_expiry_process_all_other_rows(
     power_bank: Shop, crowd: list[Order], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, bad = limit_review._reviewed, crowd[0].person_id  # noqa: SLF001  it is the one that fails
+    real, bad = limit_reviews._review_limit, crowd[0].person_id  # noqa: SLF001  it is the one that fails
 
     def trip(row: Any, profile: Profile, *args: Any, **kwargs: Any) -> Any:
         if profile.person_id == bad:
             raise ZeroDivisionError("poison")
         return real(row, profile, *args, **kwargs)
 
-    monkeypatch.setattr(limit_review, "_reviewed", trip)
+    monkeypatch.setattr(limit_reviews, "_review_limit", trip)
     at = NOON + 60 * A_DAY
     Realm.objects.filter(pk=power_bank.realm_id).update(clock_offset=at - live_now())
-    replace(limit_review.DUE, batch=1).ring()
+    replace(limit_reviews.LIMIT_REVIEW_SWEEP, batch_size=1).run_due()
     Obligation.objects.update(collect_at=None, plan=[])
-    replace(GOING_OVERDUE, batch=1).ring()
+    replace(OVERDUE_SWEEP, batch_size=1).run_due()
 
     assert list(Profile.objects.filter(review_at__lte=at).values_list("person_id", flat=True)) == [bad]
     assert [state_of(order) for order in crowd] == ["overdue", "completed", "overdue", "overdue"]
 
 
-def test_where_the_database_is_away_nobody_is_tried_one_by_one(caplog: pytest.LogCaptureFixture) -> None:
+def test_rows_are_not_retried_one_by_one_without_a_database(caplog: pytest.LogCaptureFixture) -> None:
     tried = list[int]()
 
     def away(some: Sequence[int]) -> None:
         tried.append(len(some))
         raise OperationalError("connection refused")
 
-    (failure,) = by_halves(range(500), away, told="not_seen_to")
+    (failure,) = process_bisecting(range(500), away, event="not_seen_to")
 
     assert isinstance(failure, OperationalError)
     assert (tried, caplog.records) == ([500], [])
 
 
-def test_what_comes_again_at_each_ring_is_told_whole_once_in_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_repeated_failure_is_logged_in_full_only_sometimes(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(_some: Sequence[int]) -> None:
         raise ZeroDivisionError("poison")
 
     with capture_logs() as lines:
-        for later in (0.0, 1.0, sweeps.TOLD_AGAIN_SECONDS + 2.0):
+        for later in (0.0, 1.0, sweeps.LOG_AGAIN_SECONDS + 2.0):
             now = time.monotonic() + later
             monkeypatch.setattr(sweeps.time, "monotonic", lambda now=now: now)
-            by_halves([7], fails, told="not_seen_to_at_all")
+            process_bisecting([7], fails, event="not_seen_to_at_all")
 
     assert [(line["event"], line["key"], "exc_info" in line) for line in lines] == [
         ("not_seen_to_at_all", "7", whole) for whole in (True, False, True)

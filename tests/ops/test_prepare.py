@@ -1,4 +1,4 @@
-"""A release is not prepared under a key that the data was not written with."""
+"""`manage.py prepare` refuses a key that the data was not written with, and active clients."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from django.test import override_settings
 
 from bnpl.management.commands import prepare
 from kernel import audit, encryption
-from tests.conftest import BY, NOON, Shop, someone
+from tests.conftest import BY, NOON, Shop, make_person
 
 OTHER = override_settings(BLIND_INDEX_KEY=bytes(range(32)))
 
@@ -22,7 +22,7 @@ def prepared_already(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepare, "call_command", lambda *_args, **_more: None)
 
 
-def test_another_blind_index_key_is_noticed_before_anything_is_started_with_it() -> None:
+def test_a_wrong_blind_index_key_is_detected() -> None:
     call_command("prepare", stdout=StringIO())  # nothing is written yet
     audit.record("look", by=BY, at=NOON)
     call_command("prepare", stdout=StringIO())
@@ -32,10 +32,8 @@ def test_another_blind_index_key_is_noticed_before_anything_is_started_with_it()
         call_command("prepare", "--whatever-the-keys", stdout=StringIO())
 
 
-def test_a_key_that_peoples_data_is_sealed_under_is_missed_before_anything_is_started_without_it(
-    power_bank: Shop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    someone(power_bank, name="艾达")
+def test_a_missing_encryption_key_is_detected(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_person(power_bank, name="艾达")
     keys = encryption._keys()  # noqa: SLF001  as the settings gave them
     monkeypatch.setattr(encryption, "_keys", lambda: {"k2": keys["k1"], **keys})
     call_command("prepare", stdout=StringIO())
@@ -45,7 +43,7 @@ def test_a_key_that_peoples_data_is_sealed_under_is_missed_before_anything_is_st
 
 
 @pytest.fixture
-def beside() -> Iterator[Callable[[], None]]:
+def active_client() -> Iterator[Callable[[], None]]:
     """A process of the application that is still connected; it asks something when it is told to."""
     others = connection.copy("beside")
     with others.cursor() as cursor:
@@ -54,32 +52,32 @@ def beside() -> Iterator[Callable[[], None]]:
 
 
 @pytest.fixture
-def behind(monkeypatch: pytest.MonkeyPatch) -> None:
+def pending_migration(monkeypatch: pytest.MonkeyPatch) -> None:
     """The database is a migration behind the code, and nobody is waited for longer than a moment."""
     monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda *_: [("one", False)])
-    monkeypatch.setattr(prepare, "WAITS_FOR_THEM_SECONDS", 0)
+    monkeypatch.setattr(prepare, "WAIT_SECONDS", 0)
     monkeypatch.setattr(prepare, "PAUSE_SECONDS", 0)
 
 
-@pytest.mark.usefixtures("behind")
-def test_nothing_is_migrated_beside_processes_that_go_on_working(beside: Callable[[], None]) -> None:
-    beside()
-    with pytest.raises(CommandError, match=r"still works in this database .*Another release"):
+@pytest.mark.usefixtures("pending_migration")
+def test_nothing_is_migrated_beside_processes_that_go_on_working(active_client: Callable[[], None]) -> None:
+    active_client()
+    with pytest.raises(CommandError, match=r"still works in this database .*Upgrading"):
         call_command("prepare", stdout=StringIO())
     call_command("prepare", "--beside-the-old-code", stdout=StringIO())
 
 
-def test_where_there_is_nothing_to_migrate_they_may_go_on(beside: Callable[[], None]) -> None:
-    beside()
+def test_where_there_is_nothing_to_migrate_they_may_go_on(active_client: Callable[[], None]) -> None:
+    active_client()
     call_command("prepare", stdout=StringIO())
 
 
-@pytest.mark.usefixtures("behind")
-def test_lines_that_a_pooler_keeps_say_nothing_and_stop_nobody(
-    beside: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.usefixtures("pending_migration")
+def test_idle_pooled_connections_do_not_count_as_active(
+    active_client: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(prepare, "LATELY_SECONDS", 0)
-    beside()
+    monkeypatch.setattr(prepare, "ACTIVE_SECONDS", 0)
+    active_client()
     call_command("prepare", stdout=StringIO())
 
 
@@ -87,7 +85,7 @@ def test_of_two_hosts_that_start_together_one_migrates_and_the_other_waits() -> 
     first, second = connection.copy("first"), StringIO()
     done = threading.Event()
     with first.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [prepare.TURN])
+        cursor.execute("SELECT pg_advisory_lock(%s)", [prepare.ADVISORY_LOCK])
 
     def prepares() -> None:
         call_command("prepare", stdout=second)

@@ -1,4 +1,4 @@
-"""Rights are given anew at each release while the application goes on working."""
+"""Privileges are granted again at each release while the application keeps working."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_is_refused_a_table_while_rights_are_given_anew() -> None:
+def test_no_query_is_refused_while_privileges_are_granted() -> None:
     owner = {**os.environ, "DATABASE_URL": services.owner_url, "DATABASE_ROLE": ""}
     argv = [sys.executable, "-W", "ignore", "manage.py", "grant"]
     refused, asked = [], 0

@@ -1,4 +1,4 @@
-"""Keys are changed while everything runs: of two processes at neighbouring steps each opens what the other sealed."""
+"""Key rotation under load: processes at neighbouring steps decrypt each other's data."""
 
 import base64
 import itertools
@@ -12,8 +12,8 @@ from django.conf import settings
 from django.test import override_settings
 
 from kernel import encryption
-from tests.conftest import Shop, someone
-from tests.visiting import visiting
+from tests.browsing import client_for
+from tests.conftest import Shop, make_person
 
 OLD, NEW = bytes(range(32)), bytes(range(1, 33))
 DOCS = (Path(__file__).resolve().parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -40,25 +40,25 @@ def read_by(other: dict[str, bytes], one: dict[str, bytes]) -> str:
 
 
 @pytest.mark.parametrize(("before", "after"), list(pairwise(STEPS)))
-def test_of_two_processes_at_neighbouring_steps_each_reads_what_the_other_sealed(
+def test_processes_at_neighbouring_steps_decrypt_each_others_data(
     before: dict[str, bytes], after: dict[str, bytes]
 ) -> None:
     assert {read_by(*both) for both in itertools.permutations((before, after))} == {"艾达"}
 
 
-def test_in_one_step_those_that_were_not_yet_restarted_read_nothing() -> None:
+def test_rotating_in_one_step_breaks_processes_not_yet_restarted() -> None:
     with pytest.raises(KeyError):
         read_by(STEPS[0], STEPS[2])
-    assert "first listed everywhere behind the one in use" in DOCS.replace("\n", " ")
+    assert "First list a new key on every process behind the one in use" in DOCS.replace("\n", " ")
 
 
 @pytest.mark.parametrize(("before", "after"), list(pairwise(SIGNS)))
 def test_nobody_is_signed_out_by_a_step_of_the_key_that_signs(
     power_bank: Shop, before: tuple[str, list[str]], after: tuple[str, list[str]]
 ) -> None:
-    person = someone(power_bank)
+    person = make_person(power_bank)
     with override_settings(SECRET_KEY=before[0], SECRET_KEY_FALLBACKS=before[1]):
-        browser = visiting(person)
+        browser = client_for(person)
         assert browser.get("/settings/").status_code == 200
     with override_settings(SECRET_KEY=after[0], SECRET_KEY_FALLBACKS=after[1]):
         seen = browser.get("/settings/").status_code
@@ -66,8 +66,8 @@ def test_nobody_is_signed_out_by_a_step_of_the_key_that_signs(
         assert (seen, browser.get("/settings/").status_code) == (200, 200)
 
 
-def test_a_stolen_one_opens_nothing_once_it_is_another(power_bank: Shop) -> None:
-    browser = visiting(someone(power_bank))
+def test_a_replaced_key_signs_nothing(power_bank: Shop) -> None:
+    browser = client_for(make_person(power_bank))
     with override_settings(SECRET_KEY=base64.b64encode(NEW).decode() * 2):
         assert browser.get("/settings/").status_code == 302
     assert settings.SECRET_KEY_FALLBACKS == []

@@ -1,4 +1,4 @@
-"""What is unpaid ages, costs, and stands still when there is a reason."""
+"""Ageing of unpaid obligations: overdue days, late fees, and pauses."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,26 +11,26 @@ from billing.services.instruments import open_wallet
 from billing.services.pay import pay_now
 from billing.services.wallets import top_up
 from kernel.money import Money
-from ledger import rules as book
+from ledger import accounts as book
 from ledger.queries import balance
 from orders import rules
 from orders import services as orders
 from orders.models import Obligation, Order
-from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, state_of, yuan
+from tests.conftest import BY, NOON, Shop, make_due_order, make_person, make_shop, state_of, yuan
 
-pytestmark = pytest.mark.usefixtures("all_asked")
+pytestmark = pytest.mark.usefixtures("all_attempted")
 MIDNIGHT = datetime(2026, 11, 20, 16, tzinfo=UTC)  # of Shanghai's 20 November
 A_DAY = timedelta(days=1)
 
 
 @pytest.fixture
 def strict(db: None) -> Shop:
-    """Overdue at once; 5 bps a day, 1 % at most."""
+    """No grace; 5 bps a day, 1 % at most."""
     return make_shop("严谨租赁", grace=timedelta(), late_fee_daily_bps=5, late_fee_cap_bps=100, ceiling_minor=1_000_000)
 
 
 def overdue(shop: Shop, amount: str = "1234.56") -> Order:
-    order = completed(shop, someone(shop, "no_funds"), yuan(amount))
+    order = make_due_order(shop, make_person(shop, "no_funds"), yuan(amount))
     deduct_due(shop.realm_id, at=NOON)
     assert orders.mark_overdue(shop.realm_id, at=NOON, limit=10) == 1
     return order
@@ -99,14 +99,14 @@ def test_a_total_lowered_below_what_its_cap_allowed_costs_no_more_and_what_accru
     order = overdue(strict, "100")
     orders.close_days(strict.realm_id, at=MIDNIGHT + 9 * A_DAY, limit=10)
     assert late_fee(order) == 50
-    orders.lower_total(order.id, 1_000, "goodwill", by=BY, at=MIDNIGHT + 9 * A_DAY)
+    orders.reduce_total(order.id, 1_000, "goodwill", by=BY, at=MIDNIGHT + 9 * A_DAY)
 
     orders.close_days(strict.realm_id, at=MIDNIGHT + 20 * A_DAY, limit=10)
 
     assert (principal(order).overdue_days, principal(order).day_end_error, late_fee(order)) == (21, "", 50)
 
 
-def test_forgiving_the_debt_forgives_its_fee(strict: Shop) -> None:
+def test_cancelling_waives_the_late_fee(strict: Shop) -> None:
     order = overdue(strict, "100")
     orders.close_days(strict.realm_id, at=MIDNIGHT + 9 * A_DAY, limit=10)
 
@@ -120,14 +120,14 @@ def test_a_row_whose_day_cannot_be_closed_keeps_its_error_and_stops_nobody_else(
     strict: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     poison, sound = overdue(strict, "666"), overdue(strict, "100")
-    real = rules.fee_after
+    real = rules.accrue_fee_units
 
     def trip(units: int, unpaid_minor: int, daily_bps: int, *, cap_minor: int) -> tuple[int, int]:
         if unpaid_minor == 666_00:
             raise ZeroDivisionError("poison")
         return real(units, unpaid_minor, daily_bps, cap_minor=cap_minor)
 
-    monkeypatch.setattr(rules, "fee_after", trip)
+    monkeypatch.setattr(rules, "accrue_fee_units", trip)
     orders.close_days(strict.realm_id, at=MIDNIGHT, limit=10)
     assert principal(sound).overdue_days == 1
     for day in (1, 2):
@@ -138,7 +138,7 @@ def test_a_row_whose_day_cannot_be_closed_keeps_its_error_and_stops_nobody_else(
     assert principal(poison).day_end_error == "ZeroDivisionError: poison"
 
 
-def test_while_the_clock_stands_still_nothing_is_asked_counted_or_charged(strict: Shop) -> None:
+def test_while_paused_nothing_is_collected_counted_or_charged(strict: Shop) -> None:
     order = overdue(strict)
     planned = principal(order).collect_at
     orders.pause_order(order.id, "problem_reported", by=BY, at=NOON + timedelta(hours=1))
@@ -158,7 +158,7 @@ def test_while_the_clock_stands_still_nothing_is_asked_counted_or_charged(strict
 
 
 def test_an_order_that_is_paused_does_not_fall_overdue_and_has_its_whole_grace_afterwards(power_bank: Shop) -> None:
-    order = completed(power_bank, someone(power_bank, "no_funds"), yuan("5"))
+    order = make_due_order(power_bank, make_person(power_bank, "no_funds"), yuan("5"))
     deduct_due(power_bank.realm_id, at=NOON)
     orders.pause_order(order.id, "return_under_way", by=BY, at=NOON + timedelta(hours=70))
     assert orders.mark_overdue(power_bank.realm_id, at=NOON + timedelta(days=30), limit=10) == 0
@@ -169,8 +169,8 @@ def test_an_order_that_is_paused_does_not_fall_overdue_and_has_its_whole_grace_a
     assert orders.mark_overdue(power_bank.realm_id, at=over, limit=10) == 1
 
 
-def test_days_on_which_the_clock_stood_still_before_it_fell_overdue_are_no_days_overdue(power_bank: Shop) -> None:
-    still, moved = (completed(power_bank, someone(power_bank, "no_funds"), yuan("5")) for _ in range(2))
+def test_days_paused_before_overdue_are_not_overdue_days(power_bank: Shop) -> None:
+    still, moved = (make_due_order(power_bank, make_person(power_bank, "no_funds"), yuan("5")) for _ in range(2))
     deduct_due(power_bank.realm_id, at=NOON)
     orders.pause_order(still.id, "problem_reported", by=BY, at=NOON + timedelta(hours=1))
     orders.mark_overdue(power_bank.realm_id, at=NOON + 3 * A_DAY, limit=10)
@@ -183,9 +183,9 @@ def test_days_on_which_the_clock_stood_still_before_it_fell_overdue_are_no_days_
 
 @pytest.mark.parametrize("year", [2027, 2028])
 def test_days_of_grace_are_as_many_over_the_end_of_february(power_bank: Shop, year: int) -> None:
-    """Half an hour before midnight in Shanghai on the 27th; the clock stands still until the first of March."""
+    """From half an hour before midnight in Shanghai on the 27th, paused until the first of March."""
     due = datetime(year, 2, 27, 15, 30, tzinfo=UTC)
-    order = completed(power_bank, someone(power_bank, "no_funds"), yuan("5"), at=due)
+    order = make_due_order(power_bank, make_person(power_bank, "no_funds"), yuan("5"), at=due)
     deduct_due(power_bank.realm_id, at=due)
     orders.pause_order(order.id, "problem_reported", by=BY, at=due + timedelta(minutes=20))
     goes_on = datetime(year, 3, 1, 15, 50, tzinfo=UTC)
@@ -201,13 +201,13 @@ def test_the_sum_of_the_days_is_the_whole_rounded_once(unpaid: list[int], bps: i
     units = whole = posted = 0
     for minor in unpaid:
         before = units
-        units, whole = rules.fee_after(units, minor, bps, cap_minor=cap)
+        units, whole = rules.accrue_fee_units(units, minor, bps, cap_minor=cap)
         posted += whole - before // 10_000
     assert posted == whole == min(sum(unpaid) * bps // 10_000, cap)
 
 
-def test_who_stopped_a_clock_and_why_stands_in_the_orders_history(power_bank: Shop) -> None:
-    order = completed(power_bank, someone(power_bank), yuan("6"))
+def test_the_history_says_who_paused_and_why(power_bank: Shop) -> None:
+    order = make_due_order(power_bank, make_person(power_bank), yuan("6"))
     for reason in ("hardship", "problem_reported", "hardship"):  # the second stops what stands; the third is the first
         orders.pause_order(order.id, reason, note=f"因为 {reason}", by=BY, at=NOON)
     for reason in ("hardship", "hardship", "problem_reported"):

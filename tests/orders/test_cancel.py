@@ -1,4 +1,4 @@
-"""An order is called off, or what is owed of it is forgiven; never while money is or may be taken for it."""
+"""Cancelling an order waives what is owed; never while money was or may be collected."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -14,12 +14,12 @@ from ledger.queries import trial_balance
 from merchants.models import Event
 from orders import refusals
 from orders import services as orders
-from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
-from tests.stillness import nothing_moves
+from tests.conftest import BY, NOON, Shop, make_agreement, make_due_order, make_order, make_person, yuan
+from tests.unchanged import assert_unchanged
 
 
-def test_an_open_order_is_called_off_and_its_hold_is_free(power_bank: Shop, ada: Person) -> None:
-    order = ordered(power_bank, opened(power_bank, ada))
+def test_cancelling_an_open_order_releases_its_hold(power_bank: Shop, ada: Person) -> None:
+    order = make_order(power_bank, make_agreement(power_bank, ada))
 
     gone = orders.cancel_order(order.id, "坏了", by=BY, at=NOON)
 
@@ -30,9 +30,9 @@ def test_an_open_order_is_called_off_and_its_hold_is_free(power_bank: Shop, ada:
     assert list(trial_balance(power_bank.realm_id)) == []
 
 
-def test_an_order_nobody_confirmed_yet_is_called_off(shop: Shop) -> None:
-    agreement = opened(shop, someone(shop))
-    wish = orders.Wish(agreement_id=agreement.id, out_order_no="1", title="x", currency="CNY", amount=1)
+def test_an_unconfirmed_order_can_be_cancelled(shop: Shop) -> None:
+    agreement = make_agreement(shop, make_person(shop))
+    wish = orders.OrderRequest(agreement_id=agreement.id, out_order_no="1", title="x", currency="CNY", amount=1)
     order = orders.open_order(shop.merchant.id, wish, by=BY, at=NOON).order
     assert order is not None
 
@@ -43,9 +43,9 @@ def test_an_order_nobody_confirmed_yet_is_called_off(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("late", [timedelta(), timedelta(days=4)])
-def test_what_is_owed_is_forgiven_and_the_book_is_as_before(power_bank: Shop, late: timedelta) -> None:
-    person = someone(power_bank, "no_funds")
-    order = completed(power_bank, person, yuan("6"))
+def test_cancelling_waives_what_is_owed_and_reverses_the_ledger(power_bank: Shop, late: timedelta) -> None:
+    person = make_person(power_bank, "no_funds")
+    order = make_due_order(power_bank, person, yuan("6"))
     if late:
         orders.mark_overdue(power_bank.realm_id, at=NOON + late, limit=9)
 
@@ -61,8 +61,8 @@ def test_what_is_owed_is_forgiven_and_the_book_is_as_before(power_bank: Shop, la
     assert types[-2:] == ["order.cancelled", "obligation.waived"]
 
 
-def test_forgiving_an_advance_takes_it_back_from_the_merchant_with_the_fee(parcel: Shop) -> None:
-    order = completed(parcel, someone(parcel), yuan("12.50"))
+def test_cancelling_an_advance_is_charged_to_the_merchant_less_the_fee(parcel: Shop) -> None:
+    order = make_due_order(parcel, make_person(parcel), yuan("12.50"))
 
     orders.cancel_order(order.id, "x", by=BY, at=NOON)
 
@@ -70,36 +70,36 @@ def test_forgiving_an_advance_takes_it_back_from_the_merchant_with_the_fee(parce
 
 
 def test_the_same_cancellation_again_is_once_and_another_reason_is_refused(power_bank: Shop, ada: Person) -> None:
-    order = ordered(power_bank, opened(power_bank, ada))
+    order = make_order(power_bank, make_agreement(power_bank, ada))
     orders.cancel_order(order.id, "x", by=BY, at=NOON)
-    with nothing_moves():
+    with assert_unchanged():
         assert orders.cancel_order(order.id, "x", by=BY, at=NOON + timedelta(1)).cancelled_at == NOON
-    with nothing_moves(), pytest.raises(refusals.OrderState):
+    with assert_unchanged(), pytest.raises(refusals.OrderState):
         orders.cancel_order(order.id, "y", by=BY, at=NOON)
 
 
 def test_a_paid_order_is_not_cancelled(power_bank: Shop, ada: Person) -> None:
-    order = completed(power_bank, ada, yuan("6"))
+    order = make_due_order(power_bank, ada, yuan("6"))
     deduct_due(power_bank.realm_id, at=NOON)
-    with nothing_moves(), pytest.raises(refusals.OrderState):
+    with assert_unchanged(), pytest.raises(refusals.OrderState):
         orders.cancel_order(order.id, "x", by=BY, at=NOON)
 
 
 def test_an_order_paid_in_part_is_not_cancelled(power_bank: Shop, ada: Person) -> None:
-    order = completed(power_bank, ada, yuan("6"))
+    order = make_due_order(power_bank, ada, yuan("6"))
     pay_now(order.id, amount_minor=100, by=BY, at=NOON)
-    with nothing_moves(), pytest.raises(refusals.AlreadyCollected):
+    with assert_unchanged(), pytest.raises(refusals.AlreadyCollected):
         orders.cancel_order(order.id, "x", by=BY, at=NOON)
 
 
-def test_while_a_deduction_is_under_way_nobody_forgives(power_bank: Shop) -> None:
-    order = completed(power_bank, someone(power_bank, "slow"), yuan("6"))
+def test_nothing_is_waived_while_a_deduction_is_in_flight(power_bank: Shop) -> None:
+    order = make_due_order(power_bank, make_person(power_bank, "slow"), yuan("6"))
     deduct_due(power_bank.realm_id, at=NOON)
-    with nothing_moves(), pytest.raises(refusals.DeductionInFlight) as refusal:
+    with assert_unchanged(), pytest.raises(refusals.DeductionInFlight) as refusal:
         orders.cancel_order(order.id, "x", by=BY, at=NOON)
     assert refusal.value.retry_after
 
 
 def test_a_missing_order_is_not_found(power_bank: Shop) -> None:
-    with nothing_moves(), pytest.raises(NotFound):
+    with assert_unchanged(), pytest.raises(NotFound):
         orders.cancel_order(uuid4(), "x", by=BY, at=NOON)

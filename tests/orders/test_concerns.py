@@ -1,13 +1,13 @@
-"""People report problems, and are answered; while a first report is open the order's clock stands still."""
+"""Concerns: people report problems and are answered; an open first report pauses the order."""
 
 from datetime import timedelta
 
 import pytest
 
 from accounts.models import Notice
-from billing.services.ask import ask_unknown
 from billing.services.deduct import deduct_due
-from credit import review
+from billing.services.outcome_polling import poll_deductions
+from credit import reassessments
 from credit import services as credit
 from credit.models import Decision
 from credit.refusals import AgreementState
@@ -27,11 +27,22 @@ from orders.refusals import (
     TooManyMessages,
     TotalRaised,
 )
-from tests.billing.bench import owed_of, taken_from
-from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, state_of, yuan
-from tests.falling import fall
-from tests.stillness import nothing_moves
-from tests.threads import at_once
+from tests.billing.helpers import bank_debits_of, obligation_of
+from tests.conftest import (
+    BY,
+    NOON,
+    Shop,
+    make_agreement,
+    make_due_order,
+    make_order,
+    make_person,
+    reload_order,
+    state_of,
+    yuan,
+)
+from tests.overdue import make_overdue
+from tests.threads import run_concurrently
+from tests.unchanged import assert_unchanged
 
 DAY = timedelta(days=1)
 STAFF = Actor.system("staff")
@@ -43,113 +54,113 @@ def reported(order: Order, text: str = "车没借到", *, category: str = "not_r
 
 
 def owing(shop: Shop, behaviour: str = "no_funds", total: str = "12.34") -> Order:
-    return completed(shop, someone(shop, behaviour), yuan(total), due_at=NOON + 2 * DAY)
+    return make_due_order(shop, make_person(shop, behaviour), yuan(total), due_at=NOON + 2 * DAY)
 
 
 def stages(order: Order) -> list[str]:
     return list(Notice.objects.filter(order_id=order.id).order_by("id").values_list("stage", flat=True))
 
 
-def test_a_first_report_stops_the_clock_and_a_decision_lets_it_go_on_exactly(power_bank: Shop) -> None:
+def test_a_first_report_pauses_the_order_until_it_is_decided(power_bank: Shop) -> None:
     order = owing(power_bank)
-    due, left = owed_of(order).collect_at, owed_of(order).overdue_from
+    due, left = obligation_of(order).collect_at, obligation_of(order).overdue_from
     concern = reported(order)
-    assert (concern.state, concern.waits_for, owed_of(order).paused_at) == ("open", "staff", NOON)
+    assert (concern.state, concern.waits_for, obligation_of(order).paused_at) == ("open", "staff", NOON)
     assert deduct_due(power_bank.realm_id, at=NOON + 5 * DAY) == 0
-    assert fall(power_bank.realm_id, at=NOON + 9 * DAY, limit=9) == 0
+    assert make_overdue(power_bank.realm_id, at=NOON + 9 * DAY, limit=9) == 0
 
     orders.decide_report(concern.id, "resumed", "已核实，费用无误。", by=STAFF, at=NOON + 10 * DAY)
 
     assert due is not None
     assert left is not None
-    row = owed_of(order)
+    row = obligation_of(order)
     assert (row.collect_at, row.overdue_from) == (due + 10 * DAY, left + 10 * DAY)
     assert stages(order) == ["help_received", "help_decided"]
     assert "已核实" in Notice.objects.latest("id").body
     assert concern.public_id in Notice.objects.latest("id").body
-    with nothing_moves(), pytest.raises(ConcernClosed):
+    with assert_unchanged(), pytest.raises(ConcernClosed):
         orders.decide_report(concern.id, "cancelled", "x", by=STAFF, at=NOON + 11 * DAY)
 
 
-def test_what_a_report_comes_to_changes_the_order_by_the_verbs_there_are(power_bank: Shop) -> None:
+def test_deciding_a_report_reduces_or_cancels_the_order(power_bank: Shop) -> None:
     lowered, forgiven = owing(power_bank), owing(power_bank)
     first, second = reported(lowered), reported(forgiven)
     orders.decide_report(first.id, "lowered", "多收了", total_minor=500, by=STAFF, at=NOON)
     orders.decide_report(second.id, "cancelled", "设备故障", by=STAFF, at=NOON)
-    assert (fresh(lowered.id).total_minor, state_of(forgiven)) == (500, "cancelled")
-    assert fresh(forgiven.id).cancel_reason == "设备故障"
+    assert (reload_order(lowered.id).total_minor, state_of(forgiven)) == (500, "cancelled")
+    assert reload_order(forgiven.id).cancel_reason == "设备故障"
     assert not Pause.objects.filter(ended_at__isnull=True).exists()
     third = reported(owing(power_bank))
-    with nothing_moves(), pytest.raises(TotalRaised):
+    with assert_unchanged(), pytest.raises(TotalRaised):
         orders.decide_report(third.id, "lowered", "x", total_minor=9999, by=STAFF, at=NOON)
 
 
-def test_withdrawing_lets_the_clock_go_on_and_a_second_report_does_not_stop_it(power_bank: Shop) -> None:
+def test_withdrawing_resumes_and_a_second_report_does_not_pause(power_bank: Shop) -> None:
     order = owing(power_bank)
     by = Actor.person(order.person_id)
     for days in range(rules.REPORTS_MAX):
         concern = reported(order, days=days)
-        with nothing_moves(), pytest.raises(ReportOpen):
+        with assert_unchanged(), pytest.raises(ReportOpen):
             reported(order, days=days)
-        assert bool(owed_of(order).paused_at) is (days == 0)
+        assert bool(obligation_of(order).paused_at) is (days == 0)
         for _click in range(2):
             concern = orders.withdraw_concern(concern.id, by=by, at=NOON + days * DAY)
         assert concern.state == "withdrawn"
-        assert owed_of(order).paused_at is None
-    with nothing_moves(), pytest.raises(ReportedOften):
+        assert obligation_of(order).paused_at is None
+    with assert_unchanged(), pytest.raises(ReportedOften):
         reported(order)
-    with nothing_moves(), pytest.raises(ConcernClosed):
-        orders.say(concern.id, "还有", author="person", by=by, at=NOON)
+    with assert_unchanged(), pytest.raises(ConcernClosed):
+        orders.add_message(concern.id, "还有", author="person", by=by, at=NOON)
 
 
-def test_taking_a_report_back_does_not_undo_what_a_colleague_stopped(power_bank: Shop) -> None:
+def test_withdrawing_does_not_end_a_pause_by_staff(power_bank: Shop) -> None:
     order = owing(power_bank)
     orders.pause_order(order.id, "problem_reported", by=STAFF, at=NOON)
     orders.withdraw_concern(reported(order).id, by=Actor.person(order.person_id), at=NOON)
-    assert owed_of(order).paused_at == NOON
+    assert obligation_of(order).paused_at == NOON
 
 
-def test_nothing_owed_is_nothing_stopped(power_bank: Shop) -> None:
-    person = someone(power_bank)
-    running = ordered(power_bank, opened(power_bank, person))
+def test_a_report_without_debt_pauses_nothing(power_bank: Shop) -> None:
+    person = make_person(power_bank)
+    running = make_order(power_bank, make_agreement(power_bank, person))
     assert reported(running).state == "open"
-    paid = completed(power_bank, someone(power_bank), yuan("3"))
+    paid = make_due_order(power_bank, make_person(power_bank), yuan("3"))
     deduct_due(power_bank.realm_id, at=NOON)
     reported(paid)
     assert not Pause.objects.exists()
-    with nothing_moves(), pytest.raises(ReportTooLate):
+    with assert_unchanged(), pytest.raises(ReportTooLate):
         reported(paid, days=91)
 
 
-def test_what_was_reported_before_it_was_owed_stands_still_when_it_is(power_bank: Shop) -> None:
-    order, taken_back = (ordered(power_bank, opened(power_bank, someone(power_bank))) for _ in range(2))
+def test_an_order_reported_before_completion_is_paused_at_completion(power_bank: Shop) -> None:
+    order, taken_back = (make_order(power_bank, make_agreement(power_bank, make_person(power_bank))) for _ in range(2))
     concern, by = reported(order), Actor.person(taken_back.person_id)
     orders.withdraw_concern(reported(taken_back).id, by=by, at=NOON)
     reported(taken_back)
     for one in (order, taken_back):
-        orders.complete_order(one.id, orders.Final(total=600), by=BY, at=NOON)
+        orders.complete_order(one.id, orders.CompletionRequest(total=600), by=BY, at=NOON)
     assert deduct_due(power_bank.realm_id, at=NOON) == 1
-    assert (owed_of(order).paused_at, state_of(taken_back)) == (NOON, "deducted")
+    assert (obligation_of(order).paused_at, state_of(taken_back)) == (NOON, "deducted")
     assert [line.kind for line in order.history.order_by("seq")] == ["opened", "reported", "completed", "paused"]
     orders.withdraw_concern(concern.id, by=BY, at=NOON + DAY)
-    assert owed_of(order).collect_at == NOON + DAY
+    assert obligation_of(order).collect_at == NOON + DAY
 
 
 def test_an_order_that_never_began_is_not_reported(shop: Shop) -> None:
-    agreement = opened(shop, someone(shop))
-    wish = orders.Wish(agreement_id=agreement.id, out_order_no="w", title="x", currency="CNY", amount=1)
+    agreement = make_agreement(shop, make_person(shop))
+    wish = orders.OrderRequest(agreement_id=agreement.id, out_order_no="w", title="x", currency="CNY", amount=1)
     waiting = orders.open_order(shop.merchant.id, wish, by=BY, at=NOON).order
     assert waiting
-    with nothing_moves(), pytest.raises(ReportTooLate):
+    with assert_unchanged(), pytest.raises(ReportTooLate):
         reported(waiting)
 
 
 @pytest.mark.parametrize("text", ["", "  \n ", "\u202e\x00", "长" * (rules.TEXT_MAX + 1)])
-def test_a_report_says_something_and_not_too_much(power_bank: Shop, text: str) -> None:
+def test_a_report_needs_a_text_of_limited_length(power_bank: Shop, text: str) -> None:
     order = owing(power_bank)
-    with nothing_moves(), pytest.raises(Invalid):
+    with assert_unchanged(), pytest.raises(Invalid):
         reported(order, text)
-    with nothing_moves(), pytest.raises(Invalid):
+    with assert_unchanged(), pytest.raises(Invalid):
         reported(order, category="boredom")
     concern = reported(order, "a\x00b\u202ec\r\n👩‍👧")
     assert concern.messages.get().text == "abc\n👩‍👧"
@@ -158,53 +169,53 @@ def test_a_report_says_something_and_not_too_much(power_bank: Shop, text: str) -
 def test_both_sides_talk_in_turn(power_bank: Shop) -> None:
     order = owing(power_bank)
     concern, by = reported(order), Actor.person(order.person_id)
-    orders.say(concern.id, "请问借还时间？", author="staff", by=STAFF, at=NOON + DAY)
+    orders.add_message(concern.id, "请问借还时间？", author="staff", by=STAFF, at=NOON + DAY)
     assert (Concern.objects.get().waits_for, Concern.objects.get().heard_at) == ("person", NOON + DAY)
     for _ in range(rules.UNANSWERED_MAX):
-        orders.say(concern.id, "上午十点", author="person", by=by, at=NOON + 2 * DAY)
-    with nothing_moves(), pytest.raises(TooManyMessages):
-        orders.say(concern.id, "喂", author="person", by=by, at=NOON + 2 * DAY)
-    orders.say(concern.id, "我们查过了", author="merchant", by=BY, at=NOON + 2 * DAY)
+        orders.add_message(concern.id, "上午十点", author="person", by=by, at=NOON + 2 * DAY)
+    with assert_unchanged(), pytest.raises(TooManyMessages):
+        orders.add_message(concern.id, "喂", author="person", by=by, at=NOON + 2 * DAY)
+    orders.add_message(concern.id, "我们查过了", author="merchant", by=BY, at=NOON + 2 * DAY)
     assert Concern.objects.get().waits_for == "staff"
     assert list(Message.objects.values_list("author", flat=True)) == ["person", "staff", *["person"] * 5, "merchant"]
     assert stages(order) == ["help_received", "help_answered", "help_answered"]
 
 
 def test_a_report_beside_a_deduction_in_flight_lets_it_run_to_its_end(power_bank: Shop) -> None:
-    order = completed(power_bank, someone(power_bank, "timeout_then_paid"), yuan("6"))
+    order = make_due_order(power_bank, make_person(power_bank, "timeout_then_paid"), yuan("6"))
     deduct_due(power_bank.realm_id, at=NOON)
     concern = reported(order)
-    assert owed_of(order).in_flight
-    with nothing_moves(), pytest.raises(DeductionInFlight):
+    assert obligation_of(order).in_flight
+    with assert_unchanged(), pytest.raises(DeductionInFlight):
         orders.decide_report(concern.id, "cancelled", "x", by=STAFF, at=NOON)
-    ask_unknown(power_bank.realm_id, at=NOON + timedelta(seconds=5))
+    poll_deductions(power_bank.realm_id, at=NOON + timedelta(seconds=5))
     assert state_of(order) == "deducted"
-    with nothing_moves(), pytest.raises(OrderState):
+    with assert_unchanged(), pytest.raises(OrderState):
         orders.decide_report(concern.id, "lowered", "x", total_minor=1, by=STAFF, at=NOON)
     orders.decide_report(concern.id, "resumed", "已扣款，如需退款请联系商户", by=STAFF, at=NOON)
-    assert taken_from(order.person) == [yuan("6")]
+    assert bank_debits_of(order.person) == [yuan("6")]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_reports_at_once_one_counts_and_a_sweep_beside_them_takes_once_or_nothing(power_bank: Shop) -> None:
-    order = completed(power_bank, someone(power_bank), yuan("6"))
-    answers = at_once(
+    order = make_due_order(power_bank, make_person(power_bank), yuan("6"))
+    answers = run_concurrently(
         lambda: reported(order), lambda: reported(order), lambda: deduct_due(power_bank.realm_id, at=NOON)
     )
     assert sum(isinstance(answer, ReportOpen) for answer in answers) == 1
     assert Concern.objects.count() == 1
     deduct_due(power_bank.realm_id, at=NOON)
     paused = Obligation.objects.filter(order=order, paused_at__isnull=False).exists()
-    assert taken_from(order.person) == ([] if paused else [yuan("6")])
+    assert bank_debits_of(order.person) == ([] if paused else [yuan("6")])
 
 
 def refused(shop: Shop) -> Decision:
-    person = someone(shop, "no_funds")
-    agreement = opened(shop, person)
-    late = ordered(shop, agreement)
-    orders.complete_order(late.id, orders.Final(total=500), by=BY, at=NOON)
-    fall(shop.realm_id, at=NOON + 4 * DAY, limit=9)
-    wish = orders.Wish(agreement_id=agreement.id, out_order_no="w", title="x", currency="CNY", ceiling=1)
+    person = make_person(shop, "no_funds")
+    agreement = make_agreement(shop, person)
+    late = make_order(shop, agreement)
+    orders.complete_order(late.id, orders.CompletionRequest(total=500), by=BY, at=NOON)
+    make_overdue(shop.realm_id, at=NOON + 4 * DAY, limit=9)
+    wish = orders.OrderRequest(agreement_id=agreement.id, out_order_no="w", title="x", currency="CNY", ceiling=1)
     opening = orders.open_order(shop.merchant.id, wish, by=BY, at=NOON + 4 * DAY)
     assert opening.order is None
     return opening.decision
@@ -213,52 +224,52 @@ def refused(shop: Shop) -> Decision:
 def test_a_refusal_is_objected_to_once_and_judged_again(power_bank: Shop) -> None:
     decision = refused(power_bank)
     person_id, by = decision.person_id, Actor.person(decision.person_id)
-    stranger = someone(power_bank)
-    with nothing_moves(), pytest.raises(NotFound):
-        orders.object_to(decision.id, stranger.id, "x", by=by, at=NOON)
-    concern = orders.object_to(decision.id, person_id, "我没有逾期", by=by, at=NOON)
-    with nothing_moves(), pytest.raises(NotObjectionable):
-        orders.object_to(decision.id, person_id, "再说一次", by=by, at=NOON)
+    stranger = make_person(power_bank)
+    with assert_unchanged(), pytest.raises(NotFound):
+        orders.object_to_decision(decision.id, stranger.id, "x", by=by, at=NOON)
+    concern = orders.object_to_decision(decision.id, person_id, "我没有逾期", by=by, at=NOON)
+    with assert_unchanged(), pytest.raises(NotObjectionable):
+        orders.object_to_decision(decision.id, person_id, "再说一次", by=by, at=NOON)
     score = decision.person.profile.score
-    still = orders.decide_objection(concern.id, "确有逾期", again=True, points=40, by=STAFF, at=NOON)
+    still = orders.decide_objection(concern.id, "确有逾期", reassess=True, points=40, by=STAFF, at=NOON)
     assert still
     assert (still.approved, still.occasion, still.out_order_no) == (False, "review", "w")
     profile = type(decision.person.profile).objects.get(pk=person_id)
     assert profile.score == score + 40
     assert profile.person.score_changes.first().reason == "corrected"
     approved = Decision.objects.filter(approved=True).latest("id")
-    with nothing_moves(), pytest.raises(NotObjectionable):
-        orders.object_to(approved.id, person_id, "x", by=by, at=NOON)
+    with assert_unchanged(), pytest.raises(NotObjectionable):
+        orders.object_to_decision(approved.id, person_id, "x", by=by, at=NOON)
 
 
-def test_a_refusal_that_was_right_stands(power_bank: Shop) -> None:
+def test_a_correct_refusal_is_upheld(power_bank: Shop) -> None:
     decision = refused(power_bank)
-    concern = orders.object_to(decision.id, decision.person_id, "x", by=BY, at=NOON)
-    assert orders.decide_objection(concern.id, "有一笔逾期未还", again=False, by=STAFF, at=NOON) is None
+    concern = orders.object_to_decision(decision.id, decision.person_id, "x", by=BY, at=NOON)
+    assert orders.decide_objection(concern.id, "有一笔逾期未还", reassess=False, by=STAFF, at=NOON) is None
     assert Concern.objects.get().outcome == "upheld"
     assert Decision.objects.filter(occasion="review").count() == 0
 
 
 def test_a_service_that_is_being_stopped_is_opened_again(power_bank: Shop) -> None:
-    agreement = opened(power_bank, someone(power_bank))
-    order = ordered(power_bank, agreement)
+    agreement = make_agreement(power_bank, make_person(power_bank))
+    order = make_order(power_bank, agreement)
     credit.stop_agreement(agreement.id, by=BY, at=NOON)
     for _click in range(2):
-        assert review.reopen_agreement(agreement.id, by=BY, at=NOON).state == "active"
-    ordered(power_bank, agreement)
+        assert reassessments.reopen_agreement(agreement.id, by=BY, at=NOON).state == "active"
+    make_order(power_bank, agreement)
     credit.stop_agreement(agreement.id, by=BY, at=NOON)
     assert state_of(order) == "open"
-    other = opened(power_bank, someone(power_bank))
+    other = make_agreement(power_bank, make_person(power_bank))
     credit.stop_agreement(other.id, by=BY, at=NOON)
-    with nothing_moves(), pytest.raises(AgreementState):
-        review.reopen_agreement(other.id, by=BY, at=NOON)
+    with assert_unchanged(), pytest.raises(AgreementState):
+        reassessments.reopen_agreement(other.id, by=BY, at=NOON)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_colleagues_and_a_person_who_takes_it_back_one_has_the_word(power_bank: Shop) -> None:
+def test_concurrent_decisions_and_a_withdrawal_have_one_winner(power_bank: Shop) -> None:
     order = owing(power_bank)
     concern, by = reported(order), Actor.person(order.person_id)
-    answers = at_once(
+    answers = run_concurrently(
         lambda: orders.decide_report(concern.id, "lowered", "x", total_minor=900, by=STAFF, at=NOON),
         lambda: orders.decide_report(concern.id, "cancelled", "x", by=STAFF, at=NOON),
         lambda: orders.withdraw_concern(concern.id, by=by, at=NOON),
@@ -268,4 +279,4 @@ def test_of_two_colleagues_and_a_person_who_takes_it_back_one_has_the_word(power
     assert found.history.count() == 2
     assert not Pause.objects.filter(ended_at__isnull=True).exists()
     ends = {"lowered": (900, "completed"), "cancelled": (1234, "cancelled"), "": (1234, "completed")}
-    assert (fresh(order.id).total_minor, state_of(order)) == ends[found.outcome]
+    assert (reload_order(order.id).total_minor, state_of(order)) == ends[found.outcome]

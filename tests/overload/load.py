@@ -1,4 +1,4 @@
-"""An open-loop crowd of merchants' programs on one thread: each request leaves at its own moment, whoever waits."""
+"""An open-loop load generator on one thread: requests are sent on schedule, without waiting for responses."""
 
 import asyncio
 import json
@@ -13,8 +13,8 @@ NO_ANSWER = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
-    """One request: when it left, how long until its answer, which one, and which order it asked for."""
+class RequestResult:
+    """One request: when it was sent, seconds until the response, its status, and the order number."""
 
     at: float
     seconds: float
@@ -24,19 +24,19 @@ class Shot:
 
 
 @dataclass
-class Lines:
-    """Connections to the web, kept open and used again."""
+class Connections:
+    """A pool of keep-alive connections to the web server."""
 
     port: int
     idle: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = field(default_factory=deque)
 
-    async def ask(self, raw: bytes, number: str = "") -> Shot:
+    async def ask(self, raw: bytes, number: str = "") -> RequestResult:
         began = time.monotonic()
         status, retry_after = await self._answer(raw)
-        return Shot(began, time.monotonic() - began, status, number, retry_after)
+        return RequestResult(began, time.monotonic() - began, status, number, retry_after)
 
     async def _answer(self, raw: bytes) -> tuple[int, str]:
-        """As every client does: a kept line that the web has closed meanwhile is no answer, and is tried anew."""
+        """Retry on a new connection if a kept one was closed by the server in the meantime, as HTTP clients do."""
         while True:
             kept = bool(self.idle)
             try:
@@ -90,25 +90,27 @@ def get(path: str) -> bytes:
 Order = Callable[[], tuple[bytes, str]]
 
 
-async def in_turn(lines: Lines, order: Order, *, at_once: int, seconds: float) -> list[Shot]:
-    """Closed loop: so many programs, each asking again once it was answered."""
-    until, shots = time.monotonic() + seconds, list[Shot]()
+async def in_turn(lines: Connections, order: Order, *, at_once: int, seconds: float) -> list[RequestResult]:
+    """Closed loop: `at_once` clients, each sending its next request after the response."""
+    until, results = time.monotonic() + seconds, list[RequestResult]()
 
     async def program() -> None:
         while time.monotonic() < until:
-            shots.append(await lines.ask(*order()))
+            results.append(await lines.ask(*order()))
 
     await asyncio.gather(*(program() for _ in range(at_once)))
-    return shots
+    return results
 
 
-async def evenly(ask: Callable[[], Coroutine[Any, Any, Shot]], *, rate: float, seconds: float) -> list[Shot]:
-    """Open loop: so many a second leave, whether or not anybody was answered."""
-    began, running, shots = time.monotonic(), set[asyncio.Task[Shot]](), list[Shot]()
+async def evenly(
+    ask: Callable[[], Coroutine[Any, Any, RequestResult]], *, rate: float, seconds: float
+) -> list[RequestResult]:
+    """Open loop: `rate` requests a second, whether or not earlier ones were answered."""
+    began, running, results = time.monotonic(), set[asyncio.Task[RequestResult]](), list[RequestResult]()
 
-    def done(task: asyncio.Task[Shot]) -> None:
+    def done(task: asyncio.Task[RequestResult]) -> None:
         running.discard(task)
-        shots.append(task.result())
+        results.append(task.result())
 
     sent = 0
     while (now := time.monotonic()) < began + seconds:
@@ -120,10 +122,10 @@ async def evenly(ask: Callable[[], Coroutine[Any, Any, Shot]], *, rate: float, s
         await asyncio.sleep(min(1 / rate, 0.005))
     if running:
         await asyncio.wait(running)
-    return shots
+    return results
 
 
-def quantile(shots: list[Shot], share: float) -> float:
-    """Seconds within which this share of the answers came."""
-    times = sorted(shot.seconds for shot in shots)
+def quantile(results: list[RequestResult], share: float) -> float:
+    """Seconds within which this share of the responses arrived."""
+    times = sorted(result.seconds for result in results)
     return times[min(int(len(times) * share), len(times) - 1)] if times else 0.0

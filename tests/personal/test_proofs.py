@@ -1,4 +1,4 @@
-"""守约证明: only what was chosen, signed, checked by anybody with or without us, and over when its person says so."""
+"""守约证明: only the chosen facts, signed, verifiable with or without us, and revocable."""
 
 import json
 import re
@@ -16,12 +16,12 @@ from accounts.models import Person
 from orders.models import Order
 from personal import queries, rules, signing
 from personal.models import Proof
-from personal.services import erase
-from personal.services.proof import GOOD_MAX, FactNotSo, TooManyProofs, issue_proof, revoke_proof
-from tests.conftest import BY, NOON, Shop, completed, someone, yuan
-from tests.falling import fall
-from tests.stillness import nothing_moves
-from tests.visiting import token_on, visiting, words
+from personal.services import erasures
+from personal.services.proofs import VALID_PROOFS_MAX, FactNotTrue, TooManyProofs, issue_proof, revoke_proof
+from tests.browsing import client_for, form_token, visible_text
+from tests.conftest import BY, NOON, Shop, make_due_order, make_person, yuan
+from tests.overdue import make_overdue
+from tests.unchanged import assert_unchanged
 
 NOW = datetime.now(UTC)  # noqa: TID251  proofs live in real time
 PAGE = "/settings/proofs/"
@@ -30,16 +30,16 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "proofs.md"
 
 
 @pytest.fixture
-def proof(lived: Order, ada: Person) -> Proof:
+def proof(finished_order: Order, ada: Person) -> Proof:
     return issue_proof(ada.id, ALL, 30, by=BY, at=NOW)
 
 
 def state(statement: str, *, at: datetime = NOW) -> str:
-    return queries.judged(statement, at=at).state
+    return queries.check_statement(statement, at=at).state
 
 
 def test_it_says_what_was_chosen_and_nothing_else(proof: Proof, ada: Person) -> None:
-    claims = queries.judged(proof.reveal_statement(), at=NOW).claims
+    claims = queries.check_statement(proof.reveal_statement(), at=NOW).claims
     assert claims["iss"] == settings.BASE_URL
     assert claims["exp"] - claims["iat"] == 30 * 86_400
     assert claims["test"] is True
@@ -52,58 +52,58 @@ def test_it_says_what_was_chosen_and_nothing_else(proof: Proof, ada: Person) -> 
     for hidden in (ada.public_id, ada.id.hex, str(ada.user.reveal_phone()), "艾达", "充电宝"):
         assert hidden not in said
     other = issue_proof(ada.id, ["name"], 7, by=BY, at=NOW)
-    assert queries.judged(other.reveal_statement(), at=NOW).claims["facts"] == {"name": "艾达"}
+    assert queries.check_statement(other.reveal_statement(), at=NOW).claims["facts"] == {"name": "艾达"}
     assert other.number != proof.number
 
 
-def test_only_what_is_true_now_is_signed(lived: Order, ada: Person, power_bank: Shop) -> None:
-    late = completed(power_bank, someone(power_bank, "no_funds", name="博"), yuan("3"))
-    fall(power_bank.realm_id, at=NOON + timedelta(days=9), limit=10)
+def test_only_what_is_true_now_is_signed(finished_order: Order, ada: Person, power_bank: Shop) -> None:
+    late = make_due_order(power_bank, make_person(power_bank, "no_funds", name="博"), yuan("3"))
+    make_overdue(power_bank.realm_id, at=NOON + timedelta(days=9), limit=10)
     bo = late.person
-    assert {"nothing_overdue", "kept_since"} & queries.provable(bo).keys() == set()
-    with nothing_moves():
+    assert {"nothing_overdue", "kept_since"} & queries.provable_facts(bo).keys() == set()
+    with assert_unchanged():
         for facts in ([], ["nothing_overdue"], ["band", "phone"]):
-            with pytest.raises(FactNotSo):
+            with pytest.raises(FactNotTrue):
                 issue_proof(bo.id, facts, 7, by=BY, at=NOW)
-    page = visiting(bo).get(PAGE)
-    assert "连续守约自" not in words(page)
+    page = client_for(bo).get(PAGE)
+    assert "连续守约自" not in visible_text(page)
 
 
 @pytest.mark.parametrize("days", ["0", "8", "-7", "x", "9" * 30, "9" * 5_000, "²", "٣٠", ""], ids=lambda days: days[:9])
-def test_a_term_is_one_of_three(days: str, lived: Order, ada: Person) -> None:
-    client = visiting(ada)
-    answer = client.post(PAGE, {"token": token_on(client.get(PAGE)), "fact": ["band"], "days": days})
+def test_a_term_is_one_of_three(days: str, finished_order: Order, ada: Person) -> None:
+    client = client_for(ada)
+    answer = client.post(PAGE, {"token": form_token(client.get(PAGE)), "fact": ["band"], "days": days})
     assert answer.status_code == 422
     assert not Proof.objects.exists()
 
 
-def test_made_once_however_often_the_button_is_pressed_and_not_without_end(lived: Order, ada: Person) -> None:
-    client = visiting(ada)
-    form = {"token": token_on(client.get(PAGE)), "fact": ["band", "kept_since"], "days": "7"}
+def test_made_once_however_often_the_button_is_pressed_and_not_without_end(finished_order: Order, ada: Person) -> None:
+    client = client_for(ada)
+    form = {"token": form_token(client.get(PAGE)), "fact": ["band", "kept_since"], "days": "7"}
     made = client.post(PAGE, form)["Location"]
     assert client.post(PAGE, form)["Location"] == PAGE
     assert Proof.objects.get().public_id in made
-    for _ in range(GOOD_MAX - 1):
+    for _ in range(VALID_PROOFS_MAX - 1):
         issue_proof(ada.id, ["band"], 7, by=BY, at=NOW)
-    with nothing_moves(), pytest.raises(TooManyProofs):
+    with assert_unchanged(), pytest.raises(TooManyProofs):
         issue_proof(ada.id, ["band"], 7, by=BY, at=NOW)
 
 
 def test_anybody_sees_whether_it_counts(proof: Proof, ada: Person) -> None:
     stranger, address = Client(headers={"accept-language": "zh-CN"}), f"/proof/{proof.reveal_statement()}"
     page = stranger.get(address)
-    assert "证明有效" in words(page)
-    assert "测试用户" in words(page)
+    assert "证明有效" in visible_text(page)
+    assert "测试用户" in visible_text(page)
     local = proof.expires_at.astimezone(ZoneInfo(settings.CONSOLE_ZONE))
-    assert f"有效期至 {local:%Y}年{local.month}月{local.day}日 {local:%H:%M}" in words(page)
+    assert f"有效期至 {local:%Y}年{local.month}月{local.day}日 {local:%H:%M}" in visible_text(page)
     assert (page["X-Robots-Tag"], page["Referrer-Policy"]) == ("noindex", "no-referrer")
     as_json = stranger.get(address, headers={"accept": "application/json"}).json()
     assert (as_json["state"], set(as_json["says"]["facts"])) == ("valid", set(ALL))
     assert stranger.get("/proof/", {"statement": f" {settings.BASE_URL}{address}\n"})["Location"] == address
     assert stranger.get("/proof/", {"statement": "x" * 5000}).status_code == 200
     assert state(proof.reveal_statement(), at=NOW + timedelta(days=30)) == "expired"
-    visiting(ada).post(f"{PAGE}{proof.public_id}/revoke")
-    assert "证明已作废" in words(stranger.get(address))
+    client_for(ada).post(f"{PAGE}{proof.public_id}/revoke")
+    assert "证明已作废" in visible_text(stranger.get(address))
     assert stranger.get(address, headers={"accept": "application/json"}).json() == {"state": "revoked"}
 
 
@@ -121,27 +121,27 @@ def test_whatever_was_changed_in_it_is_not_ours(proof: Proof) -> None:
         "..",
         "é.é.é",
         "A" * 4001,
-        signing._packed({"alg": "none", "kid": "p1"}) + f".{body}.",  # noqa: SLF001
-        signing._packed({"alg": "EdDSA", "kid": "p9"}) + f".{body}.{signature}",  # noqa: SLF001
-        signing._packed({"alg": "EdDSA", "kid": ["p1"]}) + f".{body}.{signature}",  # noqa: SLF001
+        signing._encode_json({"alg": "none", "kid": "p1"}) + f".{body}.",  # noqa: SLF001
+        signing._encode_json({"alg": "EdDSA", "kid": "p9"}) + f".{body}.{signature}",  # noqa: SLF001
+        signing._encode_json({"alg": "EdDSA", "kid": ["p1"]}) + f".{body}.{signature}",  # noqa: SLF001
     ]
     assert [state(text) for text in forged] == ["foreign"] * len(forged)
-    assert "这不是我们出具的证明" in words(Client(headers={"accept-language": "zh-CN"}).get("/proof/a.b.c"))
+    assert "这不是我们出具的证明" in visible_text(Client(headers={"accept-language": "zh-CN"}).get("/proof/a.b.c"))
 
 
-def test_a_statement_of_another_house_under_the_same_key_is_not_ours(proof: Proof, db: None) -> None:
-    claims = queries.judged(proof.reveal_statement(), at=NOW).claims | {"iss": "https://elsewhere.example"}
+def test_a_statement_of_another_issuer_under_the_same_key_is_rejected(proof: Proof, db: None) -> None:
+    claims = queries.check_statement(proof.reveal_statement(), at=NOW).claims | {"iss": "https://elsewhere.example"}
     assert state(signing.sign(claims)) == "foreign"
 
 
-def test_one_signed_by_us_that_nobody_knows_does_not_count(proof: Proof) -> None:
-    claims = queries.judged(proof.reveal_statement(), at=NOW).claims | {"jti": "unknown"}
+def test_a_signed_but_unknown_statement_is_revoked(proof: Proof) -> None:
+    claims = queries.check_statement(proof.reveal_statement(), at=NOW).claims | {"jti": "unknown"}
     assert state(signing.sign(claims)) == "revoked"
 
 
 def test_others_can_neither_see_nor_revoke_it(proof: Proof, power_bank: Shop) -> None:
-    bo = visiting(someone(power_bank, name="博"))
-    with nothing_moves():
+    bo = client_for(make_person(power_bank, name="博"))
+    with assert_unchanged():
         for tail in ("", "/json", "/pdf"):
             strange, missing = bo.get(f"{PAGE}{proof.public_id}{tail}"), bo.get(f"{PAGE}prf_{'0' * 32}{tail}")
             assert (strange.status_code, strange.content) == (404, missing.content)
@@ -150,7 +150,7 @@ def test_others_can_neither_see_nor_revoke_it(proof: Proof, power_bank: Shop) ->
 
 
 def test_its_person_shows_it_saves_it_and_takes_it_back(proof: Proof, ada: Person) -> None:
-    client = visiting(ada)
+    client = client_for(ada)
     page = client.get(f"{PAGE}{proof.public_id}")
     assert '<svg class="scan"' in page.content.decode()
     saved = client.get(f"{PAGE}{proof.public_id}/json").json()
@@ -158,7 +158,7 @@ def test_its_person_shows_it_saves_it_and_takes_it_back(proof: Proof, ada: Perso
     assert saved["check"] == f"{settings.BASE_URL}/proof/{proof.reveal_statement()}"
     assert client.get(f"{PAGE}{proof.public_id}/pdf").content.startswith(b"%PDF-")
     revoke_proof(ada.id, proof.id, by=BY, at=NOW)
-    with nothing_moves():
+    with assert_unchanged():
         revoke_proof(ada.id, proof.id, by=BY, at=NOW)
     gone = client.get(f"{PAGE}{proof.public_id}").content.decode()
     assert "<svg" not in gone
@@ -167,8 +167,8 @@ def test_its_person_shows_it_saves_it_and_takes_it_back(proof: Proof, ada: Perso
 
 def test_who_leaves_leaves_no_proof(proof: Proof, ada: Person) -> None:
     statement = proof.reveal_statement()
-    erase.ask_erasure(ada.id, by=BY, at=NOW)
-    erase.erase_due(at=NOW + rules.ERASURE_WAITS)
+    erasures.request_erasure(ada.id, by=BY, at=NOW)
+    erasures.erase_due(at=NOW + rules.ERASURE_DELAY)
     assert state(statement) == "revoked"
     assert Proof.objects.get().reveal_statement() == ""
 
@@ -189,7 +189,7 @@ def test_the_script_of_the_docs_checks_it_without_us(proof: Proof, tmp_path: Pat
         assert not done.stderr
         return done.returncode, json.loads(done.stdout)["state"]
 
-    live = queries.judged(proof.reveal_statement(), at=NOW).claims
+    live = queries.check_statement(proof.reveal_statement(), at=NOW).claims
     del live["test"]
     assert run(signing.sign(live)) == (0, "valid")
     assert run(signing.sign(live | {"exp": int(NOW.timestamp()) - 1})) == (1, "expired")
@@ -203,8 +203,8 @@ def test_an_older_key_still_opens_what_it_signed(proof: Proof, monkeypatch: pyte
     signing._keys.cache_clear()  # noqa: SLF001  as a new process has none
     try:
         assert state(old) == "valid"
-        assert signing.key_name() == "p2"
-        assert [key["kid"] for key in signing.published()["keys"]] == ["p2", "p1"]
+        assert signing.signing_key_name() == "p2"
+        assert [key["kid"] for key in signing.public_key_set()["keys"]] == ["p2", "p1"]
     finally:
         monkeypatch.undo()
         signing._keys.cache_clear()  # noqa: SLF001

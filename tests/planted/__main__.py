@@ -17,9 +17,9 @@ from tests.planted.bugs import BUGS, Bug
 
 ROOT = Path(__file__).resolve().parents[2]
 #: How many may stay unnoticed.
-MISSED_MAX = 1
+UNDETECTED_MAX = 1
 PASSED, FAILED = 0, 1
-HANGS_SECONDS = 1800
+TIMEOUT_SECONDS = 1800
 
 
 class CannotPlantError(RuntimeError):
@@ -31,7 +31,7 @@ class Verdict:
     """Whether a mistake was noticed, by what, and how soon."""
 
     bug: Bug
-    noticed_by: str
+    detected_by: str
     seconds: float
 
 
@@ -52,9 +52,9 @@ def copy_tree(to: Path) -> None:
 
 
 @contextmanager
-def planted(bug: Bug, tree: Path) -> Iterator[None]:
+def apply_bug(bug: Bug, tree: Path) -> Iterator[None]:
     """The mistake is in the tree, for as long as this lasts."""
-    kept = {change.file: (tree / change.file).read_text() for change in bug.changes}
+    originals = {change.file: (tree / change.file).read_text() for change in bug.changes}
     try:
         for change in bug.changes:
             text = (tree / change.file).read_text()
@@ -63,26 +63,26 @@ def planted(bug: Bug, tree: Path) -> Iterator[None]:
             (tree / change.file).write_text(text.replace(change.old, change.new))
         yield
     finally:
-        for name, text in kept.items():
+        for name, text in originals.items():
             (tree / name).write_text(text)
 
 
 def run(tree: Path, suites: tuple[str, ...]) -> tuple[int, str]:
     """The suites in that tree, up to their first failure: how they ended, and what they said."""
     pytest = [sys.executable, "-m", "pytest", *suites, "-x", "-q", "-p", "no:cacheprovider", "--no-header", "--tb=no"]
-    done = subprocess.run(pytest, cwd=tree, capture_output=True, text=True, timeout=HANGS_SECONDS, check=False)  # noqa: S603
+    done = subprocess.run(pytest, cwd=tree, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False)  # noqa: S603
     return done.returncode, done.stdout
 
 
-def look(bug: Bug, tree: Path) -> Verdict:
-    began = time.monotonic()
-    with planted(bug, tree):
-        code, said = run(tree, bug.suites)
+def check_bug(bug: Bug, tree: Path) -> Verdict:
+    started = time.monotonic()
+    with apply_bug(bug, tree):
+        code, output = run(tree, bug.suites)
     if code not in (PASSED, FAILED):
-        raise CannotPlantError(f"{bug.name}: pytest ended with {code}\n{said}")
-    first = next((line for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))), "")
-    noticed_by = first.partition(" ")[2].partition(" - ")[0] if code == FAILED else ""
-    return Verdict(bug, noticed_by, time.monotonic() - began)
+        raise CannotPlantError(f"{bug.name}: pytest ended with {code}\n{output}")
+    first = next((line for line in output.splitlines() if line.startswith(("FAILED ", "ERROR "))), "")
+    detected_by = first.partition(" ")[2].partition(" - ")[0] if code == FAILED else ""
+    return Verdict(bug, detected_by, time.monotonic() - started)
 
 
 def main(words: list[str]) -> int:
@@ -91,18 +91,18 @@ def main(words: list[str]) -> int:
         tree = Path(folder)
         copy_tree(tree)
         suites = tuple(sorted({suite for bug in bugs for suite in bug.suites}))
-        code, said = run(tree, suites)
+        code, output = run(tree, suites)
         if code != PASSED:
-            raise CannotPlantError(f"Without any mistake the suites must pass:\n{said}")
+            raise CannotPlantError(f"Without any mistake the suites must pass:\n{output}")
         verdicts = []
         for bug in bugs:
-            verdicts.append(verdict := look(bug, tree))
-            where = verdict.noticed_by or "NOT NOTICED"
+            verdicts.append(verdict := check_bug(bug, tree))
+            where = verdict.detected_by or "NOT NOTICED"
             sys.stdout.write(f"{bug.name:64} {verdict.seconds:6.1f} s  {where}\n")
             sys.stdout.flush()
-    missed = sum(not verdict.noticed_by for verdict in verdicts)
-    sys.stdout.write(f"\nplanted bugs: {len(verdicts) - missed} of {len(verdicts)} noticed\n")
-    return int(missed > MISSED_MAX)
+    undetected = sum(not verdict.detected_by for verdict in verdicts)
+    sys.stdout.write(f"\nplanted bugs: {len(verdicts) - undetected} of {len(verdicts)} noticed\n")
+    return int(undetected > UNDETECTED_MAX)
 
 
 if __name__ == "__main__":

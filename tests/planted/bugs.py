@@ -1,4 +1,4 @@
-"""Known mistakes, each a small change to the product, and the ordinary suites that must notice it."""
+"""Known bugs, each a small change to the product, and the suites that must detect it."""
 
 from dataclasses import dataclass
 
@@ -25,13 +25,13 @@ def bug(name: str, file: str, old: str, new: str, *suites: str) -> Bug:
     return Bug(name, (Change(file, old, new),), suites)
 
 
-ASK, PLANNING = "billing/services/ask.py", "billing/planning.py"
-SETTLE, COLLECT = "billing/services/settle.py", "orders/services/collect.py"
-CLAIMS, AGE = "orders/services/claims.py", "orders/services/age.py"
-CALLBACKS, FINISH = "billing/services/callbacks.py", "orders/services/finish.py"
+ASK, PLANNING = "billing/services/outcome_polling.py", "billing/planning.py"
+SETTLE, COLLECT = "billing/services/deduction_outcomes.py", "orders/services/payments.py"
+CLAIMS, AGE = "orders/services/claims.py", "orders/services/ageing.py"
+CALLBACKS, FINISH = "billing/services/callbacks.py", "orders/services/completion.py"
 SAME = "tests/races/test_money.py::test_the_same_completion_twenty_times_at_once_is_one_completion"
 ENDS = "tests/races/test_money.py::test_completing_and_cancelling_at_once_leaves_one_of_both_ends"
-ONCE = "tests/billing/test_reminders.py::test_eight_sweeps_at_once_tell_each_stage_once"
+ONCE = "tests/billing/test_reminders.py::test_eight_concurrent_sweeps_write_each_reminder_once"
 OBLIGATION, IDEMPOTENCY = "orders/models/obligation.py", "kernel/idempotency.py"
 
 LOCKS = [
@@ -62,8 +62,8 @@ LOCKS = [
             ),
             Change(
                 "billing/services/deduct.py",
-                "        attempt=want.obligation.attempts + 1,\n",
-                "        attempt=want.obligation.attempts + 1,\n        live=False,\n",
+                "        attempt=request.obligation.attempts + 1,\n",
+                "        attempt=request.obligation.attempts + 1,\n        live=False,\n",
             ),
         ),
         ("tests/billing/test_pay.py",),
@@ -85,9 +85,9 @@ LOCKS = [
     bug(
         "the answer is kept after the transaction of its effect",
         IDEMPOTENCY,
-        "            answer = _kept(request) or _keep(request, act())\n    except",
-        "            kept = _kept(request)\n            answer = kept or act()\n"
-        "        if kept is None:\n            _keep(request, answer)\n    except",
+        "            answer = _lock_and_find(request) or _save_answer(request, operation())\n    except",
+        "            kept = _lock_and_find(request)\n            answer = kept or operation()\n"
+        "        if kept is None:\n            _save_answer(request, answer)\n    except",
         "tests/kernel/test_idempotency.py",
     ),
     Bug(
@@ -114,36 +114,36 @@ OUTCOMES = [
     bug(
         "an orphan is not asked about before it is tried again",
         ASK,
-        "partial(heard, row, at=at, gives_up=gives_up(row))",
+        "partial(query_outcome, row, at=at, close_if_absent=close_if_absent(row))",
         "channels.Closed",
-        "tests/billing/test_settle.py",
+        "tests/billing/test_deduction_outcomes.py",
     ),
     bug(
         "each time it is sent it has a new number",
-        "billing/models/collecting.py",
+        "billing/models/deductions.py",
         "        return self.id.hex\n",
         "        return ids.uuid7().hex\n",
-        "tests/billing/test_settle.py",
+        "tests/billing/test_deduction_outcomes.py",
     ),
     bug(
         "not found is believed at once",
         "billing/rules.py",
-        "return asks >= asks_min and at >= sent_at + finality",
+        "return asks >= min_queries and at >= sent_at + finality",
         "return asks >= 1",
-        "tests/billing/test_settle.py",
+        "tests/billing/test_deduction_outcomes.py",
     ),
     bug(
         "unknown is taken for failed",
         "billing/channels/__init__.py",
-        "    return None if time.monotonic() >= until else _asked(call, name, number)\n",
-        "    answer = None if time.monotonic() >= until else _asked(call, name, number)\n"
-        '    return Declined(answer.code, "technical") if isinstance(answer, Lost) else answer\n',
-        "tests/billing/test_settle.py",
+        "    return None if time.monotonic() >= deadline else _call_safely(call, name, number)\n",
+        "    answer = None if time.monotonic() >= deadline else _call_safely(call, name, number)\n"
+        '    return Declined(answer.code, "technical") if isinstance(answer, Unknown) else answer\n',
+        "tests/billing/test_deduction_outcomes.py",
     ),
     bug(
         "the amount taken is not compared with the amount asked for",
         SETTLE,
-        "if isinstance(answer, Taken) and answer.amount == row.amount:",
+        "if isinstance(answer, Succeeded) and answer.amount == row.amount:",
         "if isinstance(answer, Taken) and answer.amount:",
         "tests/billing/test_callbacks.py",
     ),
@@ -157,31 +157,31 @@ OUTCOMES = [
     bug(
         "a callback acts as often as it comes",
         CALLBACKS,
-        "    if not fresh:\n        return False\n",
+        "    if not created:\n        return False\n",
         "",
         "tests/billing/test_callbacks.py",
     ),
     bug(
         "a contradiction is swallowed",
         SETTLE,
-        "    if not (succeeded and answer.txn == row.channel_txn):\n        _to_suspense(",
-        "    if succeeded and answer.txn != row.channel_txn:\n        _to_suspense(",
-        "tests/billing/test_settle.py",
+        "    if not (succeeded and answer.txn == row.channel_txn):\n        _book_to_suspense(",
+        "    if succeeded and answer.txn != row.channel_txn:\n        _book_to_suspense(",
+        "tests/billing/test_deduction_outcomes.py",
     ),
 ]
 
 PLANS = [
     bug(
         "a retry joins the debit of what has just become due without being counted",
-        "billing/services/plan.py",
-        "self.tried.setdefault(want.obligation.person_id, []).append(Tried(str(want.instrument.id), at))",
+        "billing/services/attempt_plans.py",
+        "self.retries.setdefault(request.obligation.person_id, []).append(PastRetry(str(request.instrument.id), at))",
         "pass",
         "tests/billing/test_split.py",
         "tests/billing/test_deduct.py",
     ),
     bug(
         "a day's limit forgets what the person paid",
-        "billing/purse.py",
+        "billing/instrument_queries.py",
         "state__in=[*Deduction.LIVE",
         "purpose=Deduction.Purpose.PLANNED, state__in=[*Deduction.LIVE",
         "tests/billing/test_limits.py",
@@ -192,7 +192,7 @@ PLANS = [
         "prepared_at__gt=since, purpose=Deduction.Purpose.PLANNED",
         "prepared_at__lt=since, purpose=Deduction.Purpose.PLANNED",
         "tests/billing/test_deduct.py",
-        "tests/billing/test_settle.py",
+        "tests/billing/test_deduction_outcomes.py",
     ),
     bug(
         "the night begins an hour late",
@@ -204,8 +204,8 @@ PLANS = [
     bug(
         "after a pause the plan is where it was",
         OBLIGATION,
-        'self.plan = [p | {"at": (datetime.fromisoformat(p["at"]) + stood).isoformat()} for p in self.plan]',
-        "del stood",
+        'self.plan = [p | {"at": (datetime.fromisoformat(p["at"]) + paused_for).isoformat()} for p in self.plan]',
+        "del paused_for",
         "tests/orders/test_ageing.py",
     ),
     bug(
@@ -217,9 +217,9 @@ PLANS = [
     ),
     bug(
         "days on which the clock stood still cost their late fee",
-        "orders/services/pause.py",
-        "row.go_on(at=at, day_end_at=rules.next_midnight(at, row.person.zone))",
-        "row.go_on(at=at, day_end_at=rules.next_midnight(row.paused_at or at, row.person.zone))",
+        "orders/services/pauses.py",
+        "row.resume(at=at, day_end_at=rules.next_midnight(at, row.person.zone))",
+        "row.resume(at=at, day_end_at=rules.next_midnight(row.paused_at or at, row.person.zone))",
         "tests/orders/test_ageing.py",
     ),
     bug(
@@ -232,8 +232,10 @@ PLANS = [
     Bug(
         "a reminder is told again",
         (
-            Change("billing/services/remind.py", "episode=inbox.episode_of(when),", 'episode=f"{when} {id(row)}",'),
-            Change("billing/services/remind.py", "coming.filter(~Exists(told))", "coming"),
+            Change(
+                "billing/services/reminders.py", "episode=notices.episode_of(when),", 'episode=f"{when} {id(row)}",'
+            ),
+            Change("billing/services/reminders.py", "obligations.filter(~Exists(existing))", "obligations"),
         ),
         (ONCE,),
     ),
@@ -243,22 +245,22 @@ MONEY = [
     bug(
         "a loss is booked as ours whosever risk it was",
         "orders/rules.py",
-        "return [Move(LOSSES if ours else terms.held, terms.person, amount)]",
-        "return [Move(LOSSES, terms.person, amount)]",
+        "return [Move(LOSSES if platform_liable else terms.pending, terms.receivable, amount)]",
+        "return [Move(LOSSES, terms.receivable, amount)]",
         "tests/orders/test_write_off.py",
     ),
     bug(
         "a recovery counts as if it had been owed",
         COLLECT,
-        "outstanding_minor=0 if lost else -payment.amount.minor",
+        "outstanding_minor=0 if was_written_off else -payment.amount.minor",
         "outstanding_minor=-payment.amount.minor",
         "tests/orders/test_write_off.py",
     ),
     bug(
         "parts do not add up to the whole",
         "kernel/money.py",
-        "first = sorted(range(len(shares)), key=lambda i: -shares[i][1])[:left]",
-        "first = sorted(range(len(shares)), key=lambda i: -shares[i][1])[: left // 2]",
+        "rounded_up = sorted(range(len(shares)), key=lambda i: -shares[i][1])[:remainder]",
+        "rounded_up = sorted(range(len(shares)), key=lambda i: -shares[i][1])[: remainder // 2]",
         "tests/kernel/test_money.py",
     ),
     bug(
@@ -278,13 +280,13 @@ MONEY = [
     bug(
         "a paid order stays with its agreement",
         COLLECT,
-        "    credit.leave_orders([order.agreement_id for order in done], by=by, at=at)\n",
+        "    credit.remove_live_orders([order.agreement_id for order in deducted], by=by, at=at)\n",
         "",
         "tests/billing/test_deduct.py",
     ),
     bug(
         "paying does not clear what was overdue",
-        "orders/services/promise.py",
+        "orders/services/promises.py",
         "overdue_orders=-1 if was_overdue else 0,",
         "overdue_orders=0,",
         "tests/billing/test_overdue.py",

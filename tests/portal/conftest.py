@@ -1,4 +1,4 @@
-"""A business with one member of each role, and the browsers they sit at."""
+"""A merchant with one member of each role, and their browsers."""
 
 import re
 import time
@@ -20,11 +20,11 @@ from orders.models import Order
 from portal.models import Member
 from portal.rules import Role
 from portal.services import team
-from tests.conftest import BY, NOON, Shop, completed, make_shop, someone, yuan
-from tests.console.conftest import at_desk, boss, risk
-from tests.visiting import signed_in
+from tests.browsing import signed_in_client
+from tests.conftest import BY, NOON, Shop, make_due_order, make_person, make_shop, yuan
+from tests.console.conftest import console_client, risk, supervisor
 
-__all__ = ["at_desk", "boss", "risk"]
+__all__ = ["console_client", "risk", "supervisor"]
 PASSWORD = "correct horse battery"
 HALF_A_MINUTE = 30
 
@@ -48,16 +48,16 @@ class Company:
         return f"/merchant/{merchant.public_id}/"
 
     def browser(self, role: str, *, second: bool = True, fresh: bool = True, language: str = "zh-CN") -> Client:
-        """Somebody of this role, signed in; with a second factor shown, and just now."""
+        """A signed-in member of this role, with a second factor verified just now."""
         return browser_of(self.staff[role].user, second=second, fresh=fresh, language=language)
 
 
 def browser_of(user: User, *, second: bool = True, fresh: bool = True, language: str = "zh-CN") -> Client:
-    client = signed_in(user, language)
+    client = signed_in_client(user, language)
     records = [{"method": "password", "at": live_now().timestamp()}]
     if second:
-        if not second_factor.has_one(user):
-            app_of(user)
+        if not second_factor.has_second_factor(user):
+            authenticator_of(user)
         records.append({"method": "mfa", "type": "totp", "at": live_now().timestamp(), "reauthenticated": fresh})
     elif fresh:
         records.append({"method": "password", "at": live_now().timestamp(), "reauthenticated": True})
@@ -70,19 +70,19 @@ def browser_of(user: User, *, second: bool = True, fresh: bool = True, language:
 
 def company(name: str) -> Company:
     shop = make_shop(name)
-    founder = team.found_team(shop.live.id, f"owner@{shop.live.id.hex[-8:]}.example", PASSWORD, by=BY, at=NOON)
+    founder = team.create_team(shop.live.id, f"owner@{shop.live.id.hex[-8:]}.example", PASSWORD, by=BY, at=NOON)
     staff = {"owner": founder}
     for role in (Role.DEVELOPER, Role.FINANCE, Role.VIEWER):
-        staff[role.value] = hire(shop, role, f"{role.value}@{shop.live.id.hex[-8:]}.example")
+        staff[role.value] = add_member(shop, role, f"{role.value}@{shop.live.id.hex[-8:]}.example")
     return Company(shop, staff)
 
 
-def hire(shop: Shop, role: Role, email: str) -> Member:
-    """Invited, and joined."""
+def add_member(shop: Shop, role: Role, email: str) -> Member:
+    """Invite a member and accept the invitation."""
     now = live_now()
     _invitation, token = team.invite(shop.live.id, role.value, email=email, by=BY, at=now)
-    newcomer = team.Newcomer(email, PASSWORD)
-    return team.accept_invitation(token, newcomer=newcomer, by=Actor.system("test"), at=now)
+    newcomer = team.NewAccount(email, PASSWORD)
+    return team.accept_invitation(token, new_account=newcomer, by=Actor.system("test"), at=now)
 
 
 @pytest.fixture
@@ -97,26 +97,26 @@ def rival(db: None) -> Company:
 
 @pytest.fixture
 def owed(firm: Company) -> Order:
-    """A person owes twelve yuan and 34."""
-    return completed(firm.shop, someone(firm.shop), yuan("12.34"))
+    """An order of ¥12.34 that is due."""
+    return make_due_order(firm.shop, make_person(firm.shop), yuan("12.34"))
 
 
-def app_of(user: User) -> Callable[[], str]:
-    """A phone whose app shows the digits of the second factor this user now has, instead of one before it."""
+def authenticator_of(user: User) -> Callable[[], str]:
+    """Give the user a new authenticator app; returns a function for its current code."""
     secret = generate_totp_secret()
     Authenticator.objects.filter(user=user, type=Authenticator.Type.TOTP).delete()
     TOTP.activate(user, secret)
-    return lambda: digits(secret)
+    return lambda: current_code(secret)
 
 
-def digits(secret: str) -> str:
-    """What an app that knows the secret shows now; what counts for less than a second more is waited out."""
+def current_code(secret: str) -> str:
+    """The secret's current code; waits if it expires within a second."""
     left = HALF_A_MINUTE - live_now().timestamp() % HALF_A_MINUTE
     if left < 1:
         time.sleep(left)
     return str(format_hotp_value(hotp_value(secret, int(live_now().timestamp()) // HALF_A_MINUTE)))
 
 
-def link_in(text: object) -> str:
-    """The way of an invitation's link, as it was mailed or texted."""
+def invitation_link_in(text: object) -> str:
+    """The path of the invitation link in an email or text message."""
     return re.findall(r"/merchant/invitation/\S+", str(text))[-1]

@@ -1,4 +1,4 @@
-"""Whose address a newcomer signs in by, and how many are asked to come."""
+"""Verification of an invitee's address, and limits on invitations."""
 
 from datetime import timedelta
 
@@ -10,10 +10,10 @@ from accounts.models import LocalMessage, User
 from kernel.clock import live_now
 from portal import rules
 from portal.models import Letter, Member
-from portal.services import sending, team
+from portal.services import invitation_messages, team
+from tests.browsing import visible_text
 from tests.conftest import BY, NOON
-from tests.portal.conftest import PASSWORD, Company, link_in
-from tests.visiting import words
+from tests.portal.conftest import PASSWORD, Company, invitation_link_in
 
 ADDRESS = "boss@competitor.example"
 pytestmark = pytest.mark.django_db
@@ -22,16 +22,16 @@ pytestmark = pytest.mark.django_db
 def texted(firm: Company) -> str:
     """The link of an invitation that was texted."""
     made, token = team.invite(firm.shop.live.id, "viewer", phone="13812341234", by=BY, at=live_now())
-    assert sending.send_invitation(made, "来电充电宝", token, phone="13812341234", language="zh-hans")
-    return link_in(LocalMessage.objects.latest("id").text)
+    assert invitation_messages.send_invitation(made, "来电充电宝", token, phone="13812341234", language="zh-hans")
+    return invitation_link_in(LocalMessage.objects.latest("id").text)
 
 
 def test_an_address_is_nobodys_before_they_open_a_mail_that_went_there(firm: Company) -> None:
     link, somebody = texted(firm), Client()
     answer = somebody.post(link, {"email": ADDRESS, "password": PASSWORD})
-    assert ADDRESS in words(answer)
+    assert ADDRESS in visible_text(answer)
     assert not User.objects.filter(username=ADDRESS).exists()
-    mailed = link_in(mail.outbox[0].body)
+    mailed = invitation_link_in(mail.outbox[0].body)
     assert mail.outbox[0].to == [ADDRESS]
     for forged in (f"{link}?mailed=x", f"{link}?mailed={ADDRESS}", mailed[:-3] + "xyz"):
         somebody.post(forged, {"email": ADDRESS, "password": PASSWORD})
@@ -43,15 +43,17 @@ def test_an_address_is_nobodys_before_they_open_a_mail_that_went_there(firm: Com
 def test_a_link_that_was_mailed_for_one_invitation_proves_nothing_at_another(firm: Company) -> None:
     first, second = texted(firm), texted(firm)
     Client().post(first, {"email": ADDRESS})
-    proof = link_in(mail.outbox[0].body).partition("?")[2]
+    proof = invitation_link_in(mail.outbox[0].body).partition("?")[2]
     Client().post(f"{second}?{proof}", {"password": PASSWORD, "email": ADDRESS})
     assert not User.objects.filter(username=ADDRESS).exists()
 
 
 def test_who_was_texted_beside_a_mail_cannot_take_the_address(firm: Company) -> None:
     made, token = team.invite(firm.shop.live.id, "viewer", email=ADDRESS, phone="13812341234", by=BY, at=live_now())
-    sending.send_invitation(made, "来电充电宝", token, phone="13812341234", language="en")
-    Client().post(link_in(LocalMessage.objects.get().text), {"email": "own@example.com", "password": PASSWORD})
+    invitation_messages.send_invitation(made, "来电充电宝", token, phone="13812341234", language="en")
+    Client().post(
+        invitation_link_in(LocalMessage.objects.get().text), {"email": "own@example.com", "password": PASSWORD}
+    )
     assert not User.objects.filter(username__in=[ADDRESS, "own@example.com"]).exists()
     assert [letter.to for letter in mail.outbox] == [[ADDRESS], [ADDRESS]]
 

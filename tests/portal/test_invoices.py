@@ -1,30 +1,30 @@
-"""A merchant's invoices on their page, and each as a paper."""
+"""A merchant's invoices: the list and the PDF."""
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import translation
 
-from billing.invoice_paper import invoice_paper
+from billing.invoice_document import invoice_document
 from billing.models import Invoice
-from billing.services.invoice import invoice_due
-from kernel.paper import Table, Totals
-from tests.billing.bench import paid
+from billing.services.invoices import issue_due_invoices
+from kernel.documents import Table, Totals
+from tests.billing.helpers import paid_order
+from tests.browsing import visible_text
 from tests.portal.conftest import Company
-from tests.settlement.bench import day_ends
+from tests.settlement.helpers import settle_and_pay_out
 from tests.settlement.test_invoices import NOVEMBER
-from tests.visiting import words
 
 pytestmark = pytest.mark.django_db
 
 
 def test_its_pages_show_it_and_its_paper_is_the_same_bytes(firm: Company) -> None:
-    paid(firm.shop, "50")
-    day_ends(firm.shop, NOVEMBER)
-    invoice_due(firm.shop.realm_id, at=NOVEMBER)
+    paid_order(firm.shop, "50")
+    settle_and_pay_out(firm.shop, NOVEMBER)
+    issue_due_invoices(firm.shop.realm_id, at=NOVEMBER)
     invoice, client = Invoice.objects.get(), firm.browser("finance")
     with CaptureQueriesContext(connection) as asked:
-        page = words(client.get(f"{firm.at('test')}invoices/"))
+        page = visible_text(client.get(f"{firm.at('test')}invoices/"))
     for text in ("INV-000001", "¥0.30"):
         assert text in page, text
     assert len(asked) < 20
@@ -35,7 +35,7 @@ def test_its_pages_show_it_and_its_paper_is_the_same_bytes(firm: Company) -> Non
     assert firm.browser("viewer").get(address).status_code == 403
     assert client.get(f"{firm.at('live')}invoices/{invoice.public_id}.pdf").status_code == 404
     with translation.override("zh-hans"):
-        paper = invoice_paper(invoice)
+        paper = invoice_document(invoice)
     (table,) = [block for block in paper.blocks if isinstance(block, Table)]
     (totals,) = [block for block in paper.blocks if isinstance(block, Totals)]
     assert [row[2:] for row in table.rows] == [("0.30", "–")]

@@ -1,4 +1,4 @@
-"""Staff who forgot their password get a link; who can mend an endpoint hears that it was switched off."""
+"""Password reset emails, and emails about disabled endpoints."""
 
 import re
 from datetime import datetime, timedelta
@@ -12,20 +12,20 @@ from django.core.cache import cache
 from django.core.mail import EmailMessage
 from django.test import Client
 
-from accounts import notices
+from accounts import messaging
 from accounts.models import User
 from kernel.clock import live_now
-from kernel.time_limit import TimeIsUp
+from kernel.time_limit import SoftTimeLimitExceeded
 from merchants.models import WebhookEndpoint
 from merchants.services import endpoints
-from merchants.services.endpoints import switch_off
+from merchants.services.endpoints import disable_endpoint
 from portal import tasks
 from portal.models import Letter
-from portal.services import letters, writing
+from portal.services import letter_triggers, letters
 from portal.services.team import change_role, remove_member
+from tests.browsing import visible_text
 from tests.conftest import BY, NOON, make_shop
 from tests.portal.conftest import PASSWORD, Company
-from tests.visiting import words
 
 FORGOTTEN = "/merchant/forgotten/"
 NEW = "a better horse battery staple"
@@ -78,7 +78,7 @@ def test_whoever_asks_learns_nothing(firm: Company) -> None:
     remove_member(firm.shop.live.id, firm.staff["viewer"].id, by=BY, at=NOON)
     gone = firm.staff["viewer"].user.email
     asked = [firm.staff["owner"].user.email, "unknown@example.com", "nobody@example.com", gone]
-    said = {words(ask(email)) for email in asked}
+    said = {visible_text(ask(email)) for email in asked}
     assert len(said) == 1
     theirs = [firm.staff["owner"].user, firm.staff["viewer"].user]  # whoever left has their address still
     assert [letter.user for letter in Letter.objects.order_by("id")] == theirs
@@ -92,9 +92,9 @@ def test_what_is_no_address_is_said_to_be_none(email: str, db: None) -> None:
 def test_nobody_is_flooded_with_letters(firm: Company) -> None:
     owner = firm.staff["owner"].user
     for minute in (0, 0, 1, 2, 3, 4):
-        letters.ask_new_password(owner.email, at=NOON + timedelta(minutes=minute))
+        letters.request_password_reset(owner.email, at=NOON + timedelta(minutes=minute))
     assert Letter.objects.filter(user=owner).count() == 3
-    letters.ask_new_password(owner.email, at=NOON + timedelta(minutes=61))
+    letters.request_password_reset(owner.email, at=NOON + timedelta(minutes=61))
     assert Letter.objects.filter(user=owner).count() == 4
     cache.clear()
     assert [ask(owner.email).status_code for _ in range(7)][-1] == 429
@@ -116,7 +116,7 @@ def test_a_link_does_not_outlive_its_hour_and_fits_nobody_else(firm: Company, mo
 def switched_off(firm: Company, *, because: str = "failing", mode: str = "test") -> WebhookEndpoint:
     merchant = firm.shop.live if mode == "live" else firm.shop.merchant
     endpoint, _secret = endpoints.add_endpoint(merchant.id, "http://127.0.0.1:9/hook", by=BY, at=NOON)
-    switch_off(endpoint, because, by=BY, at=NOON)
+    disable_endpoint(endpoint, because, by=BY, at=NOON)
     return endpoint
 
 
@@ -138,7 +138,7 @@ def test_owners_and_developers_hear_once_that_an_endpoint_was_switched_off(firm:
 @pytest.mark.parametrize("how", ["left", "is there for something else"])
 def test_whoever_is_not_of_those_any_more_when_it_goes_out_does_not_get_it(firm: Company, how: str) -> None:
     switched_off(firm)
-    writing.write_of_endpoints(at=NOON, limit=9)
+    letter_triggers.queue_endpoint_letters(at=NOON, limit=9)
     live, developer = firm.shop.live.id, firm.staff["developer"]
     if how == "left":
         remove_member(live, developer.id, by=BY, at=NOON)
@@ -157,20 +157,20 @@ def test_a_mail_that_does_not_go_out_is_tried_again_and_given_up_in_the_end(
         raise SMTPException
 
     monkeypatch.setattr(EmailMessage, "send", broken)
-    letters.ask_new_password(firm.staff["owner"].user.email, at=NOON)
+    letters.request_password_reset(firm.staff["owner"].user.email, at=NOON)
     at, tries = NOON, 0
     while letters.send_due(at=at, limit=10):
         tries += 1
         (row,) = Letter.objects.all()
         assert row.sent_at is None
         at = row.next_at or at + timedelta(days=1)
-    assert tries == len(letters.WAITS) + 1
+    assert tries == len(letters.RETRY_WAITS) + 1
     monkeypatch.undo()
     assert letters.send_due(at=at + timedelta(days=1), limit=10) == 0
 
 
 def test_a_letter_whose_sender_died_is_sent_again_after_its_lease(firm: Company) -> None:
-    letters.ask_new_password(firm.staff["owner"].user.email, at=NOON)
+    letters.request_password_reset(firm.staff["owner"].user.email, at=NOON)
     letters._claim(at=NOON, limit=10)  # noqa: SLF001  and no further
     assert letters.send_due(at=NOON + timedelta(seconds=59), limit=10) == 0
     assert letters.send_due(at=NOON + timedelta(seconds=61), limit=10) == 1
@@ -179,7 +179,7 @@ def test_a_letter_whose_sender_died_is_sent_again_after_its_lease(firm: Company)
 
 def two_asked(firm: Company) -> None:
     for role in ("owner", "developer"):
-        letters.ask_new_password(firm.staff[role].user.email, at=NOON)
+        letters.request_password_reset(firm.staff[role].user.email, at=NOON)
 
 
 def test_what_went_out_is_written_down_before_the_next_one_goes(firm: Company, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,7 +189,7 @@ def test_what_went_out_is_written_down_before_the_next_one_goes(firm: Company, m
     def noted(_address: str, _subject: str, _body: str) -> None:
         written.append(Letter.objects.filter(sent_at__isnull=False, next_at__isnull=True).count())
 
-    monkeypatch.setattr(notices, "send_mail", noted)
+    monkeypatch.setattr(messaging, "send_mail", noted)
     letters.send_due(at=NOON, limit=50)
     assert written == [0, 1]
 
@@ -197,21 +197,21 @@ def test_what_went_out_is_written_down_before_the_next_one_goes(firm: Company, m
 def test_a_late_failure_does_not_undo_what_another_worker_is_doing(
     firm: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    letters.ask_new_password(firm.staff["owner"].user.email, at=NOON)
+    letters.request_password_reset(firm.staff["owner"].user.email, at=NOON)
 
     def slow(_address: str, _subject: str, _body: str) -> None:
         letters._claim(at=NOON + letters.LEASE, limit=9)  # noqa: SLF001  another worker took it up
         raise SMTPException
 
-    monkeypatch.setattr(notices, "send_mail", slow)
+    monkeypatch.setattr(messaging, "send_mail", slow)
     letters.send_due(at=NOON, limit=9)
     assert Letter.objects.values_list("tries", "next_at").get() == (2, NOON + 2 * letters.LEASE)
 
 
-def test_what_half_the_lease_does_not_reach_was_not_tried(firm: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_not_reached_in_half_the_lease_are_released(firm: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     two_asked(firm)
     monkeypatch.setattr(letters, "LEASE", timedelta(0))  # those before them took all of the time there is
-    for _ in range(len(letters.WAITS) + 2):
+    for _ in range(len(letters.RETRY_WAITS) + 2):
         assert letters.send_due(at=NOON, limit=50) == 2
     monkeypatch.undo()
     assert set(Letter.objects.values_list("tries", "next_at")) == {(0, NOON)}
@@ -225,10 +225,10 @@ def test_when_the_workers_time_is_up_no_more_letters_are_sent(firm: Company, mon
 
     def holds(address: str, _subject: str, _body: str) -> None:
         went.append(address)
-        raise TimeIsUp
+        raise SoftTimeLimitExceeded
 
-    monkeypatch.setattr(notices, "send_mail", holds)
-    with pytest.raises(TimeIsUp):
+    monkeypatch.setattr(messaging, "send_mail", holds)
+    with pytest.raises(SoftTimeLimitExceeded):
         letters.send_due(at=NOON, limit=50)
     assert len(went) == 1
     assert set(Letter.objects.values_list("tries", "next_at")) == {(1, NOON + letters.LEASE), (0, NOON)}
@@ -239,9 +239,9 @@ def test_endpoints_of_whom_nobody_works_yet_keep_nobody_from_hearing(firm: Compa
         endpoint, _secret = endpoints.add_endpoint(
             make_shop(f"无人 {n}").merchant.id, "http://127.0.0.1:9/hook", by=BY, at=NOON
         )
-        switch_off(endpoint, "gone", by=BY, at=NOON)
+        disable_endpoint(endpoint, "gone", by=BY, at=NOON)
     switched_off(firm)
     switched_off(firm, mode="live")
-    assert writing.write_of_endpoints(at=NOON, limit=2) == 2
+    assert letter_triggers.queue_endpoint_letters(at=NOON, limit=2) == 2
     assert Letter.objects.count() == 2 * 2  # an owner and a developer
-    assert writing.write_of_endpoints(at=NOON, limit=2) == 0
+    assert letter_triggers.queue_endpoint_letters(at=NOON, limit=2) == 0

@@ -1,4 +1,4 @@
-"""Orders are found, taken home and acted on: as quickly with a hundred thousand as with ten."""
+"""Orders are found, exported and acted on, as fast with a hundred thousand as with ten."""
 
 import csv
 import io
@@ -13,25 +13,25 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 
+from billing.services.attempt_plans import move_next_attempt
 from billing.services.deduct import deduct_due
-from billing.services.plan import move_next
-from kernel.csvfile import cell
+from kernel.csvfile import safe_cell
 from kernel.models import Realm
+from ledger.accounts import payable
 from ledger.queries import balance
-from ledger.rules import payable
 from merchants import services as merchants
 from merchants.models import Change
 from orders import services as orders
 from orders.models import Order
-from portal import book, queries
-from tests.conftest import BY, NOON, completed, opened, ordered, someone, state_of, yuan
+from portal import balances, queries
+from tests.browsing import form_token, visible_text
+from tests.conftest import BY, NOON, make_agreement, make_due_order, make_order, make_person, state_of, yuan
 from tests.portal.conftest import Company
 from tests.services import services
-from tests.visiting import token_on, words
 
 
 def found(firm: Company, **search: Any) -> list[str]:
-    rows = queries.orders_found(firm.shop.merchant.id, queries.Search(**search))
+    rows = queries.search_orders(firm.shop.merchant.id, queries.OrderSearch(**search))
     return [row.title for row in rows.order_by("-pk")]
 
 
@@ -39,42 +39,42 @@ def found(firm: Company, **search: Any) -> list[str]:
 def three(firm: Company) -> list[Order]:
     """A cable of ¥3 three days ago, a bank of ¥5 yesterday, and one in use."""
     shop = firm.shop
-    agreement = opened(shop, someone(shop))
+    agreement = make_agreement(shop, make_person(shop))
     titles = (("数据线", 3), ("充电宝", 1), ("正在用的", 0))
-    return [ordered(shop, agreement, title=name, at=NOON - timedelta(days=days)) for name, days in titles]
+    return [make_order(shop, agreement, title=name, at=NOON - timedelta(days=days)) for name, days in titles]
 
 
 def test_orders_are_found_by_whatever_one_knows_of_them(firm: Company, rival: Company, three: list[Order]) -> None:
     cable, bank, _using = three
-    ordered(rival.shop, opened(rival.shop, someone(rival.shop)), title="数据线")
+    make_order(rival.shop, make_agreement(rival.shop, make_person(rival.shop)), title="数据线")
     assert found(firm) == ["正在用的", "充电宝", "数据线"]
     assert found(firm, text=cable.public_id) == found(firm, text=f" {cable.out_order_no} ") == ["数据线"]
     assert found(firm, text="充电") == ["充电宝"]
     assert found(firm, text="%") == []
     assert found(firm, state="open", after=NOON - timedelta(days=2)) == ["正在用的", "充电宝"]
     assert found(firm, before=NOON - timedelta(days=2)) == ["数据线"]
-    assert found(firm, service_id=bank.service_id, least=Decimal(99)) == ["正在用的", "充电宝", "数据线"]
-    assert found(firm, most=Decimal("98.99")) == []
+    assert found(firm, service_id=bank.service_id, min_amount=Decimal(99)) == ["正在用的", "充电宝", "数据线"]
+    assert found(firm, max_amount=Decimal("98.99")) == []
 
 
 def test_an_amount_is_looked_for_in_each_orders_own_currency(firm: Company) -> None:
-    shop, person = firm.shop, someone(firm.shop)
+    shop, person = firm.shop, make_person(firm.shop)
     for name, currency, minor in (("日元", "JPY", 5000), ("人民币", "CNY", 99_900), ("第纳尔", "KWD", 5_000)):
         terms = {"name": name, "mode": "fixed", "ceiling_minor": minor, "currency": currency}
         service = merchants.offer_service(shop.merchant.id, terms, by=BY, at=NOON)
-        agreement = opened(replace(shop, service=service), person)
-        ordered(replace(shop, service=service), agreement, title=name, currency=currency, amount=minor)
-    assert found(firm, least=Decimal(1000)) == ["日元"]
-    assert found(firm, least=Decimal(5), most=Decimal(999)) == ["第纳尔", "人民币"]
+        agreement = make_agreement(replace(shop, service=service), person)
+        make_order(replace(shop, service=service), agreement, title=name, currency=currency, amount=minor)
+    assert found(firm, min_amount=Decimal(1000)) == ["日元"]
+    assert found(firm, min_amount=Decimal(5), max_amount=Decimal(999)) == ["第纳尔", "人民币"]
     page = firm.browser("viewer").get(f"{firm.at('test')}orders/", {"least": "1000"})
-    assert "日元" in words(page)
+    assert "日元" in visible_text(page)
 
 
 def test_the_page_searches_pages_and_says_when_there_is_nothing(firm: Company, three: list[Order]) -> None:
     client, page = firm.browser("viewer"), f"{firm.at('test')}orders/"
-    assert "充电宝" in words(client.get(page))
-    assert "没有符合条件" in words(client.get(page, {"q": "没有这样的"}))
-    assert "暂无订单" in words(client.get(f"{firm.at('live')}orders/"))
+    assert "充电宝" in visible_text(client.get(page))
+    assert "没有符合条件" in visible_text(client.get(page, {"q": "没有这样的"}))
+    assert "暂无订单" in visible_text(client.get(f"{firm.at('live')}orders/"))
     part = client.get(page, {"q": "数据线"}, headers={"hx-request": "true"}).content.decode()
     assert part.lstrip().startswith('<div id="list"')
     assert "数据线" in part
@@ -87,7 +87,7 @@ def test_the_page_searches_pages_and_says_when_there_is_nothing(firm: Company, t
 
 def test_a_page_costs_the_same_however_many_orders_there_are(firm: Company) -> None:
     shop = firm.shop
-    agreement = opened(shop, someone(shop))
+    agreement = make_agreement(shop, make_person(shop))
     client, page = firm.browser("owner"), f"{firm.at('test')}orders/"
 
     def asked() -> int:
@@ -95,11 +95,11 @@ def test_a_page_costs_the_same_however_many_orders_there_are(firm: Company) -> N
             assert client.get(page).status_code == 200
         return len(seen)
 
-    ordered(shop, agreement)
+    make_order(shop, agreement)
     client.get(page)
     few = asked()
     for _ in range(12):
-        ordered(shop, agreement)
+        make_order(shop, agreement)
     assert asked() == few
 
 
@@ -134,7 +134,7 @@ def in_its_order(rows: QuerySet[Order]) -> str:
 def test_a_list_walks_an_index_in_its_order_and_sorts_nothing(
     search: dict[str, str], index: str, firm: Company, many_orders: None
 ) -> None:
-    rows = queries.orders_found(firm.shop.merchant.id, queries.Search(**search)).select_related(None)
+    rows = queries.search_orders(firm.shop.merchant.id, queries.OrderSearch(**search)).select_related(None)
     plan = in_its_order(rows.order_by("-pk")[:26])
     assert index in plan
     assert "Sort" not in plan
@@ -157,9 +157,9 @@ def rows_of(answer: Any) -> list[list[str]]:
 
 def test_a_file_of_orders_calculates_nothing_and_reads_chinese(firm: Company) -> None:
     shop = firm.shop
-    agreement = opened(shop, someone(shop))
+    agreement = make_agreement(shop, make_person(shop))
     for title in ("=cmd|' /C calc'!A0", "+1", "-1", "@x", "充电宝, 大"):
-        ordered(shop, agreement, title=title)
+        make_order(shop, agreement, title=title)
     head, *rows = rows_of(firm.browser("finance").get(f"{firm.at('test')}orders/export.csv"))
     assert head[:3] == ["id", "out_order_no", "title"]
     assert [row[2] for row in rows] == ["充电宝, 大", "'@x", "'-1", "'+1", "'=cmd|' /C calc'!A0"]
@@ -174,31 +174,31 @@ def test_a_search_that_cannot_be_understood_is_no_file_of_everything(
 ) -> None:
     answer = firm.browser("owner").get(f"{firm.at('test')}orders/export.csv", asked)
     assert (answer.status_code, answer.streaming) == (422, False)
-    assert three[0].title not in words(answer)
+    assert three[0].title not in visible_text(answer)
     assert answer.context["form"].errors
 
 
 def test_a_file_is_read_batch_by_batch_and_has_an_end(firm: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = firm.shop
-    agreement = opened(shop, someone(shop))
+    agreement = make_agreement(shop, make_person(shop))
     for _ in range(5):
-        ordered(shop, agreement)
+        make_order(shop, agreement)
     monkeypatch.setattr(queries, "_BATCH", 2)
-    mine = queries.orders_found(shop.merchant.id, queries.Search())
-    assert len(list(queries.exported(mine))) == len(set(queries.exported(mine))) == 5
+    mine = queries.search_orders(shop.merchant.id, queries.OrderSearch())
+    assert len(list(queries.iter_for_export(mine))) == len(set(queries.iter_for_export(mine))) == 5
     monkeypatch.setattr(queries, "EXPORT_MAX", 3)
-    assert len(list(queries.exported(mine))) == 3
+    assert len(list(queries.iter_for_export(mine))) == 3
 
 
 @pytest.mark.parametrize("value", ["=1", "+1", "-1", "@x", "\t=1", "\r=1", "\n=1"])
 def test_a_cell_that_would_calculate_is_text(value: str) -> None:
-    assert cell(value) == f"'{value}"
-    assert cell("12.50") == "12.50"
+    assert safe_cell(value) == f"'{value}"
+    assert safe_cell("12.50") == "12.50"
 
 
 def does(firm: Company, role: str, order: Order, verb: str, **fields: str) -> int:
     client, page = firm.browser(role), f"{firm.at('test')}orders/{order.public_id}/{verb}"
-    return int(client.post(page, {"token": token_on(client.get(page)), **fields}).status_code)
+    return int(client.post(page, {"token": form_token(client.get(page)), **fields}).status_code)
 
 
 def test_staff_do_what_the_api_does_and_the_log_says_who_and_why(firm: Company, three: list[Order]) -> None:
@@ -223,19 +223,19 @@ def test_staff_do_what_the_api_does_and_the_log_says_who_and_why(firm: Company, 
         ("order_marked_paid", by["developer"], "收银台 3"),
         ("order_collect_asked", by["owner"], None),
     ]
-    assert "线坏了" in words(firm.browser("viewer").get(f"{firm.at('test')}changes/"))
+    assert "线坏了" in visible_text(firm.browser("viewer").get(f"{firm.at('test')}changes/"))
 
 
 def test_a_second_click_does_nothing_more(firm: Company, three: list[Order]) -> None:
     Realm.objects.filter(pk=firm.shop.realm_id).update(frozen_at=NOON)
     client, page = firm.browser("owner"), f"{firm.at('test')}orders/{three[0].public_id}/complete"
-    sent = {"token": token_on(client.get(page)), "total": "3", "reason": "归还"}
+    sent = {"token": form_token(client.get(page)), "total": "3", "reason": "归还"}
     assert [client.post(page, sent).status_code for _ in range(2)] == [302, 302]
     assert Change.objects.filter(verb="order_completed").count() == 1
 
 
-def test_an_orders_page_tells_its_whole_story(firm: Company, owed: Order) -> None:
-    page = words(firm.browser("viewer", language="en").get(f"{firm.at('test')}orders/{owed.public_id}"))
+def test_the_order_page_shows_its_whole_history(firm: Company, owed: Order) -> None:
+    page = visible_text(firm.browser("viewer", language="en").get(f"{firm.at('test')}orders/{owed.public_id}"))
     for said in ("CN¥12.34", "To be deducted", "On the due date", "Service ended", "order.completed"):
         assert said in page, said
     assert "Deduct now" not in page
@@ -243,56 +243,58 @@ def test_an_orders_page_tells_its_whole_story(firm: Company, owed: Order) -> Non
 
 def test_what_is_not_due_cannot_be_collected_now(firm: Company) -> None:
     """Nor what its person has put off: the button is not there, and its page says why."""
-    order = ordered(firm.shop, opened(firm.shop, someone(firm.shop)))
-    orders.complete_order(order.id, orders.Final(total=600, due_at=NOON + timedelta(days=2)), by=BY, at=NOON)
+    order = make_order(firm.shop, make_agreement(firm.shop, make_person(firm.shop)))
+    completion = orders.CompletionRequest(total=600, due_at=NOON + timedelta(days=2))
+    orders.complete_order(order.id, completion, by=BY, at=NOON)
     page = f"{firm.at('test')}orders/{order.public_id}"
     for then, due in ((NOON, False), (NOON + timedelta(days=2), True)):
         Realm.objects.filter(pk=firm.shop.realm_id).update(frozen_at=then)
         assert (f'{page}/collect"'.encode() in firm.browser("owner").get(page).content) == due
-    move_next(order.obligations.get().id, NOON + timedelta(days=4), at=NOON)
+    move_next_attempt(order.obligations.get().id, NOON + timedelta(days=4), at=NOON)
     page += "/collect"
-    answer = firm.browser("owner").post(page, {"token": token_on(firm.browser("owner").get(page))})
-    assert (answer.status_code, "用户已将此次扣款改到较晚的日期" in words(answer)) == (422, True)
+    answer = firm.browser("owner").post(page, {"token": form_token(firm.browser("owner").get(page))})
+    assert (answer.status_code, "用户已将此次扣款改到较晚的日期" in visible_text(answer)) == (422, True)
 
 
 def test_what_was_paid_at_the_till_is_not_collected(firm: Company) -> None:
     shop = firm.shop
-    completed(shop, someone(shop), yuan("50"))
+    make_due_order(shop, make_person(shop), yuan("50"))
     deduct_due(shop.realm_id, at=NOON)
-    elsewhere = completed(shop, someone(shop, "no_funds"), yuan("12.34"))
+    elsewhere = make_due_order(shop, make_person(shop, "no_funds"), yuan("12.34"))
     orders.mark_paid(elsewhere.id, NOON, "收银台 3", by=BY, at=NOON)
     assert state_of(elsewhere) == "deducted"
-    today = queries.today_of(shop.merchant.id, since=NOON)
+    today = queries.today_summary(shop.merchant.id, since=NOON)
     assert (today.collected.count, list(today.collected.sums)) == (1, [yuan("50")])
 
 
 def test_what_is_shown_of_money_is_what_the_book_says(firm: Company) -> None:
     shop = firm.shop
-    completed(shop, someone(shop), yuan("50"))
-    assert book.accounts_of(shop.live) == []
-    before = book.accounts_of(shop.merchant)[0]
+    make_due_order(shop, make_person(shop), yuan("50"))
+    assert balances.balances_of(shop.live) == []
+    before = balances.balances_of(shop.merchant)[0]
     assert (before.payable.minor, before.pending.minor, before.fees.minor, before.credited.minor) == (0, 5000, 0, 0)
     deduct_due(shop.realm_id, at=NOON)
-    after = book.accounts_of(shop.merchant)[0]
+    after = balances.balances_of(shop.merchant)[0]
     assert (after.payable.minor, after.pending.minor, after.fees.minor, after.credited.minor) == (4970, 0, 30, 5000)
     assert after.payable == balance(payable(shop.merchant.id), realm_id=shop.realm_id, currency="CNY")
-    assert "¥49.70" in words(firm.browser("finance").get(f"{firm.at('test')}settlements/"))
+    assert "¥49.70" in visible_text(firm.browser("finance").get(f"{firm.at('test')}settlements/"))
 
 
 def test_of_an_order_in_use_the_end_is_a_planned_one(firm: Company) -> None:
     shop, ends = firm.shop, NOON + timedelta(days=1)
-    order = ordered(shop, opened(shop, someone(shop)), ends_at=ends)
+    order = make_order(shop, make_agreement(shop, make_person(shop)), ends_at=ends)
     page = firm.browser("viewer", language="en")
     path = f"{firm.at('test')}orders/{order.public_id}"
-    assert "Planned end Nov 21, 2026 12:00 PM" in words(page.get(path))
-    orders.complete_order(order.id, orders.Final(total=600), by=BY, at=NOON)
-    assert "Ended Nov 20, 2026 12:00 PM" in words(page.get(path))
+    assert "Planned end Nov 21, 2026 12:00 PM" in visible_text(page.get(path))
+    orders.complete_order(order.id, orders.CompletionRequest(total=600), by=BY, at=NOON)
+    assert "Ended Nov 20, 2026 12:00 PM" in visible_text(page.get(path))
 
 
-def test_of_an_order_whose_clock_stands_still_no_attempt_is_to_come(firm: Company) -> None:
-    order = completed(firm.shop, someone(firm.shop), yuan("5"), due_at=NOON + timedelta(days=2))
+def test_a_paused_order_has_no_upcoming_attempts(firm: Company) -> None:
+    order = make_due_order(firm.shop, make_person(firm.shop), yuan("5"), due_at=NOON + timedelta(days=2))
     page, path = firm.browser("viewer", language="en"), f"{firm.at('test')}orders/{order.public_id}"
-    assert "Nov 22, 2026" in words(page.get(path)).partition("Scheduled deductions")[2].partition("Order history")[0]
+    said = visible_text(page.get(path)).partition("Scheduled deductions")[2].partition("Order history")[0]
+    assert "Nov 22, 2026" in said
     orders.pause_order(order.id, "problem_reported", by=BY, at=NOON)
-    said = words(page.get(path)).partition("Scheduled deductions")[2].partition("Order history")[0]
+    said = visible_text(page.get(path)).partition("Scheduled deductions")[2].partition("Order history")[0]
     assert said.strip() == "No deductions are made while this is paused."

@@ -1,12 +1,12 @@
-"""A merchant's staff have passkeys beside their password: made, asked for at the door, and taken away."""
+"""Passkeys of merchant staff: add, sign in, remove."""
 
 from allauth.mfa.models import Authenticator
 from django.test import Client
 
+from tests.browsing import visible_text
 from tests.passkey import Passkey
-from tests.portal.conftest import PASSWORD, Company, app_of
-from tests.stillness import nothing_moves
-from tests.visiting import words
+from tests.portal.conftest import PASSWORD, Company, authenticator_of
+from tests.unchanged import assert_unchanged
 
 SIGN_IN, CODE, NEW = "/merchant/sign-in/", "/merchant/sign-in/code", "/merchant/security/passkey"
 SEEN = ("django_session", "usersessions_usersession")
@@ -29,17 +29,20 @@ def test_a_passkey_is_made_and_asked_for_at_the_door(firm: Company) -> None:
     owner = firm.browser("owner", second=False)
     passkey, codes = with_passkey(owner)
     assert len(codes) == 10
-    assert "工位电脑" in words(owner.get("/merchant/security/"))
+    assert "工位电脑" in visible_text(owner.get("/merchant/security/"))
 
     client = half_in(firm)
     page = client.get(CODE)
     assert "passkey.js" in page.content.decode()
-    assert "使用通行密钥" in words(page)
-    with nothing_moves(*SEEN):
+    assert "使用通行密钥" in visible_text(page)
+    with assert_unchanged(*SEEN):
         stranger = Passkey()
         for answer in (stranger.shown(page.context["options"]), "{}", "", passkey.shown(page.context["options"])):
             wrong = client.post(CODE, {"credential": answer})  # the last one answers a challenge that is used up
-            assert (wrong.status_code, "无法识别此通行密钥" in words(wrong) or "通行密钥" in words(wrong)) == (
+            assert (
+                wrong.status_code,
+                "无法识别此通行密钥" in visible_text(wrong) or "通行密钥" in visible_text(wrong),
+            ) == (
                 422,
                 True,
             )
@@ -53,7 +56,7 @@ def test_who_has_only_a_passkey_is_let_in_by_a_code_for_emergencies_once(firm: C
     _passkey, codes = with_passkey(firm.browser("owner", second=False))
     for expected in (302, 422):
         client = half_in(firm)
-        assert "恢复码之一" in words(client.get(CODE))
+        assert "恢复码之一" in visible_text(client.get(CODE))
         assert client.post(CODE, {"code": codes[0]}).status_code == expected
 
 
@@ -61,7 +64,7 @@ def test_a_screen_that_was_left_open_makes_and_removes_none(firm: Company) -> No
     passkey, _codes = with_passkey(firm.browser("owner", second=False))
     row = Authenticator.objects.get(type=Authenticator.Type.WEBAUTHN)
     client, remove = firm.browser("owner", fresh=False), f"/merchant/security/factors/{row.pk}/remove"
-    with nothing_moves(*SEEN):
+    with assert_unchanged(*SEEN):
         asked = client.get(NEW)["Location"]
         assert client.post(NEW, {"credential": "{}"})["Location"].startswith("/merchant/security/confirm")
         assert client.post(remove)["Location"].startswith("/merchant/security/confirm")
@@ -73,9 +76,9 @@ def test_a_screen_that_was_left_open_makes_and_removes_none(firm: Company) -> No
 
 
 def test_anothers_factor_is_none(firm: Company) -> None:
-    app_of(firm.staff["viewer"].user)
+    authenticator_of(firm.staff["viewer"].user)
     row, owner = Authenticator.objects.get(), firm.browser("owner")
-    with nothing_moves(*SEEN):
+    with assert_unchanged(*SEEN):
         for key in (row.pk, 999_999):
             assert owner.post(f"/merchant/security/factors/{key}/remove").status_code == 404
         assert Client().get(NEW)["Location"] == SIGN_IN

@@ -1,4 +1,4 @@
-"""A merchant's settlements on their pages and as a file, and the account their money goes to."""
+"""A merchant's settlements as pages and files, and its payout account."""
 
 from datetime import timedelta
 
@@ -12,17 +12,17 @@ from django.utils import translation
 from accounts import services as accounts
 from billing.models import PayoutAccount, Settlement
 from billing.services.deduct import deduct_due
-from billing.statement_paper import statement_paper
+from billing.settlement_document import settlement_document
 from kernel.clock import live_now
+from kernel.documents import Table, Totals
 from kernel.models import Realm
-from kernel.paper import Table, Totals
-from portal.services import letters, writing
+from portal.services import letter_triggers, letters
 from tests.api import Api
-from tests.conftest import BY, NOON, completed, someone, yuan
+from tests.browsing import signed_in_client, visible_text
+from tests.conftest import BY, NOON, make_due_order, make_person, yuan
 from tests.portal.conftest import Company
-from tests.settlement.bench import MIDNIGHT, day_ends
-from tests.stillness import nothing_moves
-from tests.visiting import signed_in, words
+from tests.settlement.helpers import MIDNIGHT, settle_and_pay_out
+from tests.unchanged import assert_unchanged
 
 ACCOUNT = {"holder": "来电科技", "bank": "招商银行", "number": "6222 0212 3456 7890"}
 #: What a request of somebody who is signed in touches beside what it is about.
@@ -34,21 +34,21 @@ pytestmark = pytest.mark.django_db
 def settled(firm: Company) -> Settlement:
     """Two orders were collected, and the day has ended."""
     for title in ("=1+1", "雨" * 100):
-        order = completed(firm.shop, someone(firm.shop), yuan("6"))
+        order = make_due_order(firm.shop, make_person(firm.shop), yuan("6"))
         order.__class__.objects.filter(pk=order.pk).update(title=title)
     deduct_due(firm.shop.realm_id, at=NOON)
     Realm.objects.filter(pk=firm.shop.realm_id).update(frozen_at=MIDNIGHT)
-    day_ends(firm.shop, MIDNIGHT)
+    settle_and_pay_out(firm.shop, MIDNIGHT)
     return Settlement.objects.get()
 
 
 def test_a_settlement_shows_what_it_is_made_of(firm: Company, settled: Settlement) -> None:
     client = firm.browser("viewer")
-    page = words(client.get(f"{firm.at('test')}settlements/"))
+    page = visible_text(client.get(f"{firm.at('test')}settlements/"))
     assert "¥11.92" in page
     with CaptureQueriesContext(connection) as asked:
         answer = client.get(f"{firm.at('test')}settlements/{settled.public_id}")
-    shown = words(answer)
+    shown = visible_text(answer)
     for text in ("¥12.00", "−¥0.08", "¥11.92", "雨雨雨"):
         assert text in shown, text
     assert len(asked) < 20
@@ -73,7 +73,7 @@ def test_its_statement_is_a_paper_with_every_line(firm: Company, settled: Settle
     assert firm.browser("finance").get(address).content == answer.content, "the same paper is the same bytes"
     assert firm.browser("viewer").get(address).status_code == 403
     with translation.override("zh-hans"):
-        paper = statement_paper(settled, at=MIDNIGHT)
+        paper = settlement_document(settled, at=MIDNIGHT)
     (table,) = [block for block in paper.blocks if isinstance(block, Table)]
     assert [row[3] for row in table.rows] == ["6.00", "-0.04"] * 2
     (totals,) = [block for block in paper.blocks if isinstance(block, Totals)]
@@ -111,18 +111,18 @@ def decide(firm: Company, client: Client, account: PayoutAccount, verb: str) -> 
 
 def test_finance_asks_an_owner_agrees_and_owners_get_a_mail_each_time(firm: Company) -> None:
     account = asked_by(firm, "finance")
-    page = words(firm.browser("viewer").get(f"{firm.at('test')}settlements/"))
+    page = visible_text(firm.browser("viewer").get(f"{firm.at('test')}settlements/"))
     assert "•••• 7890" in page
     assert "6222" not in page
     finance, owner = firm.browser("finance"), firm.browser("owner")
-    with nothing_moves(*SIGNING):
+    with assert_unchanged(*SIGNING):
         assert decide(firm, finance, account, "agree") == 403
     for at in (live_now(), live_now() + timedelta(seconds=1)):
-        writing.write_of_accounts(at=at, limit=9)
+        letter_triggers.queue_account_letters(at=at, limit=9)
         letters.send_due(at=at, limit=9)
     assert len(mail.outbox) == 1
     assert decide(firm, owner, account, "agree") == 302
-    writing.write_of_accounts(at=live_now(), limit=9)
+    letter_triggers.queue_account_letters(at=live_now(), limit=9)
     letters.send_due(at=live_now(), limit=9)
     assert len(mail.outbox) == 2
     assert "来电科技" in str(mail.outbox[1].body)
@@ -133,7 +133,7 @@ def test_finance_asks_an_owner_agrees_and_owners_get_a_mail_each_time(firm: Comp
 def test_an_owner_who_asked_takes_it_back_and_cannot_agree_alone(firm: Company) -> None:
     account = asked_by(firm, "owner")
     owner = firm.browser("owner")
-    with nothing_moves(*SIGNING):
+    with assert_unchanged(*SIGNING):
         assert decide(firm, owner, account, "agree") == 422
     assert decide(firm, owner, account, "refuse") == 302
     assert PayoutAccount.objects.get().state == "refused"
@@ -143,7 +143,7 @@ def test_a_wrong_account_is_told_field_by_field_and_nothing_is_lost(firm: Compan
     client = firm.browser("finance")
     address = f"{firm.at('test')}payout-account/new"
     token = client.get(address).context["token"]
-    with nothing_moves(*SIGNING):
+    with assert_unchanged(*SIGNING):
         answer = client.post(address, ACCOUNT | {"number": "<script>", "token": token})
     assert answer.status_code == 422
     assert "来电科技" in answer.content.decode()
@@ -152,12 +152,12 @@ def test_a_wrong_account_is_told_field_by_field_and_nothing_is_lost(firm: Compan
 
 def test_a_colleague_agrees_in_the_operations_console(firm: Company) -> None:
     account = asked_by(firm, "finance")
-    lin = signed_in(accounts.create_staff("lin", "correct horse battery", roles=["finance"], by=BY, at=NOON))
+    lin = signed_in_client(accounts.create_staff("lin", "correct horse battery", roles=["finance"], by=BY, at=NOON))
     address = f"/ops/do/{account.public_id}/agree_account"
     page = lin.get(address)
-    assert "7890" in words(page)
+    assert "7890" in visible_text(page)
     sent = {"note": "打电话核实过", "token": page.context["token"]}
     assert lin.post(address, sent).status_code == 302
     assert PayoutAccount.objects.get().state == "agreed"
-    viewer = signed_in(accounts.create_staff("bo", "correct horse battery", roles=["viewer"], by=BY, at=NOON))
+    viewer = signed_in_client(accounts.create_staff("bo", "correct horse battery", roles=["viewer"], by=BY, at=NOON))
     assert viewer.get(address).status_code == 403

@@ -1,4 +1,4 @@
-"""A session knows no more of a second factor than was shown in it, whatever is done in it, or elsewhere, meanwhile."""
+"""A session counts as verified only by what was verified in it, whatever changes in it or in others meanwhile."""
 
 from typing import Any
 from uuid import UUID
@@ -12,9 +12,9 @@ from django.test import Client, RequestFactory
 from accounts import passkeys, second_factor
 from accounts.models import User
 from kernel.clock import live_now
-from tests.conftest import BY, NOON, someone
+from tests.conftest import BY, NOON, make_person
 from tests.console.conftest import staff
-from tests.portal.conftest import PASSWORD, Company, app_of, browser_of
+from tests.portal.conftest import PASSWORD, Company, authenticator_of, browser_of
 
 NEW = "an entirely other sentence"
 
@@ -26,14 +26,14 @@ def requested(browser: Client) -> Any:
 
 
 def shown(browser: Client, user: User) -> bool:
-    return second_factor.shown_in(requested(browser), user)
+    return second_factor.is_verified_in_session(requested(browser), user)
 
 
 def test_one_that_is_removed_counts_no_more_where_the_password_was_changed_since_it_was_shown(firm: Company) -> None:
     owner = firm.staff["owner"].user
-    app_of(owner)
+    authenticator_of(owner)
     app = Authenticator.objects.get(user=owner, type=Authenticator.Type.TOTP)
-    second_factor.take_passkey(owner.id, "工位电脑", {}, by=BY, at=NOON)
+    second_factor.add_passkey(owner.id, "工位电脑", {}, by=BY, at=NOON)
     here = firm.browser("owner")
     session = here.session
     records = session[AUTHENTICATION_METHODS_SESSION_KEY]
@@ -43,8 +43,8 @@ def test_one_that_is_removed_counts_no_more_where_the_password_was_changed_since
     session.save()
     assert here.post("/merchant/security/password", {"current": PASSWORD, "password": NEW}).status_code == 302
     assert shown(here, owner)
-    second_factor.remove(owner.id, app.pk, by=BY, at=live_now())
-    assert second_factor.has_one(owner)
+    second_factor.remove_factor(owner.id, app.pk, by=BY, at=live_now())
+    assert second_factor.has_second_factor(owner)
     assert not shown(here, owner)
 
 
@@ -60,11 +60,11 @@ def test_whoever_only_knows_a_password_gains_nothing_in_the_moment_in_which_the_
 
     def locked_a_moment_later(key: UUID) -> User:
         if not added:
-            added.append(app_of(user))
+            added.append(authenticator_of(user))
         return locked(key)
 
     monkeypatch.setattr(User.objects, "locked", locked_a_moment_later)
-    monkeypatch.setattr(passkeys, "created", lambda _answer: {})
+    monkeypatch.setattr(passkeys, "complete_registration", lambda _answer: {})
     monkeypatch.setattr(second_factor, "validate_totp_code", lambda *_code: True)
     key = next_key()
     path, form = paths(base, key)[deed]
@@ -87,7 +87,7 @@ def at_door(door: str, firm: Company) -> tuple[User, str]:
         return firm.staff["owner"].user, "/merchant/security/"
     if door == "colleague":
         return staff("viewer", name="lin"), "/ops/own/"
-    person = someone(firm.shop)
+    person = make_person(firm.shop)
     assert person.user is not None
     return person.user, "/settings/second-factor/"
 

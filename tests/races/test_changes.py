@@ -1,4 +1,4 @@
-"""R6: what a person or merchant changes in the moment in which the money is being taken."""
+"""R6: a person or merchant changes something at the moment of the deduction."""
 
 import itertools
 from collections.abc import Callable
@@ -12,18 +12,18 @@ from accounts.models import Person
 from billing.channels import bank
 from billing.channels.bank import Behaviour
 from billing.models import Deduction
-from billing.services.ask import ask_unknown
+from billing.services.attempt_plans import move_next_attempt
 from billing.services.deduct import deduct_due
 from billing.services.instruments import add_instrument
+from billing.services.outcome_polling import poll_deductions
 from billing.services.pay import pay_all, pay_now
-from billing.services.plan import move_next
 from credit import services as credit
 from credit.models import Agreement
 from orders import services as orders
 from orders.models import Order
-from tests.conftest import BY, NOON, Shop, opened, ordered, someone, state_of
-from tests.races.ground import attempts_at, booked, rounds, taken_from, told
-from tests.threads import at_once, refusals
+from tests.conftest import BY, NOON, Shop, make_agreement, make_order, make_person, state_of
+from tests.races.checks import count_events, deducted_from, deductions_of, ledger_collected_from, rounds
+from tests.threads import refusals, run_concurrently
 
 MORNING = NOON + timedelta(hours=22)  # 10:00 in Shanghai
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,8 +31,10 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def owing(shop: Shop, agreement: Agreement, count: int = 1) -> list[Order]:
     """So many orders of ¥3, due now."""
-    opened_now = [ordered(shop, agreement, ceiling=1_000) for _ in range(count)]
-    return [orders.complete_order(order.id, orders.Final(total=300), by=BY, at=NOON) for order in opened_now]
+    opened_now = [make_order(shop, agreement, ceiling=1_000) for _ in range(count)]
+    return [
+        orders.complete_order(order.id, orders.CompletionRequest(total=300), by=BY, at=NOON) for order in opened_now
+    ]
 
 
 def another_card(person: Person, *, works: bool = True) -> None:
@@ -41,13 +43,13 @@ def another_card(person: Person, *, works: bool = True) -> None:
 
 
 def test_the_date_is_moved_or_the_money_is_taken_and_never_both(power_bank: Shop, ada: Person) -> None:
-    agreement, expected = opened(power_bank, ada), 0
+    agreement, expected = make_agreement(power_bank, ada), 0
     for _ in rounds("move date, deduct"):
         (order,) = owing(power_bank, agreement)
         later = NOON + timedelta(days=1)
 
-        outcomes = at_once(
-            partial(move_next, order.obligations.get().id, later, at=NOON),
+        outcomes = run_concurrently(
+            partial(move_next_attempt, order.obligations.get().id, later, at=NOON),
             partial(deduct_due, power_bank.realm_id, at=NOON),
         )
 
@@ -59,16 +61,16 @@ def test_the_date_is_moved_or_the_money_is_taken_and_never_both(power_bank: Shop
             assert (row.state, row.moved_at, row.collect_at, row.attempts) == ("pending", NOON, later, 0)
             deduct_due(power_bank.realm_id, at=later)
         expected += 300
-        assert taken_from(ada) == booked(ada) == expected
+        assert deducted_from(ada) == ledger_collected_from(ada) == expected
 
 
 def test_an_instrument_dies_while_another_debt_is_taken_from_it_and_the_next_one_pays_both(power_bank: Shop) -> None:
     for _ in rounds("hard decline, deduct"):
-        person = someone(power_bank, "hard_decline")
+        person = make_person(power_bank, "hard_decline")
         another_card(person)
-        first, second = owing(power_bank, opened(power_bank, person), 2)
+        first, second = owing(power_bank, make_agreement(power_bank, person), 2)
 
-        at_once(
+        run_concurrently(
             partial(pay_now, first.id, by=BY, at=NOON),
             partial(deduct_due, power_bank.realm_id, at=NOON),
         )
@@ -76,16 +78,16 @@ def test_an_instrument_dies_while_another_debt_is_taken_from_it_and_the_next_one
             deduct_due(power_bank.realm_id, at=NOON + timedelta(hours=hours))
 
         assert [state_of(order) for order in (first, second)] == ["deducted", "deducted"]
-        assert taken_from(person) == booked(person) == 600
+        assert deducted_from(person) == ledger_collected_from(person) == 600
         assert sorted(person.instruments.values_list("state", flat=True)) == ["active", "dead"]
 
 
 def test_two_instruments_are_added_while_it_is_deducted(power_bank: Shop) -> None:
     for _ in rounds("add an instrument, deduct"):
-        person = someone(power_bank, "no_funds")
-        (order,) = owing(power_bank, opened(power_bank, person))
+        person = make_person(power_bank, "no_funds")
+        (order,) = owing(power_bank, make_agreement(power_bank, person))
 
-        at_once(
+        run_concurrently(
             partial(another_card, person),
             partial(another_card, person),
             partial(deduct_due, power_bank.realm_id, at=NOON),
@@ -97,16 +99,16 @@ def test_two_instruments_are_added_while_it_is_deducted(power_bank: Shop) -> Non
         )
 
         assert state_of(order) == "deducted", left
-        assert taken_from(person) == booked(person) == 300
+        assert deducted_from(person) == ledger_collected_from(person) == 300
         assert person.instruments.count() == 3
 
 
 def test_everything_one_order_and_the_sweep_at_once_take_each_debt_once(power_bank: Shop, ada: Person) -> None:
-    agreement = opened(power_bank, ada)
+    agreement = make_agreement(power_bank, ada)
     for turn in rounds("pay all, pay now, sweep"):
         made = owing(power_bank, agreement, 3)
 
-        outcomes = at_once(
+        outcomes = run_concurrently(
             partial(pay_all, ada.id, by=BY, at=NOON),
             partial(pay_now, made[1].id, by=BY, at=NOON),
             partial(deduct_due, power_bank.realm_id, at=NOON),
@@ -114,16 +116,16 @@ def test_everything_one_order_and_the_sweep_at_once_take_each_debt_once(power_ba
 
         assert set(refusals(outcomes)) <= {"deduction_in_flight", "order_state", "amount_invalid"}
         assert {state_of(order) for order in made} == {"deducted"}
-        assert [len(attempts_at(order)) for order in made] == [1, 1, 1]
-        assert taken_from(ada) == booked(ada) == 900 * turn
+        assert [len(deductions_of(order)) for order in made] == [1, 1, 1]
+        assert deducted_from(ada) == ledger_collected_from(ada) == 900 * turn
 
 
-def test_the_clock_stops_before_it_is_taken_or_after_and_goes_on_once(power_bank: Shop, ada: Person) -> None:
-    agreement = opened(power_bank, ada)
+def test_a_pause_comes_before_or_after_the_deduction_and_resumes_once(power_bank: Shop, ada: Person) -> None:
+    agreement = make_agreement(power_bank, ada)
     for turn in rounds("pause, deduct"):
         (order,) = owing(power_bank, agreement)
 
-        outcomes = at_once(
+        outcomes = run_concurrently(
             partial(orders.pause_order, order.id, "problem_reported", by=BY, at=NOON),
             partial(deduct_due, power_bank.realm_id, at=NOON),
         )
@@ -135,38 +137,38 @@ def test_the_clock_stops_before_it_is_taken_or_after_and_goes_on_once(power_bank
         orders.resume_order(order.id, "problem_reported", by=BY, at=NOON + timedelta(hours=1))
         deduct_due(power_bank.realm_id, at=NOON + timedelta(hours=1))
         assert state_of(order) == "deducted"
-        assert taken_from(ada) == booked(ada) == 300 * turn
+        assert deducted_from(ada) == ledger_collected_from(ada) == 300 * turn
 
 
 def test_paid_elsewhere_or_paid_here_and_never_both(power_bank: Shop, ada: Person) -> None:
-    agreement, expected = opened(power_bank, ada), 0
+    agreement, expected = make_agreement(power_bank, ada), 0
     for turn in rounds("mark paid, pay now"):
         (order,) = owing(power_bank, agreement)
 
-        outcomes = at_once(
+        outcomes = run_concurrently(
             partial(orders.mark_paid, order.id, NOON, f"till-{turn}", by=BY, at=NOON),
             partial(pay_now, order.id, by=BY, at=NOON),
         )
 
-        codes, here = refusals(outcomes), len(attempts_at(order))
+        codes, here = refusals(outcomes), len(deductions_of(order))
         assert codes in (["order_state"], ["already_collected"], ["deduction_in_flight"])
         assert here == (codes != ["order_state"])
         expected += 300 * here
         assert state_of(order) == "deducted"
-        assert taken_from(ada) == booked(ada) == expected
-        assert told(order, "order.deducted") == 1
+        assert deducted_from(ada) == ledger_collected_from(ada) == expected
+        assert count_events(order, "order.deducted") == 1
 
 
 def test_the_person_says_yes_and_no_at_once(shop: Shop) -> None:
-    agreement, numbers = opened(shop, someone(shop)), itertools.count()
+    agreement, numbers = make_agreement(shop, make_person(shop)), itertools.count()
     for _ in rounds("confirm, decline"):
-        wish = orders.Wish(
+        wish = orders.OrderRequest(
             agreement_id=agreement.id, out_order_no=f"Y-{next(numbers)}", title="x", currency="CNY", amount=100
         )
         order = orders.open_order(shop.merchant.id, wish, by=BY, at=NOON).order
         assert order
 
-        outcomes = at_once(
+        outcomes = run_concurrently(
             partial(orders.confirm_order, order.id, by=BY, at=NOON),
             partial(orders.decline_order, order.id, by=BY, at=NOON),
         )
@@ -179,10 +181,10 @@ def test_the_person_says_yes_and_no_at_once(shop: Shop) -> None:
 
 def test_the_service_is_stopped_while_its_last_debt_is_paid_and_the_mandate_ends(power_bank: Shop) -> None:
     for _ in rounds("stop, deduct"):
-        agreement = opened(power_bank, someone(power_bank))
+        agreement = make_agreement(power_bank, make_person(power_bank))
         (order,) = owing(power_bank, agreement)
 
-        at_once(
+        run_concurrently(
             partial(credit.stop_agreement, agreement.id, by=BY, at=NOON),
             partial(deduct_due, power_bank.realm_id, at=NOON),
         )
@@ -193,24 +195,24 @@ def test_the_service_is_stopped_while_its_last_debt_is_paid_and_the_mandate_ends
 
 @pytest.mark.parametrize("rival", ["lower", "cancel", "mark_paid", "pause", "move"])
 def test_what_is_changed_while_a_lost_answer_is_asked_about(power_bank: Shop, rival: str) -> None:
-    """The bank took it and nobody knows: the change waits or is refused, and what was taken counts."""
+    """The bank deducted it and the answer was lost: the change waits or is refused, and the deduction counts."""
     acts: dict[str, Callable[[Order], object]] = {
-        "lower": lambda order: orders.lower_total(order.id, 100, "x", by=BY, at=NOON),
+        "lower": lambda order: orders.reduce_total(order.id, 100, "x", by=BY, at=NOON),
         "cancel": lambda order: orders.cancel_order(order.id, "x", by=BY, at=NOON),
         "mark_paid": lambda order: orders.mark_paid(order.id, NOON, "till", by=BY, at=NOON),
         "pause": lambda order: orders.pause_order(order.id, "hardship", by=BY, at=NOON),
-        "move": lambda order: move_next(order.obligations.get().id, MORNING, at=NOON),
+        "move": lambda order: move_next_attempt(order.obligations.get().id, MORNING, at=NOON),
     }
     for _ in rounds(f"{rival}, ask"):
-        person = someone(power_bank, "slow")
-        (order,) = owing(power_bank, opened(power_bank, person))
+        person = make_person(power_bank, "slow")
+        (order,) = owing(power_bank, make_agreement(power_bank, person))
         deduct_due(power_bank.realm_id, at=NOON)
 
-        at_once(
+        run_concurrently(
             partial(acts[rival], order),
-            partial(ask_unknown, power_bank.realm_id, at=NOON + timedelta(seconds=5)),
+            partial(poll_deductions, power_bank.realm_id, at=NOON + timedelta(seconds=5)),
         )
 
         assert state_of(order) == "deducted"
-        assert taken_from(person) == booked(person) == order.obligations.get().paid_minor == 300
+        assert deducted_from(person) == ledger_collected_from(person) == order.obligations.get().paid_minor == 300
         assert Deduction.objects.filter(lines__order=order).count() == 1

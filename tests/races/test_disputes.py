@@ -1,4 +1,4 @@
-"""R2: a bank takes a debit back while its money is refunded, paid again or settled. Nothing is gone twice."""
+"""R2: a deduction is returned while it is refunded, paid again or settled. Nothing is paid out twice."""
 
 from datetime import timedelta
 from functools import partial
@@ -6,31 +6,31 @@ from functools import partial
 import pytest
 
 from accounts.models import Person
-from billing.channels import bank_refunds, bank_returns
+from billing.channels import bank_disputes, bank_refunds
 from billing.models import DeductionLine, Dispute
-from billing.services.answers import Evidence, answer_dispute, contest_dispute
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
+from billing.services.dispute_deadlines import process_due_disputes
+from billing.services.dispute_evidence import Evidence, contest_dispute, submit_evidence
 from billing.services.disputes import accept_dispute
 from billing.services.pay import pay_now
-from billing.services.press_disputes import press_disputes
-from billing.services.settlement import settle_due
+from billing.services.settlements import settle_due
 from orders import services as orders
 from orders.models import Order
-from tests.billing.bench import deduction_of
-from tests.conftest import BY, NOON, Shop, completed, opened, ordered, someone, yuan
-from tests.falling import fall
-from tests.races.ground import rounds
+from tests.billing.helpers import latest_deduction_of
+from tests.conftest import BY, NOON, Shop, make_agreement, make_due_order, make_order, make_person, yuan
+from tests.overdue import make_overdue
+from tests.races.checks import rounds
 from tests.races.test_refunds import giving_back
-from tests.settlement.bench import MIDNIGHT
-from tests.threads import at_once, halted, refusals
+from tests.settlement.helpers import MIDNIGHT
+from tests.threads import pause_before, refusals, run_concurrently
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def collected(shop: Shop, agreement: object) -> Order:
-    order = ordered(shop, agreement, ceiling=1_000)  # type: ignore[arg-type]
-    orders.complete_order(order.id, orders.Final(total=500), by=BY, at=NOON)
+    order = make_order(shop, agreement, ceiling=1_000)  # type: ignore[arg-type]
+    orders.complete_order(order.id, orders.CompletionRequest(total=500), by=BY, at=NOON)
     deduct_due(shop.realm_id, at=NOON)
     return order
 
@@ -38,11 +38,11 @@ def collected(shop: Shop, agreement: object) -> Order:
 def test_what_is_taken_back_and_refunded_at_once_is_never_more_than_was_collected(
     power_bank: Shop, ada: Person
 ) -> None:
-    agreement, token = opened(power_bank, ada), ada.instruments.get().token
+    agreement, token = make_agreement(power_bank, ada), ada.instruments.get().token
     for _ in rounds("returned debit, refund, settlement"):
         order = collected(power_bank, agreement)
-        bank_returns.take_back(deduction_of(order).number, "not_received", at=NOON)
-        outcomes = at_once(
+        bank_disputes.reverse_debit(latest_deduction_of(order).number, "not_received", at=NOON)
+        outcomes = run_concurrently(
             giving_back(order, 200),
             giving_back(order, 200),
             partial(deliver_callbacks, power_bank.realm_id, at=NOON),
@@ -52,40 +52,40 @@ def test_what_is_taken_back_and_refunded_at_once_is_never_more_than_was_collecte
         assert set(refusals(outcomes)) <= {"refund_too_much", "busy"}
         deliver_callbacks(power_bank.realm_id, at=NOON + timedelta(minutes=1))
 
-        assert Dispute.objects.filter(deduction=deduction_of(order)).count() == 1
+        assert Dispute.objects.filter(deduction=latest_deduction_of(order)).count() == 1
         assert DeductionLine.objects.get(order=order).refunded_minor == 500
     assert bank_refunds.refunds_of(token) == [], "the bank had taken everything back before"
 
 
 def test_a_colleague_and_the_deadline_end_a_dispute_once(power_bank: Shop, ada: Person) -> None:
-    agreement, late = opened(power_bank, ada), NOON + timedelta(days=7)
+    agreement, late = make_agreement(power_bank, ada), NOON + timedelta(days=7)
     for _ in rounds("a dispute's two ends"):
         order = collected(power_bank, agreement)
-        bank_returns.take_back(deduction_of(order).number, "not_received", at=NOON)
+        bank_disputes.reverse_debit(latest_deduction_of(order).number, "not_received", at=NOON)
         deliver_callbacks(power_bank.realm_id, at=NOON)
-        dispute = Dispute.objects.get(deduction=deduction_of(order))
-        at_once(
-            partial(press_disputes, power_bank.realm_id, at=late),
+        dispute = Dispute.objects.get(deduction=latest_deduction_of(order))
+        run_concurrently(
+            partial(process_due_disputes, power_bank.realm_id, at=late),
             partial(accept_dispute, dispute.id, "platform", "x", by=BY, at=late),
-            partial(press_disputes, power_bank.realm_id, at=late),
+            partial(process_due_disputes, power_bank.realm_id, at=late),
         )
         assert [line.kind for line in dispute.history.order_by("seq")][-1:] == ["lost"]
         assert dispute.history.filter(kind="lost").count() == 1
 
 
 def test_a_merchant_a_colleague_and_the_deadline_say_one_thing_to_the_channel(power_bank: Shop, ada: Person) -> None:
-    agreement, late = opened(power_bank, ada), NOON + timedelta(days=7)
+    agreement, late = make_agreement(power_bank, ada), NOON + timedelta(days=7)
     soon, merchant = late - timedelta(seconds=1), power_bank.merchant.id
     for _ in rounds("a dispute's answers"):
         order = collected(power_bank, agreement)
-        bank_returns.take_back(deduction_of(order).number, "not_received", at=NOON)
+        bank_disputes.reverse_debit(latest_deduction_of(order).number, "not_received", at=NOON)
         deliver_callbacks(power_bank.realm_id, at=NOON)
-        row = Dispute.objects.get(deduction=deduction_of(order))
-        outcomes = at_once(
-            partial(answer_dispute, row.id, merchant, Evidence(statement="a"), by=BY, at=soon),
-            partial(answer_dispute, row.id, merchant, Evidence(statement="b"), by=BY, at=soon),
+        row = Dispute.objects.get(deduction=latest_deduction_of(order))
+        outcomes = run_concurrently(
+            partial(submit_evidence, row.id, merchant, Evidence(statement="a"), by=BY, at=soon),
+            partial(submit_evidence, row.id, merchant, Evidence(statement="b"), by=BY, at=soon),
             partial(contest_dispute, row.id, "c", by=BY, at=soon),
-            partial(press_disputes, power_bank.realm_id, at=late),
+            partial(process_due_disputes, power_bank.realm_id, at=late),
         )
         assert len(refusals(outcomes)) >= 2
         assert [line.kind for line in row.history.order_by("seq")][-1] in {"contested", "lost"}
@@ -94,19 +94,19 @@ def test_a_merchant_a_colleague_and_the_deadline_say_one_thing_to_the_channel(po
 
 
 def test_a_debt_is_not_given_up_between_being_looked_at_and_being_owed_again(power_bank: Shop) -> None:
-    """A dispute is lost by the person who paid a part; a colleague gives the rest up at that moment."""
-    order = completed(power_bank, someone(power_bank, "pays"), yuan("6"))
+    """A lost dispute reopens a part of a debt while staff write off the rest."""
+    order = make_due_order(power_bank, make_person(power_bank, "pays"), yuan("6"))
     pay_now(order.id, amount_minor=200, by=BY, at=NOON)
-    bank_returns.take_back(deduction_of(order).number, "not_authorised", at=NOON)
+    bank_disputes.reverse_debit(latest_deduction_of(order).number, "not_authorised", at=NOON)
     deliver_callbacks(power_bank.realm_id, at=NOON)
     dispute = Dispute.objects.get()
     late = NOON + timedelta(days=5)
-    fall(power_bank.realm_id, at=late, limit=9)
+    make_overdue(power_bank.realm_id, at=late, limit=9)
 
-    with halted(orders, "owe_again") as halt:
-        at_once(
+    with pause_before(orders, "reopen_debts") as halt:
+        run_concurrently(
             partial(accept_dispute, dispute.id, "person", "x", by=BY, at=late),
-            partial(halt.then, partial(orders.write_off, order.id, "x", by=BY, at=late)),
+            partial(halt.run_while_paused, partial(orders.write_off, order.id, "x", by=BY, at=late)),
         )
 
     dispute = Dispute.objects.get()

@@ -1,4 +1,4 @@
-"""R2, R6: two hands reach for one order at once. Whoever wins, the money is taken once and the book knows of it."""
+"""R2, R6: two actions on one order at once. Whichever wins, the money is deducted once and the ledger agrees."""
 
 import os
 from datetime import timedelta
@@ -13,9 +13,20 @@ from billing.services.pay import collect_now, pay_now
 from ledger.models import Posting
 from orders import services as orders
 from orders.models import Obligation, Order
-from tests.conftest import BY, NOON, Shop, completed, fresh, opened, ordered, someone, state_of, yuan
-from tests.races.ground import booked, rounds, taken_from, told
-from tests.threads import at_once, refusals
+from tests.conftest import (
+    BY,
+    NOON,
+    Shop,
+    make_agreement,
+    make_due_order,
+    make_order,
+    make_person,
+    reload_order,
+    state_of,
+    yuan,
+)
+from tests.races.checks import count_events, deducted_from, ledger_collected_from, rounds
+from tests.threads import refusals, run_concurrently
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,29 +35,33 @@ DUES = int(os.environ.get("RACE_DUES", "60"))
 
 
 def test_two_different_completions_at_once_are_one_completion(power_bank: Shop, ada: Person) -> None:
-    agreement = opened(power_bank, ada)
+    agreement = make_agreement(power_bank, ada)
     for _ in rounds("two completions"):
-        order = ordered(power_bank, agreement, ceiling=1_000)
+        order = make_order(power_bank, agreement, ceiling=1_000)
         acts = [
-            partial(orders.complete_order, order.id, orders.Final(total=total), by=BY, at=NOON) for total in (300, 500)
+            partial(orders.complete_order, order.id, orders.CompletionRequest(total=total), by=BY, at=NOON)
+            for total in (300, 500)
         ]
 
-        outcomes = at_once(*acts)
+        outcomes = run_concurrently(*acts)
 
         assert refusals(outcomes) == ["order_state"]
         owed = Obligation.objects.get(order=order).amount_minor
-        assert owed == fresh(order.id).total_minor
+        assert owed == reload_order(order.id).total_minor
         assert owed in (300, 500)
-        assert told(order, "order.completed") == 1
+        assert count_events(order, "order.completed") == 1
         deduct_due(power_bank.realm_id, at=NOON)
-    assert taken_from(ada) == booked(ada) > 0
+    assert deducted_from(ada) == ledger_collected_from(ada) > 0
 
 
 def test_the_same_completion_twenty_times_at_once_is_one_completion(power_bank: Shop, ada: Person) -> None:
-    order = ordered(power_bank, opened(power_bank, ada))
+    order = make_order(power_bank, make_agreement(power_bank, ada))
 
-    outcomes = at_once(
-        *[partial(orders.complete_order, order.id, orders.Final(total=300), by=BY, at=NOON) for _ in range(20)]
+    outcomes = run_concurrently(
+        *[
+            partial(orders.complete_order, order.id, orders.CompletionRequest(total=300), by=BY, at=NOON)
+            for _ in range(20)
+        ]
     )
 
     assert {outcome.id for outcome in outcomes} == {order.id}
@@ -55,31 +70,31 @@ def test_the_same_completion_twenty_times_at_once_is_one_completion(power_bank: 
 
 
 def test_completing_and_cancelling_at_once_leaves_one_of_both_ends(power_bank: Shop, ada: Person) -> None:
-    agreement = opened(power_bank, ada)
+    agreement = make_agreement(power_bank, ada)
     for _ in rounds("complete, cancel"):
-        order = ordered(power_bank, agreement, ceiling=1_000)
+        order = make_order(power_bank, agreement, ceiling=1_000)
 
-        outcomes = at_once(
-            partial(orders.complete_order, order.id, orders.Final(total=300), by=BY, at=NOON),
+        outcomes = run_concurrently(
+            partial(orders.complete_order, order.id, orders.CompletionRequest(total=300), by=BY, at=NOON),
             partial(orders.cancel_order, order.id, "x", by=BY, at=NOON),
         )
 
-        # Completed first and then forgiven is legal; cancelled first leaves nothing to complete.
+        # Completed first and then cancelled is legal; cancelled first leaves nothing to complete.
         assert refusals(outcomes) in ([], ["order_state"])
         assert state_of(order) == "cancelled"
         assert {row.state for row in Obligation.objects.filter(order=order)} <= {"waived"}
         assert deduct_due(power_bank.realm_id, at=NOON) == 0
-    assert taken_from(ada) == booked(ada) == 0
+    assert deducted_from(ada) == ledger_collected_from(ada) == 0
 
 
 def test_a_cancelled_order_is_not_deducted_and_a_deducted_one_not_cancelled(power_bank: Shop, ada: Person) -> None:
-    agreement = opened(power_bank, ada)
+    agreement = make_agreement(power_bank, ada)
     expected = 0
     for _ in rounds("cancel, deduct"):
-        order = ordered(power_bank, agreement, ceiling=1_000)
-        orders.complete_order(order.id, orders.Final(total=300), by=BY, at=NOON)
+        order = make_order(power_bank, agreement, ceiling=1_000)
+        orders.complete_order(order.id, orders.CompletionRequest(total=300), by=BY, at=NOON)
 
-        outcomes = at_once(
+        outcomes = run_concurrently(
             partial(deduct_due, power_bank.realm_id, at=NOON),
             partial(orders.cancel_order, order.id, "x", by=BY, at=NOON),
         )
@@ -89,49 +104,49 @@ def test_a_cancelled_order_is_not_deducted_and_a_deducted_one_not_cancelled(powe
         expected += 0 if cancelled else 300
         assert state_of(order) in ("cancelled", "deducted")
         assert bool(refusals(outcomes)) != cancelled
-        assert taken_from(ada) == booked(ada) == expected
+        assert deducted_from(ada) == ledger_collected_from(ada) == expected
 
 
 @pytest.mark.parametrize("other", ["sweep", "pay_now", "collect_now"])
 def test_paying_by_hand_while_something_else_collects_takes_the_money_once(
     power_bank: Shop, ada: Person, other: str
 ) -> None:
-    agreement = opened(power_bank, ada)
+    agreement = make_agreement(power_bank, ada)
     for turn in rounds(f"pay now, {other} twice"):
-        order = ordered(power_bank, agreement, ceiling=1_000)
-        orders.complete_order(order.id, orders.Final(total=300), by=BY, at=NOON)
+        order = make_order(power_bank, agreement, ceiling=1_000)
+        orders.complete_order(order.id, orders.CompletionRequest(total=300), by=BY, at=NOON)
         rivals = {
             "sweep": partial(deduct_due, power_bank.realm_id, at=NOON),
             "pay_now": partial(pay_now, order.id, by=BY, at=NOON),
             "collect_now": partial(collect_now, order.id, by=BY, at=NOON),
         }
 
-        outcomes = at_once(partial(pay_now, order.id, by=BY, at=NOON), rivals[other], rivals[other])
+        outcomes = run_concurrently(partial(pay_now, order.id, by=BY, at=NOON), rivals[other], rivals[other])
 
         assert set(refusals(outcomes)) <= {"deduction_in_flight", "order_state"}
         assert state_of(order) == "deducted"
-        assert taken_from(ada) == booked(ada) == 300 * turn
+        assert deducted_from(ada) == ledger_collected_from(ada) == 300 * turn
         assert Deduction.objects.filter(lines__order=order).count() == 1
 
 
 def test_a_double_click_on_a_part_pays_that_part_once_or_twice_but_never_more_than_is_owed(
     power_bank: Shop, ada: Person
 ) -> None:
-    order = completed(power_bank, ada, yuan("5"))
+    order = make_due_order(power_bank, ada, yuan("5"))
 
-    at_once(*[partial(pay_now, order.id, amount_minor=200, by=BY, at=NOON) for _ in range(6)])
+    run_concurrently(*[partial(pay_now, order.id, amount_minor=200, by=BY, at=NOON) for _ in range(6)])
 
-    assert taken_from(ada) == booked(ada) == Obligation.objects.get().paid_minor
-    assert taken_from(ada) in (200, 400)
+    assert deducted_from(ada) == ledger_collected_from(ada) == Obligation.objects.get().paid_minor
+    assert deducted_from(ada) in (200, 400)
 
 
 def test_two_sweeps_at_once_over_many_dues_take_each_exactly_once(power_bank: Shop) -> None:
-    people = [someone(power_bank) for _ in range(20)]
-    agreements = [opened(power_bank, person) for person in people]
+    people = [make_person(power_bank) for _ in range(20)]
+    agreements = [make_agreement(power_bank, person) for person in people]
     for agreement in agreements:
         for _ in range(DUES // len(people)):
-            order = ordered(power_bank, agreement, ceiling=100)
-            orders.complete_order(order.id, orders.Final(total=100), by=BY, at=NOON)
+            order = make_order(power_bank, agreement, ceiling=100)
+            orders.complete_order(order.id, orders.CompletionRequest(total=100), by=BY, at=NOON)
 
     def sweep() -> int:
         seen, total = 1, 0
@@ -140,10 +155,10 @@ def test_two_sweeps_at_once_over_many_dues_take_each_exactly_once(power_bank: Sh
             total += seen
         return total
 
-    assert sum(at_once(sweep, sweep)) >= DUES  # what was another's turn was looked at too
+    assert sum(run_concurrently(sweep, sweep)) >= DUES  # what was another's turn was looked at too
     assert set(Order.objects.values_list("state", flat=True)) == {"deducted"}
     for person in people:
-        assert taken_from(person) == booked(person) == 100 * DUES // len(people)
+        assert deducted_from(person) == ledger_collected_from(person) == 100 * DUES // len(people)
     lines = DeductionLine.objects.filter(deduction__state="succeeded")
     assert lines.count() == DeductionLine.objects.count() == DUES
     assert lines.values("obligation").distinct().count() == DUES
@@ -151,38 +166,38 @@ def test_two_sweeps_at_once_over_many_dues_take_each_exactly_once(power_bank: Sh
 
 
 def test_falling_overdue_while_it_is_deducted_ends_paid(power_bank: Shop, ada: Person) -> None:
-    agreement = opened(power_bank, ada)
+    agreement = make_agreement(power_bank, ada)
     for turn in rounds("overdue, deduct"):
-        order = ordered(power_bank, agreement, ceiling=1_000, at=NOON)
-        orders.complete_order(order.id, orders.Final(total=300), by=BY, at=NOON)
+        order = make_order(power_bank, agreement, ceiling=1_000, at=NOON)
+        orders.complete_order(order.id, orders.CompletionRequest(total=300), by=BY, at=NOON)
         late = NOON + timedelta(days=4)
 
-        at_once(
+        run_concurrently(
             partial(deduct_due, power_bank.realm_id, at=late),
             partial(orders.mark_overdue, power_bank.realm_id, at=late, limit=10),
         )
         deduct_due(power_bank.realm_id, at=late)
 
         assert state_of(order) == "deducted"
-        assert taken_from(ada) == booked(ada) == 300 * turn
+        assert deducted_from(ada) == ledger_collected_from(ada) == 300 * turn
         ada.profile.refresh_from_db()
         assert ada.profile.overdue_orders == 0
         assert ada.profile.breached_orders == Order.objects.filter(overdue_at__isnull=False).count()
 
 
 def test_lowering_the_total_while_it_is_deducted_never_takes_more_than_is_owed(power_bank: Shop, ada: Person) -> None:
-    agreement = opened(power_bank, ada)
+    agreement = make_agreement(power_bank, ada)
     expected = 0
     for _ in rounds("lower, deduct"):
-        order = ordered(power_bank, agreement, ceiling=1_000)
-        orders.complete_order(order.id, orders.Final(total=300), by=BY, at=NOON)
+        order = make_order(power_bank, agreement, ceiling=1_000)
+        orders.complete_order(order.id, orders.CompletionRequest(total=300), by=BY, at=NOON)
 
-        at_once(
+        run_concurrently(
             partial(deduct_due, power_bank.realm_id, at=NOON),
-            partial(orders.lower_total, order.id, 100, "x", by=BY, at=NOON),
+            partial(orders.reduce_total, order.id, 100, "x", by=BY, at=NOON),
         )
         deduct_due(power_bank.realm_id, at=NOON)
 
-        expected += fresh(order.id).total_minor or 0
-        assert fresh(order.id).total_minor in (100, 300)
-        assert taken_from(ada) == booked(ada) == expected
+        expected += reload_order(order.id).total_minor or 0
+        assert reload_order(order.id).total_minor in (100, 300)
+        assert deducted_from(ada) == ledger_collected_from(ada) == expected

@@ -1,4 +1,4 @@
-"""The recipes of docs/sandbox.md, run as they stand there, by a shell and curl, against a real server."""
+"""The recipes of docs/sandbox.md, run as they are, by a shell and curl, against a real server."""
 
 import os
 import re

@@ -7,9 +7,9 @@ from orders.models import Order
 
 @pytest.mark.django_db
 def test_the_demo_tells_nine_stories_and_leaves_a_sound_book() -> None:
-    made = demo.play(live_now())
+    made = demo.create_demo(live_now())
 
-    told = made.told("http://127.0.0.1:8000")
+    told = made.to_json("http://127.0.0.1:8000")
     assert [len(told[name]) for name in ("merchants", "people", "staff")] == [6, 9, 8]
     assert {m["mode"]: bool(m["secret_key"]) for m in told["merchants"]} == {"test": True, "live": False}
     stories = {

@@ -1,4 +1,4 @@
-"""One whole life through the real API: asked for, signed, opened, completed, deducted, and booked."""
+"""One complete story through the real API: requested, signed, opened, completed, deducted, and booked."""
 
 from datetime import timedelta
 

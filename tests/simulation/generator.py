@@ -1,7 +1,7 @@
-"""A crowd of any size, in seconds: people, and the services they opened. What they ordered stands in `uses`.
+"""Generates any number of people and agreements in seconds. Orders are generated in `order_copies`.
 
-The services make the pattern, SQL makes the others after it. `test_generator` holds every column of a generated life to
-one that the services made.
+The services create template rows, and SQL copies them. `test_generator` compares every column of a generated person
+with one that the services created.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,17 +15,17 @@ from billing.models import Instrument
 from credit.models import Decision, Profile
 from kernel import encryption
 from merchants.models import Event
-from tests.simulation.copying import Copy, Role, Wanted, hex_of, key, key_of
-from tests.simulation.pattern import NAME, Pattern, id_number_of, phone_of
+from tests.simulation.row_copies import CopyBatch, Role, RowCopy, copy_key, copy_key_hex_sql, copy_key_sql
+from tests.simulation.template_rows import NAME, TemplateRows, id_number_of, phone_of
 
-#: So many copies a statement.
-AT_ONCE = 2000
+#: Copies per statement.
+BATCH_SIZE = 2000
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Citizen:
-    """Somebody to be made: registered, verified, with a profile and a bank account since `at`."""
+class PersonCopy:
+    """A person to generate: registered, verified, with a profile and a bank account since `at`."""
 
     number: int
     zone: str
@@ -33,86 +33,90 @@ class Citizen:
 
 
 @dataclass(frozen=True, slots=True)
-class Pact:
-    """A citizen opens the pattern's service."""
+class AgreementCopy:
+    """An agreement of a person with the template's service."""
 
     number: int
     citizen: int
     at: datetime
 
 
-def make_people(person: Person, citizens: Sequence[Citizen]) -> None:
+def make_people(person: Person, people: Sequence[PersonCopy]) -> None:
     """People such as `pattern.citizen_of` made this one."""
     user, instrument = person.user, Instrument.objects.get(person=person)
     registered, verified = AccountEvent.objects.filter(person=person).order_by("id")
-    known = {"user_id": key_of(Role.USER), "person_id": key_of(Role.PERSON), "at": "n.at"}
-    made = {"person_id": key_of(Role.PERSON), "created_at": "n.at"}
+    known = {"user_id": copy_key_sql(Role.USER), "person_id": copy_key_sql(Role.PERSON), "at": "n.at"}
+    made = {"person_id": copy_key_sql(Role.PERSON), "created_at": "n.at"}
     identity = {
-        "id": key_of(Role.PERSON),
-        "user_id": key_of(Role.USER),
-        "ref": f"'per_' || {hex_of(Role.PERSON)}",
+        "id": copy_key_sql(Role.PERSON),
+        "user_id": copy_key_sql(Role.USER),
+        "ref": f"'per_' || {copy_key_hex_sql(Role.PERSON)}",
         "verified_at": "n.at",
         "created_at": "n.at",
         **_own("zone", "name_sealed", "id_number_sealed", "id_number_index"),
     }
     empty = {"held_minor": "0", "outstanding_minor": "0", "open_orders": "0"}
     assert user is not None
-    for some in chunks(citizens):
-        _people(some).insert(
-            Copy(user, {"id": key_of(Role.USER), "joined_at": "n.at", **_own("phone_sealed", "phone_index")}),
-            Copy(person, identity),
-            Copy(registered, known | {"id": key_of(Role.PERSON_EVENTS)}),
-            Copy(verified, known | {"id": key_of(Role.PERSON_EVENTS + 1), "user_id": "NULL::uuid"}),
-            Copy(Profile.objects.get(pk=person.pk), made | empty),
-            Copy(instrument, made | {"id": key_of(Role.INSTRUMENT), "token": "'c' || n.number || '-1'"}),
+    for copies in batches(people):
+        _person_batch(copies).insert(
+            RowCopy(user, {"id": copy_key_sql(Role.USER), "joined_at": "n.at", **_own("phone_sealed", "phone_index")}),
+            RowCopy(person, identity),
+            RowCopy(registered, known | {"id": copy_key_sql(Role.PERSON_EVENTS)}),
+            RowCopy(verified, known | {"id": copy_key_sql(Role.PERSON_EVENTS + 1), "user_id": "NULL::uuid"}),
+            RowCopy(Profile.objects.get(pk=person.pk), made | empty),
+            RowCopy(instrument, made | {"id": copy_key_sql(Role.INSTRUMENT), "token": "'c' || n.number || '-1'"}),
         )
 
 
-def make_pacts(pattern: Pattern, pacts: Sequence[Pact]) -> None:
-    """Agreements such as the pattern's, asked for and signed in one moment."""
-    asked, signed = pattern.signed.history.order_by("seq")
-    decision = pattern.signed.decisions.get(occasion=Decision.Occasion.OPENING)
-    told = Event.objects.get(subject_id=pattern.signed.id)
-    mine = {"subject_id": key_of(Role.AGREEMENT), "at": "n.at"}
+def make_agreements(template: TemplateRows, agreements: Sequence[AgreementCopy]) -> None:
+    """Generate agreements like the template's, requested and signed at the same moment."""
+    asked, signed = template.signed.history.order_by("seq")
+    decision = template.signed.decisions.get(occasion=Decision.Occasion.OPENING)
+    told = Event.objects.get(subject_id=template.signed.id)
+    mine = {"subject_id": copy_key_sql(Role.AGREEMENT), "at": "n.at"}
     ref = "'u-' || n.citizen"
-    born = {"id": key_of(Role.AGREEMENT), "person_ref": ref, "created_at": "n.at"}
-    signer = {"person_id": key_of(Role.PERSON, "n.citizen")}
-    named = merged(id=f"'agr_' || {hex_of(Role.AGREEMENT)}", person_ref=ref)
-    assessed = {"id": key_of(Role.AGREEMENT_DECISION), "agreement_id": key_of(Role.AGREEMENT), "at": "n.at"}
-    for some in chunks(pacts):
-        wanted = Wanted(columns_of(some, _PACT), _PACT)
-        wanted.insert(
-            Copy(pattern.asked, born),
-            Copy(asked, mine | {"id": key_of(Role.AGREEMENT_EVENTS)}),
-            Copy(decision, assessed | signer),
-            Copy(signed, mine | {"id": key_of(Role.AGREEMENT_EVENTS + 1), "data": decided(Role.AGREEMENT_DECISION)}),
-            Copy(told, mine | {"id": key_of(Role.NEWS), "data": named}),
+    born = {"id": copy_key_sql(Role.AGREEMENT), "person_ref": ref, "created_at": "n.at"}
+    signer = {"person_id": copy_key_sql(Role.PERSON, "n.citizen")}
+    named = merged_data_sql(id=f"'agr_' || {copy_key_hex_sql(Role.AGREEMENT)}", person_ref=ref)
+    assessed = {"id": copy_key_sql(Role.AGREEMENT_DECISION), "agreement_id": copy_key_sql(Role.AGREEMENT), "at": "n.at"}
+    for copies in batches(agreements):
+        batch = CopyBatch(columns_of(copies, _PACT), _PACT)
+        batch.insert(
+            RowCopy(template.requested, born),
+            RowCopy(asked, mine | {"id": copy_key_sql(Role.AGREEMENT_EVENTS)}),
+            RowCopy(decision, assessed | signer),
+            RowCopy(
+                signed,
+                mine
+                | {"id": copy_key_sql(Role.AGREEMENT_EVENTS + 1), "data": decision_data_sql(Role.AGREEMENT_DECISION)},
+            ),
+            RowCopy(told, mine | {"id": copy_key_sql(Role.NEWS), "data": named}),
         )
         active = {**signer, "activated_at": "n.at", "live_orders": "0"}
-        wanted.move(Copy(pattern.signed, active), key_of(Role.AGREEMENT), kept=born)
+        batch.update(RowCopy(template.signed, active), copy_key_sql(Role.AGREEMENT), kept=born)
 
 
-def merged(**values: str) -> str:
-    """The pattern's data with other values, in SQL."""
+def merged_data_sql(**values: str) -> str:
+    """SQL for the template's JSON data with other values."""
     pairs = ", ".join(f"'{name}', {value}" for name, value in values.items())
     return f"old.data || jsonb_build_object({pairs})"
 
 
-def decided(role: Role) -> str:
-    """What a line of history says of the decision behind it, in SQL."""
-    return merged(decision=f"{key_of(role)}::text")
+def decision_data_sql(role: Role) -> str:
+    """SQL for the data of a history event that names its decision."""
+    return merged_data_sql(decision=f"{copy_key_sql(role)}::text")
 
 
-def columns_of(some: Sequence[Any], types: dict[str, str]) -> dict[str, list[Any]]:
-    """What stands in each attribute of these."""
-    return {name: [getattr(one, name) for one in some] for name in types}
+def columns_of(copies: Sequence[Any], types: dict[str, str]) -> dict[str, list[Any]]:
+    """The values of each attribute, by attribute name."""
+    return {name: [getattr(one, name) for one in copies] for name in types}
 
 
-def chunks(wanted: Sequence[_T]) -> Iterator[list[_T]]:
-    """As many at once as one statement makes."""
-    rest = iter(wanted)
-    while some := list(islice(rest, AT_ONCE)):
-        yield some
+def batches(batch: Sequence[_T]) -> Iterator[list[_T]]:
+    """Split into lists of `BATCH_SIZE`."""
+    rest = iter(batch)
+    while copies := list(islice(rest, BATCH_SIZE)):
+        yield copies
 
 
 _PACT = {"number": "bigint", "citizen": "bigint", "at": "timestamptz"}
@@ -128,11 +132,11 @@ _PERSON = {
 }
 
 
-def _people(some: Sequence[Citizen]) -> Wanted:
-    """What SQL cannot write is sealed here: each seal is bound to its row."""
+def _person_batch(copies: Sequence[PersonCopy]) -> CopyBatch:
+    """The batch with encrypted columns, which SQL cannot write: each ciphertext is bound to its row."""
     rows = []
-    for one in some:
-        user, person = key(Role.USER, one.number), key(Role.PERSON, one.number)
+    for one in copies:
+        user, person = copy_key(Role.USER, one.number), copy_key(Role.PERSON, one.number)
         phone, id_number = phone_of(one.number), id_number_of(one.number)
         rows.append(
             (
@@ -143,10 +147,10 @@ def _people(some: Sequence[Citizen]) -> Wanted:
                 phone_index(phone),
                 encryption.seal(NAME, place=f"accounts.person.name:{person}"),
                 encryption.seal(id_number, place=f"accounts.person.id_number:{person}"),
-                encryption.blind(id_number, purpose="accounts.person.id_number"),
+                encryption.blind_index(id_number, purpose="accounts.person.id_number"),
             )
         )
-    return Wanted(dict(zip(_PERSON, map(list, zip(*rows, strict=True)), strict=True)), _PERSON)
+    return CopyBatch(dict(zip(_PERSON, map(list, zip(*rows, strict=True)), strict=True)), _PERSON)
 
 
 def _own(*columns: str) -> dict[str, str]:

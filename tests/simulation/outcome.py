@@ -1,4 +1,4 @@
-"""What is told of a seed: its log, and one line of figures."""
+"""The result of a seed's run: its log, and one summary line."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from billing.models import Deduction
 from tests.simulation.faults import FaultyChannel
 from tests.simulation.world import Size
 
-#: How everything stands at the end, in names that are the same for the same seed.
-ENDS = {
+#: The final state of all tables, without ids that differ between runs of a seed.
+FINAL_STATE_SQL = {
     "orders": """
         SELECT out_order_no, state, total_minor, version FROM orders_order ORDER BY out_order_no""",
     "debts": """
@@ -36,22 +36,22 @@ ENDS = {
 
 @dataclass(slots=True)
 class Outcome:
-    """A seed's run."""
+    """The result of one run."""
 
     size: Size
     log: list[str] = field(default_factory=list)
-    wrongs: list[str] = field(default_factory=list)
+    violations: list[str] = field(default_factory=list)
     faults: dict[str, int] = field(default_factory=dict)
     attempts: int = 0
-    acts: int = 0
+    actions: int = 0
     crashes: int = 0
     seconds: float = 0.0
-    #: Seconds of virtual time from the moment the channel took the money to the moment it counts as paid.
+    #: Virtual seconds from the channel's withdrawal until the deduction counts as paid.
     delays: list[float] = field(default_factory=list)
 
     @property
     def digest(self) -> str:
-        """The log, in a word: the same for the same seed, to the byte."""
+        """The log's digest, which is equal for every run of a seed."""
         return hashlib.sha256("\n".join(self.log).encode()).hexdigest()
 
     def __str__(self) -> str:
@@ -59,23 +59,23 @@ class Outcome:
         faults = " ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))
         return (
             f"seed {self.size.seed}: {self.size.orders} orders, {self.size.days} days, {self.attempts} attempts, "
-            f"{self.acts} acts, {self.crashes} crashes, {len(self.wrongs)} violations, taken to paid "
+            f"{self.actions} acts, {self.crashes} crashes, {len(self.violations)} violations, taken to paid "
             f"{median(delays):.0f} s ({delays[int(len(delays) * 0.95)]:.0f} s of 95 %), {self.seconds:.0f} s, "
             f"log {self.digest} ({faults})"
         )
 
 
-def ends() -> Iterator[str]:
-    """How everything stands, line by line."""
+def final_state() -> Iterator[str]:
+    """The final state, line by line."""
     with connection.cursor() as cursor:
-        for name, sql in ENDS.items():
+        for name, sql in FINAL_STATE_SQL.items():
             cursor.execute(sql)
-            yield from (f"{name} {' '.join(map(_shown, row))}" for row in cursor.fetchall())
+            yield from (f"{name} {' '.join(map(_to_text, row))}" for row in cursor.fetchall())
 
 
 def delays(channel: FaultyChannel, at: datetime) -> list[float]:
-    """How long after the channel took it each payment counted as paid."""
-    taken = {(taking.number, taking.txn): taking.at for taking in channel.takings(at)}
+    """For each payment, the seconds from the withdrawal until it counted as paid."""
+    taken = {(withdrawal.number, withdrawal.txn): withdrawal.at for withdrawal in channel.withdrawals_until(at)}
     return [
         (row.resolved_at - taken[row.id.hex, row.channel_txn]).total_seconds()
         for row in Deduction.objects.filter(state=Deduction.State.SUCCEEDED).order_by("id")
@@ -83,5 +83,5 @@ def delays(channel: FaultyChannel, at: datetime) -> list[float]:
     ]
 
 
-def _shown(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -10,7 +10,7 @@ from django.db import connection
 
 from accounts.models import Person
 from billing.models import Instrument
-from bnpl.invariants import violations
+from bnpl.invariants import find_violations
 from kernel.models import LIVE
 from merchants import services as merchants
 from merchants.models import Service
@@ -18,15 +18,15 @@ from orders import services as orders
 from orders.models import Order
 from tests.conftest import NOON
 from tests.simulation import generator
-from tests.simulation import pattern as patterns
-from tests.simulation.copying import Role, key
-from tests.simulation.generator import Citizen, Pact, make_pacts, make_people
-from tests.simulation.pattern import BY, Pattern, citizen_of, id_number_of, pattern_of, phone_of
-from tests.simulation.uses import Use, final_of, make_uses, wish_of
+from tests.simulation import template_rows as patterns
+from tests.simulation.generator import AgreementCopy, PersonCopy, make_agreements, make_people
+from tests.simulation.order_copies import OrderCopy, completion_of, make_orders, order_request_of
+from tests.simulation.row_copies import Role, copy_key
+from tests.simulation.template_rows import BY, TemplateRows, create_person, create_template_rows, id_number_of, phone_of
 
 pytestmark = pytest.mark.django_db
-GOING = Use(1, 1, 1, NOON)
-OWED = Use(
+GOING = OrderCopy(1, 1, 1, NOON)
+OWED = OrderCopy(
     2, 1, 1, NOON, used_minor=9900, open_before=1, total_minor=1234, completed_at=NOON, due_at=NOON + timedelta(days=3)
 )
 #: Every table in which a life leaves rows, and how to find them by their person or what they are about.
@@ -61,27 +61,27 @@ def service_of(**terms: Any) -> Service:
     return merchants.offer_service(live.id, standard | terms, by=BY, at=NOON)
 
 
-def generated(**terms: Any) -> Pattern:
+def generated(**terms: Any) -> TemplateRows:
     """Citizen 1, who opened the service, ordered twice, and used one of them."""
-    person, _ = citizen_of(90, "Asia/Shanghai", at=NOON)
-    pattern = pattern_of(service_of(**terms), person, 90, at=NOON)
-    make_people(person, [Citizen(1, "Asia/Shanghai", NOON)])
-    make_pacts(pattern, [Pact(1, 1, NOON)])
-    make_uses(pattern, [GOING, OWED])
+    person, _ = create_person(90, "Asia/Shanghai", at=NOON)
+    pattern = create_template_rows(service_of(**terms), person, 90, at=NOON)
+    make_people(person, [PersonCopy(1, "Asia/Shanghai", NOON)])
+    make_agreements(pattern, [AgreementCopy(1, 1, NOON)])
+    make_orders(pattern, [GOING, OWED])
     return pattern
 
 
-def served(pattern: Pattern) -> Person:
+def served(pattern: TemplateRows) -> Person:
     """The same life, by the services; whoever had the same numbers gives them up for it."""
-    person, _ = citizen_of(2, "Asia/Shanghai", at=NOON)
+    person, _ = create_person(2, "Asia/Shanghai", at=NOON)
     agreement = patterns.credit.request_agreement(
         pattern.service.merchant_id, pattern.service.id, "u-1", by=BY, at=NOON
     )
     signed = patterns.credit.sign_agreement(agreement.id, person.id, by=BY, at=NOON).agreement
-    wishes = [patterns.replace(wish_of(pattern, use), agreement_id=signed.id) for use in (GOING, OWED)]
-    patterns.opened(pattern.service, patterns.replace(wishes[0], out_order_no="T00000001"), at=NOON)
-    order = patterns.opened(pattern.service, patterns.replace(wishes[1], out_order_no="T00000002"), at=NOON)
-    orders.complete_order(order.id, final_of(OWED), by=BY, at=NOON)
+    wishes = [patterns.replace(order_request_of(pattern, use), agreement_id=signed.id) for use in (GOING, OWED)]
+    patterns.open_order(pattern.service, patterns.replace(wishes[0], out_order_no="T00000001"), at=NOON)
+    order = patterns.open_order(pattern.service, patterns.replace(wishes[1], out_order_no="T00000002"), at=NOON)
+    orders.complete_order(order.id, completion_of(OWED), by=BY, at=NOON)
     return person
 
 
@@ -127,12 +127,12 @@ def different(theirs: list[dict[str, Any]], ours: list[dict[str, Any]]) -> list[
 @pytest.mark.parametrize("terms", [{}, {"funding": "advance", "fee_bps": 100}, {"late_fee_daily_bps": 5}], ids=str)
 def test_a_generated_life_is_what_the_services_make_of_it(terms: dict[str, Any]) -> None:
     pattern = generated(**terms)
-    made, true = Person.objects.get(pk=key(Role.PERSON, 1)), served(pattern)
+    made, true = Person.objects.get(pk=copy_key(Role.PERSON, 1)), served(pattern)
     theirs, ours = life_of(true), life_of(made)
     for table in TABLES:
         assert theirs[table], table
         assert different(json.loads(alike(json.dumps(theirs[table]))), ours[table]) == [], table
-    assert list(violations()) == []
+    assert list(find_violations()) == []
 
 
 def test_no_other_table_knows_of_a_life() -> None:
@@ -147,32 +147,34 @@ def test_no_other_table_knows_of_a_life() -> None:
 
 def test_what_is_sealed_opens_and_is_found() -> None:
     generated()
-    person = Person.objects.select_related("user").get(pk=key(Role.PERSON, 1))
+    person = Person.objects.select_related("user").get(pk=copy_key(Role.PERSON, 1))
     assert person.user is not None
     assert (person.user.reveal_phone(), person.reveal_id_number()) == (phone_of(1), id_number_of(1))
     assert (person.reveal_name(), person.user.phone_index is not None) == (patterns.NAME, True)
-    assert type(person.user).objects.with_phone(phone_of(1)) == person.user
+    assert type(person.user).objects.find_by_phone(phone_of(1)) == person.user
     assert Instrument.objects.get(person=person).token == patterns.token_of(1, 1)
 
 
 def test_the_services_take_a_generated_order_for_their_own() -> None:
     pattern = generated()
-    again = orders.open_order(pattern.service.merchant_id, wish_of(pattern, OWED), by=BY, at=NOON)
+    again = orders.open_order(pattern.service.merchant_id, order_request_of(pattern, OWED), by=BY, at=NOON)
     assert again.order is not None
-    assert again.order.id == key(Role.ORDER, OWED.number)
-    assert orders.complete_order(again.order.id, final_of(OWED), by=BY, at=NOON).state == "completed"
-    going = orders.complete_order(key(Role.ORDER, GOING.number), orders.Final(total=500), by=BY, at=NOON)
+    assert again.order.id == copy_key(Role.ORDER, OWED.number)
+    assert orders.complete_order(again.order.id, completion_of(OWED), by=BY, at=NOON).state == "completed"
+    going = orders.complete_order(
+        copy_key(Role.ORDER, GOING.number), orders.CompletionRequest(total=500), by=BY, at=NOON
+    )
     assert (going.state, going.realm_id) == ("completed", LIVE)
 
 
 def test_many_are_made_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(generator, "AT_ONCE", 100)
+    monkeypatch.setattr(generator, "BATCH_SIZE", 100)
     pattern = generated()
-    make_people(pattern.open.person, [Citizen(n, "Europe/London", NOON) for n in range(1000, 1250)])
-    make_pacts(pattern, [Pact(n, n, NOON) for n in range(1000, 1250)])
-    make_uses(pattern, [Use(n, n, n, NOON) for n in range(1000, 1250)])
+    make_people(pattern.open.person, [PersonCopy(n, "Europe/London", NOON) for n in range(1000, 1250)])
+    make_agreements(pattern, [AgreementCopy(n, n, NOON) for n in range(1000, 1250)])
+    make_orders(pattern, [OrderCopy(n, n, n, NOON) for n in range(1000, 1250)])
     assert Order.objects.filter(state="open", person__zone="Europe/London").count() == 250
-    assert list(violations()) == []
+    assert list(find_violations()) == []
 
 
 def _count(cursor: Any, table: str) -> int:

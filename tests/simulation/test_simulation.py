@@ -19,10 +19,10 @@ import pytest
 from psycopg2 import extensions
 
 from billing import channels, rules
-from billing.channels import Answer, Closed, Declined, Lost
+from billing.channels import Answer, Closed, Declined, Unknown
 from billing.models import Deduction
-from billing.planning import Kind
-from billing.services import settle
+from billing.planning import FailureClass
+from billing.services import deduction_outcomes
 from tests.simulation import faults
 from tests.simulation.faults import Fault
 from tests.simulation.outcome import Outcome
@@ -83,8 +83,8 @@ def told() -> Iterator[list[Outcome]]:
         delays = [delay for outcome in outcomes for delay in outcome.delays]
         say(
             f"{len(outcomes)} seeds: {sum(o.size.orders for o in outcomes)} orders, "
-            f"{sum(o.attempts for o in outcomes)} attempts, {sum(o.acts for o in outcomes)} acts, "
-            f"{sum(o.crashes for o in outcomes)} crashes, {sum(len(o.wrongs) for o in outcomes)} violations, "
+            f"{sum(o.attempts for o in outcomes)} attempts, {sum(o.actions for o in outcomes)} acts, "
+            f"{sum(o.crashes for o in outcomes)} crashes, {sum(len(o.violations) for o in outcomes)} violations, "
             f"taken to paid {median(delays):.0f} s, {sum(o.seconds for o in outcomes):.0f} s "
             f"({', '.join(f'{name} {count}' for name, count in sorted(trouble.items()))})"
         )
@@ -100,7 +100,7 @@ def test_whatever_happens_nothing_goes_wrong(seed: int, simulate: Simulate, told
     outcome = simulate(Size(seed, ORDERS, DAYS))
     told.append(outcome)
     say(str(outcome))
-    assert outcome.wrongs == []
+    assert outcome.violations == []
     assert outcome.attempts >= ORDERS // 2
     assert outcome.crashes
 
@@ -115,7 +115,7 @@ def test_the_same_seed_is_the_same_life_to_the_byte(
     shell = [sys.executable, "manage.py", "shell", "--no-imports", "-c", again]
     subprocess.run(shell, check=True, env=os.environ | {"PYTHONHASHSEED": "1"})  # noqa: S603  our own command
     assert there.read_text().splitlines() == here.log
-    assert here.wrongs == []
+    assert here.violations == []
 
 
 def harmless(_patch: pytest.MonkeyPatch) -> None:
@@ -124,19 +124,19 @@ def harmless(_patch: pytest.MonkeyPatch) -> None:
 
 def found_wanting(patch: pytest.MonkeyPatch) -> None:
     """What the channel has not found yet is taken for never sent, and nobody has it closed."""
-    patch.setattr(rules, "never_sent", lambda *_args, **_kwargs: True)
+    patch.setattr(rules, "is_not_sent", lambda *_args, **_kwargs: True)
     patch.setattr(channels, "close", lambda *_args, **_kwargs: Closed())
 
 
 def impatient(patch: pytest.MonkeyPatch) -> None:
     """Who gets no answer calls it a failure."""
-    ask = channels._asked  # noqa: SLF001  where the mistake would be made
+    ask = channels._call_safely  # noqa: SLF001  where the mistake would be made
 
     def asked(*args: Any) -> Answer:
         answer = ask(*args)
-        return Declined("timeout", Kind.TECHNICAL) if isinstance(answer, Lost) else answer
+        return Declined("timeout", FailureClass.TECHNICAL) if isinstance(answer, Unknown) else answer
 
-    patch.setattr(channels, "_asked", asked)
+    patch.setattr(channels, "_call_safely", asked)
 
 
 def renumbered(patch: pytest.MonkeyPatch) -> None:
@@ -146,10 +146,10 @@ def renumbered(patch: pytest.MonkeyPatch) -> None:
 
 def careless(patch: pytest.MonkeyPatch) -> None:
     """Money that has no place is not booked anywhere."""
-    patch.setattr(settle, "_to_suspense", lambda *_args, **_kwargs: None)
+    patch.setattr(deduction_outcomes, "_book_to_suspense", lambda *_args, **_kwargs: None)
 
 
-@pytest.mark.breaks_the_house
+@pytest.mark.breaks_invariants
 @pytest.mark.parametrize("mistake", [harmless, found_wanting, impatient, renumbered, careless])
 def test_a_mistake_does_not_go_unnoticed(
     mistake: Callable[[pytest.MonkeyPatch], None], simulate: Simulate, monkeypatch: pytest.MonkeyPatch
@@ -158,4 +158,4 @@ def test_a_mistake_does_not_go_unnoticed(
     for fault in set(faults.WEIGHTS) - {Fault.PAID, Fault.SOFT}:
         monkeypatch.setitem(faults.WEIGHTS, fault, 10 * faults.WEIGHTS[fault])
     mistake(monkeypatch)
-    assert bool(simulate(TINY).wrongs) == (mistake is not harmless)
+    assert bool(simulate(TINY).violations) == (mistake is not harmless)

@@ -1,13 +1,13 @@
-"""No table of ours keeps an index that is the beginning of another: each new row would be written into both."""
+"""No index of ours is a prefix of another one, because every write would update both."""
 
 import pytest
 from django.apps import apps
 from django.core.management import call_command
 from django.db import connection
 
-from tests.architecture import HOUSE
+from tests.architecture import OWN_APPS
 
-#: Of whole indexes of one kind and order; a unique one says more than that its values are found.
+#: Non-partial indexes that are a prefix of another one of the same kind and order; unique ones are constraints.
 _BEGINNINGS = """
 SELECT a.indexrelid::regclass::text, min(b.indexrelid::regclass::text)
 FROM pg_index a JOIN pg_index b ON b.indrelid = a.indrelid AND b.indexrelid <> a.indexrelid
@@ -21,8 +21,8 @@ GROUP BY 1 ORDER BY 1
 
 
 @pytest.mark.django_db
-def test_no_index_is_the_beginning_of_another() -> None:
-    tables = [model._meta.db_table for model in apps.get_models() if model._meta.app_label in HOUSE]
+def test_no_index_is_a_prefix_of_another() -> None:
+    tables = [model._meta.db_table for model in apps.get_models() if model._meta.app_label in OWN_APPS]
     with connection.cursor() as cursor:
         cursor.execute(_BEGINNINGS, [tables])
         assert cursor.fetchall() == []

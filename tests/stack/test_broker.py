@@ -1,13 +1,13 @@
-"""The line to the broker, where it breaks in ways the experiments with real processes meet by chance only."""
+"""The broker connection, broken in ways that tests with real processes meet only by chance."""
 
 import pytest
 from kombu.exceptions import OperationalError
 
-from bnpl.broker import PAUSE_MAX_SECONDS, Connection, Transport
+from bnpl.broker import RETRY_INTERVAL_MAX_SECONDS, Connection, Transport
 from bnpl.celery import app
 
 
-def test_a_channel_whose_line_is_gone_is_a_lost_line_and_no_fault_of_the_program() -> None:
+def test_a_closed_channel_raises_a_connection_error() -> None:
     with app.connection_for_write() as connection:
         channel = connection.channel()
         errors = connection.connection_errors
@@ -15,11 +15,11 @@ def test_a_channel_whose_line_is_gone_is_a_lost_line_and_no_fault_of_the_program
         channel.pool.get_connection()
 
 
-def test_the_broker_is_looked_for_again_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reconnection_pauses_are_short(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr("kombu.utils.functional.sleep", lambda _seconds: None)
     with Connection("redis://127.0.0.1:1/0", transport_options={"socket_connect_timeout": 0.1}) as nobody:
         assert nobody.get_transport_cls() is Transport
         with pytest.raises(OperationalError):
             nobody.ensure_connection(lambda _error, pause: pauses.append(pause), 4)
-    assert max(pauses) == PAUSE_MAX_SECONDS
+    assert max(pauses) == RETRY_INTERVAL_MAX_SECONDS

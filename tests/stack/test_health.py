@@ -1,4 +1,4 @@
-"""What a load balancer is told, and how long it waits for the answer."""
+"""What the probes report to a load balancer, and how fast."""
 
 import threading
 import time
@@ -15,44 +15,44 @@ from bnpl import health, heartbeat
 
 
 @pytest.fixture(autouse=True)
-def forgetful(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_cached_results(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that has not been asked before, and that lets a busy machine answer."""
     monkeypatch.setattr(health, "readiness", health.Readiness())
-    monkeypatch.setattr(health, "PATIENCE_SECONDS", 30.0)
+    monkeypatch.setattr(health, "TIMEOUT_SECONDS", 30.0)
 
 
 @pytest.fixture
 def worker() -> Iterator[None]:
-    with heartbeat.broker() as broker:
-        heartbeat.strike(broker, "celery@test")
+    with heartbeat.connect_broker() as broker:
+        heartbeat.beat(broker, "celery@test")
         yield
         broker.delete(heartbeat.KEY)
 
 
 @pytest.fixture
-def known(transactional_db: None) -> None:
+def ready_database(transactional_db: None) -> None:
     """A process that knows its tables are there: finding out for the first time may take longer than a probe waits."""
     health.readiness.migrations()
 
 
-def ask() -> tuple[int, dict[str, Any]]:
+def get_readiness() -> tuple[int, dict[str, Any]]:
     response = Client().get("/readyz")
     return response.status_code, response.json()
 
 
-def test_alive_is_answered_without_any_database() -> None:
+def test_liveness_needs_no_database() -> None:
     response = Client(headers={"host": "10.1.2.3"}).get("/healthz")
     assert response.status_code == 200
     assert response.json() == {"alive": True}
 
 
-def test_ready_when_database_migrations_broker_and_worker_are(known: None, worker: None) -> None:
-    code, body = ask()
+def test_ready_when_all_checks_pass(ready_database: None, worker: None) -> None:
+    code, body = get_readiness()
     assert code == 200, body
     assert body == {"ready": True, "checks": dict.fromkeys(["database", "migrations", "broker", "worker"], "ok")}
 
 
-def test_not_ready_without_a_worker(known: None) -> None:
+def test_not_ready_without_a_worker(ready_database: None) -> None:
     response = Client().get("/readyz")
     assert response.status_code == 503
     assert response.headers["Retry-After"] == "2"
@@ -60,49 +60,47 @@ def test_not_ready_without_a_worker(known: None) -> None:
     assert response.json()["checks"] == {"database": "ok", "migrations": "ok", "broker": "ok", "worker": "failed"}
 
 
-def test_a_dead_broker_is_told_and_not_its_address(known: None, settings: Any) -> None:
+def test_a_dead_broker_is_reported_without_its_address(ready_database: None, settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    code, body = ask()
+    code, body = get_readiness()
     assert code == 503
     assert body["checks"] == {"database": "ok", "migrations": "ok", "broker": "failed", "worker": "failed"}
     assert "127.0.0.1" not in str(body)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_dead_database_is_told(worker: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_database_is_reported(worker: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(connection.settings_dict, "HOST", "/nowhere")
-    code, body = ask()
+    code, body = get_readiness()
     assert code == 503
     assert body["checks"] == {"database": "failed", "migrations": "failed", "broker": "ok", "worker": "ok"}
 
 
-def test_a_database_that_may_only_be_read_is_not_ready(
-    known: None, worker: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_read_only_database_is_not_ready(ready_database: None, worker: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a standby that has not taken over yet: each write of the requests sent here would fail."""
     options = connection.settings_dict.get("OPTIONS", {})
     monkeypatch.setitem(
         connection.settings_dict, "OPTIONS", options | {"options": "-c default_transaction_read_only=on"}
     )
-    code, body = ask()
+    code, body = get_readiness()
     assert code == 503
     assert body["checks"] == {"database": "failed", "migrations": "ok", "broker": "ok", "worker": "ok"}
 
 
-def test_a_check_that_hangs_is_not_waited_for(known: None, worker: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "PATIENCE_SECONDS", 0.05)
+def test_a_hanging_check_times_out(ready_database: None, worker: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "TIMEOUT_SECONDS", 0.05)
     answered = threading.Event()
     monkeypatch.setitem(health.readiness.checks, "database", answered.wait)
     try:
-        code, body = ask()
+        code, body = get_readiness()
     finally:
         answered.set()
     assert code == 503
     assert body["checks"]["database"] == "failed"
 
 
-def test_a_database_without_the_last_migration_is_not_ready(
-    known: None, superuser_connection: extensions.connection
+def test_a_database_with_pending_migrations_is_not_ready(
+    ready_database: None, superuser_connection: extensions.connection
 ) -> None:
     with superuser_connection.cursor() as cursor:
         cursor.execute("DELETE FROM django_migrations WHERE app = 'orders' RETURNING app, name, applied")
@@ -115,36 +113,36 @@ def test_a_database_without_the_last_migration_is_not_ready(
     health.Readiness().migrations()
 
 
-def test_many_who_ask_at_once_have_one_look_taken_for_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    house, looks, end = health.readiness, list[float](), threading.Event()
+def test_concurrent_callers_share_one_run_of_the_checks(monkeypatch: pytest.MonkeyPatch) -> None:
+    readiness, runs, end = health.readiness, list[float](), threading.Event()
 
-    def look() -> dict[str, str]:
-        looks.append(time.monotonic())
+    def run_checks() -> dict[str, str]:
+        runs.append(time.monotonic())
         assert end.wait(5)
         return {"database": "ok"}
 
-    monkeypatch.setattr(house, "look", look)
-    with ThreadPoolExecutor(8) as crowd:
-        asked = [crowd.submit(house.answer) for _ in range(8)]
+    monkeypatch.setattr(readiness, "run_checks", run_checks)
+    with ThreadPoolExecutor(8) as pool:
+        results = [pool.submit(readiness.results) for _ in range(8)]
         end.set()
-        assert [each.result() for each in asked] == [{"database": "ok"}] * 8
-    assert len(looks) == 1
+        assert [each.result() for each in results] == [{"database": "ok"}] * 8
+    assert len(runs) == 1
 
-    at, found = house.kept or (0.0, {})
-    house.kept = at - health.KEPT_SECONDS, found
+    at, found = readiness.cached or (0.0, {})
+    readiness.cached = at - health.CACHE_SECONDS, found
     end.clear()
-    with ThreadPoolExecutor(1) as somebody:
-        looking = somebody.submit(house.answer)
-        while len(looks) < 2:
+    with ThreadPoolExecutor(1) as pool:
+        refreshing = pool.submit(readiness.results)
+        while len(runs) < 2:
             time.sleep(0.001)
-        assert house.answer() == {"database": "ok"}  # told at once, while somebody looks again
+        assert readiness.results() == {"database": "ok"}  # told at once, while somebody looks again
         end.set()
-        looking.result()
-    assert len(looks) == 2
+        refreshing.result()
+    assert len(runs) == 2
 
 
-def test_what_was_found_out_long_ago_is_told_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    house = health.readiness
-    house.kept = time.monotonic() - health.KEPT_SECONDS, {"database": "ok"}
-    monkeypatch.setattr(house, "look", lambda: {"database": "failed"})
-    assert house.answer() == {"database": "failed"}
+def test_old_results_are_not_reused(monkeypatch: pytest.MonkeyPatch) -> None:
+    readiness = health.readiness
+    readiness.cached = time.monotonic() - health.CACHE_SECONDS, {"database": "ok"}
+    monkeypatch.setattr(readiness, "run_checks", lambda: {"database": "failed"})
+    assert readiness.results() == {"database": "failed"}

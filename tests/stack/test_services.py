@@ -1,4 +1,4 @@
-"""The tests' own footing: who they are in the database, and what is left behind by the one before."""
+"""The tests' own servers: the database roles in use, and the isolation between tests."""
 
 import psycopg2.errors
 import pytest

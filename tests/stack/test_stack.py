@@ -1,4 +1,4 @@
-"""`python -m bnpl.stack` as a person meets it: started, started twice, stopped, killed, and started again."""
+"""`python -m bnpl.stack` is started, started twice, stopped, killed, and started again."""
 
 import http.client
 import json
@@ -48,7 +48,7 @@ class Stack:
 
     def await_ready(self, process: subprocess.Popen[str]) -> float:
         began = time.monotonic()
-        while self.ask("/readyz") != http.HTTPStatus.OK:
+        while self.get_status("/readyz") != http.HTTPStatus.OK:
             assert process.poll() is None, self.lines()
             assert time.monotonic() - began < START_PATIENCE, self.lines()
             time.sleep(0.05)
@@ -60,7 +60,7 @@ class Stack:
             assert time.monotonic() < deadline, self.lines()
             time.sleep(0.05)
 
-    def ask(self, path: str) -> int:
+    def get_status(self, path: str) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
         try:
             connection.request("GET", path)
@@ -70,7 +70,7 @@ class Stack:
         finally:
             connection.close()
 
-    def members(self) -> set[int]:
+    def process_ids(self) -> set[int]:
         """Every process of this home's, found by the folder in its command line or in its environment."""
         found = set()
         for folder in Path("/proc").glob("[0-9]*"):
@@ -96,13 +96,13 @@ def free_port() -> int:
         return port
 
 
-def gone(stack: Stack, seconds: float) -> bool:
+def wait_until_ended(stack: Stack, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
-    while stack.members() and time.monotonic() < deadline:
+    while stack.process_ids() and time.monotonic() < deadline:
         time.sleep(0.05)
-    for pid in stack.members():
+    for pid in stack.process_ids():
         print(Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" "))  # noqa: T201 (shown if the test fails)
-    return not stack.members()
+    return not stack.process_ids()
 
 
 @pytest.fixture(scope="module")
@@ -111,11 +111,11 @@ def stack() -> Iterator[Stack]:
         Path(folder).chmod(0o755)  # as root the database runs as nobody, who has to walk through it
         stack = Stack(Path(folder) / "home")
         yield stack
-        for pid in stack.members():
+        for pid in stack.process_ids():
             os.kill(pid, signal.SIGKILL)
         for process in stack.processes:
             process.wait()
-        gone(stack, STOP_PATIENCE)
+        wait_until_ended(stack, STOP_PATIENCE)
 
 
 @pytest.fixture
@@ -128,29 +128,27 @@ def running(stack: Stack) -> Iterator[subprocess.Popen[str]]:
         assert process.wait(timeout=STOP_PATIENCE) == 0, stack.lines()
 
 
-def test_a_taken_port_is_told_and_nothing_is_started(stack: Stack) -> None:
+def test_a_taken_port_is_reported_and_nothing_starts(stack: Stack) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", stack.port))
         other.listen()
         refused = stack.start()
         assert refused.wait(timeout=STOP_PATIENCE) == 1
     assert f"Port {stack.port} is taken" in stack.lines()
-    assert not stack.members()
+    assert not stack.process_ids()
 
 
-def test_a_second_start_is_refused_and_ctrl_c_ends_the_first_cleanly(
-    stack: Stack, running: subprocess.Popen[str]
-) -> None:
+def test_a_second_start_is_refused_and_ctrl_c_stops_the_first(stack: Stack, running: subprocess.Popen[str]) -> None:
     second = stack.start()
     assert second.wait(timeout=STOP_PATIENCE) == 1
     told = rf"already running from \S+home \(process {running.pid}, http://127.0.0.1:{stack.port}\)"
     assert re.search(told, stack.lines())
     stack.await_ready(running)  # the first took no harm
-    assert stack.ask("/healthz") == http.HTTPStatus.OK
+    assert stack.get_status("/healthz") == http.HTTPStatus.OK
 
     running.send_signal(signal.SIGINT)
     assert running.wait(timeout=STOP_PATIENCE) == 0, stack.lines()
-    assert gone(stack, STOP_PATIENCE), "a program outlived its supervisor"
+    assert wait_until_ended(stack, STOP_PATIENCE), "a program outlived its supervisor"
     assert stack.lines().endswith("Stopped.\n")
 
 
@@ -161,8 +159,8 @@ def test_secrets_and_data_are_for_their_owner_alone(stack: Stack) -> None:
         assert (stack.home / folder).stat().st_mode & 0o777 == 0o700
 
 
-def test_a_fallen_program_is_picked_up(stack: Stack, running: subprocess.Popen[str]) -> None:
-    fallen = [pid for pid in stack.members() if b"valkey-server" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+def test_an_ended_program_is_restarted(stack: Stack, running: subprocess.Popen[str]) -> None:
+    fallen = [pid for pid in stack.process_ids() if b"valkey-server" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(fallen[0], signal.SIGKILL)
     stack.await_line("valkey ended (killed by SIGKILL); again in 0.2 s")
     stack.await_ready(running)
@@ -172,7 +170,7 @@ def test_nothing_is_lost_when_everything_is_killed(stack: Stack, running: subpro
     with closing(stack.database()) as database, database.cursor() as cursor:
         cursor.execute("CREATE TABLE kept AS SELECT 'still here' AS word")
     secrets = (stack.home / "secrets.json").read_text(encoding="utf-8")
-    for pid in stack.members():
+    for pid in stack.process_ids():
         os.kill(pid, signal.SIGKILL)
     running.wait()
 
@@ -185,4 +183,4 @@ def test_nothing_is_lost_when_everything_is_killed(stack: Stack, running: subpro
 
     again.kill()  # the supervisor alone: the kernel tells its programs to go
     again.wait()
-    assert gone(stack, STOP_PATIENCE), "a program outlived its killed supervisor"
+    assert wait_until_ended(stack, STOP_PATIENCE), "a program outlived its killed supervisor"

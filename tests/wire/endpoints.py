@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-from billing.services.settlement import settle_due
+from billing.services.settlements import settle_due
 from kernel.clock import live_now
-from tests.api import Api, wish_for
-from tests.conftest import Shop, someone
+from tests.api import Api, order_body
+from tests.conftest import Shop, make_person
 
 #: Nobody listens there, and nobody needs to.
 HOOK = "http://127.0.0.1:9/hooks"
@@ -16,7 +16,7 @@ HOOK = "http://127.0.0.1:9/hooks"
 
 @dataclass(frozen=True)
 class World:
-    """One merchant's sandbox: a person with an agreement, one order that is open and one that is completed."""
+    """A merchant's sandbox: a person with an agreement, an open order and a completed one."""
 
     shop: Shop
     api: Api
@@ -39,7 +39,7 @@ class World:
             "agreements": {"service": self.service, "person_ref": "customer-17", "return_url": "https://s.example/b"},
             f"agreements/{self.agreement}/terminate": {},
             "eligibility": {"agreement": self.agreement, "amount": 100, "currency": "CNY"},
-            "orders": wish_for(
+            "orders": order_body(
                 self.agreement,
                 ceiling=500,
                 currency="CNY",
@@ -89,7 +89,7 @@ class World:
 
 def world_of(shop: Shop) -> World:
     api = Api(shop)
-    person = someone(shop, name="小博")
+    person = make_person(shop, name="小博")
     told = {"id": person.public_id, "ref": person.ref}
     agreement = api.agreement(shop.service.public_id, told)
     pending = api.post("agreements", {"service": shop.service.public_id, "person_ref": f"p-{uuid4().hex}"}).json()

@@ -1,12 +1,12 @@
-"""What a body says of itself beside its kind reaches nobody: everything is UTF-8, and says so or nothing."""
+"""Charsets in Content-Type: only UTF-8 or none is accepted."""
 
 import json
 
 import pytest
 
-from bnpl.front import Front
+from bnpl.gateway import Gateway
 from bnpl.wsgi import application
-from tests.wire.test_front import Names, Protocol, Scope, answered
+from tests.wire.test_gateway import Names, Protocol, Scope, answered
 
 SMUGGLED = (
     "a/b; charset=undefined",
@@ -54,7 +54,7 @@ def test_the_kind_alone_is_passed_on(said: str, seen: str) -> None:
     "said", ["a/b; charset=undefined", "a/b; charset=unicode_escape", "multipart/form-data; boundary=x"]
 )
 def test_no_header_makes_an_error_of_ours(path: str, said: str) -> None:
-    front = Front(application)
+    front = Gateway(application)
     for method, body in (("GET", b""), ("POST", b'--x\r\nContent-Disposition: form-data; name="q"\r\n\r\n1\r\n--x--')):
         asked = scope(said, path, method, query=r"q=\ud800&next=\ud800")
         asked.headers.fields.append(("content-length", str(len(body))))

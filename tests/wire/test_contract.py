@@ -1,4 +1,4 @@
-"""What a merchant's program may lean on: times in UTC, what is wrong with which field, and nothing ignored."""
+"""Guarantees of the API: times in UTC, errors that name the field, and no input that is ignored."""
 
 import json
 import re
@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from accounts.models import Person
-from bnpl.api import described
-from merchants import courier
-from tests.api import Api, key, refused, wish_for
+from bnpl.api_urls import render_openapi
+from merchants import webhook_sender
+from tests.api import Api, assert_problem, idempotency_header, order_body
+from tests.browsing import client_for
 from tests.conftest import Shop, make_shop
-from tests.visiting import visiting
 
 HAN = re.compile("[㐀-鿿]")
 ELSEWHERE = re.compile(r"\d\d:\d\d(\.\d+)?[+-]\d\d:\d\d")
@@ -61,20 +61,20 @@ def test_times_are_answered_and_kept_in_utc_whatever_they_were_asked_in(api: Api
 
 
 def test_one_moment_in_two_zones_is_one_order(api: Api, agreement: str) -> None:
-    wish = wish_for(agreement, ceiling=5, starts_at="2027-01-01T07:00:00+08:00")
+    wish = order_body(agreement, ceiling=5, starts_at="2027-01-01T07:00:00+08:00")
     assert api.post("orders", wish).status_code == 201
     assert api.post("orders", wish | {"starts_at": "2026-12-31T23:00:00Z"}).status_code == 200
 
 
 def test_what_is_missing_is_pointed_to(api: Api, agreement: str) -> None:
-    told = refused(api.post("services", {"name": "x", "mode": "fixed"}), 422)
+    told = assert_problem(api.post("services", {"name": "x", "mode": "fixed"}), 422)
     assert told["errors"][0]["pointer"] == "/ceiling"
     order = api.order(agreement, ceiling=1000)["id"]
-    told = refused(api.post(f"orders/{order}/complete", {"items": [{"name": "a"}]}), 422)
+    told = assert_problem(api.post(f"orders/{order}/complete", {"items": [{"name": "a"}]}), 422)
     assert told["errors"][0]["pointer"] == "/items/0/amount"
-    told = refused(api.post("orders", wish_for(agreement, metadata={"a": 1})), 422)
+    told = assert_problem(api.post("orders", order_body(agreement, metadata={"a": 1})), 422)
     assert told["errors"][0]["pointer"] == "/metadata/a"
-    told = refused(api.post("sandbox/people", {"name": " "}), 422, "invalid_request")
+    told = assert_problem(api.post("sandbox/people", {"name": " "}), 422, "invalid_request")
     assert told["errors"][0]["pointer"] == "/name"
 
 
@@ -90,11 +90,11 @@ def test_what_is_missing_is_pointed_to(api: Api, agreement: str) -> None:
     ],
 )
 def test_nothing_in_a_query_is_ignored_or_taken_for_something_else(api: Api, path: str) -> None:
-    refused(api.get(path), 422)
+    assert_problem(api.get(path), 422)
 
 
 def test_a_post_takes_no_query_and_an_empty_filter_is_one(api: Api, agreement: str) -> None:
-    refused(api.post("services?foo=1", {"name": "x", "mode": "dynamic", "ceiling": 1}), 422)
+    assert_problem(api.post("services?foo=1", {"name": "x", "mode": "dynamic", "ceiling": 1}), 422)
     assert len(api.get("agreements").json()["data"]) == 1
     assert api.get("agreements?person_ref=").json()["data"] == []
 
@@ -103,10 +103,10 @@ def test_discounts_are_taken_off_items_or_refused(db: None) -> None:
     shop = make_shop("小店", mode="fixed", ceiling_minor=5000)
     api, less = Api(shop), [{"name": "新客", "amount": 100}]
     agreement = api.agreement(shop.service.public_id)
-    refused(api.post("orders", wish_for(agreement, amount=1000, discounts=less)), 422, "total_invalid")
+    assert_problem(api.post("orders", order_body(agreement, amount=1000, discounts=less)), 422, "total_invalid")
     order = api.order(agreement, amount=1000)["id"]
     for final in ({"discounts": less}, {"items": [], "discounts": less}, {"total": 900, "discounts": less}):
-        refused(api.post(f"orders/{order}/complete", final), 422, "total_invalid")
+        assert_problem(api.post(f"orders/{order}/complete", final), 422, "total_invalid")
     ended = api.post(f"orders/{order}/complete", {"items": [{"name": "杯", "amount": 1000}], "discounts": less}).json()
     assert (ended["total"], [one["amount"] for one in ended["discounts"]]) == (900, [100])
 
@@ -156,7 +156,7 @@ def test_the_events_of_an_order_are_pages_of_what_events_has(api: Api, agreement
     assert found == whole
     for event in whole:
         assert api.get(f"events/{event['id']}").json().items() <= event.items()
-    refused(api.get(f"orders/{order}/events?cursor=x"), 422)
+    assert_problem(api.get(f"orders/{order}/events?cursor=x"), 422)
 
 
 def test_a_cursor_of_another_orders_events_or_another_merchants_is_none(api: Api, agreement: str) -> None:
@@ -165,7 +165,7 @@ def test_a_cursor_of_another_orders_events_or_another_merchants_is_none(api: Api
     theirs = done(strange, strange.agreement(neighbour.service.public_id))
     for whose, order in ((api, another), (strange, theirs)):
         cursor = whose.get(f"orders/{order}/events?limit=1").json()["next_cursor"]
-        told = refused(api.get(f"orders/{mine}/events?cursor={cursor}"), 422)
+        told = assert_problem(api.get(f"orders/{mine}/events?cursor={cursor}"), 422)
         assert told["errors"] == [{"pointer": "?cursor", "detail": "not a cursor of this list"}]
 
 
@@ -174,7 +174,7 @@ def test_a_cursor_of_another_orders_events_or_another_merchants_is_none(api: Api
 )
 def test_a_query_that_nobody_reads_is_refused_whatever_it_is(api: Api, agreement: str, query: str) -> None:
     order = done(api, agreement)
-    told = refused(api.get(f"orders/{order}?{query}"), 422, "invalid_request")
+    told = assert_problem(api.get(f"orders/{order}?{query}"), 422, "invalid_request")
     assert all(error["pointer"].startswith("?") for error in told["errors"])
     assert api.get(f"orders/{order}").status_code == 200
 
@@ -187,14 +187,14 @@ def eligible(api: Api, agreement: str, **more: Any) -> Any:
 
 def test_eligibility_says_no_to_whatever_an_order_is_refused_for(api: Api, power_bank: Shop, agreement: str) -> None:
     assert eligible(api, agreement) is None
-    refused(api.post("orders", wish_for(agreement, ceiling=100, currency="USD")), 422, "currency_mismatch")
+    assert_problem(api.post("orders", order_body(agreement, ceiling=100, currency="USD")), 422, "currency_mismatch")
     assert eligible(api, agreement, currency="USD") == "currency_mismatch"
     power_bank.merchant.order_most_minor = 50
     power_bank.merchant.save()
-    refused(api.post("orders", wish_for(agreement, ceiling=100)), 422, "above_ceiling")
+    assert_problem(api.post("orders", order_body(agreement, ceiling=100)), 422, "above_ceiling")
     assert eligible(api, agreement) == "amount_too_high"
     api.patch(f"services/{power_bank.service.public_id}", {"state": "paused"})
-    refused(api.post("orders", wish_for(agreement, ceiling=10)), 409, "service_paused")
+    assert_problem(api.post("orders", order_body(agreement, ceiling=10)), 409, "service_paused")
     assert eligible(api, agreement, amount=10) == "service_paused"
     api.post(f"agreements/{agreement}/terminate")
     assert eligible(api, agreement, amount=10) == "agreement_not_active"
@@ -202,33 +202,33 @@ def test_eligibility_says_no_to_whatever_an_order_is_refused_for(api: Api, power
 
 @pytest.mark.parametrize("why", ["timeout", "resolver_busy"])
 def test_a_silent_resolver_is_no_verdict_on_an_address(api: Api, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
-    real = courier.look_up
+    real = webhook_sender.resolve_url
 
     def silent(*_a: Any, **_k: Any) -> Any:
-        raise courier.NotSentError(why)
+        raise webhook_sender.NotSentError(why)
 
     body = {"url": "http://127.0.0.1:9/hooks"}
-    monkeypatch.setattr(courier, "look_up", silent)
-    first = api.post("webhook_endpoints", body, **key("k"))
-    refused(first, 503, "unavailable")
+    monkeypatch.setattr(webhook_sender, "resolve_url", silent)
+    first = api.post("webhook_endpoints", body, **idempotency_header("k"))
+    assert_problem(first, 503, "unavailable")
     assert int(first["Retry-After"]) > 0
-    monkeypatch.setattr(courier, "look_up", real)
-    assert api.post("webhook_endpoints", body, **key("k")).status_code == 201
+    monkeypatch.setattr(webhook_sender, "resolve_url", real)
+    assert api.post("webhook_endpoints", body, **idempotency_header("k")).status_code == 201
 
 
 def test_an_endpoint_that_hears_of_nothing_is_refused(api: Api) -> None:
     body = {"url": "http://127.0.0.1:9/hooks", "event_types": []}
-    refused(api.post("webhook_endpoints", body), 422, "unknown_event_type")
+    assert_problem(api.post("webhook_endpoints", body), 422, "unknown_event_type")
 
 
 def test_collected_too_often_says_when_again(api: Api, power_bank: Shop) -> None:
     order = api.order(api.agreement(power_bank.service.public_id, api.person("no_funds")), ceiling=100)["id"]
     api.post(f"orders/{order}/complete", {"total": 50})
     answers = [api.post(f"orders/{order}/collect") for _ in range(6)]
-    refused(answers[-1], 429, "collect_too_often")
+    assert_problem(answers[-1], 429, "collect_too_often")
     wait = int(answers[-1]["Retry-After"])
     api.post("sandbox/clock/advance", {"by": f"PT{wait - 1}S"})
-    refused(api.post(f"orders/{order}/collect"), 429)
+    assert_problem(api.post(f"orders/{order}/collect"), 429)
     api.post("sandbox/clock/advance", {"by": "PT1S"})
     assert api.post(f"orders/{order}/collect").status_code == 200
 
@@ -236,20 +236,20 @@ def test_collected_too_often_says_when_again(api: Api, power_bank: Shop) -> None
 @pytest.mark.parametrize("url", NOWHERE)
 def test_where_nobody_can_be_led_back_to_is_refused(api: Api, power_bank: Shop, url: str) -> None:
     body = {"service": power_bank.service.public_id, "person_ref": "u", "return_url": url}
-    told = refused(api.post("agreements", body), 422)
+    told = assert_problem(api.post("agreements", body), 422)
     assert told["errors"][0]["pointer"] == "/return_url"
 
 
 def test_where_somebody_can_be_led_back_to_they_are(api: Api, power_bank: Shop, ada: Person) -> None:
     body = {"service": power_bank.service.public_id, "person_ref": "u", "return_url": "HTTPS://shop.example/back?a=1"}
     made = api.post("agreements", body).json()
-    back = visiting(ada).get(f"/sign/{made['id']}/back")
+    back = client_for(ada).get(f"/sign/{made['id']}/back")
     assert back.status_code == 302
     assert back["Location"].startswith("https://shop.example/back?a=1&agreement=")
 
 
 def test_the_description_speaks_as_the_answers_do() -> None:
-    said = json.loads(described())
+    said = json.loads(render_openapi())
     titles = [
         example["value"]["title"]
         for methods in said["paths"].values()

@@ -1,4 +1,4 @@
-"""Lanes: who is let in, who waits, and who is turned away how soon."""
+"""Lanes of the gateway: which requests are admitted, which wait, and which are refused how soon."""
 
 import asyncio
 import json
@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from bnpl import front, lanes
-from bnpl.front import Answer, Front
-from bnpl.lanes import Lane, Size
-from tests.threads import awaited
-from tests.wire.test_front import Protocol, Scope, refused
+from bnpl import gateway, lanes
+from bnpl.gateway import Gateway, GatewayResponse
+from bnpl.lanes import Lane, LaneLimits
+from tests.threads import run_async
+from tests.wire.test_gateway import Protocol, Scope, refused
 
 API = r"\S+ /v1/"
 
@@ -32,22 +32,22 @@ class Slow:
         return [b""]
 
 
-def test_a_full_lane_turns_away_at_once_and_leaves_the_others_theirs(monkeypatch: pytest.MonkeyPatch) -> None:
-    size = Size(at_once=2, waiting=3, patience=30, standing_patience=30)
-    monkeypatch.setitem(front.SIZES, API, ("api", size))
+def test_a_full_lane_refuses_at_once_and_does_not_affect_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = LaneLimits(concurrency=2, queue_size=3, wait_seconds=30, sustained_wait_seconds=30)
+    monkeypatch.setitem(gateway.LANES_BY_PATH, API, ("api", size))
     app = Slow()
 
-    async def flood() -> tuple[list[Answer], list[Answer], list[Answer]]:
-        house = Front(app)
-        crowd = [asyncio.create_task(house.answer(Scope(), Protocol())) for _ in range(20)]
+    async def flood() -> tuple[list[GatewayResponse], list[GatewayResponse], list[GatewayResponse]]:
+        house = Gateway(app)
+        crowd = [asyncio.create_task(house.respond(Scope(), Protocol())) for _ in range(20)]
         await asyncio.sleep(0.2)
         early = [task.result() for task in crowd if task.done()]
-        people = [await house.answer(Scope(path="/orders/"), Protocol()) for _ in range(3)]
-        probes = [await house.answer(Scope(path="/healthz"), Protocol())]
+        people = [await house.respond(Scope(path="/orders/"), Protocol()) for _ in range(3)]
+        probes = [await house.respond(Scope(path="/healthz"), Protocol())]
         app.open.set()
         return early, await asyncio.gather(*crowd), [*people, *probes]
 
-    early, everybody, others = awaited(flood())
+    early, everybody, others = run_async(flood())
     assert 15 <= len(early) <= 17  # two at work, three waiting; some entered while the first two were taken up
     for answer in early:
         refused(answer, 503, "overloaded")
@@ -58,34 +58,38 @@ def test_a_full_lane_turns_away_at_once_and_leaves_the_others_theirs(monkeypatch
 
 
 def test_while_every_thread_is_stuck_those_who_wait_are_turned_away_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(front.SIZES, API, ("api", Size(at_once=2, waiting=9, patience=0.3, standing_patience=0.3)))
+    monkeypatch.setitem(
+        gateway.LANES_BY_PATH,
+        API,
+        ("api", LaneLimits(concurrency=2, queue_size=9, wait_seconds=0.3, sustained_wait_seconds=0.3)),
+    )
     app = Slow()
 
-    async def stand_still() -> tuple[list[Answer], Lane, list[Answer]]:
-        house = Front(app)
+    async def stand_still() -> tuple[list[GatewayResponse], Lane, list[GatewayResponse]]:
+        house = Gateway(app)
         lane = house.lanes["api"]
-        crowd = [asyncio.create_task(house.answer(Scope(), Protocol())) for _ in range(6)]
+        crowd = [asyncio.create_task(house.respond(Scope(), Protocol())) for _ in range(6)]
         gone, stuck = await asyncio.wait(crowd, timeout=2)
-        assert (lane.queued, lane.inside) == (0, 2)
+        assert (lane.queued, lane.running) == (0, 2)
         app.open.set()
-        later = await house.answer(Scope(), Protocol())
+        later = await house.respond(Scope(), Protocol())
         return [task.result() for task in gone], lane, [later, *await asyncio.gather(*stuck)]
 
-    turned_away, lane, done = awaited(stand_still())
+    turned_away, lane, done = run_async(stand_still())
     lane.threads.shutdown()  # a thread leaves the lane a moment after its answer went
     for answer in turned_away:
         refused(answer, 503, "overloaded")
     assert (len(turned_away), lane.shed) == (4, 4)
     assert [answer.status for answer in done] == [200, 200, 200]
     assert app.begun == 3
-    assert (lane.queued, lane.inside) == (0, 0)
+    assert (lane.queued, lane.running) == (0, 0)
 
 
 def test_what_has_waited_for_too_long_is_turned_away_unbegun_and_sooner_when_the_queue_stands(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     done: list[str] = []
-    lane = Lane("test", Size(at_once=1, waiting=10, patience=0.3, standing_patience=0.0))
+    lane = Lane("test", LaneLimits(concurrency=1, queue_size=10, wait_seconds=0.3, sustained_wait_seconds=0.0))
     gate = threading.Event()
     assert lane.enter(lambda: done.append(str(gate.wait(5))), lambda: None)
     time.sleep(0.05)
@@ -97,7 +101,7 @@ def test_what_has_waited_for_too_long_is_turned_away_unbegun_and_sooner_when_the
     assert done == ["True", "turned away", "on time"]
 
     monkeypatch.setattr(lanes, "BURST_SECONDS", 0.0)
-    lane = Lane("test", Size(at_once=1, waiting=10, patience=30, standing_patience=0.2))
+    lane = Lane("test", LaneLimits(concurrency=1, queue_size=10, wait_seconds=30, sustained_wait_seconds=0.2))
     done, gate = [], threading.Event()
     assert lane.enter(lambda: done.append(str(gate.wait(5))), lambda: None)
     time.sleep(0.05)
@@ -111,12 +115,12 @@ def test_what_has_waited_for_too_long_is_turned_away_unbegun_and_sooner_when_the
 
 
 def test_whoever_would_wait_too_long_by_how_long_work_took_lately_is_told_so_at_once() -> None:
-    lane = Lane("test", Size(at_once=1, waiting=100, patience=0.5, standing_patience=0.5))
+    lane = Lane("test", LaneLimits(concurrency=1, queue_size=100, wait_seconds=0.5, sustained_wait_seconds=0.5))
     for _ in range(5):
         assert lane.enter(lambda: time.sleep(0.02), lambda: None)
         time.sleep(0.04)
-    assert 0.005 < lane.pace < 0.2
-    lane.pace, gate = 0.2, threading.Event()
+    assert 0.005 < lane.average_seconds < 0.2
+    lane.average_seconds, gate = 0.2, threading.Event()
     assert lane.enter(lambda: gate.wait(5) and None, lambda: None)
     time.sleep(0.05)
     entered = [lane.enter(lambda: None, lambda: None) for _ in range(6)]
@@ -136,16 +140,16 @@ def test_pings_that_wait_for_one_merchants_server_leave_everybody_else_theirs() 
 
     app = Silent()
 
-    async def beside() -> tuple[list[Answer], list[Answer]]:
-        house = Front(app)
+    async def beside() -> tuple[list[GatewayResponse], list[GatewayResponse]]:
+        house = Gateway(app)
         address = "/v1/webhook_endpoints/whe_x/ping"
-        pings = [asyncio.create_task(house.answer(Scope(path=address), Protocol())) for _ in range(8)]
+        pings = [asyncio.create_task(house.respond(Scope(path=address), Protocol())) for _ in range(8)]
         await asyncio.sleep(0.1)
-        others = [await house.answer(Scope(path="/v1/orders"), Protocol()) for _ in range(20)]
+        others = [await house.respond(Scope(path="/v1/orders"), Protocol()) for _ in range(20)]
         app.open.set()
         return others, await asyncio.gather(*pings)
 
-    others, pings = awaited(beside())
+    others, pings = run_async(beside())
     assert [answer.status for answer in others] == [200] * 20
     assert [answer.status for answer in pings] == [200] * 8
 
@@ -179,13 +183,13 @@ def test_pings_that_wait_for_one_merchants_server_leave_everybody_else_theirs() 
     ],
 )
 def test_what_takes_long_waits_where_nobody_else_does(asked: str, lane: str) -> None:
-    assert Front(Slow()).lane_of(*asked.split()).name == lane
+    assert Gateway(Slow()).lane_of(*asked.split()).name == lane
 
 
 def test_that_a_process_answers_is_said_without_a_thread() -> None:
-    house = Front(Slow())
+    house = Gateway(Slow())
     for lane in house.lanes.values():
         lane.threads.shutdown()
-    answer = awaited(house.answer(Scope(path="/healthz", method="GET"), Protocol()))
+    answer = run_async(house.respond(Scope(path="/healthz", method="GET"), Protocol()))
     assert (answer.status, json.loads(answer.body)) == (200, {"alive": True})
     assert dict(answer.headers)["Cache-Control"] == "no-store"

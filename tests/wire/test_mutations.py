@@ -1,4 +1,4 @@
-"""Valid requests, a little damaged, some thousand times: never a 5xx, never what the description does not say."""
+"""Thousands of slightly damaged requests: never a 5xx, never an undocumented response."""
 
 import json
 import os
@@ -6,8 +6,8 @@ import random
 from typing import Any
 
 from tests.conftest import make_shop
-from tests.hostile.judge import Judge
-from tests.kills.house import tally
+from tests.hostile.response_checker import ResponseChecker
+from tests.kills.running_stack import print_result
 from tests.wire.endpoints import world_of
 
 SEED = int(os.environ.get("HOSTILE_SEED", "20261121"))
@@ -72,7 +72,7 @@ WORDS = (
 )
 
 
-def damaged(dice: random.Random, value: Any) -> Any:
+def damage_value(dice: random.Random, value: Any) -> Any:
     """The same value with one thing in it changed, somewhere."""
     if isinstance(value, dict) and value and dice.random() < 0.9:
         name = dice.choice(sorted(value))
@@ -81,14 +81,14 @@ def damaged(dice: random.Random, value: Any) -> Any:
             return {other: entry for other, entry in value.items() if other != name}
         if kind == 1:
             return value | {dice.choice(["", "id", "state", "__proto__", name.upper(), "\x00"]): dice.choice(ODD)}
-        return value | {name: damaged(dice, value[name]) if kind == 2 else dice.choice(ODD)}
+        return value | {name: damage_value(dice, value[name]) if kind == 2 else dice.choice(ODD)}
     if isinstance(value, list) and value and dice.random() < 0.8:
         place = dice.randrange(len(value))
-        return [*value[:place], damaged(dice, value[place]), *value[place + 1 :]]
+        return [*value[:place], damage_value(dice, value[place]), *value[place + 1 :]]
     return dice.choice(ODD)
 
 
-def chewed(dice: random.Random, raw: bytes) -> bytes:
+def damage_bytes(dice: random.Random, raw: bytes) -> bytes:
     """The same bytes with a few cut out, doubled, flipped or put in."""
     for _ in range(dice.randrange(3)):
         place, length = dice.randrange(len(raw) + 1), dice.randrange(8)
@@ -99,18 +99,18 @@ def chewed(dice: random.Random, raw: bytes) -> bytes:
 
 
 def test_damaged_requests_are_taken_or_refused_but_never_break_us(db: None) -> None:
-    dice, judge = random.Random(SEED), Judge()  # noqa: S311  the same dice every time
+    dice, checker = random.Random(SEED), ResponseChecker()  # noqa: S311  the same dice every time
     for turn in range(CASES):
         if turn % FRESH_EVERY == 0:
             world = world_of(make_shop(f"店 {turn}"))
             bodies = sorted(world.bodies().items())
         path, body = dice.choice(bodies)
-        raw = json.dumps(damaged(dice, body), ensure_ascii=dice.random() < 0.7).encode("utf-8", "surrogatepass")
-        raw = chewed(dice, raw)
+        raw = json.dumps(damage_value(dice, body), ensure_ascii=dice.random() < 0.7).encode("utf-8", "surrogatepass")
+        raw = damage_bytes(dice, raw)
         headers = {"HTTP_IDEMPOTENCY_KEY": dice.choice(["k", f"k{turn}", "é", ""])} if dice.random() < 0.2 else {}
         response = world.api.post(path, raw, **headers)
-        judge.look("POST", f"/v1/{path}", response, (SEED, turn, raw, headers))
-    tally(f"B1 mutated: {judge.told()}")
+        checker.check("POST", f"/v1/{path}", response, (SEED, turn, raw, headers))
+    print_result(f"B1 mutated: {checker.summary()}")
     # The dice reached both sides of the contract.
-    assert {200, 201, 400, 422} <= set(judge.seen), judge.seen
-    assert judge.seen[422] > CASES / 10
+    assert {200, 201, 400, 422} <= set(checker.seen), checker.seen
+    assert checker.seen[422] > CASES / 10

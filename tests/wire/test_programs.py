@@ -1,4 +1,4 @@
-"""Programs are answered without what browsers need, and browsers with all of it."""
+"""API requests skip the middleware that only browsers need."""
 
 import pytest
 from django.test import Client
@@ -6,10 +6,10 @@ from django.utils import translation
 
 from accounts import services as accounts
 from accounts.models import Person
-from bnpl.programs import NOTHING
+from bnpl.api_bypass import EMPTY_CSP
 from tests.api import Api
+from tests.browsing import signed_in_client
 from tests.conftest import BY, NOON, Shop
-from tests.visiting import signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -19,7 +19,7 @@ def test_an_answer_to_a_program_is_nothing_to_a_browser(power_bank: Shop, path: 
     api = Api(power_bank)
     api.client.cookies.load({"sessionid": "stolen", "csrftoken": "x" * 32})
     answer = api.get(path)
-    assert answer["Content-Security-Policy"] == NOTHING
+    assert answer["Content-Security-Policy"] == EMPTY_CSP
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert not answer.cookies
     assert "Cookie" not in answer.get("Vary", "")
@@ -47,7 +47,7 @@ def test_whoever_is_signed_in_anywhere_opens_nothing_of_the_api_by_that(power_ba
     people = [ada.user, accounts.create_staff("lin", "correct horse battery", roles=["supervisor"], by=BY, at=NOON)]
     for user in people:
         assert user
-        browser = signed_in(user)
+        browser = signed_in_client(user)
         for path in ("orders", "services", "webhook_endpoints"):
             assert browser.get(f"/v1/{path}").status_code == 401
     api.client.cookies.load({"sessionid": "\0🍪" * 500, "django_language": "<script>"})

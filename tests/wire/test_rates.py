@@ -1,4 +1,4 @@
-"""How often a key, or somebody without one, may ask; counted once for everybody, and also while Valkey is away."""
+"""Rate limits of API keys and of callers without one, shared by all processes, also while Valkey is down."""
 
 import re
 import time
@@ -13,11 +13,11 @@ from django.test import RequestFactory
 from structlog.testing import capture_logs
 
 from kernel import rate_limits
-from kernel.rate_limits import Rate, address_of, step
+from kernel.rate_limits import Rate, client_address, take_from_bucket
 from merchants import services as merchants
-from tests.api import Api, key, refused
+from tests.api import Api, assert_problem, idempotency_header
 from tests.conftest import BY, NOON, Shop
-from tests.stillness import nothing_moves
+from tests.unchanged import assert_unchanged
 
 POLICY = re.compile(r'"(read|write|address)";q=(\d+);w=(\d+)')
 LEFT = re.compile(r'"(read|write|address)";r=(\d+);t=(\d+)')
@@ -38,7 +38,7 @@ def away(settings: LazySettings) -> Iterator[None]:
     rate_limits.buckets.cache_clear()
 
 
-def left(response: Any) -> tuple[str, int]:
+def remaining(response: Any) -> tuple[str, int]:
     """Which bucket an answer speaks of, and what is left in it."""
     policy, now = POLICY.fullmatch(response["RateLimit-Policy"]), LEFT.fullmatch(response["RateLimit"])
     assert policy
@@ -51,14 +51,14 @@ def left(response: Any) -> tuple[str, int]:
 
 def test_every_answer_says_what_is_left_and_reads_and_writes_are_counted_apart(power_bank: Shop, strict: None) -> None:
     api = Api(power_bank)
-    assert left(api.get("orders")) == ("read", 4)
-    assert left(api.get("orders/ord_none")) == ("read", 3)
-    assert left(api.post("orders", b"{")) == ("write", 2)
-    assert left(api.call("PUT", "orders")) == ("write", 1)
-    assert left(api.get("orders")) == ("read", 2)
-    assert left(api.get("nothing")) == ("address", 3)
-    assert left(api.get("orders", HTTP_AUTHORIZATION="Bearer x")) == ("address", 2)
-    assert left(api.get("orders", HTTP_HOST="evil.example")) == ("address", 1)
+    assert remaining(api.get("orders")) == ("read", 4)
+    assert remaining(api.get("orders/ord_none")) == ("read", 3)
+    assert remaining(api.post("orders", b"{")) == ("write", 2)
+    assert remaining(api.call("PUT", "orders")) == ("write", 1)
+    assert remaining(api.get("orders")) == ("read", 2)
+    assert remaining(api.get("nothing")) == ("address", 3)
+    assert remaining(api.get("orders", HTTP_AUTHORIZATION="Bearer x")) == ("address", 2)
+    assert remaining(api.get("orders", HTTP_HOST="evil.example")) == ("address", 1)
 
 
 def test_one_too_many_is_refused_with_the_seconds_until_the_next_and_moves_nothing(
@@ -66,12 +66,12 @@ def test_one_too_many_is_refused_with_the_seconds_until_the_next_and_moves_nothi
 ) -> None:
     api = Api(power_bank)
     umbrella = {"name": "雨伞", "mode": "dynamic", "ceiling": 9900}
-    assert [api.post("services", umbrella, **key(f"k{n}")).status_code for n in range(3)] == [201] * 3
-    with nothing_moves():
-        late = api.post("services", umbrella, **key("k3"))
-    refused(late, 429, "rate_limited")
+    assert [api.post("services", umbrella, **idempotency_header(f"k{n}")).status_code for n in range(3)] == [201] * 3
+    with assert_unchanged():
+        late = api.post("services", umbrella, **idempotency_header("k3"))
+    assert_problem(late, 429, "rate_limited")
     assert 1 <= int(late["Retry-After"]) <= 20
-    assert left(late) == ("write", 0)
+    assert remaining(late) == ("write", 0)
     assert late["Cache-Control"] == "no-store"
     assert api.get("orders").status_code == 200
 
@@ -79,18 +79,18 @@ def test_one_too_many_is_refused_with_the_seconds_until_the_next_and_moves_nothi
 def test_the_same_key_may_be_used_again_once_a_token_came_back(power_bank: Shop, settings: LazySettings) -> None:
     settings.RATES = {"read": (1, 1), "write": (1, 1), "address": (1, 1)}
     api, umbrella = Api(power_bank), {"name": "雨伞", "mode": "dynamic", "ceiling": 9900}
-    assert api.post("services", umbrella, **key("a")).status_code == 201
-    late = api.post("services", umbrella, **key("b"))
-    refused(late, 429, "rate_limited")
+    assert api.post("services", umbrella, **idempotency_header("a")).status_code == 201
+    late = api.post("services", umbrella, **idempotency_header("b"))
+    assert_problem(late, 429, "rate_limited")
     time.sleep(int(late["Retry-After"]))
-    assert api.post("services", umbrella, **key("b")).status_code == 201
+    assert api.post("services", umbrella, **idempotency_header("b")).status_code == 201
 
 
 def test_each_key_has_buckets_of_its_own(power_bank: Shop, strict: None) -> None:
     _key, secret = merchants.issue_key(power_bank.merchant.id, by=BY, at=NOON)
     one, other = Api(power_bank), Api(secret=secret)
     assert [one.get("orders").status_code for _ in range(6)] == [200] * 5 + [429]
-    assert left(other.get("orders")) == ("read", 4)
+    assert remaining(other.get("orders")) == ("read", 4)
 
 
 def test_an_address_without_a_good_key_is_stopped_and_a_good_key_beside_it_is_not(
@@ -135,13 +135,13 @@ def test_an_address_is_what_our_own_outermost_proxy_saw(
 ) -> None:
     settings.NUM_PROXIES = proxies
     request = RequestFactory(REMOTE_ADDR="192.0.2.1").get("/v1/orders", HTTP_X_FORWARDED_FOR=told)
-    assert address_of(request) == address
+    assert client_address(request) == address
 
 
 def test_of_forty_at_once_as_many_get_through_as_there_are_tokens() -> None:
     rate = Rate("test", 10, 600)
     with ThreadPoolExecutor(max_workers=40) as threads:
-        taken = list(threads.map(lambda _: rate_limits.take(rate, "forty"), range(40)))
+        taken = list(threads.map(lambda _: rate_limits.take_token(rate, "forty"), range(40)))
     assert Counter(one.allowed for one in taken) == {True: 10, False: 30}
     assert sorted(one.left for one in taken if one.allowed) == list(range(10))
 
@@ -149,23 +149,23 @@ def test_of_forty_at_once_as_many_get_through_as_there_are_tokens() -> None:
 def test_the_script_and_our_own_arithmetic_are_the_same() -> None:
     rate, full = Rate("test", 4, 2), 0
     for _ in range(12):
-        there = rate_limits.take(rate, "same")
-        full, here = step(full, time.monotonic_ns() // 1000, rate)
+        there = rate_limits.take_token(rate, "same")
+        full, here = take_from_bucket(full, time.monotonic_ns() // 1000, rate)
         assert (there.allowed, there.left) == (here.allowed, here.left)
-        assert abs(there.full_in - here.full_in) < 200_000
-        assert abs(there.next_in - here.next_in) < 200_000
+        assert abs(there.full_in_us - here.full_in_us) < 200_000
+        assert abs(there.next_in_us - here.next_in_us) < 200_000
         time.sleep(0.09)
 
 
 def test_a_bucket_is_full_again_after_its_window_and_never_fuller() -> None:
     rate, full, now = Rate("test", 10, 60), 0, 1_000_000_000
     for _ in range(10):
-        full, taken = step(full, now, rate)
+        full, taken = take_from_bucket(full, now, rate)
         assert taken.allowed
-    assert not step(full, now, rate)[1].allowed
-    assert step(full, now + 5_999_999, rate)[1].allowed is False
-    assert step(full, now + 6_000_000, rate)[1].allowed
-    full, taken = step(full, now + 10**12, rate)
+    assert not take_from_bucket(full, now, rate)[1].allowed
+    assert take_from_bucket(full, now + 5_999_999, rate)[1].allowed is False
+    assert take_from_bucket(full, now + 6_000_000, rate)[1].allowed
+    full, taken = take_from_bucket(full, now + 10**12, rate)
     assert (taken.allowed, taken.left) == (True, 9)
 
 
@@ -183,7 +183,7 @@ def test_without_valkey_the_api_answers_and_counts_by_itself_and_does_not_wait_e
     with capture_logs() as lines:
         answers = [api.get("orders") for _ in range(6)]
     assert [answer.status_code for answer in answers] == [200] * 5 + [429]
-    assert left(answers[0]) == ("read", 4)
+    assert remaining(answers[0]) == ("read", 4)
     assert len(knocks) == 1
     assert [line["event"] for line in lines if line["log_level"] == "warning"] == ["buckets_counted_here"]
 
@@ -195,7 +195,7 @@ def test_valkey_is_found_again_by_itself(monkeypatch: pytest.MonkeyPatch) -> Non
     assert buckets.take(rate, "x").left == 4
     buckets.script = rate_limits.Buckets(rate_limits.settings.CACHES["default"]["LOCATION"]).script  # it is back
     assert buckets.take(rate, "x").left == 3  # and nobody looks yet
-    now[0] += rate_limits.AWAY_SECONDS
+    now[0] += rate_limits.RETRY_AFTER_SECONDS
     assert buckets.take(rate, "x").left == 4  # Valkey's own count
     assert buckets.take(rate, "x").left == 3
 
@@ -214,13 +214,13 @@ class Clock:
 
 
 def test_what_one_process_counts_alone_does_not_grow_without_end(away: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limits, "MOST_NAMES", 10)
+    monkeypatch.setattr(rate_limits, "LOCAL_BUCKETS_MAX", 10)
     buckets = rate_limits.buckets(NOWHERE)
     for name in range(50):
         buckets.take(Rate("test", 5, 60), str(name))
-    assert len(buckets.own) == 10
+    assert len(buckets.local) == 10
 
 
 def test_a_bucket_is_forgotten_by_valkey_when_it_is_full_again(cache_server: Any) -> None:
-    rate_limits.take(Rate("test", 10, 600), "old")
+    rate_limits.take_token(Rate("test", 10, 600), "old")
     assert 0 < cache_server.pttl("bnpl:rate:test:old") <= 60_000

@@ -14,9 +14,9 @@ from kernel.clock import live_now
 from kernel.ids import public, uuid7
 from merchants import services as merchants
 from merchants.rules import ALL_SCOPES, Scope, new_secret
-from tests.api import Api, refused
+from tests.api import Api, assert_problem
 from tests.conftest import BY, NOON, Shop, make_shop
-from tests.stillness import nothing_moves
+from tests.unchanged import assert_unchanged
 from tests.wire.endpoints import HOOK, World, world_of
 
 OPENAPI = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
@@ -140,7 +140,7 @@ def target_of(world: World, name: str) -> str:
     return str(getattr(world, case.about)) if case.about else ""
 
 
-def blank(response: Any) -> tuple[int, bytes, str]:
+def without_request_id(response: Any) -> tuple[int, bytes, str]:
     """The answer without the one name that differs from request to request."""
     request_id = response["Request-Id"].encode()
     assert request_id in response.content
@@ -169,14 +169,14 @@ def test_every_operation_of_the_description_stands_in_the_table_and_none_else() 
 
 def test_the_owner_is_let_in(world: World, subtests: pytest.Subtests) -> None:
     for name, case in TABLE.items():
-        with subtests.test(name), undone():
+        with subtests.test(name), rolled_back():
             response = send(world.api, name, target_of(world, name), person=world.api.person()["id"])
             assert response.status_code in case.good, response.content
 
 
 @contextmanager
-def undone() -> Iterator[None]:
-    """What happens inside has not happened afterwards: each operation finds the world as it was made."""
+def rolled_back() -> Iterator[None]:
+    """Roll everything back afterwards, so that each operation finds the same state."""
     with transaction.atomic():
         transaction.get_connection().atomic_blocks[-1]._from_testcase = True  # noqa: SLF001  as the test's own: not one of ours
         yield
@@ -189,11 +189,11 @@ def test_without_a_good_key_nobody_is_let_in_to_own_others_or_missing_objects(wo
     assert revoked.get("orders").status_code == 200
     merchants.revoke_key(key.id, by=BY, at=NOON)
     callers = (Api(secret=""), Api(secret=new_secret("test")), Api(secret=new_secret("live")), revoked)
-    with nothing_moves():
+    with assert_unchanged():
         for name in TABLE:
             for target in (target_of(world, name), target_of(other, name), missing_for(name)):
                 for caller in callers:
-                    refused(send(caller, name, target), 401, "unauthenticated")
+                    assert_problem(send(caller, name, target), 401, "unauthenticated")
 
 
 def missing_for(name: str) -> str:
@@ -202,12 +202,12 @@ def missing_for(name: str) -> str:
 
 
 def test_a_key_without_the_scope_may_not_whatever_the_object(world: World, other: World) -> None:
-    with nothing_moves("merchants_apikey", "merchants_change"):
+    with assert_unchanged("merchants_apikey", "merchants_change"):
         for scope in Scope:
             caller = key_with(world.shop, *(each for each in ALL_SCOPES if each != scope))
             for name in (name for name, case in TABLE.items() if case.scope is scope):
                 answers = {
-                    blank(send(caller, name, target))
+                    without_request_id(send(caller, name, target))
                     for target in (target_of(world, name), target_of(other, name), missing_for(name))
                 }
                 ((status, body, _kind),) = answers
@@ -219,12 +219,12 @@ def test_anothers_object_is_a_missing_one_byte_for_byte_and_stays_as_it_is(
     world: World, other: World, subtests: pytest.Subtests
 ) -> None:
     for name in ABOUT:
-        with subtests.test(name), nothing_moves():
+        with subtests.test(name), assert_unchanged():
             theirs = send(world.api, name, target_of(other, name), person=world.person)
             missing = send(world.api, name, missing_for(name), person=world.person)
             of_another_kind = send(world.api, name, f"key_{uuid7().hex}", person=world.person)
-            refused(theirs, 404, "not_found")
-            assert blank(theirs) == blank(missing) == blank(of_another_kind)
+            assert_problem(theirs, 404, "not_found")
+            assert without_request_id(theirs) == without_request_id(missing) == without_request_id(of_another_kind)
             assert dict(theirs.headers).keys() == dict(missing.headers).keys()
 
 
@@ -234,33 +234,33 @@ def test_a_sandbox_key_does_not_reach_its_live_twins_objects_nor_the_other_way_r
     agreement = live.post("agreements", {"service": made["id"], "person_ref": "x"}).json()
     assert made["livemode"]
     assert agreement["livemode"]
-    with nothing_moves():
-        refused(world.api.get(f"services/{made['id']}"), 404)
-        refused(world.api.get(f"agreements/{agreement['id']}"), 404)
-        refused(world.api.post(f"agreements/{agreement['id']}/terminate"), 404)
-        refused(world.api.post(f"sandbox/agreements/{agreement['id']}/sign", {"person": world.person}), 404)
+    with assert_unchanged():
+        assert_problem(world.api.get(f"services/{made['id']}"), 404)
+        assert_problem(world.api.get(f"agreements/{agreement['id']}"), 404)
+        assert_problem(world.api.post(f"agreements/{agreement['id']}/terminate"), 404)
+        assert_problem(world.api.post(f"sandbox/agreements/{agreement['id']}/sign", {"person": world.person}), 404)
         for name in ABOUT:
             case = TABLE[name]
             response = send(live, name, target_of(world, name), person=world.person)
-            refused(response, *((403, "sandbox_only") if case.sandbox else (404, "not_found")))
+            assert_problem(response, *((403, "sandbox_only") if case.sandbox else (404, "not_found")))
 
 
 def test_a_live_key_is_shown_none_of_the_sandboxs_tools(world: World) -> None:
     live = key_with(world.shop, *ALL_SCOPES, live=True)
-    with nothing_moves():
+    with assert_unchanged():
         for name in (name for name, case in TABLE.items() if case.sandbox):
             targets = {target_of(world, name), missing_for(name)}
-            answers = {blank(send(live, name, target)) for target in targets}
+            answers = {without_request_id(send(live, name, target)) for target in targets}
             assert {(status, json.loads(body)["code"]) for status, body, _ in answers} == {(403, "sandbox_only")}
             assert len(answers) == 1
 
 
 @pytest.mark.parametrize("query", ["", "out_order_no=1&", "state=open&"])
 def test_a_cursor_of_a_list_of_other_things_is_none(world: World, query: str) -> None:
-    told = refused(world.api.get(f"orders?{query}cursor={world.service}"), 422)
+    told = assert_problem(world.api.get(f"orders?{query}cursor={world.service}"), 422)
     assert told["errors"] == [{"pointer": "?cursor", "detail": "not a cursor of this list"}]
-    assert refused(world.api.get(f"services?cursor={world.open}"), 422)["errors"] == told["errors"]
-    refused(world.api.get("services?cursor=" + uuid7().hex), 422)
+    assert assert_problem(world.api.get(f"services?cursor={world.open}"), 422)["errors"] == told["errors"]
+    assert_problem(world.api.get("services?cursor=" + uuid7().hex), 422)
 
 
 def test_a_list_holds_ones_own_only_and_no_cursor_or_filter_reaches_further(world: World, other: World) -> None:
@@ -281,7 +281,7 @@ def test_a_list_holds_ones_own_only_and_no_cursor_or_filter_reaches_further(worl
             shown = world.api.get(path + query).json()["data"]
             assert shown
             assert not {row["id"] for row in shown} & theirs
-    with nothing_moves():
+    with assert_unchanged():
         number = other.api.get(f"orders/{other.open}").json()["out_order_no"]
         assert world.api.get(f"orders?out_order_no={number}").json()["data"] == []
         assert world.api.get(f"orders?agreement={other.agreement}").json()["data"] == []
@@ -292,9 +292,9 @@ def test_a_list_holds_ones_own_only_and_no_cursor_or_filter_reaches_further(worl
 
 
 def test_anothers_person_cannot_be_named_as_ones_own(world: World, other: World) -> None:
-    with nothing_moves():
+    with assert_unchanged():
         path = f"sandbox/agreements/{world.pending}/sign"
         theirs = world.api.post(path, {"person": other.person})
         missing = world.api.post(path, {"person": public("per", uuid7())})
-    assert blank(theirs) == blank(missing)
-    refused(theirs, 404, "not_found")
+    assert without_request_id(theirs) == without_request_id(missing)
+    assert_problem(theirs, 404, "not_found")

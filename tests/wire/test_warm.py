@@ -1,4 +1,4 @@
-"""A process that has just begun to serve answers its first caller as soon as any other."""
+"""A new web process responds to its first request as fast as to any other."""
 
 import subprocess
 import sys
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bnpl import loaded
-from tests.architecture import HOUSE
+from bnpl import gc_tuning
+from tests.architecture import OWN_APPS
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = """
@@ -47,14 +47,14 @@ def run(code: str) -> str:
 def test_what_is_loaded_is_not_looked_through_for_garbage(module: str, act: str) -> None:
     kept, _, thresholds = run(KEPT.format(module=module, act=act)).partition(" ")
     assert int(kept) > 10_000
-    assert thresholds == str(loaded.THRESHOLDS)
+    assert thresholds == str(gc_tuning.GC_THRESHOLDS)
 
 
-def test_whoever_prints_nothing_carries_nothing_that_prints() -> None:
+def test_processes_that_print_nothing_do_not_load_the_pdf_library() -> None:
     loaded_by_then = run("import sys, bnpl.rsgi; print(*{'fpdf', 'fontTools'} & set(sys.modules), 'none')")
     assert loaded_by_then == "none"
 
 
 def test_every_view_and_tag_is_loaded_before_the_first_request() -> None:
     later = run(LATER).split()
-    assert {name for name in later if name.split(".")[0] in HOUSE} <= SMALL
+    assert {name for name in later if name.split(".")[0] in OWN_APPS} <= SMALL

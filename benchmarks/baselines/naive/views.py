@@ -49,9 +49,9 @@ class OrderViewSet(mixins.CreateModelMixin, mixins.RetrieveModelMixin, mixins.Li
     @action(detail=True, methods=["post"], serializer_class=CompleteSerializer)
     def complete(self, request, pk=None):
         def act():
-            wish = self.get_serializer(data=request.data)
-            wish.is_valid(raise_exception=True)
-            order, total = self.locked("open"), wish.validated_data["total"]
+            serializer = self.get_serializer(data=request.data)
+            serializer.is_valid(raise_exception=True)
+            order, total = self.locked("open"), serializer.validated_data["total"]
             if total > order.ceiling:
                 raise ValidationError("Above the ceiling.")
             order.state, order.total, order.completed_at = "completed", total, now()
@@ -70,15 +70,15 @@ class OrderViewSet(mixins.CreateModelMixin, mixins.RetrieveModelMixin, mixins.Li
             profile.save()
             debit, credit = f"receivable:{order.person_id}", f"pending:{order.merchant_id}"
             Posting.objects.create(order=order, kind="completed", debit=debit, credit=credit, amount_minor=total)
-            return self.told(order, "completed", total=total)
+            return self.publish_event(order, "completed", total=total)
 
         return self.once(act, status.HTTP_200_OK)
 
     @action(detail=True, methods=["post"], serializer_class=CancelSerializer)
     def cancel(self, request, pk=None):
         def act():
-            wish = self.get_serializer(data=request.data)
-            wish.is_valid(raise_exception=True)
+            serializer = self.get_serializer(data=request.data)
+            serializer.is_valid(raise_exception=True)
             order = self.locked("open")
             order.state = "cancelled"
             order.save()
@@ -88,7 +88,7 @@ class OrderViewSet(mixins.CreateModelMixin, mixins.RetrieveModelMixin, mixins.Li
             profile.save()
             order.agreement.live_orders -= 1
             order.agreement.save()
-            return self.told(order, "cancelled", reason=wish.validated_data["reason"])
+            return self.publish_event(order, "cancelled", reason=serializer.validated_data["reason"])
 
         return self.once(act, status.HTTP_200_OK)
 
@@ -114,31 +114,36 @@ class OrderViewSet(mixins.CreateModelMixin, mixins.RetrieveModelMixin, mixins.Li
             raise ValidationError(f"The order is {order.state}.")
         return order
 
-    def told(self, order, kind, **data):
+    def publish_event(self, order, kind, **data):
         OrderEvent.objects.create(order=order, seq=2, kind=kind, data=data)
         Outbox.objects.create(merchant=order.merchant, type=f"order.{kind}", data={"id": str(order.id), **data})
         return OrderSerializer(order).data
 
     def perform_create(self, serializer):
-        wish = serializer.validated_data
-        agreement = wish["agreement"]
+        data = serializer.validated_data
+        agreement = data["agreement"]
         if agreement.merchant_id != self.request.user.id or agreement.state != "active":
             raise ValidationError("The agreement is not active.")
         profile = Profile.objects.select_for_update().select_related("person").get(pk=agreement.person_id)
         used = profile.held_minor + profile.outstanding_minor
-        inputs = {"score": profile.score, "limit": profile.limit_minor, "used": used, "asked": wish["ceiling"]}
+        inputs = {
+            "score": profile.score,
+            "limit": profile.limit_minor,
+            "used": used,
+            "asked": data["ceiling"],
+        }
         approved = (
             profile.person.verified_at is not None
             and profile.overdue_orders == 0
             and profile.open_orders < OPEN_ORDERS_MAX
-            and used + wish["ceiling"] <= profile.limit_minor
+            and used + data["ceiling"] <= profile.limit_minor
         )
         Decision.objects.create(
-            agreement=agreement, out_order_no=wish["out_order_no"], inputs=inputs, approved=approved
+            agreement=agreement, out_order_no=data["out_order_no"], inputs=inputs, approved=approved
         )
         if not approved:
             raise ValidationError("Refused.")
-        profile.held_minor += wish["ceiling"]
+        profile.held_minor += data["ceiling"]
         profile.open_orders += 1
         profile.save()
         agreement.live_orders += 1

@@ -1,4 +1,4 @@
-"""Lets a colleague into the console, back in, or out, by whoever runs the machine; above all the first supervisor."""
+"""Adds a colleague to the console, reactivates or removes them, from the server; for the first supervisor."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -10,14 +10,14 @@ from django.urls import reverse
 from django.utils import translation
 
 from accounts import colleagues
-from accounts.enrolment import Code
+from accounts.enrolment import IssuedCode
 from accounts.models import User
 from accounts.services import ROLES
 from kernel import audit
 from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.refusal import NotFound, Refusal
-from office.services.seeing_off import see_off
+from office.services.offboarding import offboard
 
 BY = Actor.system("colleague")
 
@@ -30,72 +30,72 @@ class Command(BaseCommand):
         parser.add_argument(
             "--role", action="append", default=[], help=f"one of {', '.join(ROLES)}; several if given so"
         )
-        way = parser.add_mutually_exclusive_group()
-        way.add_argument("--returns", action="store_true", help="they have left, and come back with these roles")
-        way.add_argument(
+        action = parser.add_mutually_exclusive_group()
+        action.add_argument("--returns", action="store_true", help="they have left, and come back with these roles")
+        action.add_argument(
             "--forgot", action="store_true", help="their password: they choose another, and all else of theirs stays"
         )
-        way.add_argument("--leaves", action="store_true", help="they sign in no more")
+        action.add_argument("--leaves", action="store_true", help="they sign in no more")
         parser.add_argument("--note", default="", help="why, for the audit")
 
-    def handle(self, *_args: Any, **given: Any) -> None:
-        name, roles, why = given["username"], given["role"], given["note"]
-        if (given["leaves"] or given["forgot"]) is bool(roles):
+    def handle(self, *_args: Any, **options: Any) -> None:
+        name, roles, note = options["username"], options["role"], options["note"]
+        if (options["leaves"] or options["forgot"]) is bool(roles):
             raise CommandError("Say which roles they have: --role supervisor; or --leaves or --forgot, and no role.")
         try:
             with transaction.atomic(), translation.override("en"):
-                if given["leaves"] or given["forgot"]:
-                    said = _leaves(name, why) if given["leaves"] else _forgot(name, why)
+                if options["leaves"] or options["forgot"]:
+                    message = _offboard(name, note) if options["leaves"] else _reset_password(name, note)
                 else:
-                    said = _comes(name, roles, why, given["returns"])
-                self.stdout.write(said)
+                    message = _hire_or_rehire(name, roles, note, options["returns"])
+                self.stdout.write(message)
         except NotFound:
             raise CommandError("There is no such colleague to do this to.") from None
         except Refusal as refusal:
             with translation.override("en"):
-                raise CommandError(_said(refusal)) from None
+                raise CommandError(_format_refusal(refusal)) from None
 
 
-def _comes(name: str, roles: list[str], why: str, returns: bool) -> str:  # noqa: FBT001  as it was typed
+def _hire_or_rehire(name: str, roles: list[str], note: str, returns: bool) -> str:  # noqa: FBT001  an option
     at = live_now()
     if returns:
-        user, code = colleagues.let_back_in(_named(name).pk, roles, note=why, by=BY, at=at)
+        user, code = colleagues.reinstate(_get_colleague(name).pk, roles, note=note, by=BY, at=at)
     else:
-        user, code = colleagues.hire(name, roles, note=why, by=BY, at=at)
+        user, code = colleagues.add_colleague(name, roles, note=note, by=BY, at=at)
     act = "let_back_in" if returns else "new_colleague"
-    audit.record(act, about=user.public_id, why=why, by=BY, at=at, data={"roles": sorted(roles)})
-    return handed_over(user, code)
+    audit.record(act, about=user.public_id, why=note, by=BY, at=at, data={"roles": sorted(roles)})
+    return describe_code(user, code)
 
 
-def _forgot(name: str, why: str) -> str:
+def _reset_password(name: str, note: str) -> str:
     at = live_now()
-    user, code = colleagues.ask_new_password(_named(name).pk, note=why, by=BY, at=at)
-    audit.record("new_password", about=user.public_id, why=why, by=BY, at=at)
-    return handed_over(user, code)
+    user, code = colleagues.reset_password(_get_colleague(name).pk, note=note, by=BY, at=at)
+    audit.record("new_password", about=user.public_id, why=note, by=BY, at=at)
+    return describe_code(user, code)
 
 
-def handed_over(user: User, code: Code) -> str:
-    """The code, this once, and what it is for."""
-    said = f"{code.text}\nGood once, until {code.ends_at:%Y-%m-%d %H:%M} UTC: say it in person."
+def describe_code(user: User, code: IssuedCode) -> str:
+    """The enrolment code, which is shown only here, and how to use it."""
+    text = f"{code.text}\nGood once, until {code.ends_at:%Y-%m-%d %H:%M} UTC: say it in person."
     if user.has_usable_password():
-        return said
-    return f"{said} With it {user} chooses a password at {settings.BASE_URL}{reverse('console_join')}"
+        return text
+    return f"{text} With it {user} chooses a password at {settings.BASE_URL}{reverse('console_join')}"
 
 
-def _leaves(name: str, why: str) -> str:
+def _offboard(name: str, note: str) -> str:
     at = live_now()
-    user = see_off(_named(name).pk, note=why, by=BY, at=at)
-    audit.record("leave", about=user.public_id, why=why, by=BY, at=at)
+    user = offboard(_get_colleague(name).pk, note=note, by=BY, at=at)
+    audit.record("leave", about=user.public_id, why=note, by=BY, at=at)
     return f"{name} has left."
 
 
-def _named(name: str) -> User:
+def _get_colleague(name: str) -> User:
     user = User.objects.filter(username=name, is_staff=True).first()
     if user is None:
         raise NotFound
     return user
 
 
-def _said(refusal: Refusal) -> str:
-    """In the language of the machine; and which one it is, where the refusal's title does not say it."""
+def _format_refusal(refusal: Refusal) -> str:
+    """The refusal's title, with its detail where that says more."""
     return str(refusal.title) if refusal.detail == refusal.title else f"{refusal.title} ({refusal.detail})"

@@ -1,4 +1,4 @@
-"""Brings the database to what this code expects: tables by `migrate`, rights by `grant`. Run as the tables' owner."""
+"""Prepares the database for this code: tables by `migrate`, privileges by `grant`. Run it as the tables' owner."""
 
 import gc
 import time
@@ -18,34 +18,34 @@ from kernel.management.commands.grant import ROLE
 
 TRIES = 30
 PAUSE_SECONDS = 1.0
-#: Under another key nobody's phone is found, whoever signs in is somebody new, and the audit breaks at the next line.
-OTHER_KEY = (
+#: Under another key no phone number is found, everyone who signs in becomes a new user, and the audit chain breaks.
+WRONG_KEY_MESSAGE = (
     "BLIND_INDEX_KEY is not the one that this database was written with; give that one, and start nothing with another."
     " If it is the right one, somebody changed the end of the audit: see manage.py verify."
 )
-#: What is sealed under a key that is gone opens never again.
-KEY_GONE = "PII_KEYS lacks what people's own data is sealed under: {names}. List it behind the others."
+#: Data encrypted under a lost key can never be decrypted again.
+MISSING_KEY_MESSAGE = "PII_KEYS lacks what people's own data is sealed under: {names}. List it behind the others."
 
-#: Who did something within so many seconds is at work; processes that were just stopped are waited for a little longer.
-LATELY_SECONDS, WAITS_FOR_THEM_SECONDS = 3.0, 10.0
-#: What they write meanwhile may break a rule that a later migration makes: then neither code works with what is there.
-AT_WORK = (
+#: A client that ran a statement within this many seconds is active; how long to wait for active ones to stop.
+ACTIVE_SECONDS, WAIT_SECONDS = 3.0, 10.0
+#: What they write meanwhile may violate a constraint of a later migration: then neither release works with the data.
+ACTIVE_CLIENTS_MESSAGE = (
     "Something still works in this database ({clients}), and there are migrations to be made beside it. Stop web,"
-    " worker, clerk, courier and beat first: see docs/operations.md, Another release."
+    " worker, clerk, courier and beat first: see docs/operations.md, Upgrading."
 )
-#: A pooler keeps its lines, so that nobody is counted who says nothing.
-CLIENTS = """
+#: A pooler keeps idle connections open, so only clients that ran a statement lately count.
+ACTIVE_CLIENTS_QUERY = """
 SELECT DISTINCT coalesce(host(client_addr), 'this machine') FROM pg_stat_activity
 WHERE datname = current_database() AND usename IN (%s, current_user) AND application_name <> %s
   AND (state <> 'idle' OR state_change > clock_timestamp() - make_interval(secs => %s)) ORDER BY 1
 """
-#: Of several at once, as of several hosts that start together, one migrates; Django would let each begin the same.
-NAME, TURN = "bnpl prepare", 5_786_104_212
+#: When several hosts start together, one migrates at a time; Django itself would let each apply the same migration.
+APPLICATION_NAME, ADVISORY_LOCK = "bnpl prepare", 5_786_104_212
 
 
 class Command(BaseCommand):
     help = __doc__
-    requires_system_checks: tuple[str, ...] = ()  # `make check` has made them; a first start should not wait for them
+    requires_system_checks: tuple[str, ...] = ()  # `make check` runs them; a first start should not wait for them
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -60,18 +60,20 @@ class Command(BaseCommand):
         )
 
     def handle(self, *_args: Any, **options: Any) -> None:
-        # Each migration draws every model anew, some thousands in all: collecting the old ones is a sixth of the time.
+        # Each migration renders every model again, thousands in all: collecting the old ones takes a sixth of the time.
         gc.disable()
         try:
-            with _in_turn(self.stdout.write):
+            with _exclusive_lock(self.stdout.write):
                 if not options["beside_the_old_code"]:
-                    _await_silence()
+                    _wait_until_idle()
                 self.prepare(options)
         finally:
             gc.enable()
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """A migration waiting for a lock makes everybody behind it wait: it gives up after a second and tries again."""
+        """Migrate and grant. A migration gives up after waiting a second for a lock, since it blocks all queries queued
+        behind it, and is tried again.
+        """
         for _ in range(TRIES):
             try:
                 with connection.cursor() as cursor:
@@ -79,7 +81,7 @@ class Command(BaseCommand):
                 call_command("migrate", interactive=False, verbosity=options["verbosity"], stdout=self.stdout)
                 call_command("grant", stdout=self.stdout)
                 if not options["whatever_the_keys"]:
-                    _judge_keys()
+                    _check_keys()
             except OperationalError as failure:
                 if not isinstance(failure.__cause__, psycopg2.errors.LockNotAvailable):
                     raise
@@ -90,53 +92,53 @@ class Command(BaseCommand):
         raise CommandError(f"A table stayed locked through {TRIES} tries; nothing of the open migration was kept.")
 
 
-def _judge_keys() -> None:
-    """Before anything is started with them.
+def _check_keys() -> None:
+    """Check the keys against the data.
 
     Raises:
-        CommandError: they are not those that the data was written with.
+        CommandError: the data was written with other keys.
     """
-    if missing := encryption.names_missing():
-        raise CommandError(KEY_GONE.format(names=", ".join(missing)))
-    if not audit.ends_as_sealed():
-        raise CommandError(OTHER_KEY)
+    if missing := encryption.missing_key_names():
+        raise CommandError(MISSING_KEY_MESSAGE.format(names=", ".join(missing)))
+    if not audit.is_head_valid():
+        raise CommandError(WRONG_KEY_MESSAGE)
 
 
 @contextmanager
-def _in_turn(say: Callable[[str], object]) -> Iterator[None]:
-    """While nobody else prepares this database: whoever does is waited for; a turn ends with its line at the latest."""
+def _exclusive_lock(write: Callable[[str], object]) -> Iterator[None]:
+    """Hold the advisory lock of `prepare`, which is released with the connection at the latest."""
     with connection.cursor() as cursor:
-        cursor.execute("SET application_name = %s", [NAME])
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [TURN])
+        cursor.execute("SET application_name = %s", [APPLICATION_NAME])
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [ADVISORY_LOCK])
         if not cursor.fetchone()[0]:
-            say("Somebody else prepares this database; waiting for them.")
-            cursor.execute("SELECT pg_advisory_lock(%s)", [TURN])
+            write("Somebody else prepares this database; waiting for them.")
+            cursor.execute("SELECT pg_advisory_lock(%s)", [ADVISORY_LOCK])
     try:
         yield
     finally:
         if not connection.needs_rollback:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [TURN])
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [ADVISORY_LOCK])
 
 
-def _await_silence() -> None:
-    """Where there is something to migrate, and somebody may be at work.
+def _wait_until_idle() -> None:
+    """If there are migrations to apply to an existing database, wait until no other client is active.
 
     Raises:
-        CommandError: somebody is, and does not end.
+        CommandError: clients stay active.
     """
     executor = MigrationExecutor(connection)
     if not executor.loader.applied_migrations or not executor.migration_plan(executor.loader.graph.leaf_nodes()):
         return
-    until = time.monotonic() + WAITS_FOR_THEM_SECONDS
-    while clients := _at_work():
-        if time.monotonic() > until:
-            raise CommandError(AT_WORK.format(clients=", ".join(clients)))
+    deadline = time.monotonic() + WAIT_SECONDS
+    while clients := _active_clients():
+        if time.monotonic() > deadline:
+            raise CommandError(ACTIVE_CLIENTS_MESSAGE.format(clients=", ".join(clients)))
         time.sleep(PAUSE_SECONDS)
 
 
-def _at_work() -> list[str]:
-    """Whence whoever did something in this database lately is connected."""
+def _active_clients() -> list[str]:
+    """The addresses of clients that were active in this database lately."""
     with connection.cursor() as cursor:
-        cursor.execute(CLIENTS, [ROLE, NAME, LATELY_SECONDS])
+        cursor.execute(ACTIVE_CLIENTS_QUERY, [ROLE, APPLICATION_NAME, ACTIVE_SECONDS])
         return [client for (client,) in cursor.fetchall()]

@@ -1,6 +1,6 @@
-"""Plays a complete life over real HTTP against the running platform and tells it, with the book at the end.
+"""Plays complete orders over HTTP against the running platform, printing each step and the ledger postings at the end.
 
-Exit code 0 only if every step went as told and everything that must always be true still is.
+Exit code 0 only if every step had the expected result and all invariants hold.
 """
 
 import json
@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from bnpl import story
-from bnpl.invariants import INVARIANTS, violations
+from bnpl.invariants import INVARIANTS, find_violations
 from kernel.ids import parse
 from ledger.queries import postings_of_order
 
@@ -28,27 +28,27 @@ class Command(BaseCommand):
         except FileNotFoundError:
             raise CommandError(f"There is no {home / 'demo.json'}: start the platform with `make up` first.") from None
         secret = next(m["secret_key"] for m in demo["merchants"] if m["mode"] == "test")
-        narrator = story.Narrator(demo["base_url"], secret, self.stdout.write)
+        narrator = story.StoryClient(demo["base_url"], secret, self.stdout.write)
         try:
-            orders = list(story.play(narrator))
-        except (story.StoryBroke, OSError) as broke:
+            orders = list(story.play_story(narrator))
+        except (story.StoryFailed, OSError) as broke:
             self.stderr.write(f"The story broke: {broke}")
             sys.exit(1)
         for order in orders:
-            self._book(order)
-        broken = list(violations())
+            self._print_postings(order)
+        broken = list(find_violations())
         for violation in broken:
             self.stderr.write(f"BROKEN {violation.name}: {violation.row}")
         if broken:
             sys.exit(1)
         self.stdout.write(f"\nEvery step went as told, and all {len(INVARIANTS)} invariants hold.")
 
-    def _book(self, order: str) -> None:
-        """The order's postings, as the book has them."""
+    def _print_postings(self, order: str) -> None:
+        """The ledger postings of an order."""
         self.stdout.write(f"\nThe book of {order}:")
         key = parse("ord", order)
         for posting in postings_of_order(key) if key else ():
-            amount = story.yuan(posting.amount_minor)
+            amount = story.format_yuan(posting.amount_minor)
             self.stdout.write(
                 f"  {posting.kind:12} {posting.debit_account:16} → {posting.credit_account:12} {amount:>10}"
             )

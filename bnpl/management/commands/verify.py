@@ -1,11 +1,11 @@
-"""Checks that everything that must always be true is: prints each sentence, and the rows that break it."""
+"""Checks every invariant of the data: prints each one, and the rows that violate it."""
 
 import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from bnpl.invariants import AUDIT, INVARIANTS, violations
+from bnpl.invariants import AUDIT, INVARIANTS, find_violations
 from ledger import closing
 
 
@@ -24,16 +24,16 @@ class Command(BaseCommand):
     def handle(self, *_args: Any, **options: Any) -> None:
         broken: dict[str, list[str]] = {}
         seals = {int(line): seal for line, _, seal in (text.partition(":") for text in options["seal"])}
-        for violation in violations(seals):
+        for violation in find_violations(seals):
             broken.setdefault(violation.name, []).append(violation.row)
         for invariant in (*INVARIANTS, AUDIT):
             rows = broken.get(invariant.name, [])
-            self.stdout.write(f"{'BROKEN' if rows else 'ok':7}{invariant.name}: {invariant.says}")
+            self.stdout.write(f"{'BROKEN' if rows else 'ok':7}{invariant.name}: {invariant.description}")
             for row in rows:
                 self.stdout.write(f"         {row}")
-        days = [f"{day.realm_id} {day.covers_on}" for day in closing.broken_days()]
-        says = "Every closed day, hashed again, is what was sealed, and follows the one before."
-        self.stdout.write(f"{'BROKEN' if days else 'ok':7}closed_days_are_what_was_sealed: {says}")
+        days = [f"{day.realm_id} {day.covers_on}" for day in closing.find_tampered_days()]
+        description = "Each closed day, hashed again, matches its seal, and follows the one before."
+        self.stdout.write(f"{'BROKEN' if days else 'ok':7}closed_days_match_seals: {description}")
         for day in days:
             self.stdout.write(f"         {day}")
         if broken or days:

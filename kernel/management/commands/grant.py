@@ -1,4 +1,4 @@
-"""Gives the application's role what it needs and nothing more. Run by the owner after every migrate."""
+"""Grants the application's database role the rights it needs and no more. Run as the owner after every migrate."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from django.db import connection, transaction
 from psycopg2 import sql
 
 ROLE = "bnpl_app"
-#: Apps of the house: their rows are never deleted, but where the model says `deletable`.
-HOUSE = {"kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal", "office"}
-#: django-pgtrigger lets any session name guards that are to sleep, and looks for such a wish before each of them: for
-#: every row, by a setting that nobody made, in a subtransaction that fails; and each of those goes through all that the
-#: commit still has to check. Here no guard ever sleeps, and nothing is looked for.
+#: Our own apps: their rows may not be deleted, unless the model is `deletable`.
+OWN_APPS = {"kernel", "ledger", "accounts", "merchants", "credit", "orders", "billing", "portal", "personal", "office"}
+#: django-pgtrigger lets a session disable triggers, and checks that setting before each trigger and row: in a
+#: subtransaction that fails while the setting is missing, and each of which goes through all deferred constraints. Here
+#: triggers can never be disabled, and the check is skipped.
 NEVER_IGNORED = """
 CREATE OR REPLACE FUNCTION public._pgtrigger_should_ignore(trigger_name name) RETURNS boolean
 LANGUAGE sql IMMUTABLE AS 'SELECT false'"""
@@ -24,7 +24,7 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         role = sql.Identifier(ROLE)
-        # The application goes on meanwhile: nobody sees it without its rights, nor is it left so half way.
+        # In one transaction, because the application keeps running and must never be without its rights.
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(NEVER_IGNORED)
             cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE])
@@ -51,16 +51,16 @@ class Command(BaseCommand):
 
 
 def rights_by_table() -> dict[str, str]:
-    """What the application's role may do with each table."""
+    """The application role's rights on each table."""
     rights = {}
     for model in apps.get_models(include_auto_created=True):
-        ours = model._meta.app_label in HOUSE
+        is_own = model._meta.app_label in OWN_APPS
         if getattr(model, "append_only", False):
-            emptied = ", ".join(getattr(model, "erasable", ()))
-            rights[model._meta.db_table] = f"SELECT, INSERT, UPDATE ({emptied})" if emptied else "SELECT, INSERT"
+            erasable = ", ".join(getattr(model, "erasable", ()))
+            rights[model._meta.db_table] = f"SELECT, INSERT, UPDATE ({erasable})" if erasable else "SELECT, INSERT"
         elif model._meta.db_table == "kernel_legalmove":
             rights[model._meta.db_table] = "SELECT"
-        elif ours and not getattr(model, "deletable", False) and not model._meta.auto_created:
+        elif is_own and not getattr(model, "deletable", False) and not model._meta.auto_created:
             rights[model._meta.db_table] = "SELECT, INSERT, UPDATE"
         else:
             rights[model._meta.db_table] = "SELECT, INSERT, UPDATE, DELETE"

@@ -1,4 +1,4 @@
-// What a page of the merchant console cannot do without a script, and does without it nearly as well: copying.
+// Progressive enhancement of the merchant console: copy buttons, and scrolling the current menu item into view.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
@@ -7,9 +7,9 @@ document.addEventListener("click", async (event) => {
     await navigator.clipboard.writeText(source.innerText.trim());
     button.textContent = button.dataset.done;
   } catch {
-    getSelection().selectAllChildren(source); // where the clipboard is closed to pages: selected, to copy by hand
+    getSelection().selectAllChildren(source); // without clipboard access: select the text to copy by hand
   }
 });
-// On a phone the menu is wider than the screen: where one is stands in sight.
+// On a phone the menu is wider than the screen: scroll the current item into view.
 const here = document.querySelector(".side [aria-current]");
 if (here) here.closest("ul").scrollLeft = here.offsetLeft - innerWidth / 3;

@@ -1,0 +1,37 @@
+"""Opening a row with personal data is audited, whichever table it is in."""
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+
+from accounts.models import LocalMessage, Notice, Person
+from billing.models import Instrument
+from billing.services.deduct import deduct_due
+from kernel.models import AuditLine
+from office.models import HandlingNote
+from office.queues import QUEUES
+from office.services import assignments
+from orders import services as orders
+from orders.models import Concern, Message
+from tests.conftest import BY, NOON, Shop, make_due_order, make_person, yuan
+
+OPENED = (Person, Notice, Concern, Message, Instrument, HandlingNote)
+
+
+def test_whoever_opens_one_is_written_down(power_bank: Shop, supervisor: Client) -> None:
+    order = make_due_order(power_bank, make_person(power_bank), yuan("8"))
+    concern = orders.report_problem(order.id, "other", "x", by=BY, at=NOON)
+    assignments.add_note(QUEUES["problem"], concern.id, "来电", by=BY, at=NOON)
+    deduct_due(power_bank.realm_id, at=NOON)
+    orders.add_message(concern.id, "请问几点归还？", author="staff", by=BY, at=NOON)
+    for model in OPENED:
+        row, meta = model._default_manager.first(), model._meta
+        assert row, meta.label
+        assert supervisor.get(f"/ops/{meta.app_label}/{meta.model_name}/{row.pk}/change/").status_code == 200
+        line = AuditLine.objects.latest("id")
+        assert (line.act, line.about) == (f"viewed.{meta.model_name}", row.public_id)
+
+
+@pytest.mark.parametrize("model", [*OPENED, LocalMessage])
+def test_their_tables_say_so(model: type) -> None:
+    assert admin.site._registry[model].is_personal_data  # type: ignore[attr-defined]  # noqa: SLF001
