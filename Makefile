@@ -25,7 +25,7 @@ test: .venv/.dev ## run every test; ARGS="-k word" selects some of them
 	$(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder "$${browser[@]}" $(ARGS)
 
 # The quick ones first, then the longest, so that `make -j2 check` runs two at a time until the end.
-CHECK := code types house tests migrations settings
+CHECK := code types rules tests migrations settings
 .PHONY: $(CHECK:%=check-%)
 check: $(CHECK:%=check-%) ## formatting, lint, layers, our own rules, types, migrations, API description, production settings
 check $(CHECK:%=check-%): export BNPL_POSTURE = test

@@ -12,6 +12,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import transaction
 from django.utils.module_loading import import_string
@@ -23,7 +24,6 @@ from kernel.bulk_writes import update_all
 from kernel.models import LIVE
 from kernel.prepared_statements import PreparedQuery
 from kernel.sweeps import Sweep, has_skipped, process_bisecting, raise_last
-from kernel.time_limit import SoftTimeLimitExceeded
 from kernel.transactions import in_transaction
 
 log = structlog.get_logger(__name__)

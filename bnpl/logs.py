@@ -20,6 +20,8 @@ SHARED_PROCESSORS: list[Processor] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+# One list for good: loggers keep the one they were configured with, and a test captures by changing it in place.
+_PROCESSORS: list[Processor] = [*SHARED_PROCESSORS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
 
 
 class LoggedElsewhereFilter(logging.Filter):
@@ -56,7 +58,7 @@ class BrokerErrorFilter(logging.Filter):
 def configure_logging(*, readable: bool, level: str) -> dict[str, Any]:
     """Configure structlog and return Django's LOGGING, so that both write the same lines to the same place."""
     structlog.configure(
-        processors=[*SHARED_PROCESSORS, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=_PROCESSORS,
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,

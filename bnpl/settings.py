@@ -158,8 +158,9 @@ AUTHENTICATION_BACKENDS = [
 ]
 #: The lifetime of a password reset link, in seconds.
 PASSWORD_RESET_TIMEOUT = 3600
-# Scrypt needs memory, which makes guessing expensive; tests sign in hundreds of times.
-PASSWORD_HASHERS = [f"django.contrib.auth.hashers.{'MD5' if TESTING else 'Scrypt'}PasswordHasher"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]  # memory makes guessing expensive
+if TESTING:
+    PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # tests sign in hundreds of times
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 15}},

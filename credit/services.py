@@ -1,6 +1,6 @@
 """Agreements and credit decisions: open and stop services, assess, and count live orders."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -185,10 +185,7 @@ def decide(
     hold_amount: bool = False,
     count_order: bool = False,
 ) -> Decision:
-    """Assess an amount and store the decision. `hold_amount` holds it at the same time, and `count_order` adds a live
-    order to the agreement.
-
-    If a concurrent order used up the limit first, the decision is repeated on what is left.
+    """Assess an amount and store the decision; `hold_amount` also holds it, and `count_order` adds a live order.
 
     Raises:
         AgreementState: the agreement is not signed, or takes no new orders.
@@ -196,8 +193,6 @@ def decide(
     agreement = standing.agreement
     if agreement.person_id is None:
         raise AgreementState
-    facts = standing.facts(asked_minor)
-    verdict = rules.assess(facts)
     hold = partial(
         hold_credit,
         agreement.person_id,
@@ -205,9 +200,7 @@ def decide(
         is_foreign_currency=standing.is_foreign_currency,
         agreement_id=agreement.id if count_order else None,
     )
-    while hold_amount and verdict.approved and not hold(facts):
-        facts = standing_of(agreement.id, at=at).facts(asked_minor)
-        verdict = rules.assess(facts)
+    facts, verdict = _assess(standing, asked_minor, hold if hold_amount else None, at=at)
     decision = Decision(
         realm_id=agreement.realm_id,
         person_id=agreement.person_id,
@@ -223,6 +216,18 @@ def decide(
     )
     insert_all([decision])
     return decision
+
+
+def _assess(
+    standing: Standing, asked_minor: int, hold: Callable[[rules.Facts], bool] | None, *, at: datetime
+) -> tuple[rules.Facts, rules.Verdict]:
+    """Assess an amount and hold it; again on what is left if a concurrent order used up the limit first."""
+    facts = standing.facts(asked_minor)
+    verdict = rules.assess(facts)
+    while hold and verdict.approved and not hold(facts):
+        facts = standing_of(standing.agreement.id, at=at).facts(asked_minor)
+        verdict = rules.assess(facts)
+    return facts, verdict
 
 
 def add_live_order(agreement_id: UUID) -> bool:

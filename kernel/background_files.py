@@ -11,12 +11,12 @@ from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import models, transaction
 from django.db.models import F, Q
 
 from kernel import encryption, ids
 from kernel.models import Identified
-from kernel.time_limit import SoftTimeLimitExceeded
 
 log = structlog.get_logger(__name__)
 #: How long a worker keeps its claim on a file without progress.

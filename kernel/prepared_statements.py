@@ -162,7 +162,11 @@ def _prepared_names(database: BaseDatabaseWrapper, state: _ConnectionState) -> s
 
 
 def _state_of(database: BaseDatabaseWrapper) -> _ConnectionState:
-    """The state of the connection in use. Whether it is direct is found out once."""
+    """The state of the connection in use. Whether it is direct is found out once.
+
+    A lost connection is replaced here: the cursor that checks it would be on the new one, where nothing is prepared.
+    """
+    database.close_if_health_check_failed()
     state = _states.get(database.connection) if database.connection else None
     if state is None:
         with database.cursor() as cursor:

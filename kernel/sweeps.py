@@ -10,13 +10,13 @@ from datetime import datetime
 from typing import TypeVar
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db.models import DateTimeField, Exists, ExpressionWrapper, Model, OuterRef, QuerySet, TextField, Value
 from django.db.models.functions import MD5, Cast, Coalesce, Concat
 
 from kernel.clock import live_now, now_in
 from kernel.database_errors import is_unavailable
 from kernel.models import LIVE, Realm
-from kernel.time_limit import SoftTimeLimitExceeded
 
 _Key = TypeVar("_Key")
 #: How long until a repeated failure is logged with its traceback again, and how many failures a process remembers.

@@ -189,7 +189,8 @@ def _pointer_to_bad_number(raw: bytes) -> str:
     except ValueError:
         return ""
     pointer = next((pointer for pointer, value in _leaves(data) if isinstance(value, _RejectedNumber)), "")
-    return "" if _SURROGATE.search(pointer) else pointer
+    surrogate = _SURROGATE.search(pointer)
+    return pointer[: pointer.rfind("/", 0, surrogate.start())] if surrogate else pointer
 
 
 def _leaves(value: Any, pointer: str = "") -> Iterator[tuple[str, Any]]:

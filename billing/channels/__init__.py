@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeAlias, TypeVar
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 
 from billing.channels.base import (
     Answer,
@@ -29,7 +30,6 @@ from billing.channels.base import (
 )
 from billing.channels.sandbox import SandboxChannel
 from billing.channels.wallet import WalletChannel
-from kernel.time_limit import SoftTimeLimitExceeded
 from kernel.transactions import in_transaction
 
 _BANK = SandboxChannel()

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.db.models import Count, Q
 
@@ -22,7 +23,6 @@ from billing.services.suspense import BREAK_TO_SUSPENSE
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import ApprovalRequired, Busy, NotFound
-from kernel.time_limit import SoftTimeLimitExceeded
 from ledger import accounts as book
 from ledger import services as ledger
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from billing.channels import Succeeded, bank, bank_callbacks
@@ -24,7 +25,6 @@ from kernel.models import Realm
 from kernel.money import Money
 from kernel.refusal import Busy, Malformed, NotFound
 from kernel.sweeps import TIME_BUDGET_SECONDS, Sweep, running_realms
-from kernel.time_limit import SoftTimeLimitExceeded
 
 log = structlog.get_logger(__name__)
 

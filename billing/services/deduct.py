@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from accounts.models import Person
@@ -23,7 +24,6 @@ from kernel.bulk_writes import insert_all
 from kernel.lifecycle import record_all
 from kernel.money import Money
 from kernel.sweeps import Sweep, has_skipped, process_bisecting, raise_last
-from kernel.time_limit import SoftTimeLimitExceeded
 from orders import services as orders
 from orders.models import Obligation, Plan
 

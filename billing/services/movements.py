@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from billing import rules
@@ -17,7 +18,6 @@ from billing.models import Case, ChannelReport, Payout, RefundPart
 from billing.services.deduction_outcomes import OUTCOME_CODES, UNKNOWN_TOO_LONG
 from billing.services.suspense import BookedMovement, release_booked
 from kernel.actor import Actor
-from kernel.time_limit import SoftTimeLimitExceeded
 from ledger import accounts as book
 from ledger import services as ledger
 

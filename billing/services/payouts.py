@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 
 from billing import channels, settlement_queries
@@ -17,7 +18,6 @@ from billing.services.payout_returns import has_open_return
 from billing.services.unsettled_postings import PAID_OUT
 from kernel.actor import Actor
 from kernel.sweeps import Sweep, process_bisecting, raise_last
-from kernel.time_limit import SoftTimeLimitExceeded
 from ledger import accounts as book
 from ledger import services as ledger
 

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 from zoneinfo import ZoneInfo
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db.models import Min
 from django.db.models.functions import Least
 
@@ -16,7 +17,6 @@ from billing.models import Deduction, RefundPart, StatementFile
 from billing.services.statement_import import import_statement
 from kernel.actor import Actor
 from kernel.sweeps import running_realms
-from kernel.time_limit import SoftTimeLimitExceeded
 
 log = structlog.get_logger(__name__)
 ACTOR = Actor.system("reconcile")

@@ -85,6 +85,7 @@ def _render_item(colleague: Colleague, queue: Queue, item: QueueItem, forms_by_a
         status=422 if any(form.errors for form in forms_by_action.values()) else 200,
         queue=queue,
         item=item,
+        person=queues.person_of(queue, item.row),
         url=queue.url(item.row),
         is_open=queues.is_open(queue, item.row.pk),
         is_mine=item.assignee is not None and item.assignee.pk == colleague.user.pk,

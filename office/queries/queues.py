@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import (
@@ -21,7 +21,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Coalesce
 
-from accounts.models import User
+from accounts.models import Person, User
 from kernel import ids
 from kernel.admin_site import is_in_groups
 from kernel.models import LIVE, Identified
@@ -121,9 +121,20 @@ def list_page(queue: Queue, filters: QueueFilter, cursor: str) -> tuple[list[Que
 
 def find_item(queue: Queue, key: UUID, at: datetime) -> QueueItem | None:
     """One item, open or already handled; None if it does not exist or belongs to another queue."""
-    rows = queue.model._default_manager.filter(pk=key).select_related(*queue.related)
+    rows = queue.model._default_manager.filter(pk=key).select_related(*queue.related, *queue.person_lookups)
     found = list(_with_times(queue, rows, at))
     return _items(queue, found, at)[0] if found and is_in_queue(queue, found[0]) else None
+
+
+def person_of(queue: Queue, row: Any) -> Person | None:
+    """The person an item is about; None if it is about a merchant only."""
+    for lookup in queue.person_lookups:
+        related = row
+        for name in lookup.split("__"):
+            related = getattr(related, name) if related else None
+        if related:
+            return cast(Person, related)
+    return None
 
 
 def is_in_queue(queue: Queue, row: Any) -> bool:

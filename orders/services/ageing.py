@@ -6,6 +6,7 @@ from functools import lru_cache
 from uuid import UUID
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Exists, F, OuterRef
 
@@ -16,7 +17,6 @@ from kernel.lifecycle import record_all
 from kernel.money import BPS, Money
 from kernel.prepared_statements import PreparedQuery
 from kernel.sweeps import Sweep, process_bisecting, raise_last
-from kernel.time_limit import SoftTimeLimitExceeded
 from orders import rules
 from orders.models import ATTEMPTED_SQL, Obligation, Order
 from orders.services.events import order_event, publish_events

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
@@ -19,7 +20,6 @@ from billing.services.erasure import erase_instruments, erase_return_details, lo
 from credit.erasure import close_credit, lock_credit
 from kernel.actor import Actor
 from kernel.refusal import Refusal
-from kernel.time_limit import SoftTimeLimitExceeded
 from orders.erasure import erase_messages
 from personal import erasure_hooks, rules
 from personal.models import Erasure, Export, Proof

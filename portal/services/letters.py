@@ -10,6 +10,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.contrib.auth.tokens import default_token_generator
 from django.db import transaction
@@ -26,7 +27,6 @@ from kernel import ids
 from kernel.actor import Actor
 from kernel.bulk_writes import update_all
 from kernel.refusal import Refusal
-from kernel.time_limit import SoftTimeLimitExceeded
 from merchants.models import WebhookEndpoint
 from portal import queries, rules
 from portal.models import Letter

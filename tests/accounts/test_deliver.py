@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message
+from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import LazySettings
 from django.db import connection, transaction
 
 from accounts import deliver, messaging, notices
 from accounts.models import Delivery, LocalMessage, Person
 from kernel.models import LIVE, Realm
-from kernel.time_limit import SoftTimeLimitExceeded
 from tests.accounts.notice_fixtures import (
     DAY,
     MORNING,

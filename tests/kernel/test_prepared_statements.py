@@ -90,6 +90,20 @@ def test_it_is_prepared_once_per_connection_even_after_a_rollback(power_bank: Sh
     assert sum("PREPARE" in query["sql"] for query in asked) == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_lost_between_two_requests_is_replaced_before_it_is_asked_what_is_prepared(
+    power_bank: Shop, owner_connection: extensions.connection
+) -> None:
+    """A first query outside a transaction is the one that notices: it was sent unprepared on the new connection."""
+    order = make_due_order(power_bank, make_person(power_bank), yuan("12.34"))
+    OF_KEYS.rows([])
+    with connection.cursor() as cursor, owner_connection.cursor() as owner:
+        cursor.execute("SELECT pg_backend_pid()")
+        owner.execute("SELECT pg_terminate_backend(%s, 5000)", cursor.fetchone())
+    connection.close_if_unusable_or_obsolete()  # as before every request
+    assert OF_KEYS.rows([order.id]) == [order]
+
+
 def test_prepared_names_are_looked_up_once_per_transaction(power_bank: Shop) -> None:
     with transaction.atomic():
         OF_KEYS.rows([])

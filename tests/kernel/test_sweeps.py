@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 
 from accounts import services as accounts
 from billing.services.instruments import open_wallet
@@ -12,7 +13,6 @@ from kernel import sweeps
 from kernel.clock import live_now
 from kernel.models import LIVE, Realm
 from kernel.sweeps import process_each, realms_due, sweep_realms
-from kernel.time_limit import SoftTimeLimitExceeded
 from merchants import services as merchants
 from orders.models import Obligation
 from tests.conftest import BY, NOON, Shop, make_due_order, make_person, make_shop, yuan

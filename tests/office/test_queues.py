@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from billing.models import Dispute
 from billing.services.breaks import resolve_break
 from kernel.clock import live_now
+from kernel.console_lists import detail_url
 from kernel.models import AuditLine, Realm
 from kernel.refusal import Invalid, NotFound
 from office.models import Handling, HandlingNote
@@ -61,6 +62,19 @@ def test_each_thing_waits_in_its_queue_and_leaves_it_by_itself(
     orders.add_message(there["hardship"].pk, "补充好了", author="person", by=BY, at=NOON)
     assert counts("supervisor")["hardship"] == 1, "the person has answered"
     assert counts("supervisor")["dispute"] == 1
+
+
+def test_an_item_names_the_customer_it_is_about(power_bank: Shop, console_client: Callable[..., Client]) -> None:
+    supervisor = console_client("supervisor")
+    named = {}
+    for name, row in one_item_per_queue(power_bank).items():
+        person = queues.person_of(QUEUES[name], row)
+        page = supervisor.get(f"/ops/queues/{name}/{row.public_id}").content.decode()
+        named[name] = person is not None
+        assert ("<dt>用户</dt>" in page) == named[name], name
+        assert person is None or detail_url(person) in page, name
+    about_nobody = {"break", "webhook"}  # a statement line of nobody's, and a merchant's endpoint
+    assert {name for name, found in named.items() if not found} == about_nobody
 
 
 def test_roles_see_their_own_queues_only(power_bank: Shop, console_client: Callable[..., Client]) -> None:

@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Person
+from billing.models import Instrument
 from billing.services import sandbox_people
 from kernel.models import Realm
 from merchants import services as merchants
@@ -217,6 +218,15 @@ def test_an_order_that_waits_is_confirmed_as_its_person(firm: Company) -> None:
     assert "台灯" in visible_text(client.get(f"{base}sandbox/"))
     assert sends(client, f"{base}orders/{order.public_id}/confirm").status_code == 302
     assert state_of(order) == "open"
+
+
+def test_only_a_closed_account_is_shown_as_closed(firm: Company) -> None:
+    client, base = firm.browser("developer"), firm.at("test")
+    for name in ("博文 🔋", "艾达"):
+        assert sends(client, f"{base}sandbox/people/new", name=name, behaviour="pays").status_code == 302
+    assert "账户已注销" not in visible_text(client.get(f"{base}sandbox/"))
+    Instrument.objects.filter(person=Person.objects.latest("id")).update(state=Instrument.State.DEAD)
+    assert visible_text(client.get(f"{base}sandbox/")).count("账户已注销") == 1
 
 
 def test_amounts_of_the_sandbox_are_in_the_currency_of_what_they_are_about(firm: Company) -> None:

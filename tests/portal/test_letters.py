@@ -6,6 +6,7 @@ from smtplib import SMTPException
 from typing import Any
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.contrib.auth.hashers import check_password
 from django.core import mail
 from django.core.cache import cache
@@ -15,7 +16,6 @@ from django.test import Client
 from accounts import messaging
 from accounts.models import User
 from kernel.clock import live_now
-from kernel.time_limit import SoftTimeLimitExceeded
 from merchants.models import WebhookEndpoint
 from merchants.services import endpoints
 from merchants.services.endpoints import disable_endpoint
