@@ -87,6 +87,18 @@ FROM (SELECT number, due_at FROM sandbox_bank.callback
 JOIN sandbox_bank.debit d ON d.number = c.number
 JOIN realms r ON r.id::text = split_part(d.token, ':', 1) AND c.due_at <= r.now
 """
+# No row on a standby and where nothing is archived. The current segment is not complete yet. Until the first segment is
+# archived, failed attempts are counted.
+ARCHIVE_QUERY = """
+SELECT 'wal_archive', '', '', CASE WHEN archived IS NULL THEN failed_count
+    ELSE greatest(div(pg_current_wal_lsn() - '0/0', size) - 1 - archived, 0)::bigint END, NULL::interval
+FROM (SELECT pg_size_bytes(current_setting('wal_segment_size')) AS size
+      WHERE current_setting('archive_mode') <> 'off' AND NOT pg_is_in_recovery()) s
+CROSS JOIN pg_stat_archiver
+LEFT JOIN LATERAL (SELECT ('x' || substr(last_archived_wal, 9, 8))::bit(32)::bigint * (4294967296 / size)
+                        + ('x' || substr(last_archived_wal, 17, 8))::bit(32)::bigint AS archived
+                   WHERE last_archived_wal ~ '^[0-9A-F]{24}') a ON true
+"""
 # Whatever the planner's statistics, each partial index is read in its order, so that LIMIT bounds the cost. And JIT
 # compilation would take longer than the query.
 WALK_INDEXES = "; ".join(
@@ -108,7 +120,7 @@ def read_gauges(*, real: datetime) -> list[Gauge]:
 def build_query() -> str:
     """The query for all rows in one statement, so that every gauge is of the same moment."""
     parts = [_row_query(work, kind.rows) for work, kind in WORK_KINDS.items() if kind.rows]
-    return _REALMS + "UNION ALL".join([*parts, _CALLBACK_QUERY])
+    return _REALMS + "\nUNION ALL\n".join([*parts, _CALLBACK_QUERY, ARCHIVE_QUERY])
 
 
 def _row_query(work: str, rows: RowQuery) -> str:

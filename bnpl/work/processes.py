@@ -1,4 +1,4 @@
-"""The kinds of work of the processes and the broker: how long they may be silent, and how much may be queued."""
+"""The kinds of work of processes, broker and WAL archive: how long they may be silent, and how much may wait."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -53,5 +53,20 @@ PROCESSES: Mapping[str, WorkKind] = {
             "no task may run longer than 120 s; after 300 s a dead worker's tasks are redistributed by a live one"
         ),
         steps=(_("Check the worker. A worker must be running to redistribute them; losing them does no harm either."),),
+    ),
+    "wal_archive": WorkKind(
+        description=_("WAL segments waiting to be archived"),
+        late=10,
+        stuck=60,
+        rationale=_(
+            "a segment is archived within seconds and at least once a minute: ten are some minutes of data that no"
+            " other machine has, and they stay until they fill the disk"
+        ),
+        steps=(
+            _(
+                "Read the error of archive_command in PostgreSQL's log, and check the space at its destination. It is"
+                " retried every minute, and nothing is removed before it succeeds."
+            ),
+        ),
     ),
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bnpl.stack.embedded import SUPERUSER
+from bnpl.work.gauges import ARCHIVE_QUERY
 from tests.backup.drill import Cluster
 from tests.services import services
 
@@ -143,3 +144,31 @@ def test_a_copy_of_the_moment_before_takes_nothing_from_a_later_restore_of_all(w
     live.archive_all()
     without_target = "\n".join(line for line in lines.splitlines() if "recovery_target" not in line)
     assert raised(whole, "again", without_target).written() == [1, 2, 3]
+
+
+@pytest.mark.stack
+def test_segments_that_cannot_be_archived_are_counted_until_they_are(whole: Path) -> None:
+    live, away = Server(whole / "live", whole / "backup"), whole / "backup" / "wal"
+    live.initialise()
+    live.start()
+
+    def waiting() -> int:
+        return int(live.ask(ARCHIVE_QUERY, database="postgres")[0][3])
+
+    def complete_segments(number: int) -> None:
+        for _ in range(number):
+            live.write(1)
+            live.ask("SELECT pg_switch_wal()", database="postgres")
+
+    lost = away.rename(whole / "lost")
+    complete_segments(1)
+    live.until(lambda: waiting() > 0)  # nothing was archived ever: failed attempts
+    lost.rename(away)
+    live.until(lambda: waiting() == 0)
+    complete_segments(1)
+    live.until(lambda: waiting() == 0)
+    away.rename(lost)
+    complete_segments(3)
+    assert waiting() == 3
+    lost.rename(away)
+    live.until(lambda: waiting() == 0)

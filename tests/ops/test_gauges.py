@@ -20,6 +20,7 @@ from billing.services.deduction_outcomes import DeductionReport, settle_all
 from billing.services.instruments import open_wallet
 from billing.services.outcome_polling import poll_deductions
 from bnpl import heartbeat
+from bnpl.work import gauges
 from bnpl.work.catalog import WORK_KINDS
 from bnpl.work.gauges import State, read_gauges
 from credit import services as credit
@@ -61,7 +62,7 @@ def broker() -> Iterator[redis.Redis]:
 def test_all_gauges_exist_and_nothing_waits_in_an_empty_database(db: None, broker: redis.Redis) -> None:
     heartbeat.beat(broker, "celery@test")
     seen = read_gauges(real=NOON)
-    assert {figure.work for figure in seen} == set(WORK_KINDS)
+    assert {figure.work for figure in seen} == set(WORK_KINDS) - {"wal_archive"}  # no archive is configured here
     assert {figure.state for figure in seen} == {State.OK}
     assert {figure.items for figure in seen} == {0, None}
     assert {figure.mode for figure in seen if WORK_KINDS[figure.work].rows} == {"live", "test"}
@@ -236,6 +237,14 @@ def test_the_broker_is_measured_too(db: None, broker: redis.Redis) -> None:
     assert gauge_of("unacked", NOON, mode="") == (2, 121 * SECOND, "late")
     broker.lpush("celery", *["ring"] * 180)
     assert gauge_of("queue", NOON, mode="", of="celery")[2] == "stuck"
+
+
+def test_a_wal_archive_that_falls_behind_is_late_and_one_that_is_not_in_use_has_no_gauge(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "wal_archive" not in {gauge.work for gauge in read_gauges(real=NOON)}
+    monkeypatch.setattr(gauges, "ARCHIVE_QUERY", "SELECT 'wal_archive', '', '', 12::bigint, NULL::interval")
+    assert gauge_of("wal_archive", NOON, mode="") == (12, None, "late")
 
 
 def test_a_worker_without_heartbeat_is_stuck(db: None) -> None:
