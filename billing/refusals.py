@@ -246,7 +246,7 @@ class DisputeClosed(Refusal):
 class EvidenceInvalid(Invalid):
     """The evidence is empty or too long."""
 
-    code, title = "evidence_invalid", _("Enter an evidence statement of up to 2,000 characters.")
+    code, title = "evidence_invalid", _("Enter an evidence statement within the length limit.")
     field = "/statement"
 
 

@@ -1,6 +1,5 @@
 """Queries for a merchant's returns, and the API representation of a return."""
 
-from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from billing.models import Return
 from kernel.ids import public
 from kernel.models import LIVE
 from kernel.refusal import NotFound
-from kernel.wire import Wire
+from kernel.wire import Moment, Wire
 
 
 class ReturnOut(Wire):
@@ -28,9 +27,9 @@ class ReturnOut(Wire):
     tracking_number: str
     reason: str
     because: str
-    opened_at: datetime
-    answer_until: datetime
-    resolved_at: datetime | None
+    opened_at: Moment
+    answer_until: Moment
+    resolved_at: Moment | None
 
 
 def return_out(row: Return) -> ReturnOut:

@@ -1,6 +1,5 @@
 """API representations of refunds, settlements and disputes."""
 
-from datetime import datetime
 from typing import Literal
 
 from billing.dispute_queries import MerchantDispute
@@ -9,7 +8,7 @@ from billing.settlement_proofs import ProvedLine
 from billing.settlement_queries import Line
 from kernel.ids import public
 from kernel.models import LIVE
-from kernel.wire import Wire
+from kernel.wire import Moment, Wire
 from ledger.merkle import ProofStep
 from ledger.models import ClosedDay
 
@@ -22,7 +21,7 @@ class RefundPartOut(Wire):
     amount: int
     state: str
     failure_code: str
-    resolved_at: datetime | None
+    resolved_at: Moment | None
 
 
 class RefundOut(Wire):
@@ -41,8 +40,8 @@ class RefundOut(Wire):
     advanced: bool
     reason: str
     parts: list[RefundPartOut]
-    created_at: datetime
-    resolved_at: datetime | None
+    created_at: Moment
+    resolved_at: Moment | None
 
 
 def refund_out(refund: Refund) -> RefundOut:
@@ -84,8 +83,8 @@ class SettlementOut(Wire):
     livemode: bool
     state: str
     currency: str
-    period_start: datetime
-    period_end: datetime
+    period_start: Moment
+    period_end: Moment
     gross: int
     fees: int
     refunds: int
@@ -94,8 +93,8 @@ class SettlementOut(Wire):
     carried: int
     net: int
     lines: int
-    created_at: datetime
-    paid_at: datetime | None
+    created_at: Moment
+    paid_at: Moment | None
 
 
 class SettlementLineOut(Wire):
@@ -110,7 +109,7 @@ class SettlementLineOut(Wire):
     currency: str
     posting: str | None
     settlement: str | None
-    at: datetime
+    at: Moment
 
 
 def settlement_out(row: Settlement) -> SettlementOut:
@@ -217,7 +216,7 @@ class EvidenceOut(Wire):
     communication: str
     carrier: str
     tracking_number: str
-    at: datetime
+    at: Moment
 
 
 class DisputeOut(Wire):
@@ -234,9 +233,9 @@ class DisputeOut(Wire):
     amount: int
     orders: list[DisputedOut]
     evidence: EvidenceOut | None
-    opened_at: datetime
-    answer_until: datetime | None
-    resolved_at: datetime | None
+    opened_at: Moment
+    answer_until: Moment | None
+    resolved_at: Moment | None
 
 
 def dispute_out(part: MerchantDispute) -> DisputeOut:

@@ -10,15 +10,13 @@ import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
-from django.template import loader
 
+from bnpl.gateway_responses import GatewayResponse, UnreadableHeader, liveness_response, refusal_response
 from bnpl.lanes import Lane, LaneLimits, Ticket
-from kernel.ids import uuid7
-from kernel.problems import Internal, problem_json
+from kernel.problems import Internal
 from kernel.refusal import Malformed, Overloaded, Refusal, TooLarge, TooSlow
 from kernel.wire import BODY_BYTES_MAX, TOO_LARGE_DETAIL
 
@@ -33,6 +31,8 @@ _CHARSET = re.compile(r"charset[*\d\s]*=[\s\"']*([^\s;,\"']*)", re.IGNORECASE | 
 #: A response longer than this is spooled to a file instead of memory while it is sent.
 SPOOL_BYTES = 1 << 20
 LOG_INTERVAL_SECONDS = 1.0
+#: Headers that clients set to anything, and on which no response depends.
+_IGNORABLE_HEADERS = {"user-agent", "referer"}
 log = structlog.get_logger(__name__)
 
 #: The lane of a request, by a pattern of `METHOD path`: the first match wins. What takes seconds has a lane of its own:
@@ -63,14 +63,7 @@ LANES_BY_PATH = {
 }
 #: Liveness is answered here, without a thread: no load on the lanes keeps a load balancer from its answer.
 LIVENESS_PATH = "/healthz"
-Headers = list[tuple[str, str]]
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
-
-class GatewayResponse(NamedTuple):
-    status: int
-    headers: Headers
-    body: Any
 
 
 class Gateway:
@@ -109,7 +102,7 @@ class Gateway:
             environ["CONTENT_LENGTH"] = str(len(body))
             return await self.dispatch(self.lane_of(scope.method, path), environ)
         except Refusal as refusal:
-            return refusal_response(refusal, path)
+            return refusal_response(refusal, path, scope.headers.get("request-id"))
 
     async def dispatch(self, lane: Lane, environ: dict[str, Any]) -> GatewayResponse:
         """Django's response, from a thread of the lane.
@@ -186,7 +179,7 @@ def build_environ(scope: Any) -> dict[str, Any]:
     """The WSGI environ (PEP 3333) of the request's head.
 
     A header with an underscore in its name is dropped: WSGI would not tell it from the one with a hyphen, which our
-    proxy set. A header that cannot be decoded is refused and not skipped: it may be the Idempotency-Key.
+    proxy set. A header that cannot be decoded is refused and not skipped, unless nothing depends on it.
 
     Raises:
         Malformed, TooLarge: a header cannot be decoded, or the head exceeds its limits.
@@ -196,7 +189,7 @@ def build_environ(scope: Any) -> dict[str, Any]:
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": scope.path.encode().decode("latin-1"),
-        "QUERY_STRING": scope.query_string,
+        "QUERY_STRING": scope.query_string.encode().decode("latin-1"),
         "SERVER_NAME": host,
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
@@ -212,8 +205,10 @@ def build_environ(scope: Any) -> dict[str, Any]:
     headers_bytes = sum(len(name) + len(value) for name, value in items)
     if len(scope.query_string) > QUERY_BYTES_MAX or headers_bytes > HEADERS_BYTES_MAX:
         raise TooLarge("The address or the headers are too long.")
-    if len(scope.headers.keys()) > len({name for name, _ in items}):
-        raise Malformed("A header holds bytes that are not ASCII.")
+    readable = {name for name, _ in items}
+    for name in scope.headers.keys():  # noqa: SIM118  granian's headers are no dict
+        if name not in readable and name not in _IGNORABLE_HEADERS:
+            raise UnreadableHeader(name)
     for name, value in items:
         if "_" in name:
             continue
@@ -251,7 +246,7 @@ def call_django(app: App, environ: dict[str, Any]) -> GatewayResponse:
             getattr(result, "close", lambda: None)()
     except Exception:
         log.exception("not_answered")
-        return refusal_response(Internal(), environ["PATH_INFO"])
+        return refusal_response(Internal(), environ["PATH_INFO"], environ.get("HTTP_REQUEST_ID"))
     return GatewayResponse(int(head[0].partition(" ")[0]), head[1], body)
 
 
@@ -270,26 +265,3 @@ def spool(chunks: Iterator[bytes]) -> Any:
     file.writelines(chunks)
     file.seek(0)
     return file
-
-
-def liveness_response() -> GatewayResponse:
-    """The same response as Django's at this path (bnpl.health)."""
-    return GatewayResponse(
-        HTTPStatus.OK, [("Content-Type", "application/json"), ("Cache-Control", "no-store")], b'{"alive": true}'
-    )
-
-
-def refusal_response(refusal: Refusal, path: str) -> GatewayResponse:
-    """A refusal as problem JSON for API clients and as an HTML page for browsers."""
-    request_id = f"req_{uuid7().hex}"
-    headers = [("Request-Id", request_id), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
-    if refusal.retry_after is not None:
-        headers.append(("Retry-After", str(refusal.retry_after)))
-    if isinstance(refusal, TooSlow | TooLarge):
-        headers.append(("Connection", "close"))
-    if path.startswith(("/v1/", "/channels/")):
-        kind, body = "application/problem+json", problem_json(refusal, request_id)
-    else:
-        name = "errors/503.html" if refusal.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "errors/400.html"
-        kind, body = "text/html; charset=utf-8", loader.get_template(name).render().encode()
-    return GatewayResponse(refusal.status, [("Content-Type", kind), *headers], body)

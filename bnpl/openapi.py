@@ -4,6 +4,7 @@ The example responses are recorded: a test plays a story on a frozen clock and s
 """
 
 import json
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,10 @@ from django.conf import settings
 
 from bnpl.api_urls import V1_ROUTES
 from bnpl.field_descriptions import FIELD_DESCRIPTIONS
-from kernel.request_log import REQUEST_ID_PATTERN
-from merchants.access import API_VERSION
+from kernel.request_log import API_VERSION, REQUEST_ID_PATTERN
 from merchants.rules.events import EVENT_TYPES
 
+_REF = re.compile(r"#/components/schemas/(\w+)")
 EXAMPLES = Path(settings.BASE_DIR) / "docs" / "guide" / "examples.json"
 TAGS = {
     "services": "服务: what a merchant offers to use now and pay later.",
@@ -69,6 +70,8 @@ def postprocess_schema(result: dict[str, Any], generator: Any, request: Any, pub
         for method, operation in methods.items():
             _complete_operation(operation, path, views[path].scopes[method].value)  # type: ignore[attr-defined]
     components = result["components"]
+    for name in _response_only_schemas(result):  # objects may gain fields
+        components["schemas"][name].pop("additionalProperties", None)
     components["securitySchemes"] = {"key": SECURITY_SCHEME}
     components["headers"] = {
         name: {"description": words, "schema": schema} for name, (words, schema) in HEADERS.items()
@@ -95,7 +98,7 @@ def _complete_operation(operation: dict[str, Any], path: str, scope: str) -> Non
     for status, response in operation["responses"].items():
         names = ["Request-Id", "Bnpl-Version", "RateLimit-Policy", "RateLimit"]
         names += ["Retry-After"] if status in RETRYABLE_STATUSES else []
-        names += ["Idempotent-Replayed"] if is_idempotent and status not in RETRYABLE_STATUSES else []
+        names += ["Idempotent-Replayed"] if is_idempotent and status not in {"429", "503"} else []
         response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in names}
     _add_examples(operation)
 
@@ -111,6 +114,19 @@ def _add_examples(operation: dict[str, Any]) -> None:
     body_schema = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if body_schema and not body_schema.get("examples"):
         body_schema["examples"] = {"Nothing": {"value": {}, "summary": "Nothing more to say"}}
+
+
+def _response_only_schemas(result: dict[str, Any]) -> set[str]:
+    """The names of the schemas that no request body uses."""
+    schemas: dict[str, Any] = result["components"]["schemas"]
+    operations = [operation for methods in result["paths"].values() for operation in methods.values()]
+    pending = [operation["requestBody"] for operation in operations if "requestBody" in operation]
+    requested = set[str]()
+    while pending:
+        for name in set(_REF.findall(json.dumps(pending.pop()))) - requested:
+            requested.add(name)
+            pending.append(schemas[name])
+    return set(schemas) - requested
 
 
 def _describe_fields(schema_name: str, schema: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ rotated.
 import base64
 import re
 from datetime import datetime
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import unquote_plus, urlencode, urlsplit
 
 from credit.models import Agreement
 from kernel import encryption
@@ -43,9 +43,9 @@ def parse_host(address: str) -> str:
 def signed_return_url(agreement: Agreement, *, order: tuple[str, str] | None = None, at: datetime) -> str:
     """The merchant's return URL with the outcome in its query: agreement, state, timestamp and signature.
 
-    With `order`, a public id and state, those replace the agreement's. Only the stored URL is used, nothing of the
-    person's request. `at` is real time, as with webhooks, because merchants verify it with their own clock. Empty
-    without a return URL.
+    With `order`, a public id and state, those replace the agreement's. The merchant's other parameters stay as they are
+    written, in whatever encoding. Only the stored URL is used, nothing of the person's request. `at` is real time, as
+    with webhooks, because merchants verify it with their own clock. Empty without a return URL.
     """
     if not return_host(agreement):
         return ""
@@ -58,5 +58,6 @@ def signed_return_url(agreement: Agreement, *, order: tuple[str, str] | None = N
         "signature": signature([return_secret_of(agreement)], name, seconds, state.encode()),
     }
     parts = urlsplit(agreement.return_url)
-    params = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in {*outcome, "agreement"}]
-    return parts._replace(query=urlencode([*params, *outcome.items()])).geturl()
+    replaced = {*outcome, "agreement"}
+    kept = [pair for pair in parts.query.split("&") if pair and unquote_plus(pair.partition("=")[0]) not in replaced]
+    return parts._replace(query="&".join([*kept, urlencode(outcome)])).geturl()

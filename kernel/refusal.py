@@ -82,7 +82,7 @@ class TooLarge(Refusal):
 class WrongMediaType(Refusal):
     """The body's Content-Type is not JSON."""
 
-    code, status, title = "unsupported_media_type", 415, _("Send application/json.")
+    code, status, title, is_transient = "unsupported_media_type", 415, _("Send application/json."), True
 
 
 class Invalid(Refusal):

@@ -16,6 +16,8 @@ from kernel.problems import CONTENT_TYPE, Internal, problem_response, to_refusal
 from kernel.refusal import Malformed
 
 API_PREFIX = "/v1/"
+#: The version of the API, which every response under the prefix names.
+API_VERSION = "2026-11-21"
 #: Paths whose requests are logged here: those that programs call. The proxy logs people's page views.
 LOGGED_PREFIXES = (API_PREFIX, "/channels/")
 #: The form of a request id that a caller may supply.
@@ -24,10 +26,9 @@ _REQUEST_ID = re.compile(REQUEST_ID_PATTERN, re.ASCII)
 log = structlog.get_logger("bnpl.request")
 
 
-def request_id_of(request: HttpRequest) -> str:
+def choose_request_id(given: str | None) -> str:
     """The request id that the caller supplied, or a new one."""
-    given = request.META.get("HTTP_REQUEST_ID", "")
-    return given if _REQUEST_ID.fullmatch(given) else f"req_{uuid7().hex}"
+    return given if given and _REQUEST_ID.fullmatch(given) else f"req_{uuid7().hex}"
 
 
 class RequestLogMiddleware:
@@ -38,12 +39,13 @@ class RequestLogMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
-        request_id = request_id_of(request)
+        request_id = choose_request_id(request.META.get("HTTP_REQUEST_ID"))
         request.request_id = request_id  # type: ignore[attr-defined]
         with tagged(request_id=request_id):
             response = self.get_response(request)
             if request.path.startswith(API_PREFIX):
                 response = add_rate_limit_headers(as_problem(response, request), request)
+                response["Bnpl-Version"] = API_VERSION
             if request.path.startswith(LOGGED_PREFIXES):
                 log_request(request, response, seconds=time.perf_counter() - started)
         response["Request-Id"] = request_id

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import islice
-from typing import Any, NoReturn, Self, cast
+from typing import Annotated, Any, NoReturn, Self, cast
 
 import msgspec
 from msgspec import inspect
@@ -35,6 +35,10 @@ _FIELD_NAME = re.compile(r"Object (?:contains unknown|missing required) field `(
 #: An error in an entry of a field that is a mapping.
 _MAPPING_ENTRY = re.compile(r" - at (?:`\$\.\w+\[\.\.\.\]`|`key` in `\$\.\w+`)$")
 _ERROR_PATH = re.compile(r"^(?P<what>.*?)(?: - at (?:`key` in )?`\$?(?P<path>[^`]*)`)?$", re.DOTALL)
+
+
+#: A time, in UTC in responses.
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Wire(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -139,7 +143,7 @@ def decode(raw: bytes) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise Malformed("The body is not UTF-8.") from None
     except json.JSONDecodeError as exc:
-        raise Malformed(f"The body is not JSON: {exc.msg} (byte {exc.pos}).") from None
+        raise Malformed(f"The body is not JSON: {exc.msg} (character {exc.pos}).") from None
     except Invalid as wrong:
         raise Invalid(wrong.detail, field=_pointer_to_bad_number(raw)) from None
     if not isinstance(data, dict):
@@ -274,6 +278,6 @@ def _to_field_error(message: str) -> FieldError:
     detail, path = (match["what"], match["path"] or "") if match else (message, "")
     if "matching regex" in detail:  # show the pattern as it is written in the code
         detail = detail.replace(_PATTERN_END, "").replace("\\\\", "\\")
+    pointer = re.sub(r"\[(\d+)\]|(\[\.\.\.\])|\.", lambda m: "" if m[2] else f"/{m[1] or ''}", path)
     field = _FIELD_NAME.fullmatch(detail)
-    path = f"{path}.{field[1]}" if field else path
-    return FieldError(re.sub(r"\[(\d+)\]|(\[\.\.\.\])|\.", lambda m: "" if m[2] else f"/{m[1] or ''}", path), detail)
+    return FieldError(f"{pointer}/{_escape_pointer(field[1])}" if field else pointer, detail)

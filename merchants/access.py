@@ -15,12 +15,12 @@ from kernel.actor import Actor
 from kernel.log_context import tagged
 from kernel.problems import MethodNotAllowed, Unauthenticated, UnknownVersion, problem_response
 from kernel.refusal import FieldError, Invalid, NotFound, Refusal
+from kernel.request_log import API_VERSION
 from kernel.wire import Wire
 from merchants import queries
 from merchants.rules import Scope
 from merchants.services.api_keys import record_key_use
 
-API_VERSION = "2026-11-21"
 #: The scheme is not case-sensitive; the key is.
 _BEARER = re.compile(r"(?i:Bearer) (sk_(?:test|live)_[A-Za-z0-9_-]{43})")
 
@@ -66,7 +66,6 @@ class MerchantView(APIView):
                 response = self._respond(method, lambda: handler(api_request, *args, **kwargs))
         except Exception as exc:  # noqa: BLE001  every error becomes a problem response
             response = self.handle_exception(exc)
-        response["Bnpl-Version"] = API_VERSION
         response["Cache-Control"] = "no-store"
         return response
 

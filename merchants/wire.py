@@ -1,13 +1,12 @@
 """The JSON of an event: the same object in a list, alone, and as the body of a webhook."""
 
-from datetime import datetime
 from typing import Any, Literal
 
 import msgspec
 
 from kernel.ids import public
 from kernel.models import LIVE
-from kernel.wire import Wire
+from kernel.wire import Moment, Wire
 from merchants.models import Event
 from merchants.rules.events import EVENT_TYPES
 from merchants.rules.webhooks import BODY_MAX
@@ -19,7 +18,7 @@ class MerchantEvent(Wire):
     id: str
     object: Literal["event"]
     type: str
-    created: datetime
+    created: Moment
     subject: str
     sequence: int
     livemode: bool

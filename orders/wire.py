@@ -10,7 +10,7 @@ from msgspec import Meta, convert
 from kernel.ids import public
 from kernel.models import LIVE
 from kernel.money import AMOUNT_MINOR_MAX
-from kernel.wire import Wire
+from kernel.wire import Moment, Wire
 from orders.models import Obligation, Order
 
 Amount = Annotated[int, Meta(ge=0, le=AMOUNT_MINOR_MAX, description="Minor units: 1234 is ¥12.34.")]
@@ -41,7 +41,7 @@ class ObligationOut(Wire):
     kind: Literal["principal", "late_fee"]
     amount: int
     paid: int
-    due_at: datetime
+    due_at: Moment
     state: str
 
 
@@ -50,13 +50,13 @@ class Failure(Wire, rename={"kind": "class"}):
 
     code: str
     kind: str
-    at: datetime
+    at: Moment
 
 
 class PlannedAttempt(Wire):
     """An attempt to come. No instrument named: the person's first one at that time."""
 
-    at: datetime
+    at: Moment
     instrument: str | None
     reason: str
 
@@ -94,18 +94,18 @@ class OrderOut(Wire):
     discounts: list[Discount]
     obligations: list[ObligationOut]
     collection: Collection
-    starts_at: datetime | None
-    ends_at: datetime | None
+    starts_at: Moment | None
+    ends_at: Moment | None
     start_location: str
     end_location: str
-    created_at: datetime
-    opened_at: datetime | None
-    completed_at: datetime | None
-    deducted_at: datetime | None
-    overdue_at: datetime | None
-    cancelled_at: datetime | None
+    created_at: Moment
+    opened_at: Moment | None
+    completed_at: Moment | None
+    deducted_at: Moment | None
+    overdue_at: Moment | None
+    cancelled_at: Moment | None
     cancel_reason: str
-    expires_at: datetime | None
+    expires_at: Moment | None
     attach: str
     metadata: dict[str, str]
     confirm_url: str | None
@@ -180,7 +180,7 @@ def _collection_out(obligations: Sequence[Obligation]) -> Collection:
         for a in row.plan
     }
     return Collection(
-        attempts=sum(row.attempts for row in obligations),
+        attempts=sum(row.attempts - row.shared_attempts for row in obligations),
         in_flight=any(row.in_flight for row in obligations),
         last_failure=convert(last, Failure, strict=False) if last else None,
         next_attempts=sorted(plans.values(), key=lambda attempt: attempt.at),

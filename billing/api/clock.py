@@ -15,7 +15,7 @@ from billing.services.sandbox_clock import Mode
 from kernel.clock import live_now
 from kernel.openapi import operation
 from kernel.refusal import FieldError, Invalid, refusals_in_field
-from kernel.wire import Wire
+from kernel.wire import Moment, Wire
 from merchants.access import InsufficientScope, MerchantView, SandboxKeyRequired, json_response
 from merchants.rules import Scope
 
@@ -27,7 +27,7 @@ class ClockOut(Wire):
 
     object: Literal["clock"]
     mode: Mode
-    now: datetime
+    now: Moment
 
 
 class ClockSetting(Wire):
@@ -52,8 +52,8 @@ class JourneyOut(Wire):
 
     object: Literal["clock"]
     mode: Mode
-    now: datetime
-    to: datetime
+    now: Moment
+    to: Moment
     done: bool
     events: dict[str, int]
     work: dict[str, int]

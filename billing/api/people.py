@@ -18,7 +18,7 @@ from kernel.money import AMOUNT_MINOR_MAX
 from kernel.openapi import operation
 from kernel.paging import LIMIT_MAX, paginate
 from kernel.refusal import FieldError, Invalid, NotFound
-from kernel.wire import Wire
+from kernel.wire import Moment, Wire
 from merchants.access import InsufficientScope, MerchantView, SandboxKeyRequired, json_response
 from merchants.rules import Scope
 from orders import queries as orders
@@ -56,7 +56,7 @@ class PersonOut(Wire):
     name: str
     phone: str
     behaviour: Behaviour
-    until: datetime | None
+    until: Moment | None
     amount: int | None
     usable: bool
 

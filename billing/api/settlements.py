@@ -174,7 +174,8 @@ class ProofOfSettlement(MerchantView):
 
 def wants_csv(request: HttpRequest) -> bool:
     """Whether the caller prefers CSV to JSON."""
-    return request.get_preferred_type(["application/json", CSV]) == CSV
+    csv = f"{CSV}; charset=utf-8"  # as our own response names it
+    return request.get_preferred_type(["application/json", CSV, csv]) in (CSV, csv)
 
 
 def csv_response(settlement: Settlement) -> StreamingHttpResponse:

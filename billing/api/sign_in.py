@@ -1,6 +1,5 @@
 """/v1/sandbox/people/{id}/sign_in: sign a browser in as a test user."""
 
-from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from django.conf import settings
@@ -12,7 +11,7 @@ from billing.services.sandbox_sign_in import create_sign_in_link
 from kernel.clock import live_now
 from kernel.openapi import operation
 from kernel.refusal import FieldError, Invalid
-from kernel.wire import Wire
+from kernel.wire import Moment, Wire
 from merchants.access import InsufficientScope, MerchantView, SandboxKeyRequired, json_response
 from merchants.rules import Scope
 
@@ -29,7 +28,7 @@ class SignInOut(Wire):
     object: Literal["sign_in"]
     livemode: bool
     url: str
-    expires_at: datetime
+    expires_at: Moment
 
 
 class SignInAsPerson(MerchantView):

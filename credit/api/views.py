@@ -1,6 +1,5 @@
 """/v1/agreements and /v1/eligibility."""
 
-from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
 from django.conf import settings
@@ -20,7 +19,7 @@ from kernel.money import AMOUNT_MINOR_MAX
 from kernel.openapi import Nothing, operation
 from kernel.paging import LIMIT_MAX, paginate
 from kernel.refusal import FieldError, Invalid, NotFound, refusals_in_field
-from kernel.wire import Wire
+from kernel.wire import Moment, Wire
 from merchants.access import InsufficientScope, MerchantView, json_response
 from merchants.models import Service
 from merchants.refusals import MerchantNotActive
@@ -51,10 +50,10 @@ class AgreementOut(Wire):
     return_url: str
     return_secret: str | None
     sign_url: str | None
-    created_at: datetime
-    activated_at: datetime | None
-    closing_at: datetime | None
-    terminated_at: datetime | None
+    created_at: Moment
+    activated_at: Moment | None
+    closing_at: Moment | None
+    terminated_at: Moment | None
 
 
 class AgreementList(Wire):

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from kernel.paging import LIMIT_MAX
-from kernel.wire import Wire
+from kernel.wire import Moment, Wire
 from merchants.models import WebhookDelivery, WebhookEndpoint
 from merchants.rules.webhook_urls import URL_MAX
 from merchants.rules.webhooks import OVERLAP, OVERLAP_MAX
@@ -47,10 +47,10 @@ class EndpointOut(Wire):
     event_types: list[str]
     state: str
     disabled_because: str | None
-    disabled_at: datetime | None
-    failing_since: datetime | None
-    old_secret_until: datetime | None
-    created_at: datetime
+    disabled_at: Moment | None
+    failing_since: Moment | None
+    old_secret_until: Moment | None
+    created_at: Moment
     secret: str | None = None
 
 
@@ -80,7 +80,7 @@ class AttemptOut(Wire):
     """One attempt and its result: a status, or an error."""
 
     number: int
-    at: datetime
+    at: Moment
     status: int | None
     latency_ms: int
     error: str | None
@@ -96,9 +96,9 @@ class DeliveryOut(Wire):
     type: str
     state: str
     reason: str | None
-    next_attempt_at: datetime | None
-    created_at: datetime
-    ended_at: datetime | None
+    next_attempt_at: Moment | None
+    created_at: Moment
+    ended_at: Moment | None
     attempts: list[AttemptOut]
 
 
@@ -140,7 +140,8 @@ class BulkRedeliveryOut(Wire):
     deliveries: int
 
 
-def endpoint_out(endpoint: WebhookEndpoint, *, secret: str | None = None) -> EndpointOut:
+def endpoint_out(endpoint: WebhookEndpoint, *, secret: str | None = None, at: datetime) -> EndpointOut:
+    old_until = endpoint.old_secret_until
     return EndpointOut(
         id=endpoint.public_id,
         object="webhook_endpoint",
@@ -152,7 +153,7 @@ def endpoint_out(endpoint: WebhookEndpoint, *, secret: str | None = None) -> End
         disabled_because=endpoint.disabled_because or None,
         disabled_at=endpoint.disabled_at,
         failing_since=endpoint.failing_from,
-        old_secret_until=endpoint.old_secret_until,
+        old_secret_until=old_until if old_until and old_until > at else None,
         created_at=endpoint.created_at,
         secret=secret,
     )

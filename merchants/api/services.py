@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from kernel.money import AMOUNT_MINOR_MAX
 from kernel.openapi import operation
 from kernel.paging import LIMIT_MAX, paginate
-from kernel.wire import Wire
+from kernel.wire import Moment, Wire
 from merchants import queries, services
 from merchants.access import InsufficientScope, MerchantView, json_response
 from merchants.models import Service
@@ -78,7 +78,7 @@ class ServiceOut(Wire):
     late_fee_daily_bps: int
     late_fee_cap_bps: int
     state: str
-    created_at: datetime
+    created_at: Moment
 
 
 class ServiceList(Wire):

@@ -38,7 +38,7 @@ class EndpointView(MerchantView):
     def endpoint_response(
         self, endpoint: WebhookEndpoint, *, secret: str | None = None, status: int = 200
     ) -> HttpResponse:
-        return json_response(endpoint_out(endpoint, secret=secret), status=status)
+        return json_response(endpoint_out(endpoint, secret=secret, at=self.now()), status=status)
 
 
 class Endpoints(EndpointView):
@@ -57,7 +57,8 @@ class Endpoints(EndpointView):
     def get(self, request: Request) -> HttpResponse:
         query = PageQuery.parse_query(request)
         rows, cursor = paginate(queries.endpoints_of(self.merchant_id), cursor=query.cursor, limit=query.limit)
-        return json_response(EndpointList(data=[endpoint_out(row) for row in rows], next_cursor=cursor))
+        at = self.now()
+        return json_response(EndpointList(data=[endpoint_out(row, at=at) for row in rows], next_cursor=cursor))
 
     @operation(
         "create_webhook_endpoint",

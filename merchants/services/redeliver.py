@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
@@ -73,7 +73,8 @@ def redeliver_failed(merchant_id: UUID, endpoint_id: UUID, *, since: datetime, b
         EndpointDisabled: the endpoint is disabled.
     """
     endpoint = _lock_enabled_endpoint(merchant_id, endpoint_id)
-    undelivered = WebhookDelivery.objects.filter(endpoint=endpoint, state=_GIVEN_UP, event__at__gte=since)
+    waiting = Q(state=WebhookDelivery.State.PENDING, next_at__gt=at)
+    undelivered = WebhookDelivery.objects.filter(Q(state=_GIVEN_UP) | waiting, endpoint=endpoint, event__at__gte=since)
     undelivered = undelivered.exclude(event__type=PING).select_for_update(of=("self",), no_key=True)
     rows = list(undelivered.order_by("pk")[:REDELIVER_MAX])
     _requeue(rows, at=at)

@@ -7,7 +7,7 @@ from msgspec import Meta, structs, to_builtins
 
 from kernel.money import AMOUNT_MINOR_MAX
 from kernel.paging import LIMIT_MAX
-from kernel.wire import Wire
+from kernel.wire import Moment, Wire
 from merchants.models import Event
 from merchants.wire import MerchantEvent, event_out
 from orders.services import CompletionRequest, OrderRequest
@@ -99,7 +99,7 @@ class OrderQuery(Wire):
 class EventOut(MerchantEvent):
     """An event of an order, as `/v1/events` has it."""
 
-    created_at: datetime
+    created_at: Moment
 
 
 def order_event_out(event: Event) -> EventOut:

@@ -81,6 +81,8 @@ class Obligation(Lifecycle):
     #: The deduction in flight: until it ends, nothing else may collect or change the amount.
     in_flight = models.UUIDField(null=True, blank=True)
     attempts = models.PositiveSmallIntegerField(default=0)
+    #: Those attempts whose deduction also collects an earlier obligation of the order, and is counted there.
+    shared_attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     #: The planned attempts, `[{at, instrument, reason}]`, and the last failure, `{code, class, at}`.
     plan = models.JSONField(default=list, blank=True)
     #: Only the person can pay it: after a returned deduction or a rejected return. A payment plan clears this.
@@ -294,7 +296,5 @@ class Obligation(Lifecycle):
 
 
 def lead_obligation(debts: Sequence[Obligation]) -> Obligation:
-    """The overdue debt that an order's late fee is collected with: the oldest with a planned attempt, or else the
-    oldest.
-    """
+    """The overdue debt that an order's late fee is collected with: the oldest with a planned attempt, or the oldest."""
     return next((row for row in debts if row.plan), debts[0])

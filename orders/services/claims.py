@@ -194,14 +194,16 @@ def claim_obligations(pairs: Iterable[tuple[Obligation, UUID]], *, planned: bool
 
     A `planned` attempt is removed from the plan; any other leaves the plan as it is.
     """
-    claimed = []
+    claimed, counted = [], set[tuple[UUID, UUID]]()
     for obligation, deduction_id in pairs:
         obligation.in_flight, obligation.collect_at = deduction_id, None
         obligation.attempts += 1
+        obligation.shared_attempts += (obligation.order_id, deduction_id) in counted
+        counted.add((obligation.order_id, deduction_id))
         if planned:
             obligation.plan = obligation.plan[1:]
         claimed.append(obligation)
-    update_all(claimed, ["in_flight", "collect_at", "attempts", "plan"])
+    update_all(claimed, ["in_flight", "collect_at", "attempts", "shared_attempts", "plan"])
 
 
 @join_transaction()

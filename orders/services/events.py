@@ -29,6 +29,7 @@ def obligation_event(obligation: Obligation, event: str) -> NewEvent:
         "order": obligation.order.public_id,
         "amount": obligation.amount_minor,
         "paid": obligation.paid_minor,
+        "currency": obligation.currency,
         "state": obligation.state,
     }
     return NewEvent(obligation.merchant_id, event, obligation.order_id, data)

@@ -256,13 +256,18 @@ def _resolve_amounts(service: Service, request: OrderRequest, merchant_max_minor
     if ceiling > max_minor:
         raise AboveCeiling(f"The service's ceiling is {max_minor}.", field="/amount" if fixed else "/ceiling")
     if request.discounts or (fixed and request.items):
-        try:
-            rules.compute_total(
-                request.amount if fixed else None, request.items, request.discounts, ceiling=ceiling, default=None
-            )
-        except rules.TotalError as exc:
-            raise TotalInvalid(str(exc), field="/items") from None
+        _check_items(request, request.amount if fixed else None, ceiling)
     return request.amount, ceiling
+
+
+def _check_items(request: OrderRequest, amount: int | None, ceiling: int) -> None:
+    """The items less the discounts are the amount ordered, or at most the ceiling."""
+    try:
+        rules.compute_total(amount, request.items, request.discounts, ceiling=ceiling, default=None)
+    except rules.AboveCeilingError as exc:
+        raise AboveCeiling(str(exc), field=exc.field) from None
+    except rules.TotalError as exc:  # here the total is the sum of the items
+        raise TotalInvalid(str(exc), field="/items" if exc.field == "/total" else exc.field) from None
 
 
 def _assess(standing: credit_queries.Standing, order: Order, *, at: datetime, is_new: bool = False) -> Decision:

@@ -13,7 +13,7 @@ from billing.models import Instrument
 from billing.services.instruments import Script, add_bank_account
 from credit import services as credit
 from credit.models import Agreement
-from credit.return_urls import return_secret_of
+from credit.return_urls import return_secret_of, signed_return_url
 from kernel.clock import live_now
 from merchants import services as merchants
 from tests.api import Api
@@ -75,6 +75,14 @@ def test_the_outcome_is_signed_with_the_secret_the_merchant_was_given(
             verify(query, return_secret_of(asked(power_bank)))
         accept_terms(browser, f"/sign/{made['id']}")
     assert api.get(f"agreements/{made['id']}").json()["return_secret"] == secret
+
+
+@pytest.mark.parametrize("query", ["name=%C4%E3%BA%C3", "flag", "p=a/b:c", "q=a+b&q=%E4%BD%A0", ""])
+def test_the_merchants_own_parameters_stay_as_they_are_written(power_bank: Shop, query: str) -> None:
+    agreement = asked(power_bank, f"https://shop.example/done?{query}")
+    url = signed_return_url(agreement, at=NOON)
+    before = f"{query}&" if query else ""
+    assert url.startswith(f"https://shop.example/done?{before}agreement={agreement.public_id}&state=")
 
 
 def test_without_a_return_url_there_is_no_secret_and_no_redirect(power_bank: Shop, ada: Person) -> None:

@@ -130,6 +130,7 @@ def test_during_a_rotation_both_secrets_sign_and_then_only_the_new_one(
     api.post(f"{HOOKS}/{made['id']}/ping")
     one = server.requests.pop()
     assert Webhook(new).verify(one.body, one.headers)
+    assert api.get(f"{HOOKS}/{made['id']}").json()["old_secret_until"] is None
     with pytest.raises(WebhookVerificationError):
         Webhook(old).verify(one.body, one.headers)
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from kernel.request_log import API_VERSION
 from tests.api import assert_problem, idempotency_header
 from tests.unchanged import assert_unchanged
 from tests.wire.endpoints import World
@@ -107,7 +108,9 @@ def test_an_address_that_is_none_is_a_problem_for_every_method(world: World, sub
     for path in ["nothing", "orders/", "orders/x/y/z", "", "%00", "../ops/", "openapi.yaml"]:
         for method in ["GET", "POST", "DELETE"]:
             with subtests.test(method=method, path=path):
-                assert_problem(world.api.call(method, path, {}), 404, "not_found")
+                response = world.api.call(method, path, {})
+                assert_problem(response, 404, "not_found")
+                assert response["Bnpl-Version"] == API_VERSION
 
 
 def test_a_foreign_host_is_refused_in_the_same_shape(world: World) -> None:

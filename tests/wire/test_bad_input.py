@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from orders.models import Order
-from tests.api import assert_problem, order_body
+from tests.api import assert_problem, idempotency_header, order_body
 from tests.unchanged import assert_unchanged
 from tests.wire.endpoints import World
 
@@ -95,6 +95,13 @@ def test_a_body_that_does_not_call_itself_json_is_refused(world: World, subtests
             for path, body in world.bodies().items():
                 sent = world.api.post(path, json.dumps(body).encode(), content_type=kind)
                 assert_problem(sent, 415, "unsupported_media_type")
+
+
+def test_a_corrected_content_type_may_be_sent_under_the_same_key(world: World) -> None:
+    body = json.dumps(world.bodies()["orders"]).encode()
+    key = idempotency_header("one")
+    assert_problem(world.api.post("orders", body, content_type="text/plain", **key), 415, "unsupported_media_type")
+    assert world.api.post("orders", body, content_type="application/json", **key).status_code == 201
 
 
 def test_json_may_be_written_in_any_case_and_with_parameters(world: World, subtests: pytest.Subtests) -> None:

@@ -29,6 +29,8 @@ def test_a_refusal_of_what_stands_in_a_field_names_the_field(world: World, subte
         ("orders", order | {"ceiling": 10**12}, "above_ceiling", "/ceiling"),
         ("orders", order | {"amount": 5}, "wrong_amount_field", "/amount"),
         ("orders", order | {"discounts": [line]}, "total_invalid", "/items"),
+        ("orders", order | {"items": [line], "discounts": [line, line]}, "total_invalid", "/discounts"),
+        ("orders", order | {"items": [line] * 9, "discounts": [line]}, "above_ceiling", "/items"),
         (
             "orders",
             order | {"starts_at": "2026-11-20T08:00:00Z", "ends_at": "2026-11-20T07:00:00Z"},
@@ -179,3 +181,21 @@ def test_an_order_that_was_marked_as_paid_is_not_said_to_be_collected(world: Wor
     )
     assert "another reference" in problem["detail"]
     assert json.loads(world.api.get(f"orders/{world.completed}").content)["paid"] == 600
+
+
+@pytest.mark.parametrize(
+    ("name", "pointer"),
+    {
+        "shop.id": "/shop.id",
+        "a/b": "/a~1b",
+        "a~b": "/a~0b",
+        "x[0]": "/x[0]",
+        "x[...]": "/x[...]",
+        "名`": "/名`",
+    }.items(),
+)
+def test_an_unknown_name_is_one_step_of_the_pointer(world: World, name: str, pointer: str) -> None:
+    problem = assert_problem(world.api.post("services", {"name": "a", "mode": "fixed", "ceiling": 1, name: 1}), 422)
+    assert pointers(problem) == [pointer]
+    order = order_body(world.agreement, items=[{"name": "a", "amount": 1, name: 1}])
+    assert pointers(assert_problem(world.api.post("orders", order), 422)) == [f"/items/0{pointer}"]

@@ -1,6 +1,7 @@
 """The gateway as granian calls it: what it reads, what it limits, and what it refuses."""
 
 import asyncio
+import io
 import json
 import threading
 import time
@@ -9,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from django.core.handlers.wsgi import WSGIRequest
 from structlog.testing import capture_logs
 
 from bnpl import gateway
 from bnpl.gateway import REQUEST_BYTES_MAX, Gateway, GatewayResponse
+from kernel.request_log import API_VERSION
 from tests.api import PROBLEM
 from tests.threads import run_async
 
@@ -72,7 +75,7 @@ def answered(scope: Scope, protocol: Protocol | None = None, app: Any = echo) ->
     return run_async(Gateway(app).respond(scope, protocol or Protocol()))
 
 
-def seen(scope: Scope, protocol: Protocol | None = None) -> dict[str, str]:
+def seen(scope: Scope, protocol: Protocol | None = None) -> dict[str, Any]:
     """What the application behind the front is given."""
     answer = answered(scope, protocol)
     assert answer.status == 200, answer
@@ -84,6 +87,39 @@ def refused(answer: GatewayResponse, status: int, code: str) -> None:
     headers, body = dict(answer.headers), json.loads(answer.body)
     assert headers["Content-Type"] == PROBLEM
     assert (body["status"], body["code"], body["request_id"]) == (status, code, headers["Request-Id"])
+
+
+@pytest.mark.parametrize("text", ["客户1", "订单 🔋", "café"])
+def test_a_query_may_hold_utf_8_as_curl_sends_it(text: str) -> None:
+    environ = seen(Scope(query_string=f"person_ref={text}")) | {"wsgi.input": io.BytesIO()}
+    assert WSGIRequest(environ).GET["person_ref"] == text
+
+
+@pytest.mark.parametrize("name", ["cookie", "idempotency-key", "x-forwarded-for"])
+def test_a_header_that_cannot_be_read_is_named(name: str) -> None:
+    answer = answered(Scope(headers=Names([("host", "x")], unreadable=(name,))))
+    refused(answer, 400, "malformed")
+    assert name in json.loads(answer.body)["detail"]
+
+
+def test_a_header_that_nothing_depends_on_may_hold_anything() -> None:
+    assert "HTTP_USER_AGENT" not in seen(Scope(headers=Names([("host", "x")], unreadable=("user-agent", "referer"))))
+
+
+def test_a_page_says_when_a_cookie_of_another_service_is_in_the_way() -> None:
+    answer = answered(Scope(path="/orders/", method="GET", headers=Names([("host", "x")], unreadable=("cookie",))))
+    assert (answer.status, dict(answer.headers)["Content-Type"]) == (400, "text/html; charset=utf-8")
+    assert "Cookie" in answer.body.decode()
+    other = answered(Scope(path="/orders/", method="GET", headers=Names([("host", "x")], unreadable=("x-a",))))
+    assert "Cookie" not in other.body.decode()
+
+
+def test_a_refusal_keeps_the_callers_request_id_and_states_the_version() -> None:
+    fields = [("request-id", "mine-12345678"), ("content-length", "10000000")]
+    answer = answered(Scope(headers=Names(fields)))
+    refused(answer, 413, "too_large")
+    assert dict(answer.headers)["Request-Id"] == "mine-12345678"
+    assert dict(answer.headers)["Bnpl-Version"] == API_VERSION
 
 
 def test_a_body_in_pieces_without_a_length_arrives_whole() -> None:
