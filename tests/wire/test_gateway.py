@@ -98,7 +98,7 @@ def test_a_query_may_hold_utf_8_as_curl_sends_it(text: str) -> None:
 @pytest.mark.parametrize("name", ["cookie", "idempotency-key", "x-forwarded-for"])
 def test_a_header_that_cannot_be_read_is_named(name: str) -> None:
     answer = answered(Scope(headers=Names([("host", "x")], unreadable=(name,))))
-    refused(answer, 400, "malformed")
+    refused(answer, 400, "malformed_request")
     assert name in json.loads(answer.body)["detail"]
 
 
