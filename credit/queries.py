@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from msgspec import convert
 
 from accounts.models import Person
@@ -204,27 +204,20 @@ def score_changes_of(person_id: UUID) -> QuerySet[ScoreChange]:
     return ScoreChange.objects.filter(person_id=person_id).order_by("-id")
 
 
-def latest_breach(person_id: UUID) -> ScoreChange | None:
-    """The latest breached promise, without breaches that were undone later."""
-    undone = ScoreChange.objects.filter(order_id=OuterRef("order_id"), reason="righted", id__gt=OuterRef("id"))
-    return score_changes_of(person_id).filter(~Exists(undone), reason="breached").first()
-
-
 def decisions_of(person_id: UUID) -> QuerySet[Decision]:
     """The person's decisions, newest first."""
     rows = Decision.objects.select_related("agreement__service", "merchant")
     return rows.filter(person_id=person_id).order_by("-id")
 
 
-def credit_record_of(person: Person, profile: Profile, *, at: datetime) -> CreditRecord:
-    """The stored facts that explain the person's score and limit."""
-    last_breach = latest_breach(person.id)
+def credit_record_of(person: Person, profile: Profile, *, overdue_until: datetime | None, at: datetime) -> CreditRecord:
+    """The facts that explain the person's score and limit. `overdue_until`: when the last overdue spell ended."""
     return CreditRecord(
         verified=person.verified_at is not None,
         kept=profile.kept_orders,
         breached=profile.breached_orders,
         overdue=profile.overdue_orders,
-        days_since_breach=(at - last_breach.at).days if last_breach else None,
+        days_since_overdue=(at - overdue_until).days if overdue_until else None,
         days_known=(at - profile.created_at).days,
         limit_minor=profile.limit_minor,
         used_minor=profile.used_minor,

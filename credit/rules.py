@@ -43,7 +43,7 @@ UNITS_PER_YUAN: Mapping[str, Fraction] = {
     }.items()
     for code in codes.split()
 }
-#: Days without a breach, or since registration, after which a dimension is at 100.
+#: Days without anything overdue, or since registration, after which a dimension is at 100.
 DAYS_FULL = 365
 SCORE_STEP = {"kept": 2, "breached": -40, "righted": 40, "cleared": 10, "uncleared": -10}
 #: Score steps that reverse an earlier step of the same order.
@@ -172,7 +172,7 @@ class CreditRecord:
     kept: int
     breached: int
     overdue: int
-    days_since_breach: int | None
+    days_since_overdue: int | None
     days_known: int
     limit_minor: int
     used_minor: int
@@ -180,7 +180,7 @@ class CreditRecord:
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One aspect of a person's record, from 0 to 100; `moves` says what it affects: the score, or decisions."""
+    """One aspect of a person's record, from 0 to 100; `moves`: what it affects: the score, decisions, or nothing."""
 
     name: str
     level: int
@@ -190,11 +190,11 @@ class Dimension:
 def dimensions(record: CreditRecord) -> list[Dimension]:
     """Five aspects that explain the record. Only promises kept and breached change the score itself."""
     ended_orders = record.kept + record.breached
-    days_without_breach = DAYS_FULL if record.days_since_breach is None else min(record.days_since_breach, DAYS_FULL)
+    calm_days = DAYS_FULL if record.days_since_overdue is None else min(record.days_since_overdue, DAYS_FULL)
     free = record.limit_minor - record.used_minor
     return [
         Dimension("kept", 100 * record.kept // ended_orders if ended_orders else 0, "score"),
-        Dimension("calm", 0 if record.overdue else 100 * days_without_breach // DAYS_FULL, "score"),
+        Dimension("calm", 0 if record.overdue else 100 * calm_days // DAYS_FULL, ""),
         Dimension("identity", 100 if record.verified else 0, "decision"),
         Dimension("use", max(0, 100 * free // record.limit_minor) if record.limit_minor else 0, "decision"),
         Dimension("time", 100 * min(record.days_known, DAYS_FULL) // DAYS_FULL, ""),

@@ -5,13 +5,13 @@ from functools import cache
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Count, F, Prefetch, QuerySet, Sum
+from django.db.models import Count, F, Max, Prefetch, QuerySet, Sum
 
 from kernel.money import Money, sum_by_currency
 from kernel.policy_versions import version_in_force
 from kernel.prepared_statements import PreparedQuery
 from kernel.refusal import NotFound
-from orders.models import Concern, EasePolicy, Obligation, Order, Pause
+from orders.models import Concern, EasePolicy, Obligation, Order, OrderEvent, Pause
 from orders.rules import HardshipTerms, PlanOffer, plan_offers
 
 _ORDER_COLUMNS = tuple(f.attname for f in Order._meta.concrete_fields)
@@ -158,6 +158,16 @@ def person_order_details(person_id: UUID, order_id: UUID) -> OrderDetails:
     if order is None:
         raise NotFound
     return OrderDetails(order, list(order.obligations.order_by("sequence")))
+
+
+def last_overdue_end(person_id: UUID) -> datetime | None:
+    """When an order of the person was last no longer overdue: paid, cancelled, or given new dates. None if there was
+    no such order, not counting those that turned out not to have been overdue.
+    """
+    overdue = Order.State.OVERDUE
+    ends = OrderEvent.objects.filter(subject__person_id=person_id, subject__overdue_at__isnull=False, source=overdue)
+    ended_at: datetime | None = ends.exclude(target=overdue).aggregate(last=Max("at"))["last"]
+    return ended_at
 
 
 def owed_obligations(person_id: UUID, order_id: UUID | None) -> QuerySet[Obligation]:

@@ -11,9 +11,9 @@ from django.db.models import QuerySet
 from accounts.models import Person
 from billing.models import Case, Deduction, Dispute, Refund, Return, Wallet
 from credit.models import Profile
-from credit.queries import latest_breach
 from kernel.refusal import NotFound
 from orders.models import Concern, Obligation, Order
+from orders.queries import last_overdue_end
 from personal.models import Erasure, Proof
 from personal.signing import verify
 from portal.models import Member
@@ -57,12 +57,11 @@ def provable_facts(person: Person) -> dict[str, Any]:
     profile = Profile.objects.filter(person=person).first()
     facts: dict[str, Any] = {}
     if profile is not None:
-        last_breach = latest_breach(person.id)
         facts["band"] = profile.band
         facts["member_since"] = f"{person.created_at.astimezone(zone):%Y-%m}"
         facts["promises_kept"] = profile.kept_orders
         if not profile.overdue_orders:
-            kept_since = last_breach.at if last_breach else profile.created_at
+            kept_since = last_overdue_end(person.id) or profile.created_at
             facts["kept_since"] = kept_since.astimezone(zone).date().isoformat()
             facts["nothing_overdue"] = True
     if person.verified_at is not None:

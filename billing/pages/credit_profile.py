@@ -19,6 +19,7 @@ from kernel.refusal import NotFound, Refusal
 from orders import rules as asking
 from orders import services
 from orders.models import Order
+from orders.queries import last_overdue_end
 
 CHANGES_A_PAGE, DECISIONS_A_PAGE, LIMITS_A_PAGE = 10, 10, 5
 _get_or_post = require_http_methods(["GET", "HEAD", "POST"])
@@ -43,7 +44,8 @@ def credit_profile(visitor: Visitor) -> HttpResponse:
     )
     own_orders = Order.objects.filter(person_id=person.id).select_related("merchant")
     orders = own_orders.in_bulk({change.order_id for change in changes if change.order_id})
-    facts, pinned = queries.credit_record_of(person, profile, at=visitor.at), queries.pinned_currencies_of(person.id)
+    facts = queries.credit_record_of(person, profile, overdue_until=last_overdue_end(person.id), at=visitor.at)
+    pinned = queries.pinned_currencies_of(person.id)
     limits = [profile, *queries.currency_limits_of(person.id)]
     return visitor.render(
         "credit/standing.html",

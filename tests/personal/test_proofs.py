@@ -13,12 +13,16 @@ from django.conf import settings
 from django.test import Client
 
 from accounts.models import Person
+from billing.services.deduct import deduct_due
+from orders import services as orders
 from orders.models import Order
+from orders.queries import plan_options_for
+from orders.rules import PlanOffer
 from personal import queries, rules, signing
 from personal.models import Proof
 from personal.services import erasures
 from personal.services.proofs import VALID_PROOFS_MAX, FactNotTrue, TooManyProofs, issue_proof, revoke_proof
-from tests.browsing import client_for, form_token, visible_text
+from tests.browsing import client_for, form_token, freeze_clock, visible_text
 from tests.conftest import BY, NOON, Shop, make_due_order, make_person, yuan
 from tests.overdue import make_overdue
 from tests.unchanged import assert_unchanged
@@ -67,6 +71,31 @@ def test_only_what_is_true_now_is_signed(finished_order: Order, ada: Person, pow
                 issue_proof(bo.id, facts, 7, by=BY, at=NOW)
     page = client_for(bo).get(PAGE)
     assert "连续守约自" not in visible_text(page)
+
+
+def test_kept_since_is_the_day_the_last_overdue_order_ended(power_bank: Shop) -> None:
+    """Not the day it became overdue, whether it was paid or put on a plan; withdrawn while something is overdue."""
+    order = make_due_order(power_bank, make_person(power_bank, "no_funds"), yuan("60"))
+    person, end = order.person, NOON + timedelta(days=64)
+    deduct_due(power_bank.realm_id, at=NOON)
+    orders.mark_overdue(power_bank.realm_id, at=NOON + timedelta(days=4), limit=9)
+    expected = plan_options_for(person.id, order.id, at=end).sums
+    orders.choose_plan(person.id, order.id, PlanOffer(3, 30), expected=expected, by=BY, at=end)
+    assert queries.provable_facts(person)["kept_since"] == "2027-01-23"
+
+    orders.mark_paid(order.id, end + timedelta(days=1), "till", by=BY, at=end + timedelta(days=1))
+    assert queries.provable_facts(person)["kept_since"] == "2027-01-23"
+
+    paid_late = make_due_order(power_bank, make_person(power_bank, "no_funds", name="博"), yuan("60"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    orders.mark_overdue(power_bank.realm_id, at=NOON + timedelta(days=4), limit=9)
+    assert "kept_since" not in queries.provable_facts(paid_late.person)
+    orders.mark_paid(paid_late.id, end, "till", by=BY, at=end)
+    assert queries.provable_facts(paid_late.person)["kept_since"] == "2027-01-23"
+    freeze_clock(end + timedelta(days=1), paid_late.person)
+    page = visible_text(client_for(paid_late.person).get("/credit/"))
+    assert "上次逾期在 1 天前" in page
+    assert "无逾期时长 仅展示" in page
 
 
 @pytest.mark.parametrize("days", ["0", "8", "-7", "x", "9" * 30, "9" * 5_000, "²", "٣٠", ""], ids=lambda days: days[:9])
