@@ -6,16 +6,18 @@ from uuid import UUID
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.db import transaction
-from django.db.models import BinaryField
+from django.db.models import BinaryField, Q
 
 from accounts import sessions
 from accounts.models import DEFAULT_LANGUAGE, AccountEvent, Contact, Delivery, Notice, Person, User
 from kernel.actor import Actor
+from kernel.bulk_writes import redact_json
+from kernel.guards import REDACTED_TEXT
 
 
 @transaction.atomic
 def erase_person(person_id: UUID, *, by: Actor, at: datetime) -> Person:
-    """Erase phone, name, ID number, email and the texts of notices and contacts, and close the account.
+    """Erase phone, name, ID number, email and the texts of notices, contacts and staff's notes, and close the account.
 
     The person stays as an id without identifying data. The phone number can be registered again.
 
@@ -28,6 +30,8 @@ def erase_person(person_id: UUID, *, by: Actor, at: datetime) -> Person:
     person.save()
     Notice.objects.filter(person=person).exclude(subject="", body="").update(subject="", body="")
     Contact.objects.filter(person=person).exclude(note="").update(note="")
+    noted = AccountEvent.objects.filter(Q(person=person) | Q(user_id=person.user_id, user__isnull=False))
+    redact_json(noted.filter(data__has_key="note"), "data", {"note": REDACTED_TEXT})
     queued = Delivery.objects.filter(person=person, state=Delivery.State.QUEUED)
     queued.update(state=Delivery.State.SKIPPED, reason="left", next_at=None)
     if person.user_id:

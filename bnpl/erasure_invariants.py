@@ -16,6 +16,18 @@ ERASURE_INVARIANTS = (
             OR EXISTS (SELECT 1 FROM accounts_notice n WHERE n.person_id = p.id AND (n.subject <> '' OR n.body <> ''))
             OR EXISTS (SELECT 1 FROM orders_message m WHERE m.person_id = p.id AND m.text <> '')
             OR EXISTS (SELECT 1 FROM accounts_contact t WHERE t.person_id = p.id AND t.note <> '')
+            OR EXISTS (SELECT 1 FROM accounts_accountevent a WHERE (a.person_id = p.id OR a.user_id = p.user_id)
+                       AND a.recorded_at < e.erased_at AND a.data ->> 'note' <> '***')
+            OR EXISTS (SELECT 1 FROM credit_limitchange l WHERE l.person_id = p.id AND l.reason <> ''
+                       AND l.by <> 'system:review')
+            OR EXISTS (SELECT 1 FROM orders_order o JOIN orders_orderevent h ON h.subject_id = o.id
+                       WHERE o.person_id = p.id AND h.recorded_at < e.erased_at AND h.data ->> 'note' <> '***')
+            OR EXISTS (SELECT 1 FROM orders_obligation b JOIN orders_obligationevent h ON h.subject_id = b.id
+                       WHERE b.person_id = p.id AND h.kind = 'written_off' AND h.data ->> 'reason' <> '***')
+            OR EXISTS (SELECT 1 FROM billing_dispute d WHERE d.person_id = p.id AND d.evidence NOT IN ('', '***'))
+            OR EXISTS (SELECT 1 FROM billing_dispute d JOIN billing_disputeanswer w ON w.dispute_id = d.id
+                       WHERE d.person_id = p.id AND (w.statement <> '***' OR w.communication <> '***'
+                                                     OR w.carrier <> '***' OR w.tracking_number <> '***'))
             OR EXISTS (SELECT 1 FROM billing_return r WHERE r.person_id = p.id
                        AND (r.carrier <> '***' OR r.tracking_number <> '***' OR r.reason <> '***'
                             OR EXISTS (SELECT 1 FROM merchants_event v WHERE v.subject_id = r.order_id

@@ -269,6 +269,7 @@ class LimitChange(Identified):
 
     prefix = "lmc"
     append_only: ClassVar[bool] = True
+    erasable: ClassVar[tuple[str, ...]] = ("reason",)  # emptied when the person's data is erased
 
     person = models.ForeignKey(Person, models.PROTECT, related_name="limit_changes")
     currency = models.CharField(max_length=3, default="CNY")
@@ -289,7 +290,9 @@ class LimitChange(Identified):
                 | Q(limit_minor__range=(0, AMOUNT_MINOR_MAX)) & ~Q(currency="CNY"),
             )
         ]
-        triggers = guards.append_only()
+        triggers = guards.append_only_but_erasable(
+            "reason", protected=["id", "person_id", "currency", "before_minor", "limit_minor", "pinned", "by", "at"]
+        )
 
     @property
     def is_by_review(self) -> bool:

@@ -7,7 +7,7 @@ else. An array for each column would cost PostgreSQL more for a single row than 
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, lru_cache
@@ -197,3 +197,14 @@ def _encode_str_subclass(value: Any) -> str:
     if isinstance(value, str):
         return str.__str__(value)
     raise TypeError(f"{type(value).__name__} is not written")
+
+
+def redact_json(rows: models.QuerySet[Any], column: str, texts: Mapping[str, str]) -> int:
+    """Replace some values in a JSON column of these rows by texts. Returns the number of rows."""
+    redacted = models.Func(
+        models.F(column),
+        models.Value(dict(texts), models.JSONField()),
+        template="(%(expressions)s)",
+        arg_joiner=" || ",
+    )
+    return rows.update(**{column: redacted})

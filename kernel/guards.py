@@ -6,6 +6,8 @@ from typing import Any
 import pgtrigger
 from django.db import migrations
 
+#: Replaces free text that was erased where something has to stand.
+REDACTED_TEXT = "***"
 _REFUSE = "USING ERRCODE = 'restrict_violation', TABLE = TG_TABLE_NAME, CONSTRAINT = "
 
 
@@ -22,12 +24,14 @@ def append_only(operation: Any = pgtrigger.Update) -> list[pgtrigger.Trigger]:
     ]
 
 
-def append_only_but_erasable(*erasable: str, protected: Iterable[str]) -> list[pgtrigger.Trigger]:
+def append_only_but_erasable(
+    *erasable: str, protected: Iterable[str], erased_text: str = ""
+) -> list[pgtrigger.Trigger]:
     """Append-only, except that the `erasable` columns may be emptied when the person's data is erased, all at once.
 
-    `protected` are the database names of all other columns.
+    `protected` are the database names of all other columns. `erased_text` is what stands in an emptied column.
     """
-    filled = " OR ".join(f"NEW.{word} <> ''" for word in erasable)
+    filled = " OR ".join(f"NEW.{word} <> '{erased_text}'" for word in erasable)
     return [
         *append_only(pgtrigger.UpdateOf(*protected)),  # type: ignore[no-untyped-call]
         pgtrigger.Trigger(
@@ -68,6 +72,17 @@ def append_only_but_redactable(
             """,
         ),
     ]
+
+
+def redactable_history(key: str, *, where: str = "") -> list[pgtrigger.Trigger]:
+    """The guards of a history in whose `data` the free text under `key` may be redacted, in lines with `where`."""
+    has_text = f"OLD.data ? '{key}'"
+    return append_only_but_redactable(
+        "data",
+        {key: REDACTED_TEXT},
+        where=f"{has_text} AND {where}" if where else has_text,
+        protected=["id", "subject_id", "seq", "kind", "source", "target", "by", "at", "recorded_at"],
+    )
 
 
 def lifecycle(history: str, *, frozen_columns: Iterable[str] = ()) -> list[pgtrigger.Trigger]:

@@ -1,11 +1,11 @@
 from accounts.models.contacts import Contact
 from accounts.models.enrolment import EnrolmentCode
+from accounts.models.events import AccountEvent
 from accounts.models.notices import Delivery, Notice, NoticeTemplate
 from accounts.models.people import (
     DEFAULT_LANGUAGE,
     DEFAULT_ZONE,
     REF_LENGTH_MAX,
-    AccountEvent,
     LocalMessage,
     LockableQuerySet,
     Person,

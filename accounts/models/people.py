@@ -1,4 +1,4 @@
-"""Users, people, account events, and locally stored messages.
+"""Users, people, and locally stored messages.
 
 Personal data is stored encrypted, and shown masked unless `reveal_…` is called.
 """
@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts import notice_rules, rules
-from kernel import encryption, guards, ids
+from kernel import encryption, ids
 from kernel.models import Identified, Realm
 from kernel.refusal import NotFound
 
@@ -248,32 +248,6 @@ class Person(Identified):
     @property
     def _id_number_place(self) -> str:
         return f"accounts.person.id_number:{self.id}"
-
-
-class AccountEvent(models.Model):
-    """The history of an account or identity: what was done, when and by whom. Append-only, without personal data."""
-
-    append_only: ClassVar[bool] = True
-
-    id = models.UUIDField(primary_key=True, default=ids.uuid7, editable=False)
-    user = models.ForeignKey(User, on_delete=models.PROTECT, null=True, related_name="events")
-    person = models.ForeignKey(Person, on_delete=models.PROTECT, null=True, related_name="events")
-    kind = models.CharField(max_length=40)
-    by = models.CharField(max_length=80)
-    at = models.DateTimeField()
-    recorded_at = models.DateTimeField(db_default=Now())
-    data = models.JSONField(default=dict, blank=True)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                name="an_event_is_about_somebody", condition=Q(user__isnull=False) | Q(person__isnull=False)
-            ),
-        ]
-        triggers = guards.append_only()
-
-    def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M} {self.kind}"
 
 
 class LocalMessage(models.Model):

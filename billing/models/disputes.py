@@ -159,6 +159,8 @@ class DisputeAnswer(Identified):
 
     prefix = "dsa"
     append_only: ClassVar[bool] = True
+    #: Redacted when the person's data is erased.
+    erasable: ClassVar[tuple[str, ...]] = ("statement", "communication", "carrier", "tracking_number")
 
     dispute = models.ForeignKey(Dispute, models.PROTECT, related_name="answers", db_index=False)
     merchant = models.ForeignKey(Merchant, models.PROTECT, related_name="+")
@@ -177,4 +179,11 @@ class DisputeAnswer(Identified):
             models.UniqueConstraint(fields=["dispute", "merchant"], name="a_merchant_answers_a_dispute_once"),
             models.CheckConstraint(name="an_answer_says_something", condition=~Q(statement="")),
         ]
-        triggers = guards.append_only()
+        triggers = guards.append_only_but_erasable(
+            "statement",
+            "communication",
+            "carrier",
+            "tracking_number",
+            protected=["id", "dispute_id", "merchant_id", "by", "at", "recorded_at"],
+            erased_text=guards.REDACTED_TEXT,
+        )

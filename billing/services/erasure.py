@@ -1,14 +1,15 @@
-"""Erasure of a person's billing data: instruments with their tokens and bank names, and details of returns."""
+"""Erasure of a person's billing data: instruments with their tokens and bank names, returns, evidence."""
 
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 
-from billing.models import Instrument, InstrumentChange, Return
+from billing.models import Dispute, DisputeAnswer, Instrument, InstrumentChange, Return
 from billing.models.instruments import ERASED_PREFIX
 from kernel.actor import Actor
 from kernel.bulk_writes import update_all
+from kernel.guards import REDACTED_TEXT
 from merchants.rules.events import REDACTED_DATA
 from merchants.services.events import redact_return_events
 
@@ -26,6 +27,17 @@ def erase_return_details(person_id: UUID) -> int:
     rows = Return.objects.filter(person_id=person_id)
     redact_return_events(rows.values_list("order_id", flat=True))
     return rows.update(**REDACTED_DATA)
+
+
+def erase_evidence(person_id: UUID) -> int:
+    """Erase the evidence in disputes of the person's deductions: the merchants', and what was sent to the channel.
+
+    Returns how many disputes had some.
+    """
+    answers = DisputeAnswer.objects.filter(dispute__person_id=person_id)
+    answers.update(**dict.fromkeys(DisputeAnswer.erasable, REDACTED_TEXT))
+    contested = Dispute.objects.filter(person_id=person_id).exclude(evidence="")
+    return contested.update(evidence=REDACTED_TEXT)
 
 
 @transaction.atomic

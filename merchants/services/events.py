@@ -6,9 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Func, JSONField, Value
-
-from kernel.bulk_writes import rows_to_json
+from kernel.bulk_writes import redact_json, rows_to_json
 from kernel.ids import uuid7
 from kernel.log_context import get_tag
 from kernel.prepared_statements import PreparedStatement
@@ -69,5 +67,4 @@ def publish(events: Sequence[NewEvent], *, realm_id: int, at: datetime) -> None:
 def redact_return_events(subjects: Iterable[UUID]) -> int:
     """Redact the person's own words in the return events of these orders. Returns the number of events."""
     rows = Event.objects.filter(subject_id__in=list(subjects), type__startswith=RETURN_EVENT_PREFIX)
-    redacted = Func(F("data"), Value(REDACTED_DATA, JSONField()), template="(%(expressions)s)", arg_joiner=" || ")
-    return rows.update(data=redacted)
+    return redact_json(rows, "data", REDACTED_DATA)

@@ -1,5 +1,6 @@
 from orders.models.concern import Concern, ConcernEvent, EasePolicy, Message
-from orders.models.obligation import ATTEMPTED_SQL, Obligation, ObligationEvent, lead_obligation
+from orders.models.obligation import ATTEMPTED_SQL, Obligation, lead_obligation
+from orders.models.obligation_history import ObligationEvent
 from orders.models.order import Order, OrderEvent
 from orders.models.schedule import Pause, Plan
 

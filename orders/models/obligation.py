@@ -9,9 +9,10 @@ from django_fsm import transition
 from accounts.models import Person
 from kernel import guards
 from kernel.lifecycle import Lifecycle, StateField
-from kernel.models import History, Realm
+from kernel.models import Realm
 from kernel.money import Money
 from merchants.models import Merchant
+from orders.models.obligation_history import ObligationEvent
 from orders.models.order import Order
 from orders.rules import days_between
 
@@ -20,12 +21,6 @@ ATTEMPTED_SQL = """(
     collect_at <= overdue_from AND plan -> 0 ->> 'reason' IN ('due', 'due_moved')
     OR collect_at IS NOT NULL AND last_failure ->> 'class' IN ('technical', 'not_sent')
        AND plan -> 0 ->> 'reason' NOT IN ('moved', 'limits')) IS NOT TRUE"""
-
-
-class ObligationEvent(History):
-    """One event of an obligation's history."""
-
-    subject = models.ForeignKey("Obligation", models.PROTECT, related_name="history", db_index=False)
 
 
 class Obligation(Lifecycle):

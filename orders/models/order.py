@@ -1,5 +1,5 @@
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -20,6 +20,12 @@ class OrderEvent(History):
     """One event of an order's history."""
 
     subject = models.ForeignKey("Order", models.PROTECT, related_name="history", db_index=False)
+
+    #: The notes of staff in it, redacted when the person's data is erased.
+    erasable: ClassVar[tuple[str, ...]] = ("data",)
+
+    class Meta(History.Meta):
+        triggers = guards.redactable_history("note")
 
 
 class Order(Lifecycle):

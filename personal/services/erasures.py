@@ -16,11 +16,11 @@ from accounts import account_notices
 from accounts.erasure import erase_person
 from accounts.models import AccountEvent, Person
 from accounts.notice_rules import Phrase
-from billing.services.erasure import erase_instruments, erase_return_details, lock_instruments
+from billing.services.erasure import erase_evidence, erase_instruments, erase_return_details, lock_instruments
 from credit.erasure import close_credit, lock_credit
 from kernel.actor import Actor
 from kernel.refusal import Refusal
-from orders.erasure import erase_messages
+from orders.erasure import erase_messages, redact_order_notes
 from personal import erasure_hooks, rules
 from personal.models import Erasure, Export, Proof
 from personal.queries import active_erasure_of, erasure_blockers
@@ -122,7 +122,9 @@ def execute_erasure(erasure_id: UUID, *, at: datetime) -> bool:
     erase_instruments(person.id, by=by, at=realm_now)
     close_credit(person.id, by=by, at=realm_now)
     erase_return_details(person.id)
+    erase_evidence(person.id)
     erase_messages(person.id)
+    redact_order_notes(person.id)
     delete_exports_of(person.id, at=at)
     _revoke_proofs(person.id, at=at)
     erase_person(person.id, by=by, at=at)
