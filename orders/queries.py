@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS
 from django.db.models import Count, F, Max, Prefetch, QuerySet, Sum
 
+from credit.models import Decision
 from kernel.money import Money, sum_by_currency
 from kernel.policy_versions import version_in_force
 from kernel.prepared_statements import PreparedQuery
@@ -248,6 +249,11 @@ def reports_of(order_id: UUID) -> list[Concern]:
 def open_report_of(order_id: UUID) -> Concern | None:
     """The open problem report of an order."""
     return Concern.objects.filter(order_id=order_id, kind=Concern.Kind.PROBLEM, state=Concern.State.OPEN).first()
+
+
+def objection_to(decision: Decision) -> Concern | None:
+    """The objection to a decision, unless it was withdrawn."""
+    return decision.objections.exclude(state=Concern.State.WITHDRAWN).first()
 
 
 def is_order_paused(concern: Concern) -> bool:

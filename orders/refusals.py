@@ -193,6 +193,6 @@ class PaidByHand(Refusal):
 
 
 class NotObjectionable(Refusal):
-    """Only a refusal can be objected to, and only once."""
+    """Only a refusal can be objected to, and only once unless the objection is withdrawn."""
 
     code, title = "not_objectionable", _("No objection can be raised to this decision, or one was already raised.")

@@ -19,7 +19,7 @@ from kernel.refusal import NotFound, Refusal
 from orders import rules as asking
 from orders import services
 from orders.models import Order
-from orders.queries import last_overdue_end
+from orders.queries import last_overdue_end, objection_to
 
 CHANGES_A_PAGE, DECISIONS_A_PAGE, LIMITS_A_PAGE = 10, 10, 5
 _get_or_post = require_http_methods(["GET", "HEAD", "POST"])
@@ -110,7 +110,7 @@ def _render_decision(visitor: Visitor, decision: Decision, *, refusal: Refusal |
         status=refusal.status if refusal else 200,
         decision=decision,
         currency=decision.agreement.service.currency,
-        concern=decision.objections.first(),
+        concern=objection_to(decision),
         most=asking.TEXT_MAX,
         token=new_form_token(),
         refusal=refusal,

@@ -134,6 +134,7 @@ def _render(
     context: dict[str, Any] = {
         "order": order,
         "sums": options.sums,
+        "owes": queries.owed_obligations(visitor.person.id, order.id if order else None).exists(),
         "debts": [(owing, sum(owed[1:], owed[0])) for owing, owed in debts.values()],
         "previews": [_build_preview(offer, options.sums, visitor.person.zone, visitor.at) for offer in options.offers],
         "has_recent_plan": options.has_recent_plan,

@@ -88,7 +88,7 @@ class Concern(Lifecycle):
             models.UniqueConstraint(
                 fields=["decision"],
                 name="a_decision_is_objected_to_once",
-                condition=Q(kind="objection"),
+                condition=Q(kind="objection") & ~Q(state="withdrawn"),
             ),
             models.CheckConstraint(
                 name="a_concern_names_what_it_is_about",

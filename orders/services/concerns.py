@@ -20,9 +20,11 @@ from kernel.money import Money
 from kernel.refusal import FieldError, Invalid, NotFound
 from orders import rules
 from orders.models import Concern, Message, Obligation, Order, Pause
+from orders.queries import objection_to, owed_obligations
 from orders.refusals import (
     ConcernClosed,
     ConcernOpen,
+    NothingToReschedule,
     NotObjectionable,
     ReportedOften,
     ReportOpen,
@@ -84,14 +86,14 @@ def object_to_decision(decision_id: UUID, person_id: UUID, text: str, *, by: Act
     Raises:
         NotFound: the person has no such decision, or their data was erased.
         Invalid: the text is empty or too long.
-        NotObjectionable: it was approved, or was objected to before.
+        NotObjectionable: it was approved, or was objected to before, unless the objection was withdrawn.
     """
     message = validate_text(text)
     Person.objects.locked_active(person_id)
     decision = Decision.objects.filter(pk=decision_id, person_id=person_id).first()
     if decision is None:
         raise NotFound
-    if decision.approved or decision.objections.exists():
+    if decision.approved or objection_to(decision):
         raise NotObjectionable
     concern = Concern(
         realm_id=decision.realm_id,
@@ -117,6 +119,7 @@ def request_plan(
     Raises:
         NotFound: there is no such person, or order of theirs, or their data was erased.
         Invalid: the text is empty or too long, or the plan is impossible.
+        NothingToReschedule: nothing is owed, or only what was written off.
         ConcernOpen: a request is open already.
     """
     message = validate_text(text)
@@ -126,6 +129,8 @@ def request_plan(
     order = Order.objects.filter(pk=order_id, person_id=person_id).first() if order_id else None
     if order_id and order is None:
         raise NotFound
+    if not owed_obligations(person_id, order_id).exists():
+        raise NothingToReschedule
     concern = Concern(
         realm_id=person.realm_id,
         person_id=person_id,

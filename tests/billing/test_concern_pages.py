@@ -195,4 +195,4 @@ def test_an_old_order_shows_the_reporting_deadline(power_bank: Shop, order: Orde
 
 
 def test_without_debts_no_plan_is_offered(ada: Person) -> None:
-    assert "没有可分期的欠款" in visible_text(client_for(ada).get("/hardship/"))
+    assert "没有可以分期的欠款" in visible_text(client_for(ada).get("/hardship/"))

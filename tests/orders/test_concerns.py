@@ -28,6 +28,7 @@ from orders.refusals import (
     TotalRaised,
 )
 from tests.billing.helpers import bank_debits_of, obligation_of
+from tests.browsing import client_for, visible_text
 from tests.conftest import (
     BY,
     NOON,
@@ -240,6 +241,18 @@ def test_a_refusal_is_objected_to_once_and_judged_again(power_bank: Shop) -> Non
     approved = Decision.objects.filter(approved=True).latest("id")
     with assert_unchanged(), pytest.raises(NotObjectionable):
         orders.object_to_decision(approved.id, person_id, "x", by=by, at=NOON)
+
+
+def test_a_withdrawn_objection_can_be_raised_again(power_bank: Shop) -> None:
+    decision = refused(power_bank)
+    withdrawn = orders.object_to_decision(decision.id, decision.person_id, "x", by=BY, at=NOON)
+    orders.withdraw_concern(withdrawn.id, by=BY, at=NOON)
+    page = client_for(decision.person).get(f"/credit/{decision.public_id}")
+    assert "已对此评估提出异议" not in visible_text(page)
+    again = orders.object_to_decision(decision.id, decision.person_id, "y", by=BY, at=NOON)
+    orders.decide_objection(again.id, "确有逾期", reassess=False, by=STAFF, at=NOON)
+    with assert_unchanged(), pytest.raises(NotObjectionable):
+        orders.object_to_decision(decision.id, decision.person_id, "z", by=BY, at=NOON)
 
 
 def test_a_correct_refusal_is_upheld(power_bank: Shop) -> None:
