@@ -45,9 +45,9 @@ UNITS_PER_YUAN: Mapping[str, Fraction] = {
 }
 #: Days without anything overdue, or since registration, after which a dimension is at 100.
 DAYS_FULL = 365
-SCORE_STEP = {"kept": 2, "breached": -40, "righted": 40, "cleared": 10, "uncleared": -10}
+SCORE_STEP = {"kept": 2, "unkept": -2, "breached": -40, "righted": 40, "cleared": 10, "uncleared": -10}
 #: Score steps that reverse an earlier step of the same order.
-REVERSES = {"righted": "breached", "uncleared": "cleared"}
+REVERSES = {"unkept": "kept", "righted": "breached", "uncleared": "cleared"}
 
 
 class Reason(StrEnum):

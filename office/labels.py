@@ -36,6 +36,7 @@ DECLINE_REASONS: dict[str, StrOrPromise] = {
 }
 SCORE_REASONS: dict[str, StrOrPromise] = {
     "kept": _("Paid on time"),
+    "unkept": _("Points for paying on time withdrawn"),
     "breached": _("Order went overdue"),
     "righted": _("Found not overdue; record withdrawn"),
     "cleared": _("Overdue debt paid"),

@@ -16,7 +16,7 @@ from orders.models import Obligation, Order
 from orders.refusals import DeductionInFlight
 from orders.services.events import order_event, publish_events
 from orders.services.pauses import pause_if_reported
-from orders.services.returned_deductions import breach_delta
+from orders.services.returned_deductions import breach_deltas
 
 #: Posting kinds of the three outcomes.
 ADVANCE_TO_MERCHANT, ADVANCE_TO_PERSON, ADVANCE_WRITTEN_OFF = "return_confirmed", "return_denied", "return_borne"
@@ -66,7 +66,7 @@ def charge_advance_to_person(order_id: UUID, amount: Money, *, cause: UUID, by: 
     deltas = [ProfileDelta(order.person_id, amount.currency, outstanding_minor=amount.minor)]
     becomes_overdue, was_deducted = order.state != Order.State.OVERDUE, order.state == Order.State.DEDUCTED
     if becomes_overdue:
-        deltas.append(breach_delta(order))
+        deltas += breach_deltas(order)
         order.reopen(at=at)
     order.record("return_denied", by=by, at=at, amount=amount.minor)
     apply_deltas(deltas, at=at)

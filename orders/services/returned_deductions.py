@@ -66,7 +66,7 @@ def reopen_debts(returned: Sequence[ReturnedAmount], *, by: Actor, at: datetime)
     newly_overdue = [order for order in newly_overdue if order.state != Order.State.OVERDUE]
     reopened_agreements = [order.agreement_id for order in newly_overdue if order.state == Order.State.DEDUCTED]
     for order in newly_overdue:
-        deltas.append(breach_delta(order))
+        deltas += breach_deltas(order)
         order.reopen(at=at)
     _pause_if_order_paused([*reopened, *changed_rows, *split_off], at=at)
     for changed, kind in ((reopened, "owed_again"), (changed_rows, "owed_more"), (split_off, "owed_again")):
@@ -186,19 +186,23 @@ def _order_id_of(rows: dict[UUID, Obligation], item: ReturnedAmount) -> UUID:
     return rows[item.obligation_id].order_id
 
 
-def breach_delta(order: Order) -> ProfileDelta:
-    """The profile changes: a promise counted as kept was not; a breach is recorded once per order."""
+def breach_deltas(order: Order) -> list[ProfileDelta]:
+    """The profile changes: a promise counted as kept was not, and its points are withdrawn; a breach is recorded once
+    per order.
+    """
     was_deducted = order.state == Order.State.DEDUCTED
     is_first = order.overdue_at is None
-    return delta_for(
+    breach = delta_for(
         order,
         overdue_orders=1,
-        kept_orders=-1 if was_deducted and is_first else 0,
         breached_orders=1 if is_first else 0,
         eased_orders=1 if was_deducted and order.eased_at else 0,
         score_step="breached" if is_first else "uncleared" if was_deducted else "",
         order_id=order.id,
     )
+    if not (was_deducted and is_first and order.total):
+        return [breach]
+    return [delta_for(order, kept_orders=-1, score_step="unkept", order_id=order.id), breach]
 
 
 def _pause_if_order_paused(rows: Sequence[Obligation], *, at: datetime) -> None:
