@@ -131,6 +131,13 @@ def owed_by(person_id: UUID) -> list[Money]:
     return [Money(unpaid, currency) for currency, unpaid in _OWED.rows(person_id)]
 
 
+def written_off_by(person_id: UUID) -> dict[str, Money]:
+    """What was written off and can still be paid, by currency."""
+    rows = Obligation.objects.filter(person_id=person_id, state=Obligation.State.WRITTEN_OFF).order_by()
+    sums = rows.values_list("currency").annotate(unpaid=_UNPAID)
+    return {currency: Money(unpaid, currency) for currency, unpaid in sums}
+
+
 def awaiting_confirmation(person_id: UUID, *, at: datetime) -> list[Order]:
     """Orders that wait for the person's confirmation and have not expired."""
     rows = Order.objects.filter(person_id=person_id, state=Order.State.CREATED, expires_at__gt=at)

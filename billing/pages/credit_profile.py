@@ -19,6 +19,7 @@ from kernel.refusal import NotFound, Refusal
 from orders import rules as asking
 from orders import services
 from orders.models import Order
+from orders.order_history import written_off_by
 from orders.queries import last_overdue_end, objection_to
 
 CHANGES_A_PAGE, DECISIONS_A_PAGE, LIMITS_A_PAGE = 10, 10, 5
@@ -46,11 +47,11 @@ def credit_profile(visitor: Visitor) -> HttpResponse:
     orders = own_orders.in_bulk({change.order_id for change in changes if change.order_id})
     facts = queries.credit_record_of(person, profile, overdue_until=last_overdue_end(person.id), at=visitor.at)
     pinned = queries.pinned_currencies_of(person.id)
-    limits = [profile, *queries.currency_limits_of(person.id)]
+    limits, written_off = [profile, *queries.currency_limits_of(person.id)], written_off_by(person.id)
     return visitor.render(
         "credit/standing.html",
         profile=profile,
-        limits=[(row, row.currency in pinned) for row in limits],
+        limits=[(row, row.currency in pinned, written_off.get(row.currency)) for row in limits],
         lowest=rules.SCORE_LOWEST,
         highest=rules.SCORE_HIGHEST,
         bands=_limit_bands(profile, visitor.at) if profile.frozen_at is None else [],

@@ -133,6 +133,15 @@ def test_a_chosen_plan_takes_effect_at_once(order: Order, browser: Client) -> No
     assert "总额不变" in visible_text(browser.get("/inbox/"))
 
 
+def test_a_plan_of_one_part_is_paid_at_once_later(order: Order, browser: Client) -> None:
+    asked = orders.request_plan(order.person_id, order.id, rules.PlanOffer(1, 14), "下月发工资", by=BY, at=NOON)
+    assert "14 天后一次付清" in visible_text(browser.get(f"/help/{asked.public_id}"))
+    orders.grant_plan(asked.id, rules.PlanOffer(1, 14), "好的", by=BY, at=NOON)
+    shown = visible_text(browser.get(f"/orders/{order.public_id}"))
+    assert "已商定延期：14 天后一次付清" in shown
+    assert "1 期" not in shown
+
+
 @pytest.mark.parametrize("offer", ["", "5x30", "3x14 ", "-3x14", "99x999", "3x14;"])
 def test_a_plan_that_was_not_offered_is_refused(order: Order, browser: Client, offer: str) -> None:
     page = browser.get("/hardship/")

@@ -29,7 +29,7 @@ def test_without_debts_it_says_so(power_bank: Shop, ada: Person) -> None:
     assert "没有待付款项" in home(ada)
     assert "Nothing due" in home(ada, "en")
     make_order(power_bank, make_agreement(power_bank, ada))
-    assert "正在使用 1 项服务 充电宝 最高 ¥99.00 来电充电宝 · 2026年11月20日 12:00" in home(ada)
+    assert "1 笔订单使用中 充电宝 最高 ¥99.00 来电充电宝 · 2026年11月20日 12:00" in home(ada)
 
 
 def test_debts_and_the_next_deduction_are_shown(power_bank: Shop) -> None:

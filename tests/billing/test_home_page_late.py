@@ -10,7 +10,7 @@ from orders.rules import PlanOffer
 from tests.billing.helpers import agree_three_instalments, overdue_with_fees
 from tests.billing.test_home_page import home
 from tests.billing.test_reopened_debts import order_with_denied_return
-from tests.browsing import freeze_clock
+from tests.browsing import client_for, freeze_clock, visible_text
 from tests.conftest import BY, NOON, Shop, make_due_order, make_person, yuan
 
 pytestmark = pytest.mark.django_db
@@ -53,4 +53,9 @@ def test_a_written_off_debt_is_not_shown_as_paid(power_bank: Shop) -> None:
     said = home(order.person, "en")
     assert "We no longer pursue CN¥8.00 because it has been overdue for a long time. It still counts as overdue" in said
     assert "Nothing due" not in said
-    assert "is paid" not in said
+    assert "You cannot place new orders until it is paid." in said
+    browser = client_for(order.person)
+    assert "逾期已久，仍可付清 · 立即支付 ¥8.00" in visible_text(browser.get("/credit/"))
+    assert "付清前不能下新订单" in home(order.person)
+    wish = orders.OrderRequest(agreement_id=order.agreement_id, out_order_no="N1", title="x", currency="CNY")
+    assert orders.open_order(power_bank.merchant.id, wish, by=BY, at=NOON + 3 * A_DAY).order is None

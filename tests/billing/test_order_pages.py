@@ -105,6 +105,19 @@ def test_the_number_of_queries_does_not_grow_with_attempts(power_bank: Shop) -> 
     assert len(many) == len(few) <= 15
 
 
+def test_an_order_of_nothing_is_neither_kept_nor_paid(power_bank: Shop) -> None:
+    order = make_due_order(power_bank, make_person(power_bank), yuan("0"))
+    browser = client_for(order.person)
+    page = visible_text(browser.get(page_of(order)))
+    assert page.count("无需付款") == 2  # the badge, and the history
+    for wrong in ("已守约", "已付清"):
+        assert wrong not in page
+    shelf = visible_text(browser.get("/orders/?shelf=kept"))
+    assert "已完成" in shelf
+    assert "无需付款" in shelf
+    assert "已守约" not in shelf
+
+
 def test_an_order_is_paid_in_full(power_bank: Shop) -> None:
     order, browser = owing(power_bank)
     assert pay(browser, order, "12.34").startswith(f"{page_of(order)}/paid?of=ded_")
