@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts.visitor import Visitor, person_page
 from billing import instrument_queries, queries
 from billing.forecast import forecast_order
+from billing.overdue_status import overdue_status_of
 from billing.receipt import has_receipt
 from billing.services.attempt_plans import move_next_attempt
 from billing.services.returns import is_returnable
@@ -130,7 +131,7 @@ def render_order(
         **_history_context(details.order, at=visitor.at),
         planned=planned,
         forecast=forecast_order(details, planned, visitor.person.zone),
-        late=queries.overdue_status_of(details),
+        late=overdue_status_of(details),
         pauses=list(details.order.pauses.filter(ended_at__isnull=True).order_by("began_at")) if is_paused else [],
         next_due=next_due,
         days=days,

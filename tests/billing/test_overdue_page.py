@@ -85,6 +85,18 @@ def test_a_fee_without_principal_does_not_accrue(db: None) -> None:
     assert "订单款项已付清，逾期费不会再增加。" in page
 
 
+def test_a_written_off_debt_is_not_called_paid(db: None) -> None:
+    _shop, order = overdue(10, late_fee_daily_bps=5, late_fee_cap_bps=1000)
+    orders.write_off(order.id, "x", by=BY, at=NOON + 10 * A_DAY)
+    page = shown(order)
+    assert "待付金额 ¥98.34" in page
+    assert "这笔欠款已核销，逾期费不再增加。" in page
+    assert "现在付清，本订单就不再记为逾期" in page
+    for wrong in ("订单款项已付清", "现在付清即可：逾期费不再增加"):
+        assert wrong not in page
+    assert "This debt was written off; the late fee will not increase." in shown(order, "en")
+
+
 @pytest.mark.parametrize(
     ("reason", "told"),
     [
