@@ -51,7 +51,7 @@ _COMMON_PLACEHOLDERS = frozenset({"merchant", "what", "amount", "when", "link"})
 _OVERDUE_STAGES = {f"{OVERDUE_PREFIX}{day}": _COMMON_PLACEHOLDERS for day in (1, 3, 7, 15, 30)}
 #: The placeholders that the text of each stage may use.
 PLACEHOLDERS: Mapping[str, frozenset[str]] = {
-    "debit_planned": _COMMON_PLACEHOLDERS | {"instrument"},
+    "debit_planned": _COMMON_PLACEHOLDERS | {"instrument", "plan"},
     "due_in_3_days": _COMMON_PLACEHOLDERS,
     "due_in_1_day": _COMMON_PLACEHOLDERS,
     "debit_succeeded": _COMMON_PLACEHOLDERS | {"instrument"},

@@ -82,9 +82,17 @@ def preview_template(key: str, language: str, text: NoticeText, *, at: datetime)
         "merchant": Phrase({"zh-hans": "来电充电宝", "en": "Power Bank & Co"}),
         "what": Phrase({"zh-hans": "充电宝 PB-7", "en": "Power bank PB-7"}),
         "amount": Money(1234),
+        "before": Money(500_00),
         "when": at,
         "link": "https://example.com/orders/ord_0",
         "instrument": Phrase({"zh-hans": "招商银行 ****1234", "en": "Merchants Bank ****1234"}),
+        "plan": Phrase(
+            {
+                "zh-hans": "将于 {when} 从 招商银行 ****1234 自动扣款",
+                "en": "will be deducted from Merchants Bank ****1234 on {when}",
+            },
+            {"when": at},
+        ),
         "reason": Phrase({"zh-hans": "余额不足", "en": "insufficient funds"}),
         "how": Phrase({"zh-hans": "已原路退回。", "en": "It was refunded to the original payment method."}),
         "next": Phrase({"zh-hans": "将于 {when} 再次扣款。", "en": "We will try again on {when}."}, {"when": at}),

@@ -95,6 +95,8 @@ def _target_link(row: Any) -> tuple[str, str]:
     category, path = notice_rules.category_of(row.stage), notice_rules.linked_path(row.body)
     if category == notice_rules.SECURITY:
         return reverse("settings"), _("Go to settings")
+    if row.stage in notice_rules.LIMIT_STAGES:
+        return reverse("standing"), _("Score and limit")
     if row.stage in notice_rules.HELP_STAGES and "/help/" in path:
         return path, _("View request")
     if row.order_id:

@@ -11,7 +11,8 @@ from accounts import notices
 from accounts.models import Notice
 from accounts.notice_rules import Phrase, Value
 from accounts.notices import NewNotice
-from billing.labels import localized_label
+from billing import queries
+from billing.labels import first_label, localized_label
 from billing.models import Deduction, DeductionLine, Dispute, Instrument, Refund, Return
 from billing.planning import FailureClass
 from kernel.ids import public
@@ -19,7 +20,6 @@ from kernel.money import Money
 from orders.models import Obligation, Order
 
 SEVERAL_MERCHANTS = Phrase({"zh-hans": "多家商户", "en": "several merchants"})
-NO_INSTRUMENT_YET = Phrase({"zh-hans": "（尚无可用的扣款方式）", "en": "(no payment method yet)"})
 NO_FURTHER_ATTEMPT = Phrase(
     {
         "zh-hans": "不会再自动扣款，请主动付款。",
@@ -103,11 +103,8 @@ def notify_uncollectable(rows: Sequence[Obligation], reason: str, *, at: datetim
     if not rows:
         return
     orders = Order.objects.select_related("merchant").in_bulk([row.order_id for row in rows])
-    values: dict[str, Value] = {
-        "instrument": NO_INSTRUMENT_YET,
-        "reason": FAILURE_REASONS[reason],
-        "next": NO_FURTHER_ATTEMPT,
-    }
+    usable = queries.instruments_of(row.person_id for row in rows)
+    values: dict[str, Value] = {"reason": FAILURE_REASONS[reason], "next": NO_FURTHER_ATTEMPT}
     items = [
         NewNotice(
             person_id=row.person_id,
@@ -115,7 +112,9 @@ def notify_uncollectable(rows: Sequence[Obligation], reason: str, *, at: datetim
             about=row.id,
             episode=notices.episode_of(at),
             due_at=at,
-            values=notice_values(orders[row.order_id], row.owed, when=at) | values,
+            values=notice_values(orders[row.order_id], row.owed, when=at)
+            | values
+            | {"instrument": first_label(usable.get(row.person_id, []))},
             order_id=row.order_id,
         )
         for row in rows

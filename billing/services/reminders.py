@@ -14,13 +14,13 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts import notices
 from accounts.models import Notice
-from accounts.notice_rules import OVERDUE_PREFIX, Value
+from accounts.notice_rules import OVERDUE_PREFIX, Phrase, Value
 from accounts.notices import NewNotice
 from billing import instrument_queries, queries
 from billing.forecast import announced_amount
-from billing.labels import localized_label
+from billing.labels import first_label, localized_label
 from billing.models import Instrument
-from billing.services.notices import NO_INSTRUMENT_YET, notice_values
+from billing.services.notices import FAILURE_REASONS, notice_values
 from kernel.money import Money
 from kernel.prepared_statements import PreparedQuery, PreparedStatement
 from kernel.sweeps import process_bisecting, process_each, raise_last
@@ -33,6 +33,19 @@ DUE_STAGES = (("due_in_3_days", timedelta(days=3), timedelta(days=1)), ("due_in_
 #: The overdue days on which a person is reminded; the day it became overdue is day 1. If several were missed, only the
 #: latest is sent. Nothing is sent after OVERDUE_DAYS_MAX calendar days: collections staff take over.
 OVERDUE_DAYS, OVERDUE_DAYS_MAX = (1, 3, 7, 15, 30), 120
+#: What a planned deduction does, and what it cannot do as things are.
+_DEDUCTED = {
+    "zh-hans": "将于 {when} 从 {instrument} 自动扣款",
+    "en": "will be deducted from {instrument} on {when}",
+}
+_WITHOUT_INSTRUMENT = {
+    "zh-hans": "应于 {when} 扣款，但您还没有可用的扣款方式",
+    "en": "is to be deducted on {when}, but you have no usable payment method yet",
+}
+_ABOVE_LIMITS = {
+    "zh-hans": "应于 {when} 扣款，但{reason}",
+    "en": "is to be deducted on {when}, but {reason}",
+}
 
 # Uses the index obligations_day_end, which holds what is overdue, owed and not paused. Paused days are not in
 # overdue_days; the days of grace are subtracted.
@@ -77,7 +90,7 @@ def remind_planned_debits(realm_id: int, *, at: datetime, limit: int) -> int:
     usable, amounts = queries.instruments_of(row.person_id for row in rows), dict(_planned_amounts(rows))
 
     def item(row: Obligation) -> NewNotice:
-        values = {"instrument": _instrument_label(row, usable.get(row.person_id, []))}
+        values = _plan_values(row, usable.get(row.person_id, []))
         return _build_item(row, "debit_planned", amounts[row], row.collect_at, values)
 
     return _write_notices(rows, item, realm_id=realm_id, at=at)
@@ -236,9 +249,17 @@ def _planned_amounts(rows: Sequence[Obligation]) -> list[tuple[Obligation, Money
     return [(row, amount(row)) for row in rows]
 
 
-def _instrument_label(row: Obligation, usable: Sequence[Instrument]) -> Value:
-    """Label of the instrument the plan names if it is usable, else of the person's first."""
+def _plan_values(row: Obligation, usable: Sequence[Instrument]) -> dict[str, Value]:
+    """The instrument of the deduction: the one its plan names if usable, else the first; or why there is none."""
     planned = instrument_queries.instrument_for_attempt(
         row.plan[0] if row.plan else {}, instrument_queries.within_limits(usable, row.owed)
     )
-    return localized_label(planned.label) if planned else NO_INSTRUMENT_YET
+    when = row.collect_at or row.due_at
+    if planned:
+        label = localized_label(planned.label)
+        return {"instrument": label, "plan": Phrase(_DEDUCTED, {"when": when, "instrument": label})}
+    values: dict[str, Value] = {"when": when, "reason": FAILURE_REASONS["above_limits"]}
+    return {
+        "instrument": first_label(usable),
+        "plan": Phrase(_ABOVE_LIMITS if usable else _WITHOUT_INSTRUMENT, values),
+    }

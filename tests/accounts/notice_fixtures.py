@@ -55,6 +55,7 @@ def new_notice(person: Person, stage: str = "debit_succeeded", **more: Any) -> N
         "link": "https://x.example/o",
         "instrument": "银行卡",
         "reason": Phrase({"zh-hans": "余额不足", "en": "not enough money"}),
+        "plan": Phrase({"zh-hans": "将于{when}扣款", "en": "is deducted on {when}"}, {"when": NOON + DAY}),
         "next": Phrase({"zh-hans": "将于{when}再次扣款。", "en": "Again on {when}."}, {"when": NOON + DAY}),
     } | more.pop("values", {})
     standard = {"person_id": person.id, "stage": stage, "about": uuid7(), "due_at": NOON, "values": values}

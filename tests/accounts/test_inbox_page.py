@@ -130,6 +130,7 @@ def test_each_category_holds_its_own_and_together_they_hold_everything(ada: Pers
         ("debit_succeeded", "https://pay.example/orders/", "/orders/"),
         ("help_answered", f"https://pay.example/help/con_{'0' * 32}", f"/help/con_{'0' * 32}"),
         ("second_factor", "https://pay.example/settings/", "/settings/"),
+        ("limit_changed", "https://pay.example/credit/", "/credit/"),
         ("help_answered", "https://evil.example/elsewhere", "/orders/"),
     ],
 )

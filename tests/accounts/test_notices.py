@@ -37,6 +37,14 @@ def test_every_stage_has_words_in_both_languages_that_publishing_would_accept() 
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("key", sorted(notice_rules.PLACEHOLDERS))
+def test_a_preview_fills_every_placeholder(key: str) -> None:
+    slots = sorted(notice_rules.PLACEHOLDERS[key])
+    text = NoticeText("x", "".join(f"[{{{slot}}}]" for slot in slots))
+    assert "[]" not in notice_templates.preview_template(key, "zh-hans", text, at=NOON).body
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(
     ("key", "subject", "body"),
     [

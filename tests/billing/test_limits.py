@@ -144,7 +144,8 @@ def test_above_every_limit_the_person_is_notified(power_bank: Shop, ada: Person)
     assert owed.last_failure is not None
     assert owed.last_failure["code"] == "above_limits"
     assert not Deduction.objects.exists()
-    assert "超出您设置的扣款限额" in Notice.objects.get(person=ada, stage="debit_failed").body
+    told = Notice.objects.get(person=ada, stage="debit_failed").body
+    assert f"从 {row.label} 扣款失败：超出您设置的扣款限额" in told
 
     set_instrument_limits(ada.id, row.id, yuan("6"), None, by=BY, at=NOON)
     assert planned(order)[0]["reason"] == "limits_raised"

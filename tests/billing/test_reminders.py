@@ -34,7 +34,7 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 DUE = NOON + 5 * DAY
 FALLS = NOON + 3 * DAY
 LINK = "http://testserver/orders/"
-HOW = f"提前付款、改期或暂停：{LINK}"
+HOW = f"提前付款、改期，或反馈问题：{LINK}"
 
 
 def owing(shop: Shop, behaviour: str = "no_funds", *, language: str = "zh-hans", **final: Any) -> Order:

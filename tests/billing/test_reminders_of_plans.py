@@ -5,8 +5,9 @@ from time import monotonic
 
 import pytest
 
-from accounts.models import Notice
+from accounts.models import Notice, User
 from billing.channels import bank
+from billing.models import Instrument
 from billing.services.clock_advance import SweepRunner
 from billing.services.deduct import deduct_due
 from billing.services.pay import pay_now
@@ -16,7 +17,7 @@ from orders import services as orders
 from orders.models import Order
 from orders.rules import PlanOffer
 from tests.billing.helpers import agree_three_instalments, bank_debits_of, overdue_with_fees, token_of
-from tests.conftest import BY, NOON, Shop, yuan
+from tests.conftest import BY, NOON, Shop, make_due_order, make_person, yuan
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -69,3 +70,18 @@ def test_an_advanced_clock_sends_reminders_at_the_same_times(fees: Shop) -> None
     told = Notice.objects.filter(person_id=order.person_id, stage="debit_planned").order_by("id")
     assert [notice.at for notice in told] == [NOON + day * DAY for day in (12, 19, 26)]
     assert days.work["remind"] < 20  # nothing is looked for again and again
+
+
+def test_a_deduction_that_no_instrument_can_make_is_announced_as_such(power_bank: Shop) -> None:
+    """One person has no card any more, and the only card of the other is limited to less."""
+    bare, limited = (
+        make_due_order(power_bank, make_person(power_bank, "no_funds"), yuan("12.34"), due_at=NOON + 5 * DAY)
+        for _ in range(2)
+    )
+    Instrument.objects.filter(person_id=bare.person_id).update(state="removed")
+    Instrument.objects.filter(person_id=limited.person_id).update(most_minor=500)
+    User.objects.filter(pk=limited.person.user_id).update(language="en")
+    remind_all(power_bank.realm_id, at=NOON + 4 * DAY)
+    said = dict(Notice.objects.filter(stage="debit_planned").values_list("order_id", "body"))
+    assert "¥12.34 应于 11月25日 12:00 扣款，但您还没有可用的扣款方式。提前付款、改期，或反馈问题：" in said[bare.id]
+    assert "is to be deducted on 25 Nov, 12:00, but it exceeds the spending limits you set. To" in said[limited.id]
