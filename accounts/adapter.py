@@ -50,9 +50,9 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth is
         return number
 
     def save_user(self, request: HttpRequest, user: User, form: forms.Form, commit: bool = True) -> User:  # noqa: ARG002, FBT001, FBT002  allauth's signature
-        phone = form.cleaned_data["phone"]
+        phone, language = form.cleaned_data["phone"], translation.get_language() or settings.LANGUAGE_CODE
         try:
-            return services.sign_up(phone, by=Actor.system("sign-up"), at=clock.live_now())
+            return services.sign_up(phone, language=language, by=Actor.system("sign-up"), at=clock.live_now())
         except refusals.PhoneTaken:
             # Lost a race against another sign-up: respond as for any number that has an account.
             raise ImmediateHttpResponse(prevent_enumeration(request, phone=phone)) from None

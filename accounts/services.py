@@ -31,14 +31,16 @@ DRAW_ATTEMPTS_MAX = 20
 
 
 @transaction.atomic
-def sign_up(phone: str, *, by: Actor, at: datetime) -> User:
+def sign_up(phone: str, *, language: str = LANGUAGE_CODES[0], by: Actor, at: datetime) -> User:
     """Create a user for a phone number whose code was not verified yet: see `confirm_phone`.
+
+    `language` is the language of their texts and notices.
 
     Raises:
         InvalidPhone: it cannot receive text messages.
         PhoneTaken: it has an account already.
     """
-    user = _new_user(phones.normalize_phone(phone), at=at)
+    user = _new_user(phones.normalize_phone(phone), language=language, at=at)
     _record_event("signed_up", user=user, by=by, at=at)
     return user
 
@@ -211,14 +213,14 @@ def _register(
     number = phones.normalize_phone(phone)
     user = User.objects.find_by_phone(number)
     if user is None:
-        user = _new_user(number, at=at)
+        user = _new_user(number, language=LANGUAGE_CODES[0], at=at)
     elif phones.owns_phone(User.objects.locked(user.id)):
         raise refusals.PhoneTaken
     return _new_person(person_id, user, realm_id=realm_id, ref=ref, zone=zone, by=by, at=at)
 
 
-def _new_user(number: str, *, at: datetime) -> User:
-    user = User(joined_at=at)
+def _new_user(number: str, *, language: str, at: datetime) -> User:
+    user = User(joined_at=at, language=language)
     user.set_unusable_password()
     user.set_phone(number)
     with refuse_on_conflict({"a_phone_belongs_to_one_user": refusals.PhoneTaken}):

@@ -6,7 +6,8 @@ from allauth.account.views import ConfirmLoginCodeView, LoginView, SignupView, _
 from allauth.core import ratelimit
 from allauth.core.exceptions import RateLimited
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 from django.views.i18n import set_language
@@ -53,6 +54,24 @@ class ConfirmSignInView(ConfirmLoginCodeView):  # type: ignore[misc]  # allauth 
             return too_many_requests(request)
         response: HttpResponse = super().post(request, *args, **kwargs)
         return response
+
+    def _resend_form_valid(self, form: Any) -> HttpResponse:  # noqa: ARG002  allauth's signature
+        """Send another code, within the limits of the first one and valid as long.
+
+        A number without an account gets no further text, and the page does not tell. allauth's own resending counts
+        toward no limit, and fails for such a number.
+        """
+        process = self._process
+        if not ratelimit.consume(self.request, action="request_login_code", key=process.state["phone"]):
+            return too_many_requests(self.request)
+        try:
+            process.send(skip_enumeration_mails=True)
+        except RateLimited:
+            return too_many_requests(self.request)
+        process.state["at"] = clock.live_now().timestamp()
+        process.record_resend()
+        process.persist()
+        return redirect(self.passthrough_next_url(reverse("account_confirm_login_code")))
 
 
 class ConfirmSignUpView(_VerifyPhoneSignupView):  # type: ignore[misc]  # allauth is not typed
