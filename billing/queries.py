@@ -14,6 +14,8 @@ from billing import instrument_queries, rules
 from billing.models import (
     Deduction,
     DeductionLine,
+    Dispute,
+    DisputeLine,
     Instrument,
     Outage,
     Refund,
@@ -177,6 +179,16 @@ def collect_allowed_from(order_id: UUID, *, at: datetime) -> datetime | None:
 def attempts_of_order(order_id: UUID) -> QuerySet[DeductionLine]:
     """Every attempt at the order with the amount that was for the order, newest first."""
     return DeductionLine.objects.filter(order_id=order_id).select_related("deduction__instrument").order_by("-id")
+
+
+def disputed_lines(lines: Iterable[DeductionLine]) -> set[UUID]:
+    """Those of these lines whose deduction the bank returned, as long as the dispute is not decided.
+
+    A disputed line counts as refunded meanwhile: runs no query when none of them is.
+    """
+    refunded = [line.id for line in lines if line.refunded_minor]
+    rows = DisputeLine.objects.filter(taken_id__in=refunded, dispute__state__in=Dispute.LIVE)
+    return set(rows.values_list("taken_id", flat=True))
 
 
 def pay_now_deductions(person_id: UUID, deduction_ids: Iterable[UUID]) -> list[Deduction]:

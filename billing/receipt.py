@@ -1,6 +1,6 @@
 """The receipt of an order (收据): its items, what was collected and refunded, and what is still owed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,10 +44,7 @@ class Receipt:
 
     @property
     def refunded(self) -> Money:
-        """What was refunded of the order, and of the repayment of an early refund after a denied return."""
-        parts = [part for row in self.refunds for part in row.parts.all() if part.state == RefundPart.State.SUCCEEDED]
-        of_repayments = sum(part.amount_minor for part in parts if part.taken.is_advance_repayment)
-        return self.order.refunded + Money(of_repayments, self.order.currency)
+        return refunded_amount(self.order, self.refunds)
 
     @property
     def late_fees(self) -> Money:
@@ -59,6 +56,16 @@ class Receipt:
 def has_receipt(order: Order, attempts: Sequence[DeductionLine]) -> bool:
     """Whether the order has a receipt: money was collected, or it was cancelled."""
     return order.state == Order.State.CANCELLED or any(_is_collected(line) for line in attempts)
+
+
+def refunded_amount(order: Order, refunds: Iterable[Refund]) -> Money:
+    """What was refunded of the order, and of the repayment of an early refund after a denied return.
+
+    What a bank returned to the person for good is refunded too.
+    """
+    parts = [part for row in refunds for part in row.parts.all() if part.state == RefundPart.State.SUCCEEDED]
+    of_repayments = sum(part.amount_minor for part in parts if part.taken.is_advance_repayment)
+    return order.refunded + Money(of_repayments, order.currency)
 
 
 def build_receipt(details: OrderDetails, *, at: datetime) -> Receipt:
@@ -154,9 +161,10 @@ def _totals(receipt: Receipt) -> Totals:
         (_("Late fee"), receipt.late_fees),
         (_("Deducted"), receipt.collected),
         (_("Refunded"), receipt.refunded),
-        (_("Net paid after refunds"), receipt.collected - receipt.refunded if receipt.refunded else Money(0)),
     ]
     shown = [(name, money(amount)) for name, amount in rows if amount or name == rows[0][0]]
+    if receipt.refunded:
+        shown.append((_("Net paid after refunds"), money(receipt.collected - receipt.refunded)))
     return Totals([*shown, (_("Amount due"), money(receipt.details.owed))])
 
 

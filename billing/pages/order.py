@@ -14,12 +14,11 @@ from accounts.visitor import Visitor, person_page
 from billing import instrument_queries, queries
 from billing.forecast import forecast_order
 from billing.overdue_status import overdue_status_of
-from billing.receipt import has_receipt
+from billing.receipt import has_receipt, refunded_amount
 from billing.services.attempt_plans import move_next_attempt
 from billing.services.returns import is_returnable
 from kernel import ids
 from kernel.forms import new_form_token, plain_amount
-from kernel.money import Money
 from kernel.refusal import NotFound, Refusal
 from kernel.templatetags.formatting import appointment
 from orders import queries as orders
@@ -85,11 +84,12 @@ def _reschedule_days(visitor: Visitor, details: OrderDetails, row: Obligation) -
 def _help_options(details: OrderDetails, *, at: datetime) -> dict[str, Any]:
     """The help available for the order: open report, report, return, plan."""
     owed = any(row.state in Obligation.OWED for row in details.obligations)
+    report, is_paused = orders.open_report_of(details.order.id), any(row.paused_at for row in details.obligations)
     return {
-        "open": orders.open_report_of(details.order.id),
-        "reportable": can_report(details.order, at=at),
+        "open": report,
+        "reportable": report is None and can_report(details.order, at=at),
         "returnable": is_returnable(details.order, at=at),
-        "easeable": owed and not details.in_flight and details.order.eased_at is None,
+        "easeable": owed and not details.in_flight and not is_paused and details.order.eased_at is None,
         "plan": owed and details.order.eased_at is not None,
     }
 
@@ -103,7 +103,8 @@ def _history_context(order: Order, *, at: datetime) -> dict[str, Any]:
         "attempts": attempts,
         "receipt": has_receipt(order, attempts),
         "refunds": (refunds := list(queries.refunds_of(order.id))),
-        "refunded_amount": Money(sum(row.returned_minor for row in refunds), order.currency),
+        "refunded_amount": refunded_amount(order, refunds),
+        "disputed": queries.disputed_lines(attempts),
         "returns": list(order.returns.order_by("-id")),
     }
 

@@ -16,6 +16,7 @@ from orders.models import Concern, Message, Obligation, Order
 from tests.billing.helpers import obligation_of
 from tests.browsing import client_for, form_token, freeze_clock, visible_text
 from tests.conftest import BY, NOON, Shop, make_due_order, make_order, make_person, state_of, yuan
+from tests.overdue import make_overdue
 from tests.unchanged import assert_unchanged
 
 DAY = timedelta(days=1)
@@ -201,6 +202,37 @@ def test_an_old_order_shows_the_reporting_deadline(power_bank: Shop, order: Orde
     with assert_unchanged(MARK):
         assert report(browser, order, token="5" * 24).status_code == 409
     assert state_of(order) == "completed"
+
+
+PLAN = "还款有困难，申请分期"
+
+
+def test_a_plan_is_offered_when_a_problem_can_no_longer_be_reported(order: Order) -> None:
+    freeze_clock(NOON + 91 * DAY, order.person)
+    page = visible_text(client_for(order.person).get(f"/orders/{order.public_id}"))
+    assert (PLAN in page, "反馈问题" in page) == (True, False)
+
+
+def test_a_plan_is_offered_beside_an_open_report_unless_the_order_is_paused(order: Order, browser: Client) -> None:
+    shown = f"/orders/{order.public_id}"
+    report(browser, order)
+    assert PLAN not in visible_text(browser.get(shown))
+    browser.post(f"/help/{Concern.objects.get().public_id}/withdraw")
+    report(browser, order)  # a second report does not pause it
+    page = browser.get(shown)
+    assert ("正在处理。 查看进展" in visible_text(page), PLAN in visible_text(page)) == (True, True)
+    assert report_of(order) not in page.content.decode()
+
+
+def test_a_request_for_everything_owed_leads_to_overdue_debts_too(order: Order, browser: Client) -> None:
+    found = _ASK.search(browser.get("/hardship/").content.decode())
+    assert found
+    form = {"token": found[1], "parts": "12", "every_days": "30", "text": "失业了"}
+    thread = browser.get(browser.post("/hardship/ask", form)["Location"]).content.decode()
+    assert '<a href="/pay-all/">查看这些订单</a>' in thread
+    make_overdue(order.realm_id, at=NOON + 9 * DAY, limit=9)
+    freeze_clock(NOON + 9 * DAY, order.person)
+    assert "充电宝" in visible_text(browser.get("/pay-all/"))
 
 
 def test_without_debts_no_plan_is_offered(ada: Person) -> None:

@@ -60,6 +60,18 @@ def test_it_says_what_was_chosen_and_nothing_else(proof: Proof, ada: Person) -> 
     assert other.number != proof.number
 
 
+@pytest.mark.parametrize("facts", [["name"], ["promises_kept"]])
+def test_whoever_verifies_it_is_told_how_to_know_its_holder(
+    finished_order: Order, ada: Person, facts: list[str]
+) -> None:
+    statement = issue_proof(ada.id, facts, 7, by=BY, at=NOW).reveal_statement()
+    page = visible_text(Client(headers={"accept-language": "zh-CN"}).get(f"/proof/{statement}"))
+    assert ("请核对出示人与证明上的姓名。" in page, "证明不显示持有人是谁" in page) == (
+        facts == ["name"],
+        facts != ["name"],
+    )
+
+
 def test_only_what_is_true_now_is_signed(finished_order: Order, ada: Person, power_bank: Shop) -> None:
     late = make_due_order(power_bank, make_person(power_bank, "no_funds", name="博"), yuan("3"))
     make_overdue(power_bank.realm_id, at=NOON + timedelta(days=9), limit=10)
