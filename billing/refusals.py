@@ -117,6 +117,13 @@ class RefundTooMuch(Refusal):
     field = "/amount"
 
 
+class RefundedMeanwhile(Refusal):
+    """Another refund of the order was created after the page was loaded."""
+
+    code = "refunded_meanwhile"
+    title = _("Another refund of this order was made meanwhile. Check the amounts, then submit again.")
+
+
 class RefundNumberReused(Refusal):
     """The merchant already used this `out_refund_no` for another refund."""
 

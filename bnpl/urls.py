@@ -25,6 +25,7 @@ from billing.console import hardship_policy as hardship_policy_console
 from billing.console import late_fee_policy as late_fee_policy_console
 from billing.console import order_actions as order_actions_console
 from billing.console import order_changes as order_changes_console
+from billing.console import order_refunds as order_refunds_console
 from billing.console import outages as outages_console
 from billing.console import retry_policies as retry_policies_console
 from billing.console import returns as returns_console
@@ -175,6 +176,7 @@ console_actions.UNMASK_PAGES[Person] = "reveal", reveal_console.REVEAL_GROUPS
 console_actions.ROW_ACTIONS[:] = [
     *order_actions_console.ROW_ACTIONS,
     *order_changes_console.ROW_ACTIONS,
+    *order_refunds_console.ROW_ACTIONS,
     *unknown_outcomes_console.ROW_ACTIONS,
     *concerns_console.ROW_ACTIONS,
     *account_actions_console.ROW_ACTIONS,

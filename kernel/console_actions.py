@@ -1,11 +1,11 @@
 """The operations console's pages and row actions, each with the groups that may use it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, ClassVar, Concatenate, ParamSpec
 from uuid import UUID
 
 from django import forms
@@ -15,7 +15,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
@@ -96,9 +96,9 @@ class Colleague:
             act, about=about, why=why, place=client_address(self.request), by=self.actor, at=self.at, data=data
         )
 
-    def add_message(self, words: StrOrPromise) -> None:
-        """Show this message on top of the next page."""
-        messages.success(self.request, str(words))
+    def add_message(self, words: StrOrPromise, *, is_done: bool = True) -> None:
+        """Show this message on top of the next page; as a warning if it is about something that is not done."""
+        (messages.success if is_done else messages.warning)(self.request, str(words))
 
     def render(self, template: str, title: StrOrPromise, *, status: int = 200, **context: Any) -> HttpResponse:
         frame = {"title": title, "token": new_form_token(), "zone": settings.CONSOLE_ZONE}
@@ -119,6 +119,9 @@ class MenuItem:
 class ReasonForm(forms.Form):
     """The form of every row action: the reason. Subclasses add fields and may read the row for their choices."""
 
+    #: Whether the note is stored in a row that is erased with its customer, so that the audit log must not repeat it.
+    is_note_erasable: ClassVar[bool] = False
+
     note = forms.CharField(
         label=_("Reason"),
         max_length=NOTE_LENGTH_MAX,
@@ -134,10 +137,15 @@ class ReasonForm(forms.Form):
 
 @dataclass(frozen=True, slots=True)
 class ActionResult:
-    """The result of an action. `follow_up` runs after its transaction, so it may call external services."""
+    """The result of an action. `follow_up` runs after its transaction, so it may call external services.
+
+    An ActionResult that it returns replaces this one: only then is it known what really happened.
+    """
 
     message: StrOrPromise
     follow_up: Callable[[], object] | None = None
+    #: Whether it is done. If not, it is shown as a warning.
+    is_done: bool = True
     #: A secret that is shown on the next page only and stored nowhere.
     secret: StrOrPromise = ""
 
@@ -209,89 +217,3 @@ def add_errors(form: forms.Form, refusal: Refusal) -> None:
         form.add_error(field if field in form.fields else None, str(error.detail))
     if not refusal.errors:
         form.add_error(None, str(refusal.detail))
-
-
-def render_action(
-    colleague: Colleague,
-    label: StrOrPromise,
-    *,
-    about: str,
-    back: str,
-    form: ReasonForm,
-    preview: Callable[[], StrOrPromise],
-    run: Callable[[dict[str, Any]], "StrOrPromise | ActionResult"],
-    preview_moves: Callable[[dict[str, Any]], Sequence[Any]] | None = None,
-    template: str = "console/action.html",
-    **extra_context: Any,
-) -> HttpResponse:
-    """Render and process the page of one action: preview, reason and button. A second submission has no effect.
-
-    `preview_moves` returns the ledger moves the action would make with this form data.
-    """
-    is_preview = preview_moves is not None and colleague.posted("step") == "look"
-    if colleague.is_post and not is_preview and form.is_valid():
-        try:
-            if colleague.claim_submission():
-                colleague.add_message(_perform(colleague, about, run, form.cleaned_data))
-        except Refusal as refusal:
-            add_errors(form, refusal)
-        else:
-            return redirect(back)
-    context = {"about": about, "label": label, "back": back, "form": form, **extra_context}
-    try:
-        context["description"] = preview()
-    except Refusal as refusal:
-        context["refused"] = refusal.detail
-    else:
-        context |= _preview_postings(form, preview_moves, is_preview=is_preview) if preview_moves is not None else {}
-    return colleague.render(template, label, status=422 if form.errors else 200, **context)
-
-
-def _preview_postings(
-    form: ReasonForm, moves: Callable[[dict[str, Any]], Sequence[Any]], *, is_preview: bool
-) -> dict[str, Any]:
-    """The context for the preview of ledger moves: on request, or at once if the form asks only for the reason."""
-    asks_more = set(form.fields) != {"note"}
-    data: dict[str, Any] | None = None if asks_more or form.is_bound else {"note": "…"}
-    if is_preview and form.is_valid():
-        data = form.cleaned_data
-    if data is None:
-        return {"asks_more": asks_more}
-    try:
-        return {"asks_more": asks_more, "looked": True, "moves": moves(data)}
-    except Refusal as refusal:
-        add_errors(form, refusal) if form.is_bound else None
-        return {"asks_more": asks_more, "refused": "" if form.is_bound else refusal.detail}
-
-
-def run_follow_up(result: "StrOrPromise | ActionResult") -> StrOrPromise:
-    """Run the result's follow-up, if it has one, and return its message."""
-    if isinstance(result, ActionResult):
-        if result.follow_up is not None:
-            result.follow_up()
-        return result.message
-    return result
-
-
-def _perform(
-    colleague: Colleague,
-    about: str,
-    run: Callable[[dict[str, Any]], "StrOrPromise | ActionResult"],
-    data: dict[str, Any],
-) -> StrOrPromise:
-    """Run the action, with a line in the audit log before and after it. Returns the message to show."""
-    match = colleague.request.resolver_match
-    act = (match.kwargs.get("name") if match and match.url_name == "verb" else match and match.url_name) or "deed"
-    details = {name: str(value) for name, value in data.items() if name != "note"}
-    try:
-        with colleague.allow_resubmission():
-            colleague.audit(f"{act}", about, data["note"], **details)
-            result = run(data)
-        message = run_follow_up(result)
-    except Refusal as refusal:
-        colleague.audit(f"{act}.refused", about, code=refusal.code)
-        raise
-    colleague.audit(f"{act}.done", about, said=str(message))
-    if isinstance(result, ActionResult) and result.secret:
-        colleague.add_message(result.secret)
-    return message

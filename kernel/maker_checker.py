@@ -4,13 +4,15 @@ A request is plain JSON, stored with a snapshot of its subject. The project's UR
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from django.forms import BooleanField, CheckboxInput
+from django.core.exceptions import ValidationError
+from django.forms import BooleanField, CheckboxInput, ChoiceField, DateTimeField, Field, MultipleChoiceField
 from django.http import QueryDict
 from django.utils.datastructures import MultiValueDict
 
@@ -20,6 +22,7 @@ from kernel.console_actions import ActionResult, Colleague, ReasonForm, RowActio
 from kernel.console_lists import detail_url
 from kernel.lifecycle import Lifecycle
 from kernel.refusal import Busy, Invalid, NotFound
+from kernel.templatetags.formatting import plain_datetime
 from kernel.transactions import in_transaction
 
 JsonDict = dict[str, Any]
@@ -47,6 +50,8 @@ class ApprovalType:
     field_labels: Mapping[str, StrOrPromise]
     #: The row action behind it, if there is one.
     row_action: RowAction | None = None
+    #: Labels of the codes in snapshot and request, by key.
+    choices: Mapping[str, Mapping[str, StrOrPromise]] = field(default_factory=dict)
 
 
 RequestApproval = Callable[[Colleague, str, str, JsonDict, str], StrOrPromise]
@@ -114,7 +119,7 @@ def approval_type_of(action: RowAction) -> ApprovalType:
         preview=partial(_preview, action),
         run=partial(_run, action),
         url=partial(_url, action),
-        field_labels={name: field.label or name for name, field in action.form.base_fields.items()},
+        field_labels={name: entry.label or name for name, entry in action.form.base_fields.items()},
         row_action=action,
     )
 
@@ -135,18 +140,36 @@ def _lock_row(action: RowAction, row: Any) -> Any:
 
 
 def _requested(action: RowAction, about: str, data: JsonDict) -> JsonDict:
-    """The submitted values as text; an unchecked box, which browsers do not send, counts as False."""
-    fields = action.form.base_fields
-    requested: JsonDict = {
-        name: _is_checked(values) if isinstance(fields.get(name), BooleanField) else ", ".join(values)
-        for name, values in data.items()
-    }
-    if action.requested is None:
-        return requested
+    """The submitted values in words; an unchecked box, which browsers do not send, counts as False."""
     try:
-        return action.requested(find_row(action, about), requested)
+        row = find_row(action, about)
+        fields = bind_form(action, row, data, "").fields
     except NotFound:  # the row no longer exists, so there is nothing to compare with
-        return requested
+        row, fields = None, action.form.base_fields
+    hidden = {name for name, entry in fields.items() if entry.widget.is_hidden}
+    requested: JsonDict = {
+        name: _requested_value(fields.get(name), values) for name, values in data.items() if name not in hidden
+    }
+    return requested if action.requested is None or row is None else action.requested(row, requested)
+
+
+def _requested_value(entry: Field | None, values: list[str]) -> StrOrPromise | bool:
+    """The submitted values of one field: the label of a choice, the time as pages show it, otherwise the text."""
+    if isinstance(entry, BooleanField):
+        return _is_checked(values)
+    text = ", ".join(values)
+    if isinstance(entry, ChoiceField) and not isinstance(entry, MultipleChoiceField) and text:
+        return str(choice_labels(entry).get(text, text))
+    if isinstance(entry, DateTimeField) and text:
+        with suppress(ValidationError):
+            return plain_datetime(entry.clean(text))
+    return text
+
+
+def choice_labels(entry: Field) -> dict[str, StrOrPromise]:
+    """The labels of a field's choices by code; empty for a field without choices."""
+    choices = getattr(entry, "choices", ())
+    return {str(code): label for code, label in choices if isinstance(label, StrOrPromise)}
 
 
 def _is_checked(values: list[str]) -> bool:

@@ -11,13 +11,15 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from kernel.action_page import render_action
 from kernel.actor import Actor
 from kernel.actor_names import usernames_of
-from kernel.console_actions import Colleague, ReasonForm, StrOrPromise, render_action
+from kernel.console_actions import Colleague, ReasonForm, StrOrPromise
 from kernel.forms import EffectiveFromField
-from kernel.maker_checker import ApprovalType, JsonDict, request_approval
+from kernel.maker_checker import ApprovalType, JsonDict, choice_labels, request_approval
 from kernel.policy_versions import PolicyVersion, latest_version, publish_version, version_in_force, with_status
 from kernel.refusal import FieldError, Invalid, Refusal
+from kernel.templatetags.formatting import plain_datetime
 
 VERSIONS_SHOWN_MAX = 20
 #: The form field for the effective date. It is not one of the terms.
@@ -92,6 +94,7 @@ def approval_type_of_policy(policy: Policy) -> ApprovalType:
         url=partial(_url, policy),
         field_labels=_labels(policy)
         | {"version": gettext_lazy("Version"), EFFECTIVE_FROM: gettext_lazy("Effective from")},
+        choices={name: choice_labels(entry) for name, entry in policy.form.base_fields.items()},
     )
 
 
@@ -153,7 +156,7 @@ def _snapshot(policy: Policy, about: str) -> JsonDict:
 def _requested(policy: Policy, about: str, data: JsonDict) -> JsonDict:
     del about
     return policy.terms_to_fields(_without_effective_from(data)) | (
-        {EFFECTIVE_FROM: data[EFFECTIVE_FROM]} if EFFECTIVE_FROM in data else {}
+        {EFFECTIVE_FROM: plain_datetime(datetime.fromisoformat(data[EFFECTIVE_FROM]))} if EFFECTIVE_FROM in data else {}
     )
 
 

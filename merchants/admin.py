@@ -3,6 +3,7 @@ from django.http import HttpRequest
 
 from kernel.admin_columns import computed_column, money_column
 from kernel.admin_site import HistoryAdmin, ModeFilter, ReadOnlyAdmin
+from kernel.clock import now_in
 from merchants.models import (
     ApiKey,
     Change,
@@ -45,14 +46,18 @@ class MerchantCheckAdmin(ReadOnlyAdmin):
 
 @admin.register(Service)
 class ServiceAdmin(ReadOnlyAdmin):
-    list_display = ["public_id", "name", "merchant__name", "mode", "ceiling", "funding", "fee_bps", "state"]
+    list_display = ["public_id", "name", "merchant__name", "mode", "ceiling", "funding", "fee_in_effect", "state"]
     list_filter = ["mode", "funding", "state"]
-    list_select_related = ["merchant"]
+    list_select_related = ["merchant__realm"]
     search_fields = ["name"]
     id_lookups = {"mch": "merchant_id"}
     ordering = ["-id"]
 
     ceiling = money_column("ceiling_minor")
+
+    @admin.display(description="fee bps")
+    def fee_in_effect(self, row: Service) -> int:
+        return row.fee_bps_at(now_in(row.realm))
 
 
 @admin.register(LatePolicy)

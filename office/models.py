@@ -105,6 +105,9 @@ class Proposal(Lifecycle):
     seen_at = models.DateTimeField(null=True, blank=True)
     #: A secret shown once to the approver, on their next page; not stored.
     secret_once: str = ""
+    #: What came of it after its transaction, shown once to the approver; not stored.
+    result_once: str = ""
+    is_done: bool = True
 
     class Meta:
         ordering = ["-id"]

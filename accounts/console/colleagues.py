@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from accounts import colleagues
 from accounts.console.account_actions import ROLE_CHOICES, RolesForm, preview_joining, result_with_code
 from accounts.models import User
+from kernel.action_page import render_action
 from kernel.actor import Actor
 from kernel.console_actions import (
     ActionResult,
@@ -24,7 +25,6 @@ from kernel.console_actions import (
     RowAction,
     StrOrPromise,
     console_page,
-    render_action,
 )
 from kernel.console_lists import detail_url
 from kernel.labels import role_labels

@@ -52,6 +52,7 @@ def concern(colleague: Colleague, concern: str) -> HttpResponse:
     found = queries.concern_queue(include_closed=True).filter(pk=key).first() if key else None
     if found is None:
         raise Http404
+    colleague.audit("viewed.concern", concern)
     thread_messages = list(found.messages.order_by("id"))
     return colleague.render(
         "console/concern.html",
@@ -67,6 +68,7 @@ def concern(colleague: Colleague, concern: str) -> HttpResponse:
 class AnswerForm(ReasonForm):
     """The reply to the customer, which is also the recorded reason."""
 
+    is_note_erasable = True
     note = forms.CharField(
         label=gettext_lazy("Reply to the customer"),
         max_length=rules.TEXT_MAX,

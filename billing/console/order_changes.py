@@ -1,4 +1,4 @@
-"""Row actions on an order: move the deduction date, waive fees, reduce, cancel, mark as paid, refund."""
+"""Row actions on an order: move the deduction date, waive fees, reduce, cancel, mark as paid."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -17,14 +17,11 @@ from billing.console.order_actions import (
     owes_late_fees,
     postings_of_order,
 )
-from billing.models import Refund
-from billing.rules import dual_approval_threshold
-from billing.services import refunds, reschedule
+from billing.services import reschedule
 from billing.services.attempt_plans import NothingPlanned
-from billing.services.refund_outcomes import lock_refundable_lines
 from kernel.actor import Actor
 from kernel.clock import now_in
-from kernel.console_actions import ActionResult, ReasonForm, RowAction, StrOrPromise
+from kernel.console_actions import ReasonForm, RowAction, StrOrPromise
 from kernel.forms import parse_minor
 from kernel.money import Money
 from kernel.refusal import Refusal
@@ -38,18 +35,6 @@ SUPPORT_GROUPS, MONEY_GROUPS = ("support", "supervisor"), ("support", "finance",
 #: Maximum length of a reason stored with an order or a refund.
 REASON_MAX = 100
 _MINUTE = timedelta(minutes=1)
-
-
-class AmountForm(ReasonForm):
-    """An amount in the order's own currency."""
-
-    amount = forms.CharField(label=gettext_lazy("Amount"), max_length=13)
-
-    def clean_amount(self) -> int:
-        amount_minor = parse_minor(self.cleaned_data["amount"], self.row.currency)
-        if not amount_minor:
-            raise forms.ValidationError(_("An amount such as 12.34."))
-        return amount_minor
 
 
 class TotalForm(ReasonForm):
@@ -132,7 +117,7 @@ def _preview_lower(order: Order, at: datetime) -> StrOrPromise:
 
 
 def _lower(order_id: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrPromise:
-    result = orders.reduce_total(order_id, data["total"], _order_reason(data["note"]), by=by, at=at)
+    result = orders.reduce_total(order_id, data["total"], order_reason(data["note"]), by=by, at=at)
     return _("Order total changed to %(total)s.") % {"total": money(result.total)}
 
 
@@ -145,7 +130,7 @@ def _preview_cancel(order: Order, at: datetime) -> StrOrPromise:
 
 
 def _cancel(order_id: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrPromise:
-    orders.cancel_order(order_id, _order_reason(data["note"]), by=by, at=at)
+    orders.cancel_order(order_id, order_reason(data["note"]), by=by, at=at)
     return _("The order has been cancelled.")
 
 
@@ -163,51 +148,16 @@ def _mark_paid(order_id: UUID, data: dict[str, Any], by: Actor, at: datetime) ->
     return _("The order is marked as paid.")
 
 
-def _preview_refund(order: Order, at: datetime) -> StrOrPromise:
-    del at
-    if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE, Order.State.DEDUCTED):
-        raise OrderState(_("This order has no refundable amount."))
-    text = _(
-        "The debt is reduced first; the amount already collected is refunded to the original payment method. From"
-        " %(most)s per order, two people are required."
-    )
-    return text % {"most": money(Money(dual_approval_threshold(order.currency), order.currency))}
-
-
-def _refund(order_id: UUID, data: dict[str, Any], by: Actor, at: datetime) -> ActionResult:
-    asked = refunds.RefundDetails(amount_minor=data["amount"], reason=_order_reason(data["note"]))
-    result, send = refunds.begin_refund(order_id, asked, by=by, at=at)
-    return ActionResult(_refunded_message(result), send)
-
-
-def _refunded_message(result: Refund) -> StrOrPromise:
-    return _("%(amount)s refunded.") % {"amount": money(result.amount)}
-
-
-def _refund_needs_approval(order: Order, data: Mapping[str, Any]) -> bool:
-    return refunds.refund_needs_approval(order, data.get("amount", 0))
-
-
 def _zeroes_late_fees(order: Order, data: Mapping[str, Any]) -> bool:
     return data.get("total") == 0 and owes_late_fees(order)
 
 
-def _lock_lines_and_order(order: Order) -> Order:
-    """Lock the order's deduction lines before the order, the lock order of refunds."""
-    lock_refundable_lines(order.pk)
-    return Order.objects.locked(order.pk)
-
-
-def _order_reason(note: str) -> str:
+def order_reason(note: str) -> str:
     return note.strip()[:REASON_MAX]
 
 
 def _is_cancellable(order: Order) -> bool:
     return order.state in {Order.State.CREATED, Order.State.OPEN, Order.State.COMPLETED}
-
-
-def _is_refundable(order: Order) -> bool:
-    return is_owed(order) or order.state == Order.State.DEDUCTED
 
 
 ROW_ACTIONS = [
@@ -266,19 +216,5 @@ ROW_ACTIONS = [
         posting_filter=postings_of_order,
         is_offered=is_owed,
         needs_approval=drops_late_fees,
-    ),
-    RowAction(
-        "refund",
-        Order,
-        gettext_lazy("Refund order"),
-        MONEY_GROUPS,
-        _preview_refund,
-        _refund,
-        AmountForm,
-        is_offered=_is_refundable,
-        posting_filter=postings_of_order,
-        needs_approval=_refund_needs_approval,
-        lock=_lock_lines_and_order,
-        approvers=("finance", "supervisor"),
     ),
 ]

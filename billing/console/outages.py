@@ -13,9 +13,10 @@ from billing.channels import CHANNELS
 from billing.models import Outage
 from billing.refusals import ChannelNotOut, ChannelOut
 from billing.services import outage
+from kernel.action_page import render_action
 from kernel.actor_names import usernames_of
 from kernel.admin_site import VIEWERS
-from kernel.console_actions import Colleague, MenuItem, ReasonForm, StrOrPromise, console_page, render_action
+from kernel.console_actions import Colleague, MenuItem, ReasonForm, StrOrPromise, console_page
 from kernel.console_lists import COUNT_MAX
 
 DECLARERS = ("collections", "risk", "supervisor")

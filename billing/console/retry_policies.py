@@ -24,6 +24,7 @@ from kernel.admin_site import VIEWERS
 from kernel.console_actions import Colleague, MenuItem, StrOrPromise, add_errors, console_page
 from kernel.maker_checker import ApprovalType, JsonDict, request_approval
 from kernel.refusal import Refusal
+from kernel.templatetags.formatting import plain_datetime
 
 PUBLISHERS = ("supervisor", "risk")
 MENU_ITEM = MenuItem(
@@ -78,7 +79,10 @@ def _publish(
             preview = _build_preview(colleague, form, name)
             seen = _fingerprint(form, name, latest_version)
             if is_publish and colleague.posted("seen") == seen:
-                colleague.add_message(_request_publication(colleague, form, name, latest_version))
+                if colleague.claim_submission():
+                    with colleague.allow_resubmission():
+                        message = _request_publication(colleague, form, name, latest_version)
+                    colleague.add_message(message)
                 return redirect("policies")
         except Refusal as refusal:
             preview = None
@@ -138,7 +142,8 @@ def _snapshot(name: str) -> JsonDict:
 
 def _requested(name: str, data: JsonDict) -> JsonDict:
     del name
-    return {**data["terms"], "effective_from": data["effective_from"]}
+    since = data["effective_from"]
+    return {**data["terms"], "effective_from": plain_datetime(datetime.fromisoformat(since)) if since else ""}
 
 
 def _start_of(data: JsonDict, at: datetime) -> datetime:

@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from billing import channels
 from billing.models import Deduction, DeductionLine, Refund, RefundEvent, RefundPart, Return
-from billing.refusals import AmountInvalid, RefundNumberReused, RefundTooMuch, ReturnOpen
+from billing.refund_totals import newest_refund
+from billing.refusals import AmountInvalid, RefundedMeanwhile, RefundNumberReused, RefundTooMuch, ReturnOpen
 from billing.rules import SEND_LEASE, allocate, needs_dual_approval
 from billing.services import notices
 from billing.services.movements import MovementReport
@@ -77,17 +78,23 @@ def refund_order(
 
 
 def begin_refund(
-    order_id: UUID, request: RefundDetails, *, by: Actor, at: datetime
+    order_id: UUID, request: RefundDetails, *, seen: str | None = None, by: Actor, at: datetime
 ) -> tuple[Refund, Callable[[], None]]:
     """Create a refund by a colleague. Also returns the function that sends it, to be called after the transaction.
 
+    `seen` is the newest refund of the order that they were shown, "" for none.
+
     Raises:
+        RefundedMeanwhile: there is a newer one.
         ApprovalRequired: the amount takes dual approval, or late fees would be waived with it.
         NotFound, OrderState …: see refund_order.
     """
     with transaction.atomic():
         lock_refundable_lines(order_id)
-        if by.is_unapproved_staff and refund_needs_approval(Order.objects.locked(order_id), request.amount_minor):
+        order = Order.objects.locked(order_id)
+        if seen is not None and newest_refund(order) != seen:
+            raise RefundedMeanwhile
+        if by.is_unapproved_staff and refund_needs_approval(order, request.amount_minor):
             raise ApprovalRequired
         refund, parts, _is_new = _prepare_or_refuse(order_id, request, by=by, at=at)
     return refund, partial(send_parts, parts, by=by, at=at)

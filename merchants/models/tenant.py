@@ -224,6 +224,12 @@ class Service(Identified):
             return self.next_fee_bps
         return self.fee_bps
 
+    def upcoming_fee(self, at: datetime) -> tuple[int, datetime] | None:
+        """The scheduled fee in basis points and its start, if that is still to come."""
+        if self.next_fee_bps is not None and self.next_fee_from is not None and at < self.next_fee_from:
+            return self.next_fee_bps, self.next_fee_from
+        return None
+
 
 class ApiKey(Identified):
     """An API key of a merchant; only the digest of its secret is stored."""

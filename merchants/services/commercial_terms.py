@@ -5,6 +5,7 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
 from kernel.money import BPS
@@ -75,7 +76,7 @@ def set_fee(service_id: UUID, bps: int, since: datetime, *, reason: str = "", by
     if not 0 <= bps < BPS:
         raise Invalid(errors=[FieldError("/bps", "less than the whole")])
     if not at <= since <= at + FEE_AHEAD_MAX:
-        raise Invalid(errors=[FieldError("/since", "from now on, and within a year")])
+        raise Invalid(errors=[FieldError("/since", _("Must be within one year from now."))])
     service = Service.objects.select_for_update(of=("self",), no_key=True).filter(pk=service_id).first()
     if service is None:
         raise NotFound

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 
+from kernel.action_page import render_action
 from kernel.admin_site import VIEWERS
 from kernel.clock import now_in
 from kernel.console_actions import (
@@ -18,12 +19,11 @@ from kernel.console_actions import (
     RowAction,
     StrOrPromise,
     console_page,
-    render_action,
 )
 from kernel.maker_checker import APPROVAL_TYPES, back_url_of, find_row, request_approval, submitted_fields
 from kernel.refusal import ApprovalRequired, NotFound
 from ledger.models import Posting
-from office.services.previews import preview_postings
+from office.services.previews import dry_run, preview_postings
 
 
 @console_page(*VIEWERS)
@@ -71,7 +71,11 @@ def _preview(action: RowAction, found: Any, at: datetime) -> StrOrPromise:
 def _execute(
     colleague: Colleague, action: RowAction, form: ReasonForm, at: datetime, data: dict[str, Any]
 ) -> "StrOrPromise | ActionResult":
-    """Execute the action, or submit it for approval if the action or its service asks for that."""
+    """Execute the action, or submit it for approval if the action or its service asks for that.
+
+    Raises:
+        Refusal: it fails, or would fail now if it were approved.
+    """
     found = form.row
     if action.needs_approval is None or not action.needs_approval(found, data):
         try:
@@ -79,6 +83,7 @@ def _execute(
         except ApprovalRequired:
             if action.needs_approval is None:
                 raise
+    dry_run(partial(action.run, found.pk, data, colleague.actor.approved_by(colleague.actor), at))
     return request_approval(colleague, action.name, found.public_id, submitted_fields(form), data["note"])
 
 

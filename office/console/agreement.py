@@ -20,6 +20,7 @@ def agreement(colleague: Colleague, agreement: str) -> HttpResponse:
     detail = agreement_detail(key) if key else None
     if detail is None:
         raise Http404
+    colleague.audit("viewed.agreement", agreement)
     return colleague.render(
         "office/agreement.html",
         gettext_lazy("Agreement"),

@@ -22,6 +22,7 @@ def deduction(colleague: Colleague, deduction: str) -> HttpResponse:
     detail = deduction_detail(key) if key else None
     if detail is None:
         raise Http404
+    colleague.audit("viewed.deduction", deduction)
     return colleague.render(
         "office/deduction.html",
         gettext_lazy("Deduction from a customer's account"),

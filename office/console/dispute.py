@@ -34,6 +34,7 @@ def dispute(colleague: Colleague, dispute: str) -> HttpResponse:
     detail = dispute_detail(key) if key else None
     if detail is None:
         raise Http404
+    colleague.audit("viewed.dispute", dispute)
     row, liability = detail.dispute, detail.liability
     return colleague.render(
         "office/dispute.html",

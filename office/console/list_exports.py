@@ -13,8 +13,9 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from kernel import ids
+from kernel.action_page import render_action
 from kernel.admin_site import EXPORT_MAX, EXPORT_TYPES, VIEWERS
-from kernel.console_actions import Colleague, MenuItem, ReasonForm, StrOrPromise, console_page, render_action
+from kernel.console_actions import Colleague, MenuItem, ReasonForm, StrOrPromise, console_page
 from kernel.refusal import NotFound, Refusal
 from office.models import Listing
 from office.services import list_exports

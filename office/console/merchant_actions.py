@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kernel.actor import Actor
-from kernel.clock import live_now
+from kernel.clock import live_now, now_in
 from kernel.console_actions import ActionResult, ReasonForm, RowAction, StrOrPromise
 from kernel.forms import parse_minor, plain_amount
 from kernel.money import BPS, Money
@@ -190,9 +190,9 @@ def _has_owner(row: Merchant, data: Any) -> bool:
 
 def _fee_preview(row: Service, at: datetime) -> StrOrPromise:
     message = _("The platform charges %(share)s of the amount collected.") % {"share": percent(row.fee_bps_at(at))}
-    if row.next_fee_bps is not None and row.next_fee_from is not None and at < row.next_fee_from:
+    if coming := row.upcoming_fee(at):
         more = _("From %(moment)s: %(share)s; a newly set fee replaces it.")
-        return f"{message} {more % {'share': percent(row.next_fee_bps), 'moment': plain_datetime(row.next_fee_from)}}"
+        return f"{message} {more % {'share': percent(coming[0]), 'moment': plain_datetime(coming[1])}}"
     return message
 
 
@@ -203,7 +203,11 @@ def _set_fee(key: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrP
 
 
 def _fee_snapshot(row: Service) -> dict[str, Any]:
-    return {"bps": row.fee_bps, "next_bps": row.next_fee_bps, "since": plain_datetime(row.next_fee_from)}
+    """The fee in effect, and the one that is still to come."""
+    at = now_in(row.realm)
+    coming = row.upcoming_fee(at)
+    next_bps, since = coming or (None, None)
+    return {"bps": row.fee_bps_at(at), "next_bps": next_bps, "since": plain_datetime(since)}
 
 
 def _applies_always(row: Any) -> bool:

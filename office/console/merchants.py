@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from kernel import ids
+from kernel.action_page import render_action
 from kernel.actor_names import usernames_of
 from kernel.admin_site import VIEWERS
 from kernel.clock import now_in
@@ -22,7 +23,6 @@ from kernel.console_actions import (
     ReasonForm,
     StrOrPromise,
     console_page,
-    render_action,
 )
 from kernel.refusal import Refusal
 from merchants.models import Merchant

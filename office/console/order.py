@@ -20,6 +20,7 @@ def order(colleague: Colleague, order: str) -> HttpResponse:
     detail = order_detail(key) if key else None
     if detail is None:
         raise Http404
+    colleague.audit("viewed.order", order)
     return colleague.render(
         "office/order.html",
         gettext_lazy("Order"),

@@ -1,7 +1,6 @@
 """/ops/second/: proposals pending dual approval, one proposal with its effect, and the decision."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -14,37 +13,32 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from kernel import ids
+from kernel.action_page import audited_note
+from kernel.actor import Actor
 from kernel.actor_names import usernames_of
 from kernel.admin_site import VIEWERS, is_in_groups
-from kernel.console_actions import NOTE_LENGTH_MAX, Colleague, MenuItem, StrOrPromise, add_errors, console_page
-from kernel.labels import role_labels
-from kernel.maker_checker import APPROVAL_TYPES, ApprovalType, JsonDict, bind_form, find_row, row_time
+from kernel.console_actions import (
+    NOTE_LENGTH_MAX,
+    Colleague,
+    MenuItem,
+    StrOrPromise,
+    add_errors,
+    console_page,
+)
+from kernel.maker_checker import APPROVAL_TYPES, ApprovalType, JsonDict, find_row
 from kernel.refusal import NotFound, Refusal
 from ledger.models import Posting
 from office.models import Proposal
+from office.proposal_differences import differences
 from office.queries import proposals as proposal_queries
 from office.queries.proposals import SHOWN_MAX
 from office.services import proposals
-from office.services.previews import postings_digest, preview_postings
+from office.services.previews import dry_run, postings_digest, preview_postings
 
 MENU_ITEM = MenuItem(
     "proposals", gettext_lazy("Pending approval"), gettext_lazy("Actions that need two people"), VIEWERS
 )
 SOON = timedelta(hours=12)
-#: Labels of snapshot fields that no form labels.
-FIELD_LABELS: dict[str, StrOrPromise] = {
-    "state": gettext_lazy("State"),
-    "version": gettext_lazy("Version"),
-    "score": gettext_lazy("Score"),
-    "active": gettext_lazy("Can sign in"),
-    "kind": gettext_lazy("Kind"),
-    "theirs": gettext_lazy("Channel record"),
-    "ours": gettext_lazy("Our ledger record"),
-    "heard": gettext_lazy("Passed to automatic resolution"),
-    "closed": gettext_lazy("Closed"),
-    "limit": gettext_lazy("Limit"),
-    "roles": gettext_lazy("Roles"),
-}
 
 
 class DecisionForm(forms.Form):
@@ -58,24 +52,12 @@ class DecisionForm(forms.Form):
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One field of the subject: its value when submitted and the requested one."""
-
-    name: StrOrPromise
-    before: StrOrPromise
-    #: Empty where the field stays as it is.
-    after: StrOrPromise
-
-    @property
-    def is_changed(self) -> bool:
-        return bool(self.after) and self.after != self.before
-
-
 def submit_proposal(colleague: Colleague, matter: str, about: str, data: JsonDict, why: str) -> StrOrPromise:
     """Submit an action for approval by a second colleague."""
     proposal = proposals.propose(matter, about, data, why, by=colleague.actor, at=colleague.at)
-    colleague.audit("proposed", proposal.public_id, why, matter=matter, of=about)
+    action = APPROVAL_TYPES[matter].row_action
+    audited, details = audited_note(why, is_erasable=action is not None and action.form.is_note_erasable)
+    colleague.audit("proposed", proposal.public_id, audited, **details, matter=matter, of=about)
     return _("Submitted for approval. It is executed once a second colleague approves; you will see the result here.")
 
 
@@ -126,7 +108,8 @@ def decide(colleague: Colleague, proposal: str) -> HttpResponse:
                 with colleague.allow_resubmission():
                     colleague.audit(f"proposal.{decision}", row.public_id, because, matter=row.matter, of=row.about)
                     decided = commands[decision](row.pk, because, by=colleague.actor, at=colleague.at)
-                colleague.add_message(decided.outcome or RESULT_MESSAGES[decision])
+                message = decided.result_once or decided.outcome or RESULT_MESSAGES[decision]
+                colleague.add_message(message, is_done=decided.is_done)
                 if decided.secret_once:
                     colleague.add_message(decided.secret_once)
         except Refusal as refusal:
@@ -185,46 +168,18 @@ def _approval_context(colleague: Colleague, row: Proposal, approval_type: Approv
 
 
 def _preview_postings(colleague: Colleague, row: Proposal, approval_type: ApprovalType) -> Sequence[Posting]:
+    """The postings that approving would make.
+
+    Raises:
+        Refusal: the action would fail now.
+    """
+    by = Actor.parse(row.asked_by).approved_by(colleague.actor)
+    run = partial(approval_type.run, row.about, row.wish, row.why, by, colleague.at)
     action = approval_type.row_action
     if action is None or action.posting_filter is None:
+        dry_run(run)
         return []
-    subject = find_row(action, row.about)
-    form = bind_form(action, subject, row.wish, row.why)
-    if not form.is_valid():
-        return []
-    by, at = colleague.actor.approved_by(colleague.actor), row_time(subject, colleague.at)
-    return preview_postings(partial(action.run, subject.pk, form.cleaned_data, by, at), action.posting_filter(subject))
-
-
-def differences(approval_type: ApprovalType, row: Proposal) -> list[Difference]:
-    """The subject's values when submitted beside the requested ones, changed fields first."""
-    requested = approval_type.requested(row.about, row.wish)
-    labels = {**approval_type.field_labels, **FIELD_LABELS}
-    rows = [
-        Difference(
-            _field_label(name, labels),
-            _format_value(row.before.get(name), name),
-            _format_value(requested.get(name), name),
-        )
-        for name in {**requested, **row.before}
-    ]
-    return sorted(rows, key=lambda row: not row.is_changed)
-
-
-def _field_label(name: str, labels: Mapping[str, StrOrPromise]) -> StrOrPromise:
-    """The label of a field; a field of one currency (`limit_CNY`) gets the currency code after it."""
-    head, _line, code = name.rpartition("_")
-    return f"{labels[head]} {code}" if head in labels and code.isupper() else labels.get(name, name)
-
-
-def _format_value(value: object, name: str) -> StrOrPromise:
-    if name == "roles" and value:
-        return role_labels(value.split(", ") if isinstance(value, str) else value if isinstance(value, list) else ())
-    if isinstance(value, bool):
-        return _("yes") if value else _("no")
-    if isinstance(value, list | tuple):
-        return ", ".join(map(str, value))
-    return "" if value is None else str(value)
+    return preview_postings(run, action.posting_filter(find_row(action, row.about)))
 
 
 def _subject_url(approval_type: ApprovalType, row: Proposal) -> str:
@@ -239,6 +194,7 @@ def _label(row: Proposal) -> StrOrPromise:
 
 
 def _can_decide(colleague: Colleague, row: Proposal) -> bool:
-    """Whether this colleague may decide the proposal."""
+    """Whether this colleague may decide the proposal: nobody decides their own, or one about themselves."""
     approvers = APPROVAL_TYPES[row.matter].approvers if row.matter in APPROVAL_TYPES else ()
-    return row.asked_by != str(colleague.actor) and is_in_groups(colleague.user, approvers)
+    is_own = row.asked_by == str(colleague.actor) or row.about == colleague.actor.name
+    return not is_own and is_in_groups(colleague.user, approvers)

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kernel import ids
+from kernel.action_page import audited_note
 from kernel.actor_names import usernames_of
 from kernel.console_actions import Colleague, StrOrPromise, add_errors, console_page
 from kernel.refusal import Refusal
@@ -79,6 +80,8 @@ def item(colleague: Colleague, queue: str, about: str) -> HttpResponse:
 def _render_item(colleague: Colleague, queue: Queue, item: QueueItem, forms_by_action: dict[str, Any]) -> HttpResponse:
     handling = queues.handling_of(queue, item.row.pk)
     notes = list(handling.notes.select_related("user").order_by("-id")[:NOTES_SHOWN]) if handling else []
+    if not colleague.is_post:
+        colleague.audit("viewed.queue_item", item.row.public_id, queue=queue.name)
     return colleague.render(
         "office/queue_item.html",
         queue.summary(item.row),
@@ -151,9 +154,10 @@ def _execute(colleague: Colleague, queue: Queue, about: UUID, form: forms.Form, 
     name, item_id = f"queue.{colleague.posted('deed')}", ids.public(queue.model.prefix, about)
     try:
         if colleague.claim_submission():
-            fields = {key: str(value) for key, value in form.cleaned_data.items() if key != "note"}
+            why, fields = audited_note(form.cleaned_data.get("note", ""), is_erasable=True)
+            fields |= {key: str(value) for key, value in form.cleaned_data.items() if key != "note"}
             with colleague.allow_resubmission():
-                colleague.audit(name, item_id, form.cleaned_data.get("note", ""), queue=queue.name, **fields)
+                colleague.audit(name, item_id, why, queue=queue.name, **fields)
                 message = handler(colleague, queue, about, form)
             colleague.audit(f"{name}.done", item_id, said=str(message))
             colleague.add_message(message)

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.models import User
 from kernel import ids
+from kernel.action_page import audited_note
 from kernel.console_actions import Colleague, MenuItem, StrOrPromise, add_errors, console_page
 from kernel.refusal import Invalid, Refusal
 from office.environments import MODES, selected_mode
@@ -106,7 +107,8 @@ def _assign_selected(
 ) -> None:
     note, to = form.cleaned_data["note"], form.assignee
     abouts = [ids.public(queue.model.prefix, key) for key, _holder in selected]
-    colleague.audit("queue.hand_all", queue.name, note, to=to.public_id, abouts=abouts)
+    why, details = audited_note(note, is_erasable=True)
+    colleague.audit("queue.hand_all", queue.name, why, **details, to=to.public_id, abouts=abouts)
     count, conflicts = assignments.assign_many(queue, selected, to, note, by=colleague.actor, at=colleague.at)
     message = ngettext("%(n)d item assigned to %(name)s.", "%(n)d item assigned to %(name)s.", count) % {
         "n": count,

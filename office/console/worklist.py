@@ -17,8 +17,9 @@ from accounts.contacts import NewContact
 from accounts.models import Contact, Person
 from accounts.refusals import OutsideHours
 from kernel import ids
+from kernel.action_page import render_action
 from kernel.actor_names import usernames_of
-from kernel.console_actions import Colleague, MenuItem, ReasonForm, StrOrPromise, console_page, render_action
+from kernel.console_actions import Colleague, MenuItem, ReasonForm, StrOrPromise, console_page
 from kernel.templatetags.formatting import plain_datetime
 from office.environments import MODES, selected_mode
 from office.queries import worklist
@@ -51,6 +52,7 @@ OUTCOME_LABELS: dict[str, StrOrPromise] = {
 class ContactForm(ReasonForm):
     """A contact with a customer: channel, debt, time, outcome and note."""
 
+    is_note_erasable = True
     note = forms.CharField(
         label=gettext_lazy("Messages"),
         max_length=collection_contacts.NOTE_MAX,

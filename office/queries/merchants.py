@@ -18,6 +18,15 @@ SHOWN_MAX = 50
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceTerms:
+    """A service with its fee in effect, and the scheduled one that is still to come."""
+
+    service: Service
+    fee_bps: int
+    upcoming_fee: tuple[int, datetime] | None
+
+
+@dataclass(frozen=True, slots=True)
 class MerchantDetail:
     """One merchant, in one of its two modes."""
 
@@ -27,7 +36,7 @@ class MerchantDetail:
     history: Sequence[MerchantEvent]
     #: Each check with its latest result.
     checks: Sequence[tuple[str, MerchantCheck | None]]
-    services: Sequence[Service]
+    services: Sequence[ServiceTerms]
     keys: Sequence[ApiKey]
     team: Sequence[Member]
     account: PayoutAccount | None
@@ -53,7 +62,10 @@ def merchant_detail(merchant_id: UUID, *, at: datetime) -> MerchantDetail | None
         twin=business.sandbox if merchant == business.live else business.live,
         history=list(MerchantEvent.objects.filter(subject=merchant).order_by("-seq")[:SHOWN_MAX]),
         checks=[(name, last.get(name)) for name in CHECKS],
-        services=list(Service.objects.filter(merchant=merchant)[:SHOWN_MAX]),
+        services=[
+            ServiceTerms(row, row.fee_bps_at(at), row.upcoming_fee(at))
+            for row in Service.objects.filter(merchant=merchant)[:SHOWN_MAX]
+        ],
         keys=list(ApiKey.objects.filter(merchant=merchant).order_by("-id")[:SHOWN_MAX]),
         team=list(team_of(business.live.id)[:SHOWN_MAX]),
         account=settlement_queries.effective_payout_account(merchant_id, at=at),

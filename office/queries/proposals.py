@@ -24,5 +24,5 @@ def unseen_decisions(by: Actor) -> QuerySet[Proposal]:
 
 def approval_counts(by: Actor, matters: set[str]) -> tuple[int, int]:
     """How many open proposals of these types the colleague may decide, and how many of their own are unseen."""
-    mine = Q(asked_by=str(by))
-    return open_proposals().filter(~mine, matter__in=matters).count(), unseen_decisions(by).count()
+    own = Q(asked_by=str(by)) | Q(about=by.name)
+    return open_proposals().filter(~own, matter__in=matters).count(), unseen_decisions(by).count()

@@ -21,6 +21,19 @@ PREVIEW_LINES_MAX = 20_000
 
 
 @transaction.atomic
+def dry_run(action: Callable[[], object]) -> None:
+    """Run an action and roll it back, to learn whether it would fail. Calls to external services are not made.
+
+    Raises:
+        Refusal: the action would fail.
+    """
+    try:
+        action()
+    finally:
+        transaction.set_rollback(True)
+
+
+@transaction.atomic
 def preview_postings(action: Callable[[], object], posting_filter: Q) -> Sequence[Posting]:
     """The ledger postings that the action would make and that match the filter. Calls to channels are not made.
 

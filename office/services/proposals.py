@@ -83,8 +83,9 @@ def approve(proposal_id: UUID, because: str, *, seen_digest: str | None = None, 
         Refusal: the action fails now; the proposal stays open.
     """
     row, follow_up = _approve(proposal_id, because, seen_digest, by=by, at=at)
-    if follow_up is not None:
-        follow_up()
+    result = follow_up() if follow_up is not None else None
+    if isinstance(result, ActionResult):  # the stored outcome is what was known before
+        row.result_once, row.is_done = str(result.message), result.is_done
     return row
 
 

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.test import Client
 
 from accounts.models import LocalMessage, Notice, Person
-from billing.models import Instrument
+from billing.models import Deduction, Instrument
 from billing.services.deduct import deduct_due
 from kernel.models import AuditLine
 from office.models import HandlingNote
@@ -35,3 +35,21 @@ def test_whoever_opens_one_is_written_down(power_bank: Shop, supervisor: Client)
 @pytest.mark.parametrize("model", [*OPENED, LocalMessage])
 def test_their_tables_say_so(model: type) -> None:
     assert admin.site._registry[model].is_personal_data  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def test_pages_that_show_one_write_it_down(power_bank: Shop, supervisor: Client) -> None:
+    order = make_due_order(power_bank, make_person(power_bank), yuan("8"))
+    deduct_due(power_bank.realm_id, at=NOON)
+    concern = orders.report_problem(order.id, "other", "手机 13800001111", by=BY, at=NOON)
+    deduction = Deduction.objects.latest("pk")
+    paths = {
+        "concern": (f"/ops/help/{concern.public_id}", concern),
+        "queue_item": (f"/ops/queues/problem/{concern.public_id}", concern),
+        "order": (f"/ops/order/{order.public_id}", order),
+        "agreement": (f"/ops/agreement/{order.agreement.public_id}", order.agreement),
+        "deduction": (f"/ops/deduction/{deduction.public_id}", deduction),
+    }
+    for name, (path, row) in paths.items():
+        assert supervisor.get(path).status_code == 200, path
+        line = AuditLine.objects.latest("id")
+        assert (line.act, line.about, line.why) == (f"viewed.{name}", row.public_id, "")

@@ -59,7 +59,7 @@ def test_a_version_is_published_by_two_and_an_older_one_republished(
     with assert_unchanged(*PROPOSAL_TABLES):
         row = propose_on_page(risk, PAGE, **wish)
     page = page_text(supervisor.get(f"/ops/second/{row.public_id}"))
-    assert "platform final" in page
+    assert "由平台承担，立即生效" in page
     decide_on_page(supervisor, row)
 
     made = DisputePolicy.objects.get(version=2)

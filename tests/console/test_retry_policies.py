@@ -16,7 +16,7 @@ from kernel.clock import live_now
 from office.models import Proposal
 from office.services import proposals
 from tests.billing.helpers import obligation_of
-from tests.browsing import freeze_clock
+from tests.browsing import form_token, freeze_clock
 from tests.conftest import BY, NOON, Shop, make_due_order, make_person, yuan
 from tests.console.conftest import page_text, preview_digest
 from tests.office.approval_helpers import PROPOSAL_TABLES
@@ -48,9 +48,9 @@ def preview(client: Client, path: str = PUBLISH, **fields: Any) -> Any:
 
 def publish(client: Client, path: str = PUBLISH, **fields: Any) -> Any:
     """What was looked at is put before a second colleague."""
-    return client.post(
-        path, {**FORM, "step": "publish", "seen": preview_digest(preview(client, path, **fields)), **fields}
-    )
+    page = preview(client, path, **fields)
+    sent = {"step": "publish", "seen": preview_digest(page), "token": form_token(page)}
+    return client.post(path, {**FORM, **sent, **fields})
 
 
 def test_the_form_starts_with_the_current_or_the_requested_version(risk: Client) -> None:
@@ -116,7 +116,8 @@ def test_a_version_published_meanwhile_has_to_be_read_first(risk: Client) -> Non
     page = risk.post(PUBLISH, {**FORM, "step": "publish", "seen": seen})
     assert "与第 2 版对比" in page_text(page)
     assert RetryPolicy.objects.count() == 2
-    assert risk.post(PUBLISH, {**FORM, "step": "publish", "seen": preview_digest(page)}).status_code == 302
+    form = {**FORM, "step": "publish", "seen": preview_digest(page), "token": form_token(page)}
+    assert risk.post(PUBLISH, form).status_code == 302
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_a_proposal_is_approved_by_another_and_executed(order: Order, lin: Clien
     assert "新结果" in page_text(lin.get("/ops/second/"))
     assert "已有结果" not in lin.get("/ops/").content.decode()
     acts = list(AuditLine.objects.order_by("id").values_list("act", flat=True))
-    assert acts == ["write_off", "proposed", "write_off.done", "proposal.approve"]
+    assert acts == ["write_off", "proposed", "write_off.done", "proposal.approve", "viewed.order"]
 
 
 def test_requesters_cannot_approve_and_only_they_withdraw(order: Order, supervisor: Client) -> None:
