@@ -6,11 +6,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from billing.planning import FailureClass
-from credit.rules import limit_in_currency
+from credit.rules import dual_approval_threshold
 from kernel.money import BPS, Money
 
-#: Dual approval threshold in fen. In another currency: what a credit limit of this amount would be there.
-DUAL_APPROVAL_MINOR = 100_000
 EVIDENCE_MAX = 2000
 #: Delays before the channel is queried for an unknown outcome: after sending, and after each further query.
 QUERY_DELAYS = (
@@ -68,16 +66,6 @@ class CostExample:
     @property
     def max_fee(self) -> Money:
         return self.example.bps(self.cap_bps)
-
-
-def dual_approval_threshold(currency: str) -> int:
-    """The amount of a currency from which dual approval is required (minor units)."""
-    return limit_in_currency(DUAL_APPROVAL_MINOR, currency)
-
-
-def needs_dual_approval(amount: Money) -> bool:
-    """Whether a decision about this amount requires dual approval."""
-    return amount.minor >= dual_approval_threshold(amount.currency)
 
 
 def relative_amount(amount: Money) -> float:

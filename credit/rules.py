@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from fractions import Fraction
 
-from kernel.money import EXPONENTS
+from kernel.money import EXPONENTS, Money
 
 #: The version of these rules, stored with every decision.
 POLICY = "2026-11"
@@ -18,6 +18,8 @@ OPEN_ORDERS_MAX = 20
 BANDS = ((350, "D", 0), (550, "C", 100_000), (600, "B", 500_000), (700, "A", 1_000_000), (800, "S", 2_000_000))
 #: The maximum limit that staff can set.
 LIMIT_MAX_MINOR = 10_000_000
+#: Dual approval threshold in fen. In another currency: what a credit limit of this amount would be there.
+DUAL_APPROVAL_MINOR = 100_000
 #: Units of other currencies per yuan, used to convert limits. Deliberately coarse and the same for everybody: a limit
 #: is converted once, amounts are never exchanged or summed.
 UNITS_PER_YUAN: Mapping[str, Fraction] = {
@@ -149,6 +151,16 @@ def limit_after_review(current_minor: int, target_minor: int, *, may_rise: bool)
 def limit_in_currency(fen: int, currency: str) -> int:
     """A limit in hundredths of a yuan, converted to another currency's minor units and rounded down."""
     return convert_limit(fen, "CNY", currency)
+
+
+def dual_approval_threshold(currency: str) -> int:
+    """The amount of a currency from which dual approval is required (minor units)."""
+    return limit_in_currency(DUAL_APPROVAL_MINOR, currency)
+
+
+def needs_dual_approval(amount: Money) -> bool:
+    """Whether a decision about this amount requires dual approval."""
+    return amount.minor >= dual_approval_threshold(amount.currency)
 
 
 def convert_limit(minor: int, currency: str, into: str) -> int:

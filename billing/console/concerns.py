@@ -13,7 +13,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from billing.console.order_actions import PAUSE_GROUPS, drops_late_fees
+from billing.console.order_actions import (
+    PAUSE_GROUPS,
+    ending_needs_approval,
+    reduction_needs_approval,
+    reduction_preview,
+)
 from kernel import ids
 from kernel.actor import Actor
 from kernel.actor_names import usernames_of
@@ -163,19 +168,17 @@ def _snapshot(row: Concern) -> dict[str, Any]:
     return {"state": row.state, "version": f"{row.version} · {order.version}"}
 
 
-def _drops_late_fees(row: Concern, data: Any) -> bool:
-    return row.order is not None and drops_late_fees(row.order, data)
+def _ending_needs_approval(row: Concern, data: Any) -> bool:
+    return row.order is not None and ending_needs_approval(row.order, data)
 
 
-def _zeroes_late_fees(row: Concern, data: Any) -> bool:
-    return bool(data.get("total") == 0) and _drops_late_fees(row, data)
+def _reduction_needs_approval(row: Concern, data: Any) -> bool:
+    return row.order is not None and reduction_needs_approval(row.order, data)
 
 
 def _preview_reduce(row: Concern, at: datetime) -> StrOrPromise:
     del at
-    order = _order_of(row)
-    text = _("Current total: %(total)s. Once reduced, it cannot be raised again.")
-    return text % {"total": money(order.total)}
+    return reduction_preview(_order_of(row))
 
 
 def _preview_cancel(row: Concern, at: datetime) -> StrOrPromise:
@@ -256,11 +259,11 @@ ROW_ACTIONS = [
     RowAction("close", Concern, gettext_lazy("Close, order unchanged"), PAUSE_GROUPS, _preview_close,
               _decide(Concern.Outcome.RESUMED), AnswerForm, _PROBLEM, _back_url),
     RowAction("lower", Concern, gettext_lazy("Reduce the total"), REDUCE_GROUPS, _preview_reduce,
-              _decide(Concern.Outcome.LOWERED), ReduceForm, _PROBLEM, _back_url, _posting_filter, _zeroes_late_fees,
-              snapshot=_snapshot),
+              _decide(Concern.Outcome.LOWERED), ReduceForm, _PROBLEM, _back_url, _posting_filter,
+              _reduction_needs_approval, snapshot=_snapshot),
     RowAction("call_off", Concern, gettext_lazy("Cancel the customer's order"), REDUCE_GROUPS, _preview_cancel,
-              _decide(Concern.Outcome.CANCELLED), AnswerForm, _PROBLEM, _back_url, _posting_filter, _drops_late_fees,
-              snapshot=_snapshot),
+              _decide(Concern.Outcome.CANCELLED), AnswerForm, _PROBLEM, _back_url, _posting_filter,
+              _ending_needs_approval, snapshot=_snapshot),
     RowAction("grant", Concern, gettext_lazy("Grant a plan"), PLAN_GROUPS, _preview_grant, _grant, GrantPlanForm,
               _HARDSHIP, _back_url),
     RowAction("refuse", Concern, gettext_lazy("Refuse"), PLAN_GROUPS, _preview_refuse, _refuse, AnswerForm,

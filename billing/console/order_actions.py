@@ -1,5 +1,6 @@
 """Row actions on an order: pause, resume, deduct now, write off."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from billing import queries
 from billing.models import Deduction
 from billing.refusals import NoInstrument, OrderPaused, TooOften
 from billing.services import pay
+from credit.rules import dual_approval_threshold
 from kernel.actor import Actor
 from kernel.clock import now_in
 from kernel.console_actions import ReasonForm, RowAction, StrOrPromise
@@ -157,10 +159,33 @@ def owes_late_fees(order: Order) -> bool:
     return fees.filter(state__in=Obligation.OWED).exists()
 
 
-def drops_late_fees(order: Order, data: Any) -> bool:
-    """Whether the action drops owed late fees: ending the order does, so it needs approval like a waiver."""
+def ending_needs_approval(order: Order, data: Any) -> bool:
+    """Whether ending the order unpaid, or paid elsewhere, needs a second approval: it drops owed late fees like a
+    waiver, or a large debt like a refund.
+    """
     del data
-    return owes_late_fees(order)
+    debts = order.obligations.filter(kind=Obligation.Kind.PRINCIPAL, state__in=Obligation.OWED)
+    return owes_late_fees(order) or orders.removal_needs_approval(order, sum(row.owed.minor for row in debts))
+
+
+def reduction_needs_approval(order: Order, data: Mapping[str, Any]) -> bool:
+    """Whether reducing the total to that of the request needs a second approval, for the same reasons."""
+    total_minor = data.get("total")
+    if total_minor is None or order.total is None:
+        return False
+    if total_minor == 0 and owes_late_fees(order):
+        return True
+    return orders.removal_needs_approval(order, order.total.minor - total_minor)
+
+
+def reduction_preview(order: Order) -> StrOrPromise:
+    """What a reduction of the total means, as the page shows it before."""
+    text = _(
+        "Current total: %(total)s. Once reduced, it cannot be raised again. From %(most)s per order, two people are"
+        " required."
+    )
+    most = Money(dual_approval_threshold(order.currency), order.currency)
+    return text % {"total": money(order.total), "most": money(most)}
 
 
 def is_owed(order: Order) -> bool:

@@ -1,6 +1,5 @@
 """Row actions on an order: move the deduction date, waive fees, reduce, cancel, mark as paid."""
 
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -12,10 +11,12 @@ from django.utils.translation import gettext_lazy
 from billing.console.order_actions import (
     PAUSE_GROUPS,
     always_needs_approval,
-    drops_late_fees,
+    ending_needs_approval,
     is_owed,
     owes_late_fees,
     postings_of_order,
+    reduction_needs_approval,
+    reduction_preview,
 )
 from billing.services import reschedule
 from billing.services.attempt_plans import NothingPlanned
@@ -112,8 +113,7 @@ def _preview_lower(order: Order, at: datetime) -> StrOrPromise:
     del at
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
         raise OrderState(_("Nothing is owed for this order."))
-    text = _("Current total: %(total)s. Once reduced, it cannot be raised again.")
-    return text % {"total": money(order.total)}
+    return reduction_preview(order)
 
 
 def _lower(order_id: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrPromise:
@@ -146,10 +146,6 @@ def _preview_mark_paid(order: Order, at: datetime) -> StrOrPromise:
 def _mark_paid(order_id: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrPromise:
     orders.mark_paid(order_id, min(data["paid_at"], at + _MINUTE), data["reference"], by=by, at=at)
     return _("The order is marked as paid.")
-
-
-def _zeroes_late_fees(order: Order, data: Mapping[str, Any]) -> bool:
-    return data.get("total") == 0 and owes_late_fees(order)
 
 
 def order_reason(note: str) -> str:
@@ -192,7 +188,7 @@ ROW_ACTIONS = [
         TotalForm,
         posting_filter=postings_of_order,
         is_offered=is_owed,
-        needs_approval=_zeroes_late_fees,
+        needs_approval=reduction_needs_approval,
     ),
     RowAction(
         "cancel",
@@ -203,7 +199,7 @@ ROW_ACTIONS = [
         _cancel,
         posting_filter=postings_of_order,
         is_offered=_is_cancellable,
-        needs_approval=drops_late_fees,
+        needs_approval=ending_needs_approval,
     ),
     RowAction(
         "mark_paid",
@@ -215,6 +211,6 @@ ROW_ACTIONS = [
         PaidForm,
         posting_filter=postings_of_order,
         is_offered=is_owed,
-        needs_approval=drops_late_fees,
+        needs_approval=ending_needs_approval,
     ),
 ]

@@ -16,9 +16,9 @@ from billing.console.order_changes import order_reason
 from billing.models import Refund
 from billing.refund_totals import newest_refund, refund_totals
 from billing.refusals import RefundedMeanwhile
-from billing.rules import dual_approval_threshold
 from billing.services import refunds
 from billing.services.refund_outcomes import lock_refundable_lines
+from credit.rules import dual_approval_threshold
 from kernel.actor import Actor
 from kernel.console_actions import ActionResult, ReasonForm, RowAction, StrOrPromise
 from kernel.forms import parse_minor

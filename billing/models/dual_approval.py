@@ -4,7 +4,7 @@ from collections import defaultdict
 
 from django.db.models import Q
 
-from billing.rules import dual_approval_threshold
+from credit.rules import dual_approval_threshold
 from kernel.money import OFFERED_CURRENCIES
 
 

@@ -9,7 +9,6 @@ from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.db.models import Count, Q
 
-from billing import rules
 from billing.channels import Succeeded
 from billing.models import Break, Deduction, RefundPart, StatementFile
 from billing.refusals import BreakClosed, BreakInFlight, NothingToPost
@@ -20,6 +19,7 @@ from billing.services.movements import MovementReport
 from billing.services.refund_outcomes import REFUND_PARTS
 from billing.services.stray_chargebacks import Chargeback
 from billing.services.suspense import BREAK_TO_SUSPENSE
+from credit.rules import needs_dual_approval
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import ApprovalRequired, Busy, NotFound
@@ -163,7 +163,7 @@ def count_breaks_by_kind(statement: StatementFile) -> dict[str, tuple[int, int]]
 
 def needs_approval(row: Break) -> bool:
     """Whether the amount is so large that resolving it takes dual approval."""
-    return any(rules.needs_dual_approval(side) for side in (row.theirs, row.ours) if side)
+    return any(needs_dual_approval(side) for side in (row.theirs, row.ours) if side)
 
 
 def suspense_moves(row: Break, movement: OwnMovement | None) -> list[book.Move]:

@@ -12,6 +12,7 @@ from billing.services.deduction_outcomes import TAKEN_AFTER_FAILURE, TAKEN_TWICE
 from billing.services.discrepancy_checks import NOT_REFUNDED
 from billing.services.refund_outcomes import REFUND_GIVEN_UP, REFUNDED_AFTER_FAILURE
 from billing.settlement_queries import PAYOUT_RETURNED
+from credit.rules import needs_dual_approval
 from kernel.money import Money
 from kernel.refusal import NotFound
 from ledger import accounts as book
@@ -79,7 +80,7 @@ def amount_at_stake(case: Case) -> Money:
 
 def needs_approval(case: Case) -> bool:
     """Whether the amount is so large that closing the case takes dual approval."""
-    return rules.needs_dual_approval(amount_at_stake(case))
+    return needs_dual_approval(amount_at_stake(case))
 
 
 def closing_moves(case: Case, resolution: str) -> list[book.Move]:

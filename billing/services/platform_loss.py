@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from billing.models import Dispute, DisputeEvent
-from billing.rules import needs_dual_approval
+from credit.rules import needs_dual_approval
 from kernel.actor import Actor
 from kernel.models import History
 from kernel.money import Money

@@ -14,7 +14,7 @@ from billing import channels
 from billing.models import Deduction, DeductionLine, Refund, RefundEvent, RefundPart, Return
 from billing.refund_totals import newest_refund
 from billing.refusals import AmountInvalid, RefundedMeanwhile, RefundNumberReused, RefundTooMuch, ReturnOpen
-from billing.rules import SEND_LEASE, allocate, needs_dual_approval
+from billing.rules import SEND_LEASE, allocate
 from billing.services import notices
 from billing.services.movements import MovementReport
 from billing.services.refund_outcomes import (
@@ -25,6 +25,7 @@ from billing.services.refund_outcomes import (
     lock_refundable_lines,
 )
 from billing.services.refunds_after_failure import ensure_no_open_case
+from credit.rules import needs_dual_approval
 from kernel.actor import Actor
 from kernel.bulk_writes import update_all
 from kernel.lifecycle import record_all
@@ -101,16 +102,22 @@ def begin_refund(
 
 
 def refund_needs_approval(order: Order, amount_minor: int) -> bool:
-    """Whether refunding this amount needs dual approval. Earlier refunds of the order by single colleagues count."""
-    return needs_dual_approval(Money(amount_minor + _refunded_alone_minor(order), order.currency))
+    """Whether refunding this amount needs dual approval. What single colleagues refunded of the order, or took off its
+    total, before counts.
+    """
+    return needs_dual_approval(Money(amount_minor + _removed_alone_minor(order), order.currency))
 
 
-def _refunded_alone_minor(order: Order) -> int:
-    """What single colleagues refunded of the order (minor units). Failed refunds count by what was really paid."""
+def _removed_alone_minor(order: Order) -> int:
+    """What single colleagues refunded of the order or took off its total (minor units).
+
+    Failed refunds count by what was really paid. What a refund took off the total counts once.
+    """
     events = RefundEvent.objects.filter(subject__order=order, kind="asked", by__startswith="staff:")
     rows = [line.subject for line in events.select_related("subject") if Actor.parse(line.by).is_unapproved_staff]
     failed = Refund.State.FAILED
-    return sum(row.lowered_minor + row.returned_minor if row.state == failed else row.amount_minor for row in rows)
+    refunded = sum(row.lowered_minor + row.returned_minor if row.state == failed else row.amount_minor for row in rows)
+    return refunded + orders.reduced_alone_minor(order) - sum(row.lowered_minor for row in rows)
 
 
 def _prepare_or_refuse(

@@ -3,6 +3,7 @@
 from orders.rules import PlanOffer
 from orders.services.advances import charge_advance_to_merchant, charge_advance_to_person, write_off_advance
 from orders.services.ageing import DAY_END_SWEEP, OVERDUE_SWEEP, close_days, mark_overdue
+from orders.services.approvals import reduced_alone_minor, removal_needs_approval
 from orders.services.claims import (
     Release,
     claim_obligations,
@@ -19,7 +20,8 @@ from orders.services.claims import (
     release_obligations,
     replace_plans,
 )
-from orders.services.completion import CompletionRequest, cancel_order, complete_order, mark_paid, reduce_total
+from orders.services.completion import cancel_order, complete_order, mark_paid, reduce_total
+from orders.services.completion_request import CompletionRequest
 from orders.services.concern_decisions import decide_objection, decide_report
 from orders.services.concerns import (
     add_message,
@@ -101,8 +103,10 @@ __all__ = [
     "receive_payments",
     "record_refund",
     "reduce_total",
+    "reduced_alone_minor",
     "refuse_plan",
     "release_obligations",
+    "removal_needs_approval",
     "reopen_debts",
     "replace_plans",
     "report_problem",

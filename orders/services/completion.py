@@ -1,34 +1,23 @@
 """End the service of an order: complete it, cancel it, reduce its total, or mark it as paid outside the platform."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
-
-import msgspec
 
 from credit import services as credit
 from credit.usage import ProfileDelta, apply_deltas
 from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from kernel.money import Money
-from kernel.refusal import FieldError
 from kernel.transactions import join_transaction
 from ledger import services as ledger
 from ledger.services import JournalEntry
 from orders import rules
 from orders.models import Obligation, Order
-from orders.refusals import (
-    AboveCeiling,
-    AlreadyCollected,
-    EndsInFuture,
-    OrderState,
-    TimesInvalid,
-    TotalInvalid,
-    TotalRaised,
-)
+from orders.refusals import AlreadyCollected, OrderState, TotalRaised
+from orders.services.approvals import require_approval
+from orders.services.completion_request import CompletionRequest, resolve_due_at, resolve_paid_at, resolve_total
 from orders.services.events import order_event, publish_events
 from orders.services.pauses import pause_if_reported
 from orders.services.promises import delta_for, finish_order, record_order_state, undo_breach
@@ -42,23 +31,6 @@ from orders.services.reductions import (
     waive_late_fees,
     waive_obligations,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompletionRequest:
-    """A merchant's request to complete an order, in plain values."""
-
-    total: int | None = None
-    items: Sequence[dict[str, Any]] | None = None
-    discounts: Sequence[dict[str, Any]] = ()
-    ends_at: datetime | None = None
-    due_at: datetime | None = None
-    end_location: str = ""
-
-    @property
-    def fingerprint(self) -> bytes:
-        plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).digest()
 
 
 @join_transaction()
@@ -78,8 +50,8 @@ def complete_order(order_id: UUID, request: CompletionRequest, *, by: Actor, at:
         return order
     if order.state != Order.State.OPEN:
         raise OrderState(f"The order is {order.state}.")
-    due_at = _resolve_due_at(order, request, at=at)
-    total = _resolve_total(order, request)
+    due_at = resolve_due_at(order, request, at=at)
+    total = resolve_total(order, request)
     ends_at = request.ends_at or min(order.ends_at or at, at)  # a planned end in the future ends now
     changes: dict[str, Any] = {"final_hash": request.fingerprint, "ends_at": ends_at}
     if request.items is not None:
@@ -115,7 +87,7 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
         OrderState: it has ended already.
         AlreadyCollected, WrittenOff: money was collected for it; it was written off.
         DeductionInFlight: a deduction is in progress.
-        ApprovalRequired: late fees would be waived, which needs two members of staff.
+        ApprovalRequired: late fees would be waived, or so much is taken off that it needs two members of staff.
     """
     order = Order.objects.locked(order_id)
     if order.state == Order.State.CANCELLED and order.cancel_reason == reason:
@@ -125,6 +97,7 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
         raise OrderState(f"The order is {before}.")
     obligations = lock_uncollected(order)
     principal = owed_principal_of(obligations)
+    require_approval(order, sum((row.owed for row in principal), Money(0, order.currency)), by=by)
     delta = delta_for(order)
     if before == Order.State.OPEN:
         delta.held_minor, delta.open_orders = -order.ceiling_minor, -1
@@ -156,7 +129,7 @@ def reduce_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: date
         TotalRaised: the new total is higher.
         AlreadyCollected, WrittenOff: more than that was collected already; it was written off.
         DeductionInFlight: a deduction is in progress.
-        ApprovalRequired: late fees would be waived, which needs two members of staff.
+        ApprovalRequired: late fees would be waived, or so much is taken off that it needs two members of staff.
     """
     order = Order.objects.locked(order_id)
     if order.total_minor == total and order.state in (Order.State.COMPLETED, Order.State.OVERDUE, Order.State.DEDUCTED):
@@ -170,6 +143,7 @@ def reduce_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: date
     if total < sum(obligation.paid_minor for obligation in principal):
         raise AlreadyCollected("More than that was collected already; refund the difference.")
     before = order.total
+    require_approval(order, before - Money(total, order.currency), by=by)
     order.reduce_total(Money(total, order.currency))
     breach_undone = [] if total else undo_breach(order)
     line = order.record("modified", by=by, at=at, total=total, reason=reason)
@@ -198,7 +172,7 @@ def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: A
         OrderState: it is not completed or overdue, or was paid under this reference at another time.
         AlreadyCollected, WrittenOff: money was collected for it; it was written off.
         DeductionInFlight: a deduction is in progress.
-        ApprovalRequired: late fees would be waived, which needs two members of staff.
+        ApprovalRequired: late fees would be waived, or so much is taken off that it needs two members of staff.
         TimesInvalid: paid in the future, or before the minute in which the order was created.
     """
     order = Order.objects.locked(order_id)
@@ -208,7 +182,7 @@ def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: A
         if paid_at not in (None, earlier_paid_at):
             raise OrderState(f"Under this reference it was marked as paid at {earlier_paid_at.isoformat()}.")
         return order
-    paid_at = _resolve_paid_at(order, paid_at, at=at)
+    paid_at = resolve_paid_at(order, paid_at, at=at)
     if order.state == Order.State.DEDUCTED:
         raise AlreadyCollected("It was marked as paid before, under another reference." if earlier_event else "")
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
@@ -216,6 +190,7 @@ def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: A
     obligations = lock_uncollected(order)
     principal = owed_principal_of(obligations)
     owed = sum(obligation.owed.minor for obligation in principal)
+    require_approval(order, Money(owed, order.currency), by=by)
     for obligation in principal:
         obligation.mark_paid()
     record_all(principal, "paid_elsewhere", by=by, at=at)
@@ -232,41 +207,6 @@ def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: A
         at=at,
     )
     return order
-
-
-def _resolve_paid_at(order: Order, paid_at: datetime | None, *, at: datetime) -> datetime:
-    """When it was paid: as the merchant says, who may round down to the minute; otherwise now."""
-    if paid_at is None:
-        return at
-    if paid_at > at:
-        raise TimesInvalid("paid_at is in the future.", errors=[FieldError("/paid_at", rules.current_time_message(at))])
-    if paid_at < order.created_at.replace(second=0, microsecond=0):
-        raise TimesInvalid("paid_at is before the order came to be.", field="/paid_at")
-    return paid_at
-
-
-def _resolve_due_at(order: Order, request: CompletionRequest, *, at: datetime) -> datetime:
-    """When it is due: as requested, or at once."""
-    if request.ends_at and request.ends_at > at:
-        raise EndsInFuture(errors=[FieldError("/ends_at", rules.current_time_message(at))])
-    if request.ends_at and order.starts_at and request.ends_at < order.starts_at:
-        raise TimesInvalid("ends_at is before starts_at.", field="/ends_at")
-    if request.due_at and request.due_at > at + rules.DUE_DELAY_MAX:
-        raise TimesInvalid(f"due_at is more than {rules.DUE_DELAY_MAX.days} days away.", field="/due_at")
-    return max(request.due_at or at, at)
-
-
-def _resolve_total(order: Order, request: CompletionRequest) -> Money:
-    items, ceiling_minor = request.items or (), order.ceiling_minor
-    try:
-        total = rules.compute_total(
-            request.total, items, request.discounts, ceiling=ceiling_minor, default=order.amount_minor
-        )
-    except rules.AboveCeilingError as exc:
-        raise AboveCeiling(str(exc), field=exc.field) from None
-    except rules.TotalError as exc:
-        raise TotalInvalid(str(exc), field=exc.field) from None
-    return Money(total, order.currency)
 
 
 def _build_obligation(order: Order, due_at: datetime) -> Obligation:

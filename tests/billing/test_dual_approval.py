@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 
 from billing.models import Break, Case
-from billing.rules import needs_dual_approval
 from billing.services import breaks
 from billing.services.refunds import RefundDetails, begin_refund
+from credit.rules import needs_dual_approval
 from kernel.actor import Actor
 from kernel.money import Money
 from kernel.refusal import ApprovalRequired
