@@ -118,7 +118,7 @@ class RefundTooMuch(Refusal):
 
 
 class RefundedMeanwhile(Refusal):
-    """Another refund of the order was created after the page was loaded."""
+    """Something was refunded of the order since the amount was confirmed."""
 
     code = "refunded_meanwhile"
     title = _("Another refund of this order was made meanwhile. Check the amounts, then submit again.")

@@ -14,9 +14,10 @@ from django.utils.translation import gettext_lazy
 from billing.console.order_actions import is_owed, postings_of_order
 from billing.console.order_changes import order_reason
 from billing.models import Refund
-from billing.refund_totals import newest_refund, refund_totals
+from billing.refund_queries import refund_status_of, refunded_minor_of
 from billing.refusals import RefundedMeanwhile
 from billing.services import refunds
+from billing.services.refund_approval import refund_needs_approval
 from billing.services.refund_outcomes import lock_refundable_lines
 from credit.rules import dual_approval_threshold
 from kernel.actor import Actor
@@ -28,21 +29,19 @@ from orders.models import Order
 from orders.refusals import OrderState
 
 MONEY_GROUPS = ("support", "finance", "supervisor")
-#: The form's value for an order without refunds.
-NO_REFUND = "none"
 
 
 class RefundForm(ReasonForm):
-    """The amount, in the order's own currency, and the newest refund that the page showed."""
+    """The amount, in the order's own currency, and how much was refunded before, as the page showed (minor units)."""
 
     amount = forms.CharField(label=gettext_lazy("Amount"), max_length=13)
-    seen = forms.CharField(required=False, max_length=40, empty_value=None, widget=forms.HiddenInput)
+    seen = forms.IntegerField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, row: Order, **kwargs: Any) -> None:
-        super().__init__(*args, row=row, initial={"seen": newest_refund(row) or NO_REFUND}, **kwargs)
+        super().__init__(*args, row=row, initial={"seen": refunded_minor_of(row.id)}, **kwargs)
 
     def clean(self) -> dict[str, Any]:
-        """Refuse it if there is a newer refund. The form then shows the current amounts, and may be submitted again."""
+        """Refuse it if something was refunded since. The form then shows the amounts of now, and may be sent again."""
         found: dict[str, Any] = super().clean() or {}
         if found.get("seen") not in (None, self.initial["seen"]):
             self.data = {name: self.data.get(name, "") for name in self.fields} | {"seen": self.initial["seen"]}
@@ -64,14 +63,14 @@ def _preview_refund(order: Order, at: datetime) -> StrOrPromise:
         "Refunded so far: %(refunded)s; refundable: %(left)s. The debt is reduced first; the amount already collected"
         " is refunded to the original payment method. From %(most)s per order, two people are required."
     )
-    totals, most = refund_totals(order), Money(dual_approval_threshold(order.currency), order.currency)
-    return text % {"refunded": money(totals.refunded), "left": money(totals.refundable), "most": money(most)}
+    status, most = refund_status_of(order), Money(dual_approval_threshold(order.currency), order.currency)
+    return text % {"refunded": money(status.refunded), "left": money(status.refundable), "most": money(most)}
 
 
 def _refund(order_id: UUID, data: dict[str, Any], by: Actor, at: datetime) -> ActionResult:
-    asked = refunds.RefundDetails(amount_minor=data["amount"], reason=order_reason(data["note"]))
-    seen = data.get("seen")
-    result, send = refunds.begin_refund(order_id, asked, seen="" if seen == NO_REFUND else seen, by=by, at=at)
+    reason, seen = order_reason(data["note"]), data.get("seen")
+    asked = refunds.RefundDetails(amount_minor=data["amount"], reason=reason, refunded_before=seen)
+    result, send = refunds.begin_refund(order_id, asked, by=by, at=at)
     return replace(_refund_result(result), follow_up=partial(_send_refund, result.pk, send))
 
 
@@ -92,7 +91,7 @@ def _refund_result(row: Refund) -> ActionResult:
 
 
 def _refund_needs_approval(order: Order, data: Mapping[str, Any]) -> bool:
-    return refunds.refund_needs_approval(order, data.get("amount", 0))
+    return refund_needs_approval(order, data.get("amount", 0))
 
 
 def _lock_lines_and_order(order: Order) -> Order:

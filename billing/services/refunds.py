@@ -11,12 +11,13 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from billing import channels
-from billing.models import Deduction, DeductionLine, Refund, RefundEvent, RefundPart, Return
-from billing.refund_totals import newest_refund
+from billing.models import Deduction, DeductionLine, Refund, RefundPart, Return
+from billing.refund_queries import refunded_minor_of
 from billing.refusals import AmountInvalid, RefundedMeanwhile, RefundNumberReused, RefundTooMuch, ReturnOpen
 from billing.rules import SEND_LEASE, allocate
 from billing.services import notices
 from billing.services.movements import MovementReport
+from billing.services.refund_approval import refund_needs_approval
 from billing.services.refund_outcomes import (
     REFUND_PARTS,
     build_refund_event,
@@ -25,7 +26,6 @@ from billing.services.refund_outcomes import (
     lock_refundable_lines,
 )
 from billing.services.refunds_after_failure import ensure_no_open_case
-from credit.rules import needs_dual_approval
 from kernel.actor import Actor
 from kernel.bulk_writes import update_all
 from kernel.lifecycle import record_all
@@ -49,6 +49,8 @@ class RefundDetails:
     out_refund_no: str | None = None
     #: An early refund of a return: paid by the platform, not yet by the merchant.
     advanced: bool = False
+    #: How much of the order was refunded when the amount was confirmed, in minor units; None if nobody was shown that.
+    refunded_before: int | None = None
 
 
 def refund_order(
@@ -69,6 +71,7 @@ def refund_order(
         AmountInvalid, RefundTooMuch: the amount is not positive, or more than can be refunded.
         RefundNumberReused: the number belongs to another refund.
         ReturnOpen: the order is being returned; the return is to be confirmed instead.
+        RefundedMeanwhile: something was refunded since the amount was confirmed.
     """
     with transaction.atomic():
         refund, parts, is_new = _prepare_or_refuse(order_id, request, by=by, at=at)
@@ -79,45 +82,22 @@ def refund_order(
 
 
 def begin_refund(
-    order_id: UUID, request: RefundDetails, *, seen: str | None = None, by: Actor, at: datetime
+    order_id: UUID, request: RefundDetails, *, by: Actor, at: datetime
 ) -> tuple[Refund, Callable[[], None]]:
     """Create a refund by a colleague. Also returns the function that sends it, to be called after the transaction.
 
-    `seen` is the newest refund of the order that they were shown, "" for none.
-
     Raises:
-        RefundedMeanwhile: there is a newer one.
+        RefundedMeanwhile: something was refunded since the amount was confirmed.
         ApprovalRequired: the amount takes dual approval, or late fees would be waived with it.
         NotFound, OrderState …: see refund_order.
     """
     with transaction.atomic():
         lock_refundable_lines(order_id)
         order = Order.objects.locked(order_id)
-        if seen is not None and newest_refund(order) != seen:
-            raise RefundedMeanwhile
         if by.is_unapproved_staff and refund_needs_approval(order, request.amount_minor):
             raise ApprovalRequired
         refund, parts, _is_new = _prepare_or_refuse(order_id, request, by=by, at=at)
     return refund, partial(send_parts, parts, by=by, at=at)
-
-
-def refund_needs_approval(order: Order, amount_minor: int) -> bool:
-    """Whether refunding this amount needs dual approval. What single colleagues refunded of the order, or took off its
-    total, before counts.
-    """
-    return needs_dual_approval(Money(amount_minor + _removed_alone_minor(order), order.currency))
-
-
-def _removed_alone_minor(order: Order) -> int:
-    """What single colleagues refunded of the order or took off its total (minor units).
-
-    Failed refunds count by what was really paid. What a refund took off the total counts once.
-    """
-    events = RefundEvent.objects.filter(subject__order=order, kind="asked", by__startswith="staff:")
-    rows = [line.subject for line in events.select_related("subject") if Actor.parse(line.by).is_unapproved_staff]
-    failed = Refund.State.FAILED
-    refunded = sum(row.lowered_minor + row.returned_minor if row.state == failed else row.amount_minor for row in rows)
-    return refunded + orders.reduced_alone_minor(order) - sum(row.lowered_minor for row in rows)
 
 
 def _prepare_or_refuse(
@@ -154,6 +134,8 @@ def prepare_refund(
         return existing, [], False
     if not request.advanced and Return.objects.filter(order_id=order_id, state__in=Return.LIVE).exists():
         raise ReturnOpen
+    if request.refunded_before not in (None, refunded_minor_of(order_id)):
+        raise RefundedMeanwhile
     kept, lowered, returned = _split_amount(refundable, lines, request)
     refund = _create_refund(refundable.order, request, lowered, by=by, at=at)
     _reduce_order(refundable, request, lowered, kept, by=by, at=at)

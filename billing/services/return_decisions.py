@@ -12,8 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from billing.models import DeductionLine, Refund, RefundPart, Return
 from billing.refusals import RefundTooMuch, ReturnClosed
 from billing.services import notices, platform_loss
+from billing.services.refund_approval import refund_needs_approval
 from billing.services.refund_outcomes import fee_base, kept_amount, lock_refundable_lines
-from billing.services.refunds import RefundDetails, prepare_refund, refund_needs_approval, send_parts
+from billing.services.refunds import RefundDetails, prepare_refund, send_parts
 from billing.services.refunds_after_failure import advanced_after_failure, ensure_no_open_case
 from billing.services.returns import RETURN_REFUND_REASON, RETURNABLE_STATES, has_money_in_flight, publish_return
 from kernel.actor import Actor

@@ -11,8 +11,9 @@ from billing.models import PayoutAccount
 from billing.refusals import PayoutAccountDecided
 from billing.services.payout_accounts import reject_payout_account
 from kernel.actor import Actor
+from kernel.actor_names import describe_actor, usernames_of
 from kernel.console_actions import RowAction, StrOrPromise
-from portal.services.payout_account_approval import approve_as_staff
+from portal.services.payout_account_approval import approve_as_staff, find_requester, require_authorized_requester
 
 FINANCE_GROUPS = ("finance", "supervisor")
 
@@ -31,8 +32,12 @@ def _requested_account(row: PayoutAccount) -> dict[str, str]:
 def _approve_preview(row: PayoutAccount, at: datetime) -> StrOrPromise:
     del at
     message = _("In one day payouts of %(merchant)s will go to %(holder)s, %(bank)s %(number)s.")
+    account = _requested_account(row)
+    require_authorized_requester(row, find_requester(row))
+    names = usernames_of([row.asked_by])
+    who = _("Requested by %(who)s.") % {"who": names.get(row.asked_by) or describe_actor(row.asked_by, names)}
     more = _("First call the merchant on a number you already know.")
-    return f"{message % _requested_account(row)} {more}"
+    return f"{message % account} {who} {more}"
 
 
 def _approve(account_id: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrPromise:

@@ -19,9 +19,7 @@ def home(staff: Staff) -> HttpResponse:
     local_now = timezone.localtime(staff.at)
     return staff.render(
         "portal/home.html",
-        today=queries.today_summary(
-            staff.merchant.id, since=local_now.replace(hour=0, minute=0, second=0, microsecond=0)
-        ),
+        today=queries.today_summary(staff.merchant, since=local_now.replace(hour=0, minute=0, second=0, microsecond=0)),
         alerts=queries.alerts_for(staff.merchant.id, at=staff.at),
         progress=queries.onboarding_progress(staff.merchant),
         balances=balances.balances_of(staff.merchant),

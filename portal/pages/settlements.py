@@ -192,7 +192,8 @@ def refuse_payout_account(staff: Staff, account: str) -> HttpResponse:
 def _render_decision(
     staff: Staff, found: PayoutAccount, run: Any, *, title: str, lead: str, danger: bool = False
 ) -> HttpResponse:
-    about, back = f"{found.holder} · {found.bank} · {found.number_masked}", staff.url("settlements")
+    who = _("Requested by %(who)s.") % {"who": change_log.actor_names([found.asked_by]).get(found.asked_by, "—")}
+    about, back = f"{found.holder} · {found.bank} · {found.number_masked} · {who}", staff.url("settlements")
     form = forms.Form(staff.form_data)
     return render_form(staff, form, run, title=title, button=title, back=back, lead=lead, danger=danger, about=about)
 

@@ -78,7 +78,7 @@ def test_an_approver_is_told_what_came_of_it(
     order = paid_order(make_shop("大件", ceiling_minor=500_000), "3000")
     freeze_clock(NOON, order.person)
     monkeypatch.setattr(SandboxChannel, "refund", lambda *_args, **_named: Unknown("timeout"))
-    row = propose_on_page(support, path(order), amount="2000", note="全坏", seen="none")
+    row = propose_on_page(support, path(order), amount="2000", note="全坏", seen="0")
     assert "seen" not in page_text(supervisor.get(f"/ops/second/{row.public_id}"))
     page = supervisor.get(decide_on_page(supervisor, row)["Location"]).content.decode()
     assert '<li class="warning">¥2,000.00 退款处理中' in page

@@ -1,11 +1,17 @@
 """A merchant's own reports: only its own tallies, without platform-internal figures."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from billing.services.deduct import deduct_due
 from kernel.clock import live_now
 from office.services import tally
-from tests.conftest import NOON, Shop, make_due_order, make_person, yuan
+from orders import queries as order_queries
+from orders import services as orders
+from orders.models import Obligation
+from portal import queries
+from tests.conftest import BY, NOON, Shop, make_due_order, make_person, yuan
 from tests.console.conftest import page_text
 from tests.office.test_tally import counted, late
 from tests.portal.conftest import Company
@@ -79,3 +85,19 @@ def test_another_merchants_service_is_like_one_that_there_is_not(firm: Company, 
     ]
     assert [answer.status_code for answer in answers] == [422] * 4
     assert rival.shop.service.public_id not in answers[1].content.decode()
+
+
+def test_instalments_count_on_the_day_they_are_collected(firm: Company) -> None:
+    shop = firm.shop
+    order = make_due_order(shop, make_person(shop), yuan("12"))
+    offer = orders.PlanOffer(2, 14)
+    owed = order_queries.plan_options_for(order.person_id, order.id, at=NOON).sums
+    orders.choose_plan(order.person_id, order.id, offer, expected=owed, by=BY, at=NOON)
+    for due in sorted(row.due_at for row in order.obligations.filter(state__in=Obligation.OWED)):
+        deduct_due(shop.realm_id, at=due)
+        with CaptureQueriesContext(connection) as queries_made:
+            today = queries.today_summary(shop.merchant, since=due)
+        assert (today.collected.count, list(today.collected.sums)) == (1, [yuan("6")])
+        assert len(queries_made) == 4
+    both = queries.today_summary(shop.merchant, since=NOON)
+    assert (both.collected.count, list(both.collected.sums)) == (1, [yuan("12")])

@@ -263,7 +263,7 @@ def test_what_was_paid_at_the_till_is_not_collected(firm: Company) -> None:
     elsewhere = make_due_order(shop, make_person(shop, "no_funds"), yuan("12.34"))
     orders.mark_paid(elsewhere.id, NOON, "收银台 3", by=BY, at=NOON)
     assert state_of(elsewhere) == "deducted"
-    today = queries.today_summary(shop.merchant.id, since=NOON)
+    today = queries.today_summary(shop.merchant, since=NOON)
     assert (today.collected.count, list(today.collected.sums)) == (1, [yuan("50")])
 
 

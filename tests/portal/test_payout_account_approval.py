@@ -17,7 +17,7 @@ from portal import rules
 from portal.models import Invitation, Member
 from portal.services import payout_account_approval, team
 from tests.browsing import form_token, visible_text
-from tests.conftest import BY
+from tests.conftest import BY, NOON
 from tests.console.conftest import page_text, submit_form
 from tests.office.approval_helpers import PROPOSAL_TABLES, decide_on_page
 from tests.office.approval_helpers import propose_on_page as asked_for
@@ -144,3 +144,23 @@ def test_whoever_is_no_owner_any_more_at_that_moment_agrees_to_nothing(firm: Com
         Member.objects.filter(pk=late.pk).update(**change)
         with assert_unchanged(), pytest.raises(NotFound):
             agreed(row, late)
+
+
+@pytest.mark.parametrize("change", [{"role": "viewer"}, {"role": "developer"}, {"removed_at": NOON}])
+def test_no_account_is_agreed_whose_requester_left_or_lost_the_role(
+    firm: Company, supervisor: Client, change: dict[str, object]
+) -> None:
+    row = asked(firm, firm.staff["finance"])
+    path = f"/ops/do/{row.public_id}/agree_account"
+    assert "申请人：finance@" in page_text(supervisor.get(path))
+    assert "申请人：finance@" in visible_text(
+        firm.browser("owner").get(f"{firm.at('live')}payout-account/{row.public_id}/agree")
+    )
+    Member.objects.filter(pk=firm.staff["finance"].pk).update(**change)
+    with assert_unchanged(), pytest.raises(payout_account_approval.RequesterNotAuthorized):
+        agreed(row, firm.staff["owner"])
+    with assert_unchanged(), pytest.raises(payout_account_approval.RequesterNotAuthorized):
+        payout_account_approval.approve_as_staff(row.id, "x", by=Actor.staff(uuid4()), at=live_now())
+    assert "申请人已离开该商户团队" in page_text(supervisor.get(path))
+    assert submit_form(supervisor, f"/ops/do/{row.public_id}/refuse_account", note="x").status_code == 302
+    assert PayoutAccount.objects.get(pk=row.pk).state == "refused"

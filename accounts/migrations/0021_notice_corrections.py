@@ -55,7 +55,7 @@ ROWS = [
 class Migration(migrations.Migration):
     """A next version of texts that promised what their links do not offer. What staff have published stays."""
 
-    dependencies = [("accounts", "0019_one_index_for_each_question")]
+    dependencies = [("accounts", "0020_notes_can_be_redacted")]
     operations = [
         migrations.RunSQL(
             [

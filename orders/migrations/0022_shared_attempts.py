@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0019_one_index_for_each_question'),
+        ('orders', '0021_a_withdrawn_objection_does_not_count'),
     ]
 
     operations = [
