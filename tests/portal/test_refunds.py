@@ -88,7 +88,7 @@ def test_what_was_refunded_meanwhile_is_told_and_confirmed_again(firm: Company, 
     assert owner.post(page, confirmed_fields(asked[0])).status_code == 302
     refused = finance.post(page, confirmed_fields(asked[1]))
     assert (refused.status_code, Refund.objects.count()) == (422, 1)
-    for said in ("其间已有新的退款", "已退 ¥2.50，可退 ¥3.50", "确认退款"):
+    for said in ("在此期间该订单已有另一笔退款", "已退 ¥2.50，可退 ¥3.50", "确认退款"):
         assert said in visible_text(refused)
     assert 'value="3.50"' in finance.get(page).content.decode()
     assert finance.post(page, confirmed_fields(refused)).status_code == 302
