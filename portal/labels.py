@@ -105,7 +105,10 @@ ROLE_LABELS = {
 ROLE_DESCRIPTIONS = {
     "owner": _("Full access, including team management"),
     "developer": _("Webhooks and everything in the sandbox; in live mode, read-only keys"),
-    "finance": _("View, export orders and refund"),
+    "finance": _(
+        "View everything; export orders and settlements, refund, answer disputes, confirm or refuse returns, request"
+        " or reject payout accounts"
+    ),
     "viewer": _("View everything, change nothing"),
 }
 SCOPE_LABELS = {
@@ -156,6 +159,7 @@ CHANGE_LABELS = {
     "person_scripted": _("Test user edited"),
     "person_opened": _("Test user sign-in link created"),
     "person_made": _("Test user created"),
+    "fee_set": _("Fee changed"),
     "cutoff_moved": _("Cut-off time changed"),
     "reserve_changed": _("Reserve changed"),
     "payout_account_asked": _("Payout account change requested"),

@@ -1,10 +1,13 @@
 """The overview page with today's figures, alerts and getting-started steps; and the change log."""
 
+from datetime import datetime
+
 from django.conf import settings
 from django.http import HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
+from billing import settlement_queries
 from kernel.paging import paginate
 from merchants.rules.cutoff import next_cutoff
 from portal import balances, change_log, queries
@@ -23,10 +26,21 @@ def home(staff: Staff) -> HttpResponse:
         alerts=queries.alerts_for(staff.merchant.id, at=staff.at),
         progress=queries.onboarding_progress(staff.merchant),
         balances=balances.balances_of(staff.merchant),
-        next_payout=next_cutoff(staff.at, staff.merchant.cutoff_zone, staff.merchant.cutoff_hour),
+        next_payout=_next_payout_at(staff),
+        requested_account=settlement_queries.requested_payout_account(staff.merchant.id),
         latest_orders=queries.search_orders(staff.merchant.id, queries.OrderSearch()).order_by("-pk")[:5],
         base_url=settings.BASE_URL,
     )
+
+
+def _next_payout_at(staff: Staff) -> datetime | None:
+    """When the next payout is due; None if a live merchant has no payout account yet."""
+    cutoff = next_cutoff(staff.at, staff.merchant.cutoff_zone, staff.merchant.cutoff_hour)
+    key = staff.merchant.id
+    if not staff.is_live or settlement_queries.effective_payout_account(key, at=staff.at):
+        return cutoff
+    upcoming = settlement_queries.upcoming_payout_account(key, at=staff.at)
+    return max(cutoff, upcoming.effective_at) if upcoming and upcoming.effective_at else None
 
 
 @require_safe
@@ -35,6 +49,5 @@ def changes(staff: Staff) -> HttpResponse:
     """The change log, newest first."""
     cursor = staff.request.GET.get("cursor") or None
     rows, next_cursor = paginate(change_log.changes_of(staff.business), cursor=cursor, limit=CHANGES_A_PAGE)
-    names, subjects = change_log.actor_names(row.by for row in rows), change_log.subject_names(rows)
-    shown = [(row, names.get(row.by, row.by), subjects.get(row.subject_id, "")) for row in rows]
-    return staff.render("portal/changes.html", rows=shown, next_cursor=next_cursor, is_first_page=cursor is None)
+    lines = change_log.change_lines(staff.business, rows)
+    return staff.render("portal/changes.html", rows=lines, next_cursor=next_cursor, is_first_page=cursor is None)

@@ -90,10 +90,17 @@ class ChangeServiceForm(ChangeForm, ServiceForm):
 @require_safe
 @merchant_page("services")
 def service_list(staff: Staff) -> HttpResponse:
-    """All services, each with the late terms that count for new orders (`bounds` applied)."""
+    """All services, each with the late terms (`bounds` applied) and the fee that count for new orders, and whether
+    another fee is still to come.
+    """
     bounds = merchant_queries.late_bounds(staff.at)
     found = merchant_queries.services_of(staff.merchant.id).order_by("-pk")
-    return staff.render("portal/services.html", rows=[(row, bounds.clamp(row.late_terms)) for row in found])
+    rows = [(row, bounds.clamp(row.late_terms), row.fee_bps_at(staff.at), _has_coming_fee(row, staff)) for row in found]
+    return staff.render("portal/services.html", rows=rows)
+
+
+def _has_coming_fee(service: Service, staff: Staff) -> bool:
+    return service.next_fee_from is not None and service.next_fee_from > staff.at
 
 
 @_FORM
