@@ -87,6 +87,19 @@ CASE_LABELS: Mapping[str, CaseLabel] = {
     "taken_back_same_number": CaseLabel(
         gettext_lazy("The channel returned two deductions under one number"), _ASK_CHANNEL
     ),
+    "taken_back_one_of_two": CaseLabel(
+        gettext_lazy("One of two deductions under one number was returned"),
+        gettext_lazy(
+            "If the channel has corrected its second deduction, close both cases as corrected. A further return opens"
+            " a dispute."
+        ),
+    ),
+    "other_amount_reported": CaseLabel(
+        gettext_lazy("The channel now reports another amount"),
+        gettext_lazy(
+            "Ask the channel which amount is correct. If it is not ours, its statement will show the discrepancy."
+        ),
+    ),
 }
 _UNKNOWN_KIND = CaseLabel(gettext_lazy("The channel contradicts our ledger"), _ASK_CHANNEL)
 

@@ -69,8 +69,11 @@ class CostExample:
 
 
 def relative_amount(amount: Money) -> float:
-    """The amount as a multiple of the dual approval threshold, to compare amounts of different currencies."""
-    return amount.minor / dual_approval_threshold(amount.currency)
+    """The amount as a multiple of the dual approval threshold, to compare amounts of different currencies.
+
+    A currency that we do not offer has no threshold, so that any amount of it requires dual approval.
+    """
+    return amount.minor / (dual_approval_threshold(amount.currency) or 1)
 
 
 def next_query_at(asks: int, *, at: datetime) -> datetime:

@@ -50,7 +50,7 @@ POSTING_RULES = (
     ("we are liable for a return", "return_borne", "losses → advances"),
     (
         "a channel reversed an amount that was not collected",
-        "taken_back_untaken, taken_back_wrong_amount, taken_back_same_number",
+        "taken_back_untaken, taken_back_wrong_amount, taken_back_same_number, taken_back_one_of_two",
         "suspense → clearing, with a case",
     ),
     ("a refund was paid into a wallet", "wallet_refunded", "clearing:wallet → wallet"),

@@ -12,6 +12,7 @@ from django.db.models import Count, Q
 from billing.channels import Succeeded
 from billing.models import Break, Deduction, RefundPart, StatementFile
 from billing.refusals import BreakClosed, BreakInFlight, NothingToPost
+from billing.services.contradictions import STATEMENT
 from billing.services.deduction_outcomes import DeductionReport, settle_all
 from billing.services.discrepancy_checks import OwnMovement, is_booked, is_booked_elsewhere, matching_breaks
 from billing.services.disputes import REASON_UNKNOWN, record_chargeback
@@ -27,7 +28,6 @@ from ledger import accounts as book
 from ledger import services as ledger
 
 log = structlog.get_logger(__name__)
-SOURCE = "statement"
 
 
 def process_breaks(realm_id: int, *, by: Actor, at: datetime, limit: int = 100) -> None:
@@ -91,7 +91,7 @@ def _report_args(row: Break) -> tuple[UUID, Succeeded, str]:
     movement_id, line = row.deduction_id or row.refund_part_id, row.line
     if movement_id is None or line is None or row.theirs is None:
         raise RuntimeError(f"{row} has nothing to say")
-    return movement_id, Succeeded(line.channel_txn, row.theirs), SOURCE
+    return movement_id, Succeeded(line.channel_txn, row.theirs), STATEMENT
 
 
 @transaction.atomic

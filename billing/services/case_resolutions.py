@@ -39,6 +39,7 @@ RESOLUTIONS_BY_KIND: Mapping[str, tuple[str, ...]] = {
     "taken_back_untaken": _LOSS_RESOLUTIONS,
     "taken_back_wrong_amount": _LOSS_RESOLUTIONS,
     "taken_back_same_number": _LOSS_RESOLUTIONS,
+    "taken_back_one_of_two": _LOSS_RESOLUTIONS,
 }
 #: Kinds whose movement has no outcome until the case is closed.
 BLOCKING_KINDS = (WRONG_AMOUNT, "refund_of_wrong_amount", "payout_of_wrong_amount")

@@ -15,6 +15,7 @@ from billing.models import Case, ChannelReport, Deduction, DeductionLine, Instru
 from billing.planning import FailureClass
 from billing.services import notices
 from billing.services.attempt_plans import plans_after_failure
+from billing.services.contradictions import STATEMENT, report_other_amount
 from billing.services.suspense import BookedMovement, close_explained_cases, release_booked
 from kernel.actor import Actor
 from kernel.bulk_writes import insert_all
@@ -81,7 +82,7 @@ def _settle_batch(reports: Sequence[DeductionReport], *, by: Actor, at: datetime
     for row in rows:
         answer = by_id[row.id].answer
         if row.state not in (Deduction.State.SENT, Deduction.State.UNKNOWN):
-            _handle_late_report(row, answer, at=at)
+            _handle_late_report(row, by_id[row.id], at=at)
             continue
         open_rows.append(row)
         if isinstance(answer, Succeeded) and answer.amount == row.amount:
@@ -232,8 +233,9 @@ def _release_lines(rows: Sequence[Deduction]) -> list[DeductionLine]:
     return lines
 
 
-def _handle_late_report(row: Deduction, answer: Answer, *, at: datetime) -> None:
+def _handle_late_report(row: Deduction, report: DeductionReport, *, at: datetime) -> None:
     """Handle a report about a settled deduction: ignore a repeat; open a case for a contradiction."""
+    answer = report.answer
     if isinstance(answer, Unknown | NumberNotFound):
         return
     succeeded = row.state == Deduction.State.SUCCEEDED
@@ -243,6 +245,8 @@ def _handle_late_report(row: Deduction, answer: Answer, *, at: datetime) -> None
         return
     if not (succeeded and answer.txn == row.channel_txn):
         _book_to_suspense(row, answer, TAKEN_TWICE if succeeded else TAKEN_AFTER_FAILURE, at=at)
+    elif answer.amount != row.amount and report.source != STATEMENT:
+        report_other_amount(row, answer.txn, answer.amount, at=at)
 
 
 def _book_to_suspense(row: Deduction, answer: Succeeded, kind: str, *, at: datetime) -> None:
@@ -253,7 +257,11 @@ def _book_to_suspense(row: Deduction, answer: Succeeded, kind: str, *, at: datet
     """
     known = row.cases.filter(kind__in=SUSPENSE_KINDS, detail__txn=answer.txn)
     detail = {"txn": answer.txn, "amount": answer.amount.minor, "currency": answer.amount.currency}
-    if known.exclude(resolution="").exists() or known.filter(closed_at=None, detail=detail).exists():
+    if (resolved := known.exclude(resolution="")).exists():
+        if not resolved.filter(detail=detail).exists():
+            report_other_amount(row, answer.txn, answer.amount, at=at)
+        return
+    if known.filter(closed_at=None, detail=detail).exists():
         return
     close_explained_cases(known, realm_id=row.realm_id, at=at)
     release_booked([BookedMovement(row, "debit", answer.txn, answer.amount)], at=at)

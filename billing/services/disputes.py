@@ -22,13 +22,12 @@ from billing.services.dispute_lines import (
 )
 from billing.services.platform_loss import loss_needs_approval
 from billing.services.stray_chargebacks import (
-    NEVER_TAKEN,
-    SAME_NUMBER,
     WRONG_AMOUNT,
     Chargeback,
     close_stray_case,
-    is_case_resolved,
     open_stray_case,
+    report_other_return,
+    stray_kind_of,
 )
 from billing.services.suspense import BookedMovement, missing_breaks_of, release_booked, release_breaks
 from credit.queries import has_left
@@ -64,15 +63,15 @@ def record_chargeback(deduction_id: UUID, chargeback: Chargeback, *, by: Actor, 
     deduction = Deduction.objects.locked(deduction_id)
     known = Dispute.objects.filter(channel=deduction.channel, channel_txn=chargeback.txn).first()
     if known is not None and known.deduction_id == deduction.id:
-        return _update_reason(known, chargeback, by=by, at=at)
+        if chargeback.amount == known.amount:
+            return _update_reason(known, chargeback, by=by, at=at)
+        report_other_return(deduction, chargeback, at=at)
+        return known
     if deduction.state in Deduction.LIVE:
         raise Busy(retry_after=30)
     release_booked([BookedMovement(deduction, "return", chargeback.txn, chargeback.amount)], at=at)
-    stray_kind = (
-        SAME_NUMBER if known is not None else NEVER_TAKEN if deduction.state != Deduction.State.SUCCEEDED else ""
-    )
-    if stray_kind or is_case_resolved(deduction, chargeback.txn):
-        open_stray_case(deduction, chargeback, stray_kind or WRONG_AMOUNT, at=at)
+    if stray_kind := stray_kind_of(deduction, chargeback, is_number_used=known is not None):
+        open_stray_case(deduction, chargeback, stray_kind, at=at)
         return None
     collected = lock_collected_lines(deduction)
     lines = [line for line in collected if line.deduction_id == deduction.id and line.kept_minor]

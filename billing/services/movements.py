@@ -15,6 +15,7 @@ from django.db import transaction
 from billing import rules
 from billing.channels import Answer, Closed, Declined, NumberNotFound, Succeeded, Unknown
 from billing.models import Case, ChannelReport, Payout, RefundPart
+from billing.services.contradictions import STATEMENT, report_other_amount
 from billing.services.deduction_outcomes import OUTCOME_CODES, UNKNOWN_TOO_LONG
 from billing.services.suspense import BookedMovement, release_booked
 from kernel.actor import Actor
@@ -86,7 +87,7 @@ class MovementResolver(Generic[_M]):
         row, answer = self.model.objects.locked(report.key), report.answer
         self._store_report(row, report, at=at)
         if row.state not in row.OPEN:
-            self._handle_late_report(row, answer, at=at)
+            self._handle_late_report(row, report, at=at)
         elif isinstance(answer, Succeeded) and answer.amount == row.amount:
             row.succeed(answer.txn, at=at)
             row.record("succeeded", by=by, at=at, source=report.source)
@@ -118,8 +119,9 @@ class MovementResolver(Generic[_M]):
         row.cases.filter(kind=UNKNOWN_TOO_LONG, closed_at__isnull=True).update(closed_at=at)
         callback(row, by=by, at=at)
 
-    def _handle_late_report(self, row: _M, answer: Answer, *, at: datetime) -> None:
+    def _handle_late_report(self, row: _M, report: MovementReport, *, at: datetime) -> None:
         """Handle an answer about a resolved movement: ignore a repeat, open a case for a contradiction."""
+        answer = report.answer
         if isinstance(answer, Unknown | NumberNotFound):
             return
         succeeded = row.state == row.State.SUCCEEDED
@@ -132,10 +134,15 @@ class MovementResolver(Generic[_M]):
             self._book_stray_money(
                 row, answer, self.case_kinds.duplicate if succeeded else self.case_kinds.after_failure, at=at
             )
+        elif answer.amount != row.amount and report.source != STATEMENT:
+            report_other_amount(row, answer.txn, answer.amount, at=at)
 
     def _book_stray_money(self, row: _M, answer: Succeeded, kind: str, *, at: datetime) -> None:
         """Book money that left unexpectedly to suspense and open a case, once for each transaction."""
-        if row.cases.filter(kind=kind, detail__txn=answer.txn).exists():
+        known = row.cases.filter(kind=kind, detail__txn=answer.txn)
+        if known.exists():
+            if not known.filter(detail=_case_detail(answer)).exists():
+                report_other_amount(row, answer.txn, answer.amount, at=at)
             return
         if isinstance(row, RefundPart):
             release_booked([BookedMovement(row, "refund", answer.txn, answer.amount)], at=at)

@@ -100,3 +100,13 @@ def test_large_moved_payout_needs_approval_for_a_small_request(power_bank: Shop)
     PAYOUTS.settle_all([report], by=BY, at=MIDNIGHT)
     case = Case.objects.get()
     assert (case_resolutions.amount_at_stake(case), case_resolutions.needs_approval(case)) == (yuan("50000"), True)
+
+
+@pytest.mark.parametrize("resolution", ["returned", "stands"])
+def test_refund_reported_in_a_currency_we_do_not_offer_can_be_closed(power_bank: Shop, resolution: str) -> None:
+    case = case_of_refund_report(power_bank, Succeeded("t", Money(200, "CNH")), behaviour="slow")
+    with assert_unchanged(), pytest.raises(ApprovalRequired):
+        cases.close_case(case.id, resolution, "x", by=MEI, at=NOON)
+    closed = cases.close_case(case.id, resolution, "x", by=BY, at=NOON)
+    assert (closed.at_stake_minor, closed.at_stake_currency) == (200, "CNH")
+    assert RefundPart.objects.get().state == ("succeeded" if resolution == "stands" else "failed")

@@ -2,14 +2,17 @@
 
 import pytest
 
-from billing.channels import bank_disputes
-from billing.models import Break, Case, Dispute, RefundPart
+from billing.channels import Succeeded, bank_disputes
+from billing.models import Break, Case, Deduction, Dispute, RefundPart
 from billing.services.breaks import process_breaks
 from billing.services.callbacks import deliver_callbacks
+from billing.services.cases import close_case
 from billing.services.deduct import deduct_due
+from billing.services.deduction_outcomes import DeductionReport, settle_all
 from billing.services.disputes import Chargeback, record_chargeback
 from billing.services.movement_polling import poll_refund_parts
 from merchants.models import Event
+from orders.models import Order
 from tests.billing.helpers import balances, issue_refund, latest_deduction_of, paid_order
 from tests.billing.statements import NEXT_DAY, STRAY, bank_statement, import_file, statement_of
 from tests.conftest import BY, NOON, Shop, make_due_order, make_person, reload_order, yuan
@@ -80,3 +83,65 @@ def test_reason_reported_after_the_statement_sets_the_bearer(shop: Shop) -> None
     dispute = Dispute.objects.get()
     assert (dispute.code, dispute.state, dispute.bearer) == ("not_authorised", "open", "person")
     assert Event.objects.filter(subject_id=order.id, type="dispute.opened").count() == 2
+
+
+@pytest.mark.breaks_invariants  # the bank knows nothing of the second debit
+@pytest.mark.parametrize("source", ["callback", "statement"])
+@pytest.mark.parametrize("second_debit", ["open", "closed"])
+def test_corrected_second_debit_is_not_disputed(power_bank: Shop, source: str, second_debit: str) -> None:
+    order = paid_order(power_bank)
+    row = deducted_twice(order)
+    if second_debit == "closed":
+        close_case(Case.objects.get().id, "returned", "the bank corrects it", by=BY, at=NOON)
+    for _ in range(2):
+        if source == "callback":
+            record_chargeback(row.id, Chargeback("x-1", row.amount, "no_funds"), by=BY, at=NOON)
+            continue
+        line = STRAY | {"kind": "return", "number": row.number, "transaction": "x-1", "amount": 600}
+        import_file(power_bank, statement_of([line]))
+
+    assert set(Case.objects.values_list("kind", flat=True)) == {"taken_twice", "taken_back_one_of_two"}
+    assert (reload_order(order.id).state, Dispute.objects.count()) == ("deducted", 0)
+    for case in Case.objects.filter(closed_at=None):
+        close_case(case.id, "returned", "corrected", by=BY, at=NOON)
+    now = balances(power_bank)
+    assert ("suspense" not in now, now["clearing:sandbox"]) == (True, 600), "the customer has paid once"
+
+
+@pytest.mark.breaks_invariants  # the bank knows nothing of the second debit
+def test_money_of_a_corrected_second_debit_leaves_suspense_at_once(power_bank: Shop) -> None:
+    row = deducted_twice(paid_order(power_bank))
+    record_chargeback(row.id, Chargeback("x-1", row.amount, "no_funds"), by=BY, at=NOON)
+    assert "suspense" not in balances(power_bank)
+
+
+@pytest.mark.breaks_invariants  # the bank knows nothing of the second debit
+@pytest.mark.parametrize("first_return", ["explained", "none"])
+def test_return_of_the_good_debit_opens_a_dispute_after_a_double_debit(power_bank: Shop, first_return: str) -> None:
+    order = paid_order(power_bank)
+    row = deducted_twice(order)
+    if first_return == "explained":
+        record_chargeback(row.id, Chargeback("x-1", row.amount, "no_funds"), by=BY, at=NOON)
+    else:
+        close_case(Case.objects.get().id, "wallet", "it is the customer's", by=BY, at=NOON)
+    assert record_chargeback(row.id, Chargeback("x-2", row.amount, "no_funds"), by=BY, at=NOON)
+    assert reload_order(order.id).state == "overdue"
+
+
+@pytest.mark.breaks_invariants  # the bank knows nothing of the second debit
+def test_repeated_return_opens_a_dispute_once_the_second_debit_is_the_customers(power_bank: Shop) -> None:
+    order = paid_order(power_bank)
+    row = deducted_twice(order)
+    word = Chargeback("x-1", row.amount, "no_funds")
+    record_chargeback(row.id, word, by=BY, at=NOON)
+    close_case(Case.objects.get(kind="taken_twice").id, "wallet", "it is the customer's", by=BY, at=NOON)
+    assert record_chargeback(row.id, word, by=BY, at=NOON)
+    assert Case.objects.get(kind="taken_back_one_of_two").closed_at
+    assert "suspense" not in balances(power_bank)
+
+
+def deducted_twice(order: Order) -> Deduction:
+    """The order's deduction, after the channel reported a second transaction for it."""
+    row = latest_deduction_of(order)
+    settle_all([DeductionReport(row.id, Succeeded("second", row.amount), "callback")], by=BY, at=NOON)
+    return row
