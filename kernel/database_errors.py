@@ -6,6 +6,11 @@ from django.db import Error, InterfaceError, InternalError, OperationalError
 _UNAVAILABLE_CLASSES = ("08", "53", "57", "58")
 #: In one of these classes, but the statement's own fault: it took too long.
 _QUERY_CANCELED = "57014"
+#: The server says that it did not execute the statement: serialization failure or deadlock, insufficient resources,
+#: a lock not available.
+_ROLLED_BACK_CLASSES = ("40", "53", "55")
+#: In one of these classes, but of unknown outcome: "statement completion unknown".
+_COMPLETION_UNKNOWN = "40003"
 #: Read-only transaction: a standby, or a primary during failover. The query is retried later.
 _READ_ONLY = "25006"
 
@@ -23,6 +28,17 @@ def is_unavailable(exc: BaseException) -> bool:
 def is_read_only(exc: BaseException) -> bool:
     """Whether the database is read-only, as during a failover."""
     return isinstance(exc, InternalError) and _sqlstate(exc) == _READ_ONLY
+
+
+def is_rolled_back(exc: BaseException) -> bool:
+    """Whether the server itself reported that it aborted the transaction, which then has had no effect.
+
+    A lost connection has no SQLSTATE: it may have been lost at COMMIT, after the server had committed.
+    """
+    code = _sqlstate(exc)
+    return code is not None and (
+        code == _QUERY_CANCELED or (code[:2] in _ROLLED_BACK_CLASSES and code != _COMPLETION_UNKNOWN)
+    )
 
 
 def primary_message(exc: Error) -> str:

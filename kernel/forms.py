@@ -10,13 +10,14 @@ from uuid import UUID
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.db import OperationalError, connection
+from django.db import OperationalError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from kernel.database_errors import is_rolled_back
 from kernel.models import IdempotencyKey
 from kernel.money import BPS, EXPONENTS, Money
 from kernel.refusal import Invalid
@@ -147,11 +148,12 @@ def release_on_database_error(scope: UUID, token: str) -> Iterator[None]:
     """Release the form's token if the database aborts this block, for example after a lock timeout.
 
     For effects in one transaction without external calls: nothing was done, so the form may be submitted again. If the
-    connection is lost it is unknown whether the effect happened, and the token stays claimed.
+    connection is lost it is unknown whether the effect happened, and the token stays claimed: only the server's own
+    word counts, since Django has reconnected by then.
     """
     try:
         yield
-    except OperationalError:
-        if connection.connection is not None and not connection.connection.closed:
+    except OperationalError as error:
+        if is_rolled_back(error):
             _saved_rows(scope, token).delete()
         raise

@@ -26,6 +26,12 @@ def raises_db_error(sqlstate: str, constraint: str | None = None) -> Iterator[No
     assert (cause.pgcode, cause.diag.constraint_name) == (sqlstate, constraint), cause
 
 
+def raise_sqlstate(sqlstate: str) -> None:
+    """Raise the error with this SQLSTATE, as the server and Django raise it."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"DO $$ BEGIN RAISE EXCEPTION 'planted' USING ERRCODE = '{sqlstate}'; END $$")
+
+
 def execute_sql(sql: str, *values: object) -> int:
     """Execute a statement as the application's role. Returns the number of rows."""
     with connection.cursor() as cursor:

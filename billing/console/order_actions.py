@@ -17,7 +17,7 @@ from billing.services import pay
 from credit.rules import dual_approval_threshold
 from kernel.actor import Actor
 from kernel.clock import now_in
-from kernel.console_actions import ReasonForm, RowAction, StrOrPromise
+from kernel.console_actions import ActionResult, ReasonForm, RowAction, StrOrPromise
 from kernel.money import Money
 from kernel.templatetags.formatting import money
 from orders import services as orders
@@ -36,6 +36,7 @@ OUTCOME_MESSAGES: dict[str, StrOrPromise] = {
     Deduction.State.SUCCEEDED: gettext_lazy("Deducted."),
     Deduction.State.FAILED: gettext_lazy("Deduction failed: {code}."),
 }
+UNKNOWN_MESSAGE = gettext_lazy("The result is not known yet; we keep querying the channel.")
 
 
 class PauseForm(ReasonForm):
@@ -121,10 +122,14 @@ def _preview_collect(order: Order, at: datetime) -> StrOrPromise:
     return text % {"owed": money(due), "instrument": usable[0].label}
 
 
-def _collect(order_id: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOrPromise:
-    result = pay.collect_now(order_id, note=data["note"], by=by, at=at)
-    unknown = _("The result is not known yet; we keep querying the channel.")
-    return " ".join(str(OUTCOME_MESSAGES.get(row.state, unknown)).format(code=row.failure_code) for row in result)
+def _collect(order_id: UUID, data: dict[str, Any], by: Actor, at: datetime) -> ActionResult:
+    charge = pay.begin_collection(order_id, note=data["note"], by=by, at=at)
+    return ActionResult(UNKNOWN_MESSAGE, lambda: _collection_result(charge()))
+
+
+def _collection_result(deductions: list[Deduction]) -> ActionResult:
+    texts = [str(OUTCOME_MESSAGES.get(row.state, UNKNOWN_MESSAGE)).format(code=row.failure_code) for row in deductions]
+    return ActionResult(" ".join(texts), is_done=all(row.state == Deduction.State.SUCCEEDED for row in deductions))
 
 
 def _preview_write_off(order: Order, at: datetime) -> StrOrPromise:

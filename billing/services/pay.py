@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from datetime import datetime
+from functools import partial
 from math import ceil
 from uuid import UUID
 
@@ -84,6 +85,13 @@ def collect_now(
         AboveLimits: the person's spending limits forbid it today.
         TooOften: the daily number of requests for the order is used up.
     """
+    return begin_collection(order_id, note=note, by=by, at=at, on_started=on_started)()
+
+
+def begin_collection(
+    order_id: UUID, *, note: str = "", by: Actor, at: datetime, on_started: Callable[[], None] | None = None
+) -> Callable[[], list[Deduction]]:
+    """The part of `collect_now` in one transaction. Returns the function that calls the channel, to call after it."""
     with transaction.atomic():
         order = Order.objects.locked(order_id)
         if order.pauses.filter(ended_at__isnull=True).exists():
@@ -96,7 +104,7 @@ def collect_now(
         )
         if on_started is not None:
             on_started()
-    return _charge_and_reload(deductions, by=by, at=at)
+    return partial(_charge_and_reload, deductions, by=by, at=at)
 
 
 def _charge_and_reload(deductions: list[Deduction], *, by: Actor, at: datetime) -> list[Deduction]:

@@ -1,6 +1,6 @@
 """/ops/second/: proposals pending dual approval, one proposal with its effect, and the decision."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -97,17 +97,13 @@ def decide(colleague: Colleague, proposal: str) -> HttpResponse:
     row, form, decision = _find_proposal(proposal), DecisionForm(colleague.form_data), colleague.posted("deed")
     if decision != "withdraw" and row.matter in APPROVAL_TYPES:
         colleague.require_groups(APPROVAL_TYPES[row.matter].approvers)
-    approve: Callable[..., Proposal] = partial(proposals.approve, seen_digest=colleague.posted("seen"))
-    commands = {"approve": approve, "refuse": proposals.refuse, "withdraw": proposals.withdraw}
-    if decision not in commands:
+    if decision not in RESULT_MESSAGES:
         raise Http404
     if form.is_valid():
         because = form.cleaned_data["because"]
         try:
             if colleague.claim_submission():
-                with colleague.allow_resubmission():
-                    colleague.audit(f"proposal.{decision}", row.public_id, because, matter=row.matter, of=row.about)
-                    decided = commands[decision](row.pk, because, by=colleague.actor, at=colleague.at)
+                decided = _execute_decision(colleague, row, decision, because)
                 message = decided.result_once or decided.outcome or RESULT_MESSAGES[decision]
                 colleague.add_message(message, is_done=decided.is_done)
                 if decided.secret_once:
@@ -118,6 +114,21 @@ def decide(colleague: Colleague, proposal: str) -> HttpResponse:
         else:
             return redirect("proposal", row.public_id)
     return _render_proposal(colleague, _find_proposal(proposal), form)
+
+
+def _execute_decision(colleague: Colleague, row: Proposal, decision: str, because: str) -> Proposal:
+    """Decide in one transaction; external services are called after it, when the form cannot be submitted again."""
+    commands = {"refuse": proposals.refuse, "withdraw": proposals.withdraw}
+    by, at, follow_up = colleague.actor, colleague.at, None
+    with colleague.allow_resubmission():
+        colleague.audit(f"proposal.{decision}", row.public_id, because, matter=row.matter, of=row.about)
+        if decision == "approve":
+            decided, follow_up = proposals.begin_approval(
+                row.pk, because, seen_digest=colleague.posted("seen"), by=by, at=at
+            )
+        else:
+            decided = commands[decision](row.pk, because, by=by, at=at)
+    return proposals.complete_approval(decided, follow_up)
 
 
 RESULT_MESSAGES: dict[str, StrOrPromise] = {

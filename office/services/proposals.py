@@ -82,7 +82,11 @@ def approve(proposal_id: UUID, because: str, *, seen_digest: str | None = None, 
         ProposalPostingsChanged: it would make other postings than they saw; it stays open.
         Refusal: the action fails now; the proposal stays open.
     """
-    row, follow_up = _approve(proposal_id, because, seen_digest, by=by, at=at)
+    return complete_approval(*begin_approval(proposal_id, because, seen_digest=seen_digest, by=by, at=at))
+
+
+def complete_approval(row: Proposal, follow_up: Callable[[], object] | None) -> Proposal:
+    """What is called after the transaction that approved the proposal. The row then has the result to show."""
     result = follow_up() if follow_up is not None else None
     if isinstance(result, ActionResult):  # the stored outcome is what was known before
         row.result_once, row.is_done = str(result.message), result.is_done
@@ -90,9 +94,14 @@ def approve(proposal_id: UUID, because: str, *, seen_digest: str | None = None, 
 
 
 @transaction.atomic
-def _approve(
-    proposal_id: UUID, because: str, seen_digest: str | None, *, by: Actor, at: datetime
+def begin_approval(
+    proposal_id: UUID, because: str, *, seen_digest: str | None = None, by: Actor, at: datetime
 ) -> tuple[Proposal, Callable[[], object] | None]:
+    """The part of `approve` in one transaction. Returns the proposal, and what is to be called after it, if anything.
+
+    Raises:
+        Refusal: see approve.
+    """
     row = _lock_decidable(proposal_id, by=by, at=at)
     approval_type = APPROVAL_TYPES[row.matter]
     _check_current(row, approval_type)

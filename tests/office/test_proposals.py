@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -30,7 +31,7 @@ from orders.models import Order
 from tests.browsing import form_token, freeze_clock
 from tests.conftest import BY, NOON, Shop, make_due_order, make_person, state_of, yuan
 from tests.console.conftest import page_text, submit_form
-from tests.db_errors import CHECK, RESTRICT, execute_sql, raises_db_error
+from tests.db_errors import CHECK, RESTRICT, execute_sql, raise_sqlstate, raises_db_error
 from tests.office.approval_helpers import PROPOSAL_TABLES, decide_on_page, propose_on_page, reloaded
 from tests.unchanged import assert_unchanged
 
@@ -152,6 +153,23 @@ def test_a_failing_action_leaves_the_proposal_open(order: Order, lin: Client, su
         assert decide_on_page(supervisor, row).status_code == 422
     row = reloaded(row)
     assert row.state == "open"
+
+
+def test_an_approval_whose_follow_up_timed_out_is_not_repeated(
+    order: Order, lin: Client, supervisor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, begin = propose_on_page(lin, path_of(order), note="追不回来"), proposals.begin_approval
+
+    def begin_and_time_out(*asked: Any, **named: Any) -> Any:
+        return begin(*asked, **named)[0], lambda: raise_sqlstate("57014")
+
+    page = supervisor.get(f"/ops/second/{row.public_id}")
+    with monkeypatch.context() as patch:
+        patch.setattr(proposals, "begin_approval", begin_and_time_out)
+        assert decide_on_page(supervisor, row, page=page).status_code == 503
+    answer = decide_on_page(supervisor, row, page=page)
+    assert "您已提交过" in page_text(supervisor.get(answer["Location"]))
+    assert reloaded(row).state == "approved"
 
 
 def test_an_undecided_proposal_expires(order: Order, lin: Client) -> None:
