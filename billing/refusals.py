@@ -92,6 +92,12 @@ class AmountInvalid(Refusal):
     field = "/amount"
 
 
+class AmountUnreadable(AmountInvalid):
+    """The form's text is not an amount."""
+
+    code, title = "amount_unreadable", _("Enter an amount such as 12.50.")
+
+
 class AmountChanged(Refusal):
     """The amount the person confirmed is no longer what is owed."""
 

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,14 +25,31 @@ from kernel.refusal import Invalid
 
 #: The message after a repeated submission.
 ALREADY_SUBMITTED = gettext_lazy("You have already submitted this. Here is the current status.")
-_AMOUNT = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?")
+_NUMBER = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,3}))?")
+#: What people write around an amount of a currency.
+_SIGNS = {"CNY": re.compile(r"¥?(.*?)元?"), "JPY": re.compile(r"¥?(.*)")}
 _TOKEN = re.compile(r"[0-9a-f]{24}")
 
 
 def parse_minor(text: str, currency: str) -> int | None:
-    """`12.5` → 1250 for a currency of two decimals; None if it is not a valid amount."""
-    places = EXPONENTS.get(currency, 2)
-    found = _AMOUNT.fullmatch(text.strip())
+    """`12.5` → 1250 for a currency of two decimals; None if it is not a valid amount.
+
+    `１２.５`, `¥12.5` and `12.5 元` are read as well.
+    """
+    typed = _to_half_width(text).strip()
+    signs = _SIGNS.get(currency)
+    amount = signs.fullmatch(typed) if signs else None
+    return _parse_decimal(amount[1] if amount else typed, EXPONENTS.get(currency, 2))
+
+
+def _to_half_width(text: str) -> str:
+    """The text with ASCII characters for their full-width forms, which a Chinese keyboard types."""
+    return "".join(unicodedata.normalize("NFKC", c) if unicodedata.east_asian_width(c) == "F" else c for c in text)
+
+
+def _parse_decimal(text: str, places: int) -> int | None:
+    """The number in its smallest unit; None if it is none, or has more decimals."""
+    found = _NUMBER.fullmatch(text.strip())
     if found is None or len(found[2] or "") > places:
         return None
     return int(found[1] + (found[2] or "").ljust(places, "0"))
@@ -69,7 +87,7 @@ class PercentField(forms.Field):
 
     def to_python(self, value: Any) -> Any:
         text = str(value or "").strip()
-        bps = parse_minor(text, "CNY")  # two decimals, as a percentage has
+        bps = _parse_decimal(_to_half_width(text), 2)
         if text and (bps is None or bps > BPS):
             raise forms.ValidationError(_("Enter a percentage, such as 10 or 0.05."))
         return bps

@@ -13,7 +13,7 @@ from accounts.visitor import Visitor, person_page
 from billing import instrument_queries, queries
 from billing.models import Deduction, Instrument
 from billing.pages.order import own_order, render_order
-from billing.refusals import AmountInvalid, NoInstrument
+from billing.refusals import AmountInvalid, AmountUnreadable, NoInstrument
 from billing.services.pay import pay_now
 from kernel import ids
 from kernel.forms import ALREADY_SUBMITTED, claim_token, outcome_of, parse_minor, save_outcome
@@ -72,10 +72,12 @@ def _parse_payment(visitor: Visitor, details: OrderDetails) -> dict[str, Any]:
     """The amount and the instrument of the form.
 
     Raises:
-        AmountInvalid, NoInstrument: the form has none.
+        AmountUnreadable, AmountInvalid, NoInstrument: the form has none.
         WalletTooLow: the wallet balance is too low.
     """
     amount = parse_minor(visitor.posted("amount"), details.order.currency)
+    if amount is None:
+        raise AmountUnreadable
     if not amount:
         raise AmountInvalid
     instrument = ids.parse(Instrument.prefix, visitor.posted("instrument"))

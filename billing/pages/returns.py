@@ -8,7 +8,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.visitor import Visitor, person_page
 from billing.models import Return
-from billing.refusals import AmountInvalid, NotReturnable
+from billing.refusals import AmountInvalid, AmountUnreadable, NotReturnable
 from billing.services import returns
 from billing.services.returns import Parcel
 from kernel.forms import new_form_token, parse_minor, plain_amount
@@ -80,10 +80,13 @@ def _parse_amount(visitor: Visitor, details: OrderDetails) -> int:
     """The amount of the form in minor units.
 
     Raises:
-        AmountInvalid: it is not an amount.
+        AmountUnreadable: it is not an amount.
+        AmountInvalid: it is more than any amount can be.
     """
     minor = parse_minor(visitor.posted("amount"), details.order.currency)
-    if minor is None or minor > AMOUNT_MINOR_MAX:
+    if minor is None:
+        raise AmountUnreadable
+    if minor > AMOUNT_MINOR_MAX:
         raise AmountInvalid
     return minor
 

@@ -179,11 +179,29 @@ def test_an_unknown_outcome_is_shown_until_the_bank_answers(power_bank: Shop) ->
     assert taken_from(order) == [1234]
 
 
-@pytest.mark.parametrize("amount", ["0", "12.35", "-1", "1e2", "１２", "12.345", "", "1,000", "9" * 30, "\0"])
+@pytest.mark.parametrize("amount", ["0", "12.35", "-1", "1e2", "١٢", "12.345", "", "1,000", "9" * 30, "\0"])
 def test_an_invalid_amount_is_refused(power_bank: Shop, amount: str) -> None:
     order, browser = owing(power_bank)
     assert pay(browser, order, amount).startswith("422")
     assert not Deduction.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("amount", "told"),
+    [("12.345", "请输入金额，例如 12.50。"), ("十二", "请输入金额，例如 12.50。"), ("13", "不超过待付金额")],
+)
+def test_a_refused_amount_says_what_to_enter(power_bank: Shop, amount: str, told: str) -> None:
+    order, browser = owing(power_bank)
+    page = browser.get(page_of(order))
+    form = {"amount": amount, "token": form_token(page), "instrument": order.person.instruments.get().public_id}
+    assert told in visible_text(browser.post(f"{page_of(order)}/pay", form))
+
+
+@pytest.mark.parametrize("amount", ["１２.３４", "¥12.34", "12.34 元"])
+def test_an_amount_is_read_as_people_type_it(power_bank: Shop, amount: str) -> None:
+    order, browser = owing(power_bank)
+    assert pay(browser, order, amount).startswith(f"{page_of(order)}/paid")
+    assert taken_from(order) == [1234]
 
 
 def test_a_form_with_an_invalid_token_is_refused(power_bank: Shop) -> None:

@@ -7,8 +7,9 @@ import re
 import unicodedata
 
 import pytest
+from django.core.exceptions import ValidationError
 
-from kernel.forms import parse_minor
+from kernel.forms import PercentField, parse_minor
 from kernel.money import EXPONENTS, Money
 from orders.models import Order
 from tests.api import assert_problem, order_body
@@ -21,14 +22,15 @@ from tests.wire.endpoints import World
 SPLITS = int(os.environ.get("HOSTILE_SPLITS", "20000"))
 SEED = int(os.environ.get("HOSTILE_SEED", "20261125"))
 WRONG = [
-    *("0.001", "1e2", "1E+5", "１２.５０", "٣.٥", "१२", "1_000", "1,000", "-0", "+7", "-5", "NaN", "nan", "Inf", "inf"),
+    *("0.001", "1e2", "1E+5", "٣.٥", "१२", "1_000", "1,000", "-0", "+7", "-5", "NaN", "nan", "Inf", "inf"),
     *("Infinity", "-Infinity", "1e400", "0x10", ".5", "5.", "1.2.3"),
 ]
 WRONG += [
     "",
     " ",
-    "¥1",
-    "1元",
+    "¥¥1",
+    "1元元",
+    "$1",
     "1 000",
     "12.50\x00",
     "1\u200b2",
@@ -59,7 +61,9 @@ TOKENS = [
     "null",
     "[1]",
 ]
-TOKENS += [json.dumps(text) for text in [*WRONG, "100", "12.50"]]
+#: What people type into a form, and programs may not send.
+TYPED = ["１２.５０", "１２．５０", "¥12.50", "￥ 12.50", "12.50元", "¥12.50 元", "　12.50"]
+TOKENS += [json.dumps(text) for text in [*WRONG, *TYPED, "100", "12.50"]]
 UNREADABLE = ["NaN", "Infinity", "-Infinity", "+7", "01", "1_000", ".5", "5.", "0x10", "１２", "NULL", "1,5", "'1'"]
 TEXTS = {
     "bidirectional": "\u202eexe.txt\u202c \u2066x\u2069",
@@ -89,8 +93,16 @@ TEXTS = {
 
 
 @pytest.mark.parametrize("text", WRONG)
-def test_an_amount_in_a_form_is_ascii_digits_and_at_most_one_point(text: str) -> None:
+def test_an_amount_in_a_form_is_digits_and_at_most_one_point(text: str) -> None:
     assert parse_minor(text, "CNY") is None
+
+
+def test_an_amount_in_a_form_may_have_the_sign_of_its_currency() -> None:
+    assert {parse_minor(text, "CNY") for text in TYPED} == {12_50}
+    assert (parse_minor("¥12", "JPY"), parse_minor("¥12", "USD"), parse_minor("12元", "JPY")) == (12, None, None)
+    assert PercentField().clean("１０") == 10_00
+    with pytest.raises(ValidationError):
+        PercentField().clean("¥10")
 
 
 def test_an_amount_in_a_form_has_no_more_places_than_its_currency() -> None:
@@ -104,7 +116,7 @@ def test_any_line_of_characters_is_an_amount_only_in_that_one_way() -> None:
     dice, right = random.Random(SEED), re.compile(r"\d{1,9}(\.\d{1,2})?", re.ASCII)  # noqa: S311  the same every time
     for _ in range(20_000):
         text = "".join(dice.choice("0123456789.05-+e_, １٣") for _ in range(dice.randrange(1, 8)))
-        assert (parse_minor(text, "CNY") is not None) == bool(right.fullmatch(text.strip())), text
+        assert (parse_minor(text, "CNY") is not None) == bool(right.fullmatch(text.strip().replace("１", "1"))), text
 
 
 def test_an_amount_in_the_api_is_a_whole_positive_number_and_nothing_else(world: World) -> None:
