@@ -24,6 +24,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from accounts import enrolment, first_password, passkeys, passwords, second_factor
+from accounts.adapter import display_name
 from accounts.models import User
 from accounts.refusals import InvalidEnrolmentCode
 from accounts.second_factor_form import TOO_MANY_ATTEMPTS, check_submitted_factor, pending_sign_in, pending_user
@@ -95,6 +96,8 @@ class SignInView(LoginView):
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         frame = {**admin.site.each_context(self.request), "title": _("Sign in"), "subtitle": None}
+        if isinstance(self.request.user, User):
+            frame["username"] = display_name(self.request.user)
         return super().get_context_data(**frame, app_path=self.request.get_full_path(), **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:

@@ -94,6 +94,17 @@ def test_without_a_return_url_there_is_no_secret_and_no_redirect(power_bank: Sho
     assert client_for(ada).get(f"/sign/{made['id']}/back").status_code == 404
 
 
+def test_who_has_opened_the_service_before_is_led_back_too(power_bank: Shop, ada: Person) -> None:
+    browser = client_for(ada)
+    accept_terms(browser, f"/sign/{asked(power_bank).public_id}")
+    second = credit.request_agreement(
+        power_bank.merchant.id, power_bank.service.id, "u-2", return_url=SHOP, by=BY, at=NOON
+    )
+    page = browser.get(f"/sign/{second.public_id}")
+    assert "您已开通" in visible_text(page)
+    assert f'href="/sign/{second.public_id}/back">返回 来电充电宝（shop.example）' in page.content.decode()
+
+
 def test_another_persons_agreement_does_not_redirect(power_bank: Shop, shop: Shop, ada: Person) -> None:
     mine = asked(power_bank)
     credit.sign_agreement(mine.id, ada.id, by=BY, at=NOON)

@@ -55,7 +55,14 @@ def test_the_start_page_redirects_people_and_staff(ada: Person) -> None:
     assert client_for(ada).get("/")["Location"] == "/home/"
     lin = accounts.create_staff("lin", "correct horse battery", roles=["viewer"], by=BY, at=NOON)
     assert signed_in_client(lin).get("/")["Location"] == "/ops/"
-    assert signed_in_client(lin).get("/orders/").status_code == 403
+    refused = signed_in_client(lin).get("/orders/")
+    assert (refused.status_code, 'href="/account/logout/"' in refused.content.decode()) == (403, True)
+
+
+def test_the_consoles_sign_in_page_names_the_person_who_is_signed_in(ada: Person) -> None:
+    assert ada.user
+    page = client_for(ada).get("/ops/", follow=True).content.decode()
+    assert f"您当前以{ada.user.phone_masked}登录" in page
 
 
 def test_the_record_filters_orders_by_status(power_bank: Shop, ada: Person) -> None:
