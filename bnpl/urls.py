@@ -58,6 +58,7 @@ from office import merchant_reports
 from office.console import account_security as account_security_console
 from office.console import actions as row_actions_console
 from office.console import agreement as agreement_detail
+from office.console import concern_list as concern_list_console
 from office.console import deduction as deduction_detail
 from office.console import dispute as dispute_detail
 from office.console import list_exports as list_exports_console
@@ -133,7 +134,7 @@ console_actions.MENU_SECTIONS[:] = [
         (
             queues_console.MENU_ITEM,
             worklist_console.MENU_ITEM,
-            concerns_console.MENU_ITEM,
+            concern_list_console.MENU_ITEM,
             proposals_console.MENU_ITEM,
             merchants_console.MENU_ITEM,
         ),
@@ -231,7 +232,7 @@ CONSOLE_URLS: list[URLPattern] = [
     path("queues/<str:queue>/<str:about>", queue_items_console.item, name="queue_item"),
     path("collections/", worklist_console.worklist_page, name="worklist"),
     path("collections/<str:person>", worklist_console.debtor_page, name="debtor"),
-    path("help/", concerns_console.queue, name="help_desk"),
+    path("help/", concern_list_console.concern_list, name="help_desk"),
     path("help/<str:concern>", concerns_console.concern, name="concern_desk"),
     path("case/<str:case>", cases_console.case, name="case_desk"),
     path("merchants/", merchants_console.merchant_list, name="merchants"),
@@ -266,8 +267,7 @@ CONSOLE_URLS: list[URLPattern] = [
 ]
 #: The pages of the merchant console, by their names in `portal.rules.PAGES`.
 MERCHANT_CONSOLE_URLS = [*portal_urls.PAGES, *portal_urls.url_patterns(merchant_reports.VIEWS_BY_PATH)]
-_PASSWORD = RedirectView.as_view(pattern_name="own_password")
-#: Colleagues' sign-in and account security.
+#: Colleagues' sign-in and account security. Django's own frame leads to `password_change/`.
 SIGN_IN_URLS: list[URLPattern] = [
     path("login/", sign_in_console.SignInView.as_view(), name="console_sign_in"),
     path("login/join", sign_in_console.join, name="console_join"),
@@ -278,8 +278,8 @@ SIGN_IN_URLS: list[URLPattern] = [
     path("own/codes", account_security_console.renew_codes, name="own_codes"),
     path("own/confirm", account_security_console.confirm, name="own_confirm"),
     path("own/password", account_security_console.password, name="own_password"),
-    path("password_change/", _PASSWORD, name="own_password_django"),  # where Django's own frame leads
-    path("password_change/done/", _PASSWORD, name="own_password_django_done"),
+    path("password_change/", RedirectView.as_view(pattern_name="own_password"), name="own_password_django"),
+    path("password_change/done/", RedirectView.as_view(pattern_name="own_password"), name="own_password_django_done"),
     path("own/factors/<int:key>/remove", account_security_console.remove_factor, name="own_remove"),
 ]
 

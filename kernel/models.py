@@ -226,6 +226,7 @@ class AuditLine(models.Model):
         indexes = [
             models.Index(fields=["about", "-id"], name="audit_of_row"),
             models.Index(fields=["by", "-id"], name="audit_of_colleague"),
+            models.Index(fields=["act", "-id"], name="audit_of_act"),
         ]
         triggers = guards.append_only()
 

@@ -15,6 +15,7 @@ from kernel.labels import CHANNEL_ANSWER, column_label, register_codes, register
 from kernel.money import Money
 from kernel.templatetags.formatting import money
 from orders.models import Concern
+from orders.rules import PROBLEMS
 from portal.labels import DISPUTE_REASON_LABELS, FAILURE_LABELS
 
 #: Outcomes of channel reports, and the ways they are received.
@@ -70,7 +71,7 @@ PAUSE_REASONS = ("problem_reported", "return_under_way", "refund_in_flight", "ch
 def register_labels() -> None:
     """Register the labels of these codes and field names with kernel.labels."""
     register_codes(REPORT_CODES, CHANNEL_ANSWER)
-    register_codes((*PAUSE_REASONS, "live", "test"))
+    register_codes((*PAUSE_REASONS, *PROBLEMS, "live", "test"))
     register_data_keys(["heard_by", "reference", "parts", "every_days", "txn"])
     register_data_keys(field.name.removesuffix("_minor") for field in fields(Facts))
 

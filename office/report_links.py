@@ -30,7 +30,8 @@ def source_url(cell: Cell, filters: ReportFilter) -> str:
         return _overdue_list_url(cell.key, filters)
     if not cell.metric:
         return ""
-    days = {"since": f"{cell.day}", "until": f"{cell.day}"} if cell.day else {}
+    period = {"from": f"{filters.since}", "to": f"{filters.until}"}
+    days = {"since": f"{cell.day}", "until": f"{cell.day}", **period} if cell.day else {}
     return (
         f"{reverse('figure_rows')}?{urlencode(query_params(filters) | days | {'metric': cell.metric, 'key': cell.key})}"
     )
@@ -40,7 +41,9 @@ def _overdue_list_url(bucket: str, filters: ReportFilter) -> str:
     """URL of the list of debts now in an ageing bucket."""
     chosen = {"state__exact": "overdue", "kind__exact": "principal", "bucket__exact": bucket}
     chosen |= {"realm__exact": f"{LIVE}"} if filters.mode == "live" else {"realm__mode": filters.mode}
+    chosen |= {"currency__exact": filters.currency}
     chosen |= {"merchant__exact": f"{filters.merchant.pk}"} if filters.merchant else {}
+    chosen |= {"order__service__exact": f"{filters.service.pk}"} if filters.service else {}
     return f"{reverse('admin:orders_obligation_changelist')}?{urlencode(chosen)}"
 
 

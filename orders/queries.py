@@ -5,9 +5,10 @@ from functools import cache
 from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS
-from django.db.models import Count, F, Max, Prefetch, QuerySet, Sum
+from django.db.models import Count, F, Max, Prefetch, Q, QuerySet, Sum
 
 from credit.models import Decision
+from kernel.models import LIVE
 from kernel.money import Money, sum_by_currency
 from kernel.policy_versions import version_in_force
 from kernel.prepared_statements import PreparedQuery
@@ -289,8 +290,9 @@ def usage_of_agreements(agreement_ids: Sequence[UUID]) -> dict[UUID, AgreementUs
     return {key: AgreementUsage(running.get(key, 0), owed.get(key, [])) for key in agreement_ids}
 
 
-def concern_queue(*, include_closed: bool = False) -> QuerySet[Concern]:
-    """Open concerns, those waiting for staff longest first; or all of them."""
+def concern_queue(*, include_closed: bool = False, mode: str = "") -> QuerySet[Concern]:
+    """Open concerns, those waiting for staff longest first; or all of them. `mode` limits them to live or sandboxes."""
     rows = Concern.objects.select_related("order", "merchant", "person", "decision__agreement__service", "realm")
     rows = rows if include_closed else rows.filter(state=Concern.State.OPEN)
+    rows = rows.filter(Q(realm_id=LIVE) if mode == "live" else ~Q(realm_id=LIVE)) if mode else rows
     return rows.order_by("-waits_for", "heard_at", "id")

@@ -1,4 +1,4 @@
-"""Customer requests: the queue, the page of one, and the row actions that answer and decide them."""
+"""Customer requests: the page of one, and the row actions that answer and decide them."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -16,14 +16,17 @@ from django.views.decorators.http import require_safe
 from billing.console.order_actions import (
     PAUSE_GROUPS,
     ending_needs_approval,
+    is_owed,
     reduction_needs_approval,
     reduction_preview,
 )
+from billing.console.order_changes import is_cancellable
+from billing.console.order_refunds import MONEY_GROUPS, is_refundable
 from kernel import ids
 from kernel.actor import Actor
 from kernel.actor_names import usernames_of
 from kernel.admin_site import VIEWERS
-from kernel.console_actions import Colleague, MenuItem, ReasonForm, RowAction, StrOrPromise, console_page
+from kernel.console_actions import Colleague, ReasonForm, RowAction, StrOrPromise, console_page
 from kernel.forms import parse_minor
 from kernel.money import sum_by_currency
 from kernel.templatetags.formatting import money
@@ -32,21 +35,6 @@ from orders import services as orders
 from orders.models import Concern, Message, Order
 from orders.refusals import ConcernClosed, NothingToReschedule, OrderState
 from orders.rules import PlanOffer
-
-MENU_ITEM = MenuItem(
-    "help_desk", gettext_lazy("Customer requests"), gettext_lazy("Problems, plans, objections"), VIEWERS
-)
-SHOWN_MAX = 100
-
-
-@require_safe
-@console_page(*VIEWERS)
-def queue(colleague: Colleague) -> HttpResponse:
-    """Open requests, those waiting for us longest first."""
-    rows = queries.concern_queue()[: SHOWN_MAX + 1]
-    return colleague.render(
-        "console/concerns.html", MENU_ITEM.label, rows=list(rows)[:SHOWN_MAX], more=len(rows) > SHOWN_MAX
-    )
 
 
 @require_safe
@@ -61,13 +49,22 @@ def concern(colleague: Colleague, concern: str) -> HttpResponse:
     thread_messages = list(found.messages.order_by("id"))
     return colleague.render(
         "console/concern.html",
-        MENU_ITEM.label,
+        gettext_lazy("Customer requests"),
         concern=found,
         thread_messages=thread_messages,
         names=usernames_of(row.by for row in thread_messages),
         paused=queries.is_order_paused(found),
+        refund_url=_refund_url(colleague, found),
         earlier=queries.concerns_of(found.person_id).exclude(pk=found.pk)[:10],
     )
+
+
+def _refund_url(colleague: Colleague, row: Concern) -> str:
+    """The refund action of the order a problem report is about; "" if it cannot be refunded, or not by them."""
+    is_open_report = row.kind == Concern.Kind.PROBLEM and row.state == Concern.State.OPEN
+    if not is_open_report or row.order is None or not is_refundable(row.order):
+        return ""
+    return reverse("verb", args=[row.order.public_id, "refund"]) if colleague.is_in_groups(MONEY_GROUPS) else ""
 
 
 class AnswerForm(ReasonForm):
@@ -245,6 +242,14 @@ def _reassess(key: UUID, data: dict[str, Any], by: Actor, at: datetime) -> StrOr
     return _("Reassessed: approved.") if result and result.approved else _("Reassessed: still declined.")
 
 
+def _can_lower(row: Concern) -> bool:
+    return row.order is not None and is_owed(row.order)
+
+
+def _can_cancel(row: Concern) -> bool:
+    return row.order is not None and is_cancellable(row.order)
+
+
 def _back_url(row: Concern) -> str:
     return reverse("concern_desk", args=[row.public_id])
 
@@ -260,10 +265,10 @@ ROW_ACTIONS = [
               _decide(Concern.Outcome.RESUMED), AnswerForm, _PROBLEM, _back_url),
     RowAction("lower", Concern, gettext_lazy("Reduce the total"), REDUCE_GROUPS, _preview_reduce,
               _decide(Concern.Outcome.LOWERED), ReduceForm, _PROBLEM, _back_url, _posting_filter,
-              _reduction_needs_approval, snapshot=_snapshot),
+              _reduction_needs_approval, snapshot=_snapshot, is_offered=_can_lower),
     RowAction("call_off", Concern, gettext_lazy("Cancel the customer's order"), REDUCE_GROUPS, _preview_cancel,
               _decide(Concern.Outcome.CANCELLED), AnswerForm, _PROBLEM, _back_url, _posting_filter,
-              _ending_needs_approval, snapshot=_snapshot),
+              _ending_needs_approval, snapshot=_snapshot, is_offered=_can_cancel),
     RowAction("grant", Concern, gettext_lazy("Grant a plan"), PLAN_GROUPS, _preview_grant, _grant, GrantPlanForm,
               _HARDSHIP, _back_url),
     RowAction("refuse", Concern, gettext_lazy("Refuse"), PLAN_GROUPS, _preview_refuse, _refuse, AnswerForm,

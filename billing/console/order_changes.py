@@ -152,7 +152,7 @@ def order_reason(note: str) -> str:
     return note.strip()[:REASON_MAX]
 
 
-def _is_cancellable(order: Order) -> bool:
+def is_cancellable(order: Order) -> bool:
     return order.state in {Order.State.CREATED, Order.State.OPEN, Order.State.COMPLETED}
 
 
@@ -198,7 +198,7 @@ ROW_ACTIONS = [
         _preview_cancel,
         _cancel,
         posting_filter=postings_of_order,
-        is_offered=_is_cancellable,
+        is_offered=is_cancellable,
         needs_approval=ending_needs_approval,
     ),
     RowAction(

@@ -100,7 +100,7 @@ def _lock_lines_and_order(order: Order) -> Order:
     return Order.objects.locked(order.pk)
 
 
-def _is_refundable(order: Order) -> bool:
+def is_refundable(order: Order) -> bool:
     return is_owed(order) or order.state == Order.State.DEDUCTED
 
 
@@ -113,7 +113,7 @@ ROW_ACTIONS = [
         _preview_refund,
         _refund,
         RefundForm,
-        is_offered=_is_refundable,
+        is_offered=is_refundable,
         posting_filter=postings_of_order,
         needs_approval=_refund_needs_approval,
         lock=_lock_lines_and_order,

@@ -1,5 +1,6 @@
 """/ops/figures/: daily reports as tables, charts and CSV files; each figure links to the rows it counts."""
 
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -21,8 +22,9 @@ from office.queries.reports import ReportFilter
 from office.queries.streams import STREAM_BY_METRIC
 from office.report_forms import ReportPeriodForm, console_day, default_start
 from office.report_links import csv_response, query_params, source_url, today_tiles
-from office.report_panels import BOOK_KEYS, ORDER_KEYS, all_panels
+from office.report_panels import all_panels
 from office.report_tables import Panel
+from office.report_titles import figure_label
 
 MENU_ITEM = MenuItem("figures", gettext_lazy("Reports"), gettext_lazy("Daily performance and current status"), VIEWERS)
 ROWS_A_PAGE, PAGES_MAX = 50, 200
@@ -118,16 +120,23 @@ def rows(colleague: Colleague) -> HttpResponse:
     number = min(max(1, int(page[:4])), PAGES_MAX)
     offset = (number - 1) * ROWS_A_PAGE
     found = reports.source_events(filters, metric, key, offset=offset, limit=ROWS_A_PAGE + 1)
-    labels = {"order": ORDER_KEYS, "book": BOOK_KEYS}.get(metric, {})
-    params = query_params(filters) | {"metric": metric, "key": key}
+    period = {name: query[name] for name in ("from", "to") if _is_day(query.get(name, ""))}
+    params = query_params(filters) | {"metric": metric, "key": key} | period
+    whole = {"since": period.get("from", f"{filters.since}"), "until": period.get("to", f"{filters.until}")}
     return colleague.render(
         "office/report_rows.html",
-        f"{labels.get(key, key)} · {filters.since} – {filters.until}",
+        f"{figure_label(metric, key)} · {filters.since} – {filters.until}",
         rows=[(row, _row_url(row.kind, row.about)) for row in found[:ROWS_A_PAGE]],
-        back=f"{reverse('figures')}?{urlencode(query_params(filters))}",
+        back=f"{reverse('figures')}?{urlencode(query_params(filters) | whole)}",
         more=urlencode(params | {"page": number + 1}) if len(found) > ROWS_A_PAGE and number < PAGES_MAX else "",
         less=urlencode(params | {"page": number - 1}) if number > 1 else "",
     )
+
+
+def _is_day(text: str) -> bool:
+    with suppress(ValueError):
+        return bool(date.fromisoformat(text))
+    return False
 
 
 def _report_form(colleague: Colleague) -> tuple[ReportForm, ReportFilter]:

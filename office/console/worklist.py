@@ -129,7 +129,7 @@ def debtor_page(colleague: Colleague, person: str) -> HttpResponse:
         colleague,
         gettext_lazy("Record contact"),
         about=person,
-        back=reverse("debtor", args=[person]),
+        back=f"{reverse('worklist')}?{urlencode({'mode': debtor.person.realm.mode})}",
         form=ContactForm(colleague.form_data, row=overdue),
         preview=partial(_contact_preview, debtor, overdue),
         run=partial(_log_contact, colleague, debtor),

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from accounts import rules as numbers
 from accounts.models import User, phone_index
 from billing.channels import CHANNELS
-from billing.models import Deduction, RefundPart
+from billing.models import Deduction, Dispute, Payout, RefundPart
 from kernel import ids
 from kernel.models import Identified
 from merchants.models import Merchant
@@ -57,7 +57,7 @@ def _by_public_id(text: str) -> list[SearchHit] | None:
     key = ids.parse_hex(tail)
     if key is None:
         bare = ids.parse_hex(text)
-        return (_hits_by_key([Deduction, RefundPart], bare, "number") if bare else None) or None
+        return (_hits_by_key([Deduction, RefundPart, Payout], bare, "number") if bare else None) or None
     models = [model for model in _identified_models() if model.prefix == prefix]
     return _hits_by_key(models, key, "id") if models else None  # a channel may number its transactions in our way
 
@@ -99,10 +99,20 @@ def _find_refund_parts(text: str) -> "QuerySet[Any]":
     return RefundPart.objects.filter(channel__in=list(CHANNELS), channel_txn=text).order_by("-id")[:HITS_MAX]
 
 
+def _find_payouts(text: str) -> "QuerySet[Any]":
+    return Payout.objects.filter(channel_txn=text).order_by("-id")[:HITS_MAX]
+
+
+def _find_disputes(text: str) -> "QuerySet[Any]":
+    return Dispute.objects.filter(channel__in=list(CHANNELS), channel_txn=text).order_by("-id")[:HITS_MAX]
+
+
 _SEARCHES: tuple[tuple[str, Callable[[str], Iterable[Identified]]], ...] = (
     ("phone", _find_people),
     ("out_order_no", _find_orders),
     ("channel_txn", _find_deductions),
     ("channel_txn", _find_refund_parts),
+    ("channel_txn", _find_payouts),
+    ("channel_txn", _find_disputes),
     ("name", _find_merchants),
 )

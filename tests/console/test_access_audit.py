@@ -4,7 +4,7 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 
-from accounts.models import LocalMessage, Notice, Person
+from accounts.models import LocalMessage, Notice, Person, User
 from billing.models import Deduction, Instrument
 from billing.services.deduct import deduct_due
 from kernel.models import AuditLine
@@ -53,3 +53,13 @@ def test_pages_that_show_one_write_it_down(power_bank: Shop, supervisor: Client)
         assert supervisor.get(path).status_code == 200, path
         line = AuditLine.objects.latest("id")
         assert (line.act, line.about, line.why) == (f"viewed.{name}", row.public_id, "")
+
+
+def test_the_log_is_searched_by_person_and_by_act(power_bank: Shop, supervisor: Client) -> None:
+    order = make_due_order(power_bank, make_person(power_bank), yuan("8"))
+    supervisor.get(f"/ops/order/{order.public_id}")
+    me = User.objects.get(username="supervisor").public_id
+    for text in ("supervisor", me, f"staff:{me}", "viewed.order", order.public_id):
+        page = supervisor.get("/ops/kernel/auditline/", {"q": text}).content.decode()
+        assert "viewed.order" in page.partition("<tbody>")[2], text
+    assert "<tbody>" not in supervisor.get("/ops/kernel/auditline/", {"q": "nobody"}).content.decode()

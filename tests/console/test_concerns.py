@@ -5,10 +5,12 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 
+from billing.services.deduct import deduct_due
 from kernel.clock import live_now
 from kernel.console_actions import ROW_ACTIONS
 from kernel.policy_versions import publish_version
 from kernel.refusal import Busy
+from office.console import concern_list
 from orders import queries
 from orders import services as orders
 from orders.models import Concern, EasePolicy, Order
@@ -50,7 +52,7 @@ def at(concern: Concern, verb: str) -> str:
 
 def test_a_report_is_read_answered_and_decided(order: Order, supervisor: Client) -> None:
     concern = reported(order)
-    assert "问题反馈 · 充电宝 等我们处理" in page_text(supervisor.get("/ops/help/"))
+    assert "问题反馈 · 充电宝 等我们处理" in page_text(supervisor.get("/ops/help/?mode=test"))
     page = supervisor.get(f"/ops/help/{concern.public_id}")
     assert BAD.encode() not in page.content
     for shown in ("因此暂停计时", "答复并保持处理中", "调低总额", "结束：订单不变", "取消订单"):
@@ -58,13 +60,13 @@ def test_a_report_is_read_answered_and_decided(order: Order, supervisor: Client)
     assert "同意分期" not in page_text(page)
     answer = submit_form(supervisor, at(concern, "answer"), note="请问几点归还？")
     assert answer["Location"] == f"/ops/help/{concern.public_id}"
-    assert "等用户回复" in page_text(supervisor.get("/ops/help/"))
+    assert "等用户回复" in page_text(supervisor.get("/ops/help/?mode=test"))
     assert submit_form(supervisor, at(concern, "lower"), note="多收", total="abc").status_code == 422
     assert submit_form(supervisor, at(concern, "lower"), note="多收", total="99").status_code == 422
     submit_form(supervisor, at(concern, "lower"), note="多收了，已减", total="5")
     assert reload_order(order.id).total_minor == 500
     assert "多收了，已减" in page_text(supervisor.get(f"/ops/help/{concern.public_id}"))
-    assert "没有待处理的求助" in page_text(supervisor.get("/ops/help/"))
+    assert "没有待处理的求助" in page_text(supervisor.get("/ops/help/?mode=test"))
     with assert_unchanged(*LOOKED):
         assert "已结束" in page_text(supervisor.get(at(concern, "call_off")))
 
@@ -117,6 +119,36 @@ def test_viewers_may_not_decide(order: Order, console_client: Callable[..., Clie
         assert risk.get(at(concern, verb)).status_code == 403
     assert console_client("supervisor").get(at(concern, "grant")).status_code == 404
     assert viewer.get("/ops/help/con_" + "0" * 32).status_code == 404
+
+
+def test_a_report_about_a_paid_order_offers_a_refund_and_nothing_that_must_fail(
+    power_bank: Shop, supervisor: Client, console_client: Callable[..., Client]
+) -> None:
+    order = make_due_order(power_bank, make_person(power_bank), yuan("8"))
+    freeze_clock(NOON, order.person)
+    deduct_due(power_bank.realm_id, at=NOON)
+    concern = reported(reload_order(order.id))
+    page = supervisor.get(f"/ops/help/{concern.public_id}")
+    assert f'href="/ops/do/{order.public_id}/refund"' in page.content.decode()
+    for missing in ("调低总额", "取消订单"):
+        assert missing not in page_text(page), missing
+    assert "用户 ·" in page_text(page)
+    assert (
+        f"{order.public_id}/refund"
+        not in console_client("viewer").get(f"/ops/help/{concern.public_id}").content.decode()
+    )
+
+
+def test_the_list_shows_one_environment_and_is_paged(
+    order: Order, supervisor: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reported(order)
+    live, test = (page_text(supervisor.get(f"/ops/help/?mode={mode}")) for mode in ("live", "test"))
+    assert ("问题反馈" in live, "问题反馈" in test) == (False, True)
+    assert "等待始于" in test
+    monkeypatch.setattr(concern_list, "ROWS_A_PAGE", 0)
+    assert "下一页" in page_text(supervisor.get("/ops/help/?mode=test"))
+    assert supervisor.get("/ops/help/?mode=test&page=x").status_code == 404
 
 
 def test_every_action_applies_to_one_kind_or_all() -> None:

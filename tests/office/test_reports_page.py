@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +12,13 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.services.deduct import deduct_due
 from kernel.clock import live_now
+from kernel.ids import uuid7
 from kernel.models import LIVE
-from merchants.models import Merchant
+from merchants.models import Merchant, Service
 from office.models import Tally
+from office.queries.reports import ReportFilter
+from office.report_links import source_url
+from office.report_tables import Cell
 from office.services import tally
 from tests.conftest import NOON, Shop, make_due_order, make_person, make_shop, yuan
 from tests.console.conftest import page_text
@@ -137,3 +141,20 @@ def test_the_last_day_alone_may_be_too_far_away(console_client: Callable[..., Cl
     for page in ("", "rows?metric=order&key=opened&"):
         answer = console_client("viewer").get(f"/ops/figures/{page}{'' if page else '?'}since=&until={day}")
         assert answer.status_code in (404, 422), page
+
+
+def test_a_days_figure_leads_back_to_the_whole_period_and_is_titled_in_words(busy: Shop, finance: Client) -> None:
+    day = next(link for link in links(finance.get(PAGE, DAYS)) if "metric=order" in link and "from=" in link)
+    page = finance.get(day).content.decode()
+    assert f"since={DAYS['since']}&amp;until={DAYS['until']}" in page
+    for link in links(finance.get(PAGE, DAYS)):
+        title = finance.get(link).content.decode().partition("<title>")[2].partition("</title>")[0]
+        assert not re.search("approved|refused|succeeded|failed|_", title), title
+
+
+def test_the_ageing_figure_lists_what_it_counts() -> None:
+    shop = Service(pk=uuid7(), merchant_id=uuid7())
+    filters = ReportFilter(date(2026, 11, 1), date(2026, 11, 2), "test", None, shop, "JPY")
+    url = source_url(Cell("1", "stock", "over_90"), filters)
+    assert f"order__service__exact={shop.pk}" in url
+    assert "currency__exact=JPY" in url

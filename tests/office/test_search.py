@@ -9,10 +9,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts import services as accounts
-from billing.models import Deduction
+from billing.models import Deduction, Payout
 from billing.services.deduct import deduct_due
 from kernel.models import AuditLine
 from orders.models import Order
+from tests.billing.helpers import paid_order
 from tests.conftest import (
     BY,
     NOON,
@@ -25,6 +26,9 @@ from tests.conftest import (
     yuan,
 )
 from tests.console.conftest import page_text
+from tests.office.test_dispute_page import disputed
+from tests.settlement.helpers import MIDNIGHT, settle_and_pay_out
+from tests.settlement.test_payouts import TAKES, approve_account
 
 PHONE = "+8613812341234"
 
@@ -113,3 +117,14 @@ def test_it_asks_the_same_however_many_there_are_and_only_by_index(order: Order,
 def test_strangers_and_links_find_nothing(order: Order, desk: Client) -> None:
     assert Client().post("/ops/find", {"q": order.public_id})["Location"].startswith("/ops/login/")
     assert desk.get("/ops/find", {"q": order.public_id}).status_code == 405
+
+
+def test_payouts_and_disputes_are_found_by_the_banks_numbers(power_bank: Shop, desk: Client) -> None:
+    dispute = disputed(power_bank)
+    assert looked(desk, dispute.channel_txn)["Location"] == f"/ops/dispute/{dispute.public_id}"
+    approve_account(power_bank, TAKES)
+    paid_order(power_bank)
+    settle_and_pay_out(power_bank, MIDNIGHT)
+    payout = Payout.objects.get()
+    for text in (payout.pk.hex, f"{payout.channel_txn}"):
+        assert looked(desk, text)["Location"] == f"/ops/billing/payout/{payout.pk}/change/", text

@@ -203,6 +203,7 @@ def test_a_contact_is_noted_at_the_persons_page_and_refused_there(
     order = overdue_order(power_bank)
     desk, path = console_client("collections"), f"/ops/collections/{order.person.public_id}"
     page = page_text(desk.get(path))
+    assert 'href="/ops/collections/?mode=test"' in desk.get(path).content.decode()
     for word in ("¥9.00", "现在", "今天已联系 0 次", "充电宝"):
         assert word in page
     assert order.person.user is not None
