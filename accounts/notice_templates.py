@@ -102,9 +102,15 @@ def preview_template(key: str, language: str, text: NoticeText, *, at: datetime)
 
 def _validate(key: str, language: str, words: NoticeText) -> None:
     if key not in notice_rules.PLACEHOLDERS:
-        raise Invalid(errors=[FieldError("/key", f"one of {', '.join(notice_rules.PLACEHOLDERS)}")])
+        raise Invalid(
+            errors=[
+                FieldError("/key", format_lazy(_("one of {choices}"), choices=", ".join(notice_rules.PLACEHOLDERS)))
+            ]
+        )
     if language not in dict(LANGUAGES):
-        raise Invalid(errors=[FieldError("/language", f"one of {', '.join(dict(LANGUAGES))}")])
+        raise Invalid(
+            errors=[FieldError("/language", format_lazy(_("one of {choices}"), choices=", ".join(dict(LANGUAGES))))]
+        )
     errors = []
     for name, text, most in (
         ("subject", words.subject, notice_rules.SUBJECT_MAX),

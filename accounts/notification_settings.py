@@ -7,6 +7,9 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.utils.functional import Promise
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts import account_notices, notice_rules, refusals, rules
 from accounts.models import Delivery, Person
@@ -35,11 +38,11 @@ def change_settings(
         Invalid: a mandatory notice is silenced, or the hours are out of range.
     """
     (wake, rest), mandatory = hours, sorted(set(silenced) - OPTIONAL_COPIES)
-    errors = [FieldError("/silenced", f"{name} is always sent") for name in mandatory]
+    errors = [FieldError("/silenced", format_lazy(_("{name} is always sent"), name=name)) for name in mandatory]
     if not notice_rules.WAKE_HOUR <= wake <= notice_rules.WAKE_HOUR_MAX:
-        errors.append(FieldError("/wake", f"{notice_rules.WAKE_HOUR} to {notice_rules.WAKE_HOUR_MAX}"))
+        errors.append(FieldError("/wake", _hours(notice_rules.WAKE_HOUR, notice_rules.WAKE_HOUR_MAX)))
     if not notice_rules.REST_HOUR_MIN <= rest <= notice_rules.REST_HOUR:
-        errors.append(FieldError("/rest", f"{notice_rules.REST_HOUR_MIN} to {notice_rules.REST_HOUR}"))
+        errors.append(FieldError("/rest", _hours(notice_rules.REST_HOUR_MIN, notice_rules.REST_HOUR)))
     if errors:
         raise Invalid(errors=errors)
     person, chosen = Person.objects.locked(person_id), sorted(silenced)
@@ -96,3 +99,8 @@ def validate_mail(address: str) -> str:
     if len(cleaned) > MAIL_LENGTH_MAX or not cleaned.isascii():
         raise refusals.InvalidMail(errors=[FieldError("/address", refusals.InvalidMail.title)])
     return cleaned
+
+
+def _hours(low: int, high: int) -> Promise:
+    """The hours that may be chosen."""
+    return format_lazy(_("{low} to {high}"), low=low, high=high)

@@ -10,6 +10,8 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts import account_notices, phones, refusals, rules
 from accounts.constraint_errors import refuse_on_conflict
@@ -113,7 +115,9 @@ def choose_language(user_id: UUID, language: str, *, by: Actor, at: datetime) ->
         Invalid: the language is not supported.
     """
     if language not in LANGUAGE_CODES:
-        raise Invalid(errors=[FieldError("/language", f"one of {', '.join(LANGUAGE_CODES)}")])
+        raise Invalid(
+            errors=[FieldError("/language", format_lazy(_("one of {choices}"), choices=", ".join(LANGUAGE_CODES)))]
+        )
     user = User.objects.locked(user_id)
     if user.language != language:
         user.language = language
@@ -233,7 +237,9 @@ def _new_person(
 ) -> Person:
     name = ids.public(Person.prefix, person_id) if ref is None else ref
     if not 0 < len(name) <= REF_LENGTH_MAX or not name.isprintable():
-        raise Invalid(errors=[FieldError("/ref", f"1 to {REF_LENGTH_MAX} printable characters")])
+        raise Invalid(
+            errors=[FieldError("/ref", format_lazy(_("1 to {most} printable characters"), most=REF_LENGTH_MAX))]
+        )
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):

@@ -4,6 +4,17 @@ from django.utils.translation import gettext_lazy as _
 
 from kernel.refusal import Busy, Refusal
 
+#: What an order's state is, as a sentence.
+STATE_DETAILS = {
+    "created": _("The order is created."),
+    "open": _("The order is open."),
+    "completed": _("The order is completed."),
+    "overdue": _("The order is overdue."),
+    "deducted": _("The order is deducted."),
+    "cancelled": _("The order is cancelled."),
+    "expired": _("The order is expired."),
+}
+
 
 class OrderNumberReused(Refusal):
     """`out_order_no` belongs to another order of this merchant."""
@@ -27,6 +38,11 @@ class OrderState(Refusal):
     """The order's state does not allow this."""
 
     code, title = "order_state", _("The order's state does not allow this.")
+
+
+def order_state_refusal(state: str) -> OrderState:
+    """The refusal that says in which state the order is."""
+    return OrderState(STATE_DETAILS[state])
 
 
 class AboveCeiling(Refusal):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -51,11 +51,6 @@ class TotalError(ValueError):
 
 class AboveCeilingError(TotalError):
     """The total exceeds the ceiling."""
-
-
-def current_time_message(at: datetime) -> str:
-    """The current time, as a hint for clients that sent a time in the future."""
-    return f"it is {at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ} here"
 
 
 def net_total(items: Lines, discounts: Lines) -> int:

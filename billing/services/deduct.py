@@ -8,6 +8,8 @@ from uuid import UUID
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person
 from billing import channels, instrument_queries, queries
@@ -22,7 +24,7 @@ from billing.services.deduction_outcomes import DeductionReport, settle_all
 from kernel.actor import Actor
 from kernel.bulk_writes import insert_all
 from kernel.lifecycle import record_all
-from kernel.money import Money
+from kernel.money import Money, sum_by_currency
 from kernel.sweeps import Sweep, has_skipped, process_bisecting, raise_last
 from orders import services as orders
 from orders.models import Obligation, Plan
@@ -211,7 +213,8 @@ def _build_requests(
     total = sum(row.owed.minor for row in owed)
     left = total if amount_minor is None else amount_minor
     if not 0 < left <= total:
-        raise AmountInvalid(f"{total} is owed.")
+        sums = " + ".join(map(str, sum_by_currency(row.owed for row in owed)))
+        raise AmountInvalid(format_lazy(_("{owed} is owed."), owed=sums or "0"))
     requests = []
     for row in owed:
         part = min(left, row.owed.minor)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from billing import dispute_queries
 from billing.dispute_terms import DisputeTerms, parse_terms
@@ -59,7 +60,7 @@ def record_chargeback(deduction_id: UUID, chargeback: Chargeback, *, by: Actor, 
         Busy: the deduction, or a refund or another debit of its orders, has no outcome yet. The channel will repeat it.
     """
     if not chargeback.txn or chargeback.amount.minor <= 0:
-        raise Invalid("A movement has a number, and an amount above nothing.")
+        raise Invalid(_("A movement has a number, and an amount above nothing."))
     deduction = Deduction.objects.locked(deduction_id)
     known = Dispute.objects.filter(channel=deduction.channel, channel_txn=chargeback.txn).first()
     if known is not None and known.deduction_id == deduction.id:

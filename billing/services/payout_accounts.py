@@ -39,10 +39,10 @@ def request_payout_account(merchant_id: UUID, account: AccountDetails, *, by: Ac
     number = normalize_account_number(account.number)
     names = {"/holder": account.holder.strip(), "/bank": account.bank.strip()}
     errors = [
-        FieldError(field, str(_("Between 1 and 80 characters."))) for field, text in names.items() if not _is_name(text)
+        FieldError(field, _("Between 1 and 80 characters.")) for field, text in names.items() if not _is_name(text)
     ]
     if number is None:
-        errors.append(FieldError("/number", str(_("8 to 34 letters and digits; spaces are ignored."))))
+        errors.append(FieldError("/number", _("8 to 34 letters and digits; spaces are ignored.")))
     if number is None or errors:
         raise PayoutAccountInvalid(errors=errors)
     merchant = Merchant.objects.select_for_update(of=("self",), no_key=True).get(pk=merchant_id)

@@ -123,7 +123,7 @@ def prepare_refund(
         Busy: an earlier refund of the order was paid after it had failed, and that case is still open.
     """
     if request.amount_minor <= 0:
-        raise AmountInvalid("Nothing would be given back.")
+        raise AmountInvalid(_("The refund amount must be greater than zero."))
     lines = lock_refundable_lines(order_id, include_advance_repayments=not request.advanced)
     existing = _find_existing(order_id, request)
     if existing is not None:

@@ -177,7 +177,7 @@ def _returnable_amount(order: Order, requested_minor: int | None, terms: ReturnT
         raise NotReturnable
     amount = Money(remaining.minor if requested_minor is None else requested_minor, order.currency)
     if amount.minor <= 0:
-        raise AmountInvalid("Nothing would be sent back.")
+        raise AmountInvalid(_("The returned amount must be greater than zero."))
     if amount > remaining:
         raise RefundTooMuch
     return amount

@@ -14,6 +14,8 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Count
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from accounts.refusals import SandboxOnly
 from billing.refusals import ClockBackwards, ClockBusy, ClockTooFar
@@ -171,7 +173,7 @@ def _acquire_lease(realm_id: int, to: datetime | timedelta, *, by: Actor, real: 
     target = current + to if isinstance(to, timedelta) else to
     _check_target(target, current, real)
     if target - current > STEP_MAX:
-        raise ClockTooFar(f"One step goes {STEP_MAX.days} days at most.")
+        raise ClockTooFar(format_lazy(_("One step goes {days} days at most."), days=STEP_MAX.days))
     lease = ClockLease(realm, target, real=real)
     lease.acquire()
     _record_change(realm_id, "clock_moved_on", by=by, at=current, to=target.isoformat())
@@ -192,9 +194,9 @@ def _lock_idle_realm(realm_id: int, *, real: datetime) -> Realm:
 
 def _check_target(target: datetime, current: datetime, real: datetime) -> None:
     if target < current:
-        raise ClockBackwards(f"It is {current.isoformat()} there.")
+        raise ClockBackwards(format_lazy(_("It is {now} there."), now=current.isoformat()))
     if target - real > AHEAD_MAX:
-        raise ClockTooFar(f"A sandbox is {AHEAD_MAX.days} days ahead of real time at most.")
+        raise ClockTooFar(format_lazy(_("A sandbox is {days} days ahead of real time at most."), days=AHEAD_MAX.days))
 
 
 def _state_of(realm: Realm, real: datetime) -> ClockState:

@@ -27,9 +27,9 @@ def move_cutoff(merchant_id: UUID, *, zone: str, hour: int, reason: str = "", by
         Invalid: there is no such zone or hour.
     """
     if zone not in available_timezones():
-        raise Invalid(errors=[FieldError("/zone", "no such time zone")])
+        raise Invalid(errors=[FieldError("/zone", _("no such time zone"))])
     if not 0 <= hour <= _LAST_HOUR:
-        raise Invalid(errors=[FieldError("/hour", "between 0 and 23")])
+        raise Invalid(errors=[FieldError("/hour", _("between 0 and 23"))])
     merchant = _lock_merchant(merchant_id)
     merchant.cutoff_zone, merchant.cutoff_hour = zone, hour
     if merchant.settles_at > at:
@@ -50,9 +50,9 @@ def hold_reserve(merchant_id: UUID, *, bps: int, days: int, reason: str = "", by
         Invalid: the share or the number of days is out of range.
     """
     if not 0 <= bps <= BPS:
-        raise Invalid(errors=[FieldError("/bps", "between 0 and 10000")])
+        raise Invalid(errors=[FieldError("/bps", _("between 0 and 10000"))])
     if not (bps == 0 or 1 <= days <= RESERVE_DAYS_MAX):
-        raise Invalid(errors=[FieldError("/days", "between 1 and 365")])
+        raise Invalid(errors=[FieldError("/days", _("between 1 and 365"))])
     merchant = _lock_merchant(merchant_id)
     merchant.reserve_bps, merchant.reserve_days = bps, days if bps else 0
     merchant.save(update_fields=["reserve_bps", "reserve_days"])
@@ -74,7 +74,7 @@ def set_fee(service_id: UUID, bps: int, since: datetime, *, reason: str = "", by
     if by.is_unapproved_staff:
         raise ApprovalRequired
     if not 0 <= bps < BPS:
-        raise Invalid(errors=[FieldError("/bps", "less than the whole")])
+        raise Invalid(errors=[FieldError("/bps", _("less than the whole"))])
     if not at <= since <= at + FEE_AHEAD_MAX:
         raise Invalid(errors=[FieldError("/since", _("Must be within one year from now."))])
     service = Service.objects.select_for_update(of=("self",), no_key=True).filter(pk=service_id).first()

@@ -254,7 +254,7 @@ def check_address(url: str) -> None:
 def _validate_event_types(event_types: Sequence[str]) -> list[str]:
     filters = list(dict.fromkeys(event_types))
     if not filters:
-        raise UnknownEventType(errors=[FieldError("/event_types", "name one, or * for all")])
+        raise UnknownEventType(errors=[FieldError("/event_types", _("name one, or * for all"))])
     unknown = [n for n, name in enumerate(filters) if not is_event_filter(name)]
     if unknown:
         raise UnknownEventType(errors=[FieldError(f"/event_types/{n}", UnknownEventType.title) for n in unknown])

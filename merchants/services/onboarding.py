@@ -8,6 +8,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from kernel.actor import Actor
 from kernel.models import LIVE, Realm
@@ -81,9 +82,9 @@ def record_check(
     if merchant.state == State.REFUSED:
         raise WrongMerchantState
     if name not in CHECKS:
-        raise Invalid(errors=[FieldError("/check", "no such check")])
+        raise Invalid(errors=[FieldError("/check", _("no such check"))])
     if not evidence.strip():
-        raise Invalid(errors=[FieldError("/note", "say where it can be seen")])
+        raise Invalid(errors=[FieldError("/note", _("say where it can be seen"))])
     check = MerchantCheck.objects.create(
         merchant=merchant, name=name, passed=passed, evidence=evidence.strip(), by=str(by), at=at
     )
@@ -203,7 +204,7 @@ def set_order_limit(merchant_id: UUID, most: int | None, reason: str, *, by: Act
     if by.is_unapproved_staff:
         raise ApprovalRequired
     if most is not None and not 0 < most <= AMOUNT_MINOR_MAX:
-        raise Invalid(errors=[FieldError("/most", "more than nothing")])
+        raise Invalid(errors=[FieldError("/most", _("more than nothing"))])
     merchant = Merchant.objects.locked(merchant_id)
     merchant.order_most_minor = most
     merchant.record("limited", by=by, at=at, most=most, note=reason)

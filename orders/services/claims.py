@@ -16,7 +16,15 @@ from kernel.prepared_statements import Parameter, PreparedQuery
 from kernel.refusal import NotFound, Refusal
 from kernel.transactions import join_transaction
 from orders.models import Obligation, Order, Plan
-from orders.refusals import DayChosen, DeductionInFlight, NotDueYet, OrderState, PaidByHand, PlanAgreed, WrittenOff
+from orders.refusals import (
+    DayChosen,
+    DeductionInFlight,
+    NotDueYet,
+    PaidByHand,
+    PlanAgreed,
+    WrittenOff,
+    order_state_refusal,
+)
 
 #: The class of the advisory locks on people whose due obligations are being claimed.
 PERSON_LOCK = 1
@@ -102,7 +110,7 @@ def lock_owed(order_id: UUID, *, include_written_off: bool) -> tuple[Order, list
     """
     order = Order.objects.locked(order_id)
     if not order.is_owed:
-        raise OrderState(f"The order is {order.state}.")
+        raise order_state_refusal(order.state)
     obligations = list(order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk"))
     if any(obligation.in_flight for obligation in obligations):
         raise DeductionInFlight(retry_after=5)

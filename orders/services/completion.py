@@ -5,6 +5,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
 from credit import services as credit
 from credit.usage import ProfileDelta, apply_deltas
 from kernel.actor import Actor
@@ -15,7 +18,7 @@ from ledger import services as ledger
 from ledger.services import JournalEntry
 from orders import rules
 from orders.models import Obligation, Order
-from orders.refusals import AlreadyCollected, OrderState, TotalRaised
+from orders.refusals import AlreadyCollected, OrderState, TotalRaised, order_state_refusal
 from orders.services.approvals import require_approval
 from orders.services.completion_request import CompletionRequest, resolve_due_at, resolve_paid_at, resolve_total
 from orders.services.events import order_event, publish_events
@@ -49,7 +52,7 @@ def complete_order(order_id: UUID, request: CompletionRequest, *, by: Actor, at:
     if order.final_hash is not None and bytes(order.final_hash) == request.fingerprint:
         return order
     if order.state != Order.State.OPEN:
-        raise OrderState(f"The order is {order.state}.")
+        raise order_state_refusal(order.state)
     due_at = resolve_due_at(order, request, at=at)
     total = resolve_total(order, request)
     ends_at = request.ends_at or min(order.ends_at or at, at)  # a planned end in the future ends now
@@ -94,7 +97,7 @@ def cancel_order(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Ord
         return order
     before = order.state
     if before not in (Order.State.CREATED, Order.State.OPEN, Order.State.COMPLETED, Order.State.OVERDUE):
-        raise OrderState(f"The order is {before}.")
+        raise order_state_refusal(before)
     obligations = lock_uncollected(order)
     principal = owed_principal_of(obligations)
     require_approval(order, sum((row.owed for row in principal), Money(0, order.currency)), by=by)
@@ -135,13 +138,13 @@ def reduce_total(order_id: UUID, total: int, reason: str, *, by: Actor, at: date
     if order.total_minor == total and order.state in (Order.State.COMPLETED, Order.State.OVERDUE, Order.State.DEDUCTED):
         return order
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
-        raise OrderState(f"The order is {order.state}.")
+        raise order_state_refusal(order.state)
     if total > order.total.minor:
-        raise TotalRaised(f"The total is {order.total.minor}.")
+        raise TotalRaised(format_lazy(_("The total is {total}."), total=str(order.total)))
     obligations = lock_changeable(order)
     principal = principal_of(obligations)
     if total < sum(obligation.paid_minor for obligation in principal):
-        raise AlreadyCollected("More than that was collected already; refund the difference.")
+        raise AlreadyCollected(_("More than that was collected already; refund the difference."))
     before = order.total
     require_approval(order, before - Money(total, order.currency), by=by)
     order.reduce_total(Money(total, order.currency))
@@ -180,13 +183,14 @@ def mark_paid(order_id: UUID, paid_at: datetime | None, reference: str, *, by: A
     if earlier_event is not None and earlier_event.data.get("reference") == reference:
         earlier_paid_at = datetime.fromisoformat(earlier_event.data["paid_at"])
         if paid_at not in (None, earlier_paid_at):
-            raise OrderState(f"Under this reference it was marked as paid at {earlier_paid_at.isoformat()}.")
+            text = _("Under this reference it was marked as paid at {paid_at}.")
+            raise OrderState(format_lazy(text, paid_at=earlier_paid_at.isoformat()))
         return order
     paid_at = resolve_paid_at(order, paid_at, at=at)
     if order.state == Order.State.DEDUCTED:
-        raise AlreadyCollected("It was marked as paid before, under another reference." if earlier_event else "")
+        raise AlreadyCollected(_("It was marked as paid before, under another reference.") if earlier_event else "")
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
-        raise OrderState(f"The order is {order.state}.")
+        raise order_state_refusal(order.state)
     obligations = lock_uncollected(order)
     principal = owed_principal_of(obligations)
     owed = sum(obligation.owed.minor for obligation in principal)

@@ -10,6 +10,8 @@ from uuid import UUID
 import msgspec
 from django.db import transaction
 from django.db.models import Exists
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from credit import queries as credit_queries
 from credit import services as credit
@@ -17,6 +19,7 @@ from credit.models import Agreement, Decision
 from credit.refusals import AgreementState
 from credit.rules import Reason, Verdict
 from kernel.actor import Actor
+from kernel.money import Money
 from kernel.policy_versions import terms_subquery
 from kernel.prepared_statements import PreparedQuery
 from kernel.refusal import FieldError, NotFound
@@ -31,10 +34,10 @@ from orders.refusals import (
     AgreementNotActive,
     CurrencyMismatch,
     OrderNumberReused,
-    OrderState,
     TimesInvalid,
     TotalInvalid,
     WrongAmountField,
+    order_state_refusal,
 )
 from orders.services.events import order_event, publish_events
 
@@ -142,7 +145,7 @@ def confirm_order(order_id: UUID, *, by: Actor, at: datetime) -> OpenResult:
     if order.state == Order.State.OPEN and order.opened_at is not None and order.version > 1:
         return OpenResult(order)
     if order.state != Order.State.CREATED or (order.expires_at and order.expires_at <= at):
-        raise OrderState(f"The order is {order.state}.")
+        raise order_state_refusal(order.state)
     standing = credit_queries.standing_of(order.agreement_id, at=at)
     credit.check_accepts_new(standing.agreement.merchant, standing.agreement.service)
     if standing.agreement.state != Agreement.State.ACTIVE:
@@ -168,7 +171,7 @@ def decline_order(order_id: UUID, *, by: Actor, at: datetime) -> Order:
     """
     order = Order.objects.locked(order_id)
     if order.state != Order.State.CREATED:
-        raise OrderState(f"The order is {order.state}.")
+        raise order_state_refusal(order.state)
     order.cancel(DECLINE_REASON, at=at)
     order.record("declined", by=by, at=at)
     credit.remove_live_orders([order.agreement_id], by=by, at=at)
@@ -197,9 +200,9 @@ def _build_order(
 ) -> Order:
     service = agreement.service
     if request.currency != service.currency:
-        raise CurrencyMismatch(f"The service is offered in {service.currency}.")
+        raise CurrencyMismatch(format_lazy(_("The service is offered in {currency}."), currency=service.currency))
     if request.starts_at and request.ends_at and request.ends_at < request.starts_at:
-        raise TimesInvalid("ends_at is before starts_at.", field="/ends_at")
+        raise TimesInvalid(_("The end is before the start."), field="/ends_at")
     amount, ceiling = _resolve_amounts(service, request, agreement.merchant.order_most_minor)
     needs_confirmation = agreement.needs_confirmation(ceiling)
     return Order(
@@ -242,19 +245,22 @@ def _resolve_amounts(service: Service, request: OrderRequest, merchant_max_minor
     """The amount ordered (fixed only) and the ceiling."""
     fixed = service.mode == Service.Mode.FIXED
     if fixed and request.amount is None:
-        raise WrongAmountField("A fixed service takes amount.", errors=[FieldError("/amount", "needed")])
+        raise WrongAmountField(_("A fixed service takes amount."), errors=[FieldError("/amount", _("needed"))])
     if fixed and request.ceiling is not None:
-        raise WrongAmountField("A fixed service takes amount.", errors=[FieldError("/ceiling", "not for this service")])
+        raise WrongAmountField(
+            _("A fixed service takes amount."), errors=[FieldError("/ceiling", _("not for this service"))]
+        )
     if not fixed and request.amount is not None:
         raise WrongAmountField(
-            "A dynamic service takes ceiling.", errors=[FieldError("/amount", "not for this service")]
+            _("A dynamic service takes ceiling."), errors=[FieldError("/amount", _("not for this service"))]
         )
     ceiling = request.amount if fixed else request.ceiling
     max_minor = service.ceiling_minor if merchant_max_minor is None else min(service.ceiling_minor, merchant_max_minor)
     if ceiling is None:
         ceiling = max_minor
     if ceiling > max_minor:
-        raise AboveCeiling(f"The service's ceiling is {max_minor}.", field="/amount" if fixed else "/ceiling")
+        text, most = _("The service's ceiling is {most}."), str(Money(max_minor, service.currency))
+        raise AboveCeiling(format_lazy(text, most=most), field="/amount" if fixed else "/ceiling")
     if request.discounts or (fixed and request.items):
         _check_items(request, request.amount if fixed else None, ceiling)
     return request.amount, ceiling

@@ -9,7 +9,7 @@ from kernel.actor import Actor
 from kernel.lifecycle import record_all
 from orders import rules
 from orders.models import Concern, Obligation, Order, Pause, Plan
-from orders.refusals import OrderState
+from orders.refusals import order_state_refusal
 from orders.services.claims import record_plans
 
 
@@ -27,7 +27,7 @@ def pause_order(order_id: UUID, reason: str, *, note: str = "", by: Actor, at: d
     """
     order = Order.objects.locked(order_id)
     if order.state not in (Order.State.COMPLETED, Order.State.OVERDUE):
-        raise OrderState(f"The order is {order.state}.")
+        raise order_state_refusal(order.state)
     pause = order.pauses.filter(reason=reason, ended_at__isnull=True).first()
     if pause is not None:
         return pause

@@ -8,7 +8,7 @@ from kernel.actor import Actor
 from kernel.money import Money
 from kernel.transactions import join_transaction
 from orders.models import Obligation, Order, Pause
-from orders.refusals import DeductionInFlight, OrderState, PaidElsewhere, WrittenOff
+from orders.refusals import DeductionInFlight, PaidElsewhere, WrittenOff, order_state_refusal
 from orders.services.pauses import pause_order, resume_order
 
 #: States in which something of an order is owed or was paid.
@@ -37,7 +37,7 @@ def lock_refundable(order_id: UUID) -> Refundable:
     """
     order = Order.objects.locked(order_id)
     if order.state not in _BILLED:
-        raise OrderState(f"The order is {order.state}.")
+        raise order_state_refusal(order.state)
     if order.history.filter(kind="paid_elsewhere").exists():
         raise PaidElsewhere
     obligations = list(order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk"))

@@ -5,6 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from credit.usage import apply_deltas
 from kernel.actor import Actor
@@ -15,9 +17,11 @@ from ledger.accounts import Move
 from ledger.services import JournalEntry
 from orders import rules
 from orders.models import Obligation, Order
-from orders.refusals import DeductionInFlight, OrderState
+from orders.refusals import STATE_DETAILS, DeductionInFlight, OrderState
 from orders.services.events import obligation_event, publish_events
 from orders.services.promises import delta_for
+
+_ONLY_OVERDUE = _("Only what is overdue is written off.")
 
 
 @transaction.atomic
@@ -68,9 +72,9 @@ def write_off_candidates(order: Order, obligations: Sequence[Obligation]) -> lis
         raise DeductionInFlight(retry_after=5)
     rows = [row for row in obligations if row.state == Obligation.State.OVERDUE]
     if not rows:
-        raise OrderState(f"The order is {order.state}; only what is overdue is written off.")
+        raise OrderState(format_lazy("{state} {text}", state=STATE_DETAILS[order.state], text=_ONLY_OVERDUE))
     if any(row.paused_at for row in obligations):
-        raise OrderState("The order is paused; resume it first.")
+        raise OrderState(_("The order is paused; resume it first."))
     return rows
 
 

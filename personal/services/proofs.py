@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import AccountEvent, Person
@@ -49,7 +50,7 @@ def issue_proof(person_id: UUID, facts: Collection[str], days: int, *, by: Actor
     if not facts or set(facts) - known_facts.keys():
         raise FactNotTrue
     if days not in rules.PROOF_DAYS:
-        raise Invalid(errors=[FieldError("/days", f"one of {rules.PROOF_DAYS}")])
+        raise Invalid(errors=[FieldError("/days", format_lazy(_("one of {choices}"), choices=str(rules.PROOF_DAYS)))])
     if Proof.objects.filter(person=person, revoked_at__isnull=True, expires_at__gt=at).count() >= VALID_PROOFS_MAX:
         raise TooManyProofs
     issued_at = at.replace(microsecond=0)
