@@ -18,10 +18,10 @@ def report_other_amount(
     """Open a case, once for each amount: the channel reports a booked transaction with this amount. The ledger stays
     as it is.
 
-    The caller has locked the movement.
+    An amount that had a case before, and was corrected by the channel, is a repeat. The caller has locked the movement.
     """
     detail = {"txn": txn, "amount": amount.minor, "currency": amount.currency}
-    if row.cases.filter(kind=OTHER_AMOUNT_REPORTED, detail__contains=detail).exists():
+    if row.cases.filter(detail__contains=detail).exists():
         return
     case = Case(realm_id=row.realm_id, kind=OTHER_AMOUNT_REPORTED, detail=detail | details, opened_at=at)
     setattr(case, _COLUMNS[type(row)], row)
