@@ -133,8 +133,13 @@ def process_bisecting(
 
 def has_skipped(event: str) -> bool:
     """Whether keys with this event are skipped in this run: processing all in one call would fail again."""
+    return bool(skipped_keys(event))
+
+
+def skipped_keys(event: str) -> list[str]:
+    """The keys that are skipped in this run because they failed alone, as text."""
     progress = _progress.get()
-    return progress is not None and any(name == event for name, _key in progress.skipped)
+    return [] if progress is None else sorted(key for name, key in progress.skipped if name == event)
 
 
 def _skipped_count() -> int:

@@ -25,7 +25,7 @@ from kernel.actor import Actor
 from kernel.bulk_writes import insert_all
 from kernel.lifecycle import record_all
 from kernel.money import Money, sum_by_currency
-from kernel.sweeps import Sweep, has_skipped, process_bisecting, raise_last
+from kernel.sweeps import Sweep, process_bisecting, raise_last, skipped_keys
 from orders import services as orders
 from orders.models import Obligation, Plan
 
@@ -49,15 +49,19 @@ def deduct_due(realm_id: int, *, at: datetime, limit: int = 100) -> int:
 def _prepare_isolating_errors(
     realm_id: int, *, at: datetime, limit: int
 ) -> tuple[list[Deduction], int, list[Exception]]:
-    """Prepare all that is due in one transaction; if that fails, of as many people as possible."""
+    """Prepare all that is due in one transaction; if that fails, of as many people as possible.
+
+    People who failed in this run are left out of the next batches, however many obligations of theirs are due.
+    """
+    failed_people = [UUID(key) for key in skipped_keys("not_prepared")]
     try:
-        if not has_skipped("not_prepared"):
+        if not failed_people:
             return *prepare_due(realm_id, at=at, limit=limit), []
     except SoftTimeLimitExceeded:
         raise
     except Exception as failed:  # noqa: BLE001  logged in full below, for the people it fails on
         log.info("not_prepared_together", realm=realm_id, because=type(failed).__name__)
-    people, seen = orders.people_due(realm_id, at=at, limit=limit)
+    people, seen = orders.people_due(realm_id, at=at, limit=limit, excluded=failed_people)
     prepared = list[Deduction]()
     failures = process_bisecting(
         people, lambda some: prepared.extend(_prepare_people(realm_id, some, at=at)), event="not_prepared"
@@ -163,6 +167,7 @@ def prepare_for_order(
     order, owed = orders.lock_owed(order_id, include_written_off=is_by_person)
     if purpose == Deduction.Purpose.COLLECT:
         owed = orders.collectable_obligations(order, owed, at=at)
+        orders.take_person_lock(order.person_id)  # nobody else uses up their spending limit for the day meanwhile
     requested = None if is_by_person else Money(sum(row.owed.minor for row in owed), order.currency)
     requests = _build_requests(owed, _choose_instrument(order.person_id, instrument_id, requested, at=at), amount_minor)
     return create_deductions(requests, purpose=purpose, by=by, at=at)

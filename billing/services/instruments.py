@@ -93,10 +93,10 @@ def add_bank_account(person: Person, script: Script, name: str = "", *, by: Acto
     # The bank commits on its own: an account without an instrument is never charged.
     bank.open_account(token, script.behaviour, until=script.until, balance_minor=script.balance_minor)
     with transaction.atomic():
-        Person.objects.locked_active(person.id)
-        if person.instruments.exclude(state=Instrument.State.REMOVED).count() >= INSTRUMENTS_MAX:
-            raise TooManyInstruments
         instrument = add_instrument(person, SANDBOX, token, label, name=name, at=at)
+        Person.objects.locked_active(person.id)  # after their obligations, as everywhere
+        if person.instruments.exclude(state=Instrument.State.REMOVED).count() > INSTRUMENTS_MAX:
+            raise TooManyInstruments
         _record_change(instrument, InstrumentChange.Verb.ADDED, by=by, at=at, behaviour=script.behaviour.value)
     return instrument
 
@@ -154,7 +154,8 @@ def set_instrument_limits(
 def remove_instrument(person_id: UUID, instrument_id: UUID, *, by: Actor, at: datetime) -> None:
     """Remove an instrument; what was planned from it moves to the next one. Idempotent.
 
-    A deduction locks the instrument before it is written, so that a removal and a deduction exclude each other.
+    A deduction locks the instrument before it is written, so that a removal and a deduction exclude each other. The
+    person's other instruments are locked first, so that the last two are not removed at the same moment.
 
     Raises:
         NotFound: the person has no such instrument.
@@ -162,6 +163,7 @@ def remove_instrument(person_id: UUID, instrument_id: UUID, *, by: Actor, at: da
         InstrumentInUse: a deduction from it is in flight.
         InstrumentNeeded: something is owed or in use, and there is no other instrument.
     """
+    _lock_instruments(person_id)
     row = Instrument.objects.select_for_update().filter(person_id=person_id, pk=instrument_id).first()
     if row is None:
         raise NotFound

@@ -16,6 +16,7 @@ from billing.return_terms import ReturnTerms
 from billing.services.refund_outcomes import lock_refundable_lines
 from billing.services.refunds import RefundDetails, prepare_refund, send_parts
 from credit import services as credit
+from credit.queries import has_left
 from kernel.actor import Actor
 from kernel.ids import public
 from kernel.money import Money
@@ -55,7 +56,7 @@ def open_return(order_id: UUID, parcel: Parcel, *, by: Actor, at: datetime) -> t
     Raises:
         NotFound: there is no such order, or the person who returns it has closed their account.
         Invalid: a field is missing or invalid.
-        NotReturnable: nothing of it is left to return, or the return window has passed.
+        NotReturnable: nothing of it is left to return, the return window has passed, or the person has left.
         PaidElsewhere: it was not paid through the platform.
         WrittenOff: its debt is written off.
         AmountInvalid, RefundTooMuch: the amount is not positive, or more than is left of the order.
@@ -108,6 +109,10 @@ def _create_return(order_id: UUID, parcel: Parcel, *, by: Actor, at: datetime) -
     row.record("opened", by=by, at=at, policy=policy.version, amount=amount.minor)
     if by.kind == "person":
         Person.objects.locked_active(order.person_id)  # not after they have closed their account
+    else:
+        Person.objects.locked(order.person_id)
+    if has_left(order.person_id):  # an erasure that ran at this moment has ended, as it locks the person too
+        raise NotReturnable
     publish_return(row, "return.opened", at=at)
     if early_refund is not None:
         publish_return(row, "return.advanced", at=at)

@@ -19,6 +19,7 @@ from orders.services.claims import (
     people_due,
     release_obligations,
     replace_plans,
+    take_person_lock,
 )
 from orders.services.completion import cancel_order, complete_order, mark_paid, reduce_total
 from orders.services.completion_request import CompletionRequest
@@ -113,6 +114,7 @@ __all__ = [
     "request_plan",
     "resume_after_refund",
     "resume_order",
+    "take_person_lock",
     "uncharge_refund",
     "validate_hardship_terms",
     "waivable_fees",

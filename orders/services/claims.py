@@ -26,7 +26,8 @@ from orders.refusals import (
     order_state_refusal,
 )
 
-#: The class of the advisory locks on people whose due obligations are being claimed.
+#: The class of the advisory locks on people whose obligations are being claimed or put on a payment plan. Row locks on
+#: orders and obligations come before it. A sweep only tries it, and skips the people it does not get.
 PERSON_LOCK = 1
 
 
@@ -78,10 +79,12 @@ def lock_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[Obligatio
     return _attach_related(rows), len(first)
 
 
-def people_due(realm_id: int, *, at: datetime, limit: int) -> tuple[list[UUID], int]:
-    """The people whose obligations lock_due would look at first, and how many obligations those are."""
-    due = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at).order_by("collect_at", "id")
-    person_ids = list(due.values_list("person_id", flat=True)[:limit])
+def people_due(realm_id: int, *, at: datetime, limit: int, excluded: Collection[UUID] = ()) -> tuple[list[UUID], int]:
+    """The people whose obligations lock_due would look at first, except the excluded people, and how many obligations
+    those are.
+    """
+    due = Obligation.objects.filter(realm_id=realm_id, collect_at__lte=at).exclude(person_id__in=excluded)
+    person_ids = list(due.order_by("collect_at", "id").values_list("person_id", flat=True)[:limit])
     return list(dict.fromkeys(person_ids)), len(person_ids)
 
 
@@ -180,7 +183,7 @@ def lock_planned_of(person_id: UUID) -> list[Obligation]:
 
 
 def lock_obligation(obligation_id: UUID) -> Obligation:
-    """One obligation without a deduction in flight, locked with its order.
+    """One obligation without a deduction in flight, locked with its order and the order's other obligations.
 
     Raises:
         NotFound: there is no such obligation.
@@ -190,7 +193,9 @@ def lock_obligation(obligation_id: UUID) -> Obligation:
     if order_id is None:
         raise NotFound
     order = Order.objects.locked(order_id)
-    row = Obligation.objects.locked(obligation_id)
+    # All of them, in the order of their keys: the caller may change the order's late fees with this one.
+    rows = {row.pk: row for row in order.obligations.select_for_update(of=("self",), no_key=True).order_by("pk")}
+    row = rows[obligation_id]
     if row.in_flight:
         raise DeductionInFlight(retry_after=5)
     row.order = order
@@ -245,6 +250,16 @@ def replace_plans(
 def record_plans(rows: Iterable[Obligation], why: str, *, at: datetime) -> None:
     """Store the new plans, for later checks whether they were kept."""
     insert_all([Plan(obligation=row, person_id=row.person_id, why=why, attempts=row.plan, at=at) for row in rows])
+
+
+def take_person_lock(person_id: UUID) -> None:
+    """Wait for the lock on a person that a sweep holds while it claims what they owe, and hold it until the transaction
+    ends: nobody else collects from them on request, or puts their debts on a payment plan, meanwhile.
+
+    The caller has locked the obligations already.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [PERSON_LOCK, str(person_id)])
 
 
 def _lock_people(people: set[UUID]) -> set[UUID]:

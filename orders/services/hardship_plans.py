@@ -20,7 +20,7 @@ from orders import queries, rules
 from orders.models import Concern, Obligation, Order, Plan
 from orders.refusals import ConcernOpen, DebtChanged, NothingToReschedule, PlanUnavailable
 from orders.rules import PlanOffer
-from orders.services.claims import record_plans
+from orders.services.claims import record_plans, take_person_lock
 from orders.services.concerns import close_concern, lock_open_concern, notify_person, validate_text
 from orders.services.events import order_event, publish_events
 from orders.services.promises import delta_for
@@ -54,6 +54,7 @@ def choose_plan(
     """
     person = _get_person(person_id)
     rows = _lock_plannable(person_id, order_id)
+    take_person_lock(person_id)  # a plan that they choose for another order at this moment counts
     rows = [row for row in rows if row.order.eased_at is None]
     sums = sum_by_currency(row.owed for row in rows)
     if not rows:

@@ -1,14 +1,17 @@
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from accounts.models import Person
 from billing.channels import bank
 from billing.models import Deduction
+from billing.services import attempt_plans
 from billing.services.attempt_plans import CannotMove, move_next_attempt
 from billing.services.deduct import deduct_due
 from billing.services.outcome_polling import poll_deductions
 from kernel.money import Money
+from kernel.sweeps import sweep_realms
 from ledger.models import Posting
 from orders import services as orders
 from orders.models import Obligation, Order
@@ -115,3 +118,25 @@ def test_the_daily_cap_of_an_instrument_spans_all_debts(power_bank: Shop) -> Non
     deduct_due(power_bank.realm_id, at=ten_the_next_day)
     assert Obligation.objects.get(order=moved).attempts == 2
     assert Deduction.objects.filter(prepared_at=ten_the_next_day).count() == 1
+
+
+def test_people_who_fail_do_not_hold_up_those_behind_however_much_they_owe(
+    power_bank: Shop, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing = [make_person(power_bank) for _ in range(2)]
+    for person in failing:
+        agreement = make_agreement(power_bank, person)
+        for _ in range(2):
+            order = make_order(power_bank, agreement, ceiling=100)
+            orders.complete_order(order.id, orders.CompletionRequest(total=100), by=BY, at=NOON)
+    behind = make_due_order(power_bank, ada, yuan("1"))
+    real, bad = attempt_plans._next_request, {person.id for person in failing}  # noqa: SLF001  it is the one that fails
+
+    def trip(row: Obligation, *args: Any) -> Any:
+        if row.person_id in bad:
+            raise ZeroDivisionError("poison")
+        return real(row, *args)
+
+    monkeypatch.setattr(attempt_plans, "_next_request", trip)
+    sweep_realms(Obligation, "collect_at", lambda realm, at, limit: deduct_due(realm, at=at, limit=limit), batch_size=2)
+    assert state_of(behind) == "deducted"

@@ -9,6 +9,7 @@ from accounts import notification_settings
 from accounts.models import Person
 from billing.channels import bank, bank_disputes
 from billing.models import Dispute, Return
+from billing.refusals import NotReturnable
 from billing.services import disputes, returns
 from billing.services.callbacks import deliver_callbacks
 from billing.services.instruments import Script, add_bank_account
@@ -150,4 +151,25 @@ def test_who_leaves_while_a_debit_of_theirs_is_taken_back_owes_nothing(power_ban
     assert Profile.objects.get(pk=order.person_id).frozen_at is not None
     assert (Dispute.objects.get().state, Dispute.objects.get().bearer) == ("lost", "platform")
     assert not Obligation.objects.filter(person_id=order.person_id, state__in=Obligation.OWED).exists()
+    assert list(find_violations()) == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_a_merchant_gets_back_at_the_last_moment_keeps_its_customer_or_is_refused(
+    power_bank: Shop, when: str
+) -> None:
+    order = paid_order(power_bank)
+    erasures.request_erasure(order.person_id, by=BY, at=NOW)
+    parcel = Parcel(carrier="a", tracking_number="1", reason="电话 13812341234")
+    back = partial(open_return, order.id, parcel, by=Actor("key", "k-1"), at=NOON)
+    leave = partial(erasures.erase_due, at=THEN)
+    if when == "before":
+        with pause_before(returns, "publish_return") as halt:
+            run_concurrently(back, partial(halt.run_while_paused, leave))
+        assert Erasure.objects.get().hindered_by[-1] == "returns"
+    else:
+        with pause_before(accounts_erasure, "_close_account") as halt:
+            _erased, said = run_concurrently(leave, partial(halt.run_while_paused, back))
+        assert isinstance(said, NotReturnable)
+        assert not Return.objects.exists()
     assert list(find_violations()) == []
