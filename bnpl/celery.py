@@ -4,6 +4,7 @@ import logging.config
 import os
 from typing import Any
 
+import structlog
 from celery import Celery
 from celery.signals import setup_logging, task_postrun, task_prerun, worker_init
 from django.conf import settings
@@ -14,6 +15,8 @@ from bnpl.broker import BrokerAMQP
 from bnpl.file_limits import raise_open_file_limit
 from bnpl.heartbeat_step import HeartbeatStep
 from kernel.log_context import set_tags
+from kernel.transactions import close_leftover_transaction
+from kernel.write_batching import discard_leftover_batch
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bnpl.settings")
 #: Deductions never wait for other work: the worker consumes this queue alone.
@@ -25,6 +28,7 @@ WEBHOOKS_QUEUE = "webhooks"
 QUEUES = (MONEY_QUEUE, HOUSE_QUEUE, SLOW_QUEUE, WEBHOOKS_QUEUE)
 #: The shortest life of a trigger: a worker's clock may be ahead of beat's, and a worker may be busy.
 EXPIRES_MIN_SECONDS = 15.0
+log = structlog.get_logger(__name__)
 
 
 def schedule_entry(period_seconds: float, task: str, *, queue: str = MONEY_QUEUE) -> dict[str, Any]:
@@ -105,5 +109,11 @@ def clear_log_context(**_: Any) -> None:
 @task_prerun.connect
 @task_postrun.connect
 def close_broken_connections(**_: Any) -> None:
-    """Django does this around each request; tasks must do it themselves, to work again after a database restart."""
+    """Django does this around each request; tasks must do it themselves, to work again after a database restart.
+
+    What a task that was interrupted by its time limit left open is closed before the next one.
+    """
+    has_batch, has_transaction = discard_leftover_batch(), close_leftover_transaction()
+    if has_batch or has_transaction:
+        log.error("left_open_by_a_task", batch=has_batch, transaction=has_transaction)
     close_old_connections()

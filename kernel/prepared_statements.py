@@ -22,7 +22,7 @@ from django.db.transaction import TransactionManagementError
 
 from kernel.arrays import array_formatter
 from kernel.row_readers import row_reader
-from kernel.write_batching import execute_write
+from kernel.write_batching import discard_count, execute_write
 
 _R = TypeVar("_R")
 
@@ -66,10 +66,14 @@ class PreparedStatement:
         state = _state_of(database)
         if not self._ensure_prepared(database, state):
             return self.rows_unprepared(*values)
+        params = self._format_values(values)
         with database.cursor() as cursor:
-            cursor.execute(
-                state.plan_mode_prefix(self._plan_mode_sql, database) + self._execute_sql, self._format_values(values)
-            )
+            sql = state.plan_mode_prefix(self._plan_mode_sql, database) + self._execute_sql
+            try:
+                cursor.execute(sql, params)
+            except BaseException:
+                state.plan_mode = ""  # perhaps it was never sent, for example because of a NUL in a text
+                raise
             return list(cursor.cursor.fetchall())  # the driver's own cursor: all rows are here already
 
     def rows_unprepared(self, *values: Any) -> list[tuple[Any, ...]]:
@@ -83,9 +87,8 @@ class PreparedStatement:
         database = connections[DEFAULT_DB_ALIAS]
         state = _state_of(database)
         if self._ensure_prepared(database, state):
-            execute_write(
-                state.plan_mode_prefix(self._plan_mode_sql, database) + self._execute_sql, self._format_values(values)
-            )
+            params = self._format_values(values)
+            execute_write(state.plan_mode_prefix(self._plan_mode_sql, database) + self._execute_sql, params)
         else:
             with database.cursor() as cursor:
                 self._execute_unprepared(cursor, values)
@@ -130,17 +133,24 @@ class _ConnectionState:
     is_direct: bool
     prepared: set[str] | None = field(default_factory=set)
     prepared_in: object = None
-    #: The plan mode that is set until the end of a transaction, and which transaction that is.
+    #: The plan mode that is set until the end of a transaction, which transaction that is, and how many batches of
+    #: writes were discarded before: discarding another one may discard the statement that sets the mode.
     plan_mode: str = ""
     plan_mode_in: object = None
+    plan_mode_discards: int = 0
 
     def plan_mode_prefix(self, mode: str, database: BaseDatabaseWrapper) -> str:
         """The SQL that sets the plan mode; empty if it is already set in this transaction."""
         if not database.in_atomic_block:
             return mode
-        if self.plan_mode == mode and self.plan_mode_in is database.run_on_commit:  # a new list in each transaction
+        discards = discard_count()
+        if (
+            self.plan_mode == mode
+            and self.plan_mode_in is database.run_on_commit  # a new list in each transaction
+            and self.plan_mode_discards == discards
+        ):
             return ""
-        self.plan_mode, self.plan_mode_in = mode, database.run_on_commit
+        self.plan_mode, self.plan_mode_in, self.plan_mode_discards = mode, database.run_on_commit, discards
         return mode
 
 

@@ -14,6 +14,25 @@ def in_transaction() -> bool:
     return bool(blocks) and not getattr(blocks[-1], "_from_testcase", False)  # as Django's own durable check does
 
 
+def close_leftover_transaction() -> bool:
+    """Close a connection on which an interrupted block left a transaction open. Returns whether there was one.
+
+    A time limit raises between any two instructions, even in Django's own `Atomic`. Every later transaction of this
+    thread would be part of the one that is open, or fail. A test's own transaction around it all is left alone.
+    """
+    if any(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
+        return False
+    driver = connection.connection
+    is_manual = driver is not None and not (driver.autocommit and connection.autocommit)
+    if not (is_manual or connection.in_atomic_block or connection.atomic_blocks):
+        return False
+    connection.atomic_blocks.clear()
+    connection.savepoint_ids.clear()
+    connection.in_atomic_block = connection.closed_in_transaction = connection.needs_rollback = False
+    connection.close()
+    return True
+
+
 @contextmanager
 def join_transaction() -> Iterator[None]:
     """A transaction, or part of the outer one without a savepoint: an error inside rolls back the whole.

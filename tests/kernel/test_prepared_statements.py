@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from psycopg2 import extensions
 
 from kernel import prepared_statements
 from kernel.prepared_statements import PreparedQuery, PreparedStatement
+from kernel.write_batching import batch_writes
 from orders.models import Obligation, Order
 from tests.conftest import NOON, Shop, make_agreement, make_due_order, make_order, make_person, yuan
 
@@ -174,3 +176,31 @@ def test_an_interrupted_prepare_is_repeated(*, outside: bool) -> None:
     assert question.rows() == [(1, int(outside))]
     with transaction.atomic():
         assert question.rows() == [(1, int(outside))]
+
+
+PLAN_MODE = "SELECT current_setting('plan_cache_mode') || left($1, 0)"
+GENERIC = PreparedStatement(PLAN_MODE, ["text"])
+CUSTOM = PreparedStatement(f"{PLAN_MODE} || ''", ["text"], generic=False)
+OF_LIST = PreparedStatement("SELECT $1", ["uuid[]"])
+
+
+def discard_held_back_write() -> None:
+    with batch_writes():
+        GENERIC.execute("x")
+        raise Struck
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "unsent",
+    [discard_held_back_write, partial(OF_LIST.rows, 5), partial(OF_LIST.execute, 5), partial(GENERIC.rows, "a\0b")],
+    ids=["discarded", "unformattable", "unformattable write", "a NUL"],
+)
+def test_a_plan_mode_that_was_never_sent_is_sent_with_the_next_query(unsent: Callable[[], object]) -> None:
+    with transaction.atomic():
+        GENERIC.rows("x")
+        OF_LIST.rows([])
+        CUSTOM.rows("x")
+        with pytest.raises((Struck, TypeError, ValueError)):
+            unsent()
+        assert GENERIC.rows("x") == [("force_generic_plan",)]

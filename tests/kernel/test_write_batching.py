@@ -39,6 +39,11 @@ def fail_after(key: str) -> None:
     raise ZeroDivisionError
 
 
+def fail_after_a_bad_write() -> None:
+    make_a_second_live_realm()
+    raise ZeroDivisionError
+
+
 def make_a_second_live_realm() -> None:
     execute_write("INSERT INTO kernel_realm (mode, clock_offset) VALUES (%s, interval '0')", ["live"])
 
@@ -47,6 +52,15 @@ def test_a_failed_block_writes_nothing() -> None:
     with pytest.raises(ZeroDivisionError), transaction.atomic(), batch_writes():
         fail_after("never")
     assert stored_keys() == []
+
+
+def test_a_write_that_the_database_would_refuse_is_not_sent_before_its_rollback() -> None:
+    with transaction.atomic(), batch_writes():
+        execute_write(INSERT, ["before"])
+        with pytest.raises(ZeroDivisionError), transaction.atomic():
+            fail_after_a_bad_write()
+        execute_write(INSERT, ["after"])
+    assert stored_keys() == ["before", "after"]
 
 
 def test_a_failed_savepoint_is_rolled_back_alone() -> None:
