@@ -147,7 +147,7 @@ CELERY_TASK_PUBLISH_RETRY = False  # a failed trigger is reported at once; the n
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_WORKER_REDIRECT_STDOUTS = False
 CELERY_TIMEZONE, CELERY_ENABLE_UTC = "UTC", True
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"  # keeps its times in memory, so that any beat may be replaced
+CELERY_BEAT_SCHEDULER = "bnpl.beat_scheduler:ResettableScheduler"
 CELERY_DB_REUSE_MAX = 1_000_000_000  # bnpl.celery closes broken connections itself, and only those
 
 # sign-in

@@ -33,15 +33,22 @@ MICROSECONDS = 1_000_000
 log = structlog.get_logger(__name__)
 
 #: A bucket is stored as the time (µs) at which it will be full. Returns 1 or 0 (allowed), tokens left, µs until it is
-#: full, and µs until the next token.
+#: full, and µs until the next token. A time that no bucket can have is from before the clock was set back or the rate
+#: lowered: the bucket then counts as empty.
 TAKE_SCRIPT = """
 local pace, quota = tonumber(ARGV[1]), tonumber(ARGV[2])
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local full = math.max(tonumber(redis.call('GET', KEYS[1]) or '0'), now)
+local stored = tonumber(redis.call('GET', KEYS[1]) or '0')
+local full = math.min(math.max(stored, now), now + pace * quota)
 local taken = full + pace
 local room = now + pace * quota - taken
-if room < 0 then return {0, 0, full - now, -room} end
+if room < 0 then
+  if full < stored then
+    redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000))
+  end
+  return {0, 0, full - now, -room}
+end
 redis.call('SET', KEYS[1], string.format('%.0f', taken), 'PX', math.ceil((taken - now) / 1000))
 return {1, math.floor(room / pace), taken - now, 0}
 """
@@ -85,7 +92,7 @@ class RateLimitResult:
 
 def take_from_bucket(full: int, now: int, rate: Rate) -> tuple[int, RateLimitResult]:
     """The script's arithmetic in Python: returns the bucket afterwards, and the result."""
-    full = max(full, now)
+    full = min(max(full, now), now + rate.pace * rate.quota)
     taken = full + rate.pace
     room = now + rate.pace * rate.quota - taken
     if room < 0:
@@ -102,12 +109,13 @@ class Buckets:
         self.script = self.server.register_script(TAKE_SCRIPT)
         self.local: OrderedDict[str, int] = OrderedDict()
         self.lock = threading.Lock()
+        #: When to try Valkey again after a failure; 0 while it answers.
         self.retry_at = 0.0
 
     def take(self, rate: Rate, subject: str) -> RateLimitResult:
         """Take one token from this bucket, if there is one."""
         name = f"bnpl:rate:{rate.name}:{subject}"
-        if time.monotonic() < self.retry_at:
+        if not self.may_try():
             return self.take_locally(rate, name)
         try:
             allowed, left, full_in, next_in = self.script(keys=[name], args=[rate.pace, rate.quota])
@@ -115,7 +123,22 @@ class Buckets:
             self.retry_at = time.monotonic() + RETRY_AFTER_SECONDS
             log.warning("buckets_counted_here", error=type(missed).__name__, seconds=RETRY_AFTER_SECONDS)
             return self.take_locally(rate, name)
+        self.retry_at = 0.0
         return RateLimitResult(rate, allowed=bool(allowed), left=left, full_in_us=full_in, next_in_us=next_in)
+
+    def may_try(self) -> bool:
+        """Whether to try Valkey: always while it answers, and after a failure only one thread every few seconds.
+
+        The others do not wait with that one, which may take long: a hanging name lookup has no time limit.
+        """
+        if not self.retry_at:
+            return True
+        with self.lock:
+            now = time.monotonic()
+            if now < self.retry_at:
+                return False
+            self.retry_at = now + RETRY_AFTER_SECONDS
+            return True
 
     def take_locally(self, rate: Rate, name: str) -> RateLimitResult:
         with self.lock:

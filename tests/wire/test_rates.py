@@ -1,6 +1,7 @@
 """Rate limits of API keys and of callers without one, shared by all processes, also while Valkey is down."""
 
 import re
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -224,3 +225,40 @@ def test_what_one_process_counts_alone_does_not_grow_without_end(away: None, mon
 def test_a_bucket_is_forgotten_by_valkey_when_it_is_full_again(cache_server: Any) -> None:
     rate_limits.take_token(Rate("test", 10, 600), "old")
     assert 0 < cache_server.pttl("bnpl:rate:test:old") <= 60_000
+
+
+def test_a_bucket_from_before_the_clock_was_set_back_counts_as_empty(cache_server: Any) -> None:
+    rate, (seconds, _us) = Rate("test", 10, 1), cache_server.time()
+    cache_server.set("bnpl:rate:test:past", (seconds + 3600) * 10**6, px=3_600_000)
+    first = rate_limits.take_token(rate, "past")
+    assert not first.allowed
+    assert first.next_in_us <= rate.pace
+    assert cache_server.pttl("bnpl:rate:test:past") <= 1_100
+    time.sleep(rate.pace / 10**6 + 0.02)
+    assert rate_limits.take_token(rate, "past").allowed
+
+    full, taken = take_from_bucket(3600 * 10**6, 0, rate)
+    assert (full, taken.allowed, taken.next_in_us) == (rate.pace * rate.quota, False, rate.pace)
+
+
+def test_one_thread_waits_for_a_hanging_valkey_and_the_others_count_locally(monkeypatch: pytest.MonkeyPatch) -> None:
+    rate, buckets = Rate("test", 50, 60), rate_limits.Buckets(NOWHERE)
+    buckets.take(rate, "x")  # the first failure
+    buckets.retry_at = time.monotonic() - 1  # and it is time to try again
+    trying, hanging, tries = threading.Event(), threading.Event(), list[None]()
+
+    def hang(**_: Any) -> list[int]:
+        tries.append(None)
+        trying.set()
+        assert hanging.wait(10)
+        return [1, 42, 0, 0]
+
+    monkeypatch.setattr(buckets, "script", hang)
+    with ThreadPoolExecutor(max_workers=1) as threads:
+        probe = threads.submit(buckets.take, rate, "x")
+        assert trying.wait(10)
+        assert [buckets.take(rate, "x").left for _ in range(3)] == [48, 47, 46]
+        hanging.set()
+        assert probe.result().left == 42
+    assert len(tries) == 1
+    assert buckets.take(rate, "x").left == 42
