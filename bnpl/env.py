@@ -226,6 +226,9 @@ class Environment:
         parts = parse_server_url(name, text, ("redis", "rediss", "unix"))
         if parts.scheme != "unix" and not (parts.path.strip("/") or "0").isdigit():
             raise ImproperlyConfigured(f"{name} must end with the number of a database, such as /0.")
+        if parts.scheme != "unix" and "db" in dict(parse_qsl(parts.query, keep_blank_values=True)):
+            # Clients prefer it to the path: broker and cache would be one database, which clearing the cache empties.
+            raise ImproperlyConfigured(f"{name} must name its database at the end of the path, not as ?db=.")
         return text
 
 
@@ -254,7 +257,8 @@ def next_database_url(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "unix":
         query = dict(parse_qsl(parts.query))
-        return f"unix://{parts.path}?db={int(query.get('db', '0')) + 1}"
+        following = {**query, "db": str(int(query.get("db", "0")) + 1)}
+        return f"unix://{parts.netloc}{parts.path}?{urlencode(following)}"
     return urlunsplit(parts._replace(path=f"/{int(parts.path.strip('/') or '0') + 1}"))
 
 
@@ -269,4 +273,5 @@ def celery_broker_url(url: str) -> str:
         return urlunsplit(parts._replace(query=urlencode({"ssl_cert_reqs": "required", **query})))
     if parts.scheme != "unix":
         return url
-    return f"redis+socket://{parts.path}?virtual_host={query.get('db', '0')}"
+    options = {"virtual_host": query.pop("db", "0"), **query}
+    return f"redis+socket://{parts.netloc}{parts.path}?{urlencode(options)}"

@@ -33,10 +33,21 @@ class LaneLimits:
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """A request's place in the queue, until it is started or leaves."""
+    """A request's place in the queue, until it is started or leaves.
+
+    It holds the work, and the executor's queue holds only the ticket: of a request that left, nothing stays in memory.
+    """
 
     entered_at: float
-    is_waiting: bool = True
+    work: Callable[[], object] | None
+    on_shed: Callable[[], object] | None
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.work is not None
+
+    def clear(self) -> None:
+        self.work = self.on_shed = None
 
 
 @dataclass
@@ -75,25 +86,35 @@ class Lane:
                 self.shed, self.shed_at = self.shed + 1, now
                 return None
             self.queued += 1
-        ticket = Ticket(now)
-        self.threads.submit(self._run, work, on_shed, ticket)
+        ticket = Ticket(now, work, on_shed)
+        try:
+            self.threads.submit(self._run, ticket)
+        except RuntimeError:  # the system has no thread left; another one of ours may have started it meanwhile
+            return None if self._remove(ticket) else ticket
         return ticket
 
     def leave(self, ticket: Ticket, on_shed: Callable[[], object]) -> None:
         """Shed a request that has waited too long. Does nothing when it was started or shed before."""
+        if self._remove(ticket):
+            on_shed()
+
+    def _remove(self, ticket: Ticket) -> bool:
+        """Take a request out of the queue. Returns whether it was still waiting."""
         with self.lock:
-            was_waiting, ticket.is_waiting = ticket.is_waiting, False
+            was_waiting = ticket.is_waiting
+            ticket.clear()
             if was_waiting:
                 self.queued -= 1
                 self.shed, self.shed_at = self.shed + 1, time.monotonic()
-        if was_waiting:
-            on_shed()
+        return was_waiting
 
-    def _run(self, work: Callable[[], object], on_shed: Callable[[], object], ticket: Ticket) -> None:
+    def _run(self, ticket: Ticket) -> None:
         with self.lock:
-            if not ticket.is_waiting:
+            work, on_shed = ticket.work, ticket.on_shed
+            if work is None or on_shed is None:
                 return
-            now, ticket.is_waiting = time.monotonic(), False
+            ticket.clear()
+            now = time.monotonic()
             self.queued -= 1
             is_late = now - ticket.entered_at > self.max_wait_seconds()
             if is_late:

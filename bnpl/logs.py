@@ -55,6 +55,15 @@ class BrokerErrorFilter(logging.Filter):
         return True
 
 
+class ForeignHostFilter(logging.Filter):
+    """Shortens Django's error about a Host header that is not ours: anybody can send one, with any text in it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args, record.exc_info = "Foreign Host header", (), None
+        return True
+
+
 def configure_logging(*, readable: bool, level: str) -> dict[str, Any]:
     """Configure structlog and return Django's LOGGING, so that both write the same lines to the same place."""
     structlog.configure(
@@ -76,7 +85,11 @@ def configure_logging(*, readable: bool, level: str) -> dict[str, Any]:
                 ],
             }
         },
-        "filters": {"logged_elsewhere": {"()": LoggedElsewhereFilter}, "broker_errors": {"()": BrokerErrorFilter}},
+        "filters": {
+            "logged_elsewhere": {"()": LoggedElsewhereFilter},
+            "broker_errors": {"()": BrokerErrorFilter},
+            "foreign_hosts": {"()": ForeignHostFilter},
+        },
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
@@ -88,13 +101,20 @@ def configure_logging(*, readable: bool, level: str) -> dict[str, Any]:
             # It logs each glyph of a PDF that is made, and so its text.
             "fontTools": {"level": "WARNING"},
             "django.request": {"filters": ["logged_elsewhere"]},
+            "django.security.DisallowedHost": {"filters": ["foreign_hosts"]},
             "django.server": {"handlers": [], "propagate": True},
         },
     }
 
 
-#: Phone numbers and email addresses, in texts of others: of a message sender, of a mail server.
-_CONTACT = re.compile(r"\+\d{7,15}\b|[\w.%+-]+@[\w-]+(?:\.[\w-]+)+")
+#: Phone numbers and email addresses, in texts of others: of a message sender, of a mail server. A number is written
+#: with its plus, or as digits alone, or in the groups of a Chinese mobile number.
+_CONTACT = re.compile(
+    r"[\w.%+-]+@[\w-]+(?:\.[\w-]+)+"
+    r"|\+\d(?:[ ().-]{0,2}\d){6,14}\b"
+    r"|(?<![\w.])\d{10,15}\b"
+    r"|(?<![\w.])(?:(?:00)?86[ -]?)?1[3-9]\d[ -]\d{4}[ -]\d{4}\b"
+)
 
 
 def exception_chain(exc: BaseException | None) -> Iterator[BaseException]:

@@ -47,7 +47,7 @@ from billing.pages import returns as return_pages
 from billing.pages import services as service_pages
 from billing.pages import sign as sign_pages
 from billing.pages import wallet as wallet_pages
-from bnpl import console
+from bnpl import console, unavailable
 from credit import console as credit_console
 from credit.models import Agreement
 from kernel import admin_site, console_actions, maker_checker
@@ -294,7 +294,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 
 handler400 = partial(defaults.bad_request, template_name="errors/400.html")
-handler403 = partial(defaults.permission_denied, template_name="errors/403.html")
-handler404 = partial(defaults.page_not_found, template_name="errors/404.html")
+handler403 = unavailable.permission_denied
+handler404 = unavailable.page_not_found
 handler429 = "accounts.pages.sign_in.too_many_requests"
 handler500 = partial(defaults.server_error, template_name="errors/500.html")

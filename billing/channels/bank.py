@@ -23,6 +23,7 @@ from billing.channels.base import Answer, Closed, Declined, NumberNotFound, Succ
 from billing.planning import FailureClass
 from kernel.ids import uuid7
 from kernel.money import Money
+from kernel.postgres.base import is_quiet
 
 _local = threading.local()
 _A_DAY = timedelta(days=1)
@@ -280,7 +281,8 @@ def bank_transaction() -> Iterator[Any]:
         django.db.Error: wrapped as on our own connection.
     """
     bank_connection, name = getattr(_local, "connection", None), connection.settings_dict["NAME"]
-    if bank_connection is None or bank_connection.closed or _local.name != name:
+    if bank_connection is None or not is_quiet(bank_connection) or _local.name != name:
+        close_connection()
         params = {k: v for k, v in connection.get_connection_params().items() if k not in ("cursor_factory", "context")}
         with connection.wrap_database_errors:
             bank_connection = _local.connection = psycopg2.connect(**params)

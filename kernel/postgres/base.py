@@ -22,9 +22,13 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return self.is_quiet() or bool(super().is_usable())
 
     def is_quiet(self) -> bool:
-        """Whether the socket has nothing to read, not even end of file."""
-        if self.connection is None or self.connection.closed:
-            return False
-        poll = select.poll()
-        poll.register(self.connection.fileno(), select.POLLIN | select.POLLPRI)
-        return not poll.poll(0)
+        return is_quiet(self.connection)
+
+
+def is_quiet(connection: Any) -> bool:
+    """Whether this connection of the driver is open and its socket has nothing to read, not even end of file."""
+    if connection is None or connection.closed:
+        return False
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN | select.POLLPRI)
+    return not poll.poll(0)

@@ -10,6 +10,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+import redis
 import structlog
 from celery.fixups.django import DjangoWorkerFixup
 from django.core.exceptions import ImproperlyConfigured
@@ -87,6 +88,8 @@ def test_production_starts_with_every_variable_in_place_and_is_the_posture_of_si
         ("REDIS_URL", "http://valkey:6379/0"),
         ("REDIS_URL", "redis://:pass/word@valkey:6379/0"),
         ("REDIS_URL", "redis://valkey:6379/broker"),
+        ("REDIS_URL", "redis://valkey:6379/?db=3"),
+        ("CACHE_URL", "rediss://valkey:6379/1?db=0"),
         ("CACHE_URL", "valkey"),
         ("CONSOLE_ZONE", "Asia/Nowhere"),
         ("CONSOLE_ZONE", "/etc/passwd"),
@@ -193,6 +196,16 @@ def test_broker_and_cache_live_in_different_databases() -> None:
     assert next_database_url("unix:///run/v.sock?db=0") == "unix:///run/v.sock?db=1"
     assert celery_broker_url("unix:///run/v.sock?db=0") == "redis+socket:///run/v.sock?virtual_host=0"
     assert celery_broker_url("redis://h:1/3") == "redis://h:1/3"
+
+
+def test_the_url_of_a_unix_socket_keeps_its_user_password_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    url = "unix://me:se%2Fcret@/run/v.sock?db=2&socket_timeout=3"
+    assert next_database_url(url) == "unix://me:se%2Fcret@/run/v.sock?db=3&socket_timeout=3"
+    broker = celery_broker_url(url)
+    assert broker == "redis+socket://me:se%2Fcret@/run/v.sock?virtual_host=2&socket_timeout=3"
+    monkeypatch.setattr(redis.Redis, "ping", lambda _self: True)
+    options = Connection(broker).channel()._connparams()  # noqa: SLF001  what kombu passes to redis-py
+    assert (options["username"], options["password"], options["path"]) == ("me", "se/cret", "/run/v.sock")
 
 
 def test_a_task_is_never_handed_out_twice_while_it_may_still_run() -> None:

@@ -14,6 +14,7 @@ from celery.beat import Scheduler, SchedulingError
 from celery.schedules import schedule
 from django.db import IntegrityError, InternalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
+from django.test import Client
 from structlog.testing import capture_logs
 
 from accounts.models import User
@@ -80,6 +81,25 @@ def test_recipients_are_not_logged() -> None:
     assert "13812345678" not in json.dumps(line)
     assert "SMTPRecipientsRefused" in line["exception"]
     assert (line["delivery"], line["timestamp"]) == ("dlv_1", "2026-11-27T12:00:00.000000Z")
+
+
+@pytest.mark.parametrize(
+    "phone",
+    ["13800138000", "8613800138000", "+8613800138000", "+86 138 0013 8000", "138-0013-8000", "+1 (415) 555-2671"],
+)
+def test_phone_numbers_are_not_logged_however_they_are_written(phone: str) -> None:
+    text = "isv.MOBILE_NUMBER_ILLEGAL: {}, at 2026-11-27 23:29:47.123456 in dlv_13800138000a"
+    line = log_line("notice_not_sent", exc_info=OSError(text.format(phone)))
+    assert line["exception"] == f"OSError: {text.format('…')}"
+
+
+def test_a_foreign_host_header_is_one_short_line(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    name = "django.security.DisallowedHost"
+    with caplog.at_level(logging.INFO):
+        assert client.get("/", headers={"host": "a-strangers-words.example"}).status_code == 400
+    (line,) = [record for record in caplog.records if record.name == name]
+    assert (line.levelname, line.getMessage(), line.exc_info) == ("WARNING", "Foreign Host header", None)
+    assert "strangers" not in caplog.text
 
 
 def test_a_read_only_database_is_unavailable_and_not_an_error(power_bank: Shop) -> None:

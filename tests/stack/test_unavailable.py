@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import redis
 from django.core.cache import cache
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 
 from orders import order_history
@@ -33,5 +33,19 @@ def test_a_page_without_the_database_is_503(power_bank: Shop, monkeypatch: pytes
     monkeypatch.setattr(order_history, "search_orders", fail)
 
     answer = client_for(make_person(power_bank)).get("/orders/")
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+
+
+def test_a_missing_page_without_the_database_is_503(power_bank: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = client_for(make_person(power_bank))
+    assert client.get("/nothing").status_code == 404
+
+    def fail(*_args: Any, **_kwargs: Any) -> None:
+        raise OperationalError("the server is starting up")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(connection, "cursor", fail)
+        answer = client.get("/nothing")
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")

@@ -1,10 +1,13 @@
 """Lanes of the gateway: which requests are admitted, which wait, and which are refused how soon."""
 
 import asyncio
+import gc
 import json
 import threading
 import time
+import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -193,3 +196,36 @@ def test_that_a_process_answers_is_said_without_a_thread() -> None:
     answer = run_async(house.respond(Scope(path="/healthz", method="GET"), Protocol()))
     assert (answer.status, json.loads(answer.body)) == (200, {"alive": True})
     assert dict(answer.headers)["Cache-Control"] == "no-store"
+
+
+def test_what_left_a_stuck_lane_is_kept_in_memory_no_longer() -> None:
+    lane, stuck = Lane("stuck", LaneLimits(1, 4, 1.0, 1.0)), threading.Event()
+    assert lane.enter(stuck.wait, lambda: None)
+    bodies = weakref.WeakSet[Body]()
+    for _ in range(10):
+        body = Body()
+        bodies.add(body)
+        ticket = lane.enter(partial(repr, body), lambda: None)
+        assert ticket
+        lane.leave(ticket, lambda: None)
+    del body
+    gc.collect()
+    assert not bodies
+    stuck.set()
+
+
+class Body:
+    """Stands for the body of a request."""
+
+
+def test_a_request_for_which_the_system_has_no_thread_is_refused_and_not_counted_as_waiting(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lane = Lane("threadless", LaneLimits(1, 4, 1.0, 1.0))
+
+    def no_thread() -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(lane.threads, "_adjust_thread_count", no_thread)
+    assert [lane.enter(lambda: None, lambda: None) for _ in range(6)] == [None] * 6
+    assert (lane.queued, lane.shed) == (0, 6)
