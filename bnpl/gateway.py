@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import structlog
+from granian.rsgi import ProtocolClosed  # type: ignore[attr-defined]  # re-exported
 
 from bnpl.gateway_responses import GatewayResponse, UnreadableHeader, liveness_response, refusal_response
 from bnpl.lanes import Lane, LaneLimits, Ticket
 from kernel.problems import Internal
-from kernel.refusal import Malformed, Overloaded, Refusal, TooLarge, TooSlow
+from kernel.refusal import LengthRequired, Malformed, Overloaded, Refusal, TooLarge, TooSlow
 from kernel.wire import BODY_BYTES_MAX, TOO_LARGE_DETAIL
 
 #: The time to receive a whole body; granian limits the time for the head.
@@ -30,6 +31,8 @@ RETRY_AFTER_SECONDS = 1
 _CHARSET = re.compile(r"charset[*\d\s]*=[\s\"']*([^\s;,\"']*)", re.IGNORECASE | re.ASCII)
 #: A response longer than this is spooled to a file instead of memory while it is sent.
 SPOOL_BYTES = 1 << 20
+#: granian opens the file itself, at once; closed earlier, its number might by then be another file's.
+FILE_OPEN_SECONDS = 60.0
 LOG_INTERVAL_SECONDS = 1.0
 #: Headers that clients set to anything, and on which no response depends.
 _IGNORABLE_HEADERS = {"user-agent", "referer"}
@@ -83,14 +86,16 @@ class Gateway:
         return next(lane for pattern, lane in self.routes if pattern.match(f"{method} {path}"))
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        response = await self.respond(scope, protocol)
+        try:
+            response = await self.respond(scope, protocol)
+        except ProtocolClosed:  # the client disconnected within its body
+            return
         if isinstance(response.body, bytes):
             protocol.response_bytes(response.status, response.headers, response.body)
             return
-        with response.body as file:
-            stream = protocol.response_stream(response.status, response.headers)
-            while chunk := await asyncio.to_thread(file.read, SPOOL_BYTES):
-                await stream.send_bytes(chunk)
+        # By its path, because granian keeps in memory what is sent to a stream and not yet received by the client.
+        protocol.response_file(response.status, response.headers, f"/dev/fd/{response.body.fileno()}")
+        asyncio.get_running_loop().call_later(FILE_OPEN_SECONDS, response.body.close)
 
     async def respond(self, scope: Any, protocol: Any) -> GatewayResponse:
         path = scope.path
@@ -148,31 +153,24 @@ async def read_body(scope: Any, protocol: Any) -> bytes:
     """The request's whole body.
 
     Raises:
+        LengthRequired: its length is not declared. granian ends a chunked body that was cut off like a whole one.
         TooLarge, TooSlow: it exceeds the size or the time limit.
+        ProtocolClosed: the client disconnected.
     """
+    if scope.headers.get("transfer-encoding") is not None:
+        raise LengthRequired
     length = scope.headers.get("content-length") or "0"
     is_number = length.isascii() and length.isdecimal() and len(length) <= len(str(REQUEST_BYTES_MAX))
     if not is_number or int(length) > REQUEST_BYTES_MAX:
         raise TooLarge(TOO_LARGE_DETAIL)
-    chunked = scope.headers.get("transfer-encoding") is not None
-    if not chunked and not int(length):
+    if not int(length):
         return b""
     try:
         async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
-            return await (read_chunked_body(protocol) if chunked else protocol())
+            body: bytes = await protocol()
+            return body
     except TimeoutError:
         raise TooSlow from None
-
-
-async def read_chunked_body(protocol: Any) -> bytes:
-    """A body of undeclared length, up to the size limit."""
-    chunks, size = [], 0
-    async for chunk in protocol:
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > REQUEST_BYTES_MAX:
-            raise TooLarge(TOO_LARGE_DETAIL)
-    return b"".join(chunks)
 
 
 def build_environ(scope: Any) -> dict[str, Any]:

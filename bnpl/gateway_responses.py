@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from django.template import loader
 
 from kernel.problems import problem_json
-from kernel.refusal import Malformed, Refusal, TooLarge, TooSlow
+from kernel.refusal import LengthRequired, Malformed, Refusal, TooLarge, TooSlow
 from kernel.request_log import API_PREFIX, API_VERSION, LOGGED_PREFIXES, choose_request_id
 
 Headers = list[tuple[str, str]]
@@ -39,7 +39,7 @@ def refusal_response(refusal: Refusal, path: str, request_id: str | None = None)
     headers = [("Request-Id", request_id), ("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")]
     if refusal.retry_after is not None:
         headers.append(("Retry-After", str(refusal.retry_after)))
-    if isinstance(refusal, TooSlow | TooLarge):
+    if isinstance(refusal, TooSlow | TooLarge | LengthRequired):
         headers.append(("Connection", "close"))
     if path.startswith(API_PREFIX):
         headers.append(("Bnpl-Version", API_VERSION))

@@ -16,6 +16,7 @@ from kernel.problems import CONTENT_TYPE, Internal, Unauthenticated, UnknownVers
 from kernel.rate_limits import RateLimited
 from kernel.refusal import (
     Invalid,
+    LengthRequired,
     Malformed,
     NotFound,
     Overloaded,
@@ -29,7 +30,7 @@ from kernel.wire import Wire
 
 _REF = "#/components/schemas/"
 _F = TypeVar("_F", bound=Callable[..., Any])
-_BODY_REFUSALS: tuple[type[Refusal], ...] = (Malformed, Invalid, TooLarge, WrongMediaType)
+_BODY_REFUSALS: tuple[type[Refusal], ...] = (Malformed, Invalid, LengthRequired, TooLarge, WrongMediaType)
 _COMMON_REFUSALS: tuple[type[Refusal], ...] = (
     Unauthenticated,
     UnknownVersion,

@@ -79,6 +79,12 @@ class TooLarge(Refusal):
     code, status, title = "too_large", 413, _("The request is too large.")
 
 
+class LengthRequired(Refusal):
+    """The body has no declared length (`Transfer-Encoding: chunked`): cut off on the way, it would look complete."""
+
+    code, status, title = "length_required", 411, _("Send the body with a Content-Length.")
+
+
 class WrongMediaType(Refusal):
     """The body's Content-Type is not JSON."""
 

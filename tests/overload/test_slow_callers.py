@@ -65,9 +65,11 @@ def test_what_arrives_over_real_sockets_is_read_whole_or_refused_in_the_one_shap
     chunked, huge = "Transfer-Encoding: chunked", b"x" * 10_000_000
     big = b"%x\r\n%s\r\n0\r\n\r\n" % (len(huge), huge)
     for name, status, sent in [
-        ("in chunks", 201, [request_head(secret, chunked), *pieces]),
+        ("in chunks", 411, [request_head(secret, chunked), *pieces]),
+        ("in chunks, cut off", 411, [request_head(secret, chunked), pieces[0], b"ZZ\r\n"]),
+        ("in pieces", 201, [request_head(secret, f"Content-Length: {len(body)}"), body[:7], body[7:]]),
         ("said to be 10 MB", 413, [request_head(secret, "Content-Length: 10000000"), huge]),
-        ("10 MB in chunks", 413, [request_head(secret, chunked), big]),
+        ("10 MB in chunks", 411, [request_head(secret, chunked), big]),
         ("zipped", 400, [request_head(secret, "Content-Encoding: gzip", "Content-Length: 4"), b"\x1f\x8b\x08\x00"]),
         ("a long query", 413, [request_head(secret, "Content-Length: 2", path="/v1/orders?a=" + "x" * 9_000), b"{}"]),
         (
