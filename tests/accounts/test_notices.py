@@ -1,6 +1,7 @@
 """Creating notices: in the person's language, from the latest template, and once."""
 
 from functools import partial
+from importlib import import_module
 
 import pytest
 from django.conf import LazySettings
@@ -10,6 +11,8 @@ from django.test.utils import CaptureQueriesContext
 from accounts import deliver, notice_rules, notice_templates, notices
 from accounts.models import Delivery, LocalMessage, Notice, NoticeTemplate, Person
 from accounts.notice_templates import NoticeText
+from kernel.actor import Actor
+from kernel.ids import uuid7
 from kernel.models import LIVE
 from kernel.refusal import Invalid
 from tests.accounts.notice_fixtures import BY, NOON, STALE, create_person, deliver_texts, new_notice, write
@@ -82,6 +85,17 @@ def test_the_latest_words_are_used_and_what_was_told_keeps_its_own() -> None:
     assert oldest.subject == "CN¥12.34 was deducted"
     with raises_db_error(NO_RIGHT):
         connection.cursor().execute("UPDATE accounts_noticetemplate SET body = ''")
+
+
+@pytest.mark.django_db
+def test_shipped_texts_do_not_replace_what_staff_have_published() -> None:
+    texts = NoticeText("x", "{amount}: {link}")
+    notice_templates.publish_template("debit_planned", "en", texts, "x", by=Actor.staff(uuid7()), at=NOON)
+    shipped = import_module("accounts.migrations.0020_notice_corrections").Migration.operations[0].sql
+    ((sql, params),) = [row for row in shipped if row[1][-2:] == ["debit_planned", "en"]]
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+    assert notice_templates.latest_templates()["debit_planned", "en"].subject == "x"
 
 
 @pytest.mark.django_db
