@@ -8,13 +8,14 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
+from django.conf import settings
 from django.contrib.admin import ModelAdmin
 from django.core.exceptions import FieldDoesNotExist
 from django.db import models
 from django.db.models import Field, Func, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from kernel.console_lists import cell_value
+from kernel.console_lists import cell_value, export_time
 from kernel.models import Identified
 from kernel.templatetags.formatting import minor_amount
 
@@ -44,13 +45,11 @@ class _PublicIdExpression(Func):
         super().__init__(path, template=f"('{prefix}_' || encode(uuid_send(%(expressions)s), 'hex'))")
 
 
-class _IsoDatetime(Func):
-    """A timestamp formatted as Python's `isoformat` does."""
+class _TimeInZone(Func):
+    """A timestamp formatted by PostgreSQL as `kernel.console_lists.export_time` does."""
 
     output_field = TextField()
-    template = (
-        """replace(to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'), '.000000', '')"""
-    )
+    template = f"to_char(%(expressions)s AT TIME ZONE '{settings.CONSOLE_ZONE}', 'YYYY-MM-DD HH24:MI:SS')"
 
 
 def computed_column(*paths: str, compute: Callable[..., object], description: str, ordering: str | None = None) -> Any:
@@ -77,7 +76,7 @@ def to_text(value: object) -> str:
     """The text of a value in an export file."""
     if value is None:
         return ""
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+    return export_time(value) if isinstance(value, datetime) else str(value)
 
 
 def column_reader(model_admin: "ModelAdmin[Any]", names: Sequence[str]) -> "Callable[[QuerySet[Any]], ColumnBatch]":
@@ -143,7 +142,7 @@ def _field_column(field: "Field[Any, Any]", path: str) -> _Column:
             return _Column((_PublicIdExpression(path, other.prefix),), _none_to_blank)
         return _Column((path,), lambda keys: _related_names(other, keys))
     if isinstance(field, models.DateTimeField):
-        return _Column((_IsoDatetime(path),), _none_to_blank)
+        return _Column((_TimeInZone(path),), _none_to_blank)
     if isinstance(field, models.UUIDField):
         return _Column((Cast(path, TextField()),), _none_to_blank)
     if isinstance(field, models.CharField | TextField):

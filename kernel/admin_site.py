@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.contrib.admin import ModelAdmin, ShowFacets, SimpleListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.utils import label_for_field
 from django.contrib.admin.views.main import ERROR_FLAG, ORDER_VAR
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import PermissionsMixin
@@ -26,7 +25,7 @@ from kernel import actor_names, audit, ids
 from kernel.actor import Actor
 from kernel.clock import live_now
 from kernel.console_filters import is_lookup_allowed
-from kernel.console_lists import COUNT_MAX, BoundedPaginator, ConsoleChangeList, cell_value
+from kernel.console_lists import COUNT_MAX, BoundedPaginator, ConsoleChangeList, cell_value, export_heading
 from kernel.labels import display_column, history_label, label_admin
 from kernel.models import LIVE
 from kernel.rate_limits import client_address
@@ -183,7 +182,7 @@ class ReadOnlyAdmin(ModelAdmin):  # type: ignore[type-arg]  # not generic at run
         if any("\0" in value for values in request.GET.lists() for value in values[1]):
             raise IncorrectLookupParameters
         change_list = self.get_changelist_instance(request)
-        return [label_for_field(name, self.model, self) for name in self.column_names], change_list.queryset
+        return [export_heading(self, name) for name in self.column_names], change_list.queryset
 
     def export_row(self, row: Model) -> list[object]:
         """A row's values as the list shows them, masked where the list masks."""

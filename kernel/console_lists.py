@@ -2,13 +2,15 @@
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from django.conf import settings
 from django.contrib.admin import ModelAdmin
-from django.contrib.admin.utils import lookup_field
+from django.contrib.admin.utils import label_for_field, lookup_field
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import FieldDoesNotExist, ObjectDoesNotExist
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import DateTimeField, Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.functional import cached_property
@@ -29,7 +31,19 @@ def cell_value(model_admin: "ModelAdmin[Any]", name: str, row: Model) -> object:
         value = row
         for step in name.split("__"):
             value = getattr(value, step, None)
-    return value.isoformat() if isinstance(value, datetime) else value
+    return export_time(value) if isinstance(value, datetime) else value
+
+
+def export_time(value: datetime) -> str:
+    """A time in a file, in the console's zone and in the form that spreadsheets read; the heading names the zone."""
+    return value.astimezone(ZoneInfo(settings.CONSOLE_ZONE)).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def export_heading(model_admin: "ModelAdmin[Any]", name: str) -> str:
+    """The heading of a column in a file; of a time with its zone."""
+    label = str(label_for_field(name, model_admin.model, model_admin))
+    fields = {field.name: field for field in model_admin.model._meta.concrete_fields}
+    return f"{label} ({settings.CONSOLE_ZONE})" if isinstance(fields.get(name), DateTimeField) else label
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time

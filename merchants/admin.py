@@ -1,9 +1,12 @@
+from datetime import datetime, timedelta
+
 from django.contrib import admin
 from django.http import HttpRequest
 
 from kernel.admin_columns import computed_column, money_column
 from kernel.admin_site import HistoryAdmin, ModeFilter, ReadOnlyAdmin
 from kernel.clock import now_in
+from kernel.models import Realm
 from merchants.models import (
     ApiKey,
     Change,
@@ -44,6 +47,14 @@ class MerchantCheckAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
 
+def _fee_in_effect(
+    bps: int, next_bps: int | None, since: datetime | None, clock_offset: timedelta, frozen_at: datetime | None
+) -> int:
+    """The fee for orders opened now, by the clock of the service's environment."""
+    now = now_in(Realm(clock_offset=clock_offset, frozen_at=frozen_at))
+    return Service(fee_bps=bps, next_fee_bps=next_bps, next_fee_from=since).fee_bps_at(now)
+
+
 @admin.register(Service)
 class ServiceAdmin(ReadOnlyAdmin):
     list_display = ["public_id", "name", "merchant__name", "mode", "ceiling", "funding", "fee_in_effect", "state"]
@@ -54,10 +65,16 @@ class ServiceAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
 
     ceiling = money_column("ceiling_minor")
-
-    @admin.display(description="fee bps")
-    def fee_in_effect(self, row: Service) -> int:
-        return row.fee_bps_at(now_in(row.realm))
+    fee_in_effect = computed_column(
+        "fee_bps",
+        "next_fee_bps",
+        "next_fee_from",
+        "merchant__realm__clock_offset",
+        "merchant__realm__frozen_at",
+        compute=_fee_in_effect,
+        description="fee bps",
+        ordering="fee_bps",
+    )
 
 
 @admin.register(LatePolicy)

@@ -64,6 +64,8 @@ def test_a_list_as_it_is_filtered_is_a_file(power_bank: Shop, desk: Client) -> N
     assert order.public_id in text
     assert "¥12.34" in text
     assert other.public_id not in text
+    assert "(Asia/Shanghai)" in text.partition("\n")[0]
+    assert "2026-11-20 12:00:00" in text
     found = cells(desk.get(page, {"state__exact": "completed", "_as": "xlsx"}).content)
     assert {row[0] for row in found[1:]} == {order.public_id, other.public_id}
     assert AuditLine.objects.filter(act="exported").count() == 2
