@@ -145,9 +145,12 @@ INVARIANTS = [
         FROM (SELECT order_id, sum(written_off_minor) AS lost, sum(CASE WHEN written_off_minor > 0
                   THEN paid_minor - (amount_minor - written_off_minor) ELSE 0 END) AS back
               FROM orders_obligation GROUP BY 1) o
-        FULL JOIN (SELECT order_id, sum(amount_minor) FILTER (WHERE kind = 'written_off') AS lost,
-                          sum(amount_minor) FILTER (WHERE kind = 'recovered') AS back
-                   FROM ledger_posting WHERE kind IN ('written_off', 'recovered') AND line = 0 GROUP BY 1) b
+        FULL JOIN (SELECT order_id, sum(amount_minor) FILTER (WHERE kind = 'recovered') AS back,
+                          sum(CASE kind WHEN 'written_off' THEN amount_minor WHEN 'late_fee_waived' THEN -amount_minor
+                              END) AS lost
+                   FROM ledger_posting
+                   WHERE (kind IN ('written_off', 'recovered')
+                          OR kind = 'late_fee_waived' AND credit_account = 'losses') AND line = 0 GROUP BY 1) b
              ON b.order_id = o.order_id
         WHERE (coalesce(o.lost, 0), coalesce(o.back, 0)) <> (coalesce(b.lost, 0), coalesce(b.back, 0))
         """,

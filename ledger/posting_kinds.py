@@ -14,7 +14,7 @@ POSTING_RULES = (
     ("the total was reduced", "modified", "what completion posted, the other way, for that part"),
     ("a completed order was cancelled", "cancelled", "the same for the whole"),
     ("a day ended with an overdue amount", "late_fee", "receivable → late_fees"),
-    ("a late fee was waived", "late_fee_waived", "late_fees → receivable"),
+    ("a late fee was waived", "late_fee_waived", "late_fees → receivable; if written off: late_fees → losses"),
     (
         "a debt was written off",
         "written_off",

@@ -130,9 +130,9 @@ def accrual_moves(fee: Money, terms: LedgerTerms) -> list[Move]:
     return [Move(terms.receivable, LATE_FEES, fee)]
 
 
-def fee_waiver_moves(fee: Money, terms: LedgerTerms) -> list[Move]:
-    """Reverse a late fee that was waived."""
-    return [Move(LATE_FEES, terms.receivable, fee)]
+def fee_waiver_moves(fee: Money, terms: LedgerTerms, *, is_written_off: bool) -> list[Move]:
+    """Reverse a late fee that was waived: it is not receivable any more, or, if it was written off, no loss of ours."""
+    return [Move(LATE_FEES, LOSSES if is_written_off else terms.receivable, fee)]
 
 
 def write_off_moves(amount: Money, terms: LedgerTerms, *, platform_liable: bool) -> list[Move]:

@@ -284,6 +284,17 @@ class Obligation(Lifecycle):
     def waive(self) -> None:
         self._clear_schedule()
 
+    @transition(field=state, source=State.WRITTEN_OFF, target=State.WAIVED)
+    def waive_written_off(self) -> None:
+        """A late fee that was written off, and of which nothing was paid, is waived: it is no loss any more."""
+        self.written_off_minor = 0
+
+    @transition(field=state, source=State.WRITTEN_OFF, target=None)
+    def reduce_written_off(self) -> None:
+        """A late fee that was written off is reduced to what was paid of it: the rest is no loss any more."""
+        self.written_off_minor -= self.amount_minor - self.paid_minor
+        self.amount_minor = self.paid_minor
+
     @transition(field=state, source=State.OVERDUE, target=State.WRITTEN_OFF)
     def write_off(self) -> None:
         self.written_off_minor = self.amount_minor - self.paid_minor

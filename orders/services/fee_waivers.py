@@ -46,12 +46,13 @@ def waive_fees(order_id: UUID, reason: str, *, by: Actor, at: datetime) -> Order
 def waive_fees_of_refunded(order_id: UUID, *, by: Actor, at: datetime) -> None:
     """Waive the unpaid late fees of an order that is refunded in full, as the merchant keeps nothing of it.
 
-    Paid late fees stay paid. The caller makes sure that no deduction is in flight.
+    Those that were written off too, or the order would stay overdue for ever. Paid late fees stay paid. The caller
+    makes sure that no deduction is in flight.
     """
     order = Order.objects.locked(order_id)
     obligations = _lock_obligations(order)
-    if any(row.kind == Obligation.Kind.LATE_FEE and row.state in Obligation.OWED for row in obligations):
-        _waive(order, obligations, by=by, at=at)
+    if any(row.kind == Obligation.Kind.LATE_FEE and row.state in Obligation.PAYABLE for row in obligations):
+        _waive(order, obligations, include_written_off=True, by=by, at=at)
 
 
 def _lock_obligations(order: Order) -> list[Obligation]:
@@ -61,8 +62,10 @@ def _lock_obligations(order: Order) -> list[Obligation]:
     return obligations
 
 
-def _waive(order: Order, obligations: Sequence[Obligation], *, by: Actor, at: datetime) -> None:
-    deltas, waiver_events = waive_late_fees(order, obligations, by=by, at=at)
+def _waive(
+    order: Order, obligations: Sequence[Obligation], *, include_written_off: bool = False, by: Actor, at: datetime
+) -> None:
+    deltas, waiver_events = waive_late_fees(order, obligations, include_written_off=include_written_off, by=by, at=at)
     changes, events = record_order_state(order, obligations, by=by, at=at)
     apply_deltas([*deltas, *changes], at=at)
     publish_events([*waiver_events, *events], realm_id=order.realm_id, at=at)

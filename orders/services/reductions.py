@@ -79,33 +79,47 @@ def reduce_obligations(
 
 
 def waive_late_fees(
-    order: Order, rows: Sequence[Obligation], *, by: Actor, at: datetime
+    order: Order, rows: Sequence[Obligation], *, include_written_off: bool = False, by: Actor, at: datetime
 ) -> tuple[list[ProfileDelta], list[NewEvent]]:
     """Waive the late fees among an order's locked obligations. Returns the profile changes and the events.
 
-    A partly paid late fee is reduced to what was paid.
+    A partly paid late fee is reduced to what was paid. One that was written off is no loss any more.
 
     Raises:
         ApprovalRequired: there are late fees, and waiving them needs two members of staff.
     """
-    fees = [row for row in rows if row.kind == Obligation.Kind.LATE_FEE and row.state in Obligation.OWED]
+    waivable = Obligation.PAYABLE if include_written_off else Obligation.OWED
+    fees = [row for row in rows if row.kind == Obligation.Kind.LATE_FEE and row.state in waivable]
     if fees and by.is_unapproved_staff:
         raise ApprovalRequired
-    owed = [row.owed for row in fees]
+    moves = [
+        rules.fee_waiver_moves(row.owed, order.terms, is_written_off=row.state not in Obligation.OWED) for row in fees
+    ]
+    # What was written off is not outstanding any more.
+    deltas = [delta_for(order, outstanding_minor=-row.owed.minor) for row in fees if row.state in Obligation.OWED]
     for row in fees:
         row.order = order
-        if row.paid_minor:
-            row.reduce_to(row.paid)
-            row.mark_paid()
-        else:
-            row.waive()
+        _waive_fee(row)
     lines = record_all(fees, "waived", by=by, at=at)
     entries = [
-        JournalEntry(line.id, "late_fee_waived", rules.fee_waiver_moves(fee, order.terms), order.id)
-        for line, fee in zip(lines, owed, strict=True)
+        JournalEntry(line.id, "late_fee_waived", fee_moves, order.id)
+        for line, fee_moves in zip(lines, moves, strict=True)
     ]
     ledger.post(entries, realm_id=order.realm_id, at=at)
-    return [delta_for(order, outstanding_minor=-fee.minor) for fee in owed], ended_events(fees)
+    return deltas, ended_events(fees)
+
+
+def _waive_fee(row: Obligation) -> None:
+    """Waive an unpaid late fee, or reduce a partly paid one to what was paid."""
+    is_written_off = row.state == Obligation.State.WRITTEN_OFF
+    if not row.paid_minor:
+        row.waive_written_off() if is_written_off else row.waive()
+        return
+    if is_written_off:
+        row.reduce_written_off()
+    else:
+        row.reduce_to(row.paid)
+    row.mark_paid()
 
 
 def ended_events(obligations: Sequence[Obligation]) -> list[NewEvent]:
