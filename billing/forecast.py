@@ -7,7 +7,8 @@ from uuid import UUID
 
 from billing.queries import UpcomingAttempt
 from kernel.money import BPS, Money
-from orders.models import Obligation, Order, lead_obligation
+from orders.late_fee_lead import lead_obligation
+from orders.models import Obligation, Order
 from orders.queries import OrderDetails
 from orders.rules import accrue_fee_units, next_midnight, remaining_cap
 

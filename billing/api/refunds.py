@@ -9,7 +9,8 @@ from rest_framework.request import Request
 
 from billing import queries
 from billing.models import Refund
-from billing.refusals import RefundNumberReused, RefundTooMuch, ReturnOpen
+from billing.refusals import RefundNumberReused, RefundTooMuch
+from billing.return_refusals import ReturnOpen
 from billing.services.refunds import RefundDetails, refund_order
 from billing.wire import RefundOut, refund_out
 from kernel.money import AMOUNT_MINOR_MAX

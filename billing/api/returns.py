@@ -8,8 +8,9 @@ from rest_framework.request import Request
 
 from billing import return_queries
 from billing.models import Return
-from billing.refusals import AmountInvalid, NotReturnable, RefundTooMuch, ReturnClosed, ReturnOpen
+from billing.refusals import AmountInvalid, RefundTooMuch
 from billing.return_queries import ReturnOut, return_out
+from billing.return_refusals import NotReturnable, ReturnClosed, ReturnOpen
 from billing.services.return_decisions import confirm_return, refuse_return
 from billing.services.returns import Parcel, open_return
 from kernel.money import AMOUNT_MINOR_MAX

@@ -257,10 +257,8 @@ def lock_number(cursor: Any, number: str) -> bool:
 
 
 def find_movement(cursor: Any, number: str) -> dict[str, Any] | None:
-    cursor.execute(
-        "SELECT txn, amount_minor, currency, code, kind, settles_at FROM sandbox_bank.debit WHERE number = %s",
-        [number],
-    )
+    columns = "txn, amount_minor, currency, code, kind, settles_at"
+    cursor.execute(f"SELECT {columns} FROM sandbox_bank.debit WHERE number = %s", [number])  # noqa: S608  constant
     row = cursor.fetchone()
     return dict(zip(("txn", "amount", "currency", "code", "kind", "settles_at"), row, strict=True)) if row else None
 
@@ -297,6 +295,5 @@ def bank_transaction() -> Iterator[Any]:
 
 def close_connection() -> None:
     """Close this thread's connection to the bank."""
-    bank_connection = getattr(_local, "connection", None)
-    if bank_connection is not None:
+    if (bank_connection := getattr(_local, "connection", None)) is not None:
         bank_connection.close()

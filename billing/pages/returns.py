@@ -8,7 +8,8 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.visitor import Visitor, person_page
 from billing.models import Return
-from billing.refusals import AmountInvalid, AmountUnreadable, NotReturnable
+from billing.refusals import AmountInvalid, AmountUnreadable
+from billing.return_refusals import NotReturnable
 from billing.services import returns
 from billing.services.returns import Parcel
 from kernel.forms import new_form_token, parse_minor, plain_amount

@@ -1,6 +1,6 @@
 """Settles deductions: every result a channel reports, by answer, query or callback, is applied here and only here."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -16,17 +16,17 @@ from billing.planning import FailureClass
 from billing.services import notices
 from billing.services.attempt_plans import plans_after_failure
 from billing.services.contradictions import STATEMENT, report_other_amount
+from billing.services.deduction_events import build_event, by_order, failure_of, next_attempt_at
 from billing.services.suspense import BookedMovement, close_explained_cases, release_booked
 from kernel.actor import Actor
 from kernel.bulk_writes import insert_all
-from kernel.ids import public
 from kernel.lifecycle import record_all
 from kernel.money import Money
 from kernel.prepared_statements import PreparedQuery
 from kernel.sweeps import process_bisecting, raise_last
 from ledger import accounts as book
 from ledger import services as ledger
-from merchants.services import NewEvent, publish
+from merchants.services import publish
 from orders import services as orders
 from orders.models import Order
 
@@ -119,7 +119,7 @@ def _mark_succeeded(
         for line in lines
     ]
     orders.receive_payments(payments, by=by, at=at)
-    events = [_build_event(group, "deduction.succeeded") for group in _by_order(lines)]
+    events = [build_event(group, "deduction.succeeded") for group in by_order(lines)]
     publish(events, realm_id=rows[0].realm_id, at=at)
     notices.notify_deducted(lines, at=at)
 
@@ -192,34 +192,15 @@ def _release_and_replan(rows: Sequence[Deduction], *, at: datetime) -> None:
     lines = _release_lines(rows)
     Order.objects.lock_all({line.order_id for line in lines})
     plans = plans_after_failure(lines, at=at)
-    releases = [orders.Release(line.obligation_id, _failure_of(line, at=at), plans.get(line.id)) for line in lines]
+    releases = [orders.Release(line.obligation_id, failure_of(line, at=at), plans.get(line.id)) for line in lines]
     events = []
-    for group in _by_order(lines):
-        failure = _failure_of(group[0], at=at) | {"at": at}
-        again = min(filter(None, (_next_attempt_at(line, plans.get(line.id)) for line in group)), default=None)
-        events.append(_build_event(group, "deduction.failed", failure=failure, next_attempt_at=again))
+    for group in by_order(lines):
+        failure = failure_of(group[0], at=at) | {"at": at}
+        again = min(filter(None, (next_attempt_at(line, plans.get(line.id)) for line in group)), default=None)
+        events.append(build_event(group, "deduction.failed", failure=failure, next_attempt_at=again))
     orders.release_obligations(releases, at=at)
     publish(events, realm_id=rows[0].realm_id, at=at)
     notices.notify_deduction_failed(lines, plans, at=at)
-
-
-def _failure_of(line: DeductionLine, *, at: datetime) -> dict[str, Any]:
-    deduction = line.deduction
-    return {"code": deduction.failure_code, "class": deduction.failure_class, "at": at.isoformat()}
-
-
-def _next_attempt_at(line: DeductionLine, plan: Sequence[Mapping[str, Any]] | None) -> datetime | None:
-    """When the obligation is collected again: by its new plan, or the old one if there is none. Not while paused."""
-    upcoming = line.obligation.plan if plan is None else plan
-    return datetime.fromisoformat(upcoming[0]["at"]) if upcoming and line.obligation.paused_at is None else None
-
-
-def _by_order(lines: Iterable[DeductionLine]) -> Iterable[Sequence[DeductionLine]]:
-    """The lines of each deduction for each order: its principal and late fee are one deduction to the merchant."""
-    groups: dict[tuple[UUID, UUID], list[DeductionLine]] = {}
-    for line in lines:
-        groups.setdefault((line.deduction_id, line.order_id), []).append(line)
-    return groups.values()
 
 
 def _release_lines(rows: Sequence[Deduction]) -> list[DeductionLine]:
@@ -286,17 +267,3 @@ def _build_channel_report(row: Deduction, report: DeductionReport, *, at: dateti
         amount_minor=taken.amount.minor if taken else None,
         at=at,
     )
-
-
-def _build_event(lines: Sequence[DeductionLine], event: str, **more: Any) -> NewEvent:
-    """An event about one order's part of a deduction."""
-    line = lines[0]
-    data = {
-        "id": line.deduction.public_id,
-        "order": public("ord", line.order_id),
-        "amount": sum(each.amount_minor for each in lines),
-        "currency": line.deduction.currency,
-        "attempt": max(each.attempt for each in lines),
-        **more,
-    }
-    return NewEvent(line.merchant_id, event, line.order_id, data)

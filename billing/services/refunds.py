@@ -13,7 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from billing import channels
 from billing.models import Deduction, DeductionLine, Refund, RefundPart, Return
 from billing.refund_queries import refunded_minor_of
-from billing.refusals import AmountInvalid, RefundedMeanwhile, RefundNumberReused, RefundTooMuch, ReturnOpen
+from billing.refusals import AmountInvalid, RefundedMeanwhile, RefundNumberReused, RefundTooMuch
+from billing.return_refusals import ReturnOpen
 from billing.rules import SEND_LEASE, allocate
 from billing.services import notices
 from billing.services.movements import MovementReport

@@ -6,7 +6,7 @@ import structlog
 from django.db import transaction
 
 from billing.models import Return
-from billing.refusals import ReturnClosed
+from billing.return_refusals import ReturnClosed
 from billing.services.return_decisions import confirm_return, escalate_return
 from billing.services.returns import publish_return
 from kernel.actor import Actor

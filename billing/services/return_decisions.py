@@ -10,7 +10,8 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from billing.models import DeductionLine, Refund, RefundPart, Return
-from billing.refusals import RefundTooMuch, ReturnClosed
+from billing.refusals import RefundTooMuch
+from billing.return_refusals import ReturnClosed
 from billing.services import notices, platform_loss
 from billing.services.refund_approval import refund_needs_approval
 from billing.services.refund_outcomes import fee_base, kept_amount, lock_refundable_lines

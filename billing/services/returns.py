@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Person
 from billing.models import Dispute, Refund, RefundPart, Return, ReturnPolicy
-from billing.refusals import AmountInvalid, NotReturnable, RefundTooMuch, ReturnClosed, ReturnOpen
+from billing.refusals import AmountInvalid, RefundTooMuch
+from billing.return_refusals import NotReturnable, ReturnClosed, ReturnOpen
 from billing.return_terms import ReturnTerms
 from billing.services.refund_outcomes import lock_refundable_lines
 from billing.services.refunds import RefundDetails, prepare_refund, send_parts

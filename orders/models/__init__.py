@@ -1,5 +1,5 @@
 from orders.models.concern import Concern, ConcernEvent, EasePolicy, Message
-from orders.models.obligation import ATTEMPTED_SQL, Obligation, lead_obligation
+from orders.models.obligation import ATTEMPTED_SQL, Obligation
 from orders.models.obligation_history import ObligationEvent
 from orders.models.order import Order, OrderEvent
 from orders.models.schedule import Pause, Plan
@@ -16,5 +16,4 @@ __all__ = [
     "OrderEvent",
     "Pause",
     "Plan",
-    "lead_obligation",
 ]

@@ -154,9 +154,7 @@ class Obligation(Lifecycle):
                 condition=Q(day_end_at__isnull=False, day_end_error__gt=""),
             ),
             models.Index(
-                fields=["person"],
-                name="obligations_owed",
-                condition=Q(state__in=["pending", "overdue", "written_off"]),
+                fields=["person"], name="obligations_owed", condition=Q(state__in=["pending", "overdue", "written_off"])
             ),
             models.Index(fields=["realm", "bucket", "-id"], name="obligations_overdue", condition=Q(state="overdue")),
             models.Index(fields=["-id"], name="obligations_waived", condition=Q(state="waived")),
@@ -299,8 +297,3 @@ class Obligation(Lifecycle):
     def write_off(self) -> None:
         self.written_off_minor = self.amount_minor - self.paid_minor
         self._clear_schedule()
-
-
-def lead_obligation(debts: Sequence[Obligation]) -> Obligation:
-    """The overdue debt that an order's late fee is collected with: the oldest with a planned attempt, or the oldest."""
-    return next((row for row in debts if row.plan), debts[0])

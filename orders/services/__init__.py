@@ -37,7 +37,8 @@ from orders.services.fee_waivers import waivable_fees, waive_fees, waive_fees_of
 from orders.services.hardship_plans import choose_plan, grant_plan, refuse_plan
 from orders.services.hardship_policy import preview_hardship_terms, validate_hardship_terms
 from orders.services.late_fee_policy import preview_late_terms
-from orders.services.opening import OpenResult, OrderRequest, confirm_order, decline_order, open_order
+from orders.services.opening import OpenResult, confirm_order, decline_order, open_order
+from orders.services.order_request import OrderRequest
 from orders.services.pauses import pause_order, resume_order
 from orders.services.payments import Payment, receive_payments
 from orders.services.refunds import (

@@ -11,7 +11,8 @@ from kernel.money import Money
 from ledger import services as ledger
 from ledger.services import JournalEntry
 from orders import rules
-from orders.models import Obligation, lead_obligation
+from orders.late_fee_lead import lead_obligation
+from orders.models import Obligation
 
 DAY_END = Actor.system("day_end")
 

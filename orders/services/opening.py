@@ -1,13 +1,12 @@
 """Open an order: requested by the merchant, assessed, its ceiling held, and confirmed by the person where needed."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from django.db import transaction
 from django.db.models import Exists
 from django.utils.text import format_lazy
@@ -19,27 +18,24 @@ from credit.models import Agreement, Decision
 from credit.refusals import AgreementState
 from credit.rules import Reason, Verdict
 from kernel.actor import Actor
-from kernel.money import Money
 from kernel.policy_versions import terms_subquery
 from kernel.prepared_statements import PreparedQuery
-from kernel.refusal import FieldError, NotFound
+from kernel.refusal import NotFound
 from kernel.transactions import join_transaction
 from kernel.write_batching import execute_write
-from merchants.models import LatePolicy, Service
+from merchants.models import LatePolicy
 from merchants.queries import late_columns_for_order
 from orders import rules
 from orders.models import Order
 from orders.refusals import (
-    AboveCeiling,
     AgreementNotActive,
     CurrencyMismatch,
     OrderNumberReused,
     TimesInvalid,
-    TotalInvalid,
-    WrongAmountField,
     order_state_refusal,
 )
 from orders.services.events import order_event, publish_events
+from orders.services.order_request import OrderRequest, resolve_amounts
 
 #: The cancel reason that merchants see when the person declined.
 DECLINE_REASON = "declined by the person"
@@ -55,32 +51,6 @@ _OPEN_CONTEXT = PreparedQuery(
     ),
     ["uuid", "uuid", "text", "timestamptz"],
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OrderRequest:
-    """A merchant's request to open an order, in plain values."""
-
-    agreement_id: UUID
-    out_order_no: str
-    title: str
-    currency: str
-    amount: int | None = None
-    ceiling: int | None = None
-    items: Sequence[dict[str, Any]] = field(default=())
-    discounts: Sequence[dict[str, Any]] = field(default=())
-    starts_at: datetime | None = None
-    ends_at: datetime | None = None
-    start_location: str = ""
-    end_location: str = ""
-    attach: str = ""
-    metadata: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def fingerprint(self) -> bytes:
-        """SHA-256 of the request, independent of key order and spacing of its JSON."""
-        plain = {f.name: getattr(self, f.name) for f in fields(self)}
-        return hashlib.sha256(msgspec.json.encode(plain, order="deterministic")).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +173,7 @@ def _build_order(
         raise CurrencyMismatch(format_lazy(_("The service is offered in {currency}."), currency=service.currency))
     if request.starts_at and request.ends_at and request.ends_at < request.starts_at:
         raise TimesInvalid(_("The end is before the start."), field="/ends_at")
-    amount, ceiling = _resolve_amounts(service, request, agreement.merchant.order_most_minor)
+    amount, ceiling = resolve_amounts(service, request, agreement.merchant.order_most_minor)
     needs_confirmation = agreement.needs_confirmation(ceiling)
     return Order(
         realm_id=agreement.realm_id,
@@ -239,41 +209,6 @@ def _build_order(
 def _to_utc(moment: datetime | None) -> datetime | None:
     """In UTC, as the database returns it."""
     return moment and moment.astimezone(UTC)
-
-
-def _resolve_amounts(service: Service, request: OrderRequest, merchant_max_minor: int | None) -> tuple[int | None, int]:
-    """The amount ordered (fixed only) and the ceiling."""
-    fixed = service.mode == Service.Mode.FIXED
-    if fixed and request.amount is None:
-        raise WrongAmountField(_("A fixed service takes amount."), errors=[FieldError("/amount", _("needed"))])
-    if fixed and request.ceiling is not None:
-        raise WrongAmountField(
-            _("A fixed service takes amount."), errors=[FieldError("/ceiling", _("not for this service"))]
-        )
-    if not fixed and request.amount is not None:
-        raise WrongAmountField(
-            _("A dynamic service takes ceiling."), errors=[FieldError("/amount", _("not for this service"))]
-        )
-    ceiling = request.amount if fixed else request.ceiling
-    max_minor = service.ceiling_minor if merchant_max_minor is None else min(service.ceiling_minor, merchant_max_minor)
-    if ceiling is None:
-        ceiling = max_minor
-    if ceiling > max_minor:
-        text, most = _("The service's ceiling is {most}."), str(Money(max_minor, service.currency))
-        raise AboveCeiling(format_lazy(text, most=most), field="/amount" if fixed else "/ceiling")
-    if request.discounts or (fixed and request.items):
-        _check_items(request, request.amount if fixed else None, ceiling)
-    return request.amount, ceiling
-
-
-def _check_items(request: OrderRequest, amount: int | None, ceiling: int) -> None:
-    """The items less the discounts are the amount ordered, or at most the ceiling."""
-    try:
-        rules.compute_total(amount, request.items, request.discounts, ceiling=ceiling, default=None)
-    except rules.AboveCeilingError as exc:
-        raise AboveCeiling(str(exc), field=exc.field) from None
-    except rules.TotalError as exc:  # here the total is the sum of the items
-        raise TotalInvalid(str(exc), field="/items" if exc.field == "/total" else exc.field) from None
 
 
 def _assess(standing: credit_queries.Standing, order: Order, *, at: datetime, is_new: bool = False) -> Decision:

@@ -91,7 +91,7 @@ def test_the_latest_words_are_used_and_what_was_told_keeps_its_own() -> None:
 def test_shipped_texts_do_not_replace_what_staff_have_published() -> None:
     texts = NoticeText("x", "{amount}: {link}")
     notice_templates.publish_template("debit_planned", "en", texts, "x", by=Actor.staff(uuid7()), at=NOON)
-    shipped = import_module("accounts.migrations.0020_notice_corrections").Migration.operations[0].sql
+    shipped = import_module("accounts.migrations.0021_notice_corrections").Migration.operations[0].sql
     ((sql, params),) = [row for row in shipped if row[1][-2:] == ["debit_planned", "en"]]
     with connection.cursor() as cursor:
         cursor.execute(sql, params)

@@ -10,14 +10,13 @@ from typing import Any
 from unittest import mock
 
 import pytest
-import redis
 import structlog
 from celery.fixups.django import DjangoWorkerFixup
 from django.core.exceptions import ImproperlyConfigured
 from kombu import Connection
 
 from bnpl.celery import EXPIRES_MIN_SECONDS, MONEY_QUEUE, QUEUES, SCHEDULE, app
-from bnpl.env import PLACEHOLDER_KEY, Environment, celery_broker_url, next_database_url
+from bnpl.env import PLACEHOLDER_KEY, Environment, celery_broker_url
 from bnpl.scheduled_tasks import ScheduledTask
 from bnpl.stack.config import CLERK, COURIER, WORKER
 from kernel.sweeps import TIME_BUDGET_SECONDS
@@ -188,24 +187,6 @@ def test_a_database_is_found_by_host_by_socket_and_as_another_role() -> None:
     socket = Environment({"DATABASE_URL": "postgresql://a@/name?host=/run/pg", "DATABASE_ROLE": "bnpl_app"}).database()
     assert (socket["HOST"], socket["PORT"]) == ("/run/pg", "")
     assert socket["OPTIONS"]["options"].startswith("-c role=bnpl_app -c statement_timeout=5s")
-
-
-def test_broker_and_cache_live_in_different_databases() -> None:
-    assert next_database_url("redis://h:1/3") == "redis://h:1/4"
-    assert next_database_url("redis://h:1") == "redis://h:1/1"
-    assert next_database_url("unix:///run/v.sock?db=0") == "unix:///run/v.sock?db=1"
-    assert celery_broker_url("unix:///run/v.sock?db=0") == "redis+socket:///run/v.sock?virtual_host=0"
-    assert celery_broker_url("redis://h:1/3") == "redis://h:1/3"
-
-
-def test_the_url_of_a_unix_socket_keeps_its_user_password_and_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    url = "unix://me:se%2Fcret@/run/v.sock?db=2&socket_timeout=3"
-    assert next_database_url(url) == "unix://me:se%2Fcret@/run/v.sock?db=3&socket_timeout=3"
-    broker = celery_broker_url(url)
-    assert broker == "redis+socket://me:se%2Fcret@/run/v.sock?virtual_host=2&socket_timeout=3"
-    monkeypatch.setattr(redis.Redis, "ping", lambda _self: True)
-    options = Connection(broker).channel()._connparams()  # noqa: SLF001  what kombu passes to redis-py
-    assert (options["username"], options["password"], options["path"]) == ("me", "se/cret", "/run/v.sock")
 
 
 def test_a_task_is_never_handed_out_twice_while_it_may_still_run() -> None:

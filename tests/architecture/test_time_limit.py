@@ -12,6 +12,7 @@ EXEMPT = {
     "accounts/passkeys.py": "a request",
     "billing/callback_views.py": "a request",
     "bnpl/gateway.py": "a request",
+    "bnpl/unavailable.py": "a request",
     "merchants/access.py": "a request",
     "portal/services/invitation_messages.py": "a request",
     "merchants/http_client.py": "a thread of the courier, who has no such limit",

@@ -5,7 +5,8 @@ import pytest
 from accounts.models import Notice
 from billing.channels import bank, bank_disputes
 from billing.models import Refund, Settlement
-from billing.refusals import NotReturnable, RefundTooMuch, ReturnClosed
+from billing.refusals import RefundTooMuch
+from billing.return_refusals import NotReturnable, ReturnClosed
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due
 from billing.services.pay import pay_now

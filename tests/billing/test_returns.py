@@ -7,7 +7,7 @@ import pytest
 from accounts.models import Notice
 from billing.channels import bank, bank_disputes, bank_refunds
 from billing.models import Refund, Return, ReturnPolicy
-from billing.refusals import NotReturnable, ReturnClosed, ReturnOpen
+from billing.return_refusals import NotReturnable, ReturnClosed, ReturnOpen
 from billing.return_terms import ReturnTerms
 from billing.services.callbacks import deliver_callbacks
 from billing.services.deduct import deduct_due

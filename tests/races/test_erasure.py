@@ -9,7 +9,7 @@ from accounts import notification_settings
 from accounts.models import Person
 from billing.channels import bank, bank_disputes
 from billing.models import Dispute, Return
-from billing.refusals import NotReturnable
+from billing.return_refusals import NotReturnable
 from billing.services import disputes, returns
 from billing.services.callbacks import deliver_callbacks
 from billing.services.instruments import Script, add_bank_account
