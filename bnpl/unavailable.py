@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import redis
 import structlog
-from django.db import InterfaceError, OperationalError
+from django.db import Error, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template import loader
 from django.views import defaults
@@ -54,7 +54,7 @@ def _error_page(
     """An error page, which reads who is signed in; the 503 page if that fails. No middleware sees its exceptions."""
     try:
         return view(request, exception, template_name=template)
-    except Exception as exc:
+    except (Error, redis.RedisError) as exc:
         if (page := unavailable_page(exc)) is None:
             raise
         return page

@@ -280,7 +280,6 @@ def bank_transaction() -> Iterator[Any]:
     """
     bank_connection, name = getattr(_local, "connection", None), connection.settings_dict["NAME"]
     if bank_connection is None or not is_quiet(bank_connection) or _local.name != name:
-        close_connection()
         params = {k: v for k, v in connection.get_connection_params().items() if k not in ("cursor_factory", "context")}
         with connection.wrap_database_errors:
             bank_connection = _local.connection = psycopg2.connect(**params)

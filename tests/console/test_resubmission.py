@@ -9,10 +9,9 @@ from django.db import OperationalError, connection
 from django.test import Client
 
 from billing.console import order_actions as desk
-from billing.console import order_changes
 from billing.models import Deduction, Refund
 from billing.pages import concerns as help_pages
-from billing.services import deduct
+from billing.services import deduct, refunds
 from kernel.forms import claim_token, new_form_token, release_on_database_error, was_submitted
 from orders.models import Concern, Order, Pause
 from tests.billing.helpers import paid_order
@@ -99,7 +98,7 @@ def test_a_refund_whose_connection_was_lost_at_commit_is_not_repeated(
     freeze_clock(NOON, order.person)
     finance, path = console_client("finance"), f"/ops/do/{order.public_id}/refund"
     form = {"token": form_token(finance.get(path)), "amount": "2", "note": "x"}
-    begin = order_changes.refunds.begin_refund
+    begin = refunds.begin_refund
 
     def commit_and_lose() -> None:
         connection.connection.commit()
@@ -112,7 +111,7 @@ def test_a_refund_whose_connection_was_lost_at_commit_is_not_repeated(
             return begin(*asked, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(order_changes.refunds, "begin_refund", begin_and_lose)
+        patch.setattr(refunds, "begin_refund", begin_and_lose)
         assert finance.post(path, form).status_code == 503
     assert "您已提交过" in visible_text(finance.post(path, form, follow=True))
     assert Refund.objects.count() == 1
