@@ -188,8 +188,10 @@ class Obligation(Lifecycle):
     def pay_part(self, amount: Money) -> None:
         self.paid_minor += amount.minor
 
-    @transition(field=state, source=[State.PENDING, State.OVERDUE], target=None)
+    @transition(field=state, source=list(PAYABLE), target=None)
     def reduce_to(self, amount: Money) -> None:
+        if self.state == self.State.WRITTEN_OFF:  # a late fee is waived: the loss is smaller
+            self.written_off_minor -= self.amount_minor - amount.minor
         self.amount_minor = amount.minor
 
     @transition(field=state, source=State.PENDING, target=State.OVERDUE)
@@ -286,12 +288,6 @@ class Obligation(Lifecycle):
     def waive_written_off(self) -> None:
         """A late fee that was written off, and of which nothing was paid, is waived: it is no loss any more."""
         self.written_off_minor = 0
-
-    @transition(field=state, source=State.WRITTEN_OFF, target=None)
-    def reduce_written_off(self) -> None:
-        """A late fee that was written off is reduced to what was paid of it: the rest is no loss any more."""
-        self.written_off_minor -= self.amount_minor - self.paid_minor
-        self.amount_minor = self.paid_minor
 
     @transition(field=state, source=State.OVERDUE, target=State.WRITTEN_OFF)
     def write_off(self) -> None:

@@ -111,15 +111,13 @@ def waive_late_fees(
 
 def _waive_fee(row: Obligation) -> None:
     """Waive an unpaid late fee, or reduce a partly paid one to what was paid."""
-    is_written_off = row.state == Obligation.State.WRITTEN_OFF
-    if not row.paid_minor:
-        row.waive_written_off() if is_written_off else row.waive()
-        return
-    if is_written_off:
-        row.reduce_written_off()
-    else:
+    if row.paid_minor:
         row.reduce_to(row.paid)
-    row.mark_paid()
+        row.mark_paid()
+    elif row.state == Obligation.State.WRITTEN_OFF:
+        row.waive_written_off()
+    else:
+        row.waive()
 
 
 def ended_events(obligations: Sequence[Obligation]) -> list[NewEvent]:
