@@ -211,9 +211,9 @@ EMAIL_HOST = env.get_text("EMAIL_HOST", "localhost")
 EMAIL_PORT = env.get_int("EMAIL_PORT", 25)
 EMAIL_HOST_USER = env.get_text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.get_text("EMAIL_HOST_PASSWORD")
-EMAIL_USE_TLS = env.get_flag("EMAIL_USE_TLS")
-EMAIL_TIMEOUT = 10
+EMAIL_USE_TLS, EMAIL_TIMEOUT = env.get_flag("EMAIL_USE_TLS"), 10
 DEFAULT_FROM_EMAIL = env.get_text("DEFAULT_FROM_EMAIL", "bnpl@localhost")
+SUPPORT_CONTACT = env.get_text("SUPPORT_CONTACT")  # how customers reach support, in one line
 
 # API
 REST_FRAMEWORK = {

@@ -117,9 +117,15 @@ def _format_month(year: int, number: int, locale: Locale) -> str:
     return str(format_skeleton("yMMMM", date(year, number, 1), locale=locale))
 
 
+@register.simple_tag
+def support_contact() -> SafeString:
+    """How customers reach the operator's support, with links; empty where SUPPORT_CONTACT is not set."""
+    return linkify_contact(settings.SUPPORT_CONTACT)
+
+
 @register.filter
 def linkify_contact(text: str) -> SafeString:
-    """A merchant's contact text with links for its URLs, email addresses and phone numbers."""
+    """A contact text with links for its URLs, email addresses and phone numbers."""
     return _markup_matches(_PHONE, text, _phone_link, rest=_linkify)
 
 
