@@ -97,7 +97,7 @@ class PageInspector:
         self.go("/ops/")
         self.page.locator("[name=username]").fill("lin")
         self.page.locator("[name=password]").fill("correct horse battery")
-        self.page.locator("[type=submit]").click()
+        self.page.locator("#login-form [type=submit]").click()
         self.page.wait_for_url("**/ops/")
 
     def check_page(self, name: str, *, expected: int = 0) -> None:

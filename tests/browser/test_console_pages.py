@@ -144,7 +144,7 @@ def test_a_supervisor_at_every_desk(
     inspector.go("/ops/")
     page.locator("[name=username]").fill("lin")
     page.locator("[name=password]").fill("correct horse battery")
-    page.locator("[type=submit]").click()
+    page.locator("#login-form [type=submit]").click()
     check_console_page(inspector, "index")
     for name, path in desks.items():
         inspector.go(path)

@@ -72,7 +72,7 @@ def test_the_policy_is_published_by_two_and_open_returns_keep_their_deadline(
     made = ReturnPolicy.objects.get(version=2)
     assert (made.terms["answer_days"], made.reason, "+" in made.by) == (7, "试行放宽", True)
     assert (reloaded(before).answer_until - before.opened_at).days == 10
-    amounts = [{"ceiling_minor": text} for text in ("", "-5", "1e3", "１２", "12.345", "500元", "💴", "9" * 40)]
+    amounts = [{"ceiling_minor": text} for text in ("", "-5", "1e3", "12.345", "💴", "9" * 40)]
     terms = ({"score_min": "349"}, {"remind_days": "7"}, {"answer_days": "x"}, {"open_max": "-1"}, {"note": " "})
     for wrong in (*terms, *amounts):
         with assert_unchanged(*PROPOSAL_TABLES[2:]):

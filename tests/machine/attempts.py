@@ -63,6 +63,8 @@ class DeductionModel:
     #: Money nobody can place.
     suspense: int = 0
     placed: dict[tuple[UUID, str], int] = field(default_factory=dict)
+    #: Every wrong amount that had a case.
+    told: set[tuple[UUID, str, int]] = field(default_factory=set)
     #: Attempts nobody could say the end of for days.
     reported_unknown: set[UUID] = field(default_factory=set)
 
@@ -124,8 +126,15 @@ class DeductionModel:
         before = self.placed.get((attempt.id, txn))
         if before != amount:
             self.placed[attempt.id, txn] = amount
+            self.told.add((attempt.id, txn, amount))
             self.cases += 1
             self.suspense += amount - (before or 0)
+
+    def contradict(self, attempt: Attempt, txn: str, amount: int) -> None:
+        """The bank reports the movement that is booked with another amount: a case without money, once for each."""
+        if (attempt.id, txn, amount) not in self.told:
+            self.told.add((attempt.id, txn, amount))
+            self.cases += 1
 
     def _explains(self, attempt: Attempt) -> None:
         """What was said of the same movement before, with another amount, waits for nobody any more."""

@@ -231,3 +231,5 @@ class EnvironmentRules(Rules):
             collection.apply_result(attempt, ChannelResult.TAKEN, at=self.world.at)
         elif attempt.open or attempt.state != "succeeded" or txn == ANOTHER:
             collection.hold_in_suspense(attempt, txn, amount)
+        elif wrong:
+            collection.contradict(attempt, txn, amount)

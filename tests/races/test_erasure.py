@@ -63,8 +63,12 @@ def test_a_copy_that_is_asked_for_at_the_last_moment_is_not_made(power_bank: Sho
     assert (copy.next_at, copy.failed_at, copy.emptied_at) == (None, THEN, THEN)
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("what", ["report", "objection", "help", "parcel"])
+# A plan is requested "before" by nobody: it takes a debt, and with one an erasure is refused anyway.
+@pytest.mark.parametrize(
+    ("what", "when"),
+    [(what, "before") for what in ("report", "objection", "parcel")]
+    + [(what, "after") for what in ("report", "objection", "help", "parcel")],
+)
 def test_who_says_something_at_the_last_moment_stays_until_it_is_over_or_is_gone(
     power_bank: Shop, what: str, when: str
 ) -> None:
