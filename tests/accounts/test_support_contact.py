@@ -14,16 +14,16 @@ CONTACT = "400-800-1234，9:00–21:00 <b>"
 @pytest.mark.parametrize("path", ["/help/", "/orders/", "/settings/"])
 def test_it_is_at_the_foot_of_every_page(ada: Person, settings: LazySettings, path: str) -> None:
     browser = client_for(ada)
-    assert "客服:" not in browser.get(path).content.decode()
+    assert "客服：" not in browser.get(path).content.decode()
     settings.SUPPORT_CONTACT = CONTACT
     page = browser.get(path).content.decode()
-    assert '客服: <a href="tel:4008001234">400-800-1234</a>，9:00–21:00 &lt;b&gt;' in page
+    assert '客服：<a href="tel:4008001234">400-800-1234</a>，9:00–21:00 &lt;b&gt;' in page
 
 
 def test_the_help_page_offers_it_for_everything_else(ada: Person, settings: LazySettings) -> None:
     assert "其他" not in visible_text(client_for(ada).get("/help/"))
     settings.SUPPORT_CONTACT = CONTACT
-    assert "其他 客服: 400-800-1234" in visible_text(client_for(ada).get("/help/"))
+    assert "其他 客服： 400-800-1234" in visible_text(client_for(ada).get("/help/"))
     assert "Something else Customer support: 400-800-1234" in visible_text(client_for(ada, "en").get("/help/"))
 
 
