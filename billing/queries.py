@@ -162,11 +162,6 @@ def outcomes_of(obligation_ids: Sequence[UUID]) -> dict[UUID, list[AttemptOutcom
     return found
 
 
-def deductions_of_order(order_id: UUID) -> QuerySet[Deduction]:
-    """Every deduction for the order, oldest first."""
-    return Deduction.objects.filter(lines__order_id=order_id).select_related("instrument").order_by("id")
-
-
 def collect_allowed_from(order_id: UUID, *, at: datetime) -> datetime | None:
     """When the order may be collected on request again; None if at once."""
     collects = Deduction.objects.filter(

@@ -183,11 +183,12 @@ def build_environ(scope: Any) -> dict[str, Any]:
         Malformed, TooLarge: a header cannot be decoded, or the head exceeds its limits.
     """
     host, _, port = scope.server.rpartition(":")
+    query = scope.query_string.encode().decode("latin-1")  # one character for each byte
     environ = {
         "REQUEST_METHOD": scope.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": scope.path.encode().decode("latin-1"),
-        "QUERY_STRING": scope.query_string.encode().decode("latin-1"),
+        "QUERY_STRING": query,
         "SERVER_NAME": host,
         "SERVER_PORT": port,
         "SERVER_PROTOCOL": f"HTTP/{scope.http_version}",
@@ -201,7 +202,7 @@ def build_environ(scope: Any) -> dict[str, Any]:
     }
     items = scope.headers.items()
     headers_bytes = sum(len(name) + len(value) for name, value in items)
-    if len(scope.query_string) > QUERY_BYTES_MAX or headers_bytes > HEADERS_BYTES_MAX:
+    if len(query) > QUERY_BYTES_MAX or headers_bytes > HEADERS_BYTES_MAX:
         raise TooLarge("The address or the headers are too long.")
     readable = {name for name, _ in items}
     for name in scope.headers.keys():  # noqa: SIM118  granian's headers are no dict

@@ -20,8 +20,8 @@ from billing.console.order_actions import (
     reduction_needs_approval,
     reduction_preview,
 )
-from billing.console.order_changes import is_cancellable
-from billing.console.order_refunds import MONEY_GROUPS, is_refundable
+from billing.console.order_changes import MONEY_GROUPS, is_cancellable
+from billing.console.order_refunds import is_refundable
 from kernel import ids
 from kernel.actor import Actor
 from kernel.actor_names import usernames_of

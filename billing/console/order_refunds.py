@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from billing.console.order_actions import is_owed, postings_of_order
-from billing.console.order_changes import order_reason
+from billing.console.order_changes import MONEY_GROUPS, order_reason
 from billing.models import Refund
 from billing.refund_queries import refund_status_of, refunded_minor_of
 from billing.refusals import RefundedMeanwhile
@@ -27,8 +27,6 @@ from kernel.money import Money
 from kernel.templatetags.formatting import money
 from orders.models import Order
 from orders.refusals import OrderState
-
-MONEY_GROUPS = ("support", "finance", "supervisor")
 
 
 class RefundForm(ReasonForm):

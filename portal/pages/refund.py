@@ -68,8 +68,8 @@ def refund(staff: Staff, order: str) -> HttpResponse:
     return render_form(staff, form, run, title=title, button=_("Continue"), back=back, lead=lead, about=found.title)
 
 
-def _render_confirmation(  # noqa: PLR0917
-    staff: Staff, order: Order, form: RefundForm, amount: int, status: RefundStatus, refusal: Refusal | None = None
+def _render_confirmation(
+    staff: Staff, order: Order, form: RefundForm, amount: int, status: RefundStatus, *, refusal: Refusal | None = None
 ) -> HttpResponse:
     """The second page: the amount once more, with the entered values in hidden fields.
 

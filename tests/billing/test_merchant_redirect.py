@@ -23,7 +23,7 @@ from tests.guide.test_snippets import snippets
 from tests.unchanged import assert_unchanged
 
 #: Among what is the shop's own is an order of theirs.
-SHOP = "https://shop.example/done?cart=7&order=77&state=evil&signature=v1,x&agreement=agr_0#top"
+SHOP = "https://shop.example/done?cart=7&order=77&state=evil&%73tate=evil&signature=v1,x&agreement=agr_0#top"
 
 
 def asked(shop: Shop, url: str = SHOP) -> Agreement:

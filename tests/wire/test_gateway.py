@@ -163,6 +163,7 @@ def test_a_body_that_drips_or_does_not_come_is_cut_off(protocol: Protocol, monke
 
 def test_the_head_has_an_end_too() -> None:
     refused(answered(Scope(query_string="x" * 9_000)), 413, "too_large")
+    refused(answered(Scope(query_string="客" * 3_000)), 413, "too_large")
     refused(answered(Scope(headers=Names([("x-a", "x" * 33_000)]))), 413, "too_large")
     refused(answered(Scope(headers=Names([(f"x-{n}", "x" * 300) for n in range(120)]))), 413, "too_large")
     assert seen(Scope(query_string="x" * 8_000))["QUERY_STRING"] == "x" * 8_000
